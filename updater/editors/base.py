@@ -1,0 +1,61 @@
+"""Knows what an editor is: a pure reader and writer of one kind of text.
+
+An editor never sees a file system, a repository or a registry. It is given the bytes of one file and
+says what is written there (`read`), or gives back the bytes with some values changed (`edit`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from updater.model.problem import Problem
+    from updater.model.subscription import Locator
+    from updater.model.update import Edit, Wish
+    from updater.model.view import Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What one file holds for an editor: every place, and every place that is wrong."""
+
+    readings: tuple[Reading, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class Editor(Protocol):
+    """Reads and changes one kind of text; pure.
+
+    *name* is the key in `updater.editors.EDITORS`; a file without the bytes *needle* holds nothing for it.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def needle(self) -> bytes: ...
+
+    def files(self, locator: Locator) -> tuple[str, ...] | None:
+        """Name the files to try, the first that exists counts; None means every wanted file below the path."""
+        ...
+
+    def wants(self, path: str) -> bool:
+        """Say whether a file of this name can hold a place at all."""
+        ...
+
+    def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
+        """Find the places in *data*: those of *locator*, or all of them where it is None and that makes sense.
+
+        A file that cannot be read is one problem with path and line, never an exception.
+        """
+        ...
+
+    def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+        """Write every wish that can be written safely; the others stand in `Edit.refused`.
+
+        Only the bytes of the values change, which is proved on the result before it is returned.
+        """
+        ...

@@ -1,0 +1,151 @@
+"""Every error a person may see, each with a stable code and a hint that helps.
+
+::
+
+    UpdaterError                 code, hint
+    ├── ConfigError              path of the file and of the key; `problems` holds all of a file
+    ├── PolicyError              a policy or filter that cannot be built
+    ├── ImageSyntaxError         a text that is no image reference, digest or platform
+    ├── TemplateError            a message or branch template that does not parse or run
+    ├── RegistryError
+    │   ├── RegistryUnavailable  try again later
+    │   │   └── RateLimited      try again after `retry_after` seconds
+    │   ├── RegistryDenied       401 and 403
+    │   ├── ImageNotFound        404 for a name, tag or digest
+    │   ├── RegistryProtocolError  an answer outside the specification
+    │   └── SignatureRefused     a signature that is missing or wrong
+    ├── GitError
+    │   ├── GitUnavailable       try again later
+    │   ├── GitDenied            credentials or rights
+    │   └── PushRefused          somebody was faster: look and decide again
+    └── EditError                path and line of the place that cannot be edited safely
+
+A class of its own stands only where a caller acts on it. Nothing matching, up to date and filtered
+out are outcomes, never errors. Foreign exceptions never leave the package that imports the library.
+"""
+
+from __future__ import annotations
+
+
+class UpdaterError(Exception):
+    """Base of every expected error.
+
+    *code* is a stable word (log field, metric label, docs heading); *hint* says what to do next.
+    """
+
+    default_code = "error"
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or self.default_code
+
+
+class ConfigError(UpdaterError):
+    """A configuration that cannot be used; *path* is the file, or the file and the key in it."""
+
+    default_code = "config"
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None, path: str = "") -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.path = path
+
+
+class PolicyError(UpdaterError):
+    """A policy or filter whose options cannot be used."""
+
+    default_code = "policy"
+
+
+class ImageSyntaxError(UpdaterError):
+    """A text that does not follow the grammar of image references."""
+
+    default_code = "image-syntax"
+
+
+class TemplateError(UpdaterError):
+    """A template that does not parse, or fails while it runs."""
+
+    default_code = "template"
+
+
+class RegistryError(UpdaterError):
+    """Something went wrong between us and a registry."""
+
+    default_code = "registry"
+
+
+class RegistryUnavailable(RegistryError):  # noqa: N818 - the name says what is the case, as in the design
+    """No usable answer now; the same request may work later."""
+
+    default_code = "registry-unavailable"
+
+
+class RateLimited(RegistryUnavailable):
+    """The registry asked us to wait; *retry_after* is in seconds, None where it did not say."""
+
+    default_code = "rate-limited"
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
+
+
+class RegistryDenied(RegistryError):  # noqa: N818
+    """The registry refused our credentials, or their lack."""
+
+    default_code = "registry-denied"
+
+
+class ImageNotFound(RegistryError):  # noqa: N818
+    """The registry does not know this image name, tag or digest."""
+
+    default_code = "image-not-found"
+
+
+class RegistryProtocolError(RegistryError):
+    """The answer is outside the specification: HTML, a wrong digest, endless pages, too many bytes."""
+
+    default_code = "registry-protocol"
+
+
+class SignatureRefused(RegistryError):  # noqa: N818
+    """The image has no acceptable signature."""
+
+    default_code = "signature"
+
+
+class GitError(UpdaterError):
+    """Something went wrong between us and a Git repository."""
+
+    default_code = "git"
+
+
+class GitUnavailable(GitError):  # noqa: N818
+    """The Git server gave no usable answer now."""
+
+    default_code = "git-unavailable"
+
+
+class GitDenied(GitError):  # noqa: N818
+    """The Git server refused our credentials, or a host key or certificate was not the expected one."""
+
+    default_code = "git-denied"
+
+
+class PushRefused(GitError):  # noqa: N818
+    """The branch moved since we looked, or the server declined the push."""
+
+    default_code = "push-refused"
+
+
+class EditError(UpdaterError):
+    """A place that cannot be edited safely; nothing of it was written."""
+
+    default_code = "edit"
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None, path: str = "", line: int | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.path = path
+        self.line = line

@@ -1,0 +1,50 @@
+"""Knows what is on offer: a tag and the facts about it, and how a policy speaks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from updater.model.image import Digest, Platform
+
+
+class Fact(StrEnum):
+    """What can be known of a candidate beyond its tag, at the price of a request."""
+
+    DIGEST = "digest"
+    CREATED = "created"
+    PLATFORMS = "platforms"
+    LABELS = "labels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A tag on offer. A fact that is not known yet is None; times are aware, in UTC."""
+
+    tag: str
+    digest: Digest | None = None
+    created: datetime | None = None
+    pushed: datetime | None = None
+    first_seen: datetime | None = None
+    labels: Mapping[str, str] | None = None
+    platforms: tuple[Platform, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A selection needs *facts* of this candidate before it can go on."""
+
+    candidate: Candidate
+    facts: frozenset[Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """A place in a policy's order: greater is better; equal ranks are ties. *order* is any comparable value."""
+
+    order: Any = field(compare=True)

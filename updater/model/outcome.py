@@ -1,0 +1,58 @@
+"""Knows how one target ended: one status word, and the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from updater.model.update import Change
+
+
+class Status(StrEnum):
+    """The one word with which a target ends."""
+
+    UPDATED = "updated"
+    PROPOSED = "proposed"
+    UNCHANGED = "unchanged"
+    NO_MATCH = "no-match"
+    HELD = "held"
+    REVERTED = "reverted"
+    FAILED = "failed"
+
+
+_FOLD: Final = (
+    Status.FAILED,
+    Status.HELD,
+    Status.PROPOSED,
+    Status.UPDATED,
+    Status.REVERTED,
+    Status.NO_MATCH,
+    Status.UNCHANGED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one target of one subscription ended.
+
+    *code* says why it was held or failed, else None; *revision* is the commit that carries the changes.
+    """
+
+    key: str
+    target: str
+    status: Status
+    detail: str
+    changes: tuple[Change, ...] = ()
+    revision: str | None = None
+    link: str | None = None
+    code: str | None = None
+
+
+def fold(statuses: Iterable[Status]) -> Status:
+    """Give the one word for a subscription from those of its targets; no targets are unchanged."""
+    present = set(statuses)
+    return next((status for status in _FOLD if status in present), Status.UNCHANGED)

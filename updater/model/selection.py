@@ -1,0 +1,57 @@
+"""Knows what a policy made of the candidates: the chosen one, and why each other lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from updater.model.candidate import Candidate
+
+
+class Code(StrEnum):
+    """Why a candidate lost; stable words for log, metric, batch answer and docs heading."""
+
+    NOT_A_VERSION = "not-a-version"
+    RANGE = "range"
+    PRERELEASE = "prerelease"
+    ALLOW = "allow"
+    IGNORE = "ignore"
+    EXTRACT = "extract"
+    VARIANT = "variant"
+    ARTIFACT = "artifact"
+    PLATFORM = "platform"
+    NOT_A_NUMBER = "not-a-number"
+    NO_DATE = "no-date"
+    DUPLICATE = "duplicate"
+    DOWNGRADE = "downgrade"
+    OUTRANKED = "outranked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Why one candidate lost: its code, and a sentence for people."""
+
+    tag: str
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What the policy chose for one written value.
+
+    *status* is updated, unchanged, no-match or held; *chosen* is None unless updated or unchanged;
+    *held* names the candidate a guard stopped, *code* and *detail* say which guard and why.
+    """
+
+    status: str
+    chosen: Candidate | None
+    held: Candidate | None = None
+    code: str | None = None
+    detail: str = ""
+    ranked: tuple[Candidate, ...] = ()
+    rejections: Mapping[str, Rejection]

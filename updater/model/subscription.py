@@ -1,0 +1,168 @@
+"""Knows what a person asked for: one image to keep current, by which policy, written where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from updater.model.image import ImageName, Platform
+
+_NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
+
+
+class Form(StrEnum):
+    """How a chosen image is written: its tag, its digest, or both."""
+
+    TAG = "tag"
+    DIGEST = "digest"
+    TAG_AND_DIGEST = "tag@digest"
+
+
+class Variant(StrEnum):
+    """Whether a suffix such as ``-alpine`` must stay what it is."""
+
+    LOCK = "lock"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """The name of a policy and its options as a person gave them: ``semver`` and ``{"range": ">=1"}``."""
+
+    kind: str
+    options: Mapping[str, object] = field(default=_NO_OPTIONS)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, tuple(sorted((key, repr(value)) for key, value in self.options.items()))))
+
+    def __str__(self) -> str:
+        shown = " ".join(f"{key}={value}" for key, value in sorted(self.options.items()) if value is not None)
+        return f"{self.kind} {shown}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagFilter:
+    """Which tags take part at all: a regex to allow, globs and ``regexp:`` texts to ignore, what to extract."""
+
+    allow: str | None = None
+    ignore: tuple[str, ...] = ()
+    extract: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRef:
+    """Where a credential is found, never the credential itself; grammar in `updater.model.credential`."""
+
+    kind: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voice:
+    """Who speaks in a commit: author, signer, message template and its values; one commit each per landing."""
+
+    name: str = "updater"
+    email: str = "updater@example.org"
+    message: str = ""
+    values: tuple[tuple[str, str], ...] = ()
+    signing: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The file or object that asked for a subscription, and its line there."""
+
+    kind: str
+    name: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}" + (f":{self.line}" if self.line else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class GitBranch:
+    """A destination in Git: read at *branch*, written to *push* (the same branch unless said otherwise)."""
+
+    url: str
+    branch: str
+    push: str
+
+    def __str__(self) -> str:
+        return f"{self.url}#{self.branch}" + (f":{self.push}" if self.push != self.branch else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class LiveApplication:
+    """A destination in the cluster: an Argo CD Application."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"argocd:{self.namespace}/{self.name}"
+
+
+Destination = GitBranch | LiveApplication
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locator:
+    """Where below a destination's tree an editor finds its places.
+
+    ======== ============================ ============================== =========== ====================
+    editor   path                         name                           tag         spec
+    ======== ============================ ============================== =========== ====================
+    marker   tree in which markers count  ``namespace:policy``           –           –
+    kustomize folder or kustomization     name or newName of the entry   –           –
+    helm     one values file              key path of the image name     key of tag  key of the full reference
+    ======== ============================ ============================== =========== ====================
+    """
+
+    path: str = "."
+    name: str | None = None
+    tag: str | None = None
+    spec: str | None = None
+
+    def __str__(self) -> str:
+        keys = ", ".join(text for text in (self.name, self.tag, self.spec) if text)
+        return f"{self.path}: {keys}" if keys else self.path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One thing to write: which editor, where, on which destination, in which form."""
+
+    destination: Destination
+    editor: str
+    locator: Locator
+    form: Form = Form.TAG
+
+    def __str__(self) -> str:
+        return f"{self.destination} {self.editor} {self.locator}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One image to keep current."""
+
+    key: str
+    image: ImageName
+    policy: PolicySpec
+    filter: TagFilter = TagFilter()
+    platforms: tuple[Platform, ...] = ()
+    variant: Variant = Variant.LOCK
+    allow_downgrade: bool = False
+    targets: tuple[Target, ...] = ()
+    interval: float = 120.0
+    credential: CredentialRef | None = None
+    voice: Voice = Voice()
+    origin: Origin

@@ -1,0 +1,89 @@
+"""Knows how a decision becomes bytes: updates, the edits they make, the commits and the push."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from updater.model.image import ImageRef
+    from updater.model.problem import Problem
+    from updater.model.subscription import Destination, Locator, Target, Voice
+    from updater.model.view import Reading
+
+
+class Purpose(StrEnum):
+    """Why a value changes: forwards by policy, or back because a release was bad."""
+
+    MOVE = "move"
+    REVERT = "revert"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What an editor is asked to write at one place: the reading it must still find there, and the new image.
+
+    *image* holds what its form allows: no digest for form tag, no tag for form digest. An editor that finds
+    anything else than *reading* there refuses with code ``moved``.
+    """
+
+    locator: Locator
+    reading: Reading
+    image: ImageRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One value that changed: 1-based line, key path, the texts before and after."""
+
+    path: str
+    line: int
+    where: str
+    old: str
+    new: str
+    setter: str = ""
+    object_id: tuple[str, str, str, str] = ("", "", "", "")
+    subscription: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One file before and after, with every change in it and every place that was refused."""
+
+    path: str
+    before: bytes
+    after: bytes
+    changes: tuple[Change, ...]
+    refused: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """A new value for one place of a target, with the value expected there."""
+
+    subscription: str
+    target: Target
+    reading: Reading
+    image: ImageRef
+    written_as: ImageRef
+    policy: str
+    origin: str
+    purpose: Purpose = Purpose.MOVE
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """The updates of one voice, to be one commit."""
+
+    voice: Voice
+    updates: tuple[Update, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """The commits that land together on one destination."""
+
+    destination: Destination
+    commits: tuple[Commit, ...]

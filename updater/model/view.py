@@ -1,0 +1,90 @@
+"""Knows what is written at a destination: places, their values, and our own recent commits there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from updater.model.problem import Problem
+    from updater.model.subscription import Destination
+
+
+class PartKind(StrEnum):
+    """What of an image one scalar holds."""
+
+    REFERENCE = "reference"
+    NAME = "name"
+    TAG = "tag"
+    DIGEST = "digest"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One scalar of a place: its kind, 1-based line, the key path for people, and its text."""
+
+    kind: PartKind
+    line: int
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a place says of its image; a part that stands nowhere is None. Texts are as written, not checked."""
+
+    name: str | None = None
+    tag: str | None = None
+    digest: str | None = None
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name or ''}{tag}{digest}" or "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One place found in one file, and what it says.
+
+    *setter* is the name by which it was found (``ns:policy`` of a marker, the entry's name, the key);
+    *where* identifies the place within the file and stays the same while the file's shape does;
+    *is_missing* marks a place that an edit would add. *object_id* is (apiVersion, kind, namespace, name)
+    of the Kubernetes object around it, each "" where there is none.
+    """
+
+    path: str
+    where: str
+    line: int
+    setter: str
+    parts: tuple[Part, ...]
+    written: Written
+    is_missing: bool = False
+    object_id: tuple[str, str, str, str] = ("", "", "", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCommit:
+    """One of our own commits, read back from its trailers."""
+
+    revision: str
+    when: datetime
+    subject: str
+    subscriptions: tuple[str, ...]
+    images: tuple[str, ...]
+    policies: tuple[str, ...]
+    rejected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A destination as it was looked at: its head and every reading, by subscription key and target index."""
+
+    destination: Destination
+    head: str | None
+    readings: tuple[tuple[str, int, Reading], ...]
+    problems: tuple[Problem, ...] = ()
+    recent: tuple[PastCommit, ...] = ()
