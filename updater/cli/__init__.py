@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""The command line: one file a subcommand, each importing what it needs when it runs."""

@@ -1,0 +1,48 @@
+# Each target does all its own set-up: a fresh machine needs Python 3.11 or newer, git and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.PHONY: demo test check real bench docs image lock clean
+
+demo: $(STAMP)  ## the main job, end to end, on this machine
+	@$(BIN)/updater demo
+
+test: $(STAMP)  ## every test; real servers where they are installed
+	@$(BIN)/python -m pytest -q -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
+
+check: $(STAMP)  ## format, lint, types, layers, generated pages
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python docs/generate.py --check
+
+real: $(STAMP)  ## install the real servers into the cache and run the tests that stand on them; nothing may be skipped
+	@bash .ci/parts
+	@UPDATER_REQUIRE_REAL=1 $(BIN)/python -m pytest -q -m real $(ARGS)
+
+bench: $(STAMP)  ## the workloads of docs/reference/performance.md
+	@for script in benchmarks/w*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(STAMP)  ## write the generated pages
+	@$(BIN)/python docs/generate.py
+
+image:  ## the container image
+	@docker build -t gitops-image-updater .
+
+lock: $(STAMP)  ## renew the pinned requirements
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+
+clean:
+	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+
+$(STAMP): pyproject.toml requirements/dev.txt
+	@echo "setting up $(VENV) (once)" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -e .
+	@touch $@
