@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Two reads, one pure decision, one write; `landing.py` tells the story."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from updater.model.problem import Problem
@@ -81,10 +82,17 @@ class PastCommit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A destination as it was looked at: its head and every reading, by subscription key and target index."""
+    """A destination as it was looked at: its head, and what stands at each target.
+
+    *readings* and *problems* are by subscription key and index of the target in its subscription.
+    *pending* are the readings on the push branch where that is another one, by the same keys;
+    *push_head* is its head, None where it does not exist. *recent* are our own commits, newest first.
+    """
 
     destination: Destination
     head: str | None
-    readings: tuple[tuple[str, int, Reading], ...]
-    problems: tuple[Problem, ...] = ()
+    readings: Mapping[tuple[str, int], tuple[Reading, ...]]
+    problems: Mapping[tuple[str, int], tuple[Problem, ...]]
+    push_head: str | None = None
+    pending: Mapping[tuple[str, int], tuple[Reading, ...]]
     recent: tuple[PastCommit, ...] = ()

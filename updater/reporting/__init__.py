@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Listeners: metrics and logs. None of them can fail a landing."""

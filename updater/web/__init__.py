@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""What the process serves over HTTP."""

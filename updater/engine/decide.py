@@ -1,0 +1,255 @@
+"""Decides what to write: from what is written and what was selected, to updates and reasons. Pure.
+
+Each place is judged alone: by the selection made for the very value that is written there. A place that
+would go down stays, others move.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import ImageSyntaxError, UpdaterError
+from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name
+from updater.model.outcome import Outcome, Status, fold
+from updater.model.subscription import Form
+from updater.model.update import Change, Update
+from updater.model.view import PartKind, Reading, View, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from updater.model.candidate import Candidate
+    from updater.model.problem import Problem
+    from updater.model.selection import Selection
+    from updater.model.subscription import Subscription, Target
+
+    Choices = Mapping[tuple[str, Written], Selection | UpdaterError]
+SELECTION_STATUS: Final = {"no-match": Status.NO_MATCH, "held": Status.HELD, "unchanged": Status.UNCHANGED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was decided for one place: an update, or the status it keeps, with the reason."""
+
+    reading: Reading | None
+    status: Status
+    detail: str
+    code: str | None = None
+    update: Update | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetDecision:
+    """Everything decided for one target of one subscription."""
+
+    subscription: Subscription
+    target: Target
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def updates(self) -> tuple[Update, ...]:
+        """The updates of this target."""
+        return tuple(verdict.update for verdict in self.verdicts if verdict.update)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What a write did: per update the changes and the commit; refusals by place; *is_dry* when nothing was pushed."""
+
+    changes: Mapping[Update, tuple[Change, ...]]
+    refused: Mapping[Update, Problem]
+    revisions: Mapping[Update, str]
+    is_dry: bool = False
+    note: str = ""
+
+
+def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) -> tuple[TargetDecision, ...]:
+    """Judge every place of *view*.
+
+    *choices* holds, by subscription key and written value, the `Selection`, or the `UpdaterError` that stands
+    in its way (a registry that did not answer).
+    """
+    decisions: list[TargetDecision] = []
+    for subscription in subscriptions:
+        for index, target in enumerate(subscription.targets):
+            if target.destination != view.destination:
+                continue
+            place = (subscription.key, index)
+            verdicts = [_judge(subscription, target, reading, choices) for reading in view.readings.get(place, ())]
+            verdicts += [_problem(problem) for problem in view.problems.get(place, ())]
+            if not verdicts:
+                verdicts = [_nowhere(target)]
+            decisions.append(TargetDecision(subscription=subscription, target=target, verdicts=tuple(verdicts)))
+    return tuple(decisions)
+
+
+def needs_digest(target: Target, reading: Reading) -> bool:
+    """Say whether the value at this place holds a digest."""
+    is_named = target.editor == "marker" and any(part.kind is PartKind.DIGEST for part in reading.parts)
+    return target.form is not Form.TAG or is_named
+
+
+def wanted_image(subscription: Subscription, target: Target, reading: Reading, candidate: Candidate) -> ImageRef:
+    """Give the image to write at this place, reduced to what its form holds.
+
+    Markers that name one part (``:tag``, ``:digest``) always get that part: there the form rules only full references.
+    """
+    name = _spelling(subscription.image, reading.written)
+    kinds = {part.kind for part in reading.parts}
+    if target.editor == "marker" and PartKind.REFERENCE not in kinds:
+        return ImageRef(name=name, tag=candidate.tag, digest=candidate.digest if PartKind.DIGEST in kinds else None)
+    return ImageRef(
+        name=name,
+        tag=None if target.form is Form.DIGEST else candidate.tag,
+        digest=None if target.form is Form.TAG else candidate.digest,
+    )
+
+
+def outcomes(decisions: Iterable[TargetDecision], landed: Landed | None) -> tuple[Outcome, ...]:
+    """Give every target its one outcome; *landed* is None where there was nothing to write."""
+    return tuple(_outcome(decision, landed) for decision in decisions)
+
+
+def failed(subscriptions: Iterable[Subscription], destination: object, error: UpdaterError) -> tuple[Outcome, ...]:
+    """End every target on *destination* as failed with the error's code."""
+    return tuple(
+        Outcome(key=item.key, target=str(target), status=Status.FAILED, detail=error.message, code=error.code)
+        for item in subscriptions
+        for target in item.targets
+        if target.destination == destination
+    )
+
+
+def _judge(subscription: Subscription, target: Target, reading: Reading, choices: Choices) -> Verdict:
+    choice = choices[subscription.key, reading.written]
+    if isinstance(choice, UpdaterError):
+        return Verdict(reading=reading, status=Status.FAILED, detail=choice.message, code=choice.code)
+    return _judge_selection(subscription, target, reading, choice)
+
+
+def _judge_selection(subscription: Subscription, target: Target, reading: Reading, selection: Selection) -> Verdict:
+    if selection.chosen is None:
+        return Verdict(reading=reading, status=SELECTION_STATUS[selection.status], detail=selection.detail, code=selection.code)
+    if needs_digest(target, reading) and selection.chosen.digest is None:
+        detail = f"the digest of {subscription.image}:{selection.chosen.tag} is not known"
+        return Verdict(reading=reading, status=Status.FAILED, detail=detail, code="no-digest")
+    image = wanted_image(subscription, target, reading, selection.chosen)
+    if not _differs(reading, image):
+        detail = f"{reading.written} is what the policy wants"
+        return Verdict(reading=reading, status=Status.UNCHANGED, detail=detail)
+    update = Update(
+        subscription=subscription.key,
+        target=target,
+        reading=reading,
+        image=image,
+        written_as=ImageRef(name=subscription.image, tag=selection.chosen.tag, digest=selection.chosen.digest),
+        policy=str(subscription.policy),
+        origin=str(subscription.origin),
+    )
+    return Verdict(reading=reading, status=Status.UPDATED, detail=f"{reading.written} → {image}", update=update)
+
+
+def _differs(reading: Reading, image: ImageRef) -> bool:
+    """Say whether an edit could change anything; the editor has the last word, and an edit without change is none."""
+    kinds = {part.kind for part in reading.parts}
+    if reading.is_missing:
+        return True
+    digest = str(image.digest) if image.digest else None
+    is_named = reading.written.name is not None and not _is_same_name(reading.written.name, image.name)
+    if kinds == {PartKind.NAME}:
+        return is_named
+    if kinds <= {PartKind.DIGEST, PartKind.NAME}:
+        return is_named or (reading.written.digest != digest)
+    return is_named or reading.written.tag != image.tag or reading.written.digest != digest
+
+
+def _is_same_name(text: str, name: ImageName) -> bool:
+    try:
+        return parse_name(text) == name
+    except ImageSyntaxError:
+        return False
+
+
+def _spelling(image: ImageName, written: Written) -> ImageName:
+    """Keep the spelling that stands there where it names the same image: the least change."""
+    if written.name and _is_same_name(written.name, image):
+        return replace(image, spelled=written.name)
+    return image
+
+
+def _problem(problem: Problem) -> Verdict:
+    return Verdict(
+        reading=None,
+        status=Status.FAILED,
+        detail=f"{problem}" + (f" ({problem.hint})" if problem.hint else ""),
+        code=problem.code,
+    )
+
+
+def _nowhere(target: Target) -> Verdict:
+    return Verdict(
+        reading=None,
+        status=Status.FAILED,
+        detail=f"no place for {target.locator} was found at {target.destination}",
+        code="no-place",
+    )
+
+
+def _outcome(decision: TargetDecision, landed: Landed | None) -> Outcome:
+    ends = [_end(verdict, landed) for verdict in decision.verdicts]
+    status = fold(end.status for end in ends)
+    leading = next(end for end in ends if end.status is status)
+    changes = tuple(change for end in ends for change in end.changes)
+    revision = next((end.revision for end in ends if end.revision), None)
+    return Outcome(
+        key=decision.subscription.key,
+        target=str(decision.target),
+        status=status,
+        detail=_sentence(ends, leading.status),
+        changes=changes,
+        revision=revision,
+        code=leading.code,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    status: Status
+    detail: str
+    code: str | None = None
+    changes: tuple[Change, ...] = ()
+    revision: str | None = None
+
+
+def _end(verdict: Verdict, landed: Landed | None) -> _End:
+    if verdict.update is None or landed is None:
+        return _End(status=verdict.status, detail=verdict.detail, code=verdict.code)
+    problem = landed.refused.get(verdict.update)
+    if problem:
+        hint = f" ({problem.hint})" if problem.hint else ""
+        return _End(status=Status.FAILED, detail=f"{problem}{hint}", code=problem.code)
+    changes = landed.changes.get(verdict.update, ())
+    if not changes:
+        return _End(status=Status.UNCHANGED, detail=f"{verdict.update.image} stands there")
+    if landed.is_dry:
+        return _End(status=Status.HELD, detail=f"would write {verdict.detail}", code="dry-run", changes=changes)
+    revision = landed.revisions.get(verdict.update)
+    if revision is None:
+        return _End(status=Status.UNCHANGED, detail=landed.note or f"{verdict.update.image} stands there")
+    return _End(status=Status.UPDATED, detail=verdict.detail, changes=changes, revision=revision)
+
+
+def _sentence(ends: Sequence[_End], status: Status) -> str:
+    """Say each distinct reason of the leading status once, in order."""
+    return "; ".join(dict.fromkeys(end.detail for end in ends if end.status is status and end.detail))
+
+
+def written_ref(written: Written, name: ImageName) -> ImageRef | None:
+    """Read what is written as a reference to *name*; None where it holds neither a tag nor a digest."""
+    tag = written.tag if written.tag and is_tag(written.tag) else None
+    try:
+        digest = parse_digest(written.digest) if written.digest else None
+    except ImageSyntaxError:
+        digest = None
+    return ImageRef(name=_spelling(name, written), tag=tag, digest=digest) if tag or digest else None

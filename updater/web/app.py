@@ -1,0 +1,59 @@
+"""Knows the HTTP routes of the process: /metrics, /healthz, /readyz."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from updater.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probes:
+    """What the routes ask: metrics text, whether the loop lives, and what readiness still waits for ("" if ready)."""
+
+    render_metrics: Callable[[], bytes]
+    content_type: str
+    is_alive: Callable[[], bool]
+    waits_for: Callable[[], str]
+
+
+def application(probes: Probes) -> web.Application:
+    """Build the application over *probes*."""
+
+    async def metrics(_request: web.Request) -> web.Response:
+        body = await asyncio.to_thread(probes.render_metrics)
+        return web.Response(body=body, headers={"Content-Type": probes.content_type})
+
+    async def healthz(_request: web.Request) -> web.Response:
+        alive = probes.is_alive()
+        return web.Response(status=200 if alive else 503, text="ok\n" if alive else "the schedule stands still\n")
+
+    async def readyz(_request: web.Request) -> web.Response:
+        waiting = probes.waits_for()
+        return web.Response(status=503 if waiting else 200, text=f"{waiting or 'ok'}\n")
+
+    app = web.Application()
+    app.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    return app
+
+
+async def serve(app: web.Application, listen: str) -> web.AppRunner:
+    """Listen on ``host:port`` (port 0 takes a free one); raises `ConfigError` where that is impossible."""
+    host, _, port = listen.rpartition(":")
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host.strip("[]") or None, int(port)).start()
+    except (OSError, ValueError) as error:
+        await runner.cleanup()
+        raise ConfigError(
+            f"cannot listen on {listen}: {error}", hint="listen.metrics is host:port, on a port that is free", code="listen"
+        ) from error
+    return runner
