@@ -27,7 +27,7 @@ def mask(text: str) -> str:
 
 def configure(*, level: str = "info", form: str = "json", stream: Any = None) -> None:
     """Set up logging for the process: *form* is json or console, *level* debug, info, warning or error."""
-    target = stream or sys.stderr
+    target: Any = stream or sys.stderr
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Callable[..., Any]] = [
         structlog.contextvars.merge_contextvars,
@@ -42,7 +42,8 @@ def configure(*, level: str = "info", form: str = "json", stream: Any = None) ->
         renderer: Callable[..., Any] = structlog.processors.JSONRenderer(
             serializer=lambda event, **_: orjson.dumps(event, default=str)
         )
-        factory: Any = structlog.BytesLoggerFactory(file=target.buffer if hasattr(target, "buffer") else target)
+        buffer: Any = getattr(target, "buffer", None)
+        factory: Any = structlog.BytesLoggerFactory(file=buffer)
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=28)
         factory = structlog.PrintLoggerFactory(file=target)
