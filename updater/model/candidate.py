@@ -36,6 +36,15 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What hangs on a digest and never changes: when it was built, its labels, the platforms it serves."""
+
+    created: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    platforms: tuple[Platform, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """A selection needs *facts* of this candidate before it can go on."""
 

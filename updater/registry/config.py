@@ -1,0 +1,162 @@
+"""Knows which settings hold for which image: the entry with the longest prefix, and the URL behind it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from updater.errors import ConfigError
+from updater.model.image import DOCKER_HUB
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from updater.model.image import ImageName
+    from updater.model.subscription import CredentialRef
+
+DEFAULT_CONCURRENCY: Final = 16
+HUB_URL: Final = "https://registry-1.docker.io"
+_HUB_SPELLINGS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryEntry:
+    """What a person set for the images below *prefix* (a host, or a host and a path).
+
+    *url* is where the API is asked; None is ``https://`` and the host. *rate* is in requests per second.
+    *insecure* allows plain HTTP and does not verify certificates. *ca* and *client_certificate* are paths of
+    PEM files. *credentials_lifetime* is in seconds: how long what was read stays in use. *default_namespace*
+    stands before paths of one part. *is_default* serves the images that are spelled without a registry.
+    """
+
+    prefix: str
+    url: str | None = None
+    insecure: bool = False
+    rate: float | None = None
+    concurrency: int = DEFAULT_CONCURRENCY
+    ca: str | None = None
+    client_certificate: str | None = None
+    proxy: str | None = None
+    credentials: CredentialRef | None = None
+    credentials_lifetime: float | None = None
+    default_namespace: str | None = None
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where one image is asked: the base URL without a slash at its end, the path there, and its settings."""
+
+    url: str
+    path: str
+    entry: RegistryEntry
+
+
+class RegistryTable:
+    """The entries of a configuration; raises `ConfigError` where two contradict, or one cannot be used."""
+
+    def __init__(self, entries: Iterable[RegistryEntry] = ()) -> None:
+        self._by_prefix: dict[str, RegistryEntry] = {}
+        self._default: RegistryEntry | None = None
+        for entry in entries:
+            self._add(entry)
+        self._longest_first = sorted(self._by_prefix, key=len, reverse=True)
+
+    def _add(self, entry: RegistryEntry) -> None:
+        prefix = normalise_prefix(entry.prefix)
+        if not prefix:
+            raise ConfigError(
+                "a registry entry has no prefix", hint="write prefix: and the registry's host", code="registry-entry"
+            )
+        if prefix in self._by_prefix:
+            raise ConfigError(f"two registry entries have the prefix {prefix}", hint="keep one of them", code="registry-entry")
+        if entry.is_default and self._default:
+            raise ConfigError(
+                f"{prefix} cannot be the default registry: {self._default.prefix} already is",
+                hint="set default at one entry only",
+                code="registry-entry",
+            )
+        _check(entry)
+        self._by_prefix[prefix] = entry
+        if entry.is_default:
+            self._default = entry
+
+    def find(self, image: ImageName) -> RegistryEntry:
+        """Give the entry of *image*: the default one for a name without registry, else the longest prefix."""
+        if self._default and not _names_registry(image):
+            return self._default
+        canonical = image.canonical
+        for prefix in self._longest_first:
+            if canonical.startswith(prefix) and canonical[len(prefix) : len(prefix) + 1] in {"", "/"}:
+                return self._by_prefix[prefix]
+        return RegistryEntry(prefix=image.registry)
+
+    def locate(self, image: ImageName) -> Endpoint:
+        """Give the base URL and path at which *image* is asked."""
+        entry = self.find(image)
+        if entry is self._default and not _names_registry(image):
+            host, path = normalise_prefix(entry.prefix).partition("/")[0], image.spelled
+            if host == DOCKER_HUB and "/" not in path:
+                path = image.path
+        else:
+            host, path = image.registry, image.path
+        if "/" not in path and entry.default_namespace:
+            path = f"{entry.default_namespace.strip('/')}/{path}"
+        return Endpoint(url=(entry.url or _url_of(host, entry)).rstrip("/"), path=path, entry=entry)
+
+
+def normalise_prefix(text: str) -> str:
+    """Give *text* without scheme and slashes at its end, its host in lower case and Docker Hub by one name."""
+    host, slash, path = text.strip().partition("://")[2 if "://" in text else 0].strip("/").partition("/")
+    host = host.lower()
+    return (DOCKER_HUB if host in _HUB_SPELLINGS else host) + slash + path
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether *host*, with or without a port, is this machine by its spelling."""
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _names_registry(image: ImageName) -> bool:
+    return image.registry != DOCKER_HUB or image.spelled.partition("/")[0].lower() in _HUB_SPELLINGS
+
+
+def _url_of(host: str, entry: RegistryEntry) -> str:
+    if host == DOCKER_HUB:
+        return HUB_URL
+    # Plain HTTP on loopback is what every registry client speaks; a CA or a client certificate says TLS.
+    wants_tls = bool(entry.ca or entry.client_certificate)
+    is_plain = entry.insecure or (is_loopback(host) and not wants_tls)
+    return f"{'http' if is_plain else 'https'}://{host}"
+
+
+def _check(entry: RegistryEntry) -> None:
+    if entry.concurrency < 1 or (entry.rate is not None and entry.rate <= 0):
+        raise ConfigError(
+            f"{entry.prefix}: rate and concurrency must be above zero",
+            hint="leave them out for the defaults",
+            code="registry-entry",
+        )
+    if entry.url is None:
+        return
+    parts = urlsplit(entry.url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigError(
+            f"{entry.prefix}: {entry.url!r} is no registry URL", hint="write https://host[:port]", code="registry-entry"
+        )
+    if parts.username or parts.password:
+        raise ConfigError(
+            f"{entry.prefix}: its URL holds a secret", hint="name it by credentials: instead", code="registry-entry"
+        )
+    if parts.scheme == "http" and not entry.insecure and not is_loopback(parts.netloc):
+        raise ConfigError(
+            f"{entry.prefix}: its URL is plain HTTP", hint="use https, or set insecure: true", code="registry-entry"
+        )
