@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""The only HTTP client of the project: paced by host, bounded in size, time and tries."""

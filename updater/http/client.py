@@ -1,0 +1,170 @@
+"""Knows how one request becomes one answer: its turn, its tries, its redirects.
+
+Everything here is bounded: tries, waits, redirects, bytes. aiohttp itself (0.3 s to import) is loaded
+with the first request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random as randomness
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Self
+
+from updater.http.address import origin_of, resolve, shown
+from updater.http.exchange import Answer, HttpFailure, Request, Trouble
+from updater.http.limits import RETRIED, Patience, pause_asked, retry_after
+from updater.http.pacing import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from updater.http.session import Sessions
+
+MOST_REDIRECTS: Final = 5
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_EASY_METHODS: Final = frozenset({"GET", "HEAD"})
+
+
+def _observe_nothing(_host: str, _status: int, _seconds: float) -> None:
+    return
+
+
+class HttpClient:
+    """Sends requests. Open it once for a process, close it at the end; it may be used from many tasks.
+
+    *observe* is called for each exchange with host and port, status (0 where no answer came), and seconds.
+    Time and chance are parameters: *clock* counts seconds, *wall* gives seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        *,
+        patience: Patience | None = None,
+        observe: Callable[[str, int, float], None] = _observe_nothing,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        random: Callable[[], float] = randomness.random,
+    ) -> None:
+        self._patience = patience or Patience()
+        self._observe = observe
+        self._clock = clock
+        self._wall = wall
+        self._sleep = sleep
+        self._random = random
+        self._hosts: dict[tuple[str, str, int], Host] = {}
+        self._sessions: Sessions | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection; the client may be used again after that."""
+        sessions, self._sessions = self._sessions, None
+        if sessions:
+            await sessions.close()
+
+    async def send(self, request: Request) -> Answer:
+        """Give the answer to *request*, whatever its status, after retries and redirects; raises `HttpFailure`."""
+        hop = request
+        for _ in range(MOST_REDIRECTS + 1):
+            answer = await self._persist(hop)
+            location = answer.header("Location") if answer.status in _REDIRECTS else None
+            if location is None:
+                return answer
+            hop = _follow(request, hop, answer.status, location)
+        raise HttpFailure(
+            f"{shown(request.url)} redirected us more than {MOST_REDIRECTS} times",
+            trouble=Trouble.REDIRECT,
+            hint="set the url of this registry to where it really is",
+        )
+
+    def wait_asked(self, answer: Answer) -> float | None:
+        """Give the seconds that the answer's Retry-After asks for, None where it does not."""
+        return retry_after(answer, self._wall())
+
+    async def _persist(self, request: Request) -> Answer:
+        """Try until there is an answer that another try would not better."""
+        attempts = self._patience.attempts
+        for attempt in range(attempts):
+            is_last = attempt == attempts - 1
+            try:
+                answer = await self._once(request)
+            except HttpFailure as failure:
+                if is_last or not failure.is_passing:
+                    raise
+                await self._sleep(self._patience.delay(attempt, self._random))
+                continue
+            if is_last or answer.status not in RETRIED:
+                return answer
+            wait = retry_after(answer, self._wall()) or self._patience.delay(attempt, self._random)
+            if wait > self._patience.bearable:
+                return answer
+            await self._sleep(wait)
+        raise AssertionError("at least one attempt")  # pragma: no cover - attempts is above zero
+
+    async def _once(self, request: Request) -> Answer:
+        """Send once, in turn, and note what the host's answer says about the next ones."""
+        origin = origin_of(request.url)
+        host = self._hosts.get(origin)
+        if host is None:
+            host = self._hosts[origin] = Host(f"{origin[1]}:{origin[2]}", self._patience)
+        gate = host.gate(request.pace)
+        await gate.enter(request.lane)
+        try:
+            wait = max(host.wait(self._clock()), gate.book(self._clock()))
+            if wait > 0:
+                await self._sleep(wait)
+                host.wait(self._clock())
+            return await self._exchange(request, host, f"{origin[1]}:{origin[2]}")
+        finally:
+            gate.leave()
+
+    async def _exchange(self, request: Request, host: Host, name: str) -> Answer:
+        began = self._clock()
+        status = 0
+        try:
+            answer = await self._opened().exchange(request)
+            status = answer.status
+        except HttpFailure as failure:
+            if failure.is_passing:
+                host.failed(self._clock(), self._random)
+            raise
+        finally:
+            self._observe(name, status, self._clock() - began)
+        host.succeeded()
+        pause = pause_asked(answer, self._wall())
+        if not pause and status == 429:
+            pause = self._patience.delay(0, self._random)
+        if pause:
+            host.pause(self._clock() + pause)
+        return answer
+
+    def _opened(self) -> Sessions:
+        if self._sessions is None:
+            from updater.http.session import Sessions  # noqa: PLC0415 - aiohttp costs 0.3 s, and not every command asks
+
+            self._sessions = Sessions(self._patience)
+        return self._sessions
+
+
+def _follow(first: Request, hop: Request, status: int, location: str) -> Request:
+    """Give the request that a redirect asks for; raises `HttpFailure` where it must not be followed."""
+    target = resolve(hop.url, location, home=first.url, allow_plain=first.connection.insecure)
+    is_same = origin_of(target) == origin_of(hop.url)
+    if hop.method not in _EASY_METHODS and not (is_same and status in {307, 308}):
+        raise HttpFailure(
+            f"{shown(hop.url)} redirected a {hop.method} to {shown(target)}",
+            trouble=Trouble.REDIRECT,
+            hint="what such a request holds is for the first server only; set the url to where it really is",
+        )
+    if is_same:
+        return replace(hop, url=target)
+    headers = {name: value for name, value in hop.headers.items() if name.lower() not in _SECRET_HEADERS}
+    return replace(hop, url=target, headers=headers, connection=replace(hop.connection, client_certificate=None))

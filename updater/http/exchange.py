@@ -1,0 +1,107 @@
+"""Knows the words of one HTTP exchange: what is asked, what was answered, and how it can fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import UpdaterError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from multidict import CIMultiDictProxy
+
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+DEFAULT_LIMIT: Final = 4 * 1024 * 1024
+
+
+class Trouble(StrEnum):
+    """What kept an exchange from giving an answer."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    BROKEN = "broken"
+    DOWN = "down"
+    PAUSED = "paused"
+    TLS = "tls"
+    TOO_LARGE = "too-large"
+    REDIRECT = "redirect"
+    PROTOCOL = "protocol"
+    SETTINGS = "settings"
+
+
+_PASSING: Final = frozenset({Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN})
+
+
+class HttpFailure(UpdaterError):  # noqa: N818 - the name says what is the case, as in updater.errors
+    """No answer was had. *trouble* says why; *retry_after* is in seconds where a pause is in force.
+
+    Rooms above turn it into their own errors; its code is ``http-`` and the trouble.
+    """
+
+    def __init__(self, message: str, *, trouble: Trouble, hint: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint, code=f"http-{trouble}")
+        self.trouble = trouble
+        self.retry_after = retry_after
+
+    @property
+    def is_passing(self) -> bool:
+        """Say whether the same request may work a moment later."""
+        return self.trouble in _PASSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """How a server is reached: paths of PEM files, a proxy's URL, and whether certificates go unverified.
+
+    *client_certificate* holds the certificate and its key, or stands beside a file of the same name that
+    ends in ``.key``. Without *proxy* the environment's HTTP_PROXY, HTTPS_PROXY and NO_PROXY count.
+    """
+
+    ca: str | None = None
+    client_certificate: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast one host is asked: requests at one time, and requests per second (None is no limit)."""
+
+    concurrency: int = 16
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request. *lane* is whom it is for: lanes take turns. *limit* caps the decoded body, in bytes."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = NO_HEADERS
+    body: bytes | None = field(default=None, repr=False)
+    connection: Connection = Connection()
+    pace: Pace = Pace()
+    lane: str = ""
+    limit: int = DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back: status, decoded body, and the URL that answered after redirects."""
+
+    status: int
+    url: str
+    body: bytes
+    fields: CIMultiDictProxy[str]
+
+    def header(self, name: str) -> str | None:
+        """Give the first value of a header, None where it is absent."""
+        return self.fields.get(name)
+
+    def headers(self, name: str) -> tuple[str, ...]:
+        """Give every value of a header, in the order sent."""
+        return tuple(self.fields.getall(name, ()))

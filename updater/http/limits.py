@@ -1,0 +1,80 @@
+"""Knows what servers say about waiting: Retry-After and the ratelimit headers, and how long to wait unasked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from updater.http.exchange import Answer
+
+LONGEST_PAUSE: Final = 15 * 60.0
+RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+_NUMBER: Final = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,6})?)")
+_WINDOW: Final = re.compile(r";\s*w=([0-9]{1,9})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How often and how long to try: *attempts* in all; waits double from *first* to *longest*, in seconds.
+
+    A wait that the server asks for is kept if it is at most *bearable*; a longer one ends the request.
+    After *broken_in_a_row* connections failed, a host is left alone for a while.
+    """
+
+    attempts: int = 3
+    first: float = 0.5
+    longest: float = 8.0
+    bearable: float = 20.0
+    broken_in_a_row: int = 12
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    total_timeout: float = 120.0
+
+    def delay(self, attempt: int, random: Callable[[], float]) -> float:
+        """Give the wait after the *attempt*-th try (from 0): between half and the whole of the doubled one."""
+        whole = min(self.longest, self.first * 2.0**attempt)
+        return whole * (0.5 + 0.5 * random())
+
+
+def retry_after(answer: Answer, wall: float) -> float | None:
+    """Give the seconds that Retry-After asks for, as a number or an HTTP date (RFC 9110 §10.2.3), capped.
+
+    *wall* is the time now, in seconds since 1970. None where the header is absent or says nothing.
+    """
+    text = answer.header("Retry-After")
+    if text is None:
+        return None
+    number = _NUMBER.fullmatch(text.strip())
+    if number:
+        return min(float(number.group(1)), LONGEST_PAUSE)
+    try:
+        moment = parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return min(max(moment - wall, 0.0), LONGEST_PAUSE)
+
+
+def pause_asked(answer: Answer, wall: float) -> float:
+    """Give the seconds for which the whole host is to be left alone after *answer*; 0 is not at all.
+
+    Docker Hub writes ``ratelimit-remaining: 0;w=21600``: its window slides, so one request is free again
+    after the window divided by the limit.
+    """
+    if answer.status in {429, 503}:
+        return retry_after(answer, wall) or 0.0
+    remaining = _NUMBER.match(answer.header("ratelimit-remaining") or "")
+    if not remaining or float(remaining.group(1)) > 0:
+        return 0.0
+    reset = _NUMBER.match(answer.header("ratelimit-reset") or "")
+    if reset:
+        return min(float(reset.group(1)), LONGEST_PAUSE)
+    limit = answer.header("ratelimit-limit") or ""
+    allowed, window = _NUMBER.match(limit), _WINDOW.search(limit)
+    if not allowed or not window or float(allowed.group(1)) == 0:
+        return 0.0
+    return min(float(window.group(1)) / float(allowed.group(1)), LONGEST_PAUSE)

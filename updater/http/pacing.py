@@ -1,0 +1,118 @@
+"""Knows whose turn it is at each host: how many at one time, how fast, and when to leave it alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+from updater.http.exchange import HttpFailure, Pace, Trouble
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from updater.http.limits import Patience
+
+
+class Gate:
+    """The slots of one pace at one host. Who waits stands in a lane, and lanes take turns.
+
+    So an image of 10,000 digests does not keep the next one from its single listing.
+    """
+
+    __slots__ = ("_free", "_lanes", "_next_turn", "_spacing")
+
+    def __init__(self, pace: Pace) -> None:
+        self._free = pace.concurrency
+        self._spacing = 1.0 / pace.rate if pace.rate else 0.0
+        self._next_turn = 0.0
+        self._lanes: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def enter(self, lane: str) -> None:
+        """Wait for a slot; whoever entered must `leave`."""
+        if self._free > 0:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._lanes.setdefault(lane, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        """Hand the slot to the lane that waits longest for its turn."""
+        while self._lanes:
+            lane, queue = self._lanes.popitem(last=False)
+            turn = queue.popleft()
+            if queue:
+                self._lanes[lane] = queue
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+    def book(self, now: float) -> float:
+        """Take the next moment that the rate allows, and give the seconds until then."""
+        if not self._spacing:
+            return 0.0
+        moment = max(self._next_turn, now)
+        self._next_turn = moment + self._spacing
+        return moment - now
+
+
+class Host:
+    """What all requests to one origin share: its gates by pace, its pauses, its failures in a row."""
+
+    __slots__ = ("_down_until", "_failures", "_gates", "_name", "_patience", "_paused_until")
+
+    def __init__(self, name: str, patience: Patience) -> None:
+        self._name = name
+        self._patience = patience
+        self._gates: dict[Pace, Gate] = {}
+        self._paused_until = 0.0
+        self._down_until = 0.0
+        self._failures = 0
+
+    def gate(self, pace: Pace) -> Gate:
+        """Give the gate of *pace* at this host."""
+        gate = self._gates.get(pace)
+        if gate is None:
+            gate = self._gates[pace] = Gate(pace)
+        return gate
+
+    def wait(self, now: float) -> float:
+        """Give the seconds until this host may be asked; raises `HttpFailure` where they are more than bearable."""
+        if now < self._down_until:
+            raise HttpFailure(
+                f"{self._name} did not answer {self._failures} times in a row",
+                trouble=Trouble.DOWN,
+                hint="check that it runs and can be reached from here; it is tried again shortly",
+                retry_after=self._down_until - now,
+            )
+        seconds = self._paused_until - now
+        if seconds > self._patience.bearable:
+            raise HttpFailure(
+                f"{self._name} asked us to wait another {seconds:.0f} seconds",
+                trouble=Trouble.PAUSED,
+                hint="lower its rate, raise the interval, or use credentials with a higher limit",
+                retry_after=seconds,
+            )
+        return max(seconds, 0.0)
+
+    def pause(self, until: float) -> None:
+        """Leave the host alone until *until*; a pause in force is never shortened."""
+        self._paused_until = max(self._paused_until, until)
+
+    def succeeded(self) -> None:
+        """Note that the host answered, whatever it said."""
+        self._failures = 0
+
+    def failed(self, now: float, random: Callable[[], float]) -> None:
+        """Note a connection that failed; after too many in a row the host is down for a growing while."""
+        self._failures += 1
+        beyond = self._failures - self._patience.broken_in_a_row
+        if beyond >= 0:
+            self._down_until = now + min(60.0, 2.0 ** min(beyond, 6)) * (0.5 + 0.5 * random())

@@ -1,0 +1,211 @@
+"""Knows aiohttp: the one module that imports it as a client, and the only one its exceptions are seen in."""
+
+from __future__ import annotations
+
+import ssl
+import time
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from updater.http.address import origin_of, shown
+from updater.http.exchange import Answer, Connection, HttpFailure, Trouble
+
+if TYPE_CHECKING:
+    from updater.http.exchange import Request
+    from updater.http.limits import Patience
+
+_ERROR_BODY: Final = 64 * 1024
+_FILES_CHECKED_EVERY: Final = 60.0
+_FIELD_SIZE: Final = 32 * 1024  # tokens and Link headers outgrow aiohttp's 8 KiB
+_IDENTITY: Final = frozenset({"", "identity"})
+
+
+class Sessions:
+    """One aiohttp session for each way to connect, made when it is first needed."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._timeout = aiohttp.ClientTimeout(
+            total=patience.total_timeout, sock_connect=patience.connect_timeout, sock_read=patience.read_timeout
+        )
+        self._open: dict[Connection, tuple[aiohttp.ClientSession, tuple[int, ...], float]] = {}
+        self._retired: list[aiohttp.ClientSession] = []
+        self._proxies: dict[tuple[str, str], str | None] = {}
+
+    async def exchange(self, request: Request) -> Answer:
+        """Send *request* once; raises `HttpFailure`, never an exception of aiohttp."""
+        session = await self._session(request.connection)
+        limit = request.limit
+        try:
+            async with session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                allow_redirects=False,
+                proxy=request.connection.proxy or self._proxy_of(request.url),
+            ) as response:
+                status = response.status
+                body = b"" if request.method == "HEAD" else await _read(response, limit, is_wanted=status < 300)
+                return Answer(status=status, url=request.url, body=body, fields=response.headers)
+        except HttpFailure:
+            raise
+        except (aiohttp.ClientError, OSError, ValueError, zlib.error) as error:
+            raise _failure(request.url, error) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        sessions = [session for session, _, _ in self._open.values()] + self._retired
+        self._open, self._retired = {}, []
+        for session in sessions:
+            await session.close()
+
+    async def _session(self, connection: Connection) -> aiohttp.ClientSession:
+        known = self._open.get(connection)
+        now = time.monotonic()
+        if known and (now - known[2] < _FILES_CHECKED_EVERY or not (connection.ca or connection.client_certificate)):
+            return known[0]
+        stamps = _stamps(connection)
+        if known and known[1] == stamps:
+            self._open[connection] = (known[0], stamps, now)
+            return known[0]
+        session = self._make(connection)
+        self._open[connection] = (session, stamps, now)
+        if known:  # a certificate was renewed: what is in flight may still end on the old one
+            retired, self._retired = self._retired, [known[0]]
+            for old in retired:
+                await old.close()
+        return session
+
+    def _make(self, connection: Connection) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls_context(connection), ttl_dns_cache=60, keepalive_timeout=30),
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": "identity", "User-Agent": "gitops-image-updater"},
+            auto_decompress=False,
+            max_field_size=_FIELD_SIZE,
+            max_line_size=_FIELD_SIZE,
+        )
+
+    def _proxy_of(self, url: str) -> str | None:
+        scheme, host, port = origin_of(url)
+        key = (scheme, f"{host}:{port}")
+        if key not in self._proxies:
+            proxy = None if proxy_bypass(key[1]) else getproxies().get(scheme)
+            self._proxies[key] = proxy or None
+        return self._proxies[key]
+
+
+def tls_context(connection: Connection) -> ssl.SSLContext | bool:
+    """Give what aiohttp wants to know of TLS; raises `HttpFailure` where a file cannot be used."""
+    if not connection.ca and not connection.client_certificate:
+        return not connection.insecure
+    try:
+        context = ssl.create_default_context()
+        if connection.ca:
+            context.load_verify_locations(cafile=connection.ca)
+        if connection.client_certificate:
+            context.load_cert_chain(connection.client_certificate, keyfile=_key_of(connection.client_certificate))
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise HttpFailure(
+            f"the TLS files {connection.ca or ''} {connection.client_certificate or ''} cannot be used: {error}",
+            trouble=Trouble.SETTINGS,
+            hint="ca and client_certificate are paths of PEM files; a key stands in the same file or beside it, ending in .key",
+        ) from error
+    if connection.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _key_of(certificate: str) -> str | None:
+    beside = Path(certificate).with_suffix(".key")
+    return str(beside) if b"PRIVATE KEY-----" not in Path(certificate).read_bytes() and beside.exists() else None
+
+
+def _stamps(connection: Connection) -> tuple[int, ...]:
+    stamps = []
+    for name in (connection.ca, connection.client_certificate):
+        try:
+            stamps.append(Path(name).stat().st_mtime_ns if name else 0)
+        except OSError:
+            stamps.append(-1)
+    return tuple(stamps)
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int, *, is_wanted: bool) -> bytes:
+    """Read at most *limit* decoded bytes; of an answer that is an error, the beginning is enough."""
+    coding = (response.headers.get("Content-Encoding") or "").strip().lower()
+    length = response.content_length
+    if is_wanted and coding in _IDENTITY and length is not None and length <= limit:
+        return await response.read()
+    if is_wanted and length is not None and length > limit:
+        raise _too_large(response, limit)
+    cap = limit if is_wanted else min(limit, _ERROR_BODY)
+    decode = _decoder(response, coding)
+    parts, size = [], 0
+    while chunk := await response.content.readany():
+        piece = decode(chunk, cap + 1 - size)
+        parts.append(piece)
+        size += len(piece)
+        if size > cap:
+            response.close()
+            if is_wanted:
+                raise _too_large(response, limit)
+            break
+    return b"".join(parts)[:cap]
+
+
+class _decoder:  # noqa: N801 - used as a function; a class because gzip needs state
+    def __init__(self, response: aiohttp.ClientResponse, coding: str) -> None:
+        if coding not in _IDENTITY | {"gzip", "x-gzip", "deflate"}:
+            raise HttpFailure(
+                f"{shown(str(response.url))} answered in the encoding {coding[:20]!r}, which we did not accept",
+                trouble=Trouble.PROTOCOL,
+                hint="look for a proxy in between that compresses answers",
+            )
+        self._inflate = None if coding in _IDENTITY else zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+    def __call__(self, chunk: bytes, room: int) -> bytes:
+        return chunk if self._inflate is None else self._inflate.decompress(chunk, max(room, 1))
+
+
+def _too_large(response: aiohttp.ClientResponse, limit: int) -> HttpFailure:
+    return HttpFailure(
+        f"{shown(str(response.url))} answered with more than {limit} bytes",
+        trouble=Trouble.TOO_LARGE,
+        hint="no healthy registry sends that much here; check what answers at this address",
+    )
+
+
+def _failure(url: str, error: BaseException) -> HttpFailure:
+    """Turn an exception of aiohttp or the system into ours."""
+    place = shown(url)
+    if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)):
+        hint = "set ca: to the PEM file of its authority; check the host name and the client certificate"
+        return HttpFailure(f"no trusted TLS connection to {place}: {_reason(error)}", trouble=Trouble.TLS, hint=hint)
+    if isinstance(error, TimeoutError):
+        return HttpFailure(
+            f"{place} did not answer in time", trouble=Trouble.TIMEOUT, hint="check the network and the server's load"
+        )
+    if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):
+        return HttpFailure(f"{place} broke off its answer", trouble=Trouble.BROKEN, hint="look into the server's log")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        hint = "check the proxy's URL, its rules and credentials"
+        return HttpFailure(f"the proxy refused the way to {place}: {error.status}", trouble=Trouble.UNREACHABLE, hint=hint)
+    if isinstance(error, OSError):
+        hint = "check the host name, the port, the network and the proxy"
+        return HttpFailure(f"{place} cannot be reached: {_reason(error)}", trouble=Trouble.UNREACHABLE, hint=hint)
+    hint = "check that a server of the expected kind answers at this address"
+    return HttpFailure(f"{place} answered outside HTTP: {_reason(error)}", trouble=Trouble.PROTOCOL, hint=hint)
+
+
+def _reason(error: BaseException) -> str:
+    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    text = getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or str(inner)
+    return str(text).splitlines()[0][:200] if text else type(error).__name__
