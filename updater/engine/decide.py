@@ -13,7 +13,7 @@ from updater.errors import ImageSyntaxError, UpdaterError
 from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name
 from updater.model.outcome import Outcome, Status, fold
 from updater.model.subscription import Form
-from updater.model.update import Change, Update
+from updater.model.update import Change, Edit, Update
 from updater.model.view import PartKind, Reading, View, Written
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Landed:
     changes: Mapping[Update, tuple[Change, ...]]
     refused: Mapping[Update, Problem]
     revisions: Mapping[Update, str]
+    edits: tuple[Edit, ...] = ()
     is_dry: bool = False
     note: str = ""
 

@@ -61,6 +61,7 @@ class Landing:
     view: View | None = None
     choices: Choices
     decisions: tuple[TargetDecision, ...] = ()
+    landed: Landed | None = None
     replays: int = 0
 
 
@@ -89,6 +90,7 @@ async def land(destination: Destination, subscriptions: Sequence[Subscription], 
                 view=view,
                 choices=choices,
                 decisions=decisions,
+                landed=landed,
                 replays=attempt - 1,
             )
     raise AssertionError("unreachable: the last attempt returns")

@@ -1,0 +1,137 @@
+"""Knows how outcomes look to a person and to a program."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from updater.model.outcome import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from updater.model.outcome import Outcome
+    from updater.model.problem import Problem
+    from updater.model.update import Edit
+
+COLOURS: Final = {
+    Status.UPDATED: "green",
+    Status.PROPOSED: "green",
+    Status.REVERTED: "yellow",
+    Status.UNCHANGED: "bright_black",
+    Status.NO_MATCH: "yellow",
+    Status.HELD: "yellow",
+    Status.FAILED: "red",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One pass over everything: its id, times, problems, outcomes and the edits behind them."""
+
+    id: str
+    started: datetime
+    finished: datetime
+    problems: tuple[Problem, ...]
+    outcomes: tuple[Outcome, ...]
+    edits: tuple[Edit, ...] = ()
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether one target failed."""
+        return any(outcome.status is Status.FAILED for outcome in self.outcomes)
+
+    @property
+    def has_written(self) -> bool:
+        """Whether something was written."""
+        return any(outcome.revision for outcome in self.outcomes)
+
+
+def as_json(done: Pass) -> str:
+    """Render a pass as the JSON of the contract: RFC 3339 UTC, null rather than left out, sorted by key."""
+    return json.dumps(
+        {
+            "id": done.id,
+            "started": rfc3339(done.started),
+            "finished": rfc3339(done.finished),
+            "problems": [asdict(problem) for problem in sorted(done.problems, key=lambda item: (item.path, item.line or 0))],
+            "outcomes": [outcome_json(outcome) for outcome in sorted(done.outcomes, key=lambda item: (item.key, item.target))],
+        },
+        indent=2,
+        sort_keys=True,
+        ensure_ascii=False,
+    )
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """Give one outcome as plain data."""
+    return {
+        "key": outcome.key,
+        "target": outcome.target,
+        "status": outcome.status.value,
+        "detail": outcome.detail,
+        "changes": [
+            {"path": change.path, "line": change.line, "where": change.where, "old": change.old, "new": change.new}
+            for change in outcome.changes
+        ],
+        "revision": outcome.revision,
+        "link": outcome.link,
+        "code": outcome.code,
+    }
+
+
+def rfc3339(moment: datetime) -> str:
+    """Write an aware time as RFC 3339 in UTC, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def as_text(done: Pass) -> str:
+    """Render a pass for people: problems first, then each outcome with its reason and changes."""
+    lines = [line for problem in done.problems for line in problem_lines(problem)]
+    width = max((len(outcome.status.value) for outcome in done.outcomes), default=0)
+    for outcome in sorted(done.outcomes, key=lambda item: (item.key, item.target)):
+        lines += outcome_lines(outcome, width)
+    if not done.outcomes:
+        lines.append("nothing to do: the configuration has no subscription")
+    return "\n".join(lines)
+
+
+def problem_lines(problem: Problem) -> list[str]:
+    """Say one problem and its hint."""
+    lines = [f"{click.style('problem', fg='yellow')}  {problem}"]
+    return [*lines, f"         {problem.hint}"] if problem.hint else lines
+
+
+def outcome_lines(outcome: Outcome, width: int) -> list[str]:
+    """Say one outcome: status, subscription, reason; below it each change."""
+    status = click.style(f"{outcome.status.value:<{width}}", fg=COLOURS[outcome.status], bold=outcome.status is Status.UPDATED)
+    code = f" [{outcome.code}]" if outcome.code else ""
+    revision = f" in {outcome.revision[:9]}" if outcome.revision else ""
+    lines = [f"{status}  {click.style(outcome.key, bold=True)}: {outcome.detail}{revision}{code}"]
+    indent = " " * (width + 2)
+    lines += [f"{indent}{change.path}:{change.line} {change.where}: {change.old} → {change.new}" for change in outcome.changes]
+    return lines
+
+
+def as_diff(edits: Iterable[Edit]) -> str:
+    """Render edits as one unified diff that `git apply` takes."""
+    return "".join(_diff(edit) for edit in edits if edit.before != edit.after)
+
+
+def _diff(edit: Edit) -> str:
+    before, after = (_lines(text) for text in (edit.before, edit.after))
+    lines = difflib.unified_diff(before, after, f"a/{edit.path}", f"b/{edit.path}")
+    body = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    return f"diff --git a/{edit.path} b/{edit.path}\n{body}"
+
+
+def _lines(data: bytes) -> list[str]:
+    # split at \n alone: a carriage return belongs to its line, or the diff would not apply
+    text = data.decode("utf-8", "replace")
+    lines = text.split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
