@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Turns a reference to a credential into the credential: variables, files, programs, secrets, docker configurations."""

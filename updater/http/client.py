@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random as randomness
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from updater.http.address import origin_of, resolve, shown
@@ -32,11 +32,20 @@ def _observe_nothing(_host: str, _status: int, _seconds: float) -> None:
     return
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Time and chance: *clock* counts seconds, *wall* gives seconds since 1970, *random* is from 0 to 1."""
+
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    random: Callable[[], float] = randomness.random
+
+
 class HttpClient:
     """Sends requests. Open it once for a process, close it at the end; it may be used from many tasks.
 
     *observe* is called for each exchange with host and port, status (0 where no answer came), and seconds.
-    Time and chance are parameters: *clock* counts seconds, *wall* gives seconds since 1970.
     """
 
     def __init__(
@@ -44,17 +53,15 @@ class HttpClient:
         *,
         patience: Patience | None = None,
         observe: Callable[[str, int, float], None] = _observe_nothing,
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-        random: Callable[[], float] = randomness.random,
+        surroundings: Surroundings | None = None,
     ) -> None:
+        surroundings = surroundings or Surroundings()
         self._patience = patience or Patience()
         self._observe = observe
-        self._clock = clock
-        self._wall = wall
-        self._sleep = sleep
-        self._random = random
+        self._clock = surroundings.clock
+        self._wall = surroundings.wall
+        self._sleep = surroundings.sleep
+        self._random = surroundings.random
         self._hosts: dict[tuple[str, str, int], Host] = {}
         self._sessions: Sessions | None = None
 
