@@ -13,7 +13,7 @@ from updater.errors import ImageSyntaxError, UpdaterError
 from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name
 from updater.model.outcome import Outcome, Status, fold
 from updater.model.subscription import Form
-from updater.model.update import Change, Edit, Update
+from updater.model.update import Change, Landed, Update
 from updater.model.view import PartKind, Reading, View, Written
 
 if TYPE_CHECKING:
@@ -53,18 +53,6 @@ class TargetDecision:
         return tuple(verdict.update for verdict in self.verdicts if verdict.update)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
-    """What a write did: per update the changes and the commit; refusals by place; *is_dry* when nothing was pushed."""
-
-    changes: Mapping[Update, tuple[Change, ...]]
-    refused: Mapping[Update, Problem]
-    revisions: Mapping[Update, str]
-    edits: tuple[Edit, ...] = ()
-    is_dry: bool = False
-    note: str = ""
-
-
 def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) -> tuple[TargetDecision, ...]:
     """Judge every place of *view*.
 
@@ -72,12 +60,16 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
     in its way (a registry that did not answer).
     """
     decisions: list[TargetDecision] = []
+    claims = _claims(view)
     for subscription in subscriptions:
         for index, target in enumerate(subscription.targets):
             if target.destination != view.destination:
                 continue
             place = (subscription.key, index)
-            verdicts = [_judge(subscription, target, reading, choices) for reading in view.readings.get(place, ())]
+            verdicts = [
+                _conflict(reading, claims, subscription.key) or _judge(subscription, target, reading, choices)
+                for reading in view.readings.get(place, ())
+            ]
             verdicts += [_problem(problem) for problem in view.problems.get(place, ())]
             if not verdicts:
                 verdicts = [_nowhere(target)]
@@ -120,6 +112,25 @@ def failed(subscriptions: Iterable[Subscription], destination: object, error: Up
         for target in item.targets
         if target.destination == destination
     )
+
+
+def _claims(view: View) -> dict[tuple[str, str], set[str]]:
+    """Say which subscriptions claim each scalar."""
+    claims: dict[tuple[str, str], set[str]] = {}
+    for (key, _), readings in view.readings.items():
+        for reading in readings:
+            for part in reading.parts:
+                claims.setdefault((reading.path, part.where), set()).add(key)
+    return claims
+
+
+def _conflict(reading: Reading, claims: Mapping[tuple[str, str], set[str]], key: str) -> Verdict | None:
+    """Refuse a place that two subscriptions would write in turn, for ever."""
+    others = sorted({owner for part in reading.parts for owner in claims[reading.path, part.where]} - {key})
+    if not others:
+        return None
+    detail = f"{reading.path}:{reading.line} is also written by {', '.join(others)}; leave it to one of them"
+    return Verdict(reading=reading, status=Status.FAILED, detail=detail, code="conflict")
 
 
 def _judge(subscription: Subscription, target: Target, reading: Reading, choices: Choices) -> Verdict:

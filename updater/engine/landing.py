@@ -11,9 +11,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.decide import Landed, TargetDecision, decide, failed, outcomes
+from updater.engine.decide import TargetDecision, decide, failed, outcomes
 from updater.errors import PushRefused, UpdaterError
-from updater.model.update import Commit
+from updater.model.update import Commit, Landed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

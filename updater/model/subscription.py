@@ -35,7 +35,7 @@ class PolicySpec:
     """The name of a policy and its options as a person gave them: ``semver`` and ``{"range": ">=1"}``."""
 
     kind: str
-    options: Mapping[str, object] = field(default=_NO_OPTIONS)
+    options: Mapping[str, object] = field(default_factory=lambda: _NO_OPTIONS)
 
     def __hash__(self) -> int:
         return hash((self.kind, tuple(sorted((key, repr(value)) for key, value in self.options.items()))))

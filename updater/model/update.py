@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from updater.model.image import ImageRef
     from updater.model.problem import Problem
     from updater.model.subscription import Destination, Locator, Target, Voice
@@ -87,3 +89,19 @@ class Push:
 
     destination: Destination
     commits: tuple[Commit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What a write did, by update: the changes it made, the refusal it met, the commit that carries it.
+
+    *edits* are the files before and after, one a file over all voices. With *is_dry* nothing was pushed. *note*
+    says why there is no commit although there are changes.
+    """
+
+    changes: Mapping[Update, tuple[Change, ...]]
+    refused: Mapping[Update, Problem]
+    revisions: Mapping[Update, str]
+    edits: tuple[Edit, ...] = ()
+    is_dry: bool = False
+    note: str = ""

@@ -1,0 +1,161 @@
+"""What `decide` promises: each place is judged by the selection made for the very value written there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.engine.making import BRANCH, SHA, chosen, held, part_reading, reading, subscription, target, view
+from updater.engine.decide import decide, failed, outcomes
+from updater.errors import RegistryUnavailable
+from updater.model.outcome import Status
+from updater.model.problem import Problem
+from updater.model.selection import Selection
+from updater.model.subscription import Form
+from updater.model.update import Change, Landed
+from updater.model.view import PartKind
+
+
+def judge(places, selections, item=None, **more):
+    item = item or subscription()
+    seen = replace(view(*places), **more)
+    choices = {(item.key, place.written): selection for place, selection in zip(places, selections, strict=True)}
+    return decide(seen, (item,), choices)[0]
+
+
+def test_a_newer_tag_becomes_one_update_that_expects_what_stood_there():
+    decision = judge([reading("ghcr.io/o/app:1.0.0")], [chosen("1.1.0")])
+    (update,) = decision.updates
+    assert str(update.image) == "ghcr.io/o/app:1.1.0"
+    assert update.reading.written.tag == "1.0.0"
+
+
+def test_the_same_tag_is_unchanged():
+    decision = judge([reading("ghcr.io/o/app:1.1.0")], [chosen("1.1.0", status="unchanged")])
+    assert decision.updates == ()
+    assert outcomes([decision], None)[0].status is Status.UNCHANGED
+
+
+def test_a_place_that_would_go_down_stays_while_others_move():
+    low, high = reading("ghcr.io/o/app:1.0.0", "low.yaml"), reading("ghcr.io/o/app:9.0.0", "high.yaml")
+    decision = judge([low, high], [chosen("1.1.0"), held("1.1.0")])
+    assert [update.reading.path for update in decision.updates] == ["low.yaml"]
+    (end,) = outcomes([decision], None)
+    assert (end.status, end.code) == (Status.HELD, "downgrade")
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        pytest.param(Form.TAG, "ghcr.io/o/app:2", id="tag"),
+        pytest.param(Form.DIGEST, f"ghcr.io/o/app@{SHA}", id="digest"),
+        pytest.param(Form.TAG_AND_DIGEST, f"ghcr.io/o/app:2@{SHA}", id="both"),
+    ],
+)
+def test_the_form_rules_what_a_full_reference_holds(form, expected):
+    item = subscription("app", "ghcr.io/o/app", target(form=form))
+    decision = judge([reading("ghcr.io/o/app:1")], [chosen("2", SHA)], item)
+    assert str(decision.updates[0].image) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "expected"),
+    [
+        pytest.param(PartKind.TAG, "1", ("2", None), id="tag"),
+        pytest.param(PartKind.DIGEST, "sha256:" + "b" * 64, ("2", SHA), id="digest"),
+    ],
+)
+def test_a_marker_that_names_one_part_gets_that_part_whatever_the_form(kind, old, expected):
+    item = subscription("app", "ghcr.io/o/app", target(form=Form.DIGEST))
+    (update,) = judge([part_reading(kind, old)], [chosen("2", SHA)], item).updates
+    digest = str(update.image.digest) if update.image.digest else None
+    assert (update.image.tag, digest) == expected
+
+
+def test_a_name_of_the_same_image_keeps_its_spelling():
+    item = subscription("app", "nginx")
+    (update,) = judge([reading("docker.io/library/nginx:1.0")], [chosen("1.1")], item).updates
+    assert str(update.image) == "docker.io/library/nginx:1.1"
+
+
+def test_another_image_name_is_replaced_as_the_subscription_spells_it():
+    (update,) = judge([reading("old.io/app:1.0.0")], [chosen("1.0.0")]).updates
+    assert str(update.image) == "ghcr.io/o/app:1.0.0"
+
+
+def test_a_name_marker_is_unchanged_while_it_names_the_image():
+    decision = judge([part_reading(PartKind.NAME, "ghcr.io/o/app")], [chosen("2")])
+    assert decision.updates == ()
+
+
+def test_a_missing_digest_fails_that_place_instead_of_writing_a_tag():
+    item = subscription("app", "ghcr.io/o/app", target(form=Form.DIGEST))
+    decision = judge([reading()], [chosen("2")], item)
+    assert (decision.updates, decision.verdicts[0].code) == ((), "no-digest")
+
+
+def test_a_registry_that_did_not_answer_fails_its_places_with_the_code():
+    decision = judge([reading()], [RegistryUnavailable("503", hint="wait")])
+    (end,) = outcomes([decision], None)
+    assert (end.status, end.code) == (Status.FAILED, "registry-unavailable")
+
+
+def test_no_match_is_an_outcome():
+    empty = Selection(status="no-match", chosen=None, detail="nothing fits", rejections={})
+    (end,) = outcomes([judge([reading()], [empty])], None)
+    assert (end.status, end.code) == (Status.NO_MATCH, None)
+
+
+def test_a_target_without_any_place_fails_by_name():
+    (end,) = outcomes(decide(view(), (subscription(),), {}), None)
+    assert (end.status, end.code) == (Status.FAILED, "no-place")
+
+
+def test_a_problem_at_a_target_is_its_failure_and_others_go_on():
+    problem = Problem(path="v.yaml", line=4, code="no-such-key", message="there is no image.tgg", hint="did you mean image.tag?")
+    decision = judge([reading()], [chosen("2")], problems={("app", 0): (problem,)})
+    assert len(decision.updates) == 1
+    (end,) = outcomes([decision], None)
+    assert (end.status, end.code) == (Status.FAILED, "no-such-key")
+    assert "did you mean" in end.detail
+
+
+def test_two_subscriptions_on_one_place_are_refused_both_so_that_they_never_write_in_turn():
+    one, two = subscription("one"), subscription("two")
+    place = reading()
+    seen = replace(view(), readings={("one", 0): (place,), ("two", 0): (place,)})
+    choices = {("one", place.written): chosen("2"), ("two", place.written): chosen("3")}
+    ends = outcomes(decide(seen, (one, two), choices), None)
+    assert [(end.status, end.code) for end in ends] == [(Status.FAILED, "conflict")] * 2
+
+
+def test_a_landed_update_names_its_commit_and_an_edit_without_change_is_unchanged():
+    decision = judge([reading(path="a.yaml"), reading(path="b.yaml")], [chosen("2"), chosen("2")])
+    first, second = decision.updates
+    change = Change(path="a.yaml", line=1, where="image", old="x:1", new="x:2")
+    landed = Landed(changes={first: (change,), second: ()}, refused={}, revisions={first: "c" * 40})
+    (end,) = outcomes([decision], landed)
+    assert (end.status, end.revision, end.changes) == (Status.UPDATED, "c" * 40, (change,))
+
+
+def test_a_dry_run_ends_held_and_shows_the_changes():
+    decision = judge([reading()], [chosen("2")])
+    change = Change(path="a.yaml", line=1, where="image", old="x:1", new="x:2")
+    landed = Landed(changes={decision.updates[0]: (change,)}, refused={}, revisions={}, is_dry=True)
+    (end,) = outcomes([decision], landed)
+    assert (end.status, end.code, end.changes) == (Status.HELD, "dry-run", (change,))
+
+
+def test_a_refused_edit_fails_with_its_code():
+    decision = judge([reading()], [chosen("2")])
+    problem = Problem(path="a.yaml", line=1, code="moved", message="something else stands there")
+    landed = Landed(changes={}, refused={decision.updates[0]: problem}, revisions={})
+    assert outcomes([decision], landed)[0].code == "moved"
+
+
+def test_an_error_of_the_destination_fails_every_target_on_it_and_no_other():
+    elsewhere = target(destination=replace(BRANCH, branch="other", push="other"))
+    item = subscription("app", "ghcr.io/o/app", target(), elsewhere)
+    ends = failed((item,), BRANCH, RegistryUnavailable("down", hint=""))
+    assert [end.target for end in ends] == [str(item.targets[0])]

@@ -1,0 +1,103 @@
+"""Knows how the updates of several voices become files: each voice edits on top of the one before. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from updater.errors import EditError
+from updater.model.problem import Problem
+from updater.model.update import Edit, Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from updater.editors.base import Editor
+    from updater.model.update import Change, Commit, Update
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """One commit to be: the files it writes, and what each of its updates changed."""
+
+    commit: Commit
+    files: Mapping[str, bytes]
+    changes: Mapping[Update, tuple[Change, ...]]
+
+
+@dataclass(slots=True)
+class Drafting:
+    """Edits file by file; *read* gives a file of the tree that was looked at, or raises `EditError`."""
+
+    editors: Mapping[str, Editor]
+    read: Callable[[str], bytes]
+    before: dict[str, bytes] = field(default_factory=dict)
+    after: dict[str, bytes] = field(default_factory=dict)
+    changes: dict[Update, tuple[Change, ...]] = field(default_factory=dict)
+    refused: dict[Update, Problem] = field(default_factory=dict)
+
+    def draft(self, commit: Commit) -> Draft:
+        """Edit every file that *commit* touches; a refused place does not stop the others."""
+        files: dict[str, bytes] = {}
+        for (path, editor), updates in _by_file(commit.updates).items():
+            if self._edit(path, self.editors[editor], updates):
+                files[path] = self.after[path]
+        changes = {update: self.changes[update] for update in commit.updates if self.changes.get(update)}
+        return Draft(commit=commit, files=files, changes=changes)
+
+    def edits(self) -> tuple[Edit, ...]:
+        """Give every changed file once, before and after all voices."""
+        by_path: dict[str, list[Change]] = {}
+        for changes in self.changes.values():
+            for change in changes:
+                by_path.setdefault(change.path, []).append(change)
+        return tuple(
+            Edit(path=path, before=self.before[path], after=self.after[path], changes=tuple(by_path.get(path, ())))
+            for path in sorted(self.after)
+            if self.before[path] != self.after[path]
+        )
+
+    def _edit(self, path: str, editor: Editor, updates: Sequence[Update]) -> bool:
+        try:
+            data = self._content(path)
+        except EditError as error:
+            problem = Problem(path=path, line=error.line, code=error.code, message=error.message, hint=error.hint)
+            self.refused.update(dict.fromkeys(updates, problem))
+            return False
+        wishes = [Wish(locator=update.target.locator, reading=update.reading, image=update.image) for update in updates]
+        edit = editor.edit(path, data, wishes)
+        self._assign(edit, updates)
+        self.after[path] = edit.after
+        return edit.after != data
+
+    def _content(self, path: str) -> bytes:
+        if path not in self.after:
+            self.before[path] = self.after[path] = self.read(path)
+        return self.after[path]
+
+    def _assign(self, edit: Edit, updates: Sequence[Update]) -> None:
+        """Give each change and refusal to the update that asked for it: by its parts, else by its setter."""
+        for update in updates:
+            mine = tuple(change for change in edit.changes if _concerns(update, change.where, change.setter))
+            self.changes[update] = mine
+            refusal = next((problem for problem in edit.refused if _is_refused(update, problem, len(updates))), None)
+            if refusal and not mine:
+                self.refused[update] = refusal
+
+
+def _by_file(updates: Sequence[Update]) -> dict[tuple[str, str], list[Update]]:
+    grouped: dict[tuple[str, str], list[Update]] = {}
+    for update in updates:
+        grouped.setdefault((update.reading.path, update.target.editor), []).append(update)
+    return grouped
+
+
+def _concerns(update: Update, where: str, setter: str) -> bool:
+    if where == update.reading.where or any(part.where == where for part in update.reading.parts):
+        return True
+    return setter == update.reading.setter and where.startswith(update.reading.where)
+
+
+def _is_refused(update: Update, problem: Problem, siblings: int) -> bool:
+    lines = {part.line for part in update.reading.parts} | {update.reading.line}
+    return siblings == 1 or problem.line in lines

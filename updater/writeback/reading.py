@@ -1,0 +1,131 @@
+"""Knows how to ask the editors what is written at every target of a tree, and what is wrong there.
+
+What an editor found in a blob is remembered by the blob's id: a second look at the same content parses nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from updater.editors.base import Found
+from updater.errors import EditError
+from updater.model.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from updater.editors.base import Editor
+    from updater.git.tree import Entry, Tree
+    from updater.model.subscription import Destination, Locator, Subscription, Target
+    from updater.model.view import Reading
+
+    Search = Callable[[str, Editor], Iterable[Entry]]
+
+REMEMBERED_BLOBS: Final = 20_000
+
+
+class BlobReader:
+    """Asks an editor once per blob and path, and remembers the answer."""
+
+    def __init__(self, editors: Mapping[str, Editor]) -> None:
+        self.editors = editors
+        self._found: OrderedDict[tuple[str, str, str, Locator | None], Found] = OrderedDict()
+
+    def read(self, editor: str, entry: Entry, tree: Tree, locator: Locator | None) -> Found:
+        """Give what *editor* finds in one file; a file that cannot be read is a problem."""
+        key = (editor, entry.path, entry.id, locator)
+        if key in self._found:
+            self._found.move_to_end(key)
+            return self._found[key]
+        try:
+            data = tree.read(entry.path)
+        except EditError as error:
+            found = Found(problems=(as_problem(error, entry.path),))
+        else:
+            found = self.editors[editor].read(entry.path, data, locator)
+        self._found[key] = found
+        if len(self._found) > REMEMBERED_BLOBS:
+            self._found.popitem(last=False)
+        return found
+
+
+def as_problem(error: EditError, path: str) -> Problem:
+    """Turn a refusal to read or write a file into a problem of that file."""
+    return Problem(path=error.path or path, line=error.line, code=error.code, message=error.message, hint=error.hint)
+
+
+@dataclass(slots=True, kw_only=True)
+class Targets:
+    """Reads every target of one tree. *search* names the files below a path that may hold places of an editor."""
+
+    tree: Tree
+    blobs: BlobReader
+    search: Search
+    readings: dict[tuple[str, int], tuple[Reading, ...]] = field(default_factory=dict)
+    problems: dict[tuple[str, int], tuple[Problem, ...]] = field(default_factory=dict)
+    notes: dict[Problem, None] = field(default_factory=dict)
+    _below: dict[tuple[str, str], dict[str, list[Reading]]] = field(default_factory=dict)
+
+    def read(self, subscriptions: Sequence[Subscription], destination: Destination) -> None:
+        """Fill readings, problems and notes for every target on *destination*."""
+        for subscription in subscriptions:
+            for index, target in enumerate(subscription.targets):
+                if target.destination == destination:
+                    self._read_target((subscription.key, index), target)
+
+    def note_unclaimed(self, names: frozenset[str]) -> None:
+        """Note each marker whose policy is none of *names*."""
+        for setters in self._below.values():
+            for setter, readings in setters.items():
+                if setter not in names:
+                    for reading in readings:
+                        self.notes[_unclaimed(reading, names)] = None
+
+    def _read_target(self, place: tuple[str, int], target: Target) -> None:
+        editor = self.blobs.editors[target.editor]
+        files = editor.files(target.locator)
+        if files is None:
+            setters = self._searched(target.editor, target.locator.path)
+            self.readings[place] = tuple(setters.get(target.locator.name or "", ()))
+            return
+        entry = next((entry for path in files if (entry := self.tree.entry(path)) is not None), None)
+        if entry is None:
+            self.problems[place] = (_no_file(files, target),)
+            return
+        found = self.blobs.read(target.editor, entry, self.tree, target.locator)
+        self.readings[place], self.problems[place] = found.readings, found.problems
+
+    def _searched(self, editor: str, path: str) -> dict[str, list[Reading]]:
+        """Read every file below *path* once, for all targets that share it; readings by the name they are found by."""
+        if (editor, path) not in self._below:
+            setters: dict[str, list[Reading]] = {}
+            for entry in self.search(path, self.blobs.editors[editor]):
+                found = self.blobs.read(editor, entry, self.tree, None)
+                self.notes.update(dict.fromkeys(found.problems))
+                for reading in found.readings:
+                    setters.setdefault(reading.setter, []).append(reading)
+            self._below[editor, path] = setters
+        return self._below[editor, path]
+
+
+def _no_file(files: Sequence[str], target: Target) -> Problem:
+    return Problem(
+        path=files[0],
+        code="no-such-file",
+        message=f"{' and '.join(files)} {'is' if len(files) == 1 else 'are'} not in the tree of {target.destination}",
+        hint="paths are relative to the root of the Git repository",
+    )
+
+
+def _unclaimed(reading: Reading, names: frozenset[str]) -> Problem:
+    near = get_close_matches(reading.setter, names, n=1)
+    return Problem(
+        path=reading.path,
+        line=reading.line,
+        code="unknown-policy",
+        message=f"the marker names {reading.setter!r}, and no subscription is called that",
+        hint=f"did you mean {near[0]!r}?" if near else "subscribe to it, or remove the marker",
+    )
