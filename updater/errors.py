@@ -26,10 +26,7 @@ out are outcomes, never errors. Foreign exceptions never leave the package that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from updater.model.problem import Problem
+from typing import Any
 
 
 class UpdaterError(Exception):
@@ -50,13 +47,13 @@ class UpdaterError(Exception):
 class ConfigError(UpdaterError):
     """A configuration that cannot be used; *path* is the file, or the file and the key in it.
 
-    *problems* holds everything that is wrong with it, where more than one thing could be said.
+    *problems* holds everything that is wrong with it as `updater.model.problem.Problem`, where more could be said.
     """
 
     default_code = "config"
 
     def __init__(
-        self, message: str, *, hint: str = "", code: str | None = None, path: str = "", problems: tuple[Problem, ...] = ()
+        self, message: str, *, hint: str = "", code: str | None = None, path: str = "", problems: tuple[Any, ...] = ()
     ) -> None:
         super().__init__(message, hint=hint, code=code)
         self.path = path

@@ -130,7 +130,7 @@ class _Builder:
         return self.done
 
     def _value(self, event: Any, depth: int) -> _Built:
-        line = event.start_mark.line + 1
+        line = _line_of(event)
         if depth > self.caps.depth:
             raise Stop(too_deep(self.path, line, self.caps))
         if isinstance(event, yaml.AliasEvent):
@@ -175,7 +175,7 @@ class _Builder:
         for event in self._events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
-            key, key_line = self._key(event, depth), event.start_mark.line + 1
+            key, key_line = self._key(event, depth), _line_of(event)
             built = self._value(next(self._events), depth + 1)
             nodes += built.nodes
             if key == _MERGE:
@@ -193,10 +193,11 @@ class _Builder:
     def _key(self, event: Any, depth: int) -> str | None:
         """Give a key as it is written, or None where it is no scalar."""
         if isinstance(event, yaml.ScalarEvent):
-            self._count(1, event.start_mark.line + 1)
-            self._check_tag(event.tag, event.start_mark.line + 1)
+            line = _line_of(event)
+            self._count(1, line)
+            self._check_tag(event.tag, line)
             if event.anchor:
-                self._anchors[event.anchor] = _Built(event.value, Mark(event.start_mark.line + 1, self.path))
+                self._anchors[event.anchor] = _Built(event.value, Mark(line, self.path))
             return str(event.value)
         built = self._value(event, depth + 1)
         if isinstance(built.value, (dict, list)):
@@ -240,6 +241,10 @@ class _Builder:
     def _report(self, code: str, message: str, line: int, hint: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(self._problem(code, message, line, hint))
+
+
+def _line_of(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _from_marked(path: str, error: Any) -> Problem:
