@@ -1,0 +1,64 @@
+"""What the logs promise: one JSON object a line, and no secret in it."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+import structlog
+
+from updater.reporting.logs import configure, mask
+
+
+@pytest.fixture
+def stream():
+    buffer = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    yield buffer
+    structlog.reset_defaults()
+
+
+def test_a_json_line_carries_time_level_event_and_fields(stream):
+    configure(level="info", form="json", stream=stream)
+    structlog.get_logger().info("landed", key="app")
+    (line,) = stream.buffer.getvalue().splitlines()
+    event = json.loads(line)
+    assert (event["event"], event["level"], event["key"]) == ("landed", "info", "app")
+    assert event["timestamp"].endswith("Z")
+
+
+def test_lines_below_the_level_are_not_written(stream):
+    configure(level="warning", form="console", stream=stream)
+    structlog.get_logger().info("quiet")
+    assert stream.buffer.getvalue() == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        pytest.param("cloned https://me:hunter2@git.test/x.git", "hunter2", id="userinfo"),
+        pytest.param("sent Authorization: Bearer abcdefghijkl", "abcdefghijkl", id="bearer"),
+        pytest.param("GET https://s3.test/blob?X-Amz-Signature=deadbeef&x=1", "deadbeef", id="signed-query"),
+        pytest.param("header Basic dXNlcjpwYXNz", "dXNlcjpwYXNz", id="basic"),
+    ],
+)
+def test_secrets_in_texts_are_masked(text, secret):
+    assert secret not in mask(text)
+    assert "***" in mask(text)
+
+
+def test_fields_named_for_secrets_are_masked(stream):
+    configure(form="json", stream=stream)
+    structlog.get_logger().info("login", password="hunter2", url="https://a:b@c/")
+    assert b"hunter2" not in stream.buffer.getvalue()
+    assert b"a:b@" not in stream.buffer.getvalue()
+
+
+def test_an_exception_is_one_line_of_json_with_its_traceback(stream):
+    configure(form="json", stream=stream)
+    try:
+        int("boom")
+    except ValueError:
+        structlog.get_logger().exception("bug")
+    (line,) = stream.buffer.getvalue().splitlines()
+    assert "ValueError: invalid literal" in json.loads(line)["exception"]

@@ -1,0 +1,60 @@
+"""What the metrics promise: every name is in one table, and series that are over disappear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from updater.model.outcome import Outcome, Status
+from updater.reporting.metrics import METRICS, Metrics
+
+
+def test_every_metric_of_the_table_is_served_with_its_help():
+    text = Metrics().render().decode()
+    for name, metric in METRICS.items():
+        assert f"# HELP {name.removesuffix('_total')}" in text, name
+        assert metric.text.split(",", maxsplit=1)[0] in text
+
+
+def test_a_name_outside_the_table_is_a_bug():
+    with pytest.raises(KeyError):
+        Metrics().count("updater_nonsense_total")
+
+
+def test_replacing_a_gauge_removes_the_series_that_are_over():
+    metrics = Metrics()
+    metrics.replace("updater_subscriptions", [(("file",), 3.0), (("flux",), 1.0)])
+    metrics.replace("updater_subscriptions", [(("file",), 4.0)])
+    text = metrics.render().decode()
+    assert 'updater_subscriptions{source="file"} 4.0' in text
+    assert "flux" not in text
+
+
+def test_outcomes_are_counted_by_method_and_status_and_failures_by_code():
+    metrics = Metrics()
+    ends = (
+        Outcome(key="a", target="t", status=Status.UPDATED, detail=""),
+        Outcome(key="b", target="t", status=Status.FAILED, detail="", code="rate-limited"),
+    )
+    metrics.outcomes(ends, "git")
+    text = metrics.render().decode()
+    assert 'updater_outcomes_total{method="git",status="updated"} 1.0' in text
+    assert 'updater_failures_total{code="rate-limited"} 1.0' in text
+
+
+def test_requests_are_counted_and_timed_by_host():
+    metrics = Metrics()
+    metrics.request("ghcr.io", 429, 0.2)
+    text = metrics.render().decode()
+    assert 'updater_registry_requests_total{host="ghcr.io",status="429"} 1.0' in text
+    assert 'updater_registry_request_seconds_count{host="ghcr.io"} 1.0' in text
+
+
+def test_no_label_names_a_tag_or_a_path():
+    assert not {label for metric in METRICS.values() for label in metric.labels} & {"tag", "digest", "path", "revision"}
+
+
+def test_every_metric_has_its_line_in_the_reference():
+    page = Path("docs/reference/metrics.md").read_text(encoding="utf-8")
+    assert [name for name in METRICS if f"`{name}`" not in page] == []
