@@ -15,14 +15,14 @@ from updater.errors import EditError
 from updater.model.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from updater.editors.base import Editor
     from updater.git.tree import Entry, Tree
     from updater.model.subscription import Destination, Locator, Subscription, Target
     from updater.model.view import Reading
 
-    Search = Callable[[str, Editor], Iterable[Entry]]
+    Searched = dict[tuple[str, str], Iterable[Entry]]
 
 REMEMBERED_BLOBS: Final = 20_000
 
@@ -59,11 +59,11 @@ def as_problem(error: EditError, path: str) -> Problem:
 
 @dataclass(slots=True, kw_only=True)
 class Targets:
-    """Reads every target of one tree. *search* names the files below a path that may hold places of an editor."""
+    """Reads every target of one tree. *searched* has, by editor and path, the files below it that may hold places."""
 
     tree: Tree
     blobs: BlobReader
-    search: Search
+    searched: Searched
     readings: dict[tuple[str, int], tuple[Reading, ...]] = field(default_factory=dict)
     problems: dict[tuple[str, int], tuple[Problem, ...]] = field(default_factory=dict)
     notes: dict[Problem, None] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Targets:
         editor = self.blobs.editors[target.editor]
         files = editor.files(target.locator)
         if files is None:
-            setters = self._searched(target.editor, target.locator.path)
+            setters = self._setters(target.editor, target.locator.path)
             self.readings[place] = tuple(setters.get(target.locator.name or "", ()))
             return
         entry = next((entry for path in files if (entry := self.tree.entry(path)) is not None), None)
@@ -98,11 +98,11 @@ class Targets:
         found = self.blobs.read(target.editor, entry, self.tree, target.locator)
         self.readings[place], self.problems[place] = found.readings, found.problems
 
-    def _searched(self, editor: str, path: str) -> dict[str, list[Reading]]:
+    def _setters(self, editor: str, path: str) -> dict[str, list[Reading]]:
         """Read every file below *path* once, for all targets that share it; readings by the name they are found by."""
         if (editor, path) not in self._below:
             setters: dict[str, list[Reading]] = {}
-            for entry in self.search(path, self.blobs.editors[editor]):
+            for entry in self.searched[editor, path]:
                 found = self.blobs.read(editor, entry, self.tree, None)
                 self.notes.update(dict.fromkeys(found.problems))
                 for reading in found.readings:

@@ -1,0 +1,199 @@
+"""Knows how a Git branch is read as a view, and how updates become commits on it.
+
+Reading asks each editor what is written at each target; answers are remembered per blob, so that a second
+look at the same content parses nothing. Writing edits on top of the tree that was looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import GitError
+from updater.git.building import Identity, NewCommit
+from updater.git.index import Question
+from updater.model.subscription import GitBranch
+from updater.model.update import Landed
+from updater.model.view import View
+from updater.writeback.edits import Draft, Drafting
+from updater.writeback.reading import BlobReader, Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from updater.editors.base import Editor
+    from updater.git.mirror import Head, Mirror
+    from updater.git.signing import Signer
+    from updater.model.subscription import Destination, Subscription
+    from updater.model.update import Change, Commit, Update
+    from updater.model.view import PastCommit
+    from updater.writeback.reading import Searched
+
+REMEMBERED_VIEWS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pen:
+    """What a commit is written with.
+
+    *message* gives its text from the updates and what they changed, *signer* the signer a voice names ("" is
+    none), *now* the time. *rule* names everything that decides which files the marker editor wants.
+    """
+
+    message: Callable[[Commit, Mapping[Update, tuple[Change, ...]]], str]
+    signer: Callable[[str], Signer | None]
+    now: Callable[[], datetime]
+    rule: str = ""
+
+
+class GitWriter:
+    """Reads and writes branches through the mirrors of their repositories.
+
+    *mirror* gives the mirror of a URL. *known* gives every name that a marker may carry. *count* is told of each
+    look and landing and how it ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        mirror: Callable[[str], Mirror],
+        editors: Mapping[str, Editor],
+        pen: Pen,
+        known: Callable[[], frozenset[str]] = frozenset,
+        count: Callable[[str, str], None] = lambda _name, _label: None,
+    ) -> None:
+        self._mirror = mirror
+        self._editors = editors
+        self._pen = pen
+        self._known = known
+        self._count = count
+        self._blobs = BlobReader(editors)
+        self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
+
+    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
+        """Read heads and every target; the same heads and subscriptions give the remembered view."""
+        branch = _as_branch(destination)
+        mirror = self._mirror(branch.url)
+        head = await mirror.look(branch.branch, branch.push)
+        if head.revision is None:
+            raise _no_branch(branch, head)
+        concerned = tuple(subscriptions)
+        remembered = self._views.get(branch)
+        push_head = head.heads.get(branch.push)
+        if (
+            remembered
+            and remembered[0] == concerned
+            and (remembered[1].head, remembered[1].push_head) == (head.revision, push_head)
+        ):
+            self._count("updater_looks_total", "same")
+            return remembered[1]
+        view = await self._read(mirror, branch, concerned, (head.revision, push_head))
+        self._count("updater_looks_total", "read")
+        if len(self._views) >= REMEMBERED_VIEWS:
+            self._views.clear()
+        self._views[branch] = (concerned, view)
+        return view
+
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+        """Edit on top of the tree that was looked at: one commit a voice, one push.
+
+        Raises `PushRefused` if the branch moved since the look, and other `GitError`.
+        """
+        branch = _as_branch(view.destination)
+        assert view.head is not None  # noqa: S101 - a look without a head raises
+        mirror = self._mirror(branch.url)
+        tree = mirror.tree(view.head)
+        drafting, drafts = await asyncio.to_thread(self._draft, tree.read, commits)
+        landed = Landed(changes=drafting.changes, refused=drafting.refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
+        if is_dry or not drafts:
+            return landed
+        pushed = await mirror.land(
+            base=view.head, branch=branch.push, expected=view.push_head, commits=[self._commit(draft) for draft in drafts]
+        )
+        self._views.pop(branch, None)
+        if pushed.is_unchanged or pushed.revision is None:
+            return replace(landed, note=f"branch {branch.push} holds these changes already")
+        self._count("updater_commits_total", "git")
+        revisions = {update: pushed.revision for draft in drafts for update in draft.changes}
+        return replace(landed, revisions=revisions)
+
+    async def history(self, branch: GitBranch, limit: int) -> tuple[PastCommit, ...]:
+        """Give our own commits among the last *limit* of the branch that is written, newest first."""
+        mirror = self._mirror(branch.url)
+        head = await mirror.look(branch.push, branch.branch)
+        revision = head.revision or head.heads.get(branch.branch)
+        if revision is None:
+            raise _no_branch(branch, head)
+        return await mirror.history(revision, limit)
+
+    async def _read(
+        self, mirror: Mirror, branch: GitBranch, subscriptions: tuple[Subscription, ...], heads: tuple[str, str | None]
+    ) -> View:
+        head, push_head = heads
+        is_rebuilt = push_head is not None and push_head != head and branch.push != branch.branch
+        await mirror.fetch(branch.branch, *([branch.push] if is_rebuilt else []))
+        base = await self._targets(mirror, head, subscriptions, branch)
+        base.note_unclaimed(self._known())
+        pending = await self._targets(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
+        return View(
+            destination=branch,
+            head=head,
+            push_head=push_head,
+            readings=base.readings,
+            problems=base.problems,
+            pending=pending.readings if pending else {},
+            notes=tuple(base.notes),
+        )
+
+    async def _targets(
+        self, mirror: Mirror, revision: str, subscriptions: tuple[Subscription, ...], branch: GitBranch
+    ) -> Targets:
+        searched: Searched = {}
+        for name, path in _searches(self._editors, subscriptions, branch):
+            editor = self._editors[name]
+            question = Question(rule=f"{name} {self._pen.rule}", wants=editor.wants, needles=editor.needles)
+            searched[name, path] = await mirror.search(revision, path, question)
+        targets = Targets(tree=mirror.tree(revision), blobs=self._blobs, searched=searched)
+        await asyncio.to_thread(targets.read, subscriptions, branch)
+        return targets
+
+    def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[Drafting, list[Draft]]:
+        drafting = Drafting(editors=self._editors, read=read)
+        drafts = [drafting.draft(commit) for commit in commits]
+        return drafting, [draft for draft in drafts if draft.files]
+
+    def _commit(self, draft: Draft) -> NewCommit:
+        voice = draft.commit.voice
+        return NewCommit(
+            message=self._pen.message(draft.commit, draft.changes),
+            author=Identity(name=voice.name, email=voice.email),
+            files=draft.files,
+            when=self._pen.now(),
+            signer=self._pen.signer(voice.signing),
+        )
+
+
+def _as_branch(destination: Destination) -> GitBranch:
+    assert isinstance(destination, GitBranch)  # noqa: S101 - the composition root routes by type
+    return destination
+
+
+def _no_branch(branch: GitBranch, head: Head) -> GitError:
+    hint = f"its default branch is {head.default!r}" if head.default else "make the first commit, or name another branch"
+    return GitError(f"{branch.url} has no branch {branch.branch!r}", hint=hint, code="branch-missing")
+
+
+def _searches(
+    editors: Mapping[str, Editor], subscriptions: Sequence[Subscription], branch: GitBranch
+) -> tuple[tuple[str, str], ...]:
+    """Name each search that the targets need, once: editor and path."""
+    return tuple(
+        dict.fromkeys(
+            (target.editor, target.locator.path)
+            for subscription in subscriptions
+            for target in subscription.targets
+            if target.destination == branch and editors[target.editor].files(target.locator) is None
+        )
+    )
