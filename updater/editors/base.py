@@ -29,14 +29,19 @@ class Found:
 class Editor(Protocol):
     """Reads and changes one kind of text; pure.
 
-    *name* is the key in `updater.editors.EDITORS`; a file without the bytes *needle* holds nothing for it.
+    *name* is the key in `updater.editors.EDITORS`. A file without any of the bytes in *needles* holds nothing
+    for it and need not be read; no needles mean that every file named by `files` counts.
     """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The word by which targets name this editor."""
+        ...
 
     @property
-    def needle(self) -> bytes: ...
+    def needles(self) -> tuple[bytes, ...]:
+        """Bytes of which one at least stands in every file with a place."""
+        ...
 
     def files(self, locator: Locator) -> tuple[str, ...] | None:
         """Name the files to try, the first that exists counts; None means every wanted file below the path."""

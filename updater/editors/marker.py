@@ -1,0 +1,191 @@
+"""Knows `$imagepolicy` markers: comments that bind a value to a policy, in YAML and in plain texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from updater.editors import keypaths, marker_comment, marker_places, marker_text, outline, plans, references, scalars
+from updater.editors.base import Found
+from updater.editors.plans import Plan
+from updater.errors import EditError
+from updater.model.update import Change
+from updater.model.view import Part, PartKind, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from updater.editors.marker_places import Marked
+    from updater.editors.scalars import Parsed
+    from updater.model.problem import Problem
+    from updater.model.subscription import Locator
+    from updater.model.update import Edit, Wish
+
+_YAML_NAMES: Final = (".yaml", ".yml")
+_KUSTOMIZATION: Final = "Kustomization"
+_SMALL: Final = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A reading with the event index and the full setter of each of its parts."""
+
+    reading: Reading
+    indexes: tuple[int, ...]
+    setters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Survey:
+    parsed: Parsed
+    places: tuple[Place, ...]
+    problems: tuple[tuple[str | None, Problem], ...]
+
+
+class MarkerEditor:
+    """Reads and writes marked values; *text_markers* are globs of the other files in which markers count.
+
+    A glob without ``/`` is held against the last part of a path, one with ``/`` against all of it.
+    """
+
+    name: str = "marker"
+    needles: tuple[bytes, ...] = marker_comment.NEEDLES
+
+    def __init__(self, text_markers: tuple[str, ...] = ()) -> None:
+        self._text_markers = text_markers
+
+    def files(self, locator: Locator) -> tuple[str, ...] | None:  # noqa: ARG002 - the protocol's signature
+        """Say that every wanted file below the path counts."""
+        return None
+
+    def wants(self, path: str) -> bool:
+        """Say whether the file is YAML by its name, or a text in which markers count."""
+        return _is_yaml(path) or self._is_text(path)
+
+    def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
+        """Find the marked places, of the policy *locator.name* or of all; raises nothing."""
+        if not any(needle in data for needle in self.needles):
+            return Found()
+        policy = locator.name if locator else None
+        if not _is_yaml(path):
+            return marker_text.read(path, data, policy)
+        try:
+            survey = _survey(data, path)
+        except EditError as error:
+            is_foreign = policy is not None and policy.encode() not in data
+            return Found() if is_foreign else Found(problems=(plans.problem(error, path),))
+        readings = tuple(place.reading for place in survey.places if policy in {None, place.reading.setter})
+        problems = tuple(problem for owner, problem in survey.problems if policy is None or owner in {None, policy})
+        return Found(readings=readings, problems=problems)
+
+    def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+        """Write every wish that can be written safely; see `Editor.edit`."""
+        if not _is_yaml(path):
+            return marker_text.edit(path, data, wishes)
+        try:
+            survey = _survey(data, path)
+        except EditError as error:
+            return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
+        places = {(place.reading.where, place.reading.setter): place for place in survey.places}
+        return plans.carry_out(path, data, survey.parsed, wishes, lambda wish: _plan(survey.parsed, places, path, wish))
+
+    def _is_text(self, path: str) -> bool:
+        name = path.rpartition("/")[2]
+        return any(fnmatchcase(path if "/" in glob else name, glob) for glob in self._text_markers)
+
+
+def _is_yaml(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return name.lower().endswith(_YAML_NAMES) or name == _KUSTOMIZATION
+
+
+def _survey(data: bytes, path: str) -> _Survey:
+    """Find all places of a YAML text; a small one is remembered, as a file is read and edited in one go."""
+    return _remembered(data, path) if len(data) <= _SMALL else _fresh(data, path)
+
+
+def _fresh(data: bytes, path: str) -> _Survey:
+    parsed = scalars.parse(data, path)
+    problems: list[tuple[str | None, Problem]] = []
+    marked: dict[int, Marked] = {}
+    twice: set[int] = set()
+    for found in marker_places.find(parsed):
+        if isinstance(found, EditError):
+            problems.append((None, plans.problem(found, path)))
+        elif found.scalar in marked:
+            twice.add(found.scalar)
+            error = EditError("two markers mark this value", hint="keep one of them", code="marker-place")
+            problems.append((None, plans.problem(error, path, parsed.line(found.scalar))))
+        else:
+            marked[found.scalar] = found
+    places: dict[tuple[int, str, int], Place] = {}
+    for found in marked.values():
+        if found.scalar not in twice:
+            try:
+                _add(places, parsed, found, path)
+            except EditError as error:
+                problems.append((found.marker.policy, plans.problem(error, path)))
+    return _Survey(parsed, tuple(places.values()), tuple(problems))
+
+
+_remembered = lru_cache(maxsize=2)(_fresh)
+
+
+def _add(places: dict[tuple[int, str, int], Place], parsed: Parsed, found: Marked, path: str) -> None:
+    """Add a marked scalar, to the place of its siblings where they hold other parts of the same image."""
+    marker, index = found
+    steps, document = outline.path(parsed, index)
+    event = parsed.events[index]
+    text = "" if not event.style and event.value in {"~", "null", "Null", "NULL"} else str(event.value).strip()
+    part = Part(kind=marker.kind, line=parsed.line(index), where=keypaths.show(steps, document), text=text)
+    parent = parsed.parents[index]
+    group = parent if marker.kind is not PartKind.REFERENCE and parent >= 0 and parsed.is_mapping(parent) else -index - 2
+    number = 0
+    while (place := places.get((group, marker.policy, number))) is not None:
+        if all(part.kind is not other.kind for other in place.reading.parts):
+            parts = (*place.reading.parts, part)
+            reading = replace(place.reading, parts=parts, written=references.written(parts))
+            places[group, marker.policy, number] = Place(reading, (*place.indexes, index), (*place.setters, marker.setter))
+            return
+        number += 1
+    reading = Reading(
+        path=path,
+        where=part.where,
+        line=part.line,
+        setter=marker.policy,
+        parts=(part,),
+        written=references.written((part,)),
+        object_id=outline.object_id(parsed, index),
+    )
+    places[group, marker.policy, number] = Place(reading, (index,), (marker.setter,))
+
+
+def _plan(parsed: Parsed, places: dict[tuple[str, str], Place], path: str, wish: Wish) -> Plan:
+    place = places.get((wish.reading.where, wish.reading.setter))
+    if place is None:
+        raise plans.moved(path, wish.reading, None)
+    found = place.reading
+    texts = [references.text_for(part.kind, wish.image) for part in found.parts]
+    if texts == [part.text for part in found.parts]:
+        return Plan(line=found.line, steps=())
+    if found.written != wish.reading.written:
+        raise plans.moved(path, wish.reading, found)
+    steps = [
+        (
+            scalars.replacement(parsed, index, text, path),
+            Change(
+                path=path,
+                line=part.line,
+                where=part.where,
+                old=part.text,
+                new=text,
+                setter=setter,
+                object_id=found.object_id,
+            ),
+        )
+        for part, index, setter, text in zip(found.parts, place.indexes, place.setters, texts, strict=True)
+        if text != part.text
+    ]
+    return Plan(line=found.line, steps=tuple(steps))

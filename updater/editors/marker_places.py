@@ -1,0 +1,171 @@
+"""Knows which scalar of a YAML text a marker comment belongs to, and which markers belong to none.
+
+A marker counts behind a scalar on its line, behind the header of a block scalar, and alone on the line
+above a scalar list item. Anywhere else it is in an impossible place, which is said with the way out.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from updater.editors import marker_comment, outline, scalars
+from updater.errors import EditError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from updater.editors.marker_comment import Marker
+    from updater.editors.scalars import Parsed
+
+_LINE_END: Final = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]|\Z")
+_BREAKS: Final = "\r\n\x85\u2028\u2029"
+_COMMENT: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#")
+_ITEM: Final = re.compile(r"[ \t]*-[ \t]+")
+_INNER: Final = re.compile(r"(?:^|\s)(#+\s*\{.*\})\s*$")
+
+
+class Line(NamedTuple):
+    """One line of the text: where it starts, where it ends, and where the one below starts."""
+
+    start: int
+    end: int
+    below: int
+
+
+class Marked(NamedTuple):
+    """A marker and the scalar that it marks, by the index of its event."""
+
+    marker: Marker
+    scalar: int
+
+
+def find(parsed: Parsed) -> Iterator[Marked | EditError]:
+    """Yield each marker with its scalar, in order; or what is wrong with it, with its line."""
+    for line, offset in _lines(parsed.text):
+        try:
+            found = _on_line(parsed, line, offset)
+        except EditError as error:
+            error.line = error.line or parsed.text.count("\n", 0, line.start) + 1
+            yield error
+        else:
+            if found is not None:
+                yield found
+
+
+def _lines(text: str) -> Iterator[tuple[Line, int]]:
+    behind = 0
+    for match in marker_comment.NEEDLE.finditer(text):
+        if match.start() < behind:
+            continue
+        start = max(text.rfind(mark, 0, match.start()) for mark in _BREAKS) + 1
+        end = _LINE_END.search(text, match.start())
+        assert end is not None  # noqa: S101 - \Z always matches
+        behind = end.end()
+        yield Line(start, end.start(), behind), match.start()
+
+
+def _on_line(parsed: Parsed, line: Line, offset: int) -> Marked | None:
+    last = _last_before(parsed, offset)
+    end = parsed.span(last)[1] if last is not None else 0
+    if last is not None and end > offset:
+        return _inside(parsed, line, last)
+    comment = _COMMENT.search(parsed.text, max(end, line.start), line.end)
+    if comment is None or comment.start() > offset:
+        return None
+    text = parsed.text[comment.start() : line.end]
+    is_alone = last is None or end <= line.start
+    if is_alone and "#" in text.lstrip("#")[: offset - comment.start()].partition("{")[0]:
+        return None  # a marked line that somebody commented out
+    marker = marker_comment.parse(text)
+    if marker is None:
+        return None
+    index = _below(parsed, line) if is_alone or last is None else _beside(parsed, last, line)
+    return Marked(marker, _checked(parsed, index))
+
+
+def _last_before(parsed: Parsed, offset: int) -> int | None:
+    """Find the last event that starts before *offset* and has a text of its own."""
+    index = bisect_right(parsed.events, offset, key=_start) - 1
+    while index > 0:
+        start, end = parsed.span(index)
+        if end > start:
+            return index
+        index -= 1
+    return None
+
+
+def _start(event: Any) -> int:
+    start: int = event.start_mark.index
+    return start
+
+
+def _inside(parsed: Parsed, line: Line, index: int) -> Marked | None:
+    """Judge a marker within the span of a scalar: behind a block header it counts, in the text it cannot."""
+    text = parsed.text[line.start : line.end]
+    event = parsed.scalar(index)
+    start, _ = parsed.span(index)
+    comment = _INNER.search(text)
+    if event is not None and event.style in {"|", ">"} and start >= line.start:
+        head = _COMMENT.search(parsed.text, start, line.end)
+        marker = marker_comment.parse(parsed.text[head.start() : line.end]) if head else None
+        return Marked(marker, _checked(parsed, index)) if marker else None
+    if comment and marker_comment.parse(comment.group(1)):
+        raise _misplaced("it stands inside a text, where it is no comment", "mark a value of the YAML itself")
+    return None
+
+
+def _beside(parsed: Parsed, last: int, line: Line) -> int:
+    if parsed.alias(last) is not None:
+        raise _misplaced(f"the value is the alias *{parsed.alias(last)}", "mark the line of its anchor")
+    if parsed.scalar(last) is None:
+        raise _misplaced("several values stand on its line", "write one entry a line, each with its marker")
+    if not outline.is_key(parsed, last):
+        return last
+    event = parsed.scalar(last + 1)
+    if event is None:
+        raise _misplaced("the value of its key is no scalar", "move it to the end of the value's line")
+    start, end = parsed.span(last + 1)
+    if start == end or start > line.end:
+        if start == end:
+            raise _empty()
+        raise _misplaced("the value is on the next line", "write the value on the line of its key")
+    raise _misplaced("it marks a key", "move it to the end of the value's line")
+
+
+def _below(parsed: Parsed, line: Line) -> int:
+    item = _ITEM.match(parsed.text, line.below)
+    if item:
+        first = bisect_left(parsed.events, item.end(), key=_start)
+        while first < len(parsed.events) and _start(parsed.events[first]) == item.end():
+            parent = parsed.parents[first]
+            if parsed.scalar(first) and parent >= 0 and parsed.is_sequence(parent) and not parsed.is_flow(parent):
+                return first
+            first += 1
+    raise _misplaced("no value stands on its line", "move it to the end of the value's line, or right above a list item")
+
+
+def _checked(parsed: Parsed, index: int) -> int:
+    """Refuse a scalar that is empty, shares its line with another value, or is no string by its tag."""
+    event = parsed.events[index]
+    if event.value == "" and not event.style:
+        raise _empty()
+    parent = parsed.parents[index]
+    if parent >= 0 and parsed.is_flow(parent):
+        step = 2 if parsed.is_mapping(parent) else 1
+        inside = parsed.children[parent]
+        before = inside.index(index) - step
+        if before >= 0 and parsed.events[inside[before]].end_mark.line == event.start_mark.line:
+            raise _misplaced("several values stand on its line", "write one entry a line, each with its marker")
+    scalars.check_tag(event, "")
+    return index
+
+
+def _empty() -> EditError:
+    hint = "write the image there once, it is kept current from then on"
+    return EditError("the marked value is empty", hint=hint, code="empty-value")
+
+
+def _misplaced(reason: str, hint: str) -> EditError:
+    return EditError(f"this marker does nothing: {reason}", hint=hint, code="marker-place")

@@ -1,0 +1,272 @@
+"""Knows markers in texts that are no YAML: a Dockerfile, an .env file, Terraform, SQL, an ini file.
+
+The marker ends its line, behind ``#``, ``//``, ``--`` or ``;``. What it marks is found by its form: a full
+marker marks the one image reference on the line, a part the one value assigned there, or that part of the
+one reference. Where more than one word could be meant, the line is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from updater.editors import marker_comment, plans, references, scalars
+from updater.editors.base import Found
+from updater.errors import EditError, ImageSyntaxError
+from updater.model.image import is_tag, parse_digest, parse_ref
+from updater.model.update import Change, Edit
+from updater.model.view import Part, PartKind, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from updater.editors.marker_comment import Marker
+    from updater.model.problem import Problem
+    from updater.model.update import Wish
+
+_LINE: Final = re.compile(r"[^\r\n]+")
+_LEADER: Final = re.compile(r"(?:#+|//+|--+|;+)[ \t]*\Z")
+_SIGNS: Final = ("#", "//", "--", ";")
+_ASSIGNMENT: Final = re.compile(r":=|\?=|\+=|=(?!=)|:[ \t]")
+_WORD: Final = re.compile(r"""[^\s"'`=,;()\[\]{}<>|&\ufeff]+""")
+_OPTION: Final = re.compile(r"(?<!\S)--[\w-]+=\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A reading, and the span of its one part in the text."""
+
+    reading: Reading
+    setter: str
+    start: int
+    end: int
+
+
+def read(path: str, data: bytes, policy: str | None) -> Found:
+    """Find the marked values of *policy*, or of all; see `Editor.read`."""
+    try:
+        spots, problems = _survey(path, scalars.decode(data, path))
+    except EditError as error:
+        return Found(problems=(plans.problem(error, path),))
+    readings = tuple(spot.reading for spot in spots if policy in {None, spot.reading.setter})
+    return Found(readings=readings, problems=tuple(item for owner, item in problems if policy in {None, owner} or owner is None))
+
+
+def edit(path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+    """Write every wish that can be written safely; see `Editor.edit`."""
+    try:
+        text = scalars.decode(data, path)
+        spots, _ = _survey(path, text)
+    except EditError as error:
+        return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
+    known = {(spot.reading.where, spot.reading.setter): spot for spot in spots}
+    wanted: dict[int, tuple[_Spot, str]] = {}
+    refused: list[Problem] = []
+    for wish in wishes:
+        try:
+            spot, new = _wanted(path, known, wish)
+            if wanted.get(spot.start, (spot, new))[1] != new:
+                hint = "let one subscription own the place"
+                raise EditError("two updates want different values here", hint=hint, code="conflict")  # noqa: TRY301
+            wanted[spot.start] = (spot, new)
+        except EditError as error:
+            refused.append(plans.problem(error, path, wish.reading.line))
+    steps = [step for _, step in sorted(wanted.items()) if step[0].reading.parts[0].text != step[1]]
+    after = _spliced(text, steps)
+    return Edit(path=path, before=data, after=after.encode(), changes=_changes(path, steps), refused=tuple(refused))
+
+
+def _survey(path: str, text: str) -> tuple[list[_Spot], list[tuple[str | None, Problem]]]:
+    spots: list[_Spot] = []
+    problems: list[tuple[str | None, Problem]] = []
+    for number, line in _lines(text):
+        marker = None
+        try:
+            found = _comment(line.group())
+            if found is None:
+                continue
+            marker, code = found
+            start, end = _value(marker.kind, code)
+            spots.append(_spot(path, number, line, marker, (start, end)))
+        except EditError as error:
+            owner = marker.policy if marker else None
+            problems.append((owner, plans.problem(error, path, number)))
+    return spots, problems
+
+
+def _lines(text: str) -> Iterator[tuple[int, re.Match[str]]]:
+    for number, start in enumerate(_starts(text), 1):
+        line = _LINE.match(text, start)
+        if line and marker_comment.NEEDLE.search(line.group()):
+            yield number, line
+
+
+def _starts(text: str) -> Iterator[int]:
+    position = 0
+    while position < len(text):
+        yield position
+        position = text.find("\n", position) + 1 or len(text)
+
+
+def _comment(line: str) -> tuple[Marker, str] | None:
+    """Cut a line into the marker and the code before it; None where the marker is none of ours."""
+    needle = marker_comment.NEEDLE.search(line)
+    brace = line.find("{") if needle is None else max(line.rfind("{", 0, needle.start()), line.find("{"))
+    if needle is None or brace < 0:
+        return None
+    leader = _LEADER.search(line, 0, brace) if line.rfind("{", 0, needle.start()) >= 0 else None
+    if leader is None:
+        leader = _LEADER.search(line[:brace])
+    if leader is None:
+        if line.lstrip().startswith(_SIGNS):
+            return None
+        message = "this marker is not understood: no comment sign stands before it"
+        raise EditError(message, hint="write the marker behind #, //, -- or ;", code="marker-syntax")
+    code = line[: leader.start()]
+    if code.lstrip("\ufeff \t").startswith(_SIGNS):
+        return None  # a marked line that somebody commented out
+    marker = marker_comment.parse(line[leader.start() :])
+    if marker is not None and not code.strip("\ufeff \t"):
+        message = "this marker does nothing: no value stands on its line"
+        raise EditError(message, hint="move it to the end of the value's line", code="marker-place")
+    return None if marker is None else (marker, code)
+
+
+def _value(kind: PartKind, code: str) -> tuple[int, int]:
+    """Find the span of the one value that a marker of this kind can mean."""
+    references_found = _references(code)
+    if kind is PartKind.REFERENCE:
+        return _only(references_found, code, "image reference")
+    assigned = _assigned(code)
+    fitting = [span for span in assigned if span not in references_found and _fits(kind, code[slice(*span)])]
+    if len(assigned) > 1 and kind is PartKind.TAG:
+        fitting = [span for span in fitting if any(char.isdigit() for char in code[slice(*span)])]
+    if len(fitting) == 1 and (len(assigned) == 1 or kind is not PartKind.NAME or "/" in code[slice(*fitting[0])]):
+        return fitting[0]
+    if len(references_found) == 1:
+        return _part(kind, code, references_found[0])
+    return _only(fitting, code, kind.value)
+
+
+def _references(code: str) -> list[tuple[int, int]]:
+    """Find the words that are image references with a tag or digest, else those with a path."""
+    hidden = [match.span() for match in _OPTION.finditer(code)]
+    words = [word.span() for word in _WORD.finditer(code) if not any(low <= word.start() < high for low, high in hidden)]
+    full, bare = [], []
+    for span in words:
+        text = code[slice(*span)]
+        if _is_digest(text):
+            continue
+        try:
+            ref = parse_ref(text)
+        except ImageSyntaxError:
+            continue
+        if ref.tag or ref.digest:
+            full.append(span)
+        elif "/" in text:
+            bare.append(span)
+    return full or bare
+
+
+def _assigned(code: str) -> list[tuple[int, int]]:
+    """Find the words of the value: behind the first sign of assignment, else the last word of several."""
+    sign = _ASSIGNMENT.search(code)
+    words = [word.span() for word in _WORD.finditer(code, sign.end() if sign else 0)]
+    return words if sign or len(words) < 2 else words[-1:]
+
+
+def _fits(kind: PartKind, text: str) -> bool:
+    if kind is PartKind.DIGEST:
+        return _is_digest(text)
+    if kind is PartKind.TAG:
+        return is_tag(text)
+    try:
+        ref = parse_ref(text)
+    except ImageSyntaxError:
+        return False
+    return not (ref.tag or ref.digest)
+
+
+def _is_digest(text: str) -> bool:
+    try:
+        parse_digest(text)
+    except ImageSyntaxError:
+        return False
+    return True
+
+
+def _part(kind: PartKind, code: str, span: tuple[int, int]) -> tuple[int, int]:
+    """Give the span of one part within the span of a reference."""
+    start, end = span
+    said = references.split(code[start:end])
+    text = {PartKind.NAME: said.name, PartKind.TAG: said.tag, PartKind.DIGEST: said.digest}.get(kind)
+    if text is None:
+        raise _no_value(kind.value)
+    if kind is PartKind.NAME:
+        return start, start + len(text)
+    if kind is PartKind.DIGEST:
+        return end - len(text), end
+    first = start + len(said.name or "") + 1
+    return first, first + len(text)
+
+
+def _only(spans: list[tuple[int, int]], code: str, what: str) -> tuple[int, int]:
+    if not spans:
+        raise _no_value(what)
+    if len(spans) > 1:
+        words = ", ".join(code[slice(*span)] for span in spans)
+        hint = "leave one of them on the line, or write the marker of the part that is meant"
+        raise EditError(f"the marker could mean any of {words}", hint=hint, code="ambiguous")
+    return spans[0]
+
+
+def _no_value(what: str) -> EditError:
+    hint = "write the value on the line of its marker once, it is kept current from then on"
+    return EditError(f"no {what} stands on the line of the marker", hint=hint, code="empty-value")
+
+
+def _spot(path: str, number: int, line: re.Match[str], marker: Marker, span: tuple[int, int]) -> _Spot:
+    start, end = span
+    part = Part(kind=marker.kind, line=number, where=f"line {number}", text=line.group()[start:end])
+    reading = Reading(
+        path=path,
+        where=part.where,
+        line=number,
+        setter=marker.policy,
+        parts=(part,),
+        written=references.written((part,)),
+    )
+    return _Spot(reading, marker.setter, line.start() + start, line.start() + end)
+
+
+def _wanted(path: str, known: dict[tuple[str, str], _Spot], wish: Wish) -> tuple[_Spot, str]:
+    spot = known.get((wish.reading.where, wish.reading.setter))
+    if spot is None:
+        raise plans.moved(path, wish.reading, None)
+    new = references.text_for(spot.reading.parts[0].kind, wish.image)
+    if new != spot.reading.parts[0].text and spot.reading.written != wish.reading.written:
+        raise plans.moved(path, wish.reading, spot.reading)
+    return spot, new
+
+
+def _spliced(text: str, steps: Sequence[tuple[_Spot, str]]) -> str:
+    position, pieces = 0, []
+    for spot, new in steps:
+        pieces += [text[position : spot.start], new]
+        position = spot.end
+    return "".join((*pieces, text[position:]))
+
+
+def _changes(path: str, steps: Sequence[tuple[_Spot, str]]) -> tuple[Change, ...]:
+    return tuple(
+        Change(
+            path=path,
+            line=spot.reading.line,
+            where=spot.reading.where,
+            old=spot.reading.parts[0].text,
+            new=new,
+            setter=spot.setter,
+        )
+        for spot, new in steps
+    )

@@ -1,0 +1,118 @@
+"""Knows how to find one's way in the events of a parsed text: keys, paths, documents, aliases, objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from updater.errors import EditError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from updater.editors.keypaths import Step
+    from updater.editors.scalars import Parsed
+
+ObjectId: TypeAlias = tuple[str, str, str, str]
+
+NO_OBJECT: ObjectId = ("", "", "", "")
+
+
+def entries(parsed: Parsed, mapping: int) -> Iterator[tuple[int, int]]:
+    """Yield key and value of each entry of the mapping that starts at event *mapping*."""
+    inside = parsed.children[mapping]
+    return zip(inside[::2], inside[1::2], strict=True)
+
+
+def key_text(parsed: Parsed, key: int) -> str | None:
+    """Give the text of a key; None where the key is an alias or a collection."""
+    event = parsed.scalar(key)
+    return None if event is None else str(event.value)
+
+
+def values(parsed: Parsed, mapping: int, key: str) -> list[int]:
+    """Give the values under *key*: one, none, or several where the key is written twice."""
+    return [value for entry, value in entries(parsed, mapping) if key_text(parsed, entry) == key]
+
+
+def is_key(parsed: Parsed, index: int) -> bool:
+    """Say whether the event is a key of its mapping."""
+    parent = parsed.parents[index]
+    return parent >= 0 and parsed.is_mapping(parent) and parsed.children[parent].index(index) % 2 == 0
+
+
+def path(parsed: Parsed, index: int) -> tuple[tuple[Step, ...], int]:
+    """Give the keys and list indexes that lead to a value, and the number of its document.
+
+    Raises `EditError` with code ``duplicate-key`` where a key on the way is written twice: which one counts
+    depends on who reads the file.
+    """
+    steps: list[Step] = []
+    while (parent := parsed.parents[index]) >= 0:
+        position = parsed.children[parent].index(index)
+        if parsed.is_mapping(parent):
+            key = key_text(parsed, parsed.children[parent][position - 1])
+            steps.append(key if key is not None else "?")
+            check_single(parsed, parent, key)
+        else:
+            steps.append(position)
+        index = parent
+    return tuple(reversed(steps)), parsed.children[-1].index(index)
+
+
+def check_single(parsed: Parsed, mapping: int, key: str | None) -> None:
+    """Refuse a key that stands twice in one mapping; raises `EditError`."""
+    same = [entry for entry in parsed.children[mapping][::2] if key_text(parsed, entry) == key]
+    if len(same) > 1 and key is not None:
+        lines = ", ".join(str(parsed.line(entry)) for entry in same)
+        raise EditError(
+            f"the key {key!r} stands here {len(same)} times, on lines {lines}",
+            hint="keep one of them: which one counts depends on who reads the file",
+            code="duplicate-key",
+            line=parsed.line(same[0]),
+        )
+
+
+def object_id(parsed: Parsed, index: int) -> ObjectId:
+    """Give apiVersion, kind, namespace and name of the nearest object around an event, "" for what it lacks."""
+    while (parent := parsed.parents[index]) >= 0:
+        index = parent
+        if parsed.is_mapping(index):
+            found = _object(parsed, index)
+            if (found[0] and found[1]) or parsed.parents[index] < 0:
+                return found
+    return NO_OBJECT
+
+
+def _object(parsed: Parsed, mapping: int) -> ObjectId:
+    metadata = next(iter(values(parsed, mapping, "metadata")), None)
+    inner = metadata if metadata is not None and parsed.is_mapping(metadata) else None
+    return (
+        _text(parsed, mapping, "apiVersion"),
+        _text(parsed, mapping, "kind"),
+        _text(parsed, inner, "namespace"),
+        _text(parsed, inner, "name"),
+    )
+
+
+def _text(parsed: Parsed, mapping: int | None, key: str) -> str:
+    if mapping is None:
+        return ""
+    found = next(iter(values(parsed, mapping, key)), None)
+    event = None if found is None else parsed.scalar(found)
+    return "" if event is None else str(event.value)
+
+
+def resolve(parsed: Parsed, index: int) -> int:
+    """Follow an alias to the node that it stands for; raises `EditError` where there is none."""
+    name = parsed.alias(index)
+    if name is None:
+        return index
+    root = index
+    while parsed.parents[root] >= 0:
+        root = parsed.parents[root]
+    for before in range(index - 1, root - 1, -1):
+        event = parsed.events[before]
+        if getattr(event, "anchor", None) == name and parsed.alias(before) is None:
+            return before
+    hint = f"write &{name} before the alias, in the same document"
+    raise EditError(f"the alias *{name} has no anchor", hint=hint, code="no-anchor", line=parsed.line(index))
