@@ -1,0 +1,180 @@
+"""Knows how one question reaches a registry: as whom, with which token, over which connection.
+
+No ping: the real request is sent, its refusal read, one token fetched and the request repeated once.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import RegistryDenied
+from updater.http.address import origin_of
+from updater.http.exchange import Connection, HttpFailure, Pace, Request
+from updater.registry.answers import refusal, unreachable
+from updater.registry.auth import MOST_TOKEN_BYTES, Asker, handshake, read_challenges
+from updater.registry.manifest import ACCEPT, MOST_BYTES
+from updater.registry.tokens import GrantKey, Grants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from updater.credentials.keychain import Keychain
+    from updater.errors import RegistryError
+    from updater.http.client import HttpClient
+    from updater.http.exchange import Answer
+    from updater.model.credential import Credential
+    from updater.model.image import ImageName
+    from updater.model.subscription import CredentialRef
+    from updater.registry.auth import Challenge, Grant
+    from updater.registry.config import Endpoint, RegistryEntry
+
+_HEADERS: Final = {"Accept": ACCEPT}
+_DENIED: Final = frozenset({401, 403})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One image as one asker sees it: where it is asked, and with which credential."""
+
+    image: ImageName
+    endpoint: Endpoint
+    ref: CredentialRef | None
+
+    def url(self, kind: str, reference: str) -> str:
+        """Give the URL of a tag list, manifest or blob of this image."""
+        return f"{self.endpoint.url}/v2/{self.endpoint.path}/{kind}/{reference}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A request before it is known who asks: URL, method, and the cap of the answer in bytes."""
+
+    url: str
+    method: str = "GET"
+    limit: int = MOST_BYTES
+
+
+class Asking:
+    """Sends questions with the credentials of their place."""
+
+    def __init__(
+        self,
+        http: HttpClient,
+        keychain: Keychain,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._http = http
+        self._keychain = keychain
+        self._wall = wall
+        self._grants = Grants(self._fetch_grant, clock=clock)
+
+    async def ask(self, place: Place, question: Question) -> Answer:
+        """Give the answer, whatever its status; raises `RegistryError` kin where there is none.
+
+        Each credential is tried in turn until one is not refused; what a program or Secret gave is then read
+        anew, once, and tried again if it is another.
+        """
+        credentials = await self._resolve(place)
+        refused: RegistryDenied | None = None
+        try:
+            answer = await self._in_turn(place, credentials, question)
+            if answer.status not in _DENIED:
+                return answer
+        except RegistryDenied as denied:
+            refused = denied
+        if self._keychain.renew(place.ref) and (fresh := await self._resolve(place)) != credentials:
+            return await self._in_turn(place, fresh, question)
+        if refused:
+            raise refused
+        return answer
+
+    def refusal(self, answer: Answer, what: str) -> RegistryError:
+        """Give the error for an answer that is not what was asked for."""
+        return refusal(answer, what, retry_after=self._http.wait_asked(answer))
+
+    def now(self) -> datetime:
+        """Give the time, aware, in UTC."""
+        return datetime.fromtimestamp(self._wall(), tz=UTC)
+
+    async def _resolve(self, place: Place) -> tuple[Credential, ...]:
+        return await self._keychain.resolve(place.ref, place.image, lifetime=place.endpoint.entry.credentials_lifetime)
+
+    async def _in_turn(self, place: Place, credentials: tuple[Credential, ...], question: Question) -> Answer:
+        choices: tuple[Credential | None, ...] = credentials or (None,)
+        for credential in choices[:-1]:
+            try:
+                answer = await self._ask_as(place, credential, question)
+            except RegistryDenied:
+                continue
+            if answer.status not in _DENIED:
+                return answer
+        return await self._ask_as(place, choices[-1], question)
+
+    async def _ask_as(self, place: Place, credential: Credential | None, question: Question) -> Answer:
+        """Ask as one; a refusal is answered once, with what its challenge wants."""
+        key = GrantKey(place.endpoint, credential)
+        authorization = await self._grants.current(key)
+        answer = await self._send(place, question, authorization)
+        if answer.status != 401:
+            return answer
+        challenges = read_challenges(answer.headers("WWW-Authenticate"))
+        if not challenges:
+            return answer
+        authorization = await self._grants.answer(key, challenges, refused=authorization)
+        return await self._send(place, question, authorization)
+
+    async def _send(self, place: Place, question: Question, authorization: str | None) -> Answer:
+        connection, pace = _manner(place.endpoint.entry)
+        request = Request(
+            url=question.url,
+            method=question.method,
+            headers={**_HEADERS, "Authorization": authorization} if authorization else _HEADERS,
+            connection=connection,
+            pace=pace,
+            lane=place.endpoint.path,
+            limit=question.limit,
+        )
+        try:
+            return await self._http.send(request)
+        except HttpFailure as failure:
+            raise unreachable(failure, str(place.image)) from failure
+
+    async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
+        """Drive a handshake over the network."""
+        endpoint = key.endpoint
+        asker = Asker(registry_url=endpoint.url, path=endpoint.path, insecure=endpoint.entry.insecure)
+        steps = handshake(challenges, asker, key.credential, now=self.now())
+        try:
+            wanted = next(steps)
+            while True:
+                connection, pace = _manner(endpoint.entry)
+                if origin_of(wanted.url)[1] != origin_of(endpoint.url)[1]:  # who we are is for the registry's own host
+                    connection = replace(connection, client_certificate=None)
+                request = Request(
+                    url=wanted.url,
+                    method=wanted.method,
+                    headers=wanted.headers,
+                    body=wanted.body,
+                    connection=connection,
+                    pace=Pace(pace.concurrency),
+                    lane=endpoint.path,
+                    limit=MOST_TOKEN_BYTES,
+                )
+                wanted = steps.send(await self._http.send(request))
+        except StopIteration as end:
+            grant: Grant = end.value
+            return grant
+        except HttpFailure as failure:
+            raise unreachable(failure, f"{endpoint.path}: no token") from failure
+
+
+@lru_cache(maxsize=1024)
+def _manner(entry: RegistryEntry) -> tuple[Connection, Pace]:
+    connection = Connection(ca=entry.ca, client_certificate=entry.client_certificate, proxy=entry.proxy, insecure=entry.insecure)
+    return connection, Pace(entry.concurrency, entry.rate)

@@ -1,0 +1,158 @@
+"""Knows what to ask registries: tags, digests, descriptions; each thing asked once at one time.
+
+What hangs on a digest is asked once, proved by the digest, and remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+from updater.errors import ImageSyntaxError
+from updater.http.flights import Flights
+from updater.model.image import Digest, is_tag, parse_digest
+from updater.registry.asking import Asking, Place, Question
+from updater.registry.config import RegistryTable
+from updater.registry.listing import Caps, TagList, walking
+from updater.registry.manifest import MOST_BYTES, Document, Wanted, check_digest, describing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from updater.http.exchange import Answer
+    from updater.model.candidate import Description
+    from updater.model.image import ImageName
+    from updater.model.subscription import CredentialRef
+    from updater.registry.config import RegistryEntry
+
+MOST_RECENT: Final = 2048
+_MAYBE_NO_HEAD: Final = frozenset({400, 404, 405, 406, 501})
+_CLOCK_ERROR: Final = timedelta(days=1)
+
+
+class Facts(Protocol):
+    """Where descriptions outlive the process; it never fails, it only forgets."""
+
+    async def description(self, digest: Digest) -> Description | None:
+        """Give what is remembered of *digest*."""
+        ...
+
+    async def remember_description(self, digest: Digest, description: Description) -> None:
+        """Remember what hangs on *digest*."""
+        ...
+
+
+class RegistryClient:
+    """Asks registries as their entries say. It may be used from many tasks; identical questions are one request.
+
+    *facts* keeps descriptions beyond the process. Every method takes the credential of the subscription, else
+    that of the registry's entry counts, and raises `RegistryError` kin, or `ConfigError` for credentials that
+    lead nowhere.
+    """
+
+    def __init__(
+        self, asking: Asking, entries: Iterable[RegistryEntry] = (), *, facts: Facts | None = None, caps: Caps | None = None
+    ) -> None:
+        self._asking = asking
+        self._table = RegistryTable(entries)
+        self._facts = facts
+        self._caps = caps or Caps()
+        self._flights = Flights()
+        self._recent: OrderedDict[Digest, Description] = OrderedDict()
+
+    async def tags(self, image: ImageName, credential: CredentialRef | None = None) -> TagList:
+        """Give every tag of *image*, in the registry's order."""
+        place = self._place(image, credential)
+        return await self._flights.share(("tags", place), lambda: self._list(place))
+
+    async def digest(self, image: ImageName, tag: str, credential: CredentialRef | None = None) -> Digest:
+        """Give the digest that *tag* stands for now: of the index where there is one."""
+        if not is_tag(tag):
+            raise ImageSyntaxError(f"{tag!r} is not a tag", hint="a tag has letters, digits, '_', '.', '-', at most 128")
+        place = self._place(image, credential)
+        return await self._flights.share(("digest", place, tag), lambda: self._resolve(place, tag))
+
+    async def describe(self, image: ImageName, digest: Digest, credential: CredentialRef | None = None) -> Description:
+        """Give creation time, labels and platforms of *digest*; a creation time in the future is none."""
+        known = self._recent.get(digest)
+        if known is None:
+            place = self._place(image, credential)
+            known = await self._flights.share(("describe", place, digest), lambda: self._describe(place, digest))
+        if known.created and known.created > self._asking.now() + _CLOCK_ERROR:
+            return replace(known, created=None)
+        return known
+
+    def _place(self, image: ImageName, credential: CredentialRef | None) -> Place:
+        endpoint = self._table.locate(image)
+        return Place(image, endpoint, credential or endpoint.entry.credentials)
+
+    async def _list(self, place: Place) -> TagList:
+        walk = walking(place.url("tags", "list"), what=str(place.image), caps=self._caps)
+        url = next(walk)
+        while True:
+            answer = await self._asking.ask(place, Question(url=url, limit=self._caps.page_bytes))
+            if answer.status == 429:  # the walk knows no time: here is who can say for how long
+                raise self._asking.refusal(answer, str(place.image))
+            try:
+                url = walk.send(answer)
+            except StopIteration as end:
+                result: TagList = end.value
+                return result
+
+    async def _resolve(self, place: Place, tag: str) -> Digest:
+        """HEAD first: it does not count as a pull. GET where HEAD is unknown, says no digest or gives no reason."""
+        what, url = f"{place.image}:{tag}", place.url("manifests", tag)
+        answer = await self._asking.ask(place, Question(url=url, method="HEAD"))
+        if answer.status == 200 and (told := _told_digest(answer)):
+            return told
+        if answer.status != 200 and answer.status not in _MAYBE_NO_HEAD:
+            raise self._asking.refusal(answer, what)
+        answer = await self._asking.ask(place, Question(url=url))
+        if answer.status != 200:
+            raise self._asking.refusal(answer, what)
+        if told := _told_digest(answer):
+            check_digest(answer.body, told, what=what)
+            return told
+        return Digest(algorithm="sha256", encoded=hashlib.sha256(answer.body).hexdigest())
+
+    async def _describe(self, place: Place, digest: Digest) -> Description:
+        known = await self._facts.description(digest) if self._facts else None
+        if known is None:
+            known = await self._ask_description(place, digest)
+            if self._facts:
+                await self._facts.remember_description(digest, known)
+        self._recent[digest] = known
+        if len(self._recent) > MOST_RECENT:
+            self._recent.popitem(last=False)
+        return known
+
+    async def _ask_description(self, place: Place, digest: Digest) -> Description:
+        steps = describing(digest)
+        wanted = next(steps)
+        while True:
+            document = await self._document(place, wanted)
+            try:
+                wanted = steps.send(document)
+            except StopIteration as end:
+                result: Description = end.value
+                return result
+
+    async def _document(self, place: Place, wanted: Wanted) -> Document:
+        what = f"{place.image}@{wanted.digest}"
+        url = place.url("blobs" if wanted.is_blob else "manifests", str(wanted.digest))
+        answer = await self._asking.ask(place, Question(url=url, limit=MOST_BYTES if wanted.size is None else wanted.size))
+        if answer.status != 200:
+            raise self._asking.refusal(answer, what)
+        check_digest(answer.body, wanted.digest, what=what)
+        return Document(answer.body, answer.header("Content-Type") or "")
+
+
+def _told_digest(answer: Answer) -> Digest | None:
+    """Give the digest that the answer's header names; None where there is none to go by."""
+    try:
+        return parse_digest(answer.header("Docker-Content-Digest") or "")
+    except ImageSyntaxError:
+        return None

@@ -1,0 +1,336 @@
+"""Knows what manifests, indexes and configurations say of an image: when it was built, its labels, its platforms.
+
+Pure. `describing` is a generator: it yields the documents it wants and returns a `Description`.
+Sources: OCI image specification (manifest, image-index, config, annotations), Docker image manifest
+version 2 schema 2. Duplicate keys are read as the container runtimes read them: the last one counts.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from updater.errors import ImageSyntaxError, RegistryProtocolError
+from updater.model.candidate import Description
+from updater.model.image import Digest, Platform, normalise_platform, parse_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
+DOCKER_LIST: Final = "application/vnd.docker.distribution.manifest.list.v2+json"
+OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
+OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
+# The same full list on every request: with a narrower one, registries give another digest for the same tag.
+ACCEPT: Final = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
+
+MOST_BYTES: Final = 8 * 1024 * 1024
+_INDEXES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
+_MANIFESTS: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+_CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+_GENERIC: Final = frozenset({"", "application/json", "application/octet-stream", "text/plain"})
+_SCHEMA_ONE: Final = "application/vnd.docker.distribution.manifest.v1+"
+_DEEPEST: Final = 3
+_MOST_ENTRIES: Final = 512
+_MOST_EXTRA_DOCUMENTS: Final = 16
+_MOST_LABEL_BYTES: Final = 64 * 1024
+_FIRST_CREDIBLE_YEAR: Final = 1990
+_CREATED: Final = "org.opencontainers.image.created"
+_LEGACY: Final = {
+    "org.label-schema.build-date": _CREATED,
+    "org.label-schema.vcs-ref": "org.opencontainers.image.revision",
+    "org.label-schema.vcs-url": "org.opencontainers.image.source",
+    "org.label-schema.version": "org.opencontainers.image.version",
+}
+_REFERENCE_TYPE: Final = "vnd.docker.reference.type"
+_PREFERRED: Final = Platform(os="linux", architecture="amd64")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A document that a description needs: a manifest, or a blob whose size is known."""
+
+    digest: Digest
+    is_blob: bool = False
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The bytes of a document, already proved by their digest, and the Content-Type they came with."""
+
+    body: bytes = field(repr=False)
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What an index or manifest points at. *platform* is None where it is not said."""
+
+    digest: Digest
+    media_type: str
+    size: int | None = None
+    platform: Platform | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """Images of several platforms under one digest."""
+
+    entries: tuple[Entry, ...]
+    annotations: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image: where its configuration is."""
+
+    config: Entry
+    annotations: Mapping[str, str]
+
+
+def check_digest(body: bytes, expected: Digest, *, what: str) -> None:
+    """Prove *body* by its digest; raises `RegistryProtocolError`."""
+    if expected.algorithm not in {"sha256", "sha512"}:
+        raise RegistryProtocolError(
+            f"{what}: digests by {expected.algorithm[:20]} cannot be checked here", hint="use sha256", code="digest-algorithm"
+        )
+    if hashlib.new(expected.algorithm, body).hexdigest() != expected.encoded:
+        raise RegistryProtocolError(
+            f"{what}: what came back does not have the digest {expected}",
+            hint="the registry or a proxy in between altered it; nothing of it is used",
+            code="digest-mismatch",
+        )
+
+
+def decode_object(body: bytes, *, what: str, media_type: str = "") -> dict[str, Any]:
+    """Read a JSON object; raises `RegistryProtocolError`. Depth is bounded by the parser (1,024), size before it."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        kind = f" but {media_type.partition(';')[0][:60]}" if media_type else ""
+        hint = "check that the URL is a registry's: a login page or a proxy's error page is no answer"
+        raise RegistryProtocolError(f"{what}: the answer is not JSON{kind}", hint=hint, code="registry-not-json") from None
+    if not isinstance(document, dict):
+        raise _malformed(what, "it is no JSON object")
+    return document
+
+
+def read_manifest(document: Document, *, what: str = "a manifest") -> Index | Image:
+    """Read a manifest or index by its media type; raises `RegistryProtocolError`."""
+    content = decode_object(document.body, what=what, media_type=document.media_type)
+    is_index = _is_index(content, document.media_type.partition(";")[0].strip().lower(), what)
+    annotations = _texts(content.get("annotations"))
+    if not is_index:
+        config = content.get("config")
+        return Image(config=_entry(config, what), annotations=annotations)
+    listed = content.get("manifests")
+    if not isinstance(listed, list) or len(listed) > _MOST_ENTRIES:
+        raise _malformed(what, f"its manifests are no list of at most {_MOST_ENTRIES}")
+    return Index(entries=tuple(_entry(item, what) for item in listed if _is_image(item)), annotations=annotations)
+
+
+def read_platform(config: Mapping[str, Any]) -> Platform | None:
+    """Give the platform that a configuration or an index entry names; None where it is unknown."""
+    system, architecture, variant = (config.get(name) or "" for name in ("os", "architecture", "variant"))
+    if not all(isinstance(part, str) for part in (system, architecture, variant)):
+        return None
+    if not system or not architecture or "unknown" in {system, architecture}:
+        return None
+    return normalise_platform(system, architecture, variant)
+
+
+def read_time(text: object) -> datetime | None:
+    """Read an RFC 3339 time; None where it is absent, unreadable, or a placeholder from before 1990."""
+    if not isinstance(text, str) or len(text) > 64:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.year >= _FIRST_CREDIBLE_YEAR else None
+
+
+def describing(digest: Digest) -> Generator[Wanted, Document, Description]:
+    """Yield what is needed to describe *digest*, and return the description; raises `RegistryProtocolError`.
+
+    One image of an index stands for its dates and labels (linux/amd64, else the first): one build makes
+    them all, and each further one would cost two requests.
+    """
+    top = read_manifest((yield Wanted(digest=digest)), what=str(digest))
+    if isinstance(top, Image):
+        return (yield from _describe_image(top))
+    entries = yield from _images_below(top)
+    budget = _MOST_EXTRA_DOCUMENTS
+    platforms: dict[Platform, None] = {}
+    chosen = min(entries, key=lambda entry: entry.platform != _PREFERRED, default=None)
+    described = Description()
+    for entry in entries:
+        if entry is not chosen and (entry.platform or budget <= 0):
+            platforms.update({entry.platform: None} if entry.platform else {})
+            continue
+        budget -= 1
+        child = read_manifest((yield Wanted(digest=entry.digest, size=entry.size)), what=str(entry.digest))
+        found = (yield from _describe_image(child)) if isinstance(child, Image) else Description()
+        described = found if entry is chosen else described
+        platforms.update(dict.fromkeys((entry.platform,) if entry.platform else found.platforms))
+    return Description(
+        created=_annotated_time(top.annotations) or described.created,
+        labels=_bounded({**described.labels, **top.annotations}),
+        platforms=tuple(platforms),
+    )
+
+
+def _describe_image(image: Image) -> Generator[Wanted, Document, Description]:
+    """Describe one image by its configuration; an artifact that only looks like an image has no platforms."""
+    if image.config.media_type not in _CONFIGS:
+        return Description(created=_annotated_time(image.annotations), labels=_bounded(image.annotations))
+    what = f"the configuration {image.config.digest}"
+    body = image.config.data
+    if body is None:
+        body = (yield Wanted(digest=image.config.digest, is_blob=True, size=image.config.size)).body
+    config = decode_object(body, what=what)
+    inner = config.get("config")
+    labels = _texts(inner.get("Labels") if isinstance(inner, dict) else None)
+    platform = read_platform(config)
+    return Description(
+        created=_annotated_time(image.annotations) or _later(_annotated_time(labels), read_time(config.get("created"))),
+        labels=_bounded({**labels, **image.annotations}),
+        platforms=(platform,) if platform else (),
+    )
+
+
+def _images_below(top: Index) -> Generator[Wanted, Document, list[Entry]]:
+    """Flatten nested indexes, each read once, to a bounded depth and number."""
+    found: list[Entry] = []
+    seen: set[Digest] = set()
+    waiting = [(entry, 1) for entry in reversed(top.entries)]
+    while waiting:
+        entry, depth = waiting.pop()
+        if entry.digest in seen:
+            continue
+        seen.add(entry.digest)
+        if entry.media_type not in _INDEXES:
+            found.append(entry)
+        elif depth < _DEEPEST and len(seen) <= _MOST_ENTRIES:
+            nested = read_manifest((yield Wanted(digest=entry.digest, size=entry.size)), what=str(entry.digest))
+            if isinstance(nested, Index):
+                waiting += [(child, depth + 1) for child in reversed(nested.entries)]
+        else:
+            raise _malformed(str(entry.digest), f"indexes are nested deeper than {_DEEPEST}")
+    return found
+
+
+def _is_index(content: dict[str, Any], declared: str, what: str) -> bool:
+    """Decide what a document is; raises where its parts contradict each other (CVE-2021-41190)."""
+    inner = content.get("mediaType")
+    if inner is not None and not isinstance(inner, str):
+        raise _malformed(what, "its mediaType is no text")
+    if declared in _GENERIC:
+        declared = ""
+    if declared and inner and declared != inner:
+        raise _malformed(what, f"it is sent as {declared[:80]} and calls itself {inner[:80]}")
+    kind = declared or inner or ""
+    if kind.startswith(_SCHEMA_ONE) or (not kind and content.get("schemaVersion") == 1):
+        hint = "it is the format of before 2017: push the image again with a current tool"
+        raise RegistryProtocolError(f"{what}: Docker's manifest schema 1 is not read", hint=hint, code="manifest-schema")
+    has_images, has_config = "manifests" in content, "config" in content or "layers" in content
+    if has_images and has_config:
+        raise _malformed(what, "it claims to be an index and an image at once")
+    if kind and kind not in _INDEXES | _MANIFESTS:
+        raise RegistryProtocolError(
+            f"{what}: {kind[:80]} is no kind of image", hint="check that the tag names an image", code="manifest-kind"
+        )
+    if not kind and not has_images and not has_config:
+        raise _malformed(what, "it is neither an index nor an image")
+    return kind in _INDEXES if kind else has_images
+
+
+def _is_image(item: Any) -> bool:
+    """Say whether an entry of an index is an image, not an attestation, signature or other artifact."""
+    if not isinstance(item, dict) or item.get("artifactType"):
+        return not isinstance(item, dict)  # what is no object is reported, not skipped
+    if _texts(item.get("annotations")).get(_REFERENCE_TYPE):
+        return False
+    platform = item.get("platform")
+    return not isinstance(platform, dict) or read_platform(platform) is not None
+
+
+def _entry(item: Any, what: str) -> Entry:
+    if not isinstance(item, dict):
+        raise _malformed(what, "an entry is no object")
+    size, media_type, platform = item.get("size"), item.get("mediaType"), item.get("platform")
+    try:
+        digest = parse_digest(item["digest"])
+    except (KeyError, TypeError, ImageSyntaxError):
+        raise _malformed(what, "an entry has no digest") from None
+    if isinstance(size, int) and not 0 <= size <= MOST_BYTES:
+        raise RegistryProtocolError(
+            f"{what}: {digest} has {size} bytes", hint="no image needs that much here", code="registry-too-large"
+        )
+    return Entry(
+        digest=digest,
+        media_type=media_type if isinstance(media_type, str) else "",
+        size=size if isinstance(size, int) else None,
+        platform=read_platform(platform) if isinstance(platform, dict) else None,
+        data=_inline(item.get("data"), digest),
+    )
+
+
+def _inline(data: object, digest: Digest) -> bytes | None:
+    """Give the content that a descriptor carries itself, if it is what its digest says."""
+    if not isinstance(data, str):
+        return None
+    try:
+        body = base64.b64decode(data, validate=True)
+        check_digest(body, digest, what="inline data")
+    except (binascii.Error, ValueError, RegistryProtocolError):
+        return None
+    return body
+
+
+def _texts(value: Any) -> dict[str, str]:
+    """Give the entries of an annotation or label map that are texts, with old names beside their new ones."""
+    if not isinstance(value, dict):
+        return {}
+    texts = {key: text for key, text in value.items() if isinstance(text, str)}
+    for old, new in _LEGACY.items():
+        if old in texts:
+            texts.setdefault(new, texts[old])
+    return texts
+
+
+def _bounded(labels: Mapping[str, str]) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    room = _MOST_LABEL_BYTES
+    for key, value in labels.items():
+        room -= len(key) + len(value)
+        if room < 0:
+            break
+        kept[key] = value
+    return kept
+
+
+def _annotated_time(annotations: Mapping[str, str]) -> datetime | None:
+    return read_time(annotations.get(_CREATED))
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    """Give the later of two times: labels are inherited from base images, and every error makes a date older."""
+    return max((moment for moment in (one, other) if moment), default=None)
+
+
+def _malformed(what: str, reason: str) -> RegistryProtocolError:
+    return RegistryProtocolError(
+        f"{what}: not a usable manifest: {reason}", hint="push the image again", code="manifest-malformed"
+    )
