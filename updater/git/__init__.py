@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Git without a git program: a mirror of each repository, its trees and history, and pushes that never overwrite."""

@@ -1,0 +1,80 @@
+"""Knows every way in which talking to a Git server or keeping a mirror can fail, each with its code, class and hint."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from updater.errors import GitDenied, GitError, GitUnavailable, PushRefused
+
+_MAX_DETAIL: Final = 600
+_USERINFO: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of failure: the class a caller acts on, and what to do next."""
+
+    error: type[GitError]
+    hint: str
+
+
+FAULTS: Final[dict[str, Fault]] = {
+    "git-url": Fault(GitError, "write https://host/path, http://host/path, ssh://user@host/path, user@host:path or a local path"),
+    "git-unreachable": Fault(GitUnavailable, "check the host name, the port, the network and the proxy; it is tried again"),
+    "git-timeout": Fault(GitUnavailable, "the server was too slow; it is tried again"),
+    "git-interrupted": Fault(GitUnavailable, "the connection broke in the middle of an answer; it is tried again"),
+    "git-unavailable": Fault(GitUnavailable, "the server has a problem of its own; it is tried again"),
+    "git-rate-limited": Fault(GitUnavailable, "the server asks for fewer requests: look less often, or use a web hook"),
+    "git-denied": Fault(GitDenied, "check `credentials` of this repository: user name and token, and what the token may do"),
+    "git-forbidden": Fault(
+        GitDenied, "the credentials are known but lack the right: they need to read, and to push where updates land"
+    ),
+    "git-proxy": Fault(GitDenied, "the proxy wants credentials: write them into `proxy` of this repository"),
+    "git-tls": Fault(GitDenied, "give the server's authority as `ca`, or a `client_certificate` where the server asks for one"),
+    "git-certificate": Fault(GitDenied, "the file must hold a PEM certificate, and for a client its private key too"),
+    "git-redirect": Fault(GitError, "write the new URL into the configuration; credentials are never carried to another host"),
+    "git-not-found": Fault(
+        GitError, "check the URL; many servers answer so too when the credentials are missing or may not read"
+    ),
+    "git-protocol": Fault(GitError, "the answer is not Git's smart protocol: check that the URL is the one `git clone` takes"),
+    "git-object-format": Fault(GitError, "only repositories with SHA-1 object names are read"),
+    "host-key-unknown": Fault(GitDenied, "compare the fingerprint with the server's own, then add its line to `known_hosts`"),
+    "host-key-changed": Fault(
+        GitDenied, "either the server was set up anew or somebody stands between: compare the fingerprint first"
+    ),
+    "ssh-key": Fault(GitDenied, "the private key must be an unencrypted or correctly unlocked Ed25519, ECDSA or RSA key"),
+    "signing-key": Fault(
+        GitError, "the signing key must be an Ed25519, ECDSA or RSA private key, with its passphrase if it has one"
+    ),
+    "push-refused": Fault(PushRefused, "somebody pushed first; the branch is looked at and decided again"),
+    "push-declined": Fault(PushRefused, "a rule of the server said no: see its message, branch protection and hooks"),
+    "foreign-commits": Fault(
+        PushRefused, "the push branch holds commits of somebody else: merge or delete the branch, or name another one"
+    ),
+    "push-unknown": Fault(
+        GitUnavailable, "whether the push arrived is not known; the next look tells, and nothing is written twice"
+    ),
+    "branch-missing": Fault(GitError, "create the branch on the server, or correct its name in the configuration"),
+    "history-missing": Fault(GitUnavailable, "the server did not give the commits that were asked for; they are asked for again"),
+    "mirror-broken": Fault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch builds it anew"),
+    "mirror-disk": Fault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),
+    "hooks": Fault(GitError, "this local repository has hooks, and without the git program they would not run: install git"),
+    "checkout": Fault(GitError, "run the command inside a Git checkout"),
+    "no-branch": Fault(GitError, "HEAD is detached or has no upstream: name the branch to push to"),
+    "work-tree": Fault(GitError, "the checkout cannot be written: check its rights and that no other git command runs"),
+}
+
+
+def fault(code: str, message: str, *, hint: str = "") -> GitError:
+    """Make the error of *code*; server texts inside *message* are cleaned of control characters and user info."""
+    kind = FAULTS[code]
+    return kind.error(clean(message), hint=hint or kind.hint, code=code)
+
+
+def clean(text: str) -> str:
+    """Drop control characters and URL user info, and cut what is too long for a log line."""
+    shown = _USERINFO.sub(r"\g<scheme>", _CONTROL.sub(" ", text)).strip()
+    return shown if len(shown) <= _MAX_DETAIL else shown[: _MAX_DETAIL - 1] + "…"

@@ -1,0 +1,206 @@
+"""Knows how our commits are recognised in a history: the trailers they carry, and the commits that were read once.
+
+A commit is ours when its committer's address is one of ours *and* its last paragraph holds a trailer
+``Updater-Subscription:``. A person's commit that quotes our trailers is a person's commit.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from updater.git.store import COMMIT, commit_tree, object_name, write_atomically
+from updater.model.view import PastCommit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
+
+SUBSCRIPTION: Final = "Updater-Subscription"
+POLICY: Final = "Updater-Policy"
+IMAGE: Final = "Updater-Image"
+REJECTED: Final = "Updater-Rejected"
+_TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*(.*)")
+_PERSON: Final = re.compile(rb"committer (.*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})", re.DOTALL)
+_MAX_FILE: Final = 2 * 2**20
+_KEPT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitInfo:
+    """What is kept of a commit; *message* is "" where it holds none of our trailers, *committer* an address in lower case."""
+
+    revision: str
+    parents: tuple[str, ...]
+    tree: str
+    committer: str
+    when: datetime
+    message: str
+
+
+def add_trailers(
+    message: str,
+    *,
+    subscriptions: Sequence[str] = (),
+    policies: Sequence[str] = (),
+    images: Sequence[str] = (),
+    rejected: Sequence[str] = (),
+) -> str:
+    """Give *message* with our trailers in its last paragraph, each once; line breaks inside a value become spaces."""
+    rows = ((SUBSCRIPTION, subscriptions), (POLICY, policies), (IMAGE, images), (REJECTED, rejected))
+    lines = [f"{key}: {' '.join(value.split())}" for key, values in rows for value in dict.fromkeys(values)]
+    body = message.strip("\n")
+    if not lines:
+        return body + "\n"
+    last = body.rsplit("\n\n", 1)[-1].splitlines()
+    is_block = "\n\n" in body and all(_TRAILER.fullmatch(line) for line in last)
+    return body + ("\n" if is_block else "\n\n") + "\n".join(lines) + "\n"
+
+
+def read_trailers(message: str) -> dict[str, tuple[str, ...]]:
+    """Give the trailers of the last paragraph by key; keys are compared without case by Git, ours are written one way."""
+    paragraphs = re.split(r"\n[ \t]*\n", message.replace("\r\n", "\n").strip())
+    if len(paragraphs) < 2:
+        return {}
+    found: dict[str, tuple[str, ...]] = {}
+    for line in paragraphs[-1].splitlines():
+        if (match := _TRAILER.fullmatch(line)) is not None:
+            found[match[1]] = (*found.get(match[1], ()), match[2].strip())
+    return found
+
+
+def read_past(info: CommitInfo, ours: AbstractSet[str]) -> PastCommit | None:
+    """Read one of our own commits; None where it is somebody else's. *ours* holds addresses in lower case."""
+    if info.committer not in ours:
+        return None
+    trailers = read_trailers(info.message)
+    if not trailers.get(SUBSCRIPTION):
+        return None
+    return PastCommit(
+        revision=info.revision,
+        when=info.when,
+        subject=info.message.strip().splitlines()[0],
+        subscriptions=trailers[SUBSCRIPTION],
+        images=trailers.get(IMAGE, ()),
+        policies=trailers.get(POLICY, ()),
+        rejected=trailers.get(REJECTED, ()),
+    )
+
+
+def read_commit(raw: bytes) -> CommitInfo:
+    """Take a raw commit apart; a malformed committer or time becomes "" or 1970, and is then nobody's commit of ours."""
+    head, _, message = raw.partition(b"\n\n")
+    person = _PERSON.search(head)
+    text = message.decode("utf-8", "replace")
+    return CommitInfo(
+        revision=object_name(COMMIT, raw),
+        parents=tuple(line[7:47].decode("ascii", "replace") for line in head.split(b"\n") if line.startswith(b"parent ")),
+        tree=commit_tree(raw),
+        committer=person[2].decode("utf-8", "replace").lower() if person else "",
+        when=_when(int(person[3])) if person else _when(0),
+        message=text if SUBSCRIPTION in text else "",
+    )
+
+
+def _when(seconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+class CommitLog:
+    """The commits that were read once, kept in a file of raw commits; each is proved by its name, which is its hash."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, CommitInfo] = {}
+        self._ends: set[str] = set()
+        self._is_read = False
+
+    def add(self, commits: Iterable[bytes], *, reaches_end: bool = False) -> None:
+        """Remember raw *commits*; with *reaches_end* parents that are still missing are not asked for again."""
+        self._read()
+        fresh = {info.revision: (info, raw) for raw in commits if (info := read_commit(raw)).revision not in self._known}
+        self._known.update({name: info for name, (info, _) in fresh.items()})
+        if reaches_end:
+            self._ends.update(parent for info in self._known.values() for parent in info.parents if parent not in self._known)
+        if fresh:
+            self._append([raw for _, raw in fresh.values()])
+
+    def get(self, revision: str) -> CommitInfo | None:
+        """Give a known commit."""
+        self._read()
+        return self._known.get(revision)
+
+    def walk(self, revision: str, limit: int) -> tuple[list[CommitInfo], bool]:
+        """Give up to *limit* known commits down from *revision*, newest first, and whether none of them is missing."""
+        self._read()
+        found: list[CommitInfo] = []
+        is_whole = revision in self._known
+        queue = [_order(self._known[revision])] if is_whole else []
+        seen = {revision}
+        while queue and len(found) < limit:
+            info = heapq.heappop(queue)[2]
+            found.append(info)
+            for parent in info.parents:
+                if parent in seen:
+                    continue
+                seen.add(parent)
+                if parent in self._known:
+                    heapq.heappush(queue, _order(self._known[parent]))
+                elif parent not in self._ends:
+                    is_whole = False
+        return found, is_whole or len(found) >= limit
+
+    def _read(self) -> None:
+        if self._is_read:
+            return
+        self._is_read = True
+        try:
+            text = self._path.read_bytes()
+        except OSError:
+            return
+        raws = list(_records(text))
+        self._known = {info.revision: info for info in map(read_commit, raws)}
+        if len(text) > _MAX_FILE:
+            self._shrink(raws)
+
+    def _shrink(self, raws: list[bytes]) -> None:
+        newest = sorted(raws, key=lambda raw: read_commit(raw).when, reverse=True)[:_KEPT]
+        self._known = {info.revision: info for info in map(read_commit, newest)}
+        try:
+            write_atomically(self._path, b"".join(map(_record, newest)))
+        except OSError:  # a history that cannot be kept is asked for again after the next start
+            return
+
+    def _append(self, raws: list[bytes]) -> None:
+        try:
+            with self._path.open("ab") as file:
+                file.write(b"".join(map(_record, raws)))
+        except OSError:  # see _shrink
+            return
+
+
+def _order(info: CommitInfo) -> tuple[float, str, CommitInfo]:
+    return -info.when.timestamp(), info.revision, info
+
+
+def _record(raw: bytes) -> bytes:
+    return b"%d %s\n%s" % (len(raw), object_name(COMMIT, raw).encode(), raw)
+
+
+def _records(text: bytes) -> Iterable[bytes]:
+    """Read records up to the first that is cut or damaged."""
+    start = 0
+    while (end := text.find(b"\n", start, start + 60)) > 0:
+        length, _, name = text[start:end].partition(b" ")
+        raw = text[end + 1 : end + 1 + int(length)] if length.isdigit() else b""
+        if object_name(COMMIT, raw).encode() != name:
+            return
+        yield raw
+        start = end + 1 + len(raw)

@@ -1,0 +1,168 @@
+"""Knows which blobs hold a needle: each is read once in its life, because its name is its content.
+
+Beside that the folders of the last tree are remembered, so a search visits only folders that changed. The file is a
+cache: with a wrong sum, another version or any damage it is built anew. Every blob is judged for all needles at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from updater.git.store import BLOB, write_atomically
+from updater.git.tree import Entry, Kind, MirrorTree, normal, read_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_VERSION: Final = 1
+_FOLDER: Final = 0o040000
+_REGULAR: Final = 0o100000
+_SPARE: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What to look for: files that *wants* by their path and that hold one of *needles*.
+
+    *rule* names *wants* and everything it depends on: equal rules must want equal paths, now and after a restart.
+    """
+
+    rule: str
+    wants: Callable[[str], bool]
+    needles: tuple[bytes, ...]
+
+    @property
+    def key(self) -> str:
+        """The same for every question with the same answers."""
+        return f"{self.rule}\n{self.needles_key}"
+
+    @property
+    def needles_key(self) -> str:
+        """Names the needles."""
+        return ",".join(sorted(needle.hex() for needle in self.needles))
+
+
+# A folder that was seen: the files in it that hold a needle (name, mode, id), and the folders in it (name, id).
+_Seen = tuple[list[tuple[str, int, str]], list[tuple[str, str]]]
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One search on its way."""
+
+    tree: MirrorTree
+    question: Question
+    hits: dict[str, bool]
+    seen: dict[tuple[str, str], _Seen]
+    found: list[Entry] = field(default_factory=list)
+    touched: dict[tuple[str, str], _Seen] = field(default_factory=dict)
+    read: int = 0
+
+
+class SearchIndex:
+    """Answers searches over a mirror's trees, remembering in the file *path* what was read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._hits: dict[str, dict[str, bool]] = {}
+        self._seen: dict[str, dict[tuple[str, str], _Seen]] = {}
+        self._is_read = False
+        self.blobs_read = 0
+
+    def search(self, tree: MirrorTree, prefix: str, question: Question) -> tuple[Entry, ...]:
+        """Give the files at or below *prefix* that answer *question*, in the order of Git; symlinks never do."""
+        self._read()
+        hits = self._hits.setdefault(question.needles_key, {})
+        walk = _Walk(tree=tree, question=question, hits=hits, seen=self._seen.setdefault(question.key, {}))
+        start = normal(prefix)
+        found = tree.find(start)
+        if found is not None and found[0] == _FOLDER:
+            self._visit(walk, start, found[1])
+        elif found is not None and _answers(walk, start, *found):
+            walk.found.append(Entry(path=start, id=found[1], kind=Kind.FILE, mode=found[0]))
+        self.blobs_read = walk.read
+        if walk.read or any(key not in walk.seen for key in walk.touched):
+            self._keep(walk)
+        return tuple(walk.found)
+
+    def _visit(self, walk: _Walk, path: str, name: str) -> None:
+        key = (path, name)
+        seen = walk.seen.get(key) or _look_into(walk, path, name)
+        walk.touched[key] = seen
+        files, folders = seen
+        above = f"{path}/" if path else ""
+        rows: list[tuple[str, int, str]] = [*files, *((part + "/", _FOLDER, child) for part, child in folders)]
+        for part, mode, child in sorted(rows):  # a folder sorts as if its name ended in a slash, which is Git's order
+            if mode == _FOLDER:
+                self._visit(walk, above + part[:-1], child)
+            else:
+                walk.found.append(Entry(path=above + part, id=child, kind=Kind.FILE, mode=mode))
+
+    def _keep(self, walk: _Walk) -> None:
+        is_crowded = len(walk.seen) > 2 * len(walk.touched) + _SPARE or len(walk.hits) > 50 * (len(walk.touched) + _SPARE)
+        if is_crowded:
+            walk.seen.clear()
+            walk.hits.clear()
+        walk.seen.update(walk.touched)
+        data = orjson.dumps(
+            {
+                "version": _VERSION,
+                "hits": {key: _split(hits) for key, hits in self._hits.items()},
+                "seen": {key: [[*at, *what] for at, what in seen.items()] for key, seen in self._seen.items()},
+            }
+        )
+        try:
+            write_atomically(self._path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+        except (OSError, ValueError):  # an index that cannot be kept costs one search after the next start
+            return
+
+    def _read(self) -> None:
+        if self._is_read:
+            return
+        self._is_read = True
+        try:
+            digest, _, data = self._path.read_bytes().partition(b"\n")
+            if hashlib.sha256(data).hexdigest().encode() != digest:
+                return
+            known: dict[str, Any] = orjson.loads(data)
+            if known["version"] != _VERSION:
+                return
+            self._hits = {key: _join(*texts) for key, texts in known["hits"].items()}
+            self._seen = {key: {(row[0], row[1]): _row(row) for row in rows} for key, rows in known["seen"].items()}
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            self._hits, self._seen = {}, {}
+
+
+def _look_into(walk: _Walk, path: str, name: str) -> _Seen:
+    above = f"{path}/" if path else ""
+    rows = read_folder(walk.tree.store, name)
+    files = [row for row in rows if row[1] & 0o170000 == _REGULAR and _answers(walk, above + row[0], row[1], row[2])]
+    return files, [(part, child) for part, mode, child in rows if mode == _FOLDER]
+
+
+def _answers(walk: _Walk, path: str, mode: int, name: str) -> bool:
+    if mode & 0o170000 != _REGULAR or not walk.question.wants(path):
+        return False
+    known = walk.hits.get(name)
+    if known is None:
+        walk.read += 1
+        data = walk.tree.store.load(name, BLOB)
+        known = walk.hits[name] = any(needle in data for needle in walk.question.needles)
+    return known
+
+
+def _split(hits: dict[str, bool]) -> list[str]:
+    return ["".join(name for name, is_hit in hits.items() if is_hit is which) for which in (False, True)]
+
+
+def _join(clean: str, hit: str) -> dict[str, bool]:
+    return {text[at : at + 40]: text is hit for text in (clean, hit) for at in range(0, len(text), 40)}
+
+
+def _row(row: list[Any]) -> _Seen:
+    return [(str(part), int(mode), str(name)) for part, mode, name in row[2]], [(str(part), str(name)) for part, name in row[3]]

@@ -1,0 +1,121 @@
+"""Knows one Git repository as the rest of the program uses it: look, fetch, read, search, land; without blocking the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from updater.git.access import Access, parse_address
+from updater.git.index import Question
+from updater.git.keeper import LIMIT, Keeper, Landed
+from updater.git.tree import Entry, MirrorTree
+from updater.git.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from updater.git.building import NewCommit
+    from updater.model.view import PastCommit
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where the branches stood at a look: *revision* of the branch asked for (None: it does not exist), *heads* of all asked.
+
+    *default* is the server's default branch where it tells one.
+    """
+
+    branch: str
+    revision: str | None
+    heads: Mapping[str, str]
+    default: str | None
+
+
+class Mirror:
+    """A remote repository and our store of it in *folder*, which may be deleted at any time.
+
+    *access* is asked before every conversation, so a rotated token is taken up. *ours* are the addresses of our
+    committers. *count* is told of every request: look, fetch, history or push. Errors: `GitUnavailable`, `GitDenied`,
+    `PushRefused`, `GitError` (docs: error codes of Git). One conversation runs at a time, in a worker thread; a cancelled
+    call lets go at once while its conversation ends in order, and the next one waits for that.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        access: Access | Callable[[], Access | Awaitable[Access]],
+        *,
+        ours: Iterable[str] = (),
+        count: Callable[[str], None] | None = None,
+    ) -> None:
+        self._access = access
+        self._keeper = Keeper(parse_address(url), folder, count or (lambda _: None), {name.lower() for name in ours})
+        self._worker = Worker()
+
+    def __str__(self) -> str:
+        return str(self._keeper.address)
+
+    async def look(self, branch: str | None = None, *also: str) -> Head:
+        """List the heads of *branch* (None: the server's default branch) and *also*; one request, the first time two.
+
+        What was listed is what `fetch` fetches and `land` pushes against, until the next look.
+        """
+        names = tuple(dict.fromkeys(name for name in (branch, *also) if name))
+        listing = await self._talk(lambda: self._keeper.look(names))
+        name = branch or listing.default or "main"
+        return Head(branch=name, revision=listing.heads.get(name), heads=listing.heads, default=listing.default)
+
+    async def fetch(self, *branches: str) -> None:
+        """Store the trees at the listed heads of *branches*; no request where they are stored."""
+        await self._talk(lambda: self._keeper.fetch(branches))
+
+    def tree(self, revision: str) -> MirrorTree:
+        """Give the tree of a fetched revision; its methods read the disk, a few tens of microseconds a file."""
+        self._keeper.store.open()
+        return MirrorTree(self._keeper.store, revision)
+
+    async def search(self, revision: str, prefix: str, question: Question) -> tuple[Entry, ...]:
+        """Give the files at or below *prefix* that answer *question*; only blobs never seen are read."""
+        return await self._talk(lambda: self._keeper.search(revision, prefix, question))
+
+    async def history(self, revision: str, limit: int = LIMIT) -> tuple[PastCommit, ...]:
+        """Give our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
+        return await self._talk(lambda: self._keeper.history(revision, limit))
+
+    async def land(self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit]) -> Landed:
+        """Build *commits* on *base* (None: an empty repository) and move *branch* from *expected* to the last, by one push.
+
+        *expected* is the lease: None says that the branch must not exist. Where it is neither None nor *base* the push
+        rewrites the branch, which is allowed only if every commit above the base is ours. Commits that change nothing
+        are left out; the same base with the same tree is not pushed again.
+
+        Raises `PushRefused`: ``push-refused`` (look and decide again), ``push-declined``, ``foreign-commits``;
+        `EditError` for a path that may not be written; then nothing was pushed.
+        """
+        return await self._talk(lambda: self._keeper.land(base, branch, expected, commits))
+
+    async def close(self) -> None:
+        """Wait for the conversation in progress, then close files and connections."""
+        await self._run(self._keeper.close)
+
+    async def _talk(self, work: Callable[[], _T]) -> _T:
+        given = self._access if isinstance(self._access, Access) else self._access()
+        access = await given if inspect.isawaitable(given) else given
+
+        def talk() -> _T:
+            self._keeper.use(access)
+            return work()
+
+        return await self._run(talk)
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.wrap_future(self._worker.submit(work))
+
+
+__all__ = ["Access", "Entry", "Head", "Landed", "Mirror", "Question"]

@@ -1,0 +1,303 @@
+"""Knows the four conversations we hold with a Git server: list, fetch, history and push, over any carrier.
+
+Everything here blocks and belongs into a worker thread. What dulwich or a carrier raises leaves as `GitError`.
+Two of dulwich's habits are undone: a push is compared with the expected head (it would overwrite silently),
+and what the server answered for a ref is read (it would be dropped).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import struct
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dulwich.client import GitClient, LocalGitClient, SubprocessGitClient
+from dulwich.errors import (
+    ApplyDeltaError,
+    ChecksumMismatch,
+    FileFormatException,
+    GitProtocolError,
+    HangupException,
+    NotGitRepository,
+    SendPackError,
+)
+from dulwich.object_format import DEFAULT_OBJECT_FORMAT
+from dulwich.object_store import ObjectStoreGraphWalker
+from dulwich.objects import Commit
+from dulwich.pack import PackData, UnpackedObjectIterator, UnresolvedDeltas, pack_objects_to_data
+
+from updater.errors import GitUnavailable, UpdaterError
+from updater.git.access import Access, Address, masked
+from updater.git.faults import fault
+from updater.git.http_client import HttpClient, Line
+from updater.git.ssh_client import SshClient, SshLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from dulwich.objects import ShaFile
+
+    from updater.errors import GitError
+
+ZERO: Final = b"0" * 40
+HEADS: Final = b"refs/heads/"
+_SPOOL_BYTES: Final = 8 * 2**20
+_HOOKS: Final = ("pre-receive", "update", "post-receive", "post-update", "reference-transaction")
+_MOVED: Final = (
+    "non-fast-forward",
+    "fetch first",
+    "failed to update ref",
+    "cannot lock ref",
+    "failed to lock",
+    "incorrect old value",
+    "reference already exists",
+    "stale info",
+    "unable to set",
+    "but expected",
+)
+_ABSENT: Final = ("does not appear to be a git repository", "not found", "does not exist", "no such")
+_DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidden", "not allowed", "dubious ownership")
+_MALFORMED: Final = (
+    AssertionError,
+    ValueError,
+    KeyError,
+    IndexError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    ApplyDeltaError,
+    ChecksumMismatch,
+    FileFormatException,
+    UnresolvedDeltas,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The heads that a server named, by branch, and its default branch where it tells one."""
+
+    heads: Mapping[str, str]
+    default: str | None
+
+
+class Remote:
+    """One repository on its server, with the connections kept between calls; used by one thread at a time.
+
+    *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push.
+    """
+
+    def __init__(self, address: Address, access: Access, count: Callable[[str], None]) -> None:
+        self.address = address
+        self.access = access
+        self._count = count
+        self._line: Line | SshLine | None = None
+
+    def list(self, branches: Sequence[str]) -> Listing:
+        """Ask for the heads of *branches*; protocol 2 names only refs that begin so, and HEAD."""
+        prefixes = [b"HEAD", *(HEADS + _encoded(branch) for branch in branches)]
+        with self._guarded(), self._client("look") as client:
+            answer = client.get_refs(self._path, protocol_version=2, ref_prefix=prefixes)
+        refs = {bytes(name): bytes(value) for name, value in answer.refs.items() if value}
+        if any(len(value) != len(ZERO) for value in refs.values()) or answer.object_format not in {None, "sha1"}:
+            raise fault("git-object-format", f"{self.address} does not name objects by SHA-1")
+        wanted = {HEADS + _encoded(branch): branch for branch in branches}
+        target = next((bytes(end) for name, end in answer.symrefs.items() if name == b"HEAD"), b"")
+        default = _decoded(target.removeprefix(HEADS)) if target.startswith(HEADS) else None
+        if default is not None:
+            wanted.setdefault(target, default)
+        return Listing(heads={wanted[name]: value.decode() for name, value in refs.items() if name in wanted}, default=default)
+
+    def fetch(self, wants: Sequence[str], known: Known, depth: int, write: Callable[[bytes], int]) -> None:
+        """Write the pack of *wants*, their last *depth* commits with all content, minus what is *known*."""
+        with self._guarded(), self._client("fetch", reuse=True) as client:
+            self._fetch_pack(client, wants, known, depth=depth, write=write, filter_spec=None)
+
+    def history(self, want: str, known: Known, depth: int) -> tuple[bytes, ...]:
+        """Give up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
+
+        Trees and files are left out where the server can filter (``tree:0``); where it cannot they come and are dropped.
+        """
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file, self._guarded():
+            with self._client("history", reuse=True, thin_packs=False) as client:
+                self._fetch_pack(client, [want], known, depth=depth, write=file.write, filter_spec=b"tree:0")
+            return tuple(_commits(file))
+
+    def push(self, branch: str, expected: str | None, new: str, objects: Sequence[ShaFile]) -> None:
+        """Move *branch* from *expected* (None: it must not exist) to *new*, sending *objects*; a lease, always.
+
+        Raises `PushRefused` where the branch stands elsewhere or the server declines, `GitUnavailable`
+        ``push-unknown`` where the answer was lost.
+        """
+        ref, old = HEADS + _encoded(branch), (expected or ZERO.decode()).encode()
+        is_sent, talk = False, bytearray()
+
+        def update(refs: dict[Any, Any]) -> dict[Any, Any]:
+            if refs.get(ref, ZERO) != old:
+                raise fault("push-refused", f"{branch} of {self.address} moved since it was looked at")
+            return {ref: new.encode()}
+
+        def pack(*_sets: Any, **_options: Any) -> Any:
+            nonlocal is_sent
+            is_sent = True
+            return pack_objects_to_data(list(objects))
+
+        try:
+            with self._guarded(), self._client("push") as client:
+                answer = client.send_pack(self._path, update, pack, progress=talk.extend)
+        except GitUnavailable as error:
+            if is_sent:
+                raise fault("push-unknown", f"the push to {branch} broke off: {error.message}") from error
+            raise
+        self._judge(branch, answer.ref_status, ref, bytes(talk))
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._line is not None:
+            self._line.close()
+        self._line = None
+
+    @property
+    def _path(self) -> Any:
+        if self.address.scheme in {"http", "https"}:
+            return ""
+        return self.address.path.encode("utf-8", "surrogateescape") if self.address.scheme == "ssh" else self.address.path
+
+    def _judge(self, branch: str, status: Mapping[bytes, str | None] | None, ref: bytes, talk: bytes) -> None:
+        if status is None:
+            raise fault("push-unknown", f"the server did not say whether {branch} was updated")
+        reason = status.get(ref)
+        if reason is None:
+            return
+        code = "push-refused" if any(word in reason for word in _MOVED) else "push-declined"
+        said = " ".join(talk.decode("utf-8", "replace").split())
+        raise fault(code, self._masked(f"{branch} of {self.address}: {reason}" + (f" ({said})" if said else "")))
+
+    def _fetch_pack(self, client: GitClient, wants: Sequence[str], known: Known, **options: Any) -> None:
+        names: Any = [want.encode() for want in wants]
+        walker: Any = ObjectStoreGraphWalker(known.haves, lambda _: [], shallow=set(known.shallow))  # type: ignore[arg-type]
+        if isinstance(client, HttpClient) and not client.can_filter():
+            options["filter_spec"] = None
+        client.fetch_pack(
+            self._path,
+            lambda *_args, **_options: names,
+            walker,
+            options["write"],
+            depth=options["depth"],
+            filter_spec=options["filter_spec"],
+            protocol_version=2,
+            ref_prefix=[HEADS],
+        )
+
+    @contextlib.contextmanager
+    def _client(self, kind: str, *, reuse: bool = False, thin_packs: bool = True) -> Iterator[GitClient]:
+        client = self._make_client(lambda: self._count(kind), reuse=reuse, thin_packs=thin_packs, is_push=kind == "push")
+        with contextlib.closing(client):
+            yield client
+
+    def _make_client(self, count: Callable[[], None], *, reuse: bool, thin_packs: bool, is_push: bool) -> GitClient:
+        if self.address.scheme == "ssh":
+            if not isinstance(self._line, SshLine):
+                self._line = SshLine(self.address, self.access)
+            return SshClient(self._line, count, thin_packs=thin_packs)
+        if self.address.scheme in {"http", "https"}:
+            if not isinstance(self._line, Line):
+                self._line = Line(self.address, self.access)
+            return HttpClient(self._line, count, thin_packs=thin_packs, reuse=reuse)
+        count()
+        if shutil.which("git"):
+            return GitProgramClient(thin_packs=thin_packs)
+        if is_push:
+            _refuse_hooks(Path(self.address.path))
+        return LocalGitClient()
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except UpdaterError:
+            raise
+        except NotGitRepository as error:
+            raise fault("git-not-found", f"there is no Git repository at {self.address}") from error
+        except HangupException as error:
+            raise self._hung_up(error) from error
+        except SendPackError as error:
+            raise fault("push-declined", self._masked(f"{self.address} could not take the push: {_said(error)}")) from error
+        except GitProtocolError as error:
+            raise self._misspoken(_said(error)) from error
+        except _MALFORMED as error:
+            raise fault("git-protocol", f"{self.address} sent what Git does not: {type(error).__name__}") from error
+        except OSError as error:
+            code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
+            raise fault(code, self._masked(f"{self.address}: {error}")) from error
+
+    def _hung_up(self, error: HangupException) -> GitError:
+        text = " ".join(line.decode("utf-8", "replace") for line in error.stderr_lines or ())
+        return self._misspoken(text) if text.strip() else fault("git-interrupted", f"{self.address} closed the connection")
+
+    def _misspoken(self, text: str) -> GitError:
+        low = text.lower()
+        code = "git-unavailable"
+        if any(word in low for word in _DENIED):
+            code = "git-forbidden"
+        elif any(word in low for word in _ABSENT):
+            code = "git-not-found"
+        return fault(code, self._masked(f"{self.address}: {text}"))
+
+    def _masked(self, text: str) -> str:
+        return masked(text, self.access, self.address)
+
+
+class GitProgramClient(SubprocessGitClient):
+    """Talks to the git program about a repository on this machine; so its hooks and rules run."""
+
+    @staticmethod
+    def _warn_filter_objects() -> None:
+        """A repository that does not allow filters sends more; that is no news for a log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the server may leave out: commits we have (*haves*), and those of them whose parents we lack (*shallow*)."""
+
+    haves: tuple[bytes, ...] = ()
+    shallow: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, haves: Sequence[str] = (), shallow: Sequence[str] = ()) -> Known:
+        """Take revisions as text."""
+        return cls(haves=tuple(name.encode() for name in haves), shallow=tuple(name.encode() for name in shallow))
+
+
+def _commits(file: Any) -> Iterator[bytes]:
+    if file.tell() == 0:
+        return
+    size = file.tell()
+    file.seek(0)
+    with contextlib.closing(PackData.from_file(file, DEFAULT_OBJECT_FORMAT, size)) as pack:
+        for item in UnpackedObjectIterator.for_pack_data(pack):
+            if item.obj_type_num == Commit.type_num:
+                yield b"".join(item.obj_chunks or ())
+
+
+def _refuse_hooks(path: Path) -> None:
+    folder = path / ".git" / "hooks" if (path / ".git").is_dir() else path / "hooks"
+    found = [name for name in _HOOKS if (folder / name).is_file() and (folder / name).stat().st_mode & 0o111]
+    if found:
+        raise fault("hooks", f"{path} has the hook {found[0]}")
+
+
+def _encoded(branch: str) -> bytes:
+    return branch.encode("utf-8", "surrogateescape")
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+def _said(error: Exception) -> str:
+    return " ".join(part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part) for part in error.args)

@@ -1,0 +1,204 @@
+"""Knows SSH as a carrier of Git: keys, known hosts, and one connection kept between calls.
+
+paramiko speaks the protocol, because the program's image holds no ssh program (docs/decisions/0101).
+A host key is always verified; a host that `known_hosts` does not name is refused with its fingerprint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import paramiko
+from dulwich.client import SSHGitClient
+from paramiko.hostkeys import HostKeys, InvalidHostKey
+
+from updater.git.access import Access, Address, masked
+from updater.git.faults import fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from updater.errors import GitError
+
+CONNECT_SECONDS: Final = 15.0
+READ_SECONDS: Final = 60.0
+_SYSTEM_KNOWN_HOSTS: Final = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
+_KEYS: Final[tuple[type[paramiko.PKey], ...]] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+
+# paramiko's thread prints a traceback for every connection that ends badly; the error reaches us anyway.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+
+class _Refuse(paramiko.MissingHostKeyPolicy):
+    """A host that is not known is never trusted on first sight."""
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
+        raise fault(
+            "host-key-unknown",
+            f"the SSH host {hostname} is not in known_hosts; it shows {key.get_name()} {key.fingerprint}",
+        )
+
+
+class Pipe:
+    """One command on the server, as dulwich reads and writes it."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self._output: Any = channel.makefile("rb", 65536)
+        self.stderr: Any = channel.makefile_stderr("rb")
+        self.read: Callable[[int], bytes] = self._output.read
+
+    def write(self, data: bytes) -> None:
+        """Send all of *data*."""
+        self._channel.sendall(data)
+
+    def can_read(self) -> bool:
+        """Say whether an answer waits."""
+        return self._channel.recv_ready()
+
+    def close(self) -> None:
+        """End the command."""
+        self._channel.close()
+
+
+class SshLine:
+    """The connection to one server, opened when first used, kept, and opened again when it is found dead."""
+
+    def __init__(self, address: Address, access: Access) -> None:
+        self.address = address
+        self.access = access
+        self._client: paramiko.SSHClient | None = None
+
+    def run_command(self, host: str, command: bytes, **options: Any) -> Pipe:  # noqa: ARG002 - dulwich's SSHVendor interface
+        """Start *command*; the protocol version goes as an environment variable, which a server may ignore."""
+        try:
+            channel = self._channel()
+            channel.settimeout(READ_SECONDS)
+            if options.get("protocol_version"):
+                channel.set_environment_variable("GIT_PROTOCOL", f"version={options['protocol_version']}")
+            channel.exec_command(command.decode("utf-8", "surrogateescape"))
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            self.close()
+            raise self.failure(error) from error
+        return Pipe(channel)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+
+    def _channel(self) -> paramiko.Channel:
+        if self._client is not None:
+            transport = self._client.get_transport()
+            with contextlib.suppress(paramiko.SSHException, OSError, EOFError):
+                if transport is not None and transport.is_active():
+                    return transport.open_session(timeout=CONNECT_SECONDS)
+            self.close()
+        self._client = self._connect()
+        transport = self._client.get_transport()
+        if transport is None:
+            raise paramiko.SSHException("the connection closed at once")
+        return transport.open_session(timeout=CONNECT_SECONDS)
+
+    def _connect(self) -> paramiko.SSHClient:
+        if self.access.proxy:
+            raise fault(
+                "git-url", f"{self.address}: a proxy is used for http and https only", hint="reach this repository by https"
+            )
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(_Refuse())
+        _load_known_hosts(client.get_host_keys(), self.access.known_hosts)
+        known = self.access.credential
+        try:
+            client.connect(
+                self.address.host,
+                port=self.address.port or 22,
+                username=self.address.username or (known.username if known else "") or "git",
+                password=(known.password if known and self.access.private_key is None else None) or None,
+                pkey=load_key(self.access.private_key, self.access.passphrase) if self.access.private_key else None,
+                allow_agent=self.access.use_agent,
+                look_for_keys=self.access.use_agent,
+                timeout=CONNECT_SECONDS,
+                banner_timeout=CONNECT_SECONDS,
+                auth_timeout=CONNECT_SECONDS,
+            )
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def failure(self, error: BaseException) -> GitError:
+        """Name what went wrong."""
+        if isinstance(error, paramiko.BadHostKeyException):
+            return fault(
+                "host-key-changed",
+                f"the SSH host {error.hostname} shows {error.key.get_name()} {error.key.fingerprint}, "
+                f"but known_hosts has {error.expected_key.get_name()} {error.expected_key.fingerprint}",
+            )
+        code = "git-unreachable"
+        if isinstance(error, paramiko.AuthenticationException):
+            code = "git-denied"
+        elif isinstance(error, TimeoutError):
+            code = "git-timeout"
+        text = str(error) or type(error).__name__
+        return fault(code, f"{self.address}: {masked(text, self.access, self.address)}", hint=_SSH_HINTS.get(code, ""))
+
+
+_SSH_HINTS: Final = {"git-denied": "check the private key of this repository, and that the server knows its public half"}
+
+
+class SshClient(SSHGitClient):
+    """One call's client over an `SshLine`; *count* is told of every command."""
+
+    def __init__(self, line: SshLine, count: Callable[[], None], *, thin_packs: bool = True) -> None:
+        super().__init__(line.address.host, vendor=line, thin_packs=thin_packs, ssh_command="")  # type: ignore[arg-type]
+        self.ssh_command = None  # type: ignore[assignment] # no ssh program is ever started
+        self._count = count
+
+    def _connect(self, cmd: bytes, path: str | bytes, protocol_version: int | None = None) -> Any:
+        self._count()
+        return super()._connect(cmd, path, protocol_version)
+
+    @staticmethod
+    def _warn_filter_objects() -> None:
+        """A server that cannot filter sends more; that is no news for a log."""
+
+
+def load_key(data: bytes, passphrase: str = "") -> paramiko.PKey:
+    """Read a private key, OpenSSH or PEM; raises `GitDenied` ``ssh-key``."""
+    text = data.decode("utf-8", "replace").strip() + "\n"
+    reasons = []
+    for kind in _KEYS:
+        try:
+            return kind.from_private_key(io.StringIO(text), password=passphrase or None)
+        except paramiko.PasswordRequiredException as error:
+            raise fault("ssh-key", "the private key is locked by a passphrase, and none is given") from error
+        except (paramiko.SSHException, ValueError, IndexError, TypeError) as error:
+            reasons.append(str(error))
+    raise fault("ssh-key", f"the private key cannot be read: {reasons[0]}")
+
+
+def _load_known_hosts(keys: HostKeys, source: Path | bytes | None) -> None:
+    if isinstance(source, bytes):
+        _add_lines(keys, source)
+        return
+    for path in (source,) if source is not None else _SYSTEM_KNOWN_HOSTS:
+        try:
+            _add_lines(keys, path.expanduser().read_bytes())
+        except OSError as error:
+            if source is not None:
+                raise fault("host-key-unknown", f"known_hosts cannot be read: {os.strerror(error.errno or 0)}") from error
+
+
+def _add_lines(keys: HostKeys, text: bytes) -> None:
+    for line in text.decode("utf-8", "replace").splitlines():
+        with contextlib.suppress(InvalidHostKey, paramiko.SSHException):  # a line of an unknown key type hides no other line
+            entry = paramiko.hostkeys.HostKeyEntry.from_line(line) if line.strip() and not line.startswith(("#", "@")) else None
+            for name in entry.hostnames or () if entry is not None else ():
+                keys.add(name, entry.key.get_name(), entry.key)  # type: ignore[union-attr]

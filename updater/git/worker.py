@@ -1,0 +1,52 @@
+"""Knows how blocking work is done one piece at a time beside the event loop."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
+
+
+class Worker:
+    """One thread that lives while there is work.
+
+    Work that waits and is cancelled never starts; work that runs is finished, and what comes next waits for it. The
+    thread does not hold up the end of the program: a hung server must not, and what it leaves behind is a cache.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._lock = threading.Lock()
+        self._is_running = False
+
+    def submit(self, work: Callable[[], _T]) -> Future[_T]:
+        """Queue *work*; `asyncio.wrap_future` makes the answer awaitable."""
+        future: Future[_T] = Future()
+        with self._lock:
+            self._waiting.append((future, work))
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._drain, name="git", daemon=True).start()
+        return future
+
+    def _drain(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._is_running = False
+                    return
+                future, work = self._waiting.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = work()
+            except BaseException as error:  # noqa: BLE001 - whoever awaits it decides
+                future.set_exception(error)
+            else:
+                future.set_result(result)
