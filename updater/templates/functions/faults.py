@@ -1,0 +1,11 @@
+"""Knows how a function says that it cannot go on; where that was is added by the evaluator."""
+
+from __future__ import annotations
+
+from updater.errors import TemplateError
+from updater.templates.source import DATA
+
+
+def fault(message: str, *, hint: str = "", code: str = DATA) -> TemplateError:
+    """Give the error to raise."""
+    return TemplateError(message, hint=hint, code=code)

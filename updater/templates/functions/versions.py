@@ -1,0 +1,24 @@
+"""Knows how sprig's version functions are called; what a version is, is handed in, as policies live in a room of their own.
+
+Source: https://masterminds.github.io/sprig/semver.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from updater.templates.functions.faults import fault
+from updater.templates.functions.signature import Function, declare
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _absent(*_: object) -> object:
+    raise fault("versions cannot be read here", hint="compare the texts, or leave semver and semverCompare out")
+
+
+VERSIONS: Final[Mapping[str, Function]] = {
+    "semver": declare(_absent, "s"),
+    "semverCompare": declare(_absent, "ss"),
+}

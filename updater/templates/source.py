@@ -1,0 +1,32 @@
+"""Knows where in a template something stands, and how a fault there is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from updater.errors import TemplateError
+
+SYNTAX: Final = "template"
+FUNCTION: Final = "template-function"
+DATA: Final = "template-data"
+LIMIT: Final = "template-limit"
+FAILED: Final = "template-failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text of a template and the name by which people know it."""
+
+    name: str
+    text: str
+
+    def place(self, position: int) -> str:
+        """Give ``name:line:column`` of the character *position*, both counted from 1."""
+        line = self.text.count("\n", 0, position) + 1
+        column = position - (self.text.rfind("\n", 0, position) + 1) + 1
+        return f"{self.name}:{line}:{column}"
+
+    def fault(self, position: int, message: str, *, hint: str = "", code: str = SYNTAX) -> TemplateError:
+        """Give the error to raise for what is wrong at *position*."""
+        return TemplateError(f"{self.place(position)}: {message}", hint=hint, code=code)
