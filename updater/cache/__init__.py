@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""What is nice to have after a restart; deletable at any moment."""

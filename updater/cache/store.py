@@ -1,0 +1,140 @@
+"""Knows SQLite: one connection in one thread, a schema that is made anew when it is another, and what to do when it breaks.
+
+A store never fails its caller. What cannot be used is said once and the store goes on in memory: the cache
+is a saving, and its loss may cost requests but never a decision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+SCHEMA_VERSION: Final = 1
+IN_MEMORY: Final = ":memory:"
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS description (digest TEXT PRIMARY KEY, content BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS description_used ON description (used);
+CREATE TABLE IF NOT EXISTS listing (image TEXT PRIMARY KEY, present BLOB NOT NULL, gone BLOB NOT NULL, used INTEGER NOT NULL)
+  WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outcome (key TEXT NOT NULL, target TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (key, target))
+  WITHOUT ROWID;
+"""
+_BROKEN: Final = ("not a database", "malformed", "file is encrypted", "no such table", "no such column")
+
+
+class Store:
+    """One database file. *path* None keeps everything in memory; *say* is told what is wrong, in one sentence.
+
+    Every call runs in the store's own thread; `close` ends it.
+    """
+
+    def __init__(self, path: Path | None, *, say: Callable[[str], None] = lambda _sentence: None) -> None:
+        self._path = path
+        self._say = say
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="cache")
+        self._connection: sqlite3.Connection | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Write what is due and end the thread."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Give the result of *work* on the database, as one transaction."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            connection = self._opened()
+            with connection:
+                return work(connection)
+        except sqlite3.Error as error:
+            self._step_back(error)
+        with self._opened() as connection:
+            return work(connection)
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = _open(self._path) if self._path else _open_memory()
+        return self._connection
+
+    def _step_back(self, error: sqlite3.Error) -> None:
+        """Go on without what broke: a broken file is made anew, with any other trouble memory must do."""
+        path = self._path
+        self._close()
+        if path and any(sign in str(error) for sign in _BROKEN) and _remove(path):
+            try:
+                self._connection = _open(path)
+            except sqlite3.Error as again:
+                error = again
+            else:
+                self._say(f"the cache {path} was broken ({error}); it was made anew, and fills again")
+                return
+        self._path = None
+        self._say(f"the cache {path} cannot be used ({error}); going on without it, at the price of more requests")
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise sqlite3.OperationalError(error.strerror or str(error)) from error
+    connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")  # a lost tail costs requests, no more
+        _prepare(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _open_memory() -> sqlite3.Connection:
+    connection = sqlite3.connect(IN_MEMORY, check_same_thread=False)
+    _prepare(connection)
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables; those of another version are dropped, since all they hold can be asked again."""
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found not in {0, SCHEMA_VERSION}:
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for name in names:
+            quoted = name.replace('"', '""')
+            connection.execute(f'DROP TABLE "{quoted}"')
+    connection.executescript(_SCHEMA)
+    if found != SCHEMA_VERSION:
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.commit()
+
+
+def _remove(path: Path) -> bool:
+    try:
+        for name in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            name.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
