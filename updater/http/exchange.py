@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import UpdaterError
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     from multidict import CIMultiDictProxy
 
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 DEFAULT_LIMIT: Final = 4 * 1024 * 1024
 
 
@@ -81,7 +79,7 @@ class Request:
 
     url: str
     method: str = "GET"
-    headers: Mapping[str, str] = NO_HEADERS
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     connection: Connection = Connection()
     pace: Pace = Pace()
