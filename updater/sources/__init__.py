@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""Knows where subscriptions come from: the configuration file; objects of a cluster stand beside it."""

@@ -1,0 +1,39 @@
+"""Knows where the rules behind a setting live: policies and templates are imported only when one is checked.
+
+This is the one seam between the settings and those rooms. Each check raises an `UpdaterError`; equal
+texts are checked once, because a thousand subscriptions share a handful of policies.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from updater.model.subscription import TagFilter
+
+if TYPE_CHECKING:
+    from updater.model.subscription import PolicySpec
+
+
+@lru_cache(maxsize=4096)
+def check_policy(spec: PolicySpec) -> None:
+    """Build the policy of *spec* and drop it; raises `PolicyError`."""
+    from updater import policies  # noqa: PLC0415 - the rules are loaded only when there is something to check
+
+    policies.build(spec)
+
+
+@lru_cache(maxsize=4096)
+def check_filter(*, allow: str | None = None, ignore: str | None = None, extract: str | None = None) -> None:
+    """Build a filter of these parts and drop it; raises `PolicyError`."""
+    from updater import policies  # noqa: PLC0415
+
+    policies.build_filter(TagFilter(allow=allow, ignore=(ignore,) if ignore is not None else (), extract=extract))
+
+
+@lru_cache(maxsize=256)
+def check_template(text: str) -> None:
+    """Parse a template and drop it; raises `TemplateError`."""
+    from updater import templates  # noqa: PLC0415
+
+    templates.parse(text)

@@ -1,0 +1,388 @@
+"""Knows every setting: its name, its type, its default and what it does.
+
+Frozen and strict: an unknown key is an error. The descriptions here are the reference page and the
+JSON Schema. Durations are seconds, rates are requests a second.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+from updater.errors import UpdaterError
+from updater.model.subscription import Form, Variant
+from updater.registry.config import RegistryEntry, RegistryTable
+from updater.settings import checks, fields
+from updater.settings.values import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+DEFAULT_STATE: Final = "~/.local/state/updater"
+# probes and Prometheus ask from outside the pod
+_EVERYWHERE: Final = Address(host="0.0.0.0", port=8080)  # noqa: S104
+
+
+class Level(StrEnum):
+    """From which severity on log lines are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class Node(BaseModel):
+    """A part of the settings: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True, populate_by_name=False
+    )
+
+
+class ListenSettings(Node):
+    """Where the program listens; null turns a server off."""
+
+    metrics: fields.Listen | None = Field(default=_EVERYWHERE, json_schema_extra={"default": "0.0.0.0:8080"})
+    """Metrics, health and readiness: /metrics, /healthz and /readyz."""
+    web: fields.Listen | None = None
+    """The page, the API and webhooks."""
+
+
+class LogSettings(Node):
+    """What is logged, and how."""
+
+    level: Level = Level.INFO
+    """The least severe lines that are written: debug, info, warning or error."""
+    format: LogFormat = LogFormat.JSON
+    """json for machines, console for people."""
+
+
+class RegistrySettings(Node):
+    """What holds for the images below one prefix; the longest prefix wins."""
+
+    prefix: fields.Text
+    """The registry's host, or the host and the first parts of the path."""
+    url: fields.RegistryUrl | None = None
+    """Where the registry is asked; without it https:// and the host of the image."""
+    insecure: bool = False
+    """Plain HTTP is fine, and certificates are not verified."""
+    rate: fields.Rate | None = None
+    """The most requests in a time, such as 50/s or 100/m; without it only the registry's own limits hold."""
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
+    """The most requests at one time."""
+    ca: fields.Text | None = None
+    """A PEM file with the certificate authorities that may vouch for the registry, besides those of the system."""
+    client_certificate: fields.Text | None = None
+    """A PEM file with a certificate and its key, shown to the registry."""
+    credentials: fields.Credentials | None = None
+    """Where the user name and password, or the token, are found; never the secret itself."""
+
+    @model_validator(mode="after")
+    def _check_entry(self) -> Self:
+        try:
+            RegistryTable((self.entry(),))
+        except UpdaterError as error:
+            raise fields.flawed(fields.flaw_of(error)) from None
+        return self
+
+    def entry(self) -> RegistryEntry:
+        """Give this entry as the registry room takes it."""
+        return RegistryEntry(
+            prefix=self.prefix,
+            url=self.url,
+            insecure=self.insecure,
+            rate=self.rate,
+            concurrency=self.concurrency,
+            ca=self.ca,
+            client_certificate=self.client_certificate,
+            credentials=self.credentials,
+        )
+
+
+class AuthorSettings(Node):
+    """Who commits."""
+
+    name: fields.Text = "updater"
+    """The name of the author and committer."""
+    email: fields.Text = "updater@example.org"
+    """The address of the author and committer."""
+
+
+class SigningSettings(Node):
+    """How commits are signed."""
+
+    method: Literal["ssh"] = "ssh"
+    """The kind of signature."""
+    key: fields.Credentials
+    """Where the private key is found."""
+
+
+class RepositorySettings(Node):
+    """What holds for the Git repositories below one prefix; the longest prefix wins."""
+
+    prefix: fields.GitPrefix
+    """The beginning of the URL, up to a / or the end of it."""
+    credentials: fields.Credentials | None = None
+    """Where user name and password, a token or an SSH key are found; without it access is tried anonymously."""
+    ca: fields.Text | None = None
+    """A PEM file with the certificate authorities that may vouch for the server, besides those of the system."""
+    client_certificate: fields.Text | None = None
+    """A PEM file with a certificate and its key, shown to the server."""
+    known_hosts: fields.Text | None = None
+    """A known_hosts file; host keys are verified against it."""
+    proxy: fields.Proxy | None = None
+    """The proxy to use, instead of the one that the environment names."""
+    insecure_skip_verify: bool = False
+    """Certificates and host keys are not verified; for tests only."""
+
+
+class GitSettings(Node):
+    """Who speaks in commits, and how repositories are reached."""
+
+    author: AuthorSettings = AuthorSettings()
+    """Author and committer of every commit."""
+    signing: SigningSettings | None = None
+    """How commits are signed; without it they are not."""
+    message: fields.Template | None = None
+    """A Go template for commit messages; without it each change is named, old to new, with policy and origin."""
+    repositories: tuple[RepositorySettings, ...] = ()
+    """Credentials and trust, by the beginning of the URL."""
+
+
+class ApplicationsSettings(Node):
+    """Argo CD Applications and their annotations."""
+
+    namespaces: tuple[fields.Text, ...] = ()
+    """The namespaces to look in; none means all."""
+
+
+class FluxSettings(Node):
+    """Flux's image objects."""
+
+
+class SourceSettings(Node):
+    """One more place that subscriptions come from: exactly one kind."""
+
+    applications: Annotated[ApplicationsSettings | None, fields.EMPTY_WHERE_NULL] = None
+    """Argo CD Applications with annotations. Needs a cluster; not in this version."""
+    flux: Annotated[FluxSettings | None, fields.EMPTY_WHERE_NULL] = None
+    """ImageRepository, ImagePolicy and ImageUpdateAutomation. Needs a cluster; not in this version."""
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise fields.flawed(((), "source", "a source is exactly one kind", "write - applications: {} or - flux: {}"))
+        return self
+
+
+class FilterSettings(Node):
+    """Which tags take part at all."""
+
+    allow: fields.Allow | None = None
+    """A regular expression (RE2, unanchored) that a tag must match."""
+    ignore: tuple[fields.Ignore, ...] = ()
+    """Globs, or regular expressions behind regexp:, of which a tag must match none."""
+    extract: fields.Text | None = None
+    """What of the match in allow the policy compares, such as $1 or $name."""
+
+    @model_validator(mode="after")
+    def _check_extract(self) -> Self:
+        try:
+            if self.extract is not None:
+                checks.check_filter(allow=self.allow, extract=self.extract)
+        except UpdaterError as error:
+            raise fields.flawed(fields.flaw_of(error, "extract")) from None
+        return self
+
+
+class GitTarget(Node):
+    """The branch that is read and written."""
+
+    url: fields.GitUrl
+    """https, http, ssh, scp-like (git@host:path) or a local path."""
+    branch: fields.Branch = "main"
+    """The branch that is read."""
+    push: fields.Branch | None = None
+    """The branch that is written; without it the same."""
+    path: fields.RepositoryPath = "."
+    """The folder below which places are looked for; . is the root."""
+
+
+class KustomizeTarget(Node):
+    """An entry of images: in a kustomization."""
+
+    path: fields.RepositoryPath = "."
+    """The folder of the kustomization, or the file, below the target's path."""
+    name: fields.Text | None = None
+    """The name of the entry; without it the image as it is spelled in the subscription."""
+
+
+class HelmTarget(Node):
+    """Keys of one values file."""
+
+    file: fields.RepositoryPath
+    """The values file, below the target's path."""
+    name: fields.Text | None = None
+    """The key of the image name, such as image.repository."""
+    tag: fields.Text | None = None
+    """The key of the tag, such as image.tag."""
+    spec: fields.Text | None = None
+    """The key of one full reference, instead of name and tag."""
+
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        if self.spec and (self.name or self.tag):
+            raise fields.flawed((("spec",), "helm-keys", "spec is the whole reference", "leave name and tag out, or spec"))
+        if not self.spec and not self.tag:
+            raise fields.flawed(((), "helm-keys", "no key says where the version is written", "add tag: image.tag, or spec:"))
+        return self
+
+
+class ArgocdTarget(Node):
+    """A live Application."""
+
+    application: fields.Application
+    """namespace/name of the Application. Needs a cluster; not in this version."""
+
+
+class TargetSettings(Node):
+    """One thing to write: where (git or argocd), and by which editor (marker, kustomize or helm)."""
+
+    git: GitTarget | None = None
+    """A branch of a Git repository."""
+    argocd: ArgocdTarget | None = None
+    """A live Argo CD Application."""
+    marker: fields.Marker | None = None
+    """Every marker of this name below the path, namespace:policy."""
+    kustomize: KustomizeTarget | None = None
+    """The images: entry of a kustomization."""
+    helm: HelmTarget | None = None
+    """Keys of a values file."""
+    form: Form | None = None
+    """How this target is written: tag, digest or tag@digest; without it as the subscription says."""
+
+    @model_validator(mode="after")
+    def _check_kinds(self) -> Self:
+        where = [name for name in ("git", "argocd") if getattr(self, name) is not None]
+        how = [name for name in ("marker", "kustomize", "helm") if getattr(self, name) is not None]
+        if len(where) != 1:
+            said = "names both git and argocd" if where else "says not where to write"
+            raise fields.flawed(
+                ((), "target", f"the target {said}", "one target has git: or argocd:; write two targets for both")
+            )
+        if len(how) > 1:
+            raise fields.flawed(((), "target", f"the target has {' and '.join(how)}", "write one target for each"))
+        if where == ["git"] and not how:
+            raise fields.flawed(((), "target", "the target says not what to write", "add marker:, kustomize: or helm:"))
+        return self
+
+
+class SubscriptionSettings(Node):
+    """One image to keep current."""
+
+    key: fields.Text
+    """Its name in logs, metrics and commands; unique."""
+    image: fields.Image
+    """The image, without tag and digest."""
+    policy: fields.Policy
+    """Which tag should run: semver, latest, name, number, digest or pep440, with its options."""
+    filter: FilterSettings = FilterSettings()
+    """Which tags take part at all."""
+    platforms: tuple[fields.Platforms, ...] = ()
+    """The platforms that a tag must be built for; none means any."""
+    variant: Variant = Variant.LOCK
+    """lock: 1.2.3-alpine moves only to -alpine; any: suffixes do not count."""
+    allow_downgrade: bool = False
+    """Whether a lower version than the written one may be written."""
+    form: Form = Form.TAG
+    """How the image is written: tag, digest or tag@digest."""
+    interval: fields.Duration | None = None
+    """How often the registry is asked; without it as often as interval at the top says."""
+    targets: Annotated[tuple[TargetSettings, ...], fields.NOT_EMPTY, Field(json_schema_extra={"minItems": 1})]
+    """Where the image is written."""
+
+
+class Settings(Node):
+    """The whole configuration."""
+
+    interval: fields.Duration = Field(default=120.0, json_schema_extra={"default": "2m"})
+    """How often registries are asked and destinations are looked at, unless a subscription says otherwise; jittered."""
+    state: fields.Text = DEFAULT_STATE
+    """The folder of Git mirrors and the cache. All of it may be deleted at any time."""
+    listen: ListenSettings = ListenSettings()
+    """Where the program listens."""
+    log: LogSettings = LogSettings()
+    """What is logged, and how."""
+    registries: tuple[RegistrySettings, ...] = ()
+    """How registries are reached; registries that stand not here are asked over https."""
+    registries_conf: fields.Text | None = None
+    """A registries.conf of Argo CD Image Updater, read as it is, besides registries."""
+    docker_config: fields.Text | None = None
+    """A docker config.json with credentials; without it the usual place is looked at."""
+    git: GitSettings = GitSettings()
+    """Who speaks in commits, and how repositories are reached."""
+    text_markers: tuple[fields.Glob, ...] = ()
+    """Names of files that are not YAML, in which markers count too."""
+    sources: tuple[SourceSettings, ...] = ()
+    """Where subscriptions come from besides this file."""
+    subscriptions: tuple[SubscriptionSettings, ...] = ()
+    """The images to keep current."""
+
+    _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
+    _files: tuple[str, ...] = PrivateAttr(default=())
+    _lines: tuple[tuple[str, int | None], ...] = PrivateAttr(default=())
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file that was read for these settings."""
+        return self._files
+
+    @property
+    def registry_entries(self) -> tuple[RegistryEntry, ...]:
+        """Every registry entry, of this form and of registries.conf, as `RegistryTable` takes them."""
+        return (*(entry.entry() for entry in self.registries), *self._foreign_registries)
+
+    def place_of(self, subscription: int) -> tuple[str, int | None]:
+        """Give file and line of a subscription by its index; an empty file where it is not known."""
+        return self._lines[subscription] if subscription < len(self._lines) else ("", None)
+
+    def repository_for(self, url: str) -> RepositorySettings | None:
+        """Give the entry of git.repositories with the longest prefix of *url*, cut only at a boundary."""
+        return longest_prefix(self.git.repositories, url)
+
+
+def longest_prefix(repositories: Sequence[RepositorySettings], url: str) -> RepositorySettings | None:
+    """Give the entry with the longest prefix of *url*.
+
+    ``https://host/team`` holds for ``/team/x`` and ``/team.git``, not for ``/teammate``; ``https://host`` not for
+    ``https://host:8443``, because credentials would reach another server. A user name in *url* does not count.
+    """
+    fitting = [entry for entry in repositories if _is_below(_comparable(entry.prefix), _comparable(url))]
+    return max(fitting, key=lambda entry: len(entry.prefix), default=None)
+
+
+def _comparable(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    host, slash, path = rest.partition("/")
+    return f"{scheme.lower()}://{host.rpartition('@')[2].lower()}{slash}{path}"
+
+
+def _is_below(prefix: str, url: str) -> bool:
+    if not url.startswith(prefix):
+        return False
+    rest = url[len(prefix) :]
+    is_host_of_scp = "://" not in url and rest.startswith(":")
+    return prefix.endswith(("/", ":")) or rest in {"", ".git"} or rest.startswith(("/", ".git/")) or is_host_of_scp

@@ -1,0 +1,183 @@
+"""Knows the texts that settings are written in: durations, rates, addresses, URLs and paths inside a repository.
+
+Every reader takes the text of one value and raises `ConfigError` with a hint; a text that may hold a secret is never repeated.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from updater.errors import ConfigError
+from updater.model.credential import parse_credential_ref
+from updater.model.subscription import CredentialRef, LiveApplication
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
+_DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h)")
+_SCP_LIKE: Final = re.compile(r"(?:[^:/\s]+@)?(?:\[[0-9a-fA-F:]+\]|[^:/\s@\[\]]+):[^\s]+")
+_CREDENTIAL_KINDS: Final = frozenset({"env", "file", "ext", "secret", "pullsecret", "cloud"})
+_GIT_SCHEMES: Final = frozenset({"https", "http", "ssh", "file"})
+_NAME: Final = r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?"
+_MARKER: Final = re.compile(rf"{_NAME}:{_NAME}")
+_OBJECT: Final = re.compile(rf"({_NAME})/({_NAME})")
+_TOKENS: Final = (
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "gldt-",
+    "ATBB",
+)  # issued by forges; as user names they are secrets
+LONGEST_DURATION: Final = 366 * 86400.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where a server listens; an empty *host* is every interface."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def read_duration(text: str) -> float:
+    """Read ``90s``, ``2m``, ``1h30m`` or ``1d``; returns seconds, above zero and at most a year."""
+    if not _DURATION.fullmatch(text):
+        hint = f"write {text}s" if text.isdigit() else "write a number and its unit, such as 90s, 2m, 1h30m or 1d"
+        raise ConfigError(f"{_shown(text)} is not a duration", hint=hint, code="duration")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+    if not 0 < seconds <= LONGEST_DURATION:
+        raise ConfigError(f"{_shown(text)} is out of range", hint="a duration is above zero and at most 366d", code="duration")
+    return seconds
+
+
+def read_rate(text: str) -> float:
+    """Read ``50/s``, ``100/m`` or ``1000/h``; returns requests a second."""
+    found = _RATE.fullmatch(text)
+    if not found or float(found[1]) == 0:
+        raise ConfigError(f"{_shown(text)} is not a rate", hint="write requests per time, such as 50/s or 100/m", code="rate")
+    return float(found[1]) / _UNITS[found[2]]
+
+
+def read_address(text: str) -> Address:
+    """Read ``host:port``, ``[::1]:port`` or ``:port``."""
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_clear = ":" not in host or host != bare
+    if not (port.isascii() and port.isdigit() and int(port) <= 65535 and is_clear) or re.search(r"[\s/@]", host):
+        raise ConfigError(
+            f"{_shown(text)} is not an address to listen on", hint="write host:port, such as 0.0.0.0:8080", code="address"
+        )
+    return Address(host=bare, port=int(port))
+
+
+def read_credential(text: str) -> CredentialRef:
+    """Read a reference to a credential. The text is never repeated: it may be the secret itself."""
+    kind = text.partition(":")[0]
+    try:
+        return parse_credential_ref(text)
+    except ConfigError as error:
+        if kind in _CREDENTIAL_KINDS:
+            raise ConfigError(f"this is not a {kind} reference", hint=error.hint, code=error.code) from None
+        message = "this does not say where a credential is found; a secret itself must not stand in a file"
+        raise ConfigError(message, hint=error.hint.partition(";")[0], code=error.code) from None
+
+
+def read_git_url(text: str) -> str:
+    """Check the URL of a Git repository: https, http, ssh, scp-like, or a local path that begins with ``/`` or ``.``."""
+    if not text or re.search(r"[\s\x00-\x1f]", text):
+        raise ConfigError("this is not a Git URL", hint=_GIT_HINT, code="git-url")
+    if "://" in text:
+        _check_url(text, _GIT_SCHEMES, _GIT_HINT, code="git-url")
+    elif not (text.startswith(("/", "./", "../")) or text in {".", ".."} or _SCP_LIKE.fullmatch(text)):
+        raise ConfigError(f"{_shown(text)} is not a Git URL", hint=f"{_GIT_HINT}; a path here is ./{text}", code="git-url")
+    return text.removeprefix("file://") if text.startswith("file:///") else text
+
+
+def read_prefix(text: str) -> str:
+    """Check the beginning of Git URLs; a secret in it is refused."""
+    if not text or re.search(r"\s", text):
+        raise ConfigError("this is not the beginning of a Git URL", hint=_GIT_HINT, code="git-url")
+    if "://" in text:
+        _check_url(text, _GIT_SCHEMES, _GIT_HINT, code="git-url", needs_host=False)
+    return text
+
+
+def read_proxy(text: str) -> str:
+    """Check the URL of a proxy; one with a password is refused."""
+    _check_url(text, frozenset({"http", "https", "socks5", "socks5h"}), "write http://host:port", code="url")
+    return text
+
+
+def read_repository_path(text: str) -> str:
+    """Read a path below the root of a repository, ``.`` is the root; returned without ``./`` and without a ``/`` at its end."""
+    if not text or text.startswith(("/", "~")) or re.match(r"[A-Za-z]:[\\/]", text):
+        raise ConfigError(f"{_shown(text)} is not a path in a repository", hint=_PATH_HINT, code="path")
+    parts = text.split("/")
+    if ".." in parts or ".git" in parts or "\\" in text or "\x00" in text:
+        raise ConfigError(f"{_shown(text)} leaves the files of the repository", hint=_PATH_HINT, code="path")
+    return posixpath.normpath(text)
+
+
+def read_marker(text: str) -> str:
+    """Check the name by which markers are found, ``namespace:policy``."""
+    if not _MARKER.fullmatch(text):
+        hint = "write namespace:policy as it stands in the marker, without :tag or :name"
+        raise ConfigError(f"{_shown(text)} is not the name of a marker", hint=hint, code="marker")
+    return text
+
+
+def read_application(text: str) -> LiveApplication:
+    """Read ``namespace/name`` of an Argo CD Application."""
+    found = _OBJECT.fullmatch(text)
+    if not found:
+        raise ConfigError(f"{_shown(text)} names no Application", hint="write namespace/name", code="application")
+    return LiveApplication(namespace=found[1], name=found[2])
+
+
+def read_glob(text: str) -> str:
+    """Check a pattern of file names."""
+    if not text.strip() or text.startswith("/") or "\\" in text:
+        raise ConfigError(
+            f"{_shown(text)} is no pattern of file names", hint='write it like "Dockerfile*" or "*.env"', code="glob"
+        )
+    return text
+
+
+def check_registry_url(text: str) -> str:
+    """Check the URL at which a registry is asked; one with a password is refused."""
+    _check_url(text, frozenset({"http", "https"}), "write https://host[:port]", code="url")
+    return text.rstrip("/")
+
+
+_GIT_HINT: Final = "write https://host/path, ssh://git@host/path, git@host:path or a local path"
+_PATH_HINT: Final = "write it from the root of the repository, such as apps/prod; the root itself is ."
+
+
+def _check_url(text: str, schemes: frozenset[str], hint: str, *, code: str, needs_host: bool = True) -> None:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        raise ConfigError("this is not a URL", hint=hint, code=code) from None
+    if parts.password is not None or (parts.username or "").startswith(_TOKENS):
+        message = "this URL holds a password, and secrets must not stand in a file"
+        raise ConfigError(
+            message, hint="take it out and name it by credentials:, such as file:/path or env:VARIABLE", code="secret"
+        )
+    if parts.scheme not in schemes:
+        raise ConfigError(f"the scheme {_shown(parts.scheme)} is not spoken here", hint=hint, code=code)
+    if needs_host and not parts.hostname and parts.scheme != "file":
+        raise ConfigError(f"{_shown(text)} names no host", hint=hint, code=code)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:60]}…")

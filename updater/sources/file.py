@@ -1,0 +1,199 @@
+"""Knows how a configuration file becomes subscriptions, and when it has changed.
+
+An invalid file never takes subscriptions away: the last good ones stay, and the snapshot says what is wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import ConfigError
+from updater.model.problem import Problem
+from updater.model.snapshot import Snapshot
+from updater.model.subscription import GitBranch, Locator, Origin, Subscription, TagFilter, Target, Voice
+from updater.settings import Settings, find_files, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+
+    from updater.settings import SubscriptionSettings, TargetSettings
+
+ORIGIN: Final = "file"
+NOT_YET: Final = "not-yet"
+_NEEDS_CLUSTER: Final = "needs a cluster: not in this version"
+_HINT: Final = "the rest of the configuration is used; take this out, or wait for the version that has it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """One configuration: the settings, and what they ask for."""
+
+    settings: Settings
+    snapshot: Snapshot
+
+
+def load(paths: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
+    """Read the configuration; raises `ConfigError` whose `problems` are everything that is wrong."""
+    settings = load_settings(paths, environ)
+    return Loaded(settings=settings, snapshot=to_snapshot(settings))
+
+
+def to_snapshot(settings: Settings) -> Snapshot:
+    """Give the subscriptions of *settings*, with a problem (code ``not-yet``) for each part that needs a cluster."""
+    voice = voice_of(settings)
+    problems = list(_source_problems(settings))
+    subscriptions = []
+    for index, item in enumerate(settings.subscriptions):
+        path, line = settings.place_of(index)
+        origin = Origin(kind=ORIGIN, name=path, line=line)
+        problems += _target_problems(item, index, origin)
+        subscriptions.append(_subscription(item, settings, voice, origin))
+    return Snapshot(subscriptions=tuple(subscriptions), problems=tuple(problems))
+
+
+def voice_of(settings: Settings) -> Voice:
+    """Give who speaks in the commits of this configuration; *signing* is the reference to the key, or empty."""
+    git = settings.git
+    signing = str(git.signing.key) if git.signing else ""
+    return Voice(name=git.author.name, email=git.author.email, message=git.message or "", signing=signing)
+
+
+def _subscription(item: SubscriptionSettings, settings: Settings, voice: Voice, origin: Origin) -> Subscription:
+    return Subscription(
+        key=item.key,
+        image=item.image,
+        policy=item.policy,
+        filter=TagFilter(allow=item.filter.allow, ignore=item.filter.ignore, extract=item.filter.extract),
+        platforms=item.platforms,
+        variant=item.variant,
+        allow_downgrade=item.allow_downgrade,
+        targets=tuple(_targets(item)),
+        interval=item.interval or settings.interval,
+        voice=voice,
+        origin=origin,
+    )
+
+
+def _targets(item: SubscriptionSettings) -> Iterator[Target]:
+    for target in item.targets:
+        if target.git is None:
+            continue
+        git = target.git
+        editor, locator = _located(target, git.path, item.image.spelled)
+        destination = GitBranch(url=git.url, branch=git.branch, push=git.push or git.branch)
+        yield Target(destination=destination, editor=editor, locator=locator, form=target.form or item.form)
+
+
+def _located(target: TargetSettings, path: str, image: str) -> tuple[str, Locator]:
+    """Name the editor of a Git target, and say where it looks; paths start at the target's own path."""
+    if target.kustomize is not None:
+        return "kustomize", Locator(path=_below(path, target.kustomize.path), name=target.kustomize.name or image)
+    if target.helm is not None:
+        helm = target.helm
+        return "helm", Locator(path=_below(path, helm.file), name=helm.name, tag=helm.tag, spec=helm.spec)
+    return "marker", Locator(path=path, name=target.marker)
+
+
+def _below(folder: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, path))
+
+
+def _source_problems(settings: Settings) -> Iterator[Problem]:
+    for index, source in enumerate(settings.sources):
+        kind = next(iter(source.model_fields_set))
+        message = f"sources[{index}].{kind} {_NEEDS_CLUSTER}"
+        path = settings.files[0] if settings.files else ""
+        yield Problem(path=path, code=NOT_YET, message=message, hint=_HINT, origin=ORIGIN)
+
+
+def _target_problems(item: SubscriptionSettings, index: int, origin: Origin) -> Iterator[Problem]:
+    for position, target in enumerate(item.targets):
+        if target.argocd is not None:
+            message = f"subscriptions[{index}].targets[{position}].argocd {_NEEDS_CLUSTER}"
+            yield Problem(path=origin.name, line=origin.line, code=NOT_YET, message=message, hint=_HINT, origin=item.key)
+
+
+class Watched:
+    """Says whether files changed since the last question; a touched file with the same bytes did not.
+
+    Files are looked at through symlinks, so the swap by which Kubernetes renews a ConfigMap counts.
+    """
+
+    def __init__(self, files: Sequence[str]) -> None:
+        self._seen = {name: _stamp(name) for name in files}
+        self._sums = {name: _sum(name) for name in files}
+
+    def changed(self) -> bool:
+        """Look at every file: a new content, a file that is gone and one that came are changes."""
+        is_changed = False
+        for name, before in self._seen.items():
+            stamp = _stamp(name)
+            if stamp == before:
+                continue
+            content = _sum(name)
+            is_changed = is_changed or content != self._sums[name]
+            self._seen[name], self._sums[name] = stamp, content
+        return is_changed
+
+
+def _stamp(name: str) -> tuple[int, ...] | None:
+    try:
+        found = Path(name).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _sum(name: str) -> bytes | None:
+    try:
+        return hashlib.sha256(Path(name).read_bytes()).digest()
+    except (OSError, ValueError):
+        return None
+
+
+class FileSource:
+    """The configuration file as a source of subscriptions. *sleep* waits, *period* is in seconds."""
+
+    def __init__(
+        self, paths: Sequence[Path], environ: Mapping[str, str], *, sleep: Callable[[float], Awaitable[None]], period: float = 5.0
+    ) -> None:
+        self._paths = find_files(paths)
+        self._environ = environ
+        self._sleep = sleep
+        self._period = period
+
+    async def watch(self) -> AsyncIterator[Snapshot]:
+        """Yield the whole snapshot now and after every change; raises `ConfigError` if the first reading fails.
+
+        A later file that is wrong yields the last good subscriptions with its problems.
+        """
+        loaded = load(self._paths, self._environ)
+        snapshot = loaded.snapshot
+        watched = Watched(self._files(loaded))
+        yield snapshot
+        while True:
+            await self._sleep(self._period)
+            if not watched.changed():
+                continue
+            try:
+                loaded = load(self._paths, self._environ)
+            except ConfigError as error:
+                yield replace(snapshot, problems=problems_of(error))
+                continue
+            snapshot = loaded.snapshot
+            watched = Watched(self._files(loaded))
+            yield snapshot
+
+    def _files(self, loaded: Loaded) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*map(str, self._paths), *loaded.settings.files)))
+
+
+def problems_of(error: ConfigError) -> tuple[Problem, ...]:
+    """Give everything that *error* says as problems, at least one."""
+    if error.problems:
+        return error.problems
+    return (Problem(path=error.path, code=error.code, message=error.message, hint=error.hint, origin=ORIGIN),)
