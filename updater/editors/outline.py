@@ -102,6 +102,23 @@ def _text(parsed: Parsed, mapping: int | None, key: str) -> str:
     return "" if event is None else str(event.value)
 
 
+def last_event(parsed: Parsed, index: int) -> int:
+    """Give the index of the last event of a node: its own, or the end of the collection."""
+    if index not in parsed.children:
+        return index
+    inside = parsed.children[index]
+    return (last_event(parsed, inside[-1]) if inside else index) + 1
+
+
+def text_end(parsed: Parsed, index: int) -> int:
+    """Give the offset behind the last character of a node, line ends of block scalars left out."""
+    inside = parsed.children.get(index)
+    if inside and not parsed.is_flow(index):
+        return text_end(parsed, inside[-1])
+    start, end = parsed.span(index) if inside is None else (parsed.span(index)[0], parsed.span(last_event(parsed, index))[1])
+    return start + len(parsed.text[start:end].rstrip())
+
+
 def resolve(parsed: Parsed, index: int) -> int:
     """Follow an alias to the node that it stands for; raises `EditError` where there is none."""
     name = parsed.alias(index)

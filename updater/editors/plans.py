@@ -54,9 +54,7 @@ def carry_out(path: str, data: bytes, parsed: Parsed, wishes: Sequence[Wish], pl
     refused: list[Problem] = []
     for wish in wishes:
         try:
-            planned = plan(wish)
-            if _is_new(planned, plans, path):
-                plans.append(planned)
+            plans = joined(plans, plan(wish), path)
         except EditError as error:
             refused.append(problem(error, path, wish.reading.line))
     return write(path, data, parsed, plans, refused)
@@ -92,17 +90,16 @@ def _write_proved(path: str, data: bytes, parsed: Parsed, plans: Sequence[Plan],
     return write(path, data, parsed, kept, failed)
 
 
-def _is_new(planned: Plan, before: Sequence[Plan], path: str) -> bool:
-    for earlier in before:
-        shared = {splice.at for splice in planned.splices if splice.value is not None} & {
-            splice.at for splice in earlier.splices if splice.value is not None
-        }
-        if planned.splices and planned.splices == earlier.splices:
-            return False
-        if shared:
-            message = "two updates want different values here"
-            raise EditError(message, hint="let one subscription own the place", code="conflict", path=path, line=planned.line)
-    return True
+def joined(before: list[Plan], planned: Plan, path: str) -> list[Plan]:
+    """Add a plan to those before it, once; raises `EditError` where another wants a different value at its place."""
+    values = {splice.at: splice.value for earlier in before for splice in earlier.splices if splice.value is not None}
+    mine = {splice.at: splice.value for splice in planned.splices if splice.value is not None}
+    shared = values.keys() & mine.keys()
+    if any(values[at] != mine[at] for at in shared):
+        hint = "let one subscription own the place"
+        raise EditError("two updates want different values here", hint=hint, code="conflict", path=path, line=planned.line)
+    steps = tuple(step for step in planned.steps if step[0].at not in shared or step[0].value is None)
+    return [*before, Plan(line=planned.line, steps=steps)]
 
 
 def _changes(parsed: Parsed, plans: Sequence[Plan]) -> tuple[Change, ...]:

@@ -1,0 +1,172 @@
+"""Knows values files: an image stands under a key of its name and one of its tag, or whole under one key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from updater.editors import keyed, outline, plans, references, scalars
+from updater.editors.base import Found
+from updater.editors.plans import Plan
+from updater.errors import EditError, ImageSyntaxError
+from updater.model.image import parse_name
+from updater.model.update import Change
+from updater.model.view import Part, PartKind, Reading, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from updater.editors.scalars import Parsed
+    from updater.model.image import ImageName, ImageRef
+    from updater.model.subscription import Locator
+    from updater.model.update import Edit, Wish
+
+_REGISTRY = "registry"
+
+
+class HelmEditor:
+    """Reads and writes the keys of a `Locator`: *spec* for a full reference, else *name*, *tag* or both.
+
+    A tag key holds ``tag`` or ``tag@digest``. A name keeps its short form, and stays without its registry where
+    that stands beside it under ``registry``.
+    """
+
+    name: str = "helm"
+    needles: tuple[bytes, ...] = ()
+
+    def files(self, locator: Locator) -> tuple[str, ...] | None:
+        """Name the one values file."""
+        return (locator.path,)
+
+    def wants(self, path: str) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Say yes: a values file is named, never searched for."""
+        return True
+
+    def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
+        """Find the place that *locator* names; without one there is nothing to find."""
+        if locator is None:
+            return Found()
+        try:
+            reading, _ = _reading(scalars.parse(data, path), path, locator)
+        except EditError as error:
+            return Found(problems=(plans.problem(error, path),))
+        return Found(readings=(reading,))
+
+    def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+        """Write every wish that can be written safely; see `Editor.edit`."""
+        try:
+            parsed = scalars.parse(data, path)
+        except EditError as error:
+            return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
+        return plans.carry_out(path, data, parsed, wishes, lambda wish: _plan(parsed, path, wish))
+
+
+def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]]) -> Edit:
+    """Write each text under its key path as it is given, whatever stood there; keys are never added."""
+    planned: list[Plan] = []
+    refused = []
+    try:
+        parsed = scalars.parse(data, path)
+    except EditError as error:
+        return plans.unchanged(path, data, [plans.problem(error, path)])
+    for key, text in values:
+        try:
+            index = keyed.scalar(parsed, key)
+            steps = _steps(parsed, path, ((index, key, _text(parsed, index), text),), key)
+            planned = plans.joined(planned, Plan(line=parsed.line(index), steps=steps), path)
+        except EditError as error:
+            refused.append(plans.problem(error, path))
+    return plans.write(path, data, parsed, planned, refused)
+
+
+def _reading(parsed: Parsed, path: str, locator: Locator) -> tuple[Reading, tuple[int, ...]]:
+    """Read the place of *locator*, with the event index of each part; raises `EditError`."""
+    keys = _keys(locator)
+    indexes = tuple(keyed.scalar(parsed, key) for _, key in keys)
+    parts = tuple(
+        Part(kind=kind, line=parsed.line(index), where=key, text=_text(parsed, index))
+        for (kind, key), index in zip(keys, indexes, strict=True)
+    )
+    written = references.written(parts)
+    if parts[0].kind is PartKind.NAME and (registry := _registry(parsed, indexes[0], parts[0].text)):
+        written = Written(name=f"{registry}/{written.name}", tag=written.tag, digest=written.digest)
+    main = parts[-1]
+    reading = Reading(path=path, where=main.where, line=main.line, setter=main.where, parts=parts, written=written)
+    return reading, indexes
+
+
+def _keys(locator: Locator) -> list[tuple[PartKind, str]]:
+    if locator.spec:
+        return [(PartKind.REFERENCE, locator.spec)]
+    keys = [(PartKind.NAME, locator.name), (PartKind.TAG, locator.tag)]
+    named = [(kind, key) for kind, key in keys if key]
+    if not named:
+        hint = "say tag: image.tag, or spec: image for a full reference"
+        raise EditError("the target names no key of the values file", hint=hint, code="no-such-key")
+    return named
+
+
+def _text(parsed: Parsed, index: int) -> str:
+    event = parsed.events[index]
+    is_null = not event.style and event.tag is None and event.value in {"~", "null", "Null", "NULL"}
+    return "" if is_null else str(event.value).strip()
+
+
+def _registry(parsed: Parsed, name: int, text: str) -> str:
+    """Give the registry that stands beside a name, "" where there is none or the name has its own."""
+    parent = parsed.parents[name]
+    if parent < 0 or not parsed.is_mapping(parent) or not text:
+        return ""
+    found = [outline.resolve(parsed, value) for value in outline.values(parsed, parent, _REGISTRY)]
+    registry = _text(parsed, found[0]) if len(found) == 1 and parsed.scalar(found[0]) is not None else ""
+    return "" if registry and text.startswith(f"{registry}/") else registry
+
+
+def _plan(parsed: Parsed, path: str, wish: Wish) -> Plan:
+    found, indexes = _reading(parsed, path, wish.locator)
+    named = zip(found.parts, indexes, strict=True)
+    texts = [(index, part.where, part.text, _wanted(parsed, part, index, wish.image, found)) for part, index in named]
+    steps = _steps(parsed, path, texts, found.setter)
+    if steps and found.written != wish.reading.written:
+        raise plans.moved(path, wish.reading, found)
+    return Plan(line=found.line, steps=steps)
+
+
+def _wanted(parsed: Parsed, part: Part, index: int, image: ImageRef, found: Reading) -> str:
+    if part.kind is PartKind.TAG:
+        tag = references.text_for(part.kind, image)
+        return f"{tag}@{image.digest}" if image.digest else tag
+    if part.kind is PartKind.NAME:
+        registry = _registry(parsed, index, part.text)
+        return _below_registry(part, registry, image.name, found) if registry else references.keep_spelling(part.text, image.name)
+    text = references.text_for(part.kind, image)
+    return references.keep_spelling(found.written.name, image.name) + text.removeprefix(image.name.spelled)
+
+
+def _below_registry(part: Part, registry: str, name: ImageName, found: Reading) -> str:
+    if references.is_same_image(found.written.name, name):
+        return part.text
+    try:
+        is_same = parse_name(f"{registry}/x").registry == name.registry
+    except ImageSyntaxError:
+        is_same = False
+    if is_same:
+        return name.path
+    raise EditError(
+        f"{name} is not on {registry}, the registry that stands beside {part.where}",
+        hint="change the key registry by hand once, it is no part of this target",
+        code="registry",
+        line=part.line,
+    )
+
+
+def _steps(
+    parsed: Parsed, path: str, texts: Sequence[tuple[int, str, str, str]], setter: str
+) -> tuple[tuple[scalars.Splice, Change | None], ...]:
+    return tuple(
+        (
+            scalars.replacement(parsed, index, new, path),
+            Change(path=path, line=parsed.line(index), where=where, old=old, new=new, setter=setter),
+        )
+        for index, where, old, new in texts
+        if new != old
+    )
