@@ -87,7 +87,7 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         pass
     try:  # the resolver reads 127.1, 0x7f.1 and 2130706433 as addresses too
         return ipaddress.IPv4Address(socket.inet_aton(name))
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return None
 
 
