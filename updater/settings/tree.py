@@ -46,7 +46,7 @@ class Node(BaseModel):
     """A part of the settings: frozen, and without unknown keys."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True, populate_by_name=False
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True, defer_build=True
     )
 
 

@@ -1,0 +1,74 @@
+"""Knows how to show what is wrong with configuration, manifests, Flux objects and markers."""
+
+from __future__ import annotations
+
+import os
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from updater.model.problem import Problem
+    from updater.settings import Settings
+    from updater.sources.lint import Report
+
+_PROBLEMS = 1
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def validate(context: click.Context, paths: tuple[Path, ...], output: str) -> int:
+    """Lint configuration, annotated manifests, Flux objects and markers.
+
+    PATH is a file or a folder; what a file is, is seen by its content. A file named by -c is checked too, and
+    its marker targets and text_markers count. Exit code 1 if there is a problem.
+    """
+    from updater.cli.main import config_paths
+    from updater.errors import ConfigError
+    from updater.settings import load_settings
+    from updater.sources.file import problems_of
+    from updater.sources.lint import Report, lint
+
+    named = tuple(Path(name) for name in config_paths(context))
+    if not paths and not named:
+        raise ConfigError("there is nothing to check", hint="updater validate PATH…, a file or a folder", code="usage")
+    environ = {"HOME": os.environ.get("HOME", "/")}
+    settings: Settings | None = None
+    problems: tuple[Problem, ...] = ()
+    try:
+        settings = load_settings(named, environ) if named else None
+    except ConfigError as error:
+        problems = problems_of(error)
+    report = lint((*named, *paths), settings=settings, environ=environ)
+    if problems and len(named) > 1:  # what is wrong only once several files are merged
+        known = set(report.problems)
+        report = Report(problems=(*(item for item in problems if item not in known), *report.problems), files=report.files)
+    _show_json(report) if output == "json" else _show_text(report)
+    return _PROBLEMS if report.problems else 0
+
+
+def _show_json(report: Report) -> None:
+    import json
+
+    problems = [
+        {"path": item.path, "line": item.line, "code": item.code, "message": item.message, "hint": item.hint or None}
+        for item in report.problems
+    ]
+    click.echo(json.dumps({"files": report.files, "problems": problems}, indent=2, sort_keys=True))
+
+
+def _show_text(report: Report) -> None:
+    for number, (_, problems) in enumerate(groupby(report.problems, key=lambda item: item.path)):
+        if number:
+            click.echo()
+        for problem in problems:
+            click.echo(str(problem))
+            if problem.hint:
+                click.echo(f"  hint: {problem.hint}")
+    count = len(report.problems)
+    said = f"{count} problem{'s' if count != 1 else ''}" if count else "no problems"
+    click.echo(f"{said} in {report.files} file{'s' if report.files != 1 else ''}", err=True)

@@ -1,0 +1,1 @@
+"""Knows Flux's image objects."""

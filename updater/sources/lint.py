@@ -1,0 +1,179 @@
+"""Knows which files concern this program, and everything that is wrong in them.
+
+The kind of a file is seen by its content: a configuration, annotated Applications, Flux objects, markers. What
+is none of them is nobody's business here, and is passed over.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from updater.documents import Dialect, Documents, read_bytes, read_yaml
+from updater.editors import make_editor
+from updater.errors import ConfigError
+from updater.model.problem import Problem
+from updater.settings import build_settings
+from updater.settings.fields import nearest
+from updater.settings.problems import in_order
+from updater.settings.registries_conf import is_registries_conf
+from updater.sources.annotations import PREFIX, check_annotations, has_annotations
+from updater.sources.file import problems_of, to_snapshot
+from updater.sources.flux.objects import GROUP, check_object, is_flux, policy_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from updater.settings import Settings
+
+_YAML_NAMES: Final = ("*.yaml", "*.yml", "Kustomization", "registries.conf")
+_OWN_NAMES: Final = ("updater.yaml", "updater.yml", "updater.*.yaml", "updater-*.yaml")
+_OWN_KEYS: Final = frozenset({"subscriptions", "text_markers", "registries_conf", "docker_config"})
+_MARKERS: Final = (b"$imagepolicy", b"$ref")
+_NEEDLES: Final = (PREFIX.encode(), GROUP.encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What was found: every problem by file and line, and how many files were looked at."""
+
+    problems: tuple[Problem, ...]
+    files: int
+
+
+@dataclass(slots=True)
+class _Findings:
+    problems: list[Problem] = field(default_factory=list)
+    policies: set[str] = field(default_factory=set)
+    text_markers: set[str] = field(default_factory=set)
+
+
+def lint(paths: Sequence[Path], *, settings: Settings | None = None, environ: Mapping[str, str] | None = None) -> Report:
+    """Check files, and folders with everything below them; `.git` is not entered and symlinks are not followed.
+
+    *settings* are those that were named besides: their marker targets and text_markers count. Raises
+    `ConfigError` where a path does not exist.
+    """
+    named = {path for path in paths if not path.is_dir()}
+    files = tuple(dict.fromkeys(file for path in paths for file in _walk(path)))
+    findings = _Findings()
+    if settings is not None:
+        _learn(settings, findings)
+    looked_at = 0
+    for file in files:
+        if file in named or _has_name(file, _YAML_NAMES):
+            looked_at += 1
+            _lint_documents(file, findings, environ or {}, is_named=file in named)
+    _lint_markers(files, findings)
+    return Report(problems=in_order(findings.problems), files=looked_at)
+
+
+def _walk(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file or folder", hint="look at the spelling", path=str(path))
+        yield path
+        return
+    for folder, folders, names in os.walk(path, followlinks=False):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in sorted(names):
+            file = Path(folder, name)
+            if file.is_file() and not file.is_symlink():
+                yield file
+
+
+def _lint_documents(file: Path, findings: _Findings, environ: Mapping[str, str], *, is_named: bool) -> None:
+    """Check the documents of one file, whatever kinds they are."""
+    try:
+        data = read_bytes(file)
+    except ConfigError as error:
+        findings.problems.append(Problem(path=str(file), code="unreadable", message=error.message, hint=error.hint))
+        return
+    is_foreign = any(needle in data for needle in _NEEDLES)
+    if not is_foreign and not is_named and not _may_be_configuration(file, data):
+        return
+    found = read_yaml(str(file), data, dialect=Dialect.MANIFEST)
+    if _is_configuration(file, found):
+        _lint_configuration(file, data, findings, environ)
+        return
+    before = len(findings.problems)
+    for document in found.documents:
+        if is_flux(document.value):
+            findings.problems += check_object(document)
+            findings.policies |= {policy_name(document.value) or ""} - {""}
+        elif has_annotations(document.value):
+            findings.problems += check_annotations(document)
+    if is_foreign or (is_named and _has_name(file, _YAML_NAMES)):
+        findings.problems[before:before] = found.problems
+
+
+def _lint_configuration(file: Path, data: bytes, findings: _Findings, environ: Mapping[str, str]) -> None:
+    try:
+        settings = build_settings([(str(file), data)], environ)
+    except ConfigError as error:
+        findings.problems += problems_of(error)
+        return
+    findings.problems += to_snapshot(settings).problems
+    _learn(settings, findings)
+
+
+def _learn(settings: Settings, findings: _Findings) -> None:
+    """Remember what a configuration says about markers."""
+    findings.text_markers |= set(settings.text_markers)
+    findings.policies |= {target.marker for item in settings.subscriptions for target in item.targets if target.marker}
+
+
+def _may_be_configuration(file: Path, data: bytes) -> bool:
+    return _has_name(file, _OWN_NAMES) or any(key.encode() in data for key in (*_OWN_KEYS, "registries"))
+
+
+def _is_configuration(file: Path, found: Documents) -> bool:
+    value = found.documents[0].value if found.documents else None
+    if not isinstance(value, dict):
+        return _has_name(file, _OWN_NAMES) and not (value is None and not found.problems)
+    if "apiVersion" in value or "kind" in value:
+        return False
+    has_entries = any("prefix" in entry for entry in value.get("registries") or () if isinstance(entry, dict))
+    return bool(_OWN_KEYS & value.keys()) or has_entries or is_registries_conf(value) or _has_name(file, _OWN_NAMES)
+
+
+def _has_name(file: Path, globs: Iterable[str]) -> bool:
+    return any(fnmatchcase(file.name, glob) for glob in globs)
+
+
+def _lint_markers(files: Sequence[Path], findings: _Findings) -> None:
+    """Check every marker, now that all policies are known."""
+    editor = make_editor("marker", text_markers=tuple(sorted(findings.text_markers)))
+    for file in files:
+        if not editor.wants(file.as_posix()):
+            continue
+        try:
+            data = read_bytes(file)
+        except ConfigError:
+            continue  # said when its documents were read
+        if not any(needle in data for needle in _MARKERS):
+            continue
+        found = editor.read(str(file), data)
+        known = {(problem.path, problem.line) for problem in findings.problems}
+        findings.problems += [problem for problem in found.problems if (problem.path, problem.line) not in known]
+        for reading in found.readings:
+            if not _is_known(reading.setter, findings.policies):
+                message = f"the marker names {reading.setter}, and there is no such policy"
+                hint = _marker_hint(reading.setter, findings.policies)
+                findings.problems.append(
+                    Problem(path=str(file), line=reading.line, code="marker-policy", message=message, hint=hint)
+                )
+
+
+def _is_known(setter: str, policies: set[str]) -> bool:
+    # an ImagePolicy without namespace gets one when it is applied, and may be any
+    return setter in policies or f":{setter.partition(':')[2]}" in policies
+
+
+def _marker_hint(setter: str, policies: set[str]) -> str:
+    if not policies:
+        return "name the file or folder of its ImagePolicy too, or the configuration by -c"
+    return nearest(setter, sorted(policies))
