@@ -1,1 +1,1 @@
-"""Room under construction."""
+"""May it: who among ranked candidates is eligible, and what stands against an update; pure."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from updater.model.candidate import Candidate
 
@@ -45,7 +45,8 @@ class Selection:
     """What the policy chose for one written value.
 
     *status* is updated, unchanged, no-match or held; *chosen* is None unless updated or unchanged;
-    *held* names the candidate a guard stopped, *code* and *detail* say which guard and why.
+    *held* names the candidate a guard stopped, *code* and *detail* say which guard and why. *ranked* (best first)
+    and *rejections* may be made only when they are read.
     """
 
     status: str
@@ -53,5 +54,5 @@ class Selection:
     held: Candidate | None = None
     code: str | None = None
     detail: str = ""
-    ranked: tuple[Candidate, ...] = ()
+    ranked: Sequence[Candidate] = ()
     rejections: Mapping[str, Rejection]

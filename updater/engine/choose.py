@@ -1,0 +1,246 @@
+"""Knows how a selection comes about: policies rank, eligibility walks the ranks, guards have the last word; pure.
+
+One entry, `choose`, serves the engine and `updater check`. It is a generator: it yields `Ask` where it needs a
+fact, is sent the candidate with the fact filled (or None, where it could not be had), and returns the `Selection`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+from updater.gates.eligibility import eligible
+from updater.gates.guards import downgrade
+from updater.model.candidate import Ask, Candidate, Fact, Rank
+from updater.model.outcome import Status
+from updater.model.selection import Code, Rejection, Selection
+from updater.model.subscription import Variant
+from updater.policies.base import Lost
+from updater.policies.ranking import Memory, judge_for, rank_all
+from updater.policies.select import foreseen, select
+
+__all__ = ["Memory", "Ranked", "Rejections", "Request", "choose", "count_codes", "drive", "foreseen_asks"]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from updater.model.image import Digest, Platform
+    from updater.policies.base import Policy
+    from updater.policies.filters import NameFilter
+    from updater.policies.ranking import Judge
+    from updater.policies.select import Ranking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be chosen from, and by which rules.
+
+    *candidates* are by tag, and nobody changes the map afterwards. *current* is the tag that is written, *current_digest*
+    the digest beside it. *facts* are those that the chosen one must have, such as the digest for a form that writes it.
+    """
+
+    candidates: Mapping[str, Candidate]
+    policy: Policy
+    name_filter: NameFilter
+    platforms: tuple[Platform, ...] = ()
+    current: str | None = None
+    current_digest: Digest | None = None
+    allow_downgrade: bool = False
+    variant: Variant = Variant.LOCK
+    facts: frozenset[Fact] = frozenset()
+
+    @property
+    def judge(self) -> Judge:
+        """Give the way of one tag under these rules."""
+        return judge_for(self.policy, self.name_filter, self.current, is_locked=self.variant is Variant.LOCK)
+
+
+def foreseen_asks(request: Request) -> list[Ask]:
+    """Give every fact that `choose` is sure to ask for, so that they may be fetched at once; platforms are not among them."""
+    return foreseen(request.judge, request.candidates, request.current)
+
+
+def choose(request: Request, memory: Memory | None = None) -> Generator[Ask, Candidate | None, Selection]:
+    """Choose for one written value. *memory* makes the next call with a similar listing cheap, never different."""
+    ranking = yield from select(request.judge, request.candidates, request.current, memory)
+    unfit: dict[str, Rejection] = {}
+    for candidate in ranking.best_first(request.current):
+        fit, refusal = yield from eligible(candidate, request.platforms)
+        if refusal is None:
+            chosen = yield from _completed(fit, request)
+            return _guarded(request, ranking, chosen, unfit)
+        unfit[candidate.tag] = refusal
+    rejections = Rejections(ranking, request.current, unfit, None)
+    detail = f"no tag matches: {count_codes(rejections)}" if rejections else "there is no tag"
+    return Selection(status=Status.NO_MATCH, chosen=None, detail=detail, rejections=rejections)
+
+
+def _completed(candidate: Candidate, request: Request) -> Generator[Ask, Candidate | None, Candidate]:
+    """Ask for what must be known of the chosen one only."""
+    wanted = request.facts | request.policy.chosen_facts
+    lacking = frozenset(fact for fact in wanted if getattr(candidate, fact.value) is None)
+    if not lacking:
+        return candidate
+    return (yield Ask(candidate=candidate, facts=lacking)) or candidate
+
+
+def _guarded(request: Request, ranking: Ranking, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Selection:
+    judge, current = ranking.judge, request.current
+    rank = judge.judge(chosen)
+    written_rank = judge.written(current, ranking.candidates) if current is not None else None
+    if isinstance(rank, Rank):
+        stopped = downgrade(
+            tag=chosen.tag, rank=rank, written=current, written_rank=written_rank, allowed=request.allow_downgrade
+        )
+        if stopped is not None:
+            return _held(ranking, current, chosen, {**unfit, chosen.tag: stopped})
+    is_written = chosen.tag == current and not _differs(chosen.digest, request.current_digest)
+    status = Status.UNCHANGED if is_written else Status.UPDATED
+    return Selection(
+        status=status,
+        chosen=chosen,
+        detail=_reason(request, chosen, is_written=is_written),
+        ranked=Ranked(ranking, current, unfit, chosen),
+        rejections=Rejections(ranking, current, unfit, chosen),
+    )
+
+
+def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mapping[str, Rejection]) -> Selection:
+    refusal = refused[held.tag]
+    return Selection(
+        status=Status.HELD,
+        chosen=None,
+        held=held,
+        code=refusal.code,
+        detail=refusal.sentence,
+        ranked=Ranked(ranking, current, {tag: item for tag, item in refused.items() if tag != held.tag}, held),
+        rejections=Rejections(ranking, current, refused, None),
+    )
+
+
+def _differs(digest: Digest | None, written: Digest | None) -> bool:
+    return digest is not None and written is not None and digest != written
+
+
+def _reason(request: Request, chosen: Candidate, *, is_written: bool) -> str:
+    said = f"{chosen.tag} is {request.policy.reason}"
+    if is_written:
+        return f"{said}, and is what is written"
+    if request.current is None:
+        return said
+    if chosen.tag == request.current:
+        return f"{said}, and points to {chosen.digest} instead of {request.current_digest}"
+    return f"{said}; {request.current} is written"
+
+
+class Ranked(Sequence[Candidate]):
+    """The candidates that may be chosen, best first, ranked in full when first read.
+
+    Those that were found unfit are left out; lower ones were not looked at for that.
+    """
+
+    __slots__ = ("_best", "_current", "_ranked", "_ranking", "_unfit")
+
+    def __init__(self, ranking: Ranking, current: str | None, unfit: Mapping[str, Rejection], best: Candidate) -> None:
+        self._ranking = ranking
+        self._current = current
+        self._unfit = unfit
+        self._best = best
+        self._ranked: tuple[Candidate, ...] | None = None
+
+    def _all(self) -> tuple[Candidate, ...]:
+        if self._ranked is None:
+            candidates = self._ranking.candidates
+            tags = rank_all(self._ranking.judge, candidates, self._current)
+            known = {self._best.tag: self._best}
+            self._ranked = tuple(known.get(tag) or candidates[tag] for tag in tags if tag not in self._unfit)
+        return self._ranked
+
+    @overload
+    def __getitem__(self, index: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Candidate, ...]: ...
+    def __getitem__(self, index: int | slice) -> Candidate | tuple[Candidate, ...]:
+        return self._all()[index]
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+class Rejections(Mapping[str, Rejection]):
+    """Why each candidate but the chosen one lost, by tag, found out when asked; first the ranked ones, best first."""
+
+    __slots__ = ("_chosen", "_current", "_matched", "_ranking", "_refused", "_twins")
+
+    def __init__(self, ranking: Ranking, current: str | None, refused: Mapping[str, Rejection], chosen: Candidate | None) -> None:
+        self._ranking = ranking
+        self._current = current
+        self._refused = refused
+        self._chosen = chosen.tag if chosen else None
+        self._matched: dict[str, None] | None = None
+        self._twins: dict[str, str] | None = None
+
+    def __len__(self) -> int:
+        return len(self._ranking.candidates) - (self._chosen is not None)
+
+    def __iter__(self) -> Iterator[str]:
+        matched = self._all()
+        yield from (tag for tag in matched if tag != self._chosen)
+        yield from (tag for tag in self._ranking.candidates if tag not in matched)
+
+    def __contains__(self, tag: object) -> bool:
+        return tag in self._ranking.candidates and tag != self._chosen
+
+    def __getitem__(self, tag: str) -> Rejection:
+        if tag not in self:
+            raise KeyError(tag)
+        if tag in self._refused:
+            return self._refused[tag]
+        judged = self._ranking.judge.judge(self._ranking.candidates[tag])
+        lost = judged if isinstance(judged, Lost) else self._outranked(tag)
+        return Rejection(tag=tag, code=lost.code, sentence=lost.sentence)
+
+    def _all(self) -> dict[str, None]:
+        if self._matched is None:
+            self._matched = dict.fromkeys(rank_all(self._ranking.judge, self._ranking.candidates, self._current))
+        return self._matched
+
+    def _outranked(self, tag: str) -> Lost:
+        twin = self._twin(tag)
+        if twin is not None:
+            return Lost(Code.DUPLICATE, f"{tag} gives the same as {twin} once the filter has extracted")
+        best = self._chosen or next((other for other, item in self._refused.items() if item.code == Code.DOWNGRADE), None)
+        return Lost(Code.OUTRANKED, f"{tag} comes after {best}")
+
+    def _twin(self, tag: str) -> str | None:
+        """Find the better candidate that the policy sees as the same text."""
+        judge = self._ranking.judge
+        if not judge.name_filter.extracts or not judge.policy.is_by_name:
+            return None
+        if self._twins is None:
+            self._twins = {}
+            for other in self._all():
+                if other not in self._refused or self._refused[other].code == Code.DOWNGRADE:
+                    self._twins.setdefault(judge.name_filter.text_of_written(other), other)
+        twin = self._twins.get(judge.name_filter.text_of_written(tag))
+        return twin if twin != tag else None
+
+
+def count_codes(rejections: Mapping[str, Rejection]) -> str:
+    """Say how many candidates lost by which code, the most frequent first: ``7 range, 2 prerelease``."""
+    counts = Counter(str(rejection.code) for rejection in rejections.values())
+    return ", ".join(f"{count} {code}" for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def drive(selection: Generator[Ask, Candidate | None, Selection], answer: Callable[[Ask], Candidate | None]) -> Selection:
+    """Run `choose` to its end, with the facts that *answer* knows; it gives None for what it does not know."""
+    reply: Candidate | None = None
+    while True:
+        try:
+            ask = selection.send(reply)
+        except StopIteration as done:
+            result: Selection = done.value
+            return result
+        reply = answer(ask)

@@ -1,0 +1,46 @@
+"""Knows whether one candidate may be chosen: it must run on every platform that is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from updater.model.candidate import Ask, Fact
+from updater.model.selection import Code, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from updater.model.candidate import Candidate
+    from updater.model.image import Platform
+
+_PLATFORMS: Final = frozenset({Fact.PLATFORMS})
+
+
+def eligible(
+    candidate: Candidate, platforms: Sequence[Platform]
+) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
+    """Ask for the platforms of a candidate, if any is wanted, and refuse it where it lacks one.
+
+    Returns the candidate with what became known. A candidate whose platforms cannot be had is refused: what
+    is not known to run is not written.
+    """
+    if not platforms:
+        return candidate, None
+    if candidate.platforms is None:
+        candidate = (yield Ask(candidate=candidate, facts=_PLATFORMS)) or candidate
+    return candidate, _refusal(candidate, platforms)
+
+
+def _refusal(candidate: Candidate, platforms: Sequence[Platform]) -> Rejection | None:
+    if candidate.platforms is None:
+        wanted = ", ".join(map(str, platforms))
+        return Rejection(
+            tag=candidate.tag, code=Code.PLATFORM, sentence=f"the platforms of {candidate.tag} are not known; wanted: {wanted}"
+        )
+    offered = candidate.platforms
+    lacking = [str(wanted) for wanted in platforms if not any(wanted.accepts(platform) for platform in offered)]
+    if not lacking:
+        return None
+    listed = ", ".join(sorted({str(platform) for platform in offered})) or "no platform"
+    sentence = f"{candidate.tag} is not for {', '.join(lacking)}; it is for {listed}"
+    return Rejection(tag=candidate.tag, code=Code.PLATFORM, sentence=sentence)

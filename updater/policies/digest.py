@@ -1,0 +1,55 @@
+"""Knows the policy `digest`: one tag that moves, followed by what it points to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from updater.errors import PolicyError
+from updater.model.candidate import Fact, Rank
+from updater.model.image import is_tag
+from updater.model.selection import Code
+from updater.policies.base import Lost, Policy, check_options, text_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from updater.model.candidate import Candidate
+
+OPTIONS: Final = {"tag": "the tag to follow"}
+
+
+@dataclass(frozen=True)
+class DigestPolicy(Policy):
+    """The one candidate whose tag is *tag*, with its digest (that of the index, where there is one)."""
+
+    has_variants: ClassVar[bool] = False
+    chosen_facts: ClassVar[frozenset[Fact]] = frozenset({Fact.DIGEST})
+
+    tag: str
+
+    @property
+    def reason(self) -> str:
+        """The tag that is followed."""
+        return "the tag that is followed"
+
+    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
+        """Place the followed tag alone."""
+        if candidate.tag == self.tag:
+            return Rank(0)
+        return Lost(Code.RANGE, f"{text} is not {self.tag}, the tag that is followed")
+
+    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
+        """Give nothing: what a tag pointed to before is neither above nor below."""
+        return None
+
+
+def build(options: Mapping[str, object]) -> Policy:
+    """Build from ``tag``; raises `PolicyError`."""
+    check_options("digest", options, OPTIONS)
+    tag = text_option("digest", options, "tag")
+    if tag is None:
+        raise PolicyError("the policy digest has no tag to follow", hint='name it: {"digest": {"tag": "latest"}}')
+    if not is_tag(tag):
+        raise PolicyError(f"{tag!r} is not a tag", hint="a tag has letters, digits, '_', '.', '-', at most 128")
+    return DigestPolicy(tag=tag)

@@ -1,0 +1,182 @@
+"""Knows the order of one listing under one policy, filter and variant, and keeps it from scan to scan.
+
+Only the best candidates are kept, with the listing they come from: a new tag is compared with them,
+and the whole is ranked again only when they are gone or somebody asks for more than the best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.errors import PolicyError
+from updater.model.candidate import Candidate, Rank
+from updater.model.selection import Code
+from updater.policies.base import Lost
+from updater.policies.variants import locked_words, read_variant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from updater.policies.base import Policy
+    from updater.policies.filters import NameFilter
+
+_MAX_RANKERS: Final = 4  # one per variant that is written somewhere
+_ORDER: Final = itemgetter(0)
+_NOTHING: Final[Mapping[str, Candidate]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """The whole way of one tag: filter, variant, policy. *words* are those of the locked variant, None where none is."""
+
+    policy: Policy
+    name_filter: NameFilter
+    words: tuple[str, ...] | None = None
+
+    def judge(self, candidate: Candidate) -> Rank | Lost:
+        """Place one candidate, or say why it has no place."""
+        text = self.name_filter.judge(candidate.tag)
+        if isinstance(text, Lost):
+            return text
+        if self.words is not None and read_variant(candidate.tag).words != self.words:
+            return self._other_variant(candidate.tag)
+        return self.policy.rank(text, candidate)
+
+    def passing(self, tags: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Give the tags that filter and variant let pass, and what the policy is shown of each."""
+        passing, texts = self.name_filter.texts(tags)
+        if self.words is None:
+            return passing, texts
+        words = self.words
+        kept = [(tag, text) for tag, text in zip(passing, texts, strict=True) if read_variant(tag).words == words]
+        return [tag for tag, _ in kept], [text for _, text in kept]
+
+    def ordered(self, tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[tuple[Any, str]]:
+        """Give (order, tag) of those *tags* that have a place, in the given order."""
+        passing, texts = self.passing(tags)
+        orders = self.policy.orders(texts, [candidates[tag] for tag in passing])
+        return [pair for pair in zip(orders, passing, strict=True) if pair[0] is not None]
+
+    def written(self, tag: str, candidates: Mapping[str, Candidate]) -> Rank | None:
+        """Place the tag that is written now; None where it cannot be compared."""
+        if self.policy.orders_every_text and isinstance(self.name_filter.judge(tag), Lost):
+            return None
+        candidate = candidates.get(tag) or Candidate(tag=tag)
+        return self.policy.written(self.name_filter.text_of_written(tag), candidate)
+
+    def _other_variant(self, tag: str) -> Lost:
+        mine, wanted = _shown(read_variant(tag).words), _shown(self.words or ())
+        if mine == wanted:
+            return Lost(Code.VARIANT, f"of {tag} and the written tag, only one names the version of its base system")
+        return Lost(Code.VARIANT, f"{tag} has {mine}, the written tag has {wanted}")
+
+
+def _shown(words: tuple[str, ...]) -> str:
+    return f"the variant {'-'.join(words).replace('#', '')}" if words else "no variant"
+
+
+def judge_for(policy: Policy, name_filter: NameFilter, written: str | None, *, is_locked: bool) -> Judge:
+    """Make the judge for one written tag; with *is_locked* its variant must stay."""
+    words = locked_words(written) if is_locked and policy.has_variants else None
+    return Judge(policy.within_variant() if words else policy, name_filter, words)
+
+
+class Ranker:
+    """Ranks listings by one judge, one after the other."""
+
+    __slots__ = ("_best", "_listed", "_top", "judge")
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        self._listed: Mapping[str, Candidate] = _NOTHING
+        self._best: list[str] = []
+        self._top: Any = None
+
+    def refresh(self, candidates: Mapping[str, Candidate]) -> None:
+        """Take a new listing, which nobody changes afterwards; costs what changed if the policy ranks by name."""
+        if candidates is self._listed:
+            return
+        before, self._listed = self._listed, candidates
+        if not self.judge.policy.is_by_name or 2 * len(before) < len(candidates):
+            self._restart()
+            return
+        added = candidates.keys() - before.keys()
+        if len(candidates) != len(before) + len(added):
+            self._best = [tag for tag in self._best if tag in candidates]
+        if self._best:
+            self._add(self.judge.ordered(list(added), candidates))
+        else:
+            self._restart()
+
+    def best_first(self, written: str | None) -> Iterator[str]:
+        """Yield the tags that have a place, best first; among equals those that `preference` puts first."""
+        best = sorted(self._best, key=preference(written))
+        yield from best
+        if best:
+            yield from rank_all(self.judge, self._listed, written)[len(best) :]
+
+    def _restart(self) -> None:
+        self._best = []
+        self._add(self.judge.ordered(list(self._listed), self._listed))
+
+    def _add(self, pairs: list[tuple[Any, str]]) -> None:
+        if not pairs:
+            return
+        try:
+            top = max([order for order, _ in pairs])
+            if self._best and top < self._top:
+                return
+            if not self._best or self._top < top:
+                self._best, self._top = [], top
+            self._best += [tag for order, tag in pairs if order == top]
+        except TypeError as error:
+            raise _incomparable(self.judge) from error
+
+
+def rank_all(judge: Judge, candidates: Mapping[str, Candidate], written: str | None) -> list[str]:
+    """Give every tag that has a place, best first."""
+    pairs = judge.ordered(sorted(candidates, key=preference(written)), candidates)
+    try:
+        pairs.sort(key=_ORDER, reverse=True)  # stable: equals stay as `preference` put them
+    except TypeError as error:
+        raise _incomparable(judge) from error
+    return [tag for _, tag in pairs]
+
+
+def _incomparable(judge: Judge) -> PolicyError:
+    return PolicyError(
+        f"the policy {type(judge.policy).__name__} gave ranks that do not compare with each other",
+        hint="all ranks of one policy must be of one comparable type; report this to the author of the policy",
+    )
+
+
+def preference(written: str | None) -> Callable[[str], tuple[Any, ...]]:
+    """Give the order among equals: the written tag, then tags spelled as it is, then plain text order.
+
+    Spelled alike are tags with or without a leading ``v``, then with as many dots.
+    """
+    if written is None:
+        return lambda tag: (tag,)
+    has_v, dots = _has_v(written), written.count(".")
+    return lambda tag: (tag != written, _has_v(tag) != has_v, tag.count(".") != dots, tag)
+
+
+def _has_v(tag: str) -> bool:
+    return tag[:1] in {"v", "V"} and tag[1:2].isdigit()
+
+
+class Memory:
+    """What a standing selection keeps between scans, so that the next one costs what changed. Deletable at any time."""
+
+    __slots__ = ("_rankers",)
+
+    def __init__(self) -> None:
+        self._rankers: list[Ranker] = []
+
+    def ranker(self, judge: Judge) -> Ranker:
+        """Give the ranker for a judge, the same as last time if it is still known."""
+        known = next((ranker for ranker in self._rankers if ranker.judge == judge), None) or Ranker(judge)
+        self._rankers = [known, *(ranker for ranker in self._rankers if ranker is not known)][:_MAX_RANKERS]
+        return known

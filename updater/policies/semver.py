@@ -1,0 +1,109 @@
+"""Knows the policy `semver`: the highest version in a range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from updater.model.candidate import Rank
+from updater.model.selection import Code
+from updater.policies.base import Lost, Policy, check_options, flag_option, text_option
+from updater.policies.variants import natural, read_variant
+from updater.policies.versions import Range, Version, is_prerelease, parse_range, parse_version, parse_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from updater.model.candidate import Candidate
+
+OPTIONS: Final = {"range": "a range of versions", "prerelease": "true or false"}
+
+
+@dataclass(frozen=True)
+class SemverPolicy(Policy):
+    """The highest version in *range*; *prerelease* opens every range to pre-releases."""
+
+    is_by_name: ClassVar[bool] = True
+
+    range: Range
+    prerelease: bool = False
+
+    @property
+    def reason(self) -> str:
+        """The highest version, and of which range."""
+        return f"the highest version in the range {self.range.text}"
+
+    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:  # noqa: ARG002 - the name says all
+        """Order by version, if the range admits it."""
+        version = parse_version(text)
+        if version is None:
+            return Lost(Code.NOT_A_VERSION, f"{text} is not a version")
+        if self.range.admits(version, prerelease=self.prerelease):
+            return Rank(version)
+        return self._lost(text, version)
+
+    def orders(self, texts: Sequence[str], candidates: Sequence[Candidate]) -> list[Any | None]:  # noqa: ARG002
+        """Order many; a range that is one interval is asked by two comparisons."""
+        versions = parse_versions(texts)
+        if self.range.interval is None:
+            admits, prerelease = self.range.admits, self.prerelease
+            return [version if version and admits(version, prerelease=prerelease) else None for version in versions]
+        low, high = self.range.interval
+        end: Version = (float("inf"),) if high is None else high
+        if self.prerelease or self.range.groups[0].names_prerelease:
+            return [version if version and low <= version < end else None for version in versions]
+        return [version if version and low <= version < end and version[3] else None for version in versions]
+
+    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
+        """Order the written value, whether in the range or not."""
+        version = parse_version(text)
+        return None if version is None else Rank(version)
+
+    def within_variant(self) -> Policy:
+        """Give the policy that reads ``1.2.3-alpine`` as the release 1.2.3 of its variant."""
+        return SemverVariantPolicy(range=self.range, prerelease=self.prerelease)
+
+    def _lost(self, text: str, version: Version) -> Lost:
+        if is_prerelease(version) and self.range.admits(version, prerelease=True):
+            return Lost(Code.PRERELEASE, f"{text} is a pre-release, and the range {self.range.text} names none")
+        return Lost(Code.RANGE, f"{text} is outside the range {self.range.text}")
+
+
+@dataclass(frozen=True)
+class SemverVariantPolicy(SemverPolicy):
+    """`SemverPolicy` among tags of one variant, whose suffix is no pre-release and is ordered as people read it.
+
+    By the letter ``1.2.3-alpine`` is a pre-release of 1.2.3, and no plain range admits it; and
+    ``-debian-12-r9`` would stand above ``-debian-12-r10``.
+    """
+
+    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
+        """Order by the numbers, then releases of the variant over its pre-releases, then by the suffix."""
+        version = parse_version(text)
+        if version is None:
+            return Lost(Code.NOT_A_VERSION, f"{text} is not a version")
+        release = (*version[:3], 1)
+        is_admitted = self.range.admits(version, prerelease=self.prerelease)
+        if not is_admitted and read_variant(text).is_release:
+            is_admitted = self.range.admits(release)
+        rank = self.written(text, candidate)
+        return rank if is_admitted and rank else self._lost(text, version)
+
+    def orders(self, texts: Sequence[str], candidates: Sequence[Candidate]) -> list[Any | None]:
+        """Order many, one by one."""
+        return Policy.orders(self, texts, candidates)
+
+    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
+        """Order the written value, whether in the range or not."""
+        version = parse_version(text)
+        if version is None:
+            return None
+        is_release = version[3] == 1 or read_variant(text).is_release
+        return Rank((*version[:3], int(is_release), *natural(text.partition("-")[2])))
+
+
+def build(options: Mapping[str, object]) -> Policy:
+    """Build from ``range`` (all releases where left out) and ``prerelease``; raises `PolicyError`."""
+    check_options("semver", options, OPTIONS)
+    text = text_option("semver", options, "range")
+    return SemverPolicy(range=parse_range("*" if text is None else text), prerelease=flag_option("semver", options, "prerelease"))
