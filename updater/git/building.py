@@ -9,7 +9,7 @@ from dulwich.objects import Blob, Commit
 from dulwich.objects import Tree as Folder
 
 from updater.errors import EditError
-from updater.git.store import BLOB, COMMIT, Store, commit_tree
+from updater.git.store import BLOB, COMMIT, Objects, commit_tree
 from updater.git.tree import check_path, is_lfs_pointer, normal, read_folder
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class NewCommit:
 class Draft:
     """Objects that were made but not pushed yet, over a store."""
 
-    store: Store
+    store: Objects
     made: dict[str, ShaFile] = field(default_factory=dict)
 
     def edit(self, root: str | None, files: Mapping[str, bytes]) -> str:

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from updater.git.store import BLOB, write_atomically
-from updater.git.tree import Entry, Kind, MirrorTree, normal, read_folder
+from updater.git.store import write_atomically
+from updater.git.tree import Entry, Kind, RevisionTree, normal, read_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _VERSION: Final = 1
 _FOLDER: Final = 0o040000
 _REGULAR: Final = 0o100000
 _SPARE: Final = 20_000
+_MAX_BLOBS: Final = 500_000
+_SAVE_AFTER: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ _Seen = tuple[list[tuple[str, int, str]], list[tuple[str, str]]]
 class _Walk:
     """One search on its way."""
 
-    tree: MirrorTree
+    tree: RevisionTree
     question: Question
     hits: dict[str, bool]
     seen: dict[tuple[str, str], _Seen]
@@ -72,9 +74,10 @@ class SearchIndex:
         self._hits: dict[str, dict[str, bool]] = {}
         self._seen: dict[str, dict[tuple[str, str], _Seen]] = {}
         self._is_read = False
+        self._unsaved = 0
         self.blobs_read = 0
 
-    def search(self, tree: MirrorTree, prefix: str, question: Question) -> tuple[Entry, ...]:
+    def search(self, tree: RevisionTree, prefix: str, question: Question) -> tuple[Entry, ...]:
         """Give the files at or below *prefix* that answer *question*, in the order of Git; symlinks never do."""
         self._read()
         hits = self._hits.setdefault(question.needles_key, {})
@@ -82,13 +85,30 @@ class SearchIndex:
         start = normal(prefix)
         found = tree.find(start)
         if found is not None and found[0] == _FOLDER:
+            _judge(walk, _unjudged(walk, start, found[1]))
             self._visit(walk, start, found[1])
         elif found is not None and _answers(walk, start, *found):
             walk.found.append(Entry(path=start, id=found[1], kind=Kind.FILE, mode=found[0]))
         self.blobs_read = walk.read
-        if walk.read or any(key not in walk.seen for key in walk.touched):
-            self._keep(walk)
+        self._remember(walk)
         return tuple(walk.found)
+
+    def save(self) -> None:
+        """Write what is known, where there is anything new."""
+        if not self._unsaved:
+            return
+        self._unsaved = 0
+        data = orjson.dumps(
+            {
+                "version": _VERSION,
+                "hits": {key: _split(hits) for key, hits in self._hits.items()},
+                "seen": {key: [[*at, *what] for at, what in seen.items()] for key, seen in self._seen.items()},
+            }
+        )
+        try:
+            write_atomically(self._path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+        except OSError:  # an index that cannot be kept costs one search after the next start
+            return
 
     def _visit(self, walk: _Walk, path: str, name: str) -> None:
         key = (path, name)
@@ -103,23 +123,17 @@ class SearchIndex:
             else:
                 walk.found.append(Entry(path=above + part, id=child, kind=Kind.FILE, mode=mode))
 
-    def _keep(self, walk: _Walk) -> None:
-        is_crowded = len(walk.seen) > 2 * len(walk.touched) + _SPARE or len(walk.hits) > 50 * (len(walk.touched) + _SPARE)
-        if is_crowded:
+    def _remember(self, walk: _Walk) -> None:
+        """Keep what was learned; the file is written only now and then, for losing it costs no more than reading again."""
+        fresh = [key for key in walk.touched if key not in walk.seen]
+        if len(walk.seen) > 2 * len(walk.touched) + _SPARE or len(walk.hits) > _MAX_BLOBS:
             walk.seen.clear()
             walk.hits.clear()
-        walk.seen.update(walk.touched)
-        data = orjson.dumps(
-            {
-                "version": _VERSION,
-                "hits": {key: _split(hits) for key, hits in self._hits.items()},
-                "seen": {key: [[*at, *what] for at, what in seen.items()] for key, seen in self._seen.items()},
-            }
-        )
-        try:
-            write_atomically(self._path, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
-        except (OSError, ValueError):  # an index that cannot be kept costs one search after the next start
-            return
+            fresh = list(walk.touched)
+        walk.seen.update((key, walk.touched[key]) for key in fresh)
+        self._unsaved += walk.read + len(fresh)
+        if self._unsaved >= _SAVE_AFTER:
+            self.save()
 
     def _read(self) -> None:
         if self._is_read:
@@ -138,6 +152,28 @@ class SearchIndex:
             self._hits, self._seen = {}, {}
 
 
+def _unjudged(walk: _Walk, path: str, name: str) -> Iterator[str]:
+    """Give every blob below a folder that must be read before the question can be answered there."""
+    if (path, name) in walk.seen:
+        for part, child in walk.seen[path, name][1]:
+            yield from _unjudged(walk, f"{path}/{part}" if path else part, child)
+        return
+    above = f"{path}/" if path else ""
+    for part, mode, child in read_folder(walk.tree.store, name):
+        if mode == _FOLDER:
+            yield from _unjudged(walk, above + part, child)
+        elif mode & 0o170000 == _REGULAR and child not in walk.hits and walk.question.wants(above + part):
+            yield child
+
+
+def _judge(walk: _Walk, names: Iterable[str]) -> None:
+    """Read blobs, in the order of the packs, and remember whether they hold a needle."""
+    wanted = set(names)
+    for name, data in walk.tree.store.scan(wanted) if wanted else ():
+        walk.hits[name] = any(needle in data for needle in walk.question.needles)
+    walk.read += len(wanted)
+
+
 def _look_into(walk: _Walk, path: str, name: str) -> _Seen:
     above = f"{path}/" if path else ""
     rows = read_folder(walk.tree.store, name)
@@ -148,12 +184,9 @@ def _look_into(walk: _Walk, path: str, name: str) -> _Seen:
 def _answers(walk: _Walk, path: str, mode: int, name: str) -> bool:
     if mode & 0o170000 != _REGULAR or not walk.question.wants(path):
         return False
-    known = walk.hits.get(name)
-    if known is None:
-        walk.read += 1
-        data = walk.tree.store.load(name, BLOB)
-        known = walk.hits[name] = any(needle in data for needle in walk.question.needles)
-    return known
+    if name not in walk.hits:
+        _judge(walk, [name])
+    return walk.hits[name]
 
 
 def _split(hits: dict[str, bool]) -> list[str]:

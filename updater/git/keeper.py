@@ -17,7 +17,7 @@ from updater.git.history import CommitInfo, CommitLog, read_past
 from updater.git.index import Question, SearchIndex
 from updater.git.remote import Known, Listing, Remote
 from updater.git.store import COMMIT, Store, object_name
-from updater.git.tree import Entry, MirrorTree
+from updater.git.tree import Entry, Kind, RevisionTree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +84,13 @@ class Keeper:
 
     def search(self, revision: str, prefix: str, question: Question) -> tuple[Entry, ...]:
         """Find files in *revision*'s tree; see `SearchIndex.search`."""
-        return self._mended(revision, lambda: self.index.search(MirrorTree(self.store, revision), prefix, question))
+        return self._mended(revision, lambda: self.index.search(RevisionTree(self.store, revision), prefix, question))
+
+    def read(self, revision: str, entries: Sequence[Entry]) -> dict[str, bytes]:
+        """Read many files of *revision*'s tree, by path."""
+        names = {entry.id for entry in entries if entry.kind is Kind.FILE}
+        found = self._mended(revision, lambda: dict(self.store.scan(names)))
+        return {entry.path: found[entry.id] for entry in entries if entry.kind is Kind.FILE}
 
     def history(self, revision: str, limit: int) -> tuple[PastCommit, ...]:
         """Our own commits among the last *limit* below *revision*, newest first."""
@@ -112,7 +118,8 @@ class Keeper:
         return Landed(revision=tip)
 
     def close(self) -> None:
-        """Close files and connections."""
+        """Write down what the index learned; close files and connections."""
+        self.index.save()
         self.close_remote()
         self.store.close()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from updater.git.access import Access, parse_address
 from updater.git.index import Question
 from updater.git.keeper import LIMIT, Keeper, Landed
-from updater.git.tree import Entry, MirrorTree
+from updater.git.tree import Entry, RevisionTree
 from updater.git.worker import Worker
 
 if TYPE_CHECKING:
@@ -75,14 +75,18 @@ class Mirror:
         """Store the trees at the listed heads of *branches*; no request where they are stored."""
         await self._talk(lambda: self._keeper.fetch(branches))
 
-    def tree(self, revision: str) -> MirrorTree:
+    def tree(self, revision: str) -> RevisionTree:
         """Give the tree of a fetched revision; its methods read the disk, a few tens of microseconds a file."""
         self._keeper.store.open()
-        return MirrorTree(self._keeper.store, revision)
+        return RevisionTree(self._keeper.store, revision)
 
     async def search(self, revision: str, prefix: str, question: Question) -> tuple[Entry, ...]:
         """Give the files at or below *prefix* that answer *question*; only blobs never seen are read."""
         return await self._talk(lambda: self._keeper.search(revision, prefix, question))
+
+    async def read(self, revision: str, entries: Sequence[Entry]) -> dict[str, bytes]:
+        """Give the bytes of many files that `search` or the tree of *revision* named, by path; off the event loop."""
+        return await self._talk(lambda: self._keeper.read(revision, entries))
 
     async def history(self, revision: str, limit: int = LIMIT) -> tuple[PastCommit, ...]:
         """Give our own commits among the last *limit* at and below *revision*, newest first; at most one request."""

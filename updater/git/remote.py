@@ -112,8 +112,8 @@ class Remote:
             wanted.setdefault(target, default)
         return Listing(heads={wanted[name]: value.decode() for name, value in refs.items() if name in wanted}, default=default)
 
-    def fetch(self, wants: Sequence[str], known: Known, depth: int, write: Callable[[bytes], int]) -> None:
-        """Write the pack of *wants*, their last *depth* commits with all content, minus what is *known*."""
+    def fetch(self, wants: Sequence[str], known: Known, depth: int | None, write: Callable[[bytes], int]) -> None:
+        """Write the pack of *wants*, their last *depth* commits (None: all) with their content, minus what is *known*."""
         with self._guarded(), self._client("fetch", reuse=True) as client:
             self._fetch_pack(client, wants, known, depth=depth, write=write, filter_spec=None)
 

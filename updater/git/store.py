@@ -16,18 +16,27 @@ import struct
 import tempfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException
+from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import Blob, Commit, Tree
-from dulwich.pack import PackFileDisappeared, UnresolvedDeltas
+from dulwich.pack import (
+    PackData,
+    PackFileDisappeared,
+    PackIndexer,
+    UnpackedObjectIterator,
+    UnresolvedDeltas,
+    iter_sha1,
+    write_pack_index_v2,
+)
 
 from updater.errors import GitError, GitUnavailable
 from updater.git.faults import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from dulwich.objects import ShaFile
 
@@ -56,6 +65,18 @@ _DAMAGE: Final = (
     PackFileDisappeared,
     UnresolvedDeltas,
 )
+
+
+class Objects(Protocol):
+    """Where objects are read from."""
+
+    def load(self, name: str, kind: int) -> bytes:
+        """Read and prove one object; raises `GitUnavailable` where it is missing or broken."""
+        ...
+
+    def scan(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Read and prove many objects, in any order."""
+        ...
 
 
 class Store:
@@ -111,13 +132,7 @@ class Store:
             if is_thin:
                 objects.add_thin_pack(pack.read, None)
                 return
-            file, commit, abort = objects.add_pack()
-            try:
-                shutil.copyfileobj(pack, file)
-            except BaseException:
-                abort()
-                raise
-            commit()
+            self._take_in(pack)
 
     def add(self, objects: Sequence[ShaFile]) -> None:
         """Keep objects that we made, as one pack."""
@@ -158,6 +173,43 @@ class Store:
         """Give a file for an incoming pack, in memory while it is small, else beside the mirror; gone afterwards."""
         with self._on_disk(), tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=str(self.folder)) as file:
             yield Spool(self, file)
+
+    def scan(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Give every object of *names* with its bytes, in the order in which packs hold them: many are read far faster so.
+
+        The names are made from the bytes, which proves them. What is not found raises as `load` does.
+        """
+        left = set(names)
+        try:
+            for pack in self._opened().packs:
+                inside: list[Any] = [name.encode() for name in left if name.encode() in pack.index]
+                for item in UnpackedObjectIterator.for_pack_subset(pack, inside):
+                    if (name := item.sha().hex()) in left:
+                        left.remove(name)
+                        yield name, b"".join(item.obj_chunks or ())
+        except _DAMAGE as error:
+            raise self._broken("many objects", type(error).__name__) from error
+        if left:
+            raise self._broken(min(left), "it is missing")
+
+    def _take_in(self, pack: Any) -> None:
+        """Index a whole pack and move it in. Its sum is checked; each object is proved when it is read, so not here."""
+        folder = self.folder / "objects" / "pack"
+        descriptor, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                shutil.copyfileobj(pack, file)
+                file.flush()
+                with contextlib.closing(PackData(name, DEFAULT_OBJECT_FORMAT, file=file)) as data:
+                    data.check()
+                    entries = sorted(PackIndexer.for_pack_data(data))
+                    sum_of_pack = data.get_stored_checksum()
+            base = folder / f"pack-{iter_sha1(entry[0] for entry in entries).decode()}"
+            with base.with_suffix(".idx").open("wb") as index:
+                write_pack_index_v2(index, entries, sum_of_pack)
+            Path(name).replace(base.with_suffix(".pack"))
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     def _opened(self) -> DiskObjectStore:
         if self._objects is None:

@@ -15,13 +15,14 @@ from dulwich.objects import parse_tree
 
 from updater.errors import EditError
 from updater.git.faults import fault
-from updater.git.store import BLOB, COMMIT, TREE, Store, commit_tree, object_name
+from updater.git.store import BLOB, COMMIT, TREE, Objects, commit_tree, object_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LFS: Final = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 _MAX_POINTER: Final = 1024
+_REMEMBERED: Final = 256
 _FOLDER: Final = 0o040000
 _LINK: Final = 0o120000
 _MODULE: Final = 0o160000
@@ -65,13 +66,17 @@ class Tree(Protocol):
         ...
 
 
-class MirrorTree:
-    """The tree of one revision in a mirror's store; raises `GitUnavailable` ``mirror-broken`` where an object is lost."""
+class RevisionTree:
+    """The tree of one revision in a mirror or in the objects of a checkout.
 
-    def __init__(self, store: Store, revision: str) -> None:
+    Raises `GitUnavailable` ``mirror-broken`` where an object is lost.
+    """
+
+    def __init__(self, store: Objects, revision: str) -> None:
         self.store = store
         self.revision = revision
         self.root = commit_tree(store.load(revision, COMMIT))
+        self._folders: dict[str, dict[str, tuple[int, str]]] = {}
 
     def entries(self, prefix: str = ".") -> Iterator[Entry]:
         """See `Tree.entries`."""
@@ -100,11 +105,19 @@ class MirrorTree:
         for part in path.split("/") if path else ():
             if mode != _FOLDER:
                 return None
-            child = next((item for item in read_folder(self.store, name) if item[0] == part), None)
+            child = self._folder(name).get(part)
             if child is None:
                 return None
-            _, mode, name = child
+            mode, name = child
         return mode, name
+
+    def _folder(self, name: str) -> dict[str, tuple[int, str]]:
+        """A folder's rows by name, remembered while few are: most reads go to neighbours."""
+        if name not in self._folders:
+            if len(self._folders) >= _REMEMBERED:
+                self._folders.clear()
+            self._folders[name] = {part: (mode, child) for part, mode, child in read_folder(self.store, name)}
+        return self._folders[name]
 
     def _walk(self, prefix: str, name: str) -> Iterator[Entry]:
         for part, mode, child in read_folder(self.store, name):
@@ -114,7 +127,7 @@ class MirrorTree:
                 yield _entry(prefix + part, mode, child)
 
 
-def read_folder(store: Store, name: str) -> list[tuple[str, int, str]]:
+def read_folder(store: Objects, name: str) -> list[tuple[str, int, str]]:
     """Give (name, mode, object) of everything directly in the tree *name*; folders have mode 0o040000."""
     try:
         rows = list(parse_tree(store.load(name, TREE), 20))
@@ -245,7 +258,7 @@ __all__ = [
     "CheckoutTree",
     "Entry",
     "Kind",
-    "MirrorTree",
+    "RevisionTree",
     "Tree",
     "check_path",
     "is_lfs_pointer",
