@@ -11,5 +11,12 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 def schema() -> dict[str, Any]:
     """Give the JSON Schema (2020-12) of a configuration file."""
-    made = Settings.model_json_schema()
-    return {"$schema": DIALECT, **made, "title": "updater.yaml"}
+    made = _untitled(Settings.model_json_schema())
+    return {"$schema": DIALECT, "title": "updater.yaml", **made}
+
+
+def _untitled(value: Any) -> Any:
+    """Drop the titles that repeat a key: an editor would show them instead of the description."""
+    if isinstance(value, dict):
+        return {key: _untitled(item) for key, item in value.items() if not (key == "title" and isinstance(item, str))}
+    return [_untitled(item) for item in value] if isinstance(value, list) else value
