@@ -181,8 +181,9 @@ class Store:
         """
         left = set(names)
         try:
-            for pack in self._opened().packs:
-                inside: list[Any] = [name.encode() for name in left if name.encode() in pack.index]
+            packs: list[Any] = self._opened().packs
+            for pack in packs:
+                inside = [name.encode() for name in left if name.encode() in pack]
                 for item in UnpackedObjectIterator.for_pack_subset(pack, inside):
                     if (name := item.sha().hex()) in left:
                         left.remove(name)
