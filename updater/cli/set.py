@@ -1,0 +1,204 @@
+"""Knows the command `set`: what CI jobs do with `kustomize edit set image`, minus the reformatting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from updater.cli.main import config_paths
+from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
+from updater.model.image import parse_ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from updater.engine.checkout_edit import Folder, Keyed, Named, Wishes, Written
+    from updater.model.image import ImageRef
+
+WRITTEN: Final = 10
+
+
+@click.command("set")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--marker", "markers", multiple=True, metavar="NS:POLICY=REF", help="Write REF at every marker of the policy.")
+@click.option("--kustomize", "entries", multiple=True, metavar="NAME=REF", help="Write REF in images; added if missing.")
+@click.option("--helm", "keys", multiple=True, metavar="FILE:KEY=VALUE", help="Write VALUE under a key of a values file.")
+@click.option("--diff", "is_diff", is_flag=True, help="Print the change, write nothing.")
+@click.option("--commit", "is_commit", is_flag=True, help="Commit the changed files.")
+@click.option("--push", "is_push", is_flag=True, help="Push the commit; made again on a new head where refused.")
+@click.option("--proposal", "is_proposal", is_flag=True, help="Open a pull request (not in this version).")
+@click.option("--message", metavar="TEXT", help="The commit message.")
+@click.option("--exit-code", "is_exit_code", is_flag=True, help="Exit 10 where something was written.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
+    """Write image references into a checkout; only the bytes of the values change.
+
+    PATH is a file or a folder. Exit codes: 0 every REF stands somewhere, 1 a place was refused or a REF found
+    none (the rest is written), 10 with --exit-code where something was written.
+    """
+    _check(options)
+    wishes = _wishes(options, _text_markers(config_paths(ctx)))
+    from updater.engine.checkout_edit import Folder, edit_files, write_files
+
+    if path.is_symlink() and not path.is_dir():
+        hint = "name the file that it points to"
+        raise ConfigError(f"{path} is a symlink, which is never followed", hint=hint, code="usage")
+    folder = Folder(path)
+    written = edit_files(folder, wishes)
+    commit = None
+    if not options["is_diff"]:
+        written = write_files(folder, written)
+        if options["is_commit"] and written.edits:
+            try:
+                commit = _commit(folder, wishes, written, options)
+            except UpdaterError:
+                _print(written, None, options)
+                raise
+    _print(written, commit, options)
+    if not written.is_whole:
+        return 1
+    return WRITTEN if options["is_exit_code"] and written.edits and not options["is_diff"] else 0
+
+
+def _check(options: dict[str, Any]) -> None:
+    if options["is_proposal"]:
+        message = "--proposal is not in this version yet"
+        raise ConfigError(message, hint="use --commit --push, or open the pull request by your forge's own tool", code="usage")
+    if not (options["markers"] or options["entries"] or options["keys"]):
+        raise ConfigError("nothing to set", hint="give --marker, --kustomize or --helm", code="usage")
+    if options["is_push"] and not options["is_commit"]:
+        raise ConfigError("--push wants --commit", hint="add --commit", code="usage")
+    if options["message"] is not None and not options["is_commit"]:
+        raise ConfigError("--message wants --commit", hint="add --commit", code="usage")
+    if options["is_diff"] and options["is_commit"]:
+        raise ConfigError("--diff writes nothing, --commit does", hint="leave one of them out", code="usage")
+
+
+def _text_markers(paths: Sequence[str]) -> tuple[str, ...]:
+    """Read the globs of text files from the configuration that -c names; without one nothing is read."""
+    return _settings(paths).text_markers if paths else ()
+
+
+def _settings(paths: Sequence[str]) -> Any:
+    import os
+
+    from updater.settings import load_settings
+
+    return load_settings([Path(path) for path in paths], os.environ)
+
+
+def _wishes(options: dict[str, Any], text_markers: tuple[str, ...]) -> Wishes:
+    from updater.engine.checkout_edit import Wishes
+
+    return Wishes(
+        markers=_named("--marker", options["markers"], _check_policy),
+        entries=_named("--kustomize", options["entries"], _check_name),
+        keys=tuple(_keyed(given) for given in options["keys"]),
+        text_markers=text_markers,
+    )
+
+
+def _named(option: str, texts: Sequence[str], check: Callable[[str, str], None]) -> tuple[Named, ...]:
+    from updater.engine.checkout_edit import Named
+
+    found: dict[str, Named] = {}
+    for given in texts:
+        name, equals, text = given.partition("=")
+        if not (name and equals and text):
+            raise ConfigError(f"{option} {given}: NAME=REF is wanted", hint=_example(option), code="usage")
+        check(name, given)
+        image = _ref(option, given, text)
+        if name in found and found[name].image != image:
+            hint = "give it once"
+            raise ConfigError(f"{option} names {name} twice, with different images", hint=hint, code="usage")
+        found[name] = Named(name=name, image=image, given=given)
+    return tuple(found.values())
+
+
+def _ref(option: str, given: str, text: str) -> ImageRef:
+    try:
+        return parse_ref(text)
+    except ImageSyntaxError as error:
+        raise ConfigError(f"{option} {given}: {error.message}", hint=error.hint, code="usage") from error
+
+
+def _check_policy(name: str, given: str) -> None:
+    if name.count(":") != 1 or name.startswith(":") or name.endswith(":"):
+        hint = "the parts :tag, :name and :digest follow from each marker" if name.count(":") > 1 else _example("--marker")
+        raise ConfigError(f"--marker {given}: {name!r} is not namespace:policy", hint=hint, code="usage")
+
+
+def _check_name(_name: str, _given: str) -> None:
+    """Accept any name: an entry of `images` may have one that is no image name."""
+
+
+def _keyed(given: str) -> Keyed:
+    from updater.editors import keypaths
+    from updater.engine.checkout_edit import Keyed
+    from updater.errors import EditError
+
+    file, colon, rest = given.partition(":")
+    parts = keypaths.split(rest, "=")
+    if not (file and colon and parts and parts[0] and parts[1]):
+        raise ConfigError(f"--helm {given}: FILE:KEY=VALUE is wanted", hint=_example("--helm"), code="usage")
+    try:
+        keypaths.parse(parts[0])
+    except EditError as error:
+        raise ConfigError(f"--helm {given}: {error.message}", hint=error.hint, code="usage") from error
+    return Keyed(file=file, key=parts[0], value=parts[1], given=given)
+
+
+def _example(option: str) -> str:
+    examples = {
+        "--marker": "--marker flux-system:app=ghcr.io/myorg/app:1.2.3",
+        "--kustomize": "--kustomize app=ghcr.io/myorg/app:1.2.3",
+        "--helm": "--helm values.yaml:image.tag=1.2.3",
+    }
+    return f"for example {examples[option]}"
+
+
+def _commit(folder: Folder, wishes: Wishes, written: Written, options: dict[str, Any]) -> str | None:
+    import asyncio
+
+    from updater.cli.set_commit import commit
+
+    return asyncio.run(commit(folder, wishes, written, message=options["message"], is_push=options["is_push"]))
+
+
+def _print(written: Written, commit: str | None, options: dict[str, Any]) -> None:
+    from updater.cli.report import as_diff
+
+    if options["output"] == "json":
+        click.echo(_as_json(written, commit))
+    elif options["is_diff"]:
+        click.echo(as_diff(written.edits), nl=False)
+    else:
+        for change in written.changes:
+            old = change.old or "nothing"
+            click.echo(f"{change.path}:{change.line} {change.where}: {old} → {change.new or 'nothing'}")
+        if commit:
+            click.echo(f"committed {commit}")
+    for problem in written.refused:
+        click.echo(f"error: {problem}", err=True)
+        if problem.hint:
+            click.echo(f"hint: {problem.hint}", err=True)
+    for given in written.unmatched:
+        click.echo(f"error: no marker found for {given}", err=True)
+        click.echo("hint: check namespace and name of the policy, and that PATH holds its markers", err=True)
+
+
+def _as_json(written: Written, commit: str | None) -> str:
+    changes = [
+        {"path": change.path, "line": change.line, "where": change.where, "old": change.old, "new": change.new}
+        for change in written.changes
+    ]
+    refused = [
+        {"path": problem.path, "line": problem.line, "code": problem.code, "reason": problem.message, "hint": problem.hint}
+        for problem in written.refused
+    ]
+    shown = {"changes": changes, "refused": refused, "unmatched": sorted(written.unmatched), "commit": commit}
+    return json.dumps(shown, indent=2, sort_keys=True)
