@@ -35,13 +35,16 @@ class Branch:
 
 
 def parts(branch, choose=None, pauses=None):
-    async def newest(subscription, written, seen):
+    async def newest(subscription, written, *, needs_digest):
         return chosen("2.0.0", status="unchanged" if written.tag == "2.0.0" else "updated")
 
     async def pause(attempt):
         (pauses if pauses is not None else []).append(attempt)
 
-    return Parts(writer=branch, choose=choose or newest, pause=pause)
+    async def identify(subscription, tag):
+        return None
+
+    return Parts(writer=branch, choose=choose or newest, identify=identify, pause=pause)
 
 
 async def test_an_update_lands_in_one_commit():
@@ -82,7 +85,7 @@ async def test_an_unreachable_git_server_fails_its_targets_with_the_code():
 
 
 async def test_a_registry_that_denies_one_image_leaves_the_others():
-    async def choose(item, written, seen):
+    async def choose(item, written, *, needs_digest):
         if item.key == "denied":
             raise RegistryDenied("401", hint="")
         return chosen("2.0.0")

@@ -8,10 +8,10 @@ drives `land` with other parts handed to it.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.decide import TargetDecision, decide, failed, outcomes
+from updater.engine.decide import TargetDecision, decide, failed, needs_digest, outcomes
 from updater.errors import PushRefused, UpdaterError
 from updater.model.update import Commit, Landed
 
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from updater.engine.decide import Choices
+    from updater.model.image import Digest
     from updater.model.outcome import Outcome
     from updater.model.selection import Selection
     from updater.model.subscription import Destination, Subscription
+    from updater.model.update import Update
     from updater.model.view import View, Written
 
 ATTEMPTS: Final = 10
@@ -39,16 +41,26 @@ class Writer(Protocol):
         ...
 
 
+class Chooser(Protocol):
+    """Chooses for one written value; see `updater.engine.scan.Scans.choose`."""
+
+    async def __call__(self, subscription: Subscription, written: Written, *, needs_digest: bool) -> Selection:
+        """Give the selection; raises `UpdaterError`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What a landing needs: the writer, the choice for a written value, and what to do before trying again.
 
-    *choose* raises `UpdaterError` where the registry did not answer. *pause* is told the number of the
-    refused attempt, from 1, and waits with jitter.
+    *choose* is told whether the digest is wanted too, and raises `UpdaterError` where the registry did not answer.
+    *identify* gives the digest of a tag that is about to be written, for the trailers; None where it is not told.
+    *pause* is told the number of the refused attempt, from 1, and waits with jitter.
     """
 
     writer: Writer
-    choose: Callable[[Subscription, Written, View], Awaitable[Selection]]
+    choose: Chooser
+    identify: Callable[[Subscription, str], Awaitable[Digest | None]]
     pause: Callable[[int], Awaitable[None]]
 
 
@@ -76,7 +88,8 @@ async def land(destination: Destination, subscriptions: Sequence[Subscription], 
             decisions = decide(view, concerned, choices)
             landed = await _write(view, decisions, concerned, parts, is_dry=is_dry)
         except PushRefused as refused:
-            if attempt == ATTEMPTS:
+            # only a branch that moved is worth another look; a rule of the server says no again
+            if attempt == ATTEMPTS or refused.code != PushRefused.default_code:
                 return Landing(
                     destination=destination, outcomes=failed(concerned, destination, refused), choices=choices, replays=attempt
                 )
@@ -100,7 +113,26 @@ async def _write(
     view: View, decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription], parts: Parts, *, is_dry: bool
 ) -> Landed | None:
     commits = by_voice(decisions, subscriptions)
-    return await parts.writer.write(view, commits, is_dry=is_dry) if commits else None
+    if not commits:
+        return None
+    if not is_dry:
+        commits = await _identified(commits, subscriptions, parts)
+    return await parts.writer.write(view, commits, is_dry=is_dry)
+
+
+async def _identified(commits: Sequence[Commit], subscriptions: Sequence[Subscription], parts: Parts) -> tuple[Commit, ...]:
+    """Add to each update the digest of its tag, asked once a tag, for the trailers."""
+    by_key = {item.key: item for item in subscriptions}
+    updates = [update for commit in commits for update in commit.updates]
+    unknown = {(update.subscription, update.written_as.tag) for update in updates if update.written_as.digest is None}
+    asked = [(key, tag) for key, tag in unknown if tag]
+    digests = dict(zip(asked, await asyncio.gather(*(parts.identify(by_key[key], tag) for key, tag in asked)), strict=True))
+
+    def identified(update: Update) -> Update:
+        digest = digests.get((update.subscription, update.written_as.tag or ""))
+        return replace(update, written_as=replace(update.written_as, digest=digest)) if digest else update
+
+    return tuple(replace(commit, updates=tuple(map(identified, commit.updates))) for commit in commits)
 
 
 def by_voice(decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription]) -> tuple[Commit, ...]:
@@ -118,18 +150,19 @@ def by_voice(decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscr
 
 async def _choose_all(subscriptions: Sequence[Subscription], view: View, parts: Parts) -> Choices:
     """Choose once per subscription and distinct written value; a failure is the answer for that value alone."""
-    wanted = {
-        (subscription.key, reading.written): subscription
-        for subscription in subscriptions
-        for index in range(len(subscription.targets))
-        for reading in view.readings.get((subscription.key, index), ())
-    }
+    wanted: dict[tuple[str, Written], tuple[Subscription, bool]] = {}
+    for subscription in subscriptions:
+        for index, target in enumerate(subscription.targets):
+            for reading in view.readings.get((subscription.key, index), ()):
+                _, is_needed = wanted.get((subscription.key, reading.written), (None, False))
+                is_needed = is_needed or needs_digest(target, reading)
+                wanted[subscription.key, reading.written] = (subscription, is_needed)
 
-    async def one(subscription: Subscription, written: Written) -> Selection | UpdaterError:
+    async def one(subscription: Subscription, written: Written, *, is_needed: bool) -> Selection | UpdaterError:
         try:
-            return await parts.choose(subscription, written, view)
+            return await parts.choose(subscription, written, needs_digest=is_needed)
         except UpdaterError as error:
             return error
 
-    answers = await asyncio.gather(*(one(subscription, written) for (_, written), subscription in wanted.items()))
-    return dict(zip(wanted, answers, strict=True))
+    asked = (one(item, written, is_needed=is_needed) for (_, written), (item, is_needed) in wanted.items())
+    return dict(zip(wanted, await asyncio.gather(*asked), strict=True))

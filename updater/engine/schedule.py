@@ -91,6 +91,11 @@ class Schedule:
         for event in (*self._due.values(), *self._scanned.values()):
             event.set()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether jobs are run now."""
+        return bool(self._scheduler.running) and not self._stopping.is_set()
+
     def due(self, destination: Destination) -> None:
         """Say that something changed for *destination*."""
         self._due[destination].set()

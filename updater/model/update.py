@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -62,13 +62,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """A new value for one place of a target, with the value expected there."""
+    """A new value for one place of a target, with the value expected there.
+
+    *written_as* is what the trailers say: name, tag and, where the registry tells it, digest.
+    """
 
     subscription: str
     target: Target
     reading: Reading
     image: ImageRef
-    written_as: ImageRef
+    written_as: ImageRef = field(compare=False)
     policy: str
     origin: str
     purpose: Purpose = Purpose.MOVE

@@ -1,0 +1,234 @@
+"""Knows `updater demo`: the main job end to end on this machine, through the very code that `once` and `run` drive."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from updater.cli.demo_fleet import SHOP, configuration, manifests
+from updater.cli.report import outcome_lines
+from updater.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from updater.cli.embedded_registry import EmbeddedRegistry
+    from updater.daemon.generation import Generation
+    from updater.engine.landing import Landing, Writer
+    from updater.model.selection import Selection
+    from updater.model.subscription import Destination, Subscription
+    from updater.model.update import Commit, Landed
+    from updater.model.view import View
+
+SHOWN_LOSERS: Final = 4
+RELEASE_EVERY: Final = 5.0
+
+
+@click.command()
+@click.option("--keep", metavar="DIR", type=click.Path(path_type=Path), help="Keep everything in this new folder.")
+@click.option("--serve", is_flag=True, help="Go on with the daemon and a new release every 5 s, until Ctrl-C.")
+def demo(*, keep: Path | None, serve: bool) -> None:
+    """Show the main job end to end on this machine.
+
+    An embedded registry, a bare Git repository, new tags, real commits. Nothing else is needed: no network, no root,
+    no docker.
+    """
+    if keep and keep.exists() and any(keep.iterdir()):
+        raise ConfigError(f"{keep} is not empty", hint="name a new folder for --keep", code="usage")
+    with ExitStack() as stack:
+        folder = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="updater-demo-"))
+        if keep is None:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        asyncio.run(_tell(folder, serve=serve))
+        if keep:
+            click.echo(f"\nkept in {folder}: fleet.git, updater.yaml, state")
+
+
+class Racing:
+    """Stands before the writer, and lets a person push once just before we do."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self.person: Callable[[], Awaitable[None]] | None = None
+
+    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
+        """Look as the writer does."""
+        return await self._writer.look(destination, subscriptions)
+
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+        """Let the person push first, then write."""
+        person, self.person = self.person, None
+        if person:
+            await person()
+        return await self._writer.write(view, commits, is_dry=is_dry)
+
+
+class Stage:
+    """What the demo plays on: the registry, the fleet's Git repository, and everything opened for one configuration."""
+
+    def __init__(self, folder: Path, registry: EmbeddedRegistry, generation: Generation, racing: Racing) -> None:
+        self.folder = folder
+        self.registry = registry
+        self.generation = generation
+        self.racing = racing
+
+    def push(self, name: str, *tags: str) -> None:
+        """Let CI push images."""
+        for tag in tags:
+            self.registry.push(f"acme/{name}", tag, created=datetime.now(UTC))
+        click.echo(f"  CI pushes  {name}: {', '.join(tags)}")
+
+    async def pass_once(self) -> Sequence[Landing]:
+        """Scan all and land all, as `updater once` does, and say what came of it."""
+        landings = await self.generation.once(self.generation.loaded.snapshot.subscriptions, is_dry=False)
+        for landing in landings:
+            _explain(landing)
+        return landings
+
+    async def commit(self, name: str, message: str, files: dict[str, bytes]) -> None:
+        """Let a person commit to the fleet, from a mirror of their own."""
+        from updater.git.access import Access
+        from updater.git.building import Identity, NewCommit
+        from updater.git.mirror import Mirror
+
+        mirror = Mirror(str(self.folder / "fleet.git"), self.folder / "state" / f"person-{name.lower()}", Access())
+        head = (await mirror.look("main")).revision
+        await mirror.fetch("main")
+        author = Identity(name=name, email=f"{name.lower()}@example.org")
+        new = NewCommit(message=f"{message}\n", author=author, files=files, when=datetime.now(UTC))
+        await mirror.land(base=head, branch="main", expected=head, commits=[new])
+        await mirror.close()
+
+    async def content(self, path: str) -> bytes:
+        """Read a file of the fleet as it is now."""
+        mirror = self.generation.mirror(str(self.folder / "fleet.git"))
+        head = (await mirror.look("main")).revision
+        assert head is not None  # noqa: S101 - the fleet was committed
+        await mirror.fetch("main")
+        return mirror.tree(head).read(path)
+
+
+async def _tell(folder: Path, *, serve: bool) -> None:
+    import os
+
+    from updater.cli.embedded_registry import EmbeddedRegistry
+    from updater.daemon.generation import Generation
+    from updater.daemon.process import Process
+    from updater.git.bare import make_bare
+    from updater.reporting.logs import configure
+    from updater.sources.file import load
+
+    async with EmbeddedRegistry() as registry:
+        make_bare(folder / "fleet.git")
+        path = folder / "updater.yaml"
+        path.write_text(configuration(registry.host, str(folder)), encoding="utf-8")
+        configure(level="error", form="console")
+        loaded = load([path], os.environ)
+        async with Process(folder / "state") as process:
+            races: list[Racing] = []
+
+            def race(writer: Writer) -> Writer:
+                races.append(Racing(writer))
+                return races[-1]
+
+            generation = await Generation.start(loaded, process, wrap=race)
+            stage = Stage(folder, registry, generation, races[-1])
+            await _play(stage)
+            _show_log(folder)
+            if serve:
+                await _serve(stage)
+
+
+async def _play(stage: Stage) -> None:
+    _head(1, "A fleet as people wrote it")
+    for name, tags in {"shop": ["1.3.9", "1.4.0"], "web": ["2.4.5", "2.4.6"], "api": ["0.9.2-alpine", "0.9.2"]}.items():
+        stage.push(name, *tags)
+    await stage.commit("Grace", "The fleet: shop, web and api", manifests(stage.registry.host))
+    click.echo("  Grace commits  a Deployment, a kustomization, Helm values\n")
+    await stage.pass_once()
+
+    _head(2, "New tags become one commit, with the reason")
+    stage.push("shop", "1.4.1", "1.5.0-rc.1")
+    stage.push("web", "2.4.7", "3.0.0")
+    stage.push("api", "0.9.3", "0.9.3-alpine", "latest")
+    click.echo()
+    await stage.pass_once()
+
+    _head(3, "A tag disappears: nothing goes down")
+    stage.registry.delete("acme/web", "2.4.7")
+    click.echo("  the registry loses  web: 2.4.7\n")
+    await stage.pass_once()
+    click.echo("\n  the next scan agrees that it is gone\n")
+    await stage.pass_once()
+
+    _head(4, "A person is faster than we are: both commits stay")
+    stage.push("shop", "1.4.2")
+    stage.racing.person = lambda: _grace_scales(stage)
+    click.echo()
+    landings = await stage.pass_once()
+    replays = sum(landing.replays for landing in landings)
+    click.echo(f"\n  the push was refused {replays} time: looked and decided again on her commit, never over it")
+
+
+async def _grace_scales(stage: Stage) -> None:
+    before = await stage.content(SHOP)
+    await stage.commit("Grace", "Scale the shop for the weekend", {SHOP: before.replace(b"replicas: 3", b"replicas: 12")})
+    click.echo("  Grace pushes  replicas: 12, between our look and our push")
+
+
+def _head(number: int, text: str) -> None:
+    click.echo(f"\n{click.style(f'{number}', fg='cyan', bold=True)}  {click.style(text, bold=True)}")
+
+
+def _explain(landing: Landing) -> None:
+    width = max((len(outcome.status.value) for outcome in landing.outcomes), default=0)
+    for outcome in sorted(landing.outcomes, key=lambda item: item.key):
+        for line in outcome_lines(outcome, width):
+            click.echo(f"  {line}")
+        selections = [choice for (key, _), choice in landing.choices.items() if key == outcome.key]
+        for selection in selections:
+            if not isinstance(selection, Exception):
+                _say_why(selection, width)
+
+
+def _say_why(selection: Selection, width: int) -> None:
+    indent = " " * (width + 4)
+    if selection.chosen and selection.detail:
+        click.echo(f"{indent}{click.style('why', fg='bright_black')}  {selection.detail}")
+    losers = [item for item in selection.rejections.values() if item.code != "outranked"][:SHOWN_LOSERS]
+    for rejection in losers:
+        click.echo(f"{indent}{click.style('not', fg='bright_black')}  {rejection.sentence} [{rejection.code}]")
+
+
+def _show_log(folder: Path) -> None:
+    from updater.git.log import log_patch
+
+    _head(5, "git log -p\n")
+    colours = {"commit ": "yellow", "+": "green", "-": "red", "@@": "cyan"}
+    for line in log_patch(folder / "fleet.git", "main", limit=4):
+        colour = next((name for start, name in colours.items() if line.startswith(start)), None)
+        is_heading = line.startswith(("+++", "---", "diff ", "index "))
+        click.echo(click.style(line, bold=True) if is_heading else click.style(line, fg=colour) if colour else line)
+
+
+async def _serve(stage: Stage) -> None:
+    """Go on as the daemon does, with a new release of the shop every few seconds."""
+    from updater.reporting.logs import configure
+
+    configure(level="info", form="console")
+    click.echo(f"\nthe daemon runs on {stage.folder}/updater.yaml; Ctrl-C ends it", err=True)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(stage.generation.run())
+        patch = 3
+        while True:
+            await asyncio.sleep(RELEASE_EVERY)
+            stage.push("shop", f"1.4.{patch}")
+            patch += 1

@@ -1,0 +1,61 @@
+"""Knows `updater history`: what moved when, read from the trailers of our own commits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from updater.cli.main import config_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.command()
+@click.argument("key", required=False)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Commits to look through.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def history(ctx: click.Context, key: str | None, limit: int, output: str) -> None:
+    """Say what moved when, from the commits on every branch that is written.
+
+    With KEY only the commits of that subscription.
+    """
+    rows = asyncio.run(past(config_paths(ctx), key=key, limit=limit))
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo(f"{row['when']}  {click.style(row['revision'][:9], fg='yellow')}  {row['destination']}")
+        for image, policy in zip(row["images"], [*row["policies"], *[""] * len(row["images"])], strict=False):
+            click.echo(f"    {image}" + (f"  ({policy})" if policy else ""))
+    if not rows:
+        click.echo("no commit of ours was found" + (f" for {key}" if key else ""))
+
+
+async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:
+    """Give our commits on every destination, newest first, as plain data; raises `UpdaterError`."""
+    from updater.cli.report import rfc3339
+    from updater.daemon.passes import chosen, opened
+
+    rows: list[dict[str, Any]] = []
+    async with opened(config) as (generation, loaded):
+        for branch, commits in await generation.history(chosen(loaded, key), limit):
+            rows += [
+                {
+                    "destination": str(branch),
+                    "revision": commit.revision,
+                    "when": rfc3339(commit.when),
+                    "subject": commit.subject,
+                    "subscriptions": list(commit.subscriptions),
+                    "images": list(commit.images),
+                    "policies": list(commit.policies),
+                    "rejected": list(commit.rejected),
+                }
+                for commit in commits
+                if key is None or key in commit.subscriptions
+            ]
+    return sorted(rows, key=lambda row: str(row["when"]), reverse=True)

@@ -1,0 +1,55 @@
+"""Knows `updater once`: scan all, land all, say every outcome, exit."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from updater.cli.main import FAILURE, config_paths
+from updater.cli.report import Pass, as_diff, as_json, as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WRITTEN = 10
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Decide and edit, but push nothing.")
+@click.option("--only", metavar="KEY", help="One subscription alone.")
+@click.option("-o", "--output", type=click.Choice(["text", "json", "diff"]), default="text", show_default=True)
+@click.option("--exit-code", is_flag=True, help="Exit with 10 if something was written.")
+@click.pass_context
+def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, exit_code: bool) -> int:
+    """Scan all, land all, exit.
+
+    Exit codes: 0 fine, 1 if a target failed, 10 with --exit-code if something was written and nothing failed.
+    """
+    done = asyncio.run(one_pass(config_paths(ctx), only=only, is_dry=dry_run))
+    render = {"text": as_text, "json": as_json, "diff": lambda one: as_diff(one.edits)}[output]
+    click.echo(render(done), nl=output != "diff")
+    if done.is_failed:
+        return FAILURE
+    return WRITTEN if exit_code and done.has_written else 0
+
+
+async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> Pass:
+    """Load, scan, land, and gather what came of it; raises `ConfigError`."""
+    from updater.daemon.passes import chosen, opened
+
+    started = datetime.now(UTC)
+    async with opened(config) as (generation, loaded):
+        landings = await generation.once(chosen(loaded, only), is_dry=is_dry)
+    notes = dict.fromkeys(note for landing in landings if landing.view for note in landing.view.notes)
+    return Pass(
+        id=secrets.token_hex(8),
+        started=started,
+        finished=datetime.now(UTC),
+        problems=(*loaded.snapshot.problems, *notes),
+        outcomes=tuple(outcome for landing in landings for outcome in landing.outcomes),
+        edits=tuple(edit for landing in landings if landing.landed for edit in landing.landed.edits),
+    )

@@ -1,0 +1,22 @@
+"""Knows `updater run`: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from updater.cli.main import config_paths
+
+
+@click.command()
+@click.pass_context
+def run(ctx: click.Context) -> None:
+    """Run the daemon: schedule, metrics, health.
+
+    SIGHUP or a changed file loads the configuration anew; an invalid file keeps the old one. SIGTERM finishes the
+    pushes in flight and exits.
+    """
+    from updater.daemon.service import serve_forever
+
+    asyncio.run(serve_forever(config_paths(ctx)))

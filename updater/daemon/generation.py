@@ -1,0 +1,178 @@
+"""Knows what one loaded configuration asks for: its scans, its landings, its schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from updater.daemon.access import access_for, signer_for
+from updater.daemon.reporter import Reporter
+from updater.editors import make_editors
+from updater.engine.decide import failed
+from updater.engine.landing import Landing, Parts, land
+from updater.engine.scan import Scans, listed_for
+from updater.engine.schedule import Plan, Schedule
+from updater.errors import UpdaterError
+from updater.model.subscription import GitBranch
+from updater.registry.asking import Asking
+from updater.registry.client import RegistryClient
+from updater.writeback.git import GitWriter, Pen
+from updater.writeback.message import commit_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from updater.daemon.process import Process
+    from updater.engine.landing import Writer
+    from updater.engine.schedule import Listed
+    from updater.git.access import Access
+    from updater.git.mirror import Mirror
+    from updater.model.subscription import Destination, Subscription
+    from updater.model.view import PastCommit
+    from updater.sources.file import Loaded
+
+LONGEST_PAUSE: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Who does the work of a generation; *writer* is *git*, or what stands before it."""
+
+    scans: Scans
+    git: GitWriter
+    writer: Writer
+
+
+class Generation:
+    """One configuration at work. Build it with `start`; what it was given is not changed afterwards."""
+
+    def __init__(self, loaded: Loaded, process: Process, crew: Crew) -> None:
+        self.loaded = loaded
+        self.crew = crew
+        self._process = process
+        self._reporter = Reporter(process)
+        self.schedule: Schedule | None = None
+
+    @classmethod
+    async def start(
+        cls, loaded: Loaded, process: Process, *, wrap: Callable[[Writer], Writer] = lambda writer: writer
+    ) -> Generation:
+        """Put a generation together; *wrap* may stand between a landing and its writer. Raises `ConfigError`."""
+        settings, subscriptions = loaded.settings, loaded.snapshot.subscriptions
+        signer = await signer_for(settings, process.keychain)
+
+        async def access(url: str) -> Access:
+            return await access_for(url, settings, process.keychain)
+
+        process.access_for = access
+        registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=process.cache)
+        git = GitWriter(
+            mirror=process.mirror,
+            editors=make_editors(settings.text_markers),
+            pen=Pen(message=commit_message, signer=lambda _: signer, now=_now, rule=" ".join(settings.text_markers)),
+            known=lambda: _marker_names(subscriptions),
+            count=process.metrics.count,
+        )
+        return cls(loaded, process, Crew(scans=Scans(registry, process.cache, subscriptions), git=git, writer=wrap(git)))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the schedule runs."""
+        return self.schedule is not None and self.schedule.is_running
+
+    def mirror(self, url: str) -> Mirror:
+        """Give the mirror of a Git URL."""
+        return self._process.mirror(url)
+
+    async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
+        """Scan all images of *subscriptions*, then land all their destinations, side by side."""
+        images = dict.fromkeys(listed_for(subscription) for subscription in subscriptions)
+        await asyncio.gather(*(self.scan(listed) for listed in images))
+        destinations = _destinations(subscriptions)
+        return tuple(await asyncio.gather(*(self.land(item, subscriptions, is_dry=is_dry) for item in destinations)))
+
+    async def scan(self, listed: Listed) -> bool:
+        """Scan one image; says whether what it offers differs from before. A failure stands until the next scan."""
+        has_changed = await self.crew.scans.scan(listed)
+        failure = self.crew.scans.failure(listed)
+        self._process.metrics.count("updater_scans_total", listed.image.registry, failure.code if failure else "ok")
+        if failure:
+            self._process.log.warning("scan failed", image=str(listed.image), code=failure.code, detail=failure.message)
+        return has_changed
+
+    async def land(self, destination: Destination, subscriptions: Sequence[Subscription], *, is_dry: bool = False) -> Landing:
+        """Land one destination, and report; a bug ends its targets as failed, with the traceback in the log."""
+        started = time.monotonic()
+        parts = Parts(
+            writer=self.crew.writer, choose=self.crew.scans.choose, identify=self.crew.scans.identify, pause=self._pause
+        )
+        try:
+            landing = await land(destination, subscriptions, parts, is_dry=is_dry)
+        except Exception:  # an unexpected exception ends one destination, and others go on
+            self._process.log.exception("bug", destination=str(destination))
+            error = UpdaterError("a bug in updater ended this landing; the log has its traceback", code="bug")
+            landing = Landing(destination=destination, outcomes=failed(subscriptions, destination, error), choices={})
+        if not is_dry:
+            await self._reporter.report(landing, time.monotonic() - started)
+        return landing
+
+    async def history(self, subscriptions: Sequence[Subscription], limit: int) -> list[tuple[GitBranch, tuple[PastCommit, ...]]]:
+        """Give our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
+        branches = [item for item in _destinations(subscriptions) if isinstance(item, GitBranch)]
+        return [(branch, await self.crew.git.history(branch, limit)) for branch in branches]
+
+    async def run(self) -> None:
+        """Work by the schedule until `stop`."""
+        self.schedule = Schedule(self._plan(), scan=self.scan, land=self._land_all)
+        await self.schedule.run()
+
+    def stop(self) -> None:
+        """Take no more work; `run` returns when landings that have begun are done."""
+        if self.schedule:
+            self.schedule.stop()
+
+    async def _land_all(self, destination: Destination) -> None:
+        await self.land(destination, self.loaded.snapshot.subscriptions)
+
+    async def _pause(self, attempt: int) -> None:
+        self._process.metrics.count("updater_replays_total")
+        await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311 - jitter, no secret
+
+    def _plan(self) -> Plan:
+        images: dict[Listed, float] = {}
+        destinations: dict[Destination, float] = {}
+        waiting: defaultdict[Listed, dict[Destination, None]] = defaultdict(dict)
+        for subscription in self.loaded.snapshot.subscriptions:
+            listed = listed_for(subscription)
+            images[listed] = min(subscription.interval, images.get(listed, subscription.interval))
+            for destination in _destinations([subscription]):
+                waiting[listed][destination] = None
+                destinations[destination] = min(subscription.interval, destinations.get(destination, subscription.interval))
+        return Plan(
+            images=images,
+            destinations=destinations,
+            waiting={listed: tuple(wanted) for listed, wanted in waiting.items()},
+            rebuilt=frozenset(item for item in destinations if isinstance(item, GitBranch) and item.push != item.branch),
+        )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _destinations(subscriptions: Sequence[Subscription]) -> tuple[Destination, ...]:
+    return tuple(dict.fromkeys(target.destination for item in subscriptions for target in item.targets))
+
+
+def _marker_names(subscriptions: Sequence[Subscription]) -> frozenset[str]:
+    return frozenset(
+        target.locator.name
+        for subscription in subscriptions
+        for target in subscription.targets
+        if target.editor == "marker" and target.locator.name
+    )

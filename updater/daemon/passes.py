@@ -1,0 +1,48 @@
+"""Knows how to open everything for one pass and close it again: what `once`, `explain` and `history` share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import asynccontextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from updater.daemon.generation import Generation
+from updater.daemon.process import Process, state_of
+from updater.errors import ConfigError
+from updater.reporting.logs import configure
+from updater.sources.file import load
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from updater.model.subscription import Subscription
+    from updater.sources.file import Loaded
+
+
+@asynccontextmanager
+async def opened(config: Sequence[str], *, quiet: bool = True) -> AsyncIterator[tuple[Generation, Loaded]]:
+    """Load the configuration and open a process and a generation for it; raises `ConfigError`.
+
+    *quiet* logs warnings only, for people: a command says its results on standard output.
+    """
+    loaded = load([Path(path) for path in config], os.environ)
+    log = loaded.settings.log
+    configure(level="error" if quiet else log.level, form="console" if quiet and sys.stderr.isatty() else log.format)
+    async with Process(state_of(loaded)) as process:
+        yield await Generation.start(loaded, process), loaded
+
+
+def chosen(loaded: Loaded, key: str | None) -> tuple[Subscription, ...]:
+    """Give the subscriptions a person asked for; raises `ConfigError` with the nearest key for an unknown one."""
+    subscriptions = loaded.snapshot.subscriptions
+    if key is None:
+        return subscriptions
+    found = tuple(item for item in subscriptions if item.key == key)
+    if not found:
+        near = get_close_matches(key, [item.key for item in subscriptions], n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "updater explain lists the keys"
+        raise ConfigError(f"there is no subscription {key!r}", hint=hint, code="unknown-key")
+    return found

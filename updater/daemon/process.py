@@ -1,0 +1,74 @@
+"""Knows what outlives a configuration: metrics, HTTP connections, the cache, the mirrors of Git repositories."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import structlog
+
+from updater.cache.cache import Cache
+from updater.credentials.keychain import Keychain
+from updater.git.mirror import Mirror
+from updater.http.client import HttpClient
+from updater.reporting.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from updater.git.access import Access
+    from updater.sources.file import Loaded
+
+
+class Process:
+    """What one run of the program holds open. *state* is the folder of mirrors and cache; all of it may be deleted.
+
+    `access_for` is set by the generation in force: what a Git URL is reached with.
+    """
+
+    def __init__(self, state: Path, *, environment: Mapping[str, str] | None = None) -> None:
+        self.state = state
+        self.log = structlog.get_logger()
+        self.metrics = Metrics()
+        self.http = HttpClient(observe=self.metrics.request)
+        self.keychain = Keychain(environment=environment)
+        self.cache = Cache(state / "cache.db", say=self._cache_failed)
+        self.access_for: Callable[[str], Awaitable[Access]] = _nobody
+        self._mirrors: dict[str, Mirror] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self.cache)
+        await self._stack.enter_async_context(self.http)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for mirror in self._mirrors.values():
+            await mirror.close()
+        await self._stack.aclose()
+
+    def mirror(self, url: str) -> Mirror:
+        """Give the mirror of a Git URL; one object and one folder each, for as long as the process lives."""
+        if url not in self._mirrors:
+            # the name of the folder says nothing of the URL, which may hold a user name
+            folder = self.state / "mirrors" / hashlib.sha256(url.encode()).hexdigest()[:24]
+            self._mirrors[url] = Mirror(url, folder, lambda: self.access_for(url), count=self._count_git)
+        return self._mirrors[url]
+
+    def _count_git(self, kind: str) -> None:
+        self.metrics.count("updater_git_requests_total", kind)
+
+    def _cache_failed(self, sentence: str) -> None:
+        self.metrics.count("updater_cache_problems_total")
+        self.log.warning("cache", detail=sentence, hint="work goes on without it; what it held is asked again")
+
+
+def state_of(loaded: Loaded) -> Path:
+    """Give the folder of mirrors and cache that the settings name."""
+    return Path(loaded.settings.state).expanduser()
+
+
+async def _nobody(url: str) -> Access:
+    raise AssertionError(f"no generation says how {url} is reached")

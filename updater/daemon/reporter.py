@@ -1,0 +1,76 @@
+"""Knows what is said of a landing: metrics, log lines and the cache hear the same outcome; none of them can fail it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from updater.model.outcome import Outcome, Status, fold
+from updater.model.subscription import GitBranch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from updater.daemon.process import Process
+    from updater.engine.landing import Landing
+
+
+class Reporter:
+    """Tells of landings. *wall* gives seconds since 1970."""
+
+    def __init__(self, process: Process, *, wall: Callable[[], float] = time.time) -> None:
+        self._process = process
+        self._wall = wall
+        self._last: dict[tuple[str, str], Outcome] = {}
+        self._pending: dict[str, float] = {}
+
+    async def report(self, landing: Landing, seconds: float) -> None:
+        """Count a landing, log what is new in it, and remember its outcomes."""
+        metrics = self._process.metrics
+        metrics.outcomes(landing.outcomes, "git" if isinstance(landing.destination, GitBranch) else "argocd")
+        if landing.landed is not None:
+            metrics.count("updater_landings_total", "ok")
+            metrics.time("updater_landing_seconds", seconds=seconds)
+        news = [outcome for outcome in landing.outcomes if self._is_news(outcome)]
+        for outcome in news:
+            self._say(outcome)
+            self._last[outcome.key, outcome.target] = outcome
+        self._note_freshness(landing.outcomes)
+        if news:
+            await self._process.cache.remember_outcomes(news)
+
+    def _is_news(self, outcome: Outcome) -> bool:
+        """Say each state once, not at every pass."""
+        before = self._last.get((outcome.key, outcome.target))
+        return before is None or bool(outcome.revision) or (before.status, before.detail) != (outcome.status, outcome.detail)
+
+    def _say(self, outcome: Outcome) -> None:
+        is_bad = outcome.status in {Status.FAILED, Status.HELD}
+        say = self._process.log.warning if is_bad else self._process.log.info
+        changes = [f"{change.path}:{change.line} {change.old} → {change.new}" for change in outcome.changes]
+        say(
+            outcome.status.value,
+            key=outcome.key,
+            target=outcome.target,
+            detail=outcome.detail,
+            code=outcome.code,
+            revision=outcome.revision,
+            changes=changes,
+        )
+
+    def _note_freshness(self, outcomes: Sequence[Outcome]) -> None:
+        now = self._wall()
+        by_key: defaultdict[str, list[Status]] = defaultdict(list)
+        for outcome in outcomes:
+            by_key[outcome.key].append(outcome.status)
+        for key, statuses in by_key.items():
+            status = fold(statuses)
+            if status is not Status.FAILED:
+                self._process.metrics.set("updater_subscription_last_success_timestamp_seconds", key, to=now)
+            since = 0.0
+            if status in {Status.HELD, Status.FAILED}:
+                since = self._pending.setdefault(key, now)
+            else:
+                self._pending.pop(key, None)
+            self._process.metrics.set("updater_subscription_pending_since_timestamp_seconds", key, to=since)
