@@ -14,7 +14,6 @@ import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from updater.errors import ConfigError
 from updater.model.credential import Credential
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+_HOST_AND_PORT: Final = re.compile(r"(.+):([0-9]{1,5})", re.DOTALL)
 _SUFFIX: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FORMAT_HINT: Final = 'write user:password, or the content of a docker config.json: {"auths": {"ghcr.io": {"auth": "…"}}}'
 
@@ -73,9 +73,9 @@ def parse_docker_config(text: str, *, place: str) -> DockerConfig:
     if not isinstance(document, dict):
         raise _malformed(place, "it is no JSON object")
     is_config = any(key in document for key in ("auths", "credHelpers", "credsStore"))
-    auths = document.get("auths") or {} if is_config else _bare_auths(document)
-    helpers = document.get("credHelpers") or {}
-    store = document.get("credsStore") or ""
+    auths = _value_or(document.get("auths"), {}) if is_config else _bare_auths(document)
+    helpers = _value_or(document.get("credHelpers"), {})
+    store = _value_or(document.get("credsStore"), "")
     if not isinstance(auths, dict) or not isinstance(helpers, dict) or not isinstance(store, str):
         raise _malformed(place, "auths and credHelpers are objects, credsStore is a text")
     for suffix in (*helpers.values(), store):
@@ -83,6 +83,10 @@ def parse_docker_config(text: str, *, place: str) -> DockerConfig:
             raise _malformed(place, f"{suffix!r} is no name of a credential helper")
     credentials = {key: _credential(entry, key, place) for key, entry in auths.items()}
     return DockerConfig(auths={key: value for key, value in credentials.items() if value}, helpers=helpers, store=store)
+
+
+def _value_or(value: Any, default: Any) -> Any:
+    return default if value is None else value
 
 
 def _bare_auths(document: dict[str, Any]) -> dict[str, Any]:
@@ -121,19 +125,15 @@ def _malformed(place: str, reason: str) -> ConfigError:
 
 def _split_key(key: str) -> tuple[str, int | None, str]:
     """Give host, port and path of a key, which may have a scheme and the API's version in front of its path."""
-    try:
-        parts = urlsplit(key if "://" in key else f"//{key}")
-        host, port = (parts.netloc.rpartition("@")[2], parts.port)
-    except ValueError:
-        return "", None, ""
-    if port is not None:
-        host = host.rpartition(":")[0]
-    path = parts.path
+    # Not urlsplit: in a key, `?` and `[` are globs.
+    host, slash, path = key.partition("://")[2 if "://" in key else 0].partition("/")
+    path = slash + path
     for version in ("/v1", "/v2"):
         if path == version or path.startswith(f"{version}/"):
             path = path[len(version) :]
-    host = host.lower()
-    return (DOCKER_HUB if host in _HUB_HOSTS else host), port, path.strip("/")
+    found = _HOST_AND_PORT.fullmatch(host.rpartition("@")[2].lower())
+    name, port = (found[1], int(found[2])) if found else (host.lower(), None)
+    return (DOCKER_HUB if name in _HUB_HOSTS else name), port, path.strip("/")
 
 
 def _serves(key: str, image: ImageName) -> bool:
@@ -143,7 +143,10 @@ def _serves(key: str, image: ImageName) -> bool:
     labels, image_labels = host.split("."), image_host.split(".")
     if not host or port != image_port or len(labels) != len(image_labels) or not image.path.startswith(path):
         return False
-    return all(fnmatchcase(offered, glob.replace("[^", "[!")) for glob, offered in zip(labels, image_labels, strict=True))
+    return all(
+        glob == offered or fnmatchcase(offered, glob.replace("[^", "[!"))  # equal first: an IPv6 address looks like a glob
+        for glob, offered in zip(labels, image_labels, strict=True)
+    )
 
 
 def _serves_as_podman(key: str, image: ImageName) -> bool:
