@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from updater.engine.choose import Request, choose, foreseen_asks
 from updater.engine.schedule import Listed
 from updater.errors import ImageNotFound, ImageSyntaxError, RegistryProtocolError, UpdaterError
-from updater.gates.guards import Listing, trust
+from updater.gates.guards import ListingGuard
 from updater.model.candidate import Candidate, Fact
 from updater.model.image import is_tag, parse_digest
 from updater.model.outcome import Status
@@ -201,7 +201,7 @@ class Scans:
         if standing.before is None:
             return None
         written = (current,) if current else ()
-        _, doubt = trust(standing.candidates.keys(), Listing(trusted=standing.before), written)
+        doubt = ListingGuard(standing.before).check(standing.candidates, written)
         if doubt is None:
             return None
         detail = f"{doubt.sentence}; held until the next scan agrees"
