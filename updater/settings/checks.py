@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from updater.errors import PolicyError
 from updater.model.subscription import TagFilter
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def check_filter(*, allow: str | None = None, ignore: str | None = None, extract
     """Build a filter of these parts and drop it; raises `PolicyError`."""
     from updater import policies  # noqa: PLC0415
 
-    policies.build_filter(TagFilter(allow=allow, ignore=(ignore,) if ignore is not None else (), extract=extract))
+    built = policies.build_filter(TagFilter(allow=allow, ignore=(ignore,) if ignore is not None else (), extract=extract))
+    if built.unknown_group is not None:
+        message = f"extract names the group {built.unknown_group}, and allow has no such group"
+        raise PolicyError(message, hint="write a group into allow, such as ^v(?P<version>.*)$, and $version here")
 
 
 @lru_cache(maxsize=256)

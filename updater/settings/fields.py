@@ -39,6 +39,14 @@ POLICY_OPTIONS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "digest": {"tag": {"type": "string", "description": "The tag whose digest is followed."}},
     "pep440": _RANGE,
 }
+_POLICY_MEANINGS: Final = {
+    "semver": "The highest version in a range.",
+    "latest": "The newest by the time it was pushed or first seen, else built.",
+    "name": "The last by the order of names.",
+    "number": "The highest number.",
+    "digest": "One tag, whose digest is followed.",
+    "pep440": "The highest version by Python's rules.",
+}
 _FIRST_SUSPECT: Final = {"semver": "range", "pep440": "range", "digest": "tag", "name": "order", "number": "order"}
 
 
@@ -235,7 +243,7 @@ Application = Annotated[LiveApplication, _typed(values.read_application, "argocd
 Glob = Annotated[str, _typed(values.read_glob, "*.env")]
 Allow = Annotated[str, _typed(_allow, "^v?[0-9]")]
 Ignore = Annotated[str, _typed(_ignore, "*-debug")]
-Template = Annotated[str, _typed(_template, "Update {{ len .Changes }} images")]
+Template = Annotated[str, _typed(_template, "Update images")]
 Policy = Annotated[
     PolicySpec,
     read_by(
@@ -244,7 +252,12 @@ Policy = Annotated[
         minProperties=1,
         maxProperties=1,
         properties={
-            kind: {"type": ["object", "null"], "properties": dict(options), "additionalProperties": False}
+            kind: {
+                "description": _POLICY_MEANINGS[kind],
+                "type": ["object", "null"],
+                "properties": dict(options),
+                "additionalProperties": False,
+            }
             for kind, options in POLICY_OPTIONS.items()
         },
     ),
