@@ -15,6 +15,7 @@ import click
 from updater.cli.demo_fleet import SHOP, configuration, manifests
 from updater.cli.report import outcome_lines
 from updater.errors import ConfigError
+from updater.model.outcome import Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -195,7 +196,7 @@ def _explain(landing: Landing) -> None:
             click.echo(f"  {line}")
         selections = [choice for (key, _), choice in landing.choices.items() if key == outcome.key]
         for selection in selections:
-            if not isinstance(selection, Exception):
+            if not isinstance(selection, Exception) and outcome.status is not Status.UNCHANGED:
                 _say_why(selection, width)
 
 
@@ -203,7 +204,8 @@ def _say_why(selection: Selection, width: int) -> None:
     indent = " " * (width + 4)
     if selection.chosen and selection.detail:
         click.echo(f"{indent}{click.style('why', fg='bright_black')}  {selection.detail}")
-    losers = [item for item in selection.rejections.values() if item.code != "outranked"][:SHOWN_LOSERS]
+    told = {"outranked", selection.code}
+    losers = [item for item in selection.rejections.values() if item.code not in told][:SHOWN_LOSERS]
     for rejection in losers:
         click.echo(f"{indent}{click.style('not', fg='bright_black')}  {rejection.sentence} [{rejection.code}]")
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from updater.engine.schedule import Listed
     from updater.git.access import Access
     from updater.git.mirror import Mirror
+    from updater.model.outcome import Outcome
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
     from updater.sources.file import Loaded
@@ -125,6 +126,10 @@ class Generation:
         """Give our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
         branches = [item for item in _destinations(subscriptions) if isinstance(item, GitBranch)]
         return [(branch, await self.crew.git.history(branch, limit)) for branch in branches]
+
+    async def last_outcomes(self) -> tuple[Outcome, ...]:
+        """Give the last outcome of every target that the cache remembers."""
+        return await self._process.cache.outcomes()
 
     async def run(self) -> None:
         """Work by the schedule until `stop`."""

@@ -148,7 +148,7 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         return Verdict(reading=reading, status=Status.FAILED, detail=detail, code="no-digest")
     image = wanted_image(subscription, target, reading, selection.chosen)
     if not _differs(reading, image):
-        detail = f"{reading.written} is what the policy wants"
+        detail = f"{image.tag or image.digest} is written, and is what the policy wants"
         return Verdict(reading=reading, status=Status.UNCHANGED, detail=detail)
     update = Update(
         subscription=subscription.key,
@@ -159,7 +159,15 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         policy=str(subscription.policy),
         origin=str(subscription.origin),
     )
-    return Verdict(reading=reading, status=Status.UPDATED, detail=f"{reading.written} → {image}", update=update)
+    return Verdict(reading=reading, status=Status.UPDATED, detail=_move(reading.written, image), update=update)
+
+
+def _move(written: Written, image: ImageRef) -> str:
+    """Say old → new, with the name only where it changes or nothing else stands there."""
+    if written.name and not _is_same_name(written.name, image.name):
+        return f"{written} → {image}"
+    old = str(replace(written, name=None)) if written.tag or written.digest else str(written)
+    return f"{old.removeprefix(':')} → {str(image).removeprefix(image.name.spelled).removeprefix(':')}"
 
 
 def _differs(reading: Reading, image: ImageRef) -> bool:
@@ -245,7 +253,7 @@ def _end(verdict: Verdict, landed: Landed | None) -> _End:
     if not changes:
         return _End(status=Status.UNCHANGED, detail=f"{verdict.update.image} stands there")
     if landed.is_dry:
-        return _End(status=Status.HELD, detail=f"would write {verdict.detail}", code="dry-run", changes=changes)
+        return _End(status=Status.HELD, detail=f"would move {verdict.detail}", code="dry-run", changes=changes)
     revision = landed.revisions.get(verdict.update)
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{verdict.update.image} stands there")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
+#: the option that says most of a policy, shown without its name
+_MAIN_OPTIONS: Final = ("range", "order", "tag")
+
+
 class Form(StrEnum):
     """How a chosen image is written: its tag, its digest, or both."""
 
@@ -41,8 +45,10 @@ class PolicySpec:
         return hash((self.kind, tuple(sorted((key, repr(value)) for key, value in self.options.items()))))
 
     def __str__(self) -> str:
-        shown = " ".join(f"{key}={value}" for key, value in sorted(self.options.items()) if value is not None)
-        return f"{self.kind} {shown}".strip()
+        set_options = {key: value for key, value in self.options.items() if value is not None and value is not False}
+        main = next((key for key in _MAIN_OPTIONS if key in set_options), None)
+        words = [self.kind, *([str(set_options.pop(main))] if main else [])]
+        return " ".join([*words, *(key if value is True else f"{key}={value}" for key, value in sorted(set_options.items()))])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

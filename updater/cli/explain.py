@@ -1,0 +1,141 @@
+"""Knows `updater explain`: a dry pass for a person who asks why an image did or did not move."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from updater.cli.main import config_paths
+from updater.cli.report import COLOURS, outcome_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from updater.engine.landing import Landing
+    from updater.model.outcome import Outcome
+    from updater.model.selection import Selection
+    from updater.model.subscription import Subscription
+    from updater.model.view import Written
+
+SHOWN_LOSERS: Final = 20
+
+
+@click.command()
+@click.argument("key", required=False)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--all", "show_all", is_flag=True, help="Every losing tag, not the first 20.")
+@click.pass_context
+def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool) -> None:
+    """Say what would be done for KEY, and why: a dry pass, nothing is written.
+
+    Without KEY every subscription is explained.
+    """
+    rows = asyncio.run(explained(config_paths(ctx), key))
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo("\n".join(_lines(row, None if show_all else SHOWN_LOSERS)))
+    if not rows:
+        click.echo("the configuration has no subscription")
+
+
+async def explained(config: Sequence[str], key: str | None) -> list[dict[str, Any]]:
+    """Scan, look and decide without writing; gives one row of plain data a subscription. Raises `UpdaterError`."""
+    from updater.daemon.passes import chosen, opened
+
+    async with opened(config) as (generation, loaded):
+        subscriptions = chosen(loaded, key)
+        last = await generation.last_outcomes()
+        landings = await generation.once(subscriptions, is_dry=True)
+    return [_row(item, landings, last) for item in sorted(subscriptions, key=lambda item: item.key)]
+
+
+def _row(subscription: Subscription, landings: Iterable[Landing], last: Iterable[Outcome]) -> dict[str, Any]:
+    own = [landing for landing in landings if any(target.destination == landing.destination for target in subscription.targets)]
+    places = [_place(subscription, landing, index) for landing in own for index in range(len(subscription.targets))]
+    return {
+        "key": subscription.key,
+        "image": str(subscription.image),
+        "policy": str(subscription.policy),
+        "origin": str(subscription.origin),
+        "filter": {
+            "allow": subscription.filter.allow,
+            "ignore": list(subscription.filter.ignore),
+            "extract": subscription.filter.extract,
+        },
+        "platforms": [str(platform) for platform in subscription.platforms],
+        "variant": subscription.variant.value,
+        "allow_downgrade": subscription.allow_downgrade,
+        "interval": subscription.interval,
+        "holds": [],
+        "written": [place for group in places for place in group],
+        "selections": [
+            _selection(written, choice)
+            for landing in own
+            for (key, written), choice in landing.choices.items()
+            if key == subscription.key
+        ],
+        "outcomes": [outcome_json(item) for landing in own for item in landing.outcomes if item.key == subscription.key],
+        "last": [outcome_json(item) for item in last if item.key == subscription.key],
+        "next_due": None,
+    }
+
+
+def _place(subscription: Subscription, landing: Landing, index: int) -> list[dict[str, Any]]:
+    readings = landing.view.readings.get((subscription.key, index), ()) if landing.view else ()
+    return [
+        {
+            "target": str(subscription.targets[index]),
+            "path": reading.path,
+            "line": reading.line,
+            "where": reading.where,
+            "written": str(reading.written),
+        }
+        for reading in readings
+    ]
+
+
+def _selection(written: Written, choice: Any) -> dict[str, Any]:
+    if isinstance(choice, Exception):
+        return {"written": str(written), "status": "failed", "tag": None, "detail": str(choice), "rejected": []}
+    selection: Selection = choice
+    named = selection.chosen or selection.held
+    return {
+        "written": str(written),
+        "status": selection.status,
+        "tag": named.tag if named else None,
+        "detail": selection.detail,
+        "rejected": [{"tag": item.tag, "code": item.code, "sentence": item.sentence} for item in selection.rejections.values()],
+    }
+
+
+def _lines(row: dict[str, Any], most: int | None) -> list[str]:
+    lines = [
+        f"{click.style(row['key'], bold=True)}  {row['image']}  ({row['policy']}; from {row['origin']})",
+        f"  filter     allow {row['filter']['allow'] or 'any'}, ignore {', '.join(row['filter']['ignore']) or 'none'}",
+        f"  platforms  {', '.join(row['platforms']) or 'any'}",
+        f"  guards     variant {row['variant']}, downgrade {'allowed' if row['allow_downgrade'] else 'not allowed'}",
+        "  holds      none",
+        f"  next due   with the daemon, every {row['interval']:g} s",
+    ]
+    lines += [f"  written    {place['path']}:{place['line']} {place['where']}: {place['written']}" for place in row["written"]]
+    for selection in row["selections"]:
+        lines.append(f"  selection  {selection['tag'] or 'none'}: {selection['detail']}")
+        lines += [f"    not      {item['sentence']} [{item['code']}]" for item in selection["rejected"][:most]]
+        if most is not None and len(selection["rejected"]) > most:
+            lines.append(f"    …        and {len(selection['rejected']) - most} more; --all shows them")
+    for outcome in row["outcomes"]:
+        lines.append(f"  outcome    {_status(outcome)}: {outcome['detail']}")
+    for outcome in row["last"]:
+        lines.append(f"  last       {_status(outcome)}: {outcome['detail']}")
+    return lines
+
+
+def _status(outcome: dict[str, Any]) -> str:
+    colour = next(colour for status, colour in COLOURS.items() if status.value == outcome["status"])
+    code = f" [{outcome['code']}]" if outcome["code"] else ""
+    return click.style(outcome["status"], fg=colour) + code
