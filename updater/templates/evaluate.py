@@ -86,10 +86,7 @@ class Run:
         if self._depth > MAX_RUN_DEPTH:
             raise self._source.fault(node.position, "templates call each other too deep", code=LIMIT)
         mark = scope.mark()
-        if node.word == "range":
-            then = self._range(node, dot, scope)
-        else:
-            then = self._choose(node, dot, scope)
+        then = self._range(node, dot, scope) if node.word == "range" else self._choose(node, dot, scope)
         scope.forget(mark)
         self._depth -= 1
         return then

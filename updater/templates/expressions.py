@@ -239,7 +239,7 @@ def _fits(value: object, param: Param | None) -> bool:
         return isinstance(value, float)
     if param is Param.BOOL:
         return isinstance(value, bool)
-    return isinstance(value, dict)
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
 
 
 def _field_hint(value: Struct, name: str) -> str:

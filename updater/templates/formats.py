@@ -152,7 +152,7 @@ class _Format:
         value = self._values[self._next]
         self._next += 1
         is_fit = is_number(value) and isinstance(value, int) and abs(value) <= _WIDEST
-        return int(value) if is_fit else None  # type: ignore[call-overload,no-any-return] # is_fit says that it is an int
+        return int(value) if is_fit else None  # type: ignore[call-overload] # is_fit says that it is an int
 
 
 def _described(value: object) -> str:

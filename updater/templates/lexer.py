@@ -111,7 +111,7 @@ def _wrong_comment(source: Source, position: int) -> int:
 
 
 def _after_right(text: str, position: int) -> int | None:
-    """Give the position behind the right delimiter at *position*, with the spaces that its marker trims; None if there is none."""
+    """Give the position behind the right delimiter at *position* and the spaces its marker trims; None without one."""
     if text.startswith("}}", position):
         return position + 2
     if not _TRIMMED_RIGHT.match(text, position):

@@ -240,8 +240,6 @@ class Parser:
                 self._fail(
                     token, f"{token} is unexpected here", hint="separate arguments by spaces" if token.kind in _OPERANDS else ""
                 )
-            elif self._skip_space().kind in {Kind.RIGHT, Kind.CLOSE}:
-                self._fail(token, "nothing follows the |", hint="name a function after it")
             return Command(start.position, tuple(operands))
 
     def _operand(self) -> Operand:

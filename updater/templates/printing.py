@@ -64,6 +64,8 @@ def show(value: object) -> str:
 
 def render(value: object, spec: Spec, *, is_inner: bool = False) -> str:
     """Give *value* by one verb; a verb that does not fit gives Go's ``%!verb(type=value)``."""
+    if spec.verb == "v" and spec.has_plus and not isinstance(value, (list, dict, Struct)):
+        spec = replace(spec, has_plus=False)  # it asks for the names of fields, not for signs
     if spec.verb == "T":
         return replace(spec, verb="s").pad(type_name(value))
     is_go_syntax = spec.verb == "v" and spec.has_sharp
@@ -84,12 +86,12 @@ def render(value: object, spec: Spec, *, is_inner: bool = False) -> str:
 
 def _nil(spec: Spec, *, is_inner: bool) -> str:
     if spec.verb != "v":
-        return f"%!{spec.verb}(<nil>)"
+        return "<nil>" if is_inner else f"%!{spec.verb}(<nil>)"
     return "interface {}(nil)" if is_inner and spec.has_sharp else spec.pad("<nil>")
 
 
 def _bad(value: object, spec: Spec) -> str:
-    return f"%!{spec.verb}({type_name(value)}={show(value)})"
+    return f"%!{spec.verb}({type_name(value)}={render(value, replace(spec, verb='v'))})"
 
 
 def _text(value: str, spec: Spec) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.templates.functions.faults import fault
 from updater.templates.functions.signature import Function, declare
 from updater.templates.limits import check_items
-from updater.templates.literals import INT_MIN, parse_float, parse_int
+from updater.templates.literals import INT_MAX, INT_MIN, parse_float, parse_int
 from updater.templates.printing import show
 from updater.templates.values import Int64, Ints
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _WORD_SIZE: Final = 1 << 64
 _DECIMALS: Final = Context(prec=60)
-_ZERO_FRACTION: Final = re.compile(r"\.0*$")
+_ZERO_FRACTION: Final = re.compile(r"\.0+$")
 
 
 def wrap_around(value: int) -> Int64:
@@ -39,6 +39,13 @@ def to_int(value: object) -> int:
     if isinstance(value, str):
         return parse_int(_ZERO_FRACTION.sub("", value)) or 0
     return 0
+
+
+def _decimal_int(text: str) -> int:
+    """Read decimal digits; a number beyond 64 bits is the last one within, and what is none is 0."""
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        return 0
+    return max(INT_MIN, min(int(text[:30]), INT_MAX))
 
 
 def _cut(value: float) -> int:
@@ -59,7 +66,7 @@ def _float_of_text(text: str) -> float:
     word = text.lower().lstrip("+-")
     if word in {"inf", "infinity", "nan"}:
         return float(text)
-    return (parse_float(text) if "_" not in text else None) or 0.0
+    return parse_float(text) or 0.0
 
 
 def _sum(*values: object) -> Int64:
@@ -163,7 +170,7 @@ NUMBERS: Final[Mapping[str, Function]] = {
     "add1": declare(lambda value: _sum(value, 1), "a"),
     "add1f": declare(lambda value: _fold(_DECIMALS.add, [1], _decimal(value)), "a"),
     "addf": declare(lambda *values: _fold(_DECIMALS.add, values, Decimal(0)), "a*"),
-    "atoi": declare(lambda text: int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else 0, "s"),
+    "atoi": declare(_decimal_int, "s"),
     "biggest": declare(lambda *values: Int64(_extreme(max, to_int, values)), "aa*"),
     "ceil": declare(lambda value: _whole_float(math.ceil, value), "a"),
     "div": declare(_divide, "aa"),

@@ -49,24 +49,24 @@ def _omit(entries: _Map, *keys: str) -> _Map:
 
 def _merge(into: _Map, *sources: _Map) -> _Map:
     for source in sources:
-        _merge_one(into, source, is_overwriting=False, depth=0)
+        _merge_one(into, source, is_overwriting=False)
     return into
 
 
 def _merge_over(into: _Map, *sources: _Map) -> _Map:
     for source in sources:
-        _merge_one(into, source, is_overwriting=True, depth=0)
+        _merge_one(into, source, is_overwriting=True)
     return into
 
 
-def _merge_one(into: _Map, source: _Map, *, is_overwriting: bool, depth: int) -> None:
-    """Maps merge into maps; else a value gives way only where it is empty, or where overwriting puts one that is not."""
+def _merge_one(into: _Map, source: _Map, *, is_overwriting: bool) -> None:
+    """Maps merge into maps; else a value gives way where it is empty, or when overwriting."""
     for key, value in source.items():
         known = into.get(key)
         if isinstance(known, dict) and isinstance(value, dict):
             if known is not value:
-                _merge_one(known, value, is_overwriting=is_overwriting, depth=depth + 1)
-        elif key not in into or (is_overwriting and not is_empty(value)) or (is_empty(known) and not is_empty(value)):
+                _merge_one(known, value, is_overwriting=is_overwriting)
+        elif is_overwriting or (is_empty(known) and value is not None):
             into[key] = value
 
 
@@ -88,8 +88,6 @@ def _copy(value: Any) -> Any:
         return type(value)((key, _copy(item)) for key, item in value.items())
     if isinstance(value, list):
         return type(value)(_copy(item) for item in value)
-    if value is None:
-        raise fault("deepCopy of nothing")
     return value
 
 

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from updater.templates.functions.faults import fault
 from updater.templates.functions.signature import Function, declare
 from updater.templates.numerals import json_number
-from updater.templates.values import NOTHING, Struct, octets, sorted_items, type_name
+from updater.templates.values import NOTHING, Struct, from_octets, octets, sorted_items, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ESCAPES: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
-_LINE_ENDS: Final = {"\u2028": "\\u2028", "\u2029": "\\u2029", "\x7f": "\x7f"}
+_LINE_ENDS: Final = {"\u2028": "\\u2028", "\u2029": "\\u2029"}
+_BROKEN: Final = re.compile("[\udc80-\udcff]")
 
 
 def _text(value: str, *, escapes: bool) -> str:
-    whole = octets(value).decode("utf-8", "replace")
-    made = json.dumps(whole, ensure_ascii=False)
+    made = _BROKEN.sub(r"\\ufffd", json.dumps(from_octets(octets(value)), ensure_ascii=False))
     for char, written in {**_LINE_ENDS, **(_ESCAPES if escapes else {})}.items():
         made = made.replace(char, written)
     return made
@@ -46,8 +47,9 @@ def _write(value: object, *, escapes: bool = True, indent: str = "", end: str = 
     if isinstance(value, list):
         items = [_write(item, escapes=escapes, indent=indent, end=_deeper(end, indent)) for item in value]
         return _bracket("[]", items, indent=indent, end=end)
+    colon, deeper = ": " if indent else ":", _deeper(end, indent)
     pairs = [
-        f"{_text(key, escapes=escapes)}:{' ' if indent else ''}{_write(item, escapes=escapes, indent=indent, end=_deeper(end, indent))}"
+        f"{_text(key, escapes=escapes)}{colon}{_write(item, escapes=escapes, indent=indent, end=deeper)}"
         for key, item in _entries(value)
     ]
     return _bracket("{}", pairs, indent=indent, end=end)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.templates.functions.standard import slice_text
-from updater.templates.functions.faults import fault
 from updater.templates.functions.arithmetic import to_int
+from updater.templates.functions.faults import fault
 from updater.templates.functions.signature import Function, declare, with_strict_names
+from updater.templates.functions.standard import slice_text
 from updater.templates.limits import check_items
 from updater.templates.printing import show
 from updater.templates.values import Strings, freeze, is_empty, type_name
@@ -89,9 +89,11 @@ def _slice(values: object, *indexes: object) -> object:
     if isinstance(values, str):
         return slice_text(values, *indexes)
     items = items_of(values, "slice")
+    if not items:
+        return None
     start = to_int(indexes[0]) if indexes else 0
     end = to_int(indexes[1]) if len(indexes) > 1 else len(items)
-    if items and not 0 <= start <= end <= len(items):
+    if not 0 <= start <= end <= len(items):
         raise fault(f"there is no part {start} to {end} of {len(items)} items")
     return type(items)(items[start:end])
 

@@ -7,6 +7,7 @@ here: no template depends on the machine it runs on.
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -16,6 +17,9 @@ from updater.templates.values import type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_WRONG_URL: Final = re.compile(r"^:|[\x00-\x1f\x7f]|%(?![0-9A-Fa-f]{2})|^[^/?#]*//[^/?#]*\s")
 
 
 def _base(path: str) -> str:
@@ -42,9 +46,11 @@ def _parse(text: str) -> dict[str, object]:
     try:
         parts = urlsplit(text)
         hostname = parts.netloc.rpartition("@")[2]
-        _ = parts.port
+        is_wrong = _WRONG_URL.search(text) is not None or (parts.port or 0) < 0
     except ValueError as error:
         raise fault(f"{text!r} is no URL: {error}") from error
+    if is_wrong:
+        raise fault(f"{text!r} is no URL", hint="look at its scheme, its host and its % escapes")
     user, at, host = parts.netloc.rpartition("@")
     is_opaque = bool(parts.scheme) and not parts.netloc and bool(parts.path) and not parts.path.startswith("/")
     return {

@@ -51,7 +51,10 @@ class Function:
 
 
 def declare(call: Callable[..., object], takes: str = "", *, deep: bool = False) -> Function:
-    """Describe a function by letters: ``s`` string, ``i`` int, ``f`` float, ``b`` bool, ``m`` map, ``a`` any, ``*`` any number of the last."""
+    """Describe a function by letters: ``s`` string, ``i`` int, ``f`` float, ``b`` bool, ``m`` map, ``a`` any.
+
+    ``*`` behind the last means any number of it.
+    """
     letters = takes.removesuffix("*")
     params = tuple(_LETTERS[letter] for letter in letters)
     if letters != takes:

@@ -143,7 +143,7 @@ def _script(*values: object) -> str:
 def _script_character(char: str) -> str:
     if char in _SCRIPT:
         return _SCRIPT[char]
-    return char if char.isprintable() else f"\\u{ord(char):04X}"
+    return char if char.isprintable() or char == "\x7f" else f"\\u{ord(char):04X}"
 
 
 def _html(*values: object) -> str:

@@ -65,7 +65,7 @@ def camel_case(text: str) -> str:
     """Join words, each with a capital: ``some_words`` is ``SomeWords``."""
     made: list[str] = []
     is_start, had_capital = True, False
-    for index, char in enumerate(text):
+    for char in text:
         if _is_joiner(char):
             made.append(char)
             is_start = True
@@ -76,7 +76,7 @@ def camel_case(text: str) -> str:
             made.append(_raise(char))
         else:
             had_capital = had_capital and char.isupper()
-            made.append(char.lower()[:1] if had_capital else text[index])
+            made.append(char.lower()[:1] if had_capital else char)
     return "".join(made)
 
 

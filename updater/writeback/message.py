@@ -1,0 +1,143 @@
+"""Knows what a commit says: every change with its reason, in our words or by a user's template, and always our trailers.
+
+The trailers are the memory of the program, so nothing in a template's text can hide them or look like them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import TemplateError
+from updater.git.history import IMAGE, POLICY, REJECTED, SUBSCRIPTION, add_trailers
+from updater.model.update import Purpose
+from updater.templates import Template, parse
+from updater.writeback.message_data import branch_data, message_data, new_tag, old_tag
+from updater.writeback.message_versions import VERSION_FUNCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from updater.model.update import Change, Commit, Update
+
+SUBJECT_LENGTH: Final = 72
+MAX_MESSAGE: Final = 64 * 1024
+MAX_BRANCH: Final = 255
+MAX_PLACES: Final = 200
+
+_OURS: Final = re.compile(rf"^(?=(?:{SUBSCRIPTION}|{POLICY}|{IMAGE}|{REJECTED})\s*:)", re.IGNORECASE | re.MULTILINE)
+_TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\s]+|\.\.+|@\{|/{2,}|(?<=/)\.|\.lock(?=/|$)")
+
+
+def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]]) -> str:
+    """Give the whole message of *commit*, ending in the trailers; *changes* are what each of its updates changed.
+
+    The voice's template makes the text before the trailers; without one, or where it makes nothing, the text is ours.
+    Raises `TemplateError` with the place in the template.
+    """
+    updates = [update for update in commit.updates if changes.get(update)] or list(commit.updates)
+    text = ""
+    if commit.voice.message:
+        data = message_data(updates, changes, dict(commit.voice.values))
+        text = _clean(message_template(commit.voice.message).render(data))
+    return with_trailers(text or _default(updates, changes), updates)
+
+
+@lru_cache(maxsize=256)
+def message_template(text: str) -> Template:
+    """Parse a message template, with every function that messages have; raises `TemplateError`."""
+    return parse(text, name="message", functions=VERSION_FUNCTIONS)
+
+
+def with_trailers(text: str, updates: Sequence[Update]) -> str:
+    """Give *text* with the trailers of *updates* as its last paragraph, each once and in the order of the updates."""
+    return add_trailers(
+        text,
+        subscriptions=[update.subscription for update in updates],
+        policies=[update.policy for update in updates],
+        images=[str(update.written_as) for update in updates],
+        rejected=[
+            f"{update.subscription} {update.reading.written.digest}"
+            for update in updates
+            if update.purpose is Purpose.REVERT and update.reading.written.digest
+        ],
+    )
+
+
+def branch_name(template: str, updates: Sequence[Update], *, target: str = "") -> str:
+    """Give the name of a branch by *template*, at most 255 bytes; what Git refuses in a name becomes ``-``.
+
+    Raises `TemplateError`, also where nothing remains.
+    """
+    parsed = _branch_template(template)
+    made = _NOT_IN_A_BRANCH.sub("-", parsed.render(branch_data(updates, target)).strip())
+    name = made.encode()[:MAX_BRANCH].decode(errors="ignore").strip("/").rstrip(".").removesuffix(".lock")
+    name = name.lstrip("-")
+    if not name:
+        raise TemplateError("the template makes no branch name", hint="name an image: updater-{{ (index .Images 0).NewTag }}")
+    return name
+
+
+@lru_cache(maxsize=256)
+def _branch_template(text: str) -> Template:
+    return parse(text, name="branch", functions=VERSION_FUNCTIONS)
+
+
+def push_summary(revision: str, branch: str, message: str) -> str:
+    """Say in a few words that *revision* is on *branch*; *message* is the text of its commit."""
+    return f"pushed commit '{revision[:7]}' to branch '{branch}'\n{message}"
+
+
+def _clean(text: str) -> str:
+    """Give a template's text as Git can keep it: no control characters, nothing that reads as a trailer of ours."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    kept = "".join(char for char in lines if char in "\n\t" or not (unicodedata.category(char) == "Cc" or char in _TURNING))
+    stripped = "\n".join(line.rstrip() for line in kept[:MAX_MESSAGE].split("\n")).strip("\n")
+    return _OURS.sub("    ", stripped)
+
+
+def _default(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]]) -> str:
+    moves: dict[str, list[str]] = {}
+    for update in updates:
+        moves.setdefault(_move(update), []).extend(f"  {change.path}:{change.line}" for change in changes.get(update, ()))
+    left = MAX_PLACES
+    lines: list[str] = []
+    for move, places in moves.items():
+        distinct = list(dict.fromkeys(places))
+        shown, left = distinct[: max(left, 0)], left - len(distinct)
+        lines += [move, *shown]
+        if len(shown) < len(distinct):
+            lines.append(f"  and {len(distinct) - len(shown)} more")
+    return _clean(f"{_subject(updates)}\n\n" + "\n".join(lines))
+
+
+def _move(update: Update) -> str:
+    return f"{_short(update)} ({update.policy}; {update.origin})"
+
+
+def _short(update: Update) -> str:
+    old = update.reading.written
+    name = str(update.written_as.name)
+    old_name = old.name if old.name and old.name not in {name, update.image.name.spelled} else ""
+    before = _shorten(old_tag(update)) or "nothing"
+    return f"{name}: {old_name + ':' if old_name else ''}{before} → {_shorten(new_tag(update))}"
+
+
+def _shorten(tag: str) -> str:
+    """Cut digests to 12 digits, as the trailers have the whole."""
+    return re.sub(r"(sha[0-9]+:[0-9a-f]{12})[0-9a-f]+", r"\1", tag)
+
+
+def _subject(updates: Sequence[Update]) -> str:
+    verb = "Revert" if all(update.purpose is Purpose.REVERT for update in updates) else "Update"
+    names = list(dict.fromkeys(str(update.written_as.name) for update in updates))
+    if len(names) != 1:
+        return f"{verb} {len(names)} images"
+    tags = list(dict.fromkeys(_shorten(new_tag(update)) for update in updates))
+    last = names[0].rpartition("/")[2]
+    to = f" to {tags[0]}" if len(tags) == 1 else ""
+    wordings = (f"{verb} {names[0]}{to}", f"{verb} {last}{to}", f"{verb} {last}")
+    return next((text for text in wordings if len(text) <= SUBJECT_LENGTH), wordings[-1])
