@@ -40,24 +40,27 @@ class Judge:
         text = self.name_filter.judge(candidate.tag)
         if isinstance(text, Lost):
             return text
-        if self.words is not None and read_variant(candidate.tag).words != self.words:
+        if not self._has_variant(candidate.tag):
             return self._other_variant(candidate.tag)
         return self.policy.rank(text, candidate)
 
-    def passing(self, tags: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Give the tags that filter and variant let pass, and what the policy is shown of each."""
-        passing, texts = self.name_filter.texts(tags)
-        if self.words is None:
-            return passing, texts
-        words = self.words
-        kept = [(tag, text) for tag, text in zip(passing, texts, strict=True) if read_variant(tag).words == words]
-        return [tag for tag, _ in kept], [text for _, text in kept]
+    def passing(self, tags: Sequence[str]) -> list[str]:
+        """Give the tags that filter and variant let pass, in the given order."""
+        passing, _ = self.name_filter.texts(tags)
+        return [tag for tag in passing if self._has_variant(tag)]
 
     def ordered(self, tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[tuple[Any, str]]:
         """Give (order, tag) of those *tags* that have a place, in the given order."""
-        passing, texts = self.passing(tags)
-        orders = self.policy.orders(texts, [candidates[tag] for tag in passing])
-        return [pair for pair in zip(orders, passing, strict=True) if pair[0] is not None]
+        passing, texts = self.name_filter.texts(tags)
+        orders = self.policy.orders(texts, passing, candidates)
+        if self.words is None:
+            return [pair for pair in zip(orders, passing, strict=True) if pair[0] is not None]
+        # the variant is looked at last, because most tags have lost by then
+        has_variant = self._has_variant
+        return [pair for pair in zip(orders, passing, strict=True) if pair[0] is not None and has_variant(pair[1])]
+
+    def _has_variant(self, tag: str) -> bool:
+        return self.words is None or read_variant(tag).words == self.words
 
     def written(self, tag: str, candidates: Mapping[str, Candidate]) -> Rank | None:
         """Place the tag that is written now; None where it cannot be compared."""
@@ -102,11 +105,11 @@ class Ranker:
         if not self.judge.policy.is_by_name or 2 * len(before) < len(candidates):
             self._restart()
             return
-        added = candidates.keys() - before.keys()
+        added = [tag for tag in candidates if tag not in before]
         if len(candidates) != len(before) + len(added):
             self._best = [tag for tag in self._best if tag in candidates]
         if self._best:
-            self._add(self.judge.ordered(list(added), candidates))
+            self._add(self.judge.ordered(added, candidates))
         else:
             self._restart()
 

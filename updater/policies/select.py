@@ -55,7 +55,7 @@ def foreseen(judge: Judge, candidates: Mapping[str, Candidate], written: str | N
     """
     if judge.policy.is_by_name:
         return []
-    tags, _ = judge.passing(list(candidates))
+    tags = judge.passing(list(candidates))
     if written is not None and written in candidates and written not in tags:
         tags.append(written)
     missing = ((candidates[tag], judge.policy.missing(candidates[tag])) for tag in tags)

@@ -9,7 +9,7 @@ from updater.model.candidate import Rank
 from updater.model.selection import Code
 from updater.policies.base import Lost, Policy, check_options, flag_option, text_option
 from updater.policies.variants import natural, read_variant
-from updater.policies.versions import Range, Version, is_prerelease, parse_range, parse_version, parse_versions
+from updater.policies.versions import Range, Version, is_prerelease, parse_range, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,17 +42,9 @@ class SemverPolicy(Policy):
             return Rank(version)
         return self._lost(text, version)
 
-    def orders(self, texts: Sequence[str], candidates: Sequence[Candidate]) -> list[Any | None]:  # noqa: ARG002
-        """Order many; a range that is one interval is asked by two comparisons."""
-        versions = parse_versions(texts)
-        if self.range.interval is None:
-            admits, prerelease = self.range.admits, self.prerelease
-            return [version if version and admits(version, prerelease=prerelease) else None for version in versions]
-        low, high = self.range.interval
-        end: Version = (float("inf"),) if high is None else high
-        if self.prerelease or self.range.groups[0].names_prerelease:
-            return [version if version and low <= version < end else None for version in versions]
-        return [version if version and low <= version < end and version[3] else None for version in versions]
+    def orders(self, texts: Sequence[str], tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[Any | None]:  # noqa: ARG002
+        """Order many at once."""
+        return list(self.range.select(texts, prerelease=self.prerelease))
 
     def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
         """Order the written value, whether in the range or not."""
@@ -80,18 +72,19 @@ class SemverVariantPolicy(SemverPolicy):
     def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
         """Order by the numbers, then releases of the variant over its pre-releases, then by the suffix."""
         version = parse_version(text)
-        if version is None:
-            return Lost(Code.NOT_A_VERSION, f"{text} is not a version")
-        release = (*version[:3], 1)
-        is_admitted = self.range.admits(version, prerelease=self.prerelease)
-        if not is_admitted and read_variant(text).is_release:
-            is_admitted = self.range.admits(release)
         rank = self.written(text, candidate)
-        return rank if is_admitted and rank else self._lost(text, version)
+        if version is None or rank is None:
+            return Lost(Code.NOT_A_VERSION, f"{text} is not a version")
+        if self.range.admits(version, prerelease=self.prerelease):
+            return rank
+        if not read_variant(text).is_release:
+            return self._lost(text, version)
+        release = (*version[:3], 1)
+        return rank if self.range.admits(release) else self._lost(text, release)
 
-    def orders(self, texts: Sequence[str], candidates: Sequence[Candidate]) -> list[Any | None]:
+    def orders(self, texts: Sequence[str], tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[Any | None]:
         """Order many, one by one."""
-        return Policy.orders(self, texts, candidates)
+        return Policy.orders(self, texts, tags, candidates)
 
     def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
         """Order the written value, whether in the range or not."""

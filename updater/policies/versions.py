@@ -49,6 +49,7 @@ MAX_VERSION_LENGTH: Final = 256
 MAX_RANGE_LENGTH: Final = 512
 MAX_GROUPS: Final = 32
 _MAX_NUMBER: Final = 2**64 - 1
+_ABOVE_ALL: Final = (2**64,)
 
 _SPACE: Final = r"[\t\n\f\r ]"
 _WORDS: Final = r"[0-9A-Za-z-]++(?:\.[0-9A-Za-z-]++)*+"
@@ -58,6 +59,8 @@ _VERSION: Final = re.compile(rf"v?+([0-9]++)(?:\.([0-9]++))?+(?:\.([0-9]++))?+(?
 _MANY: Final = re.compile(
     r"^(?:v?+([0-9]{1,19}+)(?:\.([0-9]{1,19}+))?+(?:\.([0-9]{1,19}+))?+(?:-([0-9A-Za-z.-]{1,128}+))?+|.*+)$", re.MULTILINE
 )
+
+_FIRST: Final = frozenset("v0123456789")
 
 # In a range a number may be a wildcard. The library's class lets `|` stand in numbers, and so decides
 # where a hyphen range begins; ours must cut at the same places.
@@ -93,17 +96,45 @@ def parse_version(text: str) -> Version | None:
     return None if parts is None else (*numbers, 0, *parts)
 
 
-def parse_versions(texts: Sequence[str]) -> list[Version | None]:
-    """Read many versions, each as `parse_version` does."""
+class _Numbers(dict[str, int]):
+    """Small numbers by their digits, a missing one zero, for they are looked up three times a tag."""
+
+    def __missing__(self, digits: str) -> int:
+        return int(digits)
+
+
+_NUMBERS: Final = _Numbers({"": 0} | {str(number): number for number in range(1000)})
+
+
+def parse_versions(texts: Sequence[str], *, releases_only: bool = False) -> list[Version | None]:
+    """Read many versions, each as `parse_version` does; with *releases_only* a pre-release is None."""
     joined = "\n".join(texts)
-    if joined.count("\n") != len(texts) - 1 or not texts:
-        return [parse_version(text) for text in texts]
+    if joined.count("\n") != len(texts) - 1:  # a text of several lines, or none at all
+        return [_unless(parse_version(text), releases_only=releases_only) for text in texts]
+    cut = zip(texts, _MANY.findall(joined), strict=True)
+    number = _NUMBERS
+    if releases_only:
+        return [
+            ((number[major], number[minor], number[patch], 1) if not words else None)
+            if major
+            else (_unless(parse_version(text), releases_only=True) if text[:1] in _FIRST else None)
+            for text, (major, minor, patch, words) in cut
+        ]
     return [
-        ((int(major), int(minor or 0), int(patch or 0), 1) if not words else parse_version(text))
+        ((number[major], number[minor], number[patch], 1) if not words else _with_words(major, minor, patch, words))
         if major
-        else parse_version(text)
-        for text, (major, minor, patch, words) in zip(texts, _MANY.findall(joined), strict=True)
+        else (parse_version(text) if text[:1] in _FIRST else None)
+        for text, (major, minor, patch, words) in cut
     ]
+
+
+def _with_words(major: str, minor: str, patch: str, words: str) -> Version | None:
+    parts = _parts(words)
+    return None if parts is None else (_NUMBERS[major], _NUMBERS[minor], _NUMBERS[patch], 0, *parts)
+
+
+def _unless(version: Version | None, *, releases_only: bool) -> Version | None:
+    return None if releases_only and version is not None and version[3] == 0 else version
 
 
 @lru_cache(maxsize=4096)
@@ -151,7 +182,7 @@ class _Group:
     def admits(self, version: Version) -> bool:
         if version < self.low or (self.high is not None and version >= self.high):
             return False
-        return not any(_shuts_out(item, version) for item in self.exceptions)
+        return not self.exceptions or not any(_shuts_out(item, version) for item in self.exceptions)
 
 
 def _shuts_out(item: _Comparison, version: Version) -> bool:
@@ -174,15 +205,22 @@ class Range:
 
         A pre-release is taken only by a group that names one itself, or with *prerelease* by all.
         """
-        is_release = version[3] == 1
-        return any((is_release or prerelease or group.names_prerelease) and group.admits(version) for group in self.groups)
+        is_open = prerelease or version[3] == 1
+        for group in self.groups:  # noqa: SIM110 - any() costs twice the time, once a tag
+            if (is_open or group.names_prerelease) and group.admits(version):
+                return True
+        return False
 
-    @property
-    def interval(self) -> tuple[Version, Version | None] | None:
-        """The bounds low ≤ version < high where they say all for a release, else None."""
-        if len(self.groups) != 1 or self.groups[0].exceptions:
-            return None
-        return self.groups[0].low, self.groups[0].high
+    def select(self, texts: Sequence[str], *, prerelease: bool = False) -> list[Version | None]:
+        """Read many texts: the version of each that is one and is taken, else None."""
+        takes_prereleases = prerelease or any(group.names_prerelease for group in self.groups)
+        versions = parse_versions(texts, releases_only=not takes_prereleases)
+        first = self.groups[0]
+        if len(self.groups) == 1 and not first.exceptions:
+            low, high = first.low, first.high or _ABOVE_ALL
+            return [version if version and low <= version < high else None for version in versions]
+        admits = self.admits
+        return [version if version and admits(version, prerelease=prerelease) else None for version in versions]
 
 
 def parse_range(text: str) -> Range:

@@ -1,0 +1,210 @@
+"""Knows `updater check`: which tag would win, and why each other lost.
+
+With a file of tags or with --batch no registry is asked and no configuration is read.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from updater.engine.choose import Request
+    from updater.model.candidate import Ask, Candidate
+    from updater.model.image import ImageRef
+    from updater.model.selection import Selection
+    from updater.model.subscription import PolicySpec
+
+_POLICIES: Final = ["semver", "latest", "name", "number", "digest", "pep440"]
+_MAX_TAGS_FILE: Final = 256 * 1024 * 1024
+
+
+@click.command(epilog="Exit codes: 0 for updated, unchanged, no-match and held, 1 for failed, 2 for a wrong option.")
+@click.argument("image", required=False)
+@click.option("--policy", default="semver", show_default=True, metavar="KIND", help=f"{', '.join(_POLICIES)} or a plugin's.")
+@click.option(
+    "--range", "range_", metavar="RANGE", help="Versions that may be chosen, such as '>=1.2' or '^1'; with digest, the tag."
+)
+@click.option("--order", metavar="asc|desc", help="Of name and number: whether the last or the first wins.  [default: asc]")
+@click.option("--prerelease", is_flag=True, help="Let every range take pre-releases.")
+@click.option("--allow", metavar="REGEX", help="Only tags that match.")
+@click.option("--ignore", metavar="GLOB", multiple=True, help="No tags that match; 'regexp:…' for an expression; repeats.")
+@click.option("--extract", metavar="TEMPLATE", help="What of a match of --allow is compared, such as '$1' or '${name}'.")
+@click.option("--platform", metavar="OS/ARCH", multiple=True, help="Only images for this platform; repeats.")
+@click.option("--variant", type=click.Choice(["lock", "any"]), default="lock", show_default=True, help="May -alpine change?")
+@click.option("--allow-downgrade", is_flag=True, help="Let the current tag go down.")
+@click.option("--current", metavar="TAG", help="What is written now.  [default: the tag of IMAGE]")
+@click.option("--tags-file", metavar="FILE", help="Tags, one a line or as JSON, instead of asking the registry; - is stdin.")
+@click.option("--batch", is_flag=True, help="Answer JSON lines from stdin, one by one.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str, **options: Any) -> None:
+    """Say which tag of IMAGE would win, and why each other lost."""
+    if batch:
+        _refuse_others(ctx)
+        from updater.cli.check_lines import answer_lines
+
+        answer_lines(sys.stdin.buffer, sys.stdout.buffer)
+        return
+    if image is None:
+        raise click.UsageError("IMAGE is missing; or give --batch", ctx)
+    reference = _reference(image)
+    try:
+        selection = _select(ctx, reference, options)
+    except UpdaterError as error:
+        if output == "json" and not isinstance(error, ConfigError) and error.code != "policy":
+            from updater.cli.check_lines import failure_as_json
+
+            _write_json({"image": image, **failure_as_json(error)})
+        raise
+    _write(selection, image, output)
+
+
+def _refuse_others(ctx: click.Context) -> None:
+    given = [name for name in ctx.params if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    others = sorted(name.rstrip("_").replace("_", "-") for name in given if name not in {"batch", "config"})
+    if others:
+        raise click.UsageError(f"--batch stands alone: each line says its own {', '.join(others)}", ctx)
+
+
+def _reference(image: str) -> ImageRef:
+    from updater.model.image import parse_ref
+
+    try:
+        return parse_ref(image)
+    except ImageSyntaxError as error:
+        raise ConfigError(error.message, hint=error.hint, code="usage") from error
+
+
+def _select(ctx: click.Context, reference: ImageRef, options: Mapping[str, Any]) -> Selection:
+    from updater.engine.choose import choose, drive
+
+    template = _request(reference, options)
+    if options["tags_file"] is None:
+        from updater.cli.main import config_paths
+
+        return _from_registry(reference, template, config_paths(ctx))
+    return drive(choose(_with(template, _read_tags(options["tags_file"]))), lambda _ask: None)
+
+
+def _request(reference: ImageRef, options: Mapping[str, Any]) -> Request:
+    """Build the request without candidates, so that a wrong option is said before anything is read."""
+    from updater.cli.check_lines import written_from
+    from updater.engine.choose import Request
+    from updater.model.image import parse_platform
+    from updater.model.subscription import TagFilter, Variant
+    from updater.policies import build, build_filter
+
+    allow, ignore, extract = options["allow"], tuple(options["ignore"]), options["extract"]
+    try:
+        current, digest = (reference.tag, reference.digest) if options["current"] is None else written_from(options["current"])
+        platforms = tuple(parse_platform(text) for text in options["platform"])
+    except ImageSyntaxError as error:
+        raise ConfigError(error.message, hint=error.hint, code="usage") from error
+    return Request(
+        candidates={},
+        policy=build(_spec(reference, options)),
+        name_filter=build_filter(TagFilter(allow=allow, ignore=ignore, extract=extract)),
+        platforms=platforms,
+        current=current,
+        current_digest=digest,
+        allow_downgrade=options["allow_downgrade"],
+        variant=Variant(options["variant"]),
+    )
+
+
+def _spec(reference: ImageRef, options: Mapping[str, Any]) -> PolicySpec:
+    from updater.model.subscription import PolicySpec
+
+    kind = options["policy"]
+    given = {"range": options["range_"], "order": options["order"], "prerelease": options["prerelease"] or None}
+    if kind == "digest":
+        given["tag"] = given.pop("range") or reference.tag
+    return PolicySpec(kind, {name: value for name, value in given.items() if value is not None})
+
+
+def _with(request: Request, candidates: Mapping[str, Candidate]) -> Request:
+    from dataclasses import replace
+
+    return replace(request, candidates=candidates)
+
+
+def _read_tags(path: str) -> dict[str, Candidate]:
+    """Read tags from a file: one a line, or a JSON list of texts and objects, or what a registry answers to tags/list."""
+    from updater.cli.check_lines import candidates_from, read_json
+
+    try:
+        with click.open_file(path, "rb") as stream:
+            data: bytes = stream.read(_MAX_TAGS_FILE + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"the file of tags cannot be read: {error.strerror}", hint="name a file, or - for stdin", path=path
+        ) from error
+    if len(data) > _MAX_TAGS_FILE:
+        raise ConfigError(f"the file of tags is longer than {_MAX_TAGS_FILE} bytes", hint="split it", path=path)
+    try:
+        if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"[", b"{"}:
+            listed = read_json(data)
+            return candidates_from(_tags_of(listed))
+        lines = data.decode("utf-8-sig").split("\n")
+        return candidates_from([line.strip() for line in lines if line.strip()])
+    except UnicodeDecodeError as error:
+        raise ConfigError("the file of tags is not UTF-8", hint="write one tag a line, or JSON", path=path) from error
+    except UpdaterError as error:
+        raise ConfigError(error.message, hint=error.hint, path=path) from error
+
+
+def _tags_of(listed: Any) -> list[Any]:
+    tags = listed.get("tags") if isinstance(listed, dict) else listed
+    if not isinstance(tags, list):
+        raise ConfigError("the JSON holds no list of tags", hint='write ["1.0.0", …] or {"tags": ["1.0.0", …]}')
+    return tags
+
+
+def _from_registry(reference: ImageRef, request: Request, config: tuple[str, ...]) -> Selection:
+    """Choose among what the registry offers, asking it for facts as they are needed; the one place that knows the daemon."""
+    import asyncio
+    from importlib import import_module
+
+    from updater.engine.choose import choose
+
+    async def ask_and_choose() -> Selection:
+        listing = await import_module("updater.daemon").candidates_from_registry(reference.name, config)
+        try:
+            return await _answered(choose(_with(request, listing.candidates)), listing)
+        finally:
+            await listing.close()
+
+    return asyncio.run(ask_and_choose())
+
+
+async def _answered(selection: Generator[Ask, Candidate | None, Selection], listing: Any) -> Selection:
+    reply: Candidate | None = None
+    while True:
+        try:
+            ask = selection.send(reply)
+        except StopIteration as done:
+            result: Selection = done.value
+            return result
+        reply = await listing.answer(ask)
+
+
+def _write(selection: Selection, image: str, output: str) -> None:
+    from updater.cli.check_output import as_json, show
+
+    if output == "json":
+        _write_json(as_json(selection, image))
+    else:
+        show(selection, sys.stdout)
+
+
+def _write_json(answer: Mapping[str, Any]) -> None:
+    import json
+
+    click.echo(json.dumps(answer, indent=2))
