@@ -75,12 +75,15 @@ def _on_line(parsed: Parsed, line: Line, offset: int) -> Marked | None:
     if comment is None or comment.start() > offset:
         return None
     text = parsed.text[comment.start() : line.end]
-    is_alone = last is None or end <= line.start
+    code = parsed.text[line.start : comment.start()]
+    is_alone = not code.strip()
     if is_alone and "#" in text.lstrip("#")[: offset - comment.start()].partition("{")[0]:
         return None  # a marked line that somebody commented out
     marker = marker_comment.parse(text)
     if marker is None:
         return None
+    if not is_alone and (last is None or end <= line.start):
+        raise _empty()  # a dash without an item
     index = _below(parsed, line) if is_alone or last is None else _beside(parsed, last, line)
     return Marked(marker, _checked(parsed, index))
 

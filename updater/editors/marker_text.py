@@ -1,8 +1,9 @@
 """Knows markers in texts that are no YAML: a Dockerfile, an .env file, Terraform, SQL, an ini file.
 
-The marker ends its line, behind ``#``, ``//``, ``--`` or ``;``. What it marks is found by its form: a full
-marker marks the one image reference on the line, a part the one value assigned there, or that part of the
-one reference. Where more than one word could be meant, the line is refused.
+The marker stands behind ``#``, ``//``, ``--`` or ``;``: at the end of its line, or alone on the line above (a
+Dockerfile knows no comments behind an instruction). What it marks is found by its form: a full marker marks
+the one image reference on the line, a part the one value assigned there, or that part of the one reference.
+Where more than one word could be meant, the line is refused.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from updater.editors import marker_comment, plans, references, scalars
 from updater.editors.base import Found
 from updater.errors import EditError, ImageSyntaxError
-from updater.model.image import is_tag, parse_digest, parse_ref
+from updater.model.image import is_tag, parse_ref
 from updater.model.update import Change, Edit
 from updater.model.view import Part, PartKind, Reading
 
@@ -30,7 +31,8 @@ _LEADER: Final = re.compile(r"(?:#+|//+|--+|;+)[ \t]*\Z")
 _SIGNS: Final = ("#", "//", "--", ";")
 _ASSIGNMENT: Final = re.compile(r":=|\?=|\+=|=(?!=)|:[ \t]")
 _WORD: Final = re.compile(r"""[^\s"'`=,;()\[\]{}<>|&\ufeff]+""")
-_OPTION: Final = re.compile(r"(?<!\S)--[\w-]+=\S+")
+_DIGEST: Final = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}")
+_OPTION: Final = re.compile(r"(?<!\S)--platform=\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def edit(path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
 
 
 def _survey(path: str, text: str) -> tuple[list[_Spot], list[tuple[str | None, Problem]]]:
-    spots: list[_Spot] = []
+    spots: dict[int, _Spot] = {}
     problems: list[tuple[str | None, Problem]] = []
     for number, line in _lines(text):
         marker = None
@@ -87,12 +89,26 @@ def _survey(path: str, text: str) -> tuple[list[_Spot], list[tuple[str | None, P
             if found is None:
                 continue
             marker, code = found
+            target, offset, code = (number, line.start(), code) if code.strip() else _below(text, number, line)
             start, end = _value(marker.kind, code)
-            spots.append(_spot(path, number, line, marker, (start, end)))
+            if target in spots:
+                hint = "keep one of them"
+                raise EditError("two markers mark this line", hint=hint, code="marker-place")  # noqa: TRY301 - one door
+            spots[target] = _spot(path, target, marker, code[start:end], offset + start)
         except EditError as error:
             owner = marker.policy if marker else None
             problems.append((owner, plans.problem(error, path, number)))
-    return spots, problems
+    return list(spots.values()), problems
+
+
+def _below(text: str, number: int, line: re.Match[str]) -> tuple[int, int, str]:
+    """Give number, offset and text of the line that a marker alone on its line marks: the next one."""
+    start = text.find("\n", line.end()) + 1
+    below = _LINE.match(text, start) if start else None
+    if below is None or not below.group().strip() or below.group().lstrip().startswith(_SIGNS):
+        message = "this marker does nothing: no value stands on its line or the next one"
+        raise EditError(message, hint="move it to the end of the value's line, or right above it", code="marker-place")
+    return number + 1, below.start(), below.group()
 
 
 def _lines(text: str) -> Iterator[tuple[int, re.Match[str]]]:
@@ -127,10 +143,7 @@ def _comment(line: str) -> tuple[Marker, str] | None:
     if code.lstrip("\ufeff \t").startswith(_SIGNS):
         return None  # a marked line that somebody commented out
     marker = marker_comment.parse(line[leader.start() :])
-    if marker is not None and not code.strip("\ufeff \t"):
-        message = "this marker does nothing: no value stands on its line"
-        raise EditError(message, hint="move it to the end of the value's line", code="marker-place")
-    return None if marker is None else (marker, code)
+    return None if marker is None else (marker, code.lstrip("\ufeff") if not code.strip("\ufeff \t") else code)
 
 
 def _value(kind: PartKind, code: str) -> tuple[int, int]:
@@ -189,11 +202,8 @@ def _fits(kind: PartKind, text: str) -> bool:
 
 
 def _is_digest(text: str) -> bool:
-    try:
-        parse_digest(text)
-    except ImageSyntaxError:
-        return False
-    return True
+    # by the grammar of digests nginx:1 would be one too
+    return _DIGEST.fullmatch(text) is not None
 
 
 def _part(kind: PartKind, code: str, span: tuple[int, int]) -> tuple[int, int]:
@@ -226,9 +236,8 @@ def _no_value(what: str) -> EditError:
     return EditError(f"no {what} stands on the line of the marker", hint=hint, code="empty-value")
 
 
-def _spot(path: str, number: int, line: re.Match[str], marker: Marker, span: tuple[int, int]) -> _Spot:
-    start, end = span
-    part = Part(kind=marker.kind, line=number, where=f"line {number}", text=line.group()[start:end])
+def _spot(path: str, number: int, marker: Marker, text: str, start: int) -> _Spot:
+    part = Part(kind=marker.kind, line=number, where=f"line {number}", text=text)
     reading = Reading(
         path=path,
         where=part.where,
@@ -237,7 +246,7 @@ def _spot(path: str, number: int, line: re.Match[str], marker: Marker, span: tup
         parts=(part,),
         written=references.written((part,)),
     )
-    return _Spot(reading, marker.setter, line.start() + start, line.start() + end)
+    return _Spot(reading, marker.setter, start, start + len(text))
 
 
 def _wanted(path: str, known: dict[tuple[str, str], _Spot], wish: Wish) -> tuple[_Spot, str]:
