@@ -264,6 +264,8 @@ class GitServer:
                 await asyncio.get_running_loop().run_in_executor(None, fault.before)
             if fault.kind == "slow":
                 await asyncio.sleep(fault.seconds)
+            elif fault.kind in {"race", "limit"}:
+                pass
             elif fault.kind == "refuse":
                 request.transport.abort()
                 return web.Response()

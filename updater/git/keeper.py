@@ -97,8 +97,9 @@ class Keeper:
         self._remember_stored(revision)
         found, is_whole = self.log.walk(revision, limit)
         if not is_whole:
-            haves = [name for name in (revision, self._anchor) if name]
-            self.log.add(self._server().history(revision, Known.of(haves, [revision]), limit), reaches_end=True)
+            head = [revision] if self.log.get(revision) is not None else []  # what we lack is never claimed
+            known = Known.of([*head, *([self._anchor] if self._anchor else [])], head)
+            self.log.add(self._server().history(revision, known, limit), reaches_end=True)
             found, _ = self.log.walk(revision, limit)
         if not found:
             raise fault("history-missing", f"{self.address} did not give the history of {revision[:12]}")

@@ -108,9 +108,10 @@ class Remote:
         wanted = {HEADS + _encoded(branch): branch for branch in branches}
         target = next((bytes(end) for name, end in answer.symrefs.items() if name == b"HEAD"), b"")
         default = _decoded(target.removeprefix(HEADS)) if target.startswith(HEADS) else None
-        if default is not None:
-            wanted.setdefault(target, default)
-        return Listing(heads={wanted[name]: value.decode() for name, value in refs.items() if name in wanted}, default=default)
+        heads = {wanted[name]: value.decode() for name, value in refs.items() if name in wanted}
+        if default is not None and b"HEAD" in refs:
+            heads.setdefault(default, refs[b"HEAD"].decode())
+        return Listing(heads=heads, default=default)
 
     def fetch(self, wants: Sequence[str], known: Known, depth: int | None, write: Callable[[bytes], int]) -> None:
         """Write the pack of *wants*, their last *depth* commits (None: all) with their content, minus what is *known*."""

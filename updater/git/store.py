@@ -234,7 +234,10 @@ class Store:
 
     def _make(self) -> None:
         with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self.folder)
+            if self.folder.is_dir() and not self.folder.is_symlink():
+                shutil.rmtree(self.folder)
+            else:
+                self.folder.unlink()
         (self.folder / "refs" / "heads").mkdir(parents=True, exist_ok=True)
         DiskObjectStore.init(self.folder / "objects").close()
         for name, text in (("HEAD", b"ref: refs/heads/main\n"), ("config", _CONFIG), ("shallow", b""), ("packed-refs", b"")):

@@ -1,0 +1,83 @@
+"""What a Git URL means, and what never appears in a text."""
+
+import pytest
+
+from updater.errors import GitError
+from updater.git.access import Access, authorization, masked, parse_address
+from updater.model.credential import Credential
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "scheme", "path"),
+    [
+        ("https://git.example.org/a/b.git", "https://git.example.org/a/b.git", "https", "/a/b.git"),
+        ("HTTPS://user:pw@git.example.org:8443/a", "https://git.example.org:8443/a", "https", "/a"),
+        ("http://[::1]:80/a.git", "http://[::1]:80/a.git", "http", "/a.git"),
+        ("ssh://git@host:2222/srv/a.git", "ssh://host:2222/srv/a.git", "ssh", "/srv/a.git"),
+        ("ssh://host/~me/a.git", "ssh://host/~me/a.git", "ssh", "~me/a.git"),
+        ("git+ssh://host/a%20b.git", "ssh://host/a b.git", "ssh", "/a b.git"),
+        ("git@github.com:org/repo.git", "ssh://github.com/org/repo.git", "ssh", "org/repo.git"),
+        ("host:/srv/a.git", "ssh://host/srv/a.git", "ssh", "/srv/a.git"),
+        ("me@[::1]:a.git", "ssh://[::1]/a.git", "ssh", "a.git"),
+        ("file:///srv/my%20repo", "/srv/my repo", "file", "/srv/my repo"),
+        ("/srv/a.git", "/srv/a.git", "file", "/srv/a.git"),
+        ("./a:b", "./a:b", "file", "./a:b"),
+    ],
+)
+def test_every_form_of_address_is_understood(url, shown, scheme, path):
+    address = parse_address(url)
+    assert (str(address), address.scheme, address.path) == (shown, scheme, path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", " ", "ftp://host/a", "https://", "https://host", "https://host:99999/a", "https://host/a\nb", "ssh://host/-x", "h:-x"],
+)
+def test_a_url_that_leads_nowhere_is_refused_with_a_hint(url):
+    if url == "ssh://host/-x":
+        assert parse_address(url).path == "/-x"
+        return
+    with pytest.raises(GitError) as caught:
+        parse_address(url)
+    assert caught.value.code == "git-url"
+    assert caught.value.hint
+
+
+def test_user_info_becomes_credentials_and_is_never_shown():
+    address = parse_address("https://me%40x:p%3Aw-secret@host/a")
+    assert (address.username, address.password) == ("me@x", "p:w-secret")
+    assert "secret" not in repr(address) + str(address)
+    assert authorization(Access(), address) == "Basic bWVAeDpwOnctc2VjcmV0"
+
+
+def test_a_bad_url_is_refused_without_repeating_its_password():
+    with pytest.raises(GitError) as caught:
+        parse_address("https://me:secret@host")
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("credential", "value"),
+    [
+        (None, None),
+        (Credential(), None),
+        (Credential(registry_token="t"), "Bearer t"),
+        (Credential(username="u", password="p"), "Basic dTpw"),
+        (Credential(password="p"), "Basic Z2l0OnA="),
+        (Credential(username="u", password="p", registry_token="t"), "Bearer t"),
+    ],
+)
+def test_a_credential_becomes_one_header(credential, value):
+    assert authorization(Access(credential=credential), parse_address("https://host/a")) == value
+
+
+def test_secrets_are_masked_in_what_servers_say():
+    access = Access(
+        credential=Credential(username="u", password="hunter22", registry_token="token1"),
+        headers=(("Authorization", "Basic abcdef"),),
+        passphrase="opensesame",
+    )
+    address = parse_address("https://a:urlsecret@host/a")
+    text = masked("hunter22 token1 Basic abcdef opensesame urlsecret dTpodW50ZXIyMg== u", access, address)
+    assert text == "••• ••• ••• ••• ••• ••• u"
+    assert "hunter22" not in repr(access)
