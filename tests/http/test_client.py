@@ -168,7 +168,7 @@ async def test_a_server_that_says_nothing_ends_in_a_timeout(server, time):
         await asyncio.sleep(5)
 
     server.faults.append(always("/sleepy", sleepy))
-    async with HttpClient(patience=Patience(read_timeout=0.05, attempts=1), surroundings=time.surroundings()) as http:
+    async with HttpClient(patience=Patience(total_timeout=0.05, attempts=1), surroundings=time.surroundings()) as http:
         with pytest.raises(HttpFailure) as failure:
             await http.send(get(server, "/sleepy"))
     assert failure.value.trouble is Trouble.TIMEOUT

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit, urlunsplit
 
@@ -19,7 +20,14 @@ _HARMLESS_QUERY: Final = frozenset({"n", "last", "service", "scope", "client_id"
 
 def origin_of(url: str) -> tuple[str, str, int]:
     """Give scheme, host and port: what two URLs must share to be one server to a browser."""
-    parts = split(url)
+    end = url.find("/", url.find("://") + 3)
+    return _origin(url if end < 0 else url[:end])
+
+
+@lru_cache(maxsize=1024)
+def _origin(beginning: str) -> tuple[str, str, int]:
+    """Taken apart once for each server, not for each request."""
+    parts = split(beginning)
     return parts.scheme, (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS[parts.scheme]
 
 

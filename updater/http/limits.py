@@ -32,8 +32,7 @@ class Patience:
     bearable: float = 20.0
     broken_in_a_row: int = 12
     connect_timeout: float = 10.0
-    read_timeout: float = 30.0
-    total_timeout: float = 120.0
+    total_timeout: float = 60.0
 
     def delay(self, attempt: int, random: Callable[[], float]) -> float:
         """Give the wait after the *attempt*-th try (from 0): between half and the whole of the doubled one."""

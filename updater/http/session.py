@@ -29,9 +29,7 @@ class Sessions:
     """One aiohttp session for each way to connect, made when it is first needed."""
 
     def __init__(self, patience: Patience) -> None:
-        self._timeout = aiohttp.ClientTimeout(
-            total=patience.total_timeout, sock_connect=patience.connect_timeout, sock_read=patience.read_timeout
-        )
+        self._timeout = aiohttp.ClientTimeout(total=patience.total_timeout, sock_connect=patience.connect_timeout)
         self._open: dict[Connection, tuple[aiohttp.ClientSession, tuple[int, ...], float]] = {}
         self._retired: list[aiohttp.ClientSession] = []
         self._proxies: dict[tuple[str, str], str | None] = {}

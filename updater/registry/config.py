@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -47,11 +47,14 @@ class RegistryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where one image is asked: the base URL without a slash at its end, the path there, and its settings."""
+    """Where one image is asked: the base URL without a slash at its end, the path there, and its settings.
+
+    Two endpoints are equal when they ask the same server for the same image.
+    """
 
     url: str
     path: str
-    entry: RegistryEntry
+    entry: RegistryEntry = field(compare=False)
 
 
 class RegistryTable:
@@ -116,10 +119,10 @@ def normalise_prefix(text: str) -> str:
 
 def is_loopback(host: str) -> bool:
     """Say whether *host*, with or without a port, is this machine by its spelling."""
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
     try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
@@ -147,7 +150,11 @@ def _check(entry: RegistryEntry) -> None:
         )
     if entry.url is None:
         return
-    parts = urlsplit(entry.url)
+    try:
+        parts = urlsplit(entry.url)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ConfigError(
             f"{entry.prefix}: {entry.url!r} is no registry URL", hint="write https://host[:port]", code="registry-entry"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PAGE_SIZE: Final = 1000  # the most that ECR takes
 _LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
 _NEXT: Final = re.compile(r';\s*rel\s*=\s*"?(?:[^";,]*\s)?next(?=["\s;,]|$)', re.IGNORECASE)
+_ALL_TAGS: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:\n[A-Za-z0-9_][A-Za-z0-9._-]{0,127})*")
 _N_REFUSED: Final = frozenset({400, 405})
 
 
@@ -90,7 +91,7 @@ class _Harvest:
         if listed is not None and not isinstance(listed, list):
             raise _endless(self._what, "its tags are no list")
         before = len(self.tags)
-        self.tags.update((tag, None) for tag in listed or () if isinstance(tag, str) and is_tag(tag))
+        self.tags.update(dict.fromkeys(_valid(listed or [])))
         self._note_manifests(page.get("manifest"))
         if self._pages >= self._caps.pages or len(self.tags) > self._caps.tags or self._bytes > self._caps.total_bytes:
             raise _endless(self._what, f"it went on beyond {self._pages} pages, {len(self.tags)} tags or {self._bytes} bytes")
@@ -150,6 +151,17 @@ def next_link(lines: tuple[str, ...]) -> str | None:
             if _NEXT.search(parameters):
                 return str(target).strip() or None
     return None
+
+
+def _valid(listed: list[Any]) -> list[str]:
+    """Give those that are tags. Nearly always all are, which one pass of a regex over the whole tells."""
+    try:
+        joined = "\n".join(listed)
+    except TypeError:
+        joined = ""
+    if joined.count("\n") == len(listed) - 1 and _ALL_TAGS.fullmatch(joined):
+        return listed
+    return [tag for tag in listed if isinstance(tag, str) and is_tag(tag)]
 
 
 def _url_of(base: str, asked: str, link: str, what: str) -> str:
