@@ -11,7 +11,6 @@ import click
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
-    from updater.settings import Settings
     from updater.sources.lint import Report
 
 _PROBLEMS = 1
@@ -37,14 +36,14 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str) -> in
     if not paths and not named:
         raise ConfigError("there is nothing to check", hint="updater validate PATH…, a file or a folder", code="usage")
     environ = {"HOME": os.environ.get("HOME", "/")}
-    settings: Settings | None = None
     problems: tuple[Problem, ...] = ()
     try:
-        settings = load_settings(named, environ) if named else None
+        if len(named) > 1:
+            load_settings(named, environ)
     except ConfigError as error:
         problems = problems_of(error)
-    report = lint((*named, *paths), settings=settings, environ=environ)
-    if problems and len(named) > 1:  # what is wrong only once several files are merged
+    report = lint(paths, configurations=named, environ=environ)
+    if problems:  # what is wrong only once several files are merged
         known = set(report.problems)
         report = Report(problems=(*(item for item in problems if item not in known), *report.problems), files=report.files)
     _show_json(report) if output == "json" else _show_text(report)

@@ -124,13 +124,13 @@ def _policy(value: object) -> PolicySpec:
     options = {} if options is None else options
     if not isinstance(options, dict):
         raise flawed(((kind,), "policy", f"the options of {kind} are a map", f"write {kind}: {{}}, or its options in the braces"))
-    spec = PolicySpec(kind, options)
     flaws = _option_flaws(kind, options)
+    options = {name: option for name, option in options.items() if option is not None}
     wrong = {below[1] for below, *_ in flaws if len(below) > 1}
     flaws += _build_flaws(PolicySpec(kind, {name: value for name, value in options.items() if name not in wrong}))
     if flaws:
         raise flawed(*flaws)
-    return spec
+    return PolicySpec(kind, options)
 
 
 def _option_flaws(kind: str, options: Mapping[str, object]) -> list[Flaw]:

@@ -27,7 +27,6 @@ from updater.sources.flux.objects import GROUP, check_object, is_flux, policy_na
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from updater.settings import Settings
 
 _YAML_NAMES: Final = ("*.yaml", "*.yml", "Kustomization", "registries.conf")
 _OWN_NAMES: Final = ("updater.yaml", "updater.yml", "updater.*.yaml", "updater-*.yaml")
@@ -51,20 +50,21 @@ class _Findings:
     text_markers: set[str] = field(default_factory=set)
 
 
-def lint(paths: Sequence[Path], *, settings: Settings | None = None, environ: Mapping[str, str] | None = None) -> Report:
+def lint(paths: Sequence[Path], *, configurations: Sequence[Path] = (), environ: Mapping[str, str] | None = None) -> Report:
     """Check files, and folders with everything below them; `.git` is not entered and symlinks are not followed.
 
-    *settings* are those that were named besides: their marker targets and text_markers count. Raises
+    *configurations* are checked too, whatever they hold, and their marker targets and text_markers count. Raises
     `ConfigError` where a path does not exist.
     """
     named = {path for path in paths if not path.is_dir()}
-    files = tuple(dict.fromkeys(file for path in paths for file in _walk(path)))
+    files = tuple(dict.fromkeys(file for path in (*configurations, *paths) for file in _walk(path)))
     findings = _Findings()
-    if settings is not None:
-        _learn(settings, findings)
     looked_at = 0
     for file in files:
-        if file in named or _has_name(file, _YAML_NAMES):
+        if file in configurations:
+            looked_at += 1
+            _lint_configuration(file, read_bytes(file), findings, environ or {})
+        elif file in named or _has_name(file, _YAML_NAMES):
             looked_at += 1
             _lint_documents(file, findings, environ or {}, is_named=file in named)
     _lint_markers(files, findings)
@@ -117,11 +117,6 @@ def _lint_configuration(file: Path, data: bytes, findings: _Findings, environ: M
         findings.problems += problems_of(error)
         return
     findings.problems += to_snapshot(settings).problems
-    _learn(settings, findings)
-
-
-def _learn(settings: Settings, findings: _Findings) -> None:
-    """Remember what a configuration says about markers."""
     findings.text_markers |= set(settings.text_markers)
     findings.policies |= {target.marker for item in settings.subscriptions for target in item.targets if target.marker}
 

@@ -1,0 +1,80 @@
+"""`updater validate` says what is wrong, and its exit code is 1 if something is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.settings.making import SUBSCRIPTION
+from updater.cli.main import run_cli
+
+BROKEN = "intervall: 1m\ninterval: x\n"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_clean_file_exits_0_and_says_so_on_stderr(here, capsys):
+    (here / "updater.yaml").write_text(SUBSCRIPTION)
+    assert run_cli(["validate", "updater.yaml"]) == 0
+    assert capsys.readouterr() == ("", "no problems in 1 file\n")
+
+
+def test_problems_are_grouped_by_file_with_hints_and_exit_1(here, capsys):
+    (here / "updater.yaml").write_text(BROKEN)
+    (here / "more.yaml").write_text("subscriptions: 3\n")
+    assert run_cli(["validate", "."]) == 1
+    out, err = capsys.readouterr()
+    assert out == (
+        "more.yaml:1: subscriptions: a list is wanted here, not a number\n"
+        "\n"
+        "updater.yaml:1: intervall: this key is not known\n"
+        "  hint: did you mean 'interval'?\n"
+        "updater.yaml:2: interval: 'x' is not a duration\n"
+        "  hint: write a number and its unit, such as 90s, 2m, 1h30m or 1d\n"
+    )
+    assert err == "3 problems in 2 files\n"
+
+
+def test_json_holds_the_same(here, capsys):
+    (here / "updater.yaml").write_text(BROKEN)
+    assert run_cli(["validate", "-o", "json", "updater.yaml"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["files"] == 1
+    assert found["problems"][0] == {
+        "path": "updater.yaml",
+        "line": 1,
+        "code": "unknown-key",
+        "message": "intervall: this key is not known",
+        "hint": "did you mean 'interval'?",
+    }
+
+
+def test_a_configuration_named_by_c_is_checked_and_its_markers_count(here, capsys):
+    (here / "c.yaml").write_text(SUBSCRIPTION + "text_markers: ['*.env']\n")
+    (here / "apps").mkdir()
+    (here / "apps" / "x.env").write_text('A=ghcr.io/myorg/myapp:1 # {"$imagepolicy": "flux-system:myapp"}\n')
+    assert run_cli(["-c", "c.yaml", "validate", "apps"]) == 0
+    assert run_cli(["validate", "apps", "-c", "c.yaml"]) == 0
+    (here / "apps" / "x.env").write_text('A=ghcr.io/myorg/myapp:1 # {"$imagepolicy": "flux-system:other"}\n')
+    assert run_cli(["validate", "apps", "-c", "c.yaml"]) == 1
+    (here / "c.yaml").write_text(BROKEN)
+    assert run_cli(["validate", "-c", "c.yaml"]) == 1
+    assert "c.yaml:2: interval" in capsys.readouterr().out
+
+
+def test_what_is_wrong_only_once_files_are_merged_is_said_too(here, capsys):
+    (here / "a.yaml").write_text("registries: [{prefix: docker.io}]\n")
+    (here / "b.yaml").write_text("registries: [{name: hub, api_url: 'https://registry-1.docker.io', prefix: docker.io}]\n")
+    assert run_cli(["validate", "-c", "a.yaml", "-c", "b.yaml"]) == 1
+    assert "two registry entries" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["validate"], ["validate", "absent.yaml"], ["validate", "-c", "absent.yaml"]])
+def test_nothing_to_check_and_an_absent_path_exit_2(here, arguments, capsys):
+    assert run_cli(arguments) == 2
+    assert "hint:" in capsys.readouterr().err

@@ -1,0 +1,174 @@
+"""The configuration file becomes subscriptions, and changes of it are seen."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from updater.errors import ConfigError
+from updater.model.subscription import Form, GitBranch, Locator, Variant
+from updater.sources.file import FileSource, Watched, load, problems_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FULL = """\
+interval: 3m
+git: {author: {name: me, email: me@example.org}, message: "m", signing: {key: "file:/k"}}
+subscriptions:
+  - key: a
+    image: ghcr.io/org/a
+    policy: {semver: {range: ">=1"}}
+    filter: {allow: "^v", ignore: ["x*"]}
+    platforms: [linux/amd64]
+    variant: any
+    allow_downgrade: true
+    form: digest
+    interval: 10s
+    targets:
+      - git: {url: /srv/fleet.git, branch: main, push: updates, path: apps}
+        marker: flux-system:a
+      - git: {url: /srv/fleet.git, path: apps}
+        kustomize: {path: prod}
+        form: tag
+      - git: {url: /srv/other.git, branch: dev}
+        kustomize: {path: prod, name: thing}
+      - git: {url: /srv/fleet.git, path: charts}
+        helm: {file: ./values.yaml, tag: image.tag}
+"""
+NOT_YET = """\
+sources:
+  - flux: {}
+  - applications: {namespaces: [argocd]}
+subscriptions:
+  - key: live
+    image: a
+    policy: {latest: {}}
+    targets:
+      - argocd: {application: argocd/live}
+      - git: {url: /srv/fleet.git}
+        marker: n:live
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "updater.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_subscription_holds_everything_that_was_written(tmp_path):
+    path = write(tmp_path, FULL)
+    (item,) = load([path], {}).snapshot.subscriptions
+    assert (item.key, str(item.image), item.policy.kind, dict(item.policy.options)) == (
+        "a",
+        "ghcr.io/org/a",
+        "semver",
+        {"range": ">=1"},
+    )
+    assert (item.filter.allow, item.filter.ignore, item.filter.extract) == ("^v", ("x*",), None)
+    assert [str(platform) for platform in item.platforms] == ["linux/amd64"]
+    assert (item.variant, item.allow_downgrade, item.interval) == (Variant.ANY, True, 10.0)
+    assert (item.voice.name, item.voice.email, item.voice.message, item.voice.signing) == ("me", "me@example.org", "m", "file:/k")
+    assert (item.origin.kind, item.origin.name, item.origin.line) == ("file", str(path), 4)
+
+
+def test_targets_say_editor_place_form_and_destination(tmp_path):
+    (item,) = load([write(tmp_path, FULL)], {}).snapshot.subscriptions
+    main = GitBranch(url="/srv/fleet.git", branch="main", push="main")
+    beside = GitBranch(url="/srv/fleet.git", branch="main", push="updates")
+    assert [(target.editor, target.locator, target.form, target.destination) for target in item.targets] == [
+        (
+            "marker",
+            Locator(path="apps", name="flux-system:a"),
+            Form.DIGEST,
+            beside,
+        ),
+        ("kustomize", Locator(path="apps/prod", name="ghcr.io/org/a"), Form.TAG, main),
+        ("kustomize", Locator(path="prod", name="thing"), Form.DIGEST, GitBranch(url="/srv/other.git", branch="dev", push="dev")),
+        ("helm", Locator(path="charts/values.yaml", tag="image.tag"), Form.DIGEST, main),
+    ]
+
+
+def test_defaults_fill_what_was_not_written(tmp_path):
+    text = "subscriptions: [{key: a, image: a, policy: {latest: }, targets: [{git: {url: /f}, marker: 'n:a'}]}]\ninterval: 7m\n"
+    loaded = load([write(tmp_path, text)], {})
+    (item,) = loaded.snapshot.subscriptions
+    assert (item.interval, item.variant, item.allow_downgrade) == (420.0, Variant.LOCK, False)
+    assert item.targets[0].locator == Locator(path=".", name="n:a")
+    assert item.targets[0].form is Form.TAG
+    assert (item.voice.message, item.voice.signing) == ("", "")
+    assert loaded.snapshot.complete
+    assert not loaded.snapshot.problems
+
+
+def test_what_needs_a_cluster_is_a_problem_and_the_rest_is_used(tmp_path):
+    path = write(tmp_path, NOT_YET)
+    snapshot = load([path], {}).snapshot
+    assert [(item.code, item.line) for item in snapshot.problems] == [("not-yet", None), ("not-yet", None), ("not-yet", 5)]
+    assert all("needs a cluster: not in this version" in item.message and item.path == str(path) for item in snapshot.problems)
+    assert [target.editor for target in snapshot.subscriptions[0].targets] == ["marker"]
+
+
+def test_a_touched_file_is_no_change_and_a_new_content_is(tmp_path):
+    path = write(tmp_path, "interval: 1m\n")
+    watched = Watched([str(path), str(tmp_path / "later")])
+    assert not watched.changed()
+    os.utime(path, ns=(1, 1))
+    assert not watched.changed()
+    path.write_text("interval: 2m\n")
+    assert watched.changed()
+    assert not watched.changed()
+    (tmp_path / "later").write_text("x")
+    assert watched.changed()
+    path.unlink()
+    assert watched.changed()
+    assert not watched.changed()
+
+
+def test_the_swap_of_a_config_map_is_a_change(tmp_path):
+    """Kubernetes renames a symlink to a new folder; the file's own path stays a symlink through it."""
+    for name, text in (("one", "interval: 1m\n"), ("two", "interval: 2m\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "updater.yaml").write_text(text)
+    (tmp_path / "..data").symlink_to("one")
+    (tmp_path / "updater.yaml").symlink_to("..data/updater.yaml")
+    watched = Watched([str(tmp_path / "updater.yaml")])
+    (tmp_path / "..next").symlink_to("two")
+    (tmp_path / "..next").rename(tmp_path / "..data")
+    assert watched.changed()
+
+
+async def test_watching_yields_whole_snapshots_and_keeps_the_last_good_one(tmp_path):
+    path = write(tmp_path, FULL)
+    texts = iter([FULL, NOT_YET, "subscriptions: [", "interval: 1m\n"])
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        path.write_text(next(texts))
+
+    watch = FileSource([path], {}, sleep=sleep, period=3.0).watch()
+    assert [item.key for item in (await anext(watch)).subscriptions] == ["a"]
+    assert [item.key for item in (await anext(watch)).subscriptions] == ["live"]
+    broken = await anext(watch)
+    assert [item.key for item in broken.subscriptions] == ["live"]
+    assert [item.code for item in broken.problems] == ["yaml"]
+    assert (await anext(watch)).subscriptions == ()
+    assert waits == [3.0] * 4
+    await watch.aclose()
+
+
+async def test_watching_a_file_that_is_wrong_from_the_start_is_an_error(tmp_path):
+    async def sleep(_seconds: float) -> None:
+        raise AssertionError
+
+    with pytest.raises(ConfigError):
+        await anext(FileSource([write(tmp_path, "a: 1\n")], {}, sleep=sleep).watch())
+
+
+def test_an_error_without_problems_is_one_problem():
+    (problem,) = problems_of(ConfigError("gone", hint="look", path="f", code="c"))
+    assert (problem.path, problem.code, problem.message, problem.hint) == ("f", "c", "gone", "look")
