@@ -66,8 +66,10 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
             if target.destination != view.destination:
                 continue
             place = (subscription.key, index)
+            pending = {(item.path, item.where): item for item in view.pending.get(place, ())}
             verdicts = [
-                _conflict(reading, claims, subscription.key) or _judge(subscription, target, reading, choices)
+                _conflict(reading, claims, subscription.key)
+                or _judge(subscription, target, (reading, pending.get((reading.path, reading.where))), choices)
                 for reading in view.readings.get(place, ())
             ]
             verdicts += [_problem(problem) for problem in view.problems.get(place, ())]
@@ -133,11 +135,30 @@ def _conflict(reading: Reading, claims: Mapping[tuple[str, str], set[str]], key:
     return Verdict(reading=reading, status=Status.FAILED, detail=detail, code="conflict")
 
 
-def _judge(subscription: Subscription, target: Target, reading: Reading, choices: Choices) -> Verdict:
+def _judge(subscription: Subscription, target: Target, found: tuple[Reading, Reading | None], choices: Choices) -> Verdict:
+    """Judge one place: what stands at the base, and what the push branch holds there where it is another branch."""
+    reading, pending = found
     choice = choices[subscription.key, reading.written]
     if isinstance(choice, UpdaterError):
-        return Verdict(reading=reading, status=Status.FAILED, detail=choice.message, code=choice.code)
+        kept = _kept(subscription, target, reading, pending) if pending else None
+        return Verdict(reading=reading, status=Status.FAILED, detail=choice.message, code=choice.code, update=kept)
     return _judge_selection(subscription, target, reading, choice)
+
+
+def _kept(subscription: Subscription, target: Target, reading: Reading, pending: Reading) -> Update | None:
+    """Keep what the rebuilt branch holds for a subscription whose registry did not answer: an unmerged change is not dropped."""
+    image = written_ref(pending.written, subscription.image)
+    if image is None or pending.written == reading.written:
+        return None
+    return Update(
+        subscription=subscription.key,
+        target=target,
+        reading=reading,
+        image=image,
+        written_as=image,
+        policy=str(subscription.policy),
+        origin=str(subscription.origin),
+    )
 
 
 def _judge_selection(subscription: Subscription, target: Target, reading: Reading, selection: Selection) -> Verdict:
@@ -243,7 +264,7 @@ class _End:
 
 
 def _end(verdict: Verdict, landed: Landed | None) -> _End:
-    if verdict.update is None or landed is None:
+    if verdict.update is None or landed is None or verdict.status is Status.FAILED:
         return _End(status=verdict.status, detail=verdict.detail, code=verdict.code)
     problem = landed.refused.get(verdict.update)
     if problem:
