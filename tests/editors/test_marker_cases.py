@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.editors.parts import DIGEST, edit_markers
 
+from tests.editors.parts import DIGEST, edit_markers
 from updater.editors.marker import MarkerEditor
 
 TABLE = json.loads(Path(__file__).with_name("cases_marker.json").read_text())
@@ -36,7 +36,9 @@ def test_flux_147_name_and_tag_in_both_spellings_of_a_kustomization():
     text += '  newTag: v1 # {"$imagepolicy": "ns:p:tag"}\n'
     for path in ("kustomization.yml", "Kustomization"):
         edit, problems = edit_markers(MarkerEditor(), path, text, {"ns:p": "index.repo.fake/updated:v1.0.1"})
-        assert edit.after.decode() == text.replace("replaced", "index.repo.fake/updated").replace("newTag: v1 ", "newTag: v1.0.1 ")
+        assert edit.after.decode() == text.replace("replaced", "index.repo.fake/updated").replace(
+            "newTag: v1 ", "newTag: v1.0.1 "
+        )
         assert not problems
         assert {change.object_id for change in edit.changes} == {("", "Kustomization", "", "")}
 

@@ -51,7 +51,7 @@ def parse(comment: str) -> Marker | None:
 def _setter(body: str) -> str | None:
     value = _load(body)
     if not isinstance(value, dict):
-        raise _wrong("it is not one JSON object")
+        raise _wrong("it is not one JSON object", _quoted_hint(body))
     if KEY not in value:
         old = value.get("$ref")
         is_ours = isinstance(old, str) and old.startswith(_OLD_PREFIX) and ":" in old.removeprefix(_OLD_PREFIX)

@@ -93,7 +93,8 @@ def _last_before(parsed: Parsed, offset: int) -> int | None:
     index = bisect_right(parsed.events, offset, key=_start) - 1
     while index > 0:
         start, end = parsed.span(index)
-        if end > start:
+        is_dash = index in parsed.children and not parsed.is_flow(index)
+        if end > start and not is_dash:
             return index
         index -= 1
     return None

@@ -80,7 +80,7 @@ def edit(path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
 
 
 def _survey(path: str, text: str) -> tuple[list[_Spot], list[tuple[str | None, Problem]]]:
-    spots: dict[int, _Spot] = {}
+    spots: list[_Spot] = []
     problems: list[tuple[str | None, Problem]] = []
     for number, line in _lines(text):
         marker = None
@@ -91,14 +91,11 @@ def _survey(path: str, text: str) -> tuple[list[_Spot], list[tuple[str | None, P
             marker, code = found
             target, offset, code = (number, line.start(), code) if code.strip() else _below(text, number, line)
             start, end = _value(marker.kind, code)
-            if target in spots:
-                hint = "keep one of them"
-                raise EditError("two markers mark this line", hint=hint, code="marker-place")  # noqa: TRY301 - one door
-            spots[target] = _spot(path, target, marker, code[start:end], offset + start)
+            spots.append(_spot(path, target, marker, code[start:end], offset + start))
         except EditError as error:
             owner = marker.policy if marker else None
             problems.append((owner, plans.problem(error, path, number)))
-    return list(spots.values()), problems
+    return spots, problems
 
 
 def _below(text: str, number: int, line: re.Match[str]) -> tuple[int, int, str]:
@@ -108,6 +105,8 @@ def _below(text: str, number: int, line: re.Match[str]) -> tuple[int, int, str]:
     if below is None or not below.group().strip() or below.group().lstrip().startswith(_SIGNS):
         message = "this marker does nothing: no value stands on its line or the next one"
         raise EditError(message, hint="move it to the end of the value's line, or right above it", code="marker-place")
+    if marker_comment.NEEDLE.search(below.group()):
+        raise EditError("two markers mark the line below", hint="keep one of them", code="marker-place")
     return number + 1, below.start(), below.group()
 
 

@@ -83,12 +83,13 @@ def keep_spelling(old: str | None, new: ImageName) -> str:
     """
     if old and is_same_image(old, new):
         return old
-    is_short = bool(old) and not _has_registry(old or "")
+    is_short = bool(old) and not has_registry(old or "")
     if is_short and new.registry == DOCKER_HUB and new.spelled.startswith(_HUB_PREFIX):
         return new.spelled.removeprefix(_HUB_PREFIX)
     return new.spelled
 
 
-def _has_registry(name: str) -> bool:
+def has_registry(name: str) -> bool:
+    """Say whether a name begins with a registry host, by the rule of Docker."""
     first, slash, _ = name.partition("/")
     return bool(slash) and ("." in first or ":" in first or first == "localhost")

@@ -46,7 +46,7 @@ _BREAKS: Final = "\r\n\x85\u2028\u2029"
 _CONTENT_TYPES: Final = frozenset({"str"})
 _CORE_TAG: Final = "tag:yaml.org,2002:"
 # anchor and tag of a scalar, in any order, with blanks (or a comment and line breaks) behind each
-_PROPERTIES: Final = re.compile(r"(?:[&!][^\s]*(?:[ \t]+|(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r|\n)[ \t]*)+|$))*")
+_PROPERTIES: Final = re.compile(r"(?:[&!][^\s]*(?:(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r|\n)[ \t]*)+|[ \t]+|$))*")
 
 # What is compared of an event: its class and what it says. Marks and styles are left out: the bytes outside a
 # splice are equal anyway, and a style is no meaning.
