@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from updater.templates.expressions import Evaluator, Scope
-from updater.templates.limits import MAX_RUN_DEPTH, MAX_TEXT, Meter, refuse
+from updater.templates.limits import MAX_RUN_DEPTH, MAX_TEXT, Meter
 from updater.templates.nodes import Action, Branch, Invocation, Leap, Text
 from updater.templates.printing import show
 from updater.templates.source import DATA, LIMIT
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from updater.templates.functions.signature import Function
-    from updater.templates.nodes import Node, Pipeline
+    from updater.templates.nodes import Node
     from updater.templates.source import Source
 
 
@@ -73,7 +73,7 @@ class Run:
         value = self._evaluator.pipeline(node.pipeline, dot, scope)
         if not node.pipeline.variables:
             self._evaluator.at(node.position, lambda: self._meter.weigh(value, deep=True))
-            self._print(node.position, NOTHING.value if value is None else show_value(value))
+            self._print(node.position, _shown(value))
 
     def _print(self, position: int, text: str) -> None:
         self._length += len(text)
@@ -137,24 +137,18 @@ class Run:
         nodes = self._trees.get(node.name)
         if nodes is None:
             raise self._source.fault(node.position, f"there is no template {node.name!r}", hint=self._defined(), code=DATA)
-        value = self._argument(node.pipeline, dot, scope)
+        value = NOTHING if node.pipeline is None else self._evaluator.pipeline(node.pipeline, dot, scope)
         self._depth += 1
         if self._depth > MAX_RUN_DEPTH:
             raise self._source.fault(node.position, "templates call each other too deep", code=LIMIT)
         self._walk(nodes, value, Scope(value))
         self._depth -= 1
 
-    def _argument(self, pipeline: Pipeline | None, dot: object, scope: Scope) -> object:
-        return NOTHING if pipeline is None else self._evaluator.pipeline(pipeline, dot, scope)
-
     def _defined(self) -> str:
         names = ", ".join(repr(name) for name in sorted(self._trees) if name)
         return f"defined are {names}" if names else "write it by {{define}} first"
 
 
-def show_value(value: object) -> str:
+def _shown(value: object) -> str:
     """Give what an action prints: a value that is not there shows as ``<no value>``."""
-    return NOTHING.value if value is NOTHING else show(value)
-
-
-__all__ = ["Run", "refuse", "show_value"]
+    return NOTHING.value if value is NOTHING or value is None else show(value)

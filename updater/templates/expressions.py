@@ -5,24 +5,23 @@ Source: https://pkg.go.dev/text/template, "Arguments", "Pipelines", "Functions"
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import TemplateError
+from updater.templates.fields import Fields
 from updater.templates.functions.signature import Param
 from updater.templates.limits import MAX_ITEMS, MAX_TEXT, Meter, refuse
 from updater.templates.nodes import Call, Chain, Dot, Field, Literal, Number, Pipeline, Variable
-from updater.templates.source import DATA
-from updater.templates.values import NOTHING, Struct, is_number, is_true, type_name
+from updater.templates.values import NOTHING, is_number, is_true, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import NoReturn
 
     from updater.templates.functions.signature import Function
     from updater.templates.nodes import Command, Operand
     from updater.templates.source import Source
 
+_SLOW_CALL: Final = 20
 _SHORT_CIRCUITS: Final = {"and": False, "or": True}
 
 
@@ -63,6 +62,7 @@ class Evaluator:
         self._source = source
         self._functions = functions
         self._meter = meter
+        self._fields = Fields(source)
 
     def at(self, position: int, do: Callable[[], None]) -> None:
         """Do something, and say where it was if it raises."""
@@ -92,11 +92,11 @@ class Evaluator:
         if isinstance(first, (Field, Chain, Variable)) and not (isinstance(first, Variable) and len(first.names) == 1):
             return self._field_of(first, arguments, dot, scope, piped)
         if arguments or piped:
-            self._fail(
+            self._source.stop(
                 command.position, "what is no function is given arguments", hint="a function comes first: {{ len .Changes }}"
             )
         if isinstance(first, Literal) and first.value is None:
-            self._fail(first.position, "nil alone is no command")
+            self._source.stop(first.position, "nil alone is no command")
         return self._plain(first, dot, scope)
 
     def _plain(self, node: Operand, dot: object, scope: Scope) -> object:
@@ -104,7 +104,7 @@ class Evaluator:
         if isinstance(node, Literal):
             return node.value
         if isinstance(node, Number):
-            return self._number(node)
+            return node.real if node.is_float or node.whole is None else node.whole
         if isinstance(node, Dot):
             return dot
         if isinstance(node, Pipeline):
@@ -112,11 +112,6 @@ class Evaluator:
         if isinstance(node, Call):
             return self._call(node, [], dot, scope, ())
         return self._field_of(node, [], dot, scope, ())
-
-    def _number(self, node: Number) -> object:
-        if node.is_float or node.whole is None:
-            return node.real
-        return node.whole
 
     def _field_of(
         self, node: Field | Chain | Variable, arguments: list[Operand], dot: object, scope: Scope, piped: tuple[object, ...]
@@ -131,39 +126,9 @@ class Evaluator:
         if not names:
             return value
         for name in names[:-1]:
-            value = self._field(node.position, value, name)
+            value = self._fields.get(node.position, value, name)
         given = [*(self._plain(argument, dot, scope) for argument in arguments), *piped]
-        return self._field(node.position, value, names[-1], given)
-
-    def _field(self, position: int, value: object, name: str, given: list[object] | None = None) -> object:
-        if value is NOTHING:
-            return NOTHING
-        if value is None:
-            self._fail(position, f".{name} of nothing", hint=f"test it first: {{{{ with … }}}}{{{{ .{name} }}}}{{{{ end }}}}")
-        found = self._look_up(position, value, name)
-        if callable(found):
-            return self._method(position, name, found, given or [])
-        if given:
-            self._fail(position, f".{name} is no method, but is given arguments")
-        return found
-
-    def _look_up(self, position: int, value: object, name: str) -> object:
-        if isinstance(value, Struct):
-            try:
-                return value.find(name)
-            except KeyError:
-                self._fail(position, f"can't evaluate field {name} in type {value.type_name}", hint=_field_hint(value, name))
-        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-            return value.get(name, NOTHING)
-        return self._fail(position, f"can't evaluate field {name} in type {type_name(value)}")
-
-    def _method(self, position: int, name: str, method: Callable[..., object], given: list[object]) -> object:
-        try:
-            return method(*(None if value is NOTHING else value for value in given))
-        except TemplateError as error:
-            raise self._source.fault(position, f"{name}: {error.message}", hint=error.hint, code=error.code) from None
-        except (TypeError, ValueError) as error:
-            raise self._source.fault(position, f"{name} does not take these arguments", code=DATA) from error
+        return self._fields.get(node.position, value, names[-1], given)
 
     def _call(self, node: Call, arguments: list[Operand], dot: object, scope: Scope, piped: tuple[object, ...]) -> object:
         self.at(node.position, self._meter.spend)
@@ -172,7 +137,7 @@ class Evaluator:
         function = self._functions[node.name]
         count = len(arguments) + len(piped)
         if complaint := function.wants(count):
-            self._fail(node.position, f"{node.name} {complaint}")
+            self._source.stop(node.position, f"{node.name} {complaint}")
         values = [self._argument(item, function.param(index), dot, scope) for index, item in enumerate(arguments)]
         values += [self._fitting(node.position, value, function.param(count - 1)) for value in piped]
         return self._called(node, function, values)
@@ -181,6 +146,8 @@ class Evaluator:
         try:
             for value in values:
                 self._meter.weigh(value, deep=function.is_deep)
+            if function.is_slow:
+                self._meter.spend(_SLOW_CALL + sum(len(value) for value in values if isinstance(value, str)))
             made = function.call(*values)
             self._meter.weigh(made, deep=False)
         except TemplateError as error:
@@ -195,7 +162,7 @@ class Evaluator:
         self, node: Call, arguments: list[Operand], dot: object, scope: Scope, piped: tuple[object, ...]
     ) -> object:
         if not arguments and not piped:
-            self._fail(node.position, f"{node.name} wants at least 1 argument, not 0")
+            self._source.stop(node.position, f"{node.name} wants at least 1 argument, not 0")
         value: object = NOTHING
         for argument in arguments:
             value = self._argument(argument, Param.ANY, dot, scope)
@@ -206,7 +173,7 @@ class Evaluator:
     def _argument(self, node: Operand, param: Param | None, dot: object, scope: Scope) -> object:
         if isinstance(node, Literal) and node.value is None:
             if param not in {Param.ANY, Param.MAP}:
-                self._fail(node.position, f"nil is no {param}")
+                self._source.stop(node.position, f"nil is no {param}")
             return {} if param is Param.MAP else None
         if isinstance(node, Number) and param is Param.INT and node.whole is not None:
             return node.whole
@@ -224,10 +191,7 @@ class Evaluator:
         hint = (
             "convert it first, by toString" if param is Param.STRING else "convert it first, by int" if param is Param.INT else ""
         )
-        return self._fail(position, f"a {type_name(value)} is no {param}", hint=hint)
-
-    def _fail(self, position: int, message: str, *, hint: str = "") -> NoReturn:
-        raise self._source.fault(position, message, hint=hint, code=DATA)
+        return self._source.stop(position, f"a {type_name(value)} is no {param}", hint=hint)
 
 
 def _fits(value: object, param: Param | None) -> bool:
@@ -240,14 +204,6 @@ def _fits(value: object, param: Param | None) -> bool:
     if param is Param.BOOL:
         return isinstance(value, bool)
     return isinstance(value, dict) and all(isinstance(key, str) for key in value)
-
-
-def _field_hint(value: Struct, name: str) -> str:
-    if name in value.hints:
-        return value.hints[name]
-    names = value.names()
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean .{close[0]}?" if close else "its fields are " + ", ".join(f".{known}" for known in names)
 
 
 def _raise(error: TemplateError) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from updater.errors import TemplateError
 
@@ -30,3 +30,7 @@ class Source:
     def fault(self, position: int, message: str, *, hint: str = "", code: str = SYNTAX) -> TemplateError:
         """Give the error to raise for what is wrong at *position*."""
         return TemplateError(f"{self.place(position)}: {message}", hint=hint, code=code)
+
+    def stop(self, position: int, message: str, *, hint: str = "") -> NoReturn:
+        """Raise the error for data that the template cannot go on with."""
+        raise self.fault(position, message, hint=hint, code=DATA)

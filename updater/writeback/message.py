@@ -29,7 +29,8 @@ MAX_PLACES: Final = 200
 
 _OURS: Final = re.compile(rf"^(?=(?:{SUBSCRIPTION}|{POLICY}|{IMAGE}|{REJECTED})\s*:)", re.IGNORECASE | re.MULTILINE)
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\s]+|\.\.+|@\{|/{2,}|(?<=/)\.|\.lock(?=/|$)")
+_NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\s]+|\.\.+|@\{")
+_ENDS_OF_A_PART: Final = re.compile(r"^\.+|(?:\.lock|\.)+$")
 
 
 def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]]) -> str:
@@ -72,13 +73,19 @@ def branch_name(template: str, updates: Sequence[Update], *, target: str = "") -
 
     Raises `TemplateError`, also where nothing remains.
     """
-    parsed = _branch_template(template)
-    made = _NOT_IN_A_BRANCH.sub("-", parsed.render(branch_data(updates, target)).strip())
-    name = made.encode()[:MAX_BRANCH].decode(errors="ignore").strip("/").rstrip(".").removesuffix(".lock")
-    name = name.lstrip("-")
+    made = _branch_template(template).render(branch_data(updates, target)).strip()
+    cut = _as_branch(made).encode()[:MAX_BRANCH].decode(errors="ignore")
+    name = _as_branch(cut)
     if not name:
         raise TemplateError("the template makes no branch name", hint="name an image: updater-{{ (index .Images 0).NewTag }}")
     return name
+
+
+def _as_branch(text: str) -> str:
+    """Give *text* by the rules of ``git check-ref-format``."""
+    parts = _NOT_IN_A_BRANCH.sub("-", text).lstrip("-").split("/")
+    kept = "/".join(part for part in (_ENDS_OF_A_PART.sub("", part) for part in parts) if part)
+    return kept.lstrip("-/")
 
 
 @lru_cache(maxsize=256)

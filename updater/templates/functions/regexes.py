@@ -30,7 +30,7 @@ def _compiled(pattern: str) -> Any:
         raise fault(f"a regular expression of {len(pattern)} characters", hint=f"the longest has {_MAX_PATTERN}")
     options = re2.Options()
     options.log_errors = False
-    options.max_mem = 1 << 20
+    options.max_mem = 1 << 18
     try:
         return re2.compile(octets(pattern), options)
     except re2.error as error:
@@ -137,12 +137,12 @@ def _quote_meta(text: str) -> str:
 
 
 _STRICT: Final[Mapping[str, Function]] = {
-    "regexFind": declare(_find, "ss"),
-    "regexFindAll": declare(_find_all, "ssi"),
-    "regexMatch": declare(lambda pattern, text: _compiled(pattern).search(octets(text)) is not None, "ss"),
-    "regexReplaceAll": declare(_replace, "sss"),
-    "regexReplaceAllLiteral": declare(_replace_literally, "sss"),
-    "regexSplit": declare(_split, "ssi"),
+    "regexFind": declare(_find, "ss", slow=True),
+    "regexFindAll": declare(_find_all, "ssi", slow=True),
+    "regexMatch": declare(lambda pattern, text: _compiled(pattern).search(octets(text)) is not None, "ss", slow=True),
+    "regexReplaceAll": declare(_replace, "sss", slow=True),
+    "regexReplaceAllLiteral": declare(_replace_literally, "sss", slow=True),
+    "regexSplit": declare(_split, "ssi", slow=True),
 }
 
 REGEXES: Final[Mapping[str, Function]] = {

@@ -28,13 +28,14 @@ _LETTERS = {"s": Param.STRING, "i": Param.INT, "f": Param.FLOAT, "b": Param.BOOL
 class Function:
     """A function of templates: *takes* are its parameters, *rest* the kind of any number more.
 
-    *is_deep* says that it looks into what it is given, so that all of it is weighed.
+    *is_deep* says that it looks into what it is given, so that all of it is weighed; *is_slow* that every character counts.
     """
 
     call: Callable[..., object]
     takes: tuple[Param, ...]
     rest: Param | None = None
     is_deep: bool = False
+    is_slow: bool = False
 
     def param(self, index: int) -> Param | None:
         """Give the kind of the parameter *index*, counted from 0; None where there is none."""
@@ -50,7 +51,7 @@ class Function:
         return ""
 
 
-def declare(call: Callable[..., object], takes: str = "", *, deep: bool = False) -> Function:
+def declare(call: Callable[..., object], takes: str = "", *, deep: bool = False, slow: bool = False) -> Function:
     """Describe a function by letters: ``s`` string, ``i`` int, ``f`` float, ``b`` bool, ``m`` map, ``a`` any.
 
     ``*`` behind the last means any number of it.
@@ -58,8 +59,8 @@ def declare(call: Callable[..., object], takes: str = "", *, deep: bool = False)
     letters = takes.removesuffix("*")
     params = tuple(_LETTERS[letter] for letter in letters)
     if letters != takes:
-        return Function(call, params[:-1], params[-1], is_deep=deep)
-    return Function(call, params, is_deep=deep)
+        return Function(call, params[:-1], params[-1], is_deep=deep, is_slow=slow)
+    return Function(call, params, is_deep=deep, is_slow=slow)
 
 
 def with_strict_names(functions: Mapping[str, Function], *names: str) -> dict[str, Function]:
