@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -145,3 +146,8 @@ def test_cutting_a_text_never_breaks_the_run(text, start, end):
     template = parse("{{ trunc .A .T }}{{ substr 0 .B .T }}{{ abbrev .A .T }}{{ .T | upper | title | snakecase | camelcase }}")
     with suppress(TemplateError):
         template.render({"T": text, "A": start, "B": end})
+
+
+def test_the_reference_names_every_function_and_every_refused_one():
+    text = (Path(__file__).parents[2] / "docs/reference/templates.md").read_text(encoding="utf-8")
+    assert [name for name in (*FUNCTIONS, *REFUSED, "and", "or") if f"`{name}`" not in text] == []

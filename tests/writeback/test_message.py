@@ -214,7 +214,8 @@ def test_our_own_changes_have_every_field():
 def test_versions_can_be_asked_about():
     asked = (
         "$new.Major $new.Minor $new.Patch $new $new.Prerelease $new.Metadata $new.Original ($new.Compare $old)"
-        " ($old.LessThan $new) ($new.GreaterThan $old) ($new.Equal $new) (semverCompare `^1.0` .NewTag) (semverCompare `>=1-0` .NewTag)"
+        " ($old.LessThan $new)"
+        " ($new.GreaterThan $old) ($new.Equal $new) (semverCompare `^1.0` .NewTag) (semverCompare `>=1-0` .NewTag)"
     )
     versions = "{{ $new := semver .NewTag }}{{ $old := semver .OldTag }}"
     template = f"{{{{ range .AppChanges }}}}{versions}{{{{ list {asked} | join ` ` }}}}{{{{ end }}}}"
