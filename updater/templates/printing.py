@@ -67,7 +67,8 @@ def render(value: object, spec: Spec, *, is_inner: bool = False) -> str:
     if spec.verb == "v" and spec.has_plus and not isinstance(value, (list, dict, Struct)):
         spec = replace(spec, has_plus=False)  # it asks for the names of fields, not for signs
     if spec.verb == "T":
-        return replace(spec, verb="s").pad(type_name(value))
+        is_nil = value is None or value is NOTHING
+        return "<nil>" if is_nil else _text(type_name(value), replace(spec, verb="s"))
     is_go_syntax = spec.verb == "v" and spec.has_sharp
     if isinstance(value, Struct) and value.text is not None and not is_go_syntax and spec.verb in _TEXT_VERBS:
         value = value.text
@@ -87,11 +88,14 @@ def render(value: object, spec: Spec, *, is_inner: bool = False) -> str:
 def _nil(spec: Spec, *, is_inner: bool) -> str:
     if spec.verb != "v":
         return "<nil>" if is_inner else f"%!{spec.verb}(<nil>)"
-    return "interface {}(nil)" if is_inner and spec.has_sharp else spec.pad("<nil>")
+    if is_inner:
+        return "interface {}(nil)" if spec.has_sharp else "<nil>"
+    return spec.pad("<nil>")
 
 
 def _bad(value: object, spec: Spec) -> str:
-    return f"%!{spec.verb}({type_name(value)}={render(value, replace(spec, verb='v'))})"
+    own = "s" if isinstance(value, str) else "t" if isinstance(value, bool) else "d" if isinstance(value, int) else "g"
+    return f"%!{spec.verb}({type_name(value)}={render(value, replace(spec, verb=own))})"
 
 
 def _text(value: str, spec: Spec) -> str:
@@ -146,7 +150,7 @@ def _whole(value: int, spec: Spec) -> str:
 
 def _code_point(value: int, spec: Spec) -> str:
     shown = f"U+{value & 0xFFFFFFFFFFFFFFFF:04X}"
-    if spec.has_sharp and character(value).isprintable():
+    if spec.has_sharp and 0 <= value <= 0x10FFFF and chr(value).isprintable():
         shown += f" '{character(value)}'"
     return shown
 
