@@ -211,6 +211,7 @@ class GitServer:
 
     def __enter__(self):
         self._loop = asyncio.new_event_loop()
+        self._transports = set()
         started = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
         self._thread.start()
@@ -247,6 +248,9 @@ class GitServer:
         started.set()
         await self._stop.wait()
         await runner.cleanup()
+        for transport in self._transports:
+            transport.abort()
+        await asyncio.sleep(0.02)  # what was aborted closes its socket in the next rounds of the loop
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         service = request.query.get("service") or request.path.rpartition("/")[2]
@@ -257,6 +261,7 @@ class GitServer:
                 request.headers.get("Git-Protocol", ""),
             )
         )
+        self._transports.add(request.transport)
         body = await request.read()
         fault = self._take(kind)
         if fault is not None:

@@ -56,8 +56,8 @@ class Mirrors:
     made: list
     kinds: list
 
-    def __call__(self, url, access=None, *, name="mirror", ours=("Updater@example.org",)) -> Mirror:
-        mirror = Mirror(url, self.folder / name, access or Access(), ours=ours, count=self.kinds.append)
+    def __call__(self, url, access=None, *, name="mirror", ours=("updater@example.org",)) -> Mirror:
+        mirror = Mirror(url, self.folder / name, access or Access(), ours=set(ours), count=self.kinds.append)
         self.made.append(mirror)
         return mirror
 

@@ -25,7 +25,7 @@ POLICY: Final = "Updater-Policy"
 IMAGE: Final = "Updater-Image"
 REJECTED: Final = "Updater-Rejected"
 _TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*(.*)")
-_PERSON: Final = re.compile(rb"committer (.*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})", re.DOTALL)
+_PERSON: Final = re.compile(rb"^committer ([^\n<>]*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})$", re.MULTILINE)
 _MAX_FILE: Final = 2 * 2**20
 _KEPT: Final = 1000
 
@@ -68,7 +68,7 @@ def read_trailers(message: str) -> dict[str, tuple[str, ...]]:
         return {}
     found: dict[str, tuple[str, ...]] = {}
     for line in paragraphs[-1].splitlines():
-        if (match := _TRAILER.fullmatch(line)) is not None:
+        if (match := _TRAILER.fullmatch(line)) is not None and match[2].strip():
             found[match[1]] = (*found.get(match[1], ()), match[2].strip())
     return found
 

@@ -24,6 +24,7 @@ from dulwich.client import AbstractHttpGitClient, build_ls_refs_request_v2, read
 from dulwich.protocol import Protocol, pkt_line
 from urllib3.exceptions import (
     HTTPError,
+    InsecureRequestWarning,
     LocationValueError,
     NewConnectionError,
     ProtocolError,
@@ -132,6 +133,7 @@ def _tls(access: Access) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         raise fault("git-certificate", f"a certificate cannot be loaded: {error}") from error
     if access.insecure_skip_verify:
+        urllib3.disable_warnings(InsecureRequestWarning)  # the setting was a decision; a warning per request helps nobody
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
@@ -218,7 +220,12 @@ class HttpClient(AbstractHttpGitClient):
         raise_for_status: bool = True,  # noqa: FBT001, FBT002, ARG002 - dulwich's signature
     ) -> tuple[Any, Callable[[int], bytes]]:
         response, final = self._follow(url, dict(headers or {}), data)
-        response.content_type = response.headers.get("Content-Type")
+        response.content_type = response.headers.get("Content-Type", "")
+        if data is not None and not response.content_type.startswith("application/x-git-"):
+            response.close()
+            raise fault(
+                "git-protocol", f"{self._line.address} answers a Git request with {clean(response.content_type) or 'nothing'}"
+            )
         response.redirect_location = final if final != url else ""
         return response, self._reader(response)
 

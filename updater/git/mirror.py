@@ -14,7 +14,7 @@ from updater.git.tree import Entry, RevisionTree
 from updater.git.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from updater.git.building import NewCommit
@@ -40,8 +40,8 @@ class Mirror:
     """A remote repository and our store of it in *folder*, which may be deleted at any time.
 
     *access* is asked before every conversation, so a rotated token is taken up. *ours* are the addresses of our
-    committers. *count* is told of every request: look, fetch, history or push. Errors: `GitUnavailable`, `GitDenied`,
-    `PushRefused`, `GitError` (docs: error codes of Git). One conversation runs at a time, in a worker thread; a cancelled
+    committers in lower case; the set may grow. *count* is told of every request: look, fetch, history or push. Errors:
+    `GitUnavailable`, `GitDenied`, `PushRefused`, `GitError` (docs: error codes of Git). One conversation runs at a time, in a worker thread; a cancelled
     call lets go at once while its conversation ends in order, and the next one waits for that.
     """
 
@@ -51,11 +51,11 @@ class Mirror:
         folder: Path,
         access: Access | Callable[[], Access | Awaitable[Access]],
         *,
-        ours: Iterable[str] = (),
+        ours: set[str] | None = None,
         count: Callable[[str], None] | None = None,
     ) -> None:
         self._access = access
-        self._keeper = Keeper(parse_address(url), folder, count or (lambda _: None), {name.lower() for name in ours})
+        self._keeper = Keeper(parse_address(url), folder, count or (lambda _: None), set() if ours is None else ours)
         self._worker = Worker()
 
     def __str__(self) -> str:

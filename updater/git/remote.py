@@ -35,7 +35,7 @@ from updater.errors import GitUnavailable, UpdaterError
 from updater.git.access import Access, Address, masked
 from updater.git.faults import fault
 from updater.git.http_client import HttpClient, Line
-from updater.git.ssh_client import SshClient, SshLine
+from updater.git.ssh_client import OpenPipes, SshClient, SshLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,6 +60,7 @@ _MOVED: Final = (
     "unable to set",
     "but expected",
 )
+_MOVED_ON: Final = ("not our ref", "unadvertised object")
 _ABSENT: Final = ("does not appear to be a git repository", "not found", "does not exist", "no such")
 _DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidden", "not allowed", "dubious ownership")
 _MALFORMED: Final = (
@@ -210,7 +211,7 @@ class Remote:
                 self._line = Line(self.address, self.access)
             return HttpClient(self._line, count, thin_packs=thin_packs, reuse=reuse)
         count()
-        if shutil.which("git"):
+        if _git_program() is not None:
             return GitProgramClient(thin_packs=thin_packs)
         if is_push:
             _refuse_hooks(Path(self.address.path))
@@ -229,7 +230,7 @@ class Remote:
         except SendPackError as error:
             raise fault("push-declined", self._masked(f"{self.address} could not take the push: {_said(error)}")) from error
         except GitProtocolError as error:
-            raise self._misspoken(_said(error)) from error
+            raise self._misspoken(_said(error), "git-protocol") from error
         except _MALFORMED as error:
             raise fault("git-protocol", f"{self.address} sent what Git does not: {type(error).__name__}") from error
         except OSError as error:
@@ -240,10 +241,12 @@ class Remote:
         text = " ".join(line.decode("utf-8", "replace") for line in error.stderr_lines or ())
         return self._misspoken(text) if text.strip() else fault("git-interrupted", f"{self.address} closed the connection")
 
-    def _misspoken(self, text: str) -> GitError:
+    def _misspoken(self, text: str, code: str = "git-unavailable") -> GitError:
+        """Name the error of a server that says why it stops; *code* where its words are none we know."""
         low = text.lower()
-        code = "git-unavailable"
-        if any(word in low for word in _DENIED):
+        if any(word in low for word in _MOVED_ON):
+            code = "history-missing"
+        elif any(word in low for word in _DENIED):
             code = "git-forbidden"
         elif any(word in low for word in _ABSENT):
             code = "git-not-found"
@@ -253,7 +256,7 @@ class Remote:
         return masked(text, self.access, self.address)
 
 
-class GitProgramClient(SubprocessGitClient):
+class GitProgramClient(OpenPipes, SubprocessGitClient):
     """Talks to the git program about a repository on this machine; so its hooks and rules run."""
 
     @staticmethod
@@ -283,6 +286,10 @@ def _commits(file: Any) -> Iterator[bytes]:
         for item in UnpackedObjectIterator.for_pack_data(pack):
             if item.obj_type_num == Commit.type_num:
                 yield b"".join(item.obj_chunks or ())
+
+
+def _git_program() -> str | None:
+    return shutil.which("git")
 
 
 def _refuse_hooks(path: Path) -> None:

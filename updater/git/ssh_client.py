@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import paramiko
-from dulwich.client import SSHGitClient
+from dulwich.client import SSHGitClient, TraditionalGitClient
 from paramiko.hostkeys import HostKeys, InvalidHostKey
 
 from updater.git.access import Access, Address, masked
@@ -153,7 +153,24 @@ class SshLine:
 _SSH_HINTS: Final = {"git-denied": "check the private key of this repository, and that the server knows its public half"}
 
 
-class SshClient(SSHGitClient):
+class OpenPipes(TraditionalGitClient):
+    """A client that closes what it opened, also where dulwich gives up before it would."""
+
+    _pipes: tuple[Any, ...] = ()
+
+    def _connect(self, cmd: bytes, path: str | bytes, protocol_version: int | None = None) -> Any:
+        opened = super()._connect(cmd, path, protocol_version)
+        self._pipes = (*self._pipes, opened[0])
+        return opened
+
+    def close(self) -> None:
+        """Close every pipe."""
+        for pipe in self._pipes:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+class SshClient(OpenPipes, SSHGitClient):
     """One call's client over an `SshLine`; *count* is told of every command."""
 
     def __init__(self, line: SshLine, count: Callable[[], None], *, thin_packs: bool = True) -> None:

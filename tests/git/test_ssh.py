@@ -1,0 +1,180 @@
+"""SSH carries the same conversations, and a host that is not known is never trusted."""
+
+import getpass
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.git_server import BareRepository
+from tests.fakes.ssh_server import SshServer, make_key
+from tests.real.parts import free_port, require
+from updater.errors import GitDenied, GitError, GitUnavailable
+from updater.git import ssh_client
+from updater.git.access import Access
+from updater.git.ssh_client import load_key
+from updater.model.credential import Credential
+
+pytestmark = pytest.mark.real
+KINDS = ("ed25519", "ecdsa", "rsa")
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    require("ssh-keygen")
+    folder = tmp_path_factory.mktemp("keys")
+    for kind in KINDS:
+        make_key(folder / kind, kind)
+    make_key(folder / "locked", "ed25519", "open sesame")
+    make_key(folder / "stranger")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sshd(keys, tmp_path_factory):
+    program = require("sshd")
+    authorized = [keys / f"{name}.pub" for name in (*KINDS, "locked")]
+    with SshServer(tmp_path_factory.mktemp("sshd"), program, authorized) as running:
+        yield running
+
+
+@pytest.fixture
+def access(keys, sshd):
+    def make(key="ed25519", **options):
+        return Access(private_key=(keys / key).read_bytes(), **{"known_hosts": sshd.known_hosts, **options})
+
+    return make
+
+
+async def land(mirror, commit):
+    head = await mirror.look("main")
+    await mirror.fetch("main")
+    await mirror.history(head.revision)
+    return await mirror.land(base=head.revision, branch="main", expected=head.revision, commits=[commit({"x": b"1"})])
+
+
+@pytest.mark.parametrize("key", KINDS)
+async def test_every_kind_of_key_lands_over_one_connection(sshd, mirrors, repository, access, commit, key):
+    repository.commit({"second": b"2"})
+    before = sshd.connections()
+    await land(mirrors(sshd.url(repository.path), access(key)), commit)
+    assert repository.show("x") == b"1"
+    assert sshd.connections() == before + 1
+    assert mirrors.kinds == ["look", "fetch", "history", "push"]
+    repository.git("fsck", "--strict")
+
+
+async def test_a_locked_key_opens_with_its_passphrase(sshd, mirrors, repository, access):
+    mirror = mirrors(sshd.url(repository.path), access("locked", passphrase="open sesame"))
+    assert (await mirror.look("main")).revision == repository.head()
+
+
+async def test_a_server_that_ignores_the_protocol_wish_is_understood(keys, tmp_path, mirrors, repository, commit):
+    (tmp_path / "sshd").mkdir()
+    with SshServer(tmp_path / "sshd", require("sshd"), [keys / "ed25519.pub"], accepts_protocol=False) as old:
+        access = Access(private_key=(keys / "ed25519").read_bytes(), known_hosts=old.known_hosts)
+        mirror = mirrors(old.url(repository.path), access)
+        await land(mirror, commit)
+        repository.commit({"y": b"2"})
+        head = await mirror.look("main")
+        await mirror.fetch("main")
+        assert mirror.tree(head.revision).read("y") == b"2"
+
+
+async def test_a_connection_that_died_is_opened_again(keys, tmp_path, mirrors, repository):
+    (tmp_path / "sshd").mkdir()
+    server = SshServer(tmp_path / "sshd", require("sshd"), [keys / "ed25519.pub"])
+    with server:
+        access = Access(private_key=(keys / "ed25519").read_bytes(), known_hosts=server.known_hosts)
+        mirror = mirrors(server.url(repository.path), access)
+        await mirror.look("main")
+        mirror._keeper._remote._line._client.get_transport().close()
+        assert (await mirror.look("main")).revision == repository.head()
+    with pytest.raises(GitUnavailable):
+        mirror._keeper._remote._line.close()
+        await mirror.look("main")
+
+
+async def test_a_scp_like_path_starts_at_home(sshd, mirrors, access, monkeypatch, repository):
+    link = Path.home() / f"updater-test-{free_port()}.git"
+    link.symlink_to(repository.path)
+    try:
+        url = f"ssh://{getpass.getuser()}@127.0.0.1:{sshd.port}/~/{link.name}"
+        assert (await mirrors(url, access()).look("main")).revision == repository.head()
+    finally:
+        link.unlink()
+
+
+async def test_an_unknown_host_is_refused_with_its_fingerprint(sshd, keys, mirrors, repository, access, tmp_path, monkeypatch):
+    monkeypatch.setattr(ssh_client, "_SYSTEM_KNOWN_HOSTS", (tmp_path / "none",))
+    empty = tmp_path / "known_hosts"
+    empty.write_text("# nobody\n\n@cert-authority * ssh-ed25519 AAAA\nother.example.org ssh-strange AAAA\n")
+    for number, known in enumerate((b"", empty, None)):
+        with pytest.raises(GitDenied) as caught:
+            await mirrors(sshd.url(repository.path), access(known_hosts=known), name=str(number)).look("main")
+        assert caught.value.code == "host-key-unknown"
+        assert "SHA256:" in caught.value.message
+        assert "known_hosts" in caught.value.hint
+    empty.write_bytes(sshd.known_hosts)
+    assert (await mirrors(sshd.url(repository.path), access(known_hosts=empty), name="ok").look("main")).revision
+    with pytest.raises(GitDenied) as caught:
+        await mirrors(sshd.url(repository.path), access(known_hosts=tmp_path / "none"), name="no").look("main")
+    assert caught.value.code == "host-key-unknown"
+
+
+async def test_a_host_with_another_key_is_refused_with_both_fingerprints(sshd, keys, mirrors, repository, access):
+    public = (keys / "stranger.pub").read_text().split()
+    known = f"[127.0.0.1]:{sshd.port} {public[0]} {public[1]}\n".encode()
+    with pytest.raises(GitDenied) as caught:
+        await mirrors(sshd.url(repository.path), access(known_hosts=known)).look("main")
+    assert caught.value.code == "host-key-changed"
+    assert caught.value.message.count("SHA256:") == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "code"),
+    [
+        ("stranger", {}, "git-denied"),
+        ("locked", {}, "ssh-key"),
+        ("locked", {"passphrase": "wrong"}, "ssh-key"),
+        ("ed25519.pub", {}, "ssh-key"),
+        ("ed25519", {"proxy": "http://p:1"}, "git-url"),
+    ],
+)
+async def test_a_key_that_does_not_open_is_told(sshd, mirrors, repository, access, key, options, code):
+    with pytest.raises(GitError) as caught:
+        await mirrors(sshd.url(repository.path), access(key, **options)).look("main")
+    assert caught.value.code == code
+    assert caught.value.hint
+
+
+async def test_a_password_alone_is_tried_and_refused_by_this_server(sshd, mirrors, repository):
+    access = Access(credential=Credential(username="u", password="secret-word"), known_hosts=sshd.known_hosts)
+    with pytest.raises(GitDenied) as caught:
+        await mirrors(sshd.url(repository.path), access).look("main")
+    assert "secret-word" not in caught.value.message
+
+
+async def test_a_repository_that_is_not_there_is_told(sshd, mirrors, access, tmp_path):
+    with pytest.raises(GitError) as caught:
+        await mirrors(sshd.url(tmp_path / "absent.git"), access()).look("main")
+    assert caught.value.code == "git-not-found"
+
+
+async def test_nobody_listening_is_unreachable(mirrors, access):
+    with pytest.raises(GitUnavailable) as caught:
+        await mirrors(f"ssh://git@127.0.0.1:{free_port()}/x.git", access()).look("main")
+    assert caught.value.code == "git-unreachable"
+
+
+def test_a_key_that_is_none_is_refused():
+    with pytest.raises(GitDenied) as caught:
+        load_key(b"rubbish")
+    assert caught.value.code == "ssh-key"
+
+
+async def test_a_declined_push_says_why_over_ssh_too(sshd, mirrors, access, repository: BareRepository, commit):
+    repository.decline_pushes("not today")
+    with pytest.raises(GitError) as caught:
+        await land(mirrors(sshd.url(repository.path), access()), commit)
+    assert caught.value.code == "push-declined"
+    assert "not today" in caught.value.message
