@@ -71,6 +71,7 @@ class Generation:
             return await access_for(url, settings, process.keychain)
 
         process.access_for = access
+        process.ours |= {subscription.voice.email.lower() for subscription in subscriptions}
         registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=process.cache)
         git = GitWriter(
             mirror=process.mirror,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from updater.daemon.generation import Generation
-from updater.daemon.process import Process, state_of
+from updater.daemon.process import process_for
 from updater.errors import ConfigError
 from updater.reporting.logs import configure
 from updater.sources.file import load
@@ -31,7 +31,7 @@ async def opened(config: Sequence[str], *, quiet: bool = True) -> AsyncIterator[
     loaded = load([Path(path) for path in config], os.environ)
     log = loaded.settings.log
     configure(level="error" if quiet else log.level, form="console" if quiet and sys.stderr.isatty() else log.format)
-    async with Process(state_of(loaded)) as process:
+    async with process_for(loaded) as process:
         yield await Generation.start(loaded, process), loaded
 
 

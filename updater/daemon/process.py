@@ -16,7 +16,7 @@ from updater.http.client import HttpClient
 from updater.reporting.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from updater.git.access import Access
     from updater.sources.file import Loaded
@@ -25,17 +25,19 @@ if TYPE_CHECKING:
 class Process:
     """What one run of the program holds open. *state* is the folder of mirrors and cache; all of it may be deleted.
 
-    `access_for` is set by the generation in force: what a Git URL is reached with.
+    `access_for` is set by the generation in force: what a Git URL is reached with. `ours` are the addresses under which
+    we commit, of every generation so far: by them our own commits are known again.
     """
 
-    def __init__(self, state: Path, *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, state: Path, *, docker_config: str | None = None) -> None:
         self.state = state
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
-        self.keychain = Keychain(environment=environment)
+        self.keychain = Keychain(docker_configs=[Path(docker_config)] if docker_config else None)
         self.cache = Cache(state / "cache.db", say=self._cache_failed)
         self.access_for: Callable[[str], Awaitable[Access]] = _nobody
+        self.ours: set[str] = set()
         self._mirrors: dict[str, Mirror] = {}
         self._stack = AsyncExitStack()
 
@@ -54,7 +56,7 @@ class Process:
         if url not in self._mirrors:
             # the name of the folder says nothing of the URL, which may hold a user name
             folder = self.state / "mirrors" / hashlib.sha256(url.encode()).hexdigest()[:24]
-            self._mirrors[url] = Mirror(url, folder, lambda: self.access_for(url), count=self._count_git)
+            self._mirrors[url] = Mirror(url, folder, lambda: self.access_for(url), ours=self.ours, count=self._count_git)
         return self._mirrors[url]
 
     def _count_git(self, kind: str) -> None:
@@ -65,9 +67,9 @@ class Process:
         self.log.warning("cache", detail=sentence, hint="work goes on without it; what it held is asked again")
 
 
-def state_of(loaded: Loaded) -> Path:
-    """Give the folder of mirrors and cache that the settings name."""
-    return Path(loaded.settings.state).expanduser()
+def process_for(loaded: Loaded) -> Process:
+    """Build the process that the settings ask for."""
+    return Process(Path(loaded.settings.state).expanduser(), docker_config=loaded.settings.docker_config)
 
 
 async def _nobody(url: str) -> Access:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.daemon.generation import Generation
-from updater.daemon.process import Process, state_of
+from updater.daemon.process import Process, process_for
 from updater.errors import ConfigError
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
@@ -134,7 +134,7 @@ async def serve_forever(config: Sequence[str]) -> None:
     """Run the daemon until it is told to stop; raises `ConfigError` for a configuration that cannot be used."""
     loaded = load([Path(path) for path in config], os.environ)
     configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
-    async with Process(state_of(loaded)) as process:
+    async with process_for(loaded) as process:
         await Service(config, process, loaded).run()
 
 
