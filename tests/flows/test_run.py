@@ -1,0 +1,121 @@
+"""What the daemon promises, as a process of its own: it lands by the schedule, reloads, and stops in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+
+import aiohttp
+import pytest
+
+from tests.flows.fleet import add_usual, fleet
+from tests.real.parts import free_port
+
+PATIENCE = 30.0
+
+
+async def until(question, seconds: float = PATIENCE):
+    """Ask until the answer is true; gives it."""
+    async with asyncio.timeout(seconds):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                answer = question()
+                answer = await answer if asyncio.iscoroutine(answer) else answer
+                if answer:
+                    return answer
+            await asyncio.sleep(0.1)
+
+
+class Daemon:
+    """`updater run` on a configuration."""
+
+    def __init__(self, made, port):
+        self.made, self.port = made, port
+        self.lines: list[str] = []
+
+    async def __aenter__(self):
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "updater", "run", "-c", str(self.configure()), stderr=asyncio.subprocess.PIPE
+        )
+        self.reader = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_):
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+        await self.reader
+
+    def configure(self):
+        path = self.made.configure()
+        text = path.read_text().replace("listen: {metrics: null}", f'listen: {{metrics: "127.0.0.1:{self.port}"}}')
+        path.write_text(text)
+        return path
+
+    async def _read(self):
+        async for line in self.process.stderr:
+            self.lines.append(line.decode())
+
+    async def get(self, path):
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
+            return answer.status, await answer.text()
+
+    async def says(self, word):
+        await until(lambda: any(word in line for line in self.lines))
+
+    async def metric(self, line):
+        await until(lambda: self._has(line))
+
+    async def _has(self, line):
+        return line in (await self.get("/metrics"))[1]
+
+
+@pytest.fixture
+async def daemon(tmp_path):
+    async with fleet(tmp_path) as made:
+        add_usual(made)
+        async with Daemon(made, free_port()) as running:
+            await until(lambda: running.get("/readyz"))
+            yield running
+
+
+async def test_a_tag_pushed_while_it_runs_becomes_a_commit(daemon):
+    daemon.made.registry.push("o/app", "1.1.0")
+    await until(lambda: "1.1.0" in daemon.made.file("apps/app.yaml"))
+    daemon.made.registry.push("o/app", "1.2.0")
+    await until(lambda: "1.2.0" in daemon.made.file("apps/app.yaml"))
+    await daemon.metric('updater_outcomes_total{method="git",status="updated"} 2.0')
+    assert (await daemon.get("/healthz"))[0] == 200
+
+
+async def test_sigterm_ends_it_with_code_0(daemon):
+    daemon.process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        assert await daemon.process.wait() == 0
+
+
+async def test_a_changed_file_becomes_the_next_generation_without_a_restart(daemon):
+    daemon.made.subscriptions.pop()
+    daemon.configure()
+    await daemon.metric("updater_generation 2.0")
+    await daemon.metric('updater_subscriptions{source="file"} 2.0')
+    daemon.made.registry.push("o/app", "1.1.0")
+    await until(lambda: "1.1.0" in daemon.made.file("apps/app.yaml"))
+
+
+async def test_an_invalid_file_is_said_and_the_old_generation_works_on(daemon):
+    path = daemon.configure()
+    path.write_text(path.read_text().replace("semver", "semvre"))
+    daemon.process.send_signal(signal.SIGHUP)
+    await daemon.says("configuration refused")
+    await daemon.metric('updater_reloads_total{result="refused"}')
+    daemon.made.registry.push("o/app", "1.1.0")
+    await until(lambda: "1.1.0" in daemon.made.file("apps/app.yaml"))
+
+
+async def test_a_git_server_that_is_down_for_a_while_loses_nothing(daemon):
+    daemon.made.server.fail("status", times=20, status=503)
+    daemon.made.registry.push("o/app", "1.1.0")
+    await until(lambda: "1.1.0" in daemon.made.file("apps/app.yaml"))
