@@ -23,7 +23,7 @@ def code_of(data):
 @pytest.mark.parametrize(
     ("data", "code", "line"),
     [
-        pytest.param(b"a: 1\nb: [1\n", "not-yaml", 3, id="flow-not-closed"),
+        pytest.param(b"a: 1\nb: [1\n", "not-yaml", 2, id="flow-not-closed"),
         pytest.param(b"a: 1\nb: \x07\n", "not-yaml", 2, id="control-character"),
         pytest.param(b"a: 1\n\x00", "not-yaml", 2, id="nul"),
         pytest.param(b"%YAML 3.0\n---\na: 1\n", "not-yaml", 1, id="other-major-version"),

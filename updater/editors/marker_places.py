@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from updater.editors.scalars import Parsed
 
 _LINE_END: Final = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]|\Z")
-_BREAKS: Final = "\r\n\x85\u2028\u2029"
+_ODD_BREAKS: Final = "\r\x85\u2028\u2029"
 _COMMENT: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#")
 _ITEM: Final = re.compile(r"[ \t]*-[ \t]+")
 _INNER: Final = re.compile(r"(?:^|\s)(#+\s*\{.*\})\s*$")
@@ -59,7 +59,8 @@ def _lines(text: str) -> Iterator[tuple[Line, int]]:
     for match in marker_comment.NEEDLE.finditer(text):
         if match.start() < behind:
             continue
-        start = max(text.rfind(mark, 0, match.start()) for mark in _BREAKS) + 1
+        start = text.rfind("\n", 0, match.start()) + 1
+        start += max(text[start : match.start()].rfind(mark) for mark in _ODD_BREAKS) + 1
         end = _LINE_END.search(text, match.start())
         assert end is not None  # noqa: S101 - \Z always matches
         behind = end.end()

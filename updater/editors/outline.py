@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from updater.errors import EditError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
     from updater.editors.keypaths import Step
     from updater.editors.scalars import Parsed
@@ -17,21 +17,26 @@ ObjectId: TypeAlias = tuple[str, str, str, str]
 NO_OBJECT: ObjectId = ("", "", "", "")
 
 
-def entries(parsed: Parsed, mapping: int) -> Iterator[tuple[int, int]]:
-    """Yield key and value of each entry of the mapping that starts at event *mapping*."""
-    inside = parsed.children[mapping]
-    return zip(inside[::2], inside[1::2], strict=True)
-
-
 def key_text(parsed: Parsed, key: int) -> str | None:
     """Give the text of a key; None where the key is an alias or a collection."""
     event = parsed.scalar(key)
     return None if event is None else str(event.value)
 
 
-def values(parsed: Parsed, mapping: int, key: str) -> list[int]:
+def values(parsed: Parsed, mapping: int, key: str) -> Sequence[int]:
     """Give the values under *key*: one, none, or several where the key is written twice."""
-    return [value for entry, value in entries(parsed, mapping) if key_text(parsed, entry) == key]
+    return table(parsed, mapping).get(key, ())
+
+
+def table(parsed: Parsed, mapping: int) -> dict[str | None, list[int]]:
+    """Give the values of a mapping by their keys; under None those whose key is no text."""
+    found = parsed.tables.get(mapping)
+    if found is None:
+        found = parsed.tables[mapping] = {}
+        events, inside = parsed.events, parsed.children[mapping]
+        for key, value in zip(inside[::2], inside[1::2], strict=True):
+            found.setdefault(getattr(events[key], "value", None), []).append(value)
+    return found
 
 
 def is_key(parsed: Parsed, index: int) -> bool:
@@ -48,10 +53,11 @@ def path(parsed: Parsed, index: int) -> tuple[tuple[Step, ...], int]:
     """
     steps: list[Step] = []
     while (parent := parsed.parents[index]) >= 0:
-        position = parsed.children[parent].index(index)
+        inside = parsed.children[parent]
+        position = inside.index(index)
         if parsed.is_mapping(parent):
-            key = key_text(parsed, parsed.children[parent][position - 1])
-            steps.append(key if key is not None else "?")
+            key = key_text(parsed, inside[position - 1])
+            steps.append("?" if key is None else key)
             check_single(parsed, parent, key)
         else:
             steps.append(position)
@@ -61,15 +67,16 @@ def path(parsed: Parsed, index: int) -> tuple[tuple[Step, ...], int]:
 
 def check_single(parsed: Parsed, mapping: int, key: str | None) -> None:
     """Refuse a key that stands twice in one mapping; raises `EditError`."""
+    if key is None or len(table(parsed, mapping).get(key, ())) < 2:
+        return
     same = [entry for entry in parsed.children[mapping][::2] if key_text(parsed, entry) == key]
-    if len(same) > 1 and key is not None:
-        lines = ", ".join(str(parsed.line(entry)) for entry in same)
-        raise EditError(
-            f"the key {key!r} stands here {len(same)} times, on lines {lines}",
-            hint="keep one of them: which one counts depends on who reads the file",
-            code="duplicate-key",
-            line=parsed.line(same[0]),
-        )
+    lines = ", ".join(str(parsed.line(entry)) for entry in same)
+    raise EditError(
+        f"the key {key!r} stands here {len(same)} times, on lines {lines}",
+        hint="keep one of them: which one counts depends on who reads the file",
+        code="duplicate-key",
+        line=parsed.line(same[0]),
+    )
 
 
 def object_id(parsed: Parsed, index: int) -> ObjectId:
@@ -77,15 +84,15 @@ def object_id(parsed: Parsed, index: int) -> ObjectId:
     while (parent := parsed.parents[index]) >= 0:
         index = parent
         if parsed.is_mapping(index):
-            found = _object(parsed, index)
-            if (found[0] and found[1]) or parsed.parents[index] < 0:
-                return found
+            keys = table(parsed, index)
+            if parsed.parents[index] < 0 or ("kind" in keys and "apiVersion" in keys):
+                return _object(parsed, index)
     return NO_OBJECT
 
 
 def _object(parsed: Parsed, mapping: int) -> ObjectId:
-    metadata = next(iter(values(parsed, mapping, "metadata")), None)
-    inner = metadata if metadata is not None and parsed.is_mapping(metadata) else None
+    metadata = values(parsed, mapping, "metadata")
+    inner = metadata[0] if metadata and parsed.is_mapping(metadata[0]) else None
     return (
         _text(parsed, mapping, "apiVersion"),
         _text(parsed, mapping, "kind"),
@@ -95,10 +102,8 @@ def _object(parsed: Parsed, mapping: int) -> ObjectId:
 
 
 def _text(parsed: Parsed, mapping: int | None, key: str) -> str:
-    if mapping is None:
-        return ""
-    found = next(iter(values(parsed, mapping, key)), None)
-    event = None if found is None else parsed.scalar(found)
+    found = () if mapping is None else values(parsed, mapping, key)
+    event = parsed.scalar(found[0]) if found else None
     return "" if event is None else str(event.value)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -70,7 +70,8 @@ class Parsed:
     """The events of one text and who contains whom, by the index of each event.
 
     *parents* names the collection that holds an event (-1 for the root of a document), *children* the keys
-    and values or the items of a collection in order, with -1 for the roots of all documents.
+    and values or the items of a collection in order, with -1 for the roots of all documents. *tables* is room
+    for what `outline` finds out about a mapping once.
     """
 
     text: str
@@ -78,6 +79,7 @@ class Parsed:
     events: list[Any]
     parents: list[int]
     children: dict[int, list[int]]
+    tables: dict[int, dict[str | None, list[int]]] = field(default_factory=dict)
 
     def scalar(self, index: int) -> ScalarEvent | None:
         """Give the scalar at *index*, None where another event stands there."""
@@ -201,7 +203,8 @@ def _events(text: str, path: str) -> list[Any]:
 
 def _no_yaml(problem: str, text: str, path: str, line: int | None) -> EditError:
     hint = "a Helm template cannot be edited: mark the value in values.yaml" if "{{" in text else "correct the file"
-    return EditError(f"the file is not YAML: {problem}", hint=hint, code="not-yaml", path=path, line=line)
+    last = max(text.count("\n") + (not text.endswith("\n")), 1)  # an open end is reported behind the last line
+    return EditError(f"the file is not YAML: {problem}", hint=hint, code="not-yaml", path=path, line=min(line or 1, last))
 
 
 def replacement(parsed: Parsed, index: int, value: str, path: str) -> Splice:
