@@ -1,0 +1,259 @@
+"""`updater check` says which tag of one image would win, and why each other lost."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from updater.cli.check_output import show
+from updater.cli.main import run_cli
+from updater.engine.choose import Request, choose, drive
+from updater.errors import RegistryUnavailable
+from updater.model.candidate import Candidate
+from updater.model.image import parse_name, parse_platform
+from updater.policies import build_filter
+from updater.policies.semver import build
+
+IMAGE = "ghcr.io/myorg/app"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def tags_file(tmp_path):
+    path = tmp_path / "tags"
+    path.write_text("1.0.0\n1.1.0\n1.2.0-rc.1\n2.0.0\nlatest\n")
+    return str(path)
+
+
+def run(capsys, *arguments):
+    code = run_cli(["check", *arguments])
+    return code, *capsys.readouterr()
+
+
+def test_the_page_of_policies_shows_what_is_printed(tmp_path, capsys):
+    page = (ROOT / "docs" / "reference" / "policies.md").read_text()
+    shown = re.search(r"```console\n\$ printf '(.*?)' \| updater check (.*?) --tags-file -\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "tags").write_text(shown[1].replace("\\n", "\n"))
+    arguments = [part.strip("'") for part in shown[2].split()]
+    assert run(capsys, *arguments, "--tags-file", str(tmp_path / "tags")) == (0, shown[3], "")
+
+
+def test_the_winner_stands_first_and_the_losers_in_a_table(tags_file, capsys):
+    code, out, _ = run(capsys, IMAGE, "--range", "^1", "--current", "1.0.0", "--tags-file", tags_file)
+    assert code == 0
+    assert out.splitlines() == [
+        "updated: 1.1.0 is the highest version in the range ^1; 1.0.0 is written",
+        "",
+        "TAG         CODE           WHY",
+        "1.0.0       outranked      1.0.0 comes after 1.1.0",
+        "1.2.0-rc.1  prerelease     1.2.0-rc.1 is a pre-release, and the range ^1 names none",
+        "2.0.0       range          2.0.0 is outside the range ^1",
+        "latest      not-a-version  latest is not a version",
+    ]
+
+
+def test_json_says_the_same_with_every_sentence(tags_file, capsys):
+    code, out, _ = run(capsys, f"{IMAGE}:1.1.0", "--range", "^1", "--tags-file", tags_file, "-o", "json")
+    answer = json.loads(out)
+    assert (code, answer["status"], answer["tag"], answer["held_tag"], answer["error"]) == (0, "unchanged", "1.1.0", None, None)
+    assert (answer["image"], answer["code"]) == (f"{IMAGE}:1.1.0", None)
+    assert answer["rejected"] == {"1.0.0": "outranked", "1.2.0-rc.1": "prerelease", "2.0.0": "range", "latest": "not-a-version"}
+    assert answer["reasons"]["latest"] == "latest is not a version"
+
+
+@pytest.mark.parametrize(
+    ("options", "tag", "held"),
+    [
+        (["--range", "~1.0"], "1.0.0", None),
+        (["--prerelease", "--range", "^1"], "1.2.0-rc.1", None),
+        (["--policy", "name"], "latest", None),
+        (["--policy", "name", "--order", "desc"], "1.0.0", None),
+        (["--policy", "number"], None, None),
+        (["--policy", "number", "--allow", r"^1\.(\d)", "--extract", "$1"], "1.2.0-rc.1", None),
+        (["--policy", "digest", "--range", "latest"], "latest", None),
+        (["--policy", "pep440"], "2.0.0", None),
+        (["--policy", "latest"], None, None),
+        (["--ignore", "2*", "--ignore", "regexp:rc"], "1.1.0", None),
+        (["--platform", "linux/amd64"], None, None),
+        (["--current", "3.0.0"], None, "2.0.0"),
+        (["--current", "3.0.0", "--allow-downgrade"], "2.0.0", None),
+        (["--current", "1.0.0-slim"], None, None),
+        (["--current", "1.0.0-slim", "--variant", "any"], "2.0.0", None),
+    ],
+)
+def test_every_option_does_what_its_key_does(options, tag, held, tags_file, capsys):
+    code, out, err = run(capsys, IMAGE, *options, "--tags-file", tags_file, "-o", "json")
+    answer = json.loads(out)
+    assert (code, answer["tag"], answer["held_tag"], err) == (0, tag, held, "")
+
+
+def test_digest_follows_the_tag_of_the_image(tags_file, capsys):
+    code, out, _ = run(capsys, f"{IMAGE}:latest", "--policy", "digest", "--tags-file", tags_file)
+    assert (code, out.split(";")[0].splitlines()[0]) == (
+        0,
+        "unchanged: latest is the tag that is followed, and is what is written",
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf1.0.0\r\n\r\n  2.0.0  \r\n",
+        b'["1.0.0", {"tag": "2.0.0", "created": "2025-01-01T00:00:00Z"}]',
+        b'\n {"name": "myorg/app", "tags": ["2.0.0", "1.0.0"]}',
+    ],
+)
+def test_tags_come_one_a_line_or_as_json(content, tmp_path, capsys):
+    (tmp_path / "tags").write_bytes(content)
+    assert json.loads(run(capsys, IMAGE, "--tags-file", str(tmp_path / "tags"), "-o", "json")[1])["tag"] == "2.0.0"
+
+
+def test_tags_come_from_standard_input(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"1.0.0\n")))
+    assert run(capsys, IMAGE, "--tags-file", "-")[1].startswith("updated: 1.0.0 is")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe1", "the file of tags is not UTF-8"),
+        (b'{"tags": ', "not JSON"),
+        (b'{"tag": "1.0.0"}', "the JSON holds no list of tags"),
+        (b"[1]", "neither a text nor an object"),
+        (None, "the file of tags cannot be read: No such file or directory"),
+    ],
+)
+def test_a_file_that_holds_no_tags_is_a_wrong_option(content, said, tmp_path, capsys):
+    path = tmp_path / "tags"
+    if content is not None:
+        path.write_bytes(content)
+    code, out, err = run(capsys, IMAGE, "--tags-file", str(path))
+    assert (code, out) == (2, "")
+    assert said in err
+    assert str(path) in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([IMAGE, "--policy", "sember"], "hint: did you mean 'semver'?"),
+        ([IMAGE, "--range", "==1"], "hint: write one ="),
+        ([IMAGE, "--allow", "("], "is not a regular expression"),
+        ([IMAGE, "--order", "asc"], "the policy semver has no option 'order'"),
+        ([IMAGE, "--policy", "digest"], "has no tag to follow"),
+        ([IMAGE, "--platform", "amd64"], "'amd64' is not a platform"),
+        ([IMAGE, "--current", "1.0.0@sha256:12"], "is not a sha256 digest"),
+        (["UPPER/case!"], "is not an image reference"),
+        ([], "IMAGE is missing"),
+        (["--batch", "--allow", "x"], "--batch stands alone: each line says its own allow"),
+        (["--batch", IMAGE], "--batch stands alone: each line says its own image"),
+    ],
+)
+def test_a_wrong_option_is_said_before_anything_is_read(arguments, said, capsys):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_a_terminal_cannot_be_moved_by_a_tag(tmp_path, capsys):
+    (tmp_path / "tags").write_text('["\\u001b[2J", "\\ud800", "1.0.0"]')
+    code, out, _ = run(capsys, IMAGE, "--tags-file", str(tmp_path / "tags"))
+    assert code == 0
+    assert "\\x1b[2J" in out
+    assert "\\ud800" in out
+    assert "\x1b" not in out
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_on_a_terminal_a_table_is_drawn_and_no_color_is_heard(is_plain, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if is_plain:
+        monkeypatch.setenv("NO_COLOR", "1")
+    candidates = {tag: Candidate(tag=tag) for tag in ("1.0.0", "[red]x")}
+    selection = drive(choose(Request(candidates=candidates, policy=build({}), name_filter=build_filter())), lambda _: None)
+    terminal = Terminal()
+    show(selection, terminal)
+    drawn = terminal.getvalue()
+    assert "[red]x" in drawn
+    assert ("\x1b[32m" in drawn or "\x1b[1;32m" in drawn) is not is_plain
+    lonely = Terminal()
+    show(drive(choose(Request(candidates={}, policy=build({}), name_filter=build_filter())), lambda _: None), lonely)
+    assert "there is no tag" in lonely.getvalue()
+
+
+class Listing:
+    """What the daemon hands over for one image: candidates, answers, an end."""
+
+    def __init__(self, *tags):
+        self.candidates = {tag: Candidate(tag=tag) for tag in tags}
+        self.asked = []
+        self.is_closed = False
+
+    async def answer(self, ask):
+        self.asked.append((ask.candidate.tag, *ask.facts))
+        return Candidate(tag=ask.candidate.tag, platforms=(parse_platform("linux/amd64"),))
+
+    async def close(self):
+        self.is_closed = True
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """Stand in for the daemon, which alone knows how to reach a registry."""
+    listing = Listing("1.0.0", "2.0.0")
+    listing.calls = []
+
+    async def candidates_from_registry(image, config):
+        listing.calls.append((image, config))
+        if image.path == "down/app":
+            raise RegistryUnavailable("the registry does not answer", hint="try again later")
+        return listing
+
+    module = types.ModuleType("updater.daemon")
+    module.candidates_from_registry = candidates_from_registry
+    monkeypatch.setitem(sys.modules, "updater.daemon", module)
+    return listing
+
+
+def test_without_a_file_the_registry_is_asked_and_its_facts_as_needed(registry, capsys):
+    code, out, _ = run(capsys, IMAGE, "--platform", "linux/amd64", "-c", "one.yaml")
+    assert (code, out.splitlines()[0]) == (0, "updated: 2.0.0 is the highest version in the range *")
+    assert registry.calls == [(parse_name(IMAGE), ("one.yaml",))]
+    assert registry.asked == [("2.0.0", "platforms")]
+    assert registry.is_closed
+
+
+def test_a_registry_that_does_not_answer_is_a_failure(registry, capsys):
+    code, out, err = run(capsys, "ghcr.io/down/app")
+    assert (code, out) == (1, "")
+    assert err == "error: the registry does not answer\nhint: try again later\n"
+    code, out, err = run(capsys, "ghcr.io/down/app", "-o", "json")
+    answer = json.loads(out)
+    assert (code, answer["status"], answer["error"]["code"]) == (1, "failed", "registry-unavailable")
+    assert err.startswith("error: the registry does not answer")
+
+
+def test_tags_from_a_file_need_no_registry_no_configuration_and_few_imports(tags_file):
+    """What is imported is counted, as seconds depend on the machine."""
+    script = (
+        "import sys; from updater.cli.main import run_cli; code = run_cli(sys.argv[1:]);"
+        "heavy = {'aiohttp', 'asyncio', 'pydantic', 'yaml', 'ruamel', 're2', 'packaging', 'rich', 'dulwich'};"
+        "heavy |= {'updater.settings', 'updater.daemon'};"
+        "print(sorted(heavy & set(sys.modules)), code)"
+    )
+    arguments = ["check", IMAGE, "--tags-file", tags_file]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "[] 0"

@@ -1,0 +1,65 @@
+"""How the tests of policies choose: plain texts in, a selection out, facts from a map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from updater.engine.choose import Memory, Request, choose, drive
+from updater.model.candidate import Candidate
+from updater.model.image import parse_platform
+from updater.model.subscription import Variant
+from updater.policies import build, build_filter, filter_from, spec_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from updater.model.candidate import Ask
+    from updater.model.selection import Selection
+
+
+def listing(tags: Iterable[str | Candidate]) -> dict[str, Candidate]:
+    candidates = [Candidate(tag=tag) if isinstance(tag, str) else tag for tag in tags]
+    return {candidate.tag: candidate for candidate in candidates}
+
+
+def request(
+    policy: Mapping[str, Any], tags: Iterable[str | Candidate], current: str | None = None, *, filter_: Any = None, **rules: Any
+) -> Request:
+    rules["platforms"] = tuple(parse_platform(text) for text in rules.pop("platforms", ()))
+    rules["variant"] = Variant(rules.pop("variant", "lock"))
+    return Request(
+        candidates=listing(tags),
+        policy=build(spec_from(policy)),
+        name_filter=build_filter(filter_from(filter_)),
+        current=current,
+        **rules,
+    )
+
+
+def selected(
+    policy: Mapping[str, Any],
+    tags: Iterable[str | Candidate],
+    current: str | None = None,
+    *,
+    known: Mapping[str, Candidate] | None = None,
+    asked: list[Ask] | None = None,
+    memory: Memory | None = None,
+    **rules: Any,
+) -> Selection:
+    """Choose, answering from *known*; what was asked is appended to *asked*."""
+
+    def answer(ask: Ask) -> Candidate | None:
+        if asked is not None:
+            asked.append(ask)
+        return (known or {}).get(ask.candidate.tag)
+
+    return drive(choose(request(policy, tags, current, **rules), memory), answer)
+
+
+def winner(*arguments: Any, **rules: Any) -> str | None:
+    selection = selected(*arguments, **rules)
+    return selection.chosen.tag if selection.chosen else None
+
+
+def codes(selection: Selection) -> dict[str, str]:
+    return {tag: str(rejection.code) for tag, rejection in selection.rejections.items()}
