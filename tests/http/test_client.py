@@ -456,3 +456,10 @@ def test_the_client_costs_no_import_of_aiohttp_before_its_first_request():
         "import sys, updater.http.client, updater.registry.client, updater.credentials.keychain; print('aiohttp' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+async def test_a_proxy_may_want_user_and_password(http, server):
+    proxy = f"http://user:word@127.0.0.1:{server.port}"
+    request = Request(url="http://registry.example.com/v2/", connection=Connection(proxy=proxy))
+    assert (await http.send(request)).status == 200
+    assert server.asked[0].headers["Proxy-Authorization"] == "Basic dXNlcjp3b3Jk"

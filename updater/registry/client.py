@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from updater.registry.config import RegistryEntry
 
 MOST_RECENT: Final = 2048
+MOST_PLACES: Final = 16_384
 _MAYBE_NO_HEAD: Final = frozenset({400, 404, 405, 406, 501})
 _CLOCK_ERROR: Final = timedelta(days=1)
 
@@ -61,6 +62,7 @@ class RegistryClient:
         self._facts = facts
         self._caps = caps or Caps()
         self._flights = Flights()
+        self._places: dict[tuple[ImageName, CredentialRef | None], Place] = {}
         self._recent: OrderedDict[Digest, Description] = OrderedDict()
 
     async def tags(self, image: ImageName, credential: CredentialRef | None = None) -> TagList:
@@ -86,8 +88,14 @@ class RegistryClient:
         return known
 
     def _place(self, image: ImageName, credential: CredentialRef | None) -> Place:
-        endpoint = self._table.locate(image)
-        return Place(image, endpoint, credential or endpoint.entry.credentials)
+        """Look the image's place up once, not for each of its tags."""
+        place = self._places.get((image, credential))
+        if place is None:
+            if len(self._places) >= MOST_PLACES:
+                self._places.clear()
+            endpoint = self._table.locate(image)
+            place = self._places[image, credential] = Place(image, endpoint, credential or endpoint.entry.credentials)
+        return place
 
     async def _list(self, place: Place) -> TagList:
         walk = walking(place.url("tags", "list"), what=str(place.image), caps=self._caps)

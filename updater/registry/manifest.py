@@ -33,6 +33,7 @@ DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 ACCEPT: Final = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
 
 MOST_BYTES: Final = 8 * 1024 * 1024
+_HASHES: Final = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
 _INDEXES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
 _MANIFESTS: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 _CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
@@ -100,11 +101,12 @@ class Image:
 
 def check_digest(body: bytes, expected: Digest, *, what: str) -> None:
     """Prove *body* by its digest; raises `RegistryProtocolError`."""
-    if expected.algorithm not in {"sha256", "sha512"}:
+    make = _HASHES.get(expected.algorithm)
+    if make is None:
         raise RegistryProtocolError(
             f"{what}: digests by {expected.algorithm[:20]} cannot be checked here", hint="use sha256", code="digest-algorithm"
         )
-    if hashlib.new(expected.algorithm, body).hexdigest() != expected.encoded:
+    if make(body).hexdigest() != expected.encoded:
         raise RegistryProtocolError(
             f"{what}: what came back does not have the digest {expected}",
             hint="the registry or a proxy in between altered it; nothing of it is used",
