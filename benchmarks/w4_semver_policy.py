@@ -56,7 +56,7 @@ def measure(count: int, range_: str, current: str | None) -> None:
     policy, name_filter = build(PolicySpec("semver", {"range": range_})), build_filter()
     listed = tags(count)
     before = {tag: Candidate(tag=tag) for tag in listed}
-    after = {**before, "29.61.0": Candidate(tag="29.61.0")}
+    after = {tag: before.get(tag) or Candidate(tag=tag) for tag in sorted([*listed, "29.61.0"])}
 
     def select(candidates: dict[str, Candidate], memory: Memory) -> None:
         drive(

@@ -14,7 +14,7 @@ from updater.errors import PolicyError
 from updater.model.candidate import Candidate, Rank
 from updater.policies import build_filter
 from updater.policies.base import Policy
-from updater.policies.ranking import Judge, Ranker, rank_all
+from updater.policies.ranking import Judge, Ranker, _added, rank_all
 
 DAY = datetime(2025, 1, 1, tzinfo=UTC)
 TAGS = st.sampled_from(
@@ -114,6 +114,12 @@ def test_a_listing_that_did_not_change_costs_nothing():
     ranker.refresh({**base, "1.0.9": Candidate(tag="1.0.9")})
     ranker.refresh({tag: base[tag] for tag in base if tag != "1.0.1"})
     assert [len(tags) for tags in judged] == [8, 1, 7]
+
+
+@given(st.lists(st.integers(0, 12), unique=True), st.lists(st.integers(0, 12), unique=True))
+def test_the_new_tags_of_a_listing_are_found_wherever_they_stand(before, after):
+    old, new = listing(map(str, before)), listing(map(str, after))
+    assert sorted(_added(old, new)) == sorted(new.keys() - old.keys())
 
 
 def test_one_memory_serves_a_few_written_variants():

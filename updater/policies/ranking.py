@@ -105,7 +105,7 @@ class Ranker:
         if not self.judge.policy.is_by_name or 2 * len(before) < len(candidates):
             self._restart()
             return
-        added = [tag for tag in candidates if tag not in before]
+        added = _added(before, candidates)
         if len(candidates) != len(before) + len(added):
             self._best = [tag for tag in self._best if tag in candidates]
         if self._best:
@@ -136,6 +136,23 @@ class Ranker:
             self._best += [tag for order, tag in pairs if order == top]
         except TypeError as error:
             raise _incomparable(self.judge) from error
+
+
+def _added(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> list[str]:
+    """Find the tags that are new; what both listings begin with, nearly all of them, is passed over by comparing slices."""
+    old, new = list(before), list(after)
+    start, end = 0, min(len(old), len(new))
+    while start < end:
+        middle = (start + end + 1) // 2
+        if old[start:middle] == new[start:middle]:
+            start = middle
+        else:
+            end = middle - 1
+    shift = len(new) - len(old)
+    stop = len(new)
+    if shift > 0 and old[start:] == new[start + shift :]:
+        stop = start + shift  # only an insertion
+    return [tag for tag in new[start:stop] if tag not in before]
 
 
 def rank_all(judge: Judge, candidates: Mapping[str, Candidate], written: str | None) -> list[str]:
