@@ -8,10 +8,11 @@ from importlib import metadata
 import pytest
 
 from tests.editors.parts import DIGEST, edit_all, edit_markers, wishes_for
-from updater.editors import EDITORS, keypaths, make_editor, make_editors
+from updater.editors import EDITORS, keypaths, make_editor, make_editors, plans, scalars
 from updater.editors.helm import HelmEditor, set_values
 from updater.editors.kustomize import KustomizeEditor
 from updater.editors.marker import MarkerEditor
+from updater.editors.plans import Plan
 from updater.errors import ConfigError, EditError
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
@@ -313,7 +314,6 @@ def test_paths_are_shown_as_they_are_read():
     for steps in [("a", 0, "b"), ("a.b", "c d", '"'), (0, 1), ("---", "a=b"), ("",)]:
         assert keypaths.parse(keypaths.show(steps)) == steps
     assert keypaths.show(()) == "."
-    assert keypaths.show((0,), 2) == "---[2][0]"
 
 
 def test_a_key_ends_at_the_first_sign_outside_quotes_and_brackets():
@@ -365,3 +365,80 @@ def test_errors_of_the_yaml_library_never_leave():
         assert HelmEditor().read("a.yaml", data, wish.locator).problems
         with pytest.raises(EditError):
             keypaths.parse("[")
+
+
+def test_plans_that_fail_together_are_proved_one_by_one():
+    parsed = scalars.parse(b"a: x\nb: y\n", "a.yaml")
+    at = {event.value: index for index, event in enumerate(parsed.events) if hasattr(event, "value")}
+    good = Plan(line=1, steps=((scalars.replacement(parsed, at["x"], "z", "a.yaml"), None),))
+    bad = Plan(line=2, steps=((scalars.Splice(start=8, end=9, text="q\nc: d", at=at["y"], value="q"), None),))
+    edit = plans.write("a.yaml", b"a: x\nb: y\n", parsed, [bad, good], [])
+    assert edit.after == b"a: z\nb: y\n"
+    assert [(problem.code, problem.line) for problem in edit.refused] == [("unproved", 2)]
+    edit = plans.write("a.yaml", b"a: x\nb: y\n", parsed, [bad], [])
+    assert (edit.after, [problem.code for problem in edit.refused]) == (b"a: x\nb: y\n", ["unproved"])
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "said"),
+    [
+        ("IMAGE= #", "", "empty-value"),
+        ('TAG="" #', ":tag", "empty-value"),
+        ("FROM a/b #", ":tag", "empty-value"),
+        ("X = 1 2 #", ":tag", "ambiguous"),
+        ("x #", ":digest", "empty-value"),
+        ("ENV T 1", ":tag", "marker-syntax"),
+    ],
+)
+def test_a_line_of_a_text_that_names_no_single_value_is_said(line, kind, said):
+    text = f'{line} {{"$imagepolicy": "ns:a{kind}"}}\n'
+    found = MarkerEditor(("D",)).read("D", text.encode())
+    assert found.readings == ()
+    assert [problem.code for problem in found.problems] == [said]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "value"),
+    [
+        ("FROM ghcr.io/o/app #", "", "ghcr.io/o/app"),
+        ("FROM ghcr.io/o/app:1 #", ":name", "ghcr.io/o/app"),
+        ("FROM ghcr.io/o/app:1 AS x #", ":tag", "1"),
+        ("version := '1.2' --", ":tag", "1.2"),
+        ("name = nginx ;", ":name", "nginx"),
+        (f"d = {DIGEST} //", ":digest", DIGEST),
+        ("\tENV T 1 #", ":tag", "1"),
+        ("IMG ?= a:1 #", "", "a:1"),
+    ],
+)
+def test_the_one_value_of_a_line_is_found_by_its_form(line, kind, value):
+    text = f'{line} {{"$imagepolicy": "ns:a{kind}"}}\n'
+    readings = MarkerEditor(("D",)).read("D", text.encode(), Locator(name="ns:a")).readings
+    assert [reading.parts[0].text for reading in readings] == [value]
+
+
+@pytest.mark.parametrize(
+    "comment", ['# {"$ref": "#/definitions/io.k8s.cli.setters.x"}', "# $imagepolicy", '// {"a": "$imagepolicy"}']
+)
+def test_comments_of_others_in_a_text_are_none_of_ours(comment):
+    found = MarkerEditor(("D",)).read("D", f"FROM x:1 {comment}\n".encode())
+    assert (found.readings, found.problems) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("{kind: K, images: []}", "{kind: K, images: [{name: x, newTag: v2}]}"),
+        ("{kind: K, images: null}", "{kind: K, images: [{name: x, newTag: v2}]}"),
+        ("{kind: K, images: }", "{kind: K, images: [{name: x, newTag: v2}]}"),
+        ("kind: K\nimages:\n  []\n", "kind: K\nimages:\n  [{name: x, newTag: v2}]\n"),
+        ("images: [{newTag: v1, name: x}]\n", "images: [{newTag: v2, name: x}]\n"),
+        (f"images: [{{digest: {DIGEST}, name: x}}]\n", "images: [{name: x, newTag: v2}]\n"),
+        (f"images:\n- name: x\n  digest: {DIGEST}", "images:\n- name: x\n  newTag: v2"),
+        (f"images:\r\n- name: x\r\n  digest: {DIGEST}", "images:\r\n- name: x\r\n  newTag: v2"),
+        ("images:\n-\n  name: y\n", "images:\n-\n  name: y\n- name: x\n  newTag: v2\n"),
+        ("images: &i\n  - &y {name: y}\n", "images: &i\n  - &y {name: y}\n  - name: x\n    newTag: v2\n"),
+    ],
+)
+def test_every_shape_of_images_takes_an_entry(text, after):
+    edit, problems = edit_all(KustomizeEditor(), "kustomization.yaml", text, (Locator(name="x"), "x:v2"))
+    assert (edit.after.decode(), problems) == (after, [])

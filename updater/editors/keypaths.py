@@ -28,15 +28,20 @@ class Literal(str):
     __slots__ = ()
 
 
-def show(steps: Sequence[Step], document: int = 0) -> str:
+def show(steps: Sequence[Step]) -> str:
     """Write a path as people and `parse` read it."""
-    shown = f"---[{document}]" if document else ""
+    shown = ""
     for step in steps:
-        if isinstance(step, int):
-            shown += f"[{step}]"
-        else:
-            shown += ("." if shown else "") + (step if _BARE.fullmatch(step) else json.dumps(step, ensure_ascii=False))
+        shown = below(shown, step)
     return shown or "."
+
+
+def below(path: str, step: Step) -> str:
+    """Write the path that is one step longer; *path* is "" for the root."""
+    if isinstance(step, int):
+        return f"{path}[{step}]"
+    key = step if _BARE.fullmatch(step) else json.dumps(step, ensure_ascii=False)
+    return f"{path}.{key}" if path else key
 
 
 def parse(text: str) -> tuple[Step, ...]:

@@ -115,7 +115,7 @@ def list_filled(parsed: Parsed, key: int, value: int, item: Mapping[str, str]) -
     rest = parsed.text[end : line_end(parsed, end)]
     drops = 0 if is_list else 1
     if parsed.is_flow(mapping) or "\n" in parsed.text[start:end]:
-        text = f"{'' if parsed.text[start:end].endswith((' ', ']')) else ' '}[{_flow(item)}]"
+        text = f"{'' if parsed.text[: parsed.span(value)[0]].endswith(' ') else ' '}[{_flow(item)}]"
         if is_list:
             inner = parsed.span(value)[1]
             return Splice(start=inner, end=inner, text=_flow(item), at=at, adds=adds)

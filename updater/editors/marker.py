@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from updater.editors import keypaths, marker_comment, marker_places, marker_text, outline, plans, references, scalars
+from updater.editors import marker_comment, marker_places, marker_text, outline, plans, references, scalars
 from updater.editors.base import Found
 from updater.editors.plans import Plan
 from updater.errors import EditError
@@ -136,10 +136,10 @@ _remembered = lru_cache(maxsize=2)(_fresh)
 def _add(places: dict[tuple[int, str, int], Place], parsed: Parsed, found: Marked, path: str) -> None:
     """Add a marked scalar, to the place of its siblings where they hold other parts of the same image."""
     marker, index = found
-    steps, document = outline.path(parsed, index)
+    where = outline.where(parsed, index)
     event = parsed.events[index]
     text = "" if not event.style and event.value in {"~", "null", "Null", "NULL"} else str(event.value).strip()
-    part = Part(kind=marker.kind, line=parsed.line(index), where=keypaths.show(steps, document), text=text)
+    part = Part(kind=marker.kind, line=parsed.line(index), where=where, text=text)
     parent = parsed.parents[index]
     group = parent if marker.kind is not PartKind.REFERENCE and parent >= 0 and parsed.is_mapping(parent) else -index - 2
     number = 0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from updater.editors.scalars import Parsed
 
 _LINE_END: Final = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]|\Z")
-_ODD_BREAKS: Final = "\r\x85\u2028\u2029"
+_ODD_BREAK: Final = re.compile(r"[\r\x85\u2028\u2029]")
 _COMMENT: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#")
 _ITEM: Final = re.compile(r"[ \t]*-[ \t]+")
 _INNER: Final = re.compile(r"(?:^|\s)(#+\s*\{.*\})\s*$")
@@ -60,7 +60,9 @@ def _lines(text: str) -> Iterator[tuple[Line, int]]:
         if match.start() < behind:
             continue
         start = text.rfind("\n", 0, match.start()) + 1
-        start += max(text[start : match.start()].rfind(mark) for mark in _ODD_BREAKS) + 1
+        odd = _ODD_BREAK.search(text, start, match.start())
+        while odd is not None:
+            start, odd = odd.end(), _ODD_BREAK.search(text, odd.end(), match.start())
         end = _LINE_END.search(text, match.start())
         assert end is not None  # noqa: S101 - \Z always matches
         behind = end.end()

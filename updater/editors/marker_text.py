@@ -150,6 +150,8 @@ def _value(kind: PartKind, code: str) -> tuple[int, int]:
     references_found = _references(code)
     if kind is PartKind.REFERENCE:
         return _only(references_found, code, "image reference")
+    if len(references_found) == 1 and _is_full(code[slice(*references_found[0])]):
+        return _part(kind, code, references_found[0])
     assigned = _assigned(code)
     fitting = [span for span in assigned if span not in references_found and _fits(kind, code[slice(*span)])]
     if len(assigned) > 1 and kind is PartKind.TAG:
@@ -179,6 +181,11 @@ def _references(code: str) -> list[tuple[int, int]]:
         elif "/" in text:
             bare.append(span)
     return full or bare
+
+
+def _is_full(text: str) -> bool:
+    said = references.split(text)
+    return bool(said.tag or said.digest)
 
 
 def _assigned(code: str) -> list[tuple[int, int]]:

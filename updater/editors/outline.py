@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from updater.editors import keypaths
 from updater.errors import EditError
 
 if TYPE_CHECKING:
@@ -45,24 +46,34 @@ def is_key(parsed: Parsed, index: int) -> bool:
     return parent >= 0 and parsed.is_mapping(parent) and parsed.children[parent].index(index) % 2 == 0
 
 
-def path(parsed: Parsed, index: int) -> tuple[tuple[Step, ...], int]:
-    """Give the keys and list indexes that lead to a value, and the number of its document.
+def where(parsed: Parsed, index: int) -> str:
+    """Give the key path of a value, as `keypaths` writes it.
 
     Raises `EditError` with code ``duplicate-key`` where a key on the way is written twice: which one counts
     depends on who reads the file.
     """
-    steps: list[Step] = []
-    while (parent := parsed.parents[index]) >= 0:
+    return _where(parsed, index) or "."
+
+
+def _where(parsed: Parsed, index: int) -> str:
+    known = parsed.paths.get(index)
+    if known is not None:
+        return known
+    parent = parsed.parents[index]
+    if parent < 0:
+        document = parsed.children[-1].index(index)
+        path = f"---[{document}]" if document else ""
+    else:
         inside = parsed.children[parent]
         position = inside.index(index)
+        step: Step = position
         if parsed.is_mapping(parent):
             key = key_text(parsed, inside[position - 1])
-            steps.append("?" if key is None else key)
             check_single(parsed, parent, key)
-        else:
-            steps.append(position)
-        index = parent
-    return tuple(reversed(steps)), parsed.children[-1].index(index)
+            step = "?" if key is None else key
+        path = keypaths.below(_where(parsed, parent), step)
+    parsed.paths[index] = path
+    return path
 
 
 def check_single(parsed: Parsed, mapping: int, key: str | None) -> None:
@@ -81,13 +92,15 @@ def check_single(parsed: Parsed, mapping: int, key: str | None) -> None:
 
 def object_id(parsed: Parsed, index: int) -> ObjectId:
     """Give apiVersion, kind, namespace and name of the nearest object around an event, "" for what it lacks."""
-    while (parent := parsed.parents[index]) >= 0:
-        index = parent
-        if parsed.is_mapping(index):
-            keys = table(parsed, index)
-            if parsed.parents[index] < 0 or ("kind" in keys and "apiVersion" in keys):
-                return _object(parsed, index)
-    return NO_OBJECT
+    parent = parsed.parents[index]
+    if parent < 0:
+        return NO_OBJECT
+    found = parsed.objects.get(parent)
+    if found is None:
+        keys = table(parsed, parent) if parsed.is_mapping(parent) else {}
+        is_object = bool(keys) and (parsed.parents[parent] < 0 or ("kind" in keys and "apiVersion" in keys))
+        found = parsed.objects[parent] = _object(parsed, parent) if is_object else object_id(parsed, parent)
+    return found
 
 
 def _object(parsed: Parsed, mapping: int) -> ObjectId:

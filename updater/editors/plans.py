@@ -68,7 +68,7 @@ def write(path: str, data: bytes, parsed: Parsed, plans: Sequence[Plan], refused
         after = scalars.apply(parsed, [splice for planned in plans for splice in planned.splices], path)
     except EditError as error:
         if len(plans) == 1:
-            return unchanged(path, data, (*refused, problem(error, path, plans[0].line)))
+            return unchanged(path, data, (*refused, _unproved(error, path, plans[0])))
         return _write_proved(path, data, parsed, plans, refused)
     return Edit(path=path, before=data, after=after, changes=_changes(parsed, plans), refused=tuple(refused))
 
@@ -86,8 +86,13 @@ def _write_proved(path: str, data: bytes, parsed: Parsed, plans: Sequence[Plan],
             scalars.apply(parsed, [splice for item in (*kept, planned) for splice in item.splices], path)
             kept.append(planned)
         except EditError as error:
-            failed.append(problem(error, path, planned.line))
+            failed.append(_unproved(error, path, planned))
     return write(path, data, parsed, kept, failed)
+
+
+def _unproved(error: EditError, path: str, planned: Plan) -> Problem:
+    """Say what could not be proved at the line of the place, not of the result that nobody sees."""
+    return Problem(path=path, line=planned.line or error.line, code=error.code, message=error.message, hint=error.hint)
 
 
 def joined(before: list[Plan], planned: Plan, path: str) -> list[Plan]:
