@@ -84,7 +84,13 @@ async def ours(client: RegistryClient, host: str, images: int) -> None:
             digests = await asyncio.gather(*(client.digest(image, tag) for tag in listed.tags))
             await asyncio.gather(*(client.describe(image, digest) for digest in digests))
 
-    await asyncio.gather(*(one(number) for number in range(images)))
+    queue = iter(range(images))
+
+    async def work() -> None:
+        for number in queue:
+            await one(number)
+
+    await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
 
 
 async def bare(requests: list[tuple[str, str]]) -> None:

@@ -71,7 +71,7 @@ class Keychain:
         where the reference leads nowhere, and whatever the reader of Secrets raises.
         """
         if ref is None:
-            return await self._of_this_user(image)
+            return await self._of_this_user(image) if self._files else ()
         content = await self._content(ref, lifetime or DEFAULT_LIFETIME)
         if isinstance(content, Credential):
             return (content,)

@@ -129,11 +129,11 @@ class HttpClient:
             if wait > 0:
                 await self._sleep(wait)
                 host.wait(self._clock())
-            return await self._exchange(request, host, f"{origin[1]}:{origin[2]}")
+            return await self._exchange(request, host)
         finally:
             gate.leave()
 
-    async def _exchange(self, request: Request, host: Host, name: str) -> Answer:
+    async def _exchange(self, request: Request, host: Host) -> Answer:
         began = self._clock()
         status = 0
         try:
@@ -144,7 +144,7 @@ class HttpClient:
                 host.failed(self._clock(), self._random)
             raise
         finally:
-            self._observe(name, status, self._clock() - began)
+            self._observe(host.name, status, self._clock() - began)
         host.succeeded()
         pause = pause_asked(answer, self._wall())
         if not pause and status == 429:

@@ -66,10 +66,10 @@ class Gate:
 class Host:
     """What all requests to one origin share: its gates by pace, its pauses, its failures in a row."""
 
-    __slots__ = ("_down_until", "_failures", "_gates", "_name", "_patience", "_paused_until")
+    __slots__ = ("_down_until", "_failures", "_gates", "_patience", "_paused_until", "name")
 
     def __init__(self, name: str, patience: Patience) -> None:
-        self._name = name
+        self.name = name
         self._patience = patience
         self._gates: dict[Pace, Gate] = {}
         self._paused_until = 0.0
@@ -87,7 +87,7 @@ class Host:
         """Give the seconds until this host may be asked; raises `HttpFailure` where they are more than bearable."""
         if now < self._down_until:
             raise HttpFailure(
-                f"{self._name} did not answer {self._failures} times in a row",
+                f"{self.name} did not answer {self._failures} times in a row",
                 trouble=Trouble.DOWN,
                 hint="check that it runs and can be reached from here; it is tried again shortly",
                 retry_after=self._down_until - now,
@@ -95,7 +95,7 @@ class Host:
         seconds = self._paused_until - now
         if seconds > self._patience.bearable:
             raise HttpFailure(
-                f"{self._name} asked us to wait another {seconds:.0f} seconds",
+                f"{self.name} asked us to wait another {seconds:.0f} seconds",
                 trouble=Trouble.PAUSED,
                 hint="lower its rate, raise the interval, or use credentials with a higher limit",
                 retry_after=seconds,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import RegistryDenied
@@ -36,17 +35,26 @@ _HEADERS: Final = {"Accept": ACCEPT}
 _DENIED: Final = frozenset({401, 403})
 
 
-@dataclass(frozen=True, slots=True)
 class Place:
-    """One image as one asker sees it: where it is asked, and with which credential."""
+    """One image as one asker sees it: where it is asked, with which credential, and in which manner.
 
-    image: ImageName
-    endpoint: Endpoint
-    ref: CredentialRef | None
+    Made once for an image and credential, since each of its tags is asked by it; a place equals only itself.
+    """
+
+    __slots__ = ("connection", "endpoint", "image", "pace", "ref", "root")
+
+    def __init__(self, image: ImageName, endpoint: Endpoint, ref: CredentialRef | None) -> None:
+        entry = endpoint.entry
+        self.image = image
+        self.endpoint = endpoint
+        self.ref = ref
+        self.root = f"{endpoint.url}/v2/{endpoint.path}"
+        self.connection = connection_of(entry)
+        self.pace = Pace(entry.concurrency, entry.rate)
 
     def url(self, kind: str, reference: str) -> str:
         """Give the URL of a tag list, manifest or blob of this image."""
-        return f"{self.endpoint.url}/v2/{self.endpoint.path}/{kind}/{reference}"
+        return f"{self.root}/{kind}/{reference}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +138,12 @@ class Asking:
         return await self._send(place, question, authorization)
 
     async def _send(self, place: Place, question: Question, authorization: str | None) -> Answer:
-        connection, pace = _manner(place.endpoint.entry)
         request = Request(
             url=question.url,
             method=question.method,
             headers={**_HEADERS, "Authorization": authorization} if authorization else _HEADERS,
-            connection=connection,
-            pace=pace,
+            connection=place.connection,
+            pace=place.pace,
             lane=place.endpoint.path,
             limit=question.limit,
         )
@@ -153,7 +160,7 @@ class Asking:
         try:
             wanted = next(steps)
             while True:
-                connection, pace = _manner(endpoint.entry)
+                connection = connection_of(endpoint.entry)
                 if origin_of(wanted.url)[1] != origin_of(endpoint.url)[1]:  # who we are is for the registry's own host
                     connection = replace(connection, client_certificate=None)
                 request = Request(
@@ -162,7 +169,7 @@ class Asking:
                     headers=wanted.headers,
                     body=wanted.body,
                     connection=connection,
-                    pace=Pace(pace.concurrency),
+                    pace=Pace(endpoint.entry.concurrency),
                     lane=endpoint.path,
                     limit=MOST_TOKEN_BYTES,
                 )
@@ -174,7 +181,6 @@ class Asking:
             raise unreachable(failure, f"{endpoint.path}: no token") from failure
 
 
-@lru_cache(maxsize=1024)
-def _manner(entry: RegistryEntry) -> tuple[Connection, Pace]:
-    connection = Connection(ca=entry.ca, client_certificate=entry.client_certificate, proxy=entry.proxy, insecure=entry.insecure)
-    return connection, Pace(entry.concurrency, entry.rate)
+def connection_of(entry: RegistryEntry) -> Connection:
+    """Give how the servers of *entry* are reached."""
+    return Connection(ca=entry.ca, client_certificate=entry.client_certificate, proxy=entry.proxy, insecure=entry.insecure)

@@ -94,7 +94,9 @@ class RegistryClient:
             if len(self._places) >= MOST_PLACES:
                 self._places.clear()
             endpoint = self._table.locate(image)
-            place = self._places[image, credential] = Place(image, endpoint, credential or endpoint.entry.credentials)
+            ref = credential or endpoint.entry.credentials
+            place = self._places.get((image, ref)) or Place(image, endpoint, ref)
+            self._places[image, ref] = self._places[image, credential] = place
         return place
 
     async def _list(self, place: Place) -> TagList:

@@ -52,7 +52,7 @@ class Grants:
 
     async def current(self, key: GrantKey) -> str | None:
         """Give the Authorization to send, renewed if its time is over; None where nothing was ever wanted."""
-        held = self._find(key)
+        held = self._find(key) if self._held or self._of_hosts else None
         if held is None or self._clock() < held.ends:
             return held.authorization if held else None
         return await self._flights.share(key, lambda: self._take(key, held.challenges, held.authorization))
