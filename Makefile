@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+LINT := $(VENV)/lint
 
 .PHONY: demo test check real bench docs image lock clean
 
@@ -12,11 +13,11 @@ demo: $(STAMP)  ## the main job, end to end, on this machine
 test: $(STAMP)  ## every test; real servers where they are installed
 	@$(BIN)/python -m pytest -q -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
-check: $(STAMP)  ## format, lint, types, layers, generated pages
+check: $(STAMP) $(LINT)/.ready  ## format, lint, types, layers, generated pages
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@PYTHONPATH=. $(LINT)/bin/lint-imports
 	@$(BIN)/python docs/generate.py --check
 
 real: $(STAMP)  ## install the real servers into the cache and run the tests that stand on them; nothing may be skipped
@@ -35,6 +36,7 @@ image:  ## the container image
 lock: $(STAMP)  ## renew the pinned requirements
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11 --group lint -o requirements/lint.txt
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
@@ -45,4 +47,9 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -e .
+	@touch $@
+
+$(LINT)/.ready: requirements/lint.txt | $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LINT)
+	@VIRTUAL_ENV=$(LINT) $(BIN)/uv pip install --quiet --require-hashes -r requirements/lint.txt
 	@touch $@

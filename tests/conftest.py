@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+from typing import TYPE_CHECKING
+
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    import pytest
+
+# time says nothing about a law; and what runs for a change is the same each time, while a person's runs go on searching
+settings.register_profile("person", deadline=None)
+settings.register_profile("change", deadline=None, derandomize=True)
+settings.load_profile("change" if os.environ.get("CI") else "person")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
 import subprocess
 import sys
-import types
+import threading
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.registry import FakeRegistry, times
 from updater.cli.check_output import show
 from updater.cli.main import run_cli
 from updater.engine.choose import Request, choose, drive
-from updater.errors import RegistryUnavailable
 from updater.model.candidate import Candidate
-from updater.model.image import parse_name, parse_platform
 from updater.policies import build_filter
 from updater.policies.semver import build
 
@@ -194,56 +194,51 @@ def test_on_a_terminal_a_table_is_drawn_and_no_color_is_heard(is_plain, monkeypa
     assert "there is no tag" in lonely.getvalue()
 
 
-class Listing:
-    """What the daemon hands over for one image: candidates, answers, an end."""
-
-    def __init__(self, *tags):
-        self.candidates = {tag: Candidate(tag=tag) for tag in tags}
-        self.asked = []
-        self.is_closed = False
-
-    async def answer(self, ask):
-        self.asked.append((ask.candidate.tag, *ask.facts))
-        return Candidate(tag=ask.candidate.tag, platforms=(parse_platform("linux/amd64"),))
-
-    async def close(self):
-        self.is_closed = True
-
-
 @pytest.fixture
-def registry(monkeypatch):
-    """Stand in for the daemon, which alone knows how to reach a registry."""
-    listing = Listing("1.0.0", "2.0.0")
-    listing.calls = []
-
-    async def candidates_from_registry(image, config):
-        listing.calls.append((image, config))
-        if image.path == "down/app":
-            raise RegistryUnavailable("the registry does not answer", hint="try again later")
-        return listing
-
-    module = types.ModuleType("updater.daemon")
-    module.candidates_from_registry = candidates_from_registry
-    monkeypatch.setitem(sys.modules, "updater.daemon", module)
-    return listing
+def registry(tmp_path):
+    """A registry with two tags, served by a thread of its own, and the configuration that reaches it."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    served = FakeRegistry()
+    asyncio.run_coroutine_threadsafe(served.start(), loop).result(10)
+    for tag in ("1.0.0", "2.0.0"):
+        served.push("myorg/app", tag)
+    served.config = tmp_path / "one.yaml"
+    served.config.write_text(f'registries: [{{prefix: "{served.host}", url: "{served.url}", insecure: true}}]\n')
+    yield served
+    asyncio.run_coroutine_threadsafe(served.stop(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
 
 
 def test_without_a_file_the_registry_is_asked_and_its_facts_as_needed(registry, capsys):
-    code, out, _ = run(capsys, IMAGE, "--platform", "linux/amd64", "-c", "one.yaml")
+    image = f"{registry.host}/myorg/app"
+    code, out, _ = run(capsys, image, "--platform", "linux/amd64", "-c", str(registry.config))
     assert (code, out.splitlines()[0]) == (0, "updated: 2.0.0 is the highest version in the range *")
-    assert registry.calls == [(parse_name(IMAGE), ("one.yaml",))]
-    assert registry.asked == [("2.0.0", "platforms")]
-    assert registry.is_closed
+    asked = [request.path.rpartition("/")[2] for request in registry.asked if "/manifests/" in request.path]
+    assert "2.0.0" in asked
+    assert "1.0.0" not in asked
 
 
 def test_a_registry_that_does_not_answer_is_a_failure(registry, capsys):
-    code, out, err = run(capsys, "ghcr.io/down/app")
+    image = f"{registry.host}/down/app"
+    registry.faults.append(times(99, 401))
+    code, out, err = run(capsys, image, "-c", str(registry.config))
     assert (code, out) == (1, "")
-    assert err == "error: the registry does not answer\nhint: try again later\n"
-    code, out, err = run(capsys, "ghcr.io/down/app", "-o", "json")
+    assert err.startswith(f"error: {image}: access denied")
+    assert "hint: " in err
+    code, out, err = run(capsys, image, "-o", "json", "-c", str(registry.config))
     answer = json.loads(out)
-    assert (code, answer["status"], answer["error"]["code"]) == (1, "failed", "registry-unavailable")
-    assert err.startswith("error: the registry does not answer")
+    assert (code, answer["status"], answer["error"]["code"]) == (1, "failed", "registry-denied")
+
+
+def test_without_any_configuration_a_registry_is_asked_all_the_same(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run(capsys, "127.0.0.1:1/down/app")
+    assert code == 1
+    assert "127.0.0.1:1/v2/down/app/tags/list" in err
 
 
 def test_tags_from_a_file_need_no_registry_no_configuration_and_few_imports(tags_file):

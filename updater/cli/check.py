@@ -13,10 +13,10 @@ import click
 from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
     from updater.engine.choose import Request
-    from updater.model.candidate import Ask, Candidate
+    from updater.model.candidate import Candidate
     from updater.model.image import ImageRef
     from updater.model.selection import Selection
     from updater.model.subscription import PolicySpec
@@ -170,29 +170,10 @@ def _tags_of(listed: Any) -> list[Any]:
 def _from_registry(reference: ImageRef, request: Request, config: tuple[str, ...]) -> Selection:
     """Choose among what the registry offers, asking it for facts as they are needed; the one place that knows the daemon."""
     import asyncio
-    from importlib import import_module
 
-    from updater.engine.choose import choose
+    from updater.daemon.offer import choose_from_registry
 
-    async def ask_and_choose() -> Selection:
-        listing = await import_module("updater.daemon").candidates_from_registry(reference.name, config)
-        try:
-            return await _answered(choose(_with(request, listing.candidates)), listing)
-        finally:
-            await listing.close()
-
-    return asyncio.run(ask_and_choose())
-
-
-async def _answered(selection: Generator[Ask, Candidate | None, Selection], listing: Any) -> Selection:
-    reply: Candidate | None = None
-    while True:
-        try:
-            ask = selection.send(reply)
-        except StopIteration as done:
-            result: Selection = done.value
-            return result
-        reply = await listing.answer(ask)
+    return asyncio.run(choose_from_registry(reference.name, request, config))
 
 
 def _write(selection: Selection, image: str, output: str) -> None:

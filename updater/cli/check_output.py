@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
 
 from updater.cli.check_lines import selection_as_json
 
@@ -27,36 +30,19 @@ def as_json(selection: Selection, image: str) -> dict[str, Any]:
 
 
 def show(selection: Selection, stream: IO[str]) -> None:
-    """Write the selection as text, as a coloured table where *stream* is a terminal."""
+    """Write the selection as text: the winner with its reason, then an aligned table of who lost; colours on a terminal."""
     rows = [tuple(map(_printable, (row.tag, str(row.code), row.sentence))) for row in selection.rejections.values()]
-    status, detail = str(selection.status), _printable(selection.detail)
-    if stream.isatty():
-        _draw(status, detail, rows, stream)
+    has_colours = stream.isatty() and not os.environ.get("NO_COLOR")
+    status = str(selection.status)
+    shown = click.style(status, fg=_COLOURS.get(status, "white"), bold=True) if has_colours else status
+    stream.write(f"{shown}: {_printable(selection.detail)}\n")
+    if not rows:
         return
-    stream.write(f"{status}: {detail}\n")
-    if rows:
-        widths = [min(_WIDEST_TAG, max(len(row[column]) for row in (_HEAD, *rows))) for column in (0, 1)]
-        stream.write("\n")
-        for tag, code, why in (_HEAD, *rows):
-            stream.write(f"{tag:<{widths[0]}}  {code:<{widths[1]}}  {why}\n")
-
-
-def _draw(status: str, detail: str, rows: list[tuple[str, ...]], stream: IO[str]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(file=stream, highlight=False)  # NO_COLOR is heard there
-    console.print(Text.assemble((status, f"bold {_COLOURS.get(status, 'white')}"), ": ", detail))
-    if rows:
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
-        table.add_column(_HEAD[0], max_width=_WIDEST_TAG, overflow="fold")
-        table.add_column(_HEAD[1], style="dim", no_wrap=True)
-        table.add_column(_HEAD[2])
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        console.print(table)
+    widths = [min(_WIDEST_TAG, max(len(row[column]) for row in (_HEAD, *rows))) for column in (0, 1)]
+    stream.write("\n")
+    for number, (tag, code, why) in enumerate((_HEAD, *rows)):
+        line = f"{tag:<{widths[0]}}  {code:<{widths[1]}}  {why}"
+        stream.write(f"{click.style(line, bold=True) if has_colours and number == 0 else line}\n")
 
 
 def _printable(text: str) -> str:

@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
         """Name the commands in the order of a newcomer's way, not of the alphabet."""
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import and return one command."""
         if cmd_name not in _COMMANDS:
             return None

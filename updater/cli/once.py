@@ -30,8 +30,8 @@ def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, ex
     Exit codes: 0 fine, 1 if a target failed, 10 with --exit-code if something was written and nothing failed.
     """
     done = asyncio.run(one_pass(config_paths(ctx), only=only, is_dry=dry_run))
-    render = {"text": as_text, "json": as_json, "diff": lambda one: as_diff(one.edits)}[output]
-    click.echo(render(done), nl=output != "diff")
+    text = as_json(done) if output == "json" else as_diff(done.edits) if output == "diff" else as_text(done)
+    click.echo(text, nl=output != "diff")
     if done.is_failed:
         return FAILURE
     return WRITTEN if exit_code and done.has_written else 0

@@ -130,12 +130,7 @@ class Scans:
     async def choose(self, subscription: Subscription, written: Written, *, needs_digest: bool) -> Selection:
         """Choose for one written value; raises the error of the last scan."""
         listed = listed_for(subscription)
-        standing = self._standing.get(listed)
-        if standing is None:
-            await self.scan(listed)
-            standing = self._standing[listed]
-        if standing.failure is not None:
-            raise standing.failure
+        standing = await self._stood(listed)
         current = written.tag if written.tag and is_tag(written.tag) else None
         doubt = self._doubt(standing, current)
         if doubt is not None:
@@ -152,8 +147,22 @@ class Scans:
             variant=subscription.variant,
             facts=_DIGEST if needs_digest else frozenset(),
         )
-        request = await self._foresee(listed, standing, request)
-        return await drive(choose(request, rules.memory), lambda ask: self._answer(listed, standing, ask))
+        return await self.choose_for(listed, request, rules.memory)
+
+    async def choose_for(self, listed: Listed, request: Request, memory: Memory | None = None) -> Selection:
+        """Choose by *request* among what *listed* offers; raises the error of the scan."""
+        standing = await self._stood(listed)
+        request = await self._foresee(listed, standing, replace(request, candidates=standing.candidates))
+        return await drive(choose(request, memory), lambda ask: self._answer(listed, standing, ask))
+
+    async def _stood(self, listed: Listed) -> Standing:
+        """Give what stands for *listed*, scanning it where it was never scanned; raises the error of the scan."""
+        if listed not in self._standing:
+            await self.scan(listed)
+        standing = self._standing[listed]
+        if standing.failure is not None:
+            raise standing.failure
+        return standing
 
     async def identify(self, subscription: Subscription, tag: str) -> Digest | None:
         """Give the digest of a tag that is about to be written; None where the registry does not tell."""

@@ -1,0 +1,47 @@
+"""Knows how one image is chosen for without a subscription: what `updater check IMAGE` asks of a registry."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from updater.daemon.process import Process
+from updater.engine.scan import Scans
+from updater.engine.schedule import Listed
+from updater.errors import ConfigError
+from updater.registry.asking import Asking
+from updater.registry.client import RegistryClient
+from updater.reporting.logs import configure
+from updater.settings import Settings, find_files, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from updater.engine.choose import Request
+    from updater.model.image import ImageName
+    from updater.model.selection import Selection
+
+
+async def choose_from_registry(image: ImageName, request: Request, config: Sequence[str]) -> Selection:
+    """List the tags of *image* and choose by *request*; a configuration tells how registries are reached, if there is one.
+
+    Raises `RegistryError` kin and `ConfigError`. Nothing is remembered.
+    """
+    settings = _settings(config)
+    configure(level="error", form="console")
+    with tempfile.TemporaryDirectory(prefix="updater-check-") as folder:
+        async with Process(Path(folder), docker_config=settings.docker_config) as process:
+            registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=process.cache)
+            return await Scans(registry, process.cache).choose_for(Listed(image, None), request)
+
+
+def _settings(config: Sequence[str]) -> Settings:
+    """Read the configuration that is named, or the usual one; a person who only checks needs none."""
+    try:
+        return load_settings(find_files([Path(path) for path in config]), os.environ)
+    except ConfigError as error:
+        if error.code != "no-configuration":
+            raise
+        return Settings()
