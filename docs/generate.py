@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, PLC0415 - a script, and each page imports only what it shows
+# ruff: noqa: INP001 - a script
 """Writes the pages that are generated from code; with --check, says which of them are stale.
 
 A page is one function that gives its text, entered in PAGES under its path in the checkout.
@@ -6,101 +6,28 @@ A page is one function that gives its text, entered in PAGES under its path in t
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from pages.commands import commands_page
+from pages.differences import differences_page
+from pages.errors import errors_page
+from pages.metrics import metrics_page
+from pages.settings import settings_page, settings_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-
-
-def settings_schema() -> str:
-    """Give the JSON Schema of a configuration file."""
-    from updater.settings import schema
-
-    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
-
-
-def settings_page() -> str:
-    """Give the reference of all settings, a heading each."""
-    from updater.settings import schema
-
-    tree = schema()
-    lines = [_SETTINGS_HEAD]
-    for place, rule, is_required in _settings(tree, tree, ""):
-        default = "; required" if is_required else "" if rule.get("properties") else f"; default `{_shown(rule.get('default'))}`"
-        lines += [f"## `{place}`", "", f"{rule.get('description', '')}", "", f"{_kind(rule, tree)}{default}.", ""]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-_SETTINGS_HEAD: Final = """# Settings
-
-Generated from the code by `docs/generate.py`; `config/updater.example.yaml` shows them all in one file, and
-`config/updater.schema.json` is their JSON Schema.
-
-A configuration is read from the files named by `-c` (maps merge deep, lists replace), without one from `./updater.yaml`, then
-`/etc/updater/updater.yaml`. Unknown keys are errors; all problems of a file are said at once. A relative path is relative to the
-folder of the file that names it.
-
-A variable of the environment overrides a setting: `UPDATER_GIT__AUTHOR__NAME` is `git.author.name`. A name that holds `__`
-must be the path of a setting. A name without it counts only if it is a key of the first level that is no map
-(`UPDATER_INTERVAL`, `UPDATER_STATE`); any other belongs to somebody else and is left alone. Entries of lists are written in a
-file; a list of texts may be a variable, as `["*.env", "*.tf"]`.
-
-Durations are written `90s`, `2m`, `1h30m` or `1d`, rates `50/s`, `100/m` or `1000/h`. A credential is named, never written:
-`env:VARIABLE`, `file:/path`, `ext:/program`, `secret:namespace/name#field`, `pullsecret:namespace/name`, `cloud:aws|gcp|azure`.
-"""
-
-
-def _settings(node: Mapping[str, Any], tree: Mapping[str, Any], place: str) -> Iterator[tuple[str, dict[str, Any], bool]]:
-    """Yield each setting below *node* with its place, its rule and whether it must be written."""
-    for name, rule in node.get("properties", {}).items():
-        below = _resolved(rule, tree)
-        here = f"{place}.{name}" if place else name
-        yield (
-            here,
-            {**below, **{key: rule[key] for key in ("description", "default") if key in rule}},
-            name in node.get("required", ()),
-        )
-        inner = _resolved(below.get("items", below), tree)
-        yield from _settings(inner, tree, f"{here}[]" if "items" in below else here)
-
-
-def _resolved(rule: Mapping[str, Any], tree: Mapping[str, Any]) -> dict[str, Any]:
-    """Follow a reference, and look past the null of an optional setting."""
-    choices = [item for item in rule.get("anyOf", ()) if item.get("type") != "null"]
-    if choices:
-        rule = {**choices[0], **{key: rule[key] for key in rule if key != "anyOf"}}
-    if "$ref" in rule:
-        found = tree["$defs"][rule["$ref"].rpartition("/")[2]]
-        rule = {**found, **{key: rule[key] for key in rule if key != "$ref"}}
-    return dict(rule)
-
-
-def _kind(rule: Mapping[str, Any], tree: Mapping[str, Any]) -> str:
-    if "enum" in rule:
-        return " or ".join(f"`{value}`" for value in rule["enum"])
-    if "const" in rule:
-        return f"`{rule['const']}`"
-    if "items" in rule:
-        return f"List of {_kind(_resolved(rule['items'], tree), tree).lower()}"
-    kinds = {"string": "Text", "boolean": "True or false", "integer": "Whole number", "object": "Map"}
-    example = f", such as `{rule['examples'][0]}`" if rule.get("examples") else ""
-    named = rule.get("type", "")
-    kind = kinds.get(named if isinstance(named, str) else named[0], "Value")
-    return f"{kind}{example}"
-
-
-def _shown(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
-
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "config/updater.schema.json": settings_schema,
     "docs/reference/settings.md": settings_page,
+    "docs/reference/commands.md": commands_page,
+    "docs/reference/metrics.md": metrics_page,
+    "docs/reference/errors.md": errors_page,
+    "docs/reference/differences.md": differences_page,
 }
 
 
