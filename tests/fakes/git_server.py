@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import datetime
+import datetime as dt
 import ipaddress
 import ssl
 import subprocess
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BACKEND = "/usr/lib/git-core/git-http-backend"
 IDENTITY = {
@@ -67,7 +70,8 @@ class BareRepository:
         old = parent if parent is not None else self.head(branch)
         who = committer or "Person <person@example.org>"
         text = message.encode()
-        lines = [b"commit refs/heads/%s\ncommitter %s %d +0000\ndata %d\n%s\n" % (branch.encode(), who.encode(), self.clock, len(text), text)]
+        head = f"commit refs/heads/{branch}\ncommitter {who} {self.clock} +0000\ndata {len(text)}\n".encode()
+        lines = [head + text + b"\n"]
         if old:
             lines.append(f"from {old}\n".encode())
         for name, value in files.items():
@@ -84,7 +88,9 @@ class BareRepository:
     def head(self, branch="main"):
         done = subprocess.run(
             ["git", "--git-dir", self.path, "rev-parse", "-q", "--verify", f"refs/heads/{branch}"],
-            capture_output=True, env=IDENTITY, check=False,
+            capture_output=True,
+            env=IDENTITY,
+            check=False,
         )
         return done.stdout.decode().strip() or None
 
@@ -161,27 +167,23 @@ class Authority:
         file = self.folder / f"{name}.pem"
         file.write_bytes(
             certificate.public_bytes(serialization.Encoding.PEM)
-            + key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+            + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
         return file
 
     def _build(self, subject, public_key, *, is_authority):
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=2))
+            .not_valid_before(now - dt.timedelta(days=1))
+            .not_valid_after(now + dt.timedelta(days=2))
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
             .add_extension(
-                x509.SubjectAlternativeName(
-                    [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
-                ),
+                x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]),
                 critical=False,
             )
         )
@@ -257,7 +259,11 @@ class GitServer:
         kind = f"{request.method} {service}"
         self.requests.append(
             Request(
-                request.method, request.path, service, request.headers.get("Authorization"), dict(request.headers),
+                request.method,
+                request.path,
+                service,
+                request.headers.get("Authorization"),
+                dict(request.headers),
                 request.headers.get("Git-Protocol", ""),
             )
         )
@@ -269,18 +275,8 @@ class GitServer:
                 await asyncio.get_running_loop().run_in_executor(None, fault.before)
             if fault.kind == "slow":
                 await asyncio.sleep(fault.seconds)
-            elif fault.kind in {"race", "limit"}:
-                pass
-            elif fault.kind == "refuse":
-                request.transport.abort()
-                return web.Response()
-            elif fault.kind == "html":
-                return web.Response(text="<html>sign in</html>", content_type="text/html")
-            elif fault.kind == "garbage":
-                return web.Response(body=b"zzzz not a packet", headers={"Content-Type": f"application/x-{service}-" + ("advertisement" if request.method == "GET" else "result")})
-            elif fault.kind == "status":
-                headers = {"Location": fault.location} if fault.location else {}
-                return web.Response(status=fault.status, text="server says no", headers=headers)
+            if (answer := self._play(fault, request, service)) is not None:
+                return answer
         if (refusal := self._refuse(request)) is not None:
             return refusal
         status, headers, data = await self._backend(request, body)
@@ -291,6 +287,22 @@ class GitServer:
             request.transport.abort()
             return response
         return web.Response(status=status, headers=headers, body=data)
+
+    @staticmethod
+    def _play(fault, request, service):
+        """Give the scripted answer, None where the real one follows."""
+        if fault.kind == "refuse":
+            request.transport.abort()
+            return web.Response()
+        if fault.kind == "html":
+            return web.Response(text="<html>sign in</html>", content_type="text/html")
+        if fault.kind == "garbage":
+            word = "advertisement" if request.method == "GET" else "result"
+            return web.Response(body=b"zzzz not a packet", headers={"Content-Type": f"application/x-{service}-{word}"})
+        if fault.kind == "status":
+            headers = {"Location": fault.location} if fault.location else {}
+            return web.Response(status=fault.status, text="server says no", headers=headers)
+        return None
 
     def _take(self, kind):
         for fault in self.faults:
@@ -328,7 +340,10 @@ class GitServer:
         if request.headers.get("Content-Encoding"):
             environment["HTTP_CONTENT_ENCODING"] = request.headers["Content-Encoding"]
         process = await asyncio.create_subprocess_exec(
-            BACKEND, env=environment, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            BACKEND,
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )
         output, _ = await process.communicate(body)

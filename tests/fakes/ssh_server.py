@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -56,8 +57,6 @@ class SshServer:
         self._process.wait(10)
 
     def _wait(self):
-        import socket
-
         for _ in range(100):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +14,9 @@ from updater.git.access import Access
 from updater.git.building import Identity, NewCommit
 from updater.git.history import add_trailers
 from updater.git.mirror import Mirror
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ME = Identity(name="updater", email="updater@example.org")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -25,9 +25,7 @@ async def land(repository, mirror, commit):
     async def do(files, **options):
         head = await mirror.look("main")
         await mirror.fetch("main")
-        return await mirror.land(
-            base=head.revision, branch="main", expected=head.revision, commits=[commit(files, **options)]
-        )
+        return await mirror.land(base=head.revision, branch="main", expected=head.revision, commits=[commit(files, **options)])
 
     return do
 
@@ -83,7 +81,11 @@ async def test_two_voices_are_two_commits_in_one_push(repository, mirror, commit
     head = await mirror.look("main")
     await mirror.fetch("main")
     alice = Identity(name="Alice\n<x>", email="alice@example.org")
-    commits = [commit({"apps/a.yaml": b"1"}), commit({"README.md": b"fleet\n"}), commit({"apps/a.yaml": b"2", "y": b"3"}, author=alice)]
+    commits = [
+        commit({"apps/a.yaml": b"1"}),
+        commit({"README.md": b"fleet\n"}),
+        commit({"apps/a.yaml": b"2", "y": b"3"}, author=alice),
+    ]
     landed = await mirror.land(base=head.revision, branch="main", expected=head.revision, commits=commits)
     assert len(repository.pushes) == 1
     assert repository.git("log", "--format=%an <%ae> %cn", "-2").splitlines() == [
@@ -99,8 +101,14 @@ async def test_message_time_and_zone_stand_in_the_commit(repository, mirror):
     head = await mirror.look("main")
     await mirror.fetch("main")
     new = NewCommit(
-        message="\nSübject\n\nbody\0\n\n", author=Identity(name="Ü", email="u@x"), files={"x": b"1"}, when=when,
+        message="\nSübject\n\nbody\0\n\n",
+        author=Identity(name="Ü", email="u@x"),
+        files={"x": b"1"},
+        when=when,
         committer=Identity(name="c", email="c@x"),
     )
     await mirror.land(base=head.revision, branch="main", expected=head.revision, commits=[new])
-    assert repository.git("log", "-1", "--format=%an|%cn|%ai|%ct|%B") == f"Ü|c|2026-03-01 12:00:00 -0330|{int(when.astimezone(UTC).timestamp())}|Sübject\n\nbody\n\n"
+    assert (
+        repository.git("log", "-1", "--format=%an|%cn|%ai|%ct|%B")
+        == f"Ü|c|2026-03-01 12:00:00 -0330|{int(when.astimezone(UTC).timestamp())}|Sübject\n\nbody\n\n"
+    )

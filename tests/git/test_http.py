@@ -5,7 +5,7 @@ import base64
 
 import pytest
 
-from tests.fakes.git_server import GitServer
+from tests.fakes.git_server import GitServer, run_git
 from tests.real.parts import free_port
 from updater.errors import GitDenied, GitError, GitUnavailable, PushRefused
 from updater.git import http_client
@@ -68,7 +68,9 @@ def tls(authority, repository):
 
 async def test_an_own_authority_is_trusted_as_file_and_as_bytes(tls, mirrors, authority, commit, repository):
     await land(mirrors(tls.url("fleet.git"), Access(ca=authority.ca), name="a"), commit)
-    assert (await mirrors(tls.url("fleet.git", "localhost"), Access(ca=authority.ca.read_bytes()), name="b").look("main")).revision
+    assert (
+        await mirrors(tls.url("fleet.git", "localhost"), Access(ca=authority.ca.read_bytes()), name="b").look("main")
+    ).revision
 
 
 async def test_an_unknown_authority_is_refused_unless_this_repository_skips_it(tls, mirrors):
@@ -115,12 +117,19 @@ FAULTS = [
     ("status", {"status": 599}, GitUnavailable, "git-unavailable"),
     ("status", {"status": 500}, GitUnavailable, "git-unavailable"),
     ("status", {"status": 503}, GitUnavailable, "git-unavailable"),
-    ("status", {"status": 302, "location": "https://other.example.org/x.git/info/refs?service=git-upload-pack"}, GitError, "git-redirect"),
+    (
+        "status",
+        {"status": 302, "location": "https://other.example.org/x.git/info/refs?service=git-upload-pack"},
+        GitError,
+        "git-redirect",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("kind", "options", "error", "code"), FAULTS)
-async def test_every_fault_of_a_look_has_its_error_and_the_next_look_works(server, mirror, repository, kind, options, error, code):
+async def test_every_fault_of_a_look_has_its_error_and_the_next_look_works(
+    server, mirror, repository, kind, options, error, code
+):
     server.fail(kind, times=2, **options)
     with pytest.raises(error) as caught:
         await mirror.look("main")
@@ -131,7 +140,9 @@ async def test_every_fault_of_a_look_has_its_error_and_the_next_look_works(serve
     assert (await mirror.look("main")).revision == repository.head()
 
 
-@pytest.mark.parametrize("service", ["GET git-upload-pack", "POST git-upload-pack", "GET git-receive-pack", "POST git-receive-pack"])
+@pytest.mark.parametrize(
+    "service", ["GET git-upload-pack", "POST git-upload-pack", "GET git-receive-pack", "POST git-receive-pack"]
+)
 @pytest.mark.parametrize("kind", ["refuse", "drop", "html", "garbage", "status"])
 async def test_a_fault_at_any_request_loses_nothing_and_the_next_try_lands(server, mirrors, repository, commit, service, kind):
     mirror = mirrors(server.url("fleet.git"))
@@ -207,7 +218,11 @@ async def test_no_redirect_carries_credentials_to_another_place(server, mirrors,
     with GitServer(repository.path.parent) as other:
         access = Access(credential=Credential(username="u", password=SECRET))
         tail = "/info/refs?service=git-upload-pack"
-        places = [other.url("fleet.git") + tail, other.url("fleet.git", "localhost") + tail, f"http://a@127.0.0.1:{server.port}/x{tail}"]
+        places = [
+            other.url("fleet.git") + tail,
+            other.url("fleet.git", "localhost") + tail,
+            f"http://a@127.0.0.1:{server.port}/x{tail}",
+        ]
         for number, place in enumerate(places):
             server.fail("status", status=307, location=place)
             with pytest.raises(GitError) as caught:
@@ -259,7 +274,7 @@ class Proxy:
     async def pass_on(self, reader, writer):
         head = await reader.readuntil(b"\r\n\r\n")
         self.seen.append(head)
-        method, url, _ = head.split(b"\r\n")[0].split(b" ")
+        _, url, _ = head.split(b"\r\n")[0].split(b" ")
         host, _, path = url.removeprefix(b"http://").partition(b"/")
         name, _, port = host.partition(b":")
         onward, back = await asyncio.open_connection(name.decode(), int(port))
@@ -301,8 +316,6 @@ async def test_a_proxy_that_is_none_is_told(server, mirrors):
 
 
 async def test_a_sha256_repository_is_refused_by_name(server, mirrors, repository):
-    from tests.fakes.git_server import run_git
-
     run_git("init", "-q", "--bare", "--object-format=sha256", repository.path.parent / "new.git")
     with pytest.raises(GitError) as caught:
         await mirrors(server.url("new.git")).look("main")

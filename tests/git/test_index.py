@@ -1,5 +1,7 @@
 """A search reads each blob once in its life, and answers as if it had read everything."""
 
+import hashlib
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -95,7 +97,14 @@ def test_only_blobs_never_seen_are_read_also_after_a_restart(tmp_path):
     index.save()
     again = SearchIndex(tmp_path / "index")
     shelf.reads = 0
-    assert paths(again.search(shelf.tree(moved), ".", question())) == ["a.yaml", "b.x", "b/c.yaml", "b/new.yaml", "b0", "copy.yaml"]
+    assert paths(again.search(shelf.tree(moved), ".", question())) == [
+        "a.yaml",
+        "b.x",
+        "b/c.yaml",
+        "b/new.yaml",
+        "b0",
+        "copy.yaml",
+    ]
     assert shelf.reads == 0
 
 
@@ -110,8 +119,6 @@ def test_another_rule_or_needle_is_another_question(tmp_path):
 
 @pytest.mark.parametrize("damage", [b"", b"rubbish", b"0\n{}", None, "flip", "version"])
 def test_a_broken_or_foreign_index_file_is_built_anew(tmp_path, damage):
-    import hashlib
-
     shelf, file = Shelf(), tmp_path / "index"
     index = SearchIndex(file)
     index.search(shelf.tree(FILES), ".", question())

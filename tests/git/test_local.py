@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.fakes.git_server import BareRepository
 from updater.errors import GitDenied, GitError, PushRefused
 from updater.git import remote
 from updater.git.access import Access, parse_address
@@ -69,8 +70,6 @@ async def test_a_path_without_a_repository_is_told(program, mirrors, tmp_path):
 
 
 async def test_landing_on_an_empty_repository_by_path(program, mirrors, tmp_path, commit):
-    from tests.fakes.git_server import BareRepository
-
     empty = BareRepository.make(tmp_path / "empty.git")
     mirror = mirrors(str(empty.path))
     assert (await mirror.look("main")).revision is None

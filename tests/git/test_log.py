@@ -15,7 +15,9 @@ LONG = "".join(f"key{number}: value\n" if number % 7 == 0 else f"  line{number}:
 def theirs(repository, *arguments):
     done = subprocess.run(
         ["git", "--git-dir", repository.path, "log", "-p", "--no-renames", *arguments],
-        capture_output=True, env=IDENTITY, check=True,
+        capture_output=True,
+        env=IDENTITY,
+        check=True,
     )
     return done.stdout.decode("utf-8", "replace")
 
@@ -46,8 +48,16 @@ def test_merges_and_branches_are_shown_as_git_shows_them(busy):
     busy.commit({"a.yaml": b"main\n"})
     tree = busy.git("rev-parse", "main^{tree}").strip()
     merge = busy.git(
-        "commit-tree", tree, "-p", "main", "-p", side, "-m", "Merge side",
-        GIT_COMMITTER_DATE=f"{busy.clock + 60} +0000", GIT_AUTHOR_DATE=f"{busy.clock + 60} -0230",
+        "commit-tree",
+        tree,
+        "-p",
+        "main",
+        "-p",
+        side,
+        "-m",
+        "Merge side",
+        GIT_COMMITTER_DATE=f"{busy.clock + 60} +0000",
+        GIT_AUTHOR_DATE=f"{busy.clock + 60} -0230",
     ).strip()
     busy.git("update-ref", "refs/heads/main", merge)
     assert ours(busy, "main") == theirs(busy, "main")
@@ -80,7 +90,10 @@ def test_small_differences_are_shown_as_git_shows_them(git_program, tmp_path, ol
     (tmp_path / "a").write_bytes(old)
     (tmp_path / "b").write_bytes(new)
     done = subprocess.run(
-        ["git", "diff", "--no-index", "--no-color", tmp_path / "a", tmp_path / "b"], capture_output=True, env=IDENTITY, check=False
+        ["git", "diff", "--no-index", "--no-color", tmp_path / "a", tmp_path / "b"],
+        capture_output=True,
+        env=IDENTITY,
+        check=False,
     )
     hunks = done.stdout.decode().partition("@@ ")
     assert "".join(line + "\n" for line in unified(old, new)) == hunks[1] + hunks[2]

@@ -1,14 +1,17 @@
 """A mirror looks, fetches, searches and reads history with the fewest requests, whatever the server can do."""
 
 import asyncio
+import resource
 import shutil
 
 import pytest
 
-from tests.fakes.git_server import GitServer
+from tests.fakes.git_server import BareRepository, GitServer, run_git
 from updater.errors import GitError, GitUnavailable, PushRefused
+from updater.git import keeper, store
 from updater.git.access import Access
 from updater.git.mirror import Mirror, Question
+from updater.model.credential import Credential
 
 pytestmark = pytest.mark.real
 MARKERS = Question(rule="yaml", wants=lambda path: path.endswith(".yaml"), needles=(b"$imagepolicy",))
@@ -100,8 +103,6 @@ async def test_fetch_without_a_look_looks_itself(mirror, repository):
 
 
 async def test_landing_on_an_empty_repository_creates_the_branch(any_server, mirrors, commit, tmp_path):
-    from tests.fakes.git_server import BareRepository
-
     empty = BareRepository.make(tmp_path / "served" / "empty.git")
     mirror = mirrors(any_server.url("empty.git"), name="empty")
     head = await ready(mirror)
@@ -109,7 +110,9 @@ async def test_landing_on_an_empty_repository_creates_the_branch(any_server, mir
     landed = await mirror.land(base=None, branch="main", expected=None, commits=[commit({"apps/x.yaml": b"1\n"})])
     assert empty.head() == landed.revision
     assert empty.show("apps/x.yaml") == b"1\n"
-    again = await mirror.land(base=landed.revision, branch="main", expected=landed.revision, commits=[commit({"apps/x.yaml": b"1\n"})])
+    again = await mirror.land(
+        base=landed.revision, branch="main", expected=landed.revision, commits=[commit({"apps/x.yaml": b"1\n"})]
+    )
     assert again.is_unchanged
     assert again.revision == landed.revision
     nothing = await mirror.land(base=None, branch="other", expected=None, commits=[])
@@ -165,7 +168,9 @@ async def test_a_branch_that_appeared_or_went_meanwhile_is_refused(mirror, repos
     assert repository.head() is None
 
 
-async def test_a_push_branch_starts_from_the_base_each_time_and_is_forced_only_over_our_own(any_server, mirrors, repository, commit):
+async def test_a_push_branch_starts_from_the_base_each_time_and_is_forced_only_over_our_own(
+    any_server, mirrors, repository, commit
+):
     repository.log_pushes()
     mirror = mirrors(any_server.url("fleet.git"))
     head = await ready(mirror, "main", "auto")
@@ -215,8 +220,6 @@ async def test_a_push_branch_too_far_from_its_base_is_left_alone(server, mirrors
     for number in range(3):
         repository.commit({"v": b"%d" % number}, branch="auto", parent=repository.head("auto") or base)
     repository.git("symbolic-ref", "HEAD", "refs/heads/main")
-    from updater.git import keeper
-
     limit, keeper.LIMIT = keeper.LIMIT, 2
     try:
         mirror = mirrors(server.url("fleet.git"))
@@ -267,7 +270,9 @@ STEPS = ("look", "fetch", "search", "read", "history", "land")
 
 @pytest.mark.parametrize("lost_before", STEPS)
 @pytest.mark.parametrize("loss", ["deleted", "truncated", "refs", "flipped", "file"])
-async def test_a_mirror_lost_between_any_two_steps_never_causes_a_wrong_write(server, mirrors, repository, commit, tmp_path, lost_before, loss):
+async def test_a_mirror_lost_between_any_two_steps_never_causes_a_wrong_write(
+    server, mirrors, repository, commit, tmp_path, lost_before, loss
+):
     mirror = mirrors(server.url("fleet.git"))
     await ready(mirror)
     repository.commit({"apps/b.yaml": b"kind: Moved\n"})
@@ -307,7 +312,12 @@ async def test_a_mirror_lost_between_any_two_steps_never_causes_a_wrong_write(se
                 await do[again]()
     assert repository.show("apps/a.yaml") == b"image: app:1.1\n"
     assert repository.show("apps/b.yaml") == b"kind: Moved\n"
-    assert repository.git("ls-tree", "-r", "--name-only", "main").split() == ["README.md", "apps/a.yaml", "apps/b.yaml", "apps/deep/c.yaml"]
+    assert repository.git("ls-tree", "-r", "--name-only", "main").split() == [
+        "README.md",
+        "apps/a.yaml",
+        "apps/b.yaml",
+        "apps/deep/c.yaml",
+    ]
     assert repository.git("rev-list", "--count", "main").strip() == "3"
     repository.git("fsck", "--strict")
 
@@ -334,8 +344,6 @@ def spoil(folder, loss):
 
 
 async def test_many_small_packs_are_joined_and_a_mostly_old_store_starts_anew(server, mirrors, repository, tmp_path):
-    from updater.git import store
-
     kept = store._MAX_PACKS, store._SLACK_BYTES
     store._MAX_PACKS = 3
     try:
@@ -356,8 +364,6 @@ async def test_many_small_packs_are_joined_and_a_mostly_old_store_starts_anew(se
 
 
 async def test_the_mirror_is_a_repository_that_git_reads(mirror, repository, tmp_path):
-    from tests.fakes.git_server import run_git
-
     await ready(mirror)
     assert run_git("--git-dir", tmp_path / "mirror", "rev-parse", "main").strip() == repository.head()
     assert run_git("--git-dir", tmp_path / "mirror", "show", "main:README.md") == "fleet\n"
@@ -375,8 +381,6 @@ async def test_a_folder_that_cannot_be_written_is_said_clearly(server, tmp_path)
 
 
 async def test_a_full_disk_is_said_clearly_and_is_no_fault_of_the_server(server, repository, mirrors):
-    import resource
-
     mirror = mirrors(server.url("fleet.git"))
     await ready(mirror)
     repository.commit({"big": bytes(range(256)) * 4})
@@ -388,8 +392,7 @@ async def test_a_full_disk_is_said_clearly_and_is_no_fault_of_the_server(server,
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
         try:
             with pytest.raises(GitError) as caught:
-                for _ in range(3):
-                    file.write(b"x" * 3 * 2**20)
+                file.write(b"x" * 9 * 2**20)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.code == "mirror-disk"
@@ -403,7 +406,7 @@ async def test_a_cancelled_call_lets_go_and_the_next_waits_for_the_conversation(
     landing = asyncio.create_task(
         mirror.land(base=head.revision, branch="main", expected=head.revision, commits=[commit({"x": b"1"})])
     )
-    while not any("receive" in request.service and request.method == "POST" for request in server.requests):
+    while not any("receive" in item.service and item.method == "POST" for item in server.requests):  # noqa: ASYNC110 - another thread
         await asyncio.sleep(0.01)
     landing.cancel()
     waiting = asyncio.create_task(mirror.land(base=head.revision, branch="w", expected=None, commits=[commit({"y": b"1"})]))
@@ -426,8 +429,6 @@ async def test_many_callers_at_once_take_turns(server, mirrors, repository):
 
 
 async def test_access_is_asked_each_time_and_may_be_awaited(server, tmp_path, repository):
-    from updater.model.credential import Credential
-
     server.basic = ("u", "second")
     passwords = iter(["first", "second"])
 

@@ -3,12 +3,14 @@
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.fakes.git_server import IDENTITY, run_git
 from tests.fakes.ssh_server import make_key
 from tests.real.parts import require
 from updater.errors import GitError
-from updater.git.building import NewCommit
 from updater.git.signing import SshSigner
 
 pytestmark = pytest.mark.real
@@ -31,8 +33,22 @@ def test_ssh_keygen_verifies_what_we_sign(keygen, tmp_path, kind, passphrase):
     signer = SshSigner(make_key(tmp_path / "key", kind, passphrase), passphrase)
     (tmp_path / "signature").write_bytes(signer.sign(b"payload") + b"\n")
     done = subprocess.run(
-        [keygen, "-Y", "verify", "-f", allow(tmp_path, signer), "-I", "updater@example.org", "-n", "git", "-s", tmp_path / "signature"],
-        input=b"payload", capture_output=True, check=False,
+        [
+            keygen,
+            "-Y",
+            "verify",
+            "-f",
+            allow(tmp_path, signer),
+            "-I",
+            "updater@example.org",
+            "-n",
+            "git",
+            "-s",
+            tmp_path / "signature",
+        ],
+        input=b"payload",
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 
@@ -48,12 +64,14 @@ async def test_git_verifies_a_signed_commit_that_landed(keygen, tmp_path, mirror
     signer = SshSigner(make_key(tmp_path / "key"))
     head = await mirror.look("main")
     await mirror.fetch("main")
-    change: NewCommit = commit({"x": b"1"}, signer=signer)
+    change = commit({"x": b"1"}, signer=signer)
     landed = await mirror.land(base=head.revision, branch="main", expected=head.revision, commits=[change])
     settings = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={allow(tmp_path, signer)}")
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: ASYNC221 - the server has its own thread
         ["git", *settings, "--git-dir", repository.path, "verify-commit", "-v", landed.revision],
-        capture_output=True, env=IDENTITY, check=False,
+        capture_output=True,
+        env=IDENTITY,
+        check=False,
     )
     assert b'Good "git" signature for updater@example.org' in done.stderr
     assert "Update app" in run_git("--git-dir", repository.path, "log", "-1", "--format=%s")
@@ -77,18 +95,12 @@ def test_a_key_that_cannot_sign_is_refused_when_it_is_loaded(keygen, tmp_path, m
 
 
 def pem(key):
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def dh_key():
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
     return pem(X25519PrivateKey.generate())
 
 
 def curve_key():
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     return pem(ec.generate_private_key(ec.SECP256K1()))

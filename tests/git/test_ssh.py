@@ -89,8 +89,8 @@ async def test_a_connection_that_died_is_opened_again(keys, tmp_path, mirrors, r
         await mirror.look("main")
         mirror._keeper._remote._line._client.get_transport().close()
         assert (await mirror.look("main")).revision == repository.head()
+    mirror._keeper._remote._line.close()
     with pytest.raises(GitUnavailable):
-        mirror._keeper._remote._line.close()
         await mirror.look("main")
 
 

@@ -100,7 +100,7 @@ def test_a_checkout_reads_and_replaces_keeping_the_rights(checkout):
     checkout.replace("new/file", b"made")
     assert (checkout.folder / "run.sh").stat().st_mode & 0o777 == 0o755
     assert checkout.read("new/file") == b"made"
-    assert not [name for name in os.listdir(checkout.folder) if name.startswith(".updater")]
+    assert not list(checkout.folder.glob(".updater*"))
 
 
 @pytest.mark.parametrize(

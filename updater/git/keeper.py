@@ -41,7 +41,10 @@ class Landed:
 
 @dataclass(slots=True)
 class Keeper:
-    """The parts of one mirror, used by one thread at a time. *ours* holds our committers' addresses in lower case."""
+    """The parts of one mirror, used by one thread at a time. *ours* holds our committers' addresses in lower case.
+
+    *ours* belongs to whoever made the keeper, who may share it; the committers of every landing are added.
+    """
 
     address: Address
     folder: Path
@@ -108,7 +111,7 @@ class Keeper:
 
     def land(self, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit]) -> Landed:
         """Build *commits* on *base* and move *branch* from *expected* to them, by one push; see `Mirror.land`."""
-        self.ours |= {(new.committer or new.author).email.lower() for new in commits}
+        self.ours.update((new.committer or new.author).email.lower() for new in commits)
         draft, tip = self._mended(base, lambda: self._draft(base, commits))
         if tip == base or tip is None:
             return Landed(revision=expected or base, is_unchanged=True)

@@ -39,10 +39,12 @@ class Head:
 class Mirror:
     """A remote repository and our store of it in *folder*, which may be deleted at any time.
 
-    *access* is asked before every conversation, so a rotated token is taken up. *ours* are the addresses of our
-    committers in lower case; the set may grow. *count* is told of every request: look, fetch, history or push. Errors:
-    `GitUnavailable`, `GitDenied`, `PushRefused`, `GitError` (docs: error codes of Git). One conversation runs at a time, in a worker thread; a cancelled
-    call lets go at once while its conversation ends in order, and the next one waits for that.
+    *access* is asked before every conversation, so a rotated token is taken up. *ours* holds the addresses of our
+    committers in lower case; it may be shared and may grow. *count* is told of every request: look, fetch, history or
+    push. Errors: `GitUnavailable`, `GitDenied`, `PushRefused`, `GitError`, with the codes of `updater.git.faults`.
+
+    One conversation runs at a time, in a worker thread; a cancelled call lets go at once while its conversation ends in
+    order, and the next one waits for that.
     """
 
     def __init__(

@@ -153,15 +153,21 @@ class SshLine:
 _SSH_HINTS: Final = {"git-denied": "check the private key of this repository, and that the server knows its public half"}
 
 
+def _never() -> bool:
+    return False
+
+
 class OpenPipes(TraditionalGitClient):
     """A client that closes what it opened, also where dulwich gives up before it would."""
 
     _pipes: tuple[Any, ...] = ()
 
     def _connect(self, cmd: bytes, path: str | bytes, protocol_version: int | None = None) -> Any:
-        opened = super()._connect(cmd, path, protocol_version)
-        self._pipes = (*self._pipes, opened[0])
-        return opened
+        proto, _, stderr = super()._connect(cmd, path, protocol_version)
+        self._pipes = (*self._pipes, proto)
+        # Protocol 0 answers a wish for depth before the haves are through, and dulwich would take that for an
+        # acknowledgement. Our haves are few: everything is read after the last of them.
+        return proto, _never, stderr
 
     def close(self) -> None:
         """Close every pipe."""
