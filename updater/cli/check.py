@@ -42,7 +42,7 @@ _MAX_TAGS_FILE: Final = 256 * 1024 * 1024
 @click.option("--current", metavar="TAG", help="What is written now.  [default: the tag of IMAGE]")
 @click.option("--tags-file", metavar="FILE", help="Tags, one a line or as JSON, instead of asking the registry; - is stdin.")
 @click.option("--batch", is_flag=True, help="Answer JSON lines from stdin, one by one.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.pass_context
 def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str, **options: Any) -> None:
     """Say which tag of IMAGE would win, and why each other lost."""

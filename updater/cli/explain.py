@@ -25,7 +25,7 @@ SHOWN_LOSERS: Final = 20
 
 @click.command()
 @click.argument("key", required=False)
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.option("--all", "show_all", is_flag=True, help="Every losing tag, not the first 20.")
 @click.pass_context
 def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool) -> None:

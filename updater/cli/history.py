@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("key", required=False)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Commits to look through.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Commits to look through."
+)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.pass_context
 def history(ctx: click.Context, key: str | None, limit: int, output: str) -> None:
     """Say what moved when, from the commits on every branch that is written.

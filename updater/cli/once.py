@@ -21,7 +21,9 @@ WRITTEN = 10
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Decide and edit, but push nothing.")
 @click.option("--only", metavar="KEY", help="One subscription alone.")
-@click.option("-o", "--output", type=click.Choice(["text", "json", "diff"]), default="text", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json", "diff"]), default="text", show_default=True, help="How to print."
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 10 if something was written.")
 @click.pass_context
 def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, exit_code: bool) -> int:

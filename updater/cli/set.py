@@ -32,7 +32,7 @@ WRITTEN: Final = 10
 @click.option("--proposal", "is_proposal", is_flag=True, help="Open a pull request (not in this version).")
 @click.option("--message", metavar="TEXT", help="The commit message.")
 @click.option("--exit-code", "is_exit_code", is_flag=True, help="Exit 10 where something was written.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.pass_context
 def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
     """Write image references into a checkout; only the bytes of the values change.

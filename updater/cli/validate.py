@@ -18,7 +18,7 @@ _PROBLEMS = 1
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.pass_context
 def validate(context: click.Context, paths: tuple[Path, ...], output: str) -> int:
     """Lint configuration, annotated manifests, Flux objects and markers.

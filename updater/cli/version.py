@@ -12,7 +12,7 @@ _MAIN_DEPENDENCIES: Final = ("aiohttp", "dulwich", "pyyaml", "pydantic", "apsche
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 def version(output: str) -> None:
     """Print the version, and those of the main dependencies."""
     versions = {"updater": _version("gitops-image-updater"), "python": sys.version.split()[0]}
