@@ -18,7 +18,8 @@ _HEAD: Final = """# Commands
 Generated from the code by `docs/generate.py`; `updater COMMAND --help` shows the same.
 
 Data goes to standard output, talk to standard error, where a failure is a line `error:` and a line `hint:`. There is
-no colour off a terminal, nor with `NO_COLOR`. JSON has times as RFC 3339 in UTC, null rather than keys left out, and keys in order.
+no colour off a terminal, nor with `NO_COLOR`.
+JSON has times as RFC 3339 in UTC, null rather than keys left out, and keys in order.
 
 | exit code | means |
 |---|---|

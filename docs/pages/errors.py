@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from pages.code_words import code_words
-
 from updater.git.faults import FAULTS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
