@@ -271,3 +271,22 @@ class TestTrouble:
 
 def _refuse(*_: object, **__: object) -> None:
     raise PermissionError(os.strerror(1))
+
+
+async def test_a_broken_file_whose_successor_breaks_too_is_said_and_memory_does(path, monkeypatch):
+    path.parent.mkdir()
+    path.write_bytes(b"this is no database at all, and long enough" * 100)
+    connect, tried = sqlite3.connect, []
+
+    def failing(name, **more):
+        tried.append(name)
+        if len(tried) == 2:
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(name, **more)
+
+    monkeypatch.setattr(sqlite3, "connect", failing)
+    said: list[str] = []
+    async with opened(path, said=said) as cache:
+        await cache.remember_description(DIGEST, DESCRIPTION)
+        assert await cache.description(DIGEST) == DESCRIPTION
+    assert len(said) == 1

@@ -28,7 +28,7 @@ from updater.errors import (
     RegistryUnavailable,
 )
 from updater.http.client import HttpClient
-from updater.http.exchange import HttpFailure, Trouble
+from updater.http.exchange import HttpFailure, Request, Trouble
 from updater.http.limits import Patience
 from updater.model.candidate import Description
 from updater.model.credential import parse_credential_ref
@@ -599,3 +599,18 @@ def test_every_status_has_an_error_of_ours(status):
     found = refusal(answer(status, b'{"errors": []}'), "ghcr.io/org/app")
     assert isinstance(found, RegistryError)
     assert found.hint
+
+
+async def test_the_embedded_registry_serves_the_tags_that_are_left_and_pages_as_the_specification_says(lab):
+    for tag in ("1", "2", "3"):
+        lab.registry.push("org/app", tag)
+    lab.registry.delete("org/app", "2")
+    assert (await lab.client().tags(lab.image)).tags == ("1", "3")
+    async with HttpClient() as http:
+        page = await http.send(Request(url=f"{lab.registry.url}/v2/org/app/tags/list?n=1"))
+        assert page.header("Link") == '</v2/org/app/tags/list?n=1&last=1>; rel="next"'
+        assert (
+            await http.send(Request(url=f"{lab.registry.url}/v2/org/app/tags/list"))
+        ).body == b'{"name": "org/app", "tags": ["1", "3"]}'
+        assert (await http.send(Request(url=f"{lab.registry.url}/v2/org/app/tags/list?n=-1"))).status == 400
+        assert (await http.send(Request(url=f"{lab.registry.url}/v2/"))).status == 200

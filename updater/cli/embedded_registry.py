@@ -136,8 +136,7 @@ class EmbeddedRegistry:
         application = web.Application()
         application.router.add_get("/v2/", _hello)
         application.router.add_get("/v2/{name:.+}/tags/list", self._tags)
-        application.router.add_get("/v2/{name:.+}/manifests/{reference}", self._manifest)
-        application.router.add_get("/v2/{name:.+}/blobs/{reference}", self._blob)
+        application.router.add_get("/v2/{name:.+}/{kind:manifests|blobs}/{reference}", self._content)
         return application
 
     async def _tags(self, request: web.Request) -> web.StreamResponse:
@@ -158,16 +157,16 @@ class EmbeddedRegistry:
             headers["Link"] = f'</v2/{name}/tags/list?n={size}&last={page[-1]}>; rel="next"'
         return web.json_response({"name": name, "tags": page}, headers=headers)
 
-    async def _manifest(self, request: web.Request) -> web.StreamResponse:
+    async def _content(self, request: web.Request) -> web.StreamResponse:
         shelf = self._shelves.get(request.match_info["name"], Shelf())
         reference = request.match_info["reference"]
-        blob = shelf.manifests.get(shelf.tags.get(reference, reference))
-        return serve(request, blob) if blob else refuse(404, "MANIFEST_UNKNOWN", "manifest unknown")
-
-    async def _blob(self, request: web.Request) -> web.StreamResponse:
-        shelf = self._shelves.get(request.match_info["name"], Shelf())
-        blob = shelf.blobs.get(request.match_info["reference"])
-        return serve(request, blob, as_type="application/octet-stream") if blob else refuse(404, "BLOB_UNKNOWN", "blob unknown")
+        if request.match_info["kind"] == "blobs":
+            blob = shelf.blobs.get(reference)
+            return (
+                serve(request, blob, as_type="application/octet-stream") if blob else refuse(404, "BLOB_UNKNOWN", "blob unknown")
+            )
+        manifest = shelf.manifests.get(shelf.tags.get(reference, reference))
+        return serve(request, manifest) if manifest else refuse(404, "MANIFEST_UNKNOWN", "manifest unknown")
 
 
 def refuse(status: int, code: str, message: str) -> web.Response:

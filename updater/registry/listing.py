@@ -91,7 +91,11 @@ class _Harvest:
         if listed is not None and not isinstance(listed, list):
             raise _endless(self._what, "its tags are no list")
         before = len(self.tags)
-        self.tags.update(dict.fromkeys(_valid(listed or [])))
+        news = dict.fromkeys(_valid(listed or []))
+        if self.tags:
+            self.tags.update(news)
+        else:
+            self.tags = news  # nearly every list is one page
         self._note_manifests(page.get("manifest"))
         if self._pages >= self._caps.pages or len(self.tags) > self._caps.tags or self._bytes > self._caps.total_bytes:
             raise _endless(self._what, f"it went on beyond {self._pages} pages, {len(self.tags)} tags or {self._bytes} bytes")
