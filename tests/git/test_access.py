@@ -19,6 +19,20 @@ from updater.model.credential import Credential
         ("git@github.com:org/repo.git", "ssh://github.com/org/repo.git", "ssh", "org/repo.git"),
         ("host:/srv/a.git", "ssh://host/srv/a.git", "ssh", "/srv/a.git"),
         ("me@[::1]:a.git", "ssh://[::1]/a.git", "ssh", "a.git"),
+        pytest.param(
+            "john@doe.org@john-server.org:29418/project",
+            "ssh://john-server.org/29418/project",
+            "ssh",
+            "29418/project",
+            id="argo-186",
+        ),
+        pytest.param(
+            "ssh://git@github.com/argoproj/argo-cd.git",
+            "ssh://github.com/argoproj/argo-cd.git",
+            "ssh",
+            "/argoproj/argo-cd.git",
+            id="argo-184",
+        ),
         ("file:///srv/my%20repo", "/srv/my repo", "file", "/srv/my repo"),
         ("/srv/a.git", "/srv/a.git", "file", "/srv/a.git"),
         ("./a:b", "./a:b", "file", "./a:b"),
@@ -31,12 +45,20 @@ def test_every_form_of_address_is_understood(url, shown, scheme, path):
 
 @pytest.mark.parametrize(
     "url",
-    ["", " ", "ftp://host/a", "https://", "https://host", "https://host:99999/a", "https://host/a\nb", "ssh://host/-x", "h:-x"],
+    [
+        pytest.param("git://github.com/argoproj/test.git", id="argo-185"),
+        pytest.param("unknown://host/a", id="argo-166"),
+        "",
+        " ",
+        "ftp://host/a",
+        "https://",
+        "https://host",
+        "https://host:99999/a",
+        "https://host/a\nb",
+        "h:-x",
+    ],
 )
 def test_a_url_that_leads_nowhere_is_refused_with_a_hint(url):
-    if url == "ssh://host/-x":
-        assert parse_address(url).path == "/-x"
-        return
     with pytest.raises(GitError) as caught:
         parse_address(url)
     assert caught.value.code == "git-url"
@@ -64,7 +86,7 @@ def test_a_bad_url_is_refused_without_repeating_its_password():
         (Credential(registry_token="t"), "Bearer t"),
         (Credential(username="u", password="p"), "Basic dTpw"),
         (Credential(password="p"), "Basic Z2l0OnA="),
-        (Credential(username="u", password="p", registry_token="t"), "Bearer t"),
+        pytest.param(Credential(username="u", password="p", registry_token="t"), "Bearer t", id="flux-346"),
     ],
 )
 def test_a_credential_becomes_one_header(credential, value):
@@ -81,3 +103,7 @@ def test_secrets_are_masked_in_what_servers_say():
     text = masked("hunter22 token1 Basic abcdef opensesame urlsecret dTpodW50ZXIyMg== u", access, address)
     assert text == "••• ••• ••• ••• ••• ••• u"
     assert "hunter22" not in repr(access)
+
+
+def test_the_user_of_an_scp_like_address_may_hold_an_at_sign():
+    assert parse_address("john@doe.org@john-server.org:29418/project").username == "john@doe.org"

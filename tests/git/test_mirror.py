@@ -442,3 +442,39 @@ async def test_access_is_asked_each_time_and_may_be_awaited(server, tmp_path, re
     assert (await mirror.look("main")).revision == repository.head()
     assert str(mirror) == server.url("fleet.git")
     await mirror.close()
+
+
+@pytest.mark.parametrize("name", ["a b", "a..b", "a\nb", "-/", "/a", "a/", "a~1", "a:b", "a\0b", ".a", "a.lock"])
+async def test_a_name_that_git_does_not_allow_never_reaches_the_server(server, mirror, commit, name):
+    head = await ready(mirror)
+    asked = server.count()
+    with pytest.raises(GitError) as caught:
+        await mirror.land(base=head.revision, branch=name, expected=None, commits=[commit({"x": b"1"})])
+    assert caught.value.code == "branch-name"
+    with pytest.raises(GitError):
+        await mirror.look(name)
+    assert server.count() == asked
+
+
+async def test_many_blobs_at_once_are_proved_as_few_are(server, mirrors, repository, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_MANY", 1)
+    repository.commit({f"d{number % 7}/{number}.yaml": b"# $imagepolicy %d\n" % number * 40 for number in range(300)})
+    repository.git("gc", "-q")
+    mirror = mirrors(server.url("fleet.git"))
+    head = await ready(mirror)
+    found = await mirror.search(head.revision, ".", MARKERS)
+    assert len(found) == 302
+    data = await mirror.read(head.revision, found)
+    assert data["d1/8.yaml"] == repository.show("d1/8.yaml")
+    spoil(tmp_path / "mirror", "flipped")
+    again = await mirror.read(head.revision, found)
+    assert again == data
+    with pytest.raises(GitUnavailable) as caught:
+        list(mirror._keeper.store.scan({"0" * 40, "1" * 40}))
+    assert caught.value.code == "mirror-broken"
+
+
+async def test_a_history_that_the_server_does_not_give_is_told(mirror):
+    await mirror.look("main")
+    with pytest.raises(GitUnavailable):
+        await mirror.history("1" * 40)

@@ -17,7 +17,7 @@ from updater.git.history import add_trailers
 from updater.git.mirror import Mirror
 
 pytestmark = pytest.mark.real
-PERSONS, EACH, BATCH, OURS = 8, 22, 2, 24
+PERSONS, EACH, BATCH, OURS = 8, 22, 3, 24
 ME = Identity(name="updater", email="updater@example.org")
 
 

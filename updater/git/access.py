@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from updater.model.credential import Credential
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_SCP: Final = re.compile(r"(?:(?P<user>[^@/\s]+)@)?(?P<host>\[[0-9a-fA-F:]+\]|[^:/\s@\[\]]+):(?P<path>[^\s].*)")
+_SCP: Final = re.compile(r"(?:(?P<user>[^/:\s]+)@)?(?P<host>\[[0-9a-fA-F:]+\]|[^:/\s@\[\]]+):(?P<path>[^\s].*)")
 _SCHEMES: Final = frozenset({"https", "http", "ssh", "git+ssh", "ssh+git", "file"})
 _USER_WITHOUT_NAME: Final = "git"
 

@@ -58,6 +58,7 @@ FAULTS: Final[dict[str, Fault]] = {
         GitUnavailable, "whether the push arrived is not known; the next look tells, and nothing is written twice"
     ),
     "branch-missing": Fault(GitError, "create the branch on the server, or correct its name in the configuration"),
+    "branch-name": Fault(GitError, "name a branch as git does: no spaces, no .., none of ~^:?*[ and no / at either end"),
     "history-missing": Fault(GitUnavailable, "the server did not give the commits that were asked for; they are asked for again"),
     "mirror-broken": Fault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch builds it anew"),
     "mirror-disk": Fault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),

@@ -30,6 +30,7 @@ from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.object_store import ObjectStoreGraphWalker
 from dulwich.objects import Commit
 from dulwich.pack import PackData, UnpackedObjectIterator, UnresolvedDeltas, pack_objects_to_data
+from dulwich.refs import Ref, check_ref_format
 
 from updater.errors import GitUnavailable, UpdaterError
 from updater.git.access import Access, Address, masked
@@ -300,7 +301,10 @@ def _refuse_hooks(path: Path) -> None:
 
 
 def _encoded(branch: str) -> bytes:
-    return branch.encode("utf-8", "surrogateescape")
+    name = branch.encode("utf-8", "surrogateescape")
+    if not check_ref_format(Ref(HEADS + name)):
+        raise fault("branch-name", f"{branch!r} cannot be the name of a branch")
+    return name
 
 
 def _decoded(name: bytes) -> str:
