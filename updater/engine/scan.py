@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from updater.registry.listing import TagList
 
 _T = TypeVar("_T")
+SCANS_AT_ONCE: Final = 256
 _DIGEST: Final = frozenset({Fact.DIGEST})
 
 
@@ -103,11 +104,16 @@ class Scans:
         self._registry = registry
         self._listings = listings
         self._followed = _followed(subscriptions)
+        self._turns = asyncio.Semaphore(SCANS_AT_ONCE)
         self._standing: dict[Listed, Standing] = {}
         self._rules: dict[Subscription, Rules] = {}
 
     async def scan(self, listed: Listed) -> bool:
         """Ask the registry for *listed*; says whether what stands now differs from before, as far as names tell."""
+        async with self._turns:
+            return await self._scan(listed)
+
+    async def _scan(self, listed: Listed) -> bool:
         standing = self._standing.setdefault(listed, Standing())
         before, digests, failure = standing.candidates, standing.digests, standing.failure
         followed = self._followed.get(listed)
