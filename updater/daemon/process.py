@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -11,6 +12,7 @@ import structlog
 
 from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
+from updater.credentials.program import Programs
 from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
 from updater.reporting.metrics import Metrics
@@ -29,12 +31,15 @@ class Process:
     we commit, of every generation so far: by them our own commits are known again.
     """
 
-    def __init__(self, state: Path, *, docker_config: str | None = None) -> None:
+    def __init__(self, state: Path, *, docker_config: str | None = None, helpers_allowed: bool = False) -> None:
         self.state = state
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
-        self.keychain = Keychain(docker_configs=[Path(docker_config)] if docker_config else None)
+        self.keychain = Keychain(
+            docker_configs=[Path(docker_config)] if docker_config else None,
+            programs=Programs(os.environ, helpers_allowed=helpers_allowed, say=self._helper_left_out),
+        )
         self.cache = Cache(state / "cache.db", say=self._cache_failed)
         self.access_for: Callable[[str], Awaitable[Access]] = _nobody
         self.ours: set[str] = set()
@@ -62,6 +67,9 @@ class Process:
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
 
+    def _helper_left_out(self, sentence: str) -> None:
+        self.log.warning("credential helper", detail=sentence, hint="credential_helpers: true lets it run")
+
     def _cache_failed(self, sentence: str) -> None:
         self.metrics.count("updater_cache_problems_total")
         self.log.warning("cache", detail=sentence, hint="work goes on without it; what it held is asked again")
@@ -69,7 +77,9 @@ class Process:
 
 def process_for(loaded: Loaded) -> Process:
     """Build the process that the settings ask for."""
-    return Process(Path(loaded.settings.state).expanduser(), docker_config=loaded.settings.docker_config)
+    settings = loaded.settings
+    state = Path(settings.state).expanduser()
+    return Process(state, docker_config=settings.docker_config, helpers_allowed=settings.credential_helpers)
 
 
 async def _nobody(url: str) -> Access:

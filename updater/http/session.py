@@ -105,13 +105,15 @@ def tls_context(connection: Connection) -> ssl.SSLContext | bool:
         return not connection.insecure
     try:
         context = ssl.create_default_context()
-        if connection.ca:
+        if connection.ca and _is_text(connection.ca):
+            context.load_verify_locations(cadata=connection.ca)
+        elif connection.ca:
             context.load_verify_locations(cafile=connection.ca)
         if connection.client_certificate:
             context.load_cert_chain(connection.client_certificate, keyfile=_key_of(connection.client_certificate))
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise HttpFailure(
-            f"the TLS files {connection.ca or ''} {connection.client_certificate or ''} cannot be used: {error}",
+            f"the TLS files {_shown(connection.ca)} {_shown(connection.client_certificate)} cannot be used: {error}",
             trouble=Trouble.SETTINGS,
             hint="ca and client_certificate are paths of PEM files; a key stands in the same file or beside it, ending in .key",
         ) from error
@@ -119,6 +121,15 @@ def tls_context(connection: Connection) -> ssl.SSLContext | bool:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _shown(name: str | None) -> str:
+    return "(given as text)" if name and _is_text(name) else name or ""
+
+
+def _is_text(authority: str) -> bool:
+    """Tell certificates given as text (``ca_data`` of a registries.conf) from the path of a file."""
+    return "-----BEGIN" in authority
 
 
 def _key_of(certificate: str) -> str | None:
@@ -130,7 +141,7 @@ def _stamps(connection: Connection) -> tuple[int, ...]:
     stamps = []
     for name in (connection.ca, connection.client_certificate):
         try:
-            stamps.append(Path(name).stat().st_mtime_ns if name else 0)
+            stamps.append(Path(name).stat().st_mtime_ns if name and not _is_text(name) else 0)
         except OSError:
             stamps.append(-1)
     return tuple(stamps)

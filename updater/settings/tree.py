@@ -330,6 +330,8 @@ class Settings(Node):
     """A registries.conf of Argo CD Image Updater, read as it is, besides registries."""
     docker_config: fields.Text | None = None
     """A docker config.json with credentials; without it the usual place is looked at."""
+    credential_helpers: bool = False
+    """Whether the programs that a docker config.json names (credHelpers, credsStore) may run."""
     git: GitSettings = GitSettings()
     """Who speaks in commits, and how repositories are reached."""
     text_markers: tuple[fields.Glob, ...] = ()
