@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from updater.editors import outline, quoting, scalars
 from updater.editors.scalars import Splice
 from updater.errors import EditError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from updater.editors.scalars import Parsed
 
+    #: what is added to a list: a text, or a mapping of texts; True is written as it is
+    Item: TypeAlias = str | Mapping[str, str | Literal[True]]
+
 _LINE_END: Final = re.compile(r"(?=\r\n|\r|\n)|\Z")
 _COMMENT_LINE: Final = re.compile(r"(?:\r\n|\r|\n)([ \t]*)#[^\r\n]*")
-_QUIET_LINE: Final = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:#[^\r\n]*)?(?=\r\n|\r|\n|\Z)")
+_QUIET_LINE: Final = re.compile(r"(?:\r\n|\r|\n)([ \t]*)(?:#[^\r\n]*)?(?=\r\n|\r|\n|\Z)")
 
 
 def newline(parsed: Parsed) -> str:
@@ -78,11 +81,11 @@ def _removal(parsed: Parsed, inside: list[int], position: int) -> tuple[int, int
     return start, stop + (2 if text[stop : stop + 2] == "\r\n" else 1)
 
 
-def item_added(parsed: Parsed, sequence: int, item: Mapping[str, str]) -> Splice:
-    """Add a mapping as the last item of a list that has items or is an empty ``[]``."""
+def item_added(parsed: Parsed, sequence: int, item: Item) -> Splice:
+    """Add the last item to a list that has items or is an empty ``[]``."""
     inside = parsed.children[sequence]
     at = outline.last_event(parsed, sequence)
-    adds = scalars.added(dict(item))
+    adds = scalars.added(_plain(item))
     if parsed.is_flow(sequence):
         end = outline.text_end(parsed, inside[-1]) if inside else parsed.span(sequence)[1]
         text = (", " if inside else "") + _flow(item)
@@ -105,12 +108,12 @@ def _dash(parsed: Parsed, sequence: int, item: int) -> tuple[int, int]:
     return column, 1
 
 
-def list_filled(parsed: Parsed, key: int, value: int, item: Mapping[str, str]) -> Splice:
+def list_filled(parsed: Parsed, key: int, value: int, item: Item) -> Splice:
     """Turn an empty value (``images:``, ``images: []``, ``images: null``) into a list of one item."""
     mapping = parsed.parents[value]
     is_list = parsed.is_sequence(value)
     at = outline.last_event(parsed, value) if is_list else value
-    adds = scalars.added(dict(item) if is_list else [dict(item)])
+    adds = scalars.added(_plain(item) if is_list else [_plain(item)])
     start, end = parsed.span(key)[1], outline.text_end(parsed, value)
     rest = parsed.text[end : line_end(parsed, end)]
     drops = 0 if is_list else 1
@@ -127,23 +130,34 @@ def list_filled(parsed: Parsed, key: int, value: int, item: Mapping[str, str]) -
     return Splice(start=colon, end=line_end(parsed, end), text=text, at=at, adds=adds, drops=drops)
 
 
-def list_added(parsed: Parsed, mapping: int, key: str, item: Mapping[str, str]) -> Splice:
-    """Add a key with a list of one item as the last entry of the root mapping."""
+def list_added(parsed: Parsed, mapping: int, keys: str | Sequence[str], item: Item) -> Splice:
+    """Add a key with a list of one item as the last entry of a mapping that is not empty, or is ``{}``.
+
+    Several *keys* are nested: all but the last hold mappings.
+    """
+    names = (keys,) if isinstance(keys, str) else tuple(keys)
     inside = parsed.children[mapping]
     at = outline.last_event(parsed, mapping)
-    adds = scalars.added(key) + scalars.added([dict(item)])
+    value: object = [_plain(item)]
+    for name in reversed(names[1:]):
+        value = {name: value}
+    adds = scalars.added(names[0]) + scalars.added(value)
     if parsed.is_flow(mapping):
         end = outline.text_end(parsed, inside[-1]) if inside else parsed.span(mapping)[1]
-        text = f"{', ' if inside else ''}{key}: [{_flow(item)}]"
-        return Splice(start=end, end=end, text=text, at=at, adds=adds)
+        nested = f"{': {'.join(names)}: [{_flow(item)}]{'}' * (len(names) - 1)}"
+        return Splice(start=end, end=end, text=f"{', ' if inside else ''}{nested}", at=at, adds=adds)
     column = parsed.events[inside[0]].start_mark.column
     place = end = line_end(parsed, outline.text_end(parsed, inside[-1]))
     while end < len(parsed.text) and (quiet := _QUIET_LINE.match(parsed.text, end)):
+        is_comment = "#" in quiet.group()
+        if is_comment and len(quiet.group(1)) < column:
+            break  # it belongs to what follows the mapping
         end = quiet.end()
-        place = end if "#" in quiet.group() else place
-    dash = " " * (column + _list_indent(parsed, mapping))
-    text = f"{newline(parsed)}{' ' * column}{key}:" + _block(item, newline(parsed), dash, " ")
-    return Splice(start=place, end=place, text=text, at=at, adds=adds)
+        place = end if is_comment else place
+    line_break, indent = newline(parsed), " " * column
+    head = "".join(f"{line_break}{indent}{'  ' * depth}{name}:" for depth, name in enumerate(names))
+    dash = indent + "  " * (len(names) - 1) + " " * _list_indent(parsed, mapping)
+    return Splice(start=place, end=place, text=head + _block(item, line_break, dash, " "), at=at, adds=adds)
 
 
 def _list_indent(parsed: Parsed, mapping: int) -> int:
@@ -156,10 +170,21 @@ def _list_indent(parsed: Parsed, mapping: int) -> int:
     return 0
 
 
-def _block(item: Mapping[str, str], line_break: str, dash: str, gap: str) -> str:
-    lines = [f"{key}: {quoting.write(value)}" for key, value in item.items()]
-    return f"{line_break}{dash}-{gap}" + f"{line_break}{dash} {gap}".join(lines)
+def text_of(item: Item) -> list[str]:
+    """Give the lines of an item as they stand behind its dash."""
+    if isinstance(item, str):
+        return [quoting.write(item)]
+    return [f"{key}: {'true' if value is True else quoting.write(value)}" for key, value in item.items()]
 
 
-def _flow(item: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{key}: {quoting.write(value)}" for key, value in item.items()) + "}"
+def _plain(item: Item) -> object:
+    return item if isinstance(item, str) else dict(item)
+
+
+def _block(item: Item, line_break: str, dash: str, gap: str) -> str:
+    return f"{line_break}{dash}-{gap}" + f"{line_break}{dash} {gap}".join(text_of(item))
+
+
+def _flow(item: Item) -> str:
+    lines = text_of(item)
+    return lines[0] if isinstance(item, str) else "{" + ", ".join(lines) + "}"

@@ -366,11 +366,11 @@ def _unproved(reason: str, path: str, line: int | None) -> EditError:
 
 
 def added(value: object) -> tuple[Signature, ...]:
-    """Give the events of *value* (texts, lists, mappings) as they must appear where it is added."""
+    """Give the events of *value* (texts, True, lists, mappings) as they must appear where it is added."""
     if isinstance(value, dict):
         inner = [signature for pair in value.items() for item in pair for signature in added(item)]
         return ((MappingStartEvent, None, None, True), *inner, (MappingEndEvent,))
     if isinstance(value, list):
         inner = [signature for item in value for signature in added(item)]
         return ((SequenceStartEvent, None, None, True), *inner, (SequenceEndEvent,))
-    return (_Value(str(value)),)
+    return ((ScalarEvent, "true", None, None, (True, False)),) if value is True else (_Value(str(value)),)

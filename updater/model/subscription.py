@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.model.image import ImageName, Platform
+    from updater.model.view import Written
 
 _NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -96,14 +97,23 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class GitBranch:
-    """A destination in Git: read at *branch*, written to *push* (the same branch unless said otherwise)."""
+    """A destination in Git: read at *branch*, written to *push* (the same branch unless said otherwise).
+
+    An empty *branch* is the server's default branch, an empty *push* the same as *branch*. *push_template* makes the name
+    of the branch that is written, once the updates are known; *push* is then a name of its own that holds for this origin
+    alone, so that what does not know the template never writes to the base. *credential* names the Secret
+    (``secret:namespace/name``) by which this destination is reached; empty, the settings of the repository hold.
+    """
 
     url: str
     branch: str
     push: str
+    push_template: str = ""
+    credential: str = ""
 
     def __str__(self) -> str:
-        return f"{self.url}#{self.branch}" + (f":{self.push}" if self.push != self.branch else "")
+        push = self.push_template or self.push
+        return f"{self.url}#{self.branch or 'HEAD'}" + (f":{push}" if push != self.branch else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -124,19 +134,26 @@ Destination = GitBranch | LiveApplication
 class Locator:
     """Where below a destination's tree an editor finds its places.
 
-    ======== ============================ ============================== =========== ====================
-    editor   path                         name                           tag         spec
-    ======== ============================ ============================== =========== ====================
-    marker   tree in which markers count  ``namespace:policy``           –           –
-    kustomize folder or kustomization     name or newName of the entry   –           –
-    helm     one values file              key path of the image name     key of tag  key of the full reference
-    ======== ============================ ============================== =========== ====================
+    ============= ============================ ============================== ============= =========================
+    editor        path                         name                           tag           spec
+    ============= ============================ ============================== ============= =========================
+    marker        tree in which markers count  ``namespace:policy``           –             –
+    kustomize     folder or kustomization      name or newName of the entry   –             –
+    helm          one values file              key path of the image name     key of tag    key of the full reference
+    argocd_source ``.argocd-source-app.yaml``  see below
+    application   ``spec.sources[0]``          see below
+    ============= ============================ ============================== ============= =========================
+
+    The last two also have a *section* of an Argo CD source: ``helm`` and ``plugin``, where *name*, *tag* and *spec* are
+    names of parameters and variables, or ``kustomize``, where *name* is the name that an entry replaces (None: the image's
+    own) and *spec* the image name itself.
     """
 
     path: str = "."
     name: str | None = None
     tag: str | None = None
     spec: str | None = None
+    section: str | None = None
 
     def __str__(self) -> str:
         keys = ", ".join(text for text in (self.name, self.tag, self.spec) if text)
@@ -145,12 +162,16 @@ class Locator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One thing to write: which editor, where, on which destination, in which form."""
+    """One thing to write: which editor, where, on which destination, in which form.
+
+    *running* is what runs while the place is not written at all: a place that an edit would add is judged by it.
+    """
 
     destination: Destination
     editor: str
     locator: Locator
     form: Form = Form.TAG
+    running: Written | None = None
 
     def __str__(self) -> str:
         return f"{self.destination} {self.editor} {self.locator}"
