@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import random as randomness
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from updater.http.address import origin_of, resolve, shown
 from updater.http.exchange import Answer, HttpFailure, Request, Trouble
-from updater.http.limits import RETRIED, Patience, pause_asked, retry_after
+from updater.http.limits import RETRIED, UNTOUCHED, Patience, pause_asked, retry_after
 from updater.http.pacing import Host
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from updater.http.session import Sessions
+    from updater.http.exchange import Connection
+    from updater.http.session import Sessions, Stream
 
 MOST_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -92,6 +94,33 @@ class HttpClient:
             hint="set the url of this registry to where it really is",
         )
 
+    @asynccontextmanager
+    async def stream(self, request: Request, *, idle: float) -> AsyncIterator[Stream]:
+        """Open an answer that is read line by line for as long as the server goes on; raises `HttpFailure`.
+
+        It is sent once, follows no redirect and takes no slot of its host, which it would hold for minutes. It ends with a
+        timeout when nothing came for *idle* seconds. `Request.limit` caps each line, and the body of an answer that is an error.
+        """
+        host = self._host(origin_of(request.url))
+        wait = host.wait(self._clock())
+        if wait > 0:
+            await self._sleep(wait)
+        began, status = self._clock(), 0
+        try:
+            async with self._opened().stream(request, idle=idle) as stream:
+                status = stream.status
+                self._observe(host.name, status, self._clock() - began)
+                yield stream
+        except HttpFailure:
+            if not status:
+                self._observe(host.name, 0, self._clock() - began)
+            raise
+
+    async def retire(self, connection: Connection) -> None:
+        """Forget a way to connect that is not used again, as after a certificate was renewed."""
+        if self._sessions:
+            await self._sessions.retire(connection)
+
     def wait_asked(self, answer: Answer) -> float | None:
         """Give the seconds that the answer's Retry-After asks for, None where it does not."""
         return retry_after(answer, self._wall())
@@ -99,16 +128,17 @@ class HttpClient:
     async def _persist(self, request: Request) -> Answer:
         """Try until there is an answer that another try would not better."""
         attempts = self._patience.attempts
+        retried = RETRIED if request.is_repeatable else UNTOUCHED
         for attempt in range(attempts):
             is_last = attempt == attempts - 1
             try:
                 answer = await self._once(request)
             except HttpFailure as failure:
-                if is_last or not failure.is_passing:
+                if is_last or not failure.is_passing or not request.is_repeatable:
                     raise
                 await self._sleep(self._patience.delay(attempt, self._random))
                 continue
-            if is_last or answer.status not in RETRIED:
+            if is_last or answer.status not in retried:
                 return answer
             wait = retry_after(answer, self._wall()) or self._patience.delay(attempt, self._random)
             if wait > self._patience.bearable:
@@ -118,10 +148,7 @@ class HttpClient:
 
     async def _once(self, request: Request) -> Answer:
         """Send once, in turn, and note what the host's answer says about the next ones."""
-        origin = origin_of(request.url)
-        host = self._hosts.get(origin)
-        if host is None:
-            host = self._hosts[origin] = Host(f"{origin[1]}:{origin[2]}", self._patience)
+        host = self._host(origin_of(request.url))
         gate = host.gate(request.pace)
         await gate.enter(request.lane)
         try:
@@ -152,6 +179,12 @@ class HttpClient:
         if pause:
             host.pause(self._clock() + pause)
         return answer
+
+    def _host(self, origin: tuple[str, str, int]) -> Host:
+        host = self._hosts.get(origin)
+        if host is None:
+            host = self._hosts[origin] = Host(f"{origin[1]}:{origin[2]}", self._patience)
+        return host
 
     def _opened(self) -> Sessions:
         if self._sessions is None:

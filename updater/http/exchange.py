@@ -57,12 +57,18 @@ class Connection:
 
     *client_certificate* holds the certificate and its key, or stands beside a file of the same name that
     ends in ``.key``. Without *proxy* the environment's HTTP_PROXY, HTTPS_PROXY and NO_PROXY count.
+
+    *authority* and *client_pem* are PEM texts for servers of a private authority: it alone is trusted, not the system's
+    as well, and *client_pem* holds certificates and key. *server_name* is the name that the server's certificate must have.
     """
 
     ca: str | None = None
     client_certificate: str | None = None
     proxy: str | None = field(default=None, repr=False)
     insecure: bool = False
+    authority: str | None = field(default=None, repr=False)
+    client_pem: str | None = field(default=None, repr=False)
+    server_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,11 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request. *lane* is whom it is for: lanes take turns. *limit* caps the decoded body, in bytes."""
+    """One request. *lane* is whom it is for: lanes take turns. *limit* caps the decoded body, in bytes.
+
+    *is_repeatable* says that sending it twice does what sending it once does. One that is not is tried again only where the
+    server said that it did nothing (429 and 503).
+    """
 
     url: str
     method: str = "GET"
@@ -85,6 +95,7 @@ class Request:
     pace: Pace = Pace()
     lane: str = ""
     limit: int = DEFAULT_LIMIT
+    is_repeatable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

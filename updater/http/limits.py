@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE: Final = 15 * 60.0
 RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+UNTOUCHED: Final = frozenset({429, 503})  # said before anything is done (RFC 9110 §15.6.4, RFC 6585 §4)
 _NUMBER: Final = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,6})?)")
 _WINDOW: Final = re.compile(r";\s*w=([0-9]{1,9})")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 import zlib
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.request import getproxies, proxy_bypass
@@ -14,8 +15,14 @@ from yarl import URL
 
 from updater.http.address import origin_of, shown
 from updater.http.exchange import Answer, Connection, HttpFailure, Trouble
+from updater.http.lines import Lines, LineTooLong
+from updater.http.tls import private_context
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp.client import _RequestContextManager
+
     from updater.http.exchange import Request
     from updater.http.limits import Patience
 
@@ -23,6 +30,7 @@ _ERROR_BODY: Final = 64 * 1024
 _FILES_CHECKED_EVERY: Final = 60.0
 _FIELD_SIZE: Final = 32 * 1024  # tokens and Link headers outgrow aiohttp's 8 KiB
 _IDENTITY: Final = frozenset({"", "identity"})
+_FOREIGN: Final = (aiohttp.ClientError, OSError, ValueError, zlib.error)
 
 
 class Sessions:
@@ -39,21 +47,48 @@ class Sessions:
         session = await self._session(request.connection)
         limit = request.limit
         try:
-            async with session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=request.headers,
-                data=request.body,
-                allow_redirects=False,
-                proxy=request.connection.proxy or self._proxy_of(request.url),
-            ) as response:
+            async with self._begun(session, request, self._timeout) as response:
                 status = response.status
                 body = b"" if request.method == "HEAD" else await _read(response, limit, is_wanted=status < 300)
                 return Answer(status=status, url=request.url, body=body, fields=response.headers)
         except HttpFailure:
             raise
-        except (aiohttp.ClientError, OSError, ValueError, zlib.error) as error:
+        except _FOREIGN as error:
             raise _failure(request.url, error) from error
+
+    @asynccontextmanager
+    async def stream(self, request: Request, *, idle: float) -> AsyncIterator[Stream]:
+        """Open *request* as a stream; raises `HttpFailure`, also while it is read."""
+        session = await self._session(request.connection)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.sock_connect, sock_read=idle)
+        try:
+            response = await self._begun(session, request, timeout)
+        except _FOREIGN as error:
+            raise _failure(request.url, error) from error
+        try:
+            yield Stream(response, request)
+        finally:
+            response.close()
+
+    def _begun(self, session: aiohttp.ClientSession, request: Request, timeout: aiohttp.ClientTimeout) -> _RequestContextManager:
+        return session.request(
+            request.method,
+            URL(request.url, encoded=True),
+            headers=request.headers,
+            data=request.body,
+            allow_redirects=False,
+            proxy=request.connection.proxy or self._proxy_of(request.url),
+            server_hostname=request.connection.server_name,
+            timeout=timeout,
+        )
+
+    async def retire(self, connection: Connection) -> None:
+        """Forget the session of *connection*; what is in flight on it ends before the next one is retired."""
+        known = self._open.pop(connection, None)
+        if known:
+            retired, self._retired = self._retired, [known[0]]
+            for old in retired:
+                await old.close()
 
     async def close(self) -> None:
         """Close every connection."""
@@ -72,11 +107,8 @@ class Sessions:
             self._open[connection] = (known[0], stamps, now)
             return known[0]
         session = self._make(connection)
+        await self.retire(connection)  # a certificate was renewed: what is in flight may still end on the old one
         self._open[connection] = (session, stamps, now)
-        if known:  # a certificate was renewed: what is in flight may still end on the old one
-            retired, self._retired = self._retired, [known[0]]
-            for old in retired:
-                await old.close()
         return session
 
     def _make(self, connection: Connection) -> aiohttp.ClientSession:
@@ -99,8 +131,43 @@ class Sessions:
         return self._proxies[key]
 
 
+class Stream:
+    """An answer without an end: its status, and its lines as they come."""
+
+    def __init__(self, response: aiohttp.ClientResponse, request: Request) -> None:
+        self.status = response.status
+        self._response = response
+        self._request = request
+
+    async def answer(self) -> Answer:
+        """Read what was answered instead of a stream: an error's beginning."""
+        try:
+            body = await _read(self._response, self._request.limit, is_wanted=False)
+        except _FOREIGN as error:
+            raise _failure(self._request.url, error) from error
+        return Answer(status=self.status, url=self._request.url, body=body, fields=self._response.headers)
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """Yield each whole line, without its line end; ends when the server ends the answer."""
+        lines = Lines(self._request.limit)
+        while piece := await self._piece():
+            try:
+                for line in lines.feed(piece):
+                    yield line
+            except LineTooLong:
+                raise _too_large(self._response, self._request.limit) from None
+
+    async def _piece(self) -> bytes:
+        try:
+            return await self._response.content.readany()
+        except _FOREIGN as error:
+            raise _failure(self._request.url, error) from error
+
+
 def tls_context(connection: Connection) -> ssl.SSLContext | bool:
     """Give what aiohttp wants to know of TLS; raises `HttpFailure` where a file cannot be used."""
+    if connection.authority or connection.client_pem:
+        return private_context(connection)
     if not connection.ca and not connection.client_certificate:
         return not connection.insecure
     try:

@@ -1,0 +1,49 @@
+"""Knows how a server of a private authority is trusted, and how we show it a certificate that is held as text."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from typing import TYPE_CHECKING
+
+from updater.http.exchange import HttpFailure, Trouble
+
+if TYPE_CHECKING:
+    from updater.http.exchange import Connection
+
+
+def private_context(connection: Connection) -> ssl.SSLContext:
+    """Give the context of a connection with *authority* or *client_pem*; raises `HttpFailure` where a text is no PEM."""
+    try:
+        context = ssl.create_default_context(cadata=connection.authority or None)
+        # Python 3.13 made this the default; authorities of long-lived clusters lack the key identifiers that it wants.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        if connection.client_pem:
+            _show_certificate(context, connection.client_pem)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise HttpFailure(
+            f"the authority or client certificate cannot be used: {error}",
+            trouble=Trouble.SETTINGS,
+            hint="both are PEM; a client certificate comes with its key, which has no password",
+        ) from error
+    if connection.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _show_certificate(context: ssl.SSLContext, pem: str) -> None:
+    """Load *pem*. OpenSSL's door for that is a path, so it stands in a file that only we can read, for this moment."""
+    handle, path = tempfile.mkstemp(prefix="updater-")
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(pem)
+        context.load_cert_chain(path, password=_no_password)
+    finally:
+        os.unlink(path)  # noqa: PTH108 - what mkstemp gave
+
+
+def _no_password() -> str:
+    """Refuse to ask: without this OpenSSL would wait for somebody at the terminal."""
+    raise ValueError("the key has a password")
