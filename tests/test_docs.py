@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from updater.cli.main import cli
+from updater.git import history
 from updater.model.outcome import Status
 from updater.reporting.metrics import METRICS
-from updater.settings import schema
-from updater.writeback import message
+from updater.settings import build_settings, schema
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs/reference"
@@ -141,8 +141,8 @@ def test_every_status_and_trailer_has_its_heading() -> None:
     outcomes = (REFERENCE / "outcomes.md").read_text(encoding="utf-8")
     assert [status.value for status in Status if f"## `{status.value}`" not in outcomes] == []
     trailers = (REFERENCE / "trailers.md").read_text(encoding="utf-8")
-    written = set(re.findall(r"Updater-[A-Z][a-z]+", Path(message.__file__).read_text(encoding="utf-8")))
-    assert [name for name in sorted(written) if f"## `{name}`" not in trailers] == []
+    written = (history.SUBSCRIPTION, history.POLICY, history.IMAGE, history.REJECTED)
+    assert [name for name in written if f"## `{name}`" not in trailers] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -176,6 +176,16 @@ def test_commands_in_code_blocks_exist(page: Path) -> None:
                 wrong.append(line)
             wrong += [line for words in _calls(words) if not _is_call(words)]
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_configurations_shown_are_valid(page: Path) -> None:
+    """Every configuration that a page shows is one that the program takes; a part is shown under the name of its parent."""
+    for _, language, block in FENCE.findall(page.read_text(encoding="utf-8")):
+        if language.strip() == "yaml" and re.match(
+            r"(?:#.*\n)*(?:interval|registries|git|subscriptions|listen|log|sources):", block
+        ):
+            build_settings([(named(page), block.encode())], {})
 
 
 def _calls(words: list[str]) -> list[list[str]]:
