@@ -35,7 +35,7 @@ class Branch:
 
 
 def parts(branch, choose=None, pauses=None):
-    async def newest(subscription, written, *, needs_digest):
+    async def newest(subscription, written, *, needs_digest, rejected):
         return chosen("2.0.0", status="unchanged" if written.tag == "2.0.0" else "updated")
 
     async def pause(attempt):
@@ -85,7 +85,7 @@ async def test_an_unreachable_git_server_fails_its_targets_with_the_code():
 
 
 async def test_a_registry_that_denies_one_image_leaves_the_others():
-    async def choose(item, written, *, needs_digest):
+    async def choose(item, written, *, needs_digest, rejected):
         if item.key == "denied":
             raise RegistryDenied("401", hint="")
         return chosen("2.0.0")

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
 
+from tests.fakes.git_server import run_git
 from tests.fakes.registry import always, times
 from tests.flows.fleet import KUSTOMIZED, MARKED, VALUES, Status, add_usual, fleet
+
+
+def run_program(*command):
+    subprocess.run(command, check=True, capture_output=True)
 
 
 class Between:
@@ -292,3 +299,69 @@ async def test_a_marker_newly_added_in_git_gets_its_value_with_the_next_look(tmp
             await generation.land(subscriptions[0].targets[0].destination, subscriptions)
             assert "1.1.0" in made.file("new.yaml")
             assert [item.path for item in made.registry.asked[asked:]] in ([], ["/v2/o/app/manifests/1.1.0"])
+
+
+async def test_a_reverted_commit_of_ours_stays_reverted_until_something_newer_comes(tmp_path):
+    async with fleet(tmp_path) as made:
+        made.add("app", "marker: ns:app")
+        made.registry.push("o/app", "1.1.0")
+        await made.once()
+        checkout = tmp_path / "checkout"
+        run_git("clone", "-q", made.repository.path, checkout)
+        run_git("revert", "--no-edit", "HEAD", cwd=checkout)
+        run_git("push", "-q", cwd=checkout)
+        made.forget()
+        end = (await made.once())["app"]
+        assert end.status is Status.UNCHANGED
+        assert "1.0.0" in made.file("apps/app.yaml")
+        made.registry.push("o/app", "1.2.0")
+        assert (await made.once())["app"].status is Status.UPDATED
+        assert "1.2.0" in made.file("apps/app.yaml")
+
+
+async def test_another_build_under_a_reverted_tag_is_another_candidate(tmp_path):
+    async with fleet(tmp_path) as made:
+        made.add("app", "marker: ns:app")
+        made.registry.push("o/app", "1.1.0", labels={"build": "1"})
+        await made.once()
+        checkout = tmp_path / "checkout"
+        run_git("clone", "-q", made.repository.path, checkout)
+        run_git("revert", "--no-edit", "HEAD", cwd=checkout)
+        run_git("push", "-q", cwd=checkout)
+        made.registry.push("o/app", "1.1.0", labels={"build": "2"})
+        assert (await made.once())["app"].status is Status.UPDATED
+
+
+async def test_a_signed_commit_verifies_with_git_and_a_template_of_the_user_is_its_text(tmp_path):
+    async with fleet(tmp_path) as made:
+        key = tmp_path / "key"
+        run_program("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+        made.extra = (
+            f'  signing: {{method: ssh, key: "file:{key}"}}\n'
+            '  message: "chore: {{range .Changes}}{{.Subscription}} {{.New}}{{end}}"\n'
+        )
+        made.add("app", "marker: ns:app")
+        made.registry.push("o/app", "1.1.0")
+        assert (await made.once())["app"].status is Status.UPDATED
+        assert made.commits()[0].startswith("updater: chore: app ")
+        allowed = tmp_path / "allowed"
+        allowed.write_text(f"updater@example.org {key.with_suffix('.pub').read_text()}")
+        config = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={allowed}")
+        run_git(*config, "--git-dir", made.repository.path, "verify-commit", "main")
+
+
+async def test_each_voice_has_its_own_commit_and_each_outcome_names_its_own(tmp_path):
+    async with fleet(tmp_path) as made:
+        made.add("app", "marker: ns:app")
+        made.add("web", "kustomize: {path: apps/web, name: web}")
+        for name in ("app", "web"):
+            made.registry.push(f"o/{name}", "1.1.0")
+        async with made.opened() as generation:
+            app, web = generation.loaded.snapshot.subscriptions
+            web = replace(web, voice=replace(web.voice, name="release-train"))
+            (landing,) = await generation.once((app, web), is_dry=False)
+        assert [line.partition(":")[0] for line in made.commits()] == ["release-train", "updater", "Person"]
+        revisions = {outcome.key: outcome.revision for outcome in landing.outcomes}
+        assert revisions["web"] == made.repository.head()
+        assert revisions["app"] == made.repository.git("rev-parse", "main~1").strip()
+        assert len(made.repository.pushes) == 1

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from updater.daemon.access import access_for, signer_for
+from updater.daemon.facts import Facts
 from updater.daemon.reporter import Reporter
 from updater.editors import make_editors
 from updater.engine.decide import failed
@@ -72,7 +73,7 @@ class Generation:
 
         process.access_for = access
         process.ours |= {subscription.voice.email.lower() for subscription in subscriptions}
-        registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=process.cache)
+        registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=Facts(process))
         git = GitWriter(
             mirror=process.mirror,
             editors=make_editors(settings.text_markers),
@@ -147,6 +148,7 @@ class Generation:
 
     async def _pause(self, attempt: int) -> None:
         self._process.metrics.count("updater_replays_total")
+        self._process.metrics.count("updater_landings_total", "refused")
         await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311 - jitter, no secret
 
     def _plan(self) -> Plan:

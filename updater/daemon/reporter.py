@@ -30,8 +30,10 @@ class Reporter:
         metrics = self._process.metrics
         metrics.outcomes(landing.outcomes, "git" if isinstance(landing.destination, GitBranch) else "argocd")
         if landing.landed is not None:
-            metrics.count("updater_landings_total", "ok")
+            metrics.count("updater_landings_total", "pushed" if landing.landed.revisions else "unchanged")
             metrics.time("updater_landing_seconds", seconds=seconds)
+        elif landing.view is None:
+            metrics.count("updater_landings_total", "failed")
         news = [outcome for outcome in landing.outcomes if self._is_news(outcome)]
         for outcome in news:
             self._say(outcome)

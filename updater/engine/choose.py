@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
-from updater.gates.eligibility import eligible
+from updater.gates.eligibility import eligible, not_taken_back
 from updater.gates.guards import downgrade
 from updater.model.candidate import Ask, Candidate, Fact, Rank
 from updater.model.outcome import Status
-from updater.model.selection import Code, Rejection, Selection
+from updater.model.selection import Code, Rejected, Rejection, Selection
 from updater.model.subscription import Variant
 from updater.policies.base import Lost
 from updater.policies.ranking import Memory, judge_for, rank_all
@@ -39,6 +39,7 @@ class Request:
 
     *candidates* are by tag, and nobody changes the map afterwards. *current* is the tag that is written, *current_digest*
     the digest beside it. *facts* are those that the chosen one must have, such as the digest for a form that writes it.
+    *rejected* has, by tag, what people took back.
     """
 
     candidates: Mapping[str, Candidate]
@@ -50,6 +51,7 @@ class Request:
     allow_downgrade: bool = False
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
+    rejected: Mapping[str, Rejected] = field(default_factory=dict)
 
     @property
     def judge(self) -> Judge:
@@ -67,7 +69,7 @@ def choose(request: Request, memory: Memory | None = None) -> Generator[Ask, Can
     ranking = yield from select(request.judge, request.candidates, request.current, memory)
     unfit: dict[str, Rejection] = {}
     for candidate in ranking.best_first(request.current):
-        fit, refusal = yield from eligible(candidate, request.platforms)
+        fit, refusal = yield from _admitted(candidate, request)
         if refusal is None:
             chosen = yield from _completed(fit, request)
             return _guarded(request, ranking, chosen, unfit)
@@ -75,6 +77,15 @@ def choose(request: Request, memory: Memory | None = None) -> Generator[Ask, Can
     rejections = Rejections(ranking, request.current, unfit, None)
     detail = f"no tag matches: {count_codes(rejections)}" if rejections else "there is no tag"
     return Selection(status=Status.NO_MATCH, chosen=None, detail=detail, rejections=rejections)
+
+
+def _admitted(candidate: Candidate, request: Request) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
+    """Ask whether the candidate may be chosen; a tag that is written again was put there by people since."""
+    if candidate.tag != request.current or request.current_digest is not None:
+        candidate, refusal = yield from not_taken_back(candidate, request.rejected)
+        if refusal is not None:
+            return candidate, refusal
+    return (yield from eligible(candidate, request.platforms))
 
 
 def _completed(candidate: Candidate, request: Request) -> Generator[Ask, Candidate | None, Candidate]:

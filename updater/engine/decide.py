@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ImageSyntaxError, UpdaterError
-from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name
+from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name, parse_ref
 from updater.model.outcome import Outcome, Status, fold
+from updater.model.selection import Rejected
 from updater.model.subscription import Form
 from updater.model.update import Change, Landed, Update
-from updater.model.view import PartKind, Reading, View, Written
+from updater.model.view import PartKind, PastCommit, Reading, View, Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -99,6 +100,22 @@ def wanted_image(subscription: Subscription, target: Target, reading: Reading, c
         tag=None if target.form is Form.DIGEST else candidate.tag,
         digest=None if target.form is Form.TAG else candidate.digest,
     )
+
+
+def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, Rejected]:
+    """Give what people decided against for one subscription, by tag: our commits that were reverted, as their trailers say."""
+    taken_back: dict[str, Rejected] = {}
+    for past in recent:
+        if past.reverted_by is None or subscription.key not in past.subscriptions:
+            continue
+        for text in past.images:
+            try:
+                ref = parse_ref(text)
+            except ImageSyntaxError:
+                continue
+            if ref.tag and ref.name == subscription.image:
+                taken_back.setdefault(ref.tag, Rejected(tag=ref.tag, digest=ref.digest, by=past.reverted_by))
+    return taken_back
 
 
 def outcomes(decisions: Iterable[TargetDecision], landed: Landed | None) -> tuple[Outcome, ...]:

@@ -11,17 +11,17 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.decide import TargetDecision, decide, failed, needs_digest, outcomes
+from updater.engine.decide import TargetDecision, decide, failed, needs_digest, outcomes, rejected_for
 from updater.errors import PushRefused, UpdaterError
 from updater.model.update import Commit, Landed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.engine.decide import Choices
     from updater.model.image import Digest
     from updater.model.outcome import Outcome
-    from updater.model.selection import Selection
+    from updater.model.selection import Rejected, Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Update
     from updater.model.view import View, Written
@@ -44,7 +44,9 @@ class Writer(Protocol):
 class Chooser(Protocol):
     """Chooses for one written value; see `updater.engine.scan.Scans.choose`."""
 
-    async def __call__(self, subscription: Subscription, written: Written, *, needs_digest: bool) -> Selection:
+    async def __call__(
+        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, Rejected]
+    ) -> Selection:
         """Give the selection; raises `UpdaterError`."""
         ...
 
@@ -160,7 +162,8 @@ async def _choose_all(subscriptions: Sequence[Subscription], view: View, parts: 
 
     async def one(subscription: Subscription, written: Written, *, is_needed: bool) -> Selection | UpdaterError:
         try:
-            return await parts.choose(subscription, written, needs_digest=is_needed)
+            taken_back = rejected_for(subscription, view.recent)
+            return await parts.choose(subscription, written, needs_digest=is_needed, rejected=taken_back)
         except UpdaterError as error:
             return error
 

@@ -17,7 +17,7 @@ from updater.gates.guards import ListingGuard
 from updater.model.candidate import Candidate, Fact
 from updater.model.image import is_tag, parse_digest
 from updater.model.outcome import Status
-from updater.model.selection import Selection
+from updater.model.selection import Rejected, Selection
 from updater.policies import build
 from updater.policies.filters import build_filter
 from updater.policies.ranking import Memory
@@ -133,7 +133,9 @@ class Scans:
         standing = self._standing.get(listed)
         return standing.failure if standing else None
 
-    async def choose(self, subscription: Subscription, written: Written, *, needs_digest: bool) -> Selection:
+    async def choose(
+        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, Rejected]
+    ) -> Selection:
         """Choose for one written value; raises the error of the last scan."""
         listed = listed_for(subscription)
         standing = await self._stood(listed)
@@ -152,6 +154,7 @@ class Scans:
             allow_downgrade=subscription.allow_downgrade,
             variant=subscription.variant,
             facts=_DIGEST if needs_digest else frozenset(),
+            rejected=rejected,
         )
         return await self.choose_for(listed, request, rules.memory)
 

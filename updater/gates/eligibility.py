@@ -1,4 +1,4 @@
-"""Knows whether one candidate may be chosen: it must run on every platform that is asked for."""
+"""Knows whether one candidate may be chosen: nobody took it back, and it runs on every platform that is asked for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,30 @@ from updater.model.candidate import Ask, Fact
 from updater.model.selection import Code, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from updater.model.candidate import Candidate
     from updater.model.image import Platform
+    from updater.model.selection import Rejected
 
+_DIGEST: Final = frozenset({Fact.DIGEST})
 _PLATFORMS: Final = frozenset({Fact.PLATFORMS})
+
+
+def not_taken_back(
+    candidate: Candidate, rejected: Mapping[str, Rejected]
+) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
+    """Refuse a candidate that people took back with `git revert`; another build under the same tag is another candidate."""
+    decision = rejected.get(candidate.tag)
+    if decision is None:
+        return candidate, None
+    if decision.digest is not None:
+        if candidate.digest is None:
+            candidate = (yield Ask(candidate=candidate, facts=_DIGEST)) or candidate
+        if candidate.digest not in {None, decision.digest}:
+            return candidate, None
+    sentence = f"{candidate.tag} was taken back by commit {decision.by[:9]}"
+    return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence)
 
 
 def eligible(

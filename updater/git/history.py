@@ -30,6 +30,10 @@ _MAX_FILE: Final = 2 * 2**20
 _KEPT: Final = 1000
 
 
+# What `git revert` writes into the body (git, sequencer.c).
+_REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{40})", re.MULTILINE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitInfo:
     """What is kept of a commit; *message* is "" where it holds none of our trailers, *committer* an address in lower case."""
@@ -91,6 +95,18 @@ def read_past(info: CommitInfo, ours: AbstractSet[str]) -> PastCommit | None:
     )
 
 
+def undone(commits: Iterable[CommitInfo]) -> dict[str, str]:
+    """Say which commits were taken back, and by which: *commits* are newest first, as `git revert` writes them.
+
+    A revert that was itself reverted takes nothing back.
+    """
+    taken_back: dict[str, str] = {}
+    for info in commits:
+        if info.revision not in taken_back:
+            taken_back.update((name, info.revision) for name in _REVERTS.findall(info.message) if name not in taken_back)
+    return taken_back
+
+
 def read_commit(raw: bytes) -> CommitInfo:
     """Take a raw commit apart; a malformed committer or time becomes "" or 1970, and is then nobody's commit of ours."""
     head, _, message = raw.partition(b"\n\n")
@@ -102,7 +118,7 @@ def read_commit(raw: bytes) -> CommitInfo:
         tree=commit_tree(raw),
         committer=person[2].decode("utf-8", "replace").lower() if person else "",
         when=_when(int(person[3])) if person else _when(0),
-        message=text if SUBSCRIPTION in text else "",
+        message=text if SUBSCRIPTION in text or _REVERTS.search(text) else "",
     )
 
 

@@ -7,13 +7,13 @@ Whatever is broken or missing on disk is fetched again, once; then the error is 
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.errors import GitError, GitUnavailable
 from updater.git.building import Draft, NewCommit
 from updater.git.faults import fault
-from updater.git.history import CommitInfo, CommitLog, read_past
+from updater.git.history import CommitInfo, CommitLog, read_past, undone
 from updater.git.index import Question, SearchIndex
 from updater.git.remote import Known, Listing, Remote
 from updater.git.store import COMMIT, Store, object_name
@@ -33,10 +33,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Landed:
-    """What a landing did: the head of the branch now; *is_unchanged* where nothing had to be pushed."""
+    """What a landing did: the head of the branch now; *is_unchanged* where nothing had to be pushed.
+
+    *commits* has, for each commit that was asked for, its revision; the one before it where it changed nothing.
+    """
 
     revision: str | None
     is_unchanged: bool = False
+    commits: tuple[str | None, ...] = ()
 
 
 @dataclass(slots=True)
@@ -107,19 +111,22 @@ class Keeper:
         if not found:
             raise fault("history-missing", f"{self.address} did not give the history of {revision[:12]}")
         self._anchor = revision
-        return tuple(past for info in found if (past := read_past(info, self.ours)) is not None)
+        taken_back = undone(found)
+        ours = (past for info in found if (past := read_past(info, self.ours)) is not None)
+        return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
 
     def land(self, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit]) -> Landed:
         """Build *commits* on *base* and move *branch* from *expected* to them, by one push; see `Mirror.land`."""
         self.ours.update((new.committer or new.author).email.lower() for new in commits)
-        draft, tip = self._mended(base, lambda: self._draft(base, commits))
+        draft, tips = self._mended(base, lambda: self._draft(base, commits))
+        tip = tips[-1] if tips else base
         if tip == base or tip is None:
             return Landed(revision=expected or base, is_unchanged=True)
         if expected not in {None, base} and self._replaces_nothing(base, expected, draft.tree_of(tip)):
             return Landed(revision=expected, is_unchanged=True)
         self._server().push(branch, expected, tip, list(draft.made.values()))
         self._remember_landed(branch, tip, draft)
-        return Landed(revision=tip)
+        return Landed(revision=tip, commits=tips)
 
     def close(self) -> None:
         """Write down what the index learned; close files and connections."""
@@ -133,11 +140,13 @@ class Keeper:
             self._remote.close()
         self._remote = None
 
-    def _draft(self, base: str | None, commits: Sequence[NewCommit]) -> tuple[Draft, str | None]:
+    def _draft(self, base: str | None, commits: Sequence[NewCommit]) -> tuple[Draft, tuple[str | None, ...]]:
         draft, tip = Draft(self.store), base
+        tips: list[str | None] = []
         for new in commits:
             tip = draft.commit(tip, new) or tip
-        return draft, tip
+            tips.append(tip)
+        return draft, tuple(tips)
 
     def _replaces_nothing(self, base: str | None, expected: str | None, tree: str) -> bool:
         """Refuse to drop a commit that is not ours; say whether what stands there has the same base and tree already."""

@@ -36,7 +36,7 @@ from updater.errors import GitUnavailable, UpdaterError
 from updater.git.access import Access, Address, masked
 from updater.git.faults import fault
 from updater.git.http_client import HttpClient, Line
-from updater.git.ssh_client import OpenPipes, SshClient, SshLine
+from updater.git.pipes import OpenPipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from dulwich.objects import ShaFile
 
     from updater.errors import GitError
+    from updater.git.ssh_client import SshLine
 
 ZERO: Final = b"0" * 40
 HEADS: Final = b"refs/heads/"
@@ -204,6 +205,8 @@ class Remote:
 
     def _make_client(self, count: Callable[[], None], *, reuse: bool, thin_packs: bool, is_push: bool) -> GitClient:
         if self.address.scheme == "ssh":
+            from updater.git.ssh_client import SshClient, SshLine  # noqa: PLC0415 - paramiko takes 0.4 s, for SSH alone
+
             if not isinstance(self._line, SshLine):
                 self._line = SshLine(self.address, self.access)
             return SshClient(self._line, count, thin_packs=thin_packs)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import paramiko
-from dulwich.client import SSHGitClient, TraditionalGitClient
+from dulwich.client import SSHGitClient
 from paramiko.hostkeys import HostKeys, InvalidHostKey
 
 from updater.git.access import Access, Address, masked
 from updater.git.faults import fault
+from updater.git.pipes import OpenPipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,29 +152,6 @@ class SshLine:
 
 
 _SSH_HINTS: Final = {"git-denied": "check the private key of this repository, and that the server knows its public half"}
-
-
-def _never() -> bool:
-    return False
-
-
-class OpenPipes(TraditionalGitClient):
-    """A client that closes what it opened, also where dulwich gives up before it would."""
-
-    _pipes: tuple[Any, ...] = ()
-
-    def _connect(self, cmd: bytes, path: str | bytes, protocol_version: int | None = None) -> Any:
-        proto, _, stderr = super()._connect(cmd, path, protocol_version)
-        self._pipes = (*self._pipes, proto)
-        # Protocol 0 answers a wish for depth before the haves are through, and dulwich would take that for an
-        # acknowledgement. Our haves are few: everything is read after the last of them.
-        return proto, _never, stderr
-
-    def close(self) -> None:
-        """Close every pipe."""
-        for pipe in self._pipes:
-            with contextlib.suppress(OSError):
-                pipe.close()
 
 
 class SshClient(OpenPipes, SSHGitClient):

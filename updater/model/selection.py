@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from updater.model.candidate import Candidate
+    from updater.model.image import Digest
 
 
 class Code(StrEnum):
@@ -29,6 +30,16 @@ class Code(StrEnum):
     DUPLICATE = "duplicate"
     DOWNGRADE = "downgrade"
     OUTRANKED = "outranked"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A decision of people against one image: its tag, its digest where it is known, and the commit that took it back."""
+
+    tag: str
+    digest: Digest | None
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastCommit:
-    """One of our own commits, read back from its trailers."""
+    """One of our own commits, read back from its trailers; *reverted_by* is the commit that took it back, if one did."""
 
     revision: str
     when: datetime
@@ -78,6 +78,7 @@ class PastCommit:
     images: tuple[str, ...]
     policies: tuple[str, ...]
     rejected: tuple[str, ...] = ()
+    reverted_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,11 +57,12 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_landing_seconds": Metric(kind=Histogram, text="Duration of landings, in seconds.", buckets=_SECONDS),
     "updater_commits_total": Metric(kind=Counter, text="Commits pushed.", labels=("method",)),
     "updater_replays_total": Metric(kind=Counter, text="Pushes refused and decided again on the new head."),
-    "updater_cache_requests_total": Metric(kind=Counter, text="Questions to the cache of facts, by result.", labels=("result",)),
+    "updater_cache_requests_total": Metric(
+        kind=Counter, text="Questions to the cache of descriptions, by result: hit or miss.", labels=("result",)
+    ),
     "updater_cache_problems_total": Metric(kind=Counter, text="Times the cache could not be used; work goes on without it."),
     "updater_generation": Metric(kind=Gauge, text="Number of the configuration in force, counted from the start."),
     "updater_reloads_total": Metric(kind=Counter, text="Configurations read again, by result.", labels=("result",)),
-    "updater_ready": Metric(kind=Gauge, text="1 once every image was scanned or failed for the first time."),
 }
 
 

@@ -115,8 +115,14 @@ class GitWriter:
         self._views.pop(branch, None)
         if pushed.is_unchanged or pushed.revision is None:
             return replace(landed, note=f"branch {branch.push} holds these changes already")
-        self._count("updater_commits_total", "git")
-        revisions = {update: pushed.revision for draft in drafts for update in draft.changes}
+        revisions = {
+            update: revision
+            for draft, revision in zip(drafts, pushed.commits, strict=True)
+            for update in draft.changes
+            if revision is not None
+        }
+        for _ in set(revisions.values()):
+            self._count("updater_commits_total", "git")
         return replace(landed, revisions=revisions)
 
     async def history(self, branch: GitBranch, limit: int) -> tuple[PastCommit, ...]:
@@ -137,6 +143,7 @@ class GitWriter:
         base = await self._targets(mirror, head, subscriptions, branch)
         base.note_unclaimed(self._known())
         pending = await self._targets(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
+        recent = await mirror.history(head)
         return View(
             destination=branch,
             head=head,
@@ -145,6 +152,7 @@ class GitWriter:
             problems=base.problems,
             pending=pending.readings if pending else {},
             notes=tuple(base.notes),
+            recent=recent,
         )
 
     async def _targets(
