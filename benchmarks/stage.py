@@ -91,14 +91,16 @@ subscriptions:
 
 def start_up(folder: Path, host: str, rounds: int) -> list[Ran]:
     """What one `once` over one unchanged image in a one-file repository costs: everything that is not the workload."""
-    BareRepository.make(folder / "repos" / "small.git", {"a.yaml": f'image: {host}/bench/i0:1.0.0 # {{"$imagepolicy": "ns:i0"}}\n'.encode()})
+    BareRepository.make(
+        folder / "repos" / "small.git", {"a.yaml": f'image: {host}/bench/i0:1.0.0 # {{"$imagepolicy": "ns:i0"}}\n'.encode()}
+    )
     with GitServer(folder / "repos") as server:
         text = f"""\
   - key: i0
     image: {host}/bench/i0
     policy: {{semver: {{range: "1.0.0"}}}}
     targets:
-      - git: {{url: "{server.url('small.git')}"}}
+      - git: {{url: "{server.url("small.git")}"}}
         marker: ns:i0
 """
         config = configuration(folder, host, text, "state-small")

@@ -26,7 +26,14 @@ def files(count: int, host: str, tags: list[str]) -> dict[str, bytes]:
     made = {}
     marked = 0
     for number in range(count):
-        lines = [f"# service {number}", "apiVersion: apps/v1", "kind: Deployment", "metadata:", f"  name: service-{number}", "spec:"]
+        lines = [
+            f"# service {number}",
+            "apiVersion: apps/v1",
+            "kind: Deployment",
+            "metadata:",
+            f"  name: service-{number}",
+            "spec:",
+        ]
         if number % (count // 300) == 0 and marked < 300:
             policy = marked % POLICIES
             lines.append(f'  image: {host}/bench/i{policy}:{tags[policy]} # {{"$imagepolicy": "ns:i{policy}"}}')
@@ -90,7 +97,16 @@ def bench(folder: Path, served, options) -> None:
         served.push(f"bench/i{number}", "1.0.0")
     base = start_up(folder, host, rounds)
     base_wall, base_cpu = median([ran.wall for ran in base]), median([ran.cpu for ran in base])
-    figures = {"first": [], "git first": [], "move": [], "git move": [], "quiet cpu": [], "quiet requests": [], "rss": [], "commits": []}
+    figures = {
+        "first": [],
+        "git first": [],
+        "move": [],
+        "git move": [],
+        "quiet cpu": [],
+        "quiet requests": [],
+        "rss": [],
+        "commits": [],
+    }
     for turn in range(rounds):
         tags = ["0.9.0"] * POLICIES
         ours = BareRepository.make(folder / "repos" / f"ours{turn}.git", files(options.files, host, tags))
@@ -100,7 +116,10 @@ def bench(folder: Path, served, options) -> None:
             config = configuration(folder, host, subscriptions(host, url), f"state{turn}")
             first = updater("once", "-c", config)
             figures["first"].append(first.wall - base_wall)
-            newest = {number: max(served.shelf(f"bench/i{number}").tags, key=lambda t: tuple(map(int, t.split(".")))) for number in range(POLICIES)}
+            newest = {
+                number: max(served.shelf(f"bench/i{number}").tags, key=lambda t: tuple(map(int, t.split("."))))
+                for number in range(POLICIES)
+            }
             checkout = folder / f"checkout{turn}"
             figures["git first"].append(by_git(server.url(f"theirs{turn}.git"), checkout, host, newest, is_first=True))
             moved = {number: f"1.{turn + 1}.0" for number in range(5)}
@@ -123,10 +142,16 @@ def bench(folder: Path, served, options) -> None:
 def show(figures, base_wall, options) -> None:
     first, git_first = median(figures["first"]), median(figures["git first"])
     move, git_move = median(figures["move"]), median(figures["git move"])
-    print(f"W1  {options.files} files, 300 marker lines, {POLICIES} policies, medians of {options.rounds}; start-up {base_wall:.2f} s subtracted")
+    print(
+        f"W1  {options.files} files, 300 marker lines, {POLICIES} policies, medians of {options.rounds}; start-up {base_wall:.2f} s subtracted"
+    )
     print(f"    first  {first:.2f} s, git {git_first:.2f} s: {first / git_first:.2f}x (goal <= 2.5x)")
-    print(f"    move   {move:.2f} s, git {git_move:.2f} s: {move / git_move:.2f}x (goal <= 0.6x), {median(figures['commits'])} commit (goal 1)")
-    print(f"    quiet  {median(figures['quiet requests'])} Git requests (goal <= 2), {1000 * median(figures['quiet cpu']):.0f} ms CPU over start-up (goal <= 20)")
+    print(
+        f"    move   {move:.2f} s, git {git_move:.2f} s: {move / git_move:.2f}x (goal <= 0.6x), {median(figures['commits'])} commit (goal 1)"
+    )
+    print(
+        f"    quiet  {median(figures['quiet requests'])} Git requests (goal <= 2), {1000 * median(figures['quiet cpu']):.0f} ms CPU over start-up (goal <= 20)"
+    )
     print(f"    memory {median(figures['rss']):.0f} MB (goal <= 100)")
 
 

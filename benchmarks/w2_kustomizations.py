@@ -19,7 +19,9 @@ APPS = 50
 def files(count: int, host: str) -> dict[str, bytes]:
     made = {f"base/team{number % 200}/file{number}.yaml": f"key: {number}\n".encode() * 40 for number in range(count - APPS)}
     for number in range(APPS):
-        made[f"apps/app{number}/kustomization.yaml"] = f"resources: [../base]\nimages:\n- name: {host}/bench/i{number}\n  newTag: 1.0.0\n".encode()
+        made[f"apps/app{number}/kustomization.yaml"] = (
+            f"resources: [../base]\nimages:\n- name: {host}/bench/i{number}\n  newTag: 1.0.0\n".encode()
+        )
     return made
 
 
@@ -63,7 +65,9 @@ def bench(folder: Path, served, options) -> None:
             requests.append(server.count())
             commits.append(int(repository.git("rev-list", "--count", "main")) - 1)
     print(f"W2  {APPS} kustomizations of {options.files} files, medians of {options.rounds}; start-up {base:.2f} s subtracted")
-    print(f"    {median(requests)} Git requests (goal <= 6), {median(commits)} commit (goal 1), {median(seconds):.2f} s (goal <= 3)")
+    print(
+        f"    {median(requests)} Git requests (goal <= 6), {median(commits)} commit (goal 1), {median(seconds):.2f} s (goal <= 3)"
+    )
 
 
 if __name__ == "__main__":
