@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 LINT := $(VENV)/lint
 
+# without bytecode every start compiles 900 modules anew: 2 s instead of 0.9 s
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test check real bench docs image lock clean
 
 demo: $(STAMP)  ## the main job, end to end, on this machine
@@ -45,7 +48,7 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	@echo "setting up $(VENV) (once)" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements/dev.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -e .
 	@touch $@
 

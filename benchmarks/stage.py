@@ -36,8 +36,9 @@ class Ran:
 
 def run(command, *, cwd=None, environment=None) -> Ran:
     started = time.perf_counter()
+    environment = {**(environment or {}), "PYTHONDONTWRITEBYTECODE": ""}  # a start with compiled modules, as a user has it
     process = subprocess.Popen(
-        command, cwd=cwd, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=cwd, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)

@@ -23,7 +23,7 @@ from stage import ROOT, BareRepository, GitServer, configuration, median, regist
 sys.path.insert(0, str(ROOT))
 from tests.real.parts import free_port  # noqa: E402
 
-ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def child(*arguments) -> float:
