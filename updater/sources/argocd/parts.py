@@ -1,0 +1,146 @@
+"""Knows who decides for one Application, and what its images come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import UpdaterError
+from updater.model.image import parse_aliased
+from updater.sources.argocd.annotations import HELM, PREFIX, has_image_list, read_annotations
+from updater.sources.argocd.applications import KIND
+from updater.sources.argocd.settings import Flaw, ImageRequest
+from updater.sources.argocd.subscriptions import Answer, Defaults, answer_image, refused
+from updater.sources.argocd.targets import DEFAULT_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from updater.sources.argocd.applications import Application
+    from updater.sources.argocd.imageupdaters import ImageUpdater
+    from updater.sources.argocd.settings import Request
+
+UNUSED: Final = "annotations-unused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What is wrong with one object: *origin* is ``Kind namespace/name``, the flaw has the place in it."""
+
+    origin: str
+    flaw: Flaw
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What the objects that speak of one Application come to; *selected_by* are ImageUpdaters as ``namespace/name``."""
+
+    application: str
+    answers: tuple[Answer, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    selected_by: tuple[str, ...] = ()
+
+
+def translate_application(application: Application, updaters: Sequence[ImageUpdater], defaults: Defaults) -> Part:
+    """Say what becomes of every image that is listed for one Application; never raises."""
+    asked = [(updater, request) for updater in updaters if (request := updater.request(application)) is not None]
+    own = f"{KIND} {application}"
+    findings = [Finding(origin=own, flaw=flaw) for updater in updaters for flaw in updater.flaws_of(application)]
+    requests = [request for _, request in asked]
+    if not asked and defaults.annotated and any(key.startswith(PREFIX) for key in application.annotations):
+        requests = [read_annotations(application.annotations, asked_by=own)]
+    requests, clashes = _settled(application, _once(requests))
+    answers: list[Answer] = list(clashes.answers)
+    findings += clashes.findings
+    for request in requests:
+        findings += [Finding(origin=request.asked_by, flaw=flaw) for flaw in request.flaws]
+        answers += [_unread(application, request, entry, flaw) for entry, flaw in request.refused]
+        for image in request.images:
+            answer, flaws = answer_image(application, request, image, defaults)
+            findings += [Finding(origin=request.asked_by, flaw=flaw) for flaw in flaws]
+            answers.append(answer)
+    if has_image_list(application.annotations) and all(request.asked_by != own for request in requests):
+        answers.append(_unused(application, [updater for updater, _ in asked]))
+    return Part(
+        application=str(application),
+        answers=_apart(answers, requests),
+        findings=tuple(dict.fromkeys(findings)),
+        selected_by=tuple(f"{updater.namespace}/{updater.name}" for updater, _ in asked),
+    )
+
+
+def _once(requests: Iterable[Request]) -> list[Request]:
+    """Drop what two ImageUpdaters ask in the same words: both point to the Application's annotations."""
+    kept: list[Request] = []
+    for request in requests:
+        if request not in kept:
+            kept.append(request)
+    return kept
+
+
+def _settled(application: Application, requests: Sequence[Request]) -> tuple[list[Request], Part]:
+    """Take out what two objects ask for: neither of them knows of the other, and both are told."""
+    listed = [(request, image) for request in requests for image in request.images]
+    doubled: dict[tuple[int, ImageRequest], Request] = {}
+    for position, (request, image) in enumerate(listed):
+        for other, twin in listed[:position]:
+            if other is not request and (image.alias == twin.alias or _is_same(image, twin)):
+                doubled[id(request), image] = other
+                doubled[id(other), twin] = request
+    kept, answers, findings = [], [], []
+    for request in requests:
+        for image in request.images:
+            other_request = doubled.get((id(request), image))
+            if other_request is not None:
+                message = f"{image.alias or image.text} of {application} is also asked for by {other_request.asked_by}"
+                flaw = Flaw(place=image.place, code="conflict", message=message, hint="leave it to one of them")
+                answers.append(refused(application, request, image, flaw))
+                findings.append(Finding(origin=request.asked_by, flaw=flaw))
+        images = tuple(image for image in request.images if (id(request), image) not in doubled)
+        kept.append(replace(request, images=images))
+    return kept, Part(application=str(application), answers=tuple(answers), findings=tuple(findings))
+
+
+def _is_same(first: ImageRequest, second: ImageRequest) -> bool:
+    try:
+        return parse_aliased(first.text).image == parse_aliased(second.text).image
+    except UpdaterError:
+        return False
+
+
+def _unread(application: Application, request: Request, entry: str, flaw: Flaw) -> Answer:
+    return refused(application, request, ImageRequest(alias=None, text=entry, place=flaw.place), flaw)
+
+
+def _unused(application: Application, updaters: Sequence[ImageUpdater]) -> Answer:
+    who = ", ".join(map(str, updaters))
+    why = f"{who} selects the Application without useAnnotations" if who else "no ImageUpdater selects the Application"
+    return Answer(
+        application=str(application),
+        alias=None,
+        image="image-list",
+        asked_by=f"{KIND} {application}",
+        sentence=f"the annotations are not used: {why}",
+        code=UNUSED,
+    )
+
+
+def _apart(answers: Sequence[Answer], requests: Sequence[Request]) -> tuple[Answer, ...]:
+    """Take the parameter that nobody named from images that would share it: each has its own tag, and none the name."""
+    named = {image.alias for request in requests for image in request.images if HELM[0] in image.settings}
+    sharing = [answer for answer in answers if answer.alias not in named and _has_default_name(answer)]
+    if len(sharing) < 2:
+        return tuple(answers)
+    return tuple(_nameless(answer) if answer in sharing else answer for answer in answers)
+
+
+def _has_default_name(answer: Answer) -> bool:
+    targets = answer.subscription.targets if answer.subscription else ()
+    return any(target.locator.name == DEFAULT_NAME and target.locator.section == "helm" for target in targets)
+
+
+def _nameless(answer: Answer) -> Answer:
+    subscription = answer.subscription
+    assert subscription is not None  # noqa: S101 - only answers with a target are asked
+    targets = tuple(replace(target, locator=replace(target.locator, name=None)) for target in subscription.targets)
+    return replace(answer, subscription=replace(subscription, targets=targets))

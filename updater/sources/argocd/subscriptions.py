@@ -1,0 +1,194 @@
+"""Knows how one image that somebody listed for one Application becomes a subscription, or why it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.errors import UpdaterError
+from updater.model.image import AliasedImage, parse_aliased
+from updater.model.subscription import Form, Origin, Subscription, TagFilter, Variant, Voice
+from updater.sources.argocd import values
+from updater.sources.argocd.annotations import HELM, KUSTOMIZE
+from updater.sources.argocd.applications import KIND
+from updater.sources.argocd.settings import Flaw, Flawed, flaw_of
+from updater.sources.argocd.targets import PLUGIN, live_names, target_for, write_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from updater.model.image import Platform
+    from updater.model.subscription import CredentialRef, Target
+    from updater.sources.argocd.applications import Application
+    from updater.sources.argocd.settings import ImageRequest, Request, Settings
+
+    _T = TypeVar("_T")
+
+NOT_LIVE: Final = "not-live"
+_IN_NAMESPACE: Final = frozenset({"secret", "pullsecret"})
+_NO_PULL_REQUESTS: Final = "pull requests are not opened in this version, and nothing is pushed to the branch instead"
+_NO_VERIFICATION: Final = "signatures are not checked in this version, and an image that must be verified is not written"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What holds where no object says otherwise.
+
+    *namespace* is that of Argo CD, *interval* is in seconds. With *annotated* an Application whose annotations list
+    images is kept current although no ImageUpdater selects it, as before version 1.0 of the peer.
+    """
+
+    namespace: str = "argocd"
+    interval: float = 120.0
+    voice: Voice = field(default_factory=Voice)
+    annotated: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What becomes of one listed image: its subscription, or the *code* and *sentence* that say why there is none.
+
+    *application* is ``namespace/name``, *image* the entry as listed; *asked_by* the object that lists it.
+    """
+
+    application: str
+    alias: str | None
+    image: str
+    asked_by: str
+    sentence: str
+    code: str | None = None
+    subscription: Subscription | None = None
+
+
+def answer_image(
+    application: Application, request: Request, image: ImageRequest, defaults: Defaults
+) -> tuple[Answer, tuple[Flaw, ...]]:
+    """Say what becomes of one image; never raises: what is wrong ends this image alone."""
+    try:
+        listed = parse_aliased(image.text)
+        code, sentence = _absent(application, image, listed)
+        subscription = None if code else _subscription(application, request, image, (listed, defaults))
+    except Flawed as wrong:
+        return refused(application, request, image, wrong.flaw), (wrong.flaw,)
+    except UpdaterError as error:
+        flaw = flaw_of(error, image.place)
+        return refused(application, request, image, flaw), (flaw,)
+    answer = Answer(
+        application=str(application),
+        alias=image.alias,
+        image=image.text,
+        asked_by=request.asked_by,
+        sentence=sentence if subscription is None else _said(subscription, image),
+        code=code,
+        subscription=subscription,
+    )
+    return answer, ()
+
+
+def refused(application: Application, request: Request, image: ImageRequest, flaw: Flaw) -> Answer:
+    """Say that an image is not kept current because of a flaw."""
+    return Answer(
+        application=str(application),
+        alias=image.alias,
+        image=image.text,
+        asked_by=request.asked_by,
+        sentence=flaw.message,
+        code=flaw.code,
+    )
+
+
+def _absent(application: Application, image: ImageRequest, listed: AliasedImage) -> tuple[str | None, str]:
+    """Say that an image does not run, unless it is wanted all the same; nothing is known of a manifest from Git."""
+    if _read(image.settings, "force-update", values.read_boolean, default=False):
+        return None, ""
+    if application.live is None or application.running(*live_names(image, listed.image)):
+        return None, ""
+    return NOT_LIVE, f"{listed.image} does not run in {application}; force-update lets it move all the same"
+
+
+def _subscription(
+    application: Application, request: Request, image: ImageRequest, context: tuple[AliasedImage, Defaults]
+) -> Subscription:
+    listed, defaults = context
+    settings = image.settings
+    _check_built(settings, request.write_back)
+    kind = _read(settings, "update-strategy", values.read_strategy, default="semver")
+    form = _read(settings, "form", values.read_form, default=Form.TAG_AND_DIGEST if kind == "digest" else Form.TAG)
+    # a constraint that is no range is wrong in the list, not in the strategy
+    try:
+        policy = values.read_policy(kind, listed)
+    except UpdaterError as error:
+        raise Flawed(flaw_of(error, image.place)) from None
+    return Subscription(
+        key=f"{application}/{image.alias or listed.image.spelled}",
+        image=listed.image,
+        policy=policy,
+        filter=_filter(settings),
+        platforms=_platforms(settings),
+        # the peer knows no suffixes: under its objects its own rules choose
+        variant=_read(settings, "variant", values.read_variant, default=Variant.ANY),
+        allow_downgrade=_read(settings, "allow-downgrade", values.read_boolean, default=False),
+        targets=(_target(application, request, image, (listed, form, defaults)),),
+        interval=_read(settings, "interval", values.read_interval, default=defaults.interval),
+        credential=_credential(settings, application),
+        voice=defaults.voice,
+        origin=Origin(kind=KIND, name=str(application)),
+    )
+
+
+def _check_built(settings: Settings, write_back: Settings) -> None:
+    hint = "take it out, or wait for the version that has it"
+    method = _read(write_back, "write-back-method", values.read_method, default=values.Method(kind="argocd"))
+    if "pull-request" in write_back and method.kind == "git":
+        raise write_back["pull-request"].flaw(_NO_PULL_REQUESTS, code="not-yet", hint=hint)
+    if "verification" in settings:
+        raise settings["verification"].flaw(_NO_VERIFICATION, code="not-yet", hint=hint)
+
+
+def _target(
+    application: Application, request: Request, image: ImageRequest, context: tuple[AliasedImage, Form, Defaults]
+) -> Target:
+    listed, form, defaults = context
+    settings = image.settings
+    if KUSTOMIZE in settings and (helm := next((settings[key] for key in HELM if key in settings), None)):
+        name = image.alias or listed.image.spelled
+        hint = "keep the annotations of one of them"
+        raise settings[KUSTOMIZE].flaw(f"{name} is written by helm ({helm.name}) and by kustomize", code="target", hint=hint)
+    is_plugin = any(key in settings for key in PLUGIN)
+    how = write_back(application, request.write_back, namespace=defaults.namespace, is_plugin=is_plugin)
+    return target_for(image, listed.image, how, form, application)
+
+
+def _filter(settings: Settings) -> TagFilter:
+    return TagFilter(
+        allow=_read(settings, "allow-tags", values.read_allow_tags, default=None),
+        ignore=_read(settings, "ignore-tags", values.read_ignore_tags, default=()),
+    )
+
+
+def _platforms(settings: Settings) -> tuple[Platform, ...]:
+    return _read(settings, "platforms", values.read_platforms, default=())
+
+
+def _credential(settings: Settings, application: Application) -> CredentialRef | None:
+    found = _read(settings, "pull-secret", values.read_pull_secret, default=None)
+    if found and found.kind in _IN_NAMESPACE and found.value.partition("/")[0] != application.namespace:
+        message = f"the Secret is in another namespace than the Application, which is in {application.namespace}"
+        raise settings["pull-secret"].flaw(message, code="secret-namespace", hint=f"copy it to {application.namespace}")
+    return found
+
+
+def _said(subscription: Subscription, image: ImageRequest) -> str:
+    """Say what is done for an image, in one sentence."""
+    target = subscription.targets[0]
+    where = f"{target.destination} {target.locator}"
+    told = [f"{subscription.policy}", f"form {target.form.value}", f"to {where}"]
+    constraint = parse_aliased(image.text).constraint
+    if constraint and subscription.policy.kind in {"latest", "name"}:
+        told.append(f"the constraint {constraint} means nothing to {subscription.policy.kind}")
+    return "; ".join(told)
+
+
+def _read(settings: Settings, key: str, reader: Callable[[Any], _T], *, default: _T) -> _T:
+    return settings[key].read(reader) if key in settings else default
