@@ -18,6 +18,7 @@ from updater.settings import build_settings, schema
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs/reference"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SETTINGS = (REFERENCE / "settings.md").read_text(encoding="utf-8")
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```+)([^\n]*)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 CONTEXT = cli.make_context("updater", ["version"])
@@ -117,7 +118,6 @@ def test_every_metric_has_its_row_and_is_counted() -> None:
 
 def test_every_setting_has_its_heading() -> None:
     """The page of settings has a heading for each key of the schema."""
-    page = (REFERENCE / "settings.md").read_text(encoding="utf-8")
 
     def below(node: dict, place: str) -> list[str]:
         choices = [item for item in node.get("anyOf", ()) if item.get("type") != "null"]
@@ -133,7 +133,16 @@ def test_every_setting_has_its_heading() -> None:
         return found
 
     tree = schema()
-    assert [place for place in below(tree, "") if f"## `{place}`" not in page] == []
+    assert [place for place in below(tree, "") if f"## `{place}`" not in SETTINGS] == []
+
+
+def test_the_example_names_every_setting() -> None:
+    """config/updater.example.yaml is a configuration that the program takes, and no key of the schema is missing in it."""
+    example = ROOT / "config/updater.example.yaml"
+    text = example.read_text(encoding="utf-8")
+    build_settings([(named(example), text.encode())], {})
+    keys = {place.rpartition(".")[2].removesuffix("[]") for place in re.findall(r"^## `([^`]+)`$", SETTINGS, re.MULTILINE)}
+    assert sorted(key for key in keys if not re.search(rf"\b{key}\b", text)) == []
 
 
 def test_every_status_and_trailer_has_its_heading() -> None:
