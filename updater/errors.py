@@ -14,6 +14,11 @@
     │   ├── ImageNotFound        404 for a name, tag or digest
     │   ├── RegistryProtocolError  an answer outside the specification
     │   └── SignatureRefused     a signature that is missing or wrong
+    ├── KubeError
+    │   ├── KubeUnavailable      try again later, after `retry_after` seconds where the server said so
+    │   ├── KubeDenied           401 and 403, or no way to say who we are
+    │   ├── KubeConflict         somebody else was faster, or owns the field: read and decide again
+    │   └── KubeGone             the object is not there, or the version asked for is too old
     ├── GitError
     │   ├── GitUnavailable       try again later
     │   ├── GitDenied            credentials or rights
@@ -122,6 +127,40 @@ class SignatureRefused(RegistryError):  # noqa: N818
     """The image has no acceptable signature."""
 
     default_code = "signature"
+
+
+class KubeError(UpdaterError):
+    """Something went wrong between us and a Kubernetes API server."""
+
+    default_code = "kube"
+
+
+class KubeUnavailable(KubeError):  # noqa: N818
+    """No usable answer now; *retry_after* is in seconds, None where the server did not say."""
+
+    default_code = "kube-unavailable"
+
+    def __init__(self, message: str, *, hint: str = "", code: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.retry_after = retry_after
+
+
+class KubeDenied(KubeError):  # noqa: N818
+    """The API server does not know us or grants us too little, or nothing says who we are."""
+
+    default_code = "kube-denied"
+
+
+class KubeConflict(KubeError):  # noqa: N818
+    """The object changed since it was read, is there already, or a field belongs to somebody else."""
+
+    default_code = "kube-conflict"
+
+
+class KubeGone(KubeError):  # noqa: N818
+    """The object is not there (code ``kube-not-found``), or the version asked for is no longer kept."""
+
+    default_code = "kube-gone"
 
 
 class GitError(UpdaterError):

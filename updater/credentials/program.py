@@ -49,7 +49,7 @@ class Programs:
 
     async def output(self, program: str) -> str:
         """Give what *program*, an absolute path, prints; raises `ConfigError`."""
-        status, text = await self._run((program,))
+        status, text = await self.run((program,))
         if status != 0:
             raise _failed(program, f"ended with status {status}")
         return text
@@ -65,7 +65,7 @@ class Programs:
                 self._said.add(name)
                 self._say(f"{name} may know credentials of {server}, but credential helpers are not allowed to run")
             return None
-        status, text = await self._run((self._path_of(name), "get"), stdin=server.encode())
+        status, text = await self.run((self._path_of(name), "get"), stdin=server.encode())
         if _NO_CREDENTIALS in text.lower():
             return None
         if status != 0:
@@ -79,8 +79,11 @@ class Programs:
         # Not resolve(): it would follow symlinks, and programs of many names look at the one they were run by.
         return os.path.abspath(path)  # noqa: PTH100
 
-    async def _run(self, command: tuple[str, ...], *, stdin: bytes = b"") -> tuple[int, str]:
-        """Give status and standard output. The program leads a process group, killed when time or output runs out."""
+    async def run(self, command: tuple[str, ...], *, stdin: bytes = b"") -> tuple[int, str]:
+        """Give status and standard output of *command*, an absolute path and its arguments; raises `ConfigError`.
+
+        The program leads a process group, killed when time or output runs out.
+        """
         name = command[0]
         if not Path(name).is_absolute():
             raise _failed(name, "is no absolute path")

@@ -1,0 +1,119 @@
+"""Knows how one request reaches the API server: who we say we are, renewed once where that was refused, and what came back."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+import orjson
+
+from updater.http.exchange import HttpFailure, Pace, Request
+from updater.kube.faults import error_of, failure_of, outside_protocol, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from updater.errors import KubeError
+    from updater.http.client import HttpClient
+    from updater.http.exchange import Answer
+    from updater.http.session import Stream
+    from updater.kube.access import Access, Login
+    from updater.kube.kinds import Object
+
+LONGEST_OBJECT: Final = 8 * 1024 * 1024  # etcd keeps at most 1.5 MB of one; escapes make it longer
+_PACE: Final = Pace(concurrency=8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request in the making. *words* say it to people."""
+
+    words: str
+    path: str
+    method: str = "GET"
+    query: Mapping[str, str] | None = None
+    body: Any = None
+    form: str = "application/json"
+    is_repeatable: bool = True
+    limit: int = LONGEST_OBJECT
+
+
+class ApiServer:
+    """Sends what the client asks. Raises `KubeError`, and `ConfigError` where the way to the cluster is wrong."""
+
+    def __init__(self, access: Access, http: HttpClient, *, user_agent: str) -> None:
+        self.access = access
+        self._http = http
+        self._last: Login | None = None
+        self._headers = {"Accept": "application/json", "User-Agent": user_agent}
+
+    @asynccontextmanager
+    async def stream(self, ask: Ask, *, idle: float) -> AsyncIterator[Stream]:
+        """Open an answer that is read line by line; nothing for *idle* seconds ends it."""
+        for is_last in (False, True):
+            login = await self._login()
+            try:
+                async with self._http.stream(self._request(ask, login), idle=idle) as stream:
+                    if stream.status == 200:
+                        yield stream
+                        return
+                    answer = await stream.answer()
+            except HttpFailure as failure:
+                raise failure_of(failure, asked=ask.words) from failure
+            if is_last or answer.status != 401 or not self.access.refused(login):
+                raise self._error(answer, ask)
+
+    async def ask(self, ask: Ask) -> Object:
+        """Send *ask*, once more with renewed credentials where they were refused, and read the object it gives."""
+        for is_last in (False, True):
+            login = await self._login()
+            try:
+                answer = await self._http.send(self._request(ask, login))
+            except HttpFailure as failure:
+                raise failure_of(failure, asked=ask.words) from failure
+            if is_last or answer.status != 401 or not self.access.refused(login):
+                break
+        if not 200 <= answer.status < 300:
+            raise self._error(answer, ask)
+        return object_of(answer.body, ask.words)
+
+    async def _login(self) -> Login:
+        login, last = await self.access.login(), self._last
+        self._last = login
+        if last and last.connection != login.connection:  # a certificate was renewed
+            await self._http.retire(last.connection)
+        return login
+
+    def _request(self, ask: Ask, login: Login) -> Request:
+        query = f"?{urlencode(ask.query)}" if ask.query else ""
+        headers = {**self._headers, **login.headers}
+        if ask.body is not None:
+            headers["Content-Type"] = ask.form
+        return Request(
+            url=f"{self.access.url}{ask.path}{query}",
+            method=ask.method,
+            headers=headers,
+            body=None if ask.body is None else orjson.dumps(ask.body),
+            connection=login.connection,
+            pace=_PACE,
+            lane=ask.path,
+            limit=ask.limit,
+            is_repeatable=ask.is_repeatable,
+        )
+
+    def _error(self, answer: Answer, ask: Ask) -> KubeError:
+        wait = self._http.wait_asked(answer)
+        return error_of(answer.status, status_of(answer.body), asked=ask.words, retry_after=wait)
+
+
+def object_of(body: bytes, words: str) -> Object:
+    """Read a body or a line as one JSON object; raises `KubeError`."""
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        raise outside_protocol(words, "is not JSON") from None
+    if not isinstance(found, dict):
+        raise outside_protocol(words, "is no object")
+    return found

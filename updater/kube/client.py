@@ -1,0 +1,207 @@
+"""Knows how objects are asked of an API server: read, listed page by page, created, patched, deleted, watched.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/. Every error is a `KubeError`, or a `ConfigError` where the way
+to the cluster itself is wrong. Objects are plain JSON values; nothing is known here of any kind but the Secret.
+"""
+
+from __future__ import annotations
+
+import base64
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.errors import KubeGone
+from updater.http.exchange import HttpFailure
+from updater.http.limits import Patience
+from updater.kube.asking import ApiServer, Ask, object_of
+from updater.kube.faults import error_of, failure_of, outside_protocol
+from updater.kube.kinds import SECRET, Kind, Object, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from updater.http.client import HttpClient
+    from updater.http.session import Stream
+    from updater.kube.access import Access
+
+PATIENCE: Final = Patience(attempts=4, first=0.25, longest=4.0, broken_in_a_row=1_000_000, total_timeout=30.0)
+"""How an `HttpClient` for the API server tries: a restart must not end in the minute of rest that a dead registry gets."""
+
+PAGE: Final = 200
+LONGEST_ANSWER: Final = 64 * 1024 * 1024
+
+
+class Form(StrEnum):
+    """How a patch is written (RFC 7386 and RFC 6902); server-side apply has a method of its own."""
+
+    MERGE = "application/merge-patch+json"
+    JSON = "application/json-patch+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which objects of a kind are meant: one namespace or all (None), and selectors as kubectl takes them."""
+
+    namespace: str | None = None
+    labels: str = ""
+    fields: str = ""
+
+    def query(self) -> dict[str, str]:
+        """Give the parameters of a request."""
+        return {
+            **({"labelSelector": self.labels} if self.labels else {}),
+            **({"fieldSelector": self.fields} if self.fields else {}),
+        }
+
+
+EVERYWHERE: Final = Scope()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a list. *version* is that of the whole list: a watch goes on from it. *is_last*: nothing follows."""
+
+    items: Sequence[Object]
+    version: str
+    is_last: bool
+
+
+class KubeClient:
+    """Asks one API server. *http* should have `PATIENCE`."""
+
+    def __init__(self, access: Access, http: HttpClient, *, user_agent: str = "gitops-image-updater") -> None:
+        self.access = access
+        self._server = ApiServer(access, http, user_agent=user_agent)
+
+    async def get(self, ref: Ref) -> Object:
+        """Read one object; raises `KubeGone` (code ``kube-not-found``) where it is not there, and `KubeError`."""
+        return await self._server.ask(Ask(words=f"to get {ref}", path=ref.path))
+
+    async def pages(self, kind: Kind, scope: Scope = EVERYWHERE, *, size: int = PAGE) -> AsyncIterator[Page]:
+        """Yield every object of *scope*, page by page, all of one version; raises `KubeError`.
+
+        `KubeGone` after the first page means that the rest is no longer kept: what came before must be thrown away.
+        """
+        words, path, following = f"to list {kind.resource}{_where(scope)}", kind.path(scope.namespace), ""
+        while True:
+            query = {**scope.query(), "limit": str(size), **({"continue": following} if following else {})}
+            found = await self._server.ask(Ask(words=words, path=path, query=query, limit=LONGEST_ANSWER))
+            items, version, following = _listed(found, kind, words)
+            yield Page(items=items, version=version, is_last=not following)
+            if not following:
+                return
+
+    async def list(self, kind: Kind, scope: Scope = EVERYWHERE) -> list[Object]:
+        """Read every object of *scope* at once; raises `KubeError`."""
+        return [item async for page in self.pages(kind, scope) for item in page.items]
+
+    async def create(self, ref: Ref, body: Object) -> Object:
+        """Make an object, and give it as the server keeps it; raises `KubeConflict` where it is there already."""
+        ask = Ask(words=f"to create {ref}", path=ref.kind.path(ref.namespace), method="POST", body=body, is_repeatable=False)
+        return await self._server.ask(ask)
+
+    async def patch(
+        self, ref: Ref, change: Any, *, form: Form = Form.MERGE, version: str | None = None, subresource: str = ""
+    ) -> Object:
+        """Change an object, and give it as it is then. *change* is a merge patch, or a list of JSON patch operations.
+
+        With *version*, the `resourceVersion` that was read, it is changed only if it is still at it. *subresource* is
+        "status" where the kind keeps its status apart. Raises `KubeConflict`, `KubeGone`, `KubeError`.
+        """
+        words = f"to patch {subresource or 'the object'} of {ref}" if subresource else f"to patch {ref}"
+        path = f"{ref.path}/{subresource}" if subresource else ref.path
+        body = change if version is None else _guarded(change, form, version)
+        ask = Ask(words=words, path=path, method="PATCH", body=body, form=form, is_repeatable=False)
+        return await self._server.ask(ask)
+
+    async def apply(self, ref: Ref, body: Object, *, owner: str, force: bool = False, subresource: str = "") -> Object:
+        """Apply *body* as the fields that *owner* holds (server-side apply); what it held before and leaves out is removed.
+
+        Raises `KubeConflict` where a field belongs to another owner, unless *force* takes it over.
+        """
+        query = {"fieldManager": owner, "force": str(force).lower()}
+        path = f"{ref.path}/{subresource}" if subresource else ref.path
+        whole = {"apiVersion": ref.kind.api_version, "kind": ref.kind.name, **body}
+        metadata = {"name": ref.name, **({"namespace": ref.namespace} if ref.namespace else {})}
+        whole["metadata"] = {**whole.get("metadata", {}), **metadata}
+        form = "application/apply-patch+yaml"  # JSON is YAML
+        return await self._server.ask(Ask(words=f"to apply {ref}", path=path, method="PATCH", query=query, body=whole, form=form))
+
+    async def delete(self, ref: Ref, *, version: str | None = None) -> bool:
+        """Delete an object, at *version* only where one is given; False where it was not there. Raises `KubeError`."""
+        body = {"preconditions": {"resourceVersion": version}} if version else {}
+        try:
+            await self._server.ask(Ask(words=f"to delete {ref}", path=ref.path, method="DELETE", body=body))
+        except KubeGone:
+            return False
+        return True
+
+    async def read_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """Read the data of one Secret, decoded; nothing of it is kept here. Raises `KubeError`."""
+        ref = Ref(SECRET, namespace, name)
+        data = (await self.get(ref)).get("data") or {}
+        try:
+            return {key: base64.b64decode(value, validate=True) for key, value in data.items()}
+        except (ValueError, TypeError, AttributeError):
+            raise outside_protocol(f"to get {ref}", "holds data that is not base64") from None
+
+    @asynccontextmanager
+    async def watching(
+        self, kind: Kind, scope: Scope, *, version: str, seconds: float, idle: float
+    ) -> AsyncIterator[AsyncIterator[Object]]:
+        """Open a watch that goes on from *version* for at most *seconds*, and give its events, bookmarks among them.
+
+        An event is ``{"type", "object"}`` as it was sent; ERROR events are raised as the error that they hold. Nothing for
+        *idle* seconds ends the watch with `KubeUnavailable`. Raises `KubeGone` where *version* is too old, and `KubeError`.
+        """
+        query = {
+            **scope.query(),
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(int(seconds)),
+        }
+        ask = Ask(words=f"to watch {kind.resource}{_where(scope)}", path=kind.path(scope.namespace), query=query)
+        async with self._server.stream(ask, idle=idle) as stream:
+            yield _events(stream, ask.words)
+
+
+async def _events(stream: Stream, words: str) -> AsyncIterator[Object]:
+    try:
+        async for line in stream.lines():
+            event = object_of(line, words)
+            content = event.get("object")
+            if not isinstance(content, dict):
+                raise outside_protocol(words, "holds an event without an object")
+            if event.get("type") == "ERROR":  # sent with status 200: an expired version comes this way too
+                code = content.get("code")
+                raise error_of(code if isinstance(code, int) else 500, content, asked=words)
+            yield event
+    except HttpFailure as failure:
+        raise failure_of(failure, asked=words) from failure
+
+
+def _listed(found: Object, kind: Kind, words: str) -> tuple[Sequence[Object], str, str]:
+    """Give items, version and what follows; a list that is none must never look like an empty one."""
+    metadata, items = found.get("metadata"), found.get("items", found)
+    if not str(found.get("kind")).endswith("List") or not isinstance(metadata, dict):  # a definition may name its list
+        raise outside_protocol(words, f"is no {kind.name}List")
+    if items is None:  # Go writes an empty list so
+        items = []
+    version, following = metadata.get("resourceVersion"), metadata.get("continue", "")
+    if not isinstance(items, list) or not isinstance(version, str) or not version or not isinstance(following, str):
+        raise outside_protocol(words, "is a list without items or version")
+    return items, version, following
+
+
+def _guarded(change: Any, form: Form, version: str) -> Any:
+    """Give *change* so that the server takes it only at *version*: any other one answers 409."""
+    if form is Form.JSON:  # not `test`: its failure is a 422, like that of a mistake
+        return [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}, *change]
+    return {**change, "metadata": {**change.get("metadata", {}), "resourceVersion": version}}
+
+
+def _where(scope: Scope) -> str:
+    return f" in {scope.namespace}" if scope.namespace else ""

@@ -1,0 +1,91 @@
+"""Knows what an answer of the API server means that is not the one wanted: each becomes one error of ours.
+
+The body of an error is a Status object (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from updater.errors import ConfigError, KubeConflict, KubeDenied, KubeError, KubeGone, KubeUnavailable, UpdaterError
+from updater.http.exchange import Trouble
+
+if TYPE_CHECKING:
+    from updater.http.exchange import HttpFailure
+
+_LONGEST_MESSAGE: Final = 400
+_PASSING: Final = frozenset({Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN, Trouble.DOWN, Trouble.PAUSED})
+
+
+def status_of(body: bytes) -> dict[str, Any]:
+    """Read a body as a Status; empty where it is none."""
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def error_of(status: int, body: dict[str, Any], *, asked: str, retry_after: float | None = None) -> KubeError:
+    """Make the error of an answer. *asked* says what was asked, such as "to patch Application argocd/shop"."""
+    said = f"the API server refused {asked}: {_message(status, body)}"
+    match status:
+        case 401:
+            hint = "renew the token or certificate that is used; look at the context of the kubeconfig or at the service account"
+            return KubeDenied(said, hint=hint)
+        case 403:
+            return KubeDenied(
+                said, hint=f"grant it by a Role or ClusterRole: `kubectl auth can-i` answers {asked!r} for this account"
+            )
+        case 404:
+            return KubeGone(said, code="kube-not-found", hint="check the name and namespace, and whether its CRD is installed")
+        case 409:
+            return KubeConflict(said, hint="somebody else changed it or owns that field; it is read and decided again")
+        case 410:
+            return KubeGone(said, hint="the version asked for is no longer kept; the list is read again")
+        case 429 | 500 | 502 | 503 | 504 | 408:
+            hint = "the API server is busy or starting; it is asked again"
+            return KubeUnavailable(said, hint=hint, retry_after=retry_after or _seconds(body))
+        case 422 | 400:
+            return KubeError(
+                said, code="kube-invalid", hint="the object is not what its definition allows; the message names the field"
+            )
+        case _:
+            return KubeError(said, hint=f"it answered with status {status}; look into its log")
+
+
+def failure_of(failure: HttpFailure, *, asked: str) -> UpdaterError:
+    """Make the error of an exchange that gave no answer."""
+    said = f"no answer to {asked}: {failure.message}"
+    if failure.trouble in _PASSING:
+        return KubeUnavailable(said, hint=failure.hint, retry_after=failure.retry_after)
+    match failure.trouble:
+        case Trouble.TLS:
+            hint = "set the cluster's certificate authority in the kubeconfig; check the server's name and the client certificate"
+            return KubeUnavailable(said, code="kube-tls", hint=hint)
+        case Trouble.SETTINGS:
+            return ConfigError(
+                said, code="kubeconfig", hint="check authority, client certificate and key: PEM texts, no password"
+            )
+        case _:
+            return KubeError(said, code="kube-protocol", hint="check that a Kubernetes API server answers at this address")
+
+
+def outside_protocol(asked: str, what: str) -> KubeError:
+    """Make the error of an answer that no API server gives."""
+    hint = "check that a Kubernetes API server answers at this address, and no proxy in between"
+    return KubeError(f"the answer to {asked} {what}", code="kube-protocol", hint=hint)
+
+
+def _message(status: int, body: dict[str, Any]) -> str:
+    message = body.get("message")
+    text = message if isinstance(message, str) and message else f"status {status}"
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
+
+
+def _seconds(body: dict[str, Any]) -> float | None:
+    details = body.get("details")
+    seconds = details.get("retryAfterSeconds") if isinstance(details, dict) else None
+    return float(seconds) if isinstance(seconds, int) and not isinstance(seconds, bool) and seconds > 0 else None

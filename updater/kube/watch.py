@@ -1,0 +1,232 @@
+"""Knows how many objects stay known: listed, watched, listed again; and when what is known is whole enough to be handed on.
+
+A snapshot is withheld until every kind was listed once. A kind that is lost keeps its last objects, and a list that breaks off
+changes nothing: a partial list must never look like a deletion.
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from updater.errors import KubeDenied, KubeError, KubeGone
+from updater.http.client import Surroundings
+from updater.kube.client import EVERYWHERE, Scope
+from updater.kube.faults import outside_protocol
+from updater.kube.kinds import Object, key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from updater.kube.client import KubeClient
+    from updater.kube.kinds import Kind
+
+T = TypeVar("T")
+Key = tuple[str, str]
+
+DEBOUNCE: Final = 0.5
+FIRST_WAIT: Final = 0.5
+LONGEST_WAIT: Final = 15.0
+SLOW_WAIT: Final = 60.0  # what only people can mend: rights, or a definition that is not installed
+WATCH_SECONDS: Final = 300.0
+IDLE: Final = 150.0  # bookmarks come every minute; a dead connection says nothing at all
+_SETTLED: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched(Generic[T]):
+    """One kind to keep known. *prune* makes of an object what is kept of it; two that are equal are no change.
+
+    *is_optional*: where its definition is not installed it counts as listed and empty, and is looked for again.
+    """
+
+    kind: Kind
+    prune: Callable[[Object], T]
+    scope: Scope = EVERYWHERE
+    is_optional: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind.resource} in {self.scope.namespace or 'all namespaces'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of everything watched: pruned objects by (namespace, name), and why a kind may be behind.
+
+    A value that did not change is the same object as in the snapshot before.
+    """
+
+    objects: Mapping[Watched[Any], Mapping[Key, Any]]
+    lost: Mapping[Watched[Any], KubeError]
+
+    def of(self, watched: Watched[T]) -> Mapping[Key, T]:
+        """Give the objects of one of the watched."""
+        return self.objects[watched]
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """What is known of one kind. *version* is None when it must be listed (again)."""
+
+    watched: Watched[Any]
+    kept: dict[Key, Any] = field(default_factory=dict)
+    version: str | None = None
+    is_listed: bool = False
+    failures: int = 0
+
+
+class Watch:
+    """Keeps *watched* known. *report* is told when one of them is lost, and with None when it is back.
+
+    *surroundings* are time and chance, *debounce* the seconds for which changes are gathered.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        watched: Sequence[Watched[Any]],
+        *,
+        report: Callable[[Watched[Any], KubeError | None], None] = lambda _watched, _error: None,
+        debounce: float = DEBOUNCE,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        self._client = client
+        self._shelves = [_Shelf(each) for each in watched]
+        self._report = report
+        self._debounce = debounce
+        self._around = surroundings or Surroundings()
+        self._lost: dict[Watched[Any], KubeError] = {}
+        self._changed = asyncio.Event()
+
+    async def run(self, deliver: Callable[[Known], Awaitable[None]]) -> None:
+        """Hand whole snapshots to *deliver* until cancelled: the first when all was listed, then after changes.
+
+        What *deliver* raises ends it, and so does a `ConfigError` of the way to the cluster.
+        """
+        self._changed.set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for shelf in self._shelves:
+                    tasks.create_task(self._follow(shelf), name=f"watch {shelf.watched}")
+                await self._hand_on(deliver)
+        except ExceptionGroup as group:  # of one call, not of many tasks: that there are tasks is nobody's business
+            raise group.exceptions[0] from group
+
+    async def _hand_on(self, deliver: Callable[[Known], Awaitable[None]]) -> None:
+        while True:
+            await self._changed.wait()
+            if all(shelf.is_listed for shelf in self._shelves):
+                await self._around.sleep(self._debounce)
+                self._changed.clear()
+                await deliver(self._known())
+            else:
+                self._changed.clear()
+
+    def _known(self) -> Known:
+        objects = {shelf.watched: MappingProxyType(dict(shelf.kept)) for shelf in self._shelves}
+        return Known(objects=MappingProxyType(objects), lost=MappingProxyType(dict(self._lost)))
+
+    async def _follow(self, shelf: _Shelf) -> None:
+        """Keep one kind known, whatever the server does."""
+        while True:
+            began = self._around.clock()
+            try:
+                if shelf.version is None:
+                    await self._list(shelf)
+                await self._stream(shelf)
+            except KubeError as error:
+                if isinstance(error, KubeGone) or error.code == "kube-protocol":
+                    shelf.version = None
+                self._note(shelf, error)
+                await self._around.sleep(self._wait(shelf, error))
+            else:
+                if self._around.clock() - began < _SETTLED:  # it ends at once, again and again
+                    shelf.failures += 1
+                    await self._around.sleep(self._delay(shelf.failures))
+                else:
+                    shelf.failures = 0
+
+    async def _list(self, shelf: _Shelf) -> None:
+        """Replace what is known, once the last page is here."""
+        watched, found, version = shelf.watched, {}, ""
+        async for page in self._client.pages(watched.kind, watched.scope):
+            for item in page.items:
+                key, value = _pruned(watched, item)
+                old = shelf.kept.get(key)
+                found[key] = old if old == value else value
+            version = page.version
+        is_first, shelf.is_listed = not shelf.is_listed, True
+        has_changed = is_first or found != shelf.kept
+        shelf.kept, shelf.version = found, version
+        self._back(shelf)
+        if has_changed:
+            self._changed.set()
+
+    async def _stream(self, shelf: _Shelf) -> None:
+        watched, version = shelf.watched, shelf.version or ""
+        seconds = WATCH_SECONDS * (1.0 + 0.2 * self._around.random())  # not all of them anew at one time
+        opened = self._client.watching(watched.kind, watched.scope, version=version, seconds=seconds, idle=IDLE)
+        async with opened as events:
+            self._back(shelf)
+            async for event in events:
+                self._take(shelf, event.get("type", ""), event["object"])
+                shelf.failures = 0
+
+    def _take(self, shelf: _Shelf, what: object, item: Object) -> None:
+        """Note one event; the version moves on only with an event that was understood."""
+        metadata = item.get("metadata")
+        version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
+        if not isinstance(version, str) or what not in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}:
+            raise outside_protocol(
+                f"to watch {shelf.watched.kind.resource}", f"holds an event {str(what)[:40]!r} without a meaning"
+            )
+        if what != "BOOKMARK":
+            key, value = _pruned(shelf.watched, item)
+            if what == "DELETED":
+                if shelf.kept.pop(key, None) is not None:
+                    self._changed.set()
+            elif key not in shelf.kept or shelf.kept[key] != value:
+                shelf.kept[key] = value
+                self._changed.set()
+        shelf.version = version
+
+    def _note(self, shelf: _Shelf, error: KubeError) -> None:
+        """Say that a kind is behind; one that is not installed and need not be counts as listed."""
+        shelf.failures += 1
+        if error.code == "kube-not-found" and shelf.watched.is_optional and not shelf.kept:
+            if not shelf.is_listed:
+                shelf.is_listed = True
+                self._changed.set()
+            return
+        if error.code == "kube-gone":  # an old version is part of the protocol; the list that follows says more
+            return
+        before = self._lost.get(shelf.watched)
+        self._lost[shelf.watched] = error
+        if before is None or before.code != error.code:
+            self._report(shelf.watched, error)
+            self._changed.set()
+
+    def _back(self, shelf: _Shelf) -> None:
+        if self._lost.pop(shelf.watched, None) is not None:
+            self._report(shelf.watched, None)
+            self._changed.set()
+
+    def _wait(self, shelf: _Shelf, error: KubeError) -> float:
+        if isinstance(error, KubeDenied) or error.code == "kube-not-found":
+            return SLOW_WAIT * (0.5 + 0.5 * self._around.random())
+        return max(self._delay(shelf.failures), getattr(error, "retry_after", None) or 0.0)
+
+    def _delay(self, failures: int) -> float:
+        whole: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 10))
+        return whole * (0.5 + 0.5 * self._around.random())
+
+
+def _pruned(watched: Watched[T], item: object) -> tuple[Key, T]:
+    try:
+        key = key_of(item)  # type: ignore[arg-type] # what is no object is answered here
+    except (KeyError, TypeError, AttributeError):
+        raise outside_protocol(f"to list or watch {watched.kind.resource}", "holds an object without a name") from None
+    return key, watched.prune(item)  # type: ignore[arg-type]
