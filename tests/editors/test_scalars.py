@@ -118,3 +118,32 @@ def test_exotic_line_breaks_do_not_shift_an_edit():
     parsed = scalars.parse(text.encode(), "a.yaml")
     after = scalars.apply(parsed, [scalars.replacement(parsed, index_of(parsed, "v1"), "v2", "a.yaml")], "a.yaml")
     assert after.decode() == text.replace("v1", "v2")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "a: &n x\nb: [y, z]\nc: *m\n",
+        "a: !!str x\nb: [y, z]\nc: *m\n",
+        "a: 'x'\nb: [y, z]\nc: *m\n",
+        "a: w\nb: [y, z]\nc: *m\n",
+        "a: x\nb: &n [y, z]\nc: *m\n",
+        "a: x\nb: !!seq [y, z]\nc: *m\n",
+        "a: x\nb: {y: z}\nc: *m\n",
+        "a: x\nb: [y, z, w]\nc: *m\n",
+        "a: x\nb: [y, z]\nc: *n\n",
+        "a: x\nb: [y, z]\nc: m\n",
+        "---\na: x\nb: [y, z]\nc: *m\n",
+        "!!map\na: x\nb: [y, z]\nc: *m\n",
+        "&n\na: x\nb: [y, z]\nc: *m\n",
+    ],
+)
+def test_the_proof_sees_every_difference_that_a_reader_could_see(after):
+    """A value, an anchor, a tag, a type, an alias, an item or the start of a document: none may differ unasked."""
+    before = "a: x\nb: [y, z]\nc: *m\n"
+    splice = scalars.Splice(start=0, end=len(before), text=after, at=-1)
+    with pytest.raises(EditError) as caught:
+        scalars.apply(scalars.parse(before.encode(), "f"), [splice], "f")
+    assert caught.value.code == "unproved"
+    quick = scalars._is_proved(scalars.parse(before.encode(), "f").events, scalars.parse(after.encode(), "f").events, [])
+    assert not quick

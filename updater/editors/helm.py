@@ -62,7 +62,7 @@ class HelmEditor:
 
 def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]]) -> Edit:
     """Write each text under its key path as it is given, whatever stood there; keys are never added."""
-    planned: list[Plan] = []
+    joint = plans.Joint(path)
     refused = []
     try:
         parsed = scalars.parse(data, path)
@@ -72,10 +72,10 @@ def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]]) -> Edi
         try:
             index = keyed.scalar(parsed, key)
             steps = _steps(parsed, path, ((index, key, _text(parsed, index), text),), key)
-            planned = plans.joined(planned, Plan(line=parsed.line(index), steps=steps), path)
+            joint.add(Plan(line=parsed.line(index), steps=steps))
         except EditError as error:
             refused.append(plans.problem(error, path))
-    return plans.write(path, data, parsed, planned, refused)
+    return plans.write(path, data, parsed, joint.plans, refused)
 
 
 def _reading(parsed: Parsed, path: str, locator: Locator) -> tuple[Reading, tuple[int, ...]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from updater.errors import EditError
@@ -40,8 +41,12 @@ def below(path: str, step: Step) -> str:
     """Write the path that is one step longer; *path* is "" for the root."""
     if isinstance(step, int):
         return f"{path}[{step}]"
-    key = step if _BARE.fullmatch(step) else json.dumps(step, ensure_ascii=False)
-    return f"{path}.{key}" if path else key
+    return f"{path}.{_quoted(step)}" if path else _quoted(step)
+
+
+@lru_cache(maxsize=4096)  # manifests use few keys, again and again
+def _quoted(key: str) -> str:
+    return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
 def parse(text: str) -> tuple[Step, ...]:

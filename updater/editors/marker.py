@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _YAML_NAMES: Final = (".yaml", ".yml")
 _KUSTOMIZATION: Final = "Kustomization"
 _SMALL: Final = 128 * 1024
+_REFERENCE: Final = PartKind.REFERENCE  # looked up once, as a member of an enumeration is slow to find
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +139,11 @@ def _add(places: dict[tuple[int, str, int], Place], parsed: Parsed, found: Marke
     marker, index = found
     where = outline.where(parsed, index)
     event = parsed.events[index]
-    text = "" if not event.style and event.value in {"~", "null", "Null", "NULL"} else str(event.value).strip()
-    part = Part(kind=marker.kind, line=parsed.line(index), where=where, text=text)
+    text = "" if not event.style and event.value in {"~", "null", "Null", "NULL"} else event.value.strip()
+    part = Part(kind=marker.kind, line=event.start_mark.line + 1, where=where, text=text)
     parent = parsed.parents[index]
-    group = parent if marker.kind is not PartKind.REFERENCE and parent >= 0 and parsed.is_mapping(parent) else -index - 2
-    number = 0
+    is_shared = marker.kind is not _REFERENCE and parent >= 0 and parsed.is_mapping(parent)
+    group, number = parent if is_shared else -index - 2, 0
     while (place := places.get((group, marker.policy, number))) is not None:
         if all(part.kind is not other.kind for other in place.reading.parts):
             parts = (*place.reading.parts, part)
@@ -152,7 +153,7 @@ def _add(places: dict[tuple[int, str, int], Place], parsed: Parsed, found: Marke
         number += 1
     reading = Reading(
         path=path,
-        where=part.where,
+        where=where,
         line=part.line,
         setter=marker.policy,
         parts=(part,),

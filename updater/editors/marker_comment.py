@@ -20,10 +20,22 @@ from updater.model.view import PartKind
 KEY: Final = "$imagepolicy"
 NEEDLES: Final = (b"$imagepolicy", b"io.k8s.cli.setters.")
 NEEDLE: Final = re.compile(r"\$imagepolicy|io\.k8s\.cli\.setters\.")
+_NEEDLES: Final = tuple(needle.decode() for needle in NEEDLES)
 _OLD_PREFIX: Final = "#/definitions/io.k8s.cli.setters."
 _SUFFIXES: Final = {"tag": PartKind.TAG, "name": PartKind.NAME, "digest": PartKind.DIGEST}
 _NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _HINT: Final = 'write # {"$imagepolicy": "namespace:policy"}, with :tag, :name or :digest behind it for a part'
+
+
+def offsets(text: str) -> list[int]:
+    """Give the offset of everything that may be a marker, in order."""
+    found = []
+    for needle in _NEEDLES:
+        at = text.find(needle)
+        while at >= 0:
+            found.append(at)
+            at = text.find(needle, at + 1)
+    return sorted(found)
 
 
 @dataclass(frozen=True, slots=True)

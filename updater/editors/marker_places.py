@@ -56,17 +56,17 @@ def find(parsed: Parsed) -> Iterator[Marked | EditError]:
 
 def _lines(text: str) -> Iterator[tuple[Line, int]]:
     behind = 0
-    for match in marker_comment.NEEDLE.finditer(text):
-        if match.start() < behind:
+    for offset in marker_comment.offsets(text):
+        if offset < behind:
             continue
-        start = text.rfind("\n", 0, match.start()) + 1
-        odd = _ODD_BREAK.search(text, start, match.start())
+        start = text.rfind("\n", 0, offset) + 1
+        odd = _ODD_BREAK.search(text, start, offset)
         while odd is not None:
-            start, odd = odd.end(), _ODD_BREAK.search(text, odd.end(), match.start())
-        end = _LINE_END.search(text, match.start())
+            start, odd = odd.end(), _ODD_BREAK.search(text, odd.end(), offset)
+        end = _LINE_END.search(text, offset)
         assert end is not None  # noqa: S101 - \Z always matches
         behind = end.end()
-        yield Line(start, end.start(), behind), match.start()
+        yield Line(start, end.start(), behind), offset
 
 
 def _on_line(parsed: Parsed, line: Line, offset: int) -> Marked | None:
@@ -96,7 +96,7 @@ def _last_before(parsed: Parsed, offset: int) -> int | None:
     index = bisect_right(parsed.events, offset, key=_start) - 1
     while index > 0:
         start, end = parsed.span(index)
-        is_dash = index in parsed.children and not parsed.is_flow(index)
+        is_dash = parsed.is_collection(index) and not parsed.is_flow(index)
         if end > start and not is_dash:
             return index
         index -= 1

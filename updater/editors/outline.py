@@ -29,15 +29,24 @@ def values(parsed: Parsed, mapping: int, key: str) -> Sequence[int]:
     return table(parsed, mapping).get(key, ())
 
 
-def table(parsed: Parsed, mapping: int) -> dict[str | None, list[int]]:
+def table(parsed: Parsed, mapping: int) -> dict[str | None, tuple[int, ...]]:
     """Give the values of a mapping by their keys; under None those whose key is no text."""
     found = parsed.tables.get(mapping)
     if found is None:
-        found = parsed.tables[mapping] = {}
-        events, inside = parsed.events, parsed.children[mapping]
-        for key, value in zip(inside[::2], inside[1::2], strict=True):
-            found.setdefault(getattr(events[key], "value", None), []).append(value)
+        inside = parsed.children[mapping]
+        keys = [getattr(parsed.events[key], "value", None) for key in inside[::2]]
+        found = dict(zip(keys, zip(inside[1::2])))  # noqa: B905 - a mapping has as many values as keys, the parser says
+        if len(found) < len(keys):
+            found = _doubled(keys, inside[1::2])
+        parsed.tables[mapping] = found
     return found
+
+
+def _doubled(keys: Sequence[str | None], inside: Sequence[int]) -> dict[str | None, tuple[int, ...]]:
+    found: dict[str | None, list[int]] = {}
+    for key, value in zip(keys, inside, strict=True):
+        found.setdefault(key, []).append(value)
+    return {key: tuple(several) for key, several in found.items()}
 
 
 def is_key(parsed: Parsed, index: int) -> bool:
@@ -68,8 +77,9 @@ def _where(parsed: Parsed, index: int) -> str:
         position = inside.index(index)
         step: Step = position
         if parsed.is_mapping(parent):
-            key = key_text(parsed, inside[position - 1])
-            check_single(parsed, parent, key)
+            key = getattr(parsed.events[inside[position - 1]], "value", None)
+            if len(table(parsed, parent)[key]) > 1:
+                check_single(parsed, parent, key)
             step = "?" if key is None else key
         path = keypaths.below(_where(parsed, parent), step)
     parsed.paths[index] = path
@@ -122,7 +132,7 @@ def _text(parsed: Parsed, mapping: int | None, key: str) -> str:
 
 def last_event(parsed: Parsed, index: int) -> int:
     """Give the index of the last event of a node: its own, or the end of the collection."""
-    if index not in parsed.children:
+    if not parsed.is_collection(index):
         return index
     inside = parsed.children[index]
     return (last_event(parsed, inside[-1]) if inside else index) + 1
@@ -130,7 +140,7 @@ def last_event(parsed: Parsed, index: int) -> int:
 
 def text_end(parsed: Parsed, index: int) -> int:
     """Give the offset behind the last character of a node, line ends of block scalars left out."""
-    inside = parsed.children.get(index)
+    inside = parsed.children[index] if parsed.is_collection(index) else None
     if inside and not parsed.is_flow(index):
         return text_end(parsed, inside[-1])
     start, end = parsed.span(index) if inside is None else (parsed.span(index)[0], parsed.span(last_event(parsed, index))[1])

@@ -31,6 +31,28 @@ class Plan:
         return tuple(splice for splice, _ in self.steps)
 
 
+class Joint:
+    """The plans for one file, of which no two may want different values at one place."""
+
+    def __init__(self, path: str) -> None:
+        self.plans: list[Plan] = []
+        self._path = path
+        self._values: dict[int, str] = {}
+
+    def add(self, planned: Plan) -> None:
+        """Add a plan, once; raises `EditError` where an earlier one wants a different value at its place."""
+        mine = {splice.at: splice.value for splice, _ in planned.steps if splice.value is not None}
+        if any(self._values.get(at, value) != value for at, value in mine.items()):
+            hint = "let one subscription own the place"
+            message = "two updates want different values here"
+            raise EditError(message, hint=hint, code="conflict", path=self._path, line=planned.line)
+        if mine.keys() & self._values.keys():
+            steps = tuple(step for step in planned.steps if step[0].value is None or step[0].at not in self._values)
+            planned = Plan(line=planned.line, steps=steps)
+        self._values |= mine
+        self.plans.append(planned)
+
+
 def problem(error: EditError, path: str, line: int | None = None) -> Problem:
     """Say an error as a problem of the file *path*; *line* counts where the error has none."""
     return Problem(path=path, line=error.line or line, code=error.code, message=error.message, hint=error.hint)
@@ -50,14 +72,14 @@ def moved(path: str, reading: Reading, found: Reading | None) -> EditError:
 
 def carry_out(path: str, data: bytes, parsed: Parsed, wishes: Sequence[Wish], plan: Callable[[Wish], Plan]) -> Edit:
     """Plan each wish and write all that can be proved; the rest is refused with its reason."""
-    plans: list[Plan] = []
+    joint = Joint(path)
     refused: list[Problem] = []
     for wish in wishes:
         try:
-            plans = joined(plans, plan(wish), path)
+            joint.add(plan(wish))
         except EditError as error:
             refused.append(problem(error, path, wish.reading.line))
-    return write(path, data, parsed, plans, refused)
+    return write(path, data, parsed, joint.plans, refused)
 
 
 def write(path: str, data: bytes, parsed: Parsed, plans: Sequence[Plan], refused: Sequence[Problem]) -> Edit:
@@ -93,18 +115,6 @@ def _write_proved(path: str, data: bytes, parsed: Parsed, plans: Sequence[Plan],
 def _unproved(error: EditError, path: str, planned: Plan) -> Problem:
     """Say what could not be proved at the line of the place, not of the result that nobody sees."""
     return Problem(path=path, line=planned.line or error.line, code=error.code, message=error.message, hint=error.hint)
-
-
-def joined(before: list[Plan], planned: Plan, path: str) -> list[Plan]:
-    """Add a plan to those before it, once; raises `EditError` where another wants a different value at its place."""
-    values = {splice.at: splice.value for earlier in before for splice in earlier.splices if splice.value is not None}
-    mine = {splice.at: splice.value for splice in planned.splices if splice.value is not None}
-    shared = values.keys() & mine.keys()
-    if any(values[at] != mine[at] for at in shared):
-        hint = "let one subscription own the place"
-        raise EditError("two updates want different values here", hint=hint, code="conflict", path=path, line=planned.line)
-    steps = tuple(step for step in planned.steps if step[0].at not in shared or step[0].value is None)
-    return [*before, Plan(line=planned.line, steps=steps)]
 
 
 def _changes(parsed: Parsed, plans: Sequence[Plan]) -> tuple[Change, ...]:

@@ -8,6 +8,7 @@ both read a string.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 PLAIN: Final = ""
@@ -42,6 +43,7 @@ _ESCAPES: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\
 _UNPRINTABLE: Final = re.compile('[\\\\"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]')
 
 
+@lru_cache(maxsize=1024)  # one value is written to many files
 def is_string(text: str) -> bool:
     """Say whether a plain scalar of this text is a string in YAML 1.1, in Go's yaml and in YAML 1.2."""
     return not (text in _WORDS or _NUMBER.fullmatch(text) or _DATE.fullmatch(text))
@@ -52,6 +54,7 @@ def is_plain(text: str) -> bool:
     return _SYNTAX.fullmatch(text) is not None and not text.startswith(("...", "---"))
 
 
+@lru_cache(maxsize=1024)
 def write(text: str, *, style: str = PLAIN, is_typed: bool = False) -> str:
     """Write *text* as a scalar in *style*, or double-quoted where that style cannot hold it.
 

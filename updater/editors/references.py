@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from updater.model.image import ImageName, ImageRef
 
 _HUB_PREFIX: Final = "docker.io/"
+# Looked up once, as a member of an enumeration is slow to find and these are asked for at every place.
+_REFERENCE: Final = PartKind.REFERENCE
+_NAME: Final = PartKind.NAME
+_TAG: Final = PartKind.TAG
+_DIGEST: Final = PartKind.DIGEST
 
 
 def split(text: str) -> Written:
@@ -29,11 +34,11 @@ def written(parts: Iterable[Part]) -> Written:
     """Put together what the parts of a place say of their image."""
     name = tag = digest = None
     for part in parts:
-        if part.kind is PartKind.REFERENCE:
+        if part.kind is _REFERENCE:
             return split(part.text)
-        if part.kind is PartKind.NAME:
+        if part.kind is _NAME:
             name = part.text or None
-        elif part.kind is PartKind.DIGEST:
+        elif part.kind is _DIGEST:
             digest = part.text or None
         else:
             tag, _, digest_behind = part.text.partition("@")
@@ -46,11 +51,11 @@ def text_for(kind: PartKind, image: ImageRef) -> str:
 
     Raises `EditError`: ``no-tag`` or ``no-digest`` where the image has none to write.
     """
-    if kind is PartKind.REFERENCE:
+    if kind is _REFERENCE:
         return str(image)
-    if kind is PartKind.NAME:
+    if kind is _NAME:
         return image.name.spelled
-    if kind is PartKind.TAG:
+    if kind is _TAG:
         if image.tag is None:
             raise EditError(
                 f"the place wants a tag, but {image} has none",

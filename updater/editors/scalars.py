@@ -65,8 +65,8 @@ _SIGN: Final[dict[type, Callable[[Any], Signature]]] = {
 }
 
 
-# The events besides scalars that say more than their class does.
-_TELLING: Final = frozenset({DocumentStartEvent, AliasEvent, MappingStartEvent, SequenceStartEvent})
+# The events besides scalars and collections that say more than their class does.
+_TELLING: Final = frozenset({DocumentStartEvent, AliasEvent})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Parsed:
     events: list[Any]
     parents: list[int]
     children: dict[int, list[int]]
-    tables: dict[int, dict[str | None, list[int]]] = field(default_factory=dict)
+    tables: dict[int, dict[str | None, tuple[int, ...]]] = field(default_factory=dict)
     paths: dict[int, str] = field(default_factory=dict)
     objects: dict[int, tuple[str, str, str, str]] = field(default_factory=dict)
 
@@ -99,6 +99,10 @@ class Parsed:
     def is_sequence(self, index: int) -> bool:
         """Say whether a sequence starts at *index*."""
         return isinstance(self.events[index], SequenceStartEvent)
+
+    def is_collection(self, index: int) -> bool:
+        """Say whether a mapping or a list starts at *index*."""
+        return index in self.children
 
     def is_flow(self, index: int) -> bool:
         """Say whether the collection that starts at *index* is written with brackets."""
@@ -281,12 +285,12 @@ def apply(parsed: Parsed, splices: Sequence[Splice], path: str) -> bytes:
 
 
 def _prove(parsed: Parsed, splices: Sequence[Splice], after: str, path: str) -> None:
-    if all(splice.value is not None for splice in splices) and _is_proved(parsed, splices, after):
-        return
     try:
         found = _events(after, path)
     except EditError as error:
         raise _unproved("the result would not be YAML", path, error.line) from None
+    if all(splice.value is not None for splice in splices) and _is_proved(parsed.events, found, splices):
+        return
     signatures = [_SIGN[type(event)](event) for event in found]
     expected = _expected(parsed, splices)
     if signatures != expected:
@@ -296,31 +300,28 @@ def _prove(parsed: Parsed, splices: Sequence[Splice], after: str, path: str) -> 
         raise _unproved("another value would change with it", path, line)
 
 
-def _is_proved(parsed: Parsed, splices: Sequence[Splice], after: str) -> bool:
-    """Compare event by event where only values change: the everyday case, without keeping what was compared."""
-    values = {splice.at: splice.value for splice in splices}
-    events = parsed.events
-    index = -1
-    try:
-        for index, new in enumerate(iter(CParser(after).get_event, None)):
-            old = events[index]
-            if index in values:
-                if _Value(values[index] or "", old) != _SIGN[type(new)](new):
-                    return False
-            elif type(new) is ScalarEvent:
-                if (
-                    type(old) is not ScalarEvent
-                    or new.value != old.value
-                    or new.implicit != old.implicit
-                    or new.tag != old.tag
-                    or new.anchor != old.anchor
-                ):
-                    return False
-            elif type(new) is not type(old) or (type(new) in _TELLING and _SIGN[type(new)](new) != _SIGN[type(old)](old)):
-                return False
-    except (YAMLError, IndexError):
+def _is_proved(before: list[Any], after: list[Any], splices: Sequence[Splice]) -> bool:
+    """Compare event by event where only values change: the everyday case, all that `_SIGN` says without its tuples."""
+    if len(before) != len(after):
         return False
-    return index + 1 == len(events)
+    values = {splice.at: splice.value or "" for splice in splices}
+    if any(_Value(value, before[at]) != _SIGN[type(after[at])](after[at]) for at, value in values.items()):
+        return False
+    for index, (old, new) in enumerate(zip(before, after, strict=True)):
+        kind = type(new)
+        if kind is not type(old):
+            return False
+        if kind is ScalarEvent:
+            is_other = (
+                new.value != old.value or new.implicit != old.implicit or new.tag != old.tag or new.anchor != old.anchor
+            ) and index not in values
+        elif kind is MappingStartEvent or kind is SequenceStartEvent:
+            is_other = new.implicit != old.implicit or new.tag != old.tag or new.anchor != old.anchor
+        else:
+            is_other = kind in _TELLING and _SIGN[kind](new) != _SIGN[kind](old)
+        if is_other:
+            return False
+    return True
 
 
 def _expected(parsed: Parsed, splices: Sequence[Splice]) -> list[Signature]:
