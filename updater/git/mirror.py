@@ -63,6 +63,11 @@ class Mirror:
     def __str__(self) -> str:
         return str(self._keeper.address)
 
+    @property
+    def folder(self) -> Path:
+        """Where the mirror is kept; it may vanish at any time."""
+        return self._keeper.folder
+
     async def look(self, branch: str | None = None, *also: str) -> Head:
         """List the heads of *branch* (None: the server's default branch) and *also*; one request, the first time two.
 

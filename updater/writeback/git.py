@@ -69,7 +69,7 @@ class GitWriter:
         self._pen = pen
         self._known = known
         self._count = count
-        self._blobs = BlobReader(editors)
+        self._blobs: dict[str, BlobReader] = {}
         self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
@@ -163,9 +163,14 @@ class GitWriter:
             editor = self._editors[name]
             question = Question(rule=f"{name} {self._pen.rule}", wants=editor.wants, needles=editor.needles)
             searched[name, path] = await mirror.search(revision, path, question)
-        targets = Targets(tree=mirror.tree(revision), blobs=self._blobs, searched=searched)
+        targets = Targets(tree=mirror.tree(revision), blobs=self._blobs_of(mirror, branch.url), searched=searched)
         await asyncio.to_thread(targets.read, subscriptions, branch)
         return targets
+
+    def _blobs_of(self, mirror: Mirror, url: str) -> BlobReader:
+        if url not in self._blobs:
+            self._blobs[url] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
+        return self._blobs[url]
 
     def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[Drafting, list[Draft]]:
         drafting = Drafting(editors=self._editors, read=read)

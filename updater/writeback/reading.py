@@ -13,26 +13,36 @@ from typing import TYPE_CHECKING, Final
 from updater.editors.base import Found
 from updater.errors import EditError
 from updater.model.problem import Problem
+from updater.writeback.remembered import Kept, read_remembered, write_remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from updater.editors.base import Editor
     from updater.git.tree import Entry, Tree
     from updater.model.subscription import Destination, Locator, Subscription, Target
     from updater.model.view import Reading
 
+    _Key = tuple[str, str, str, Locator | None]
     Searched = dict[tuple[str, str], Iterable[Entry]]
 
 REMEMBERED_BLOBS: Final = 20_000
 
 
 class BlobReader:
-    """Asks an editor once per blob and path, and remembers the answer."""
+    """Asks an editor once per blob and path, and remembers the answer.
 
-    def __init__(self, editors: Mapping[str, Editor]) -> None:
+    What searches found (they have no locator) is kept in *file* too, where *rule* names everything it depends on.
+    """
+
+    def __init__(self, editors: Mapping[str, Editor], file: Path, rule: str) -> None:
         self.editors = editors
+        self._file = file
+        self._rule = rule
         self._found: OrderedDict[tuple[str, str, str, Locator | None], Found] = OrderedDict()
+        self._kept: dict[str, Kept] | None = None
+        self._is_new = False
 
     def read(self, editor: str, entry: Entry, tree: Tree, locator: Locator | None) -> Found:
         """Give what *editor* finds in one file; a file that cannot be read is a problem."""
@@ -40,16 +50,38 @@ class BlobReader:
         if key in self._found:
             self._found.move_to_end(key)
             return self._found[key]
-        try:
-            data = tree.read(entry.path)
-        except EditError as error:
-            found = Found(problems=(as_problem(error, entry.path),))
-        else:
-            found = self.editors[editor].read(entry.path, data, locator)
+        found = self._read_kept(key, entry, tree) if locator is None else self._read(key, entry, tree)
         self._found[key] = found
         if len(self._found) > REMEMBERED_BLOBS:
             self._found.popitem(last=False)
         return found
+
+    def save(self) -> None:
+        """Keep what searches found for the next process, if anything of it is new."""
+        if self._kept is not None and self._is_new:
+            write_remembered(self._file, self._rule, self._kept)
+            self._is_new = False
+
+    def _read_kept(self, key: _Key, entry: Entry, tree: Tree) -> Found:
+        if self._kept is None:
+            self._kept = read_remembered(self._file, self._rule)
+        # one blob a path: what a path held before is not asked again
+        name = f"{key[0]} {entry.path}"
+        blob, found = self._kept.get(name, ("", Found()))
+        if blob == entry.id:
+            return found
+        found = self._read(key, entry, tree)
+        self._kept[name] = (entry.id, found)
+        self._is_new = True
+        return found
+
+    def _read(self, key: _Key, entry: Entry, tree: Tree) -> Found:
+        editor, _, _, locator = key
+        try:
+            data = tree.read(entry.path)
+        except EditError as error:
+            return Found(problems=(as_problem(error, entry.path),))
+        return self.editors[editor].read(entry.path, data, locator)
 
 
 def as_problem(error: EditError, path: str) -> Problem:
@@ -75,6 +107,7 @@ class Targets:
             for index, target in enumerate(subscription.targets):
                 if target.destination == destination:
                     self._read_target((subscription.key, index), target)
+        self.blobs.save()
 
     def note_unclaimed(self, names: frozenset[str]) -> None:
         """Note each marker whose policy is none of *names*."""
