@@ -21,7 +21,7 @@ from pathlib import Path
 from stage import ROOT, BareRepository, GitServer, configuration, median, registry, run
 
 sys.path.insert(0, str(ROOT))
-from tests.real.parts import free_port  # noqa: E402
+from tests.real.parts import free_port
 
 ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
 
