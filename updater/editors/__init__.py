@@ -32,6 +32,7 @@ EDITORS: Final[Mapping[str, Callable[..., Editor]]] = {
     "marker": partial(_built_in, "updater.editors.marker:MarkerEditor"),
     "kustomize": partial(_built_in, "updater.editors.kustomize:KustomizeEditor"),
     "helm": partial(_built_in, "updater.editors.helm:HelmEditor"),
+    "argocd_source": partial(_built_in, "updater.editors.argocd_source:ArgocdSourceEditor"),
 }
 
 

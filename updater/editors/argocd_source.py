@@ -1,0 +1,242 @@
+"""Knows the files of overrides that Argo CD reads beside manifests: ``.argocd-source.yaml``, ``.argocd-source-<app>.yaml``.
+
+Such a file is a patch of an Application's source (https://argo-cd.readthedocs.io/en/stable/user-guide/parameters/). Each entry
+belongs to the name it has: what else stands in the file stays, and a file that is not there is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from updater.editors import layout, overrides, plans, references, scalars
+from updater.editors.base import Found
+from updater.editors.overrides import LISTS, Overrides, Wanted
+from updater.editors.plans import Plan
+from updater.errors import EditError
+from updater.model.update import Change, Edit
+from updater.model.view import PartKind, Reading, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from updater.editors.overrides import Entry
+    from updater.editors.scalars import Splice
+    from updater.model.image import ImageRef
+    from updater.model.subscription import Locator
+    from updater.model.update import Wish
+
+PREFIX: Final = ".argocd-source"
+_FORCE: Final = "forceString"
+
+
+class ArgocdSourceEditor:
+    """Reads and writes the entries of a `Locator` in its *section*: parameters of helm, images of kustomize, env of a plugin."""
+
+    name: str = "argocd_source"
+    needles: tuple[bytes, ...] = ()
+    creates: bool = True
+
+    def files(self, locator: Locator) -> tuple[str, ...] | None:
+        """Name the one file."""
+        return (locator.path,)
+
+    def wants(self, path: str) -> bool:
+        """Say whether Argo CD reads a file of this name."""
+        name = path.rpartition("/")[2]
+        return name.startswith(PREFIX) and name.endswith(".yaml")
+
+    def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
+        """Find the entries of *locator*; those that are not there yet are a missing place. No bytes are an empty file."""
+        if locator is None:
+            return Found()
+        try:
+            reading = _reading(Overrides(scalars.parse(data, path), path), locator)
+        except EditError as error:
+            return Found(problems=(plans.problem(error, path),))
+        return Found(readings=(reading,))
+
+    def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+        """Write every wish that can be written safely; see `Editor.edit`."""
+        try:
+            parsed = scalars.parse(data, path)
+            found = Overrides(parsed, path)
+        except EditError as error:
+            return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
+        complete = [wish for wish in wishes if not wish.reading.is_missing]
+        edit = plans.carry_out(path, data, parsed, complete, lambda wish: _plan(found, wish))
+        for wish in wishes:
+            if wish.reading.is_missing:
+                edit = _completed(edit, wish)
+        return edit
+
+
+def _reading(found: Overrides, locator: Locator) -> Reading:
+    section = overrides.section_of(locator)
+    entries = _entries(found, locator)
+    parts = tuple(
+        overrides.part_of(entry, wanted.kind, wanted.where, found.parsed) for wanted, entry in entries if entry is not None
+    )
+    main, entry = entries[-1]
+    first = entry if entry is not None else next((entry for _, entry in entries if entry is not None), None)
+    written = first.image if section == "kustomize" and first else references.written(parts)
+    return Reading(
+        path=found.path,
+        where=main.where,
+        line=found.parsed.line(first.item) if first else 1,
+        setter=main.name,
+        parts=parts,
+        written=written if parts else Written(),
+        is_missing=len(parts) < len(entries),
+    )
+
+
+def _entries(found: Overrides, locator: Locator) -> list[tuple[Wanted, Entry | None]]:
+    """Give what *locator* names, each with the entry that has it, None where there is none."""
+    section = overrides.section_of(locator)
+    if section == "kustomize":
+        entry = found.of_image(locator)
+        name = (entry.name if entry else locator.name or locator.spec) or ""
+        return [(Wanted(kind=PartKind.REFERENCE, name=name, where=overrides.where(section, name)), entry)]
+    return [(wanted, found.named(section, wanted.name)) for wanted in overrides.wanted_of(locator)]
+
+
+def _plan(found: Overrides, wish: Wish) -> Plan:
+    """Plan a wish whose entries are all there."""
+    reading = _reading(found, wish.locator)
+    if reading.is_missing:
+        raise plans.moved(found.path, wish.reading, None)
+    steps = [
+        (splice, change)
+        for wanted, entry in _entries(found, wish.locator)
+        if entry is not None and (step := _step(found, wish, wanted, entry)) is not None
+        for splice, change in (step,)
+    ]
+    if steps and _says(reading) != _says(wish.reading):
+        raise plans.moved(found.path, wish.reading, reading)
+    return Plan(line=reading.line, steps=tuple(steps))
+
+
+def _says(reading: Reading) -> dict[str, str]:
+    return {part.where: part.text for part in reading.parts}
+
+
+def _step(found: Overrides, wish: Wish, wanted: Wanted, entry: Entry) -> tuple[Splice, Change] | None:
+    new = _text(wish, wanted, entry)
+    if new == entry.text:
+        return None
+    if entry.value is None:
+        name = found.parsed.children[entry.item][1]
+        splice = layout.key_added(found.parsed, entry.item, name, "value", new)
+    else:
+        splice = scalars.replacement(found.parsed, entry.value, new, found.path)
+    change = Change(
+        path=found.path,
+        line=found.parsed.line(entry.item if entry.value is None else entry.value),
+        where=wanted.where,
+        old=entry.text,
+        new=new,
+        setter=wish.reading.setter,
+    )
+    return splice, change
+
+
+def _text(wish: Wish, wanted: Wanted, entry: Entry | None) -> str:
+    """Give what an entry must say; raises `EditError` where the image lacks it."""
+    image, old = wish.image, entry.text if entry else ""
+    if wish.locator.section == "kustomize":
+        return _image_text(wish, entry)
+    if wanted.kind is PartKind.NAME:
+        return references.keep_spelling(old, image.name)
+    if wanted.kind is PartKind.TAG:
+        tag = references.text_for(PartKind.TAG, image)
+        return f"{tag}@{image.digest}" if image.digest else tag
+    return references.keep_spelling(references.split(old).name, image.name) + _behind_name(image)
+
+
+def _image_text(wish: Wish, entry: Entry | None) -> str:
+    """Give the text of an image entry: the name that it replaces stays, or comes where the image is another."""
+    image, locator = wish.image, wish.locator
+    old = entry.image.name if entry else None
+    name = references.keep_spelling(old, image.name)
+    replaced = entry.renamed if entry else ""
+    if not replaced:
+        candidates = (entry.name if entry else None, locator.name)
+        replaced = next((text for text in candidates if text and not references.is_same_image(text, image.name)), "")
+    return (f"{replaced}=" if replaced else "") + name + _behind_name(image)
+
+
+def _behind_name(image: ImageRef) -> str:
+    return str(image).removeprefix(image.name.spelled)
+
+
+def _completed(edit: Edit, wish: Wish) -> Edit:
+    """Write a wish of which something is missing, all of it or nothing."""
+    data = edit.after
+    changes = list(edit.changes)
+    try:
+        before = _reading(Overrides(scalars.parse(data, edit.path), edit.path), wish.locator)
+        for place in _names(wish.locator):
+            found = Overrides(scalars.parse(data, edit.path), edit.path)
+            wanted, entry = next(pair for pair in _entries(found, wish.locator) if place in {None, pair[0].name})
+            is_moved = _says(before) != _says(wish.reading)
+            step = _step(found, wish, wanted, entry) if entry is not None else None
+            if is_moved and (entry is None or step is not None):
+                raise plans.moved(edit.path, wish.reading, before)
+            if entry is None:
+                data, changes = _added(found, wish, wanted, (data, changes))
+            elif step is not None:
+                data = scalars.apply(found.parsed, [step[0]], edit.path)
+                changes.append(step[1])
+    except EditError as error:
+        return replace(edit, refused=(*edit.refused, plans.problem(error, edit.path, wish.reading.line)))
+    return replace(edit, after=data, changes=tuple(changes))
+
+
+def _names(locator: Locator) -> list[str | None]:
+    if locator.section == "kustomize":
+        return [None]
+    return [wanted.name for wanted in overrides.wanted_of(locator)]
+
+
+def _added(found: Overrides, wish: Wish, wanted: Wanted, done: tuple[bytes, list[Change]]) -> tuple[bytes, list[Change]]:
+    """Add one entry, and say so; the lines of earlier changes below it move."""
+    data, changes = done
+    section = overrides.section_of(wish.locator)
+    text = _text(wish, wanted, None)
+    splice = found.added(section, _item(found, section, wanted.name, text))
+    if splice is None:
+        after = _made(data, section, _item(found, section, wanted.name, text))
+    else:
+        after = scalars.apply(found.parsed, [splice], found.path)
+    now = Overrides(scalars.parse(after, found.path), found.path)
+    entry = next(entry for entry in now.entries(section) if entry.text == text and entry.name in {wanted.name, _name_of(text)})
+    line = now.parsed.line(entry.item if entry.value is None else entry.value)
+    change = Change(path=found.path, line=line, where=wanted.where, old="", new=text, setter=wish.reading.setter)
+    grown = after.count(b"\n") - data.count(b"\n")
+    moved = [replace(item, line=item.line + grown) if item.line >= line else item for item in changes]
+    return after, [*moved, change]
+
+
+def _name_of(text: str) -> str:
+    left, equals, right = text.partition("=")
+    return left if equals else references.split(right or left).name or ""
+
+
+def _item(found: Overrides, section: str, name: str, text: str) -> str | Mapping[str, str | Literal[True]]:
+    """Give an entry as it is added; a parameter of helm always says that its value is a string."""
+    if section == "kustomize":
+        return text
+    if section == "plugin":
+        return {"name": name, "value": text}
+    force = _FORCE.lower() if found.spells(_FORCE.lower()) and not found.spells(_FORCE) else _FORCE
+    return {"name": name, "value": text, force: True}
+
+
+def _made(data: bytes, section: str, item: str | Mapping[str, str | Literal[True]]) -> bytes:
+    """Give a file that has no content yet, behind the comments that it may have."""
+    head = data if not data or data.endswith(b"\n") else data + (b"\r\n" if b"\r\n" in data else b"\n")
+    first, *others = layout.text_of(item)
+    lines = [f"{section}:", f"  {LISTS[section]}:", f"  - {first}", *(f"    {line}" for line in others)]
+    line_break = "\r\n" if b"\r\n" in data else "\n"
+    return head + "".join(f"{line}{line_break}" for line in lines).encode()

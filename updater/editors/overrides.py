@@ -1,0 +1,221 @@
+"""Knows the lists of overrides in the patch of an Argo CD source, and which entry speaks of which image.
+
+Source: `ApplicationSource` of `argoproj.io/v1alpha1`: ``helm.parameters`` and ``plugin.env`` hold names and values,
+``kustomize.images`` texts of the form ``[old=]new[:tag][@digest]``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from updater.editors import layout, outline, references
+from updater.errors import EditError, ImageSyntaxError
+from updater.model.image import parse_name
+from updater.model.view import Part, PartKind, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from updater.editors.layout import Item
+    from updater.editors.scalars import Parsed, Splice
+    from updater.model.subscription import Locator
+
+LISTS: Final = {"helm": "parameters", "kustomize": "images", "plugin": "env"}
+
+
+class Entry(NamedTuple):
+    """One entry: its event, the name it belongs to, the event of its value (None: it has none) and the value's text."""
+
+    item: int
+    name: str
+    value: int | None
+    text: str
+
+    @property
+    def renamed(self) -> str:
+        """The name before ``=`` of an image, "" where there is none."""
+        left, equals, _ = self.text.partition("=")
+        return left if equals else ""
+
+    @property
+    def image(self) -> Written:
+        """What an image entry says behind its ``=``."""
+        return references.split(self.text.rpartition("=")[2])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One value that a locator names: what of an image it holds, its name, and where that is for people."""
+
+    kind: PartKind
+    name: str
+    where: str
+
+
+def section_of(locator: Locator) -> str:
+    """Give the section that a locator names; raises `EditError`."""
+    if locator.section not in LISTS:
+        message = f"{locator.section!r} is no section of a source" if locator.section else "the target names no section"
+        raise EditError(message, hint=f"write one of {', '.join(LISTS)}", code="section")
+    return locator.section
+
+
+def wanted_of(locator: Locator) -> list[Wanted]:
+    """Give the values that a locator of `helm` or `plugin` names; raises `EditError`."""
+    section = section_of(locator)
+    if locator.spec:
+        named = [(PartKind.REFERENCE, locator.spec)]
+    else:
+        named = [(kind, name) for kind, name in ((PartKind.NAME, locator.name), (PartKind.TAG, locator.tag)) if name]
+    if not named:
+        hint = "name a parameter for the tag, or one for the full reference"
+        raise EditError("the target names no parameter", hint=hint, code="no-such-key")
+    return [Wanted(kind=kind, name=name, where=where(section, name)) for kind, name in named]
+
+
+def where(section: str, name: str) -> str:
+    """Write the place of an entry."""
+    return f"{section}.{LISTS[section]}[{name}]"
+
+
+class Overrides:
+    """The sections of one parsed file."""
+
+    def __init__(self, parsed: Parsed, path: str) -> None:
+        self.parsed = parsed
+        self.path = path
+        self.root = self._root()
+
+    def _root(self) -> int | None:
+        roots = [root for root in self.parsed.children[-1] if not self._is_null(root)]
+        if len(roots) > 1:
+            hint = "Argo CD reads one document a file"
+            line = self.parsed.line(roots[1])
+            raise EditError("the file has several documents", hint=hint, code="several-documents", line=line)
+        if roots and not self.parsed.is_mapping(roots[0]):
+            hint = "write sections such as helm: and kustomize:, or delete the file: it is made anew"
+            line = self.parsed.line(roots[0])
+            raise EditError("the file is no patch of a source", hint=hint, code="not-a-mapping", line=line)
+        return roots[0] if roots else None
+
+    def _is_null(self, index: int) -> bool:
+        event = self.parsed.scalar(index)
+        return event is not None and not event.style and event.value in {"", "~", "null", "Null", "NULL"}
+
+    def entries(self, section: str) -> list[Entry]:
+        """Read the entries of a section; raises `EditError` where its shape is another."""
+        found = self._list(section)
+        if found is None or self._is_null(found):
+            return []
+        read = self._image if section == "kustomize" else self._named
+        return [read(item, f"{section}.{LISTS[section]}") for item in self.parsed.children[found]]
+
+    def named(self, section: str, name: str) -> Entry | None:
+        """Give the entry of a name; raises `EditError` ``ambiguous`` where it is doubled."""
+        return self._single([entry for entry in self.entries(section) if entry.name == name], name)
+
+    def of_image(self, locator: Locator) -> Entry | None:
+        """Give the image entry that replaces the name of *locator*, else one that already carries its image."""
+        entries = self.entries("kustomize")
+        name, image = locator.name or locator.spec or "", locator.spec or ""
+        for is_like in (str.__eq__, is_same):
+            found = [entry for entry in entries if is_like(entry.name, name)]
+            if found:
+                return self._single(found, name)
+        carrying = [entry for entry in entries if is_same(entry.image.name or "", image) and not (locator.name and entry.renamed)]
+        return self._single(carrying, image)
+
+    def added(self, section: str, item: Item) -> Splice | None:
+        """Give the splice that adds an entry; None where the file has no root yet."""
+        if self.root is None:
+            return None
+        block = self._block(section)
+        if block is None:
+            return layout.list_added(self.parsed, self.root, (section, LISTS[section]), item)
+        found = self._list(section)
+        if found is None:
+            return layout.list_added(self.parsed, block, LISTS[section], item)
+        if self.parsed.is_sequence(found) and self.parsed.children[found]:
+            return layout.item_added(self.parsed, found, item)
+        inside = self.parsed.children[block]
+        return layout.list_filled(self.parsed, inside[inside.index(found) - 1], found, item)
+
+    def spells(self, key: str) -> bool:
+        """Say whether an entry of the helm parameters has this very key."""
+        return any(outline.values(self.parsed, entry.item, key) for entry in self.entries("helm"))
+
+    def _single(self, found: Sequence[Entry], name: str) -> Entry | None:
+        if len(found) > 1:
+            lines = ", ".join(str(self.parsed.line(entry.item)) for entry in found)
+            message = f"{name} has {len(found)} entries, on lines {lines}"
+            raise EditError(message, hint="keep one of them", code="ambiguous", line=self.parsed.line(found[0].item))
+        return found[0] if found else None
+
+    def _block(self, section: str) -> int | None:
+        if self.root is None:
+            return None
+        outline.check_single(self.parsed, self.root, section)
+        found = outline.values(self.parsed, self.root, section)
+        if not found:
+            return None
+        if not self.parsed.is_mapping(found[0]):
+            hint = f"write {LISTS[section]}: below {section}:, or take the key out"
+            raise EditError(f"{section} is no mapping", hint=hint, code="not-a-mapping", line=self.parsed.line(found[0]))
+        return found[0]
+
+    def _list(self, section: str) -> int | None:
+        block = self._block(section)
+        if block is None:
+            return None
+        key = LISTS[section]
+        outline.check_single(self.parsed, block, key)
+        found = outline.values(self.parsed, block, key)
+        if not found:
+            return None
+        if not self.parsed.is_sequence(found[0]) and not self._is_null(found[0]):
+            line = self.parsed.line(found[0])
+            raise EditError(f"{section}.{key} is no list", hint=f"write {key} as a list", code="not-a-list", line=line)
+        return found[0]
+
+    def _image(self, item: int, at: str) -> Entry:
+        event = self.parsed.scalar(item)
+        if event is None:
+            line = self.parsed.line(item)
+            raise EditError(f"{at} has an entry that is no text", hint="write name:tag", code="not-a-scalar", line=line)
+        text = str(event.value).strip()
+        left, equals, right = text.partition("=")
+        return Entry(item, left if equals else references.split(right or left).name or "", item, text)
+
+    def _named(self, item: int, at: str) -> Entry:
+        if not self.parsed.is_mapping(item):
+            line = self.parsed.line(item)
+            raise EditError(f"{at} has an entry that is no mapping", hint="write name and value", code="not-a-mapping", line=line)
+        texts = dict(self._texts(item, at))
+        name, value = texts.get("name", (None, "")), texts.get("value", (None, ""))
+        return Entry(item, name[1], value[0], value[1])
+
+    def _texts(self, item: int, at: str) -> Iterator[tuple[str, tuple[int, str]]]:
+        for key in ("name", "value"):
+            outline.check_single(self.parsed, item, key)
+            for found in outline.values(self.parsed, item, key):
+                index = outline.resolve(self.parsed, found)
+                event = self.parsed.scalar(index)
+                if event is None:
+                    line = self.parsed.line(found)
+                    raise EditError(f"{key} in {at} is no text", hint=f"write {key} as a text", code="not-a-scalar", line=line)
+                yield key, (index, "" if self._is_null(index) else str(event.value).strip())
+
+
+def part_of(entry: Entry, kind: PartKind, place: str, parsed: Parsed) -> Part:
+    """Give what an entry says as a part of a reading."""
+    text = entry.text.rpartition("=")[2] if place.startswith("kustomize.") else entry.text
+    return Part(kind=kind, line=parsed.line(entry.item if entry.value is None else entry.value), where=place, text=text)
+
+
+def is_same(written: str, name: str) -> bool:
+    """Say whether two texts name one image."""
+    try:
+        return parse_name(written) == parse_name(name)
+    except ImageSyntaxError:
+        return False
