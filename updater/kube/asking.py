@@ -28,7 +28,7 @@ _PACE: Final = Pace(concurrency=8)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One request in the making. *words* say it to people."""
+    """One request in the making. *words* say it to people: "get Secret argocd/login"."""
 
     words: str
     path: str
@@ -113,7 +113,7 @@ def object_of(body: bytes, words: str) -> Object:
     try:
         found = orjson.loads(body)
     except ValueError:
-        raise outside_protocol(words, "is not JSON") from None
+        raise outside_protocol(words, "the answer is not JSON") from None
     if not isinstance(found, dict):
-        raise outside_protocol(words, "is no object")
+        raise outside_protocol(words, "the answer is no object")
     return found

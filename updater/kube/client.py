@@ -77,14 +77,14 @@ class KubeClient:
 
     async def get(self, ref: Ref) -> Object:
         """Read one object; raises `KubeGone` (code ``kube-not-found``) where it is not there, and `KubeError`."""
-        return await self._server.ask(Ask(words=f"to get {ref}", path=ref.path))
+        return await self._server.ask(Ask(words=f"get {ref}", path=ref.path))
 
     async def pages(self, kind: Kind, scope: Scope = EVERYWHERE, *, size: int = PAGE) -> AsyncIterator[Page]:
         """Yield every object of *scope*, page by page, all of one version; raises `KubeError`.
 
         `KubeGone` after the first page means that the rest is no longer kept: what came before must be thrown away.
         """
-        words, path, following = f"to list {kind.resource}{_where(scope)}", kind.path(scope.namespace), ""
+        words, path, following = f"list {kind.resource}{_where(scope)}", kind.path(scope.namespace), ""
         while True:
             query = {**scope.query(), "limit": str(size), **({"continue": following} if following else {})}
             found = await self._server.ask(Ask(words=words, path=path, query=query, limit=LONGEST_ANSWER))
@@ -99,7 +99,7 @@ class KubeClient:
 
     async def create(self, ref: Ref, body: Object) -> Object:
         """Make an object, and give it as the server keeps it; raises `KubeConflict` where it is there already."""
-        ask = Ask(words=f"to create {ref}", path=ref.kind.path(ref.namespace), method="POST", body=body, is_repeatable=False)
+        ask = Ask(words=f"create {ref}", path=ref.kind.path(ref.namespace), method="POST", body=body, is_repeatable=False)
         return await self._server.ask(ask)
 
     async def patch(
@@ -110,7 +110,7 @@ class KubeClient:
         With *version*, the `resourceVersion` that was read, it is changed only if it is still at it. *subresource* is
         "status" where the kind keeps its status apart. Raises `KubeConflict`, `KubeGone`, `KubeError`.
         """
-        words = f"to patch {subresource or 'the object'} of {ref}" if subresource else f"to patch {ref}"
+        words = f"patch {subresource} of {ref}" if subresource else f"patch {ref}"
         path = f"{ref.path}/{subresource}" if subresource else ref.path
         body = change if version is None else _guarded(change, form, version)
         ask = Ask(words=words, path=path, method="PATCH", body=body, form=form, is_repeatable=False)
@@ -127,13 +127,13 @@ class KubeClient:
         metadata = {"name": ref.name, **({"namespace": ref.namespace} if ref.namespace else {})}
         whole["metadata"] = {**whole.get("metadata", {}), **metadata}
         form = "application/apply-patch+yaml"  # JSON is YAML
-        return await self._server.ask(Ask(words=f"to apply {ref}", path=path, method="PATCH", query=query, body=whole, form=form))
+        return await self._server.ask(Ask(words=f"apply {ref}", path=path, method="PATCH", query=query, body=whole, form=form))
 
     async def delete(self, ref: Ref, *, version: str | None = None) -> bool:
         """Delete an object, at *version* only where one is given; False where it was not there. Raises `KubeError`."""
         body = {"preconditions": {"resourceVersion": version}} if version else {}
         try:
-            await self._server.ask(Ask(words=f"to delete {ref}", path=ref.path, method="DELETE", body=body))
+            await self._server.ask(Ask(words=f"delete {ref}", path=ref.path, method="DELETE", body=body))
         except KubeGone:
             return False
         return True
@@ -145,7 +145,7 @@ class KubeClient:
         try:
             return {key: base64.b64decode(value, validate=True) for key, value in data.items()}
         except (ValueError, TypeError, AttributeError):
-            raise outside_protocol(f"to get {ref}", "holds data that is not base64") from None
+            raise outside_protocol(f"get {ref}", "the answer holds data that is not base64") from None
 
     @asynccontextmanager
     async def watching(
@@ -163,7 +163,7 @@ class KubeClient:
             "resourceVersion": version,
             "timeoutSeconds": str(int(seconds)),
         }
-        ask = Ask(words=f"to watch {kind.resource}{_where(scope)}", path=kind.path(scope.namespace), query=query)
+        ask = Ask(words=f"watch {kind.resource}{_where(scope)}", path=kind.path(scope.namespace), query=query)
         async with self._server.stream(ask, idle=idle) as stream:
             yield _events(stream, ask.words)
 
@@ -174,7 +174,7 @@ async def _events(stream: Stream, words: str) -> AsyncIterator[Object]:
             event = object_of(line, words)
             content = event.get("object")
             if not isinstance(content, dict):
-                raise outside_protocol(words, "holds an event without an object")
+                raise outside_protocol(words, "an event has no object")
             if event.get("type") == "ERROR":  # sent with status 200: an expired version comes this way too
                 code = content.get("code")
                 raise error_of(code if isinstance(code, int) else 500, content, asked=words)
@@ -187,12 +187,12 @@ def _listed(found: Object, kind: Kind, words: str) -> tuple[Sequence[Object], st
     """Give items, version and what follows; a list that is none must never look like an empty one."""
     metadata, items = found.get("metadata"), found.get("items", found)
     if not str(found.get("kind")).endswith("List") or not isinstance(metadata, dict):  # a definition may name its list
-        raise outside_protocol(words, f"is no {kind.name}List")
+        raise outside_protocol(words, f"the answer is no {kind.name}List")
     if items is None:  # Go writes an empty list so
         items = []
     version, following = metadata.get("resourceVersion"), metadata.get("continue", "")
     if not isinstance(items, list) or not isinstance(version, str) or not version or not isinstance(following, str):
-        raise outside_protocol(words, "is a list without items or version")
+        raise outside_protocol(words, "the answer is a list without items or version")
     return items, version, following
 
 

@@ -29,16 +29,14 @@ def status_of(body: bytes) -> dict[str, Any]:
 
 
 def error_of(status: int, body: dict[str, Any], *, asked: str, retry_after: float | None = None) -> KubeError:
-    """Make the error of an answer. *asked* says what was asked, such as "to patch Application argocd/shop"."""
-    said = f"the API server refused {asked}: {_message(status, body)}"
+    """Make the error of an answer. *asked* says what was asked, such as "patch Application argocd/shop"."""
+    said = f"cannot {asked}: {_message(status, body)}"
     match status:
         case 401:
             hint = "renew the token or certificate that is used; look at the context of the kubeconfig or at the service account"
             return KubeDenied(said, hint=hint)
         case 403:
-            return KubeDenied(
-                said, hint=f"grant it by a Role or ClusterRole: `kubectl auth can-i` answers {asked!r} for this account"
-            )
+            return KubeDenied(said, hint="grant it by a Role or ClusterRole that is bound to this account")
         case 404:
             return KubeGone(said, code="kube-not-found", hint="check the name and namespace, and whether its CRD is installed")
         case 409:
@@ -58,7 +56,7 @@ def error_of(status: int, body: dict[str, Any], *, asked: str, retry_after: floa
 
 def failure_of(failure: HttpFailure, *, asked: str) -> UpdaterError:
     """Make the error of an exchange that gave no answer."""
-    said = f"no answer to {asked}: {failure.message}"
+    said = f"cannot {asked}: {failure.message}"
     if failure.trouble in _PASSING:
         return KubeUnavailable(said, hint=failure.hint, retry_after=failure.retry_after)
     match failure.trouble:
@@ -76,7 +74,7 @@ def failure_of(failure: HttpFailure, *, asked: str) -> UpdaterError:
 def outside_protocol(asked: str, what: str) -> KubeError:
     """Make the error of an answer that no API server gives."""
     hint = "check that a Kubernetes API server answers at this address, and no proxy in between"
-    return KubeError(f"the answer to {asked} {what}", code="kube-protocol", hint=hint)
+    return KubeError(f"cannot {asked}: {what}", code="kube-protocol", hint=hint)
 
 
 def _message(status: int, body: dict[str, Any]) -> str:

@@ -180,9 +180,7 @@ class Watch:
         metadata = item.get("metadata")
         version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
         if not isinstance(version, str) or what not in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}:
-            raise outside_protocol(
-                f"to watch {shelf.watched.kind.resource}", f"holds an event {str(what)[:40]!r} without a meaning"
-            )
+            raise outside_protocol(f"watch {shelf.watched.kind.resource}", f"the event {str(what)[:40]!r} has no meaning")
         if what != "BOOKMARK":
             key, value = _pruned(shelf.watched, item)
             if what == "DELETED":
@@ -228,5 +226,5 @@ def _pruned(watched: Watched[T], item: object) -> tuple[Key, T]:
     try:
         key = key_of(item)  # type: ignore[arg-type] # what is no object is answered here
     except (KeyError, TypeError, AttributeError):
-        raise outside_protocol(f"to list or watch {watched.kind.resource}", "holds an object without a name") from None
+        raise outside_protocol(f"watch {watched.kind.resource}", "an object has no name") from None
     return key, watched.prune(item)  # type: ignore[arg-type]
