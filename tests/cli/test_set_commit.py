@@ -113,21 +113,59 @@ def test_a_refused_push_is_made_again_on_the_new_head(clone, git, capfd, tmp_pat
     assert git(bare, "log", "--format=%s", "main").split("\n") == ["Set ns:p to x:2", "a person was faster", "start"]
     assert git(bare, "show", "main:apps/web.yaml") == f"image: x:2 {MARK}\nreplicas: 3"
     assert git(bare, "show", "main:apps/new.yaml") == f"image: x:2 {MARK}"
+    assert [change["path"] for change in said["changes"]] == ["apps/new.yaml", "apps/web.yaml"]
+    assert "apps/new.yaml: image x:1 → x:2" in git(bare, "log", "-1", "--format=%b", "main")
 
 
-def test_a_replayed_values_file_that_is_gone_is_no_change(clone, git, capfd, tmp_path, monkeypatch):
+@pytest.fixture
+def other(git, clone, tmp_path, monkeypatch):
+    """A person's clone, and a function that commits and pushes from it before we push."""
+
     async def at_once(_attempt):
         return None
 
     monkeypatch.setattr(set_commit, "_pause", at_once)
     git(tmp_path, "clone", "-q", "origin.git", "other")
-    git(tmp_path / "other", "rm", "-q", "apps/web.yaml")
-    git(tmp_path / "other", "commit", "-q", "-m", "gone")
-    git(tmp_path / "other", "push", "-q")
-    code, said, _ = run(capfd, clone / "apps/web.yaml", "--helm", "web.yaml:image=x:2", "--commit", "--push")
-    assert code == 0
+
+    def faster(subject):
+        git(tmp_path / "other", "add", "-A")
+        git(tmp_path / "other", "commit", "-q", "-m", subject)
+        git(tmp_path / "other", "push", "-q")
+
+    return tmp_path / "other", faster
+
+
+def test_a_values_file_that_is_gone_at_the_replay_is_refused_and_no_commit(clone, other, git, capfd, tmp_path):
+    folder, faster = other
+    git(folder, "rm", "-q", "apps/web.yaml")
+    faster("gone")
+    code, said, err = run(capfd, clone / "apps/web.yaml", "--helm", "web.yaml:image=x:2", "--commit", "--push")
+    assert code == 1
     assert git(tmp_path / "origin.git", "log", "-1", "--format=%s", "main") == "gone"
+    assert (said["commit"], said["changes"]) == (None, [])
+    assert [(item["path"], item["code"]) for item in said["refused"]] == [("web.yaml", "no-file")]
+    assert "there is no such file" in err
+
+
+def test_a_place_refused_at_the_replay_is_said_while_the_rest_lands(clone, other, git, capfd, tmp_path):
+    folder, faster = other
+    (folder / "apps/web.yaml").write_text(f"image: x:1 {MARK}\nother: {MARK}\n")
+    (folder / "apps/new.yaml").write_text(f"image: x:0 {MARK}\n")
+    faster("a marker without a value")
+    code, said, _ = run(capfd, clone, "--marker", "ns:p=x:2", "--commit", "--push")
+    assert code == 1
     assert said["commit"] == git(tmp_path / "origin.git", "rev-parse", "main")
+    assert [(item["path"], item["line"], item["code"]) for item in said["refused"]] == [("apps/web.yaml", 2, "empty-value")]
+    assert [(item["path"], item["old"]) for item in said["changes"]] == [("apps/new.yaml", "x:0"), ("apps/web.yaml", "x:1")]
+
+
+def test_values_that_somebody_pushed_first_are_no_change_of_ours(clone, other, git, capfd, tmp_path):
+    folder, faster = other
+    (folder / "apps/web.yaml").write_text(f"image: x:2 {MARK}\nreplicas: 1\n")
+    faster("the same by hand")
+    code, said, _ = run(capfd, clone, "--marker", "ns:p=x:2", "--commit", "--push")
+    assert (code, said["commit"], said["changes"]) == (0, None, [])
+    assert git(tmp_path / "origin.git", "log", "-1", "--format=%s", "main") == "the same by hand"
 
 
 def test_outside_of_a_checkout_the_edit_stands_and_the_error_says_why(tmp_path, capfd, monkeypatch):
@@ -142,7 +180,69 @@ def test_outside_of_a_checkout_the_edit_stands_and_the_error_says_why(tmp_path, 
     assert "not inside a Git checkout" in err
 
 
-def test_without_names_in_the_environment_the_author_is_the_programs_own(monkeypatch):
-    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"):
+@pytest.fixture
+def nameless(clone, monkeypatch):
+    """The clone, in an environment that names nobody."""
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
-    assert str(set_commit._author()) == "updater <updater@example.org>"
+    return clone
+
+
+def committed(git, clone, capfd, *before):
+    code = run_cli([*map(str, before), "set", str(clone), "--marker", "ns:p=x:2", "--commit", "-o", "json"])
+    assert (code, json.loads(capfd.readouterr().out)["commit"]) == (0, git(clone, "rev-parse", "HEAD"))
+    return git(clone, "log", "-1", "--format=%an <%ae> / %cn <%ce>")
+
+
+def test_where_nobody_is_named_the_author_is_the_programs_own(nameless, git, capfd):
+    own = "updater <updater@example.org>"
+    assert committed(git, nameless, capfd) == f"{own} / {own}"
+
+
+def test_the_configurations_author_counts_where_git_knows_of_none(nameless, git, capfd, tmp_path):
+    (tmp_path / "updater.yaml").write_text("git:\n  author: {name: Robot, email: robot@example.org}\n")
+    own = "Robot <robot@example.org>"
+    assert committed(git, nameless, capfd, "-c", tmp_path / "updater.yaml") == f"{own} / {own}"
+
+
+def test_the_user_of_the_checkout_wins_over_the_one_of_the_home(nameless, git, capfd, tmp_path):
+    (tmp_path / ".config/git").mkdir(parents=True)
+    (tmp_path / ".config/git/config").write_text("[user]\n\tname = Xenia\n\temail = xenia@example.org\n")
+    (tmp_path / ".gitconfig").write_text("[user]\n\tname = Holger\n")
+    git(nameless, "config", "user.email", "checkout@example.org")
+    said = git(nameless, "var", "GIT_AUTHOR_IDENT").rpartition(">")[0] + ">"
+    assert said == "Holger <checkout@example.org>"
+    assert committed(git, nameless, capfd) == f"{said} / {said}"
+
+
+def test_the_environment_wins_and_names_author_and_committer_apart(nameless, git, capfd, monkeypatch):
+    git(nameless, "config", "user.name", "Holger")
+    git(nameless, "config", "user.email", "holger@example.org")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Zoë")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "ci@example.org")
+    assert committed(git, nameless, capfd) == "Zoë <holger@example.org> / Holger <ci@example.org>"
+
+
+def test_an_author_given_alone_commits_too(nameless, git, capfd, monkeypatch):
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Zoë")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "zoe@example.org")
+    assert committed(git, nameless, capfd) == "Zoë <zoe@example.org> / Zoë <zoe@example.org>"
+
+
+def test_configuration_of_the_environment_counts_first(nameless, git, capfd, monkeypatch):
+    git(nameless, "config", "user.name", "Holger")
+    git(nameless, "config", "user.email", "holger@example.org")
+    for name, value in {"COUNT": "1", "KEY_0": "user.name", "VALUE_0": "Step"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    assert committed(git, nameless, capfd) == "Step <holger@example.org> / Step <holger@example.org>"
+
+
+def test_author_and_committer_of_the_configuration_have_sections_of_their_own(nameless, git, capfd):
+    for key, value in {
+        "user.name": "U",
+        "user.email": "u@example.org",
+        "author.name": "A",
+        "committer.email": "c@example.org",
+    }.items():
+        git(nameless, "config", key, value)
+    assert committed(git, nameless, capfd) == "A <u@example.org> / U <c@example.org>"

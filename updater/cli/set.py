@@ -15,6 +15,7 @@ from updater.model.image import parse_ref
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from updater.cli.set_commit import Landed, Order
     from updater.engine.checkout_edit import Folder, Keyed, Named, Wishes, Written
     from updater.model.image import ImageRef
 
@@ -41,7 +42,8 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
     none (the rest is written), 10 with --exit-code where something was written.
     """
     _check(options)
-    wishes = _wishes(options, _text_markers(config_paths(ctx)))
+    settings = _settings(config_paths(ctx))
+    wishes = _wishes(options, settings.text_markers if settings else ())
     from updater.engine.checkout_edit import Folder, edit_files, write_files
 
     if path.is_symlink() and not path.is_dir():
@@ -54,10 +56,11 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
         written = write_files(folder, written)
         if options["is_commit"] and written.edits:
             try:
-                commit = _commit(folder, wishes, written, options)
+                landed = _commit(folder, wishes, written, _order(options, settings))
             except UpdaterError:
                 _print(written, None, options)
                 raise
+            written, commit = landed.written, landed.revision
     _print(written, commit, options)
     if not written.is_whole:
         return 1
@@ -78,12 +81,10 @@ def _check(options: dict[str, Any]) -> None:
         raise ConfigError("--diff writes nothing, --commit does", hint="leave one of them out", code="usage")
 
 
-def _text_markers(paths: Sequence[str]) -> tuple[str, ...]:
-    """Read the globs of text files from the configuration that -c names; without one nothing is read."""
-    return _settings(paths).text_markers if paths else ()
-
-
 def _settings(paths: Sequence[str]) -> Any:
+    """Load the configuration that -c names; without one nothing is read."""
+    if not paths:
+        return None
     import os
 
     from updater.settings import load_settings
@@ -161,12 +162,22 @@ def _example(option: str) -> str:
     return f"for example {examples[option]}"
 
 
-def _commit(folder: Folder, wishes: Wishes, written: Written, options: dict[str, Any]) -> str | None:
+def _order(options: dict[str, Any], settings: Any) -> Order:
+    from updater.cli.set_commit import Order
+    from updater.git.building import Identity
+    from updater.model.subscription import Voice
+
+    who = settings.git.author if settings else Voice()
+    author = Identity(name=who.name, email=who.email)
+    return Order(message=options["message"], author=author, is_push=options["is_push"])
+
+
+def _commit(folder: Folder, wishes: Wishes, written: Written, order: Order) -> Landed:
     import asyncio
 
     from updater.cli.set_commit import commit
 
-    return asyncio.run(commit(folder, wishes, written, message=options["message"], is_push=options["is_push"]))
+    return asyncio.run(commit(folder, wishes, written, order))
 
 
 def _print(written: Written, commit: str | None, options: dict[str, Any]) -> None:

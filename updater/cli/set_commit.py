@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from updater.engine.checkout_edit import edit_files
 from updater.errors import EditError
-from updater.git.building import Identity
+from updater.git.checkout_config import find_identities
 from updater.git.tree import Kind
 from updater.git.worktree import Checkout, Push, Wording
-from updater.model.subscription import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from updater.engine.checkout_edit import Folder, Wishes, Written
+    from updater.git.building import Identity
     from updater.git.tree import RevisionTree
 
 
@@ -49,23 +50,47 @@ class Revision:
             raise
 
 
-async def commit(folder: Folder, wishes: Wishes, written: Written, *, message: str | None, is_push: bool) -> str | None:
-    """Commit the changed files on top of HEAD, and push; gives the revision, None where nothing is new."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How to commit: *message* (None: say what changed), *author* where Git knows of none, and whether to push."""
+
+    message: str | None
+    author: Identity
+    is_push: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What came of a commit: its revision, None where nothing was new, and what was written and refused in it."""
+
+    revision: str | None
+    written: Written
+
+
+async def commit(folder: Folder, wishes: Wishes, written: Written, order: Order) -> Landed:
+    """Commit the changed files on top of HEAD, and push; a refused push is made again from the wishes, on the new head."""
     checkout = Checkout(folder.root, os.environ)
     try:
         prefix = folder.root.resolve().relative_to(checkout.root.resolve()).as_posix()
         prefix = "" if prefix == "." else f"{prefix}/"
-        wording = Wording(message=message or _message(wishes, written), author=_author(), when=datetime.now(UTC))
-        revision = await checkout.commit([prefix + edit.path for edit in written.edits], wording)
-        if revision is None or not is_push:
-            return revision
+        author, committer = find_identities(checkout.config, os.environ, order.author)
+        landed = written
+
+        def wording() -> Wording:
+            message = order.message or _message(wishes, landed)
+            return Wording(message=message, author=author, committer=committer, when=datetime.now(UTC))
 
         def replay(tree: RevisionTree) -> Mapping[str, bytes]:
-            again = edit_files(Revision(tree, prefix, folder.only), wishes)
-            return {prefix + edit.path: edit.after for edit in again.edits}
+            nonlocal landed
+            landed = edit_files(Revision(tree, prefix, folder.only), wishes)
+            return {prefix + edit.path: edit.after for edit in landed.edits}
 
-        pushed = await checkout.push(revision, wording, Push(replay=replay, pause=_pause))
-        return pushed.revision
+        words = wording()
+        revision = await checkout.commit([prefix + edit.path for edit in written.edits], words)
+        if revision is not None and order.is_push:
+            pushed = await checkout.push(revision, words, Push(replay=replay, pause=_pause, reword=wording))
+            revision = pushed.revision if landed.edits else None
+        return Landed(revision=revision, written=landed)
     finally:
         checkout.close()
 
@@ -76,13 +101,6 @@ def _message(wishes: Wishes, written: Written) -> str:
     subject = f"Set {named[0]}" if len(named) == 1 else f"Set {len(named)} images"
     lines = [f"{change.path}: {change.where} {change.old or 'nothing'} → {change.new or 'nothing'}" for change in written.changes]
     return "\n".join((subject, "", *lines)) + "\n"
-
-
-def _author() -> Identity:
-    """Take the author that Git's own variables name, as CI systems set them."""
-    voice = Voice()
-    name, email = os.environ.get("GIT_AUTHOR_NAME"), os.environ.get("GIT_AUTHOR_EMAIL")
-    return Identity(name=name or voice.name, email=email or voice.email)
 
 
 async def _pause(attempt: int) -> None:

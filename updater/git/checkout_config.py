@@ -1,4 +1,4 @@
-"""Knows what a checkout's own configuration says of its remote: where to push, and what CI systems put there to get in."""
+"""Knows what a checkout's own configuration says: where to push, what CI systems put there to get in, and who commits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from updater.git.access import Access
+from updater.git.building import Identity
 from updater.git.faults import fault
 from updater.model.credential import Credential
 
@@ -58,6 +59,28 @@ def find_access(config: Any, url: str, environment: Mapping[str, str]) -> Access
         shown = Credential(username=environment.get(USERNAME, ""), password=password)
         access = replace(access, credential=shown, headers=kept)
     return access
+
+
+def find_identities(config: Any, environment: Mapping[str, str], fallback: Identity) -> tuple[Identity, Identity]:
+    """Name author and committer as Git does (git-commit, "Commit information"); what nobody said is taken from *fallback*.
+
+    For each: GIT_AUTHOR_NAME, else `author.name`, else `user.name`, and so on. A committer of whom nothing is said is the author.
+    """
+    author = _identity(config, environment, "author", fallback)
+    return author, _identity(config, environment, "committer", author)
+
+
+def _identity(config: Any, environment: Mapping[str, str], role: str, fallback: Identity) -> Identity:
+    def said(what: str) -> str:
+        given = environment.get(f"GIT_{role.upper()}_{what.upper()}", "").strip()
+        return given or (_text(config, (role,), what) or _text(config, ("user",), what) or "").strip()
+
+    name, email = said("name"), said("email") or environment.get("EMAIL", "").strip()
+    return Identity(name=_readable(name) or fallback.name, email=_readable(email) or fallback.email)
+
+
+def _readable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _applied(access: Access, key: str, value: str) -> Access:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from dulwich.config import StackedConfig, env_config
 from dulwich.errors import NotGitRepository
 from dulwich.file import FileLocked
 from dulwich.index import Index, IndexEntry, index_entry_from_stat
@@ -43,12 +44,13 @@ _MODULE: Final = 0o160000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """Everything of a commit but its files; *when* is aware."""
+    """Everything of a commit but its files; *when* is aware, *committer* is the author where it is None."""
 
     message: str
     author: Identity
     when: datetime
     signer: Signer | None = None
+    committer: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +68,13 @@ class Push:
     """How to push: *branch* overrules the upstream, *access* the checkout's configuration.
 
     *replay* is given the tree of the new head after a refusal and returns the files to write there; it runs in a worker
-    thread. *pause* is awaited before the n-th new attempt (n from 1): it sleeps, with jitter.
+    thread. *pause* is awaited before the n-th new attempt (n from 1): it sleeps, with jitter. *reword* gives the words of the
+    new commit after each replay; without it, they are those of the first.
     """
 
     replay: Callable[[RevisionTree], Mapping[str, bytes]]
     pause: Callable[[int], Awaitable[None]]
+    reword: Callable[[], Wording] | None = None
     branch: str | None = None
     access: Access | None = None
 
@@ -89,6 +93,14 @@ class Checkout:
         self.root = Path(self._repo.path)
         self._objects = _Objects(self._repo)
         self._environment = environment
+
+    @property
+    def config(self) -> StackedConfig:
+        """The configuration as Git sees it: the environment's first, then the checkout's, the user's and the system's."""
+        with _tidy():
+            stack = self._repo.get_config_stack()
+            given = env_config(self._environment)
+            return StackedConfig([given, *stack.backends]) if given else stack
 
     @property
     def head(self) -> str | None:
@@ -119,8 +131,9 @@ class Checkout:
 
         Raises `PushRefused` where that was not enough; the commit then stands in the checkout, unpushed.
         """
-        upstream = find_upstream(self._repo.get_config_stack(), self.branch, push.branch)
-        access = push.access or find_access(self._repo.get_config_stack(), upstream.url, self._environment)
+        config = self.config
+        upstream = find_upstream(config, self.branch, push.branch)
+        access = push.access or find_access(config, upstream.url, self._environment)
         remote = Remote(parse_address(upstream.url), access, lambda _: None)
         attempt = _Attempt(self._repo, self._objects, remote, upstream)
         try:
@@ -147,7 +160,7 @@ class Checkout:
             else:
                 return tip
             await push.pause(number)
-            fresh = await asyncio.to_thread(attempt.again, wording, push.replay)
+            fresh = await asyncio.to_thread(attempt.again, wording, push)
             if fresh.is_there:
                 return fresh.revision
             tip = fresh.revision
@@ -171,7 +184,7 @@ class Checkout:
             b"HEAD",  # type: ignore[arg-type]
             old.encode() if old else None,  # type: ignore[arg-type]
             new.encode(),  # type: ignore[arg-type]
-            committer=str(wording.author).encode(),
+            committer=str(wording.committer or wording.author).encode(),
             timestamp=int(wording.when.timestamp()),
             message=text,
         ):
@@ -280,16 +293,17 @@ class _Attempt:
             self.remote.push(self.upstream.branch, parent, tip, [self.repo.object_store[name] for name in self._new(tip, parent)])
             self._track(tip)
 
-    def again(self, wording: Wording, replay: Callable[[RevisionTree], Mapping[str, bytes]]) -> _Fresh:
+    def again(self, wording: Wording, push: Push) -> _Fresh:
         """Fetch the new head and make the change on it."""
         with _tidy():
             listing = self.remote.list([self.upstream.branch])
             head = listing.heads.get(self.upstream.branch)
             if head is not None:
                 self._fetch(head)
-            files = replay(RevisionTree(self.objects, head)) if head is not None else {}
+            files = push.replay(RevisionTree(self.objects, head)) if head is not None else {}
             draft = Draft(self.objects)
-            tip = draft.commit(head, _new(wording, files)) if files else None
+            words = push.reword() if push.reword else wording
+            tip = draft.commit(head, _new(words, files)) if files else None
             if tip is None:
                 if head is None:
                     raise fault("branch-missing", f"the branch {self.upstream.branch} is gone")
@@ -377,4 +391,5 @@ def _tidy() -> Iterator[None]:
 
 
 def _new(wording: Wording, files: Mapping[str, bytes]) -> NewCommit:
-    return NewCommit(message=wording.message, author=wording.author, files=files, when=wording.when, signer=wording.signer)
+    who, when = (wording.author, wording.committer), wording.when
+    return NewCommit(message=wording.message, author=who[0], committer=who[1], files=files, when=when, signer=wording.signer)
