@@ -26,6 +26,14 @@ class Found:
     problems: tuple[Problem, ...] = ()
 
 
+def creates(editor: Editor) -> bool:
+    """Say whether a file that is not there is an empty one to this editor: it makes the file.
+
+    An editor says so by an attribute ``creates``; the others change only what they find.
+    """
+    return bool(getattr(editor, "creates", False))
+
+
 class Editor(Protocol):
     """Reads and changes one kind of text; pure.
 

@@ -211,10 +211,12 @@ def _move(written: Written, image: ImageRef) -> str:
 def _differs(reading: Reading, image: ImageRef) -> bool:
     """Say whether an edit could change anything; the editor has the last word, and an edit without change is none."""
     kinds = {part.kind for part in reading.parts}
-    if reading.is_missing:
-        return True
     digest = str(image.digest) if image.digest else None
     is_named = reading.written.name is not None and not _is_same_name(reading.written.name, image.name)
+    if reading.is_missing:  # what runs already needs no new entry
+        runs = reading.written
+        is_running = not reading.parts and image.tag in {None, runs.tag} and digest in {None, runs.digest}
+        return not is_running or is_named
     if kinds == {PartKind.NAME}:
         return is_named
     if kinds <= {PartKind.DIGEST, PartKind.NAME}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from updater.editors.base import creates
 from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.update import Edit, Wish
@@ -59,7 +60,7 @@ class Drafting:
 
     def _edit(self, path: str, editor: Editor, updates: Sequence[Update]) -> bool:
         try:
-            data = self._content(path)
+            data = self._content(path, is_made=creates(editor) and all(update.reading.is_missing for update in updates))
         except EditError as error:
             problem = Problem(path=path, line=error.line, code=error.code, message=error.message, hint=error.hint)
             self.refused.update(dict.fromkeys(updates, problem))
@@ -70,9 +71,15 @@ class Drafting:
         self.after[path] = edit.after
         return edit.after != data
 
-    def _content(self, path: str) -> bytes:
+    def _content(self, path: str, *, is_made: bool) -> bytes:
+        """Give a file of the tree, or what an earlier voice made of it; one that is to be made is empty."""
         if path not in self.after:
-            self.before[path] = self.after[path] = self.read(path)
+            try:
+                self.before[path] = self.after[path] = self.read(path)
+            except EditError as error:
+                if not is_made or error.code != "no-file":
+                    raise
+                self.before[path] = self.after[path] = b""
         return self.after[path]
 
     def _assign(self, edit: Edit, updates: Sequence[Update]) -> None:

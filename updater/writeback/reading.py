@@ -6,11 +6,11 @@ What an editor found in a blob is remembered by the blob's id: a second look at 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
-from updater.editors.base import Found
+from updater.editors.base import Found, creates
 from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.writeback.remembered import Kept, read_remembered, write_remembered
@@ -125,11 +125,15 @@ class Targets:
             self.readings[place] = tuple(setters.get(target.locator.name or "", ()))
             return
         entry = next((entry for path in files if (entry := self.tree.entry(path)) is not None), None)
-        if entry is None:
+        if entry is None and not creates(editor):
             self.problems[place] = (_no_file(files, target),)
             return
-        found = self.blobs.read(target.editor, entry, self.tree, target.locator)
-        self.readings[place], self.problems[place] = found.readings, found.problems
+        if entry is None:
+            found = editor.read(files[0], b"", target.locator)
+        else:
+            found = self.blobs.read(target.editor, entry, self.tree, target.locator)
+        self.readings[place] = tuple(_judged_by(reading, target) for reading in found.readings)
+        self.problems[place] = found.problems
 
     def _setters(self, editor: str, path: str) -> dict[str, list[Reading]]:
         """Read every file below *path* once, for all targets that share it; readings by the name they are found by."""
@@ -142,6 +146,12 @@ class Targets:
                     setters.setdefault(reading.setter, []).append(reading)
             self._below[editor, path] = setters
         return self._below[editor, path]
+
+
+def _judged_by(reading: Reading, target: Target) -> Reading:
+    """Let what runs stand for what is written, where nothing is: an edit then says what it changes in truth."""
+    is_bare = reading.is_missing and not reading.parts
+    return replace(reading, written=target.running) if is_bare and target.running else reading
 
 
 def _no_file(files: Sequence[str], target: Target) -> Problem:
