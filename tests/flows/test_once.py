@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from tests.fakes.git_server import run_git
+from tests.fakes.git_server import BareRepository, run_git
 from tests.fakes.registry import always, times
-from tests.flows.fleet import KUSTOMIZED, MARKED, VALUES, Status, add_usual, fleet
+from tests.flows.fleet import KUSTOMIZED, MARKED, VALUES, Status, add_usual, fleet, subscription
 
 
 def run_program(*command):
@@ -365,3 +365,36 @@ async def test_each_voice_has_its_own_commit_and_each_outcome_names_its_own(tmp_
         assert revisions["web"] == made.repository.head()
         assert revisions["app"] == made.repository.git("rev-parse", "main~1").strip()
         assert len(made.repository.pushes) == 1
+
+
+async def test_markers_above_the_path_of_a_target_are_left_alone(tmp_path):
+    """The case flux-152."""
+    async with fleet(tmp_path, **{"apps/a.yaml": MARKED, "other/b.yaml": MARKED}) as made:
+        made.subscriptions.append(
+            subscription("app", made.registry.host, made.url, "marker: ns:app").replace(
+                "branch: main", "branch: main, path: apps"
+            )
+        )
+        made.registry.push("o/app", "1.1.0")
+        assert (await made.once())["app"].status is Status.UPDATED
+        assert "1.1.0" in made.file("apps/a.yaml")
+        assert "1.0.0" in made.file("other/b.yaml")
+
+
+async def test_an_empty_repository_is_named_as_the_reason_and_nothing_is_written(tmp_path):
+    """The case flux-342."""
+    async with fleet(tmp_path) as made:
+        BareRepository.make(tmp_path / "repos" / "empty.git")
+        made.subscriptions.append(subscription("app", made.registry.host, made.server.url("empty.git"), "marker: ns:app"))
+        end = (await made.once())["app"]
+        assert (end.status, end.code) == (Status.FAILED, "branch-missing")
+
+
+async def test_a_push_branch_that_does_not_exist_is_made_from_the_base(tmp_path):
+    """The case flux-321."""
+    async with fleet(tmp_path) as made:
+        made.add("app", "marker: ns:app", push="ddd")
+        made.registry.push("o/app", "1.1.0")
+        assert (await made.once())["app"].status is Status.UPDATED
+        assert made.repository.git("rev-parse", "ddd~1").strip() == made.repository.head("main")
+        assert made.repository.pushes[0][:2] == ["new", "refs/heads/ddd"]

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from updater.cli.main import config_paths
+from updater.errors import ImageSyntaxError
+from updater.model.image import parse_ref
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from updater.model.image import ImageName
 
 
 @click.command()
@@ -45,7 +49,9 @@ async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[di
 
     rows: list[dict[str, Any]] = []
     async with opened(config) as (generation, loaded):
-        for branch, commits in await generation.history(chosen(loaded, key), limit):
+        subscriptions = chosen(loaded, key)
+        names = {subscription.image for subscription in subscriptions}
+        for branch, commits in await generation.history(subscriptions, limit):
             rows += [
                 {
                     "destination": str(branch),
@@ -53,7 +59,7 @@ async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[di
                     "when": rfc3339(commit.when),
                     "subject": commit.subject,
                     "subscriptions": list(commit.subscriptions),
-                    "images": list(commit.images),
+                    "images": [text for text in commit.images if key is None or _is_of(text, names)],
                     "policies": list(commit.policies),
                     "rejected": list(commit.rejected),
                 }
@@ -61,3 +67,11 @@ async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[di
                 if key is None or key in commit.subscriptions
             ]
     return sorted(rows, key=lambda row: str(row["when"]), reverse=True)
+
+
+def _is_of(text: str, names: set[ImageName]) -> bool:
+    """Say whether a trailer names one of *names*; a commit carries the images of every subscription that moved with it."""
+    try:
+        return parse_ref(text).name in names
+    except ImageSyntaxError:
+        return False

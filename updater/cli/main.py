@@ -36,6 +36,14 @@ _COMMANDS: Final = {
 }
 
 
+_USUAL_CONFIG: Final = "Configuration file; repeats, later ones win.  [default: ./updater.yaml, /etc/updater/updater.yaml]"
+_CONFIG_HELP: Final = {
+    "set": "Configuration file, for its text_markers and author; repeats.",
+    "validate": "Configuration file, for its marker targets and text_markers; repeats.",
+}
+_WITHOUT_CONFIG: Final = frozenset({"demo", "version"})
+
+
 class LazyGroup(click.Group):
     """A command group that imports a subcommand only when it is called."""
 
@@ -50,7 +58,7 @@ class LazyGroup(click.Group):
         module, _, name = _COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
-        _accept_config(command)
+        _accept_config(command, cmd_name)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
@@ -69,20 +77,21 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
 
-def _accept_config(command: click.Command) -> None:
-    """Let -c stand behind the subcommand as well as before it."""
+def _accept_config(command: click.Command, name: str) -> None:
+    """Let -c stand behind the subcommand as well as before it; a command that reads none does not speak of it."""
     if not any(parameter.name == "config" for parameter in command.params):
-        command.params.append(_config_option())
+        command.params.append(_config_option(_CONFIG_HELP.get(name, _USUAL_CONFIG), hidden=name in _WITHOUT_CONFIG))
 
 
-def _config_option() -> click.Option:
+def _config_option(text: str, *, hidden: bool = False) -> click.Option:
     return click.Option(
         ["-c", "--config"],
         multiple=True,
         metavar="FILE",
         expose_value=False,
         callback=_remember_config,
-        help="Configuration file; repeats, later ones win.  [default: ./updater.yaml, /etc/updater/updater.yaml]",
+        help=text,
+        hidden=hidden,
     )
 
 
@@ -97,7 +106,7 @@ def config_paths(ctx: click.Context) -> tuple[str, ...]:
     return paths
 
 
-@click.group(cls=LazyGroup, params=[_config_option()], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, params=[_config_option(_USUAL_CONFIG)], context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gitops-image-updater", prog_name="updater", message="%(prog)s %(version)s")
 def cli() -> None:
     """Keep image references in Git at the newest version that a policy allows."""

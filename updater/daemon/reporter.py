@@ -50,16 +50,15 @@ class Reporter:
     def _say(self, outcome: Outcome) -> None:
         is_bad = outcome.status in {Status.FAILED, Status.HELD}
         say = self._process.log.warning if is_bad else self._process.log.info
-        changes = [f"{change.path}:{change.line} {change.old} → {change.new}" for change in outcome.changes]
-        say(
-            outcome.status.value,
-            key=outcome.key,
-            target=outcome.target,
-            detail=outcome.detail,
-            code=outcome.code,
-            revision=outcome.revision,
-            changes=changes,
-        )
+        fields = {
+            "key": outcome.key,
+            "detail": outcome.detail,
+            "code": outcome.code,
+            "revision": outcome.revision,
+            "changes": [f"{change.path}:{change.line} {change.old} → {change.new}" for change in outcome.changes],
+            "target": outcome.target,
+        }
+        say(outcome.status.value, **{name: value for name, value in fields.items() if value})
 
     def _note_freshness(self, outcomes: Sequence[Outcome]) -> None:
         now = self._wall()

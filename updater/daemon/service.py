@@ -100,6 +100,9 @@ class Service:
         metrics.set("updater_generation", to=self._number)
         metrics.replace("updater_subscriptions", [(("file",), len(loaded.snapshot.subscriptions))])
         metrics.replace("updater_problems", _by_code(loaded))
+        keys = [(subscription.key,) for subscription in loaded.snapshot.subscriptions]
+        for name in ("last_success", "pending_since"):
+            metrics.keep(f"updater_subscription_{name}_timestamp_seconds", keys)
         for problem in loaded.snapshot.problems:
             self._process.log.warning("problem", detail=str(problem), hint=problem.hint, code=problem.code)
         self._process.log.info("generation", number=self._number, subscriptions=len(loaded.snapshot.subscriptions))

@@ -52,11 +52,23 @@ class Plan:
 
 
 class Schedule:
-    """Runs a plan until told to stop; *scan* says whether what it found differs from before."""
+    """Runs a plan until told to stop; *scan* says whether what it found differs from before.
+
+    *coalesce* is how long a due destination waits for what else arrives, *first_scans* how long it waits after a start for
+    its slowest image, both in seconds.
+    """
 
     def __init__(
-        self, plan: Plan, *, scan: Callable[[Listed], Awaitable[bool]], land: Callable[[Destination], Awaitable[None]]
+        self,
+        plan: Plan,
+        *,
+        scan: Callable[[Listed], Awaitable[bool]],
+        land: Callable[[Destination], Awaitable[None]],
+        coalesce: float = COALESCE,
+        first_scans: float = FIRST_SCANS,
     ) -> None:
+        self._coalesce = coalesce
+        self._first_scans = first_scans
         self._plan = plan
         self._scan = scan
         self._land = land
@@ -150,13 +162,13 @@ class Schedule:
             await self._due[destination].wait()
             if self._stopping.is_set():
                 return
-            await asyncio.sleep(COALESCE)
+            await asyncio.sleep(self._coalesce)
             self._due[destination].clear()
             await self._land(destination)
 
     async def _wait_for_first_scans(self, destination: Destination) -> None:
         """Land once for all images after a start, but let no slow registry hold up the others for long."""
-        limit = None if destination in self._plan.rebuilt else FIRST_SCANS
+        limit = None if destination in self._plan.rebuilt else self._first_scans
         try:
             async with asyncio.timeout(limit):
                 await self._scanned[destination].wait()

@@ -45,7 +45,7 @@ def configure(*, level: str = "info", form: str = "json", stream: Any = None) ->
         buffer: Any = getattr(target, "buffer", None)
         factory: Any = structlog.BytesLoggerFactory(file=buffer)
     else:
-        renderer = structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=28)
+        renderer = structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=12, sort_keys=False)
         factory = structlog.PrintLoggerFactory(file=target)
     structlog.configure(
         processors=[*shared, renderer],

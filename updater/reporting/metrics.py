@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import generate_latest
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Metrics:
     """Counts what happens. Unknown names are a bug, shown in tests; nothing here raises for a value."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double every counter
         self.registry = CollectorRegistry(auto_describe=False)
         self._collectors = {name: _collector(name, metric, self.registry) for name, metric in METRICS.items()}
         self._shown: dict[str, set[tuple[str, ...]]] = {}
@@ -80,6 +81,7 @@ class Metrics:
 
     def set(self, name: str, *labels: str, to: float) -> None:
         """Set a gauge."""
+        self._shown.setdefault(name, set()).add(labels)
         self._child(name, labels).set(to)
 
     def time(self, name: str, *labels: str, seconds: float) -> None:
@@ -89,12 +91,16 @@ class Metrics:
     def replace(self, name: str, values: Iterable[tuple[tuple[str, ...], float]]) -> None:
         """Set every series of a gauge at once; series not named disappear."""
         wanted = dict(values)
-        collector = self._collectors[name]
-        for gone in self._shown.get(name, set()) - wanted.keys():
-            collector.remove(*gone)
+        self.keep(name, wanted)
         for labels, value in wanted.items():
             self.set(name, *labels, to=value)
-        self._shown[name] = set(wanted)
+
+    def keep(self, name: str, labels: Iterable[tuple[str, ...]]) -> None:
+        """Let the series of a gauge disappear that are none of *labels*."""
+        wanted = set(labels)
+        for gone in self._shown.get(name, set()) - wanted:
+            self._collectors[name].remove(*gone)
+        self._shown[name] = self._shown.get(name, set()) & wanted
 
     def request(self, host: str, status: int, seconds: float) -> None:
         """Count one request to a registry; handed to the HTTP room as its observer."""

@@ -1,0 +1,163 @@
+"""What scans promise: one listing serves all who share it, facts are asked once, failures stand until the next scan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.engine.making import subscription
+from updater.cache.cache import Cache
+from updater.engine.scan import Scans, listed_for
+from updater.errors import ImageNotFound, RegistryUnavailable
+from updater.model.candidate import Description
+from updater.model.image import Digest, parse_platform
+from updater.model.subscription import PolicySpec
+from updater.model.view import Written
+from updater.registry.listing import TagList
+
+
+class Registry:
+    """A registry in memory: tags, the time each was built, and what was asked."""
+
+    def __init__(self, **tags):
+        self.tags_by_time = tags
+        self.asked = []
+        self.failure = None
+
+    async def tags(self, image, credential=None):
+        self.asked.append("tags")
+        if self.failure:
+            raise self.failure
+        return TagList(tags=tuple(self.tags_by_time))
+
+    async def digest(self, image, tag, credential=None):
+        self.asked.append(f"digest {tag}")
+        if self.failure:
+            raise self.failure
+        if tag not in self.tags_by_time:
+            raise ImageNotFound(f"{tag} is not there", hint="")
+        return Digest(algorithm="sha256", encoded=f"{self.tags_by_time[tag]:064x}")
+
+    async def describe(self, image, digest, credential=None):
+        self.asked.append("describe")
+        when = datetime.fromtimestamp(int(digest.encoded, 16), UTC)
+        return Description(created=when, labels={}, platforms=(parse_platform("linux/amd64"),))
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+NOW = 1_700_000_000
+LATEST = PolicySpec("latest", {})
+
+
+async def choose(scans, item, tag=None, *, needs_digest=False):
+    return await scans.choose(item, Written(tag=tag), needs_digest=needs_digest, rejected={})
+
+
+def scans_of(registry, *subscriptions, clock=None):
+    return Scans(registry, Cache(None), subscriptions, clock=clock or Clock())
+
+
+async def test_the_first_choice_scans_and_the_second_asks_nothing():
+    registry = Registry(**{"1.0.0": NOW, "1.1.0": NOW})
+    scans = scans_of(registry)
+    assert (await choose(scans, subscription(), "1.0.0")).chosen.tag == "1.1.0"
+    assert (await choose(scans, subscription("other"), "1.1.0")).status == "unchanged"
+    assert registry.asked == ["tags"]
+
+
+async def test_a_failed_scan_stands_until_the_next_and_is_news_once():
+    registry = Registry(**{"1.0.0": NOW})
+    scans, item = scans_of(registry), subscription()
+    registry.failure = RegistryUnavailable("503", hint="")
+    assert await scans.scan(listed_for(item))
+    assert not await scans.scan(listed_for(item))
+    with pytest.raises(RegistryUnavailable):
+        await choose(scans, item)
+    registry.failure = None
+    assert await scans.scan(listed_for(item))
+    assert scans.failure(listed_for(item)) is None
+
+
+async def test_the_same_list_again_is_no_news():
+    registry = Registry(**{"1.0.0": NOW})
+    scans, listed = scans_of(registry), listed_for(subscription())
+    assert await scans.scan(listed)
+    assert not await scans.scan(listed)
+    registry.tags_by_time["1.1.0"] = NOW
+    assert await scans.scan(listed)
+
+
+async def test_a_list_that_lost_the_written_tag_holds_until_a_second_scan_agrees():
+    registry = Registry(**{"1.0.0": NOW, "1.1.0": NOW})
+    scans, item = scans_of(registry), subscription()
+    await choose(scans, item, "1.1.0")
+    del registry.tags_by_time["1.1.0"]
+    await scans.scan(listed_for(item))
+    assert (await choose(scans, item, "1.1.0")).code == "incomplete-list"
+    await scans.scan(listed_for(item))
+    assert (await choose(scans, item, "1.1.0")).code == "downgrade"
+
+
+async def test_dates_are_asked_once_for_each_tag_and_again_after_an_hour():
+    registry, clock = Registry(old=NOW, new=NOW + 60), Clock()
+    scans, item = scans_of(registry, clock=clock), replace(subscription(), policy=LATEST)
+    assert (await choose(scans, item)).chosen.tag == "new"
+    asked = len(registry.asked)
+    await scans.scan(listed_for(item))
+    await choose(scans, item)
+    assert registry.asked[asked:] == ["tags"]
+    registry.tags_by_time["old"] = NOW + 120
+    clock.now = 3601.0
+    await scans.scan(listed_for(item))
+    assert (await choose(scans, item)).chosen.tag == "old"
+
+
+async def test_a_tag_that_vanished_between_list_and_digest_loses_and_others_go_on():
+    registry = Registry(old=NOW, new=NOW + 60)
+    scans, item = scans_of(registry), replace(subscription(), policy=LATEST)
+    await scans.scan(listed_for(item))
+    del registry.tags_by_time["new"]
+    selection = await choose(scans, item)
+    assert (selection.chosen.tag, selection.rejections["new"].code) == ("old", "no-date")
+
+
+async def test_the_digest_is_asked_for_the_chosen_one_alone_and_anew_after_each_scan():
+    registry = Registry(**{"1.0.0": NOW, "1.1.0": NOW})
+    scans, item = scans_of(registry), subscription()
+    first = await choose(scans, item, "1.0.0", needs_digest=True)
+    assert [text for text in registry.asked if text.startswith("digest")] == ["digest 1.1.0"]
+    registry.tags_by_time["1.1.0"] = NOW + 1
+    await scans.scan(listed_for(item))
+    assert (await choose(scans, item, "1.0.0", needs_digest=True)).chosen.digest != first.chosen.digest
+
+
+async def test_where_only_digests_are_followed_no_list_is_asked_for():
+    registry = Registry(stable=NOW)
+    item = replace(subscription(), policy=PolicySpec("digest", {"tag": "stable"}))
+    scans = scans_of(registry, item)
+    assert await scans.scan(listed_for(item))
+    assert not await scans.scan(listed_for(item))
+    registry.tags_by_time["stable"] = NOW + 1
+    assert await scans.scan(listed_for(item))
+    assert "tags" not in registry.asked
+
+
+async def test_a_followed_tag_that_is_not_there_is_no_match():
+    item = replace(subscription(), policy=PolicySpec("digest", {"tag": "stable"}))
+    scans = scans_of(Registry(), item)
+    assert (await choose(scans, item)).status == "no-match"
+
+
+async def test_the_digest_for_the_trailers_is_none_where_the_registry_does_not_tell():
+    registry = Registry(**{"1.0.0": NOW})
+    scans, item = scans_of(registry), subscription()
+    assert await scans.identify(item, "1.0.0") is not None
+    assert await scans.identify(item, "9.9.9") is None

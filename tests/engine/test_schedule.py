@@ -1,0 +1,141 @@
+"""What the schedule promises: images and destinations are due apart, one landing serves all that came, stops are orderly."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from tests.engine.making import BRANCH
+from updater.engine.schedule import Listed, Plan, Schedule
+from updater.model.image import parse_name
+
+FAST, SLOW = Listed(parse_name("r.test/fast"), None), Listed(parse_name("r.test/slow"), None)
+OTHER = replace(BRANCH, branch="other", push="other")
+
+
+class Work:
+    """Scans and landings that are counted, and may be made to wait."""
+
+    def __init__(self):
+        self.scans, self.landings = [], []
+        self.gates = {}
+        self.changes = True
+
+    async def scan(self, listed):
+        await self.gates.get(listed, asyncio.sleep)(0)
+        self.scans.append(listed)
+        return self.changes
+
+    async def land(self, destination):
+        self.landings.append((destination, "begun"))
+        await self.gates.get(destination, asyncio.sleep)(0)
+        self.landings.append((destination, "done"))
+
+    def done(self, destination):
+        return self.landings.count((destination, "done"))
+
+
+def plan(**more):
+    return Plan(
+        images={FAST: 60, SLOW: 60},
+        destinations={BRANCH: 60, OTHER: 60},
+        waiting={FAST: (BRANCH,), SLOW: (OTHER,)},
+        **more,
+    )
+
+
+async def until(question):
+    async with asyncio.timeout(5):
+        while not question():  # noqa: ASYNC110 - what is waited for is a list of the test's own
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def running(made, work, **more):
+    schedule = Schedule(made, scan=work.scan, land=work.land, coalesce=0.0, **more)
+    task = asyncio.create_task(schedule.run())
+    try:
+        yield schedule
+    finally:
+        schedule.stop()
+        await asyncio.wait_for(task, 5)
+
+
+def gate():
+    event = asyncio.Event()
+
+    async def wait(_):
+        await event.wait()
+
+    return event, wait
+
+
+async def test_after_a_start_every_image_is_scanned_and_every_destination_lands():
+    work = Work()
+    async with running(plan(), work):
+        await until(lambda: work.done(BRANCH) and work.done(OTHER))
+    assert sorted(map(str, work.scans)) == ["r.test/fast", "r.test/slow"]
+
+
+async def test_a_slow_registry_holds_up_only_its_own_destination():
+    work = Work()
+    opened, work.gates[SLOW] = gate()
+    async with running(plan(), work):
+        await until(lambda: work.done(BRANCH))
+        assert work.done(OTHER) == 0
+        opened.set()
+        await until(lambda: work.done(OTHER))
+
+
+async def test_after_a_while_a_destination_lands_without_its_slowest_image():
+    work = Work()
+    opened, work.gates[SLOW] = gate()
+    async with running(plan(), work, first_scans=0.01):
+        await until(lambda: work.done(OTHER))
+        opened.set()
+
+
+async def test_a_rebuilt_branch_never_lands_before_each_of_its_images_was_scanned():
+    work = Work()
+    opened, work.gates[SLOW] = gate()
+    async with running(plan(rebuilt=frozenset({OTHER})), work, first_scans=0.01):
+        await until(lambda: work.done(BRANCH))
+        await asyncio.sleep(0.05)
+        assert work.done(OTHER) == 0
+        opened.set()
+        await until(lambda: work.done(OTHER))
+
+
+async def test_what_arrives_during_a_landing_lands_once_after_it():
+    work = Work()
+    opened, work.gates[BRANCH] = gate()
+    async with running(plan(), work) as schedule:
+        await until(lambda: (BRANCH, "begun") in work.landings)
+        for _ in range(5):
+            schedule.due(BRANCH)
+        opened.set()
+        await until(lambda: work.done(BRANCH) == 2)
+        await asyncio.sleep(0.05)
+        assert work.done(BRANCH) == 2
+
+
+async def test_a_stop_lets_a_landing_that_has_begun_finish():
+    work = Work()
+    opened, work.gates[BRANCH] = gate()
+    schedule = Schedule(plan(), scan=work.scan, land=work.land, coalesce=0.0)
+    task = asyncio.create_task(schedule.run())
+    await until(lambda: (BRANCH, "begun") in work.landings)
+    schedule.stop()
+    assert not schedule.is_running
+    opened.set()
+    await asyncio.wait_for(task, 5)
+    assert work.done(BRANCH) == 1
+
+
+async def test_what_is_due_next_can_be_asked():
+    work = Work()
+    async with running(plan(), work) as schedule:
+        await until(lambda: work.scans)
+        assert schedule.next_due(FAST) is not None
+        assert schedule.next_due(Listed(parse_name("r.test/other"), None)) is None
