@@ -168,15 +168,11 @@ def _plan(parsed: Parsed, places: dict[tuple[str, str], Place], path: str, wish:
     if place is None:
         raise plans.moved(path, wish.reading, None)
     found = place.reading
-    texts = [references.text_for(part.kind, wish.image) for part in found.parts]
-    if texts == [part.text for part in found.parts]:
-        return Plan(line=found.line, steps=())
-    if found.written != wish.reading.written:
-        raise plans.moved(path, wish.reading, found)
-    steps = [
-        (
-            scalars.replacement(parsed, index, text, path),
-            Change(
+    steps = []
+    for part, index, setter in zip(found.parts, place.indexes, place.setters, strict=True):
+        text = references.text_for(part.kind, wish.image)
+        if text != part.text:
+            change = Change(
                 path=path,
                 line=part.line,
                 where=part.where,
@@ -184,9 +180,11 @@ def _plan(parsed: Parsed, places: dict[tuple[str, str], Place], path: str, wish:
                 new=text,
                 setter=setter,
                 object_id=found.object_id,
-            ),
-        )
-        for part, index, setter, text in zip(found.parts, place.indexes, place.setters, texts, strict=True)
-        if text != part.text
-    ]
-    return Plan(line=found.line, steps=tuple(steps))
+            )
+            steps.append((index, change))
+    if steps and found.written != wish.reading.written:
+        raise plans.moved(path, wish.reading, found)
+    return Plan(
+        line=found.line,
+        steps=tuple((scalars.replacement(parsed, index, change.new, path), change) for index, change in steps),
+    )

@@ -229,8 +229,8 @@ def replacement(parsed: Parsed, index: int, value: str, path: str) -> Splice:
     start, end = parsed.span(index)
     if event.style in {"|", ">"}:
         return _in_block(parsed.text, index, event, value, path)
-    head = _PROPERTIES.match(parsed.text, start, end)
-    start = head.end() if head else start
+    if parsed.text.startswith(("&", "!"), start, end) and (head := _PROPERTIES.match(parsed.text, start, end)):
+        start = head.end()
     text = quoting.write(value, style=event.style or quoting.PLAIN, is_typed=event.tag is not None)
     if start == end and start > 0 and not parsed.text[start - 1].isspace():
         text = f" {text}"
@@ -239,8 +239,10 @@ def replacement(parsed: Parsed, index: int, value: str, path: str) -> Splice:
 
 def check_tag(event: Any, path: str) -> None:
     """Refuse a scalar whose explicit tag says that it is no string; raises `EditError`."""
-    kind = (event.tag or "").removeprefix(_CORE_TAG)
-    if event.tag and event.tag.startswith(_CORE_TAG) and kind not in _CONTENT_TYPES:
+    if event.tag is None:
+        return
+    kind = event.tag.removeprefix(_CORE_TAG)
+    if event.tag.startswith(_CORE_TAG) and kind not in _CONTENT_TYPES:
         raise EditError(
             f"the value has the tag !!{kind}, an image reference is a string",
             hint=f"remove !!{kind}",
