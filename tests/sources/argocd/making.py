@@ -35,9 +35,7 @@ def application(annotations=None, *, name="web", namespace="argocd", own=None, i
 
 
 def updater(*references, name="all", namespace="argocd", version=None, **spec):
-    metadata = {"name": name, "namespace": namespace} | (
-        {"uid": f"uid-{name}", "resourceVersion": version} if version else {}
-    )
+    metadata = {"name": name, "namespace": namespace} | ({"uid": f"uid-{name}", "resourceVersion": version} if version else {})
     return {
         "apiVersion": "argocd-image-updater.argoproj.io/v1alpha1",
         "kind": "ImageUpdater",

@@ -46,7 +46,8 @@ def test_every_strategy_name_is_known_in_any_case_old_ones_too(strategy, listed,
 def test_the_settings_of_an_image_win_over_those_of_the_application():
     item = one(
         application(
-            LIST | {"update-strategy": "digest", "web.update-strategy": "name", "allow-tags": "any", "web.allow-tags": "regexp:^v"}
+            LIST
+            | {"update-strategy": "digest", "web.update-strategy": "name", "allow-tags": "any", "web.allow-tags": "regexp:^v"}
         )
     )
     assert (item.policy.kind, item.filter.allow) == ("name", "^v")
@@ -151,7 +152,9 @@ def test_argo_093_ignored_tags_keep_their_empty_items():
 
 def test_argo_097_empty_write_back_annotations_say_nothing():
     keys = ("write-back-method", "write-back-target", "git-branch", "git-repository")
-    assert one(application(LIST | dict.fromkeys(keys, ""))).targets[0].destination == LiveApplication(namespace="argocd", name="web")
+    assert one(application(LIST | dict.fromkeys(keys, ""))).targets[0].destination == LiveApplication(
+        namespace="argocd", name="web"
+    )
 
 
 def test_tag_match_is_the_old_name_of_allow_tags():
@@ -218,7 +221,9 @@ def test_argo_160_an_image_that_does_not_run_is_answered_not_written():
 
 def test_argo_156_a_job_is_written_by_force():
     item = one(
-        application({"image-list": "web=ghcr.io/o/job:latest", "web.force-update": "true", "web.update-strategy": "digest"}, images=[])
+        application(
+            {"image-list": "web=ghcr.io/o/job:latest", "web.force-update": "true", "web.update-strategy": "digest"}, images=[]
+        )
     )
     assert (item.policy, item.targets[0].form) == (PolicySpec("digest", {"tag": "latest"}), Form.TAG_AND_DIGEST)
     assert item.targets[0].running is None
@@ -290,6 +295,8 @@ def test_annotations_may_want_an_image_updater_as_since_version_one():
     assert [answer.code for answer in found.answers] == ["annotations-unused"]
 
 
-@pytest.mark.parametrize("broken", [{}, {"metadata": 3}, {"metadata": {"annotations": []}, "spec": []}, {"spec": {"sources": [3]}}])
+@pytest.mark.parametrize(
+    "broken", [{}, {"metadata": 3}, {"metadata": {"annotations": []}, "spec": []}, {"spec": {"sources": [3]}}]
+)
 def test_objects_of_any_shape_never_raise(broken):
     assert run({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **broken}, application(LIST)).snapshot.subscriptions

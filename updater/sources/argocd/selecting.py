@@ -36,9 +36,11 @@ def specificity(pattern: str, *, labels: int | None = None) -> int:
     return exact + literal + (0 if labels is None else SELECTED + PER_LABEL * labels)
 
 
-def check_selector(selector: Mapping[str, Any]) -> None:
+def check_selector(selector: Any) -> None:
     """Raise `ConfigError` where a label selector is none of Kubernetes."""
-    if not isinstance(selector.get("matchLabels") or {}, dict):
+    if not isinstance(selector, dict):
+        raise ConfigError("a selector is a mapping", hint="write matchLabels or matchExpressions", code="wrong-type")
+    if not isinstance(selector.get("matchLabels", {}), dict | None):
         raise ConfigError("matchLabels is no mapping", hint="write label: value", code="wrong-type")
     for rule in _rules(selector):
         if not isinstance(rule, dict) or not isinstance(rule.get("key"), str):
@@ -65,10 +67,10 @@ def label_count(selector: Mapping[str, Any]) -> int:
 
 
 def _rules(selector: Mapping[str, Any]) -> Sequence[Any]:
-    rules = selector.get("matchExpressions") or []
-    if not isinstance(rules, list):
+    rules = selector.get("matchExpressions")
+    if not isinstance(rules, list | None):
         raise ConfigError("matchExpressions is no list", hint="write a list of key, operator and values", code="wrong-type")
-    return rules
+    return rules or []
 
 
 def _values(rule: Mapping[str, Any]) -> list[Any]:
