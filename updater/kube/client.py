@@ -16,7 +16,7 @@ from updater.errors import KubeGone
 from updater.http.exchange import HttpFailure
 from updater.http.limits import Patience
 from updater.kube.asking import ApiServer, Ask, object_of
-from updater.kube.faults import error_of, failure_of, outside_protocol
+from updater.kube.faults import ended, failure_of, outside_protocol
 from updater.kube.kinds import SECRET, Kind, Object, Ref
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ class KubeClient:
     ) -> AsyncIterator[AsyncIterator[Object]]:
         """Open a watch that goes on from *version* for at most *seconds*, and give its events, bookmarks among them.
 
-        An event is ``{"type", "object"}`` as it was sent; ERROR events are raised as the error that they hold. Nothing for
-        *idle* seconds ends the watch with `KubeUnavailable`. Raises `KubeGone` where *version* is too old, and `KubeError`.
+        An event is ``{"type", "object"}`` as it was sent. Nothing for *idle* seconds ends the watch with `KubeUnavailable`.
+        Raises `KubeGone` where no watch can go on from *version*, which may be said in its midst, and `KubeError`.
         """
         query = {
             **scope.query(),
@@ -175,9 +175,8 @@ async def _events(stream: Stream, words: str) -> AsyncIterator[Object]:
             content = event.get("object")
             if not isinstance(content, dict):
                 raise outside_protocol(words, "an event has no object")
-            if event.get("type") == "ERROR":  # sent with status 200: an expired version comes this way too
-                code = content.get("code")
-                raise error_of(code if isinstance(code, int) else 500, content, asked=words)
+            if event.get("type") == "ERROR":
+                raise ended(content, asked=words)
             yield event
     except HttpFailure as failure:
         raise failure_of(failure, asked=words) from failure

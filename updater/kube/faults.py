@@ -54,6 +54,14 @@ def error_of(status: int, body: dict[str, Any], *, asked: str, retry_after: floa
             return KubeError(said, hint=f"it answered with status {status}; look into its log")
 
 
+def ended(event: dict[str, Any], *, asked: str) -> KubeGone:
+    """Make the error of an ERROR event, sent with status 200: a watch cannot go on from its version, whatever the code.
+
+    Most say 410; where etcd compacted what an event needs, the same version would be answered with the same 500 for ever.
+    """
+    return KubeGone(f"cannot {asked}: {_message(410, event)}", hint="the list is read again; nothing is lost")
+
+
 def failure_of(failure: HttpFailure, *, asked: str) -> UpdaterError:
     """Make the error of an exchange that gave no answer."""
     said = f"cannot {asked}: {failure.message}"
