@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from updater.git.index import Question, SearchIndex
-from updater.git.store import BLOB, COMMIT, TREE, object_name
+from updater.git.objects import BLOB, COMMIT, TREE, object_name
 from updater.git.tree import RevisionTree
 
 NEEDLE = b"$imagepolicy"

@@ -4,9 +4,10 @@ import pytest
 
 from tests.fakes.git_server import BareRepository
 from updater.errors import GitDenied, GitError, PushRefused
-from updater.git import remote
+from updater.git import diagnosis, remote
 from updater.git.access import Access, parse_address
-from updater.git.remote import Known, Remote
+from updater.git.diagnosis import Diagnosis
+from updater.git.remote import Known
 
 pytestmark = pytest.mark.real
 
@@ -95,12 +96,12 @@ async def test_landing_on_an_empty_repository_by_path(program, mirrors, tmp_path
     ],
 )
 def test_what_a_server_reports_of_a_push_has_one_meaning(status, code):
-    talker = Remote(parse_address("https://host/a"), Access(), lambda _: None)
+    talker = Diagnosis(parse_address("https://host/a"), Access())
     if code is None:
-        talker._judge("main", status, b"refs/heads/main", b"")
+        talker.judge("main", status, ref=b"refs/heads/main", talk=b"")
         return
     with pytest.raises(GitError) as caught:
-        talker._judge("main", status, b"refs/heads/main", b"remote: see\x1b[0m\nhere")
+        talker.judge("main", status, ref=b"refs/heads/main", talk=b"remote: see\x1b[0m\nhere")
     assert caught.value.code == code
     assert status is None or "remote: see [0m here" in caught.value.message
 
@@ -127,9 +128,9 @@ def test_what_a_server_reports_of_a_push_has_one_meaning(status, code):
     ],
 )
 def test_no_foreign_error_leaves_a_conversation(error, kind, code):
-    talker = Remote(parse_address("https://u:secret@host/a"), Access(), lambda _: None)
-    with pytest.raises(kind) as caught, talker._guarded():
-        raise eval(error, vars(remote))
+    talker = Diagnosis(parse_address("https://u:secret@host/a"), Access())
+    with pytest.raises(kind) as caught, talker.named():
+        raise eval(error, vars(diagnosis))
     assert caught.value.code == code
     assert caught.value.hint
     assert "secret" not in caught.value.message

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.git_server import BareRepository, GitServer, run_git
 from updater.errors import GitError, GitUnavailable, PushRefused
-from updater.git import keeper, store
+from updater.git import packs, past
 from updater.git.access import Access
 from updater.git.mirror import Mirror, Question
 from updater.model.credential import Credential
@@ -220,14 +220,14 @@ async def test_a_push_branch_too_far_from_its_base_is_left_alone(server, mirrors
     for number in range(3):
         repository.commit({"v": b"%d" % number}, branch="auto", parent=repository.head("auto") or base)
     repository.git("symbolic-ref", "HEAD", "refs/heads/main")
-    limit, keeper.LIMIT = keeper.LIMIT, 2
+    limit, past.LIMIT = past.LIMIT, 2
     try:
         mirror = mirrors(server.url("fleet.git"))
         head = await ready(mirror, "main", "auto")
         with pytest.raises(PushRefused) as caught:
             await mirror.land(base=head.revision, branch="auto", expected=head.heads["auto"], commits=[commit({"v": b"x"})])
     finally:
-        keeper.LIMIT = limit
+        past.LIMIT = limit
     assert caught.value.code == "foreign-commits"
 
 
@@ -344,23 +344,22 @@ def spoil(folder, loss):
 
 
 async def test_many_small_packs_are_joined_and_a_mostly_old_store_starts_anew(server, mirrors, repository, tmp_path):
-    kept = store._MAX_PACKS, store._SLACK_BYTES
-    store._MAX_PACKS = 3
+    kept = packs._MAX_PACKS, packs._SLACK_BYTES
+    packs._MAX_PACKS = 3
     try:
         mirror = mirrors(server.url("fleet.git"))
         for number in range(8):
             repository.commit({"n": b"%d" % number})
             await ready(mirror)
-        packs = list((tmp_path / "mirror" / "objects" / "pack").glob("*.pack"))
-        assert len(packs) <= 5
+        assert len(list((tmp_path / "mirror" / "objects" / "pack").glob("*.pack"))) <= 5
         assert mirror.tree(repository.head()).read("n") == b"7"
-        store._SLACK_BYTES = -(10**9)
+        packs._SLACK_BYTES = -(10**9)
         repository.commit({"n": b"last"})
         await ready(mirror)
         assert mirror.tree(repository.head()).read("n") == b"last"
         assert len(list((tmp_path / "mirror" / "objects" / "pack").glob("*.pack"))) == 1
     finally:
-        store._MAX_PACKS, store._SLACK_BYTES = kept
+        packs._MAX_PACKS, packs._SLACK_BYTES = kept
 
 
 async def test_the_mirror_is_a_repository_that_git_reads(mirror, repository, tmp_path):
@@ -387,7 +386,7 @@ async def test_a_full_disk_is_said_clearly_and_is_no_fault_of_the_server(server,
     await mirror.look("main")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     server.fail("limit", service="POST git-upload-pack")
-    spool = mirror._keeper.store.spool
+    spool = mirror._keeper.store.packs.spool
     with spool() as file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
         try:
@@ -457,7 +456,7 @@ async def test_a_name_that_git_does_not_allow_never_reaches_the_server(server, m
 
 
 async def test_many_blobs_at_once_are_proved_as_few_are(server, mirrors, repository, tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "_MANY", 1)
+    monkeypatch.setattr(packs, "_MANY", 1)
     repository.commit({f"d{number % 7}/{number}.yaml": b"# $imagepolicy %d\n" % number * 40 for number in range(300)})
     repository.git("gc", "-q")
     mirror = mirrors(server.url("fleet.git"))
@@ -470,7 +469,7 @@ async def test_many_blobs_at_once_are_proved_as_few_are(server, mirrors, reposit
     again = await mirror.read(head.revision, found)
     assert again == data
     with pytest.raises(GitUnavailable) as caught:
-        list(mirror._keeper.store.scan({"0" * 40, "1" * 40}))
+        list(mirror._keeper.store.packs.scan({"0" * 40, "1" * 40}))
     assert caught.value.code == "mirror-broken"
 
 

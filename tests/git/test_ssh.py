@@ -87,9 +87,9 @@ async def test_a_connection_that_died_is_opened_again(keys, tmp_path, mirrors, r
         access = Access(private_key=(keys / "ed25519").read_bytes(), known_hosts=server.known_hosts)
         mirror = mirrors(server.url(repository.path), access)
         await mirror.look("main")
-        mirror._keeper._remote._line._client.get_transport().close()
+        mirror._remote._line._client.get_transport().close()
         assert (await mirror.look("main")).revision == repository.head()
-    mirror._keeper._remote._line.close()
+    mirror._remote._line.close()
     with pytest.raises(GitUnavailable):
         await mirror.look("main")
 

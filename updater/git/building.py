@@ -9,7 +9,7 @@ from dulwich.objects import Blob, Commit
 from dulwich.objects import Tree as Folder
 
 from updater.errors import EditError
-from updater.git.store import BLOB, COMMIT, Objects, commit_tree
+from updater.git.objects import BLOB, COMMIT, Objects, commit_tree
 from updater.git.tree import check_path, is_lfs_pointer, normal, read_folder
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from updater.git.store import COMMIT, commit_tree, object_name, write_atomically
+from updater.git.objects import COMMIT, commit_tree, object_name
+from updater.git.store import write_atomically
 from updater.model.view import PastCommit
 
 if TYPE_CHECKING:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from updater.git.access import Access, parse_address
 from updater.git.index import Question
-from updater.git.keeper import LIMIT, Keeper, Landed
+from updater.git.keeper import Keeper
+from updater.git.landing import Landed, Lander
+from updater.git.past import LIMIT, Past
+from updater.git.remote import Remote
 from updater.git.tree import Entry, RevisionTree
 from updater.git.worker import Worker
 
@@ -57,16 +60,19 @@ class Mirror:
         count: Callable[[str], None] | None = None,
     ) -> None:
         self._access = access
-        self._keeper = Keeper(parse_address(url), folder, count or (lambda _: None), set() if ours is None else ours)
+        self._remote = Remote(parse_address(url), Access(), count or (lambda _: None))
+        self._keeper = Keeper(self._remote, folder)
+        self._past = Past(self._remote, self._keeper.store, set() if ours is None else ours)
+        self._lander = Lander(self._keeper, self._past)
         self._worker = Worker()
 
     def __str__(self) -> str:
-        return str(self._keeper.address)
+        return str(self._remote.address)
 
     @property
     def folder(self) -> Path:
         """Where the mirror is kept; it may vanish at any time."""
-        return self._keeper.folder
+        return self._keeper.store.folder
 
     async def look(self, branch: str | None = None, *also: str) -> Head:
         """List the heads of *branch* (None: the server's default branch) and *also*; one request, the first time two.
@@ -85,7 +91,7 @@ class Mirror:
     def tree(self, revision: str) -> RevisionTree:
         """Give the tree of a fetched revision; its methods read the disk, a few tens of microseconds a file."""
         self._keeper.store.open()
-        return RevisionTree(self._keeper.store, revision)
+        return RevisionTree(self._keeper.store.packs, revision)
 
     async def search(self, revision: str, prefix: str, question: Question) -> tuple[Entry, ...]:
         """Give the files at or below *prefix* that answer *question*; only blobs never seen are read."""
@@ -97,7 +103,7 @@ class Mirror:
 
     async def history(self, revision: str, limit: int = LIMIT) -> tuple[PastCommit, ...]:
         """Give our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
-        return await self._talk(lambda: self._keeper.history(revision, limit))
+        return await self._talk(lambda: self._past.below(revision, limit))
 
     async def land(self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit]) -> Landed:
         """Build *commits* on *base* (None: an empty repository) and move *branch* from *expected* to the last, by one push.
@@ -109,7 +115,7 @@ class Mirror:
         Raises `PushRefused`: ``push-refused`` (look and decide again), ``push-declined``, ``foreign-commits``;
         `EditError` for a path that may not be written; then nothing was pushed.
         """
-        return await self._talk(lambda: self._keeper.land(base, branch, expected, commits))
+        return await self._talk(lambda: self._lander.land(base, branch, expected, commits))
 
     async def close(self) -> None:
         """Wait for the conversation in progress, then close files and connections."""
@@ -120,7 +126,7 @@ class Mirror:
         access = await given if inspect.isawaitable(given) else given
 
         def talk() -> _T:
-            self._keeper.use(access)
+            self._remote.use(access)
             return work()
 
         return await self._run(talk)

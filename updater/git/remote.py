@@ -1,6 +1,7 @@
 """Knows the four conversations we hold with a Git server: list, fetch, history and push, over any carrier.
 
-Everything here blocks and belongs into a worker thread. What dulwich or a carrier raises leaves as `GitError`.
+Everything here blocks and belongs into a worker thread. What dulwich or a carrier raises leaves as `GitError`, named by
+`updater.git.diagnosis`.
 Two of dulwich's habits are undone: a push is compared with the expected head (it would overwrite silently),
 and what the server answered for a ref is read (it would be dropped).
 """
@@ -9,31 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import struct
 import tempfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dulwich.client import GitClient, LocalGitClient, SubprocessGitClient
-from dulwich.errors import (
-    ApplyDeltaError,
-    ChecksumMismatch,
-    FileFormatException,
-    GitProtocolError,
-    HangupException,
-    NotGitRepository,
-    SendPackError,
-)
 from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.object_store import ObjectStoreGraphWalker
 from dulwich.objects import Commit
-from dulwich.pack import PackData, UnpackedObjectIterator, UnresolvedDeltas, pack_objects_to_data
+from dulwich.pack import PackData, UnpackedObjectIterator, pack_objects_to_data
 from dulwich.refs import Ref, check_ref_format
 
-from updater.errors import GitUnavailable, UpdaterError
-from updater.git.access import Access, Address, masked
+from updater.errors import GitUnavailable
+from updater.git.diagnosis import Diagnosis
 from updater.git.faults import fault
 from updater.git.http_client import HttpClient, Line
 from updater.git.pipes import OpenPipes
@@ -43,41 +33,13 @@ if TYPE_CHECKING:
 
     from dulwich.objects import ShaFile
 
-    from updater.errors import GitError
+    from updater.git.access import Access, Address
     from updater.git.ssh_client import SshLine
 
 ZERO: Final = b"0" * 40
 HEADS: Final = b"refs/heads/"
 _SPOOL_BYTES: Final = 8 * 2**20
 _HOOKS: Final = ("pre-receive", "update", "post-receive", "post-update", "reference-transaction")
-_MOVED: Final = (
-    "non-fast-forward",
-    "fetch first",
-    "failed to update ref",
-    "cannot lock ref",
-    "failed to lock",
-    "incorrect old value",
-    "reference already exists",
-    "stale info",
-    "unable to set",
-    "but expected",
-)
-_MOVED_ON: Final = ("not our ref", "unadvertised object")
-_ABSENT: Final = ("does not appear to be a git repository", "not found", "does not exist", "no such")
-_DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidden", "not allowed", "dubious ownership")
-_MALFORMED: Final = (
-    AssertionError,
-    ValueError,
-    KeyError,
-    IndexError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    ApplyDeltaError,
-    ChecksumMismatch,
-    FileFormatException,
-    UnresolvedDeltas,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +60,19 @@ class Remote:
         self.address = address
         self.access = access
         self._count = count
+        self._diagnosis = Diagnosis(address, access)
         self._line: Line | SshLine | None = None
+
+    def use(self, access: Access) -> None:
+        """Talk to the server with *access* from now on; connections stay open while it is the same."""
+        if access != self.access:
+            self.close()
+            self.access, self._diagnosis = access, Diagnosis(self.address, access)
 
     def list(self, branches: Sequence[str]) -> Listing:
         """Ask for the heads of *branches*; protocol 2 names only refs that begin so, and HEAD."""
         prefixes = [b"HEAD", *(HEADS + _encoded(branch) for branch in branches)]
-        with self._guarded(), self._client("look") as client:
+        with self._diagnosis.named(), self._client("look") as client:
             answer = client.get_refs(self._path, protocol_version=2, ref_prefix=prefixes)
         refs = {bytes(name): bytes(value) for name, value in answer.refs.items() if value}
         if any(len(value) != len(ZERO) for value in refs.values()) or answer.object_format not in {None, "sha1"}:
@@ -118,7 +87,7 @@ class Remote:
 
     def fetch(self, wants: Sequence[str], known: Known, depth: int | None, write: Callable[[bytes], int]) -> None:
         """Write the pack of *wants*, their last *depth* commits (None: all) with their content, minus what is *known*."""
-        with self._guarded(), self._client("fetch", reuse=True) as client:
+        with self._diagnosis.named(), self._client("fetch", reuse=True) as client:
             self._fetch_pack(client, wants, known, depth=depth, write=write, filter_spec=None)
 
     def history(self, want: str, known: Known, depth: int) -> tuple[bytes, ...]:
@@ -126,7 +95,7 @@ class Remote:
 
         Trees and files are left out where the server can filter (``tree:0``); where it cannot they come and are dropped.
         """
-        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file, self._guarded():
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file, self._diagnosis.named():
             with self._client("history", reuse=True, thin_packs=False) as client:
                 self._fetch_pack(client, [want], known, depth=depth, write=file.write, filter_spec=b"tree:0")
             return tuple(_commits(file))
@@ -151,13 +120,13 @@ class Remote:
             return pack_objects_to_data(list(objects))
 
         try:
-            with self._guarded(), self._client("push") as client:
+            with self._diagnosis.named(), self._client("push") as client:
                 answer = client.send_pack(self._path, update, pack, progress=talk.extend)
         except GitUnavailable as error:
             if is_sent:
                 raise fault("push-unknown", f"the push to {branch} broke off: {error.message}") from error
             raise
-        self._judge(branch, answer.ref_status, ref, bytes(talk))
+        self._diagnosis.judge(branch, answer.ref_status, ref=ref, talk=bytes(talk))
 
     def close(self) -> None:
         """Close every connection."""
@@ -170,16 +139,6 @@ class Remote:
         if self.address.scheme in {"http", "https"}:
             return ""
         return self.address.path.encode("utf-8", "surrogateescape") if self.address.scheme == "ssh" else self.address.path
-
-    def _judge(self, branch: str, status: Mapping[bytes, str | None] | None, ref: bytes, talk: bytes) -> None:
-        if status is None:
-            raise fault("push-unknown", f"the server did not say whether {branch} was updated")
-        reason = status.get(ref)
-        if reason is None:
-            return
-        code = "push-refused" if any(word in reason for word in _MOVED) else "push-declined"
-        said = " ".join(talk.decode("utf-8", "replace").split())
-        raise fault(code, self._masked(f"{branch} of {self.address}: {reason}" + (f" ({said})" if said else "")))
 
     def _fetch_pack(self, client: GitClient, wants: Sequence[str], known: Known, **options: Any) -> None:
         names: Any = [want.encode() for want in wants]
@@ -220,44 +179,6 @@ class Remote:
         if is_push:
             _refuse_hooks(Path(self.address.path))
         return LocalGitClient()
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        try:
-            yield
-        except UpdaterError:
-            raise
-        except NotGitRepository as error:
-            raise fault("git-not-found", f"there is no Git repository at {self.address}") from error
-        except HangupException as error:
-            raise self._hung_up(error) from error
-        except SendPackError as error:
-            raise fault("push-declined", self._masked(f"{self.address} could not take the push: {_said(error)}")) from error
-        except GitProtocolError as error:
-            raise self._misspoken(_said(error), "git-protocol") from error
-        except _MALFORMED as error:
-            raise fault("git-protocol", f"{self.address} sent what Git does not: {type(error).__name__}") from error
-        except OSError as error:
-            code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
-            raise fault(code, self._masked(f"{self.address}: {error}")) from error
-
-    def _hung_up(self, error: HangupException) -> GitError:
-        text = " ".join(line.decode("utf-8", "replace") for line in error.stderr_lines or ())
-        return self._misspoken(text) if text.strip() else fault("git-interrupted", f"{self.address} closed the connection")
-
-    def _misspoken(self, text: str, code: str = "git-unavailable") -> GitError:
-        """Name the error of a server that says why it stops; *code* where its words are none we know."""
-        low = text.lower()
-        if any(word in low for word in _MOVED_ON):
-            code = "history-missing"
-        elif any(word in low for word in _DENIED):
-            code = "git-forbidden"
-        elif any(word in low for word in _ABSENT):
-            code = "git-not-found"
-        return fault(code, self._masked(f"{self.address}: {text}"))
-
-    def _masked(self, text: str) -> str:
-        return masked(text, self.access, self.address)
 
 
 class GitProgramClient(OpenPipes, SubprocessGitClient):
@@ -312,7 +233,3 @@ def _encoded(branch: str) -> bytes:
 
 def _decoded(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
-
-
-def _said(error: Exception) -> str:
-    return " ".join(part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part) for part in error.args)

@@ -15,7 +15,7 @@ from dulwich.objects import parse_tree
 
 from updater.errors import EditError
 from updater.git.faults import fault
-from updater.git.store import BLOB, COMMIT, TREE, Objects, commit_tree, object_name
+from updater.git.objects import BLOB, COMMIT, TREE, Objects, commit_tree, object_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

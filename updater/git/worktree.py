@@ -27,8 +27,8 @@ from updater.git.access import Access, parse_address
 from updater.git.building import Draft, Identity, NewCommit
 from updater.git.checkout_config import Upstream, find_access, find_upstream
 from updater.git.faults import fault
+from updater.git.objects import BLOB, COMMIT, commit_tree, object_name
 from updater.git.remote import Known, Remote
-from updater.git.store import BLOB, COMMIT, commit_tree, object_name
 from updater.git.tree import CheckoutTree, Entry, Kind, RevisionTree, check_path, read_folder
 
 if TYPE_CHECKING:

@@ -1,0 +1,75 @@
+"""Knows how our commits reach a branch: built on a base, compared with what stands there, moved there by one push."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from updater.errors import GitError
+from updater.git.building import Draft, NewCommit
+from updater.git.faults import fault
+from updater.git.history import read_past
+from updater.git.objects import COMMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from updater.git.keeper import Keeper
+    from updater.git.past import Past
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What a landing did: the head of the branch now; *is_unchanged* where nothing had to be pushed.
+
+    *commits* has, for each commit that was asked for, its revision; the one before it where it changed nothing.
+    """
+
+    revision: str | None
+    is_unchanged: bool = False
+    commits: tuple[str | None, ...] = ()
+
+
+class Lander:
+    """Knows when a push may happen: over what we hold, with a lease, and never over a commit that is not ours."""
+
+    def __init__(self, keeper: Keeper, past: Past) -> None:
+        self._keeper = keeper
+        self._past = past
+
+    def land(self, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit]) -> Landed:
+        """Build *commits* on *base* and move *branch* from *expected* to them, by one push; see `Mirror.land`."""
+        self._past.ours.update((new.committer or new.author).email.lower() for new in commits)
+        draft, tips = self._keeper.mended(base, lambda: self._draft(base, commits))
+        tip = tips[-1] if tips else base
+        if tip == base or tip is None:
+            return Landed(revision=expected or base, is_unchanged=True)
+        if expected is not None and expected != base and self._replaces_nothing(base, expected, draft.tree_of(tip)):
+            return Landed(revision=expected, is_unchanged=True)
+        self._keeper.remote.push(branch, expected, tip, list(draft.made.values()))
+        self._remember(branch, tip, draft)
+        return Landed(revision=tip, commits=tips)
+
+    def _draft(self, base: str | None, commits: Sequence[NewCommit]) -> tuple[Draft, tuple[str | None, ...]]:
+        draft, tip = Draft(self._keeper.store.packs), base
+        tips: list[str | None] = []
+        for new in commits:
+            tip = draft.commit(tip, new) or tip
+            tips.append(tip)
+        return draft, tuple(tips)
+
+    def _replaces_nothing(self, base: str | None, expected: str, tree: str) -> bool:
+        """Refuse to drop a commit that is not ours; say whether what stands there has the same base and tree already."""
+        above = self._past.above(base, expected)
+        foreign = next((info for info in above if read_past(info, self._past.ours) is None), None)
+        if foreign is not None:
+            raise fault("foreign-commits", f"the push branch holds {foreign.revision[:12]} by {foreign.committer or 'somebody'}")
+        return bool(above) and above[-1].parents == (base,) and above[0].tree == tree
+
+    def _remember(self, branch: str, tip: str, draft: Draft) -> None:
+        """Keep what was pushed; the landing is done, so trouble with the cache is left to the next fetch."""
+        made = list(draft.made.values())
+        self._past.extend(tip, [item.as_raw_string() for item in made if item.type_num == COMMIT])
+        with contextlib.suppress(GitError):
+            self._keeper.take(branch, tip, made)

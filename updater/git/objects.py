@@ -1,0 +1,43 @@
+"""Knows how Git names an object: the hash of its kind, length and bytes; so a name proves what was read under it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final, Protocol
+
+from dulwich.objects import Blob, Commit, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+BLOB: Final = Blob.type_num
+COMMIT: Final = Commit.type_num
+TREE: Final = Tree.type_num
+_NAMES: Final = {BLOB: b"blob", COMMIT: b"commit", TREE: b"tree"}
+
+
+class Objects(Protocol):
+    """Where objects are read from."""
+
+    def load(self, name: str, kind: int) -> bytes:
+        """Read and prove one object; raises `GitUnavailable` where it is missing or broken."""
+        ...
+
+    def scan(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Read and prove many objects, in any order."""
+        ...
+
+
+def object_name(kind: int, data: bytes) -> str:
+    """The name Git gives an object of this *kind* (a number of `BLOB`, `COMMIT`, `TREE`)."""
+    return hashlib.sha1(b"%s %d\0" % (_NAMES[kind], len(data)) + data, usedforsecurity=False).hexdigest()
+
+
+def commit_tree(raw: bytes) -> str:
+    """The tree that a raw commit names, in its first line."""
+    return raw[5:45].decode("ascii", "replace")
+
+
+def is_object_name(text: str) -> bool:
+    """Say whether *text* is a full SHA-1 name."""
+    return len(text) == 40 and set(text) <= set("0123456789abcdef")
