@@ -10,6 +10,7 @@ import pytest
 from tests.real.parts import require
 from updater.cli import set_commit
 from updater.cli.main import run_cli
+from updater.git.checkout_config import CI_BRANCHES
 
 MARK = '# {"$imagepolicy": "ns:p"}'
 pytestmark = pytest.mark.real
@@ -21,6 +22,8 @@ def git(tmp_path, monkeypatch):
     require("git")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for name in CI_BRANCHES:
+        monkeypatch.delenv(name, raising=False)
     for name in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{name}_NAME", "Ada")
         monkeypatch.setenv(f"GIT_{name}_EMAIL", "ada@example.org")
@@ -86,6 +89,28 @@ def test_a_detached_head_as_in_ci_is_fine(clone, git, capfd):
     git(clone, "checkout", "-q", "--detach")
     code, said, _ = run(capfd, clone, "--marker", "ns:p=x:2", "--commit")
     assert (code, said["commit"]) == (0, git(clone, "rev-parse", "HEAD"))
+
+
+def test_a_detached_head_is_pushed_to_the_branch_that_the_ci_job_builds(clone, git, capfd, tmp_path, monkeypatch):
+    git(clone, "checkout", "-q", "--detach")
+    monkeypatch.setenv("CI_COMMIT_BRANCH", "main")
+    code, said, _ = run(capfd, clone, "--marker", "ns:p=x:2", "--commit", "--push")
+    assert (code, said["commit"]) == (0, git(tmp_path / "origin.git", "rev-parse", "main"))
+
+
+def test_the_branch_to_push_to_may_be_named(clone, git, capfd, tmp_path):
+    git(clone, "checkout", "-q", "--detach")
+    code, said, _ = run(capfd, clone, "--marker", "ns:p=x:2", "--commit", "--push", "--branch", "main")
+    assert (code, said["commit"]) == (0, git(tmp_path / "origin.git", "rev-parse", "main"))
+
+
+def test_a_push_without_a_goal_leaves_no_commit_behind(clone, git, capfd):
+    git(clone, "checkout", "-q", "--detach")
+    before = git(clone, "rev-parse", "HEAD")
+    code = run_cli(["set", str(clone), "--marker", "ns:p=x:2", "--commit", "--push"])
+    assert code == 1
+    assert "--branch" in capfd.readouterr().err
+    assert git(clone, "rev-parse", "HEAD") == before
 
 
 def test_a_push_arrives(clone, git, capfd, tmp_path):

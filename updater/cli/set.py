@@ -30,6 +30,7 @@ WRITTEN: Final = 10
 @click.option("--diff", "is_diff", is_flag=True, help="Print the change, write nothing.")
 @click.option("--commit", "is_commit", is_flag=True, help="Commit the changed files.")
 @click.option("--push", "is_push", is_flag=True, help="Push the commit; made again on a new head where refused.")
+@click.option("--branch", metavar="NAME", help="Push to this branch; without it to the upstream, or what the CI job builds.")
 @click.option("--proposal", "is_proposal", is_flag=True, help="Open a pull request (not in this version).")
 @click.option("--message", metavar="TEXT", help="The commit message.")
 @click.option("--exit-code", "is_exit_code", is_flag=True, help="Exit 10 where something was written.")
@@ -169,7 +170,7 @@ def _order(options: dict[str, Any], settings: Any) -> Order:
 
     who = settings.git.author if settings else Voice()
     author = Identity(name=who.name, email=who.email)
-    return Order(message=options["message"], author=author, is_push=options["is_push"])
+    return Order(message=options["message"], author=author, is_push=options["is_push"], branch=options["branch"])
 
 
 def _commit(folder: Folder, wishes: Wishes, written: Written, order: Order) -> Landed:

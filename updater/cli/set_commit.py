@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from updater.engine.checkout_edit import edit_files
 from updater.errors import EditError
-from updater.git.checkout_config import find_identities
+from updater.git.checkout_config import ci_branch, find_identities, find_upstream
 from updater.git.tree import Kind
 from updater.git.worktree import Checkout, Push, Wording
 
@@ -52,11 +52,15 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """How to commit: *message* (None: say what changed), *author* where Git knows of none, and whether to push."""
+    """How to commit: *message* (None: say what changed), *author* where Git knows of none, and whether to push.
+
+    *branch* is where the push goes; None is the upstream, and where HEAD is detached the branch that the CI service names.
+    """
 
     message: str | None
     author: Identity
     is_push: bool
+    branch: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +89,13 @@ async def commit(folder: Folder, wishes: Wishes, written: Written, order: Order)
             landed = edit_files(Revision(tree, prefix, folder.only), wishes)
             return {prefix + edit.path: edit.after for edit in landed.edits}
 
+        branch = order.branch or (ci_branch(os.environ) if checkout.branch is None else None)
+        if order.is_push:  # before anything is committed: a push without a goal leaves no stray commit
+            find_upstream(checkout.config, checkout.branch, branch)
         words = wording()
         revision = await checkout.commit([prefix + edit.path for edit in written.edits], words)
         if revision is not None and order.is_push:
-            pushed = await checkout.push(revision, words, Push(replay=replay, pause=_pause, reword=wording))
+            pushed = await checkout.push(revision, words, Push(replay=replay, pause=_pause, reword=wording, branch=branch))
             revision = pushed.revision if landed.edits else None
         return Landed(revision=revision, written=landed)
     finally:

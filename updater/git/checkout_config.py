@@ -30,6 +30,19 @@ class Upstream:
     branch: str
 
 
+#: GitHub, GitLab, Buildkite, CircleCI, Bitbucket, Drone and Woodpecker, Azure Pipelines, Jenkins
+CI_BRANCHES: Final = (
+    "GITHUB_REF_NAME",
+    "CI_COMMIT_BRANCH",
+    "BUILDKITE_BRANCH",
+    "CIRCLE_BRANCH",
+    "BITBUCKET_BRANCH",
+    "DRONE_BRANCH",
+    "BUILD_SOURCEBRANCH",
+    "BRANCH_NAME",
+)
+
+
 def find_upstream(config: Any, head: str | None, branch: str | None) -> Upstream:
     """Say where *head* (the checked-out branch, None when detached) is pushed; *branch* overrules; `GitError` ``no-branch``."""
     remote = _text(config, ("branch", head), "pushRemote") or _text(config, ("branch", head), "remote") if head else None
@@ -43,6 +56,16 @@ def find_upstream(config: Any, head: str | None, branch: str | None) -> Upstream
     if not url or name == ".":
         raise fault("no-branch", f"the remote {name} has no URL", hint="add a remote, or name one for the branch")
     return Upstream(remote=name, url=_rewritten(config, url), branch=target)
+
+
+def ci_branch(environment: Mapping[str, str]) -> str | None:
+    """Say which branch a CI job builds, as its service tells; None where none does, or where it builds a tag or a merge.
+
+    CI services check out a commit with HEAD detached, and name the branch in a variable.
+    """
+    if environment.get("GITHUB_REF_TYPE", "branch") != "branch" or environment.get("GITHUB_HEAD_REF"):
+        return None
+    return next((branch for name in CI_BRANCHES if (branch := environment.get(name, "").removeprefix("refs/heads/"))), None)
 
 
 def find_access(config: Any, url: str, environment: Mapping[str, str]) -> Access:

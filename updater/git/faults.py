@@ -64,7 +64,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "mirror-disk": Fault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),
     "hooks": Fault(GitError, "this local repository has hooks, and without the git program they would not run: install git"),
     "checkout": Fault(GitError, "run the command inside a Git checkout"),
-    "no-branch": Fault(GitError, "HEAD is detached or has no upstream: name the branch to push to"),
+    "no-branch": Fault(GitError, "name the branch to push to by --branch, or give this one an upstream"),
     "work-tree": Fault(GitError, "the checkout cannot be written: check its rights and that no other git command runs"),
 }
 
