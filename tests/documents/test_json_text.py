@@ -28,7 +28,7 @@ def test_plain_json_is_read():
         (b"1" * 50, "json"),
         (b"[" * 120 + b"]" * 120, "too-deep"),
         (b"[" * 200_000, "too-deep"),
-        (b"\xff", "encoding"),
+        (b"\xff", "not-utf8"),
         (b'"' + b"x" * 99 + b'"', "too-large"),
     ],
 )

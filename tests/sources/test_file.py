@@ -155,7 +155,7 @@ async def test_watching_yields_whole_snapshots_and_keeps_the_last_good_one(tmp_p
     assert [item.key for item in (await anext(watch)).subscriptions] == ["live"]
     broken = await anext(watch)
     assert [item.key for item in broken.subscriptions] == ["live"]
-    assert [item.code for item in broken.problems] == ["yaml"]
+    assert [item.code for item in broken.problems] == ["not-yaml"]
     assert (await anext(watch)).subscriptions == ()
     assert waits == [3.0] * 4
     await watch.aclose()

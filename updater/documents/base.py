@@ -111,7 +111,7 @@ def checked(path: str, data: bytes, caps: Caps) -> bytes:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Stop(
-            Problem(path=path, line=line, code="encoding", message="the file is not UTF-8", hint="save it as UTF-8")
+            Problem(path=path, line=line, code="not-utf8", message="the file is not UTF-8", hint="save it as UTF-8")
         ) from None
     return data.removeprefix(b"\xef\xbb\xbf")
 

@@ -150,7 +150,9 @@ class _Builder:
     def _alias(self, event: Any, line: int) -> _Built:
         known = self._anchors.get(event.anchor)
         if known is None:
-            raise Stop(self._problem("alias", f"*{event.anchor} has no anchor before it", line, f"write &{event.anchor} first"))
+            raise Stop(
+                self._problem("no-anchor", f"*{event.anchor} has no anchor before it", line, f"write &{event.anchor} first")
+            )
         self._count(known.nodes, line)
         return _Built(known.value, Mark(line, self.path, known.mark.below), known.nodes)
 
@@ -251,13 +253,13 @@ def _from_marked(path: str, error: Any) -> Problem:
     mark = error.problem_mark or error.context_mark
     said = f"{error.problem or error.context or 'it cannot be parsed'}"
     hint = next((hint for part, hint in _HINTS if part in said), "look at this line and the one above it")
-    return Problem(path=path, line=mark.line + 1 if mark else None, code="yaml", message=f"not YAML: {said}", hint=hint)
+    return Problem(path=path, line=mark.line + 1 if mark else None, code="not-yaml", message=f"not YAML: {said}", hint=hint)
 
 
 def _from_reader(path: str, data: bytes, error: yaml.reader.ReaderError) -> Problem:
     line = data.count(b"\n", 0, error.position) + 1
     hint = "remove the control characters; is this a text file?"
-    return Problem(path=path, line=line, code="yaml", message=f"not YAML: {error.reason}", hint=hint)
+    return Problem(path=path, line=line, code="not-yaml", message=f"not YAML: {error.reason}", hint=hint)
 
 
 def _duplicate_hint(line: int) -> str:

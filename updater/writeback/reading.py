@@ -157,7 +157,7 @@ def _judged_by(reading: Reading, target: Target) -> Reading:
 def _no_file(files: Sequence[str], target: Target) -> Problem:
     return Problem(
         path=files[0],
-        code="no-such-file",
+        code="no-file",
         message=f"{' and '.join(files)} {'is' if len(files) == 1 else 'are'} not in the tree of {target.destination}",
         hint="paths are relative to the root of the Git repository",
     )
