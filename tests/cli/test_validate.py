@@ -78,3 +78,46 @@ def test_what_is_wrong_only_once_files_are_merged_is_said_too(here, capsys):
 def test_nothing_to_check_and_an_absent_path_exit_2(here, arguments, capsys):
     assert run_cli(arguments) == 2
     assert "hint:" in capsys.readouterr().err
+
+
+APPLICATION = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: web
+  namespace: argocd
+  annotations: {argocd-image-updater.argoproj.io/image-list: "web=ghcr.io/o/web:^1.0, redis"}
+spec:
+  source: {repoURL: https://git.test/fleet.git, path: apps, targetRevision: main}
+status: {sourceType: Kustomize, summary: {images: ["ghcr.io/o/web:1.0.0"]}}
+"""
+
+
+def test_it_says_image_by_image_what_would_happen(here, capsys):
+    (here / "web.yaml").write_text(APPLICATION)
+    assert run_cli(["validate", "web.yaml"]) == 0
+    assert capsys.readouterr().out == (
+        "argocd/web: web=ghcr.io/o/web:^1.0\n"
+        "  semver ^1.0; form tag; to argocd:argocd/web spec.source: ghcr.io/o/web\n"
+        "argocd/web: redis\n"
+        "  not written (not-live): redis does not run in argocd/web; force-update lets it move all the same\n"
+    )
+
+
+def test_json_says_what_would_happen_too(here, capsys):
+    (here / "web.yaml").write_text(APPLICATION)
+    assert run_cli(["validate", "-o", "json", "web.yaml"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["images"]
+    assert first == {
+        "alias": "web",
+        "application": "argocd/web",
+        "asked_by": "Application argocd/web",
+        "code": None,
+        "destination": "argocd:argocd/web",
+        "image": "web=ghcr.io/o/web:^1.0",
+        "key": "argocd/web/web",
+        "policy": "semver ^1.0",
+        "sentence": "semver ^1.0; form tag; to argocd:argocd/web spec.source: ghcr.io/o/web",
+        "target": "application spec.source: ghcr.io/o/web",
+    }
+    assert (second["code"], second["key"]) == ("not-live", None)

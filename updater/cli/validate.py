@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
+    from updater.sources.argocd import Answer
     from updater.sources.lint import Report
 
 _PROBLEMS = 1
@@ -25,12 +27,15 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str) -> in
 
     PATH is a file or a folder; what a file is, is seen by its content. A file named by -c is checked too, and
     its marker targets and text_markers count. Exit code 1 if there is a problem.
+
+    For Applications and ImageUpdaters, as exported from a cluster or as they stand in Git, it also says what would
+    become of each image that they list, and asks nobody for it.
     """
     from updater.cli.main import config_paths
     from updater.errors import ConfigError
     from updater.settings import load_settings
     from updater.sources.file import problems_of
-    from updater.sources.lint import Report, lint
+    from updater.sources.lint import lint
 
     named = tuple(Path(name) for name in config_paths(context))
     if not paths and not named:
@@ -45,7 +50,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str) -> in
     report = lint(paths, configurations=named, environ=environ)
     if problems:  # what is wrong only once several files are merged
         known = set(report.problems)
-        report = Report(problems=(*(item for item in problems if item not in known), *report.problems), files=report.files)
+        report = replace(report, problems=(*(item for item in problems if item not in known), *report.problems))
     _show_json(report) if output == "json" else _show_text(report)
     return _PROBLEMS if report.problems else 0
 
@@ -57,7 +62,25 @@ def _show_json(report: Report) -> None:
         {"path": item.path, "line": item.line, "code": item.code, "message": item.message, "hint": item.hint or None}
         for item in report.problems
     ]
-    click.echo(json.dumps({"files": report.files, "problems": problems}, indent=2, sort_keys=True))
+    images = [_as_json(answer) for answer in report.answers]
+    click.echo(json.dumps({"files": report.files, "images": images, "problems": problems}, indent=2, sort_keys=True))
+
+
+def _as_json(answer: Answer) -> dict[str, object]:
+    item = answer.subscription
+    target = item.targets[0] if item else None
+    return {
+        "application": answer.application,
+        "alias": answer.alias,
+        "image": answer.image,
+        "asked_by": answer.asked_by,
+        "key": item.key if item else None,
+        "policy": str(item.policy) if item else None,
+        "destination": str(target.destination) if target else None,
+        "target": f"{target.editor} {target.locator}" if target else None,
+        "code": answer.code,
+        "sentence": answer.sentence,
+    }
 
 
 def _show_text(report: Report) -> None:
@@ -68,6 +91,11 @@ def _show_text(report: Report) -> None:
             click.echo(str(problem))
             if problem.hint:
                 click.echo(f"  hint: {problem.hint}")
+    if report.problems and report.answers:
+        click.echo()
+    for answer in report.answers:
+        said = f"not written ({answer.code}): {answer.sentence}" if answer.code else answer.sentence
+        click.echo(f"{answer.application}: {answer.image}\n  {said}")
     count = len(report.problems)
     said = f"{count} problem{'s' if count != 1 else ''}" if count else "no problems"
     click.echo(f"{said} in {report.files} file{'s' if report.files != 1 else ''}", err=True)

@@ -21,26 +21,33 @@ from updater.settings.fields import nearest
 from updater.settings.problems import in_order
 from updater.settings.registries_conf import is_registries_conf
 from updater.sources.annotations import PREFIX, check_annotations, has_annotations
+from updater.sources.argocd.preview import Preview
 from updater.sources.file import problems_of, to_snapshot
 from updater.sources.flux.objects import GROUP, check_object, is_flux, policy_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from updater.sources.argocd import Answer
 
 _YAML_NAMES: Final = ("*.yaml", "*.yml", "Kustomization", "registries.conf")
 _OWN_NAMES: Final = ("updater.yaml", "updater.yml", "updater.*.yaml", "updater-*.yaml")
 _OWN_KEYS: Final = frozenset({"subscriptions", "text_markers", "registries_conf", "docker_config"})
 _MARKERS: Final = (b"$imagepolicy", b"$ref")
 _NEEDLES: Final = (PREFIX.encode(), GROUP.encode())
+_APPLICATIONS: Final = b"argoproj.io/v1alpha1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found: every problem by file and line, and how many files were looked at."""
+    """What was found: every problem by file and line, how many files were looked at, what becomes of each image.
+
+    *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found.
+    """
 
     problems: tuple[Problem, ...]
     files: int
+    answers: tuple[Answer, ...] = ()
 
 
 @dataclass(slots=True)
@@ -48,6 +55,7 @@ class _Findings:
     problems: list[Problem] = field(default_factory=list)
     policies: set[str] = field(default_factory=set)
     text_markers: set[str] = field(default_factory=set)
+    preview: Preview = field(default_factory=Preview)
 
 
 def lint(paths: Sequence[Path], *, configurations: Sequence[Path] = (), environ: Mapping[str, str] | None = None) -> Report:
@@ -68,7 +76,8 @@ def lint(paths: Sequence[Path], *, configurations: Sequence[Path] = (), environ:
             looked_at += 1
             _lint_documents(file, findings, environ or {}, is_named=file in named)
     _lint_markers(files, findings)
-    return Report(problems=in_order(findings.problems), files=looked_at)
+    problems, answers = findings.preview.result()
+    return Report(problems=in_order([*findings.problems, *problems]), files=looked_at, answers=answers)
 
 
 def _walk(path: Path) -> Iterator[Path]:
@@ -93,7 +102,8 @@ def _lint_documents(file: Path, findings: _Findings, environ: Mapping[str, str],
         findings.problems.append(Problem(path=str(file), code="unreadable", message=error.message, hint=error.hint))
         return
     is_foreign = any(needle in data for needle in _NEEDLES)
-    if not is_foreign and not is_named and not _may_be_configuration(file, data):
+    is_concerned = is_foreign or is_named or _APPLICATIONS in data
+    if not is_concerned and not _may_be_configuration(file, data):
         return
     found = read_yaml(str(file), data, dialect=Dialect.MANIFEST)
     if _is_configuration(file, found):
@@ -104,7 +114,7 @@ def _lint_documents(file: Path, findings: _Findings, environ: Mapping[str, str],
         if is_flux(document.value):
             findings.problems += check_object(document)
             findings.policies |= {policy_name(document.value) or ""} - {""}
-        elif has_annotations(document.value):
+        elif not findings.preview.add(document) and has_annotations(document.value):
             findings.problems += check_annotations(document)
     if is_foreign or (is_named and _has_name(file, _YAML_NAMES)):
         findings.problems[before:before] = found.problems

@@ -102,7 +102,8 @@ def _by_file(updates: Sequence[Update]) -> dict[tuple[str, str], list[Update]]:
 def _concerns(update: Update, where: str, setter: str) -> bool:
     if where == update.reading.where or any(part.where == where for part in update.reading.parts):
         return True
-    return setter == update.reading.setter and where.startswith(update.reading.where)
+    is_near = update.reading.is_missing or where.startswith(update.reading.where)
+    return setter == update.reading.setter and is_near
 
 
 def _is_refused(update: Update, problem: Problem, siblings: int) -> bool:

@@ -11,7 +11,7 @@ from updater.model.subscription import Form, Origin, Subscription, TagFilter, Va
 from updater.sources.argocd import values
 from updater.sources.argocd.annotations import HELM, KUSTOMIZE
 from updater.sources.argocd.applications import KIND
-from updater.sources.argocd.settings import Flaw, Flawed, flaw_of
+from updater.sources.argocd.settings import Flaw, Flawed, Setting
 from updater.sources.argocd.targets import PLUGIN, live_names, target_for, write_back
 
 if TYPE_CHECKING:
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from updater.model.image import Platform
-    from updater.model.subscription import CredentialRef, Target
+    from updater.model.subscription import CredentialRef, PolicySpec, Target
     from updater.sources.argocd.applications import Application
-    from updater.sources.argocd.settings import ImageRequest, Request, Settings
+    from updater.sources.argocd.settings import ImageRequest, Place, Request, Settings
 
     _T = TypeVar("_T")
 
 NOT_LIVE: Final = "not-live"
+UNKNOWN_TYPE: Final = "application-type"
 _IN_NAMESPACE: Final = frozenset({"secret", "pullsecret"})
 _NO_PULL_REQUESTS: Final = "pull requests are not opened in this version, and nothing is pushed to the branch instead"
 _NO_VERIFICATION: Final = "signatures are not checked in this version, and an image that must be verified is not written"
@@ -66,24 +67,38 @@ def answer_image(
 ) -> tuple[Answer, tuple[Flaw, ...]]:
     """Say what becomes of one image; never raises: what is wrong ends this image alone."""
     try:
-        listed = parse_aliased(image.text)
-        code, sentence = _absent(application, image, listed)
-        subscription = None if code else _subscription(application, request, image, (listed, defaults))
+        listed, policy = check_image(image.text, image.place, image.settings)
+        absence = _absence(application, image, listed)
+        subscription = None if absence else _subscription(application, request, image, (listed, policy, defaults))
     except Flawed as wrong:
-        return refused(application, request, image, wrong.flaw), (wrong.flaw,)
-    except UpdaterError as error:
-        flaw = flaw_of(error, image.place)
-        return refused(application, request, image, flaw), (flaw,)
+        # of a manifest that Argo CD never compared nobody can know the type: an answer, but nothing wrong
+        is_unknown = wrong.flaw.code == UNKNOWN_TYPE and application.live is None
+        return refused(application, request, image, wrong.flaw), () if is_unknown else (wrong.flaw,)
     answer = Answer(
         application=str(application),
         alias=image.alias,
         image=image.text,
         asked_by=request.asked_by,
-        sentence=sentence if subscription is None else _said(subscription, image),
-        code=code,
+        sentence=absence if subscription is None else _said(subscription, image),
+        code=NOT_LIVE if absence else None,
         subscription=subscription,
     )
     return answer, ()
+
+
+def check_image(text: str, place: Place, settings: Settings) -> tuple[AliasedImage, PolicySpec]:
+    """Read what is said of one image alone: the entry, its policy, and that one target has the word; raises `Flawed`."""
+    kind = _read(settings, "update-strategy", values.read_strategy, default="semver")
+    # a constraint that is no range is wrong in the list, not in the strategy
+    try:
+        listed = parse_aliased(text)
+        policy = values.read_policy(kind, listed)
+    except UpdaterError as error:
+        raise Setting(text, place).flaw(error.message, code=error.code, hint=error.hint) from None
+    if KUSTOMIZE in settings and (helm := next((settings[key] for key in HELM if key in settings), None)):
+        message = f"{listed.alias or listed.image} is written by helm ({helm.name}) and by kustomize"
+        raise settings[KUSTOMIZE].flaw(message, code="target", hint="keep the annotations of one of them")
+    return listed, policy
 
 
 def refused(application: Application, request: Request, image: ImageRequest, flaw: Flaw) -> Answer:
@@ -98,28 +113,23 @@ def refused(application: Application, request: Request, image: ImageRequest, fla
     )
 
 
-def _absent(application: Application, image: ImageRequest, listed: AliasedImage) -> tuple[str | None, str]:
+def _absence(application: Application, image: ImageRequest, listed: AliasedImage) -> str:
     """Say that an image does not run, unless it is wanted all the same; nothing is known of a manifest from Git."""
     if _read(image.settings, "force-update", values.read_boolean, default=False):
-        return None, ""
+        return ""
     if application.live is None or application.running(*live_names(image, listed.image)):
-        return None, ""
-    return NOT_LIVE, f"{listed.image} does not run in {application}; force-update lets it move all the same"
+        return ""
+    return f"{listed.image} does not run in {application}; force-update lets it move all the same"
 
 
 def _subscription(
-    application: Application, request: Request, image: ImageRequest, context: tuple[AliasedImage, Defaults]
+    application: Application, request: Request, image: ImageRequest, context: tuple[AliasedImage, PolicySpec, Defaults]
 ) -> Subscription:
-    listed, defaults = context
+    listed, policy, defaults = context
     settings = image.settings
     _check_built(settings, request.write_back)
-    kind = _read(settings, "update-strategy", values.read_strategy, default="semver")
-    form = _read(settings, "form", values.read_form, default=Form.TAG_AND_DIGEST if kind == "digest" else Form.TAG)
-    # a constraint that is no range is wrong in the list, not in the strategy
-    try:
-        policy = values.read_policy(kind, listed)
-    except UpdaterError as error:
-        raise Flawed(flaw_of(error, image.place)) from None
+    usual = Form.TAG_AND_DIGEST if policy.kind == "digest" else Form.TAG
+    form = _read(settings, "form", values.read_form, default=usual)
     return Subscription(
         key=f"{application}/{image.alias or listed.image.spelled}",
         image=listed.image,
@@ -151,10 +161,6 @@ def _target(
 ) -> Target:
     listed, form, defaults = context
     settings = image.settings
-    if KUSTOMIZE in settings and (helm := next((settings[key] for key in HELM if key in settings), None)):
-        name = image.alias or listed.image.spelled
-        hint = "keep the annotations of one of them"
-        raise settings[KUSTOMIZE].flaw(f"{name} is written by helm ({helm.name}) and by kustomize", code="target", hint=hint)
     is_plugin = any(key in settings for key in PLUGIN)
     how = write_back(application, request.write_back, namespace=defaults.namespace, is_plugin=is_plugin)
     return target_for(image, listed.image, how, form, application)
