@@ -57,7 +57,7 @@ def test_the_git_settings_of_the_example_arrive(example):
 def test_the_subscription_of_the_example_arrives(example):
     (item,) = example.subscriptions
     assert (item.key, str(item.image)) == ("myapp", "ghcr.io/myorg/myapp")
-    assert (item.policy.kind, dict(item.policy.options)) == ("semver", {"range": ">=1.0.0"})
+    assert (item.policy.kind, dict(item.policy.options)) == ("semver", {"range": ">=1.0.0", "prerelease": False})
     assert (item.filter.allow, item.filter.ignore, item.filter.extract) == ("^v?[0-9]", ("*-debug",), None)
     assert [str(platform) for platform in item.platforms] == ["linux/amd64"]
     assert (item.variant, item.allow_downgrade, item.form, item.interval) == (Variant.LOCK, False, Form.TAG, 300.0)
