@@ -176,6 +176,16 @@ class TestPrivateAuthority:
             unverified = Connection(client_pem=known.client_pem, insecure=True)
             assert (await http.send(get(server, "/v2/", connection=unverified))).status == 200
 
+    async def test_a_stream_that_is_left_in_its_midst_leaves_nothing_open(self, http, authority):
+        async with FakeRegistry(tls=authority.server_context(authority.issue("server"))) as server:
+            server.faults.append(sends(b"whole\n", ends="never"))
+            known = Connection(authority=authority.path.read_text())
+            async with http.stream(get(server, connection=known), idle=5) as stream:
+                assert await anext(stream.lines()) == b"whole"
+                connection = stream._response.connection
+            assert connection is not None
+            assert connection.closed
+
     async def test_the_name_that_the_certificate_must_have_can_be_given(self, http, authority):
         async with FakeRegistry(tls=authority.server_context(authority.issue("server"))) as server:
             right = Connection(authority=authority.path.read_text(), server_name="localhost")

@@ -240,6 +240,11 @@ class TestWatching:
             await self.watch(client)
         assert wrong.value.code == "kube-protocol"
 
+    async def test_silence_ends_it_without_an_error(self, client, server):
+        await server.put(WIDGET, "one", "apps")
+        opened = client.watching(WIDGET, Scope(namespace="apps"), version="100", seconds=60, idle=0.1)
+        assert [event["type"] for event in await take(opened)] == ["ADDED"]
+
     async def test_it_asks_for_bookmarks_and_an_end(self, client, server):
         server.faults.append(when(lambda _: web.Response()))
         assert await self.watch(client) == []

@@ -16,16 +16,23 @@ from updater.kube.lease import Leadership, Term
 
 
 class SteppedTime:
-    """A clock that a test moves; who sleeps is woken when it is due."""
+    """A clock that a test moves; who sleeps is woken when it is due. `loops` is how many do so in turn."""
 
     def __init__(self):
         self.now = 1000.0
+        self.loops = 0
         self._sleepers: list[tuple[float, asyncio.Future]] = []
 
     async def sleep(self, seconds):
         waiting = asyncio.get_running_loop().create_future()
         self._sleepers.append((self.now + seconds, waiting))
         await waiting
+
+    async def settle(self):
+        """Wait until every loop sleeps."""
+        async with asyncio.timeout(10):
+            while sum(not waiting.done() for _, waiting in self._sleepers) < self.loops:  # noqa: ASYNC110 - a state, not an event
+                await asyncio.sleep(0.001)
 
     async def forward(self, seconds):
         """Let time pass in small steps, and what is due be done."""
@@ -35,7 +42,7 @@ class SteppedTime:
                 self._sleepers.remove(due)
                 if not due[1].done():
                     due[1].set_result(None)
-            await asyncio.sleep(0.012)
+            await self.settle()
 
     def surroundings(self):
         return Surroundings(clock=lambda: self.now, wall=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
@@ -61,7 +68,7 @@ async def client(server, tmp_path):
 
 class Candidate:
     def __init__(self, client, time, name, said, **term):
-        self.said = said
+        self.time = time
         self.reports: list = []
         self.part = Leadership(
             client,
@@ -77,10 +84,12 @@ class Candidate:
     @asynccontextmanager
     async def running(self):
         task = asyncio.create_task(self.part.run())
-        await asyncio.sleep(0.05)
+        self.time.loops += 1
+        await self.time.settle()
         try:
             yield task
         finally:
+            self.time.loops -= 1
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
@@ -163,7 +172,6 @@ async def test_a_request_that_hangs_does_not_outlast_what_is_sure(server, time, 
         time.now += 0.1
         await time.forward(0.5)
         assert not first.part.is_leader
-        await asyncio.sleep(0.3)
         assert said == ["a leads", "a ends"]
 
 

@@ -312,6 +312,17 @@ class TestReal:
         async with connected(find_access(path)) as client:
             assert await client.list(WIDGET, Scope(namespace=namespace)) == []
 
+    async def test_a_watch_that_sees_nothing_is_brought_forward_by_bookmarks(self, cluster, namespace, tmp_path):
+        async with connected(admin(cluster, tmp_path, namespace)) as client:
+            version = (await client.create(*widget(namespace)))["metadata"]["resourceVersion"]
+            elsewhere = cluster.namespace(f"{namespace}-other")
+            scope = Scope(namespace=namespace)
+            async with client.watching(WIDGET, scope, version=version, seconds=6, idle=30) as events:
+                await asyncio.sleep(0.5)  # those of a version before the watch began are not what is meant
+                later = await client.create(*widget(elsewhere))
+                found = [(event["type"], event["object"]["metadata"]["resourceVersion"]) async for event in events]
+        assert found == [("BOOKMARK", later["metadata"]["resourceVersion"])]
+
     async def test_a_restart_of_the_api_server_is_survived_and_looks_like_no_deletion(self, cluster, namespace, tmp_path):
         async with connected(admin(cluster, tmp_path, namespace)) as client:
             await client.create(*widget(namespace, "kept", size=1))

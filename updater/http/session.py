@@ -68,6 +68,8 @@ class Sessions:
         try:
             yield Stream(response, request)
         finally:
+            if response.connection and response.connection.transport:
+                response.connection.transport.abort()  # a farewell of TLS would outlive us, and nothing is left to say
             response.close()
 
     def _begun(self, session: aiohttp.ClientSession, request: Request, timeout: aiohttp.ClientTimeout) -> _RequestContextManager:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import KubeGone
-from updater.http.exchange import HttpFailure
+from updater.http.exchange import HttpFailure, Trouble
 from updater.http.limits import Patience
 from updater.kube.asking import ApiServer, Ask, object_of
 from updater.kube.faults import ended, failure_of, outside_protocol
@@ -153,7 +153,7 @@ class KubeClient:
     ) -> AsyncIterator[AsyncIterator[Object]]:
         """Open a watch that goes on from *version* for at most *seconds*, and give its events, bookmarks among them.
 
-        An event is ``{"type", "object"}`` as it was sent. Nothing for *idle* seconds ends the watch with `KubeUnavailable`.
+        An event is ``{"type", "object"}`` as it was sent. They end when the server ends them, or says nothing for *idle* seconds.
         Raises `KubeGone` where no watch can go on from *version*, which may be said in its midst, and `KubeError`.
         """
         query = {
@@ -179,6 +179,8 @@ async def _events(stream: Stream, words: str) -> AsyncIterator[Object]:
                 raise ended(content, asked=words)
             yield event
     except HttpFailure as failure:
+        if failure.trouble is Trouble.TIMEOUT:  # a kind that nobody changes is as silent as a dead connection
+            return
         raise failure_of(failure, asked=words) from failure
 
 

@@ -32,7 +32,7 @@ FIRST_WAIT: Final = 0.5
 LONGEST_WAIT: Final = 15.0
 SLOW_WAIT: Final = 60.0  # what only people can mend: rights, or a definition that is not installed
 WATCH_SECONDS: Final = 300.0
-IDLE: Final = 150.0  # bookmarks come every minute; a dead connection says nothing at all
+IDLE: Final = 150.0  # silence ends a watch; opening it again tells a quiet kind from a dead connection
 _SETTLED: Final = 10.0
 
 
