@@ -6,6 +6,7 @@ remembered while the objects that say so do not change, so a status that churns 
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -64,35 +65,52 @@ class _Same:
 class Translator:
     """Translates again and again, and remembers what did not change.
 
-    Objects are the same while their uid and resourceVersion are; without these, while they are the very same mapping,
-    which must not be changed in place. Where nothing that matters changed, the very same `Translation` is given.
+    An object is the same while it is the very same mapping, which must not be changed in place, and while its uid and
+    resourceVersion are. Where nothing that matters changed, the very same `Translation` is given.
     """
 
     def __init__(self, defaults: Defaults) -> None:
         self._defaults = defaults
         self._updaters: dict[tuple[str, str], tuple[object, ImageUpdater]] = {}
         self._parts: dict[tuple[str, str], tuple[object, Part]] = {}
-        self._last: tuple[object, Translation] | None = None
+        self._seen: dict[int, tuple[Mapping[str, Any], tuple[str, str]]] = {}
+        self._last: tuple[tuple[Part, ...], tuple[ImageUpdater, ...], Translation] | None = None
 
     def __call__(self, applications: Sequence[Mapping[str, Any]], updaters: Sequence[Mapping[str, Any]]) -> Translation:
         """Give the whole translation; nothing that stands in an object makes it raise."""
+        before = self._updaters
         read = self._read_updaters(updaters)
+        are_updaters_same = _are_same(tuple(before.values()), tuple(self._updaters.values()))
         near: dict[str, tuple[ImageUpdater, ...]] = defaultdict(tuple)
         for updater in read:
             near[updater.namespace] += (updater,)
         stamps = {namespace: tuple(map(_Same, found)) for namespace, found in near.items()}
         parts: dict[tuple[str, str], tuple[object, Part]] = {}
+        seen: dict[int, tuple[Mapping[str, Any], tuple[str, str]]] = {}
         for item in applications:
-            name = self._name(item)
-            stamp = (_stamp(item), stamps.get(name[0], ()))
-            known = self._parts.get(name)
-            if known is None or known[0] != stamp:
-                application = read_application(item, namespace=self._defaults.namespace)
-                part = translate_application(application, near.get(name[0], ()), self._defaults)
-                known = (stamp, known[1] if known is not None and known[1] == part else part)
-            parts[name] = known
-        self._parts = parts
+            known = self._seen.get(id(item))  # what is kept is alive, so its id is nobody else's
+            name = known[1] if known else self._name(item)
+            seen[id(item)] = (item, name)
+            is_same = known is not None and are_updaters_same
+            parts[name] = self._parts[name] if is_same else self._part(item, name, near, stamps)
+        self._parts, self._seen = parts, seen
         return self._joined(tuple(part for _, part in parts.values()), read)
+
+    def _part(
+        self,
+        item: Mapping[str, Any],
+        name: tuple[str, str],
+        near: Mapping[str, tuple[ImageUpdater, ...]],
+        stamps: Mapping[str, object],
+    ) -> tuple[object, Part]:
+        """Translate one object, unless its version and its ImageUpdaters are known; an equal part stays the same object."""
+        stamp = (_stamp(item), stamps.get(name[0], ()))
+        known = self._parts.get(name)
+        if known is not None and known[0] == stamp:
+            return known
+        application = read_application(item, namespace=self._defaults.namespace)
+        part = translate_application(application, near.get(name[0], ()), self._defaults)
+        return stamp, known[1] if known is not None and known[1] == part else part
 
     def _read_updaters(self, updaters: Iterable[Mapping[str, Any]]) -> tuple[ImageUpdater, ...]:
         read: dict[tuple[str, str], tuple[object, ImageUpdater]] = {}
@@ -106,10 +124,10 @@ class Translator:
         return tuple(updater for _, updater in read.values())
 
     def _joined(self, parts: tuple[Part, ...], updaters: tuple[ImageUpdater, ...]) -> Translation:
-        stamp = (tuple(map(_Same, parts)), tuple(map(_Same, updaters)))
-        if self._last is None or self._last[0] != stamp:
-            self._last = (stamp, join(parts, updaters))
-        return self._last[1]
+        last = self._last
+        if last is None or not (_are_same(last[0], parts) and _are_same(last[1], updaters)):
+            self._last = last = (parts, updaters, join(parts, updaters))
+        return last[2]
 
     def _name(self, item: Mapping[str, Any]) -> tuple[str, str]:
         metadata = _metadata(item)
@@ -141,6 +159,10 @@ def as_problem(finding: Finding, *, path: str = "", line: int | None = None) -> 
     """Say a finding as a problem; *path* and *line* are of the file that holds the object, where there is one."""
     flaw = finding.flaw
     return Problem(path=path, line=line, code=flaw.code, message=flaw.message, hint=flaw.hint, origin=finding.origin)
+
+
+def _are_same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
+    return len(before) == len(now) and all(map(operator.is_, before, now))
 
 
 def _stamp(item: Mapping[str, Any]) -> object:
