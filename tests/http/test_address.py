@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from updater.http.address import is_private, origin_of, resolve, shown, split
+from updater.http.address import is_private, is_spared, origin_of, resolve, shown, split
 from updater.http.exchange import HttpFailure, Trouble
 
 HOME = "https://registry.example.com/v2/a/tags/list"
@@ -102,3 +102,18 @@ def test_any_text_is_an_address_or_refused(text):
         except HttpFailure as refused:
             assert refused.hint  # noqa: PT017 - any text may be either
         shown(url)
+
+
+@pytest.mark.parametrize(
+    ("host", "networks", "expected"),
+    [
+        ("10.96.0.1", "10.0.0.0/8", True),
+        ("10.96.0.1", ".svc, 10.96.0.0/12 ,localhost", True),
+        ("10.96.0.1", "192.168.0.0/16,fd00::/8", False),
+        ("[fd00::1]", "fd00::/8", True),
+        ("kube.example", "10.0.0.0/8", False),
+        ("10.96.0.1", "", False),
+    ],
+)
+def test_networks_go_without_a_proxy_as_clusters_write_them(host, networks, expected):
+    assert is_spared(host, networks) is expected

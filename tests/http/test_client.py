@@ -374,6 +374,11 @@ class TestProxies:
         assert (await http.send(get(server))).status == 200
         assert server.asked[-1].headers["Host"] == server.host
 
+    async def test_an_address_goes_without_a_proxy_where_its_network_does(self, http, server, monkeypatch):
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", ".svc, 127.0.0.0/8")
+        assert (await http.send(get(server))).status == 200
+
     async def test_a_proxy_that_refuses_is_said(self, http, server):
         request = Request(url="https://registry.example.com/v2/", connection=Connection(proxy=server.url))
         with pytest.raises(HttpFailure, match="proxy refused") as failure:

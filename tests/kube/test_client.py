@@ -199,6 +199,27 @@ async def test_a_secret_that_holds_no_base64_is_outside_the_protocol(client, ser
     assert wrong.value.code == "kube-protocol"
 
 
+async def test_what_was_made_by_others_first_is_a_conflict_and_says_so(client, server):
+    await server.put(WIDGET, "one", "apps")
+    body = {"metadata": {"name": "one", "namespace": "apps"}}
+    with pytest.raises(KubeConflict, match="cannot create Widget apps/one: it already exists"):
+        await client.create(ONE, body)
+
+
+@pytest.mark.parametrize("text", ["", "<html>busy</html>", '"text"', "x" * 5000])
+async def test_a_refusal_without_a_status_object_is_understood_by_its_number(client, server, text):
+    server.faults.append(when(lambda _: web.Response(status=403, text=text)))
+    with pytest.raises(KubeDenied, match="status 403"):
+        await client.get(ONE)
+
+
+async def test_a_long_refusal_is_cut(client, server):
+    server.faults.append(when(lambda _: refuse(403, "no " * 1000)))
+    with pytest.raises(KubeDenied) as denied:
+        await client.get(ONE)
+    assert len(denied.value.message) < 500
+
+
 async def test_a_secret_without_data_is_empty(client, server):
     await server.put(SECRET, "login", "apps")
     assert await client.read_secret("apps", "login") == {}

@@ -314,3 +314,16 @@ async def test_what_the_receiver_raises_ends_the_watch_as_it_is(lab):
 def test_what_is_watched_has_words_for_people():
     assert str(APPS) == "apps.lab.example in all namespaces"
     assert KubeGone("x").code == "kube-gone"
+
+
+async def test_a_kind_that_was_lost_and_is_denied_anew_is_reported_once_for_each_reason(lab):
+    async with lab.watching():
+        await lab.until(lambda: lab.snapshots)
+        lab.server.faults.append(denied := when(lambda _: refuse(403, "not allowed")))
+        await lab.server.cut()
+        await lab.until(lambda: len(lab.reports) == 1)
+        await wait_for(lab, SLOW_WAIT)
+        lab.server.faults.append(when(lambda _: refuse(500, "away")))
+        lab.server.faults.remove(denied)
+        await lab.until(lambda: len(lab.reports) == 2)
+    assert [error.code for _, error in lab.reports] == ["kube-denied", "kube-unavailable"]

@@ -88,6 +88,23 @@ def is_private(host: str) -> bool:
     return not address.is_global
 
 
+def is_spared(host: str, networks: str) -> bool:
+    """Say whether *host* is an address in one of *networks*, as NO_PROXY lists them: ``10.0.0.0/8,fd00::/8,.svc``.
+
+    Clusters name their Services so; the standard library reads only names.
+    """
+    address = _address(host.strip("[]"))
+    if address is None:
+        return False
+    for entry in networks.split(","):
+        try:
+            if address in ipaddress.ip_network(entry.strip(), strict=False):
+                return True
+        except ValueError:
+            continue  # a name, which the standard library reads
+    return False
+
+
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(name.partition("%")[0])

@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
-from updater.http.address import origin_of, shown
+from updater.http.address import is_spared, origin_of, shown
 from updater.http.exchange import Answer, Connection, HttpFailure, Trouble
 from updater.http.lines import Lines, LineTooLong
 from updater.http.tls import private_context
@@ -128,8 +128,9 @@ class Sessions:
         scheme, host, port = origin_of(url)
         key = (scheme, f"{host}:{port}")
         if key not in self._proxies:
-            proxy = None if proxy_bypass(key[1]) else getproxies().get(scheme)
-            self._proxies[key] = proxy or None
+            proxies = getproxies()
+            is_direct = proxy_bypass(key[1]) or is_spared(host, proxies.get("no", ""))
+            self._proxies[key] = None if is_direct else proxies.get(scheme) or None
         return self._proxies[key]
 
 

@@ -215,7 +215,7 @@ class Watch:
     def _wait(self, shelf: _Shelf, error: KubeError) -> float:
         if isinstance(error, KubeDenied) or error.code == "kube-not-found":
             return SLOW_WAIT * (0.5 + 0.5 * self._around.random())
-        return max(self._delay(shelf.failures), getattr(error, "retry_after", None) or 0.0)
+        return max(self._delay(shelf.failures), min(getattr(error, "retry_after", None) or 0.0, SLOW_WAIT))
 
     def _delay(self, failures: int) -> float:
         whole: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 10))
