@@ -17,7 +17,8 @@ from updater.errors import ConfigError, EditError
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
 from updater.model.update import Wish
-from updater.model.view import PartKind, Written
+from updater.model.view import PartKind
+from updater.model.written import Written
 
 TWO = 'a: x:1 # {"$imagepolicy": "ns:a"}\nb: x:1 # {"$imagepolicy": "ns:b"}\n'
 DOCKERFILE = 'FROM x:1 # {"$imagepolicy": "ns:a"}\nARG T=1 # {"$imagepolicy": "ns:b:tag"}\n'

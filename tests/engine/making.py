@@ -6,7 +6,8 @@ from updater.model.candidate import Candidate
 from updater.model.image import parse_digest, parse_name
 from updater.model.selection import Selection
 from updater.model.subscription import Form, GitBranch, Locator, Origin, PolicySpec, Subscription, Target, Voice
-from updater.model.view import Part, PartKind, Reading, View, Written
+from updater.model.view import Part, PartKind, Reading, View
+from updater.model.written import Written
 
 BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
 SHA = "sha256:" + "a" * 64

@@ -14,7 +14,7 @@ from updater.errors import ImageNotFound, RegistryUnavailable
 from updater.model.candidate import Description
 from updater.model.image import Digest, parse_platform
 from updater.model.subscription import PolicySpec
-from updater.model.view import Written
+from updater.model.written import Written
 from updater.registry.listing import TagList
 
 

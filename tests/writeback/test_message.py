@@ -14,7 +14,8 @@ from updater.git.history import read_trailers
 from updater.model.image import ImageRef, parse_digest, parse_ref
 from updater.model.subscription import Form, GitBranch, Locator, Target, Voice
 from updater.model.update import Change, Commit, Purpose, Update
-from updater.model.view import Part, PartKind, Reading, Written
+from updater.model.view import Part, PartKind, Reading
+from updater.model.written import Written
 from updater.writeback.message import SUBJECT_LENGTH, branch_name, commit_message, push_summary, with_trailers
 
 BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main", push="main")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.selection import Selection
     from updater.model.subscription import Subscription
-    from updater.model.view import Written
+    from updater.model.written import Written
 
 SHOWN_LOSERS: Final = 20
 

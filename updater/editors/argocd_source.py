@@ -15,7 +15,8 @@ from updater.editors.overrides import LISTS, Overrides, Wanted
 from updater.editors.plans import Plan
 from updater.errors import EditError
 from updater.model.update import Change, Edit
-from updater.model.view import PartKind, Reading, Written
+from updater.model.view import PartKind, Reading
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

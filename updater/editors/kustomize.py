@@ -16,7 +16,8 @@ from updater.editors.plans import Plan
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import parse_name
 from updater.model.update import Change, Edit
-from updater.model.view import Part, PartKind, Reading, Written
+from updater.model.view import Part, PartKind, Reading
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from updater.editors import layout, outline, references
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import parse_name
-from updater.model.view import Part, PartKind, Written
+from updater.model.view import Part, PartKind
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

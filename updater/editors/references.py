@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import DOCKER_HUB, parse_ref
-from updater.model.view import Part, PartKind, Written
+from updater.model.view import Part, PartKind
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

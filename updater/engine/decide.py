@@ -15,7 +15,8 @@ from updater.model.outcome import Outcome, Status, fold
 from updater.model.selection import Rejected
 from updater.model.subscription import Form
 from updater.model.update import Change, Landed, Update
-from updater.model.view import PartKind, PastCommit, Reading, View, Written
+from updater.model.view import PartKind, PastCommit, Reading, View
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

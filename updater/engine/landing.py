@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from updater.model.selection import Rejected, Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Update
-    from updater.model.view import View, Written
+    from updater.model.view import View
+    from updater.model.written import Written
 
 ATTEMPTS: Final = 10
 

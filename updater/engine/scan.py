@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from updater.model.image import Digest
     from updater.model.selection import Rejected, Selection
     from updater.model.subscription import Subscription
-    from updater.model.view import Written
+    from updater.model.written import Written
     from updater.policies.base import Policy
     from updater.policies.filters import NameFilter
 

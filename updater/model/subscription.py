@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.model.image import ImageName, Platform
-    from updater.model.view import Written
+    from updater.model.written import Written
 
 _NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from updater.model.problem import Problem
     from updater.model.subscription import Destination
+    from updater.model.written import Written
 
 
 class PartKind(StrEnum):
@@ -31,20 +32,6 @@ class Part:
     line: int
     where: str
     text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What a place says of its image; a part that stands nowhere is None. Texts are as written, not checked."""
-
-    name: str | None = None
-    tag: str | None = None
-    digest: str | None = None
-
-    def __str__(self) -> str:
-        tag = f":{self.tag}" if self.tag else ""
-        digest = f"@{self.digest}" if self.digest else ""
-        return f"{self.name or ''}{tag}{digest}" or "nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ import orjson
 from updater import __version__
 from updater.editors.base import Found
 from updater.model.problem import Problem
-from updater.model.view import Part, PartKind, Reading, Written
+from updater.model.view import Part, PartKind, Reading
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

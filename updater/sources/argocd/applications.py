@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
-from updater.model.view import Written
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

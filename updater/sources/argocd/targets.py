@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from updater.model.image import ImageName
-    from updater.model.view import Written
+    from updater.model.written import Written
     from updater.sources.argocd.applications import Application, Source
     from updater.sources.argocd.settings import ImageRequest, Settings
 

@@ -1,0 +1,19 @@
+"""Knows what one place says of its image, in the words that stand there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a place says of its image; a part that stands nowhere is None. Texts are as written, not checked."""
+
+    name: str | None = None
+    tag: str | None = None
+    digest: str | None = None
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.name or ''}{tag}{digest}" or "nothing"
