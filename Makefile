@@ -21,6 +21,7 @@ check: $(STAMP) $(LINT)/.ready  ## format, lint, types, layers, generated pages
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(LINT)/bin/lint-imports
+	@$(LINT)/bin/hadolint Dockerfile
 	@$(BIN)/python docs/generate.py --check
 
 real: $(STAMP)  ## install the real servers into the cache and run the tests that stand on them; nothing may be skipped

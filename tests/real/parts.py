@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from pathlib import Path
 
 import pytest
 
-EXTRA_PATHS = ("/usr/sbin", "/usr/lib/git-core", os.path.expanduser("~/go/bin"))
+EXTRA_PATHS = ("/usr/sbin", "/usr/lib/git-core", str(Path.home() / "go" / "bin"))
 
 
 def find(program: str) -> str | None:
     """Give the path of *program*, looked for in PATH, the usual other places and the cache of real parts."""
-    cache = os.environ.get("UPDATER_REAL_PARTS") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "updater-real-parts", "bin"
-    )
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = os.environ.get("UPDATER_REAL_PARTS") or str(caches / "updater-real-parts" / "bin")
     return shutil.which(program) or shutil.which(program, path=os.pathsep.join((cache, *EXTRA_PATHS)))
 
 
