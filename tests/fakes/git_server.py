@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import datetime as dt
 import ipaddress
+import shutil
 import ssl
 import subprocess
 import threading
@@ -54,12 +56,17 @@ class BareRepository:
 
     @classmethod
     def make(cls, path: Path, files: dict | None = None, branch: str = "main") -> BareRepository:
-        run_git("init", "-q", "--bare", f"--initial-branch={branch}", path)
+        run_git("init", "-q", "--bare", "--template=", f"--initial-branch={branch}", path)
         repository = cls(path)
         repository.config("http.receivepack", "true")
         if files is not None:
             repository.commit(files, branch=branch, message="first")
         return repository
+
+    def copy(self, path: Path) -> BareRepository:
+        """Give the same repository once more, at *path*."""
+        shutil.copytree(self.path, path)
+        return BareRepository(path, self.clock)
 
     def config(self, key, value):
         run_git("--git-dir", self.path, "config", key, value)
@@ -86,6 +93,8 @@ class BareRepository:
         return self.head(branch)
 
     def head(self, branch="main"):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return (self.path / "refs" / "heads" / branch).read_text().strip()
         done = subprocess.run(
             ["git", "--git-dir", self.path, "rev-parse", "-q", "--verify", f"refs/heads/{branch}"],
             capture_output=True,

@@ -38,11 +38,12 @@ class SshServer:
         keys = self.folder / "authorized_keys"
         keys.write_text("".join(file.read_text() for file in self.authorized))
         keys.chmod(0o600)
+        self.home.mkdir(exist_ok=True)
         config = self.folder / "sshd_config"
         config.write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nPidFile {self.folder}/sshd.pid\n"
             f"AuthorizedKeysFile {keys}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-            + ("AcceptEnv GIT_PROTOCOL\n" if self.accepts_protocol else "")
+            f"SetEnv HOME={self.home}\n" + ("AcceptEnv GIT_PROTOCOL\n" if self.accepts_protocol else "")
         )
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # privilege separation wants it
@@ -65,6 +66,11 @@ class SshServer:
                 break
             time.sleep(0.05)
         raise AssertionError((self.folder / "log").read_text())
+
+    @property
+    def home(self) -> Path:
+        """Where a user of this server is at home; empty, so that no shell reads what a person has written into theirs."""
+        return self.folder / "home"
 
     @property
     def known_hosts(self) -> bytes:

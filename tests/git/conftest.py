@@ -28,16 +28,21 @@ FILES = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def git_program():
     require("git-http-backend")
     return require("git")
 
 
+@pytest.fixture(scope="session")
+def first_repository(git_program, tmp_path_factory) -> BareRepository:
+    """What every test's repository is copied from."""
+    return BareRepository.make(tmp_path_factory.mktemp("first") / "fleet.git", FILES)
+
+
 @pytest.fixture
-def repository(git_program, tmp_path) -> BareRepository:
-    (tmp_path / "served").mkdir()
-    return BareRepository.make(tmp_path / "served" / "fleet.git", FILES)
+def repository(first_repository, tmp_path) -> BareRepository:
+    return first_repository.copy(tmp_path / "served" / "fleet.git")
 
 
 @pytest.fixture

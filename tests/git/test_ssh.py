@@ -1,7 +1,6 @@
 """SSH carries the same conversations, and a host that is not known is never trusted."""
 
 import getpass
-from pathlib import Path
 
 import pytest
 
@@ -94,14 +93,10 @@ async def test_a_connection_that_died_is_opened_again(keys, tmp_path, mirrors, r
         await mirror.look("main")
 
 
-async def test_a_scp_like_path_starts_at_home(sshd, mirrors, access, monkeypatch, repository):
-    link = Path.home() / f"updater-test-{free_port()}.git"
-    link.symlink_to(repository.path)
-    try:
-        url = f"ssh://{getpass.getuser()}@127.0.0.1:{sshd.port}/~/{link.name}"
-        assert (await mirrors(url, access()).look("main")).revision == repository.head()
-    finally:
-        link.unlink()
+async def test_a_scp_like_path_starts_at_home(sshd, mirrors, access, repository):
+    (sshd.home / "fleet.git").symlink_to(repository.path)
+    url = f"ssh://{getpass.getuser()}@127.0.0.1:{sshd.port}/~/fleet.git"
+    assert (await mirrors(url, access()).look("main")).revision == repository.head()
 
 
 async def test_an_unknown_host_is_refused_with_its_fingerprint(sshd, keys, mirrors, repository, access, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.fakes.git_server import IDENTITY, BareRepository, run_git
+from tests.fakes.git_server import IDENTITY, BareRepository, GitServer, run_git
 from tests.git.conftest import ME, NOW
 from updater.errors import EditError, GitError, PushRefused
 from updater.git.access import Access
@@ -22,13 +22,35 @@ def git(folder, *arguments):
     return run_git(*arguments, cwd=folder)
 
 
-@pytest.fixture(params=["full", "shallow"])
-def clone(request, git_program, server, tmp_path):
-    server_repository = BareRepository(server.root / "fleet.git")
-    server_repository.commit({"run.sh": ("100755", b"x\n"), "link": ("120000", b"apps"), "old": b"old\n"})
+@pytest.fixture(scope="module")
+def worked_on(first_repository, tmp_path_factory):
+    """A repository with a second commit, which every test's repository here is copied from."""
+    repository = first_repository.copy(tmp_path_factory.mktemp("worked-on") / "fleet.git")
+    repository.commit({"run.sh": ("100755", b"x\n"), "link": ("120000", b"apps"), "old": b"old\n"})
+    return repository
+
+
+@pytest.fixture(scope="module", params=["full", "shallow"])
+def first_clone(request, worked_on, tmp_path_factory):
+    """What git itself checks out from a server."""
     depth = ["--depth", "1"] if request.param == "shallow" else []
+    folder = tmp_path_factory.mktemp("first-clone") / "checkout"
+    with GitServer(worked_on.path.parent) as running:
+        run_git("clone", "-q", *depth, running.url("fleet.git"), folder)
+    return folder
+
+
+@pytest.fixture
+def repository(worked_on, tmp_path):
+    return worked_on.copy(tmp_path / "served" / "fleet.git")
+
+
+@pytest.fixture
+def clone(first_clone, server, tmp_path):
     folder = tmp_path / "checkout"
-    run_git("clone", "-q", *depth, server.url("fleet.git"), folder)
+    shutil.copytree(first_clone, folder, symlinks=True)
+    run_git("remote", "set-url", "origin", server.url("fleet.git"), cwd=folder)
+    run_git("update-index", "-q", "--refresh", cwd=folder)  # the copies are other files than git has seen
     return folder
 
 
