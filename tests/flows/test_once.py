@@ -13,6 +13,7 @@ from aiohttp import web
 from tests.fakes.git_server import BareRepository, run_git
 from tests.fakes.registry import always, times
 from tests.flows.fleet import KUSTOMIZED, MARKED, VALUES, Status, add_usual, fleet, subscription
+from updater.errors import ConfigError
 
 
 def run_program(*command):
@@ -398,3 +399,25 @@ async def test_a_push_branch_that_does_not_exist_is_made_from_the_base(tmp_path)
         assert (await made.once())["app"].status is Status.UPDATED
         assert made.repository.git("rev-parse", "ddd~1").strip() == made.repository.head("main")
         assert made.repository.pushes[0][:2] == ["new", "refs/heads/ddd"]
+
+
+async def test_one_subscription_alone_on_a_rebuilt_branch_takes_the_others_along(tmp_path):
+    async with fleet(tmp_path) as made:
+        made.add("app", "marker: ns:app", push="auto")
+        made.add("web", "kustomize: {path: apps/web, name: web}", push="auto")
+        for name in ("app", "web"):
+            made.registry.push(f"o/{name}", "1.1.0")
+        await made.once()
+        made.registry.push("o/app", "1.2.0")
+        async with made.opened() as generation:
+            await generation.once(generation.loaded.snapshot.subscriptions[:1], is_dry=False)
+        assert "1.2.0" in made.file("apps/app.yaml", "auto")
+        assert "newTag: 1.1.0" in made.file("apps/web/kustomization.yaml", "auto")
+
+
+async def test_one_push_branch_over_two_bases_is_refused_before_anything_runs(tmp_path):
+    async with fleet(tmp_path) as made:
+        made.add("app", "marker: ns:app", push="auto")
+        made.add("web", "kustomize: {path: apps/web, name: web}", branch="release", push="auto")
+        with pytest.raises(ConfigError, match="over release"):
+            await made.once()

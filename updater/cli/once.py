@@ -45,13 +45,15 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> 
 
     started = datetime.now(UTC)
     async with opened(config) as (generation, loaded):
-        landings = await generation.once(chosen(loaded, only), is_dry=is_dry)
+        subscriptions = chosen(loaded, only)
+        landings = await generation.once(subscriptions, is_dry=is_dry)
+    keys = {subscription.key for subscription in subscriptions}
     notes = dict.fromkeys(note for landing in landings if landing.view for note in landing.view.notes)
     return Pass(
         id=secrets.token_hex(8),
         started=started,
         finished=datetime.now(UTC),
         problems=(*loaded.snapshot.problems, *notes),
-        outcomes=tuple(outcome for landing in landings for outcome in landing.outcomes),
+        outcomes=tuple(outcome for landing in landings for outcome in landing.outcomes if outcome.key in keys),
         edits=tuple(edit for landing in landings if landing.landed for edit in landing.landed.edits),
     )

@@ -26,7 +26,7 @@ from updater.writeback.git import GitWriter, Pen
 from updater.writeback.message import commit_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
@@ -93,11 +93,15 @@ class Generation:
         return self._process.mirror(url)
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
-        """Scan all images of *subscriptions*, then land all their destinations, side by side."""
-        images = dict.fromkeys(listed_for(subscription) for subscription in subscriptions)
-        await asyncio.gather(*(self.scan(listed) for listed in images))
+        """Scan all images of *subscriptions*, then land all their destinations, side by side.
+
+        A branch that is made anew at each landing takes the other subscriptions of it along, or it would drop what they hold.
+        """
         destinations = _destinations(subscriptions)
-        return tuple(await asyncio.gather(*(self.land(item, subscriptions, is_dry=is_dry) for item in destinations)))
+        whole = _with_companions(subscriptions, self.loaded.snapshot.subscriptions, _rebuilt(destinations))
+        images = dict.fromkeys(listed_for(subscription) for subscription in whole)
+        await asyncio.gather(*(self.scan(listed) for listed in images))
+        return tuple(await asyncio.gather(*(self.land(item, whole, is_dry=is_dry) for item in destinations)))
 
     async def scan(self, listed: Listed) -> bool:
         """Scan one image; says whether what it offers differs from before. A failure stands until the next scan."""
@@ -165,7 +169,7 @@ class Generation:
             images=images,
             destinations=destinations,
             waiting={listed: tuple(wanted) for listed, wanted in waiting.items()},
-            rebuilt=frozenset(item for item in destinations if isinstance(item, GitBranch) and item.push != item.branch),
+            rebuilt=_rebuilt(destinations),
         )
 
 
@@ -175,6 +179,18 @@ def _now() -> datetime:
 
 def _destinations(subscriptions: Sequence[Subscription]) -> tuple[Destination, ...]:
     return tuple(dict.fromkeys(target.destination for item in subscriptions for target in item.targets))
+
+
+def _rebuilt(destinations: Iterable[Destination]) -> frozenset[Destination]:
+    """Name the destinations whose branch is made anew from its base at each landing."""
+    return frozenset(item for item in destinations if isinstance(item, GitBranch) and item.push != item.branch)
+
+
+def _with_companions(
+    chosen: Sequence[Subscription], known: Sequence[Subscription], rebuilt: frozenset[Destination]
+) -> tuple[Subscription, ...]:
+    companions = (item for item in known if any(target.destination in rebuilt for target in item.targets))
+    return tuple(dict.fromkeys((*chosen, *companions)))
 
 
 def _marker_names(subscriptions: Sequence[Subscription]) -> frozenset[str]:

@@ -40,6 +40,9 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
     """Read the configuration; raises `ConfigError` whose `problems` are everything that is wrong."""
     settings = load_settings(paths, environ)
     snapshot = to_snapshot(settings)
+    wrong = tuple(_crossed_branches(snapshot.subscriptions))
+    if wrong:
+        raise ConfigError(wrong[0].message, hint=wrong[0].hint, code=wrong[0].code, path=wrong[0].path, problems=wrong)
     # the settings of 5,000 subscriptions are 20 MB that nobody reads once they are subscriptions
     return Loaded(settings=settings.model_copy(update={"subscriptions": ()}), snapshot=snapshot)
 
@@ -55,6 +58,25 @@ def to_snapshot(settings: Settings) -> Snapshot:
         problems += _target_problems(item, index, origin)
         subscriptions.append(_subscription(item, settings, voice, origin))
     return Snapshot(subscriptions=tuple(subscriptions), problems=tuple(problems))
+
+
+def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
+    """Refuse one push branch over two bases: each landing would make it anew from its own, and undo the other."""
+    bases: dict[tuple[str, str], str] = {}
+    for subscription in subscriptions:
+        for destination in dict.fromkeys(target.destination for target in subscription.targets):
+            if not isinstance(destination, GitBranch):
+                continue
+            base = bases.setdefault((destination.url, destination.push), destination.branch)
+            if base != destination.branch:
+                yield Problem(
+                    path=subscription.origin.name,
+                    line=subscription.origin.line,
+                    code="push-branch",
+                    message=f"{subscription.key} writes {destination.push} over {destination.branch}, another one over {base}",
+                    hint="give each base a push branch of its own",
+                    origin=subscription.key,
+                )
 
 
 def voice_of(settings: Settings) -> Voice:
