@@ -11,7 +11,8 @@ from updater.editors.base import creates
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
 from updater.model.update import Wish
-from updater.model.view import PartKind, Written
+from updater.model.view import PartKind
+from updater.model.written import Written
 
 PATH = "apps/.argocd-source-web.yaml"
 EDITOR = ArgocdSourceEditor()

@@ -11,7 +11,8 @@ from updater.errors import EditError
 from updater.model.outcome import Status
 from updater.model.subscription import GitBranch, Locator, Target
 from updater.model.update import Commit
-from updater.model.view import View, Written
+from updater.model.view import View
+from updater.model.written import Written
 from updater.writeback.edits import Drafting
 from updater.writeback.reading import BlobReader, Targets
 

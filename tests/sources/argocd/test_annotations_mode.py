@@ -7,7 +7,7 @@ import pytest
 from tests.sources.argocd.making import DIGEST, GIT, OWN, PREFIX, application, codes, one, run
 from updater.model.image import parse_platform
 from updater.model.subscription import CredentialRef, Form, GitBranch, LiveApplication, PolicySpec, TagFilter, Variant
-from updater.model.view import Written
+from updater.model.written import Written
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0"}
 
