@@ -35,6 +35,18 @@ IDENTITY = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "HOME": "/nonexistent",
 }
+# pushes over HTTP; and nothing that costs time and serves a repository that outlives a test
+_CONFIG = """[http]
+\treceivepack = true
+[core]
+\tfsync = none
+[gc]
+\tauto = 0
+[receive]
+\tautogc = false
+[pack]
+\tthreads = 1
+"""
 
 
 def run_git(*arguments, cwd=None, data=None, **environment):
@@ -57,8 +69,9 @@ class BareRepository:
     @classmethod
     def make(cls, path: Path, files: dict | None = None, branch: str = "main") -> BareRepository:
         run_git("init", "-q", "--bare", "--template=", f"--initial-branch={branch}", path)
+        with (path / "config").open("a", encoding="utf-8") as config:
+            config.write(_CONFIG)
         repository = cls(path)
-        repository.config("http.receivepack", "true")
         if files is not None:
             repository.commit(files, branch=branch, message="first")
         return repository
@@ -261,7 +274,8 @@ class GitServer:
         await runner.cleanup()
         for transport in self._transports:
             transport.abort()
-        await asyncio.sleep(0.02)  # what was aborted closes its socket in the next rounds of the loop
+        for _ in range(10):  # what was aborted closes its socket in the next rounds of the loop
+            await asyncio.sleep(0)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         service = request.query.get("service") or request.path.rpartition("/")[2]
