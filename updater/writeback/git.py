@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import GitError
 from updater.git.building import Identity, NewCommit
+from updater.git.faults import fault
 from updater.git.index import Question
 from updater.model.subscription import GitBranch
 from updater.model.update import Landed
 from updater.model.view import View
 from updater.writeback.edits import Draft, Drafting
+from updater.writeback.message import branch_name
 from updater.writeback.reading import BlobReader, Targets
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class GitWriter:
         self._count = count
         self._blobs: dict[str, BlobReader] = {}
         self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
+        self._named: dict[Destination, GitBranch] = {}
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
         """Read heads and every target; the same heads and subscriptions give the remembered view."""
@@ -81,7 +84,8 @@ class GitWriter:
             raise _no_branch(branch, head)
         concerned = tuple(subscriptions)
         remembered = self._views.get(branch)
-        push_head = head.heads.get(branch.push)
+        named = self._named[branch] = _named(branch, head)
+        push_head = head.heads.get(named.push)
         if (
             remembered
             and remembered[0] == concerned
@@ -109,12 +113,13 @@ class GitWriter:
         landed = Landed(changes=drafting.changes, refused=drafting.refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
         if is_dry or not drafts:
             return landed
+        push, expected = await self._lease(mirror, view, drafts)
         pushed = await mirror.land(
-            base=view.head, branch=branch.push, expected=view.push_head, commits=[self._commit(draft) for draft in drafts]
+            base=view.head, branch=push, expected=expected, commits=[self._commit(draft) for draft in drafts]
         )
         self._views.pop(branch, None)
         if pushed.is_unchanged or pushed.revision is None:
-            return replace(landed, note=f"branch {branch.push} holds these changes already")
+            return replace(landed, note=f"branch {push} holds these changes already")
         revisions = {
             update: revision
             for draft, revision in zip(drafts, pushed.commits, strict=True)
@@ -124,6 +129,25 @@ class GitWriter:
         for _ in set(revisions.values()):
             self._count("updater_commits_total", "git")
         return replace(landed, revisions=revisions)
+
+    async def _lease(self, mirror: Mirror, view: View, drafts: Sequence[Draft]) -> tuple[str, str | None]:
+        """Name the branch that is written and the head it must still have; a template has its say only now."""
+        branch = self._named[view.destination]
+        if not branch.push_template:
+            return branch.push, view.push_head
+        updates = [update for draft in drafts for update in draft.changes]
+        place = updates[0].target.locator.path
+        name = branch_name(branch.push_template, updates, target=f"{branch.url}|{branch.branch}|{place}")
+        if name == branch.branch:
+            hint = "let the template name an image: updates-{{ .SHA256 }}"
+            raise GitError(
+                f"the template of the branch makes {name!r}, the branch that is read", hint=hint, code="branch-template"
+            )
+        head = await mirror.look(branch.branch, name)
+        if head.revision != view.head:
+            raise fault("push-refused", f"{branch.branch} of {branch.url} moved meanwhile")
+        await mirror.fetch(branch.branch, *([name] if name in head.heads else []))
+        return name, head.heads.get(name)
 
     async def history(self, branch: GitBranch, limit: int) -> tuple[PastCommit, ...]:
         """Give our own commits among the last *limit* of the branch that is written, newest first."""
@@ -138,8 +162,9 @@ class GitWriter:
         self, mirror: Mirror, branch: GitBranch, subscriptions: tuple[Subscription, ...], heads: tuple[str, str | None]
     ) -> View:
         head, push_head = heads
-        is_rebuilt = push_head is not None and push_head != head and branch.push != branch.branch
-        await mirror.fetch(branch.branch, *([branch.push] if is_rebuilt else []))
+        named = self._named[branch]
+        is_rebuilt = push_head is not None and push_head != head and named.push != named.branch
+        await mirror.fetch(named.branch, *([named.push] if is_rebuilt else []))
         base = await self._targets(mirror, head, subscriptions, branch)
         base.note_unclaimed(self._known())
         pending = await self._targets(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
@@ -191,6 +216,12 @@ class GitWriter:
 def _as_branch(destination: Destination) -> GitBranch:
     assert isinstance(destination, GitBranch)  # noqa: S101 - the composition root routes by type
     return destination
+
+
+def _named(branch: GitBranch, head: Head) -> GitBranch:
+    """Give *branch* with the names that it leaves to the server."""
+    base = branch.branch or head.branch
+    return replace(branch, branch=base, push=branch.push or base)
 
 
 def _no_branch(branch: GitBranch, head: Head) -> GitError:

@@ -1,0 +1,91 @@
+"""Branches that a destination leaves to the server or to a template, on real repositories."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.engine.making import chosen, subscription
+from tests.fakes.git_server import BareRepository
+from tests.real.parts import require
+from updater.editors import make_editors
+from updater.engine.decide import decide
+from updater.errors import GitError, PushRefused
+from updater.git.access import Access
+from updater.git.mirror import Mirror
+from updater.model.subscription import GitBranch, Locator, Origin, Target
+from updater.model.update import Commit
+from updater.writeback.git import GitWriter, Pen
+from updater.writeback.message import commit_message
+
+pytestmark = pytest.mark.real
+PATH = "apps/.argocd-source-web.yaml"
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    require("git")
+    return BareRepository.make(tmp_path / "fleet.git", {"apps/a.yaml": b"kind: Nothing\n"})
+
+
+@pytest.fixture
+async def writer(tmp_path, repository):
+    mirror = Mirror(str(repository.path), tmp_path / "mirror", Access(), ours={"updater@example.org"})
+    pen = Pen(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
+    yield GitWriter(mirror=lambda _url: mirror, editors=make_editors(), pen=pen)
+    await mirror.close()
+
+
+def wanted(repository, **names):
+    destination = GitBranch(url=str(repository.path), **{"branch": "", "push": ""} | names)
+    locator = Locator(path=PATH, tag="image.tag", section="helm")
+    target = Target(destination=destination, editor="argocd_source", locator=locator)
+    item = subscription("argocd/web/web", "ghcr.io/o/app", target)
+    return dataclasses.replace(item, origin=Origin(kind="Application", name="argocd/web"))
+
+
+async def land(writer, item, tag="1.2.3"):
+    destination = item.targets[0].destination
+    view = await writer.look(destination, [item])
+    (reading,) = view.readings[item.key, 0]
+    (decision,) = decide(view, [item], {(item.key, reading.written): chosen(tag)})
+    return await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+
+
+async def test_an_empty_branch_is_the_servers_default_one(writer, repository):
+    landed = await land(writer, wanted(repository))
+    assert len(landed.revisions) == 1
+    assert b"value: 1.2.3" in repository.show(PATH)
+
+
+async def test_a_template_names_the_branch_once_the_update_is_known(writer, repository):
+    template = "up-{{.AppNamespace}}-{{.AppName}}{{range .Images}}-{{.NewTag}}{{end}}"
+    item = wanted(repository, branch="main", push="image-updater-x", push_template=template)
+    await land(writer, item)
+    assert b"value: 1.2.3" in repository.show(PATH, "up-argocd-web-1.2.3")
+    again = await land(writer, item)
+    assert again.note == "branch up-argocd-web-1.2.3 holds these changes already"
+    await land(writer, item, "1.2.4")
+    assert b"value: 1.2.4" in repository.show(PATH, "up-argocd-web-1.2.4")
+    assert "image-updater-x" not in repository.git("branch", "--list")
+
+
+async def test_a_template_that_makes_the_base_is_refused(writer, repository):
+    item = wanted(repository, branch="main", push="image-updater-x", push_template='{{ printf "main" }}')
+    with pytest.raises(GitError) as caught:
+        await land(writer, item)
+    assert caught.value.code == "branch-template"
+
+
+async def test_a_base_that_moved_before_the_branch_is_named_is_looked_at_again(writer, repository):
+    item = wanted(repository, branch="main", push="image-updater-x", push_template="up-{{.SHA256}}")
+    destination = item.targets[0].destination
+    view = await writer.look(destination, [item])
+    (reading,) = view.readings[item.key, 0]
+    (decision,) = decide(view, [item], {(item.key, reading.written): chosen("1.2.3")})
+    repository.commit({"apps/b.yaml": b"moved\n"})
+    with pytest.raises(PushRefused):
+        await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
