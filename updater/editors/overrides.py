@@ -13,7 +13,6 @@ from updater.editors import layout, outline, references
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import parse_name
 from updater.model.view import Part, PartKind
-from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from updater.editors.layout import Item
     from updater.editors.scalars import Parsed, Splice
     from updater.model.subscription import Locator
+    from updater.model.written import Written
 
 LISTS: Final = {"helm": "parameters", "kustomize": "images", "plugin": "env"}
 
@@ -89,7 +89,7 @@ class Overrides:
         self.root = self._root()
 
     def _root(self) -> int | None:
-        roots = [root for root in self.parsed.children[-1] if not self._is_null(root)]
+        roots = [root for root in self.parsed.children[-1] if not _is_null(self.parsed, root)]
         if len(roots) > 1:
             hint = "Argo CD reads one document a file"
             line = self.parsed.line(roots[1])
@@ -100,17 +100,13 @@ class Overrides:
             raise EditError("the file is no patch of a source", hint=hint, code="not-a-mapping", line=line)
         return roots[0] if roots else None
 
-    def _is_null(self, index: int) -> bool:
-        event = self.parsed.scalar(index)
-        return event is not None and not event.style and event.value in {"", "~", "null", "Null", "NULL"}
-
     def entries(self, section: str) -> list[Entry]:
         """Read the entries of a section; raises `EditError` where its shape is another."""
         found = self._list(section)
-        if found is None or self._is_null(found):
+        if found is None or _is_null(self.parsed, found):
             return []
-        read = self._image if section == "kustomize" else self._named
-        return [read(item, f"{section}.{LISTS[section]}") for item in self.parsed.children[found]]
+        read = _read_image if section == "kustomize" else _read_named
+        return [read(self.parsed, item, f"{section}.{LISTS[section]}") for item in self.parsed.children[found]]
 
     def named(self, section: str, name: str) -> Entry | None:
         """Give the entry of a name; raises `EditError` ``ambiguous`` where it is doubled."""
@@ -174,38 +170,10 @@ class Overrides:
         found = outline.values(self.parsed, block, key)
         if not found:
             return None
-        if not self.parsed.is_sequence(found[0]) and not self._is_null(found[0]):
+        if not self.parsed.is_sequence(found[0]) and not _is_null(self.parsed, found[0]):
             line = self.parsed.line(found[0])
             raise EditError(f"{section}.{key} is no list", hint=f"write {key} as a list", code="not-a-list", line=line)
         return found[0]
-
-    def _image(self, item: int, at: str) -> Entry:
-        event = self.parsed.scalar(item)
-        if event is None:
-            line = self.parsed.line(item)
-            raise EditError(f"{at} has an entry that is no text", hint="write name:tag", code="not-a-scalar", line=line)
-        text = str(event.value).strip()
-        left, equals, right = text.partition("=")
-        return Entry(item, left if equals else references.split(right or left).name or "", item, text)
-
-    def _named(self, item: int, at: str) -> Entry:
-        if not self.parsed.is_mapping(item):
-            line = self.parsed.line(item)
-            raise EditError(f"{at} has an entry that is no mapping", hint="write name and value", code="not-a-mapping", line=line)
-        texts = dict(self._texts(item, at))
-        name, value = texts.get("name", (None, "")), texts.get("value", (None, ""))
-        return Entry(item, name[1], value[0], value[1])
-
-    def _texts(self, item: int, at: str) -> Iterator[tuple[str, tuple[int, str]]]:
-        for key in ("name", "value"):
-            outline.check_single(self.parsed, item, key)
-            for found in outline.values(self.parsed, item, key):
-                index = outline.resolve(self.parsed, found)
-                event = self.parsed.scalar(index)
-                if event is None:
-                    line = self.parsed.line(found)
-                    raise EditError(f"{key} in {at} is no text", hint=f"write {key} as a text", code="not-a-scalar", line=line)
-                yield key, (index, "" if self._is_null(index) else str(event.value).strip())
 
 
 def part_of(entry: Entry, kind: PartKind, place: str, parsed: Parsed) -> Part:
@@ -220,3 +188,39 @@ def is_same(written: str, name: str) -> bool:
         return parse_name(written) == parse_name(name)
     except ImageSyntaxError:
         return False
+
+
+def _read_image(parsed: Parsed, item: int, at: str) -> Entry:
+    event = parsed.scalar(item)
+    if event is None:
+        line = parsed.line(item)
+        raise EditError(f"{at} has an entry that is no text", hint="write name:tag", code="not-a-scalar", line=line)
+    text = str(event.value).strip()
+    left, equals, right = text.partition("=")
+    return Entry(item, left if equals else references.split(right or left).name or "", item, text)
+
+
+def _read_named(parsed: Parsed, item: int, at: str) -> Entry:
+    if not parsed.is_mapping(item):
+        line = parsed.line(item)
+        raise EditError(f"{at} has an entry that is no mapping", hint="write name and value", code="not-a-mapping", line=line)
+    texts = dict(_texts(parsed, item, at))
+    name, value = texts.get("name", (None, "")), texts.get("value", (None, ""))
+    return Entry(item, name[1], value[0], value[1])
+
+
+def _texts(parsed: Parsed, item: int, at: str) -> Iterator[tuple[str, tuple[int, str]]]:
+    for key in ("name", "value"):
+        outline.check_single(parsed, item, key)
+        for found in outline.values(parsed, item, key):
+            index = outline.resolve(parsed, found)
+            event = parsed.scalar(index)
+            if event is None:
+                line = parsed.line(found)
+                raise EditError(f"{key} in {at} is no text", hint=f"write {key} as a text", code="not-a-scalar", line=line)
+            yield key, (index, "" if _is_null(parsed, index) else str(event.value).strip())
+
+
+def _is_null(parsed: Parsed, index: int) -> bool:
+    event = parsed.scalar(index)
+    return event is not None and not event.style and event.value in {"", "~", "null", "Null", "NULL"}
