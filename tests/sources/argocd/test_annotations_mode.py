@@ -300,3 +300,17 @@ def test_annotations_may_want_an_image_updater_as_since_version_one():
 )
 def test_objects_of_any_shape_never_raise(broken):
     assert run({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", **broken}, application(LIST)).snapshot.subscriptions
+
+
+@pytest.mark.parametrize(
+    ("annotations", "kind", "idle"),
+    [
+        ({"web.helm.image-tag": "tag"}, "Kustomize", ["helm.image-tag"]),
+        ({"web.kustomize.image-name": "web"}, "Helm", ["kustomize.image-name"]),
+        ({"git-branch": "main", "write-back-target": "helmvalues"}, "Kustomize", ["write-back-target", "git-branch"]),
+        ({"git-branch": "main"} | GIT, "Helm", []),
+    ],
+)
+def test_settings_without_a_say_are_named(annotations, kind, idle):
+    (answer,) = run(application(LIST | annotations, kind=kind)).answers
+    assert [text.removesuffix(" means nothing here") for text in answer.sentence.split("; ") if "nothing" in text] == idle

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import UpdaterError
 from updater.model.image import AliasedImage, parse_aliased
-from updater.model.subscription import Form, Origin, Subscription, TagFilter, Variant, Voice
+from updater.model.subscription import Form, LiveApplication, Origin, Subscription, TagFilter, Variant, Voice
 from updater.sources.argocd import values
-from updater.sources.argocd.annotations import HELM, KUSTOMIZE
+from updater.sources.argocd.annotations import HELM, KUSTOMIZE, WRITE_BACK
 from updater.sources.argocd.applications import KIND
 from updater.sources.argocd.settings import Flaw, Flawed, Setting
 from updater.sources.argocd.targets import PLUGIN, live_names, target_for, write_back
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
+GIT_ONLY: Final = tuple(key for key in WRITE_BACK if key != "write-back-method")
 NOT_LIVE: Final = "not-live"
 UNKNOWN_TYPE: Final = "application-type"
 _IN_NAMESPACE: Final = frozenset({"secret", "pullsecret"})
@@ -79,7 +80,7 @@ def answer_image(
         alias=image.alias,
         image=image.text,
         asked_by=request.asked_by,
-        sentence=absence if subscription is None else _said(subscription, image),
+        sentence=absence if subscription is None else _said(subscription, image, request.write_back),
         code=NOT_LIVE if absence else None,
         subscription=subscription,
     )
@@ -185,14 +186,18 @@ def _credential(settings: Settings, application: Application) -> CredentialRef |
     return found
 
 
-def _said(subscription: Subscription, image: ImageRequest) -> str:
-    """Say what is done for an image, in one sentence."""
+def _said(subscription: Subscription, image: ImageRequest, write_back: Settings) -> str:
+    """Say what is done for an image, in one sentence, and which settings have no say in it."""
     target = subscription.targets[0]
     where = f"{target.destination} {target.locator}"
     told = [f"{subscription.policy}", f"form {target.form.value}", f"to {where}"]
     constraint = parse_aliased(image.text).constraint
     if constraint and subscription.policy.kind in {"latest", "name"}:
         told.append(f"the constraint {constraint} means nothing to {subscription.policy.kind}")
+    is_kustomize = target.editor == "kustomize" or target.locator.section == "kustomize"
+    idle = [key for key in (HELM if is_kustomize else (KUSTOMIZE,)) if key in image.settings]
+    idle += [key for key in GIT_ONLY if key in write_back and isinstance(target.destination, LiveApplication)]
+    told += [f"{key} means nothing here" for key in idle]
     return "; ".join(told)
 
 
