@@ -92,7 +92,7 @@ def test_a_name_marker_is_unchanged_while_it_names_the_image():
 def test_a_missing_digest_fails_that_place_instead_of_writing_a_tag():
     item = subscription("app", "ghcr.io/o/app", target(form=Form.DIGEST))
     decision = judge([reading()], [chosen("2")], item)
-    assert (decision.updates, decision.verdicts[0].code) == ((), "no-digest")
+    assert (decision.updates, decision.places[0].code) == ((), "no-digest")
 
 
 def test_a_registry_that_did_not_answer_fails_its_places_with_the_code():
@@ -118,7 +118,7 @@ def test_a_problem_at_a_target_is_its_failure_and_others_go_on():
     assert len(decision.updates) == 1
     (end,) = outcomes([decision], None)
     assert (end.status, end.code) == (Status.FAILED, "no-such-key")
-    assert "did you mean" in end.detail
+    assert "did you mean" in end.hint
 
 
 def test_two_subscriptions_on_one_place_are_refused_both_so_that_they_never_write_in_turn():

@@ -50,7 +50,7 @@ def judge(item, folder, tag="1.2.3"):
     view = look(item, folder)
     (reading,) = view.readings["app", 0]
     (decision,) = decide(view, [item], {("app", reading.written): chosen(tag)})
-    return reading, decision.verdicts[0]
+    return reading, decision.places[0]
 
 
 def test_a_missing_file_is_made_with_what_the_policy_wants(tmp_path):
@@ -92,7 +92,7 @@ def test_a_file_that_vanished_since_it_was_read_is_not_made_of_its_values(tmp_pa
         View(destination=BRANCH, head="1", readings={("app", 0): found.readings}, problems={}, pending={}),
         [item],
         {("app", found.readings[0].written): chosen("1.2.3")},
-    )[0].verdicts
+    )[0].places
     drafting = Drafting(editors=make_editors(), read=FlatTree().read)
     assert drafting.draft(Commit(voice=item.voice, updates=(verdict.update,))).files == {}
     assert drafting.refused[verdict.update].code == "no-file"

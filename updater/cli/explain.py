@@ -79,7 +79,12 @@ def _row(subscription: Subscription, landings: Iterable[Landing], last: Iterable
             for (key, written), choice in landing.choices.items()
             if key == subscription.key
         ],
-        "outcomes": [outcome_json(item) for landing in own for item in landing.outcomes if item.key == subscription.key],
+        "outcomes": [
+            {**outcome_json(item), "hint": item.hint}
+            for landing in own
+            for item in landing.outcomes
+            if item.key == subscription.key
+        ],
         "last": [outcome_json(item) for item in last if item.key == subscription.key],
         "next_due": None,
     }
@@ -130,6 +135,7 @@ def _lines(row: dict[str, Any], most: int | None) -> list[str]:
             lines.append(f"    …        and {len(selection['rejected']) - most} more; --all shows them")
     for outcome in row["outcomes"]:
         lines.append(f"  outcome    {_status(outcome)}: {outcome['detail']}")
+        lines += [f"  hint       {outcome['hint']}"] if outcome["hint"] else []
     for outcome in row["last"]:
         lines.append(f"  last       {_status(outcome)}: {outcome['detail']}")
     return lines

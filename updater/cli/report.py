@@ -114,6 +114,7 @@ def outcome_lines(outcome: Outcome, width: int) -> list[str]:
     revision = f" in {outcome.revision[:9]}" if outcome.revision else ""
     lines = [f"{status}  {click.style(outcome.key, bold=True)}: {outcome.detail}{revision}{code}"]
     indent = " " * (width + 2)
+    lines += [f"{indent}{click.style('hint', fg='cyan')}  {outcome.hint}"] if outcome.hint else []
     lines += [f"{indent}{change.path}:{change.line} {change.where}: {change.old} → {change.new}" for change in outcome.changes]
     return lines
 

@@ -109,7 +109,9 @@ class Generation:
         failure = self.crew.scans.failure(listed)
         self._process.metrics.count("updater_scans_total", listed.image.registry, failure.code if failure else "ok")
         if failure:
-            self._process.log.warning("scan failed", image=str(listed.image), code=failure.code, detail=failure.message)
+            self._process.log.warning(
+                "scan failed", image=str(listed.image), detail=failure.message, code=failure.code, hint=failure.hint
+            )
         return has_changed
 
     async def land(self, destination: Destination, subscriptions: Sequence[Subscription], *, is_dry: bool = False) -> Landing:

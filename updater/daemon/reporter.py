@@ -54,6 +54,7 @@ class Reporter:
             "key": outcome.key,
             "detail": outcome.detail,
             "code": outcome.code,
+            "hint": outcome.hint,
             "revision": outcome.revision,
             "changes": [f"{change.path}:{change.line} {change.old} → {change.new}" for change in outcome.changes],
             "target": outcome.target,

@@ -7,16 +7,16 @@ would go down stays, others move.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from updater.errors import ImageSyntaxError, UpdaterError
+from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name, parse_ref
 from updater.model.outcome import Outcome, Status, fold
 from updater.model.selection import Rejected
 from updater.model.subscription import Form
 from updater.model.update import Change, Landed, Update
 from updater.model.view import PartKind, PastCommit, Reading, View
-from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from updater.model.problem import Problem
     from updater.model.selection import Selection
     from updater.model.subscription import Subscription, Target
+    from updater.model.written import Written
 
     Choices = Mapping[tuple[str, Written], Selection | UpdaterError]
-SELECTION_STATUS: Final = {"no-match": Status.NO_MATCH, "held": Status.HELD, "unchanged": Status.UNCHANGED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class PlaceDecision:
     """What was decided for one place: an update, or the status it keeps, with the reason."""
 
-    reading: Reading | None
     status: Status
     detail: str
     code: str | None = None
+    hint: str = ""
     update: Update | None = None
 
 
@@ -47,12 +47,12 @@ class TargetDecision:
 
     subscription: Subscription
     target: Target
-    verdicts: tuple[Verdict, ...]
+    places: tuple[PlaceDecision, ...]
 
     @property
     def updates(self) -> tuple[Update, ...]:
         """The updates of this target."""
-        return tuple(verdict.update for verdict in self.verdicts if verdict.update)
+        return tuple(place.update for place in self.places if place.update)
 
 
 def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) -> tuple[TargetDecision, ...]:
@@ -69,15 +69,15 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
                 continue
             place = (subscription.key, index)
             pending = {(item.path, item.where): item for item in view.pending.get(place, ())}
-            verdicts = [
+            places = [
                 _conflict(reading, claims, subscription.key)
-                or _judge(subscription, target, (reading, pending.get((reading.path, reading.where))), choices)
+                or _judge(subscription, target, reading, pending.get((reading.path, reading.where)), choices)
                 for reading in view.readings.get(place, ())
             ]
-            verdicts += [_problem(problem) for problem in view.problems.get(place, ())]
-            if not verdicts:
-                verdicts = [_nowhere(target)]
-            decisions.append(TargetDecision(subscription=subscription, target=target, verdicts=tuple(verdicts)))
+            places += [_problem(problem) for problem in view.problems.get(place, ())]
+            if not places:
+                places = [_nowhere(target)]
+            decisions.append(TargetDecision(subscription=subscription, target=target, places=tuple(places)))
     return tuple(decisions)
 
 
@@ -127,7 +127,7 @@ def outcomes(decisions: Iterable[TargetDecision], landed: Landed | None) -> tupl
 def failed(subscriptions: Iterable[Subscription], destination: object, error: UpdaterError) -> tuple[Outcome, ...]:
     """End every target on *destination* as failed with the error's code."""
     return tuple(
-        Outcome(key=item.key, target=str(target), status=Status.FAILED, detail=error.message, code=error.code)
+        Outcome(key=item.key, target=str(target), status=Status.FAILED, detail=error.message, code=error.code, hint=error.hint)
         for item in subscriptions
         for target in item.targets
         if target.destination == destination
@@ -144,23 +144,30 @@ def _claims(view: View) -> dict[tuple[str, str], set[str]]:
     return claims
 
 
-def _conflict(reading: Reading, claims: Mapping[tuple[str, str], set[str]], key: str) -> Verdict | None:
+def _conflict(reading: Reading, claims: Mapping[tuple[str, str], set[str]], key: str) -> PlaceDecision | None:
     """Refuse a place that two subscriptions would write in turn, for ever."""
     others = sorted({owner for part in reading.parts for owner in claims[reading.path, part.where]} - {key})
     if not others:
         return None
     detail = f"{reading.path}:{reading.line} is also written by {', '.join(others)}; leave it to one of them"
-    return Verdict(reading=reading, status=Status.FAILED, detail=detail, code="conflict")
+    return PlaceDecision(status=Status.FAILED, detail=detail, code="conflict")
 
 
-def _judge(subscription: Subscription, target: Target, found: tuple[Reading, Reading | None], choices: Choices) -> Verdict:
-    """Judge one place: what stands at the base, and what the push branch holds there where it is another branch."""
-    reading, pending = found
+def _judge(
+    subscription: Subscription, target: Target, reading: Reading, pending: Reading | None, choices: Choices
+) -> PlaceDecision:
+    """Judge one place: what stands at the base, and *pending*, what a rebuilt branch holds there.
+
+    Where we do not know what should stand, an unmerged change is not dropped.
+    """
     choice = choices[subscription.key, reading.written]
     if isinstance(choice, UpdaterError):
-        kept = _kept(subscription, target, reading, pending) if pending else None
-        return Verdict(reading=reading, status=Status.FAILED, detail=choice.message, code=choice.code, update=kept)
-    return _judge_selection(subscription, target, reading, choice)
+        decision = PlaceDecision(status=Status.FAILED, detail=choice.message, code=choice.code, hint=choice.hint)
+    else:
+        decision = _judge_selection(subscription, target, reading, choice)
+    if pending is not None and (decision.status is Status.FAILED or decision.code == INCOMPLETE_LIST):
+        return replace(decision, update=_kept(subscription, target, reading, pending))
+    return decision
 
 
 def _kept(subscription: Subscription, target: Target, reading: Reading, pending: Reading) -> Update | None:
@@ -179,16 +186,16 @@ def _kept(subscription: Subscription, target: Target, reading: Reading, pending:
     )
 
 
-def _judge_selection(subscription: Subscription, target: Target, reading: Reading, selection: Selection) -> Verdict:
+def _judge_selection(subscription: Subscription, target: Target, reading: Reading, selection: Selection) -> PlaceDecision:
     if selection.chosen is None:
-        return Verdict(reading=reading, status=SELECTION_STATUS[selection.status], detail=selection.detail, code=selection.code)
+        return PlaceDecision(status=Status(selection.status), detail=selection.detail, code=selection.code)
     if needs_digest(target, reading) and selection.chosen.digest is None:
         detail = f"the digest of {subscription.image}:{selection.chosen.tag} is not known"
-        return Verdict(reading=reading, status=Status.FAILED, detail=detail, code="no-digest")
+        return PlaceDecision(status=Status.FAILED, detail=detail, code="no-digest")
     image = wanted_image(subscription, target, reading, selection.chosen)
     if not _differs(reading, image):
         detail = f"{image.tag or image.digest} is written, and is what the policy wants"
-        return Verdict(reading=reading, status=Status.UNCHANGED, detail=detail)
+        return PlaceDecision(status=Status.UNCHANGED, detail=detail)
     update = Update(
         subscription=subscription.key,
         target=target,
@@ -198,7 +205,7 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         policy=str(subscription.policy),
         origin=str(subscription.origin),
     )
-    return Verdict(reading=reading, status=Status.UPDATED, detail=_move(reading.written, image), update=update)
+    return PlaceDecision(status=Status.UPDATED, detail=_move(reading.written, image), update=update)
 
 
 def _move(written: Written, image: ImageRef) -> str:
@@ -239,26 +246,21 @@ def _spelling(image: ImageName, written: Written) -> ImageName:
     return image
 
 
-def _problem(problem: Problem) -> Verdict:
-    return Verdict(
-        reading=None,
-        status=Status.FAILED,
-        detail=f"{problem}" + (f" ({problem.hint})" if problem.hint else ""),
-        code=problem.code,
-    )
+def _problem(problem: Problem) -> PlaceDecision:
+    return PlaceDecision(status=Status.FAILED, detail=str(problem), code=problem.code, hint=problem.hint)
 
 
-def _nowhere(target: Target) -> Verdict:
-    return Verdict(
-        reading=None,
+def _nowhere(target: Target) -> PlaceDecision:
+    return PlaceDecision(
         status=Status.FAILED,
         detail=f"no place for {target.locator} was found at {target.destination}",
         code="no-place",
+        hint="check the name, and the path of the target; problems of files on the way are listed above",
     )
 
 
 def _outcome(decision: TargetDecision, landed: Landed | None) -> Outcome:
-    ends = [_end(verdict, landed) for verdict in decision.verdicts]
+    ends = [_end(place, landed) for place in decision.places]
     status = fold(end.status for end in ends)
     leading = next(end for end in ends if end.status is status)
     changes = tuple(change for end in ends for change in end.changes)
@@ -271,6 +273,7 @@ def _outcome(decision: TargetDecision, landed: Landed | None) -> Outcome:
         changes=changes,
         revision=revision,
         code=leading.code,
+        hint=leading.hint,
     )
 
 
@@ -279,26 +282,26 @@ class _End:
     status: Status
     detail: str
     code: str | None = None
+    hint: str = ""
     changes: tuple[Change, ...] = ()
     revision: str | None = None
 
 
-def _end(verdict: Verdict, landed: Landed | None) -> _End:
-    if verdict.update is None or landed is None or verdict.status is Status.FAILED:
-        return _End(status=verdict.status, detail=verdict.detail, code=verdict.code)
-    problem = landed.refused.get(verdict.update)
+def _end(place: PlaceDecision, landed: Landed | None) -> _End:
+    if place.update is None or landed is None or place.status is not Status.UPDATED:
+        return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint)
+    problem = landed.refused.get(place.update)
     if problem:
-        hint = f" ({problem.hint})" if problem.hint else ""
-        return _End(status=Status.FAILED, detail=f"{problem}{hint}", code=problem.code)
-    changes = landed.changes.get(verdict.update, ())
+        return _End(status=Status.FAILED, detail=str(problem), code=problem.code, hint=problem.hint)
+    changes = landed.changes.get(place.update, ())
     if not changes:
-        return _End(status=Status.UNCHANGED, detail=f"{verdict.update.image} stands there")
+        return _End(status=Status.UNCHANGED, detail=f"{place.update.image} stands there")
     if landed.is_dry:
-        return _End(status=Status.HELD, detail=f"would move {verdict.detail}", code="dry-run", changes=changes)
-    revision = landed.revisions.get(verdict.update)
+        return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes)
+    revision = landed.revisions.get(place.update)
     if revision is None:
-        return _End(status=Status.UNCHANGED, detail=landed.note or f"{verdict.update.image} stands there")
-    return _End(status=Status.UPDATED, detail=verdict.detail, changes=changes, revision=revision)
+        return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} stands there")
+    return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision)
 
 
 def _sentence(ends: Sequence[_End], status: Status) -> str:

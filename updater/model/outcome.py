@@ -39,7 +39,7 @@ _FOLD: Final = (
 class Outcome:
     """How one target of one subscription ended.
 
-    *code* says why it was held or failed, else None; *revision* is the commit that carries the changes.
+    *code* says why it was held or failed, else None; *hint* what to do about it, "" where nothing helps; *revision* is the commit that carries the changes.
     """
 
     key: str
@@ -50,6 +50,7 @@ class Outcome:
     revision: str | None = None
     link: str | None = None
     code: str | None = None
+    hint: str = ""
 
 
 def fold(statuses: Iterable[Status]) -> Status:

@@ -83,11 +83,15 @@ class Drafting:
         return self.after[path]
 
     def _assign(self, edit: Edit, updates: Sequence[Update]) -> None:
-        """Give each change and refusal to the update that asked for it: by its parts, else by its setter."""
+        """Give each change and refusal to the update that asked for it; what was refused of the whole file counts for the rest.
+
+        An update must not end as unchanged because nobody could say what became of it.
+        """
+        of_all = next((problem for problem in edit.refused if not any(_is_refused(update, problem) for update in updates)), None)
         for update in updates:
             mine = tuple(change for change in edit.changes if _concerns(update, change.where, change.setter))
             self.changes[update] = mine
-            refusal = next((problem for problem in edit.refused if _is_refused(update, problem, len(updates))), None)
+            refusal = next((problem for problem in edit.refused if _is_refused(update, problem)), of_all)
             if refusal and not mine:
                 self.refused[update] = refusal
 
@@ -106,6 +110,5 @@ def _concerns(update: Update, where: str, setter: str) -> bool:
     return setter == update.reading.setter and is_near
 
 
-def _is_refused(update: Update, problem: Problem, siblings: int) -> bool:
-    lines = {part.line for part in update.reading.parts} | {update.reading.line}
-    return siblings == 1 or problem.line in lines
+def _is_refused(update: Update, problem: Problem) -> bool:
+    return problem.line in {part.line for part in update.reading.parts} | {update.reading.line}
