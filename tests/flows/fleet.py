@@ -84,7 +84,9 @@ subscriptions:
         async with Process(self.state) as process:
             process.http = HttpClient(patience=Patience(attempts=2, first=0.0), observe=process.metrics.request)
             async with process.http:
-                yield await Generation.start(loaded, process, wrap=wrap)
+                generation = await Generation.start(loaded, process, wrap=wrap)
+                generation.take_over()
+                yield generation
 
     async def once(self, *, wrap=lambda writer: writer, is_dry: bool = False):
         """One pass as `updater once` makes it; gives the outcomes by key."""

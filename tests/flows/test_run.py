@@ -119,3 +119,28 @@ async def test_a_git_server_that_is_down_for_a_while_loses_nothing(daemon):
     daemon.made.server.fail("status", times=20, status=503)
     daemon.made.registry.push("o/app", "1.1.0")
     await until(lambda: "1.1.0" in daemon.made.file("apps/app.yaml"))
+
+
+async def test_no_subscription_at_all_is_fine(tmp_path):
+    async with fleet(tmp_path) as made, Daemon(made, free_port()) as running:
+        await until(lambda: running.get("/readyz"))
+        assert (await running.get("/readyz"))[0] == 200
+        assert len([line for line in running.lines if "generation" in line]) == 1
+
+
+async def test_a_reload_whose_signing_key_is_gone_keeps_the_old_generation(daemon):
+    daemon.made.extra = '  signing: {method: ssh, key: "file:/nowhere/key"}\n'
+    daemon.configure()
+    await daemon.says("configuration refused")
+    daemon.made.registry.push("o/app", "1.1.0")
+    await until(lambda: "1.1.0" in daemon.made.file("apps/app.yaml"))
+
+
+async def test_a_start_whose_signing_key_is_gone_ends_with_a_clear_error(tmp_path):
+    async with fleet(tmp_path) as made:
+        made.extra = '  signing: {method: ssh, key: "file:/nowhere/key"}\n'
+        async with Daemon(made, free_port()) as running:
+            assert await asyncio.wait_for(running.process.wait(), 20) == 2
+            await running.reader
+        assert running.lines[-2].startswith("error: ")
+        assert "Traceback" not in "".join(running.lines)

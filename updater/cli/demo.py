@@ -141,6 +141,7 @@ async def _tell(folder: Path, *, serve: bool) -> None:
                 return races[-1]
 
             generation = await Generation.start(loaded, process, wrap=race)
+            generation.take_over()
             stage = Stage(folder, registry, generation, races[-1])
             await _play(stage)
             _show_log(folder)

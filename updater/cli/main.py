@@ -106,10 +106,18 @@ def config_paths(ctx: click.Context) -> tuple[str, ...]:
     return paths
 
 
-@click.group(cls=LazyGroup, params=[_config_option(_USUAL_CONFIG)], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    params=[_config_option(_USUAL_CONFIG)],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="gitops-image-updater", prog_name="updater", message="%(prog)s %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Keep image references in Git at the newest version that a policy allows."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from updater.cli.main import FAILURE, config_paths
-from updater.cli.report import Pass, as_diff, as_json, as_text
+from updater.cli.report import Pass, as_diff, as_json, as_text, outcome_lines
+from updater.model.outcome import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +35,18 @@ def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, ex
     done = asyncio.run(one_pass(config_paths(ctx), only=only, is_dry=dry_run))
     text = as_json(done) if output == "json" else as_diff(done.edits) if output == "diff" else as_text(done)
     click.echo(text, nl=output != "diff")
+    if output == "diff":
+        _say_failures(done)
     if done.is_failed:
         return FAILURE
     return WRITTEN if exit_code and done.has_written else 0
+
+
+def _say_failures(done: Pass) -> None:
+    """Say on standard error what the diff cannot show."""
+    for outcome in done.outcomes:
+        if outcome.status is Status.FAILED:
+            click.echo("\n".join(outcome_lines(outcome, len(outcome.status.value))), err=True)
 
 
 async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> Pass:

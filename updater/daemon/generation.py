@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from updater.daemon.access import access_for, signer_for
 from updater.daemon.facts import Facts
-from updater.daemon.reporter import Reporter
 from updater.editors import make_editors
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, Parts, land
@@ -26,7 +25,7 @@ from updater.writeback.git import GitWriter, Pen
 from updater.writeback.message import commit_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
@@ -43,11 +42,12 @@ LONGEST_PAUSE: Final = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """Who does the work of a generation; *writer* is *git*, or what stands before it."""
+    """Who does the work of a generation; *writer* is *git*, or what stands before it, *access* how Git URLs are reached."""
 
     scans: Scans
     git: GitWriter
     writer: Writer
+    access: Callable[[str], Awaitable[Access]]
 
 
 class Generation:
@@ -57,7 +57,6 @@ class Generation:
         self.loaded = loaded
         self.crew = crew
         self._process = process
-        self._reporter = Reporter(process)
         self.schedule: Schedule | None = None
 
     @classmethod
@@ -71,8 +70,6 @@ class Generation:
         async def access(url: str) -> Access:
             return await access_for(url, settings, process.keychain)
 
-        process.access_for = access
-        process.ours |= {subscription.voice.email.lower() for subscription in subscriptions}
         registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=Facts(process))
         git = GitWriter(
             mirror=process.mirror,
@@ -81,7 +78,13 @@ class Generation:
             known=lambda: _marker_names(subscriptions),
             count=process.metrics.count,
         )
-        return cls(loaded, process, Crew(scans=Scans(registry, process.cache, subscriptions), git=git, writer=wrap(git)))
+        crew = Crew(scans=Scans(registry, process.cache, subscriptions), git=git, writer=wrap(git), access=access)
+        return cls(loaded, process, crew)
+
+    def take_over(self) -> None:
+        """Let the process reach Git as this generation says; call it when no other one works any more."""
+        self._process.access_for = self.crew.access
+        self._process.ours |= {subscription.voice.email.lower() for subscription in self.loaded.snapshot.subscriptions}
 
     @property
     def is_running(self) -> bool:
@@ -127,7 +130,7 @@ class Generation:
             error = UpdaterError("a bug in updater ended this landing; the log has its traceback", code="bug")
             landing = Landing(destination=destination, outcomes=failed(subscriptions, destination, error), choices={})
         if not is_dry:
-            await self._reporter.report(landing, time.monotonic() - started)
+            await self._process.reporter.report(landing, time.monotonic() - started)
         return landing
 
     async def history(self, subscriptions: Sequence[Subscription], limit: int) -> list[tuple[GitBranch, tuple[PastCommit, ...]]]:
@@ -154,7 +157,6 @@ class Generation:
 
     async def _pause(self, attempt: int) -> None:
         self._process.metrics.count("updater_replays_total")
-        self._process.metrics.count("updater_landings_total", "refused")
         await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311 - jitter, no secret
 
     def _plan(self) -> Plan:

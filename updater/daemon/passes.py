@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def opened(config: Sequence[str], *, quiet: bool = True) -> AsyncIterator[tuple[Generation, Loaded]]:
+async def opened(config: Sequence[str]) -> AsyncIterator[tuple[Generation, Loaded]]:
     """Load the configuration and open a process and a generation for it; raises `ConfigError`.
 
-    *quiet* logs warnings only, for people: a command says its results on standard output.
+    Only errors are logged: a command says its results on standard output.
     """
     loaded = load([Path(path) for path in config], os.environ)
-    log = loaded.settings.log
-    configure(level="error" if quiet else log.level, form="console" if quiet and sys.stderr.isatty() else log.format)
+    configure(level="error", form="console" if sys.stderr.isatty() else loaded.settings.log.format)
     async with process_for(loaded) as process:
-        yield await Generation.start(loaded, process), loaded
+        generation = await Generation.start(loaded, process)
+        generation.take_over()
+        yield generation, loaded
 
 
 def chosen(loaded: Loaded, key: str | None) -> tuple[Subscription, ...]:

@@ -13,6 +13,7 @@ import structlog
 from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
+from updater.daemon.reporter import Reporter
 from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
 from updater.reporting.metrics import Metrics
@@ -43,6 +44,7 @@ class Process:
         self.cache = Cache(state / "cache.db", say=self._cache_failed)
         self.access_for: Callable[[str], Awaitable[Access]] = _nobody
         self.ours: set[str] = set()
+        self.reporter = Reporter(self)
         self._mirrors: dict[str, Mirror] = {}
         self._stack = AsyncExitStack()
 

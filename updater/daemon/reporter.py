@@ -29,6 +29,8 @@ class Reporter:
         """Count a landing, log what is new in it, and remember its outcomes."""
         metrics = self._process.metrics
         metrics.outcomes(landing.outcomes, "git" if isinstance(landing.destination, GitBranch) else "argocd")
+        if landing.replays:
+            metrics.count("updater_landings_total", "refused", by=landing.replays)
         if landing.landed is not None:
             metrics.count("updater_landings_total", "pushed" if landing.landed.revisions else "unchanged")
             metrics.time("updater_landing_seconds", seconds=seconds)

@@ -13,7 +13,7 @@ from updater.daemon.process import Process, process_for
 from updater.errors import ConfigError
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
-from updater.sources.file import Loaded, Watched, load
+from updater.sources.file import Loaded, Watched, load, problems_of
 from updater.web.app import Probes, application, serve
 
 if TYPE_CHECKING:
@@ -24,78 +24,82 @@ LOOK_AT_FILES_EVERY: Final = 2.0
 
 
 class Service:
-    """One daemon. *config* are the files named on the command line."""
+    """One daemon. *config* are the files named on the command line, *first* the generation of what they said at the start."""
 
-    def __init__(self, config: Sequence[str], process: Process, loaded: Loaded) -> None:
+    def __init__(self, config: Sequence[str], process: Process, first: Generation) -> None:
         self._config = [Path(path) for path in config]
         self._process = process
-        self._loaded = loaded
-        self._generation: Generation | None = None
+        self._generation = first
         self._number = 0
         self._reload = asyncio.Event()
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
-        """Serve and work until SIGTERM or SIGINT; SIGHUP and changed files reload."""
+        """Serve and work until SIGTERM or SIGINT; SIGHUP and changed files reload. Raises `ConfigError` for the address."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ask_stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
-        listen = self._loaded.settings.listen.metrics
+        listen = self._generation.loaded.settings.listen.metrics
         runner = await serve(application(self._probes()), str(listen)) if listen else None
+        if runner:
+            self._process.log.info("listening", address=str(listen), paths="/metrics /healthz /readyz")
+        watcher = asyncio.create_task(self._watch_files())
         try:
-            async with asyncio.TaskGroup() as group:
-                watcher = group.create_task(self._watch_files())
-                await self._run_generations()
-                watcher.cancel()
+            while not self._stop.is_set():
+                await self._run_generation()
         finally:
+            watcher.cancel()
             if runner:
                 await runner.cleanup()
+        self._process.log.info("stopped")
 
     def _ask_stop(self) -> None:
         self._stop.set()
         self._reload.set()
 
-    async def _run_generations(self) -> None:
-        while not self._stop.is_set():
-            self._reload.clear()
-            generation = await self._swap()
-            async with asyncio.TaskGroup() as group:
-                running = group.create_task(generation.run())
-                await self._next(running)
-                generation.stop()
-                await self._drain(running)
-        self._process.log.info("stopped")
+    async def _run_generation(self) -> None:
+        """Run the generation in force until there is a next one or a stop, and drain it."""
+        generation = self._generation
+        self._announce(generation)
+        running = asyncio.create_task(generation.run())
+        try:
+            following = await self._next(running)
+        finally:
+            generation.stop()
+            await self._drain(running)
+        if running.done() and not running.cancelled():
+            running.result()  # a bug of the schedule ends the daemon, with its traceback
+        self._generation = following or generation
 
-    async def _next(self, running: asyncio.Task[None]) -> None:
-        """Wait for a good new configuration, a stop, or the end of the generation (a bug, raised by the group)."""
-        while not self._stop.is_set():
+    async def _next(self, running: asyncio.Task[None]) -> Generation | None:
+        """Wait for a good new configuration; None for a stop, or where the schedule ended by itself."""
+        while not self._stop.is_set() and not running.done():
             waiting = asyncio.create_task(self._reload.wait())
             await asyncio.wait({waiting, running}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
-            if running.done() or self._stop.is_set() or self._load_again():
-                return
             self._reload.clear()
+            if not self._stop.is_set() and not running.done() and (following := await self._load_again()):
+                return following
+        return None
 
-    def _load_again(self) -> bool:
-        """Read the files anew; an invalid one is said, and the old generation stays."""
+    async def _load_again(self) -> Generation | None:
+        """Read the files anew and put a generation together; an invalid one is said, and the old one works on."""
         try:
-            self._loaded = load(self._config, os.environ)
+            loaded = await asyncio.to_thread(load, self._config, os.environ)
+            following = await Generation.start(loaded, self._process)
         except ConfigError as error:
             self._process.metrics.count("updater_reloads_total", "refused")
-            for problem in error.problems:
+            for problem in problems_of(error):
                 self._process.log.warning("configuration refused", detail=str(problem), hint=problem.hint, code=problem.code)
-            if not error.problems:
-                self._process.log.warning("configuration refused", detail=error.message, hint=error.hint, code=error.code)
-            return False
+            return None
         self._process.metrics.count("updater_reloads_total", "ok")
-        return True
+        return following
 
-    async def _swap(self) -> Generation:
-        loaded, metrics = self._loaded, self._process.metrics
+    def _announce(self, generation: Generation) -> None:
+        loaded, metrics, log = generation.loaded, self._process.metrics, self._process.log
         configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
-        generation = await Generation.start(loaded, self._process)
-        self._generation = generation
+        generation.take_over()
         self._number += 1
         metrics.set("updater_generation", to=self._number)
         metrics.replace("updater_subscriptions", [(("file",), len(loaded.snapshot.subscriptions))])
@@ -104,9 +108,8 @@ class Service:
         for name in ("last_success", "pending_since"):
             metrics.keep(f"updater_subscription_{name}_timestamp_seconds", keys)
         for problem in loaded.snapshot.problems:
-            self._process.log.warning("problem", detail=str(problem), hint=problem.hint, code=problem.code)
-        self._process.log.info("generation", number=self._number, subscriptions=len(loaded.snapshot.subscriptions))
-        return generation
+            log.warning("problem", detail=str(problem), hint=problem.hint, code=problem.code)
+        log.info("generation", number=self._number, subscriptions=len(loaded.snapshot.subscriptions))
 
     async def _drain(self, running: asyncio.Task[None]) -> None:
         """Let landings that have begun finish; past the limit they are cut, and Git has either all of a push or nothing."""
@@ -116,11 +119,11 @@ class Service:
             running.cancel()
 
     async def _watch_files(self) -> None:
-        watched, loaded = Watched(self._loaded.settings.files), self._loaded
+        watched, generation = Watched(self._generation.loaded.settings.files), self._generation
         while True:
             await asyncio.sleep(LOOK_AT_FILES_EVERY)
-            if loaded is not self._loaded:
-                watched, loaded = Watched(self._loaded.settings.files), self._loaded
+            if generation is not self._generation:
+                watched, generation = Watched(self._generation.loaded.settings.files), self._generation
             if await asyncio.to_thread(watched.changed):
                 self._reload.set()
 
@@ -128,8 +131,7 @@ class Service:
         return Probes(
             render_metrics=self._process.metrics.render,
             content_type=CONTENT_TYPE,
-            is_alive=lambda: True,
-            waits_for=lambda: "" if self._generation and self._generation.is_running else "the schedule to start",
+            waits_for=lambda: "" if self._generation.is_running else "the schedule to start",
         )
 
 
@@ -138,7 +140,7 @@ async def serve_forever(config: Sequence[str]) -> None:
     loaded = load([Path(path) for path in config], os.environ)
     configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
     async with process_for(loaded) as process:
-        await Service(config, process, loaded).run()
+        await Service(config, process, await Generation.start(loaded, process)).run()
 
 
 def _by_code(loaded: Loaded) -> list[tuple[tuple[str, str], float]]:

@@ -94,7 +94,7 @@ async def land(destination: Destination, subscriptions: Sequence[Subscription], 
             # only a branch that moved is worth another look; a rule of the server says no again
             if attempt == ATTEMPTS or refused.code != PushRefused.default_code:
                 return Landing(
-                    destination=destination, outcomes=failed(concerned, destination, refused), choices=choices, replays=attempt
+                    destination=destination, outcomes=failed(concerned, destination, refused), choices=choices, replays=attempt - 1
                 )
             await parts.pause(attempt)
         except UpdaterError as error:

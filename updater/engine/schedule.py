@@ -92,6 +92,7 @@ class Schedule:
             async with asyncio.TaskGroup() as group:
                 for destination in self._plan.destinations:
                     group.create_task(self._work(destination))
+                await self._stopping.wait()  # a plan without destinations is fine, and runs too
         finally:
             self._scheduler.shutdown(wait=False)
 

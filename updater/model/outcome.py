@@ -39,7 +39,8 @@ _FOLD: Final = (
 class Outcome:
     """How one target of one subscription ended.
 
-    *code* says why it was held or failed, else None; *hint* what to do about it, "" where nothing helps; *revision* is the commit that carries the changes.
+    *code* says why it was held or failed, else None; *hint* what to do about it, "" where nothing helps. *revision* is
+    the commit that carries the changes.
     """
 
     key: str
