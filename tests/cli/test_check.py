@@ -52,7 +52,7 @@ def test_the_winner_stands_first_and_the_losers_in_a_table(tags_file, capsys):
         "updated: 1.1.0 is the highest version in the range ^1; 1.0.0 is written",
         "",
         "TAG         CODE           WHY",
-        "1.0.0       outranked      1.0.0 comes after 1.1.0",
+        "1.0.0       outranked      1.0.0 ranks below 1.1.0",
         "1.2.0-rc.1  prerelease     1.2.0-rc.1 is a pre-release, and the range ^1 names none",
         "2.0.0       range          2.0.0 is outside the range ^1",
         "latest      not-a-version  latest is not a version",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from updater.cli.embedded_registry import EmbeddedRegistry
     from updater.daemon.generation import Generation
     from updater.engine.landing import Landing, Writer
+    from updater.git.mirror import Mirror
     from updater.model.selection import Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Commit, Landed
@@ -75,8 +76,9 @@ class Racing:
 class Stage:
     """What the demo plays on: the registry, the fleet's Git repository, and everything opened for one configuration."""
 
-    def __init__(self, folder: Path, registry: EmbeddedRegistry, generation: Generation, racing: Racing) -> None:
+    def __init__(self, folder: Path, registry: EmbeddedRegistry, generation: Generation, racing: Racing, fleet: Mirror) -> None:
         self.folder = folder
+        self.fleet = fleet
         self.registry = registry
         self.generation = generation
         self.racing = racing
@@ -110,11 +112,10 @@ class Stage:
 
     async def content(self, path: str) -> bytes:
         """Read a file of the fleet as it is now."""
-        mirror = self.generation.mirror(str(self.folder / "fleet.git"))
-        head = (await mirror.look("main")).revision
+        head = (await self.fleet.look("main")).revision
         assert head is not None  # noqa: S101 - the fleet was committed
-        await mirror.fetch("main")
-        return mirror.tree(head).read(path)
+        await self.fleet.fetch("main")
+        return self.fleet.tree(head).read(path)
 
 
 async def _tell(folder: Path, *, serve: bool) -> None:
@@ -142,7 +143,7 @@ async def _tell(folder: Path, *, serve: bool) -> None:
 
             generation = await Generation.start(loaded, process, wrap=race)
             generation.take_over()
-            stage = Stage(folder, registry, generation, races[-1])
+            stage = Stage(folder, registry, generation, races[-1], process.mirror(str(folder / "fleet.git")))
             await _play(stage)
             _show_log(folder)
             if serve:
@@ -228,10 +229,18 @@ async def _serve(stage: Stage) -> None:
 
     configure(level="info", form="console")
     click.echo(f"\nthe daemon runs on {stage.folder}/updater.yaml; Ctrl-C ends it", err=True)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(stage.generation.run())
-        patch = 3
-        while True:
-            await asyncio.sleep(RELEASE_EVERY)
-            stage.push("shop", f"1.4.{patch}")
-            patch += 1
+    import signal
+
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    running = asyncio.create_task(stage.generation.run())
+    patch = 3
+    while not ended.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), RELEASE_EVERY)
+            break
+        stage.push("shop", f"1.4.{patch}")
+        patch += 1
+    stage.generation.stop()
+    await running

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from updater.engine.landing import Writer
     from updater.engine.schedule import Listed
     from updater.git.access import Access
-    from updater.git.mirror import Mirror
     from updater.model.outcome import Outcome
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
@@ -90,10 +89,6 @@ class Generation:
     def is_running(self) -> bool:
         """Whether the schedule runs."""
         return self.schedule is not None and self.schedule.is_running
-
-    def mirror(self, url: str) -> Mirror:
-        """Give the mirror of a Git URL."""
-        return self._process.mirror(url)
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Scan all images of *subscriptions*, then land all their destinations, side by side.

@@ -223,7 +223,7 @@ class Rejections(Mapping[str, Rejection]):
         if twin is not None:
             return Lost(Code.DUPLICATE, f"{tag} gives the same as {twin} once the filter has extracted")
         best = self._chosen or next((other for other, item in self._refused.items() if item.code == Code.DOWNGRADE), None)
-        return Lost(Code.OUTRANKED, f"{tag} comes after {best}")
+        return Lost(Code.OUTRANKED, f"{tag} ranks below {best}")
 
     def _twin(self, tag: str) -> str | None:
         """Find the better candidate that the policy sees as the same text."""

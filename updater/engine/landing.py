@@ -93,9 +93,8 @@ async def land(destination: Destination, subscriptions: Sequence[Subscription], 
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again
             if attempt == ATTEMPTS or refused.code != PushRefused.default_code:
-                return Landing(
-                    destination=destination, outcomes=failed(concerned, destination, refused), choices=choices, replays=attempt - 1
-                )
+                ends = failed(concerned, destination, refused)
+                return Landing(destination=destination, outcomes=ends, choices=choices, replays=attempt - 1)
             await parts.pause(attempt)
         except UpdaterError as error:
             return Landing(destination=destination, outcomes=failed(concerned, destination, error), choices=choices)
