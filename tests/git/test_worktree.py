@@ -10,6 +10,7 @@ from tests.git.conftest import ME, NOW
 from updater.errors import EditError, GitError, PushRefused
 from updater.git.access import Access
 from updater.git.checkout_config import find_access, find_upstream
+from updater.git.faults import FAULTS
 from updater.git.tree import CheckoutTree
 from updater.git.worktree import Checkout, Push, Wording
 from updater.model.credential import Credential
@@ -293,6 +294,11 @@ def test_a_place_without_checkout_is_told(git_program, tmp_path, repository):
         assert caught.value.code == "checkout"
 
 
+def test_no_hint_speaks_of_a_next_time_that_a_command_run_once_has_not():
+    said = [fault.hint for fault in FAULTS.values()]
+    assert [hint for hint in said if "tried again" in hint or "asked for again" in hint or "decided again" in hint] == []
+
+
 def configured(clone, *settings):
     for key, value in settings:
         git(clone, "config", "--add", key, value)
@@ -361,11 +367,14 @@ def test_where_a_push_goes_follows_gits_rules(clone):
     upstream = find_upstream(config, "work", None)
     assert (upstream.remote, upstream.url, upstream.branch) == ("other", "ssh://git@git.example.org/team/push.git", "trunk")
     assert find_upstream(config, "work", "elsewhere").branch == "elsewhere"
-    for branch in ("unknown", "none", None):
+    for branch, hint in {
+        "unknown": "name the branch to push to by --branch, or give it an upstream",
+        "none": "add a remote, or name one for the branch",
+        None: "name the branch to push to by --branch",
+    }.items():
         with pytest.raises(GitError) as caught:
             find_upstream(config, branch, None)
-        assert caught.value.code == "no-branch"
-        assert caught.value.hint
+        assert (caught.value.code, caught.value.hint) == ("no-branch", hint)
     config = configured(
         clone, ("remote.third.url", "short:a"), ("branch.third.remote", "third"), ("branch.third.merge", "refs/heads/b")
     )

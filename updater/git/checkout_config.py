@@ -49,8 +49,10 @@ def find_upstream(config: Any, head: str | None, branch: str | None) -> Upstream
     merge = _text(config, ("branch", head), "merge") if head else None
     target = branch or (merge or "").removeprefix("refs/heads/")
     if not target:
-        state = f"the branch {head} has no upstream" if head else "HEAD is detached"
-        raise fault("no-branch", state)
+        if head is None:
+            raise fault("no-branch", "HEAD is detached", hint="name the branch to push to by --branch")
+        hint = "name the branch to push to by --branch, or give it an upstream"
+        raise fault("no-branch", f"the branch {head} has no upstream", hint=hint)
     name = remote or "origin"
     url = _text(config, ("remote", name), "pushurl") or _text(config, ("remote", name), "url")
     if not url or name == ".":

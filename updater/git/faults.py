@@ -23,10 +23,10 @@ class Fault:
 
 FAULTS: Final[dict[str, Fault]] = {
     "git-url": Fault(GitError, "write https://host/path, http://host/path, ssh://user@host/path, user@host:path or a local path"),
-    "git-unreachable": Fault(GitUnavailable, "check the host name, the port, the network and the proxy; it is tried again"),
-    "git-timeout": Fault(GitUnavailable, "the server was too slow; it is tried again"),
-    "git-interrupted": Fault(GitUnavailable, "the connection broke in the middle of an answer; it is tried again"),
-    "git-unavailable": Fault(GitUnavailable, "the server has a problem of its own; it is tried again"),
+    "git-unreachable": Fault(GitUnavailable, "check the host name, the port, the network and the proxy"),
+    "git-timeout": Fault(GitUnavailable, "the server or the network was too slow: look at its load"),
+    "git-interrupted": Fault(GitUnavailable, "the connection broke in the middle of an answer: look at the network, the proxy and the server"),
+    "git-unavailable": Fault(GitUnavailable, "the server has a problem of its own: look at its state and its log"),
     "git-rate-limited": Fault(GitUnavailable, "the server asks for fewer requests: look less often, or use a web hook"),
     "git-denied": Fault(GitDenied, "check `credentials` of this repository: user name and token, and what the token may do"),
     "git-forbidden": Fault(
@@ -49,22 +49,22 @@ FAULTS: Final[dict[str, Fault]] = {
     "signing-key": Fault(
         GitError, "the signing key must be an Ed25519, ECDSA or RSA private key, with its passphrase if it has one"
     ),
-    "push-refused": Fault(PushRefused, "somebody pushed first; the branch is looked at and decided again"),
+    "push-refused": Fault(PushRefused, "somebody pushed first: what is to be written follows from the branch as it stands now"),
     "push-declined": Fault(PushRefused, "a rule of the server said no: see its message, branch protection and hooks"),
     "foreign-commits": Fault(
         PushRefused, "the push branch holds commits of somebody else: merge or delete the branch, or name another one"
     ),
     "push-unknown": Fault(
-        GitUnavailable, "whether the push arrived is not known; the next look tells, and nothing is written twice"
+        GitUnavailable, "whether the push arrived is not known: the branch tells, and nothing is written twice"
     ),
     "branch-missing": Fault(GitError, "create the branch on the server, or correct its name in the configuration"),
     "branch-name": Fault(GitError, "name a branch as git does: no spaces, no .., none of ~^:?*[ and no / at either end"),
-    "history-missing": Fault(GitUnavailable, "the server did not give the commits that were asked for; they are asked for again"),
+    "history-missing": Fault(GitUnavailable, "the server did not give the commits that were asked for: look at its state and its log"),
     "mirror-broken": Fault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch builds it anew"),
     "mirror-disk": Fault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),
     "hooks": Fault(GitError, "this local repository has hooks, and without the git program they would not run: install git"),
     "checkout": Fault(GitError, "run the command inside a Git checkout"),
-    "no-branch": Fault(GitError, "name the branch to push to by --branch, or give this one an upstream"),
+    "no-branch": Fault(GitError, "name the branch to push to by --branch, or give the checked-out one an upstream"),
     "work-tree": Fault(GitError, "the checkout cannot be written: check its rights and that no other git command runs"),
 }
 
