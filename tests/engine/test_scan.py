@@ -9,10 +9,11 @@ import pytest
 
 from tests.engine.making import subscription
 from updater.cache.cache import Cache
-from updater.engine.scan import Scans, listed_for
+from updater.engine.scan import Scans
 from updater.errors import ImageNotFound, RegistryUnavailable
 from updater.model.candidate import Description
 from updater.model.image import Digest, parse_platform
+from updater.model.listed import listed_for
 from updater.model.subscription import PolicySpec
 from updater.model.written import Written
 from updater.registry.listing import TagList

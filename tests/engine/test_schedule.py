@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from tests.engine.making import BRANCH
-from updater.engine.schedule import Listed, Plan, Schedule
+from updater.engine.schedule import Plan, Schedule
 from updater.model.image import parse_name
+from updater.model.listed import Listed
 
 FAST, SLOW = Listed(parse_name("r.test/fast"), None), Listed(parse_name("r.test/slow"), None)
 OTHER = replace(BRANCH, branch="other", push="other")

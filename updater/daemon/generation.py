@@ -15,9 +15,10 @@ from updater.daemon.facts import Facts
 from updater.editors import make_editors
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, Parts, land
-from updater.engine.scan import Scans, listed_for
+from updater.engine.scan import Scans
 from updater.engine.schedule import Plan, Schedule
 from updater.errors import UpdaterError
+from updater.model.listed import listed_for
 from updater.model.subscription import GitBranch
 from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
-    from updater.engine.schedule import Listed
     from updater.git.access import Access
+    from updater.model.listed import Listed
     from updater.model.outcome import Outcome
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from updater.daemon.process import Process
 from updater.engine.scan import Scans
-from updater.engine.schedule import Listed
 from updater.errors import ConfigError
+from updater.model.listed import Listed
 from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
 from updater.reporting.logs import configure

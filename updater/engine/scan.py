@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.engine.choose import Request, choose
-from updater.engine.schedule import Listed
 from updater.engine.standing import Standing
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.model.candidate import Fact
 from updater.model.image import is_tag, parse_digest
+from updater.model.listed import Listed, listed_for
 from updater.policies import build
 from updater.policies.filters import build_filter
 from updater.policies.ranking import Memory
@@ -143,11 +143,6 @@ def _followed(subscriptions: Iterable[Subscription]) -> dict[Listed, frozenset[s
         else:
             listing.add(listed_for(subscription))
     return {listed: frozenset(wanted) for listed, wanted in tags.items() if listed not in listing}
-
-
-def listed_for(subscription: Subscription) -> Listed:
-    """Say which scan serves a subscription."""
-    return Listed(subscription.image, subscription.credential)
 
 
 async def drive(steps: Generator[Ask, Candidate | None, _T], answer: Callable[[Ask], Awaitable[Candidate | None]]) -> _T:

@@ -15,26 +15,16 @@ from typing import TYPE_CHECKING, Final
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from updater.model.listed import Listed
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from updater.model.image import ImageName
-    from updater.model.subscription import CredentialRef, Destination
+    from updater.model.subscription import Destination
 
 COALESCE: Final = 0.5
 FIRST_SCANS: Final = 10.0
 JITTER: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What one scan asks for: an image name, seen with one credential."""
-
-    image: ImageName
-    credential: CredentialRef | None
-
-    def __str__(self) -> str:
-        return str(self.image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

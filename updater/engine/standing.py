@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
-    from updater.engine.schedule import Listed
     from updater.model.candidate import Ask, Description
     from updater.model.image import Digest, ImageName
+    from updater.model.listed import Listed
     from updater.model.subscription import CredentialRef
     from updater.registry.listing import TagList
 

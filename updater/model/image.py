@@ -179,15 +179,8 @@ def parse_platform(text: str) -> Platform:
 def normalise_platform(system: str, architecture: str, variant: str = "") -> Platform:
     """Fold the usual spellings of a platform into one (containerd's rules)."""
     architecture, variant = architecture.lower(), variant.lower()
-    folded = {
-        "x86_64": ("amd64", ""),
-        "x86-64": ("amd64", ""),
-        "aarch64": ("arm64", ""),
-        "armhf": ("arm", "v7"),
-        "armel": ("arm", "v6"),
-    }
-    if architecture in folded:
-        architecture, implied = folded[architecture]
+    if architecture in _FOLDED_ARCHITECTURES:
+        architecture, implied = _FOLDED_ARCHITECTURES[architecture]
         variant = variant or implied
     if (architecture, variant) in {("arm64", "v8"), ("arm64", "8"), ("amd64", "v1")}:
         variant = ""

@@ -1,0 +1,26 @@
+"""Knows what one scan asks for, and which scan serves a subscription."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from updater.model.image import ImageName
+    from updater.model.subscription import CredentialRef, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What one scan asks for: an image name, seen with one credential."""
+
+    image: ImageName
+    credential: CredentialRef | None
+
+    def __str__(self) -> str:
+        return str(self.image)
+
+
+def listed_for(subscription: Subscription) -> Listed:
+    """Say which scan serves a subscription: all of the same image name and credential share one."""
+    return Listed(subscription.image, subscription.credential)
