@@ -159,3 +159,37 @@ def test_an_error_of_the_destination_fails_every_target_on_it_and_no_other():
     item = subscription("app", "ghcr.io/o/app", target(), elsewhere)
     ends = failed((item,), BRANCH, RegistryUnavailable("down", hint=""))
     assert [end.target for end in ends] == [str(item.targets[0])]
+
+
+def test_two_targets_of_one_subscription_with_other_forms_on_one_scalar_are_refused():
+    item = subscription("app", "ghcr.io/o/app", target(form=Form.TAG), target(form=Form.DIGEST))
+    place = reading()
+    seen = replace(view(), readings={("app", 0): (place,), ("app", 1): (place,)})
+    ends = outcomes(decide(seen, (item,), {("app", place.written): chosen("2", SHA)}), None)
+    assert {end.code for end in ends} == {"conflict"}
+
+
+def test_two_targets_that_overlap_and_want_the_same_are_one():
+    item = subscription("app", "ghcr.io/o/app", target(), target())
+    place = reading()
+    seen = replace(view(), readings={("app", 0): (place,), ("app", 1): (place,)})
+    decisions = decide(seen, (item,), {("app", place.written): chosen("2")})
+    assert len({update for decision in decisions for update in decision.updates}) == 1
+    assert {str(update.image) for decision in decisions for update in decision.updates} == {"ghcr.io/o/app:2"}
+
+
+def test_one_scalar_under_two_key_paths_is_one_place():
+    one, two = subscription("one"), subscription("two")
+    first = reading(where="a.tag")
+    second = replace(reading(where="b.tag"), parts=(replace(reading(where="b.tag").parts[0], scalar="a.tag"),))
+    seen = replace(view(), readings={("one", 0): (first,), ("two", 0): (second,)})
+    choices = {("one", first.written): chosen("2"), ("two", second.written): chosen("3")}
+    assert {end.code for end in outcomes(decide(seen, (one, two), choices), None)} == {"conflict"}
+
+
+def test_two_subscriptions_that_would_add_one_entry_are_refused_both():
+    one, two = subscription("one"), subscription("two")
+    missing = replace(reading(), parts=(), is_missing=True, setter="web", where="images")
+    seen = replace(view(), readings={("one", 0): (missing,), ("two", 0): (missing,)})
+    choices = {(key, missing.written): chosen("2") for key in ("one", "two")}
+    assert {end.code for end in outcomes(decide(seen, (one, two), choices), None)} == {"conflict"}

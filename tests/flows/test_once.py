@@ -421,3 +421,21 @@ async def test_one_push_branch_over_two_bases_is_refused_before_anything_runs(tm
         made.add("web", "kustomize: {path: apps/web, name: web}", branch="release", push="auto")
         with pytest.raises(ConfigError, match="over release"):
             await made.once()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        pytest.param({"branch": "auto"}, "another one over main", id="chain"),
+        pytest.param({"url": "/"}, "one repository one way", id="spelling"),
+    ],
+)
+async def test_branches_that_would_undo_each_other_are_refused_before_anything_runs(tmp_path, other, words):
+    async with fleet(tmp_path) as made:
+        made.add("app", "marker: ns:app", push="auto")
+        url = made.url + other.get("url", "")
+        place = "kustomize: {path: apps/web, name: web}"
+        made.subscriptions.append(subscription("web", made.registry.host, url, place, branch=other.get("branch", "main")))
+        with pytest.raises(ConfigError) as caught:
+            await made.once()
+        assert words in f"{caught.value.message} {caught.value.hint}"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from updater.model.subscription import Subscription, Target
     from updater.model.written import Written
 
+    Claims = Mapping[tuple[str, str], set[tuple[str, str, str]]]
     Choices = Mapping[tuple[str, Written], Selection | UpdaterError]
 
 
@@ -62,7 +63,7 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
     in its way (a registry that did not answer).
     """
     decisions: list[TargetDecision] = []
-    claims = _claims(view)
+    claims = _claims(view, subscriptions)
     for subscription in subscriptions:
         for index, target in enumerate(subscription.targets):
             if target.destination != view.destination:
@@ -70,7 +71,7 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
             place = (subscription.key, index)
             pending = {(item.path, item.where): item for item in view.pending.get(place, ())}
             places = [
-                _conflict(reading, claims, subscription.key)
+                _conflict(reading, claims, (subscription.key, target.editor, target.form.value))
                 or _judge(subscription, target, reading, pending.get((reading.path, reading.where)), choices)
                 for reading in view.readings.get(place, ())
             ]
@@ -134,23 +135,36 @@ def failed(subscriptions: Iterable[Subscription], destination: object, error: Up
     )
 
 
-def _claims(view: View) -> dict[tuple[str, str], set[str]]:
-    """Say which subscriptions claim each scalar."""
-    claims: dict[tuple[str, str], set[str]] = {}
-    for (key, _), readings in view.readings.items():
+def _claims(view: View, subscriptions: Sequence[Subscription]) -> Claims:
+    """Say who claims each scalar: by subscription, editor and form, because two forms of one subscription differ too."""
+    targets = {
+        (item.key, index): (item.key, target.editor, target.form.value)
+        for item in subscriptions
+        for index, target in enumerate(item.targets)
+    }
+    claims: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
+    for place, readings in view.readings.items():
         for reading in readings:
-            for part in reading.parts:
-                claims.setdefault((reading.path, part.where), set()).add(key)
+            for scalar in _scalars(reading):
+                claims.setdefault((reading.path, scalar), set()).add(targets[place])
     return claims
 
 
-def _conflict(reading: Reading, claims: Mapping[tuple[str, str], set[str]], key: str) -> PlaceDecision | None:
-    """Refuse a place that two subscriptions would write in turn, for ever."""
-    others = sorted({owner for part in reading.parts for owner in claims[reading.path, part.where]} - {key})
+def _scalars(reading: Reading) -> tuple[str, ...]:
+    """Name what an edit of this place would change: its scalars, or the entry that it would add."""
+    if reading.is_missing:
+        return (f"+ {reading.where} {reading.setter}",)
+    return tuple(part.scalar or part.where for part in reading.parts)
+
+
+def _conflict(reading: Reading, claims: Claims, own: tuple[str, str, str]) -> PlaceDecision | None:
+    """Refuse a place that two would write in turn, for ever."""
+    others = sorted({claim for scalar in _scalars(reading) for claim in claims[reading.path, scalar]} - {own})
     if not others:
         return None
-    detail = f"{reading.path}:{reading.line} is also written by {', '.join(others)}; leave it to one of them"
-    return PlaceDecision(status=Status.FAILED, detail=detail, code="conflict")
+    named = ", ".join(dict.fromkeys(key if key != own[0] else f"its target for {editor}" for key, editor, _ in others))
+    detail = f"{reading.path}:{reading.line} is also written by {named}"
+    return PlaceDecision(status=Status.FAILED, detail=detail, code="conflict", hint="leave the place to one of them")
 
 
 def _judge(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from updater.policies.filters import NameFilter
 
 _T = TypeVar("_T")
-SCANS_AT_ONCE: Final = 256
+SCANS_AT_ONCE: Final = 64
 _DIGEST: Final = frozenset({Fact.DIGEST})
 
 

@@ -26,12 +26,16 @@ class PartKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One scalar of a place: its kind, 1-based line, the key path for people, and its text."""
+    """One scalar of a place: its kind, 1-based line, the key path for people, and its text.
+
+    *scalar* names the scalar itself: the same for every key path and alias that leads to it; "" where *where* does.
+    """
 
     kind: PartKind
     line: int
     where: str
     text: str
+    scalar: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

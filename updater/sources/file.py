@@ -61,22 +61,38 @@ def to_snapshot(settings: Settings) -> Snapshot:
 
 
 def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
-    """Refuse one push branch over two bases: each landing would make it anew from its own, and undo the other."""
+    """Refuse branches that would be made anew over each other, and one repository under two spellings.
+
+    A push branch is made anew from its base at each landing: with two bases, or as the base of another, it would undo
+    what the other wrote.
+    """
     bases: dict[tuple[str, str], str] = {}
-    for subscription in subscriptions:
-        for destination in dict.fromkeys(target.destination for target in subscription.targets):
-            if not isinstance(destination, GitBranch):
-                continue
-            base = bases.setdefault((destination.url, destination.push), destination.branch)
-            if base != destination.branch:
-                yield Problem(
-                    path=subscription.origin.name,
-                    line=subscription.origin.line,
-                    code="push-branch",
-                    message=f"{subscription.key} writes {destination.push} over {destination.branch}, another one over {base}",
-                    hint="give each base a push branch of its own",
-                    origin=subscription.key,
-                )
+    spelled: dict[str, str] = {}
+    pairs = [(item, target.destination) for item in subscriptions for target in item.targets]
+    branches = [(item, found) for item, found in dict.fromkeys(pairs) if isinstance(found, GitBranch)]
+    rebuilt = {(found.url, found.push) for _, found in branches if found.push != found.branch}
+    for item, found in branches:
+        base = bases.setdefault((found.url, found.push), found.branch)
+        spelling = spelled.setdefault(_repository(found.url), found.url)
+        if base != found.branch:
+            yield _crossed(item, f"{item.key} writes {found.push} over {found.branch}, another one over {base}")
+        elif (found.url, found.branch) in rebuilt:
+            yield _crossed(item, f"{item.key} reads {found.branch}, which is made anew as the push branch of another one")
+        if spelling != found.url:
+            message = f"{item.key} spells {found.url} where another one spells {spelling}"
+            yield _crossed(item, message, hint="spell one repository one way")
+
+
+def _crossed(item: Subscription, message: str, *, hint: str = "give each base a push branch of its own") -> Problem:
+    return Problem(path=item.origin.name, line=item.origin.line, code="push-branch", message=message, hint=hint, origin=item.key)
+
+
+def _repository(url: str) -> str:
+    """Fold the spellings of one repository: a slash or .git at the end, the case of the host, a user."""
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/") if separator else ("", "", url)
+    path = path.rstrip("/").removesuffix(".git")
+    return f"{scheme.lower()}{separator}{host.rpartition('@')[2].lower()}{slash}{path}" if separator else path
 
 
 def voice_of(settings: Settings) -> Voice:

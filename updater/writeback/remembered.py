@@ -1,12 +1,13 @@
 """Knows how readings are kept beside a mirror, so that a new process parses only blobs that were never seen.
 
-The file is a cache: another version, another rule or any damage, and it is empty. A wrong reading could write
+The file is a cache: another version, another rule or any damage (its sum is wrong), and it is empty. A wrong reading could write
 nothing, because an editor finds the place again and refuses what is not there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 Kept = tuple[str, Found]  # the id of a blob, and what it holds
 LARGEST: Final = 64 * 2**20
 
@@ -32,7 +33,10 @@ def read_remembered(path: Path, rule: str) -> dict[str, Kept]:
     try:
         if path.stat().st_size > LARGEST:
             return {}
-        content = orjson.loads(path.read_bytes())
+        total, _, body = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(body).hexdigest().encode() != total:
+            return {}
+        content = orjson.loads(body)
         if content["head"] != [FORMAT, __version__, rule]:
             return {}
         return {key: (blob, _found(row)) for key, (blob, row) in content["found"].items()}
@@ -42,7 +46,8 @@ def read_remembered(path: Path, rule: str) -> dict[str, Kept]:
 
 def write_remembered(path: Path, rule: str, found: Mapping[str, Kept]) -> None:
     """Write the whole file in one step; a disk that is full or read-only costs the next start a parse."""
-    content = orjson.dumps({"head": [FORMAT, __version__, rule], "found": dict(found)})
+    body = orjson.dumps({"head": [FORMAT, __version__, rule], "found": dict(found)})
+    content = hashlib.sha256(body).hexdigest().encode() + b"\n" + body
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         try:
