@@ -11,6 +11,7 @@ from updater.cli.main import run_cli
 
 MARK = '# {"$imagepolicy": "ns:p"}'
 IMAGE = "ghcr.io/o/app:1.2.3"
+NOTHING = "nothing to do: every place holds its value\n"
 
 
 @pytest.fixture
@@ -68,7 +69,8 @@ def test_the_text_names_each_change_on_stdout(tree, capfd):
 def test_a_second_run_writes_nothing_and_is_fine(tree, capfd):
     assert run(capfd, tree, "--marker", f"ns:p={IMAGE}", "--exit-code")[0] == 10
     before = (tree / "apps/web.yaml").stat().st_mtime_ns
-    assert run(capfd, tree, "--marker", f"ns:p={IMAGE}", "--exit-code") == (0, "", "")
+    assert run(capfd, tree, "--marker", f"ns:p={IMAGE}", "--exit-code") == (0, "", NOTHING)
+    assert run(capfd, tree, "--marker", f"ns:p={IMAGE}", "-o", "json")[2] == ""
     assert (tree / "apps/web.yaml").stat().st_mtime_ns == before
 
 

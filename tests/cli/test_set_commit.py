@@ -109,8 +109,8 @@ def test_a_push_without_a_goal_leaves_no_commit_behind(clone, git, capfd):
     before = git(clone, "rev-parse", "HEAD")
     code = run_cli(["set", str(clone), "--marker", "ns:p=x:2", "--commit", "--push"])
     assert code == 1
-    assert "--branch" in capfd.readouterr().err
-    assert git(clone, "rev-parse", "HEAD") == before
+    assert "hint: name the branch to push to by --branch\n" in capfd.readouterr().err
+    assert (git(clone, "rev-parse", "HEAD"), git(clone, "status", "--short")) == (before, "")
 
 
 def test_a_push_arrives(clone, git, capfd, tmp_path):
@@ -193,16 +193,16 @@ def test_values_that_somebody_pushed_first_are_no_change_of_ours(clone, other, g
     assert git(tmp_path / "origin.git", "log", "-1", "--format=%s", "main") == "the same by hand"
 
 
-def test_outside_of_a_checkout_the_edit_stands_and_the_error_says_why(tmp_path, capfd, monkeypatch):
+@pytest.mark.parametrize("arguments", [["--commit"], ["--commit", "--push", "--branch", "main"]])
+def test_outside_of_a_checkout_nothing_is_written(tmp_path, capfd, monkeypatch, arguments):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     folder = tmp_path / "plain"
     folder.mkdir()
     (folder / "a.yaml").write_text(f"image: x:1 {MARK}\n")
-    code, said, err = run(capfd, folder, "--marker", "ns:p=x:2", "--commit")
-    assert code == 1
-    assert said["commit"] is None
-    assert len(said["changes"]) == 1
+    code, said, err = run(capfd, folder, "--marker", "ns:p=x:2", *arguments)
+    assert (code, said) == (1, {"changes": [], "refused": [], "unmatched": [], "commit": None})
     assert "not inside a Git checkout" in err
+    assert (folder / "a.yaml").read_text() == f"image: x:1 {MARK}\n"
 
 
 @pytest.fixture

@@ -173,6 +173,37 @@ async def test_nothing_of_a_persons_is_overwritten_when_the_checkout_follows(clo
         assert (clone / path).read_bytes() == b"mine"
 
 
+async def test_commits_that_stand_unpushed_go_as_one_fast_forward(clone, checkout, server):
+    repository = BareRepository(server.root / "fleet.git")
+    write(clone, "apps/a.yaml", b"1\n")
+    await checkout.commit(["apps/a.yaml"], WORDING)
+    write(clone, "apps/deep/b.yaml", b"2\n")
+    revision = await checkout.commit(["apps/deep/b.yaml"], WORDING)
+    replay = {"apps/a.yaml": b"1\n"}
+    pushed = await checkout.push(revision, WORDING, push(lambda tree: replay, is_new=False))
+    assert (pushed.revision, pushed.is_current, repository.head()) == (revision, True, revision)
+    repository.git("fsck", "--strict")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_one_commit_of_an_earlier_run_is_made_again_and_more_are_kept(clone, checkout, server, count):
+    repository = BareRepository(server.root / "fleet.git", clock=1_800_000_000)
+    for number in range(count):
+        write(clone, "apps/a.yaml", b"%d\n" % number)
+        revision = await checkout.commit(["apps/a.yaml"], WORDING)
+    theirs = repository.commit({"apps/b.yaml": b"theirs\n"})
+    again = push(lambda tree: {"apps/a.yaml": b"%d\n" % (count - 1)}, is_new=False)
+    if count == 1:
+        pushed = await checkout.push(revision, WORDING, again)
+        assert repository.git("rev-parse", f"{pushed.revision}^").strip() == theirs
+        assert checkout.head == pushed.revision == repository.head()
+        return
+    with pytest.raises(PushRefused) as caught:
+        await checkout.push(revision, WORDING, again)
+    assert caught.value.code == "diverged"
+    assert (checkout.head, repository.head()) == (revision, theirs)
+
+
 async def test_what_somebody_else_did_already_needs_no_commit(clone, checkout, server):
     repository = BareRepository(server.root / "fleet.git", clock=1_800_000_000)
     write(clone, "apps/a.yaml", b"image: app:1.1\n")

@@ -15,7 +15,7 @@ from updater.model.image import parse_ref
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from updater.cli.set_commit import Landed, Order
+    from updater.cli.set_commit import Committing
     from updater.engine.checkout_edit import Folder, Keyed, Named, Wishes, Written
     from updater.model.image import ImageRef
 
@@ -51,18 +51,16 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
         hint = "name the file that it points to"
         raise ConfigError(f"{path} is a symlink, which is never followed", hint=hint, code="usage")
     folder = Folder(path)
+    committing = _committing(folder, wishes, options, settings) if options["is_commit"] else None
     written = edit_files(folder, wishes)
     commit = None
     if not options["is_diff"]:
         written = write_files(folder, written)
-        if options["is_commit"] and written.edits:
-            try:
-                landed = _commit(folder, wishes, written, _order(options, settings))
-            except UpdaterError:
-                _print(written, None, options)
-                raise
-            written, commit = landed.written, landed.revision
-    _print(written, commit, options)
+    if committing is not None:
+        written, commit = _land(committing, written, options)
+    _show(written, commit, options)
+    if options["output"] == "text" and written.is_whole and not written.edits:
+        click.echo("nothing to do: every place holds its value", err=True)
     if not written.is_whole:
         return 1
     return WRITTEN if options["is_exit_code"] and written.edits and not options["is_diff"] else 0
@@ -163,25 +161,38 @@ def _example(option: str) -> str:
     return f"for example {examples[option]}"
 
 
-def _order(options: dict[str, Any], settings: Any) -> Order:
-    from updater.cli.set_commit import Order
+def _committing(folder: Folder, wishes: Wishes, options: dict[str, Any], settings: Any) -> Committing:
+    """Check, before anything is written, that a commit and a push are possible at all."""
+    from updater.cli.set_commit import Committing, Order
+    from updater.engine.checkout_edit import Written
     from updater.git.building import Identity
     from updater.model.subscription import Voice
 
     who = settings.git.author if settings else Voice()
     author = Identity(name=who.name, email=who.email)
-    return Order(message=options["message"], author=author, is_push=options["is_push"], branch=options["branch"])
+    order = Order(message=options["message"], author=author, is_push=options["is_push"], branch=options["branch"])
+    try:
+        return Committing(folder, wishes, order)
+    except UpdaterError:
+        if options["output"] == "json":
+            click.echo(_as_json(Written(), None))
+        raise
 
 
-def _commit(folder: Folder, wishes: Wishes, written: Written, order: Order) -> Landed:
+def _land(committing: Committing, written: Written, options: dict[str, Any]) -> tuple[Written, str | None]:
     import asyncio
 
-    from updater.cli.set_commit import commit
+    try:
+        landed = asyncio.run(committing.land(written))
+    except UpdaterError:
+        _show(written, None, options)
+        if committing.is_standing:
+            click.echo("the commit stands here and was not pushed: run the same command again to push it", err=True)
+        raise
+    return landed.written, landed.revision
 
-    return asyncio.run(commit(folder, wishes, written, order))
 
-
-def _print(written: Written, commit: str | None, options: dict[str, Any]) -> None:
+def _show(written: Written, commit: str | None, options: dict[str, Any]) -> None:
     from updater.cli.report import as_diff
 
     if options["output"] == "json":

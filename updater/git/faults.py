@@ -25,7 +25,9 @@ FAULTS: Final[dict[str, Fault]] = {
     "git-url": Fault(GitError, "write https://host/path, http://host/path, ssh://user@host/path, user@host:path or a local path"),
     "git-unreachable": Fault(GitUnavailable, "check the host name, the port, the network and the proxy"),
     "git-timeout": Fault(GitUnavailable, "the server or the network was too slow: look at its load"),
-    "git-interrupted": Fault(GitUnavailable, "the connection broke in the middle of an answer: look at the network, the proxy and the server"),
+    "git-interrupted": Fault(
+        GitUnavailable, "the connection broke in the middle of an answer: look at the network, the proxy and the server"
+    ),
     "git-unavailable": Fault(GitUnavailable, "the server has a problem of its own: look at its state and its log"),
     "git-rate-limited": Fault(GitUnavailable, "the server asks for fewer requests: look less often, or use a web hook"),
     "git-denied": Fault(GitDenied, "check `credentials` of this repository: user name and token, and what the token may do"),
@@ -54,12 +56,15 @@ FAULTS: Final[dict[str, Fault]] = {
     "foreign-commits": Fault(
         PushRefused, "the push branch holds commits of somebody else: merge or delete the branch, or name another one"
     ),
+    "diverged": Fault(PushRefused, "rebase the commits of the checkout onto the branch, then run the same command again"),
     "push-unknown": Fault(
         GitUnavailable, "whether the push arrived is not known: the branch tells, and nothing is written twice"
     ),
     "branch-missing": Fault(GitError, "create the branch on the server, or correct its name in the configuration"),
     "branch-name": Fault(GitError, "name a branch as git does: no spaces, no .., none of ~^:?*[ and no / at either end"),
-    "history-missing": Fault(GitUnavailable, "the server did not give the commits that were asked for: look at its state and its log"),
+    "history-missing": Fault(
+        GitUnavailable, "the server did not give the commits that were asked for: look at its state and its log"
+    ),
     "mirror-broken": Fault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch builds it anew"),
     "mirror-disk": Fault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),
     "hooks": Fault(GitError, "this local repository has hooks, and without the git program they would not run: install git"),
