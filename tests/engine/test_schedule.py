@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from tests.engine.making import BRANCH
-from updater.engine.schedule import Plan, Schedule
+from updater.engine.schedule import Plan, Schedule, Waits
 from updater.model.image import parse_name
 from updater.model.listed import Listed
 
@@ -53,8 +54,8 @@ async def until(question):
 
 
 @asynccontextmanager
-async def running(made, work, **more):
-    schedule = Schedule(made, scan=work.scan, land=work.land, coalesce=0.0, **more)
+async def running(made, work, *, wall=time.time, **waits):
+    schedule = Schedule(made, scan=work.scan, land=work.land, waits=Waits(coalesce=0.0, **waits), wall=wall)
     task = asyncio.create_task(schedule.run())
     try:
         yield schedule
@@ -124,7 +125,7 @@ async def test_what_arrives_during_a_landing_lands_once_after_it():
 async def test_a_stop_lets_a_landing_that_has_begun_finish():
     work = Work()
     opened, work.gates[BRANCH] = gate()
-    schedule = Schedule(plan(), scan=work.scan, land=work.land, coalesce=0.0)
+    schedule = Schedule(plan(), scan=work.scan, land=work.land, waits=Waits(coalesce=0.0))
     task = asyncio.create_task(schedule.run())
     await until(lambda: (BRANCH, "begun") in work.landings)
     schedule.stop()
@@ -140,3 +141,15 @@ async def test_what_is_due_next_can_be_asked():
         await until(lambda: work.scans)
         assert schedule.next_due(FAST) is not None
         assert schedule.next_due(Listed(parse_name("r.test/other"), None)) is None
+
+
+async def test_a_clock_that_was_set_back_stops_no_work():
+    work, times = Work(), iter([1000.0, 1000.0, -2600.0])
+    last = [0.0]
+
+    def wall():
+        last[0] = next(times, last[0])
+        return last[0]
+
+    async with running(plan(), work, wall=wall, clock=0.02):
+        await until(lambda: work.scans.count(FAST) == 2)

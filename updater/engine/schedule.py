@@ -8,6 +8,8 @@ short coalescing delay.
 from __future__ import annotations
 
 import asyncio
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -22,9 +24,8 @@ if TYPE_CHECKING:
 
     from updater.model.subscription import Destination
 
-COALESCE: Final = 0.5
-FIRST_SCANS: Final = 10.0
 JITTER: Final = 0.1
+CLOCK_STEP: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +42,23 @@ class Plan:
     rebuilt: frozenset[Destination] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """How long, in seconds.
+
+    *coalesce*: a due destination waits for what else arrives; *first_scans*: after a start it waits for its slowest image;
+    *clock*: between two looks at the clock.
+    """
+
+    coalesce: float = 0.5
+    first_scans: float = 10.0
+    clock: float = 10.0
+
+
 class Schedule:
     """Runs a plan until told to stop; *scan* says whether what it found differs from before.
 
-    *coalesce* is how long a due destination waits for what else arrives, *first_scans* how long it waits after a start for
-    its slowest image, both in seconds.
+    *wall* gives seconds since 1970.
     """
 
     def __init__(
@@ -54,11 +67,11 @@ class Schedule:
         *,
         scan: Callable[[Listed], Awaitable[bool]],
         land: Callable[[Destination], Awaitable[None]],
-        coalesce: float = COALESCE,
-        first_scans: float = FIRST_SCANS,
+        waits: Waits | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._coalesce = coalesce
-        self._first_scans = first_scans
+        self._waits = waits or Waits()
+        self._wall = wall
         self._plan = plan
         self._scan = scan
         self._land = land
@@ -82,7 +95,8 @@ class Schedule:
             async with asyncio.TaskGroup() as group:
                 for destination in self._plan.destinations:
                     group.create_task(self._work(destination))
-                await self._stopping.wait()  # a plan without destinations is fine, and runs too
+                clock = mind_the_clock(self._scheduler, self._stopping, wall=self._wall, every=self._waits.clock)
+                await clock  # a plan without destinations is fine, and runs too
         finally:
             self._scheduler.shutdown(wait=False)
 
@@ -153,15 +167,30 @@ class Schedule:
             await self._due[destination].wait()
             if self._stopping.is_set():
                 return
-            await asyncio.sleep(self._coalesce)
+            await asyncio.sleep(self._waits.coalesce)
             self._due[destination].clear()
             await self._land(destination)
 
     async def _wait_for_first_scans(self, destination: Destination) -> None:
         """Land once for all images after a start, but let no slow registry hold up the others for long."""
-        limit = None if destination in self._plan.rebuilt else self._first_scans
+        limit = None if destination in self._plan.rebuilt else self._waits.first_scans
         try:
             async with asyncio.timeout(limit):
                 await self._scanned[destination].wait()
         except TimeoutError:
             return
+
+
+async def mind_the_clock(
+    scheduler: AsyncIOScheduler, stopping: asyncio.Event, *, wall: Callable[[], float], every: float
+) -> None:
+    """Run everything now after the clock was set back: the next times would lie in a far future. Ends with *stopping*."""
+    offset = wall() - time.monotonic()
+    while not stopping.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), every)
+        now = wall() - time.monotonic()
+        if now < offset - CLOCK_STEP:
+            for job in scheduler.get_jobs():
+                job.modify(next_run_time=datetime.now(UTC))
+        offset = now
