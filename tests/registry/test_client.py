@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import tracemalloc
 import zlib
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -167,13 +169,62 @@ class TestDigests:
         lab.registry.faults.append(_only_head(lambda: web.Response(status=status)))
         assert await lab.client().digest(lab.image, "1.0") == digest
 
-    @pytest.mark.parametrize("told", [{}, {"Docker-Content-Digest": "nonsense"}])
-    async def test_without_a_digest_in_the_header_the_body_is_hashed(self, lab, told):
+    async def test_without_a_digest_in_the_header_the_body_is_hashed(self, lab):
         digest = lab.registry.push("org/app", "1.0")
         body = lab.registry.shelf("org/app").manifests[str(digest)].body
-        lab.registry.faults.append(always("/manifests/", lambda _: web.Response(body=body, headers=told)))
+        lab.registry.faults.append(always("/manifests/", lambda _: web.Response(body=body)))
         assert await lab.client().digest(lab.image, "1.0") == digest
         assert [asked.method for asked in lab.registry.asked] == ["HEAD", "GET"]
+
+    @pytest.mark.parametrize("content_type", ["text/html", "application/json", "application/vnd.oci.image.manifest.v1+json"])
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"<html>log in</html>",
+            b'{"errors":[{"code":"UNAUTHORIZED"}]}',
+            b"[]",
+            b"null",
+            b"{}",
+            b'{"schemaVersion":2}',
+            b'{"config":{}}',
+        ],
+    )
+    async def test_what_is_no_manifest_is_never_taken_for_an_image(self, lab, body, content_type):
+        """A page, a list of errors or nothing has a sha256 too; committed, it would name an image that does not exist."""
+        lab.registry.faults.append(always("/manifests/", lambda _: web.Response(body=body, content_type=content_type)))
+        with pytest.raises(RegistryProtocolError) as refused:
+            await lab.client().digest(lab.image, "1.0")
+        assert refused.value.code in {"registry-not-json", "manifest-malformed", "manifest-kind"}
+        assert refused.value.hint
+
+    async def test_a_list_of_images_without_type_and_schema_is_no_index(self, lab):
+        lab.registry.faults.append(always("/manifests/", lambda _: web.json_response({"manifests": []})))
+        with pytest.raises(RegistryProtocolError) as refused:
+            await lab.client().digest(lab.image, "1.0")
+        assert refused.value.code == "manifest-malformed"
+
+    @pytest.mark.parametrize("media_type", ["application/vnd.oci.image.manifest.v1+json; charset=utf-8", "application/json"])
+    async def test_a_manifest_is_known_by_its_media_type_or_its_schema(self, lab, media_type):
+        digest = lab.registry.push("org/app", "1.0", platforms=PLATFORMS[:1])
+        body = lab.registry.shelf("org/app").manifests[str(digest)].body
+        lab.registry.faults.append(always("/manifests/", lambda _: web.Response(body=body, headers={"Content-Type": media_type})))
+        assert await lab.client().digest(lab.image, "1.0") == digest
+
+    @pytest.mark.parametrize("told", ["nonsense", "", "sha256:", "sha256:" + "a" * 63, "sha256:" + "A" * 64])
+    @pytest.mark.parametrize("method", ["HEAD", "GET"])
+    async def test_a_header_that_holds_no_digest_is_refused(self, lab, told, method):
+        digest = lab.registry.push("org/app", "1.0")
+        body = lab.registry.shelf("org/app").manifests[str(digest)].body
+
+        def answer(request):
+            headers = {"Docker-Content-Digest": told} if request.method == method else {}
+            return web.Response(body=body, headers=headers)
+
+        lab.registry.faults.append(always("/manifests/", answer))
+        with pytest.raises(RegistryProtocolError, match="Docker-Content-Digest") as refused:
+            await lab.client().digest(lab.image, "1.0")
+        assert (refused.value.code, bool(refused.value.hint)) == ("registry-protocol", True)
 
     async def test_a_body_that_does_not_match_its_header_is_refused(self, lab):
         digest = lab.registry.push("org/app", "1.0")
@@ -427,6 +478,84 @@ class TestBearer:
                 await lab.client(entry).tags(image)  # localhost is not the registry's own host, 127.0.0.1
             registry.faults[:] = [wants_bearer(lambda _: f'Bearer realm="{tokens.url}"', tokens.is_ours)]
             assert (await lab.client(entry).tags(image)).tags == ("1.0",)
+
+
+def _echoing(*secrets, status):
+    """A fault: the registry repeats what it was shown, and *secrets*, where people will read it."""
+
+    def answer(request):
+        said = " ".join((request.headers.get("Authorization", ""), *secrets))
+        return web.json_response({"errors": [{"code": secrets[0], "message": f"no:\r\n\x1b[31m {said}"}]}, status=status)
+
+    return always("/v2/", answer)
+
+
+class TestSecrets:
+    @pytest.mark.parametrize("status", [401, 403, 404, 418, 429])
+    @pytest.mark.parametrize("kind", ["tags", "description"])
+    async def test_what_basic_shows_is_never_repeated(self, lab, status, kind):
+        secret = "pa/ss+wörd " + "x" * 20
+        ref = lab.credential(f"user:{secret}")
+        encoded = base64.b64encode(f"user:{secret}".encode()).decode()
+        lab.registry.faults += [wants_basic("user", secret), _echoing(secret, encoded, quote(secret, safe=""), status=status)]
+        client, digest = lab.client(), Digest(algorithm="sha256", encoded="a" * 64)
+        with pytest.raises(RegistryError) as refused:
+            await (client.tags(lab.image, ref) if kind == "tags" else client.describe(lab.image, digest, ref))
+        _is_discreet(refused.value, secret[:5], encoded[:8], "pa%2F")
+
+    async def test_a_bearer_token_and_what_it_was_got_for_are_never_repeated(self, lab):
+        async with TokenServer() as tokens:
+            tokens.users["user"] = "password"
+            tokens.refresh_tokens.add("identity")
+            lab.registry.faults.append(wants_bearer(lambda _: f'Bearer realm="{tokens.url}"', tokens.is_ours))
+            lab.registry.faults.append(_echoing("identity", "password", status=403))
+            auths = {lab.registry.host: {"username": "user", "password": "password", "identitytoken": "identity"}}
+            with pytest.raises(RegistryDenied) as refused:
+                await lab.client().tags(lab.image, lab.credential(json.dumps({"auths": auths})))
+            assert tokens.issued
+            _is_discreet(refused.value, "identity", "password", *tokens.issued)
+
+    async def test_a_registry_token_is_never_repeated(self, lab):
+        lab.registry.faults.append(wants_bearer(lambda _: 'Bearer realm="https://x/"', lambda token: token == "regtoken"))
+        lab.registry.faults.append(_echoing("regtoken", status=403))
+        auths = {lab.registry.host: {"registrytoken": "regtoken"}}
+        with pytest.raises(RegistryDenied) as refused:
+            await lab.client().tags(lab.image, lab.credential(json.dumps({"auths": auths})))
+        _is_discreet(refused.value, "regtoken")
+
+    async def test_a_token_server_that_repeats_the_password_is_not_quoted(self, lab):
+        async with TokenServer() as tokens:
+            said = {"errors": [{"code": "password", "message": base64.b64encode(b"user:password").decode()}]}
+            tokens.answers.append(web.json_response(said, status=404))
+            lab.registry.faults.append(wants_bearer(lambda _: f'Bearer realm="{tokens.url}"', tokens.is_ours))
+            with pytest.raises(RegistryError) as refused:
+                await lab.client().tags(lab.image, lab.credential("user:password"))
+            _is_discreet(refused.value, "password", "dXNlcj")
+
+    async def test_a_secret_on_the_way_of_a_redirect_or_as_a_kind_of_manifest_is_masked(self, lab):
+        ref = lab.credential("user:password")
+        lab.registry.faults.append(wants_basic("user", "password"))
+        away = {"Location": "http://10.0.0.1/password"}
+        lab.registry.faults.append(always("/tags/", lambda _: web.Response(status=307, headers=away)))
+        kind = {"schemaVersion": 2, "mediaType": "password\n"}
+        lab.registry.faults.append(always("/manifests/", lambda _: web.json_response(kind)))
+        client = lab.client()
+        for question in (client.tags(lab.image, ref), client.digest(lab.image, "1.0", ref)):
+            with pytest.raises(RegistryProtocolError) as refused:
+                await question
+            _is_discreet(refused.value, "password")
+
+    async def test_a_scheme_that_is_the_password_is_masked(self, lab):
+        lab.registry.faults.append(always("/v2/", lambda _: web.Response(status=401, headers={"WWW-Authenticate": "PassWord"})))
+        with pytest.raises(RegistryProtocolError) as refused:
+            await lab.client().tags(lab.image, lab.credential("user:PassWord"))
+        _is_discreet(refused.value, "password", "PassWord")
+
+
+def _is_discreet(error, *secrets):
+    assert "•••" in error.message
+    assert error.message.isprintable()
+    assert not [secret for secret in secrets if secret in f"{error} {error.hint} {error!r}"]
 
 
 class TestTrouble:

@@ -13,8 +13,10 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit, urlunsplit
 
 from updater.http.exchange import HttpFailure, Trouble
+from updater.http.telling import told
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_LONGEST_SHOWN: Final = 2048
 _HARMLESS_QUERY: Final = frozenset({"n", "last", "service", "scope", "client_id", "artifactType"})
 
 
@@ -40,7 +42,7 @@ def shown(url: str) -> str:
         return "an unreadable URL"
     host = parts.netloc.rpartition("@")[2]
     query = parts.query if names <= _HARMLESS_QUERY else "…"
-    return urlunsplit((parts.scheme, host, parts.path, query, ""))
+    return told(urlunsplit((parts.scheme, host, parts.path, query, "")), most=_LONGEST_SHOWN)
 
 
 def split(url: str) -> SplitResult:

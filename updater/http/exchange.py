@@ -100,12 +100,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back: status, decoded body, and the URL that answered after redirects."""
+    """What came back: status, decoded body, and the URL that answered after redirects.
+
+    *secrets* is what the other side was shown to get it. It may say so again: none of it is ever repeated.
+    """
 
     status: int
     url: str
     body: bytes
     fields: CIMultiDictProxy[str]
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def header(self, name: str) -> str | None:
         """Give the first value of a header, None where it is absent."""

@@ -16,6 +16,7 @@ from yarl import URL
 from updater.http.address import is_spared, origin_of, shown
 from updater.http.exchange import Answer, Connection, HttpFailure, Trouble
 from updater.http.lines import Lines, LineTooLong
+from updater.http.telling import told
 from updater.http.tls import private_context
 
 if TYPE_CHECKING:
@@ -287,4 +288,4 @@ def _failure(url: str, error: BaseException) -> HttpFailure:
 def _reason(error: BaseException) -> str:
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     text = getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or str(inner)
-    return str(text).splitlines()[0][:200] if text else type(error).__name__
+    return told(str(text).splitlines()[0], most=200) if text else type(error).__name__

@@ -14,6 +14,7 @@ from updater.errors import (
     RegistryUnavailable,
 )
 from updater.http.exchange import Trouble
+from updater.http.telling import masked, told
 
 if TYPE_CHECKING:
     from updater.errors import RegistryError, UpdaterError
@@ -48,9 +49,9 @@ def refusal(answer: Answer, what: str, *, retry_after: float | None = None) -> R
     return RegistryProtocolError(f"{what}: an answer we cannot use ({said})", hint=hint)
 
 
-def unreachable(failure: HttpFailure, what: str) -> UpdaterError:
-    """Give the error for an exchange that gave no answer."""
-    message = f"{what}: {failure.message}"
+def unreachable(failure: HttpFailure, what: str, *, secrets: tuple[str, ...] = ()) -> UpdaterError:
+    """Give the error for an exchange that gave no answer; none of *secrets* is repeated."""
+    message = f"{what}: {masked(failure.message, secrets)}"
     if failure.trouble is Trouble.SETTINGS:
         return ConfigError(message, hint=failure.hint, code="registry-tls-files")
     if failure.trouble is Trouble.PAUSED:
@@ -63,11 +64,10 @@ def unreachable(failure: HttpFailure, what: str) -> UpdaterError:
 
 
 def _said(answer: Answer) -> str:
-    """Give status and the first error that the body names, on one line of bounded length."""
+    """Give status and the first error that the body names, on one line of bounded length, without what we showed."""
     try:
         first = json.loads(answer.body)["errors"][0]
         text = f"{first['code']} {first.get('message') or ''}"
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         text = ""
-    shown = "".join(char if char.isprintable() else " " for char in text)[:160].strip()
-    return f"{answer.status} {shown}".strip()
+    return f"{answer.status} {told(text, most=160, secrets=answer.secrets)}".strip()

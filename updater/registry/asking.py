@@ -14,7 +14,7 @@ from updater.errors import RegistryDenied
 from updater.http.address import origin_of
 from updater.http.exchange import Connection, HttpFailure, Pace, Request
 from updater.registry.answers import refusal, unreachable
-from updater.registry.auth import MOST_TOKEN_BYTES, Asker, handshake, read_challenges
+from updater.registry.auth import MOST_TOKEN_BYTES, Asker, handshake, read_challenges, secrets_of
 from updater.registry.manifest import ACCEPT, MOST_BYTES
 from updater.registry.tokens import GrantKey, Grants
 
@@ -128,16 +128,16 @@ class Asking:
         """Ask as one; a refusal is answered once, with what its challenge wants."""
         key = GrantKey(place.endpoint, credential)
         authorization = await self._grants.current(key)
-        answer = await self._send(place, question, authorization)
+        answer = await self._send(place, question, authorization, credential)
         if answer.status != 401:
             return answer
         challenges = read_challenges(answer.headers("WWW-Authenticate"))
         if not challenges:
             return answer
         authorization = await self._grants.answer(key, challenges, refused=authorization)
-        return await self._send(place, question, authorization)
+        return await self._send(place, question, authorization, credential)
 
-    async def _send(self, place: Place, question: Question, authorization: str | None) -> Answer:
+    async def _send(self, place: Place, question: Question, authorization: str | None, credential: Credential | None) -> Answer:
         request = Request(
             url=question.url,
             method=question.method,
@@ -147,15 +147,18 @@ class Asking:
             lane=place.endpoint.path,
             limit=question.limit,
         )
+        secrets = secrets_of(credential, authorization)
         try:
-            return await self._http.send(request)
+            answer = await self._http.send(request)
         except HttpFailure as failure:
-            raise unreachable(failure, str(place.image)) from failure
+            raise unreachable(failure, str(place.image), secrets=secrets) from failure
+        return replace(answer, secrets=secrets) if secrets else answer
 
     async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
         """Drive a handshake over the network."""
         endpoint = key.endpoint
         asker = Asker(registry_url=endpoint.url, path=endpoint.path, insecure=endpoint.entry.insecure)
+        secrets = secrets_of(key.credential)
         steps = handshake(challenges, asker, key.credential, now=self.now())
         try:
             wanted = next(steps)
@@ -173,12 +176,12 @@ class Asking:
                     lane=endpoint.path,
                     limit=MOST_TOKEN_BYTES,
                 )
-                wanted = steps.send(await self._http.send(request))
+                wanted = steps.send(replace(await self._http.send(request), secrets=secrets))
         except StopIteration as end:
             grant: Grant = end.value
             return grant
         except HttpFailure as failure:
-            raise unreachable(failure, f"{endpoint.path}: no token") from failure
+            raise unreachable(failure, f"{endpoint.path}: no token", secrets=secrets) from failure
 
 
 def connection_of(entry: RegistryEntry) -> Connection:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from updater.errors import RegistryDenied, RegistryError, RegistryProtocolError
 from updater.http.address import resolve, shown
+from updater.http.telling import masked, told
 from updater.registry.answers import refusal
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def handshake(
 
 def _basic(challenges: tuple[Challenge, ...], credential: Credential | None) -> Grant:
     if not any(item.scheme == "basic" for item in challenges):
-        offered = ", ".join(item.scheme[:20] for item in challenges) or "nothing"
+        offered = ", ".join(told(item.scheme, most=20, secrets=secrets_of(credential)) for item in challenges) or "nothing"
         raise RegistryProtocolError(
             f"the registry wants authentication by {offered}, which we do not speak",
             hint="Basic and Bearer are spoken; check that the URL is the registry's",
@@ -132,6 +133,16 @@ def _basic(challenges: tuple[Challenge, ...], credential: Credential | None) -> 
     if credential is None or not (credential.username or credential.identity_token):
         raise RegistryDenied("the registry wants user and password", hint="set credentials for this registry or image")
     return Grant(authorization=_basic_header(credential))
+
+
+def secrets_of(credential: Credential | None, authorization: str | None = None) -> tuple[str, ...]:
+    """Give every text that must not be repeated of what is shown as *credential* or sent as *authorization*."""
+    texts = [authorization.partition(" ")[2]] if authorization else []
+    if credential:
+        plain = (credential.password, credential.identity_token, credential.registry_token)
+        texts += [form for text in plain if text for form in (text, quote(text, safe=""))]
+        texts += [_basic_header(credential).partition(" ")[2]] if any(plain[:2]) else []
+    return tuple(dict.fromkeys(texts))
 
 
 def _basic_header(credential: Credential) -> str:
@@ -169,12 +180,13 @@ def _refresh_request(realm: str, service: str, scopes: list[str], identity_token
 
 
 def _grant(answer: Answer, realm: str, now: datetime) -> Grant:
+    server = f"the token server {masked(shown(realm), answer.secrets)}"
     if answer.status != 200:
-        raise _refused(answer, realm)
-    document = _document(answer.body, realm)
+        raise _refused(answer, server)
+    document = _document(answer.body, server)
     token = document.get("token") or document.get("access_token")
     if not isinstance(token, str):
-        raise _malformed(realm, "it holds no token")
+        raise _malformed(server, "it holds no token")
     refresh = document.get("refresh_token")
     return Grant(
         authorization=f"Bearer {_sendable(token)}",
@@ -183,22 +195,22 @@ def _grant(answer: Answer, realm: str, now: datetime) -> Grant:
     )
 
 
-def _refused(answer: Answer, realm: str) -> RegistryError:
+def _refused(answer: Answer, server: str) -> RegistryError:
     if answer.status in {400, 401, 403}:
         return RegistryDenied(
-            f"the token server {shown(realm)} refused us with status {answer.status}",
+            f"{server} refused us with status {answer.status}",
             hint="check user and password; for a public image, remove the credentials that no longer hold",
         )
-    return refusal(answer, f"the token server {shown(realm)}")
+    return refusal(answer, server)
 
 
-def _document(body: bytes, realm: str) -> dict[str, Any]:
+def _document(body: bytes, server: str) -> dict[str, Any]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
-        raise _malformed(realm, "it is not JSON") from None
+        raise _malformed(server, "it is not JSON") from None
     if not isinstance(document, dict):
-        raise _malformed(realm, "it is no JSON object")
+        raise _malformed(server, "it is no JSON object")
     return document
 
 
@@ -226,7 +238,7 @@ def _sendable(token: str) -> str:
     return token
 
 
-def _malformed(realm: str, reason: str) -> RegistryProtocolError:
+def _malformed(server: str, reason: str) -> RegistryProtocolError:
     return RegistryProtocolError(
-        f"the token server {shown(realm)} answered with no token: {reason}", hint="check the token server", code="registry-token"
+        f"{server} answered with no token: {reason}", hint="check the token server", code="registry-token"
     )

@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.errors import ImageSyntaxError
+from updater.errors import ImageSyntaxError, RegistryProtocolError
 from updater.http.flights import Flights
 from updater.model.image import Digest, is_tag, parse_digest
 from updater.registry.asking import Asking, Place, Question
 from updater.registry.config import RegistryTable
 from updater.registry.listing import Caps, TagList, walking
-from updater.registry.manifest import MOST_BYTES, Document, Wanted, check_digest, describing
+from updater.registry.manifest import MOST_BYTES, Document, Wanted, check_digest, describing, prove_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,16 +116,17 @@ class RegistryClient:
         """HEAD first: it does not count as a pull. GET where HEAD is unknown, says no digest or gives no reason."""
         what, url = f"{place.image}:{tag}", place.url("manifests", tag)
         answer = await self._asking.ask(place, Question(url=url, method="HEAD"))
-        if answer.status == 200 and (told := _told_digest(answer)):
+        if answer.status == 200 and (told := _told_digest(answer, what)):
             return told
         if answer.status != 200 and answer.status not in _MAYBE_NO_HEAD:
             raise self._asking.refusal(answer, what)
         answer = await self._asking.ask(place, Question(url=url))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
-        if told := _told_digest(answer):
+        if told := _told_digest(answer, what):
             check_digest(answer.body, told, what=what)
             return told
+        prove_manifest(_document_of(answer), what=what)
         return Digest(algorithm="sha256", encoded=hashlib.sha256(answer.body).hexdigest())
 
     async def _describe(self, place: Place, digest: Digest) -> Description:
@@ -157,12 +158,20 @@ class RegistryClient:
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
         check_digest(answer.body, wanted.digest, what=what)
-        return Document(answer.body, answer.header("Content-Type") or "")
+        return _document_of(answer)
 
 
-def _told_digest(answer: Answer) -> Digest | None:
-    """Give the digest that the answer's header names; None where there is none to go by."""
-    try:
-        return parse_digest(answer.header("Docker-Content-Digest") or "")
-    except ImageSyntaxError:
+def _document_of(answer: Answer) -> Document:
+    return Document(answer.body, answer.header("Content-Type") or "", answer.secrets)
+
+
+def _told_digest(answer: Answer, what: str) -> Digest | None:
+    """Give the digest that the answer's header names, None where it has no such header; raises `RegistryProtocolError`."""
+    text = answer.header("Docker-Content-Digest")
+    if text is None:
         return None
+    try:
+        return parse_digest(text)
+    except ImageSyntaxError:
+        hint = "a registry or proxy that cannot say a digest is not trusted with the choice of an image: look what answers there"
+        raise RegistryProtocolError(f"{what}: the header Docker-Content-Digest holds no digest", hint=hint) from None

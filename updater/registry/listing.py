@@ -86,7 +86,7 @@ class _Harvest:
         """Take a page; give how many tags it listed, and whether one of them was new."""
         self._pages += 1
         self._bytes += len(answer.body)
-        page = decode_object(answer.body, what=self._what, media_type=answer.header("Content-Type") or "")
+        page = decode_object(answer.body, what=self._what, media_type=answer.header("Content-Type") or "", secrets=answer.secrets)
         listed = page.get("tags")
         if listed is not None and not isinstance(listed, list):
             raise _endless(self._what, "its tags are no list")

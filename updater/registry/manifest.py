@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater.errors import ImageSyntaxError, RegistryProtocolError
+from updater.http.telling import told
 from updater.model.candidate import Description
 from updater.model.image import Digest, Platform, normalise_platform, parse_digest
 
@@ -39,6 +40,7 @@ _MANIFESTS: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 _CONFIGS: Final = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 _GENERIC: Final = frozenset({"", "application/json", "application/octet-stream", "text/plain"})
 _SCHEMA_ONE: Final = "application/vnd.docker.distribution.manifest.v1+"
+_SCHEMA_TWO: Final = 2
 _DEEPEST: Final = 3
 _MOST_ENTRIES: Final = 512
 _MOST_EXTRA_DOCUMENTS: Final = 16
@@ -66,10 +68,19 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The bytes of a document, already proved by their digest, and the Content-Type they came with."""
+    """The bytes of a document, already proved by their digest, and the Content-Type they came with.
+
+    *secrets* is what the registry was shown to get it, which no error repeats.
+    """
 
     body: bytes = field(repr=False)
     media_type: str = ""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def shown_type(self) -> str:
+        """Give the media type that it came with, as it may be repeated."""
+        return told(self.media_type.partition(";")[0], most=80, secrets=self.secrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +125,12 @@ def check_digest(body: bytes, expected: Digest, *, what: str) -> None:
         )
 
 
-def decode_object(body: bytes, *, what: str, media_type: str = "") -> dict[str, Any]:
+def decode_object(body: bytes, *, what: str, media_type: str = "", secrets: tuple[str, ...] = ()) -> dict[str, Any]:
     """Read a JSON object; raises `RegistryProtocolError`. Depth is bounded by the parser (1,024), size before it."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        kind = f" but {media_type.partition(';')[0][:60]}" if media_type else ""
+        kind = f" but {told(media_type.partition(';')[0], most=60, secrets=secrets)}" if media_type else ""
         hint = "check that the URL is a registry's: a login page or a proxy's error page is no answer"
         raise RegistryProtocolError(f"{what}: the answer is not JSON{kind}", hint=hint, code="registry-not-json") from None
     if not isinstance(document, dict):
@@ -129,8 +140,8 @@ def decode_object(body: bytes, *, what: str, media_type: str = "") -> dict[str, 
 
 def read_manifest(document: Document, *, what: str = "a manifest") -> Index | Image:
     """Read a manifest or index by its media type; raises `RegistryProtocolError`."""
-    content = decode_object(document.body, what=what, media_type=document.media_type)
-    is_index = _is_index(content, document.media_type.partition(";")[0].strip().lower(), what)
+    content = decode_object(document.body, what=what, media_type=document.media_type, secrets=document.secrets)
+    is_index = _is_index(content, document, what)
     annotations = _texts(content.get("annotations"))
     if not is_index:
         config = content.get("config")
@@ -139,6 +150,19 @@ def read_manifest(document: Document, *, what: str = "a manifest") -> Index | Im
     if not isinstance(listed, list) or len(listed) > _MOST_ENTRIES:
         raise _malformed(what, f"its manifests are no list of at most {_MOST_ENTRIES}")
     return Index(entries=tuple(_entry(item, what) for item in listed if _is_image(item)), annotations=annotations)
+
+
+def prove_manifest(document: Document, *, what: str) -> None:
+    """Prove that a document which no digest came with is a manifest or index; raises `RegistryProtocolError`.
+
+    It calls itself one by its media type, or has the specification's schemaVersion: pages of proxies and lists of
+    errors are JSON too, and would have a digest as good as any.
+    """
+    read_manifest(document, what=what)
+    content = decode_object(document.body, what=what)
+    kinds = {_plain_type(document.media_type), content.get("mediaType")}
+    if content.get("schemaVersion") != _SCHEMA_TWO and not kinds & (_INDEXES | _MANIFESTS):
+        raise _malformed(what, "it has neither a media type nor schemaVersion 2")
 
 
 def read_platform(config: Mapping[str, Any]) -> Platform | None:
@@ -233,15 +257,22 @@ def _images_below(top: Index) -> Generator[Wanted, Document, list[Entry]]:
     return found
 
 
-def _is_index(content: dict[str, Any], declared: str, what: str) -> bool:
+def _plain_type(header: str) -> str:
+    """Give the media type of a Content-Type, without parameters."""
+    return header.partition(";")[0].strip().lower()
+
+
+def _is_index(content: dict[str, Any], document: Document, what: str) -> bool:
     """Decide what a document is; raises where its parts contradict each other (CVE-2021-41190)."""
     inner = content.get("mediaType")
     if inner is not None and not isinstance(inner, str):
         raise _malformed(what, "its mediaType is no text")
+    declared = _plain_type(document.media_type)
     if declared in _GENERIC:
         declared = ""
     if declared and inner and declared != inner:
-        raise _malformed(what, f"it is sent as {declared[:80]} and calls itself {inner[:80]}")
+        called = told(inner, most=80, secrets=document.secrets)
+        raise _malformed(what, f"it is sent as {document.shown_type} and calls itself {called}")
     kind = declared or inner or ""
     if kind.startswith(_SCHEMA_ONE) or (not kind and content.get("schemaVersion") == 1):
         hint = "it is the format of before 2017: push the image again with a current tool"
@@ -250,8 +281,9 @@ def _is_index(content: dict[str, Any], declared: str, what: str) -> bool:
     if has_images and has_config:
         raise _malformed(what, "it claims to be an index and an image at once")
     if kind and kind not in _INDEXES | _MANIFESTS:
+        shown = document.shown_type if declared else told(kind, most=80, secrets=document.secrets)
         raise RegistryProtocolError(
-            f"{what}: {kind[:80]} is no kind of image", hint="check that the tag names an image", code="manifest-kind"
+            f"{what}: {shown} is no kind of image", hint="check that the tag names an image", code="manifest-kind"
         )
     if not kind and not has_images and not has_config:
         raise _malformed(what, "it is neither an index nor an image")
