@@ -13,11 +13,9 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass, field
-from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import (
     AliasEvent,
@@ -33,6 +31,7 @@ from yaml.events import (
 )
 
 from updater.editors import quoting
+from updater.editors.events import pull
 from updater.errors import EditError
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Parsed:
 
     *parents* names the collection that holds an event (-1 for the root of a document), *children* the keys
     and values or the items of a collection in order, with -1 for the roots of all documents. *tables*,
-    *paths* and *objects* are room for what `outline` finds out once.
+    *paths*, *names* and *objects* are room for what `outline` finds out once.
     """
 
     text: str
@@ -85,6 +84,7 @@ class Parsed:
     children: dict[int, list[int]]
     tables: dict[int, dict[str | None, tuple[int, ...]]] = field(default_factory=dict)
     paths: dict[int, str] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
     objects: dict[int, tuple[str, str, str, str]] = field(default_factory=dict)
 
     def scalar(self, index: int) -> ScalarEvent | None:
@@ -183,7 +183,7 @@ def _outline(text: str, mark: str, path: str) -> Parsed:
             top, here = index, []
             children[index] = here
             if len(above) > MAX_DEPTH:
-                raise _too_large(f"nests deeper than {MAX_DEPTH} levels", path, event.start_mark.line + 1)
+                raise _too_deep(path, event)
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             parents[index] = top = above.pop()
             here = children[top]
@@ -197,8 +197,7 @@ def _too_large(reason: str, path: str, line: int | None = None) -> EditError:
 
 def _events(text: str, path: str) -> list[Any]:
     try:
-        parser = CParser(text)
-        events = list(islice(iter(parser.get_event, None), MAX_EVENTS))
+        events, deep = pull(text, depth=MAX_DEPTH, count=MAX_EVENTS)
     except MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         raise _no_yaml(error.problem or "it does not parse", text, path, place.line + 1 if place else None) from None
@@ -206,9 +205,15 @@ def _events(text: str, path: str) -> list[Any]:
         offset = getattr(error, "position", 0)
         problem = getattr(error, "reason", "it does not parse")
         raise _no_yaml(problem, text, path, text.count("\n", 0, offset) + 1) from None
-    if len(events) == MAX_EVENTS:
+    if deep is not None:
+        raise _too_deep(path, deep)
+    if len(events) >= MAX_EVENTS:
         raise _too_large(f"has more than {MAX_EVENTS} keys and values", path)
     return events
+
+
+def _too_deep(path: str, event: Any) -> EditError:
+    return _too_large(f"nests deeper than {MAX_DEPTH} levels", path, event.start_mark.line + 1)
 
 
 def _no_yaml(problem: str, text: str, path: str, line: int | None) -> EditError:
