@@ -274,6 +274,46 @@ def test_a_comment_between_a_pin_behind_the_dash_and_its_neighbour_is_not_lost()
     assert (edit.after.decode(), [problem.code for problem in problems]) == (text, ["comment-in-way"])
 
 
+@pytest.mark.parametrize(
+    ("lines", "ref"),
+    [
+        pytest.param("- name: x\n  newTag: v1 # until the release\n", f"x@{DIGEST}", id="tag"),
+        pytest.param(f"- name: x\n  digest: {DIGEST} # pinned by Ann\n", "x:v2", id="digest"),
+        pytest.param("- newTag: v1 # why\n  name: x\n", f"x@{DIGEST}", id="behind-the-dash"),
+        pytest.param("- name: x\n  newTag: # why\n    v1\n", f"x@{DIGEST}", id="before-the-value"),
+        pytest.param("- name: x\n  newTag: | # why\n    v1\n", f"x@{DIGEST}", id="block-header"),
+        pytest.param("- name: x\n  newTag: !!str # why\n    v1\n", f"x@{DIGEST}", id="behind-a-tag"),
+        pytest.param("- {name: x, # why\n   newTag: v1}\n", f"x@{DIGEST}", id="flow"),
+        pytest.param('- {name: x, # {"$imagepolicy": "a:b:name"}\n   newTag: v1}\n', f"x@{DIGEST}", id="flow-marker-of-another"),
+        pytest.param('- name: x\n  newTag: v1 # {"$imagepolicy": "a:b:tga"}\n', f"x@{DIGEST}", id="misspelt-marker"),
+        pytest.param('- name: x\n  newTag: v1 # why {"$imagepolicy": "a:b:tag"}\n', f"x@{DIGEST}", id="words-and-marker"),
+    ],
+)
+def test_a_comment_on_the_line_of_a_key_that_must_go_is_not_deleted(lines, ref):
+    text = f"images:\n{lines}"
+    edit, problems = edit_all(KustomizeEditor(), "kustomization.yaml", text, (Locator(name="x"), ref))
+    assert (edit.after.decode(), [problem.code for problem in problems]) == (text, ["comment-in-way"])
+    assert problems[0].line
+    assert "by hand" in problems[0].hint
+
+
+@pytest.mark.parametrize(
+    ("lines", "after"),
+    [
+        pytest.param('  newTag: v1 # {"$imagepolicy": "a:b:tag"}\n', "", id="marker"),
+        pytest.param("  newTag: v1#2\n", "", id="no-comment"),
+        pytest.param("  newTag: 'v1 # 2'\n", "", id="in-quotes"),
+        pytest.param("  newTag: |\n    v1\n  # below\n", "  # below\n", id="below-a-block"),
+        pytest.param("  newTag: &a v1\n  # below\n", "  # below\n", id="anchor"),
+    ],
+)
+def test_a_marker_goes_with_its_value_and_comments_on_other_lines_stay(lines, after):
+    text = f"images:\n- name: x # mine\n{lines}"
+    edit, problems = edit_all(KustomizeEditor(), "kustomization.yaml", text, (Locator(name="x"), f"x@{DIGEST}"))
+    assert not problems
+    assert edit.after.decode() == f"images:\n- name: x # mine\n  digest: {DIGEST}\n{after}"
+
+
 def test_without_a_locator_every_entry_is_read():
     text = b"images:\n- name: x\n  newTag: v1\n- name: y\n  newName: z\n- newTag: lost\n"
     readings = KustomizeEditor().read("kustomization.yaml", text).readings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from updater.editors import outline, quoting, scalars
+from updater.editors import marker_comment, outline, quoting, scalars
 from updater.editors.scalars import Splice
 from updater.errors import EditError
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _LINE_END: Final = re.compile(r"(?=\r\n|\r|\n)|\Z")
 _COMMENT_LINE: Final = re.compile(r"(?:\r\n|\r|\n)([ \t]*)#[^\r\n]*")
+_COMMENT: Final = re.compile(r"(?:(?<=\s)|\A)#[^\r\n]*")
+# anchor and tag of a scalar and the header of a block scalar, with the comments that stand there
+_HEAD: Final = re.compile(r"(?:[&!]\S*\s+(?:#[^\r\n]*\s+)*)*(?:[|>][^\r\n]*)?")
 _QUIET_LINE: Final = re.compile(r"(?:\r\n|\r|\n)([ \t]*)(?:#[^\r\n]*)?(?=\r\n|\r|\n|\Z)")
 
 
@@ -48,12 +51,42 @@ def key_added(parsed: Parsed, mapping: int, after: int, key: str, value: str) ->
 
 
 def key_removed(parsed: Parsed, mapping: int, value: int) -> Splice:
-    """Remove an entry with its line, by the event of its value; raises `EditError` where a comment is in the way."""
+    """Remove an entry with its line, by the event of its value.
+
+    Raises `EditError` ``comment-in-way`` where a comment would go with it: words of a person are not ours to delete.
+    A marker on the line of the value goes, it has no value any more.
+    """
     inside = parsed.children[mapping]
     position = inside.index(value)
     key = inside[position - 1]
     start, end = _flow_removal(parsed, inside, position) if parsed.is_flow(mapping) else _removal(parsed, inside, position)
+    _check_comments(parsed, (start, end), key, value)
     return Splice(start=start, end=end, text="", at=key, drops=2)
+
+
+def _check_comments(parsed: Parsed, removed: tuple[int, int], key: int, value: int) -> None:
+    """Refuse a removal that takes a comment along, other than the marker of a value that has its line to itself."""
+    text, (start, end) = parsed.text, removed
+    first, last = parsed.span(value)
+    head = _HEAD.match(text, first, last)
+    content = head.end() if head else first
+    pieces = ((start, parsed.span(key)[0]), (parsed.span(key)[1], content), (outline.text_end(parsed, value), end))
+    comments = [comment for piece in pieces for comment in _COMMENT.findall(text, *piece)]
+    is_shared = parsed.is_flow(parsed.parents[value])
+    if any(is_shared or not _is_marker(comment) for comment in comments):
+        raise EditError(
+            "a comment stands on the line of a key that must go",
+            hint="move the comment to a line of its own above the entry, or remove the key by hand once",
+            code="comment-in-way",
+            line=parsed.line(value),
+        )
+
+
+def _is_marker(comment: str) -> bool:
+    try:
+        return marker_comment.parse(comment) is not None
+    except EditError:
+        return False
 
 
 def _flow_removal(parsed: Parsed, inside: list[int], position: int) -> tuple[int, int]:
