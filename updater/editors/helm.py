@@ -84,7 +84,13 @@ def _reading(parsed: Parsed, path: str, locator: Locator) -> tuple[Reading, tupl
     keys = _keys(locator)
     indexes = tuple(keyed.scalar(parsed, key) for _, key in keys)
     parts = tuple(
-        Part(kind=kind, line=parsed.line(index), where=key, text=_text(parsed, index))
+        Part(
+            kind=kind,
+            line=parsed.line(index),
+            where=key,
+            text=_text(parsed, index),
+            scalar=outline.scalar_name(parsed, index),
+        )
         for (kind, key), index in zip(keys, indexes, strict=True)
     )
     written = references.written(parts)

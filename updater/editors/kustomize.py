@@ -165,7 +165,8 @@ class _Images:
         for key, kind in _KINDS.items():
             index = self.value(entry, key)
             if index is not None:
-                parts.append(Part(kind=kind, line=self.parsed.line(index), where=f"{where}.{key}", text=self._text(entry, key)))
+                line, text, scalar = self.parsed.line(index), self._text(entry, key), outline.scalar_name(self.parsed, index)
+                parts.append(Part(kind=kind, line=line, where=f"{where}.{key}", text=text, scalar=scalar))
         own = self._text(entry, "name")
         said = references.written(parts)
         return Reading(

@@ -140,7 +140,8 @@ def _add(places: dict[tuple[int, str, int], Place], parsed: Parsed, found: Marke
     where = outline.where(parsed, index)
     event = parsed.events[index]
     text = "" if not event.style and event.value in {"~", "null", "Null", "NULL"} else event.value.strip()
-    part = Part(kind=marker.kind, line=event.start_mark.line + 1, where=where, text=text)
+    name = outline.scalar_name(parsed, index)
+    part = Part(kind=marker.kind, line=event.start_mark.line + 1, where=where, text=text, scalar=name)
     parent = parsed.parents[index]
     is_shared = marker.kind is not _REFERENCE and parent >= 0 and parsed.is_mapping(parent)
     group, number = parent if is_shared else -index - 2, 0

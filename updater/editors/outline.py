@@ -86,6 +86,39 @@ def _where(parsed: Parsed, index: int) -> str:
     return path
 
 
+def scalar_name(parsed: Parsed, index: int) -> str:
+    """Give the one name of the physical scalar at *index*, an alias followed to its anchor; "" where none stands there.
+
+    It is its path as `where` writes it. What no key names alone (a key itself, the value of a doubled key or of one
+    that is no text) has its position among the keys and values of its mapping instead. Raises `EditError` ``no-anchor``.
+    """
+    found = resolve(parsed, index)
+    return "" if parsed.scalar(found) is None else _name(parsed, found) or "."
+
+
+def _name(parsed: Parsed, index: int) -> str:
+    known = parsed.names.get(index)
+    if known is not None:
+        return known
+    known = parsed.paths.get(index)
+    if known is None or "?" in known:
+        parent = parsed.parents[index]
+        known = _where(parsed, index) if parent < 0 else keypaths.below(_name(parsed, parent), _own_step(parsed, index))
+    parsed.names[index] = known
+    return known
+
+
+def _own_step(parsed: Parsed, index: int) -> Step:
+    """Give a step that leads from its parent to this node alone."""
+    parent = parsed.parents[index]
+    inside = parsed.children[parent]
+    position = inside.index(index)
+    if position % 2 == 0 or not parsed.is_mapping(parent):
+        return position
+    key = key_text(parsed, inside[position - 1])
+    return position if key is None or len(values(parsed, parent, key)) > 1 else key
+
+
 def check_single(parsed: Parsed, mapping: int, key: str | None) -> None:
     """Refuse a key that stands twice in one mapping; raises `EditError`."""
     if key is None or len(table(parsed, mapping).get(key, ())) < 2:

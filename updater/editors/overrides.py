@@ -179,7 +179,9 @@ class Overrides:
 def part_of(entry: Entry, kind: PartKind, place: str, parsed: Parsed) -> Part:
     """Give what an entry says as a part of a reading."""
     text = entry.text.rpartition("=")[2] if place.startswith("kustomize.") else entry.text
-    return Part(kind=kind, line=parsed.line(entry.item if entry.value is None else entry.value), where=place, text=text)
+    name = "" if entry.value is None else outline.scalar_name(parsed, entry.value)
+    line = parsed.line(entry.item if entry.value is None else entry.value)
+    return Part(kind=kind, line=line, where=place, text=text, scalar=name)
 
 
 def is_same(written: str, name: str) -> bool:
