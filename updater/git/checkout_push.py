@@ -143,7 +143,7 @@ class Attempt:
 
     def _unpushed(self, head: str) -> list[str]:
         """At most two commits of HEAD that the server was never seen to hold."""
-        tracked = self._tracked()
+        tracked = _tracked(self.repo, self.upstream)
         held = {head.encode(), *self.repo.get_shallow(), *([tracked.encode()] if tracked else [])}
         known = [ObjectID(name) for name in held if name in self.repo.object_store]  # type: ignore[operator]
         found = self.repo.get_walker(include=[ObjectID(self.revision.encode())], exclude=known, max_entries=2)
@@ -174,20 +174,11 @@ class Attempt:
     def _parents(self, revision: str) -> list[str]:
         return [bytes(name).decode() for name in self.repo.get_parents(ObjectID(revision.encode()))]
 
-    def _tracked(self) -> str | None:
-        """Where the branch stood when it was last seen."""
-        name = self.repo.refs.read_loose_ref(self._tracking) or self.repo.refs.get_packed_refs().get(self._tracking)
-        return bytes(name).decode() if name else None
-
-    @property
-    def _tracking(self) -> Any:
-        return f"refs/remotes/{self.upstream.remote}/{self.upstream.branch}".encode("utf-8", "surrogateescape")
-
     def _fetch(self, head: str) -> None:
         if head.encode() in self.repo.object_store:  # type: ignore[operator]
             return
         cut = {bytes(name).decode() for name in self.repo.get_shallow()}
-        tracked = self._tracked()
+        tracked = _tracked(self.repo, self.upstream)
         haves = [*self._parents(self.revision), *([tracked] if tracked else [])]
         known = Known.of(haves, sorted(cut))
         with tempfile.SpooledTemporaryFile(4 * 2**20) as file:
@@ -209,7 +200,18 @@ class Attempt:
                 yield child.encode()
 
     def _track(self, tip: str) -> None:
-        self.repo.refs[self._tracking] = ObjectID(tip.encode())
+        self.repo.refs[_tracking(self.upstream)] = ObjectID(tip.encode())
+
+
+def _tracking(upstream: Upstream) -> Any:
+    return f"refs/remotes/{upstream.remote}/{upstream.branch}".encode("utf-8", "surrogateescape")
+
+
+def _tracked(repo: Repo, upstream: Upstream) -> str | None:
+    """Where the branch stood when it was last seen."""
+    ref = _tracking(upstream)
+    name = repo.refs.read_loose_ref(ref) or repo.refs.get_packed_refs().get(ref)
+    return bytes(name).decode() if name else None
 
 
 class CheckoutObjects:

@@ -110,7 +110,7 @@ class Checkout:
         remote = Remote(parse_address(upstream.url), access, lambda _: None)
         attempt = Attempt(self._repo, self._objects, remote, upstream, revision)
         try:
-            tip = await self._try(attempt, wording, push)
+            tip = await _try(attempt, wording, push)
         finally:
             await asyncio.to_thread(remote.close)
         is_current = tip == revision or (attempt.is_ours and await asyncio.to_thread(self._advance, revision, tip))
@@ -119,22 +119,6 @@ class Checkout:
     def close(self) -> None:
         """Close the repository's files."""
         self._repo.close()
-
-    @staticmethod
-    async def _try(attempt: Attempt, wording: Wording, push: Push) -> str:
-        number, fresh = 0, Fresh(attempt.revision) if push.is_new else await asyncio.to_thread(attempt.again, wording, push)
-        while not fresh.is_there:
-            try:
-                await asyncio.to_thread(attempt.send, fresh)
-            except PushRefused as error:
-                number += 1
-                if error.code != "push-refused" or number >= ATTEMPTS:
-                    raise
-            else:
-                break
-            await push.pause(number)
-            fresh = await asyncio.to_thread(attempt.again, wording, push)
-        return fresh.revision
 
     def _commit(self, paths: Sequence[str], wording: Wording) -> str | None:
         with tidy():
@@ -237,6 +221,22 @@ class Checkout:
         index[key] = index_entry_from_stat(
             file.lstat(), entry.id.encode(), mode=_LINK if entry.kind is Kind.SYMLINK else entry.mode
         )
+
+
+async def _try(attempt: Attempt, wording: Wording, push: Push) -> str:
+    number, fresh = 0, Fresh(attempt.revision) if push.is_new else await asyncio.to_thread(attempt.again, wording, push)
+    while not fresh.is_there:
+        try:
+            await asyncio.to_thread(attempt.send, fresh)
+        except PushRefused as error:
+            number += 1
+            if error.code != "push-refused" or number >= ATTEMPTS:
+                raise
+        else:
+            break
+        await push.pause(number)
+        fresh = await asyncio.to_thread(attempt.again, wording, push)
+    return fresh.revision
 
 
 __all__ = ["ATTEMPTS", "Checkout", "Push", "Pushed", "Wording"]
