@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.git_server import IDENTITY
-from updater.git.history import CommitLog, add_trailers, read_commit, read_past, read_trailers
+from updater.git.history import CommitLog, add_trailers, read_commit, read_past, read_trailers, undone
 
 OURS = frozenset({"u@x"})
 
@@ -184,3 +184,44 @@ def test_a_log_that_cannot_be_kept_still_answers(tmp_path):
     log = CommitLog(tmp_path / "nowhere" / "log")
     log.add(made)
     assert len(log.walk(tip, 10)[0]) == 2
+
+
+def info(message="", *, when, parents=()):
+    return read_commit(raw(message, when=f"{1_700_000_000 + when} +0000", parents=parents))
+
+
+def test_a_revert_takes_back_the_commit_it_names_and_a_revert_of_it_nothing():
+    first = info("a", when=1)
+    revert = info(f"Revert\n\nThis reverts commit {first.revision}.\n", when=2, parents=(first.revision,))
+    again = info(f"Reapply\n\nThis reverts commit {revert.revision}.\n", when=3, parents=(revert.revision,))
+    assert undone([revert, first]) == {first.revision: revert.revision}
+    assert undone([again, revert, first]) == {revert.revision: again.revision}
+
+
+@pytest.mark.parametrize("form", ["git", "wrapped anew", "without a parent", "the other side kept", "an unknown parent"])
+def test_a_reverted_merge_takes_back_what_the_other_parents_brought_in(form):
+    root = info("root", when=1)
+    main = info("main", when=2, parents=(root.revision,))
+    side = [info("one", when=3, parents=(root.revision,))]
+    side.append(info("two", when=4, parents=(side[0].revision,)))
+    merge = info("merge", when=5, parents=(main.revision, side[1].revision))
+    words = {
+        "git": f", reversing\nchanges made to {main.revision}.",
+        "wrapped anew": f",\nreversing changes made to {main.revision}.",
+        "without a parent": ".",
+        "the other side kept": f", reversing\nchanges made to {side[1].revision}.",
+        "an unknown parent": f", reversing\nchanges made to {'0' * 40}.",
+    }
+    revert = info(f"Revert\n\nThis reverts commit {merge.revision}{words[form]}\n", when=6, parents=(merge.revision,))
+    gone = [main] if form == "the other side kept" else side
+    taken_back = undone([revert, merge, *reversed(side), main, root])
+    assert taken_back == dict.fromkeys([merge.revision, *(item.revision for item in gone)], revert.revision)
+
+
+def test_a_reverted_octopus_takes_back_every_side_and_an_unknown_merge_only_its_name():
+    root = info("root", when=1)
+    sides = [info(f"side {number}", when=number, parents=(root.revision,)) for number in (2, 3)]
+    merge = info("merge", when=5, parents=(root.revision, *(side.revision for side in sides)))
+    revert = info(f"Revert\n\nThis reverts commit {merge.revision}.\n", when=6, parents=(merge.revision,))
+    assert set(undone([revert, merge, *sides, root])) == {merge.revision, *(side.revision for side in sides)}
+    assert set(undone([revert])) == {merge.revision}

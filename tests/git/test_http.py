@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 
 import pytest
+from aiohttp import web
 
 from tests.fakes.git_server import GitServer, run_git
 from tests.real.parts import free_port
@@ -320,3 +322,57 @@ async def test_a_sha256_repository_is_refused_by_name(server, mirrors, repositor
     with pytest.raises(GitError) as caught:
         await mirrors(server.url("new.git")).look("main")
     assert caught.value.code == "git-object-format"
+
+
+class Endless:
+    """A server that lists refs for as long as somebody reads; *packed* by gzip."""
+
+    def __init__(self, *, packed, kind="application/x-git-upload-pack-advertisement"):
+        self.packed, self.kind = packed, kind
+
+    async def __aenter__(self):
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/fleet.git"
+        return self
+
+    async def __aexit__(self, *_):
+        await self._runner.cleanup()
+
+    async def _answer(self, request):
+        response = web.StreamResponse(headers={"Content-Type": self.kind})
+        if self.packed:
+            response.enable_compression(web.ContentCoding.gzip)
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            await response.write(b"001e# service=git-upload-pack\n0000")
+            block = b"".join(b"003d%040d refs/heads/n%03d\n" % (number, number) for number in range(1000))
+            assert block[:4] == b"%04x" % (len(block) // 1000)
+            while True:
+                await response.write(block)
+        return response
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", ["application/x-git-upload-pack-advertisement", "text/html"])
+async def test_a_listing_without_an_end_is_given_up(mirrors, monkeypatch, packed, kind):
+    monkeypatch.setattr(http_client, "_MAX_LISTING", 2**20)
+    async with Endless(packed=packed, kind=kind) as server:
+        with pytest.raises(GitError) as caught:
+            await mirrors(server.url).look("main")
+    assert caught.value.code == "git-protocol"
+    assert "more than 1 MiB of refs" in caught.value.message
+
+
+async def test_the_limit_of_a_listing_is_none_of_a_pack(server, mirrors, repository, monkeypatch):
+    monkeypatch.setattr(http_client, "_MAX_LISTING", 2000)
+    data = "".join(f"{number * 7919}\n" for number in range(4000)).encode()
+    repository.commit({"big": data})
+    mirror = mirrors(server.url("fleet.git"))
+    head = await mirror.look("main")
+    await mirror.fetch("main")
+    assert mirror.tree(head.revision).read("big") == data

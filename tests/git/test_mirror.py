@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.fakes.git_server import BareRepository, GitServer, run_git
+from tests.fakes.git_server import IDENTITY, BareRepository, GitServer, run_git
 from updater.errors import GitError, GitUnavailable, PushRefused
 from updater.git import packs, past
 from updater.git.access import Access
@@ -477,3 +477,73 @@ async def test_a_history_that_the_server_does_not_give_is_told(mirror):
     await mirror.look("main")
     with pytest.raises(GitUnavailable):
         await mirror.history("1" * 40)
+
+
+def merge_and_revert(repository, folder, *, twice):
+    """A person merges the push branch, reverts the merge as a forge's button does, and maybe reverts that; gives the revert."""
+    who = {key: value for key, value in IDENTITY.items() if key.startswith("GIT_")}
+    run_git("clone", "-q", repository.path, folder, **who)
+    run_git("merge", "-q", "--no-ff", "--no-edit", "origin/updates", cwd=folder, **who)
+    run_git("revert", "--no-edit", "-m", "1", "HEAD", cwd=folder, **who)
+    revert = run_git("rev-parse", "HEAD", cwd=folder).strip()
+    if twice:
+        run_git("revert", "--no-edit", "HEAD", cwd=folder, **who)
+    run_git("push", "-q", "origin", "HEAD:main", cwd=folder, **who)
+    return revert
+
+
+@pytest.mark.parametrize("twice", [False, True])
+async def test_a_reverted_merge_of_the_push_branch_takes_our_commits_back(
+    any_server, mirrors, repository, commit, tmp_path, twice
+):
+    mirror = mirrors(any_server.url("fleet.git"))
+    head = await ready(mirror)
+    direct = commit({"z": b"0"}, message="Direct")
+    landed = await mirror.land(base=head.revision, branch="main", expected=head.revision, commits=[direct])
+    two = [commit({"x": b"1"}, message="One"), commit({"x": b"2"}, message="Two")]
+    await mirror.land(base=landed.revision, branch="updates", expected=None, commits=two)
+    revert = merge_and_revert(repository, tmp_path / "person", twice=twice)
+    head = await ready(mirror)
+    found = {past.subject: past.reverted_by for past in await mirror.history(head.revision)}
+    gone = None if twice else revert
+    assert found == {"One": gone, "Two": gone, "Direct": None}
+
+
+async def test_a_look_at_other_branches_leaves_what_was_listed_before(server, mirrors, repository, commit):
+    repository.commit({"x": b"stage"}, branch="stage", parent=repository.head())
+    mirror = mirrors(server.url("fleet.git"))
+    first = await mirror.look("stage", "updates-stage")
+    second = await mirror.look("main", "updates-main")
+    mirrors.kinds.clear()
+    await mirror.fetch("stage")
+    assert mirror.tree(first.revision).read("x") == b"stage"
+    await mirror.fetch("main", "updates-main")
+    await mirror.land(base=first.revision, branch="updates-stage", expected=None, commits=[commit({"x": b"1"})])
+    assert set(mirrors.kinds) == {"fetch", "push"}
+    assert mirror.tree(second.revision).read("README.md") == b"fleet\n"
+    assert repository.show("x", "updates-stage") == b"1"
+
+
+async def test_a_look_that_fails_leaves_what_others_listed(server, mirrors, repository):
+    mirror = mirrors(server.url("fleet.git"))
+    head = await mirror.look("main")
+    server.fail("status", status=503)
+    with pytest.raises(GitUnavailable):
+        await mirror.look("stage")
+    mirrors.kinds.clear()
+    await mirror.fetch("main")
+    assert mirror.tree(head.revision).read("README.md") == b"fleet\n"
+    await mirror.fetch("stage")
+    assert mirrors.kinds[:2] == ["fetch", "look"]
+
+
+async def test_closing_does_not_wait_for_a_server_that_hangs(server, mirror, commit):
+    head = await ready(mirror)
+    server.fail("slow", service="POST git-receive-pack", seconds=60)
+    new = commit({"x": b"1"})
+    landing = asyncio.create_task(mirror.land(base=head.revision, branch="main", expected=head.revision, commits=[new]))
+    while not any("receive" in item.service and item.method == "POST" for item in server.requests):  # noqa: ASYNC110 - another thread
+        await asyncio.sleep(0.01)
+    landing.cancel()
+    async with asyncio.timeout(10):
+        await mirror.close()

@@ -17,7 +17,7 @@ from updater.git.store import write_atomically
 from updater.model.view import PastCommit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -31,8 +31,10 @@ _MAX_FILE: Final = 2 * 2**20
 _KEPT: Final = 1000
 
 
-# What `git revert` writes into the body (git, sequencer.c).
-_REVERTS: Final = re.compile(r"^This reverts commit ([0-9a-f]{40})", re.MULTILINE)
+# What `git revert` writes into the body (git, sequencer.c); of a merge also the parent whose state came back.
+_REVERTS: Final = re.compile(
+    r"^This reverts commit ([0-9a-f]{40})(?:,\s+reversing\s+changes\s+made\s+to\s+([0-9a-f]{40}))?", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +101,38 @@ def read_past(info: CommitInfo, ours: AbstractSet[str]) -> PastCommit | None:
 def undone(commits: Iterable[CommitInfo]) -> dict[str, str]:
     """Say which commits were taken back, and by which: *commits* are newest first, as `git revert` writes them.
 
-    A revert that was itself reverted takes nothing back.
+    A reverted merge takes back what it brought in: all that its other parents reach and the kept one does not. A revert
+    that was itself reverted takes nothing back.
     """
+    known = {info.revision: info for info in commits}
     taken_back: dict[str, str] = {}
-    for info in commits:
-        if info.revision not in taken_back:
-            taken_back.update((name, info.revision) for name in _REVERTS.findall(info.message) if name not in taken_back)
+    for info in known.values():
+        if info.revision in taken_back:
+            continue
+        for name, kept in _REVERTS.findall(info.message):
+            for gone in (name, *_brought_in(known, name, kept)):
+                taken_back.setdefault(gone, info.revision)
     return taken_back
+
+
+def _brought_in(known: Mapping[str, CommitInfo], merge: str, kept: str) -> AbstractSet[str]:
+    """What *merge* added to its parent *kept*, as far as it is *known*; to the first one where *kept* is none of them."""
+    parents = known[merge].parents if merge in known else ()
+    if len(parents) < 2:
+        return frozenset()
+    main = kept if kept in parents else parents[0]
+    return _reached(known, [name for name in parents if name != main]) - _reached(known, [main])
+
+
+def _reached(known: Mapping[str, CommitInfo], starts: Iterable[str]) -> AbstractSet[str]:
+    found: set[str] = set()
+    queue = [name for name in starts if name in known]
+    while queue:
+        name = queue.pop()
+        if name not in found:
+            found.add(name)
+            queue.extend(parent for parent in known[name].parents if parent in known)
+    return found
 
 
 def read_commit(raw: bytes) -> CommitInfo:

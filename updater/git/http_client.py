@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 15.0
 READ_SECONDS: Final = 60.0
 _MAX_REDIRECTS: Final = 5
+_MAX_LISTING: Final = 64 * 2**20  # bytes, unpacked: more than a million refs
 _MAX_ERROR_TEXT: Final = 300
 _UPLOAD: Final = b"git-upload-pack"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -152,6 +153,24 @@ def _load_client_certificate(context: ssl.SSLContext, source: Path | bytes) -> N
         Path(name).unlink()
 
 
+@dataclass(slots=True)
+class Allowance:
+    """What a listing may still take, in bytes, unpacked: it is held in memory, and a server may never stop."""
+
+    address: Address
+    left: int
+
+    def spend(self, size: int) -> None:
+        """Count *size* bytes; raises `GitError` ``git-protocol`` when it is too much."""
+        self.left -= size
+        if self.left < 0:
+            raise fault(
+                "git-protocol",
+                f"{self.address} lists more than {_MAX_LISTING // 2**20} MiB of refs",
+                hint="check the URL; a repository with that many refs needs a server that speaks protocol 2",
+            )
+
+
 class HttpClient(AbstractHttpGitClient):
     """One call's client over a `Line`; *count* is told of every request, with the name of its service.
 
@@ -163,6 +182,7 @@ class HttpClient(AbstractHttpGitClient):
         self._line = line
         self._count = count
         self._reuse = reuse
+        self._allowance: Allowance | None = None
 
     def can_filter(self) -> bool:
         """Say whether the server of the remembered listing leaves out trees and files when asked to."""
@@ -176,6 +196,13 @@ class HttpClient(AbstractHttpGitClient):
         protocol_version: int | None = None,
         ref_prefix: Sequence[bytes] | None = None,
     ) -> Discovered:
+        self._allowance = Allowance(self._line.address, _MAX_LISTING)
+        try:
+            return self._discover(service, base_url, protocol_version, ref_prefix)
+        finally:
+            self._allowance = None  # what follows is a pack, which goes to disk
+
+    def _discover(self, service: bytes, base_url: str, version: int | None, prefixes: Sequence[bytes] | None) -> Discovered:
         memory = self._line.memory
         if service != _UPLOAD:
             return self._ask(service, memory.base_url or base_url, None, None)
@@ -183,9 +210,9 @@ class HttpClient(AbstractHttpGitClient):
             self.protocol_version = memory.version
             return memory.listing
         if memory.capabilities is not None:
-            found = self._list_again(memory, ref_prefix or ())
+            found = self._list_again(memory, prefixes or ())
         else:
-            found = self._ask(service, base_url, protocol_version, ref_prefix)
+            found = self._ask(service, base_url, version, prefixes)
         memory.listing, memory.base_url, memory.version = found, found[2], self.protocol_version
         memory.capabilities = found[1] if self.protocol_version == 2 else None
         return found
@@ -232,9 +259,12 @@ class HttpClient(AbstractHttpGitClient):
     def _reader(self, response: Any) -> Callable[[int], bytes]:
         def read(size: int | None = None) -> bytes:
             try:
-                return bytes(response.read(size))
+                data = bytes(response.read(size))
             except (HTTPError, OSError) as error:
                 raise self._failure(error) from error
+            if self._allowance is not None:
+                self._allowance.spend(len(data))
+            return data
 
         return read
 
@@ -289,13 +319,7 @@ class HttpClient(AbstractHttpGitClient):
         status: int = response.status
         code = _STATUS_CODES.get(HTTPStatus(status), "") if status in set(HTTPStatus) else ""
         code = code or ("git-unavailable" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "git-protocol")
-        return fault(code, f"{self._line.address} answered {status}{detail}", hint=self._hint(code))
-
-    def _hint(self, code: str) -> str:
-        is_anonymous = authorization(self._line.access, self._line.address) is None and not self._line.access.headers
-        return "no credentials match this repository: give it some under git.repositories" * (
-            code == "git-denied" and is_anonymous
-        )
+        return fault(code, f"{self._line.address} answered {status}{detail}", hint=_hint(self._line, code))
 
     def _masked(self, text: str) -> str:
         return masked(text, self._line.access, self._line.address)
@@ -310,6 +334,12 @@ _FAILURES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
     (LocationValueError, "git-url"),
     (ssl.SSLError, "git-tls"),
 )
+
+
+def _hint(line: Line, code: str) -> str:
+    is_anonymous = authorization(line.access, line.address) is None and not line.access.headers
+    is_asked = code == "git-denied" and is_anonymous
+    return "no credentials match this repository: give it some under git.repositories" if is_asked else ""
 
 
 def _is_same_place(url: str, target: str) -> bool:

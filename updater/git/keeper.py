@@ -20,28 +20,36 @@ if TYPE_CHECKING:
     from dulwich.objects import ShaFile
 
 _MAX_HEADS: Final = 100
+_MAX_LISTED: Final = 1000
 _T = TypeVar("_T")
 
 
 class Keeper:
-    """Knows the last listing of *remote* and keeps the store and the search index in *folder* in step with it."""
+    """Knows what *remote* listed last of each branch and keeps the store and the search index in *folder* in step with it.
+
+    Several callers look, each at branches of its own: what one of them listed stands when another one looks.
+    """
 
     def __init__(self, remote: Remote, folder: Path) -> None:
         self.remote = remote
         self.store = Store(folder)
         self.index = SearchIndex(folder / "updater-index")
-        self._listing: Listing | None = None
+        self._listed: dict[str, str | None] = {}
 
     def look(self, branches: Sequence[str]) -> Listing:
         """List the heads of *branches*; the answer is what `fetch` and `land` build on."""
-        self._listing = None
-        self._listing = self.remote.list(branches)
-        return self._listing
+        for branch in branches:
+            self._listed.pop(branch, None)
+        listing = self.remote.list(branches)
+        self._listed.update({branch: listing.heads.get(branch) for branch in (*branches, *listing.heads)})
+        self._listed = dict(list(self._listed.items())[-_MAX_LISTED:])
+        return listing
 
     def fetch(self, branches: Sequence[str]) -> None:
         """Store the trees of the heads of *branches* as they were listed, asking only for what is missing."""
-        listing = self._listing or self.look(branches)
-        wanted = {branch: listing.heads[branch] for branch in branches if branch in listing.heads}
+        if unknown := [branch for branch in branches if branch not in self._listed]:
+            self.look(unknown)
+        wanted = {branch: head for branch in branches if (head := self._listed.get(branch)) is not None}
         self.store.open()
         missing = [name for name in dict.fromkeys(wanted.values()) if not self.store.holds(name)]
         if missing:
@@ -69,14 +77,12 @@ class Keeper:
                 raise
         self.store.wipe()
         self._receive([revision])
-        heads = {branch: head for branch, head in (self._listing.heads if self._listing else {}).items() if head == revision}
-        self.store.settle(dict(heads))
+        self.store.settle(_newest({branch: head for branch, head in self._listed.items() if head == revision}))
         return work()
 
     def take(self, branch: str, head: str, objects: Sequence[ShaFile]) -> None:
         """Store the *objects* that we pushed, which make *head* the head of *branch*; raises `GitError`."""
-        if self._listing is not None:
-            self._listing = Listing(heads={**self._listing.heads, branch: head}, default=self._listing.default)
+        self._listed[branch] = head
         self.store.open()
         self.store.packs.add(objects)
         self.store.settle(_newest({**self.store.heads, branch: head}))

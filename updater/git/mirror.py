@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.git.access import Access, parse_address
 from updater.git.index import Question
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from updater.git.building import NewCommit
     from updater.model.view import PastCommit
 
+CLOSE_SECONDS: Final = 2.0
 _T = TypeVar("_T")
 
 
@@ -77,7 +78,7 @@ class Mirror:
     async def look(self, branch: str | None = None, *also: str) -> Head:
         """List the heads of *branch* (None: the server's default branch) and *also*; one request, the first time two.
 
-        What was listed is what `fetch` fetches and `land` pushes against, until the next look.
+        What was listed of a branch is what `fetch` fetches, until the next look at that branch.
         """
         names = tuple(dict.fromkeys(name for name in (branch, *also) if name))
         listing = await self._talk(lambda: self._keeper.look(names))
@@ -118,8 +119,14 @@ class Mirror:
         return await self._talk(lambda: self._lander.land(base, branch, expected, commits))
 
     async def close(self) -> None:
-        """Wait for the conversation in progress, then close files and connections."""
-        await self._run(self._keeper.close)
+        """Close files and connections, after the conversation in progress; one that takes longer than 2 s is let go.
+
+        Its thread closes them when it ends, and does not hold up the end of the program.
+        """
+        try:
+            await asyncio.wait_for(self._run(self._keeper.close), CLOSE_SECONDS)
+        except TimeoutError:
+            self._worker.submit(self._keeper.close)
 
     async def _talk(self, work: Callable[[], _T]) -> _T:
         given = self._access if isinstance(self._access, Access) else self._access()
