@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 from contextlib import AsyncExitStack
@@ -54,9 +55,10 @@ class Process:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for mirror in self._mirrors.values():
-            await mirror.close()
-        await self._stack.aclose()
+        try:
+            await asyncio.gather(*(mirror.close() for mirror in self._mirrors.values()))  # each waits, none for the others
+        finally:
+            await self._stack.aclose()
 
     def mirror(self, url: str) -> Mirror:
         """Give the mirror of a Git URL; one object and one folder each, for as long as the process lives."""

@@ -19,7 +19,7 @@ from updater.web.app import Probes, application, serve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-DRAIN_AT_MOST: Final = 8.0
+DRAIN_AT_MOST: Final = 6.0
 LOOK_AT_FILES_EVERY: Final = 2.0
 
 

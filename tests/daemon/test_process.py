@@ -1,0 +1,60 @@
+"""A process lets go of what it holds open, whatever a server does."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import pytest
+
+from tests.fakes.git_server import BareRepository, GitServer
+from tests.flows.fleet import add_usual, fleet
+from tests.real.parts import require
+from updater.daemon.process import Process
+from updater.git.access import Access
+
+pytestmark = pytest.mark.real
+
+
+async def until(question):
+    async with asyncio.timeout(30):
+        while not question():  # noqa: ASYNC110 - what is waited for happens in another thread
+            await asyncio.sleep(0.02)
+
+
+async def anonymous(_url):
+    return Access()
+
+
+async def test_many_mirrors_of_servers_that_hang_are_let_go_together(tmp_path):
+    require("git")
+    require("git-http-backend")
+    for number in range(8):
+        BareRepository.make(tmp_path / "served" / f"r{number}.git", {"x": b"1"})
+    with GitServer(tmp_path / "served") as server:
+        server.fail("slow", times=8, seconds=60)
+        async with asyncio.timeout(10):
+            async with Process(tmp_path / "state") as process:
+                process.access_for = anonymous
+                looks = [asyncio.create_task(process.mirror(server.url(f"r{number}.git")).look("main")) for number in range(8)]
+                await until(lambda: server.count() == 8)
+                for look in looks:
+                    look.cancel()
+
+
+async def test_sigterm_ends_it_while_a_push_hangs(tmp_path):
+    async with fleet(tmp_path) as made:
+        add_usual(made)
+        made.server.fail("slow", service="POST git-receive-pack", seconds=60)
+        made.registry.push("o/app", "1.1.0")
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "updater", "run", "-c", str(made.configure()))
+        await until(lambda: any(item.service == "git-receive-pack" and item.method == "POST" for item in made.server.requests))
+        process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(10):
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
