@@ -45,7 +45,7 @@ class Process:
         self.cache = Cache(state / "cache.db", say=self._cache_failed)
         self.access_for: Callable[[str], Awaitable[Access]] = _nobody
         self.ours: set[str] = set()
-        self.reporter = Reporter(self)
+        self.reporter = Reporter(self.metrics, self.cache, self.log)
         self._mirrors: dict[str, Mirror] = {}
         self._stack = AsyncExitStack()
 

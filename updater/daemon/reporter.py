@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from updater.model.outcome import Outcome, Status, fold
 from updater.model.subscription import GitBranch
@@ -12,22 +12,25 @@ from updater.model.subscription import GitBranch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from updater.daemon.process import Process
+    from updater.cache.cache import Cache
     from updater.engine.landing import Landing
+    from updater.reporting.metrics import Metrics
 
 
 class Reporter:
     """Tells of landings. *wall* gives seconds since 1970."""
 
-    def __init__(self, process: Process, *, wall: Callable[[], float] = time.time) -> None:
-        self._process = process
+    def __init__(self, metrics: Metrics, cache: Cache, log: Any, *, wall: Callable[[], float] = time.time) -> None:
+        self._metrics = metrics
+        self._cache = cache
+        self._log = log
         self._wall = wall
         self._last: dict[tuple[str, str], Outcome] = {}
         self._pending: dict[str, float] = {}
 
     async def report(self, landing: Landing, seconds: float) -> None:
         """Count a landing, log what is new in it, and remember its outcomes."""
-        metrics = self._process.metrics
+        metrics = self._metrics
         metrics.outcomes(landing.outcomes, "git" if isinstance(landing.destination, GitBranch) else "argocd")
         if landing.replays:
             metrics.count("updater_landings_total", "refused", by=landing.replays)
@@ -42,7 +45,7 @@ class Reporter:
             self._last[outcome.key, outcome.target] = outcome
         self._note_freshness(landing.outcomes)
         if news:
-            await self._process.cache.remember_outcomes(news)
+            await self._cache.remember_outcomes(news)
 
     def _is_news(self, outcome: Outcome) -> bool:
         """Say each state once, not at every pass."""
@@ -51,7 +54,7 @@ class Reporter:
 
     def _say(self, outcome: Outcome) -> None:
         is_bad = outcome.status in {Status.FAILED, Status.HELD}
-        say = self._process.log.warning if is_bad else self._process.log.info
+        say = self._log.warning if is_bad else self._log.info
         fields = {
             "key": outcome.key,
             "detail": outcome.detail,
@@ -71,10 +74,10 @@ class Reporter:
         for key, statuses in by_key.items():
             status = fold(statuses)
             if status is not Status.FAILED:
-                self._process.metrics.set("updater_subscription_last_success_timestamp_seconds", key, to=now)
+                self._metrics.set("updater_subscription_last_success_timestamp_seconds", key, to=now)
             since = 0.0
             if status in {Status.HELD, Status.FAILED}:
                 since = self._pending.setdefault(key, now)
             else:
                 self._pending.pop(key, None)
-            self._process.metrics.set("updater_subscription_pending_since_timestamp_seconds", key, to=since)
+            self._metrics.set("updater_subscription_pending_since_timestamp_seconds", key, to=since)
