@@ -124,3 +124,8 @@ def test_the_name_of_a_policy_is_that_of_its_markers():
     assert policy_name(named(name="a") | {"kind": "ImageRepository"}) is None
     assert policy_name({"kind": "ImagePolicy"}) is None
     assert not is_flux([])
+
+
+def test_flux_153_a_strategy_that_is_not_known_is_a_problem():
+    problems = found("ImageUpdateAutomation", AUTOMATION | {"update": {"path": "./apps", "strategy": "FooStrategy"}})
+    assert [problem for problem in problems if "strategy" in str(problem)]

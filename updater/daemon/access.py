@@ -49,7 +49,10 @@ async def signer_for(settings: Settings, keychain: Keychain) -> SshSigner | None
 
 
 def _credential(text: str) -> Credential:
-    """Read ``user:password``; a text without a colon is a token, sent as the password as the hosts expect."""
+    """Read ``Bearer TOKEN`` or ``user:password``; another text is a token, sent as the password as the hosts expect."""
+    scheme, _, token = text.partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return Credential(registry_token=token.strip())
     user, colon, password = text.partition(":")
     return Credential(username=user, password=password) if colon else Credential(password=text)
 
