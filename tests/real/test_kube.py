@@ -321,7 +321,9 @@ class TestReal:
                 await asyncio.sleep(0.5)  # those of a version before the watch began are not what is meant
                 later = await client.create(*widget(elsewhere))
                 found = [(event["type"], event["object"]["metadata"]["resourceVersion"]) async for event in events]
-        assert found == [("BOOKMARK", later["metadata"]["resourceVersion"])]
+        # how many come is the server's affair; the last one names the write elsewhere, or what came after it
+        assert {kind for kind, _ in found} == {"BOOKMARK"}
+        assert int(found[-1][1]) >= int(later["metadata"]["resourceVersion"])
 
     async def test_a_restart_of_the_api_server_is_survived_and_looks_like_no_deletion(self, cluster, namespace, tmp_path):
         async with connected(admin(cluster, tmp_path, namespace)) as client:
