@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 LINT := $(VENV)/lint
 
-# without bytecode every start compiles 900 modules anew: 2 s instead of 0.9 s
+# without bytecode every start compiles its modules anew: 2.7 s of CPU for `once` instead of 1.3 s
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test check real bench docs image lock clean
