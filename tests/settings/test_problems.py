@@ -296,3 +296,8 @@ def test_no_shape_of_known_keys_causes_anything_but_a_config_error(tree):
     else:
         return
     assert all(item.message and item.code for item in found)
+
+
+def test_a_kind_of_source_is_named_once():
+    problem = problem_of("sources: [{flux: {}}, {applications: {}}, {flux: {}}]\n")
+    assert (problem.code, problem.message) == ("source", "sources[2]: flux is named twice")

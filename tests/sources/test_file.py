@@ -107,8 +107,8 @@ def test_defaults_fill_what_was_not_written(tmp_path):
 def test_what_needs_a_cluster_is_a_problem_and_the_rest_is_used(tmp_path):
     path = write(tmp_path, NOT_YET)
     snapshot = load([path], {}).snapshot
-    assert [(item.code, item.line) for item in snapshot.problems] == [("not-yet", None), ("not-yet", None), ("not-yet", 5)]
-    assert all("needs a cluster: not in this version" in item.message and item.path == str(path) for item in snapshot.problems)
+    assert [(item.code, item.line) for item in snapshot.problems] == [("not-yet", None), ("not-yet", 5)]
+    assert all("not in this version" in item.message and item.path == str(path) for item in snapshot.problems)
     assert [target.editor for target in snapshot.subscriptions[0].targets] == ["marker"]
 
 

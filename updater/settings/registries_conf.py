@@ -18,8 +18,8 @@ from updater.errors import ConfigError, UpdaterError
 from updater.model.problem import Problem
 from updater.registry.config import RegistryEntry, normalise_prefix
 from updater.settings import fields, values
+from updater.settings.node import Node
 from updater.settings.problems import in_order, problem_at, problems_of
-from updater.settings.tree import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,16 +9,20 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from updater.errors import UpdaterError
 from updater.model.subscription import Form, Variant
 from updater.registry.config import RegistryEntry, RegistryTable
 from updater.settings import checks, fields
+from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
+from updater.settings.node import Node
 from updater.settings.values import Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from updater.settings.cluster import ApplicationsSettings
 
 
 DEFAULT_STATE: Final = "~/.local/state/updater"
@@ -40,14 +44,6 @@ class LogFormat(StrEnum):
 
     JSON = "json"
     CONSOLE = "console"
-
-
-class Node(BaseModel):
-    """A part of the settings: frozen, and without unknown keys."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True, defer_build=True
-    )
 
 
 class ListenSettings(Node):
@@ -160,32 +156,6 @@ class GitSettings(Node):
     """Credentials and trust, by the beginning of the URL."""
 
 
-class ApplicationsSettings(Node):
-    """Argo CD Applications and their annotations."""
-
-    namespaces: tuple[fields.Text, ...] = ()
-    """The namespaces to look in; none means all."""
-
-
-class FluxSettings(Node):
-    """Flux's image objects."""
-
-
-class SourceSettings(Node):
-    """One more place that subscriptions come from: exactly one kind."""
-
-    applications: Annotated[ApplicationsSettings | None, fields.EMPTY_WHERE_NULL] = None
-    """Argo CD Applications with annotations. Needs a cluster; not in this version."""
-    flux: Annotated[FluxSettings | None, fields.EMPTY_WHERE_NULL] = None
-    """ImageRepository, ImagePolicy and ImageUpdateAutomation. Needs a cluster; not in this version."""
-
-    @model_validator(mode="after")
-    def _check_kind(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise fields.flawed(((), "source", "a source is exactly one kind", "write - applications: {} or - flux: {}"))
-        return self
-
-
 class FilterSettings(Node):
     """Which tags take part at all."""
 
@@ -253,7 +223,7 @@ class ArgocdTarget(Node):
     """A live Application."""
 
     application: fields.Application
-    """namespace/name of the Application. Needs a cluster; not in this version."""
+    """namespace/name of the Application."""
 
 
 class TargetSettings(Node):
@@ -336,7 +306,9 @@ class Settings(Node):
     """Who speaks in commits, and how repositories are reached."""
     text_markers: tuple[fields.Glob, ...] = ()
     """Names of files that are not YAML, in which markers count too."""
-    sources: tuple[SourceSettings, ...] = ()
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    """The way to the cluster, and who of several replicas writes."""
+    sources: Annotated[tuple[SourceSettings, ...], AfterValidator(sources_once)] = ()
     """Where subscriptions come from besides this file."""
     subscriptions: tuple[SubscriptionSettings, ...] = ()
     """The images to keep current."""
@@ -354,6 +326,11 @@ class Settings(Node):
     def registry_entries(self) -> tuple[RegistryEntry, ...]:
         """Every registry entry, of this form and of registries.conf, as `RegistryTable` takes them."""
         return (*(entry.entry() for entry in self.registries), *self._foreign_registries)
+
+    @property
+    def applications(self) -> ApplicationsSettings | None:
+        """Give the settings of the source of Argo CD's Applications, None where it is off."""
+        return next((source.applications for source in self.sources if source.applications is not None), None)
 
     def place_of(self, subscription: int) -> tuple[str, int | None]:
         """Give file and line of a subscription by its index; an empty file where it is not known."""

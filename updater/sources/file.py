@@ -144,8 +144,9 @@ def _below(folder: str, path: str) -> str:
 
 def _source_problems(settings: Settings) -> Iterator[Problem]:
     for index, source in enumerate(settings.sources):
-        kind = next(iter(source.model_fields_set))
-        message = f"sources[{index}].{kind} {_NEEDS_CLUSTER}"
+        if source.flux is None:
+            continue
+        message = f"sources[{index}].flux is not in this version"
         path = settings.files[0] if settings.files else ""
         yield Problem(path=path, code=NOT_YET, message=message, hint=_HINT, origin=ORIGIN)
 
