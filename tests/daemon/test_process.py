@@ -13,6 +13,7 @@ from tests.flows.fleet import add_usual, fleet
 from tests.real.parts import require
 from updater.daemon.process import Process
 from updater.git.access import Access
+from updater.model.subscription import GitBranch
 
 pytestmark = pytest.mark.real
 
@@ -23,7 +24,7 @@ async def until(question):
             await asyncio.sleep(0.02)
 
 
-async def anonymous(_url):
+async def anonymous(_url, _credential):
     return Access()
 
 
@@ -37,7 +38,8 @@ async def test_many_mirrors_of_servers_that_hang_are_let_go_together(tmp_path):
         async with asyncio.timeout(10):
             async with Process(tmp_path / "state") as process:
                 process.access_for = anonymous
-                looks = [asyncio.create_task(process.mirror(server.url(f"r{number}.git")).look("main")) for number in range(8)]
+                branches = [GitBranch(url=server.url(f"r{number}.git"), branch="main", push="main") for number in range(8)]
+                looks = [asyncio.create_task(process.mirror(branch).look("main")) for branch in branches]
                 await until(lambda: server.count() == 8)
                 for look in looks:
                     look.cancel()

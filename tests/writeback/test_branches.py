@@ -35,7 +35,7 @@ def repository(tmp_path):
 async def writer(tmp_path, repository):
     mirror = Mirror(str(repository.path), tmp_path / "mirror", Access(), ours={"updater@example.org"})
     pen = Pen(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
-    yield GitWriter(mirror=lambda _url: mirror, editors=make_editors(), pen=pen)
+    yield GitWriter(mirror=lambda _branch: mirror, editors=make_editors(), pen=pen)
     await mirror.close()
 
 

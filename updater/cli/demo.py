@@ -16,6 +16,7 @@ from updater.cli.demo_fleet import SHOP, configuration, manifests
 from updater.cli.report import outcome_lines
 from updater.errors import ConfigError
 from updater.model.outcome import Status
+from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -143,7 +144,8 @@ async def _tell(folder: Path, *, serve: bool) -> None:
 
             generation = await Generation.start(loaded, process, wrap=race)
             generation.take_over()
-            stage = Stage(folder, registry, generation, races[-1], process.mirror(str(folder / "fleet.git")))
+            branch = GitBranch(url=str(folder / "fleet.git"), branch="main", push="main")
+            stage = Stage(folder, registry, generation, races[-1], process.mirror(branch))
             await _play(stage)
             _show_log(folder)
             if serve:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from updater.errors import ConfigError, GitError
 from updater.git.access import Access
@@ -12,17 +13,66 @@ from updater.model.credential import Credential
 
 if TYPE_CHECKING:
     from updater.credentials.keychain import Keychain
-    from updater.settings.tree import Settings
+    from updater.settings.tree import RepositorySettings, Settings
 
 
-async def access_for(url: str, settings: Settings, keychain: Keychain) -> Access:
+class Known(Protocol):
+    """What another place than our settings knows of Git repositories: the Secrets of a cluster."""
+
+    async def access(self, url: str) -> Access | None:
+        """Give what *url* is reached with; None where nothing is known of it."""
+
+    async def of_secret(self, namespace: str, name: str, url: str) -> Access:
+        """Give what the Secret *name* holds for *url*; raises `ConfigError` and `KubeError`."""
+
+
+async def access_for(
+    url: str, settings: Settings, keychain: Keychain, *, credential: str = "", repositories: Known | None = None
+) -> Access:
     """Give what *url* is reached with; read anew each time, so that a rotated token is taken up.
 
-    Raises `ConfigError` where a credential leads nowhere.
+    *credential* is what a destination names, ``secret:namespace/name``: it wins. Else an entry of git.repositories
+    with credentials counts, then what *repositories* know, then anybody's access. Raises `ConfigError` where a credential
+    leads nowhere.
     """
     entry = settings.repository_for(url)
+    if credential:
+        return _by(entry, await _named(credential, url, repositories))
+    if entry is not None and entry.credentials:
+        return await _of_entry(entry, keychain)
+    known = await repositories.access(url) if repositories else None
+    return _by(entry, known or Access())
+
+
+async def _named(credential: str, url: str, repositories: Known | None) -> Access:
+    kind, _, place = credential.partition(":")
+    namespace, _, name = place.partition("/")
+    if kind != "secret" or not namespace or not name:
+        raise ConfigError(f"{credential!r} names no Secret", hint="write secret:namespace/name", code="credential-ref")
+    if repositories is None:
+        raise ConfigError(
+            f"{credential} needs a Kubernetes cluster, and there is none here",
+            hint="give this repository credentials under git.repositories",
+            code="credential-secret",
+        )
+    return await repositories.of_secret(namespace, name, url)
+
+
+def _by(entry: RepositorySettings | None, access: Access) -> Access:
+    """Give *access* by the way to the server that *entry* says, where it says one."""
     if entry is None:
-        return Access()
+        return access
+    return replace(
+        access,
+        ca=_path(entry.ca) or access.ca,
+        client_certificate=_path(entry.client_certificate) or access.client_certificate,
+        known_hosts=_path(entry.known_hosts) or access.known_hosts,
+        proxy=entry.proxy or access.proxy,
+        insecure_skip_verify=entry.insecure_skip_verify or access.insecure_skip_verify,
+    )
+
+
+async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> Access:
     text = await keychain.text(entry.credentials) if entry.credentials else ""
     is_key = "PRIVATE KEY-----" in text
     return Access(

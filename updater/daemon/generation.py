@@ -47,7 +47,7 @@ class Crew:
     scans: Scans
     git: GitWriter
     writer: Writer
-    access: Callable[[str], Awaitable[Access]]
+    access: Callable[[str, str], Awaitable[Access]]
 
 
 class Generation:
@@ -67,8 +67,8 @@ class Generation:
         settings, subscriptions = loaded.settings, loaded.snapshot.subscriptions
         signer = await signer_for(settings, process.keychain)
 
-        async def access(url: str) -> Access:
-            return await access_for(url, settings, process.keychain)
+        async def access(url: str, credential: str) -> Access:
+            return await access_for(url, settings, process.keychain, credential=credential)
 
         registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=Facts(process))
         git = GitWriter(

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from updater.git.access import Access
+    from updater.model.subscription import GitBranch
     from updater.sources.file import Loaded
 
 
 class Process:
     """What one run of the program holds open. *state* is the folder of mirrors and cache; all of it may be deleted.
 
-    `access_for` is set by the generation in force: what a Git URL is reached with. `ours` are the addresses under which
+    `access_for` is set by the generation in force: what a Git URL is reached with by the credential that a destination
+    names ("": none). `ours` are the addresses under which
     we commit, of every generation so far: by them our own commits are known again.
     """
 
@@ -43,10 +45,10 @@ class Process:
             programs=Programs(os.environ, helpers_allowed=helpers_allowed, say=self._helper_left_out),
         )
         self.cache = Cache(state / "cache.db", say=self._cache_failed)
-        self.access_for: Callable[[str], Awaitable[Access]] = _nobody
+        self.access_for: Callable[[str, str], Awaitable[Access]] = _nobody
         self.ours: set[str] = set()
         self.reporter = Reporter(self.metrics, self.cache, self.log)
-        self._mirrors: dict[str, Mirror] = {}
+        self._mirrors: dict[tuple[str, str], Mirror] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -60,13 +62,20 @@ class Process:
         finally:
             await self._stack.aclose()
 
-    def mirror(self, url: str) -> Mirror:
-        """Give the mirror of a Git URL; one object and one folder each, for as long as the process lives."""
-        if url not in self._mirrors:
+    def mirror(self, branch: GitBranch) -> Mirror:
+        """Give the mirror of a Git URL by a credential; one object and one folder each, for as long as the process lives.
+
+        Two credentials never share a folder: what one may read, another may not.
+        """
+        url, credential = key = branch.url, branch.credential
+        if key not in self._mirrors:
             # the name of the folder says nothing of the URL, which may hold a user name
-            folder = self.state / "mirrors" / hashlib.sha256(url.encode()).hexdigest()[:24]
-            self._mirrors[url] = Mirror(url, folder, lambda: self.access_for(url), ours=self.ours, count=self._count_git)
-        return self._mirrors[url]
+            name = f"{url}\n{credential}" if credential else url
+            folder = self.state / "mirrors" / hashlib.sha256(name.encode()).hexdigest()[:24]
+            self._mirrors[key] = Mirror(
+                url, folder, lambda: self.access_for(url, credential), ours=self.ours, count=self._count_git
+            )
+        return self._mirrors[key]
 
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
@@ -86,5 +95,5 @@ def process_for(loaded: Loaded) -> Process:
     return Process(state, docker_config=settings.docker_config, helpers_allowed=settings.credential_helpers)
 
 
-async def _nobody(url: str) -> Access:
+async def _nobody(url: str, _credential: str) -> Access:
     raise AssertionError(f"no generation says how {url} is reached")

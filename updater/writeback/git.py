@@ -24,6 +24,7 @@ from updater.writeback.reading import BlobReader, Targets
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from updater.editors.base import Editor
     from updater.git.mirror import Head, Mirror
@@ -53,14 +54,14 @@ class Pen:
 class GitWriter:
     """Reads and writes branches through the mirrors of their repositories.
 
-    *mirror* gives the mirror of a URL. *known* gives every name that a marker may carry. *count* is told of each
-    look and landing and how it ended.
+    *mirror* gives the mirror that reaches a branch: of its URL, by its credential. *known* gives every name that a marker
+    may carry. *count* is told of each look and landing and how it ended.
     """
 
     def __init__(
         self,
         *,
-        mirror: Callable[[str], Mirror],
+        mirror: Callable[[GitBranch], Mirror],
         editors: Mapping[str, Editor],
         pen: Pen,
         known: Callable[[], frozenset[str]] = frozenset,
@@ -71,14 +72,14 @@ class GitWriter:
         self._pen = pen
         self._known = known
         self._count = count
-        self._blobs: dict[str, BlobReader] = {}
+        self._blobs: dict[Path, BlobReader] = {}
         self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
         self._named: dict[Destination, GitBranch] = {}
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
         """Read heads and every target; the same heads and subscriptions give the remembered view."""
         branch = _as_branch(destination)
-        mirror = self._mirror(branch.url)
+        mirror = self._mirror(branch)
         head = await mirror.look(branch.branch, branch.push)
         if head.revision is None:
             raise _no_branch(branch, head)
@@ -107,7 +108,7 @@ class GitWriter:
         """
         branch = _as_branch(view.destination)
         assert view.head is not None  # noqa: S101 - a look without a head raises
-        mirror = self._mirror(branch.url)
+        mirror = self._mirror(branch)
         tree = mirror.tree(view.head)
         drafting, drafts = await asyncio.to_thread(self._draft, tree.read, commits)
         landed = Landed(changes=drafting.changes, refused=drafting.refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
@@ -151,7 +152,7 @@ class GitWriter:
 
     async def history(self, branch: GitBranch, limit: int) -> tuple[PastCommit, ...]:
         """Give our own commits among the last *limit* of the branch that is written, newest first."""
-        mirror = self._mirror(branch.url)
+        mirror = self._mirror(branch)
         head = await mirror.look(branch.push, branch.branch)
         revision = head.revision or head.heads.get(branch.branch)
         if revision is None:
@@ -188,14 +189,14 @@ class GitWriter:
             editor = self._editors[name]
             question = Question(rule=f"{name} {self._pen.rule}", wants=editor.wants, needles=editor.needles)
             searched[name, path] = await mirror.search(revision, path, question)
-        targets = Targets(tree=mirror.tree(revision), blobs=self._blobs_of(mirror, branch.url), searched=searched)
+        targets = Targets(tree=mirror.tree(revision), blobs=self._blobs_of(mirror), searched=searched)
         await asyncio.to_thread(targets.read, subscriptions, branch)
         return targets
 
-    def _blobs_of(self, mirror: Mirror, url: str) -> BlobReader:
-        if url not in self._blobs:
-            self._blobs[url] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
-        return self._blobs[url]
+    def _blobs_of(self, mirror: Mirror) -> BlobReader:
+        if mirror.folder not in self._blobs:
+            self._blobs[mirror.folder] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
+        return self._blobs[mirror.folder]
 
     def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[Drafting, list[Draft]]:
         drafting = Drafting(editors=self._editors, read=read)
