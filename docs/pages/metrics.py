@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from updater.reporting.metrics import METRICS
+from updater.reporting.metrics import METRICS, PROCESS_METRICS
 
 _HEAD: Final = """# Metrics
 
@@ -12,8 +12,8 @@ Generated from the code by `docs/generate.py`. `updater run` serves them at `/me
 Beside them are `/healthz` (the process lives) and `/readyz` (the configuration is in force and its schedule runs).
 
 Labels never hold tags, digests or paths: no series is born with a release. `code` is a word of [codes](errors.md),
-`status` of outcomes a word of [outcomes](outcomes.md). Alerts worth having stand in
-[Run it as a daemon](../how-to/run-as-a-daemon.md).
+`status` of outcomes a word of [outcomes](outcomes.md). Alerts and a dashboard over them:
+[Monitor it](../how-to/monitor.md).
 
 | metric | kind | labels | tells |
 |---|---|---|---|
@@ -26,4 +26,5 @@ def metrics_page() -> str:
     for name, metric in METRICS.items():
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
         rows.append(f"| `{name}` | {metric.kind.__name__.lower()} | {labels} | {metric.text} |\n")
-    return _HEAD + "".join(rows)
+    names = ", ".join(f"`{name}`" for name in PROCESS_METRICS)
+    return _HEAD + "".join(rows) + f"\nOn Linux also, of the process: {names}.\n"

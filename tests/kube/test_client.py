@@ -43,6 +43,36 @@ async def test_requests_say_who_asks(client, server):
     assert server.asked[0].headers["User-Agent"] == "updater/1"
 
 
+async def test_each_request_is_counted_by_its_verb_and_the_status_of_its_answer(server, tmp_path, time):
+    seen = []
+    async with HttpClient(patience=PATIENCE, surroundings=time.surroundings()) as http:
+        client = KubeClient(server.access(tmp_path), http, observe=lambda verb, status: seen.append((str(verb), status)))
+        await client.create(
+            ONE, {"apiVersion": WIDGET.api_version, "kind": WIDGET.name, "metadata": {"name": "one", "namespace": "apps"}}
+        )
+        version = [page async for page in client.pages(WIDGET)][-1].version
+        await client.patch(ONE, {"spec": {"size": 1}})
+        async with client.watching(WIDGET, EVERYWHERE, version=version, seconds=1, idle=5):
+            pass
+        await client.delete(ONE)
+        with pytest.raises(KubeGone):
+            await client.get(ONE)
+    assert seen == [("create", 201), ("list", 200), ("patch", 200), ("watch", 200), ("delete", 200), ("get", 404)]
+
+
+async def test_a_request_without_an_answer_is_counted_with_status_0(server, tmp_path, time):
+    seen = []
+    async with HttpClient(patience=PATIENCE, surroundings=time.surroundings()) as http:
+        client = KubeClient(server.access(tmp_path), http, observe=lambda verb, status: seen.append((str(verb), status)))
+        await server.stop()
+        with pytest.raises(KubeUnavailable):
+            await client.get(ONE)
+        with pytest.raises(KubeUnavailable):
+            async with client.watching(WIDGET, EVERYWHERE, version="1", seconds=1, idle=5):
+                pass
+    assert seen == [("get", 0), ("watch", 0)]
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "code"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from updater.model.outcome import Outcome, Status
-from updater.reporting.metrics import METRICS, Metrics
+from updater.reporting.metrics import METRICS, PROCESS_METRICS, Metrics
 
 
 def test_every_metric_of_the_table_is_served_with_its_help():
@@ -58,3 +58,9 @@ def test_no_label_names_a_tag_or_a_path():
 def test_every_metric_has_its_line_in_the_reference():
     page = Path("docs/reference/metrics.md").read_text(encoding="utf-8")
     assert [name for name in METRICS if f"`{name}`" not in page] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="what a process costs is read from /proc")
+def test_what_the_process_costs_is_served_under_the_usual_names():
+    text = Metrics().render().decode()
+    assert [name for name in PROCESS_METRICS if f"\n{name} " not in text] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from updater.http.exchange import HttpFailure, Pace, Request
 from updater.kube.faults import error_of, failure_of, outside_protocol, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from updater.errors import KubeError
     from updater.http.client import HttpClient
@@ -26,13 +27,36 @@ LONGEST_OBJECT: Final = 8 * 1024 * 1024  # etcd keeps at most 1.5 MB of one; esc
 _PACE: Final = Pace(concurrency=8)
 
 
+class Verb(StrEnum):
+    """What a request does, in the words of the API's own rules of access."""
+
+    GET = "get"
+    LIST = "list"
+    WATCH = "watch"
+    CREATE = "create"
+    PATCH = "patch"
+    DELETE = "delete"
+
+    @property
+    def method(self) -> str:
+        """The method of HTTP."""
+        return _METHODS.get(self, "GET")
+
+
+_METHODS: Final = {Verb.CREATE: "POST", Verb.PATCH: "PATCH", Verb.DELETE: "DELETE"}
+
+
+def observe_nothing(_verb: str, _status: int) -> None:
+    """Count nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """One request in the making. *words* say it to people: "get Secret argocd/login"."""
 
     words: str
+    verb: Verb
     path: str
-    method: str = "GET"
     query: Mapping[str, str] | None = None
     body: Any = None
     form: str = "application/json"
@@ -41,11 +65,17 @@ class Ask:
 
 
 class ApiServer:
-    """Sends what the client asks. Raises `KubeError`, and `ConfigError` where the way to the cluster is wrong."""
+    """Sends what the client asks. Raises `KubeError`, and `ConfigError` where the way to the cluster is wrong.
 
-    def __init__(self, access: Access, http: HttpClient, *, user_agent: str) -> None:
+    *observe* is called with the verb and the status of each answer, or 0 where none came after every try.
+    """
+
+    def __init__(
+        self, access: Access, http: HttpClient, *, user_agent: str, observe: Callable[[str, int], None] = observe_nothing
+    ) -> None:
         self.access = access
         self._http = http
+        self._observe = observe
         self._last: Login | None = None
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
 
@@ -53,14 +83,18 @@ class ApiServer:
     async def stream(self, ask: Ask, *, idle: float) -> AsyncIterator[Stream]:
         """Open an answer that is read line by line; nothing for *idle* seconds ends it."""
         for is_last in (False, True):
-            login = await self._login()
+            login, status = await self._login(), 0
             try:
                 async with self._http.stream(self._request(ask, login), idle=idle) as stream:
-                    if stream.status == 200:
+                    status = stream.status
+                    self._observe(ask.verb, status)
+                    if status == 200:
                         yield stream
                         return
                     answer = await stream.answer()
             except HttpFailure as failure:
+                if not status:
+                    self._observe(ask.verb, 0)
                 raise failure_of(failure, asked=ask.words) from failure
             if is_last or answer.status != 401 or not self.access.refused(login):
                 raise self._error(answer, ask)
@@ -72,7 +106,9 @@ class ApiServer:
             try:
                 answer = await self._http.send(self._request(ask, login))
             except HttpFailure as failure:
+                self._observe(ask.verb, 0)
                 raise failure_of(failure, asked=ask.words) from failure
+            self._observe(ask.verb, answer.status)
             if is_last or answer.status != 401 or not self.access.refused(login):
                 break
         if not 200 <= answer.status < 300:
@@ -93,7 +129,7 @@ class ApiServer:
             headers["Content-Type"] = ask.form
         return Request(
             url=f"{self.access.url}{ask.path}{query}",
-            method=ask.method,
+            method=ask.verb.method,
             headers=headers,
             body=None if ask.body is None else orjson.dumps(ask.body),
             connection=login.connection,

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.errors import KubeGone
 from updater.http.exchange import HttpFailure, Trouble
 from updater.http.limits import Patience
-from updater.kube.asking import ApiServer, Ask, object_of
+from updater.kube.asking import ApiServer, Ask, Verb, object_of, observe_nothing
 from updater.kube.faults import ended, failure_of, outside_protocol
 from updater.kube.kinds import SECRET, Kind, Object, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from updater.http.client import HttpClient
     from updater.http.session import Stream
@@ -69,15 +69,26 @@ class Page:
 
 
 class KubeClient:
-    """Asks one API server. *http* should have `PATIENCE`."""
+    """Asks one API server. *http* should have `PATIENCE`.
 
-    def __init__(self, access: Access, http: HttpClient, *, user_agent: str = "gitops-image-updater") -> None:
+    *observe* is called for each request with its verb (get, list, watch, create, patch, delete) and the status of the answer,
+    0 where none came.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        http: HttpClient,
+        *,
+        user_agent: str = "gitops-image-updater",
+        observe: Callable[[str, int], None] = observe_nothing,
+    ) -> None:
         self.access = access
-        self._server = ApiServer(access, http, user_agent=user_agent)
+        self._server = ApiServer(access, http, user_agent=user_agent, observe=observe)
 
     async def get(self, ref: Ref) -> Object:
         """Read one object; raises `KubeGone` (code ``kube-not-found``) where it is not there, and `KubeError`."""
-        return await self._server.ask(Ask(words=f"get {ref}", path=ref.path))
+        return await self._server.ask(Ask(words=f"get {ref}", verb=Verb.GET, path=ref.path))
 
     async def pages(self, kind: Kind, scope: Scope = EVERYWHERE, *, size: int = PAGE) -> AsyncIterator[Page]:
         """Yield every object of *scope*, page by page, all of one version; raises `KubeError`.
@@ -87,7 +98,7 @@ class KubeClient:
         words, path, following = f"list {kind.resource}{_where(scope)}", kind.path(scope.namespace), ""
         while True:
             query = {**scope.query(), "limit": str(size), **({"continue": following} if following else {})}
-            found = await self._server.ask(Ask(words=words, path=path, query=query, limit=LONGEST_ANSWER))
+            found = await self._server.ask(Ask(words=words, verb=Verb.LIST, path=path, query=query, limit=LONGEST_ANSWER))
             items, version, following = _listed(found, kind, words)
             yield Page(items=items, version=version, is_last=not following)
             if not following:
@@ -99,7 +110,8 @@ class KubeClient:
 
     async def create(self, ref: Ref, body: Object) -> Object:
         """Make an object, and give it as the server keeps it; raises `KubeConflict` where it is there already."""
-        ask = Ask(words=f"create {ref}", path=ref.kind.path(ref.namespace), method="POST", body=body, is_repeatable=False)
+        path = ref.kind.path(ref.namespace)
+        ask = Ask(words=f"create {ref}", verb=Verb.CREATE, path=path, body=body, is_repeatable=False)
         return await self._server.ask(ask)
 
     async def patch(
@@ -113,7 +125,7 @@ class KubeClient:
         words = f"patch {subresource} of {ref}" if subresource else f"patch {ref}"
         path = f"{ref.path}/{subresource}" if subresource else ref.path
         body = change if version is None else _guarded(change, form, version)
-        ask = Ask(words=words, path=path, method="PATCH", body=body, form=form, is_repeatable=False)
+        ask = Ask(words=words, verb=Verb.PATCH, path=path, body=body, form=form, is_repeatable=False)
         return await self._server.ask(ask)
 
     async def apply(self, ref: Ref, body: Object, *, owner: str, force: bool = False, subresource: str = "") -> Object:
@@ -127,13 +139,14 @@ class KubeClient:
         metadata = {"name": ref.name, **({"namespace": ref.namespace} if ref.namespace else {})}
         whole["metadata"] = {**whole.get("metadata", {}), **metadata}
         form = "application/apply-patch+yaml"  # JSON is YAML
-        return await self._server.ask(Ask(words=f"apply {ref}", path=path, method="PATCH", query=query, body=whole, form=form))
+        ask = Ask(words=f"apply {ref}", verb=Verb.PATCH, path=path, query=query, body=whole, form=form)
+        return await self._server.ask(ask)
 
     async def delete(self, ref: Ref, *, version: str | None = None) -> bool:
         """Delete an object, at *version* only where one is given; False where it was not there. Raises `KubeError`."""
         body = {"preconditions": {"resourceVersion": version}} if version else {}
         try:
-            await self._server.ask(Ask(words=f"delete {ref}", path=ref.path, method="DELETE", body=body))
+            await self._server.ask(Ask(words=f"delete {ref}", verb=Verb.DELETE, path=ref.path, body=body))
         except KubeGone:
             return False
         return True
@@ -163,9 +176,10 @@ class KubeClient:
             "resourceVersion": version,
             "timeoutSeconds": str(int(seconds)),
         }
-        ask = Ask(words=f"watch {kind.resource}{_where(scope)}", path=kind.path(scope.namespace), query=query)
+        words = f"watch {kind.resource}{_where(scope)}"
+        ask = Ask(words=words, verb=Verb.WATCH, path=kind.path(scope.namespace), query=query)
         async with self._server.stream(ask, idle=idle) as stream:
-            yield _events(stream, ask.words)
+            yield _events(stream, words)
 
 
 async def _events(stream: Stream, words: str) -> AsyncIterator[Object]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import generate_latest
 
 if TYPE_CHECKING:
@@ -63,7 +63,30 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_cache_problems_total": Metric(kind=Counter, text="Times the cache could not be used; work goes on without it."),
     "updater_generation": Metric(kind=Gauge, text="Number of the configuration in force, counted from the start."),
     "updater_reloads_total": Metric(kind=Counter, text="Configurations read again, by result.", labels=("result",)),
+    "updater_leader": Metric(kind=Gauge, text="1 while this replica leads and writes, else 0."),
+    "updater_kubernetes_requests_total": Metric(
+        kind=Counter, text="Requests to the API server; status 0 is no answer.", labels=("verb", "status")
+    ),
+    "updater_kubernetes_writes_total": Metric(
+        kind=Counter, text="Writes to the cluster, by what was written and how it ended.", labels=("kind", "result")
+    ),
+    "updater_watch_lost": Metric(
+        kind=Gauge, text="1 while a kind cannot be watched; its last objects stay in force.", labels=("kind",)
+    ),
+    "updater_snapshot_timestamp_seconds": Metric(
+        kind=Gauge, text="When the last snapshot of a source came, in Unix time.", labels=("source",)
+    ),
 }
+
+PROCESS_METRICS: Final = (
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_virtual_memory_bytes",
+    "process_start_time_seconds",
+    "process_open_fds",
+    "process_max_fds",
+)
+"""What every program that Prometheus scrapes tells of its process, on Linux, under the same names."""
 
 
 class Metrics:
@@ -72,6 +95,7 @@ class Metrics:
     def __init__(self) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double every counter
         self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self.registry)
         self._collectors = {name: _collector(name, metric, self.registry) for name, metric in METRICS.items()}
         self._shown: dict[str, set[tuple[str, ...]]] = {}
 
