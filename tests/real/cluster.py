@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
+import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -22,7 +23,7 @@ from tests.fakes.kube import kubeconfig
 from tests.real.parts import free_port, require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 ADMIN_TOKEN = "admin-token"
@@ -38,6 +39,7 @@ class Cluster:
         self.folder = folder
         self._etcd_program, self._server_program = programs
         self._flags = flags
+        self._resources: dict[str, dict[str, Any]] = {}
         self._etcd: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
         self._port, self._etcd_port, self._peer_port = free_port(), free_port(), free_port()
@@ -112,6 +114,28 @@ class Cluster:
         """Make or change an object, whole, as the owner "lab"."""
         return self.request("PATCH", f"{path}?fieldManager=lab&force=true", body, form="application/apply-patch+yaml")
 
+    def apply_object(self, body: dict[str, Any]) -> Any:
+        """Make or change an object of any kind that is served, where its `metadata` says."""
+        version, metadata = body["apiVersion"], body["metadata"]
+        resource = self._resource(version, body["kind"])
+        namespace = f"namespaces/{metadata['namespace']}/" if resource["namespaced"] else ""
+        return self.apply(f"{_root(version)}/{namespace}{resource['name']}/{metadata['name']}", body)
+
+    def install_from(self, folder: Path, kinds: Collection[str]) -> list[str]:
+        """Install the definitions of *kinds* that *folder* holds, wait until they are served, and give the kinds."""
+        installed = []
+        for path in sorted(folder.glob("*.yaml")):
+            for body in yaml.load_all(path.read_bytes(), yaml.CSafeLoader):
+                if not body or body.get("kind") != "CustomResourceDefinition" or body["spec"]["names"]["kind"] not in kinds:
+                    continue
+                self.apply_object(body)
+                spec = body["spec"]
+                for served in spec["versions"]:
+                    url = f"{self.url}/apis/{spec['group']}/{served['name']}/{spec['names']['plural']}"
+                    self._wait(body["metadata"]["name"], None, lambda url=url: self._is_fine(url))
+                installed.append(spec["names"]["kind"])
+        return installed
+
     def namespace(self, name: str) -> str:
         self.apply(f"/api/v1/namespaces/{name}", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         return name
@@ -163,6 +187,14 @@ class Cluster:
         cluster = {"certificate-authority": str(self.authority.path)}
         path.write_text(kubeconfig(self.url, {"token": ADMIN_TOKEN} if user is None else user, **cluster))
         return path
+
+    def _resource(self, version: str, kind: str) -> dict[str, Any]:
+        """Give what the server says of a kind: its `name` in paths, and whether it is `namespaced`."""
+        key = f"{version} {kind}"
+        if key not in self._resources:
+            listed = self.request("GET", _root(version))["resources"]
+            self._resources |= {f"{version} {one['kind']}": one for one in listed if "/" not in one["name"]}
+        return self._resources[key]
 
     def _write_keys(self) -> None:
         self.authority.issue("server")
@@ -224,6 +256,10 @@ class Cluster:
 def start(folder: Path, *, flags: tuple[str, ...] = ()) -> Cluster:
     """Give a cluster that starts when it is entered; skips the test by name where a program is absent."""
     return Cluster(folder, (require("etcd"), require("kube-apiserver")), flags=flags)
+
+
+def _root(version: str) -> str:
+    return f"/apis/{version}" if "/" in version else f"/api/{version}"
 
 
 def _end(process: subprocess.Popen[bytes] | None, *, kill: bool = False) -> None:
