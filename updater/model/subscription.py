@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
+#: the path of a locator that leaves it to the Application which source is written
+WRITTEN_SOURCE: Final = "spec"
+
 #: the option that says most of a policy, shown without its name
 _MAIN_OPTIONS: Final = ("range", "order", "tag")
 
@@ -146,7 +149,8 @@ class Locator:
 
     The last two also have a *section* of an Argo CD source: ``helm`` and ``plugin``, where *name*, *tag* and *spec* are
     names of parameters and variables, or ``kustomize``, where *name* is the name that an entry replaces (None: the image's
-    own) and *spec* the image name itself.
+    own) and *spec* the image name itself. With the path ``spec`` the Application says which source is written
+    (`WRITTEN_SOURCE`), and without a section as what: *spec* is the image name then.
     """
 
     path: str = "."

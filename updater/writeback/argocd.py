@@ -1,0 +1,136 @@
+"""Knows how a live Argo CD Application is looked at and patched: its own values alone, on the version that was read.
+
+An Application keeps its status in the same object, without a subresource, and Argo CD writes it all the time: each write makes
+a new version. So the version of a look is not the lease. A write reads the Application again, proves that the places it
+changes say what they said, and patches that very version; where somebody was faster with the status alone it does so again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, PushRefused, UpdaterError
+from updater.kube.client import Form
+from updater.kube.kinds import Kind, Ref
+from updater.model.subscription import LiveApplication
+from updater.model.view import View
+from updater.writeback.live import read_application, readings_of
+from updater.writeback.live_plan import plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from updater.kube.client import KubeClient
+    from updater.model.problem import Problem
+    from updater.model.subscription import Destination, Subscription
+    from updater.model.update import Commit, Landed
+    from updater.model.view import Reading
+    from updater.writeback.live import Live
+    from updater.writeback.live_plan import Plan
+
+APPLICATION: Final = Kind("argoproj.io", "v1alpha1", "Application", "applications")
+ATTEMPTS: Final = 5
+_METHOD: Final = "argocd"
+_NO_RIGHT: Final = "cannot patch resource"
+
+
+class ApplicationWriter:
+    """Reads and writes live Applications, one request a look. *count* is told of each look and patch."""
+
+    def __init__(self, client: KubeClient, *, count: Callable[[str, str], None] = lambda _name, _label: None) -> None:
+        self._client = client
+        self._count = count
+
+    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
+        """Read the Application and every target on it. `View.head` is its `resourceVersion`.
+
+        Raises `KubeError`: ``application-gone`` where it is not there, and `UpdaterError` ``application-set``.
+        """
+        live = await self._read(_as_application(destination))
+        readings: dict[tuple[str, int], tuple[Reading, ...]] = {}
+        problems: dict[tuple[str, int], tuple[Problem, ...]] = {}
+        for subscription in subscriptions:
+            for index, target in enumerate(subscription.targets):
+                if target.destination == destination:
+                    found = readings_of(live, target, subscription.image)
+                    readings[subscription.key, index] = found.readings
+                    problems[subscription.key, index] = found.problems
+        self._count("updater_looks_total", "read")
+        return View(destination=destination, head=live.version, readings=readings, problems=problems, pending={})
+
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+        """Write every update in one JSON patch, whatever the number of voices; `Landed.revisions` has the new version.
+
+        Raises `PushRefused` where a place that is to change says something else than in *view*, and `KubeError`. What
+        the API server does not take is refused, update by update, and not tried again.
+        """
+        application = _as_application(view.destination)
+        for _ in range(ATTEMPTS):
+            plan = plan_of(await self._read(application), commits)
+            if is_dry or not plan.steps:
+                return plan.landed(is_dry=is_dry)
+            try:
+                return await self._patch(application, plan)
+            except KubeConflict:
+                continue
+        message = f"{application} changed {ATTEMPTS} times while it was written"
+        raise PushRefused(message, hint="it is looked at and decided again")
+
+    async def _read(self, application: LiveApplication) -> Live:
+        try:
+            live = read_application(await self._client.get(_ref(application)))
+        except KubeGone as gone:
+            raise _gone(application) from gone
+        if live.is_leaving:
+            raise _gone(application)
+        if live.owner:
+            message = f"the ApplicationSet {live.owner} made {live.name}, and would undo what is written to it"
+            hint = "write to Git: a git: target, or write-back-method: git"
+            raise UpdaterError(message, hint=hint, code="application-set")
+        return live
+
+    async def _patch(self, application: LiveApplication, plan: Plan) -> Landed:
+        """Send the patch; raises `KubeConflict` where the Application is of another version meanwhile."""
+        try:
+            # An index in a list is exact without a `test`: the server takes the patch only at the version of which it was
+            # made, in which that index is that entry.
+            sent = await self._client.patch(_ref(application), plan.steps, form=Form.JSON, version=plan.live.version)
+        except KubeGone as gone:
+            raise _gone(application) from gone
+        except KubeError as error:
+            if not isinstance(error, KubeDenied) and error.code != "kube-invalid":
+                raise
+            code, hint = _refusal(error, application)
+            plan.refuse(list(plan.changes), code=code, message=error.message, hint=hint)
+            return plan.landed()
+        answer = read_application(sent)
+        lost = plan.lost(answer)
+        if lost:
+            hint = "look for an admission webhook or policy that changes Applications"
+            plan.refuse(lost, code="undone", message="the cluster changed back what was written", hint=hint)
+        self._count("updater_commits_total", _METHOD)
+        return plan.landed(revision=answer.version)
+
+
+def _as_application(destination: Destination) -> LiveApplication:
+    assert isinstance(destination, LiveApplication)  # noqa: S101 - the composition root routes by type
+    return destination
+
+
+def _ref(application: LiveApplication) -> Ref:
+    return Ref(APPLICATION, application.namespace, application.name)
+
+
+def _gone(application: LiveApplication) -> KubeGone:
+    message = f"the Application {application.namespace}/{application.name} is not there, or is being deleted"
+    hint = "check namespace and name; without the Application take its target or annotations away"
+    return KubeGone(message, hint=hint, code="application-gone")
+
+
+def _refusal(error: KubeError, application: LiveApplication) -> tuple[str, str]:
+    """Say what a refused patch means: a right that is missing, a rule of the cluster, or the definition of the kind."""
+    if _NO_RIGHT in error.message:
+        return error.code, f"grant patch on {APPLICATION.resource} in {application.namespace} to the account of the updater"
+    if "denied" in error.message:
+        return "admission", "an admission webhook or policy of the cluster refuses it; the message says which"
+    return error.code, error.hint
