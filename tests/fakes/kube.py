@@ -256,7 +256,7 @@ async def send(response: web.StreamResponse, what: str, item: dict) -> None:
 
 
 def patched(kept: dict, change: Any, form: str) -> dict:
-    """Apply a patch; of JSON patches only what the program sends: add, replace and remove of members."""
+    """Apply a patch; of JSON patches only what the program sends: add, replace and remove of members and entries."""
     if not form.startswith("application/json-patch"):
         return merged(kept, change)
     for step in change:
@@ -264,10 +264,13 @@ def patched(kept: dict, change: Any, form: str) -> dict:
         place: Any = kept
         for part in way:
             place = place[int(part) if isinstance(place, list) else part]
+        at: Any = int(last) if isinstance(place, list) and last != "-" else last
         if step["op"] == "remove":
-            del place[last]
+            del place[at]
+        elif isinstance(place, list) and step["op"] == "add":
+            place.insert(len(place) if at == "-" else at, step["value"])
         else:
-            place[last] = step["value"]
+            place[at] = step["value"]
     return kept
 
 
