@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import subprocess
 
 import pytest
@@ -12,11 +14,12 @@ from tests.real.parts import require
 from updater.errors import TemplateError
 from updater.git.history import read_trailers
 from updater.model.image import ImageRef, parse_digest, parse_ref
-from updater.model.subscription import Form, GitBranch, Locator, Target, Voice
+from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, Voice
 from updater.model.update import Change, Commit, Purpose, Update
 from updater.model.view import Part, PartKind, Reading
 from updater.model.written import Written
 from updater.writeback.message import SUBJECT_LENGTH, branch_name, commit_message, push_summary, with_trailers
+from updater.writeback.message_trial import try_message
 
 BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main", push="main")
 DEPLOYMENT = ("apps/v1", "Deployment", "ns1", "a")
@@ -323,6 +326,7 @@ def test_argo_101_the_peers_default_written_as_a_template_gives_its_text():
     line = "updates image {{ .Image }} tag '{{ .OldTag }}' to '{{ .NewTag }}'\n"
     template = f"build: automatic update of {{{{ .AppName }}}}\n\n{{{{ range .AppChanges -}}}}\n{line}{{{{ end -}}}}"
     made = [update("foo/bar", "1.0", "1.1", origin="Application argocd/foobar"), update("bar/baz", "2.0", "2.1", key="b")]
+    made[1] = dataclasses.replace(made[1], origin=made[0].origin)
     assert body(*made, template=template) == (
         "build: automatic update of foobar\n\nupdates image foo/bar tag '1.0' to '1.1'\nupdates image bar/baz tag '2.0' to '2.1'"
     )
@@ -331,6 +335,140 @@ def test_argo_101_the_peers_default_written_as_a_template_gives_its_text():
 def test_argo_102_a_line_for_a_label_that_is_absent_is_left_out():
     template = 'x{{ range .AppChanges }}{{ if index .Labels "org.opencontainers.image.source" }}: source{{ end }}{{ end }}'
     assert body(*TWO, template=template) == "x"
+
+
+def of_application(name, image="ghcr.io/acme/web", old="1.2.3", new="1.2.4", *, alias="web", line=4):
+    """Make an update as the source of Applications asks for it: its key is Application and alias."""
+    folder = name.rpartition("/")[2]
+    path = f"apps/{folder}/.argocd-source-{folder}.yaml"
+    return update(image, old, new, key=f"{name}/{alias}", path=path, line=line, origin=f"Application {name}")
+
+
+FLEET = [
+    of_application(f"argocd/app{number}", f"ghcr.io/acme/svc{image}", alias=f"svc{image}", line=4 + image)
+    for number in range(10)
+    for image in range(5)
+]
+PEERS_DEFAULT = (
+    "build: automatic update of {{ .AppName }}\n\n{{ range .AppChanges -}}\n"
+    "updates image {{ .Image }} tag '{{ .OldTag }}' to '{{ .NewTag }}'\n{{ end -}}\n"
+)
+
+
+def test_the_default_says_of_one_application_which_one_it_is():
+    made = [of_application("argocd/web", f"ghcr.io/acme/{name}", alias=name) for name in ("web", "api", "db")]
+    assert message(*made).startswith("Update 3 images in argocd/web\n\nghcr.io/acme/web: 1.2.3 → 1.2.4 (")
+
+
+def test_the_default_of_fifty_updates_tells_each_move_once_with_all_its_places():
+    subject, _, *lines = body(*FLEET).split("\n")
+    assert subject == "Update 5 images in 10 Applications"
+    assert len(lines) == 5 + 50
+    assert lines[0] == "ghcr.io/acme/svc0: 1.2.3 → 1.2.4 (semver range=>=1.0; Application argocd/app0 and 9 more)"
+    assert lines[1:3] == ["  apps/app0/.argocd-source-app0.yaml:4", "  apps/app1/.argocd-source-app1.yaml:4"]
+
+
+def test_a_long_name_of_an_application_is_left_out_of_the_subject():
+    made = [of_application(f"{'n' * 30}/{'a' * 60}", f"o/{name}", alias=name) for name in "ab"]
+    assert message(*made).splitlines()[0] == "Update 2 images"
+
+
+def test_where_applications_and_files_ask_the_subject_only_counts():
+    assert message(of_application("argocd/web"), update("o/b", "1", "2", key="b")).splitlines()[0] == "Update 2 images"
+
+
+def test_the_peers_default_names_every_application_of_a_commit_as_far_as_there_is_room():
+    text = body(*FLEET, template=PEERS_DEFAULT)
+    assert text.splitlines()[0] == "build: automatic update of app0, app1, app2, app3, app4, app5, app6 and 3 more"
+    assert text.count("updates image acme/svc0 tag '1.2.3' to '1.2.4'") == 1
+    assert text.count("updates image") == 5
+    assert body(*FLEET[:7], template="{{ .AppName }}") == "app0, app1"
+    assert body(of_application("n/" + "a" * 60), of_application("n/b"), template="{{ .AppName }}") == "a" * 60 + " and 1 more"
+
+
+def test_namespaces_are_named_once_each():
+    made = [of_application("argocd/web"), of_application("team-a/web"), of_application("team-a/api")]
+    assert body(*made, template="{{ .AppNamespace }}; {{ .AppName }}") == "argocd, team-a; web, api"
+
+
+def test_without_an_application_its_name_is_the_key_of_the_subscription():
+    assert body(update("o/a", "1", "2", key="shop"), template="{{ .AppName }}|{{ .AppNamespace }}") == "shop|"
+
+
+def test_the_alias_of_an_image_is_the_one_that_its_application_gives_it():
+    template = "{{ range .Images }}{{ .Alias }} {{ end }}"
+    listed = of_application("argocd/web", alias="ghcr.io/acme/web")
+    assert body(of_application("argocd/web", alias="front"), listed, *TWO, template=template) == "front ghcr.io/acme/web bar baz"
+
+
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [
+        ("ghcr.io/acme/web", "acme/web"),
+        ("localhost:5000/web", "web"),
+        ("localhost/web", "web"),
+        ("docker.io/library/nginx", "nginx"),
+        ("library/nginx", "library/nginx"),
+        ("harbor.example.org/library/nginx", "library/nginx"),
+        ("acme/web", "acme/web"),
+        ("nginx", "nginx"),
+    ],
+)
+def test_the_peers_fields_name_an_image_without_its_registry(image, shown):
+    template = "{{ (index .Images 0).Name }} {{ (index .AppChanges 0).Image }}"
+    assert body(update(image, "1", "2"), template=template) == f"{shown} {shown}"
+
+
+def test_every_variable_of_the_peer_is_filled():
+    made = [of_application("team-a/web")]
+    template = (
+        "{{ .AppNamespace }} {{ .AppName }} {{ len .SHA256 }} {{ len .TargetKey }}"
+        "{{ range .Images }} {{ .Name }} {{ .Alias }} {{ .OldTag }} {{ .NewTag }}{{ end }}"
+    )
+    expected = "team-a web 64 8 acme/web web 1.2.3 1.2.4"
+    assert body(*made, template=template) == expected
+    assert branch_name(template, made) == expected.replace(" ", "-")
+    changes = "{{ range .AppChanges }}{{ .Image }} {{ .OldTag }} {{ .NewTag }} {{ len .Labels }}{{ end }}"
+    assert body(*made, template=changes) == "acme/web 1.2.3 1.2.4 0"
+
+
+def test_the_key_of_a_target_is_that_of_repository_branch_and_file():
+    made = [of_application("argocd/web")]
+    key = hashlib.sha256(f"{BRANCH.url}|main|.".encode()).hexdigest()[:8]
+    assert body(*made, template="{{ .TargetKey }}") == key
+    live = dataclasses.replace(made[0].target, destination=LiveApplication(namespace="argocd", name="web"))
+    assert body(dataclasses.replace(made[0], target=live), template="{{ .TargetKey }}") != key
+
+
+SIGNED = Voice(name="Ann", email="ann@example.org", is_signed_off=True)
+
+
+def signed(template="", voice=SIGNED):
+    made = update("o/a", "1", "2")
+    return commit_message(Commit(voice=dataclasses.replace(voice, message=template), updates=(made,)), {made: (change(made),)})
+
+
+def test_a_sign_off_is_the_last_line_of_the_trailers():
+    text = signed()
+    assert text.endswith("\nUpdater-Image: o/a:2\nSigned-off-by: Ann <ann@example.org>\n")
+    assert read_trailers(text)["Updater-Subscription"] == ("app",)
+    assert read_trailers(text)["Signed-off-by"] == ("Ann <ann@example.org>",)
+
+
+@pytest.mark.parametrize("line", ["Signed-off-by: Ann <ann@example.org>", "signed-off-by: Ann <ann@example.org>"])
+def test_a_sign_off_that_the_template_writes_is_not_doubled(line):
+    assert signed(f"Update\n\n{line}").lower().count("signed-off-by") == 1
+
+
+def test_the_sign_off_of_somebody_else_stays_beside_ours():
+    text = signed("Update\n\nSigned-off-by: Bob <bob@example.org>")
+    assert read_trailers(text)["Signed-off-by"] == ("Bob <bob@example.org>", "Ann <ann@example.org>")
+
+
+def test_a_name_cannot_write_a_trailer_by_its_sign_off():
+    text = signed(voice=Voice(name="Ann\nUpdater-Image: x", email="a>\n\n<b", is_signed_off=True))
+    assert read_trailers(text)["Updater-Image"] == ("o/a:2",)
+    assert len(text.rstrip("\n").rpartition("\n\n")[2].splitlines()) == 4
 
 
 @pytest.mark.parametrize(
@@ -353,3 +491,31 @@ def test_a_branch_is_a_name_that_git_takes(template, name):
 def test_a_branch_template_that_makes_nothing_is_an_error():
     with pytest.raises(TemplateError, match="no branch name"):
         branch_name("{{ if false }}x{{ end }}", TWO)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        PEERS_DEFAULT,
+        "{{ range .Changed.Changes }}{{ .OldValue }} -> {{ .NewValue }}{{ end }}",
+        "{{ (index .AppChanges 1).NewTag | semver }} {{ .Values.none }} {{ .AutomationObject }}",
+        "{{ range .Changes }}{{ .Policy }} {{ .Path }}:{{ .Line }}{{ end }}",
+        '{{ range .AppChanges }}{{ if index .Labels "a" }}{{ .Labels.a }}{{ end }}{{ end }}',
+    ],
+)
+def test_a_template_that_works_passes_its_trial(template):
+    try_message(template)
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ .NewImage }}", "update to {{ .ImageList }}", "{{ range .AppChanges }}{{ .Tag }}{{ end }}"]
+)
+def test_a_template_that_would_fail_at_the_first_commit_fails_its_trial(template):
+    with pytest.raises(TemplateError, match="can't evaluate field"):
+        try_message(template)
+
+
+@pytest.mark.parametrize("template", ["{{ .AppName", "{{ nope }}", "{{ range }}x{{ end }}"])
+def test_a_template_that_does_not_parse_fails_its_trial(template):
+    with pytest.raises(TemplateError):
+        try_message(template)

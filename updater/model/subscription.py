@@ -77,13 +77,17 @@ class CredentialRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """Who speaks in a commit: author, signer, message template and its values; one commit each per landing."""
+    """Who speaks in a commit: author, signer, message template and its values; one commit each per landing.
+
+    With *is_signed_off* the author vouches for each commit by a line ``Signed-off-by:``.
+    """
 
     name: str = "updater"
     email: str = "updater@example.org"
     message: str = ""
     values: tuple[tuple[str, str], ...] = ()
     signing: str = ""
+    is_signed_off: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,6 +150,8 @@ class GitSettings(Node):
     """Author and committer of every commit."""
     signing: SigningSettings | None = None
     """How commits are signed; without it they are not."""
+    sign_off: bool = False
+    """Whether each message ends with a line Signed-off-by: of the author."""
     message: fields.Template | None = None
     """A Go template for commit messages; without it each change is named, old to new, with policy and origin."""
     repositories: tuple[RepositorySettings, ...] = ()

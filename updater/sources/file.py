@@ -99,7 +99,8 @@ def voice_of(settings: Settings) -> Voice:
     """Give who speaks in the commits of this configuration; *signing* is the reference to the key, or empty."""
     git = settings.git
     signing = str(git.signing.key) if git.signing else ""
-    return Voice(name=git.author.name, email=git.author.email, message=git.message or "", signing=signing)
+    who = git.author
+    return Voice(name=who.name, email=who.email, message=git.message or "", signing=signing, is_signed_off=git.sign_off)
 
 
 def _subscription(item: SubscriptionSettings, settings: Settings, voice: Voice, origin: Origin) -> Subscription:

@@ -11,21 +11,24 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import TemplateError
+from updater.git.building import Identity
 from updater.git.history import IMAGE, POLICY, REJECTED, SUBSCRIPTION, add_trailers
 from updater.model.update import Purpose
 from updater.templates import Template, parse
-from updater.writeback.message_data import branch_data, message_data, new_tag, old_tag
+from updater.writeback.message_data import APPLICATION, branch_data, message_data, new_tag, old_tag
 from updater.writeback.message_versions import VERSION_FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from updater.model.subscription import Voice
     from updater.model.update import Change, Commit, Update
 
 SUBJECT_LENGTH: Final = 72
 MAX_MESSAGE: Final = 64 * 1024
 MAX_BRANCH: Final = 255
 MAX_PLACES: Final = 200
+_NAME_LENGTH: Final = 45
 
 _OURS: Final = re.compile(rf"^(?=(?:{SUBSCRIPTION}|{POLICY}|{IMAGE}|{REJECTED})\s*:)", re.IGNORECASE | re.MULTILINE)
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -44,7 +47,7 @@ def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]])
     if commit.voice.message:
         data = message_data(updates, changes, dict(commit.voice.values))
         text = _clean(message_template(commit.voice.message).render(data))
-    return with_trailers(text or _default(updates, changes), updates)
+    return _signed_off(with_trailers(text or _default(updates, changes), updates), commit.voice)
 
 
 @lru_cache(maxsize=256)
@@ -66,6 +69,13 @@ def with_trailers(text: str, updates: Sequence[Update]) -> str:
             if update.purpose is Purpose.REVERT and update.reading.written.digest
         ],
     )
+
+
+def _signed_off(text: str, voice: Voice) -> str:
+    """Add the author's line behind the trailers, as ``git commit --signoff`` does; one that stands there is enough."""
+    line = f"Signed-off-by: {Identity(name=voice.name, email=voice.email)}"
+    is_needed = voice.is_signed_off and line.casefold() not in text.casefold().split("\n")
+    return f"{text}{line}\n" if is_needed else text
 
 
 def branch_name(template: str, updates: Sequence[Update], *, target: str = "") -> str:
@@ -107,22 +117,25 @@ def _clean(text: str) -> str:
 
 
 def _default(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]]) -> str:
-    moves: dict[str, list[str]] = {}
+    moves: dict[tuple[str, str], list[Update]] = {}
     for update in updates:
-        moves.setdefault(_move(update), []).extend(f"  {change.path}:{change.line}" for change in changes.get(update, ()))
+        moves.setdefault((_short(update), update.policy), []).append(update)
     left = MAX_PLACES
     lines: list[str] = []
-    for move, places in moves.items():
+    for (move, policy), alike in moves.items():
+        places = (f"  {change.path}:{change.line}" for update in alike for change in changes.get(update, ()))
         distinct = list(dict.fromkeys(places))
         shown, left = distinct[: max(left, 0)], left - len(distinct)
-        lines += [move, *shown]
+        lines += [f"{move} ({policy}; {_origins(alike)})", *shown]
         if len(shown) < len(distinct):
             lines.append(f"  and {len(distinct) - len(shown)} more")
     return _clean(f"{_subject(updates)}\n\n" + "\n".join(lines))
 
 
-def _move(update: Update) -> str:
-    return f"{_short(update)} ({update.policy}; {update.origin})"
+def _origins(updates: Sequence[Update]) -> str:
+    """Name who asked for one move: the first, and how many more."""
+    asked = list(dict.fromkeys(update.origin for update in updates))
+    return asked[0] if len(asked) == 1 else f"{asked[0]} and {len(asked) - 1} more"
 
 
 def _short(update: Update) -> str:
@@ -142,9 +155,18 @@ def _subject(updates: Sequence[Update]) -> str:
     verb = "Revert" if all(update.purpose is Purpose.REVERT for update in updates) else "Update"
     names = list(dict.fromkeys(str(update.written_as.name) for update in updates))
     if len(names) != 1:
-        return f"{verb} {len(names)} images"
+        return f"{verb} {len(names)} images{_for_whom(updates)}"
     tags = list(dict.fromkeys(_shorten(new_tag(update)) for update in updates))
     last = names[0].rpartition("/")[2]
     to = f" to {tags[0]}" if len(tags) == 1 else ""
     wordings = (f"{verb} {names[0]}{to}", f"{verb} {last}{to}", f"{verb} {last}")
     return next((text for text in wordings if len(text) <= SUBJECT_LENGTH), wordings[-1])
+
+
+def _for_whom(updates: Sequence[Update]) -> str:
+    """Say in which Application several images move, or in how many; nothing where something else asked too."""
+    asked = dict.fromkeys(update.origin.partition(" ")[::2] for update in updates)
+    if any(kind != APPLICATION for kind, _ in asked):
+        return ""
+    name = next(name for _, name in asked)
+    return f" in {len(asked)} Applications" if len(asked) > 1 else f" in {name}" if len(name) <= _NAME_LENGTH else ""

@@ -2,6 +2,8 @@
 
 Sources: Flux, ``messageTemplate`` of ImageUpdateAutomation; Argo CD Image Updater, ``git.commit-message-template`` and
 the branch template of ``git-branch``. Everything is in a fixed order, so the same updates make the same text.
+
+That peer makes one commit for each Application. Here one commit may hold several, so their names stand where it has one.
 """
 
 from __future__ import annotations
@@ -9,13 +11,19 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+from updater.model.image import DOCKER_HUB
+from updater.model.subscription import GitBranch
 from updater.templates import StringMap, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from updater.model.image import ImageName
     from updater.model.update import Change, Update
 
+APPLICATION: Final = "Application"
+NAMES_LENGTH: Final = 40
+_FILE: Final = "file"
 _GONE: Final = {
     "Updated": "it left Flux at 1.0; write {{ range .Changed.Changes }}{{ .OldValue }} -> {{ .NewValue }}{{ end }}",
 }
@@ -39,8 +47,8 @@ def message_data(
             ("AutomationObject", _namespaced(namespace, name)),
             ("Changed", _changed([change for change, _ in places])),
             ("Values", StringMap(values or {})),
-            *_application(updates, namespace, name),
-            ("AppChanges", [_app_change(update) for update in once(updates)]),
+            *_application(updates),
+            ("AppChanges", _app_changes(updates)),
             ("Changes", [_own(change, update) for change, update in places]),
         ),
         hints=_GONE,
@@ -49,29 +57,50 @@ def message_data(
 
 def branch_data(updates: Sequence[Update], target: str = "") -> Struct:
     """Give the data of a branch name; *target* is the text of the place that is written to, behind ``.TargetKey``."""
-    namespace, name = origin_name(updates)
-    return Struct("BranchData", _application(updates, namespace, name, target))
+    return Struct("BranchData", _application(updates, target))
 
 
-def _application(updates: Sequence[Update], namespace: str, name: str, target: str = "") -> tuple[tuple[str, object], ...]:
-    moves = once(updates)
-    joined = "".join(f"{move.written_as.name}-{old_tag(move)}-{new_tag(move)}," for move in moves)
-    where = target or (str(moves[0].target.destination) if moves else "")
+def _application(updates: Sequence[Update], target: str = "") -> tuple[tuple[str, object], ...]:
+    asked = [_asked_by(update) for update in updates]
+    images = dict.fromkeys(
+        (_path(update.written_as.name), _alias(update), old_tag(update), new_tag(update)) for update in updates
+    )
+    joined = "".join(f"{name}-{old}-{new}," for name, _, old, new in images)
+    where = target or (_place(updates[0]) if updates else "")
     return (
-        ("AppName", name),
-        ("AppNamespace", namespace),
-        ("Images", [_image(move) for move in moves]),
+        ("AppName", joined_names(name for _, name in asked)),
+        ("AppNamespace", joined_names(namespace for namespace, _ in asked if namespace)),
+        ("Images", [_struct("Image", ("Name", "Alias", "OldTag", "NewTag"), image) for image in images]),
         ("SHA256", hashlib.sha256(joined.encode()).hexdigest()),
         ("TargetKey", hashlib.sha256(where.encode()).hexdigest()[:8]),
     )
 
 
-def once(updates: Sequence[Update]) -> list[Update]:
-    """Give one update of each move: the same image from the same value to the same is told once."""
-    seen: dict[tuple[str, str, str, str], Update] = {}
-    for update in updates:
-        seen.setdefault((update.subscription, str(update.written_as.name), old_tag(update), new_tag(update)), update)
-    return list(seen.values())
+def _asked_by(update: Update) -> tuple[str, str]:
+    """Give namespace and name of the object that asked; for a subscription of a file, which has none, its key."""
+    if update.origin.partition(" ")[0] == _FILE:
+        return "", update.subscription
+    return origin_name([update])
+
+
+def joined_names(names: Iterable[str], length: int = NAMES_LENGTH) -> str:
+    """Give *names* once each with commas between them: the first one, and as many more as *length* has room for."""
+    distinct = list(dict.fromkeys(names))
+    shown = distinct[:1]
+    for name in distinct[1:]:
+        if len(", ".join([*shown, name])) > length:
+            break
+        shown.append(name)
+    left = len(distinct) - len(shown)
+    return ", ".join(shown) + (f" and {left} more" if left else "")
+
+
+def _place(update: Update) -> str:
+    """Name repository, branch and file that an update is written to: what a branch of its own is known by."""
+    target = update.target
+    if isinstance(target.destination, GitBranch):
+        return f"{target.destination.url}|{target.destination.branch}|{target.locator.path}"
+    return str(target.destination)
 
 
 def old_tag(update: Update) -> str:
@@ -101,24 +130,28 @@ def _namespaced(namespace: str, name: str) -> Struct:
     return Struct("types.NamespacedName", (("Namespace", namespace), ("Name", name)), text=f"{namespace}/{name}")
 
 
-def _image(update: Update) -> Struct:
-    fields = (
-        ("Name", str(update.written_as.name)),
-        ("Alias", update.subscription),
-        ("OldTag", old_tag(update)),
-        ("NewTag", new_tag(update)),
-    )
-    return Struct("Image", fields)
+def _app_changes(updates: Sequence[Update]) -> list[Struct]:
+    """Give each move of an image once, over all Applications; labels are asked of no registry for the sake of a text."""
+    moves = dict.fromkeys((_path(update.written_as.name), old_tag(update), new_tag(update)) for update in updates)
+    return [_struct("ChangeEntry", ("Image", "OldTag", "NewTag", "Labels"), (*move, StringMap())) for move in moves]
 
 
-def _app_change(update: Update) -> Struct:
-    fields = (
-        ("Image", str(update.written_as.name)),
-        ("OldTag", old_tag(update)),
-        ("NewTag", new_tag(update)),
-        ("Labels", StringMap()),
-    )
-    return Struct("ChangeEntry", fields)
+def _struct(type_name: str, names: Sequence[str], values: Sequence[object]) -> Struct:
+    return Struct(type_name, tuple(zip(names, values, strict=True)))
+
+
+def _path(name: ImageName) -> str:
+    """Give an image's name without its registry, as the peer's templates show it: ``org/app`` of ``ghcr.io/org/app``."""
+    host, _, rest = name.spelled.partition("/")
+    if not rest or not ("." in host or ":" in host or host == "localhost"):
+        return name.spelled
+    return rest.removeprefix("library/") if name.registry == DOCKER_HUB else rest
+
+
+def _alias(update: Update) -> str:
+    """Give what an Application calls its image: the key without the Application; of others the key."""
+    kind, _, name = update.origin.partition(" ")
+    return update.subscription.removeprefix(f"{name}/") if kind == APPLICATION else update.subscription
 
 
 def _own(change: Change, update: Update) -> Struct:
