@@ -2,63 +2,44 @@
 
 An image is due for a scan, a destination for a look and a landing, never a pair of both. A slow
 registry therefore delays nobody else, and a destination lands once for all that arrived within its
-short coalescing delay.
+short coalescing delay. What is subscribed to may change at any time, and so may who is the leader.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.schedulers.base import STATE_RUNNING
 from apscheduler.triggers.interval import IntervalTrigger
 
-from updater.model.listed import Listed
+from updater.engine.plan import Plan
+from updater.engine.rounds import Rounds
+from updater.engine.worker import Waits, Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
+    from apscheduler.job import Job
+
+    from updater.model.listed import Listed
     from updater.model.subscription import Destination
+
+__all__ = ["Plan", "Schedule", "Waits"]
 
 JITTER: Final = 0.1
 CLOCK_STEP: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """When what is due: seconds by image and by destination, and which destinations wait for which image.
-
-    *rebuilt* are the destinations whose branch is made anew from its base at each landing: they never land
-    before each of their images was scanned or failed.
-    """
-
-    images: Mapping[Listed, float]
-    destinations: Mapping[Destination, float]
-    waiting: Mapping[Listed, tuple[Destination, ...]]
-    rebuilt: frozenset[Destination] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
-    """How long, in seconds.
-
-    *coalesce*: a due destination waits for what else arrives; *first_scans*: after a start it waits for its slowest image;
-    *clock*: between two looks at the clock.
-    """
-
-    coalesce: float = 0.5
-    first_scans: float = 10.0
-    clock: float = 10.0
-
-
 class Schedule:
     """Runs a plan until told to stop; *scan* says whether what it found differs from before.
 
-    *wall* gives seconds since 1970.
+    *wall* gives seconds since 1970. Every method is called from the event loop, before `run` or while it runs.
     """
 
     def __init__(
@@ -73,116 +54,196 @@ class Schedule:
         self._waits = waits or Waits()
         self._wall = wall
         self._plan = plan
-        self._scan = scan
-        self._land = land
-        self._due = {destination: asyncio.Event() for destination in plan.destinations}
-        self._unscanned = {destination: set[Listed]() for destination in plan.destinations}
-        for listed, destinations in plan.waiting.items():
-            for destination in destinations:
-                self._unscanned[destination].add(listed)
-        self._scanned = {destination: asyncio.Event() for destination in plan.destinations}
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._is_paused = False
         self._stopping = asyncio.Event()
+        self._workers = Workers(land, self._waits)
+        self._rounds = Rounds(scan, self._workers, is_open=lambda: not (self._is_paused or self._stopping.is_set()))
+        self._jobs = _Jobs(self._rounds.scan, self._look_later)
+        self.replan(plan)
 
     async def run(self) -> None:
         """Work until `stop` is called; landings that have begun are finished."""
-        self._add_jobs()
-        for destination, missing in self._unscanned.items():
-            if not missing:
-                self._scanned[destination].set()
-        self._scheduler.start()
+        self._jobs.start(self._plan)
+        if not (self._is_paused or self._stopping.is_set()):
+            self._jobs.resume()
         try:
             async with asyncio.TaskGroup() as group:
-                for destination in self._plan.destinations:
-                    group.create_task(self._work(destination))
-                clock = mind_the_clock(self._scheduler, self._stopping, wall=self._wall, every=self._waits.clock)
+                self._workers.start(group)
+                clock = mind_the_clock(self._jobs.run_now, self._stopping, wall=self._wall, every=self._waits.clock)
                 await clock  # a plan without destinations is fine, and runs too
         finally:
-            self._scheduler.shutdown(wait=False)
+            self._stopping.set()
+            self._jobs.end()
 
     def stop(self) -> None:
         """Take no more work; `run` returns when the landings that have begun are done."""
         self._stopping.set()
-        if self._scheduler.running:
-            self._scheduler.pause()
-        for event in (*self._due.values(), *self._scanned.values()):
-            event.set()
+        self._jobs.pause()
+        self._workers.leave()
+
+    def replan(
+        self, plan: Plan, *, changed: Collection[Destination] = frozenset(), afresh: Collection[Listed] = frozenset()
+    ) -> None:
+        """Work by *plan* from now on. What did not change keeps its time, and a landing that has begun is finished.
+
+        What is new is due at once, and so are the destinations in *changed*, whose subscriptions are others now
+        (`updater.engine.plan.changed_between`). Images in *afresh* (`updater.engine.scan.Scans.follow`) count as never
+        scanned. A scan that began before this counts neither for them nor for a new image.
+        """
+        if self._stopping.is_set():
+            return
+        self._plan = plan
+        self._workers.fit(plan.destinations, plan.rebuilt)
+        self._rounds.begin(plan, afresh)
+        for worker in self._workers.of(changed):
+            worker.due()
+        self._jobs.fit(plan)
+        self._jobs.run_now(listed for listed in afresh if listed in plan.images)
+
+    def pause(self) -> None:
+        """Scan and land nothing until `resume`; what has begun is finished."""
+        self._is_paused = True
+        self._workers.pause()
+        self._jobs.pause()
+
+    def resume(self) -> None:
+        """Work as after a start: everything is due, and what was scanned before counts as never scanned."""
+        if not self._is_paused or self._stopping.is_set():
+            return
+        self._is_paused = False
+        self._rounds.begin(self._plan, afresh=self._plan.images)
+        self._workers.resume()
+        self._jobs.run_now(self._plan.images)
+        self._jobs.resume()
 
     @property
     def is_running(self) -> bool:
-        """Whether jobs are run now."""
-        return bool(self._scheduler.running) and not self._stopping.is_set()
+        """Whether `run` works, paused or not, and was not told to stop."""
+        return self._jobs.has_started and not self._stopping.is_set()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is scanned and landed until `resume`."""
+        return self._is_paused
 
     def due(self, destination: Destination) -> None:
-        """Say that something changed for *destination*."""
-        self._due[destination].set()
+        """Say that something changed for *destination*; one that is not planned, or not any more, is let be."""
+        for worker in self._workers.of([destination]):
+            worker.due()
 
     def next_due(self, what: Listed | Destination) -> datetime | None:
-        """Say when an image or a destination is due next, in UTC."""
-        job = self._scheduler.get_job(f"{type(what).__name__} {what!r}")
-        return job.next_run_time if job else None
-
-    def _add_jobs(self) -> None:
-        now = datetime.now(UTC)
-        for listed, seconds in self._plan.images.items():
-            self._add(self._scan_safely, listed, seconds, now)
-        for destination, seconds in self._plan.destinations.items():
-            self._add(self._look_later, destination, seconds, now)
-
-    def _add(self, job: Callable[..., Awaitable[None]], what: Listed | Destination, seconds: float, now: datetime) -> None:
-        self._scheduler.add_job(
-            job,
-            IntervalTrigger(seconds=seconds, jitter=seconds * JITTER, timezone=UTC),
-            args=[what],
-            id=f"{type(what).__name__} {what!r}",
-            next_run_time=now,
-            # a late run is still wanted, several late ones are one; a second while the first runs is not
-            misfire_grace_time=None,
-            coalesce=True,
-            max_instances=1,
-        )
-
-    async def _scan_safely(self, listed: Listed) -> None:
-        has_changed = True
-        try:
-            has_changed = await self._scan(listed)
-        finally:
-            for destination in self._plan.waiting.get(listed, ()):
-                self._note_scan(destination, listed, has_changed=has_changed)
-
-    def _note_scan(self, destination: Destination, listed: Listed, *, has_changed: bool) -> None:
-        missing = self._unscanned[destination]
-        missing.discard(listed)
-        if not missing:
-            self._scanned[destination].set()
-        if has_changed:
-            self._due[destination].set()
+        """Say when an image or a destination is due next, in UTC; None where nothing is planned, or all is paused."""
+        return None if self._is_paused else self._jobs.next_time(what)
 
     async def _look_later(self, destination: Destination) -> None:
-        self._due[destination].set()
+        self.due(destination)
 
-    async def _work(self, destination: Destination) -> None:
-        await self._wait_for_first_scans(destination)
-        while not self._stopping.is_set():
-            await self._due[destination].wait()
-            if self._stopping.is_set():
-                return
-            await asyncio.sleep(self._waits.coalesce)
-            self._due[destination].clear()
-            await self._land(destination)
 
-    async def _wait_for_first_scans(self, destination: Destination) -> None:
-        """Land once for all images after a start, but let no slow registry hold up the others for long."""
-        limit = None if destination in self._plan.rebuilt else self._waits.first_scans
-        try:
-            async with asyncio.timeout(limit):
-                await self._scanned[destination].wait()
-        except TimeoutError:
+class _Jobs:
+    """The jobs of APScheduler: one an image, which runs at once, one a destination, whose worker is due by itself first."""
+
+    def __init__(self, scan: Callable[[Listed], Awaitable[None]], look: Callable[[Destination], Awaitable[None]]) -> None:
+        self._scan = scan
+        self._look = look
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._jobs: dict[Listed | Destination, tuple[float, Job]] = {}
+        self._numbers = itertools.count()  # a readable id would cost more than the job
+        self.has_started = False
+
+    def start(self, plan: Plan) -> None:
+        """Have the jobs of *plan*, paused."""
+        self._scheduler.start(paused=True)
+        self.has_started = True
+        self.fit(plan)
+
+    def fit(self, plan: Plan) -> None:
+        """Have the jobs of *plan*, and keep the times of those that stay; does nothing before `start`."""
+        if not self.has_started:
             return
+        with self._one_wake_up():
+            for what in [item for item in self._jobs if item not in plan.images and item not in plan.destinations]:
+                self._jobs.pop(what)[1].remove()
+            now = datetime.now(UTC)
+            for listed, seconds in plan.images.items():
+                self._fit(self._scan, listed, seconds, now)
+            for destination, seconds in plan.destinations.items():
+                self._fit(self._look, destination, seconds, None)
+
+    def run_now(self, whats: Iterable[Listed | Destination] | None = None) -> None:
+        """Run the jobs of *whats* now, or all of them; does nothing before `start`."""
+        now = datetime.now(UTC)
+        with self._one_wake_up():
+            for what in self._jobs if whats is None else whats:
+                if what in self._jobs:
+                    self._jobs[what][1].modify(next_run_time=now)
+
+    def next_time(self, what: Listed | Destination) -> datetime | None:
+        """Say when a job runs next; None where there is none."""
+        found = self._jobs.get(what)
+        return found[1].next_run_time if found else None
+
+    def pause(self) -> None:
+        """Run nothing until `resume`."""
+        if self.has_started:
+            self._scheduler.pause()
+
+    def resume(self) -> None:
+        """Run what became due, once each."""
+        if self.has_started:
+            self._scheduler.resume()
+
+    def end(self) -> None:
+        """Run nothing any more."""
+        self.has_started = False
+        self._scheduler.shutdown(wait=False)
+
+    def _fit(
+        self, job: Callable[..., Awaitable[None]], what: Listed | Destination, seconds: float, first: datetime | None
+    ) -> None:
+        known = self._jobs.get(what)
+        if known is not None and known[0] == seconds:
+            return
+        trigger = IntervalTrigger(seconds=seconds, jitter=seconds * JITTER, timezone=UTC)
+        if known is None:
+            self._jobs[what] = (seconds, self._add(job, what, trigger, first))
+            return
+        # of the old time and the new one the earlier: intervals that change often must not put a scan off for ever
+        now = datetime.now(UTC)
+        known[1].modify(trigger=trigger, next_run_time=min(known[1].next_run_time, trigger.get_next_fire_time(None, now)))
+        self._jobs[what] = (seconds, known[1])
+
+    def _add(
+        self, job: Callable[..., Awaitable[None]], what: Listed | Destination, trigger: IntervalTrigger, first: datetime | None
+    ) -> Job:
+        return self._scheduler.add_job(
+            job,
+            trigger,
+            args=[what],
+            id=str(next(self._numbers)),
+            name=str(what),
+            next_run_time=first or trigger.get_next_fire_time(None, datetime.now(UTC)),
+            # a late run is still wanted, and several late ones are one
+            misfire_grace_time=None,
+            coalesce=True,
+            # one scan goes on, and the next finds it and ends at once: `Rounds.scan` keeps the count
+            max_instances=2,
+        )
+
+    @contextmanager
+    def _one_wake_up(self) -> Iterator[None]:
+        """Let the scheduler look at its jobs once after all changes, not after each."""
+        was_running = self._scheduler.state == STATE_RUNNING
+        if was_running:
+            self._scheduler.pause()
+        try:
+            yield
+        finally:
+            if was_running:
+                self._scheduler.resume()
 
 
 async def mind_the_clock(
-    scheduler: AsyncIOScheduler, stopping: asyncio.Event, *, wall: Callable[[], float], every: float
+    run_all: Callable[[], None], stopping: asyncio.Event, *, wall: Callable[[], float], every: float
 ) -> None:
     """Run everything now after the clock was set back: the next times would lie in a far future. Ends with *stopping*."""
     offset = wall() - time.monotonic()
@@ -191,6 +252,5 @@ async def mind_the_clock(
             await asyncio.wait_for(stopping.wait(), every)
         now = wall() - time.monotonic()
         if now < offset - CLOCK_STEP:
-            for job in scheduler.get_jobs():
-                job.modify(next_run_time=datetime.now(UTC))
+            run_all()
         offset = now

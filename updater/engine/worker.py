@@ -1,0 +1,186 @@
+"""Knows when a destination may land: it is due, nothing pauses it, and what it needs was scanned. Never two landings at once.
+
+Each destination has one worker. One that left and comes back while its landing goes on gets the same worker again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable
+
+    from updater.model.listed import Listed
+    from updater.model.subscription import Destination
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """How long, in seconds.
+
+    *coalesce*: a due destination waits for what else arrives; *first_scans*: it waits for the slowest of its images that were
+    never scanned; *clock*: between two looks at the clock.
+    """
+
+    coalesce: float = 0.5
+    first_scans: float = 10.0
+    clock: float = 10.0
+
+
+class Worker:
+    """Lands one destination whenever it may, until it leaves. It is due when it is made.
+
+    *is_rebuilt*: its branch is made anew from its base at each landing, so it never lands while a scan is missing; another
+    one waits for missing scans too, but no slow registry holds it up for longer than `Waits.first_scans`. While *is_paused*
+    no landing begins; one that has begun is finished.
+    """
+
+    def __init__(self, land: Callable[[], Awaitable[None]], waits: Waits) -> None:
+        self.is_rebuilt = False
+        self.is_paused = False
+        self._land = land
+        self._waits = waits
+        self._is_due = True
+        self._is_leaving = False
+        self._missing: set[Listed] = set()
+        self._patient_until: float | None = None
+        self._news = asyncio.Event()
+
+    def due(self) -> None:
+        """Say that something changed."""
+        self._is_due = True
+        self._news.set()
+
+    def miss(self, listed: Listed) -> None:
+        """Wait for a scan of *listed*."""
+        self._missing.add(listed)
+        self._news.set()
+
+    def have(self, listed: Listed) -> None:
+        """Say that *listed* was scanned or failed, or is not needed any more."""
+        self._missing.discard(listed)
+        if not self._missing:
+            self._patient_until = None
+            self._news.set()
+
+    def resume(self) -> None:
+        """Be due, and wait for missing scans as after a start."""
+        self.is_paused = False
+        self._patient_until = None
+        self.due()
+
+    def leave(self) -> None:
+        """Begin no landing any more; `work` ends when the one that has begun is done."""
+        self._is_leaving = True
+        self._news.set()
+
+    def stay(self) -> None:
+        """Take back `leave` before `work` has ended: be due, and wait for no scan until told so."""
+        self._is_leaving = False
+        self._missing.clear()
+        self._patient_until = None
+        self.due()
+
+    async def work(self) -> None:
+        """Land again and again; ends after `leave`, raises what a landing raises."""
+        while not self._is_leaving:
+            if not self._may_land():
+                await self._wait_for_news()
+                continue
+            await asyncio.sleep(self._waits.coalesce)
+            if self._may_land():
+                self._is_due = False
+                await self._land()
+
+    def _may_land(self) -> bool:
+        if not self._is_due or self.is_paused or self._is_leaving:
+            return False
+        if not self._missing:
+            return True
+        until = self._patient_until
+        return not self.is_rebuilt and until is not None and asyncio.get_running_loop().time() >= until
+
+    async def _wait_for_news(self) -> None:
+        """Wait until something changes, or patience with slow registries ends."""
+        self._news.clear()
+        limit = None
+        if self._missing and not self.is_rebuilt and not self.is_paused:
+            if self._patient_until is None:
+                self._patient_until = asyncio.get_running_loop().time() + self._waits.first_scans
+            limit = self._patient_until if self._is_due else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(limit):
+                await self._news.wait()
+
+
+class Workers:
+    """The worker of every destination: those that are wanted, and those that left and finish what they do."""
+
+    def __init__(self, land: Callable[[Destination], Awaitable[None]], waits: Waits) -> None:
+        self._land = land
+        self._waits = waits
+        self._at_work: dict[Destination, Worker] = {}
+        self._leaving: dict[Destination, Worker] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._is_paused = False
+
+    def of(self, destinations: Iterable[Destination]) -> Iterable[Worker]:
+        """Give the workers of those *destinations* that have one."""
+        return [self._at_work[item] for item in destinations if item in self._at_work]
+
+    def fit(self, destinations: Collection[Destination], rebuilt: Collection[Destination]) -> None:
+        """Let every destination that is not wanted any more go, and give every new one a worker."""
+        for destination in [item for item in self._at_work if item not in destinations]:
+            worker = self._at_work.pop(destination)
+            worker.leave()
+            if self._group:
+                self._leaving[destination] = worker
+        for destination in destinations:
+            worker = self._at_work.get(destination) or self._hire(destination)
+            worker.is_rebuilt = destination in rebuilt
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Let the workers, and those that come later, work as tasks of *group*."""
+        self._group = group
+        for destination, worker in self._at_work.items():
+            group.create_task(self._employ(destination, worker))
+
+    def pause(self) -> None:
+        """Begin no landing until `resume`."""
+        self._is_paused = True
+        for worker in self._at_work.values():
+            worker.is_paused = True
+
+    def resume(self) -> None:
+        """Let every destination be due."""
+        self._is_paused = False
+        for worker in self._at_work.values():
+            worker.resume()
+
+    def leave(self) -> None:
+        """Begin no landing any more: the group ends when those that have begun are done."""
+        for worker in self._at_work.values():
+            worker.leave()
+
+    def _hire(self, destination: Destination) -> Worker:
+        worker = self._leaving.pop(destination, None)
+        if worker:
+            worker.stay()
+        else:
+            worker = Worker(partial(self._land, destination), self._waits)
+            if self._group:
+                self._group.create_task(self._employ(destination, worker))
+        worker.is_paused = self._is_paused
+        self._at_work[destination] = worker
+        return worker
+
+    async def _employ(self, destination: Destination, worker: Worker) -> None:
+        try:
+            await worker.work()
+        finally:
+            if self._leaving.get(destination) is worker:
+                del self._leaving[destination]
