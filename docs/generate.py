@@ -7,9 +7,11 @@ A page is one function that gives its text, entered in PAGES under its path in t
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pages.chart import chart_copies, chart_readme, chart_schema
 from pages.commands import commands_page
 from pages.differences import differences_page
 from pages.errors import errors_page
@@ -24,6 +26,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "config/updater.schema.json": settings_schema,
     "docs/reference/settings.md": settings_page,
+    "charts/updater/values.schema.json": chart_schema,
+    "charts/updater/README.md": chart_readme,
+    **{copy: partial(source.read_text, encoding="utf-8") for copy, source in chart_copies().items()},
     "docs/reference/commands.md": commands_page,
     "docs/reference/metrics.md": metrics_page,
     "docs/reference/errors.md": errors_page,
