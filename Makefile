@@ -8,7 +8,7 @@ LINT := $(VENV)/lint
 # without bytecode every start compiles its modules anew: 2.7 s of CPU for `once` instead of 1.3 s
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check real bench docs image lock clean
+.PHONY: demo test check real cluster bench docs image lock clean
 
 demo: $(STAMP)  ## the main job, end to end, on this machine
 	@$(BIN)/updater demo
@@ -27,6 +27,9 @@ check: $(STAMP) $(LINT)/.ready  ## format, lint, types, layers, generated pages
 real: $(STAMP)  ## install the real servers into the cache and run the tests that stand on them; nothing may be skipped
 	@bash .ci/parts
 	@UPDATER_REQUIRE_REAL=1 $(BIN)/python -m pytest -q -m real $(ARGS)
+
+cluster: $(STAMP)  ## a cluster, a registry and a Git server on this machine, with examples, until Ctrl-C; ARGS="--keep DIR"
+	@exec $(BIN)/python -m tests.real.lab_command $(ARGS)
 
 bench: $(STAMP)  ## the workloads of docs/reference/performance.md
 	@for script in benchmarks/w*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

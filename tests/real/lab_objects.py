@@ -59,7 +59,8 @@ def application(
 ) -> dict[str, Any]:
     """Give an Application. *images* run: ``acme/shop:1.0.0`` is of the lab's registry.
 
-    *annotations* without a slash are the peer's; ``{host}`` in them is the registry. *types* are of its sources, in order. *owner* names the ApplicationSet that made it.
+    *annotations* without a slash are the peer's; ``{host}`` in them is the registry.
+    *types* are of its sources, in order. *owner* names the ApplicationSet that made it.
     """
     metadata: dict[str, Any] = {"name": name, "namespace": namespace, "labels": dict(labels or {})}
     metadata["annotations"] = {

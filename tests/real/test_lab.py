@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -12,7 +17,8 @@ import yaml
 
 from tests.fakes.git_server import run_git
 from tests.real.lab import EXAMPLE_TAGS, PROGRAMS, USER, Lab, definitions_folder
-from tests.real.lab_objects import EXAMPLES
+from tests.real.lab_command import push
+from tests.real.lab_objects import EXAMPLES, ROOT
 from tests.real.parts import require
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("lab")]
@@ -123,6 +129,68 @@ def test_an_image_updater_is_taken_with_its_status_apart(lab):
 def test_what_persons_commit_stands_in_the_log(lab):
     lab.repository.commit({"apps/two/values.yaml": b"image: {tag: 1.0.0}\n"}, message="Two")
     assert lab.git_log()[0] == "Person: Two"
+
+
+def test_what_a_person_types_is_pushed_and_what_is_no_tag_is_said_so(lab):
+    assert f"pushed  {lab.registry.host}/acme/typed:1.0.0  sha256:" in push(lab, "acme/typed:1.0.0")
+    assert "pushed" in push(lab, f"{lab.registry.host}/acme/typed:1.0.1")
+    assert "is no image with a tag" in push(lab, "acme/typed")
+    assert "is no image with a tag" in push(lab, "../typed:1 ")
+    with urllib.request.urlopen(f"{lab.registry.url}/v2/acme/typed/tags/list", timeout=10) as answer:
+        assert sorted(yaml.safe_load(answer.read())["tags"]) == ["1.0.0", "1.0.1"]
+
+
+def start_command(*arguments, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.real.lab_command", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_command_says_where_all_is_and_a_signal_ends_it_without_a_trace(tmp_path):
+    for program in PROGRAMS:
+        require(program)
+    with start_command(TMPDIR=str(tmp_path)) as command:
+        said = []
+        for line in command.stdout:
+            said.append(line)
+            if "Ctrl-C" in line:
+                break
+        text = "".join(said)
+        folder = Path(re.search(r"export KUBECONFIG=(\S+)/kubeconfig", text)[1])
+        assert folder.parent == tmp_path
+        kubeconfig = yaml.safe_load((folder / "kubeconfig").read_text())
+        assert kubeconfig["clusters"][0]["cluster"]["server"] in text
+        assert yaml.safe_load((folder / "updater.yaml").read_text())["registries"][0]["prefix"] in text
+        assert "ImageUpdater argocd/messaging" in text
+        command.send_signal(signal.SIGTERM)
+        rest = command.stderr.read()
+    assert command.returncode == 0, rest
+    assert "nothing of it is left" in rest
+    assert not list(tmp_path.iterdir())
+    assert not running_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "code", "says"),
+    [
+        (lambda folder: (folder / "notes").write_text("mine"), True, 2, "is not an empty folder"),
+        (lambda folder: None, False, 1, "bash .ci/parts etcd kube_apiserver builds them"),
+    ],
+)
+def test_the_command_refuses_a_folder_in_use_and_names_the_programs_that_are_missing(tmp_path, make, arguments, code, says):
+    make(tmp_path)
+    away = {} if arguments else {"PATH": str(tmp_path), "UPDATER_REAL_PARTS": str(tmp_path), "HOME": str(tmp_path)}
+    with start_command(*(["--keep", str(tmp_path)] if arguments else []), **away) as command:
+        _, said = command.communicate(timeout=60)
+    assert command.returncode == code
+    assert says in said
+    assert said.startswith("error: ")
 
 
 def test_without_the_owners_definitions_any_spec_is_taken_and_no_process_outlives_the_lab(tmp_path):
