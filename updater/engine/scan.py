@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from updater.model.candidate import Ask, Candidate
     from updater.model.image import Digest
     from updater.model.selection import Rejected, Selection
-    from updater.model.subscription import Subscription
+    from updater.model.subscription import PolicySpec, Subscription, TagFilter
     from updater.model.written import Written
     from updater.policies.base import Policy
     from updater.policies.filters import NameFilter
@@ -36,8 +36,9 @@ _DIGEST: Final = frozenset({Fact.DIGEST})
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The policy of a subscription, built once, with its memory of the last ranking."""
+    """The policy of a subscription, built once, with its memory of the last ranking. *spelled* is what they were built from."""
 
+    spelled: tuple[PolicySpec, TagFilter]
     policy: Policy
     name_filter: NameFilter
     memory: Memory
@@ -60,7 +61,20 @@ class Scans:
         self._clock = clock
         self._turns = asyncio.Semaphore(SCANS_AT_ONCE)
         self._standing: dict[Listed, Standing] = {}
-        self._rules: dict[Subscription, Rules] = {}
+        self._rules: dict[str, Rules] = {}
+
+    def follow(self, subscriptions: Iterable[Subscription]) -> frozenset[Listed]:
+        """Serve *subscriptions* from now on: what nobody else asked for is forgotten, what others asked for stands.
+
+        Gives the images that are asked otherwise than before, by a list or by single tags, and so have to be scanned afresh.
+        """
+        subscriptions = tuple(subscriptions)
+        wanted = {item.key: listed_for(item) for item in subscriptions}
+        listed, before, self._followed = frozenset(wanted.values()), self._followed, _followed(subscriptions)
+        afresh = frozenset(item for item in self._standing if item in listed and before.get(item) != self._followed.get(item))
+        self._standing = {item: found for item, found in self._standing.items() if item in listed and item not in afresh}
+        self._rules = {key: rules for key, rules in self._rules.items() if key in wanted}
+        return afresh
 
     async def scan(self, listed: Listed) -> bool:
         """Ask the registry for *listed*; says whether what stands now differs from before, as far as names tell."""
@@ -69,7 +83,8 @@ class Scans:
 
     def failure(self, listed: Listed) -> UpdaterError | None:
         """Give what the last scan met, None where it went well."""
-        return self._of(listed).failure
+        standing = self._standing.get(listed)
+        return standing.failure if standing else None
 
     async def choose(
         self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, Rejected]
@@ -125,10 +140,11 @@ class Scans:
         return standing
 
     def _rules_of(self, subscription: Subscription) -> Rules:
-        rules = self._rules.get(subscription)
-        if rules is None:
-            rules = Rules(build(subscription.policy), build_filter(subscription.filter), Memory())
-            self._rules[subscription] = rules
+        spelled = (subscription.policy, subscription.filter)
+        rules = self._rules.get(subscription.key)
+        if rules is None or rules.spelled != spelled:
+            rules = Rules(spelled, build(subscription.policy), build_filter(subscription.filter), Memory())
+            self._rules[subscription.key] = rules
         return rules
 
 

@@ -86,9 +86,9 @@ class Schedule:
     ) -> None:
         """Work by *plan* from now on. What did not change keeps its time, and a landing that has begun is finished.
 
-        What is new is due at once, and so are the destinations in *changed*, whose subscriptions are others now
-        (`updater.engine.plan.changed_between`). Images in *afresh* (`updater.engine.scan.Scans.follow`) count as never
-        scanned. A scan that began before this counts neither for them nor for a new image.
+        What is new is due at once, and so are the destinations in *changed*, whose subscriptions are others now. Images in
+        *afresh* (`updater.engine.scan.Scans.follow`) count as never scanned. A scan that began before
+        this counts neither for them nor for a new image.
         """
         if self._stopping.is_set():
             return

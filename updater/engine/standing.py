@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.engine.choose import Request, foreseen_asks
 from updater.errors import ImageNotFound, ImageSyntaxError, RegistryProtocolError, UpdaterError
-from updater.gates.guards import ListingGuard
+from updater.gates.guards import INCOMPLETE_LIST, ListingGuard
 from updater.model.candidate import Candidate, Fact
 from updater.model.outcome import Status
 from updater.model.selection import Selection
@@ -82,6 +82,7 @@ class Standing:
         self._before: Collection[str] | None = None
         self._has_scanned = False
         self._digests: dict[str, Digest] = {}
+        self._has_ended = False
         self.candidates: Mapping[str, Candidate] = {}
         self.failure: UpdaterError | None = None
 
@@ -94,14 +95,17 @@ class Standing:
             else:
                 await self._stand(await self._registry.tags(self._listed.image, self._listed.credential), listings)
         except UpdaterError as error:
-            self.failure = error
+            self.failure, self._has_ended = error, True
             return failure is None
-        self.failure = None
+        self.failure, self._has_ended = None, True
         has_moved = self._followed is not None and self._digests != digests
         return failure is not None or self.candidates is not before or has_moved
 
     def doubt(self, current: str | None) -> Selection | None:
-        """Hold an image whose list shrank suspiciously, until the next scan agrees."""
+        """Hold an image whose list shrank suspiciously, until the next scan agrees, or whose first scan goes on."""
+        if not self._has_ended:
+            detail = f"the first scan of {self._listed} has not ended"
+            return Selection(status=Status.HELD, chosen=None, code=INCOMPLETE_LIST, detail=detail, rejections={})
         if self._before is None:
             return None
         doubt = ListingGuard(self._before).check(self.candidates, (current,) if current else ())
