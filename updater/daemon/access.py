@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from updater.errors import ConfigError, GitError
+from updater.errors import ConfigError, GitDenied, GitError
 from updater.git.access import Access
 from updater.git.signing import SshSigner
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from updater.credentials.keychain import Keychain
+    from updater.engine.landing import Writer
+    from updater.model.subscription import Destination, Subscription
+    from updater.model.update import Commit, Landed
+    from updater.model.view import View
     from updater.settings.tree import RepositorySettings, Settings
 
 
@@ -84,6 +91,33 @@ async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> Access:
         proxy=entry.proxy,
         insecure_skip_verify=entry.insecure_skip_verify,
     )
+
+
+class Renewing:
+    """Stands before a writer to Git. A server that refuses what it was shown calls *renew*: a rotated secret counts next."""
+
+    def __init__(self, writer: Writer, renew: Callable[[], None]) -> None:
+        self._writer = writer
+        self._renew = renew
+
+    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
+        """Look as the writer does; raises what it raises."""
+        with self._noticed():
+            return await self._writer.look(destination, subscriptions)
+
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+        """Write as the writer does; raises what it raises."""
+        with self._noticed():
+            return await self._writer.write(view, commits, is_dry=is_dry)
+
+    @contextmanager
+    def _noticed(self) -> Iterator[None]:
+        try:
+            yield
+        except GitError as error:
+            if isinstance(error, GitDenied) or error.code == "git-not-found":  # so many servers hide what one may not see
+                self._renew()
+            raise
 
 
 async def signer_for(settings: Settings, keychain: Keychain) -> SshSigner | None:

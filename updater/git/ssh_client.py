@@ -1,7 +1,8 @@
 """Knows SSH as a carrier of Git: keys, known hosts, and one connection kept between calls.
 
 paramiko speaks the protocol, because the program's image holds no ssh program (docs/decisions/0101).
-A host key is always verified; a host that `known_hosts` does not name is refused with its fingerprint.
+A host key is verified unless `insecure_skip_verify` says otherwise; a host that `known_hosts` does not name is refused
+with its fingerprint.
 """
 
 from __future__ import annotations
@@ -43,6 +44,13 @@ class _Refuse(paramiko.MissingHostKeyPolicy):
             "host-key-unknown",
             f"the SSH host {hostname} is not in known_hosts; it shows {key.get_name()} {key.fingerprint}",
         )
+
+
+class _Trust(paramiko.MissingHostKeyPolicy):
+    """Any host is trusted: the settings of this one repository say so."""
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        """Go on."""
 
 
 class Pipe:
@@ -113,8 +121,11 @@ class SshLine:
                 "git-url", f"{self.address}: a proxy is used for http and https only", hint="reach this repository by https"
             )
         client = paramiko.SSHClient()
-        client.set_missing_host_key_policy(_Refuse())
-        _load_known_hosts(client.get_host_keys(), self.access.known_hosts)
+        if self.access.insecure_skip_verify:
+            client.set_missing_host_key_policy(_Trust())
+        else:
+            client.set_missing_host_key_policy(_Refuse())
+            _load_known_hosts(client.get_host_keys(), self.access.known_hosts)
         known = self.access.credential
         try:
             client.connect(
