@@ -142,7 +142,11 @@ def _entry(item: Any) -> list[str]:
 
 
 def _flow(value: Any) -> str:
-    return quoting.write(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{quoting.write(name)}: {_flow(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return quoting.write(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _unproved(message: str) -> EditError:
