@@ -122,6 +122,8 @@ def read_registries_conf(path: str, data: bytes) -> tuple[RegistryEntry, ...]:
 
 
 def _entries(path: str, found: Documents) -> tuple[tuple[RegistryEntry, ...], list[Problem]]:
+    if all(document.value in (None, {"registries": None}) for document in found.documents):
+        return (), []
     if len(found.documents) != 1 or not isinstance(found.documents[0].value, dict):
         hint = "write registries: and a list of entries with name and api_url"
         return (), [Problem(path=path, line=1, code="wrong-type", message="this is no registries.conf", hint=hint)]
