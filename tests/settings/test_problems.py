@@ -97,7 +97,7 @@ EXPECTED = [
     (38, "missing-key", "subscriptions[3].image", ""),
     (38, "policy", "subscriptions[3].policy.semver.range", ""),
     (40, "git-url", "subscriptions[3].targets[0].git.url", "./fleet"),
-    (41, "missing-key", "subscriptions[3].targets[0].helm.file", ""),
+    (41, "helm-keys", "subscriptions[3].targets[0].helm", "image.tag"),
     (42, "unknown-key", "a", ""),
     (43, "duplicate-key", "", "line 42"),
 ]
@@ -182,6 +182,7 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(text):
         ('{semver: {range: ">=1.0.0"}}', "{latest: {order: asc}}", "unknown-key"),
         ("        marker: flux-system:myapp", "", "target"),
         ("        marker: flux-system:myapp", "        marker: a:b\n        kustomize: {}", "target"),
+        ("        marker: flux-system:myapp", "        helm: {tag: b}", "missing-key"),
         ("        marker: flux-system:myapp", "        helm: {file: v.yaml}", "helm-keys"),
         ("        marker: flux-system:myapp", "        helm: {file: v.yaml, name: a}", "helm-keys"),
         ("        marker: flux-system:myapp", "        helm: {file: v.yaml, spec: a, tag: b}", "helm-keys"),

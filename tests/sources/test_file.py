@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from updater.errors import ConfigError
-from updater.model.subscription import Form, GitBranch, Locator, Variant
+from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Variant
 from updater.sources.file import FileSource, Watched, load, problems_of
 
 if TYPE_CHECKING:
@@ -47,9 +47,25 @@ subscriptions:
     image: a
     policy: {latest: {}}
     targets:
-      - argocd: {application: argocd/live}
       - git: {url: /srv/fleet.git}
         marker: n:live
+"""
+LIVE = """\
+subscriptions:
+  - key: live
+    image: ghcr.io/org/a
+    policy: {latest: {}}
+    targets:
+      - argocd: {application: argocd/live}
+      - argocd: {application: argocd/live}
+        kustomize: {name: web}
+        form: tag@digest
+      - argocd: {application: argocd/live}
+        kustomize: {}
+      - argocd: {application: argocd/live}
+        helm: {name: a.name, tag: a.tag}
+      - argocd: {application: argocd/live}
+        helm: {spec: a.image}
 """
 
 
@@ -104,12 +120,47 @@ def test_defaults_fill_what_was_not_written(tmp_path):
     assert not loaded.snapshot.problems
 
 
-def test_what_needs_a_cluster_is_a_problem_and_the_rest_is_used(tmp_path):
+def test_what_this_version_lacks_is_a_problem_and_the_rest_is_used(tmp_path):
     path = write(tmp_path, NOT_YET)
     snapshot = load([path], {}).snapshot
-    assert [(item.code, item.line) for item in snapshot.problems] == [("not-yet", None), ("not-yet", 5)]
+    assert [(item.code, item.line) for item in snapshot.problems] == [("not-yet", None)]
     assert all("not in this version" in item.message and item.path == str(path) for item in snapshot.problems)
     assert [target.editor for target in snapshot.subscriptions[0].targets] == ["marker"]
+
+
+def test_a_live_application_is_written_at_the_source_that_it_says_itself(tmp_path):
+    snapshot = load([write(tmp_path, LIVE)], {}).snapshot
+    assert snapshot.problems == ()
+    targets = snapshot.subscriptions[0].targets
+    assert {(target.destination, target.editor) for target in targets} == {
+        (LiveApplication(namespace="argocd", name="live"), "application")
+    }
+    assert [target.locator for target in targets] == [
+        Locator(path="spec", spec="ghcr.io/org/a"),
+        Locator(path="spec", name="web", spec="ghcr.io/org/a", section="kustomize"),
+        Locator(path="spec", spec="ghcr.io/org/a", section="kustomize"),
+        Locator(path="spec", name="a.name", tag="a.tag", section="helm"),
+        Locator(path="spec", spec="a.image", section="helm"),
+    ]
+    assert [target.form for target in targets] == [Form.TAG, Form.TAG_AND_DIGEST, Form.TAG, Form.TAG, Form.TAG]
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("argocd: {application: argocd/a}, marker: 'n:a'", "target"),
+        ("argocd: {application: argocd/a}, helm: {file: values.yaml, tag: t}", "target"),
+        ("argocd: {application: argocd/a}, helm: {name: a}", "helm-keys"),
+        ("argocd: {application: argocd/a}, kustomize: {path: overlays}", "target"),
+        ("argocd: {application: argocd/a}, helm: {tag: t}, kustomize: {}", "target"),
+        ("git: {url: /f}, helm: {tag: t}", "missing-key"),
+    ],
+)
+def test_what_belongs_to_the_other_kind_of_destination_is_refused(tmp_path, target, code):
+    text = f"subscriptions: [{{key: a, image: a, policy: {{latest: }}, targets: [{{{target}}}]}}]\n"
+    with pytest.raises(ConfigError) as wrong:
+        load([write(tmp_path, text)], {})
+    assert [(problem.code, bool(problem.hint)) for problem in wrong.value.problems] == [(code, True)]
 
 
 def test_a_touched_file_is_no_change_and_a_new_content_is(tmp_path):

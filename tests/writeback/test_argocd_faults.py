@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import web
 
 from tests.fakes.kube import refuse, when
-from tests.writeback.live_making import HELM, IMAGE, KUSTOMIZE, PLUGIN, SHOP, TAG, helm, parameter, parts, wanted
+from tests.writeback.live_making import IMAGE, KUSTOMIZE, PLUGIN, SHOP, TAG, helm, parameter, parts, wanted
 from updater.engine.landing import ATTEMPTS as LANDINGS
 from updater.engine.landing import land
 from updater.errors import KubeGone
@@ -144,14 +145,10 @@ async def test_a_server_that_does_not_answer_a_patch_fails_the_landing(stage):
 async def test_what_the_cluster_changes_back_is_no_success(stage):
     await stage.put(helm(OLD, parameter("b.tag", "1.0.0")))
 
-    async def undo(request):
-        kept = await request.json()
+    async def undo(_):
         item = await stage.server.put(
             APPLICATION, "shop", "argocd", spec=helm(OLD, parameter("b.tag", "1.1.0", forceString=True))
         )
-        assert kept
-        from aiohttp import web
-
         return web.json_response(item)
 
     stage.server.faults.append(when(undo, method="PATCH"))

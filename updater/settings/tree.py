@@ -192,25 +192,25 @@ class GitTarget(Node):
 
 
 class KustomizeTarget(Node):
-    """An entry of images: in a kustomization."""
+    """An entry of images: in a kustomization, or of kustomize.images of an Application."""
 
     path: fields.RepositoryPath = "."
-    """The folder of the kustomization, or the file, below the target's path."""
+    """The folder of the kustomization, or the file, below the target's path. Not with argocd."""
     name: fields.Text | None = None
     """The name of the entry; without it the image as it is spelled in the subscription."""
 
 
 class HelmTarget(Node):
-    """Keys of one values file."""
+    """Keys of one values file, or parameters of an Application."""
 
-    file: fields.RepositoryPath
-    """The values file, below the target's path."""
+    file: fields.RepositoryPath | None = None
+    """The values file, below the target's path. Needed with git; not with argocd, where parameters are written."""
     name: fields.Text | None = None
-    """The key of the image name, such as image.repository."""
+    """The key or parameter of the image name, such as image.repository."""
     tag: fields.Text | None = None
-    """The key of the tag, such as image.tag."""
+    """The key or parameter of the tag, such as image.tag."""
     spec: fields.Text | None = None
-    """The key of one full reference, instead of name and tag."""
+    """The key or parameter of one full reference, instead of name and tag."""
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
@@ -222,10 +222,10 @@ class HelmTarget(Node):
 
 
 class ArgocdTarget(Node):
-    """A live Application."""
+    """A live Application, whose own overrides are written: not what an ApplicationSet made, which would undo it."""
 
     application: fields.Application
-    """namespace/name of the Application."""
+    """namespace/name of the Application. Its source of the type Helm or Kustomize is written, in this order of several."""
 
 
 class TargetSettings(Node):
@@ -234,13 +234,13 @@ class TargetSettings(Node):
     git: GitTarget | None = None
     """A branch of a Git repository."""
     argocd: ArgocdTarget | None = None
-    """A live Argo CD Application."""
+    """A live Argo CD Application; without kustomize and helm its type decides: images, or parameters image.name and image.tag."""
     marker: fields.Marker | None = None
     """Every marker of this name below the path, namespace:policy."""
     kustomize: KustomizeTarget | None = None
-    """The images: entry of a kustomization."""
+    """The images: entry of a kustomization, or of an Application."""
     helm: HelmTarget | None = None
-    """Keys of a values file."""
+    """Keys of a values file, or parameters of an Application."""
     form: Form | None = None
     """How this target is written: tag, digest or tag@digest; without it as the subscription says."""
 
@@ -257,7 +257,24 @@ class TargetSettings(Node):
             raise fields.flawed(((), "target", f"the target has {' and '.join(how)}", "write one target for each"))
         if where == ["git"] and not how:
             raise fields.flawed(((), "target", "the target says not what to write", "add marker:, kustomize: or helm:"))
+        wrong = self._misplaced()
+        if wrong:
+            raise fields.flawed(wrong)
         return self
+
+    def _misplaced(self) -> fields.Flaw | None:
+        """Say what belongs to the other kind of destination."""
+        if self.git is not None:
+            is_fileless = self.helm is not None and self.helm.file is None
+            hint = "add file: values.yaml, below the target's path"
+            return (("helm", "file"), "missing-key", "no values file is named", hint) if is_fileless else None
+        if self.marker is not None:
+            return ("marker",), "target", "an Application has no markers", "take marker: out, or write it at a git: target"
+        if self.helm is not None and self.helm.file is not None:
+            return ("helm", "file"), "target", "the parameters of an Application are in no file", "take file: out"
+        if self.kustomize is not None and "path" in self.kustomize.model_fields_set:
+            return ("kustomize", "path"), "target", "the images of an Application are in no file", "take path: out"
+        return None
 
 
 class SubscriptionSettings(Node):

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import ConfigError
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
-from updater.model.subscription import GitBranch, Locator, Origin, Subscription, TagFilter, Target, Voice
+from updater.model.subscription import WRITTEN_SOURCE, GitBranch, Locator, Origin, Subscription, TagFilter, Target, Voice
 from updater.settings import Settings, find_files, load_settings
+from updater.sources.joined import crossed, repository
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 ORIGIN: Final = "file"
 NOT_YET: Final = "not-yet"
-_NEEDS_CLUSTER: Final = "needs a cluster: not in this version"
+LIVE: Final = "application"
 _HINT: Final = "the rest of the configuration is used; take this out, or wait for the version that has it"
 
 
@@ -48,14 +49,13 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
 
 
 def to_snapshot(settings: Settings) -> Snapshot:
-    """Give the subscriptions of *settings*, with a problem (code ``not-yet``) for each part that needs a cluster."""
+    """Give the subscriptions of *settings*, with a problem (code ``not-yet``) for each part that this version lacks."""
     voice = voice_of(settings)
     problems = list(_source_problems(settings))
     subscriptions = []
     for index, item in enumerate(settings.subscriptions):
         path, line = settings.place_of(index)
         origin = Origin(kind=ORIGIN, name=path, line=line)
-        problems += _target_problems(item, index, origin)
         subscriptions.append(_subscription(item, settings, voice, origin))
     return Snapshot(subscriptions=tuple(subscriptions), problems=tuple(problems))
 
@@ -73,26 +73,14 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
     rebuilt = {(found.url, found.push) for _, found in branches if found.push != found.branch}
     for item, found in branches:
         base = bases.setdefault((found.url, found.push), found.branch)
-        spelling = spelled.setdefault(_repository(found.url), found.url)
+        spelling = spelled.setdefault(repository(found.url)[0], found.url)
         if base != found.branch:
-            yield _crossed(item, f"{item.key} writes {found.push} over {found.branch}, another one over {base}")
+            yield crossed(item, f"{item.key} writes {found.push} over {found.branch}, another one over {base}")
         elif (found.url, found.branch) in rebuilt:
-            yield _crossed(item, f"{item.key} reads {found.branch}, which is made anew as the push branch of another one")
+            yield crossed(item, f"{item.key} reads {found.branch}, which is made anew as the push branch of another one")
         if spelling != found.url:
             message = f"{item.key} spells {found.url} where another one spells {spelling}"
-            yield _crossed(item, message, hint="spell one repository one way")
-
-
-def _crossed(item: Subscription, message: str, *, hint: str = "give each base a push branch of its own") -> Problem:
-    return Problem(path=item.origin.name, line=item.origin.line, code="push-branch", message=message, hint=hint, origin=item.key)
-
-
-def _repository(url: str) -> str:
-    """Fold the spellings of one repository: a slash or .git at the end, the case of the host, a user."""
-    scheme, separator, rest = url.partition("://")
-    host, slash, path = rest.partition("/") if separator else ("", "", url)
-    path = path.rstrip("/").removesuffix(".git")
-    return f"{scheme.lower()}{separator}{host.rpartition('@')[2].lower()}{slash}{path}" if separator else path
+            yield crossed(item, message, hint="spell one repository one way")
 
 
 def voice_of(settings: Settings) -> Voice:
@@ -121,12 +109,25 @@ def _subscription(item: SubscriptionSettings, settings: Settings, voice: Voice, 
 
 def _targets(item: SubscriptionSettings) -> Iterator[Target]:
     for target in item.targets:
-        if target.git is None:
-            continue
-        git = target.git
-        editor, locator = _located(target, git.path, item.image.spelled)
-        destination = GitBranch(url=git.url, branch=git.branch, push=git.push or git.branch)
-        yield Target(destination=destination, editor=editor, locator=locator, form=target.form or item.form)
+        form = target.form or item.form
+        if target.argocd is not None:
+            locator = _overriding(target, item.image.spelled)
+            yield Target(destination=target.argocd.application, editor=LIVE, locator=locator, form=form)
+        if target.git is not None:
+            git = target.git
+            editor, locator = _located(target, git.path, item.image.spelled)
+            destination = GitBranch(url=git.url, branch=git.branch, push=git.push or git.branch)
+            yield Target(destination=destination, editor=editor, locator=locator, form=form)
+
+
+def _overriding(target: TargetSettings, image: str) -> Locator:
+    """Say what of an Application is written; which source that is, and without a section as what, its look says."""
+    if target.kustomize is not None:
+        return Locator(path=WRITTEN_SOURCE, name=target.kustomize.name, spec=image, section="kustomize")
+    if target.helm is not None:
+        helm = target.helm
+        return Locator(path=WRITTEN_SOURCE, name=helm.name, tag=helm.tag, spec=helm.spec, section="helm")
+    return Locator(path=WRITTEN_SOURCE, spec=image)
 
 
 def _located(target: TargetSettings, path: str, image: str) -> tuple[str, Locator]:
@@ -135,7 +136,7 @@ def _located(target: TargetSettings, path: str, image: str) -> tuple[str, Locato
         return "kustomize", Locator(path=_below(path, target.kustomize.path), name=target.kustomize.name or image)
     if target.helm is not None:
         helm = target.helm
-        return "helm", Locator(path=_below(path, helm.file), name=helm.name, tag=helm.tag, spec=helm.spec)
+        return "helm", Locator(path=_below(path, helm.file or ""), name=helm.name, tag=helm.tag, spec=helm.spec)
     return "marker", Locator(path=path, name=target.marker)
 
 
@@ -150,13 +151,6 @@ def _source_problems(settings: Settings) -> Iterator[Problem]:
         message = f"sources[{index}].flux is not in this version"
         path = settings.files[0] if settings.files else ""
         yield Problem(path=path, code=NOT_YET, message=message, hint=_HINT, origin=ORIGIN)
-
-
-def _target_problems(item: SubscriptionSettings, index: int, origin: Origin) -> Iterator[Problem]:
-    for position, target in enumerate(item.targets):
-        if target.argocd is not None:
-            message = f"subscriptions[{index}].targets[{position}].argocd {_NEEDS_CLUSTER}"
-            yield Problem(path=origin.name, line=origin.line, code=NOT_YET, message=message, hint=_HINT, origin=item.key)
 
 
 class Watched:

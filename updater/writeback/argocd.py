@@ -100,14 +100,11 @@ class ApplicationWriter:
         except KubeError as error:
             if not isinstance(error, KubeDenied) and error.code != "kube-invalid":
                 raise
-            code, hint = _refusal(error, application)
-            plan.refuse(list(plan.changes), code=code, message=error.message, hint=hint)
+            plan.refuse([update for update, changes in plan.changes.items() if changes], _refusal(error, application))
             return plan.landed()
         answer = read_application(sent)
-        lost = plan.lost(answer)
-        if lost:
-            hint = "look for an admission webhook or policy that changes Applications"
-            plan.refuse(lost, code="undone", message="the cluster changed back what was written", hint=hint)
+        hint = "look for an admission webhook or policy that changes Applications"
+        plan.refuse(plan.lost(answer), KubeError("the cluster changed back what was written", hint=hint, code="undone"))
         self._count("updater_commits_total", _METHOD)
         return plan.landed(revision=answer.version)
 
@@ -127,10 +124,12 @@ def _gone(application: LiveApplication) -> KubeGone:
     return KubeGone(message, hint=hint, code="application-gone")
 
 
-def _refusal(error: KubeError, application: LiveApplication) -> tuple[str, str]:
+def _refusal(error: KubeError, application: LiveApplication) -> KubeError:
     """Say what a refused patch means: a right that is missing, a rule of the cluster, or the definition of the kind."""
     if _NO_RIGHT in error.message:
-        return error.code, f"grant patch on {APPLICATION.resource} in {application.namespace} to the account of the updater"
+        hint = f"grant patch on {APPLICATION.resource} in {application.namespace} to the account of the updater"
+        return KubeDenied(error.message, hint=hint)
     if "denied" in error.message:
-        return "admission", "an admission webhook or policy of the cluster refuses it; the message says which"
-    return error.code, error.hint
+        hint = "an admission webhook or policy of the cluster refuses it; the message says which"
+        return KubeError(error.message, hint=hint, code="admission")
+    return error

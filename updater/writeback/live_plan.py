@@ -15,6 +15,7 @@ from updater.writeback.live_text import overridden, steps_for, wanted_after, wri
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from updater.errors import UpdaterError
     from updater.model.update import Change, Edit, Update
     from updater.model.view import PartKind, Reading
     from updater.writeback.live import Live
@@ -42,9 +43,9 @@ class Plan:
             is_dry=is_dry,
         )
 
-    def refuse(self, updates: Iterable[Update], *, code: str, message: str, hint: str) -> None:
+    def refuse(self, updates: Iterable[Update], error: UpdaterError) -> None:
         """Let *updates* end as refused: nothing of them is written, or not as it was sent."""
-        problem = Problem(path=self.live.name, code=code, message=message, hint=hint)
+        problem = Problem(path=self.live.name, code=error.code, message=error.message, hint=error.hint)
         for update in updates:
             self.changes[update] = ()
             self.refused[update] = problem
@@ -104,7 +105,7 @@ def _add(plan: Plan, edit: Edit, path: str) -> None:
     try:
         wanted = wanted_after(overridden(source), edit.before, edit.after)
     except EditError as error:
-        plan.refuse(mine, code=error.code, message=error.message, hint=error.hint)
+        plan.refuse(mine, error)
         return
     after = write_text(wanted)
     for update in mine:
