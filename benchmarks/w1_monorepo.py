@@ -135,7 +135,7 @@ async def passes(config: str) -> None:
             await generation.once(subscriptions, is_dry=False)
             wall = time.perf_counter() - wall
             cpu = time.process_time()
-            await generation.land(subscriptions[0].targets[0].destination, subscriptions)
+            await generation.land(subscriptions[0].targets[0].destination)
             print(json.dumps({"wall": wall, "quiet": time.process_time() - cpu}), flush=True)
 
 

@@ -297,7 +297,7 @@ async def test_a_marker_newly_added_in_git_gets_its_value_with_the_next_look(tmp
             await generation.once(subscriptions, is_dry=False)
             asked = len(made.registry.asked)
             made.repository.commit({"new.yaml": MARKED.format(host=made.registry.host).encode()})
-            await generation.land(subscriptions[0].targets[0].destination, subscriptions)
+            await generation.land(subscriptions[0].targets[0].destination)
             assert "1.1.0" in made.file("new.yaml")
             assert [item.path for item in made.registry.asked[asked:]] in ([], ["/v2/o/app/manifests/1.1.0"])
 

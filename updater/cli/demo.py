@@ -92,7 +92,7 @@ class Stage:
 
     async def pass_once(self) -> Sequence[Landing]:
         """Scan all and land all, as `updater once` does, and say what came of it."""
-        landings = await self.generation.once(self.generation.loaded.snapshot.subscriptions, is_dry=False)
+        landings = await self.generation.once(self.generation.subscriptions, is_dry=False)
         for landing in landings:
             _explain(landing)
         return landings

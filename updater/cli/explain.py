@@ -47,8 +47,8 @@ async def explained(config: Sequence[str], key: str | None) -> list[dict[str, An
     """Scan, look and decide without writing; gives one row of plain data a subscription. Raises `UpdaterError`."""
     from updater.daemon.passes import chosen, opened
 
-    async with opened(config) as (generation, loaded):
-        subscriptions = chosen(loaded, key)
+    async with opened(config) as generation:
+        subscriptions = chosen(generation, key)
         last = await generation.last_outcomes()
         landings = await generation.once(subscriptions, is_dry=True)
     return [_row(item, landings, last) for item in sorted(subscriptions, key=lambda item: item.key)]

@@ -48,8 +48,8 @@ async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[di
     from updater.daemon.passes import chosen, opened
 
     rows: list[dict[str, Any]] = []
-    async with opened(config) as (generation, loaded):
-        subscriptions = chosen(loaded, key)
+    async with opened(config) as generation:
+        subscriptions = chosen(generation, key)
         names = {subscription.image for subscription in subscriptions}
         for branch, commits in await generation.history(subscriptions, limit):
             rows += [

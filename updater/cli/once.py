@@ -54,8 +54,8 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> 
     from updater.daemon.passes import chosen, opened
 
     started = datetime.now(UTC)
-    async with opened(config) as (generation, loaded):
-        subscriptions = chosen(loaded, only)
+    async with opened(config) as generation:
+        subscriptions = chosen(generation, only)
         landings = await generation.once(subscriptions, is_dry=is_dry)
     keys = {subscription.key for subscription in subscriptions}
     notes = dict.fromkeys(note for landing in landings if landing.view for note in landing.view.notes)
@@ -63,7 +63,7 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> 
         id=secrets.token_hex(8),
         started=started,
         finished=datetime.now(UTC),
-        problems=(*loaded.snapshot.problems, *notes),
+        problems=(*generation.problems, *notes),
         outcomes=tuple(outcome for landing in landings for outcome in landing.outcomes if outcome.key in keys),
         edits=tuple(edit for landing in landings if landing.landed for edit in landing.landed.edits),
     )

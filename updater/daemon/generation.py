@@ -1,106 +1,119 @@
-"""Knows what one loaded configuration asks for: its scans, its landings, its schedule."""
+"""Knows one loaded configuration at work: its sources, its scans, its landings, its schedule."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections import defaultdict
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from updater.daemon.access import access_for, signer_for
-from updater.daemon.facts import Facts
-from updater.editors import make_editors
+from updater.daemon.asked import Asked
+from updater.daemon.crew import Crew, Routes, git_access, git_writer, scans_of
+from updater.daemon.hearing import Hearing
+from updater.daemon.plan import by_destination, destinations_of, plan_of, with_companions
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, Parts, land
-from updater.engine.scan import Scans
-from updater.engine.schedule import Plan, Schedule
+from updater.engine.schedule import Schedule
 from updater.errors import UpdaterError
 from updater.model.listed import listed_for
 from updater.model.subscription import GitBranch
-from updater.registry.asking import Asking
-from updater.registry.client import RegistryClient
-from updater.writeback.git import GitWriter, Pen
-from updater.writeback.message import commit_message
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
+    from updater.daemon.argocd import ArgocdParts, PeerConfiguration
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
-    from updater.git.access import Access
     from updater.model.listed import Listed
     from updater.model.outcome import Outcome
+    from updater.model.problem import Problem
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
+    from updater.reporting.metrics import Metrics
     from updater.sources.file import Loaded
 
 LONGEST_PAUSE: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """Who does the work of a generation; *writer* is *git*, or what stands before it, *access* how Git URLs are reached."""
-
-    scans: Scans
-    git: GitWriter
-    writer: Writer
-    access: Callable[[str, str], Awaitable[Access]]
-
-
 class Generation:
-    """One configuration at work. Build it with `start`; what it was given is not changed afterwards."""
+    """One configuration at work. Build it with `start`; what its file says stays, what its sources say may change.
 
-    def __init__(self, loaded: Loaded, process: Process, crew: Crew) -> None:
+    *peer* is what lies below the file in the cluster, None where nothing does.
+    """
+
+    def __init__(self, loaded: Loaded, process: Process, crew: Crew, peer: PeerConfiguration | None = None) -> None:
         self.loaded = loaded
         self.crew = crew
-        self._process = process
+        self.asked = Asked(loaded.snapshot, [source.name for source in crew.sources])
+        self.hearing = Hearing(self.asked, crew.sources, process, changed=self._replan)
         self.schedule: Schedule | None = None
+        self._process = process
+        self.peer = peer
 
     @classmethod
     async def start(
         cls, loaded: Loaded, process: Process, *, wrap: Callable[[Writer], Writer] = lambda writer: writer
     ) -> Generation:
         """Put a generation together; *wrap* may stand between a landing and its writer. Raises `ConfigError`."""
-        settings, subscriptions = loaded.settings, loaded.snapshot.subscriptions
-        signer = await signer_for(settings, process.keychain)
+        generation: Generation
 
-        async def access(url: str, credential: str) -> Access:
-            return await access_for(url, settings, process.keychain, credential=credential)
+        def subscriptions() -> Sequence[Subscription]:
+            return generation.asked.snapshot.subscriptions
 
-        registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=Facts(process))
-        git = GitWriter(
-            mirror=process.mirror,
-            editors=make_editors(settings.text_markers),
-            pen=Pen(message=commit_message, signer=lambda _: signer, now=_now, rule=" ".join(settings.text_markers)),
-            known=lambda: _marker_names(subscriptions),
-            count=process.metrics.count,
+        argocd = await _argocd(loaded, process)
+        settings = argocd.settings if argocd else loaded.settings
+        git = await git_writer(settings, process, subscriptions)
+        crew = Crew(
+            scans=scans_of(settings, process),
+            git=git,
+            writer=wrap(Routes(git, process.live_writer)),
+            access=git_access(settings, process, argocd.repositories if argocd else None),
+            sources=(argocd.source,) if argocd else (),
         )
-        crew = Crew(scans=Scans(registry, process.cache, subscriptions), git=git, writer=wrap(git), access=access)
-        return cls(loaded, process, crew)
+        if argocd:
+            problems = (*loaded.snapshot.problems, *argocd.problems)
+            loaded = replace(loaded, snapshot=replace(loaded.snapshot, problems=problems))
+        generation = cls(loaded, process, crew, argocd.peer if argocd else None)
+        crew.scans.follow(subscriptions())
+        return generation
 
     def take_over(self) -> None:
         """Let the process reach Git as this generation says; call it when no other one works any more."""
         self._process.access_for = self.crew.access
-        self._process.ours |= {subscription.voice.email.lower() for subscription in self.loaded.snapshot.subscriptions}
+        self.hearing.tell()
+        self.hearing.warn(self.asked.snapshot.problems)
 
     @property
-    def is_running(self) -> bool:
-        """Whether the schedule runs."""
-        return self.schedule is not None and self.schedule.is_running
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """What all sources together ask for."""
+        return self.asked.snapshot.subscriptions
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with what the sources say."""
+        return self.asked.snapshot.problems
+
+    @property
+    def waits_for(self) -> str:
+        """What readiness still waits for, in words; "" where this replica is ready, also one that waits to lead."""
+        if self.schedule is None or not (self.schedule.is_running or self.schedule.is_paused):
+            return "the schedule to start"
+        return f"the first snapshot of {', '.join(self.asked.missing)}" if self.asked.missing else ""
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Scan all images of *subscriptions*, then land all their destinations, side by side.
 
         A branch that is made anew at each landing takes the other subscriptions of it along, or it would drop what they hold.
         """
-        destinations = _destinations(subscriptions)
-        whole = _with_companions(subscriptions, self.loaded.snapshot.subscriptions, _rebuilt(destinations))
+        whole = with_companions(subscriptions, self.subscriptions)
         images = dict.fromkeys(listed_for(subscription) for subscription in whole)
         await asyncio.gather(*(self.scan(listed) for listed in images))
-        return tuple(await asyncio.gather(*(self.land(item, whole, is_dry=is_dry) for item in destinations)))
+        together = by_destination(whole)
+        return tuple(
+            await asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
+        )
 
     async def scan(self, listed: Listed) -> bool:
         """Scan one image; says whether what it offers differs from before. A failure stands until the next scan."""
@@ -113,11 +126,21 @@ class Generation:
             )
         return has_changed
 
-    async def land(self, destination: Destination, subscriptions: Sequence[Subscription], *, is_dry: bool = False) -> Landing:
-        """Land one destination, and report; a bug ends its targets as failed, with the traceback in the log."""
+    async def land(
+        self, destination: Destination, subscriptions: Sequence[Subscription] | None = None, *, is_dry: bool = False
+    ) -> Landing:
+        """Land one destination, and report; a bug ends its targets as failed, with the traceback in the log.
+
+        *subscriptions* are those that count, None for all of this destination.
+        """
         started = time.monotonic()
+        if subscriptions is None:
+            subscriptions = self.asked.by_destination.get(destination, ())
         parts = Parts(
-            writer=self.crew.writer, choose=self.crew.scans.choose, identify=self.crew.scans.identify, pause=self._pause
+            writer=self.crew.writer,
+            choose=self.crew.scans.choose,
+            identify=self.crew.scans.identify,
+            pause=partial(_pause, metrics=self._process.metrics),
         )
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
@@ -127,11 +150,12 @@ class Generation:
             landing = Landing(destination=destination, outcomes=failed(subscriptions, destination, error), choices={})
         if not is_dry:
             await self._process.reporter.report(landing, time.monotonic() - started)
+            self.hearing.answer(landing.outcomes)
         return landing
 
     async def history(self, subscriptions: Sequence[Subscription], limit: int) -> list[tuple[GitBranch, tuple[PastCommit, ...]]]:
         """Give our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
-        branches = [item for item in _destinations(subscriptions) if isinstance(item, GitBranch)]
+        branches = [item for item in destinations_of(subscriptions) if isinstance(item, GitBranch)]
         return [(branch, await self.crew.git.history(branch, limit)) for branch in branches]
 
     async def last_outcomes(self) -> tuple[Outcome, ...]:
@@ -139,64 +163,51 @@ class Generation:
         return await self._process.cache.outcomes()
 
     async def run(self) -> None:
-        """Work by the schedule until `stop`."""
-        self.schedule = Schedule(self._plan(), scan=self.scan, land=self._land_all)
-        await self.schedule.run()
+        """Work by the schedule, and follow every source, until `stop`."""
+        plan = plan_of(self.subscriptions, is_complete=self.asked.is_complete)
+        self.schedule = Schedule(plan, scan=self.scan, land=self._land)
+        self.lead()
+        async with asyncio.TaskGroup() as group:
+            following = [group.create_task(self.hearing.follow(source)) for source in self.crew.sources]
+            await self.schedule.run()
+            for task in following:
+                task.cancel()
+
+    def lead(self) -> None:
+        """Work if this replica is the one that writes, else wait: call it when that changed."""
+        if self.schedule is None:
+            return
+        if self._process.may_write():
+            self.schedule.resume()
+            self.hearing.lead()
+        else:
+            self.schedule.pause()
 
     def stop(self) -> None:
         """Take no more work; `run` returns when landings that have begun are done."""
         if self.schedule:
             self.schedule.stop()
 
-    async def _land_all(self, destination: Destination) -> None:
-        await self.land(destination, self.loaded.snapshot.subscriptions)
+    async def _land(self, destination: Destination) -> None:
+        if self._process.may_write():  # leading may have ended since this was due
+            await self.land(destination)
 
-    async def _pause(self, attempt: int) -> None:
-        self._process.metrics.count("updater_replays_total")
-        await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311 - jitter, no secret
-
-    def _plan(self) -> Plan:
-        images: dict[Listed, float] = {}
-        destinations: dict[Destination, float] = {}
-        waiting: defaultdict[Listed, dict[Destination, None]] = defaultdict(dict)
-        for subscription in self.loaded.snapshot.subscriptions:
-            listed = listed_for(subscription)
-            images[listed] = min(subscription.interval, images.get(listed, subscription.interval))
-            for destination in _destinations([subscription]):
-                waiting[listed][destination] = None
-                destinations[destination] = min(subscription.interval, destinations.get(destination, subscription.interval))
-        return Plan(
-            images=images,
-            destinations=destinations,
-            waiting={listed: tuple(wanted) for listed, wanted in waiting.items()},
-            rebuilt=_rebuilt(destinations),
-        )
+    def _replan(self, changed: frozenset[Destination]) -> None:
+        afresh = self.crew.scans.follow(self.subscriptions)
+        if self.schedule:
+            plan = plan_of(self.subscriptions, is_complete=self.asked.is_complete)
+            self.schedule.replan(plan, changed=changed, afresh=afresh)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+async def _pause(attempt: int, metrics: Metrics) -> None:
+    metrics.count("updater_replays_total")
+    await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311 - jitter, no secret
 
 
-def _destinations(subscriptions: Sequence[Subscription]) -> tuple[Destination, ...]:
-    return tuple(dict.fromkeys(target.destination for item in subscriptions for target in item.targets))
+async def _argocd(loaded: Loaded, process: Process) -> ArgocdParts | None:
+    """Put the parts for Argo CD together where they are wanted: who has no cluster need not import them."""
+    if loaded.settings.applications is None:
+        return None
+    from updater.daemon.argocd import argocd_parts  # noqa: PLC0415 - see above
 
-
-def _rebuilt(destinations: Iterable[Destination]) -> frozenset[Destination]:
-    """Name the destinations whose branch is made anew from its base at each landing."""
-    return frozenset(item for item in destinations if isinstance(item, GitBranch) and item.push != item.branch)
-
-
-def _with_companions(
-    chosen: Sequence[Subscription], known: Sequence[Subscription], rebuilt: frozenset[Destination]
-) -> tuple[Subscription, ...]:
-    companions = (item for item in known if any(target.destination in rebuilt for target in item.targets))
-    return tuple(dict.fromkeys((*chosen, *companions)))
-
-
-def _marker_names(subscriptions: Sequence[Subscription]) -> frozenset[str]:
-    return frozenset(
-        target.locator.name
-        for subscription in subscriptions
-        for target in subscription.targets
-        if target.editor == "marker" and target.locator.name
-    )
+    return await argocd_parts(loaded.settings, loaded.settings.applications, process)

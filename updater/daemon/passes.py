@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from updater.model.subscription import Subscription
-    from updater.sources.file import Loaded
 
 
 @asynccontextmanager
-async def opened(config: Sequence[str]) -> AsyncIterator[tuple[Generation, Loaded]]:
-    """Load the configuration and open a process and a generation for it; raises `ConfigError`.
+async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
+    """Load the configuration, open a process and a generation for it, and read every source; raises `UpdaterError`.
 
     Only errors are logged: a command says its results on standard output.
     """
@@ -33,12 +32,14 @@ async def opened(config: Sequence[str]) -> AsyncIterator[tuple[Generation, Loade
     async with process_for(loaded) as process:
         generation = await Generation.start(loaded, process)
         generation.take_over()
-        yield generation, loaded
+        await generation.hearing.gather()
+        yield generation
+        await generation.hearing.finish()
 
 
-def chosen(loaded: Loaded, key: str | None) -> tuple[Subscription, ...]:
+def chosen(generation: Generation, key: str | None) -> tuple[Subscription, ...]:
     """Give the subscriptions a person asked for; raises `ConfigError` with the nearest key for an unknown one."""
-    subscriptions = loaded.snapshot.subscriptions
+    subscriptions = generation.subscriptions
     if key is None:
         return subscriptions
     found = tuple(item for item in subscriptions if item.key == key)

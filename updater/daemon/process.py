@@ -7,40 +7,62 @@ import hashlib
 import os
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import structlog
 
 from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
+from updater.daemon.cluster import Cluster
 from updater.daemon.reporter import Reporter
 from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
 from updater.reporting.metrics import Metrics
+from updater.settings.cluster import KubernetesSettings
+from updater.writeback.argocd import ApplicationWriter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from updater.engine.landing import Writer
     from updater.git.access import Access
     from updater.model.subscription import GitBranch
     from updater.sources.file import Loaded
+
+
+class Leads(Protocol):
+    """Who knows whether this replica leads; see `updater.daemon.leading.Leading`."""
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether it does."""
 
 
 class Process:
     """What one run of the program holds open. *state* is the folder of mirrors and cache; all of it may be deleted.
 
     `access_for` is set by the generation in force: what a Git URL is reached with by the credential that a destination
-    names ("": none). `ours` are the addresses under which
-    we commit, of every generation so far: by them our own commits are known again.
+    names ("": none). `ours` are the addresses under which we commit, of every generation so far: by them our own commits
+    are known again. `leading` says whether this replica is the one that writes; None where there is no other.
     """
 
-    def __init__(self, state: Path, *, docker_config: str | None = None, helpers_allowed: bool = False) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        docker_config: str | None = None,
+        helpers_allowed: bool = False,
+        kubernetes: KubernetesSettings | None = None,
+    ) -> None:
         self.state = state
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
+        self.cluster = Cluster(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
+        self.leading: Leads | None = None
         self.keychain = Keychain(
+            read_secret=self.cluster.read_secret,
             docker_configs=[Path(docker_config)] if docker_config else None,
             programs=Programs(os.environ, helpers_allowed=helpers_allowed, say=self._helper_left_out),
         )
@@ -49,11 +71,13 @@ class Process:
         self.ours: set[str] = set()
         self.reporter = Reporter(self.metrics, self.cache, self.log)
         self._mirrors: dict[tuple[str, str], Mirror] = {}
+        self._live: Writer | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.cache)
         await self._stack.enter_async_context(self.http)
+        self._stack.push_async_callback(self.cluster.close)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -61,6 +85,10 @@ class Process:
             await asyncio.gather(*(mirror.close() for mirror in self._mirrors.values()))  # each waits, none for the others
         finally:
             await self._stack.aclose()
+
+    def may_write(self) -> bool:
+        """Say whether this replica is the one that writes, at this moment."""
+        return self.leading is None or self.leading.is_leader
 
     def mirror(self, branch: GitBranch) -> Mirror:
         """Give the mirror of a Git URL by a credential; one object and one folder each, for as long as the process lives.
@@ -77,6 +105,15 @@ class Process:
             )
         return self._mirrors[key]
 
+    def live_writer(self) -> Writer:
+        """Give the writer of live Applications; raises `ConfigError` where no way leads to a cluster."""
+        if self._live is None:
+            self._live = ApplicationWriter(self.cluster.client, count=self.metrics.count)
+        return self._live
+
+    def _count_kubernetes(self, verb: str, status: int) -> None:
+        self.metrics.count("updater_kubernetes_requests_total", verb, str(status))
+
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
 
@@ -92,7 +129,12 @@ def process_for(loaded: Loaded) -> Process:
     """Build the process that the settings ask for."""
     settings = loaded.settings
     state = Path(settings.state).expanduser()
-    return Process(state, docker_config=settings.docker_config, helpers_allowed=settings.credential_helpers)
+    return Process(
+        state,
+        docker_config=settings.docker_config,
+        helpers_allowed=settings.credential_helpers,
+        kubernetes=settings.kubernetes,
+    )
 
 
 async def _nobody(url: str, _credential: str) -> Access:

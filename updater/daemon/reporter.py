@@ -10,7 +10,7 @@ from updater.model.outcome import Outcome, Status, fold
 from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from updater.cache.cache import Cache
     from updater.engine.landing import Landing
@@ -46,6 +46,11 @@ class Reporter:
         self._note_freshness(landing.outcomes)
         if news:
             await self._cache.remember_outcomes(news)
+
+    def keep(self, keys: Collection[str]) -> None:
+        """Forget every subscription but *keys*."""
+        self._last = {place: outcome for place, outcome in self._last.items() if place[0] in keys}
+        self._pending = {key: since for key, since in self._pending.items() if key in keys}
 
     def _is_news(self, outcome: Outcome) -> bool:
         """Say each state once, not at every pass."""

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.daemon.generation import Generation
+from updater.daemon.leading import Leading
 from updater.daemon.process import Process, process_for
 from updater.errors import ConfigError
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
-from updater.sources.file import Loaded, Watched, load, problems_of
+from updater.sources.file import Watched, load, problems_of
 from updater.web.app import Probes, application, serve
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 DRAIN_AT_MOST: Final = 6.0
 LOOK_AT_FILES_EVERY: Final = 2.0
+LOOK_AT_PEER_EVERY: Final = 60.0
 
 
 class Service:
@@ -33,6 +35,7 @@ class Service:
         self._number = 0
         self._reload = asyncio.Event()
         self._stop = asyncio.Event()
+        self._leading: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve and work until SIGTERM or SIGINT; SIGHUP and changed files reload. Raises `ConfigError` for the address."""
@@ -44,12 +47,15 @@ class Service:
         runner = await serve(application(self._probes()), str(listen)) if listen else None
         if runner:
             self._process.log.info("listening", address=str(listen), paths="/metrics /healthz /readyz")
-        watcher = asyncio.create_task(self._watch_files())
+        self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
+        besides = [asyncio.create_task(self._watch_files()), asyncio.create_task(self._watch_peer())]
         try:
             while not self._stop.is_set():
                 await self._run_generation()
         finally:
-            watcher.cancel()
+            for task in besides:
+                task.cancel()
+            await self._leave()
             if runner:
                 await runner.cleanup()
         self._process.log.info("stopped")
@@ -97,19 +103,30 @@ class Service:
         return following
 
     def _announce(self, generation: Generation) -> None:
-        loaded, metrics, log = generation.loaded, self._process.metrics, self._process.log
-        configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
+        settings = generation.loaded.settings
+        configure(level=settings.log.level, form=settings.log.format)
+        self._lead(generation)
         generation.take_over()
         self._number += 1
-        metrics.set("updater_generation", to=self._number)
-        metrics.replace("updater_subscriptions", [(("file",), len(loaded.snapshot.subscriptions))])
-        metrics.replace("updater_problems", _by_code(loaded))
-        keys = [(subscription.key,) for subscription in loaded.snapshot.subscriptions]
-        for name in ("last_success", "pending_since"):
-            metrics.keep(f"updater_subscription_{name}_timestamp_seconds", keys)
-        for problem in loaded.snapshot.problems:
-            log.warning("problem", detail=str(problem), hint=problem.hint, code=problem.code)
-        log.info("generation", number=self._number, subscriptions=len(loaded.snapshot.subscriptions))
+        self._process.metrics.set("updater_generation", to=self._number)
+        self._process.log.info("generation", number=self._number, subscriptions=len(generation.subscriptions))
+
+    def _lead(self, generation: Generation) -> None:
+        """Take part in choosing a leader from the first generation on that reads a cluster, for as long as the process lives."""
+        if self._leading or not generation.crew.sources or not self._process.cluster.settings.leader_election:
+            return
+        leading = Leading(self._process, changed=self._led)
+        self._process.leading = leading
+        self._leading = asyncio.create_task(leading.run())
+
+    def _led(self) -> None:
+        self._generation.lead()
+
+    async def _leave(self) -> None:
+        """Give the Lease back, once nothing of ours is written any more."""
+        if self._leading:
+            self._leading.cancel()
+            await asyncio.wait({self._leading})
 
     async def _drain(self, running: asyncio.Task[None]) -> None:
         """Let landings that have begun finish; past the limit they are cut, and Git has either all of a push or nothing."""
@@ -127,11 +144,20 @@ class Service:
             if await asyncio.to_thread(watched.changed):
                 self._reload.set()
 
+    async def _watch_peer(self) -> None:
+        """Load again when what the peer is told in the cluster has changed."""
+        while True:
+            await asyncio.sleep(LOOK_AT_PEER_EVERY)
+            peer = self._generation.peer
+            if peer and await peer.has_changed():
+                self._process.log.info("the peer's settings changed")
+                self._reload.set()
+
     def _probes(self) -> Probes:
         return Probes(
             render_metrics=self._process.metrics.render,
             content_type=CONTENT_TYPE,
-            waits_for=lambda: "" if self._generation.is_running else "the schedule to start",
+            waits_for=lambda: self._generation.waits_for,
         )
 
 
@@ -141,10 +167,3 @@ async def serve_forever(config: Sequence[str]) -> None:
     configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
     async with process_for(loaded) as process:
         await Service(config, process, await Generation.start(loaded, process)).run()
-
-
-def _by_code(loaded: Loaded) -> list[tuple[tuple[str, str], float]]:
-    counts: dict[tuple[str, str], float] = {}
-    for problem in loaded.snapshot.problems:
-        counts["file", problem.code] = counts.get(("file", problem.code), 0) + 1
-    return list(counts.items())

@@ -1,0 +1,75 @@
+"""Knows what all sources together ask for at this moment, and what a new snapshot of one of them changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from updater.daemon.plan import by_destination
+from updater.model.snapshot import Snapshot
+from updater.sources.joined import FILE, Joiner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from updater.model.outcome import Outcome
+    from updater.model.problem import Problem
+    from updater.model.subscription import Destination, Subscription
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a snapshot changed: destinations whose subscriptions are others now, and what another source forbids."""
+
+    destinations: frozenset[Destination]
+    refused: tuple[Outcome, ...]
+    problems: tuple[Problem, ...]
+
+
+class Asked:
+    """The snapshots of all sources as one. *names* are the sources besides the file that have yet to be heard."""
+
+    def __init__(self, first: Snapshot, names: Iterable[str] = ()) -> None:
+        self._joiner = Joiner()
+        self._snapshots: dict[str, Snapshot] = {FILE: first}
+        self._missing = set(names)
+        self._known: frozenset[Problem] = frozenset()
+        self.by_destination: dict[Destination, tuple[Subscription, ...]] = {}
+        self.snapshot = Snapshot()
+        self._join()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every source was heard."""
+        return not self._missing
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The sources that were not heard yet."""
+        return tuple(sorted(self._missing))
+
+    @property
+    def sources(self) -> tuple[tuple[str, Snapshot], ...]:
+        """What each source asks for by itself."""
+        return tuple(self._snapshots.items())
+
+    def take(self, name: str, snapshot: Snapshot) -> Change:
+        """Put *snapshot* in the place of the last one of the source *name*, and say what is another now."""
+        self._snapshots[name] = snapshot
+        was_complete, before = self.is_complete, self.by_destination
+        if snapshot.complete:
+            self._missing.discard(name)
+        refused, problems = self._join()
+        changed = {place for place, items in self.by_destination.items() if before.get(place) != items}
+        if self.is_complete and not was_complete:
+            changed |= set(self.by_destination)
+        return Change(destinations=frozenset(changed), refused=refused, problems=problems)
+
+    def _join(self) -> tuple[tuple[Outcome, ...], tuple[Problem, ...]]:
+        """Join all again; gives what was refused, and the problems that nobody said before."""
+        joined = self._joiner(self._snapshots)
+        if joined.snapshot.subscriptions != self.snapshot.subscriptions:
+            self.by_destination = by_destination(joined.snapshot.subscriptions)
+        self.snapshot = joined.snapshot
+        known, self._known = self._known, frozenset(joined.snapshot.problems)
+        return joined.refused, tuple(problem for problem in joined.snapshot.problems if problem not in known)

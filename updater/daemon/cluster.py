@@ -1,0 +1,47 @@
+"""Knows the one way to the cluster that a process has: opened when somebody first needs it, closed with the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from updater.http.client import HttpClient
+from updater.kube.access import find_access
+from updater.kube.client import PATIENCE, KubeClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from updater.settings.cluster import KubernetesSettings
+
+
+class Cluster:
+    """The cluster that *settings* mean. *count* is told each request: its verb and the status, 0 for no answer."""
+
+    def __init__(self, settings: KubernetesSettings, *, count: Callable[[str, int], None]) -> None:
+        self.settings = settings
+        self._count = count
+        self._http = HttpClient(patience=PATIENCE)
+        self._client: KubeClient | None = None
+
+    @property
+    def client(self) -> KubeClient:
+        """Give the client; raises `ConfigError` (code ``kubeconfig``) where no way leads to a cluster."""
+        if self._client is None:
+            kubeconfig = self.settings.kubeconfig
+            access = find_access(Path(kubeconfig).expanduser() if kubeconfig else None, self.settings.context or "")
+            self._client = KubeClient(access, self._http, observe=self._count)
+        return self._client
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the Lease; raises `ConfigError` as `client` does."""
+        return self.settings.namespace or self.client.access.namespace
+
+    async def read_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """Read one Secret; raises `ConfigError` and `KubeError`."""
+        return await self.client.read_secret(namespace, name)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.close()

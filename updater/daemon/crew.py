@@ -1,0 +1,121 @@
+"""Knows who does the work of one loaded configuration, and puts them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from updater.daemon.access import access_for, signer_for
+from updater.daemon.facts import Facts
+from updater.daemon.plan import marker_names
+from updater.editors import make_editors
+from updater.engine.scan import Scans
+from updater.model.subscription import GitBranch
+from updater.registry.asking import Asking
+from updater.registry.client import RegistryClient
+from updater.writeback.git import GitWriter, Pen
+from updater.writeback.message import commit_message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from updater.daemon.access import Known
+    from updater.daemon.process import Process
+    from updater.engine.landing import Writer
+    from updater.git.access import Access
+    from updater.model.outcome import Outcome
+    from updater.model.snapshot import Snapshot
+    from updater.model.subscription import Destination, Subscription
+    from updater.model.update import Commit, Landed
+    from updater.model.view import View
+    from updater.settings import Settings
+
+
+class Source(Protocol):
+    """Where subscriptions come from while the program runs, and who is answered there."""
+
+    @property
+    def name(self) -> str:
+        """The word for it in metrics."""
+
+    async def once(self) -> Snapshot:
+        """Read everything once; raises `KubeError` and `ConfigError`."""
+
+    async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
+        """Hand on whole snapshots until cancelled; raises `ConfigError`."""
+
+    @property
+    def refused(self) -> tuple[Outcome, ...]:
+        """What was asked for and is no subscription, each with its reason."""
+
+    def answer(self, outcomes: Sequence[Outcome]) -> None:
+        """Hear how targets ended; never raises and never waits."""
+
+    def lead(self) -> None:
+        """Write from now on what is due: this replica leads."""
+
+    async def finish(self) -> None:
+        """Write what is due now, at the end of a single pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Who does the work of a generation.
+
+    *writer* is the writer of every kind of destination, or what stands before it, *git* the one of branches alone; *access*
+    says how Git URLs are reached.
+    """
+
+    scans: Scans
+    git: GitWriter
+    writer: Writer
+    access: Callable[[str, str], Awaitable[Access]]
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The writer of every kind of destination: Git's for branches, the cluster's for live Applications."""
+
+    git: Writer
+    live: Callable[[], Writer]
+
+    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
+        """Read a destination; see `Writer`."""
+        return await self._of(destination).look(destination, subscriptions)
+
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+        """Write a destination; see `Writer`."""
+        return await self._of(view.destination).write(view, commits, is_dry=is_dry)
+
+    def _of(self, destination: Destination) -> Writer:
+        return self.git if isinstance(destination, GitBranch) else self.live()
+
+
+async def git_writer(settings: Settings, process: Process, subscriptions: Callable[[], Sequence[Subscription]]) -> GitWriter:
+    """Build the writer of branches; raises `ConfigError` where the key that signs cannot be had."""
+    signer = await signer_for(settings, process.keychain)
+    rule = " ".join(settings.text_markers)
+    return GitWriter(
+        mirror=process.mirror,
+        editors=make_editors(settings.text_markers),
+        pen=Pen(message=commit_message, signer=lambda _: signer, now=lambda: datetime.now(UTC), rule=rule),
+        known=lambda: marker_names(subscriptions()),
+        count=process.metrics.count,
+    )
+
+
+def scans_of(settings: Settings, process: Process) -> Scans:
+    """Build what asks registries."""
+    registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=Facts(process))
+    return Scans(registry, process.cache)
+
+
+def git_access(settings: Settings, process: Process, repositories: Known | None) -> Callable[[str, str], Awaitable[Access]]:
+    """Say how Git URLs are reached by *settings*, and by what a cluster's Secrets say."""
+
+    async def access(url: str, credential: str) -> Access:
+        return await access_for(url, settings, process.keychain, credential=credential, repositories=repositories)
+
+    return access

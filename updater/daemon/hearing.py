@@ -1,0 +1,104 @@
+"""Knows how what sources say is taken up while the program runs, and told: in metrics, in the log, and back to the sources."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from updater.daemon.asked import Asked
+    from updater.daemon.crew import Source
+    from updater.daemon.process import Process
+    from updater.model.outcome import Outcome
+    from updater.model.problem import Problem
+    from updater.model.snapshot import Snapshot
+    from updater.model.subscription import Destination
+
+TRIED_AGAIN: Final = 30.0
+
+
+class Hearing:
+    """Hears *sources*. *changed* is called with the destinations whose subscriptions are others than before."""
+
+    def __init__(
+        self, asked: Asked, sources: Sequence[Source], process: Process, *, changed: Callable[[frozenset[Destination]], None]
+    ) -> None:
+        self.asked = asked
+        self.sources = tuple(sources)
+        self._process = process
+        self._changed = changed
+
+    async def gather(self) -> None:
+        """Read every source once; raises `KubeError` and `ConfigError`, since half of what is asked for is not it."""
+        for source in self.sources:
+            await self._take(source, await source.once())
+
+    async def follow(self, source: Source) -> None:
+        """Take up what *source* says until cancelled; a way to it that is wrong is tried again."""
+
+        async def deliver(snapshot: Snapshot) -> None:
+            await self._take(source, snapshot)
+
+        while True:
+            try:
+                await source.run(deliver)
+            except ConfigError as error:
+                self._process.log.warning("source", name=source.name, detail=error.message, hint=error.hint, code=error.code)
+            await asyncio.sleep(TRIED_AGAIN)
+
+    def answer(self, outcomes: Sequence[Outcome]) -> None:
+        """Let every source hear how targets ended."""
+        for source in self.sources:
+            source.answer(outcomes)
+
+    def lead(self) -> None:
+        """Let every source write what is due: this replica leads."""
+        for source in self.sources:
+            source.lead()
+
+    async def finish(self) -> None:
+        """Let every source write what is due now."""
+        for source in self.sources:
+            await source.finish()
+
+    @property
+    def refused(self) -> tuple[Outcome, ...]:
+        """What was asked for and is no subscription, each with its reason."""
+        return tuple(outcome for source in self.sources for outcome in source.refused)
+
+    def tell(self) -> None:
+        """Say all that is asked for, and everything that is wrong with it."""
+        subscriptions, metrics = self.asked.snapshot.subscriptions, self._process.metrics
+        self._process.ours |= {subscription.voice.email.lower() for subscription in subscriptions}
+        metrics.replace("updater_subscriptions", [((name,), len(item.subscriptions)) for name, item in self.asked.sources])
+        metrics.replace("updater_problems", _by_code(self.asked.sources))
+        keys = [(subscription.key,) for subscription in subscriptions]
+        for name in ("last_success", "pending_since"):
+            metrics.keep(f"updater_subscription_{name}_timestamp_seconds", keys)
+        self._process.reporter.keep({subscription.key for subscription in subscriptions})
+
+    def warn(self, problems: Iterable[Problem]) -> None:
+        """Log problems."""
+        for problem in problems:
+            self._process.log.warning("problem", detail=str(problem), origin=problem.origin, hint=problem.hint, code=problem.code)
+
+    async def _take(self, source: Source, snapshot: Snapshot) -> None:
+        change = self.asked.take(source.name, snapshot)
+        self._process.metrics.set("updater_snapshot_timestamp_seconds", source.name, to=time.time())
+        self.tell()
+        self.warn(change.problems)
+        self.answer(change.refused)
+        self._changed(change.destinations)
+
+
+def _by_code(sources: Iterable[tuple[str, Snapshot]]) -> list[tuple[tuple[str, str], float]]:
+    counts: dict[tuple[str, str], float] = {}
+    for name, snapshot in sources:
+        for problem in snapshot.problems:
+            counts[name, problem.code] = counts.get((name, problem.code), 0) + 1
+    return list(counts.items())

@@ -1,0 +1,76 @@
+"""Knows whether this replica writes: alone it always does, of several the one that holds the Lease."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import ConfigError
+from updater.kube.lease import Leadership
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from updater.daemon.process import Process
+    from updater.errors import KubeError
+
+TRIED_AGAIN: Final = 15.0
+
+
+class Leading:
+    """Takes part in choosing a leader. *changed* is called in the event loop when this replica begins or ends to lead."""
+
+    def __init__(self, process: Process, *, changed: Callable[[], None]) -> None:
+        cluster = process.cluster
+        self._metrics = process.metrics
+        self._log = process.log
+        self._changed = changed
+        self._told = ""
+        self.leadership = Leadership(
+            cluster.client,
+            (cluster.namespace, cluster.settings.lease),
+            identity=identity(),
+            gained=self._gained,
+            lost=self._lost,
+            report=self._failed,
+        )
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this replica may write at this moment."""
+        return self.leadership.is_leader
+
+    async def run(self) -> None:
+        """Take part until cancelled, then give the Lease back. A way to the cluster that is wrong is tried again."""
+        self._metrics.set("updater_leader", to=0)
+        while True:
+            try:
+                await self.leadership.run()
+            except ConfigError as error:
+                self._log.warning("leader election", detail=error.message, hint=error.hint, code=error.code)
+            await asyncio.sleep(TRIED_AGAIN)
+
+    def _gained(self) -> None:
+        self._metrics.set("updater_leader", to=1)
+        self._log.info("leading")
+        self._told = ""
+        self._changed()
+
+    def _lost(self) -> None:
+        self._metrics.set("updater_leader", to=0)
+        self._log.warning("no longer leading", detail="another replica may write; this one takes part again")
+        self._changed()
+
+    def _failed(self, error: KubeError) -> None:
+        """Say a failure when it begins, not at every look."""
+        if error.code != self._told:
+            self._log.warning("leader election", detail=error.message, hint=error.hint, code=error.code)
+        self._told = error.code
+
+
+def identity() -> str:
+    """Give this replica a name that no other has: its pod's, and a part that a restart does not repeat."""
+    return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{secrets.token_hex(4)}"

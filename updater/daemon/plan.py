@@ -1,0 +1,77 @@
+"""Knows when what is due, and what lands together, from what subscriptions say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from updater.engine.schedule import Plan
+from updater.model.listed import listed_for
+from updater.model.subscription import GitBranch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from updater.model.listed import Listed
+    from updater.model.subscription import Destination, Subscription
+
+
+def plan_of(subscriptions: Sequence[Subscription], *, is_complete: bool) -> Plan:
+    """Give the schedule of *subscriptions*.
+
+    While not every source was heard (*is_complete* is false), no branch is planned that is made anew at each landing: it would
+    drop what the missing ones hold there.
+    """
+    images: dict[Listed, float] = {}
+    destinations: dict[Destination, float] = {}
+    waiting: defaultdict[Listed, dict[Destination, None]] = defaultdict(dict)
+    for subscription in subscriptions:
+        listed, interval = listed_for(subscription), subscription.interval
+        images[listed] = min(interval, images.get(listed, interval))
+        for destination in destinations_of([subscription]):
+            if not is_complete and is_rebuilt(destination):
+                continue
+            waiting[listed][destination] = None
+            destinations[destination] = min(interval, destinations.get(destination, interval))
+    return Plan(
+        images=images,
+        destinations=destinations,
+        waiting={listed: tuple(wanted) for listed, wanted in waiting.items()},
+        rebuilt=frozenset(filter(is_rebuilt, destinations)),
+    )
+
+
+def destinations_of(subscriptions: Iterable[Subscription]) -> tuple[Destination, ...]:
+    """Name each destination once, in the order in which they are met."""
+    return tuple(dict.fromkeys(target.destination for item in subscriptions for target in item.targets))
+
+
+def by_destination(subscriptions: Iterable[Subscription]) -> dict[Destination, tuple[Subscription, ...]]:
+    """Give the subscriptions of each destination: a landing of one of 5,000 must not look at all the others."""
+    found: defaultdict[Destination, dict[str, Subscription]] = defaultdict(dict)
+    for item in subscriptions:
+        for target in item.targets:
+            found[target.destination][item.key] = item
+    return {destination: tuple(items.values()) for destination, items in found.items()}
+
+
+def is_rebuilt(destination: Destination) -> bool:
+    """Say whether the branch is made anew from its base at each landing."""
+    return isinstance(destination, GitBranch) and destination.push != destination.branch
+
+
+def with_companions(chosen: Sequence[Subscription], known: Sequence[Subscription]) -> tuple[Subscription, ...]:
+    """Add to *chosen* who writes the same rebuilt branches: a landing without them would drop what they hold."""
+    rebuilt = {destination for destination in destinations_of(chosen) if is_rebuilt(destination)}
+    companions = (item for item in known if any(target.destination in rebuilt for target in item.targets))
+    return tuple(dict.fromkeys((*chosen, *companions)))
+
+
+def marker_names(subscriptions: Iterable[Subscription]) -> frozenset[str]:
+    """Name every marker that somebody subscribed to."""
+    return frozenset(
+        target.locator.name
+        for subscription in subscriptions
+        for target in subscription.targets
+        if target.editor == "marker" and target.locator.name
+    )
