@@ -29,11 +29,12 @@ _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9.-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """What is told. *reason* is one word in CamelCase, *message* a sentence for people."""
+    """What is told. *reason* is one word in CamelCase, *message* a sentence for people, *annotations* are for programs."""
 
     reason: str
     message: str
     weight: Literal["Normal", "Warning"] = "Normal"
+    annotations: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -137,10 +138,11 @@ class Events:
             "resourceVersion": metadata.get("resourceVersion"),
         }
         ref = self._ref(item, told.name)
+        annotations = {"annotations": dict(remark.annotations)} if remark.annotations else {}
         return {
             "apiVersion": EVENT.api_version,
             "kind": EVENT.name,
-            "metadata": {"name": ref.name, "namespace": ref.namespace},
+            "metadata": {"name": ref.name, "namespace": ref.namespace, **annotations},
             "involvedObject": {name: value for name, value in involved.items() if value},
             "type": remark.weight,
             "reason": remark.reason,

@@ -52,9 +52,10 @@ def _settle(answers: Sequence[Answer], position: int, others: Sequence[int]) -> 
         first = min(position, *others)
         if first == position:
             return answer, []
-        writer = answers[first].subscription
-        sentence = f"{writer.key if writer else ''} writes the same to the same place"
-        return replace(answer, code=SHARED, sentence=sentence, subscription=None), []
+        subscription = answers[first].subscription
+        writer = subscription.key if subscription else ""
+        sentence = f"{writer} writes the same to the same place"
+        return replace(answer, code=SHARED, sentence=sentence, subscription=None, writer=writer), []
     names = ", ".join(sub.key for other in clashing if (sub := answers[other].subscription))
     target = answer.subscription.targets[0] if answer.subscription else ""
     message = f"{answer.alias or answer.image} of {answer.application}: {target} is also written by {names}"

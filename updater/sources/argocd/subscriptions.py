@@ -51,7 +51,8 @@ class Defaults:
 class Answer:
     """What becomes of one listed image: its subscription, or the *code* and *sentence* that say why there is none.
 
-    *application* is ``namespace/name``, *image* the entry as listed; *asked_by* the object that lists it.
+    *application* is ``namespace/name``, *image* the entry as listed; *asked_by* the object that lists it. *writer* is the key
+    of the subscription that writes the same to the same place, where there is one.
     """
 
     application: str
@@ -61,6 +62,7 @@ class Answer:
     sentence: str
     code: str | None = None
     subscription: Subscription | None = None
+    writer: str = ""
 
 
 def answer_image(

@@ -1,0 +1,138 @@
+"""Knows when the status of an ImageUpdater is written: gathered for seconds, on the version read, and only if it changed."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone
+from updater.kube.kinds import Ref
+from updater.sources.argocd.kinds import IMAGE_UPDATER
+from updater.sources.argocd.pruning import Sharing, prune_updater
+from updater.sources.argocd.status import Facts, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from updater.kube.client import KubeClient
+    from updater.model.outcome import Outcome
+    from updater.sources.argocd.answers import Answers
+    from updater.sources.argocd.index import Index
+    from updater.sources.argocd.kinds import Key
+    from updater.sources.argocd.moves import Move
+    from updater.sources.argocd.pruning import KeptUpdater
+
+GATHER: Final = 3.0
+AGAIN: Final = 30.0
+SLOWLY_AGAIN: Final = 300.0  # what only people can mend
+
+
+class StatusWriting:
+    """Writes the statuses of ImageUpdaters, one after the other.
+
+    *outcomes* are the last ones by subscription key, in force while they change. An object is written at most once in some
+    seconds; what failed is tried again.
+    """
+
+    def __init__(self, client: KubeClient, answers: Answers, outcomes: Mapping[str, Outcome]) -> None:
+        self._client = client
+        self._answers = answers
+        self._outcomes = outcomes
+        self._kept: Mapping[Key, KeptUpdater] = {}
+        self._applications: dict[Key, int] = {}
+        self._index: Index | None = None
+        self._moves: dict[Key, list[Move]] = {}
+        self._waiting: dict[Key, None] = {}
+        self._due = asyncio.Event()
+
+    def know(self, kept: Mapping[Key, KeptUpdater], selected: Mapping[str, tuple[str, ...]], index: Index) -> None:
+        """Take over the objects, how many Applications each decides for, and their answers."""
+        is_other = index is not self._index
+        changed = [key for key, updater in kept.items() if is_other or updater is not self._kept.get(key)]
+        self._kept, self._index = kept, index
+        self._applications = {key: len(selected.get(_name(key), ())) for key in kept}
+        self._moves = {key: moves for key, moves in self._moves.items() if key in kept}
+        self._waiting = {key: None for key in self._waiting if key in kept}
+        self.touch(changed)
+
+    def touch(self, keys: Iterable[Key]) -> None:
+        """Let the status of some be looked at again."""
+        self._waiting |= dict.fromkeys(key for key in keys if key in self._kept)
+        if self._waiting:
+            self._due.set()
+
+    def moved(self, key: Key, move: Move) -> None:
+        """Tell a move in the status of an ImageUpdater."""
+        if key in self._kept:
+            self._moves.setdefault(key, []).append(move)
+            self.touch([key])
+
+    def wake(self) -> None:
+        """Write what waits."""
+        self._due.set()
+
+    async def work(self, again: asyncio.TaskGroup) -> None:
+        """Wait for a status to look at, gather for some seconds, and write those that differ; *again* holds what is retried."""
+        await self._due.wait()
+        await self._answers.around.sleep(GATHER)
+        self._due.clear()
+        try:
+            while self._waiting and self._answers.may_write():
+                key = next(iter(self._waiting))
+                del self._waiting[key]
+                if key in self._kept:
+                    await self._try(key, again)
+        finally:
+            if self._waiting and self._answers.may_write():  # a bug at one object is not the end of the others
+                self._due.set()
+
+    async def _try(self, key: Key, again: asyncio.TaskGroup) -> None:
+        try:
+            await self._write(key)
+        except KubeGone:
+            self._moves.pop(key, None)
+        except KubeError as error:
+            self._answers.count("status", error.code)
+            self._answers.report(f"status of {Ref(IMAGE_UPDATER, *key)}", error)
+            again.create_task(self._later(key, SLOWLY_AGAIN if isinstance(error, KubeDenied) else AGAIN))
+
+    async def _later(self, key: Key, seconds: float) -> None:
+        await self._answers.around.sleep(seconds)
+        self.touch([key])
+
+    async def _write(self, key: Key) -> None:
+        kept = self._kept[key]
+        try:
+            await self._put(key, kept)
+        except KubeConflict:
+            read = prune_updater(await self._client.get(Ref(IMAGE_UPDATER, *key)), Sharing())
+            if read.generation == kept.generation:  # else the watch tells of it, and it is judged anew
+                await self._put(key, read)
+
+    async def _put(self, key: Key, kept: KeptUpdater) -> None:
+        """Write the status if it differs from that of *kept*, on its version; raises `KubeConflict`."""
+        index = self._index
+        if index is None:
+            return
+        moves = tuple(self._moves.get(key, ()))
+        facts = Facts(
+            kept=kept,
+            applications=self._applications[key],
+            answers=index.by_updater.get(_name(key), ()),
+            outcomes=self._outcomes,
+            flaws=index.flaws.get(_name(key), ()),
+            moves=moves,
+        )
+        now = datetime.fromtimestamp(self._answers.around.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = status_of(facts, now)
+        if status is None:
+            return
+        ref = Ref(IMAGE_UPDATER, *key)
+        await self._client.patch(ref, {"status": status}, version=kept.version or None, subresource="status")
+        self._answers.count("status", "ok")
+        self._moves[key] = self._moves.get(key, [])[len(moves) :]
+
+
+def _name(key: Key) -> str:
+    return "/".join(key)
