@@ -66,6 +66,19 @@ def test_filters_let_pass(filter_, tags, passing):
 
 
 @pytest.mark.parametrize(
+    ("filter_", "tags", "losers"),
+    [
+        pytest.param({}, [], {}, id="argo-157"),
+        pytest.param({"allow": "^release-"}, ["1.0.1", "1.0.2"], {"1.0.1": "allow", "1.0.2": "allow"}, id="argo-161"),
+    ],
+)
+def test_where_nothing_passes_nothing_is_chosen_and_every_tag_has_its_reason(filter_, tags, losers):
+    selection = selected({"semver": {"range": "*"}}, tags, "1.0.0", filter_=filter_)
+    assert (selection.status, selection.chosen) == ("no-match", None)
+    assert codes(selection) == losers
+
+
+@pytest.mark.parametrize(
     ("range_", "tags", "current", "chosen"),
     [
         pytest.param(None, ["0.1", "0.5.1", "0.9", "1.0", "1.0.1", "1.1.2", "2.0.3"], "latest", "2.0.3", id="argo-024"),

@@ -330,6 +330,7 @@ class TestBasic:
         assert (await lab.client().tags(lab.image, ref)).tags == ("1.0",)
 
     async def test_credentials_that_went_stale_are_read_again_once(self, lab, tmp_path):
+        """argo-159."""
         lab.registry.push("org/app", "1.0")
         lab.registry.faults.append(wants_basic("user", "new"))
         program = tmp_path / "program"

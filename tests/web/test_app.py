@@ -33,6 +33,7 @@ async def test_metrics_are_served_as_prometheus_text(served):
 
 
 async def test_readiness_says_what_it_waits_for_and_then_ok(served):
+    """argo-183."""
     runner, state = served
     assert (await get(runner, "/readyz"))[:2] == (503, "first scans\n")
     state["waits"] = ""

@@ -193,6 +193,7 @@ def test_git_itself_reads_the_trailers():
 
 @pytest.mark.parametrize("template", ["", "  \n ", "{{ if false }}x{{ end }}", "\x00"])
 def test_a_template_that_makes_nothing_gives_the_default(template):
+    """argo-173: whatever carries a message, it is never empty."""
     assert message(update("org/a", "1", "2"), template=template).startswith("Update org/a to 2\n")
 
 

@@ -239,6 +239,7 @@ def test_a_manifest_without_status_counts_as_running():
     [
         (["ghcr.io/o/web:other", "ghcr.io/o/web:develop"], "develop"),
         pytest.param([f"ghcr.io/o/web@{DIGEST}"], None, id="argo-069"),
+        pytest.param([f"ghcr.io/o/web:other@{DIGEST}"], "other", id="argo-070"),
         (["ghcr.io/o/web:a", "ghcr.io/o/web:b"], "a"),
     ],
 )

@@ -198,6 +198,7 @@ def test_a_value_is_read_as_the_peer_reads_it(key, value, place, expected):
         ("argocd.namespace", "*", "bad-value"),
         ("git.commit-signing-key", "/app/ssh-keys/id_rsa", "peer-setting"),
         ("git.commit-method", "api", "not-yet"),
+        pytest.param("git.commit-method", "API", "not-yet", id="argo-175"),
         ("applications_api", "argocd", "peer-setting"),
         ("webhook.enable", "true", "not-yet"),
         ("max.concurrent.apps", "10", "unknown-key"),
