@@ -1,0 +1,50 @@
+"""The Kustomize base is what the chart makes of its defaults: whoever reads one knows the other."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import yaml
+
+from tests.charts.rendering import kustomized, objects, one, rights, template_of
+from updater.sources.file import load
+
+pytestmark = pytest.mark.real
+
+NOT_HELMS = {"app.kubernetes.io/name", "app.kubernetes.io/instance"}
+
+
+def bare(found):
+    """Give the objects by kind and name, without the labels that are Helm's own, and the configuration as data."""
+    items = {}
+    for given in found:
+        item = copy.deepcopy(given)
+        labels = item["metadata"]["labels"]
+        item["metadata"]["labels"] = {name: labels[name] for name in NOT_HELMS}
+        if item["kind"] == "ConfigMap":
+            item["data"] = {name: yaml.safe_load(text) for name, text in item["data"].items()}
+        items[item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]] = item
+    return items
+
+
+def test_the_base_is_the_chart_with_its_defaults():
+    """Beside Argo CD both are the same objects: security context, probes, arguments, rules and all else."""
+    assert bare(objects(kustomized("base"))) == bare(template_of(namespace="argocd"))
+
+
+def test_the_component_is_the_chart_with_all_namespaces():
+    """With ../all-namespaces the base is the chart with no namespace named, but for the image of the example."""
+    applications = {"namespaces": [], "argocd_namespace": "argocd"}
+    image = {"repository": "registry.example.org/tools/gitops-image-updater"}
+    chart = template_of(namespace="argocd", config={"sources": [{"applications": applications}]}, image=image)
+    assert bare(objects(kustomized("example"))) == bare(chart)
+    assert rights(objects(kustomized("example"))) == rights(chart)
+
+
+@pytest.mark.parametrize("folder", ["base", "example"])
+def test_the_configuration_is_one_that_the_program_takes(folder, tmp_path):
+    """What stands in the ConfigMap loads without a problem."""
+    file = tmp_path / "updater.yaml"
+    file.write_text(one(objects(kustomized(folder)), "ConfigMap")["data"]["updater.yaml"])
+    assert [problem.code for problem in load([file], {}).snapshot.problems] == []
