@@ -57,13 +57,16 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> 
     async with opened(config) as generation:
         subscriptions = chosen(generation, only)
         landings = await generation.once(subscriptions, is_dry=is_dry)
+        if not is_dry:
+            await generation.hearing.finish()
     keys = {subscription.key for subscription in subscriptions}
+    outcomes = [outcome for landing in landings for outcome in landing.outcomes if outcome.key in keys]
     notes = dict.fromkeys(note for landing in landings if landing.view for note in landing.view.notes)
     return Pass(
         id=secrets.token_hex(8),
         started=started,
         finished=datetime.now(UTC),
         problems=(*generation.problems, *notes),
-        outcomes=tuple(outcome for landing in landings for outcome in landing.outcomes if outcome.key in keys),
+        outcomes=(*outcomes, *(outcome for outcome in generation.hearing.refused if only in {None, outcome.key})),
         edits=tuple(edit for landing in landings if landing.landed for edit in landing.landed.edits),
     )

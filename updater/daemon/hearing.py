@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from updater.errors import ConfigError
+from updater.errors import ConfigError, KubeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +36,11 @@ class Hearing:
     async def gather(self) -> None:
         """Read every source once; raises `KubeError` and `ConfigError`, since half of what is asked for is not it."""
         for source in self.sources:
-            await self._take(source, await source.once())
+            snapshot = await source.once()
+            if not snapshot.complete:
+                first = snapshot.problems[0]
+                raise KubeError(first.message, hint=first.hint, code=first.code)
+            await self._take(source, snapshot)
 
     async def follow(self, source: Source) -> None:
         """Take up what *source* says until cancelled; a way to it that is wrong is tried again."""

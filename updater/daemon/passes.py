@@ -34,7 +34,6 @@ async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
         generation.take_over()
         await generation.hearing.gather()
         yield generation
-        await generation.hearing.finish()
 
 
 def chosen(generation: Generation, key: str | None) -> tuple[Subscription, ...]:

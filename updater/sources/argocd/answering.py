@@ -53,6 +53,7 @@ class Answering:
 
     def __init__(self, client: KubeClient, answers: Answers) -> None:
         self._outcomes: dict[str, Outcome] = {}
+        self._answers = answers
         self._known: Known | None = None
         self._index = Index()
         self._telling = Telling(answers)
@@ -100,6 +101,17 @@ class Answering:
             tasks.create_task(_forever(self._telling.work), name="tell Events")
             tasks.create_task(_forever(self._refreshing.work), name="refresh Applications")
             tasks.create_task(_forever(lambda: self._statuses.work(tasks)), name="write statuses")
+
+    def lead(self) -> None:
+        """Write what waited for this replica to lead."""
+        self._answers.leads()
+
+    async def finish(self) -> None:
+        """Write what is due now: the end of a single pass."""
+        for part in (self._telling, self._refreshing):
+            part.wake()
+            await part.work()
+        await self._statuses.finish()
 
     def _tell(self, answer: Answer, outcome: Outcome) -> None:
         """Say why an image was held or failed, once while that state lasts."""

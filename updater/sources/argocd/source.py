@@ -22,6 +22,7 @@ from updater.sources.argocd.answering import Answering, Answers, Known
 from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
 from updater.sources.argocd.pruning import Sharing, prune_application, prune_updater
 from updater.sources.argocd.selecting import name_matcher
+from updater.sources.argocd.subscriptions import refusal
 from updater.sources.argocd.translate import Translation, Translator
 
 if TYPE_CHECKING:
@@ -140,6 +141,22 @@ class ArgocdSource:
         """Remember how targets ended, and let it be written; never raises, never waits. Targets of other sources are left out."""
         if self._answering:
             self._answering.note(outcomes)
+
+    @property
+    def refused(self) -> tuple[Outcome, ...]:
+        """Every image that is listed and is no subscription, with the reason."""
+        answers = self.translation.answers if self.translation else ()
+        return tuple(refusal(answer) for answer in answers if answer.subscription is None)
+
+    def lead(self) -> None:
+        """Write what is due: this replica leads from now on."""
+        if self._answering:
+            self._answering.lead()
+
+    async def finish(self) -> None:
+        """Write what is due now, at the end of a single pass."""
+        if self._answering:
+            await self._answering.finish()
 
     async def _hand_on(self, told: _Told, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         while True:

@@ -87,7 +87,16 @@ class StatusWriting:
             if self._waiting and self._answers.may_write():  # a bug at one object is not the end of the others
                 self._due.set()
 
-    async def _try(self, key: Key, again: asyncio.TaskGroup) -> None:
+    async def finish(self) -> None:
+        """Write what waits now, each once: the end of a single pass."""
+        async with asyncio.TaskGroup() as tasks:
+            while self._waiting and self._answers.may_write():
+                key = next(iter(self._waiting))
+                del self._waiting[key]
+                if key in self._kept:
+                    await self._try(key, tasks, is_last=True)
+
+    async def _try(self, key: Key, again: asyncio.TaskGroup, *, is_last: bool = False) -> None:
         try:
             await self._write(key)
         except KubeGone:
@@ -95,7 +104,8 @@ class StatusWriting:
         except KubeError as error:
             self._answers.count("status", error.code)
             self._answers.report(f"status of {Ref(IMAGE_UPDATER, *key)}", error)
-            again.create_task(self._later(key, SLOWLY_AGAIN if isinstance(error, KubeDenied) else AGAIN))
+            if not is_last:
+                again.create_task(self._later(key, SLOWLY_AGAIN if isinstance(error, KubeDenied) else AGAIN))
 
     async def _later(self, key: Key, seconds: float) -> None:
         await self._answers.around.sleep(seconds)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import UpdaterError
 from updater.model.image import AliasedImage, parse_aliased
+from updater.model.outcome import Outcome, Status
 from updater.model.subscription import Form, LiveApplication, Origin, Subscription, TagFilter, Variant, Voice
 from updater.sources.argocd import values
 from updater.sources.argocd.annotations import HELM, KUSTOMIZE, WRITE_BACK
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 GIT_ONLY: Final = tuple(key for key in WRITE_BACK if key != "write-back-method")
 NOT_LIVE: Final = "not-live"
 UNKNOWN_TYPE: Final = "application-type"
+_WAITING: Final = frozenset({NOT_LIVE, UNKNOWN_TYPE, "annotations-unused", "not-yet"})
 _IN_NAMESPACE: Final = frozenset({"secret", "pullsecret"})
 _NO_PULL_REQUESTS: Final = "pull requests are not opened in this version, and nothing is pushed to the branch instead"
 _NO_VERIFICATION: Final = "signatures are not checked in this version, and an image that must be verified is not written"
@@ -113,6 +115,17 @@ def refused(application: Application, request: Request, image: ImageRequest, fla
         asked_by=request.asked_by,
         sentence=flaw.message,
         code=flaw.code,
+    )
+
+
+def refusal(answer: Answer) -> Outcome:
+    """Say an answer without a subscription as the outcome that it is: waiting for the image to run, or failed."""
+    return Outcome(
+        key=f"{answer.application}/{answer.alias or answer.image}",
+        target=answer.asked_by,
+        status=Status.HELD if answer.code in _WAITING else Status.FAILED,
+        detail=answer.sentence,
+        code=answer.code,
     )
 
 
