@@ -116,6 +116,13 @@ async def test_an_unknown_host_is_refused_with_its_fingerprint(sshd, keys, mirro
     assert caught.value.code == "host-key-unknown"
 
 
+async def test_a_host_is_trusted_unseen_where_the_settings_of_its_repository_say_so(sshd, keys, mirrors, repository, access):
+    public = (keys / "stranger.pub").read_text().split()
+    known = f"[127.0.0.1]:{sshd.port} {public[0]} {public[1]}\n".encode()
+    trusting = access(known_hosts=known, insecure_skip_verify=True)
+    assert (await mirrors(sshd.url(repository.path), trusting).look("main")).revision == repository.head()
+
+
 async def test_a_host_with_another_key_is_refused_with_both_fingerprints(sshd, keys, mirrors, repository, access):
     public = (keys / "stranger.pub").read_text().split()
     known = f"[127.0.0.1]:{sshd.port} {public[0]} {public[1]}\n".encode()
