@@ -29,6 +29,8 @@ COLOURS: Final = {
     Status.FAILED: "red",
 }
 
+_LENGTH_OF_COMMIT: Final = 40
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
@@ -111,12 +113,17 @@ def outcome_lines(outcome: Outcome, width: int) -> list[str]:
     """Say one outcome: status, subscription, reason; below it each change."""
     status = click.style(f"{outcome.status.value:<{width}}", fg=COLOURS[outcome.status], bold=outcome.status is Status.UPDATED)
     code = f" [{outcome.code}]" if outcome.code else ""
-    revision = f" in {outcome.revision[:9]}" if outcome.revision else ""
+    revision = _carrier(outcome.revision) if outcome.revision else ""
     lines = [f"{status}  {click.style(outcome.key, bold=True)}: {outcome.detail}{revision}{code}"]
     indent = " " * (width + 2)
     lines += [f"{indent}{click.style('hint', fg='cyan')}  {outcome.hint}"] if outcome.hint else []
     lines += [f"{indent}{change.path}:{change.line} {change.where}: {change.old} → {change.new}" for change in outcome.changes]
     return lines
+
+
+def _carrier(revision: str) -> str:
+    """Name a commit by its short id, and the version of a live Application whole: a part of that number is another one."""
+    return f" in {revision[:9]}" if len(revision) >= _LENGTH_OF_COMMIT else f", version {revision}"
 
 
 def as_diff(edits: Iterable[Edit]) -> str:

@@ -40,7 +40,7 @@ class Outcome:
     """How one target of one subscription ended.
 
     *code* says why it was held or failed, else None; *hint* what to do about it, "" where nothing helps. *revision* is
-    the commit that carries the changes.
+    the commit that carries the changes, or the version of the live Application that does.
     """
 
     key: str
