@@ -187,7 +187,7 @@ def test_named_namespaces_are_roles_in_each():
     assert {place for place, _, resource, _ in rights(found) if resource == "leases"} == {"tools"}
 
 
-@pytest.mark.parametrize("namespaces", [[], ["argocd", "team-*"], ["team-?"], ["team-[ab]"]])
+@pytest.mark.parametrize("namespaces", [[], ["argocd", "team-*"], ["team-?"], ["team-[ab]"], ["team-\\a"]])
 def test_all_namespaces_and_globs_are_a_role_of_the_cluster(namespaces):
     """No rule can say a glob; only what is done to Applications reaches beyond a namespace."""
     found = template_of(config=applications(namespaces=namespaces))
@@ -218,10 +218,24 @@ def test_secrets_that_the_configuration_names_can_be_read_by_their_name_alone():
     assert ("apps", "get", "secrets", "*") in rights(covered)
 
 
+def test_live_applications_that_the_configuration_names_can_be_written_by_their_name_alone():
+    """An argocd: target of updater.yaml grants that one Application, where nothing else grants it."""
+    live = {("argocd", verb, "applications", "shop") for verb in ("get", "patch")}
+    assert {right for right in rights(template("without-cluster")) if right[2] == "applications"} == live
+    target = {"argocd": {"application": "apps/shop"}}
+    shop = {"key": "shop", "image": "ghcr.io/acme/shop", "policy": {"latest": {}}, "targets": [target]}
+    config = {**applications(), "subscriptions": [shop]}
+    assert ("apps", "patch", "applications", "shop") not in rights(template_of(config=config))
+    assert ("apps", "patch", "applications", "shop") in rights(template_of(config=config, rbac={"argocdMethod": False}))
+
+
 @pytest.mark.parametrize(
     ("values", "gone"),
     [
-        ({"config": applications(refresh=False), "rbac": {"argocdMethod": False}}, {("apps", "patch", "applications", "*")}),
+        (
+            {"config": applications(refresh=False), "rbac": {"argocdMethod": False}},
+            {("apps", verb, "applications", "*") for verb in ("get", "patch")},
+        ),
         ({"config": applications(events=False)}, {("apps", "create", "events", "*"), ("apps", "patch", "events", "*")}),
         ({"config": applications(), "rbac": {"pullSecrets": False}}, {("apps", "get", "secrets", "*")}),
         (

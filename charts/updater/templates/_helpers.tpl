@@ -79,7 +79,7 @@ What holds for the source `applications`, with the program's own defaults; empty
 {{/* "true" where Applications of every namespace are watched: none is named, or one by a glob. */}}
 {{- define "updater.watchesAll" -}}
 {{- $applications := fromYaml (include "updater.applications" .) -}}
-{{- if and $applications (or (not $applications.namespaces) (regexMatch "[*?\\[]" (join " " $applications.namespaces))) -}}
+{{- if and $applications (or (not $applications.namespaces) (regexMatch `[*?\[\\]` (join " " $applications.namespaces))) -}}
 true
 {{- end -}}
 {{- end -}}
@@ -87,7 +87,7 @@ true
 {{/* Whether replicas elect a leader: only a source in the cluster makes them do so. */}}
 {{- define "updater.electsLeader" -}}
 {{- $kubernetes := .Values.config.kubernetes | default dict -}}
-{{- if and .Values.config.sources (not (eq (toString $kubernetes.leader_election) "false")) -}}
+{{- if and (include "updater.applications" .) (not (eq (toString $kubernetes.leader_election) "false")) -}}
 true
 {{- end -}}
 {{- end -}}

@@ -5,17 +5,23 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{/* Where Applications are: a Role in each named namespace, or a ClusterRole. */}}
 {{- define "updater.rules.applications" -}}
 {{- $applications := fromYaml (include "updater.applications" .) -}}
-# sources/argocd/source.py watches Applications; writeback/argocd.py reads one again before it writes
+# sources/argocd/source.py watches Applications
 - apiGroups: [argoproj.io]
   resources: [applications]
-  verbs: [get, list, watch]
-{{- if or $applications.refresh .Values.rbac.argocdMethod }}
-# sources/argocd/source.py annotates for a refresh (refresh); writeback/argocd.py writes parameters and images (rbac.argocdMethod)
+  verbs: [list, watch]
+{{- if .Values.rbac.argocdMethod }}
+# writeback/argocd.py reads an Application again and writes its parameters and images (rbac.argocdMethod); sources/argocd/refreshing.py
+# annotates one after a commit (refresh)
+- apiGroups: [argoproj.io]
+  resources: [applications]
+  verbs: [get, patch]
+{{- else if $applications.refresh }}
+# sources/argocd/refreshing.py annotates an Application after a commit (refresh)
 - apiGroups: [argoproj.io]
   resources: [applications]
   verbs: [patch]
 {{- end }}
-# sources/argocd/source.py watches ImageUpdaters, and answers in their status
+# sources/argocd/source.py watches ImageUpdaters; sources/argocd/status_writing.py answers in their status, and reads one that moved
 - apiGroups: [argocd-image-updater.argoproj.io]
   resources: [imageupdaters]
   verbs: [get, list, watch]
@@ -29,7 +35,8 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [create, patch]
 {{- end }}
 {{- if .Values.rbac.pullSecrets }}
-# credentials/: pullsecret: and secret: of annotations, git:secret of write-back methods, each by its name (rbac.pullSecrets)
+# credentials/keychain.py reads pullsecret: and secret: of annotations, sources/argocd/repositories.py git:secret, each by its name
+# (rbac.pullSecrets)
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get]
@@ -50,7 +57,7 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [list]
 {{ end }}
 {{- if $names -}}
-# sources/argocd/peer_settings.py reads the peer's settings (config_map), repositories.py known hosts and certificates
+# daemon/argocd.py reads the peer's settings (config_map), sources/argocd/repositories.py known hosts and certificates
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: {{ toJson $names }}
@@ -72,11 +79,35 @@ Every right that the program has, and the code that uses it. Roles are made of t
 
 {{/* The Secrets that updater.yaml names by secret: and pullsecret:, in one namespace; takes root and namespace. */}}
 {{- define "updater.rules.named" -}}
-# credentials/: what updater.yaml names by secret: and pullsecret:
+# credentials/keychain.py reads what updater.yaml names by secret: and pullsecret:
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: {{ toJson (index (fromYaml (include "updater.namedSecrets" .root)) .namespace) }}
   verbs: [get]
+{{- end -}}
+
+{{/* The live Applications that targets of updater.yaml name, in one namespace; takes root and namespace. */}}
+{{- define "updater.rules.live" -}}
+# writeback/argocd.py writes what targets of updater.yaml name by argocd:
+- apiGroups: [argoproj.io]
+  resources: [applications]
+  resourceNames: {{ toJson (index (fromYaml (include "updater.liveApplications" .root)) .namespace) }}
+  verbs: [get, patch]
+{{- end -}}
+
+{{/* A map of namespace to the names of Applications that targets of updater.yaml name. */}}
+{{- define "updater.liveApplications" -}}
+{{- $found := dict -}}
+{{- range .Values.config.subscriptions -}}
+{{- range .targets -}}
+{{- with .argocd -}}
+{{- $place := splitList "/" .application -}}
+{{- $namespace := first $place -}}
+{{- $_ := set $found $namespace (append (get $found $namespace | default list) (last $place) | uniq | sortAlpha) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $found -}}
 {{- end -}}
 
 {{/* A map of namespace to the names of Secrets that updater.yaml refers to. */}}
@@ -90,33 +121,34 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- toYaml $found -}}
 {{- end -}}
 
-{{/* A map of namespace to the text of the rules there, without what a ClusterRole gives. */}}
+{{/* A map of namespace to the texts of the rules there, without what a ClusterRole or the source's own rules give. */}}
 {{- define "updater.rules.byNamespace" -}}
 {{- $root := . -}}
-{{- $rules := dict -}}
 {{- $applications := fromYaml (include "updater.applications" .) -}}
 {{- $all := include "updater.watchesAll" . -}}
-{{- $readable := list -}}
-{{- if $applications -}}
-{{- if not $all -}}
-{{- range $applications.namespaces | uniq -}}
-{{- $_ := set $rules . (list (include "updater.rules.applications" $root)) -}}
-{{- $readable = append $readable . -}}
+{{- $watched := list -}}
+{{- if and $applications (not $all) -}}
+{{- $watched = uniq $applications.namespaces -}}
 {{- end -}}
+{{- $rules := dict -}}
+{{- range $watched -}}
+{{- $_ := set $rules . (list (include "updater.rules.applications" $root)) -}}
 {{- end -}}
 {{- $there := include "updater.rules.argocd" . | trim -}}
-{{- if $there -}}
+{{- if and $applications $there -}}
 {{- $_ := set $rules $applications.argocd_namespace (append (get $rules $applications.argocd_namespace | default list) $there) -}}
-{{- end -}}
 {{- end -}}
 {{- if include "updater.electsLeader" . -}}
 {{- $place := include "updater.leaseNamespace" . -}}
 {{- $_ := set $rules $place (append (get $rules $place | default list) (include "updater.rules.lease" .)) -}}
 {{- end -}}
-{{- range $namespace := keys (fromYaml (include "updater.namedSecrets" .)) | sortAlpha -}}
-{{- if not (and $root.Values.rbac.pullSecrets (or $all (has $namespace $readable))) -}}
-{{- $named := include "updater.rules.named" (dict "root" $root "namespace" $namespace) -}}
-{{- $_ := set $rules $namespace (append (get $rules $namespace | default list) $named) -}}
+{{- range $part, $given := dict "live" .Values.rbac.argocdMethod "named" .Values.rbac.pullSecrets -}}
+{{- $names := ternary "updater.liveApplications" "updater.namedSecrets" (eq $part "live") -}}
+{{- range $namespace := keys (fromYaml (include $names $root)) | sortAlpha -}}
+{{- if not (and $given (or $all (has $namespace $watched))) -}}
+{{- $more := include (printf "updater.rules.%s" $part) (dict "root" $root "namespace" $namespace) -}}
+{{- $_ := set $rules $namespace (append (get $rules $namespace | default list) $more) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $rules -}}
