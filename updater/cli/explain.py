@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from updater.engine.landing import Landing
     from updater.model.outcome import Outcome
+    from updater.model.problem import Problem
     from updater.model.selection import Selection
     from updater.model.subscription import Subscription
     from updater.model.written import Written
@@ -48,10 +49,33 @@ async def explained(config: Sequence[str], key: str | None) -> list[dict[str, An
     from updater.daemon.passes import chosen, opened
 
     async with opened(config) as generation:
-        subscriptions = chosen(generation, key)
+        refused = [outcome for outcome in generation.hearing.refused if key in {None, outcome.key}]
+        subscriptions = () if key and refused else chosen(generation, key)
         last = await generation.last_outcomes()
         landings = await generation.once(subscriptions, is_dry=True)
-    return [_row(item, landings, last) for item in sorted(subscriptions, key=lambda item: item.key)]
+        problems = generation.problems
+    rows = [_row(item, landings, last) for item in subscriptions]
+    rows = sorted([*rows, *map(_refused, refused)], key=lambda row: str(row["key"]))
+    return [
+        {**row, "problems": [_problem(item) for item in problems if item.origin in {row["origin"], row["key"]}]} for row in rows
+    ]
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {"code": problem.code, "message": problem.message, "hint": problem.hint or None}
+
+
+def _refused(outcome: Outcome) -> dict[str, Any]:
+    """Give the row of an image that somebody listed and that is not kept current: the reason is all there is."""
+    nothing = dict.fromkeys(("image", "policy", "variant", "allow_downgrade", "interval", "next_due"))
+    return {
+        "key": outcome.key,
+        **nothing,
+        "origin": outcome.target,
+        "filter": {"allow": None, "ignore": [], "extract": None},
+        **{name: [] for name in ("platforms", "holds", "written", "selections", "last")},
+        "outcomes": [{**outcome_json(outcome), "hint": outcome.hint}],
+    }
 
 
 def _row(subscription: Subscription, landings: Iterable[Landing], last: Iterable[Outcome]) -> dict[str, Any]:
@@ -119,6 +143,9 @@ def _selection(written: Written, choice: Any) -> dict[str, Any]:
 
 
 def _lines(row: dict[str, Any], most: int | None) -> list[str]:
+    wrong = [f"  problem    {item['message']}" + (f" ({item['hint']})" if item["hint"] else "") for item in row["problems"]]
+    if row["image"] is None:
+        return [f"{click.style(row['key'], bold=True)}  (from {row['origin']})", *map(_outcome, row["outcomes"]), *wrong]
     lines = [
         f"{click.style(row['key'], bold=True)}  {row['image']}  ({row['policy']}; from {row['origin']})",
         f"  filter     allow {row['filter']['allow'] or 'any'}, ignore {', '.join(row['filter']['ignore']) or 'none'}",
@@ -134,11 +161,15 @@ def _lines(row: dict[str, Any], most: int | None) -> list[str]:
         if most is not None and len(selection["rejected"]) > most:
             lines.append(f"    …        and {len(selection['rejected']) - most} more; --all shows them")
     for outcome in row["outcomes"]:
-        lines.append(f"  outcome    {_status(outcome)}: {outcome['detail']}")
+        lines.append(_outcome(outcome))
         lines += [f"  hint       {outcome['hint']}"] if outcome["hint"] else []
     for outcome in row["last"]:
         lines.append(f"  last       {_status(outcome)}: {outcome['detail']}")
-    return lines
+    return [*lines, *wrong]
+
+
+def _outcome(outcome: dict[str, Any]) -> str:
+    return f"  outcome    {_status(outcome)}: {outcome['detail']}"
 
 
 def _status(outcome: dict[str, Any]) -> str:

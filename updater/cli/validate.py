@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from updater.model.problem import Problem
     from updater.sources.argocd import Answer
     from updater.sources.lint import Report
@@ -20,16 +22,18 @@ _PROBLEMS = 1
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--live", is_flag=True, help="Read the Applications and ImageUpdaters of the cluster too.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.pass_context
-def validate(context: click.Context, paths: tuple[Path, ...], output: str) -> int:
+def validate(context: click.Context, paths: tuple[Path, ...], output: str, *, live: bool) -> int:
     """Lint configuration, annotated manifests, Flux objects and markers.
 
     PATH is a file or a folder; what a file is, is seen by its content. A file named by -c is checked too, and
     its marker targets and text_markers count. Exit code 1 if there is a problem.
 
     For Applications and ImageUpdaters, as exported from a cluster or as they stand in Git, it also says what would
-    become of each image that they list, and asks nobody for it.
+    become of each image that they list, and asks nobody for it. With --live those of the cluster count too, as the
+    configuration's source applications reads them; nothing is written.
     """
     from updater.cli.main import config_paths
     from updater.errors import ConfigError
@@ -38,7 +42,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str) -> in
     from updater.sources.lint import lint
 
     named = tuple(Path(name) for name in config_paths(context))
-    if not paths and not named:
+    if not paths and not named and not live:
         raise ConfigError("there is nothing to check", hint="updater validate PATH…, a file or a folder", code="usage")
     environ = {"HOME": os.environ.get("HOME", "/")}
     problems: tuple[Problem, ...] = ()
@@ -51,8 +55,24 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str) -> in
     if problems:  # what is wrong only once several files are merged
         known = set(report.problems)
         report = replace(report, problems=(*(item for item in problems if item not in known), *report.problems))
+    if live:
+        report = _with_cluster(report, config_paths(context))
     _show_json(report) if output == "json" else _show_text(report)
     return _PROBLEMS if report.problems else 0
+
+
+def _with_cluster(report: Report, config: Sequence[str]) -> Report:
+    import asyncio
+
+    from updater.daemon.live import look_at_cluster
+
+    found = asyncio.run(look_at_cluster(config))
+    return replace(
+        report,
+        problems=(*report.problems, *found.problems),
+        answers=(*report.answers, *found.answers),
+        objects=found.objects,
+    )
 
 
 def _show_json(report: Report) -> None:
@@ -98,4 +118,6 @@ def _show_text(report: Report) -> None:
         click.echo(f"{answer.application}: {answer.image}\n  {said}")
     count = len(report.problems)
     said = f"{count} problem{'s' if count != 1 else ''}" if count else "no problems"
-    click.echo(f"{said} in {report.files} file{'s' if report.files != 1 else ''}", err=True)
+    where = [f"{report.files} file{'s' if report.files != 1 else ''}"] if report.files or not report.objects else []
+    where += [f"{report.objects} object{'s' if report.objects != 1 else ''} of the cluster"] if report.objects else []
+    click.echo(f"{said} in {' and '.join(where)}", err=True)

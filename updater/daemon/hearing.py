@@ -92,7 +92,10 @@ class Hearing:
             self._process.log.warning("problem", detail=str(problem), origin=problem.origin, hint=problem.hint, code=problem.code)
 
     async def _take(self, source: Source, snapshot: Snapshot) -> None:
+        is_first = source.name in self.asked.missing and snapshot.complete
         change = self.asked.take(source.name, snapshot)
+        if is_first:
+            self._process.log.info("source", name=source.name, subscriptions=len(snapshot.subscriptions))
         self._process.metrics.set("updater_snapshot_timestamp_seconds", source.name, to=time.time())
         self.tell()
         self.warn(change.problems)

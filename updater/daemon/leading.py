@@ -24,15 +24,18 @@ class Leading:
     """Takes part in choosing a leader. *changed* is called in the event loop when this replica begins or ends to lead."""
 
     def __init__(self, process: Process, *, changed: Callable[[], None]) -> None:
-        cluster = process.cluster
+        self._cluster = cluster = process.cluster
+        self._identity = identity()
         self._metrics = process.metrics
         self._log = process.log
         self._changed = changed
         self._told = ""
+        self._is_leaving = False
+        self._task: asyncio.Task[None] | None = None
         self.leadership = Leadership(
             cluster.client,
             (cluster.namespace, cluster.settings.lease),
-            identity=identity(),
+            identity=self._identity,
             gained=self._gained,
             lost=self._lost,
             report=self._failed,
@@ -43,9 +46,22 @@ class Leading:
         """Whether this replica may write at this moment."""
         return self.leadership.is_leader
 
-    async def run(self) -> None:
-        """Take part until cancelled, then give the Lease back. A way to the cluster that is wrong is tried again."""
+    def start(self) -> None:
+        """Take part from now on."""
+        place = f"{self._cluster.namespace}/{self._cluster.settings.lease}"
+        self._log.info("leader election", lease=place, identity=self._identity)
         self._metrics.set("updater_leader", to=0)
+        self._task = asyncio.create_task(self._run())
+
+    async def leave(self) -> None:
+        """Give the Lease back, once nothing of ours is written any more."""
+        self._is_leaving = True
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        """Take part until cancelled. A way to the cluster that is wrong is tried again."""
         while True:
             try:
                 await self.leadership.run()
@@ -61,8 +77,9 @@ class Leading:
 
     def _lost(self) -> None:
         self._metrics.set("updater_leader", to=0)
-        self._log.warning("no longer leading", detail="another replica may write; this one takes part again")
-        self._changed()
+        if not self._is_leaving:
+            self._log.warning("no longer leading", detail="another replica may write; this one takes part again")
+            self._changed()
 
     def _failed(self, error: KubeError) -> None:
         """Say a failure when it begins, not at every look."""

@@ -35,7 +35,7 @@ class Service:
         self._number = 0
         self._reload = asyncio.Event()
         self._stop = asyncio.Event()
-        self._leading: asyncio.Task[None] | None = None
+        self._leading: Leading | None = None
 
     async def run(self) -> None:
         """Serve and work until SIGTERM or SIGINT; SIGHUP and changed files reload. Raises `ConfigError` for the address."""
@@ -55,7 +55,8 @@ class Service:
         finally:
             for task in besides:
                 task.cancel()
-            await self._leave()
+            if self._leading:
+                await self._leading.leave()
             if runner:
                 await runner.cleanup()
         self._process.log.info("stopped")
@@ -115,18 +116,11 @@ class Service:
         """Take part in choosing a leader from the first generation on that reads a cluster, for as long as the process lives."""
         if self._leading or not generation.crew.sources or not self._process.cluster.settings.leader_election:
             return
-        leading = Leading(self._process, changed=self._led)
-        self._process.leading = leading
-        self._leading = asyncio.create_task(leading.run())
+        self._leading = self._process.leading = Leading(self._process, changed=self._led)
+        self._leading.start()
 
     def _led(self) -> None:
         self._generation.lead()
-
-    async def _leave(self) -> None:
-        """Give the Lease back, once nothing of ours is written any more."""
-        if self._leading:
-            self._leading.cancel()
-            await asyncio.wait({self._leading})
 
     async def _drain(self, running: asyncio.Task[None]) -> None:
         """Let landings that have begun finish; past the limit they are cut, and Git has either all of a push or nothing."""

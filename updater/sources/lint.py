@@ -42,12 +42,14 @@ _APPLICATIONS: Final = b"argoproj.io/v1alpha1"
 class Report:
     """What was found: every problem by file and line, how many files were looked at, what becomes of each image.
 
+    *objects* counts those that were read from a cluster.
     *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found.
     """
 
     problems: tuple[Problem, ...]
     files: int
     answers: tuple[Answer, ...] = ()
+    objects: int = 0
 
 
 @dataclass(slots=True)

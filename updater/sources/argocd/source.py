@@ -78,6 +78,7 @@ class ArgocdSource:
         surroundings: Surroundings | None = None,
     ) -> None:
         self.translation: Translation | None = None
+        self._count = 0
         self._client = client
         self._translator = Translator(defaults)
         self._report = report
@@ -105,7 +106,7 @@ class ArgocdSource:
                     self._report(watched, error)
             else:
                 kept[watched] = items
-        return self._incomplete(lost) if lost else self._snapshot(kept, {})
+        return self._incomplete(lost) if lost else await self._snapshot(kept, {})
 
     async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Watch until cancelled, and hand each snapshot that differs to *deliver*; while it works, changes gather.
@@ -148,6 +149,11 @@ class ArgocdSource:
         answers = self.translation.answers if self.translation else ()
         return tuple(refusal(answer) for answer in answers if answer.subscription is None)
 
+    @property
+    def count(self) -> int:
+        """How many objects are known."""
+        return self._count
+
     def lead(self) -> None:
         """Write what is due: this replica leads from now on."""
         if self._answering:
@@ -164,7 +170,7 @@ class ArgocdSource:
             told.news.clear()
             known = told.known
             if known is not None:
-                snapshot = self._snapshot(known.objects, known.lost)
+                snapshot = await self._snapshot(known.objects, known.lost)
             elif told.lost:
                 snapshot = self._incomplete(told.lost)
             else:
@@ -173,13 +179,15 @@ class ArgocdSource:
                 told.snapshot = snapshot
                 await deliver(snapshot)
 
-    def _snapshot(self, objects: Mapping[Watched[Any], Mapping[Key, Any]], lost: Lost) -> Snapshot:
+    async def _snapshot(self, objects: Mapping[Watched[Any], Mapping[Key, Any]], lost: Lost) -> Snapshot:
         """Give the snapshot of what is known; the very same one where nothing changed that anybody reads."""
         applications = _joined(objects, self._applications)
         updaters: dict[Key, KeptUpdater] = _joined(objects, self._updaters)
         self._updater_items = {key: self._same_item(key, kept.item) for key, kept in updaters.items()}
-        translation = self._translator(list(applications.values()), list(self._updater_items.values()))
-        self.translation = translation
+        listed = list(applications.values()), list(self._updater_items.values())
+        # thousands of Applications take seconds the first time: probes and the Lease must not wait for them
+        self.translation = translation = await asyncio.to_thread(self._translator, *listed)
+        self._count = len(applications) + len(updaters)
         if self._answering:
             self._answering.know(Known(applications=applications, updaters=updaters, translation=translation))
         problems = self._lost_problems(lost)
