@@ -6,7 +6,7 @@ import pytest
 
 from tests.engine.making import SHA
 from tests.writeback.live_making import HELM, IMAGE, KUSTOMIZE, PLUGIN, SHOP, SPEC, TAG, helm, parameter, wanted
-from updater.cli.report import as_diff
+from updater.cli.report import as_diff, outcome_lines
 from updater.model.outcome import Status
 from updater.model.subscription import Form, Locator
 from updater.model.written import Written
@@ -20,6 +20,7 @@ async def test_a_parameter_changes_in_place_and_nothing_else_does(stage):
     await stage.put(before, status={"health": "fine"})
     outcome = await stage.end()
     assert (outcome.status, outcome.detail, outcome.revision) == (Status.UPDATED, "1.0.0 → 1.1.0", str(stage.server.version))
+    assert outcome_lines(outcome, 7)[0].endswith(f"1.0.0 → 1.1.0, version {stage.server.version}")
     assert stage.patches == [[{"op": "replace", "path": "/spec/source/helm/parameters/1/value", "value": "1.1.0"}]]
     before["source"]["helm"]["parameters"][1]["value"] = "1.1.0"
     assert (stage.item()["spec"], stage.item()["status"]) == (before, {"health": "fine"})
@@ -140,7 +141,9 @@ async def test_several_voices_and_sources_are_one_patch(stage):
 
 
 async def test_what_runs_stands_for_a_place_that_is_not_written(stage):
-    await stage.put({"source": {"path": "a"}}, status={"summary": {"images": ["busybox", f"{IMAGE}:1.1.0", "sha256:x", 3]}})
+    await stage.put(
+        {"source": {"path": "a"}}, status={"summary": {"images": ["busybox", f"{IMAGE}:1.1.0", "sha256:x", "<bad>", 3]}}
+    )
     assert (await stage.end()).status is Status.UNCHANGED
     await stage.touch(summary={"images": [f"{IMAGE}:1.0.0"]})
     assert (await stage.end()).detail == "1.0.0 → 1.1.0"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
+from tests.engine.making import SHA
 from tests.fakes.kube import refuse, when
 from tests.writeback.live_making import IMAGE, KUSTOMIZE, PLUGIN, SHOP, TAG, helm, parameter, parts, wanted
 from updater.engine.landing import ATTEMPTS as LANDINGS
 from updater.engine.landing import land
 from updater.errors import KubeGone
 from updater.model.outcome import Status
-from updater.model.subscription import Locator
+from updater.model.subscription import Form, Locator
 from updater.writeback.argocd import APPLICATION, ATTEMPTS
 
 OLD = parameter("image.tag", "1.0.0", forceString=True)
@@ -196,9 +197,23 @@ async def test_the_other_targets_of_an_application_go_on(stage):
     ]
     landing = await stage.land(*(wanted(locator, key=str(index)) for index, locator in enumerate(locators)))
     codes = [outcome.code for outcome in landing.outcomes]
-    assert codes == ["not-a-scalar", "not-a-mapping", "source-gone", "no-such-key", "section", None]
+    assert codes == ["not-a-scalar", "source-gone", "source-gone", "no-such-key", "section", None]
     assert landing.outcomes[-1].status is Status.UPDATED
     assert all(outcome.hint for outcome in landing.outcomes[:-1])
+
+
+async def test_a_source_that_is_no_map_is_a_problem_of_its_target(stage):
+    await stage.put({"sources": [{"path": "a"}, "text"]})
+    assert (await stage.end(wanted(Locator(path="spec.sources[1]", tag="t", section="helm")))).code == "not-a-mapping"
+
+
+async def test_a_form_that_a_place_cannot_hold_is_refused_and_the_others_are_written(stage):
+    await stage.put(helm(OLD, parameter("b.tag", "1.0.0")))
+    by_digest = wanted(form=Form.DIGEST, key="a")
+    landing = await stage.land(by_digest, wanted(Locator(path="spec.source", tag="b.tag", section="helm"), key="b"), digest=SHA)
+    assert [(outcome.status, outcome.code) for outcome in landing.outcomes] == [(Status.FAILED, "no-tag"), (Status.UPDATED, None)]
+    assert landing.outcomes[0].detail.startswith("argocd/shop/spec.source: ")
+    assert stage.source["helm"]["parameters"][0] == OLD
 
 
 async def test_two_that_want_one_place_are_both_refused(stage):

@@ -92,3 +92,26 @@ async def test_a_source_that_takes_the_place_of_another_meanwhile_is_looked_at_a
     await stage.put({"sources": [OVERLAY, helm(parameter("image.tag", "1.0.0"))["source"]]}, status=typed("Directory", "Helm"))
     assert (await stage.end(wanted(ANY))).status is Status.UPDATED
     assert stage.item()["spec"]["sources"][1]["helm"]["parameters"][0]["value"] == "1.1.0"
+
+
+@pytest.mark.parametrize(
+    ("sources", "types"),
+    [
+        ([OVERLAY, CHART], ["Directory", "Helm"]),
+        ([OVERLAY, {**CHART, "helm": {}}], []),
+        ([CHART, OVERLAY], ["Directory", "Helm"]),
+    ],
+)
+async def test_a_place_that_another_source_took_is_refused(stage, sources, types):
+    """The target was made when the sources stood in another order."""
+    await stage.put({"sources": sources}, status={"sourceTypes": types})
+    outcome = await stage.end(wanted(Locator(path="spec.sources[0]", tag="image.tag", section="helm")))
+    assert (outcome.status, outcome.code, stage.patches) == (Status.FAILED, "source-gone", [])
+    assert "spec.sources[1] is" in outcome.detail
+
+
+async def test_of_two_sources_of_one_kind_the_named_one_is_written(stage):
+    await stage.put({"sources": [helm()["source"], CHART]}, status=typed("Helm", "Helm"))
+    outcome = await stage.end(wanted(Locator(path="spec.sources[1]", tag="image.tag", section="helm")))
+    assert outcome.status is Status.UPDATED
+    assert stage.patches[0][0]["path"] == "/spec/sources/1/helm"

@@ -58,6 +58,7 @@ class Live:
     def located(self, locator: Locator) -> Locator:
         """Give *locator* with the source and section that it leaves to the Application; raises `EditError`."""
         if locator.path != WRITTEN_SOURCE:
+            self._check_place(locator)
             return locator
         kind = type_of(self.sources, self.types)
         if locator.section is not None:
@@ -118,6 +119,14 @@ class Live:
             if ref is not None:
                 return Written(name=ref.name.spelled, tag=ref.tag, digest=str(ref.digest) if ref.digest else None)
         return None
+
+    def _check_place(self, locator: Locator) -> None:
+        """Refuse a place that another source took since the target was made: the wrong manifests would be overridden."""
+        typed = {source.dotted for source, kind in zip(self.sources, self.types, strict=False) if kind.section == locator.section}
+        fitting = typed | {source.dotted for source in self.sources if locator.section in source.blocks}
+        if fitting and locator.path not in fitting and any(source.dotted == locator.path for source in self.sources):
+            message = f"{locator.path} of {self.name} is none that {locator.section} makes; {', '.join(sorted(fitting))} is"
+            raise EditError(message, hint="correct the target, or the sources of the Application", code="source-gone")
 
     def _written(self, kind: AppType) -> Source:
         found = source_for(kind, self.sources, self.types)
