@@ -106,7 +106,7 @@ class ArgocdSource:
                     self._report(watched, error)
             else:
                 kept[watched] = items
-        return self._incomplete(lost) if lost else await self._snapshot(kept, {})
+        return Snapshot(problems=self._lost_problems(lost), complete=False) if lost else await self._snapshot(kept, {})
 
     async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Watch until cancelled, and hand each snapshot that differs to *deliver*; while it works, changes gather.
@@ -172,7 +172,7 @@ class ArgocdSource:
             if known is not None:
                 snapshot = await self._snapshot(known.objects, known.lost)
             elif told.lost:
-                snapshot = self._incomplete(told.lost)
+                snapshot = Snapshot(problems=self._lost_problems(told.lost), complete=False)
             else:
                 continue
             if snapshot is not told.snapshot:
@@ -183,7 +183,7 @@ class ArgocdSource:
         """Give the snapshot of what is known; the very same one where nothing changed that anybody reads."""
         applications = _joined(objects, self._applications)
         updaters: dict[Key, KeptUpdater] = _joined(objects, self._updaters)
-        self._updater_items = {key: self._same_item(key, kept.item) for key, kept in updaters.items()}
+        self._updater_items = {key: _same(self._updater_items.get(key), kept.item) for key, kept in updaters.items()}
         listed = list(applications.values()), list(self._updater_items.values())
         # thousands of Applications take seconds the first time: probes and the Lease must not wait for them
         self.translation = translation = await asyncio.to_thread(self._translator, *listed)
@@ -198,14 +198,6 @@ class ArgocdSource:
                 snapshot = replace(snapshot, problems=(*snapshot.problems, *problems))
             self._last = last = (translation, problems, snapshot)
         return last[2]
-
-    def _same_item(self, key: Key, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Give the object of before where only the status moved: what is the same object is not translated anew."""
-        before = self._updater_items.get(key)
-        return before if before is not None and before == item else item
-
-    def _incomplete(self, lost: Lost) -> Snapshot:
-        return Snapshot(problems=self._lost_problems(lost), complete=False)
 
     def _lost_problems(self, lost: Lost) -> tuple[Problem, ...]:
         """Say each kind that is lost; the same problem while the code is the same, since messages hold times and addresses."""
@@ -234,6 +226,11 @@ def _watched(namespaces: tuple[str, ...]) -> tuple[tuple[Watched[Any], ...], tup
         return tuple(Watched(kind=kind, prune=kept, scope=scope, is_optional=is_optional) for scope in scopes)
 
     return of(APPLICATION, prune_application), of(IMAGE_UPDATER, prune_updater, is_optional=True)
+
+
+def _same(before: Mapping[str, Any] | None, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the object of before where only the status moved: what is the same object is not translated anew."""
+    return before if before is not None and before == item else item
 
 
 def _joined(objects: Mapping[Watched[Any], Mapping[Key, Any]], watched: Sequence[Watched[Any]]) -> dict[Key, Any]:
