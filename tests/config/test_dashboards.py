@@ -118,6 +118,16 @@ def test_values_that_are_compared_with_are_words_of_the_program():
                     assert values <= words | {"ok"}
 
 
+def test_an_alert_on_what_happens_once_asks_for_series_that_are_there_before():
+    """Prometheus sees no increase where a series begins with 1."""
+    at_once = [rule for rule in RULES if rule["for"] == "0m"]
+    assert at_once
+    for selector in (item for rule in at_once for item in selectors(parse(rule["expr"])) if item.name in METRICS):
+        metric = METRICS[selector.name]
+        values = dict.fromkeys(metric.labels, "") | {label: value for label, _, value in selector.matchers}
+        assert metric.kind is not Counter or tuple(values[label] for label in metric.labels) in metric.begun, selector.name
+
+
 def test_panels_stand_side_by_side_in_the_order_of_the_file():
     places = [(panel["title"], panel["gridPos"]) for panel in PANELS]
     for (title, one), (other_title, other) in itertools.combinations(places, 2):

@@ -131,6 +131,33 @@ def test_what_persons_commit_stands_in_the_log(lab):
     assert lab.git_log()[0] == "Person: Two"
 
 
+def test_a_pass_over_the_examples_writes_each_to_its_newest_version_in_one_commit_and_one_patch(tmp_path):
+    for program in PROGRAMS:
+        require(program)
+    with Lab(tmp_path, definitions=definitions_folder()) as lab:
+        lab.apply_examples()
+        (tmp_path / "updater.yaml").write_text(lab.settings())
+        command = [sys.executable, "-m", "updater", "once", "-c", str(tmp_path / "updater.yaml")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert lab.git_log()[1:] == ["Person: first"]
+        written = {
+            path: lab.repository.show(path).decode()
+            for path in lab.repository.git("ls-tree", "-r", "--name-only", "main").split()
+        }
+        assert "value: 1.4.1" in written["apps/shop/.argocd-source-shop.yaml"]
+        assert "newTag: 2.4.7" in written["apps/web/kustomization.yaml"]
+        assert 'tag: "7.1.0"      # a chart' in written["apps/mail/values.yaml"]
+        assert "tag: build-18}" in written["apps/search/values.yaml"]
+        assert 'tag: "0.9.2"' in written["apps/api/values.yaml"]
+        api = lab.cluster.request("GET", f"{APPLICATIONS}/api")["spec"]["source"]["helm"]["parameters"]
+        assert {item["name"]: item["value"] for item in api} == {
+            "replicaCount": "3",
+            "image.repository": f"{lab.registry.host}/acme/api",
+            "image.tag": "0.9.3",
+        }
+
+
 def test_what_a_person_types_is_pushed_and_what_is_no_tag_is_said_so(lab):
     assert f"pushed  {lab.registry.host}/acme/typed:1.0.0  sha256:" in push(lab, "acme/typed:1.0.0")
     assert "pushed" in push(lab, f"{lab.registry.host}/acme/typed:1.0.1")

@@ -64,3 +64,12 @@ def test_every_metric_has_its_line_in_the_reference():
 def test_what_the_process_costs_is_served_under_the_usual_names():
     text = Metrics().render().decode()
     assert [name for name in PROCESS_METRICS if f"\n{name} " not in text] == []
+
+
+def test_what_may_happen_once_is_served_as_0_before_so_that_its_first_time_is_an_increase():
+    metrics = Metrics()
+    assert 'updater_reloads_total{result="refused"} 0.0' in metrics.render().decode()
+    metrics.count("updater_reloads_total", "refused")
+    text = metrics.render().decode()
+    assert 'updater_reloads_total{result="refused"} 1.0' in text
+    assert 'updater_failures_total{code="bug"} 0.0' in text

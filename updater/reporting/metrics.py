@@ -21,12 +21,17 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric: its kind, its help text, its labels; buckets are in seconds."""
+    """One metric: its kind, its help text, its labels; buckets are in seconds.
+
+    *begun* are label values of series that are served from the start, with 0: where a series begins with 1, Prometheus sees
+    no increase, and an alert on what happens once would stay silent.
+    """
 
     kind: type[Counter | Gauge | Histogram]
     text: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    begun: tuple[tuple[str, ...], ...] = ()
 
 
 _SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -43,7 +48,9 @@ METRICS: Final[dict[str, Metric]] = {
         labels=("subscription",),
     ),
     "updater_outcomes_total": Metric(kind=Counter, text="Ends of targets, by method and status.", labels=("method", "status")),
-    "updater_failures_total": Metric(kind=Counter, text="Failed and held targets, by stable code.", labels=("code",)),
+    "updater_failures_total": Metric(
+        kind=Counter, text="Failed and held targets, by stable code.", labels=("code",), begun=(("bug",),)
+    ),
     "updater_registry_requests_total": Metric(
         kind=Counter, text="Requests to registries and token servers; status 0 is no answer.", labels=("host", "status")
     ),
@@ -55,14 +62,16 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_looks_total": Metric(kind=Counter, text="Looks at destinations, by result.", labels=("result",)),
     "updater_landings_total": Metric(kind=Counter, text="Landings that pushed or tried to, by result.", labels=("result",)),
     "updater_landing_seconds": Metric(kind=Histogram, text="Duration of landings, in seconds.", buckets=_SECONDS),
-    "updater_commits_total": Metric(kind=Counter, text="Commits pushed.", labels=("method",)),
+    "updater_commits_total": Metric(kind=Counter, text="Commits pushed, and live Applications patched.", labels=("method",)),
     "updater_replays_total": Metric(kind=Counter, text="Pushes refused and decided again on the new head."),
     "updater_cache_requests_total": Metric(
         kind=Counter, text="Questions to the cache of descriptions, by result: hit or miss.", labels=("result",)
     ),
     "updater_cache_problems_total": Metric(kind=Counter, text="Times the cache could not be used; work goes on without it."),
     "updater_generation": Metric(kind=Gauge, text="Number of the configuration in force, counted from the start."),
-    "updater_reloads_total": Metric(kind=Counter, text="Configurations read again, by result.", labels=("result",)),
+    "updater_reloads_total": Metric(
+        kind=Counter, text="Configurations read again, by result.", labels=("result",), begun=(("ok",), ("refused",))
+    ),
     "updater_leader": Metric(kind=Gauge, text="1 while this replica leads and writes, else 0."),
     "updater_kubernetes_requests_total": Metric(
         kind=Counter, text="Requests to the API server; status 0 is no answer.", labels=("verb", "status")
@@ -98,6 +107,9 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._collectors = {name: _collector(name, metric, self.registry) for name, metric in METRICS.items()}
         self._shown: dict[str, set[tuple[str, ...]]] = {}
+        for name, metric in METRICS.items():
+            for labels in metric.begun:
+                self._child(name, labels)
 
     def count(self, name: str, *labels: str, by: float = 1) -> None:
         """Add to a counter."""
