@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +24,7 @@ from updater.sources.argocd.status_writing import StatusWriting
 from updater.sources.argocd.telling import Telling
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome, Status
@@ -76,6 +77,10 @@ class Answering:
 
     def note(self, outcomes: Sequence[Outcome]) -> None:
         """Remember how targets ended, and set off what follows; outcomes of subscriptions that are not here are left out."""
+        with _bugs_logged():
+            self._note(outcomes)
+
+    def _note(self, outcomes: Sequence[Outcome]) -> None:
         moved: defaultdict[tuple[str, str | None], list[Move]] = defaultdict(list)
         for outcome in outcomes:
             answer = self._index.by_key.get(outcome.key)
@@ -149,12 +154,19 @@ class Answering:
 
 
 async def _forever(work: Callable[[], Awaitable[None]]) -> None:
-    """Do one piece of work after the other; a bug ends one piece, is logged, and never ends the watch."""
+    """Do one piece of work after the other; a bug ends one piece, and never the watch."""
     while True:
-        try:
+        with _bugs_logged():
             await work()
-        except Exception:  # noqa: BLE001 - who is not told must not cost those who are kept current
-            structlog.get_logger().exception("bug", detail="an answer to Argo CD's objects was not written")
+
+
+@contextmanager
+def _bugs_logged() -> Iterator[None]:
+    """Log a bug with its traceback: who is not told must not cost those who are kept current."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - whatever it is, it is only about telling
+        structlog.get_logger().exception("bug", detail="an answer to Argo CD's objects was not written")
 
 
 def _state(outcome: Outcome) -> tuple[Status, str | None, str, str | None]:

@@ -175,7 +175,7 @@ class ArgocdSource:
                 snapshot = Snapshot(problems=self._lost_problems(told.lost), complete=False)
             else:
                 continue
-            if snapshot is not told.snapshot:
+            if snapshot is not told.snapshot and (snapshot.complete or snapshot != told.snapshot):
                 told.snapshot = snapshot
                 await deliver(snapshot)
 
