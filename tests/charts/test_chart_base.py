@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import os
 
 import pytest
 import yaml
 
-from tests.charts.rendering import kustomized, objects, one, rights, template_of
+from tests.charts.rendering import KUSTOMIZE, kustomized, objects, one, rights, template_of
 from updater.sources.file import load
 
 pytestmark = pytest.mark.real
@@ -40,6 +41,25 @@ def test_the_component_is_the_chart_with_all_namespaces():
     chart = template_of(namespace="argocd", config={"sources": [{"applications": applications}]}, image=image)
     assert bare(objects(kustomized("example"))) == bare(chart)
     assert rights(objects(kustomized("example"))) == rights(chart)
+
+
+@pytest.mark.parametrize("components", [[], ["all-namespaces"]])
+def test_an_overlay_moves_all_of_it(tmp_path, components):
+    """An overlay that names another namespace leaves nothing in the old one, the account of the bindings included."""
+    (tmp_path / "updater.yaml").write_text("sources: [{applications: {namespaces: [gitops], argocd_namespace: gitops}}]\n")
+    overlay = {
+        "namespace": "gitops",
+        "resources": [os.path.relpath(KUSTOMIZE / "base", tmp_path.resolve())],
+        "components": [os.path.relpath(KUSTOMIZE / name, tmp_path.resolve()) for name in components],
+        "configMapGenerator": [{"name": "updater", "behavior": "merge", "files": ["updater.yaml"]}],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    text = kustomized(str(tmp_path.resolve()))
+    found = objects(text)
+    assert {item["metadata"].get("namespace", "gitops") for item in found} == {"gitops"}
+    assert {subject["namespace"] for item in found for subject in item.get("subjects", ())} == {"gitops"}
+    assert "namespaces: [gitops]" in one(found, "ConfigMap")["data"]["updater.yaml"]
+    assert "namespace: argocd" not in text
 
 
 @pytest.mark.parametrize("folder", ["base", "example"])

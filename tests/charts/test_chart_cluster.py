@@ -192,6 +192,7 @@ def test_a_release_comes_changes_and_goes(cluster):
         ({"config": {"sources": []}}, "there is nothing to do"),
         ({"config": {"sources": []}, "replicas": 2}, "2 replicas, and no leader is elected"),
         ({"rbac": {"create": False}}, "rbac.create is false"),
+        ({"replicas": 0}, "No pod runs yet"),
     ],
 )
 def test_notes_say_what_was_installed(cluster, values, words):
