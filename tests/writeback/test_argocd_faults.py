@@ -202,6 +202,11 @@ async def test_the_other_targets_of_an_application_go_on(stage):
     assert all(outcome.hint for outcome in landing.outcomes[:-1])
 
 
+async def test_entries_that_stand_twice_are_named_by_their_position(stage):
+    await stage.put(helm(OLD, parameter("x", "y"), OLD))
+    assert (await stage.end()).detail == "argocd/shop/spec.source: image.tag has 2 entries in the list: [0] and [2]"
+
+
 async def test_a_source_that_is_no_map_is_a_problem_of_its_target(stage):
     await stage.put({"sources": [{"path": "a"}, "text"]})
     assert (await stage.end(wanted(Locator(path="spec.sources[1]", tag="t", section="helm")))).code == "not-a-mapping"

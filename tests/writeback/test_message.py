@@ -420,6 +420,16 @@ def test_the_peers_fields_name_an_image_without_its_registry(image, shown):
     assert body(update(image, "1", "2"), template=template) == f"{shown} {shown}"
 
 
+def test_the_peers_fields_say_a_digest_alone_where_there_is_one():
+    digest = "sha256:" + "ab" * 32
+    made = update("o/a", "latest@sha256:" + "cd" * 32, "latest")
+    made = dataclasses.replace(made, reading=with_digest(made.reading, "sha256:" + "cd" * 32))
+    made = dataclasses.replace(made, image=dataclasses.replace(made.image, digest=parse_digest(digest)))
+    template = "{{ range .AppChanges }}{{ .OldTag }} {{ .NewTag }}{{ end }}"
+    assert body(made, template=template) == f"sha256:{'cd' * 32} {digest}"
+    assert branch_name("u-{{ (index .Images 0).NewTag }}", [made]) == f"u-sha256-{'ab' * 32}"
+
+
 def test_every_variable_of_the_peer_is_filled():
     made = [of_application("team-a/web")]
     template = (

@@ -144,8 +144,10 @@ class Overrides:
 
     def _single(self, found: Sequence[Entry], name: str) -> Entry | None:
         if len(found) > 1:
-            lines = ", ".join(str(self.parsed.line(entry.item)) for entry in found)
-            message = f"{name} has {len(found)} entries, on lines {lines}"
+            # by position, not by line: the text may be made of a live object, and nobody saw its lines
+            siblings = self.parsed.children[self.parsed.parents[found[0].item]]
+            places = " and ".join(f"[{siblings.index(entry.item)}]" for entry in found)
+            message = f"{name} has {len(found)} entries in the list: {places}"
             raise EditError(message, hint="keep one of them", code="ambiguous", line=self.parsed.line(found[0].item))
         return found[0] if found else None
 

@@ -7,6 +7,7 @@ A target names its source by the place in the object, or leaves that to the Appl
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.editors.application import (
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME: Final = "image.name"
 DEFAULT_TAG: Final = "image.tag"
+REMEMBERED: Final = 8192
 EDITOR: Final = ArgocdSourceEditor()
 
 
@@ -102,7 +104,7 @@ class Live:
         """Find what is written at *locator*; what is wrong there is a problem, never an exception."""
         try:
             located = self.located(locator)
-            found = EDITOR.read(self.file(located), self.text(located.path), located)
+            found = _found(self.file(located), self.text(located.path), located)
         except EditError as error:
             problem = Problem(path=self.name, code=error.code, message=error.message, hint=error.hint)
             return Found(problems=(problem,))
@@ -133,6 +135,11 @@ class Live:
         if found is None:
             raise EditError(f"{self.name} has no source", hint="write spec.source", code="no-source")
         return found
+
+
+@lru_cache(maxsize=REMEMBERED)  # overrides change seldom, and each pass asks
+def _found(file: str, text: bytes, located: Locator) -> Found:
+    return EDITOR.read(file, text, located)
 
 
 def read_application(item: Mapping[str, Any]) -> Live:
