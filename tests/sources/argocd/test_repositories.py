@@ -130,20 +130,22 @@ async def test_what_was_never_known_is_unavailable_then(kube, repositories):
         await repositories.access(URL)
 
 
-@pytest.mark.parametrize(
-    ("part", "url", "right"),
-    [
-        ("secrets", URL, "list of secrets in the namespace argocd"),
-        ("argocd-tls-certs-cm", URL, "get of the ConfigMap argocd-tls-certs-cm in the namespace argocd"),
-        ("argocd-ssh-known-hosts-cm", SSH, "get of the ConfigMap argocd-ssh-known-hosts-cm in the namespace argocd"),
-    ],
-)
-async def test_a_right_that_is_missing_is_named(kube, repositories, part, url, right):
-    kube.faults.append(when(lambda _: refuse(403, "is forbidden"), part=part))
+async def test_a_right_that_is_missing_is_named(kube, repositories):
+    kube.faults.append(when(lambda _: refuse(403, "is forbidden"), part="secrets"))
     with pytest.raises(KubeDenied) as caught:
-        await repositories.access(url)
-    assert right in caught.value.hint
+        await repositories.access(URL)
+    assert "list of secrets in the namespace argocd" in caught.value.hint
     assert caught.value.code == "kube-denied"
+
+
+@pytest.mark.parametrize("url", [URL, SSH])
+async def test_without_the_right_to_read_what_argo_cd_trusts_the_trust_of_the_system_counts(kube, repositories, said, url):
+    kube.faults.append(when(lambda _: refuse(403, "configmaps is forbidden"), part="configmaps"))
+    await put(kube, url=url, password="p", sshPrivateKey="k")
+    access = await repositories.access(url)
+    assert (access.ca, access.known_hosts, access.insecure_skip_verify) == (None, None, False)
+    (sentence,) = said
+    assert "configmaps is forbidden" in sentence
 
 
 async def test_certificates_are_those_of_the_host_in_any_case(kube, repositories):

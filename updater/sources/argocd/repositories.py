@@ -55,6 +55,7 @@ class Repositories:
         self._tokens = tokens
         self._report = report
         self._memory = Memory(clock)
+        self._trust = Trust(client, namespace, self._memory, lambda sentence: self._tell((sentence,)))
         self._reported: set[str] = set()
 
     async def access(self, url: str) -> Access | None:
@@ -102,22 +103,17 @@ class Repositories:
         """Add what the server is recognised by, and the token of a GitHub App."""
         access = login.access
         if address.scheme == "ssh":
-            keys = (await self._config_map(HOST_KEYS)).get(HOST_KEYS_FIELD, "")
-            access = replace(access, known_hosts=keys.encode() if keys.strip() else None)
+            access = replace(access, known_hosts=_bytes(await self._trust.host_keys()))
         elif address.scheme == "https":
-            access = replace(access, ca=_bytes(await self._authority(address.host)))
+            access = replace(access, ca=_bytes(await self._trust.authority(address.host)))
         if login.app is None:
             return access
         token = await self._token(login.app)
         return replace(access, credential=Credential(username=USER, password=token))
 
     async def _token(self, app: App) -> str:
-        authority = await self._authority(app.host)
+        authority = await self._trust.authority(app.host)
         return await self._tokens.token(replace(app, connection=replace(app.connection, authority=authority)))
-
-    async def _authority(self, host: str) -> str | None:
-        """Give the PEM texts that vouch for *host*, None where none are kept for it."""
-        return (await self._config_map(CERTIFICATES)).get(host.lower()) or None
 
     async def _known(self) -> tuple[secrets.RepositorySecret, ...]:
         found: tuple[secrets.RepositorySecret, ...] = await self._memory.give("secrets", self._read_known)
@@ -147,24 +143,46 @@ class Repositories:
         self._tell(given.remarks)
         return given
 
-    async def _config_map(self, name: str) -> Mapping[str, str]:
-        ref = Ref(CONFIG_MAP, self._namespace, name)
-        found: Mapping[str, str] = await self._memory.give(ref, lambda: self._read_config_map(ref))
-        return found
-
-    async def _read_config_map(self, ref: Ref) -> Mapping[str, str]:
-        try:
-            found = await _allowed(self._client.get(ref), f"get of the ConfigMap {ref.name} in the namespace {ref.namespace}")
-        except KubeGone:  # an Argo CD without such entries may lack it
-            return {}
-        data = found.get("data")
-        return {name: text for name, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else {}
-
     def _tell(self, remarks: tuple[str, ...]) -> None:
         for sentence in remarks:
             if sentence not in self._reported and len(self._reported) < MOST_REMEMBERED:
                 self._reported.add(sentence)
                 self._report(sentence)
+
+
+class Trust:
+    """By what Argo CD recognises servers: authorities by host, and SSH host keys. *tell* is told what may not be read."""
+
+    def __init__(self, client: KubeClient, namespace: str, memory: Memory, tell: Callable[[str], None]) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._memory = memory
+        self._tell = tell
+
+    async def authority(self, host: str) -> str | None:
+        """Give the PEM texts that vouch for *host*, None where none are kept for it."""
+        return (await self._config_map(CERTIFICATES)).get(host.lower()) or None
+
+    async def host_keys(self) -> str | None:
+        """Give the lines of known hosts, None where there are none."""
+        keys = (await self._config_map(HOST_KEYS)).get(HOST_KEYS_FIELD, "")
+        return keys if keys.strip() else None
+
+    async def _config_map(self, name: str) -> Mapping[str, str]:
+        ref = Ref(CONFIG_MAP, self._namespace, name)
+        found: Mapping[str, str] = await self._memory.give(ref, lambda: self._read(ref))
+        return found
+
+    async def _read(self, ref: Ref) -> Mapping[str, str]:
+        try:
+            found = await self._client.get(ref)
+        except KubeGone:  # an Argo CD without such entries may lack it
+            return {}
+        except KubeDenied as error:  # verification stays on, and most servers need none of it
+            self._tell(f"{error.message}; what Argo CD trusts does not count here without the right to get it")
+            return {}
+        data = found.get("data")
+        return {name: text for name, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)
