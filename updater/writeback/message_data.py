@@ -62,9 +62,7 @@ def branch_data(updates: Sequence[Update], target: str = "") -> Struct:
 
 def _application(updates: Sequence[Update], target: str = "") -> tuple[tuple[str, object], ...]:
     asked = [_asked_by(update) for update in updates]
-    images = dict.fromkeys(
-        (_path(update.written_as.name), _alias(update), old_tag(update), new_tag(update)) for update in updates
-    )
+    images = dict.fromkeys((_path(update.written_as.name), _alias(update), *_moved(update)) for update in updates)
     joined = "".join(f"{name}-{old}-{new}," for name, _, old, new in images)
     where = target or (_place(updates[0]) if updates else "")
     return (
@@ -132,8 +130,13 @@ def _namespaced(namespace: str, name: str) -> Struct:
 
 def _app_changes(updates: Sequence[Update]) -> list[Struct]:
     """Give each move of an image once, over all Applications; labels are asked of no registry for the sake of a text."""
-    moves = dict.fromkeys((_path(update.written_as.name), old_tag(update), new_tag(update)) for update in updates)
+    moves = dict.fromkeys((_path(update.written_as.name), *_moved(update)) for update in updates)
     return [_struct("ChangeEntry", ("Image", "OldTag", "NewTag", "Labels"), (*move, StringMap())) for move in moves]
+
+
+def _moved(update: Update) -> tuple[str, str]:
+    """Give what is replaced and what is written as the peer says it: the digest alone where there is one, else the tag."""
+    return old_tag(update).rpartition("@")[2], new_tag(update).rpartition("@")[2]
 
 
 def _struct(type_name: str, names: Sequence[str], values: Sequence[object]) -> Struct:
