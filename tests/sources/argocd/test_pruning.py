@@ -60,6 +60,7 @@ UPDATERS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(APPLICATIONS)
 def test_what_is_kept_reads_as_the_whole(item):
     kept = prune_application(item, Sharing())
@@ -70,7 +71,7 @@ def test_what_is_kept_reads_as_the_whole(item):
     assert again.annotations == ours
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(APPLICATIONS, max_size=2), UPDATERS)
 def test_no_object_breaks_what_is_kept_or_translated(applications, image_updater):
     sharing = Sharing()

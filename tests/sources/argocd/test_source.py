@@ -6,11 +6,15 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
-from tests.fakes.kube import FakeKube
-from tests.sources.argocd.making import application
+from tests.fakes.kube import FakeKube, refuse, when
+from tests.sources.argocd.making import application, image, reference, updater
+from updater.errors import PolicyError
 from updater.http.client import HttpClient
 from updater.kube.client import KubeClient
+from updater.kube.kinds import Ref
+from updater.model.outcome import Outcome, Status
 from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
 from updater.sources.argocd.source import ArgocdSource
 from updater.sources.argocd.subscriptions import Defaults
@@ -80,3 +84,155 @@ async def test_the_first_snapshot_is_whole_and_changes_follow(client, server):
         assert keys(await following(delivered)) == ["argocd/web/web", "argocd/api/web"]
         await server.remove(APPLICATION, "web", "argocd")
         assert keys(await following(delivered)) == ["argocd/api/web"]
+
+
+async def test_the_very_same_snapshot_is_not_delivered_twice(client, server):
+    await put(server, application(WEB))
+    async with running(source(client)) as delivered:
+        await following(delivered)
+        churned = application(WEB)
+        churned["status"] |= {"health": {"status": "Degraded"}, "sync": {"status": "OutOfSync"}}
+        await put(server, churned)
+        await put(server, updater(reference("nobody", image()), name="other"))  # matches nothing, but is translated
+        await put(server, application(WEB, name="api"))
+        assert len(keys(await following(delivered))) == 2
+        assert delivered.empty()
+
+
+async def test_our_own_write_of_a_status_is_no_news(client, server):
+    await put(server, application(), updater(reference("*", image())))
+    made = source(client)
+    async with running(made) as delivered:
+        await following(delivered)
+        translation = made.translation
+        await client.patch(Ref(IMAGE_UPDATER, "argocd", "all"), {"status": {"applicationsMatched": 1}}, subresource="status")
+        await put(server, application(name="api", images=()))
+        assert len((await following(delivered)).subscriptions) == 1
+        assert made.translation.selected == {"argocd/all": ("argocd/web", "argocd/api")}
+        assert made.translation.answers[0] is translation.answers[0]
+
+
+async def test_argo_cd_without_image_updater_objects_is_normal(tmp_path):
+    async with FakeKube() as server, HttpClient() as http:
+        server.install(APPLICATION)
+        await put(server, application(WEB))
+        made = source(KubeClient(server.access(tmp_path), http))
+        assert keys(await made.once()) == ["argocd/web/web"]
+        async with running(made) as delivered:
+            found = await following(delivered)
+            assert (keys(found), found.problems, found.complete) == (["argocd/web/web"], (), True)
+
+
+async def test_without_argo_cd_the_problem_says_so_and_nothing_is_complete(tmp_path):
+    async with FakeKube() as server, HttpClient() as http:
+        made = source(KubeClient(server.access(tmp_path), http))
+        async with running(made) as delivered:
+            for found in (await made.once(), await following(delivered)):
+                assert (found.complete, found.subscriptions) == (False, ())
+                assert [problem.code for problem in found.problems] == ["kube-not-found"]
+                assert "Argo CD is not installed" in found.problems[0].hint
+                assert found.problems[0].origin == "applications.argoproj.io in all namespaces"
+
+
+async def test_a_kind_that_may_not_be_listed_withholds_every_subscription(client, server):
+    """Half of what is known could leave out who else writes a branch."""
+    await put(server, application(WEB))
+    server.faults.append(when(lambda _: refuse(403, "forbidden"), part="imageupdaters"))
+    told = []
+    made = source(client, report=lambda watched, error: told.append((watched.kind.name, error and error.code)))
+    found = await made.once()
+    assert (found.complete, found.subscriptions, [problem.code for problem in found.problems]) == (False, (), ["kube-denied"])
+    assert told == [("ImageUpdater", "kube-denied")]
+    async with running(made) as delivered:
+        assert await following(delivered) == found
+
+
+async def test_a_kind_that_is_lost_keeps_its_objects_and_is_a_problem_until_it_is_back(client, server):
+    await put(server, application(WEB))
+    told = []
+    async with running(source(client, report=lambda watched, error: told.append(error and error.code))) as delivered:
+        first = await following(delivered)
+        server.faults.append(when(lambda _: refuse(500, "broken"), part="applications"))
+        await server.cut()
+        lost = await following(delivered)
+        assert (lost.subscriptions, lost.complete) == (first.subscriptions, True)
+        assert [problem.code for problem in lost.problems] == ["kube-unavailable"]
+        server.faults.clear()
+        back = await following(delivered)
+        assert back == first
+    assert told[0] == "kube-unavailable"
+    assert told[-1] is None
+
+
+async def test_one_namespace_is_asked_alone_and_several_one_by_one(client, server):
+    await put(server, *(application(WEB, namespace=name) for name in ("team-a", "team-b", "other")))
+    made = source(client, namespaces=("team-a", "team-b", "team-a"))
+    assert keys(await made.once()) == ["team-a/web/web", "team-b/web/web"]
+    assert {asked.path for asked in server.asked} == {
+        f"{kind.path(name)}" for kind in (APPLICATION, IMAGE_UPDATER) for name in ("team-a", "team-b")
+    }
+    async with running(made) as delivered:
+        assert len(keys(await following(delivered))) == 2
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "expected"),
+    [
+        ((), ["argocd", "team-a", "team-b"]),
+        (("*",), ["argocd", "team-a", "team-b"]),
+        (("team-*",), ["team-a", "team-b"]),
+        (("team-*", "argocd"), ["argocd", "team-a", "team-b"]),
+        (("team-[^a]", "argo?d"), ["argocd", "team-b"]),
+        (("nothing-*",), []),
+    ],
+)
+async def test_a_glob_watches_all_and_keeps_what_it_means(client, server, namespaces, expected):
+    await put(server, *(application(WEB, namespace=name) for name in ("argocd", "team-a", "team-b")))
+    found = await source(client, namespaces=namespaces).once()
+    assert keys(found) == [f"{name}/web/web" for name in expected]
+    assert server.count("/namespaces/") == 0
+
+
+async def test_a_glob_that_cannot_be_read_is_said_at_once(client):
+    with pytest.raises(PolicyError):
+        source(client, namespaces=("team-[",))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"spec": "text"},
+        {"spec": None, "status": []},
+        {"spec": {"sources": 7}, "status": {"summary": "none"}, "metadata": {"labels": None, "annotations": None}},
+        {"spec": {"source": []}, "metadata": {"annotations": {"argocd-image-updater.argoproj.io/image-list": "x" * 1_000_000}}},
+    ],
+)
+async def test_a_hostile_object_costs_nobody_else_anything(client, server, content):
+    await server.put(APPLICATION, "bad", "argocd", **content)
+    await server.put(IMAGE_UPDATER, "bad", "team", **{key: value for key, value in content.items() if key != "metadata"})
+    await put(server, application(WEB))
+    async with running(source(client)) as delivered:
+        assert "argocd/web/web" in keys(await following(delivered))
+
+
+async def test_an_object_without_a_name_is_no_list(client, server):
+    listed = {"kind": "ApplicationList", "metadata": {"resourceVersion": "1"}, "items": [{"spec": {}}]}
+    server.faults.append(when(lambda _: web.json_response(listed), part="applications"))
+    found = await source(client).once()
+    assert (found.complete, [problem.code for problem in found.problems]) == (False, ["kube-protocol"])
+
+
+async def test_what_the_receiver_raises_ends_the_run(client, server):
+    async def refuse_all(_snapshot):
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await source(client).run(refuse_all)
+
+
+async def test_without_answers_an_outcome_is_no_ones(client, server):
+    await put(server, application(WEB))
+    made = source(client)
+    await made.once()
+    made.answer([Outcome(key="argocd/web/web", target="", status=Status.FAILED, detail="")])
+    assert {asked.method for asked in server.asked} == {"GET"}
