@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from updater.daemon.access import Renewing
 from updater.daemon.asked import Asked
 from updater.daemon.crew import Crew, Routes, git_access, git_writer, scans_of
 from updater.daemon.hearing import Hearing
@@ -68,7 +69,7 @@ class Generation:
         crew = Crew(
             scans=scans_of(settings, process),
             git=git,
-            writer=wrap(Routes(git, process.live_writer)),
+            writer=wrap(Routes(Renewing(git, argocd.repositories.expire) if argocd else git, process.live_writer)),
             access=git_access(settings, process, argocd.repositories if argocd else None),
             sources=(argocd.source,) if argocd else (),
         )
