@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -225,8 +226,8 @@ class _Jobs:
             # a late run is still wanted, and several late ones are one
             misfire_grace_time=None,
             coalesce=True,
-            # one scan goes on, and the next finds it and ends at once: `Rounds.scan` keeps the count
-            max_instances=2,
+            # a scan that finds another one going on ends at once, and that one scans again if need be: see `Rounds.scan`
+            max_instances=sys.maxsize,
         )
 
     @contextmanager
