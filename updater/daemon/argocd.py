@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.credentials.github_app import InstallationTokens
-from updater.errors import ConfigError, KubeError, KubeGone
+from updater.errors import ConfigError, KubeDenied, KubeError, KubeGone
 from updater.kube.events import Events
 from updater.kube.kinds import CONFIG_MAP, Ref
-from updater.model.problem import Problem
 from updater.sources.argocd import Defaults
 from updater.sources.argocd.answering import Answers
 from updater.sources.argocd.peer_settings import PeerSettings, open_problems, overlaid, read_peer_settings
 from updater.sources.argocd.repositories import Repositories
 from updater.sources.argocd.source import ArgocdSource
 from updater.sources.file import voice_of
+from updater.writeback.message_trial import try_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from updater.daemon.process import Process
     from updater.kube.client import KubeClient
     from updater.kube.watch import Watched
+    from updater.model.problem import Problem
     from updater.settings import Settings
     from updater.settings.cluster import ApplicationsSettings
 
@@ -37,7 +38,6 @@ class ArgocdParts:
 
     settings: Settings
     source: ArgocdSource
-    answers: Answers
     repositories: Repositories
     peer: PeerConfiguration
     problems: tuple[Problem, ...]
@@ -57,7 +57,7 @@ class PeerConfiguration:
     async def read(self) -> PeerSettings:
         """Read what the peer is told; a ConfigMap that is not there says nothing. Raises `KubeError`."""
         self._data = await self._read()
-        return PeerSettings() if self._data is None else read_peer_settings(self._data, origin=str(self._ref))
+        return PeerSettings() if self._data is None else read_peer_settings(self._data, origin=str(self), try_message=try_message)
 
     async def has_changed(self) -> bool:
         """Say whether it says something else than when it was read; False where it cannot be read now."""
@@ -73,15 +73,26 @@ class PeerConfiguration:
             data = (await self._client.get(self._ref)).get("data")
         except KubeGone:
             return None
+        except KubeDenied as denied:
+            hint = f"grant get on configmaps named {self._ref.name} in {self._ref.namespace}, or write config_map: null"
+            raise KubeDenied(denied.message, hint=hint, code=denied.code) from denied
         return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
 
 
-async def argocd_parts(settings: Settings, wanted: ApplicationsSettings, process: Process) -> ArgocdParts:
-    """Put the source of Applications together; raises `ConfigError` where no way leads to a cluster."""
+async def argocd_parts(settings: Settings, process: Process) -> ArgocdParts:
+    """Put the source of Applications together.
+
+    Raises `ConfigError` where no way leads to a cluster or the peer's registries cannot be read, `KubeError` where the peer's
+    ConfigMap cannot: images would be asked for at other registries than was meant.
+    """
     client = process.cluster.client
-    peer = PeerConfiguration(client, wanted)
-    told, problems = await _told(peer, process)
+    peer = PeerConfiguration(client, _wanted(settings))
+    told = await peer.read()
+    if told.is_broken:
+        first = told.problems[0]
+        raise ConfigError(f"{peer}: {first.message}", hint=first.hint, code=first.code, path=first.path, problems=told.problems)
     both = overlaid(settings, told)
+    wanted = _wanted(both)
     answers = _answers(wanted, client, process)
     source = ArgocdSource(
         client,
@@ -94,23 +105,14 @@ async def argocd_parts(settings: Settings, wanted: ApplicationsSettings, process
     )
     tokens = InstallationTokens(process.http)
     repositories = Repositories(client, wanted.argocd_namespace, tokens=tokens, report=_repository_reporter(process))
-    problems = (*open_problems(settings, told), *problems)
-    return ArgocdParts(settings=both, source=source, answers=answers, repositories=repositories, peer=peer, problems=problems)
+    problems = open_problems(settings, told)
+    return ArgocdParts(settings=both, source=source, repositories=repositories, peer=peer, problems=problems)
 
 
-async def _told(peer: PeerConfiguration, process: Process) -> tuple[PeerSettings, tuple[Problem, ...]]:
-    """Read the peer's settings; where they cannot be read now that is a problem. Raises `ConfigError` for broken registries."""
-    try:
-        told = await peer.read()
-    except KubeError as error:
-        process.log.warning("peer settings", detail=error.message, hint=error.hint, code=error.code)
-        problem = Problem(path="", code=error.code, message=error.message, hint=error.hint, origin=str(peer))
-        return PeerSettings(), (problem,)
-    if told.is_broken:
-        first = told.problems[0]
-        # images would be asked for at other registries than was meant
-        raise ConfigError(f"{peer}: {first.message}", hint=first.hint, code=first.code, path=first.path, problems=told.problems)
-    return told, ()
+def _wanted(settings: Settings) -> ApplicationsSettings:
+    wanted = settings.applications
+    assert wanted is not None  # noqa: S101 - nobody puts these parts together where the source is off
+    return wanted
 
 
 def _answers(wanted: ApplicationsSettings, client: KubeClient, process: Process) -> Answers:

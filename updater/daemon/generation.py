@@ -57,7 +57,10 @@ class Generation:
     async def start(
         cls, loaded: Loaded, process: Process, *, wrap: Callable[[Writer], Writer] = lambda writer: writer
     ) -> Generation:
-        """Put a generation together; *wrap* may stand between a landing and its writer. Raises `ConfigError`."""
+        """Put a generation together; *wrap* may stand between a landing and its writer.
+
+        Raises `ConfigError`, and `KubeError` where what lies below it in a cluster cannot be read.
+        """
         generation: Generation
 
         def subscriptions() -> Sequence[Subscription]:
@@ -211,4 +214,4 @@ async def _argocd(loaded: Loaded, process: Process) -> ArgocdParts | None:
         return None
     from updater.daemon.argocd import argocd_parts  # noqa: PLC0415 - see above
 
-    return await argocd_parts(loaded.settings, loaded.settings.applications, process)
+    return await argocd_parts(loaded.settings, process)

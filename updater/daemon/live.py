@@ -30,18 +30,17 @@ class Live:
 
 
 async def look_at_cluster(config: Sequence[str]) -> Live:
-    """Read Applications and ImageUpdaters once, as the configuration says; raises `ConfigError`.
+    """Read Applications and ImageUpdaters once, as the configuration says; raises `ConfigError` and `KubeError`.
 
     A problem has the object as its path.
     """
     loaded = load([Path(path) for path in config], os.environ)
     configure(level="error", form="console")
-    wanted = loaded.settings.applications
-    if wanted is None:
+    if loaded.settings.applications is None:
         hint = "write sources: [{applications: {}}] into the configuration"
         raise ConfigError("the configuration reads no cluster", hint=hint, code="source")
     async with process_for(loaded) as process:
-        parts = await argocd_parts(loaded.settings, wanted, process)
+        parts = await argocd_parts(loaded.settings, process)
         snapshot = await parts.source.once()
     translation = parts.source.translation
     problems = tuple(replace(problem, path=problem.path or problem.origin) for problem in (*parts.problems, *snapshot.problems))

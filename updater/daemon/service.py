@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from updater.daemon.generation import Generation
 from updater.daemon.leading import Leading
 from updater.daemon.process import Process, process_for
-from updater.errors import ConfigError
+from updater.errors import ConfigError, KubeError
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
 from updater.sources.file import Watched, load, problems_of
@@ -99,6 +99,13 @@ class Service:
             self._process.metrics.count("updater_reloads_total", "refused")
             for problem in problems_of(error):
                 self._process.log.warning("configuration refused", detail=str(problem), hint=problem.hint, code=problem.code)
+            return None
+        except KubeError as error:
+            self._process.metrics.count("updater_reloads_total", "refused")
+            self._process.log.warning("configuration refused", detail=error.message, hint=error.hint, code=error.code)
+            asyncio.get_running_loop().call_later(
+                LOOK_AT_PEER_EVERY, self._reload.set
+            )  # no file changes when the cluster is back
             return None
         self._process.metrics.count("updater_reloads_total", "ok")
         return following
