@@ -1,6 +1,6 @@
 """W11: Applications of a real API server: 500 with 3 images each from first snapshot to outcomes; 50 that move at once (W2).
 
-Run it by hand: `python benchmarks/w11_applications.py [--applications 500]`. Goals: at most 10 s from the start of the process to the
+Run it by hand: `python benchmarks/w11_applications.py [--applications 500]`. Goals: at most 10 s from the start of the process to
 last outcome, 150 MB; quiet: no write to the cluster, at most 1 registry request an image a pass; 50 that move: 1 commit, at most
 6 Git requests, at most 3 s over the same pass without a change.
 """
