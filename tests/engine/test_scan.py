@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -162,3 +163,106 @@ async def test_the_digest_for_the_trailers_is_none_where_the_registry_does_not_t
     scans, item = scans_of(registry), subscription()
     assert await scans.identify(item, "1.0.0") is not None
     assert await scans.identify(item, "9.9.9") is None
+
+
+def follows(*tags):
+    return [replace(subscription(f"follows {tag}"), policy=PolicySpec("digest", {"tag": tag})) for tag in tags]
+
+
+async def test_what_others_ask_for_stands_when_somebody_comes_or_goes():
+    registry = Registry(**{"1.0.0": NOW, "1.1.0": NOW})
+    first, second = subscription(), subscription("other", "ghcr.io/o/other")
+    scans = scans_of(registry, first, second)
+    for item in (first, second):
+        await choose(scans, item, "1.0.0")
+    assert scans.follow([first, subscription("third")]) == frozenset()
+    assert (await choose(scans, first, "1.0.0")).chosen.tag == "1.1.0"
+    assert registry.asked == ["tags", "tags"]
+
+
+async def test_what_nobody_asks_for_any_more_is_forgotten():
+    registry = Registry(**{"1.0.0": NOW})
+    registry.failure = RegistryUnavailable("503", hint="")
+    item = subscription()
+    scans = scans_of(registry, item)
+    await scans.scan(listed_for(item))
+    assert scans.failure(listed_for(item)) is registry.failure
+    scans.follow([])
+    assert scans.failure(listed_for(item)) is None
+    registry.failure = None
+    scans.follow([item])
+    assert (await choose(scans, item)).chosen.tag == "1.0.0"
+    assert registry.asked == ["tags", "tags"]
+
+
+async def test_an_image_whose_single_tags_somebody_compares_now_is_listed_afresh():
+    registry = Registry(**{"stable": NOW, "1.0.0": NOW})
+    digests = follows("stable")
+    scans, listed = scans_of(registry, *digests), listed_for(digests[0])
+    await scans.scan(listed)
+    assert scans.follow([*digests, subscription()]) == {listed}
+    assert (await choose(scans, subscription())).chosen.tag == "1.0.0"
+    assert (await choose(scans, digests[0])).chosen.tag == "stable"
+    assert scans.follow(digests) == {listed}
+
+
+async def test_another_single_tag_is_asked_for_afresh():
+    registry = Registry(stable=NOW, edge=NOW)
+    digests = follows("stable", "edge")
+    scans, listed = scans_of(registry, digests[0]), listed_for(digests[0])
+    await scans.scan(listed)
+    assert scans.follow(digests) == {listed}
+    assert scans.follow(digests) == frozenset()
+    assert (await choose(scans, digests[1])).chosen.tag == "edge"
+    assert "tags" not in registry.asked
+
+
+async def test_a_scan_of_an_image_that_left_and_came_back_does_not_count():
+    registry, item = Registry(**{"1.0.0": NOW}), subscription()
+    scans = scans_of(registry, item)
+    began, go_on = asyncio.Event(), asyncio.Event()
+    listing = registry.tags
+
+    async def slow(image, credential=None):
+        began.set()
+        await go_on.wait()
+        return await listing(image, credential)
+
+    registry.tags = slow
+    old = asyncio.create_task(scans.scan(listed_for(item)))
+    await began.wait()
+    scans.follow([])
+    scans.follow([item])
+    new = asyncio.create_task(scans.scan(listed_for(item)))
+    go_on.set()
+    await asyncio.gather(old, new)
+    assert (await choose(scans, item)).chosen.tag == "1.0.0"
+
+
+async def test_an_image_whose_first_scan_goes_on_is_held_not_without_match():
+    registry, item = Registry(**{"1.0.0": NOW}), subscription()
+    scans = scans_of(registry, item)
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(image, credential=None):
+        began.set()
+        await go_on.wait()
+        return TagList(tags=("1.0.0",))
+
+    registry.tags = slow
+    scan = asyncio.create_task(scans.scan(listed_for(item)))
+    await began.wait()
+    selection = await choose(scans, item)
+    assert (selection.status, selection.code) == ("held", "incomplete-list")
+    go_on.set()
+    await scan
+    assert (await choose(scans, item)).chosen.tag == "1.0.0"
+
+
+async def test_a_subscription_with_another_policy_is_chosen_for_by_it():
+    registry, item = Registry(**{"1.0.0": NOW, "2.0.0": NOW}), subscription()
+    scans = scans_of(registry, item)
+    assert (await choose(scans, item)).chosen.tag == "2.0.0"
+    other = replace(item, policy=PolicySpec("semver", {"range": "<2"}))
+    scans.follow([other])
+    assert (await choose(scans, other)).chosen.tag == "1.0.0"
