@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from updater.sources.file import Loaded
 
 LONGEST_PAUSE: Final = 5.0
+ANSWERS_AT_MOST: Final = 2.0
 
 
 class Generation:
@@ -174,6 +176,9 @@ class Generation:
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(self.hearing.follow(source)) for source in self.crew.sources]
             await self.schedule.run()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWERS_AT_MOST):
+                    await self.hearing.finish()
             for task in following:
                 task.cancel()
 
