@@ -58,12 +58,11 @@ def _live(keep: Path | None, lines: TextIO, ended: threading.Event) -> int:
             lab = stack.enter_context(Lab(folder, definitions=definitions_folder()))
             names = lab.apply_examples()
         except (AssertionError, OSError) as error:
-            if ended.is_set():  # Ctrl-C reaches what was just started as well
-                return 0
-            return _refuse(f"the cluster did not start: {error}", f"its logs are in {folder}/cluster, kept by --keep DIR")
-        metrics = f"127.0.0.1:{free_port()}"
-        (folder / "updater.yaml").write_text(lab.settings(metrics=metrics), encoding="utf-8")
-        if not ended.is_set():
+            if not ended.is_set():  # Ctrl-C reaches what was just started as well
+                return _refuse(f"the cluster did not start: {error}", f"its logs are in {folder}/cluster, kept by --keep DIR")
+        else:
+            metrics = f"127.0.0.1:{free_port()}"
+            (folder / "updater.yaml").write_text(lab.settings(metrics=metrics), encoding="utf-8")
             print(_told(lab, names, metrics), flush=True)
             _stay(lab, lines, ended)
         print("\nending", file=sys.stderr, flush=True)

@@ -60,9 +60,19 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_scans_total": Metric(kind=Counter, text="Scans of images, by registry and result.", labels=("registry", "result")),
     "updater_git_requests_total": Metric(kind=Counter, text="Requests to Git servers, by kind.", labels=("kind",)),
     "updater_looks_total": Metric(kind=Counter, text="Looks at destinations, by result.", labels=("result",)),
-    "updater_landings_total": Metric(kind=Counter, text="Landings that pushed or tried to, by result.", labels=("result",)),
+    "updater_landings_total": Metric(
+        kind=Counter,
+        text="Landings that pushed or tried to, by result.",
+        labels=("result",),
+        begun=(("pushed",), ("unchanged",), ("refused",), ("failed",)),
+    ),
     "updater_landing_seconds": Metric(kind=Histogram, text="Duration of landings, in seconds.", buckets=_SECONDS),
-    "updater_commits_total": Metric(kind=Counter, text="Commits pushed, and live Applications patched.", labels=("method",)),
+    "updater_commits_total": Metric(
+        kind=Counter,
+        text="Commits pushed, and live Applications patched.",
+        labels=("method",),
+        begun=(("git",), ("argocd",)),
+    ),
     "updater_replays_total": Metric(kind=Counter, text="Pushes refused and decided again on the new head."),
     "updater_cache_requests_total": Metric(
         kind=Counter, text="Questions to the cache of descriptions, by result: hit or miss.", labels=("result",)
