@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from updater.model.outcome import Outcome, Status
+from updater.model.update import Change
 from updater.sources.argocd import Defaults, translate
 
 PREFIX = "argocd-image-updater.argoproj.io/"
@@ -66,3 +68,13 @@ def one(*applications, updaters=(), **defaults):
 
 def codes(translation) -> list[str]:
     return [problem.code for problem in translation.snapshot.problems]
+
+
+def outcome_for(application="web", alias="web", *, old=None, new=None, status=Status.UPDATED, detail="", **options):
+    """An outcome of one image; with *new* a value of it was written."""
+    changes = (Change(path="kustomization.yaml", line=1, where="images[0].newTag", old=old or "", new=new),) if new else ()
+    key = f"{options.pop('namespace', 'argocd')}/{application}/{alias}"
+    return Outcome(key=key, target="", status=status, detail=detail or f"{old} → {new}", changes=changes, **options)
+
+
+WEB_OUTCOME = outcome_for(status=Status.UNCHANGED, detail="1.0.0 is written, and is what the policy wants")

@@ -39,7 +39,8 @@ class StatusWriting:
         self._client = client
         self._answers = answers
         self._outcomes = outcomes
-        self._kept: Mapping[Key, KeptUpdater] = {}
+        self._kept: dict[Key, KeptUpdater] = {}
+        self._written: dict[Key, tuple[KeptUpdater, KeptUpdater]] = {}
         self._applications: dict[Key, int] = {}
         self._index: Index | None = None
         self._moves: dict[Key, list[Move]] = {}
@@ -49,8 +50,10 @@ class StatusWriting:
     def know(self, kept: Mapping[Key, KeptUpdater], selected: Mapping[str, tuple[str, ...]], index: Index) -> None:
         """Take over the objects, how many Applications each decides for, and their answers."""
         is_other = index is not self._index
-        changed = [key for key, updater in kept.items() if is_other or updater is not self._kept.get(key)]
-        self._kept, self._index = kept, index
+        newest = {key: self._newest(key, updater) for key, updater in kept.items()}
+        changed = [key for key, updater in newest.items() if is_other or updater != self._kept.get(key)]
+        self._kept, self._index = newest, index
+        self._written = {key: pair for key, pair in self._written.items() if newest.get(key) is pair[1]}
         self._applications = {key: len(selected.get(_name(key), ())) for key in kept}
         self._moves = {key: moves for key, moves in self._moves.items() if key in kept}
         self._waiting = {key: None for key in self._waiting if key in kept}
@@ -120,6 +123,11 @@ class StatusWriting:
             if read.generation == kept.generation:  # else the watch tells of it, and it is judged anew
                 await self._put(key, read)
 
+    def _newest(self, key: Key, kept: KeptUpdater) -> KeptUpdater:
+        """Give what our last write made of an object where the watch still tells what was before it."""
+        before, after = self._written.get(key, (None, kept))
+        return after if before is not None and kept.version == before.version else kept
+
     async def _put(self, key: Key, kept: KeptUpdater) -> None:
         """Write the status if it differs from that of *kept*, on its version; raises `KubeConflict`."""
         index = self._index
@@ -128,7 +136,7 @@ class StatusWriting:
         moves = tuple(self._moves.get(key, ()))
         facts = Facts(
             kept=kept,
-            applications=self._applications[key],
+            applications=self._applications.get(key, 0),
             answers=index.by_updater.get(_name(key), ()),
             outcomes=self._outcomes,
             flaws=index.flaws.get(_name(key), ()),
@@ -139,8 +147,12 @@ class StatusWriting:
         if status is None:
             return
         ref = Ref(IMAGE_UPDATER, *key)
-        await self._client.patch(ref, {"status": status}, version=kept.version or None, subresource="status")
+        made = await self._client.patch(ref, {"status": status}, version=kept.version or None, subresource="status")
         self._answers.count("status", "ok")
+        after = prune_updater(made, Sharing())
+        if key in self._kept and after.item == kept.item:  # else the spec changed too, and the watch tells of it
+            self._written[key] = (kept, after)
+            self._kept[key] = after
         self._moves[key] = self._moves.get(key, [])[len(moves) :]
 
 
