@@ -153,3 +153,23 @@ async def test_a_clock_that_was_set_back_stops_no_work():
 
     async with running(plan(), work, wall=wall, clock=0.02):
         await until(lambda: work.scans.count(FAST) == 2)
+
+
+async def test_a_scan_that_the_end_cuts_off_is_no_error_in_the_log(caplog):
+    begun = asyncio.Event()
+
+    async def scan(_listed):
+        begun.set()
+        await asyncio.sleep(60)
+        return True
+
+    async def land(_destination):
+        pass
+
+    schedule = Schedule(plan(), scan=scan, land=land)
+    running = asyncio.create_task(schedule.run())
+    await begun.wait()
+    schedule.stop()
+    await running
+    await asyncio.sleep(0)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

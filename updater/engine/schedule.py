@@ -166,7 +166,7 @@ class _Jobs:
                 self._jobs.pop(what)[1].remove()
             now = datetime.now(UTC)
             for listed, seconds in plan.images.items():
-                self._fit(self._scan, listed, seconds, now)
+                self._fit(self._scan_until_end, listed, seconds, now)
             for destination, seconds in plan.destinations.items():
                 self._fit(self._look, destination, seconds, None)
 
@@ -182,6 +182,14 @@ class _Jobs:
         """Say when a job runs next; None where there is none."""
         found = self._jobs.get(what)
         return found[1].next_run_time if found else None
+
+    async def _scan_until_end(self, listed: Listed) -> None:
+        """Scan; at the end a scan is cancelled, which APScheduler would log as an error with its traceback."""
+        try:
+            await self._scan(listed)
+        except asyncio.CancelledError:
+            if self.has_started:
+                raise
 
     def pause(self) -> None:
         """Run nothing until `resume`."""
