@@ -32,12 +32,12 @@ class Rounds:
         """Work for *plan* from now on: its new images and those *afresh* are to be scanned before somebody relies on them."""
         before, self._plan = self._plan, plan
         self._round += 1
-        for listed in [item for item in self._missing if item not in plan.images]:
+        images = set(plan.images)
+        for listed in set(self._missing) - images:
             del self._missing[listed]
-        for listed in plan.images:
-            if listed in afresh or listed not in before.images:
-                self._missing[listed] = self._round
-        self._tell(before, plan, afresh)
+        wanted = (images - set(before.images)) | images.intersection(afresh)
+        self._missing |= dict.fromkeys(wanted, self._round)
+        self._tell(before, plan, wanted)
 
     async def scan(self, listed: Listed) -> None:
         """Scan one image, again where the round changed meanwhile and wants it so; raises what the scan raises."""
@@ -66,15 +66,18 @@ class Rounds:
                 for worker in waiting:
                     worker.due()
 
-    def _tell(self, before: Plan, plan: Plan, afresh: Collection[Listed]) -> None:
-        """Tell the workers what they wait for, as far as that changed."""
-        for listed, had in before.waiting.items():
-            wanted = plan.waiting.get(listed, ())
-            if had != wanted:
-                for worker in self._workers.of(item for item in had if item not in wanted):
-                    worker.have(listed)
+    def _tell(self, before: Plan, plan: Plan, missing: Collection[Listed]) -> None:
+        """Tell the workers what they wait for, as far as that changed; *missing* are the images of which this is news."""
+        for listed in set(before.waiting) - set(plan.waiting):
+            for worker in self._workers.of(before.waiting[listed]):
+                worker.have(listed)
         for listed, wanted in plan.waiting.items():
-            is_news = listed in afresh or before.waiting.get(listed) != wanted
-            if is_news and listed in self._missing:
+            had = before.waiting.get(listed, ())
+            if had != wanted:
+                for worker in self._workers.of(set(had) - set(wanted)):
+                    worker.have(listed)
+            elif not missing or listed not in missing:
+                continue
+            if listed in self._missing:
                 for worker in self._workers.of(wanted):
                     worker.miss(listed)

@@ -22,13 +22,13 @@ from apscheduler.triggers.interval import IntervalTrigger
 from updater.engine.plan import Plan
 from updater.engine.rounds import Rounds
 from updater.engine.worker import Waits, Workers
+from updater.model.listed import Listed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 
     from apscheduler.job import Job
 
-    from updater.model.listed import Listed
     from updater.model.subscription import Destination
 
 __all__ = ["Plan", "Schedule", "Waits"]
@@ -147,7 +147,8 @@ class _Jobs:
         self._scan = scan
         self._look = look
         self._scheduler = AsyncIOScheduler(timezone=UTC)
-        self._jobs: dict[Listed | Destination, tuple[float, Job]] = {}
+        self._jobs: dict[Listed | Destination, Job] = {}
+        self._seconds: dict[Listed | Destination, float] = {}
         self._numbers = itertools.count()  # a readable id would cost more than the job
         self.has_started = False
 
@@ -161,14 +162,21 @@ class _Jobs:
         """Have the jobs of *plan*, and keep the times of those that stay; does nothing before `start`."""
         if not self.has_started:
             return
+        # a mapping is invariant in its keys: these are only read
+        wanted: dict[Listed | Destination, float] = {**plan.images, **plan.destinations}  # type: ignore[dict-item]
+        if wanted == self._seconds:  # like sets of dicts, this hashes none of 10,000 keys again
+            return
         with self._one_wake_up():
-            for what in [item for item in self._jobs if item not in plan.images and item not in plan.destinations]:
-                self._jobs.pop(what)[1].remove()
+            for what in set(self._seconds) - set(wanted):
+                self._jobs.pop(what).remove()
+                del self._seconds[what]
             now = datetime.now(UTC)
-            for listed, seconds in plan.images.items():
-                self._fit(self._scan_until_end, listed, seconds, now)
-            for destination, seconds in plan.destinations.items():
-                self._fit(self._look, destination, seconds, None)
+            for what in set(wanted) - set(self._seconds):
+                self._seconds[what] = wanted[what]
+                self._jobs[what] = self._add(what, wanted[what], now)
+            if wanted != self._seconds:
+                for what, seconds in wanted.items():
+                    self._renew(what, seconds, now)
 
     def run_now(self, whats: Iterable[Listed | Destination] | None = None) -> None:
         """Run the jobs of *whats* now, or all of them; does nothing before `start`."""
@@ -176,12 +184,12 @@ class _Jobs:
         with self._one_wake_up():
             for what in self._jobs if whats is None else whats:
                 if what in self._jobs:
-                    self._jobs[what][1].modify(next_run_time=now)
+                    self._jobs[what].modify(next_run_time=now)
 
     def next_time(self, what: Listed | Destination) -> datetime | None:
         """Say when a job runs next; None where there is none."""
         found = self._jobs.get(what)
-        return found[1].next_run_time if found else None
+        return found.next_run_time if found else None
 
     async def _scan_until_end(self, listed: Listed) -> None:
         """Scan; at the end a scan is cancelled, which APScheduler would log as an error with its traceback."""
@@ -206,31 +214,23 @@ class _Jobs:
         self.has_started = False
         self._scheduler.shutdown(wait=False)
 
-    def _fit(
-        self, job: Callable[..., Awaitable[None]], what: Listed | Destination, seconds: float, first: datetime | None
-    ) -> None:
-        known = self._jobs.get(what)
-        if known is not None and known[0] == seconds:
+    def _renew(self, what: Listed | Destination, seconds: float, now: datetime) -> None:
+        if self._seconds[what] == seconds:
             return
-        trigger = IntervalTrigger(seconds=seconds, jitter=seconds * JITTER, timezone=UTC)
-        if known is None:
-            self._jobs[what] = (seconds, self._add(job, what, trigger, first))
-            return
+        job, trigger = self._jobs[what], _every(seconds)
         # of the old time and the new one the earlier: intervals that change often must not put a scan off for ever
-        now = datetime.now(UTC)
-        known[1].modify(trigger=trigger, next_run_time=min(known[1].next_run_time, trigger.get_next_fire_time(None, now)))
-        self._jobs[what] = (seconds, known[1])
+        job.modify(trigger=trigger, next_run_time=min(job.next_run_time, trigger.get_next_fire_time(None, now)))
+        self._seconds[what] = seconds
 
-    def _add(
-        self, job: Callable[..., Awaitable[None]], what: Listed | Destination, trigger: IntervalTrigger, first: datetime | None
-    ) -> Job:
+    def _add(self, what: Listed | Destination, seconds: float, now: datetime) -> Job:
+        trigger, is_image = _every(seconds), isinstance(what, Listed)
         return self._scheduler.add_job(
-            job,
+            self._scan_until_end if is_image else self._look,
             trigger,
             args=[what],
             id=str(next(self._numbers)),
             name=str(what),
-            next_run_time=first or trigger.get_next_fire_time(None, datetime.now(UTC)),
+            next_run_time=now if is_image else trigger.get_next_fire_time(None, now),
             # a late run is still wanted, and several late ones are one
             misfire_grace_time=None,
             coalesce=True,
@@ -249,6 +249,10 @@ class _Jobs:
         finally:
             if was_running:
                 self._scheduler.resume()
+
+
+def _every(seconds: float) -> IntervalTrigger:
+    return IntervalTrigger(seconds=seconds, jitter=seconds * JITTER, timezone=UTC)
 
 
 async def mind_the_clock(

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from updater.model.listed import Listed
     from updater.model.subscription import Destination
@@ -125,6 +125,7 @@ class Workers:
         self._waits = waits
         self._at_work: dict[Destination, Worker] = {}
         self._leaving: dict[Destination, Worker] = {}
+        self._rebuilt: frozenset[Destination] = frozenset()
         self._group: asyncio.TaskGroup | None = None
         self._is_paused = False
 
@@ -132,16 +133,20 @@ class Workers:
         """Give the workers of those *destinations* that have one."""
         return [self._at_work[item] for item in destinations if item in self._at_work]
 
-    def fit(self, destinations: Collection[Destination], rebuilt: Collection[Destination]) -> None:
+    def fit(self, destinations: Iterable[Destination], rebuilt: frozenset[Destination]) -> None:
         """Let every destination that is not wanted any more go, and give every new one a worker."""
-        for destination in [item for item in self._at_work if item not in destinations]:
+        wanted, known = set(destinations), set(self._at_work)  # sets of dicts hash nothing again, and there may be 5,000
+        for destination in known - wanted:
             worker = self._at_work.pop(destination)
             worker.leave()
             if self._group:
                 self._leaving[destination] = worker
-        for destination in destinations:
-            worker = self._at_work.get(destination) or self._hire(destination)
-            worker.is_rebuilt = destination in rebuilt
+        for destination in wanted - known:
+            self._hire(destination).is_rebuilt = destination in rebuilt
+        for destination in self._rebuilt ^ rebuilt:
+            for worker in self.of([destination]):
+                worker.is_rebuilt = destination in rebuilt
+        self._rebuilt = rebuilt
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Let the workers, and those that come later, work as tasks of *group*."""
