@@ -331,7 +331,7 @@ async def test_a_scan_that_began_before_a_pause_does_not_count_after_it():
         assert (bench.work.scanned[A], bench.work.ended[BUILT]) == (2, 1)
 
 
-async def test_a_scan_that_was_due_when_a_pause_began_does_not_begin():
+async def test_a_scan_that_was_due_when_a_pause_began_does_not_begin(caplog):
     bench = Bench(plan((A, BRANCH)))
     task = asyncio.create_task(bench.schedule.run())
     while not bench.schedule.is_running:  # noqa: ASYNC110 - one turn of the loop after another
@@ -344,6 +344,7 @@ async def test_a_scan_that_was_due_when_a_pause_began_does_not_begin():
     await settle()
     bench.schedule.stop()
     await task
+    assert not caplog.records
 
 
 async def test_what_left_waits_for_nothing_that_it_waited_for_when_it_comes_back():

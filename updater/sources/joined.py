@@ -40,14 +40,11 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A subscription, and whether it stands in the file."""
+    """A subscription, whether it stands in the file, and which branches it writes."""
 
     item: Subscription
     is_filed: bool
-
-    @property
-    def branches(self) -> tuple[GitBranch, ...]:
-        return tuple(target.destination for target in self.item.targets if isinstance(target.destination, GitBranch))
+    branches: tuple[GitBranch, ...]
 
 
 def join(snapshots: Mapping[str, Snapshot]) -> Joined:
@@ -76,7 +73,7 @@ class Joiner:
 
     def _join(self, snapshots: Sequence[tuple[str, Snapshot]]) -> Joined:
         asked, wrong = _with_unique_keys(
-            [_Asked(item, name == FILE) for name, snapshot in snapshots for item in snapshot.subscriptions]
+            [_asked(item, is_filed=name == FILE) for name, snapshot in snapshots for item in snapshot.subscriptions]
         )
         asked = self._spelled(asked)
         crossings = _crossings(asked)
@@ -93,7 +90,9 @@ class Joiner:
         if not spelling:
             return asked
         shared: dict[GitBranch, GitBranch] = {}
-        return [one if one.is_filed else _Asked(self._respell(one.item, spelling, shared, before), one.is_filed) for one in asked]
+        return [
+            one if one.is_filed else _asked(self._respell(one.item, spelling, shared, before), is_filed=False) for one in asked
+        ]
 
     def _respell(
         self,
@@ -141,6 +140,10 @@ def repository(url: str) -> tuple[str, str]:
     else:
         user, path, start = "", url, ""
     return f"{start}{path.rstrip('/').removesuffix('.git')}", user
+
+
+def _asked(item: Subscription, *, is_filed: bool) -> _Asked:
+    return _Asked(item, is_filed, tuple(found for target in item.targets if isinstance(found := target.destination, GitBranch)))
 
 
 def _with_unique_keys(asked: Iterable[_Asked]) -> tuple[list[_Asked], list[tuple[Subscription, Problem]]]:
@@ -243,7 +246,11 @@ class _Branches:
         return ""
 
     def _other(self, found: GitBranch, those: Iterable[GitBranch] | None) -> str:
-        return next((self._keys[other] for other in those or () if other != found), "")
+        """Name another one of *those*; each stands there once, so this ends with the second."""
+        for other in those or ():
+            if other != found:
+                return self._keys[other]
+        return ""
 
 
 def _is_rebuilt(found: GitBranch) -> bool:
