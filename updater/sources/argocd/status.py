@@ -235,16 +235,17 @@ def _lines(lines: Iterable[str]) -> str:
 def _recent(before: Mapping[str, Any], moves: Sequence[Move], now: str) -> list[dict[str, Any]]:
     """Add moves to what was told before, the newest first; an image and version has one entry, which counts Applications."""
     entries = [item for item in list_in(before, "recentUpdates") if isinstance(item, dict)]
-    told: dict[tuple[str, str], list[Move]] = defaultdict(list)
+    told: dict[tuple[str, str, str], list[Move]] = defaultdict(list)
     for move in moves:
-        told[move.alias, move.new].append(move)
-    for (alias, version), found in told.items():
-        known = next((item for item in entries if (item.get("alias"), item.get("newVersion")) == (alias, version)), None)
+        told[move.alias, move.image.spelled, move.new].append(move)
+    for key, found in told.items():
+        alias, image, version = key  # Applications may give one alias to different images
+        known = next((item for item in entries if (item.get("alias"), item.get("image"), item.get("newVersion")) == key), None)
         counted = known.get("applicationsUpdated") if known else 0
         first = found[0]
         entry = {
             "alias": alias,
-            "image": first.image.spelled,
+            "image": image,
             "newVersion": version,
             "applicationsUpdated": len({move.application for move in found}) + (counted if isinstance(counted, int) else 0),
             "updatedAt": now,

@@ -1,0 +1,337 @@
+"""What the flows of Argo CD's users stand on: a lab that writes down every request, daemons of their own under the chart's rights.
+
+`Flow` is one test's view of a lab. What a daemon may do in the cluster is what the chart grants for its values and no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import yaml
+
+from tests.charts.rendering import template_of
+from tests.real.lab import PROGRAMS, Lab, definitions_folder
+from tests.real.lab_objects import ARGOCD, PREFIX, ROOT
+from tests.real.parts import free_port, require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+APPLICATIONS: Final = "/apis/argoproj.io/v1alpha1/namespaces/{}/applications"
+UPDATERS: Final = "/apis/argocd-image-updater.argoproj.io/v1alpha1/namespaces/{}/imageupdaters"
+REFRESH: Final = "argocd.argoproj.io/refresh"
+LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/{ARGOCD}/leases/updater"
+CONFIG_MAP: Final = "argocd-image-updater-config"
+PATIENCE: Final = 40.0
+READING: Final = frozenset({"get", "list", "watch"})
+MERGE: Final = "application/merge-patch+json"
+_POLICY: Final = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [{"level": "Metadata"}]}
+
+
+def until(question: Callable[[], Any], seconds: float = PATIENCE, *, say: Callable[[], object] = lambda: "") -> Any:
+    """Ask until the answer is true, and give it; *say* tells what to show where it never is."""
+    end = time.monotonic() + seconds
+    while True:
+        if answer := question():
+            return answer
+        assert time.monotonic() < end, f"not within {seconds:.0f} s: {say()}"
+        time.sleep(0.1)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a daemon to the API server, as the API server wrote it down."""
+
+    verb: str
+    resource: str
+    name: str
+    namespace: str
+    code: int
+    user: str
+
+    @property
+    def is_renewal(self) -> bool:
+        return self.resource == "leases"
+
+
+class FlowLab(Lab):
+    """A lab whose API server writes down who asked what. *namespaces* are those that the chart is told to watch."""
+
+    def __init__(self, folder: Path, *, namespaces: Sequence[str] = (ARGOCD,), values: Mapping[str, Any] | None = None) -> None:
+        for program in (*PROGRAMS, "helm"):
+            require(program)
+        policy = folder / "audit.yaml"
+        policy.write_text(yaml.safe_dump(_POLICY))
+        self.audit_log = folder / "audit.log"
+        flags = (f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}")
+        self.namespaces = tuple(namespaces)
+        self.values = {"config": {"sources": [{"applications": {"namespaces": list(namespaces)}}]}, **(values or {})}
+        self.granted: list[dict[str, Any]] = []
+        super().__init__(folder, definitions=definitions_folder(), flags=flags)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        for name in self.namespaces:
+            if not set(name) & set("*?["):
+                self.cluster.namespace(name)
+        rendered = template_of(**self.values)
+        self.granted = [item for item in rendered if item["kind"] in {"Role", "ClusterRole"}]
+        for body in rendered:
+            if "Role" in body["kind"] or body["kind"] == "ServiceAccount":
+                self.cluster.apply_object(body)
+        return self
+
+    @property
+    def account(self) -> str:
+        return f"system:serviceaccount:{ARGOCD}:updater"
+
+    def token(self) -> str:
+        """Give a new token of the account that the chart makes."""
+        wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+        path = f"/api/v1/namespaces/{ARGOCD}/serviceaccounts/updater/token"
+        token: str = self.cluster.request("POST", path, wanted)["status"]["token"]
+        return token
+
+    def asked(self, since: int = 0) -> list[Request]:
+        """Give the finished requests of the account from the place *since* in the log on; see `place`."""
+        with self.audit_log.open("rb") as log:
+            log.seek(since)
+            lines = log.read().splitlines()
+        found = []
+        for line in lines:
+            item = json.loads(line)
+            about = item.get("objectRef") or {}
+            if item["user"]["username"] != self.account or item["stage"] not in {"ResponseComplete", "ResponseStarted"}:
+                continue
+            resource = "/".join(filter(None, (about.get("resource", ""), about.get("subresource", ""))))
+            code = item.get("responseStatus", {}).get("code", 0)
+            named = about.get("name", ""), about.get("namespace", "")
+            found.append(Request(item["verb"], resource, *named, code=code, user=self.account))
+        return found
+
+    def place(self) -> int:
+        """Give the place in the log up to which all is past."""
+        return self.audit_log.stat().st_size if self.audit_log.exists() else 0
+
+
+class Daemon:
+    """`updater run` in a process of its own, and what it says. As a context it is killed at the end, if it still runs."""
+
+    def __init__(self, config: Path, port: int, log: Path) -> None:
+        self.config, self.port, self.log = config, port, log
+        command = [sys.executable, "-m", "updater", "run", "-c", str(config)]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=_environment())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> float:
+        """Ask it to stop, and give the seconds that it took; its code must be 0."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(12) == 0, self.said()
+        return time.monotonic() - began
+
+    def reload(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Ask it over HTTP; 0 where it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Give the sum of the series of a metric that have *labels*; 0 where there is none."""
+        total = 0.0
+        for line in self.get("/metrics")[1].splitlines():
+            found = re.fullmatch(rf"{name}(?:{{(.*)}})? (\S+)", line)
+            if found and all(f'{key}="{value}"' in (found[1] or "") for key, value in labels.items()):
+                total += float(found[2])
+        return total
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.said()
+        return self.get("/readyz")[0] == 200
+
+    def until(self, question: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+        """Ask until the answer is true, while the daemon lives."""
+
+        def asked() -> Any:
+            assert self.process.poll() is None, self.said()
+            return question()
+
+        return until(asked, seconds, say=lambda: self.said()[-6000:])
+
+    def leads(self) -> bool:
+        return self.metric("updater_leader") == 1 and self.is_ready()
+
+
+@dataclass
+class Flow:
+    """One test on a lab: it begins with no Application, no ImageUpdater, no Lease, and the fleet as the persons left it."""
+
+    lab: FlowLab
+    folder: Path
+
+    @property
+    def images(self) -> str:
+        """The part of the registry that is this test's."""
+        return self.folder.name
+
+    def daemon(self, name: str = "one", **more: Any) -> Daemon:
+        """Start a daemon with a state folder and a port of its own; *more* are keys of updater.yaml."""
+        port = free_port()
+        listen = {"metrics": f"127.0.0.1:{port}"}
+        return Daemon(self.configure(name, listen=listen, **more), port, self.folder / f"{name}.log")
+
+    def configure(self, name: str = "one", **more: Any) -> Path:
+        """Write an updater.yaml of this name, and give its path."""
+        token = self.folder / "token"
+        if not token.exists():
+            token.write_text(self.lab.token())
+        kubeconfig = self.lab.cluster.kubeconfig(self.folder / "account", {"tokenFile": str(token)})
+        registry = {"prefix": self.lab.registry.host, "url": self.lab.registry.url, "insecure": True}
+        tree: dict[str, Any] = {
+            "interval": "2s",
+            "state": str(self.folder / f"state-{name}"),
+            "listen": {"metrics": None},
+            "log": {"format": "console"},
+            "registries": [registry],
+            "git": {"author": {"name": "updater", "email": "updater@example.org"}},
+            "kubernetes": {"kubeconfig": str(kubeconfig), "namespace": ARGOCD},
+            "sources": [{"applications": {"namespaces": list(self.lab.namespaces), **more.pop("applications", {})}}],
+        }
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({**tree, **more}))
+        return path
+
+    def command(self, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        command = [sys.executable, "-m", "updater", *arguments, "-c", str(config or self.configure("command"))]
+        return subprocess.run(
+            command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False, timeout=90
+        )
+
+    def app(self, name: str, image: str = "", *, tag: str = "1.0.0", **shape: Any) -> dict[str, Any]:
+        """Make an Application that runs *image* at *tag* and keeps it current by the git method; *annotations* are added."""
+        image = image or f"{self.images}/{name}"
+        annotations = {"image-list": f"it={{host}}/{image}", "write-back-method": "git", **shape.pop("annotations", {})}
+        return self.lab.application(name, images=[f"{image}:{tag}"], annotations=annotations, **shape)
+
+    def read(self, name: str, namespace: str = ARGOCD) -> dict[str, Any]:
+        kept: dict[str, Any] = self.lab.cluster.request("GET", f"{APPLICATIONS.format(namespace)}/{name}")
+        return kept
+
+    def change(self, name: str, change: dict[str, Any], namespace: str = ARGOCD) -> None:
+        """Change an Application as a person or Argo CD does."""
+        self.lab.cluster.request("PATCH", f"{APPLICATIONS.format(namespace)}/{name}", change, form=MERGE)
+
+    def annotate(self, name: str, **annotations: str | None) -> None:
+        """Set annotations of the peer's prefix; ``_`` in a key is ``-``."""
+        named = {f"{PREFIX}{key.replace('_', '-')}": value for key, value in annotations.items()}
+        self.change(name, {"metadata": {"annotations": named}})
+
+    def delete(self, name: str, namespace: str = ARGOCD) -> None:
+        self.lab.cluster.request("DELETE", f"{APPLICATIONS.format(namespace)}/{name}")
+
+    def updater(self, name: str, namespace: str = ARGOCD) -> dict[str, Any]:
+        kept: dict[str, Any] = self.lab.cluster.request("GET", f"{UPDATERS.format(namespace)}/{name}")
+        return kept
+
+    def push(self, name: str, *tags: str) -> None:
+        """Push images of this test, each of its own digest."""
+        for tag in tags:
+            self.lab.push_tag(f"{self.images}/{name}", tag, labels={"tag": tag})
+
+    def written(self, name: str, path: str = "") -> str:
+        """Give the override file of an Application as it stands in Git, "" where there is none."""
+        try:
+            return self.lab.repository.show(path or f"apps/{name}/.argocd-source-{name}.yaml").decode()
+        except subprocess.CalledProcessError:
+            return ""
+
+    def commits(self, since: str = "") -> list[str]:
+        """Give our own commits on main after the revision *since*, newest first, as revisions."""
+        span = f"{since}..main" if since else "main"
+        return self.lab.repository.git("log", "--author=updater@example.org", "--format=%H", span).split()
+
+    def events(self, name: str, namespace: str = ARGOCD) -> list[dict[str, Any]]:
+        """Give the Events on an object."""
+        path = f"/api/v1/namespaces/{namespace}/events?fieldSelector=involvedObject.name%3D{name}"
+        items: list[dict[str, Any]] = self.lab.cluster.request("GET", path)["items"]
+        return items
+
+    def has_event(self, name: str, reason: str, words: str = "", namespace: str = ARGOCD) -> bool:
+        return any(item["reason"] == reason and words in item["message"] for item in self.events(name, namespace))
+
+    def writes(self, since: int) -> list[Request]:
+        """Give what the account wrote to the cluster from *since* on, without the Lease."""
+        return [item for item in self.lab.asked(since) if item.verb not in READING and not item.is_renewal]
+
+    def clear(self) -> None:
+        """Take away what a test before left: objects, the Lease, faults of Git."""
+        cluster = self.lab.cluster
+        paths = [APPLICATIONS.format(name) for name in self._namespaces()] + [UPDATERS.format(name) for name in self._namespaces()]
+        places = [f"/api/v1/namespaces/{name}/events" for name in self._namespaces()]
+        for path in (*paths, *places, LEASE, f"/api/v1/namespaces/{ARGOCD}/configmaps/{CONFIG_MAP}"):
+            with contextlib.suppress(urllib.error.HTTPError):
+                cluster.request("DELETE", path)
+        self.lab.git.faults.clear()
+        self.lab.git.requests.clear()
+
+    def _namespaces(self) -> Iterator[str]:
+        for item in self.lab.cluster.request("GET", "/api/v1/namespaces")["items"]:
+            if not item["metadata"]["name"].startswith("kube-"):
+                yield item["metadata"]["name"]
+
+
+def config_map(lab: Lab, **data: str) -> None:
+    """Write the ConfigMap of the peer."""
+    metadata = {"name": CONFIG_MAP, "namespace": ARGOCD}
+    lab.cluster.apply_object({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
+
+
+def secret(lab: Lab, name: str, namespace: str = ARGOCD, **data: str) -> None:
+    """Write a Secret."""
+    metadata = {"name": name, "namespace": namespace}
+    lab.cluster.apply_object({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
+
+
+def denied(requests: Sequence[Request]) -> Counter[tuple[str, str]]:
+    """Count what was refused for want of a right, by verb and resource."""
+    return Counter((item.verb, item.resource) for item in requests if item.code == 403)
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("KUBE", "UPDATER_", "COVERAGE", "COV_"))}
+    return {**kept, "DOCKER_CONFIG": "/nonexistent", "NO_COLOR": "1"}
