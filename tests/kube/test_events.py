@@ -57,6 +57,15 @@ def written(server):
     return [asked.body for asked in server.asked if asked.method == "POST"]
 
 
+async def test_what_is_told_to_programs_stands_in_annotations(make, server):
+    events = make()
+    await events.tell(app(), Remark(reason="Updated", message="one", annotations=(("example.test/new-tag", "1.1"),)))
+    await events.tell(app(), REMARK)
+    first, second = written(server)
+    assert first["metadata"]["annotations"] == {"example.test/new-tag": "1.1"}
+    assert "annotations" not in second["metadata"]
+
+
 async def test_an_event_names_object_reason_and_who_told_it(make, server):
     assert await make().tell(app(uid="u1", resourceVersion="7"), REMARK)
     (event,) = written(server)

@@ -214,7 +214,9 @@ class Watch:
 
     def _wait(self, shelf: _Shelf, error: KubeError) -> float:
         if isinstance(error, KubeDenied) or error.code == "kube-not-found":
-            return SLOW_WAIT * (0.5 + 0.5 * self._around.random())
+            # a server that starts knows neither rights nor definitions for a moment
+            slowly = min(SLOW_WAIT, 4.0 * FIRST_WAIT * 2.0 ** min(shelf.failures - 1, 10))
+            return slowly * (0.5 + 0.5 * self._around.random())
         return max(self._delay(shelf.failures), min(getattr(error, "retry_after", None) or 0.0, SLOW_WAIT))
 
     def _delay(self, failures: int) -> float:
