@@ -118,7 +118,8 @@ async def steady(count: int) -> None:
 
 
 def join(subscriptions: list[Subscription]) -> None:
-    joiner, times = Joiner(), {"join, one is another": [], "join, nothing is": []}
+    joiner = Joiner()
+    times: dict[str, list[float]] = {"join, one is another": [], "join, nothing is": []}
     for number in range(ROUNDS):
         here = Snapshot(subscriptions=(*subscriptions[:-1], replace(subscriptions[-1], interval=100.0 + number)))
         given = {"file": Snapshot(), "applications": here}
@@ -130,7 +131,8 @@ def join(subscriptions: list[Subscription]) -> None:
 
 
 def follow(subscriptions: list[Subscription]) -> None:
-    scans, times = Scans(None, None, subscriptions), []  # type: ignore[arg-type]  # nothing is scanned here
+    scans = Scans(None, None, subscriptions)  # type: ignore[arg-type]  # nothing is scanned here
+    times: list[float] = []
     for _ in range(ROUNDS):
         with timed(times):
             scans.follow(subscriptions)
