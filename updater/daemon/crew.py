@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
 
 from updater.daemon.access import access_for, signer_for
 from updater.daemon.facts import Facts
@@ -14,11 +15,12 @@ from updater.engine.scan import Scans
 from updater.model.subscription import GitBranch
 from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
+from updater.writeback.argocd import ApplicationWriter
 from updater.writeback.git import GitWriter, Pen
 from updater.writeback.message import commit_message
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.daemon.access import Known
     from updater.daemon.process import Process
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
     from updater.git.access import Access
     from updater.model.outcome import Outcome
     from updater.model.snapshot import Snapshot
-    from updater.model.subscription import Destination, Subscription
+    from updater.model.subscription import Destination, LiveApplication, Subscription
     from updater.model.update import Commit, Landed
     from updater.model.view import View
     from updater.settings import Settings
+    from updater.sources.argocd.source import ArgocdSource
 
 
 class Source(Protocol):
@@ -104,6 +107,18 @@ async def git_writer(settings: Settings, process: Process, subscriptions: Callab
         known=lambda: marker_names(subscriptions()),
         count=process.metrics.count,
     )
+
+
+def live_writer(process: Process, source: ArgocdSource | None) -> Callable[[], Writer]:
+    """Say who writes live Applications: made when the first is met, since only then a cluster is needed.
+
+    What *source* watches need not be asked for again.
+    """
+
+    def known(application: LiveApplication) -> Mapping[str, Any] | None:
+        return source.application(application.namespace, application.name) if source else None
+
+    return cache(lambda: ApplicationWriter(process.cluster.client, known=known, count=process.metrics.count))
 
 
 def scans_of(settings: Settings, process: Process) -> Scans:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.daemon.access import Renewing
 from updater.daemon.asked import Asked
-from updater.daemon.crew import Crew, Routes, git_access, git_writer, scans_of
+from updater.daemon.crew import Crew, Routes, git_access, git_writer, live_writer, scans_of
 from updater.daemon.hearing import Hearing
 from updater.daemon.plan import by_destination, destinations_of, plan_of, with_companions
 from updater.engine.decide import failed
@@ -71,10 +71,11 @@ class Generation:
         argocd = await _argocd(loaded, process)
         settings = argocd.settings if argocd else loaded.settings
         git = await git_writer(settings, process, subscriptions)
+        live = live_writer(process, argocd.source if argocd else None)
         crew = Crew(
             scans=scans_of(settings, process),
             git=git,
-            writer=wrap(Routes(Renewing(git, argocd.repositories.expire) if argocd else git, process.live_writer)),
+            writer=wrap(Routes(Renewing(git, argocd.repositories.expire) if argocd else git, live)),
             access=git_access(settings, process, argocd.repositories if argocd else None),
             sources=(argocd.source,) if argocd else (),
         )

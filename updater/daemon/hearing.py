@@ -32,6 +32,8 @@ class Hearing:
         self.sources = tuple(sources)
         self._process = process
         self._changed = changed
+        for source in self.sources:
+            process.metrics.set("updater_snapshot_timestamp_seconds", source.name, to=0)
 
     async def gather(self) -> None:
         """Read every source once; raises `KubeError` and `ConfigError`, since half of what is asked for is not it."""

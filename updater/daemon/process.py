@@ -20,12 +20,10 @@ from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
 from updater.reporting.metrics import Metrics
 from updater.settings.cluster import KubernetesSettings
-from updater.writeback.argocd import ApplicationWriter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from updater.engine.landing import Writer
     from updater.git.access import Access
     from updater.model.subscription import GitBranch
     from updater.sources.file import Loaded
@@ -71,7 +69,6 @@ class Process:
         self.ours: set[str] = set()
         self.reporter = Reporter(self.metrics, self.cache, self.log)
         self._mirrors: dict[tuple[str, str], Mirror] = {}
-        self._live: Writer | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -104,12 +101,6 @@ class Process:
                 url, folder, lambda: self.access_for(url, credential), ours=self.ours, count=self._count_git
             )
         return self._mirrors[key]
-
-    def live_writer(self) -> Writer:
-        """Give the writer of live Applications; raises `ConfigError` where no way leads to a cluster."""
-        if self._live is None:
-            self._live = ApplicationWriter(self.cluster.client, count=self.metrics.count)
-        return self._live
 
     def _count_kubernetes(self, verb: str, status: int) -> None:
         self.metrics.count("updater_kubernetes_requests_total", verb, str(status))

@@ -7,7 +7,9 @@ changes say what they said, and patches that very version; where somebody was fa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, PushRefused, UpdaterError
 from updater.kube.client import Form
@@ -18,7 +20,7 @@ from updater.writeback.live import read_application, readings_of
 from updater.writeback.live_plan import plan_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from updater.kube.client import KubeClient
     from updater.model.problem import Problem
@@ -30,33 +32,63 @@ if TYPE_CHECKING:
 
 APPLICATION: Final = Kind("argoproj.io", "v1alpha1", "Application", "applications")
 ATTEMPTS: Final = 5
+MOST_SEEN: Final = 4096
 _METHOD: Final = "argocd"
 _NO_RIGHT: Final = "cannot patch resource"
 
 
-class ApplicationWriter:
-    """Reads and writes live Applications, one request a look. *count* is told of each look and patch."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The view of an object that the watch keeps, for the subscriptions that it was asked for."""
 
-    def __init__(self, client: KubeClient, *, count: Callable[[str, str], None] = lambda _name, _label: None) -> None:
+    item: Mapping[str, Any]
+    subscriptions: tuple[Subscription, ...]
+    view: View
+
+
+def _nothing(_application: LiveApplication) -> None:
+    return None
+
+
+class ApplicationWriter:
+    """Reads and writes live Applications. *count* is told of each look and patch.
+
+    *known* gives what a watch keeps of an Application, the very same object while nothing that a look reads changed; None where
+    it is not watched. A look at what is known asks nobody: what is written was read again just before.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        *,
+        known: Callable[[LiveApplication], Mapping[str, Any] | None] = _nothing,
+        count: Callable[[str, str], None] = lambda _name, _label: None,
+    ) -> None:
         self._client = client
+        self._known = known
         self._count = count
+        self._behind: dict[LiveApplication, Mapping[str, Any]] = {}
+        self._seen: OrderedDict[LiveApplication, _Seen] = OrderedDict()
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
-        """Read the Application and every target on it. `View.head` is its `resourceVersion`.
+        """Read the Application and every target on it. `View.head` is its `resourceVersion`, "" where the watch told it.
 
         Raises `KubeError`: ``application-gone`` where it is not there, and `UpdaterError` ``application-set``.
         """
-        live = await self._read(_as_application(destination))
-        readings: dict[tuple[str, int], tuple[Reading, ...]] = {}
-        problems: dict[tuple[str, int], tuple[Problem, ...]] = {}
-        for subscription in subscriptions:
-            for index, target in enumerate(subscription.targets):
-                if target.destination == destination:
-                    found = readings_of(live, target, subscription.image)
-                    readings[subscription.key, index] = found.readings
-                    problems[subscription.key, index] = found.problems
+        application, concerned = _as_application(destination), tuple(subscriptions)
+        item = self._told(application)
+        seen = self._seen.get(application)
+        if item is not None and seen is not None and seen.item is item and seen.subscriptions == concerned:
+            self._count("updater_looks_total", "same")
+            return seen.view
+        live = await self._read(application) if item is None else _checked(read_application(item), application)
+        view = _view(live, application, concerned)
         self._count("updater_looks_total", "read")
-        return View(destination=destination, head=live.version, readings=readings, problems=problems, pending={})
+        if item is not None:
+            self._seen[application] = _Seen(item, concerned, view)
+            if len(self._seen) > MOST_SEEN:
+                self._seen.popitem(last=False)
+        return view
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
         """Write every update in one JSON patch, whatever the number of voices; `Landed.revisions` has the new version.
@@ -65,6 +97,8 @@ class ApplicationWriter:
         the API server does not take is refused, update by update, and not tried again.
         """
         application = _as_application(view.destination)
+        if not is_dry and (item := self._known(application)) is not None:
+            self._behind[application] = item
         for _ in range(ATTEMPTS):
             plan = plan_of(await self._read(application), commits)
             if is_dry or not plan.steps:
@@ -81,13 +115,15 @@ class ApplicationWriter:
             live = read_application(await self._client.get(_ref(application)))
         except KubeGone as gone:
             raise _gone(application) from gone
-        if live.is_leaving:
-            raise _gone(application)
-        if live.owner:
-            message = f"the ApplicationSet {live.owner} made {live.name}, and would undo what is written to it"
-            hint = "write to Git: a git: target, or write-back-method: git"
-            raise UpdaterError(message, hint=hint, code="application-set")
-        return live
+        return _checked(live, application)
+
+    def _told(self, application: LiveApplication) -> Mapping[str, Any] | None:
+        """Give what the watch keeps; None where it may not have told of our own write yet."""
+        item = self._known(application)
+        if item is not None and item is self._behind.get(application):
+            return None
+        self._behind.pop(application, None)
+        return item
 
     async def _patch(self, application: LiveApplication, plan: Plan) -> Landed:
         """Send the patch; raises `KubeConflict` where the Application is of another version meanwhile."""
@@ -107,6 +143,29 @@ class ApplicationWriter:
         plan.refuse(plan.lost(answer), KubeError("the cluster changed back what was written", hint=hint, code="undone"))
         self._count("updater_commits_total", _METHOD)
         return plan.landed(revision=answer.version)
+
+
+def _checked(live: Live, application: LiveApplication) -> Live:
+    """Give *live* where it may be written; raises `KubeGone` and `UpdaterError` ``application-set``."""
+    if live.is_leaving:
+        raise _gone(application)
+    if live.owner:
+        message = f"the ApplicationSet {live.owner} made {live.name}, and would undo what is written to it"
+        hint = "write to Git: a git: target, or write-back-method: git"
+        raise UpdaterError(message, hint=hint, code="application-set")
+    return live
+
+
+def _view(live: Live, application: LiveApplication, subscriptions: Sequence[Subscription]) -> View:
+    readings: dict[tuple[str, int], tuple[Reading, ...]] = {}
+    problems: dict[tuple[str, int], tuple[Problem, ...]] = {}
+    for subscription in subscriptions:
+        for index, target in enumerate(subscription.targets):
+            if target.destination == application:
+                found = readings_of(live, target, subscription.image)
+                readings[subscription.key, index] = found.readings
+                problems[subscription.key, index] = found.problems
+    return View(destination=application, head=live.version, readings=readings, problems=problems, pending={})
 
 
 def _as_application(destination: Destination) -> LiveApplication:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.editors.application import SET, list_in, mapping_in
+from updater.editors.overrides import LISTS
 from updater.sources.argocd.annotations import OWN_PREFIX, PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SOURCE_TEXTS: Final = ("repoURL", "path", "targetRevision", "chart")
-_SOURCE_BLOCKS: Final = ("helm", "kustomize", "plugin")
 _DEEPEST: Final = 16  # an ImageUpdater is 8 deep; what nests without end would end a comparison with it
 _LONGEST_SHARED: Final = 256
 _MOST_SHARED: Final = 65_536
@@ -99,6 +99,8 @@ def _metadata(metadata: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
     ours = {sharing.text(key): sharing.whole(value) for key, value in annotations if key.startswith((PREFIX, OWN_PREFIX))}
     if ours:
         kept["annotations"] = ours
+    if metadata.get("deletionTimestamp"):
+        kept["deletionTimestamp"] = sharing.whole(metadata["deletionTimestamp"])
     for owner in list_in(metadata, "ownerReferences"):
         if isinstance(owner, dict) and owner.get("kind") == SET:
             name = owner.get("name")
@@ -112,7 +114,7 @@ def _names(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spec(spec: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
-    """Keep every source that may be written, and where it stands; a block of one counts by being there."""
+    """Keep every source that may be written, and where it stands; and what may be written in it."""
     dry = mapping_in(mapping_in(spec, "sourceHydrator"), "drySource")
     if dry:
         return {"sourceHydrator": {"drySource": _source(dry, sharing)}}
@@ -125,4 +127,10 @@ def _spec(spec: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
 
 def _source(item: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
     texts = {key: sharing.text(item[key]) for key in _SOURCE_TEXTS if isinstance(item.get(key), str)}
-    return {"repoURL": "", **texts} | {key: {} for key in _SOURCE_BLOCKS if isinstance(item.get(key), dict)}
+    blocks = {key: _overrides(item[key], LISTS[key], sharing) for key in LISTS if isinstance(item.get(key), dict)}
+    return {"repoURL": "", **texts, **blocks}
+
+
+def _overrides(block: Mapping[str, Any], key: str, sharing: Sharing) -> dict[str, Any]:
+    """Keep of a block what may be written in it; it counts by being there."""
+    return {key: sharing.whole(block[key])} if block.get(key) is not None else {}

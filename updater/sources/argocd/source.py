@@ -79,6 +79,7 @@ class ArgocdSource:
     ) -> None:
         self.translation: Translation | None = None
         self._count = 0
+        self._kept: Mapping[Key, Mapping[str, Any]] = {}
         self._client = client
         self._translator = Translator(defaults)
         self._report = report
@@ -154,6 +155,10 @@ class ArgocdSource:
         """How many objects are known."""
         return self._count
 
+    def application(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """Give what is kept of an Application, the same object while nothing of it changed; None where none is known."""
+        return self._kept.get((namespace, name))
+
     def lead(self) -> None:
         """Write what is due: this replica leads from now on."""
         if self._answering:
@@ -188,6 +193,7 @@ class ArgocdSource:
         # thousands of Applications take seconds the first time: probes and the Lease must not wait for them
         self.translation = translation = await asyncio.to_thread(self._translator, *listed)
         self._count = len(applications) + len(updaters)
+        self._kept = applications
         if self._answering:
             self._answering.know(Known(applications=applications, updaters=updaters, translation=translation))
         problems = self._lost_problems(lost)

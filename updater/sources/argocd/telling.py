@@ -68,6 +68,7 @@ class Telling:
             if isinstance(key, Finding):
                 self._told.add(key)
             if await events.tell(item, remark):
+                self._answers.count("event", "ok")
                 told += 1
                 if told > AT_ONCE:
                     await self._answers.around.sleep(PACE)
