@@ -20,11 +20,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import yaml
+from aiohttp import web
 
 from tests.charts.rendering import template_of
+from tests.fakes.registry import FakeRegistry
+from tests.real.background import Background
 from tests.real.lab import PROGRAMS, Lab, definitions_folder
 from tests.real.lab_objects import ARGOCD, PREFIX, ROOT
 from tests.real.parts import free_port, require
+from tests.real.registries import basic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,10 +39,16 @@ UPDATERS: Final = "/apis/argocd-image-updater.argoproj.io/v1alpha1/namespaces/{}
 REFRESH: Final = "argocd.argoproj.io/refresh"
 LEASE: Final = f"/apis/coordination.k8s.io/v1/namespaces/{ARGOCD}/leases/updater"
 CONFIG_MAP: Final = "argocd-image-updater-config"
+ACCOUNTS: Final = f"system:serviceaccount:{ARGOCD}:"
 PATIENCE: Final = 40.0
 READING: Final = frozenset({"get", "list", "watch"})
 MERGE: Final = "application/merge-patch+json"
-_POLICY: Final = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [{"level": "Metadata"}]}
+_POLICY: Final = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [{"level": "Metadata"}],
+}
 
 
 def until(question: Callable[[], Any], seconds: float = PATIENCE, *, say: Callable[[], object] = lambda: "") -> Any:
@@ -79,7 +89,6 @@ class FlowLab(Lab):
         flags = (f"--audit-policy-file={policy}", f"--audit-log-path={self.audit_log}")
         self.namespaces = tuple(namespaces)
         self.values = {"config": {"sources": [{"applications": {"namespaces": list(namespaces)}}]}, **(values or {})}
-        self.granted: list[dict[str, Any]] = []
         super().__init__(folder, definitions=definitions_folder(), flags=flags)
 
     def __enter__(self) -> Self:
@@ -87,26 +96,35 @@ class FlowLab(Lab):
         for name in self.namespaces:
             if not set(name) & set("*?["):
                 self.cluster.namespace(name)
-        rendered = template_of(**self.values)
-        self.granted = [item for item in rendered if item["kind"] in {"Role", "ClusterRole"}]
+        self.grant("updater", **self.values)
+        self.first_commit = self.repository.head()
+        return self
+
+    def grant(self, name: str, **values: Any) -> str:
+        """Make the account *name* with the rights that the chart grants for *values*, and give its name."""
+        lease = {"kubernetes": {"lease": "updater"}}
+        rendered = template_of(
+            **{
+                **values,
+                "config": {**values.get("config", {}), **lease},
+                "fullnameOverride": name,
+                "serviceAccount": {"name": name},
+            }
+        )
         for body in rendered:
             if "Role" in body["kind"] or body["kind"] == "ServiceAccount":
                 self.cluster.apply_object(body)
-        return self
+        return name
 
-    @property
-    def account(self) -> str:
-        return f"system:serviceaccount:{ARGOCD}:updater"
-
-    def token(self) -> str:
-        """Give a new token of the account that the chart makes."""
+    def token(self, account: str) -> str:
+        """Give a new token of an account that the chart made."""
         wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-        path = f"/api/v1/namespaces/{ARGOCD}/serviceaccounts/updater/token"
+        path = f"/api/v1/namespaces/{ARGOCD}/serviceaccounts/{account}/token"
         token: str = self.cluster.request("POST", path, wanted)["status"]["token"]
         return token
 
     def asked(self, since: int = 0) -> list[Request]:
-        """Give the finished requests of the account from the place *since* in the log on; see `place`."""
+        """Give the finished requests of our accounts from the place *since* in the log on; see `place`."""
         with self.audit_log.open("rb") as log:
             log.seek(since)
             lines = log.read().splitlines()
@@ -114,12 +132,12 @@ class FlowLab(Lab):
         for line in lines:
             item = json.loads(line)
             about = item.get("objectRef") or {}
-            if item["user"]["username"] != self.account or item["stage"] not in {"ResponseComplete", "ResponseStarted"}:
+            if not item["user"]["username"].startswith(ACCOUNTS) or item["stage"] not in {"ResponseComplete", "ResponseStarted"}:
                 continue
             resource = "/".join(filter(None, (about.get("resource", ""), about.get("subresource", ""))))
             code = item.get("responseStatus", {}).get("code", 0)
             named = about.get("name", ""), about.get("namespace", "")
-            found.append(Request(item["verb"], resource, *named, code=code, user=self.account))
+            found.append(Request(item["verb"], resource, *named, code=code, user=item["user"]["username"]))
         return found
 
     def place(self) -> int:
@@ -202,6 +220,7 @@ class Flow:
 
     lab: FlowLab
     folder: Path
+    began: int = 0
 
     @property
     def images(self) -> str:
@@ -216,10 +235,11 @@ class Flow:
 
     def configure(self, name: str = "one", **more: Any) -> Path:
         """Write an updater.yaml of this name, and give its path."""
-        token = self.folder / "token"
+        account = more.pop("account", "updater")
+        token = self.folder / f"token-{account}"
         if not token.exists():
-            token.write_text(self.lab.token())
-        kubeconfig = self.lab.cluster.kubeconfig(self.folder / "account", {"tokenFile": str(token)})
+            token.write_text(self.lab.token(account))
+        kubeconfig = self.lab.cluster.kubeconfig(self.folder / f"kubeconfig-{account}", {"tokenFile": str(token)})
         registry = {"prefix": self.lab.registry.host, "url": self.lab.registry.url, "insecure": True}
         tree: dict[str, Any] = {
             "interval": "2s",
@@ -238,9 +258,7 @@ class Flow:
     def command(self, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
         command = [sys.executable, "-m", "updater", *arguments, "-c", str(config or self.configure("command"))]
-        return subprocess.run(
-            command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False, timeout=90
-        )
+        return subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False, timeout=90)
 
     def app(self, name: str, image: str = "", *, tag: str = "1.0.0", **shape: Any) -> dict[str, Any]:
         """Make an Application that runs *image* at *tag* and keeps it current by the git method; *annotations* are added."""
@@ -294,25 +312,65 @@ class Flow:
     def has_event(self, name: str, reason: str, words: str = "", namespace: str = ARGOCD) -> bool:
         return any(item["reason"] == reason and words in item["message"] for item in self.events(name, namespace))
 
+    def asked(self) -> list[Request]:
+        """Give what the account asked of the cluster in this test; what `excuse` excused is not part of it."""
+        return self.lab.asked(self.began)
+
+    def excuse(self) -> None:
+        """Leave what was asked so far out of account: an API server that has just started knows no role yet."""
+        self.began = self.lab.place()
+
     def writes(self, since: int) -> list[Request]:
         """Give what the account wrote to the cluster from *since* on, without the Lease."""
         return [item for item in self.lab.asked(since) if item.verb not in READING and not item.is_renewal]
 
     def clear(self) -> None:
-        """Take away what a test before left: objects, the Lease, faults of Git."""
+        """Take away what a test before left: objects, the Lease, commits, faults of Git."""
         cluster = self.lab.cluster
-        paths = [APPLICATIONS.format(name) for name in self._namespaces()] + [UPDATERS.format(name) for name in self._namespaces()]
+        paths = [APPLICATIONS.format(name) for name in self._namespaces()] + [
+            UPDATERS.format(name) for name in self._namespaces()
+        ]
         places = [f"/api/v1/namespaces/{name}/events" for name in self._namespaces()]
         for path in (*paths, *places, LEASE, f"/api/v1/namespaces/{ARGOCD}/configmaps/{CONFIG_MAP}"):
             with contextlib.suppress(urllib.error.HTTPError):
                 cluster.request("DELETE", path)
+        self.lab.repository.git("update-ref", "refs/heads/main", self.lab.first_commit)
         self.lab.git.faults.clear()
         self.lab.git.requests.clear()
+        self.began = self.lab.place()
 
     def _namespaces(self) -> Iterator[str]:
         for item in self.lab.cluster.request("GET", "/api/v1/namespaces")["items"]:
             if not item["metadata"]["name"].startswith("kube-"):
                 yield item["metadata"]["name"]
+
+
+@contextlib.contextmanager
+def guarded_registry(user: str, password: str) -> Iterator[Guarded]:
+    """Run a registry that lets in who shows *user* and *password*, which may be changed while it runs."""
+    with Background() as background:
+        registry = background.enter(FakeRegistry())
+        guarded = Guarded(registry, basic(user, password)["Authorization"])
+        registry.faults.append(guarded.guard)
+        yield guarded
+
+
+@dataclass
+class Guarded:
+    """A registry behind a password."""
+
+    registry: FakeRegistry
+    wanted: str
+
+    async def guard(self, request: web.Request) -> web.StreamResponse | None:
+        if request.headers.get("Authorization") == self.wanted:
+            return None
+        return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="lab"'})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The entry of `registries` for it."""
+        return {"prefix": self.registry.host, "url": self.registry.url, "insecure": True}
 
 
 def config_map(lab: Lab, **data: str) -> None:

@@ -18,6 +18,5 @@ def flow(flow_lab, tmp_path):
     """A lab as new; at the end nothing was refused for want of a right that the chart does not grant."""
     made = Flow(flow_lab, tmp_path)
     made.clear()
-    began = flow_lab.place()
     yield made
-    assert not denied(flow_lab.asked(began))
+    assert not denied(made.asked())

@@ -99,7 +99,7 @@ def test_a_status_that_is_written_all_the_time_does_not_keep_a_live_application_
     with flow.daemon() as daemon:
         while "1.1.0" not in str(flow.read("busy")["spec"]):
             assert time.monotonic() < end, daemon.said()
-            flow.change("busy", {"status": {"reconciledAt": str(time.monotonic())}})
+            flow.change("busy", {"status": {"controllerNamespace": str(time.monotonic())}})
 
 
 def test_an_application_that_a_set_made_is_refused_with_the_reason_and_git_is_named_as_the_way(flow):

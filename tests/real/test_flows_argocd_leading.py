@@ -96,9 +96,11 @@ def test_while_the_api_server_is_away_nothing_is_forgotten_and_nobody_writes_uns
             assert flow.lab.repository.head() == head
         finally:
             flow.lab.cluster.start_server()
+        daemon.until(daemon.leads)
+        daemon.until(lambda: daemon.metric("updater_watch_lost") == 0)
+        flow.excuse()
         daemon.until(lambda: "1.2.0" in flow.written("old"), 60)
         flow.app("new")
         daemon.until(lambda: "1.1.0" in flow.written("new"))
-        daemon.until(lambda: daemon.metric("updater_watch_lost") == 0)
         assert daemon.metric("updater_subscriptions", source="applications") == 2
         assert len(flow.commits(head)) == 2

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.daemon.generation import Generation
 from updater.daemon.leading import Leading
 from updater.daemon.process import Process, process_for
+from updater.daemon.wishes import Wishes
 from updater.errors import ConfigError, KubeError
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
@@ -26,23 +26,30 @@ LOOK_AT_PEER_EVERY: Final = 60.0
 
 
 class Service:
-    """One daemon. *config* are the files named on the command line, *first* the generation of what they said at the start."""
+    """One daemon. *config* are the files named on the command line, *first* the generation of what they said at the start.
 
-    def __init__(self, config: Sequence[str], process: Process, first: Generation) -> None:
+    *wishes* are heard already; *peer_every* is in seconds, between two looks at what the peer is told in the cluster.
+    """
+
+    def __init__(
+        self,
+        config: Sequence[str],
+        process: Process,
+        first: Generation,
+        wishes: Wishes,
+        *,
+        peer_every: float = LOOK_AT_PEER_EVERY,
+    ) -> None:
         self._config = [Path(path) for path in config]
         self._process = process
         self._generation = first
         self._number = 0
-        self._reload = asyncio.Event()
-        self._stop = asyncio.Event()
+        self._wishes = wishes
+        self._peer_every = peer_every
         self._leading: Leading | None = None
 
     async def run(self) -> None:
-        """Serve and work until SIGTERM or SIGINT; SIGHUP and changed files reload. Raises `ConfigError` for the address."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ask_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        """Serve and work until a stop is asked for; changed files reload. Raises `ConfigError` for the address."""
         listen = self._generation.loaded.settings.listen.metrics
         runner = await serve(application(self._probes()), str(listen)) if listen else None
         if runner:
@@ -50,7 +57,7 @@ class Service:
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
         besides = [asyncio.create_task(self._watch_files()), asyncio.create_task(self._watch_peer())]
         try:
-            while not self._stop.is_set():
+            while not self._wishes.stop.is_set():
                 await self._run_generation()
         finally:
             for task in besides:
@@ -60,10 +67,6 @@ class Service:
             if runner:
                 await runner.cleanup()
         self._process.log.info("stopped")
-
-    def _ask_stop(self) -> None:
-        self._stop.set()
-        self._reload.set()
 
     async def _run_generation(self) -> None:
         """Run the generation in force until there is a next one or a stop, and drain it."""
@@ -81,12 +84,12 @@ class Service:
 
     async def _next(self, running: asyncio.Task[None]) -> Generation | None:
         """Wait for a good new configuration; None for a stop, or where the schedule ended by itself."""
-        while not self._stop.is_set() and not running.done():
-            waiting = asyncio.create_task(self._reload.wait())
+        while not self._wishes.stop.is_set() and not running.done():
+            waiting = asyncio.create_task(self._wishes.reload.wait())
             await asyncio.wait({waiting, running}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
-            self._reload.clear()
-            if not self._stop.is_set() and not running.done() and (following := await self._load_again()):
+            self._wishes.reload.clear()
+            if not self._wishes.stop.is_set() and not running.done() and (following := await self._load_again()):
                 return following
         return None
 
@@ -94,7 +97,7 @@ class Service:
         """Read the files anew and put a generation together; an invalid one is said, and the old one works on."""
         try:
             loaded = await asyncio.to_thread(load, self._config, os.environ)
-            following = await Generation.start(loaded, self._process)
+            following = await self._wishes.unless_stopped(Generation.start(loaded, self._process))
         except ConfigError as error:
             self._process.metrics.count("updater_reloads_total", "refused")
             for problem in problems_of(error):
@@ -103,9 +106,10 @@ class Service:
         except KubeError as error:
             self._process.metrics.count("updater_reloads_total", "refused")
             self._process.log.warning("configuration refused", detail=error.message, hint=error.hint, code=error.code)
-            asyncio.get_running_loop().call_later(
-                LOOK_AT_PEER_EVERY, self._reload.set
-            )  # no file changes when the cluster is back
+            # no file changes when the cluster is back
+            asyncio.get_running_loop().call_later(self._peer_every, self._wishes.reload.set)
+            return None
+        if following is None:
             return None
         self._process.metrics.count("updater_reloads_total", "ok")
         return following
@@ -143,16 +147,16 @@ class Service:
             if generation is not self._generation:
                 watched, generation = Watched(self._generation.loaded.settings.files), self._generation
             if await asyncio.to_thread(watched.changed):
-                self._reload.set()
+                self._wishes.reload.set()
 
     async def _watch_peer(self) -> None:
         """Load again when what the peer is told in the cluster has changed."""
         while True:
-            await asyncio.sleep(LOOK_AT_PEER_EVERY)
+            await asyncio.sleep(self._peer_every)
             peer = self._generation.peer
             if peer and await peer.has_changed():
                 self._process.log.info("the peer's settings changed")
-                self._reload.set()
+                self._wishes.reload.set()
 
     def _probes(self) -> Probes:
         return Probes(
@@ -166,5 +170,9 @@ async def serve_forever(config: Sequence[str]) -> None:
     """Run the daemon until it is told to stop; raises `ConfigError` for a configuration that cannot be used."""
     loaded = load([Path(path) for path in config], os.environ)
     configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
+    wishes = Wishes()
+    wishes.listen()
     async with process_for(loaded) as process:
-        await Service(config, process, await Generation.start(loaded, process)).run()
+        first = await wishes.unless_stopped(Generation.start(loaded, process))
+        if first:
+            await Service(config, process, first, wishes).run()
