@@ -23,6 +23,7 @@ from updater.sources.argocd.answering import Answers
 from updater.sources.argocd.following import follows
 from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
 from updater.sources.argocd.source import ArgocdSource
+from updater.sources.argocd.status_writing import FINALIZER
 from updater.sources.argocd.subscriptions import Defaults
 
 WEB = {"image-list": "web=ghcr.io/o/web:^1"}
@@ -331,7 +332,7 @@ async def test_moves_are_one_event_an_application_with_the_annotations_of_the_pe
     running = ["ghcr.io/o/web:1.0.0", "ghcr.io/o/api:2.0.0"]
     async with begin(application(texts, images=running)) as stage:
         moves = [outcome_for(old="1.0.0", new="ghcr.io/o/web:1.1.0"), outcome_for(alias="api", old="2.0.0", new="2.1.0")]
-        await stage.land(*(replace(move, revision="0123456789abcdef") for move in moves))
+        await stage.land(*(replace(move, revision="0123456789abcdef" + "0" * 24) for move in moves))
         await stage.until(lambda: len(stage.events()) == 1)
         (event,) = stage.events()
         assert (event["reason"], event["type"]) == ("ImagesUpdated", "Normal")
@@ -479,3 +480,47 @@ async def test_a_pass_that_ends_writes_what_is_due(server, tmp_path, time):
         await stage.land(replace(WEB_OUTCOME, status=Status.HELD, detail="older"))
         await stage.source.finish()
         assert [code for _, code in stage.reported] == ["kube-unavailable"]
+
+
+async def test_a_single_pass_tells_at_most_a_hundred_things(server, tmp_path, time):
+    flawed = [
+        application({"image-list": "web=ghcr.io/o/web:^1", "typo": "x"}, name=f"a{n}", source={"path": f"{n}"})
+        for n in range(120)
+    ]
+    await put(server, *flawed)
+    async with HttpClient() as http:
+        stage = Stage(server, KubeClient(server.access(tmp_path), http), time)
+        await stage.source.once()
+        await stage.source.finish()
+        assert len(stage.events()) == 100
+        assert time.slept == []
+
+
+@pytest.mark.parametrize("others", [[], ["theirs.example/hold"]])
+async def test_an_object_that_was_deleted_is_not_held_by_the_finalizer_of_the_peer(begin, server, others):
+    async with begin(application(), listed()) as stage:
+        await stage.settled()
+        item = listed()
+        item["metadata"] |= {"finalizers": [FINALIZER, *others], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+        await put(server, item)
+        await stage.until(lambda: ("finalizer", "ok") in stage.counted)
+        assert server.read(IMAGE_UPDATER, "all", "argocd")["metadata"].get("finalizers", []) == others
+
+
+async def test_a_finalizer_of_an_object_that_stays_stays(begin, server):
+    item = listed()
+    item["metadata"]["finalizers"] = [FINALIZER]
+    async with begin(application(), item) as stage:
+        await stage.settled()
+        assert server.read(IMAGE_UPDATER, "all", "argocd")["metadata"]["finalizers"] == [FINALIZER]
+
+
+async def test_an_object_that_changed_before_it_was_let_go_is_looked_at_again(begin, server):
+    item = listed()
+    item["metadata"] |= {"finalizers": [FINALIZER], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    server.faults.append(when(lambda _: refuse(409, "changed"), method="PATCH", times=1))
+    async with begin(application(), item) as stage:
+        await stage.until(lambda: server.count("PATCH") == 1)
+        await put(server, item | {"status": {"applicationsMatched": 7}})
+        await stage.until(lambda: ("finalizer", "ok") in stage.counted)
+        assert stage.reported == []

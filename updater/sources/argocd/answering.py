@@ -113,10 +113,10 @@ class Answering:
 
     async def finish(self) -> None:
         """Write what is due now: the end of a single pass."""
-        for part in (self._telling, self._refreshing):
-            part.wake()
-            await part.work()
+        self._refreshing.wake()
+        await self._refreshing.work()
         await self._statuses.finish()
+        await self._telling.finish()
 
     def _tell(self, answer: Answer, outcome: Outcome) -> None:
         """Say why an image was held or failed, once while that state lasts."""

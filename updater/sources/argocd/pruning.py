@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SOURCE_TEXTS: Final = ("repoURL", "path", "targetRevision", "chart")
+_DELETED: Final = "deletionTimestamp"
 _DEEPEST: Final = 16  # an ImageUpdater is 8 deep; what nests without end would end a comparison with it
 _LONGEST_SHARED: Final = 256
 _MOST_SHARED: Final = 65_536
@@ -51,13 +52,15 @@ class Sharing:
 class KeptUpdater:
     """What is kept of an ImageUpdater: *item* is what translation reads, the rest is needed to answer it.
 
-    *item* is without version and status, so that our own writes of the status leave it as it is.
+    *item* is without version and status, so that our own writes of the status leave it as it is. *holders* are the finalizers
+    of an object that somebody deleted, for which the API server waits.
     """
 
     item: Mapping[str, Any]
     generation: int
     version: str
     status: Mapping[str, Any]
+    holders: tuple[str, ...] = ()
 
 
 def prune_application(item: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
@@ -85,6 +88,7 @@ def prune_updater(item: Mapping[str, Any], sharing: Sharing) -> KeptUpdater:
         generation=generation if isinstance(generation, int) and not isinstance(generation, bool) else 0,
         version=version if isinstance(version, str) else "",
         status=sharing.whole(mapping_in(item, "status")),
+        holders=tuple(name for name in list_in(metadata, "finalizers") if isinstance(name, str) and metadata.get(_DELETED)),
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from updater.sources.argocd.moves import Move
     from updater.sources.argocd.pruning import KeptUpdater
 
+FINALIZER: Final = "resources-finalizer.argocd-image-updater.argoproj.io"
 GATHER: Final = 3.0
 AGAIN: Final = 30.0
 SLOWLY_AGAIN: Final = 300.0  # what only people can mend
@@ -116,12 +117,25 @@ class StatusWriting:
 
     async def _write(self, key: Key) -> None:
         kept = self._kept[key]
+        if FINALIZER in kept.holders:
+            await self._let_go(key, kept)
+            return
         try:
             await self._put(key, kept)
         except KubeConflict:
             read = prune_updater(await self._client.get(Ref(IMAGE_UPDATER, *key)), Sharing())
             if read.generation == kept.generation:  # else the watch tells of it, and it is judged anew
                 await self._put(key, read)
+
+    async def _let_go(self, key: Key, kept: KeptUpdater) -> None:
+        """Take the peer's finalizer off an object that was deleted: who takes its place must not leave it hanging for ever."""
+        others = [name for name in kept.holders if name != FINALIZER]
+        try:
+            change = {"metadata": {"finalizers": others or None}}
+            await self._client.patch(Ref(IMAGE_UPDATER, *key), change, version=kept.version or None)
+        except KubeConflict:
+            return  # the watch tells what it is now
+        self._answers.count("finalizer", "ok")
 
     def _newest(self, key: Key, kept: KeptUpdater) -> KeptUpdater:
         """Give what our last write made of an object where the watch still tells what was before it."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 20
 PACE: Final = 0.1
+MOST_AT_THE_END: Final = 100
 MOST_WAITING: Final = 10_000
 
 Item = dict[str, Any]
@@ -61,14 +62,26 @@ class Telling:
         """Wait for something to tell, and tell it all while this replica may write."""
         await self._due.wait()
         self._due.clear()
-        events, told = self._answers.events, 0
-        while events and self._waiting and self._answers.may_write():
-            key = next(iter(self._waiting))
-            item, remark = self._waiting.pop(key)
-            if isinstance(key, Finding):
-                self._told.add(key)
-            if await events.tell(item, remark):
-                self._answers.count("event", "ok")
-                told += 1
-                if told > AT_ONCE:
-                    await self._answers.around.sleep(PACE)
+        told = 0
+        while self._waiting and self._answers.may_write():
+            told += await self._tell_next()
+            if told > AT_ONCE:
+                await self._answers.around.sleep(PACE)
+
+    async def finish(self) -> None:
+        """Tell what waits, as much as a single pass may tell: its output says the rest."""
+        for _ in range(min(MOST_AT_THE_END, len(self._waiting))):
+            if self._answers.may_write():
+                await self._tell_next()
+
+    async def _tell_next(self) -> bool:
+        """Tell what waits longest; says whether an Event was written."""
+        key = next(iter(self._waiting))
+        item, remark = self._waiting.pop(key)
+        if isinstance(key, Finding):
+            self._told.add(key)
+        events = self._answers.events
+        is_written = events is not None and await events.tell(item, remark)
+        if is_written:
+            self._answers.count("event", "ok")
+        return is_written
