@@ -217,3 +217,45 @@ def test_applications_that_say_the_same_are_named_together():
     status = status_of(facts(found, outcomes=outcomes), NOW)
     assert message(status, "Images") == "app-0, app-1, app-2 and 2 more: web: held: older (downgrade)"
     assert conditions(status)["Images"] == ("True", "AllFollowed")
+
+
+@pytest.mark.parametrize(
+    ("listed", "options", "managed", "word"),
+    [
+        pytest.param(image(commonUpdateSettings={"pullSecret": "secret:other/creds#auth"}), {}, 0, "refused", id="argo-158"),
+        pytest.param(image(), {"images": ["ghcr.io/o/other:1.0.1"]}, 0, "skipped", id="argo-160"),
+        pytest.param(image("ghcr.io/o/web:stable"), {}, 0, "refused", id="argo-162"),
+    ],
+)
+def test_what_is_not_checked_is_counted_and_named_as_the_owner_counts(listed, options, managed, word):
+    """A pull secret of another namespace and a constraint that is no range are errors; what does not run is none."""
+    status = status_of(facts(run(application(**options), updaters=[updater(reference("*", listed))])), NOW)
+    assert status["imagesManaged"] == managed
+    assert f": {word}: " in message(status, "Images")
+    is_error = word == "refused"
+    assert conditions(status)["Error"][0] == str(is_error)
+    assert "lastUpdatedAt" not in status
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"commonUpdateSettings": {"forceUpdate": True}}, id="argo-157"),
+        pytest.param({"commonUpdateSettings": {"allowTags": "regexp:^never$"}}, id="argo-161"),
+    ],
+)
+def test_no_tag_that_matches_is_no_error(options):
+    found = run(application(), updaters=[updater(reference("*", image(**options)))])
+    status = status_of(facts(found, outcomes=[outcome_for(status=Status.NO_MATCH, detail="no tag matches")]), NOW)
+    assert conditions(status)["Ready"] == ("True", "ReconcileSucceeded")
+    assert message(status, "Ready") == "1 application, 1 image: 1 no-match"
+
+
+def test_a_job_that_is_forced_is_updated_to_its_digest():
+    """The digest stands beside the tag (argo-156)."""
+    forced = image("ghcr.io/o/job:latest", commonUpdateSettings={"forceUpdate": True, "updateStrategy": "digest"})
+    found = run(application(images=()), updaters=[updater(reference("*", forced))])
+    move = move_of(found.answers[0], outcome_for(new="ghcr.io/o/job:latest@sha256:" + "b" * 64))
+    status = status_of(facts(found, outcomes=[outcome_for(new="x")], moves=[move]), NOW)
+    assert status["recentUpdates"][0]["newVersion"] == "latest@sha256:" + "b" * 64
+    assert status["imagesManaged"] == 1
