@@ -115,7 +115,7 @@ def test_what_a_server_reports_of_a_push_has_one_meaning(status, code):
         ("HangupException([b'fatal: out of memory'])", GitError, "git-unavailable"),
         ("NotGitRepository('x')", GitError, "git-not-found"),
         ("SendPackError('unpack failed')", PushRefused, "push-declined"),
-        ("GitProtocolError(b'upload-pack: not our ref 123')", GitError, "history-missing"),
+        ("GitProtocolError(b'upload-pack: not our ref 123')", PushRefused, "push-refused"),
         ("GitProtocolError('what')", GitError, "git-protocol"),
         ("ChecksumMismatch(b'1', b'2')", GitError, "git-protocol"),
         ("ApplyDeltaError('x')", GitError, "git-protocol"),

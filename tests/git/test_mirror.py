@@ -547,3 +547,15 @@ async def test_closing_does_not_wait_for_a_server_that_hangs(server, mirror, com
     landing.cancel()
     async with asyncio.timeout(10):
         await mirror.close()
+
+
+async def test_a_head_that_another_look_found_moved_is_looked_at_again(server, mirror, repository):
+    """Two destinations share a base that moves between their looks: neither reads a tree that was never fetched."""
+    head = await mirror.look("main")
+    repository.commit({"other": b"1"})
+    newer = await mirror.look("main")
+    with pytest.raises(PushRefused) as caught:
+        await mirror.fetch("main", at={"main": head.revision})
+    assert caught.value.code == PushRefused.default_code
+    await mirror.fetch("main", at={"main": newer.revision})
+    assert mirror.tree(newer.revision).read("other") == b"1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from datetime import UTC, datetime
 
@@ -89,3 +90,28 @@ async def test_a_base_that_moved_before_the_branch_is_named_is_looked_at_again(w
     repository.commit({"apps/b.yaml": b"moved\n"})
     with pytest.raises(PushRefused):
         await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+
+
+async def test_many_branches_on_a_base_that_moves_meanwhile_all_land_without_a_new_mirror(writer, repository):
+    """Each Application has a branch of its own; a person pushes to the base while they land."""
+    items = [wanted(repository, branch="main", push=f"updates-{number}") for number in range(6)]
+    mirror = writer._mirror(items[0].targets[0].destination)
+    await land(writer, items[0])
+    stored = mirror.folder.stat().st_ino, (mirror.folder / "objects").stat().st_ino
+
+    async def until_landed(item):
+        for _ in range(20):
+            try:
+                return await land(writer, item, "1.2.4")
+            except PushRefused:
+                await asyncio.sleep(0.01)
+        raise AssertionError("it never landed")
+
+    async def person():
+        for number in range(5):
+            await asyncio.to_thread(repository.commit, {f"notes/{number}": b"x"})
+
+    landed = await asyncio.gather(person(), *map(until_landed, items))
+    assert all(len(one.revisions) == 1 for one in landed[1:])
+    assert all(b"value: 1.2.4" in repository.show(PATH, f"updates-{number}") for number in range(6))
+    assert (mirror.folder.stat().st_ino, (mirror.folder / "objects").stat().st_ino) == stored

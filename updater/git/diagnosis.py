@@ -105,7 +105,7 @@ class Diagnosis:
         """Name the error of a server that says why it stops; *code* where its words are none we know."""
         low = text.lower()
         if any(word in low for word in _MOVED_ON):
-            code = "history-missing"
+            code = "push-refused"  # what was listed a moment ago is no head any more
         elif any(word in low for word in _DENIED):
             code = "git-forbidden"
         elif any(word in low for word in _ABSENT):

@@ -5,16 +5,18 @@ Trees come at depth 1. Whatever is broken or missing on disk is fetched again, o
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.errors import GitUnavailable
+from updater.git.faults import fault
 from updater.git.index import Question, SearchIndex
 from updater.git.remote import Known, Listing, Remote
 from updater.git.store import Store
 from updater.git.tree import Entry, Kind, RevisionTree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from dulwich.objects import ShaFile
@@ -45,8 +47,13 @@ class Keeper:
         self._listed = dict(list(self._listed.items())[-_MAX_LISTED:])
         return listing
 
-    def fetch(self, branches: Sequence[str]) -> None:
-        """Store the trees of the heads of *branches* as they were listed, asking only for what is missing."""
+    def fetch(self, branches: Sequence[str], at: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Store the trees of the heads of *branches* as they were listed, asking only for what is missing.
+
+        *at* are heads that the caller saw: raises `PushRefused` where another one listed a newer head meanwhile.
+        """
+        if moved := next((branch for branch, head in at.items() if self._listed.get(branch, head) != head), None):
+            raise fault("push-refused", f"{moved} of {self.remote.address} moved meanwhile")
         if unknown := [branch for branch in branches if branch not in self._listed]:
             self.look(unknown)
         wanted = {branch: head for branch in branches if (head := self._listed.get(branch)) is not None}

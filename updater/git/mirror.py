@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.git.access import Access, parse_address
@@ -85,9 +86,13 @@ class Mirror:
         name = branch or listing.default or "main"
         return Head(branch=name, revision=listing.heads.get(name), heads=listing.heads, default=listing.default)
 
-    async def fetch(self, *branches: str) -> None:
-        """Store the trees at the listed heads of *branches*; no request where they are stored."""
-        await self._talk(lambda: self._keeper.fetch(branches))
+    async def fetch(self, *branches: str, at: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Store the trees at the listed heads of *branches*; no request where they are stored.
+
+        *at* are heads that the caller's look gave: raises `PushRefused` ``push-refused`` where somebody else's look found
+        one of them moved since.
+        """
+        await self._talk(lambda: self._keeper.fetch(branches, at))
 
     def tree(self, revision: str) -> RevisionTree:
         """Give the tree of a fetched revision; its methods read the disk, a few tens of microseconds a file."""

@@ -165,7 +165,8 @@ class GitWriter:
         head, push_head = heads
         named = self._named[branch]
         is_rebuilt = push_head is not None and push_head != head and named.push != named.branch
-        await mirror.fetch(named.branch, *([named.push] if is_rebuilt else []))
+        pushed = {named.push: push_head} if is_rebuilt and push_head else {}
+        await mirror.fetch(named.branch, *pushed, at={named.branch: head, **pushed})
         base = await self._targets(mirror, head, subscriptions, branch)
         base.note_unclaimed(self._known())
         pending = await self._targets(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
