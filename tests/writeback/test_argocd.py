@@ -20,7 +20,7 @@ async def test_a_parameter_changes_in_place_and_nothing_else_does(stage):
     await stage.put(before, status={"health": "fine"})
     outcome = await stage.end()
     assert (outcome.status, outcome.detail, outcome.revision) == (Status.UPDATED, "1.0.0 → 1.1.0", str(stage.server.version))
-    assert outcome_lines(outcome, 7)[0].endswith(f"1.0.0 → 1.1.0, version {stage.server.version}")
+    assert outcome_lines(outcome, 7)[0].endswith(f"1.0.0 → 1.1.0, resourceVersion {stage.server.version}")
     assert stage.patches == [[{"op": "replace", "path": "/spec/source/helm/parameters/1/value", "value": "1.1.0"}]]
     before["source"]["helm"]["parameters"][1]["value"] = "1.1.0"
     assert (stage.item()["spec"], stage.item()["status"]) == (before, {"health": "fine"})

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from updater.model.image import ImageName
+    from updater.model.subscription import Destination
+    from updater.model.view import PastCommit
 
 
 @click.command()
@@ -36,37 +38,63 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
         return
     for row in rows:
         click.echo(f"{row['when']}  {click.style(row['revision'][:9], fg='yellow')}  {row['destination']}")
-        for image, policy in zip(row["images"], [*row["policies"], *[""] * len(row["images"])], strict=False):
-            click.echo(f"    {image}" + (f"  ({policy})" if policy else ""))
+        for line in _image_lines(row["images"], row["policies"]):
+            click.echo(f"    {line}")
     if not rows:
         click.echo("no commit of ours was found" + (f" for {key}" if key else ""))
 
 
 async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:
     """Give our commits on every destination, newest first, as plain data; raises `UpdaterError`."""
-    from updater.cli.report import rfc3339
     from updater.daemon.passes import chosen, opened
 
     rows: list[dict[str, Any]] = []
     async with opened(config) as generation:
         subscriptions = chosen(generation, key)
-        names = {subscription.image for subscription in subscriptions}
+        names = {subscription.image for subscription in subscriptions} if key else None
         for branch, commits in await generation.history(subscriptions, limit):
-            rows += [
-                {
-                    "destination": str(branch),
-                    "revision": commit.revision,
-                    "when": rfc3339(commit.when),
-                    "subject": commit.subject,
-                    "subscriptions": list(commit.subscriptions),
-                    "images": [text for text in commit.images if key is None or _is_of(text, names)],
-                    "policies": list(commit.policies),
-                    "rejected": list(commit.rejected),
-                }
-                for commit in commits
-                if key is None or key in commit.subscriptions
-            ]
+            rows += [_row(branch, commit, names) for commit in commits if key is None or key in commit.subscriptions]
     return sorted(rows, key=lambda row: str(row["when"]), reverse=True)
+
+
+def _row(branch: Destination, commit: PastCommit, names: set[ImageName] | None) -> dict[str, Any]:
+    from updater.cli.report import rfc3339
+
+    images, policies = _moved(commit, names)
+    return {
+        "destination": str(branch),
+        "revision": commit.revision,
+        "when": rfc3339(commit.when),
+        "subject": commit.subject,
+        "subscriptions": list(commit.subscriptions),
+        "images": images,
+        "policies": policies,
+        "rejected": list(commit.rejected),
+    }
+
+
+def _moved(commit: PastCommit, names: set[ImageName] | None) -> tuple[list[str], list[str]]:
+    """Give the images of a commit, only those of *names* if given, and their policies.
+
+    A trailer stands once however many updates share it, so which policy chose which image is known only where there are as
+    many of one as of the other.
+    """
+    images, policies = list(commit.images), list(commit.policies)
+    if names is None:
+        return images, policies
+    if len(images) == len(policies) == len(commit.subscriptions):
+        kept = [(image, policy) for image, policy in zip(images, policies, strict=True) if _is_of(image, names)]
+        return [image for image, _ in kept], [policy for _, policy in kept]
+    return [image for image in images if _is_of(image, names)], policies
+
+
+def _image_lines(images: Sequence[str], policies: Sequence[str]) -> list[str]:
+    """Say each image with the policy that chose it; where that is not known, the policies stand below all of them."""
+    if len(policies) == 1:
+        policies = [*policies] * len(images)
+    if len(policies) == len(images):
+        return [f"{image}  ({policy})" for image, policy in zip(images, policies, strict=True)]
+    return [*images, *([f"by {', '.join(policies)}"] if policies else [])]
 
 
 def _is_of(text: str, names: set[ImageName]) -> bool:

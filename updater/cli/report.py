@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
-    from updater.model.update import Edit
+    from updater.model.update import Change, Edit
 
 COLOURS: Final = {
     Status.UPDATED: "green",
@@ -117,13 +117,16 @@ def outcome_lines(outcome: Outcome, width: int) -> list[str]:
     lines = [f"{status}  {click.style(outcome.key, bold=True)}: {outcome.detail}{revision}{code}"]
     indent = " " * (width + 2)
     lines += [f"{indent}{click.style('hint', fg='cyan')}  {outcome.hint}"] if outcome.hint else []
-    lines += [f"{indent}{change.path}:{change.line} {change.where}: {change.old} → {change.new}" for change in outcome.changes]
-    return lines
+    return [*lines, *(f"{indent}{_change_line(change)}" for change in outcome.changes)]
+
+
+def _change_line(change: Change) -> str:
+    return f"{change.path}:{change.line} {change.where}: {change.old or 'nothing'} → {change.new}"
 
 
 def _carrier(revision: str) -> str:
     """Name a commit by its short id, and the version of a live Application whole: a part of that number is another one."""
-    return f" in {revision[:9]}" if len(revision) >= _LENGTH_OF_COMMIT else f", version {revision}"
+    return f" in {revision[:9]}" if len(revision) >= _LENGTH_OF_COMMIT else f", resourceVersion {revision}"
 
 
 def as_diff(edits: Iterable[Edit]) -> str:
@@ -133,9 +136,10 @@ def as_diff(edits: Iterable[Edit]) -> str:
 
 def _diff(edit: Edit) -> str:
     before, after = (_lines(text) for text in (edit.before, edit.after))
-    lines = difflib.unified_diff(before, after, f"a/{edit.path}", f"b/{edit.path}")
+    lines = difflib.unified_diff(before, after, "/dev/null" if edit.is_made else f"a/{edit.path}", f"b/{edit.path}")
     body = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-    return f"diff --git a/{edit.path} b/{edit.path}\n{body}"
+    made = "new file mode 100644\n" if edit.is_made else ""
+    return f"diff --git a/{edit.path} b/{edit.path}\n{made}{body}"
 
 
 def _lines(data: bytes) -> list[str]:

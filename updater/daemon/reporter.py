@@ -66,7 +66,7 @@ class Reporter:
             "code": outcome.code,
             "hint": outcome.hint,
             "revision": outcome.revision,
-            "changes": [f"{change.path}:{change.line} {change.old} → {change.new}" for change in outcome.changes],
+            "changes": [f"{change.path}:{change.line} {change.old or 'nothing'} → {change.new}" for change in outcome.changes],
             "target": outcome.target,
         }
         say(outcome.status.value, **{name: value for name, value in fields.items() if value})

@@ -51,13 +51,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One file before and after, with every change in it and every place that was refused."""
+    """One file before and after, with every change in it and every place that was refused.
+
+    *is_made* where there was no file before.
+    """
 
     path: str
     before: bytes
     after: bytes
     changes: tuple[Change, ...]
     refused: tuple[Problem, ...] = ()
+    is_made: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ class Drafting:
     after: dict[str, bytes] = field(default_factory=dict)
     changes: dict[Update, tuple[Change, ...]] = field(default_factory=dict)
     refused: dict[Update, Problem] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
 
     def draft(self, commit: Commit) -> Draft:
         """Edit every file that *commit* touches; a refused place does not stop the others."""
@@ -53,7 +54,13 @@ class Drafting:
             for change in changes:
                 by_path.setdefault(change.path, []).append(change)
         return tuple(
-            Edit(path=path, before=self.before[path], after=self.after[path], changes=tuple(by_path.get(path, ())))
+            Edit(
+                path=path,
+                before=self.before[path],
+                after=self.after[path],
+                changes=tuple(by_path.get(path, ())),
+                is_made=path in self.made,
+            )
             for path in sorted(self.after)
             if self.before[path] != self.after[path]
         )
@@ -80,6 +87,7 @@ class Drafting:
                 if not is_made or error.code != "no-file":
                     raise
                 self.before[path] = self.after[path] = b""
+                self.made.add(path)
         return self.after[path]
 
     def _assign(self, edit: Edit, updates: Sequence[Update]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
 from updater.model.outcome import Status
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from updater.model.image import ImageName
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """One image of one Application (``namespace/name``) that was written; *old* is "" where nothing stood there.
+    """One image of one Application (``namespace/name``) that was written; *old* is "" where nothing stood there or ran.
 
     *alias* is the image's path where it has none. Versions are tags, digests, or ``tag@digest``.
     """
@@ -37,7 +38,14 @@ def move_of(answer: Answer, outcome: Outcome) -> Move | None:
     image = subscription.image
     versions = [(_version(change.old, image), _version(change.new, image)) for change in outcome.changes]
     old, new = next(((old, new) for old, new in versions if new), ("", ""))
+    old = old or _version(_ran(outcome.detail), image)
     return Move(application=answer.application, alias=answer.alias or image.path, image=image, old=old, new=new or outcome.detail)
+
+
+def _ran(detail: str) -> str:
+    """Give what ran before the first override: nothing was written then, and only the decision, ``old → new``, knows it."""
+    old, arrow, _ = detail.partition(" → ")
+    return old if arrow and old != str(Written()) else ""
 
 
 def _version(text: str, image: ImageName) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UPDATED: Final = "ImagesUpdated"
 _REASONS: Final = {Status.FAILED: "ImageFailed", Status.HELD: "ImageHeld"}
+_LENGTH_OF_COMMIT: Final = 40
 _MOST_IMAGES: Final = 50  # an Event is small; so many images of one Application never move at once
 
 
@@ -39,9 +40,8 @@ def remark_on_outcome(answer: Answer, outcome: Outcome) -> Remark | None:
 
 
 def remark_on_moves(moves: Sequence[Move], revision: str | None) -> Remark:
-    """Say which images of one Application moved, in which commit."""
-    told = ", ".join(f"{move.alias} {move.old} → {move.new}" if move.old else f"{move.alias} {move.new}" for move in moves)
-    commit = f" in commit {revision[:12]}" if revision else ""
+    """Say which images of one Application moved, in which commit; *revision* may be the version of a live Application."""
+    told = ", ".join(f"{move.alias} {move.old} → {move.new}" if move.old else f"{move.alias} set to {move.new}" for move in moves)
     annotations: dict[str, str] = {}
     for number, move in enumerate(moves[:_MOST_IMAGES]):
         prefix = f"argocd-image-updater.image-{number}"
@@ -51,7 +51,13 @@ def remark_on_moves(moves: Sequence[Move], revision: str | None) -> Remark:
             f"{prefix}/old-tag": move.old,
             f"{prefix}/new-tag": move.new,
         }
-    return Remark(reason=UPDATED, message=f"{told}{commit}", annotations=tuple(annotations.items()))
+    return Remark(reason=UPDATED, message=f"{told}{_carrier(revision)}", annotations=tuple(annotations.items()))
+
+
+def _carrier(revision: str | None) -> str:
+    if revision is None:
+        return ""
+    return f" in commit {revision[:12]}" if len(revision) >= _LENGTH_OF_COMMIT else " in the Application itself"
 
 
 def _sentence(message: str, hint: str, code: str | None) -> str:

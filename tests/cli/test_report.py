@@ -1,0 +1,36 @@
+"""What a pass says to people can be used as it stands."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from updater.cli.report import as_diff, outcome_lines
+from updater.model.outcome import Outcome, Status
+from updater.model.update import Change, Edit
+
+FILE = "apps/.argocd-source-web.yaml"
+
+
+@pytest.mark.parametrize(
+    ("before", "is_made"), [(None, True), (b"", False), (b"helm: {}\n", False), (b"helm: {}", False), (b"a: 1\r\n", False)]
+)
+def test_git_applies_the_diff_of_a_pass_to_what_it_was_made_for(tmp_path, before, is_made):
+    path = tmp_path / FILE
+    path.parent.mkdir()
+    if before is not None:
+        path.write_bytes(before)
+    edit = Edit(path=FILE, before=before or b"", after=b"helm:\n  parameters: []\n", changes=(), is_made=is_made)
+    given = as_diff([edit]).encode()
+    done = subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=given, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert path.read_bytes() == edit.after
+
+
+def test_a_value_that_stood_nowhere_was_nothing():
+    change = Change(path=FILE, line=7, where="helm.parameters[image.tag]", old="", new="1.4.1")
+    outcome = Outcome(key="web", target="t", status=Status.UPDATED, detail="1.3.9 → 1.4.1", changes=(change,), revision="a" * 40)
+    first, second = outcome_lines(outcome, 7)
+    assert first.endswith("1.3.9 → 1.4.1 in aaaaaaaaa")
+    assert second.strip() == f"{FILE}:7 helm.parameters[image.tag]: nothing → 1.4.1"
