@@ -1,4 +1,4 @@
-"""What the flows of Argo CD's users stand on: a lab that writes down every request, daemons of their own under the chart's rights.
+"""What the flows of Argo CD users stand on: a lab that writes down each request, and daemons under the rights of the chart.
 
 `Flow` is one test's view of a lab. What a daemon may do in the cluster is what the chart grants for its values and no more.
 """

@@ -1,4 +1,4 @@
-"""The main flows of Argo CD's users as processes: a new tag becomes one commit or one patch, everybody is told, then it is quiet."""
+"""The main flows of Argo CD users as processes: a new tag is one commit or one patch, all are told, then it is quiet."""
 
 from __future__ import annotations
 

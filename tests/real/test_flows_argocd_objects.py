@@ -73,7 +73,7 @@ def test_a_live_application_that_is_gone_when_it_is_to_be_patched_ends_with_its_
 
 
 def test_an_image_updater_that_is_edited_is_followed_and_deleted_it_asks_for_nothing(flow):
-    """Another constraint counts from its generation on, which the status names; without the object nothing is written any more."""
+    """Another constraint counts from its generation on, which the status names; without the object nothing is written."""
     image = f"{flow.lab.registry.host}/{flow.images}/app"
     flow.push("app", "1.0.0", "1.1.0", "2.0.0")
     flow.lab.application("app", images=[f"{flow.images}/app:1.0.0"])

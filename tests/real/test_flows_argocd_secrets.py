@@ -48,7 +48,7 @@ def test_a_pull_secret_is_said_while_it_is_missing_or_wrong_and_works_once_it_is
 
 
 def test_a_secret_of_another_namespace_is_refused_and_never_read(flow):
-    """An Application may name the Secrets of its own namespace alone: who may write Applications must not read others' Secrets."""
+    """An Application names Secrets of its own namespace alone: who may write Applications must not read others' Secrets."""
     flow.lab.cluster.namespace("kept-apart")
     secret(flow.lab, "theirs", "kept-apart", creds="a:b", username=USER[0], password=USER[1])
     flow.push("pulls", "1.0.0", "1.1.0")
