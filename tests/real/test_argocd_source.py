@@ -18,6 +18,7 @@ from updater.model.outcome import Status
 from updater.sources.argocd.answering import Answers
 from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
 from updater.sources.argocd.source import ArgocdSource
+from updater.sources.argocd.status_writing import FINALIZER
 from updater.sources.argocd.subscriptions import Defaults
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("kube")]
@@ -26,7 +27,7 @@ LISTED = {"image-list": "web=ghcr.io/o/web:^1"}
 READ = ["get", "list", "watch"]
 LEAST = [
     {"apiGroups": [APPLICATION.group], "resources": [APPLICATION.plural], "verbs": [*READ, "patch"]},
-    {"apiGroups": [IMAGE_UPDATER.group], "resources": [IMAGE_UPDATER.plural], "verbs": READ},
+    {"apiGroups": [IMAGE_UPDATER.group], "resources": [IMAGE_UPDATER.plural], "verbs": [*READ, "patch"]},
     {"apiGroups": [IMAGE_UPDATER.group], "resources": [f"{IMAGE_UPDATER.plural}/status"], "verbs": ["patch"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
 ]
@@ -269,6 +270,19 @@ async def test_a_right_that_is_missing_is_a_problem_and_nothing_is_taken_for_del
         (problem,) = found.problems
         assert problem.code == "kube-denied"
         assert "imageupdaters" in problem.message
+
+
+async def test_an_object_that_the_peer_holds_is_gone_once_it_is_deleted(cluster, namespace, tmp_path):
+    item = listed()
+    item["metadata"]["finalizers"] = [FINALIZER]
+    async with running(cluster, namespace, tmp_path, application(), item) as stage:
+        await stage.snapshot()
+        await stage.until(lambda: "observedGeneration" in stage.status())
+        cluster.request("DELETE", stage.path(IMAGE_UPDATER, "all"))
+        await stage.until(lambda: cluster.request("GET", IMAGE_UPDATER.path(namespace))["items"] == [])
+        await stage.snapshot()
+        assert stage.source.translation.selected == {}
+        assert stage.problems == []
 
 
 async def test_a_server_that_restarts_loses_nothing(cluster, namespace, tmp_path):
