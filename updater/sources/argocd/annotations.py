@@ -143,6 +143,11 @@ def _add_image(entry: str, place: Place, images: list[ImageRequest], refused: li
         refused.append((whole, _listed(flaw)))
         return
     image = parse_aliased(entry)
+    if image.alias and not image.alias.isprintable():
+        message = f"the alias {image.alias!r} holds characters that cannot be seen"
+        flaw = Flaw(place=place, code="alias", message=message, hint="write letters, digits, '-', '.', '_' and '/'")
+        refused.append((ascii(entry), _listed(flaw)))
+        return
     if image.alias and any(image.alias == other.alias for other in images):
         message = f"the alias {image.alias!r} stands twice"
         flaw = Flaw(place=place, code="alias", message=message, hint="give each image an alias of its own")

@@ -18,7 +18,7 @@ from updater.model.subscription import Form, GitBranch, LiveApplication, Locator
 from updater.sources.argocd.annotations import HELM, KUSTOMIZE
 from updater.sources.argocd.applications import AppType, written
 from updater.sources.argocd.settings import Flaw, Flawed, Setting
-from updater.sources.argocd.values import Branches, Method, Place, read_branch, read_method, read_target, read_text
+from updater.sources.argocd.values import Branches, Method, Place, read_branch, read_line, read_method, read_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,9 @@ DEFAULT_NAME: Final = "image.name"
 DEFAULT_TAG: Final = "image.tag"
 _DEFAULT_NAMESPACE: Final = "default"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
-_SCHEMES: Final = ("https://", "http://", "ssh://", "file://", "/")
+#: no local paths: whoever may write an Application must not reach the files of the pod that reads it
+_SCHEMES: Final = ("https://", "http://", "ssh://")
+_GIT_FOLDERS: Final = frozenset({".git", "git~1"})
 _SCP_LIKE: Final = re.compile(r"[^:/\s]+@[^:/\s]+:[^\s]+")
 
 
@@ -96,7 +98,7 @@ def live_names(image: ImageRequest, name: ImageName) -> tuple[ImageName, ...]:
     if kustomized is None:
         return (name,)
     try:
-        return parse_name(kustomized.read(read_text)), name
+        return parse_name(kustomized.read(read_line)), name
     except (UpdaterError, Flawed):
         return (name,)
 
@@ -136,8 +138,9 @@ def _live(application: Application, settings: Settings) -> LiveApplication:
 
 
 def _branch(application: Application, source: Source, settings: Settings, method: Method) -> GitBranch:
-    url = _read(settings, "git-repository", read_text, "") or source.repository
-    at = settings.get("git-repository") or Setting(url, (*source.place, "repoURL"))
+    given = _read(settings, "git-repository", read_line, "")
+    at = settings["git-repository"] if given else Setting(source.repository, (*source.place, "repoURL"))
+    url = at.read(read_line)
     if not url.startswith(_SCHEMES) and not _SCP_LIKE.fullmatch(url):
         message = f"{url!r} is no Git repository" if url else "no Git repository is named"
         raise at.flaw(message, code="git-url", hint="write an https or ssh URL, by git-repository or in the source")
@@ -153,7 +156,8 @@ def _branch(application: Application, source: Source, settings: Settings, method
 def _revision(application: Application, source: Source, url: str, settings: Settings) -> str:
     """Give the branch that the source with this repository follows; "" is the server's default branch."""
     chosen = next((item for item in (source, *application.sources) if item.repository == url), source)
-    revision = "" if chosen.revision == "HEAD" else chosen.revision
+    revision = Setting(chosen.revision, (*chosen.place, "targetRevision")).read(read_line)
+    revision = "" if revision == "HEAD" else revision
     if (revision and chosen.chart) or _COMMIT.fullmatch(revision):
         what = f"the version of the chart {chosen.chart}" if chosen.chart else "a commit"
         at = settings.get("git-branch") or Setting(revision, (*chosen.place, "targetRevision"))
@@ -201,12 +205,15 @@ def source_file(application: Application, namespace: str) -> str:
 def _below(folder: str, path: str) -> str:
     joined = path.lstrip("/") if path.startswith("/") else posixpath.join(folder.strip("/"), path)
     found = posixpath.normpath(joined or ".")
-    if found == ".." or found.startswith("../"):
+    parts = found.split("/")
+    if parts[0] == "..":
         message = f"{path} leads out of the repository from {folder or 'its root'}"
-        raise Flawed(
-            Flaw(place=("spec",), code="path", message=message, hint="write a path from the root of the repository: /path")
-        )
-    return found
+    elif not found.isprintable() or any(part.lower() in _GIT_FOLDERS for part in parts):
+        # nobody could check a commit with such a path out any more
+        message = f"{found!r} is no path that Git can check out everywhere"
+    else:
+        return found
+    raise Flawed(Flaw(place=("spec",), code="path", message=message, hint="write a path from the root of the repository: /path"))
 
 
 def _located(image: ImageRequest, name: ImageName, how: WriteBack) -> tuple[str, Locator]:
@@ -251,7 +258,7 @@ def _plugin_locator(image: ImageRequest, path: str) -> Locator:
 
 def _text(image: ImageRequest, key: str) -> str | None:
     found = image.settings.get(key)
-    return (found.read(read_text) or None) if found else None
+    return (found.read(read_line) or None) if found else None
 
 
 def _read(settings: Settings, key: str, reader: Callable[[object], _T], default: _T) -> _T:

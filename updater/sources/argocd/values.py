@@ -38,6 +38,7 @@ _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _CREDENTIAL_PREFIX: Final = re.compile(r"(?!(?:env|file|ext|secret|pullsecret|cloud):)[^=]+=")
 _SECRET_NAME: Final = re.compile(r"(?:([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)/)?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)")
+SHORTEST_INTERVAL: Final = 10.0
 _SOURCE_FILE: Final = ".argocd-source"
 _KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 
@@ -72,6 +73,14 @@ def read_text(value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigError("a text is wanted here", hint="put the value in quotes", code="wrong-type")
     return value.strip()
+
+
+def read_line(value: Any) -> str:
+    """Read a text that names a place: one line of what people can see, or it reads otherwise where it is shown."""
+    text = read_text(value)
+    if not text.isprintable():
+        raise ConfigError(f"{text!r} holds characters that cannot be seen", hint="write it anew, on one line", code="wrong-type")
+    return text
 
 
 def read_boolean(value: Any) -> bool:
@@ -160,7 +169,7 @@ def read_method(value: Any) -> Method:
 
 def read_target(value: Any) -> Place:
     """Read ``kustomization[:path]``, ``helmvalues[:path]``, or the path of a file of values or of overrides."""
-    text = read_text(value)
+    text = read_line(value)
     kind, colon, path = text.partition(":")
     if kind in {"kustomization", "helmvalues"}:
         return Place(kind=kind, path=path if colon else "")
@@ -178,7 +187,7 @@ def read_target(value: Any) -> Place:
 
 def read_branch(value: Any) -> Branches:
     """Read ``base[:write]``; the second may be a template, and colons inside ``{{ }}`` are part of it."""
-    text = read_text(value)
+    text = read_line(value)
     parts = re.sub(r"\{\{.*?\}\}", lambda found: found[0].replace(":", "\0"), text).split(":")
     if len(parts) > 2:
         hint = "write <base>:<write>, with one colon"
@@ -203,8 +212,12 @@ def read_form(value: Any) -> Form:
 
 
 def read_interval(value: Any) -> float:
-    """Read a duration; gives seconds."""
-    return read_duration(read_text(value))
+    """Read a duration; gives seconds, not fewer than `SHORTEST_INTERVAL`: many may write an object, and all pay for its pace."""
+    seconds = read_duration(read_text(value))
+    if seconds < SHORTEST_INTERVAL:
+        hint = f"write {SHORTEST_INTERVAL:.0f}s or more, or set the interval of all in the configuration"
+        raise ConfigError(f"{seconds:g}s is too often for an object", hint=hint, code="duration")
+    return seconds
 
 
 def _choice(value: Any, words: type[Variant | Form]) -> str:
@@ -230,14 +243,14 @@ READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "ignore-tags": read_ignore_tags,
     "platforms": read_platforms,
     "pull-secret": read_pull_secret,
-    "helm.image-name": read_text,
-    "helm.image-tag": read_text,
-    "helm.image-spec": read_text,
-    "kustomize.image-name": read_text,
+    "helm.image-name": read_line,
+    "helm.image-tag": read_line,
+    "helm.image-spec": read_line,
+    "kustomize.image-name": read_line,
     "write-back-method": read_method,
     "write-back-target": read_target,
     "git-branch": read_branch,
-    "git-repository": read_text,
+    "git-repository": read_line,
     "allow-downgrade": read_boolean,
     "variant": read_variant,
     "form": read_form,
