@@ -1,0 +1,183 @@
+"""What the daemon promises of the peer's ConfigMap: read below the own files, noticed when it changes, never guessed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.fakes.kube import FakeKube, kubeconfig, refuse, when
+from updater.daemon.argocd import PeerConfiguration, argocd_parts
+from updater.daemon.generation import Generation
+from updater.daemon.process import process_for
+from updater.daemon.service import Service
+from updater.daemon.wishes import Wishes
+from updater.errors import ConfigError, KubeDenied, KubeError
+from updater.kube.kinds import CONFIG_MAP, LEASE
+from updater.settings.cluster import ApplicationsSettings
+from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
+from updater.sources.file import load
+
+NAME = "argocd-image-updater-config"
+
+
+@pytest.fixture
+async def server():
+    async with FakeKube() as server:
+        for kind in (CONFIG_MAP, LEASE, APPLICATION, IMAGE_UPDATER):
+            server.install(kind)
+        yield server
+
+
+def configured(server, folder, more=""):
+    (folder / "kubeconfig").write_text(kubeconfig(server.url, {}))
+    path = folder / "updater.yaml"
+    path.write_text(
+        f"state: {folder / 'state'}\nlisten: {{metrics: null}}\n"
+        f"kubernetes: {{kubeconfig: {folder / 'kubeconfig'}, namespace: argocd}}\n"
+        f"sources: [{{applications: {{namespaces: [argocd]}}}}]\n{more}"
+    )
+    return path
+
+
+@asynccontextmanager
+async def opened(server, folder, more=""):
+    loaded = load([configured(server, folder, more)], {})
+    async with process_for(loaded) as process:
+        yield loaded, process
+
+
+async def away(request):
+    """A fault: no ConfigMap can be read."""
+    return refuse(500, "away") if "configmaps" in request.path else None
+
+
+async def until(question):
+    async with asyncio.timeout(15):
+        while not question():  # noqa: ASYNC110 - a state, not an event
+            await asyncio.sleep(0.01)
+
+
+def told(server, **data):
+    return server.put(CONFIG_MAP, NAME, "argocd", data=data)
+
+
+async def test_it_notices_a_config_map_that_comes_changes_and_goes_and_nothing_else(server, tmp_path):
+    async with opened(server, tmp_path) as (_, process):
+        peer = PeerConfiguration(process.cluster.client, ApplicationsSettings())
+        assert (await peer.read()).overlay == {}
+        assert not await peer.has_changed()
+        await told(server, **{"git.user": "bot"})
+        assert await peer.has_changed()
+        assert (await peer.read()).overlay
+        await server.put(CONFIG_MAP, NAME, "argocd", data={"git.user": "bot"}, metadata={"labels": {"a": "b"}})
+        assert not await peer.has_changed()
+        await server.remove(CONFIG_MAP, NAME, "argocd")
+        assert await peer.has_changed()
+        assert NAME in str(peer)
+
+
+async def test_while_it_cannot_be_read_it_has_not_changed(server, tmp_path):
+    async with opened(server, tmp_path) as (_, process):
+        peer = PeerConfiguration(process.cluster.client, ApplicationsSettings())
+        await told(server, **{"git.user": "bot"})
+        await peer.read()
+        server.faults.append(when(lambda _: refuse(403, "no right")))
+        assert not await peer.has_changed()
+
+
+async def test_one_that_is_not_wanted_is_never_asked_for(server, tmp_path):
+    async with opened(server, tmp_path) as (_, process):
+        peer = PeerConfiguration(process.cluster.client, ApplicationsSettings(config_map=None))
+        assert (await peer.read()).overlay == {}
+        assert not await peer.has_changed()
+        assert server.asked == []
+
+
+async def test_data_that_is_no_mapping_says_nothing(server, tmp_path):
+    async with opened(server, tmp_path) as (_, process):
+        await server.put(CONFIG_MAP, NAME, "argocd", data=["git.user"])
+        assert (await PeerConfiguration(process.cluster.client, ApplicationsSettings()).read()).overlay == {}
+
+
+async def test_a_right_that_is_missing_is_named(server, tmp_path):
+    async with opened(server, tmp_path) as (loaded, process):
+        server.faults.append(when(lambda _: refuse(403, "no right")))
+        with pytest.raises(KubeDenied) as caught:
+            await argocd_parts(loaded.settings, process)
+    assert f"configmaps named {NAME} in argocd" in caught.value.hint
+
+
+async def test_what_the_own_file_says_wins_and_the_rest_is_the_peers(server, tmp_path):
+    await told(server, **{"git.user": "bot", "git.email": "bot@peer.example"})
+    async with opened(server, tmp_path, "git: {author: {name: ours}}\n") as (loaded, process):
+        parts = await argocd_parts(loaded.settings, process)
+    assert (parts.settings.git.author.name, parts.settings.git.author.email) == ("ours", "bot@peer.example")
+
+
+async def test_registries_that_cannot_be_read_refuse_the_whole(server, tmp_path):
+    await told(server, **{"registries.conf": "registries: ["})
+    async with opened(server, tmp_path) as (loaded, process):
+        with pytest.raises(ConfigError) as caught:
+            await argocd_parts(loaded.settings, process)
+    assert NAME in caught.value.message
+
+
+@asynccontextmanager
+async def serving(server, folder):
+    """A daemon in this process that looks at the ConfigMap all the time."""
+    async with opened(server, folder) as (loaded, process):
+        wishes = Wishes()
+        first = await Generation.start(loaded, process)
+        service = Service([str(folder / "updater.yaml")], process, first, wishes, peer_every=0.2)
+        running = asyncio.create_task(service.run())
+        try:
+            yield process
+        finally:
+            wishes.ask_stop()
+            async with asyncio.timeout(10):
+                await running
+
+
+def generation(process):
+    return float(re.search(r"^updater_generation (\S+)", process.metrics.render().decode(), re.MULTILINE)[1])
+
+
+def served(process, line):
+    return line in process.metrics.render().decode()
+
+
+async def test_a_change_is_taken_up_by_itself_and_what_is_broken_leaves_the_old_in_force(server, tmp_path):
+    async with serving(server, tmp_path) as process:
+        await until(lambda: generation(process) == 1)
+        await told(server, **{"git.user": "bot"})
+        await until(lambda: generation(process) > 1)
+        await asyncio.sleep(0.5)  # one more look may have begun before the swap
+        before = generation(process)
+        await told(server, **{"registries.conf": "registries: ["})
+        await until(lambda: not served(process, 'updater_reloads_total{result="refused"} 0.0'))
+        assert generation(process) == before
+        await told(server, **{"git.user": "robot"})
+        await until(lambda: generation(process) > before)
+        assert served(process, "updater_leader 1.0")
+
+
+async def test_a_reload_that_cannot_read_it_is_refused_and_tried_again_by_itself(server, tmp_path):
+    async with serving(server, tmp_path) as process:
+        await until(lambda: generation(process) == 1)
+        path = tmp_path / "updater.yaml"
+        server.faults.append(away)
+        path.write_text(path.read_text() + "interval: 5m\n")
+        await until(lambda: not served(process, 'updater_reloads_total{result="refused"} 0.0'))
+        assert generation(process) == 1
+        server.faults.clear()
+        await until(lambda: generation(process) == 2)
+
+
+async def test_a_start_that_cannot_read_it_raises_what_is_wrong(server, tmp_path):
+    server.faults.append(away)
+    async with opened(server, tmp_path) as (loaded, process):
+        with pytest.raises(KubeError):
+            await Generation.start(loaded, process)
