@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from updater.model.image import ImageName, Platform
     from updater.model.written import Written
 
+_WITH_SECRET: Final = re.compile(r"^(https?://(?=[^/]*@)|[^:/@]+://(?=[^/@]*:[^/]*@))[^/]*@", re.IGNORECASE)
 _NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
@@ -102,6 +104,11 @@ class Origin:
         return f"{self.kind} {self.name}" + (f":{self.line}" if self.line else "")
 
 
+def shown_url(url: str) -> str:
+    """Give the URL of a repository for people: without a password, and without a user name over HTTP, which may be a token."""
+    return _WITH_SECRET.sub(r"\1•••@", url, count=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class GitBranch:
     """A destination in Git: read at *branch*, written to *push* (the same branch unless said otherwise).
@@ -120,7 +127,7 @@ class GitBranch:
 
     def __str__(self) -> str:
         push = self.push_template or self.push
-        return f"{self.url}#{self.branch or 'HEAD'}" + (f":{push}" if push != self.branch else "")
+        return f"{shown_url(self.url)}#{self.branch or 'HEAD'}" + (f":{push}" if push != self.branch else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -14,7 +14,7 @@ from updater.errors import GitError
 from updater.git.building import Identity, NewCommit
 from updater.git.faults import fault
 from updater.git.index import Question
-from updater.model.subscription import GitBranch
+from updater.model.subscription import GitBranch, shown_url
 from updater.model.update import Landed
 from updater.model.view import View
 from updater.writeback.edits import Draft, Drafting
@@ -146,7 +146,7 @@ class GitWriter:
             )
         head = await mirror.look(branch.branch, name)
         if head.revision != view.head:
-            raise fault("push-refused", f"{branch.branch} of {branch.url} moved meanwhile")
+            raise fault("push-refused", f"{branch.branch} of {shown_url(branch.url)} moved meanwhile")
         await mirror.fetch(branch.branch, *([name] if name in head.heads else []))
         return name, head.heads.get(name)
 
@@ -228,7 +228,7 @@ def _named(branch: GitBranch, head: Head) -> GitBranch:
 
 def _no_branch(branch: GitBranch, head: Head) -> GitError:
     hint = f"its default branch is {head.default!r}" if head.default else "make the first commit, or name another branch"
-    return GitError(f"{branch.url} has no branch {branch.branch!r}", hint=hint, code="branch-missing")
+    return GitError(f"{shown_url(branch.url)} has no branch {branch.branch!r}", hint=hint, code="branch-missing")
 
 
 def _searches(

@@ -56,3 +56,22 @@ def test_nothing_is_written_where_git_keeps_its_own(path):
 @pytest.mark.parametrize("interval", ["1ms", "1s", "9s"])
 def test_an_object_cannot_drive_registries_and_git_servers_at_its_own_pace(interval):
     assert refused(own={"interval": interval}) == ["duration"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:hunter2@git.test/fleet.git", "https://•••@git.test/fleet.git"),
+        ("https://hunter2@git.test/fleet.git", "https://•••@git.test/fleet.git"),
+        ("ssh://git:hunter2@git.test/fleet.git", "ssh://•••@git.test/fleet.git"),
+        ("ssh://git@git.test/fleet.git", "ssh://git@git.test/fleet.git"),
+        ("git@git.test:fleet.git", "git@git.test:fleet.git"),
+        ("https://git.test/a@b.git", "https://git.test/a@b.git"),
+    ],
+)
+def test_a_password_in_the_url_of_a_repository_is_used_and_never_shown(url, shown):
+    (answer,) = run(application(LIST | GIT, source={"repoURL": url})).answers
+    (target,) = answer.subscription.targets
+    assert target.destination.url == url
+    assert str(target.destination) == f"{shown}#main"
+    assert "hunter2" not in f"{target} {answer.sentence}"
