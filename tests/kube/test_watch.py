@@ -152,6 +152,27 @@ async def test_a_kind_that_is_lost_keeps_its_last_objects_and_says_why(lab):
     assert denied[0] <= 4.0, "a server that starts denies everything for a moment"
 
 
+async def test_the_first_refusal_after_an_outage_is_asked_again_soon(lab):
+    """However long it was away: a server that starts denies everything until it knows its roles."""
+    marks = []
+
+    def denied(_):
+        marks.append(len(lab.time.slept))
+        return refuse(403, "not allowed")
+
+    async with lab.watching():
+        await lab.until(lambda: lab.snapshots)
+        lab.server.faults.append(away := when(lambda _: refuse(500, "away"), part="/apps"))
+        await lab.server.cut()
+        await wait_for(lab, LONGEST_WAIT)
+        lab.server.faults.insert(0, when(denied, part="/apps", times=1))
+        await lab.until(lambda: marks)
+        lab.server.faults.remove(away)
+        await lab.until(lambda: lab.reports[-1][1] is None)
+    assert "kube-denied" in [error and error.code for _, error in lab.reports]
+    assert lab.time.slept[marks[0]] <= 2.0
+
+
 async def test_an_installed_kind_that_vanishes_for_a_moment_keeps_its_objects(lab):
     await lab.server.put(APP, "a", spec=1)
     optional = Watched(kind=APP, prune=spec, is_optional=True)

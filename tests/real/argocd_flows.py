@@ -331,6 +331,7 @@ class Flow:
             UPDATERS.format(name) for name in self._namespaces()
         ]
         places = [f"/api/v1/namespaces/{name}/events" for name in self._namespaces()]
+        places += [f"/api/v1/namespaces/{name}/secrets?labelSelector=made-by%3Dflow" for name in self._namespaces()]
         for path in (*paths, *places, LEASE, f"/api/v1/namespaces/{ARGOCD}/configmaps/{CONFIG_MAP}"):
             with contextlib.suppress(urllib.error.HTTPError):
                 cluster.request("DELETE", path)
@@ -380,8 +381,8 @@ def config_map(lab: Lab, **data: str) -> None:
 
 
 def secret(lab: Lab, name: str, namespace: str = ARGOCD, **data: str) -> None:
-    """Write a Secret."""
-    metadata = {"name": name, "namespace": namespace}
+    """Write a Secret, for this test alone."""
+    metadata = {"name": name, "namespace": namespace, "labels": {"made-by": "flow"}}
     lab.cluster.apply_object({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data})
 
 

@@ -193,7 +193,9 @@ class Watch:
 
     def _note(self, shelf: _Shelf, error: KubeError) -> None:
         """Say that a kind is behind; one that is not installed and need not be counts as listed."""
-        shelf.failures += 1
+        before = self._lost.get(shelf.watched)
+        # the first refusal after an outage is that of a server that starts: it does not count with the failures before
+        shelf.failures = 1 if _is_refusal(error) and before and before.code != error.code else shelf.failures + 1
         if error.code == "kube-not-found" and shelf.watched.is_optional and not shelf.kept:
             if not shelf.is_listed:
                 shelf.is_listed = True
@@ -201,7 +203,6 @@ class Watch:
             return
         if error.code == "kube-gone":  # an old version is part of the protocol; the list that follows says more
             return
-        before = self._lost.get(shelf.watched)
         self._lost[shelf.watched] = error
         if before is None or before.code != error.code:
             self._report(shelf.watched, error)
@@ -213,7 +214,7 @@ class Watch:
             self._changed.set()
 
     def _wait(self, shelf: _Shelf, error: KubeError) -> float:
-        if isinstance(error, KubeDenied) or error.code == "kube-not-found":
+        if _is_refusal(error):
             # a server that starts knows neither rights nor definitions for a moment
             slowly = min(SLOW_WAIT, 4.0 * FIRST_WAIT * 2.0 ** min(shelf.failures - 1, 10))
             return slowly * (0.5 + 0.5 * self._around.random())
@@ -222,6 +223,11 @@ class Watch:
     def _delay(self, failures: int) -> float:
         whole: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 10))
         return whole * (0.5 + 0.5 * self._around.random())
+
+
+def _is_refusal(error: KubeError) -> bool:
+    """Say whether only people can mend it: rights, or a definition that is not installed."""
+    return isinstance(error, KubeDenied) or error.code == "kube-not-found"
 
 
 def _pruned(watched: Watched[T], item: object) -> tuple[Key, T]:
