@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from updater.editors.overrides import LISTS
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from updater.model.image import ImageRef
 
@@ -44,7 +45,10 @@ WRITTEN: Final = (AppType.HELM, AppType.KUSTOMIZE, AppType.PLUGIN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One source: where it stands in the object, what it names, and the blocks it has (helm, kustomize, plugin)."""
+    """One source: where it stands in the object, what it names, and the blocks it has (helm, kustomize, plugin).
+
+    *overrides* are the entries that it overrides images and parameters by: section, name, text; an image has no name there.
+    """
 
     place: Place
     repository: str = ""
@@ -52,6 +56,7 @@ class Source:
     revision: str = ""
     chart: str = ""
     blocks: frozenset[str] = frozenset()
+    overrides: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def dotted(self) -> str:
@@ -146,4 +151,14 @@ def _source(item: Any, place: Place) -> Source:
         revision=text_in(found, "targetRevision"),
         chart=text_in(found, "chart"),
         blocks=frozenset(kind.section for kind in WRITTEN if isinstance(found.get(kind.section), dict)),
+        overrides=tuple(_overrides(found)),
     )
+
+
+def _overrides(source: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for section, key in LISTS.items():
+        for item in list_in(mapping_in(source, section), key):
+            if isinstance(item, str):
+                yield section, "", item
+            elif isinstance(item, dict) and isinstance(item.get("name"), str):
+                yield section, item["name"], item["value"] if isinstance(item.get("value"), str) else ""

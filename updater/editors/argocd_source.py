@@ -68,7 +68,7 @@ class ArgocdSourceEditor:
         edit = plans.carry_out(path, data, parsed, complete, lambda wish: _plan(found, wish))
         for wish in wishes:
             if wish.reading.is_missing:
-                edit = _completed(edit, wish)
+                edit = _completed(edit, wish, found)
         return edit
 
 
@@ -171,12 +171,15 @@ def _behind_name(image: ImageRef) -> str:
     return str(image).removeprefix(image.name.spelled)
 
 
-def _completed(edit: Edit, wish: Wish) -> Edit:
-    """Write a wish of which something is missing, all of it or nothing."""
+def _completed(edit: Edit, wish: Wish, first: Overrides) -> Edit:
+    """Write a wish of which something is missing, all of it or nothing; *first* is the file before all wishes."""
     data = edit.after
     changes = list(edit.changes)
     try:
         before = _reading(Overrides(scalars.parse(data, edit.path), edit.path), wish.locator)
+        if not first.has_list(overrides.section_of(wish.locator)):
+            before = _reading(first, wish.locator)
+            data = _with_beside(data, edit.path, wish.locator)
         for place in _names(wish.locator):
             found = Overrides(scalars.parse(data, edit.path), edit.path)
             wanted, entry = next(pair for pair in _entries(found, wish.locator) if place in {None, pair[0].name})
@@ -205,11 +208,7 @@ def _added(found: Overrides, wish: Wish, wanted: Wanted, done: tuple[bytes, list
     data, changes = done
     section = overrides.section_of(wish.locator)
     text = _text(wish, wanted, None)
-    splice = found.added(section, _item(found, section, wanted.name, text))
-    if splice is None:
-        after = _made(data, section, _item(found, section, wanted.name, text))
-    else:
-        after = scalars.apply(found.parsed, [splice], found.path)
+    after = _with_item(found, data, section, _item(found, section, wanted.name, text))
     now = Overrides(scalars.parse(after, found.path), found.path)
     entry = next(entry for entry in now.entries(section) if entry.text == text and entry.name in {wanted.name, _name_of(text)})
     line = now.parsed.line(entry.item if entry.value is None else entry.value)
@@ -217,6 +216,29 @@ def _added(found: Overrides, wish: Wish, wanted: Wanted, done: tuple[bytes, list
     grown = after.count(b"\n") - data.count(b"\n")
     moved = [replace(item, line=item.line + grown) if item.line >= line else item for item in changes]
     return after, [*moved, change]
+
+
+def _with_beside(data: bytes, path: str, locator: Locator) -> bytes:
+    """Give the file with what stands in the Application's own list: Argo CD replaces that whole list by the one in the file.
+
+    Raises `EditError` ``hides-overrides`` where something stands there that nobody here may write.
+    """
+    section = overrides.section_of(locator)
+    foreign = [name for name, text in locator.beside if text is None]
+    if foreign:
+        message = f"a list {section}.{LISTS[section]} in {path} would hide what the Application sets there: {', '.join(foreign)}"
+        hint = "write those into the file too, or into values of the source; or name a values file by write-back-target"
+        raise EditError(message, hint=hint, code="hides-overrides")
+    for name, text in locator.beside:
+        found = Overrides(scalars.parse(data, path), path)
+        if text is not None and all(entry.name != name for entry in found.entries(section)):
+            data = _with_item(found, data, section, _item(found, section, name, text))
+    return data
+
+
+def _with_item(found: Overrides, data: bytes, section: str, item: str | Mapping[str, str | Literal[True]]) -> bytes:
+    splice = found.added(section, item)
+    return _made(data, section, item) if splice is None else scalars.apply(found.parsed, [splice], found.path)
 
 
 def _name_of(text: str) -> str:

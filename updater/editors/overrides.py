@@ -123,6 +123,13 @@ class Overrides:
         carrying = [entry for entry in entries if is_same(entry.image.name or "", image) and not (locator.name and entry.renamed)]
         return self._single(carrying, image)
 
+    def has_list(self, section: str) -> bool:
+        """Say whether the file says anything of this list, which then holds in place of the Application's own."""
+        if self.root is None or not outline.values(self.parsed, self.root, section):
+            return False
+        block = outline.values(self.parsed, self.root, section)[0]
+        return not self.parsed.is_mapping(block) or bool(outline.values(self.parsed, block, LISTS[section]))
+
     def added(self, section: str, item: Item) -> Splice | None:
         """Give the splice that adds an entry; None where the file has no root yet."""
         if self.root is None:

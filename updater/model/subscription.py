@@ -162,6 +162,9 @@ class Locator:
     names of parameters and variables, or ``kustomize``, where *name* is the name that an entry replaces (None: the image's
     own) and *spec* the image name itself. With the path ``spec`` the Application says which source is written
     (`WRITTEN_SOURCE`), and without a section as what: *spec* is the image name then.
+
+    *beside* are entries of the Application's own list, name and text: a list that is made in the file hides them, so they
+    come along. Where the text is None nobody here may write it, and no list is made.
     """
 
     path: str = "."
@@ -169,6 +172,7 @@ class Locator:
     tag: str | None = None
     spec: str | None = None
     section: str | None = None
+    beside: tuple[tuple[str, str | None], ...] = ()
 
     def __str__(self) -> str:
         keys = ", ".join(text for text in (self.name, self.tag, self.spec) if text)

@@ -9,6 +9,7 @@ from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
 from updater.sources.argocd.annotations import HELM, PREFIX, has_image_list, read_annotations
 from updater.sources.argocd.applications import KIND
+from updater.sources.argocd.beside import with_beside
 from updater.sources.argocd.settings import Flaw, ImageRequest
 from updater.sources.argocd.subscriptions import Answer, Defaults, answer_image, refused
 from updater.sources.argocd.targets import DEFAULT_NAME
@@ -63,7 +64,7 @@ def translate_application(application: Application, updaters: Sequence[ImageUpda
         answers.append(_unused(application, [updater for updater, _ in asked]))
     return Part(
         application=str(application),
-        answers=_apart(answers, requests),
+        answers=with_beside(application, _apart(answers, requests)),
         findings=tuple(dict.fromkeys(findings)),
         selected_by=tuple(f"{updater.namespace}/{updater.name}" for updater, _ in asked),
     )
