@@ -130,7 +130,7 @@ def test_rights_of_named_namespaces_end_there(taken, may):
         ("tools", "get", "secrets"),
         ("", "list", "applications.argoproj.io"),
         ("argocd", "delete", "applications.argoproj.io"),
-        ("argocd", "patch", "imageupdaters.argocd-image-updater.argoproj.io"),
+        ("argocd", "delete", "imageupdaters.argocd-image-updater.argoproj.io"),
         ("argocd", "create", "events"),  # they are off in these values
         ("argocd", "patch", "secrets"),
         ("argocd", "get", "configmaps"),

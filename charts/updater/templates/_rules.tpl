@@ -21,10 +21,11 @@ Every right that the program has, and the code that uses it. Roles are made of t
   resources: [applications]
   verbs: [patch]
 {{- end }}
-# sources/argocd/source.py watches ImageUpdaters; sources/argocd/status_writing.py answers in their status, and reads one that moved
+# sources/argocd/source.py watches ImageUpdaters; sources/argocd/status_writing.py answers in their status, reads one that moved,
+# and takes the finalizer of the peer off one that was deleted (patch)
 - apiGroups: [argocd-image-updater.argoproj.io]
   resources: [imageupdaters]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [argocd-image-updater.argoproj.io]
   resources: [imageupdaters/status]
   verbs: [patch]
