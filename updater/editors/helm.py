@@ -28,7 +28,7 @@ class HelmEditor:
     """Reads and writes the keys of a `Locator`: *spec* for a full reference, else *name*, *tag* or both.
 
     A tag key holds ``tag`` or ``tag@digest``. A name keeps its short form, and stays without its registry where
-    that stands beside it under ``registry``.
+    that stands beside it under ``registry``, or wherever else the chart takes it from.
     """
 
     name: str = "helm"
@@ -144,9 +144,15 @@ def _wanted(parsed: Parsed, part: Part, index: int, image: ImageRef, found: Read
         return f"{tag}@{image.digest}" if image.digest else tag
     if part.kind is PartKind.NAME:
         registry = _registry(parsed, index, part.text)
-        return _below_registry(part, registry, image.name, found) if registry else references.keep_spelling(part.text, image.name)
+        return _below_registry(part, registry, image.name, found) if registry else _spelled(part.text, image.name)
     text = references.text_for(part.kind, image)
-    return references.keep_spelling(found.written.name, image.name) + text.removeprefix(image.name.spelled)
+    return _spelled(found.written.name or "", image.name) + text.removeprefix(image.name.spelled)
+
+
+def _spelled(text: str, name: ImageName) -> str:
+    """Keep a name that lacks its registry alone: a chart may put any before it, such as ``global.imageRegistry``."""
+    is_same_path = text == name.path and not references.has_registry(text)
+    return text if is_same_path else references.keep_spelling(text, name)
 
 
 def _below_registry(part: Part, registry: str, name: ImageName, found: Reading) -> str:
