@@ -49,11 +49,17 @@ def test_a_problem_is_new_once_and_again_after_it_was_gone():
     assert [item.code for item in both.take("applications", wrong).problems] == ["unknown-key"]
 
 
-def test_what_the_file_has_already_is_refused_to_another_source_and_said():
-    both = Asked(snapshot(asked("filed", MAIN)), ["applications"])
-    change = both.take("applications", snapshot(asked("crossing", REBUILT), asked("landing", GOES_BACK)))
-    assert {item.key for item in change.refused} == {item.origin.rpartition("/")[2] for item in change.problems}
+def test_branches_that_would_undo_each_other_are_refused_to_the_other_source_and_counted_as_its_problem():
+    both = Asked(snapshot(asked("filed", REBUILT)), ["applications"])
+    change = both.take("applications", snapshot(asked("back", GOES_BACK), problems=[problem()]))
+    assert [item.key for item in change.refused] == ["back"]
+    assert {item.code for item in change.problems} == {"unknown-key", "push-branch"}
+    assert {(name, item.code) for name, item in both.problems} == {
+        ("applications", "unknown-key"),
+        ("applications", "push-branch"),
+    }
     assert [name for name, _ in both.sources] == ["file", "applications"]
+    assert GOES_BACK not in both.by_destination
 
 
 GOES_BACK = type(MAIN)(url=MAIN.url, branch="update", push="main")

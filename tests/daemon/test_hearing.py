@@ -91,10 +91,11 @@ async def test_answers_turns_and_ends_reach_every_source(tmp_path):
         assert [item.key for item in hearing.refused] == ["refused"]
 
 
-async def test_what_another_source_forbids_is_answered(tmp_path):
-    back = type(MAIN)(url=MAIN.url, branch="update", push="main")
+async def test_what_another_source_forbids_is_answered_and_counted(tmp_path):
     away = type(MAIN)(url=MAIN.url, branch="main", push="update")
-    source = SourceByHand(snapshot(asked("crossing", away), asked("back", back)))
-    async with heard(tmp_path, source) as (hearing, _, _):
+    back = type(MAIN)(url=MAIN.url, branch="update", push="main")
+    source = SourceByHand(snapshot(asked("back", back)))
+    async with heard(tmp_path, source, snapshot(asked("filed", away))) as (hearing, process, _):
         await hearing.gather()
-        assert {item.key for item in source.heard} <= {"crossing", "back"}
+        assert [(item.key, item.code) for item in source.heard] == [("back", "push-branch")]
+        assert served(process, 'updater_problems{code="push-branch",source="applications"} 1.0')

@@ -303,6 +303,15 @@ class Flow:
         span = f"{since}..main" if since else "main"
         return self.lab.repository.git("log", "--author=updater@example.org", "--format=%H", span).split()
 
+    def is_there(self, path: str) -> bool:
+        """Say whether the API server has an object at *path*."""
+        try:
+            self.lab.cluster.request("GET", path)
+        except urllib.error.HTTPError as error:
+            assert error.code == 404
+            return False
+        return True
+
     def events(self, name: str, namespace: str = ARGOCD) -> list[dict[str, Any]]:
         """Give the Events on an object."""
         path = f"/api/v1/namespaces/{namespace}/events?fieldSelector=involvedObject.name%3D{name}"

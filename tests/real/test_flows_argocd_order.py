@@ -10,11 +10,14 @@ import time
 import pytest
 
 from tests.charts.rendering import template_of
-from tests.real.argocd_flows import LEASE, READING, config_map, secret
+from tests.real.argocd_flows import LEASE, MERGE, READING, UPDATERS, config_map, secret
 from tests.real.lab import USER
+from tests.real.lab_objects import ARGOCD
 from tests.real.parts import free_port
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("flows_argocd_objects")]
+
+PEERS_FINALIZER = "resources-finalizer.argocd-image-updater.argoproj.io"
 
 
 @contextlib.contextmanager
@@ -68,10 +71,15 @@ def test_what_the_chart_grants_is_enough_for_everything_and_everything_of_it_is_
     flow.app("own", annotations={"write-back-method": "git:secret:argocd/writer"})
     flow.app("live", annotations={"write-back-method": "argocd"})
     flow.lab.image_updater("all", {"applicationRefs": [{"namePattern": "*", "useAnnotations": True}]})
+    held = flow.lab.image_updater("left", {"applicationRefs": [{"namePattern": "nobody", "useAnnotations": True}]})
+    path = f"{UPDATERS.format(ARGOCD)}/{held['metadata']['name']}"
+    flow.lab.cluster.request("PATCH", path, {"metadata": {"finalizers": [PEERS_FINALIZER]}}, form=MERGE)
     with flow.daemon() as daemon:
         daemon.until(lambda: "1.1.0" in flow.written("app") and "1.1.0" in flow.written("own"))
         daemon.until(lambda: "1.1.0" in str(flow.read("live")["spec"]))
         daemon.until(lambda: flow.updater("all").get("status"))
+        flow.lab.cluster.request("DELETE", path)
+        daemon.until(lambda: not flow.is_there(path))
         daemon.until(lambda: flow.has_event("app", "ImagesUpdated"))
         daemon.until(lambda: daemon.metric("updater_kubernetes_writes_total", kind="refresh") > 0)
         assert daemon.metric("updater_kubernetes_requests_total", status="403") == 0

@@ -53,6 +53,17 @@ class Asked:
         """What each source asks for by itself."""
         return tuple(self._snapshots.items())
 
+    @property
+    def problems(self) -> tuple[tuple[str, Problem], ...]:
+        """Everything that is wrong, each with the source that says it; what crosses between two stands with the one refused."""
+        said = [(name, problem) for name, snapshot in self._snapshots.items() for problem in snapshot.problems]
+        known = {problem for _, problem in said}
+        crossing = [problem for problem in self.snapshot.problems if problem not in known]
+        if crossing:
+            owners = {item.key: name for name, snapshot in self._snapshots.items() for item in snapshot.subscriptions}
+            said += [(owners.get(problem.origin, FILE), problem) for problem in crossing]
+        return tuple(said)
+
     def take(self, name: str, snapshot: Snapshot) -> Change:
         """Put *snapshot* in the place of the last one of the source *name*, and say what is another now."""
         self._snapshots[name] = snapshot

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError, KubeError
@@ -82,7 +83,7 @@ class Hearing:
         subscriptions, metrics = self.asked.snapshot.subscriptions, self._process.metrics
         self._process.ours |= {subscription.voice.email.lower() for subscription in subscriptions}
         metrics.replace("updater_subscriptions", [((name,), len(item.subscriptions)) for name, item in self.asked.sources])
-        metrics.replace("updater_problems", _by_code(self.asked.sources))
+        metrics.replace("updater_problems", Counter((name, problem.code) for name, problem in self.asked.problems).items())
         keys = [(subscription.key,) for subscription in subscriptions]
         for name in ("last_success", "pending_since"):
             metrics.keep(f"updater_subscription_{name}_timestamp_seconds", keys)
@@ -103,11 +104,3 @@ class Hearing:
         self.warn(change.problems)
         self.answer(change.refused)
         self._changed(change.destinations)
-
-
-def _by_code(sources: Iterable[tuple[str, Snapshot]]) -> list[tuple[tuple[str, str], float]]:
-    counts: dict[tuple[str, str], float] = {}
-    for name, snapshot in sources:
-        for problem in snapshot.problems:
-            counts[name, problem.code] = counts.get((name, problem.code), 0) + 1
-    return list(counts.items())
