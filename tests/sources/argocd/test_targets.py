@@ -98,7 +98,8 @@ def test_argo_096_helm_and_kustomize_for_one_alias_are_refused():
     [
         ("argocd", "argocd", ".argocd-source-web.yaml"),
         ("team", "argocd", ".argocd-source-team_web.yaml"),
-        ("team", "default", ".argocd-source-web.yaml"),
+        ("team", "default", ".argocd-source-team_web.yaml"),
+        ("default", "default", ".argocd-source-web.yaml"),
     ],
 )
 def test_the_file_of_overrides_is_named_as_argo_cd_reads_it(namespace, controller, file):
@@ -291,9 +292,16 @@ def test_an_application_without_source_is_refused():
     assert codes(run(application(LIST, spec={}))) == ["no-source"]
 
 
-def test_overrides_of_a_plugin_in_git_are_those_of_helm():
-    assert target(GIT, kind="Plugin").locator.section == "helm"
+def test_a_plugin_gets_no_parameters_of_helm_since_argo_cd_refuses_a_source_of_two_types():
+    assert codes(run(application(LIST | GIT, kind="Plugin"))) == ["target"]
     assert codes(run(application(LIST, kind="Plugin"))) == ["target"]
+    assert target(GIT | {"write-back-target": "helmvalues"}, kind="Plugin").editor == "helm"
+
+
+def test_overrides_beside_no_manifests_are_refused_since_argo_cd_never_reads_them():
+    chart = {"chart": "web", "targetRevision": "1.2.3"}
+    where = {"git-repository": REPOSITORY, "git-branch": "main"}
+    assert codes(run(application(LIST | GIT | where, source=chart, kind="Helm"))) == ["target"]
 
 
 PLUGIN = image(manifestTargets={"plugin": {"name": "IMAGE", "tag": "TAG"}})

@@ -36,7 +36,6 @@ LIVE: Final = "application"
 PLUGIN: Final = ("plugin.name", "plugin.tag", "plugin.spec")
 DEFAULT_NAME: Final = "image.name"
 DEFAULT_TAG: Final = "image.tag"
-_DEFAULT_NAMESPACE: Final = "default"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 #: no local paths: whoever may write an Application must not reach the files of the pod that reads it
 _SCHEMES: Final = ("https://", "http://", "ssh://")
@@ -59,17 +58,21 @@ class WriteBack:
 def write_back(application: Application, settings: Settings, *, namespace: str, is_plugin: bool = False) -> WriteBack:
     """Say how *application* is written; *namespace* is that of Argo CD. Raises `Flawed`.
 
-    With *is_plugin* an image goes to the environment of a plugin; else a plugin's overrides in Git count as Helm's.
+    With *is_plugin* an image goes to the environment of a plugin.
     """
     method = _read(settings, "write-back-method", read_method, Method(kind="argocd"))
     place = _read(settings, "write-back-target", read_target, Place())
-    kind = _type(application, method, place, is_plugin=is_plugin)
+    kind = _type(application, place, is_plugin=is_plugin)
     source = application.source(kind)
     if source is None:
         raise Flawed(Flaw(place=("spec",), code="no-source", message="the Application has no source", hint="write spec.source"))
     if method.kind == "argocd":
         return WriteBack(method=method, place=place, type=kind, source=source, destination=_live(application, settings))
     destination = _branch(application, source, settings, method)
+    if source.chart and place.kind in {"", "source"}:
+        message = f"the source is the chart {source.chart}, and Argo CD reads overrides of a chart from no repository"
+        hint = "name a values file that the chart is given: write-back-target: helmvalues:/<file>"
+        raise Flawed(Flaw(place=(*source.place, "chart"), code="target", message=message, hint=hint))
     path = _path(application, source, place, namespace)
     if destination.push_template:
         destination = _with_branch_of_its_own(destination, application, path)
@@ -103,15 +106,13 @@ def live_names(image: ImageRequest, name: ImageName) -> tuple[ImageName, ...]:
         return (name,)
 
 
-def _type(application: Application, method: Method, place: Place, *, is_plugin: bool) -> AppType:
+def _type(application: Application, place: Place, *, is_plugin: bool) -> AppType:
     """Say as what an Application is written: the target may decide it, else Argo CD."""
     if place.kind == "kustomization":
         return AppType.KUSTOMIZE
     if place.kind == "helmvalues":
         return AppType.HELM
     kind = application.type
-    if kind is AppType.PLUGIN and method.kind == "git" and not is_plugin:
-        return AppType.HELM
     if is_plugin and kind not in {AppType.PLUGIN, AppType.UNKNOWN}:
         hint = "take manifestTargets.plugin out, or say helm or kustomize"
         message = f"the image goes to a plugin, and the Application is of type {kind}"
@@ -197,8 +198,7 @@ def _path(application: Application, source: Source, place: Place, namespace: str
 
 def source_file(application: Application, namespace: str) -> str:
     """Name the file of overrides that Argo CD reads beside the manifests of an Application; *namespace* is Argo CD's own."""
-    is_foreign = namespace not in {application.namespace, _DEFAULT_NAMESPACE}
-    owner = f"{application.namespace}_" if is_foreign else ""
+    owner = f"{application.namespace}_" if application.namespace != namespace else ""
     return f".argocd-source-{owner}{application.name}.yaml"
 
 
@@ -249,7 +249,7 @@ def _plugin_locator(image: ImageRequest, path: str) -> Locator:
     name, tag, spec = (_text(image, key) for key in PLUGIN)
     if not (name or spec):
         message = f"{image.text} says no variable of the plugin"
-        hint = "write manifestTargets.plugin with spec, or with name and tag, in an ImageUpdater; annotations have no word for it"
+        hint = "write manifestTargets.plugin in an ImageUpdater; or name a values file, write-back-target: helmvalues:<file>"
         raise Flawed(Flaw(place=image.place, code="target", message=message, hint=hint))
     if spec:
         return Locator(path=path, spec=spec, section="plugin")
