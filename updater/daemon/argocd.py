@@ -98,7 +98,12 @@ async def argocd_parts(settings: Settings, process: Process) -> ArgocdParts:
         client,
         namespaces=wanted.namespaces,
         defaults=Defaults(
-            namespace=wanted.argocd_namespace, interval=both.interval, voice=voice_of(both), annotated=wanted.annotations
+            namespace=wanted.argocd_namespace,
+            interval=both.interval,
+            voice=voice_of(both),
+            annotated=wanted.annotations,
+            credentials=wanted.credentials,
+            git_credentials_for=wanted.git_credentials_for,
         ),
         answers=answers,
         report=_watch_reporter(process),
@@ -143,8 +148,12 @@ def _repository_reporter(process: Process) -> Callable[[str], None]:
 
 
 def _watch_reporter(process: Process) -> Callable[[Watched[Any], KubeError | None], None]:
+    lost: set[Watched[Any]] = set()
+
     def report(watched: Watched[Any], error: KubeError | None) -> None:
-        process.metrics.set("updater_watch_lost", watched.kind.resource, to=0 if error is None else 1)
+        (lost.discard if error is None else lost.add)(watched)
+        kind = watched.kind  # one kind is watched in several namespaces, and is lost while one of them is
+        process.metrics.set("updater_watch_lost", kind.resource, to=any(other.kind == kind for other in lost))
         if error is None:
             process.log.info("watched again", what=str(watched))
         else:

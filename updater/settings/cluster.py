@@ -28,7 +28,7 @@ class KubernetesSettings(Node):
 class ApplicationsSettings(Node):
     """Argo CD Applications, their annotations and ImageUpdater objects."""
 
-    namespaces: tuple[fields.Text, ...] = ()
+    namespaces: tuple[fields.Names, ...] = ()
     """The namespaces to look in, globs among them; none means all."""
     argocd_namespace: fields.Text = "argocd"
     """The namespace of Argo CD: its repositories' Secrets, its ConfigMaps, and the names of override files follow it."""
@@ -38,6 +38,10 @@ class ApplicationsSettings(Node):
     """Whether an Application is refreshed after a commit to the branch that it follows."""
     events: bool = True
     """Whether what happens and what is wrong is told as Events on the objects."""
+    credentials: tuple[fields.Credentials, ...] = ()
+    """Credentials that objects may name besides Secrets of their own namespace, whole: ext:/scripts/ecr.sh, env:REG_AUTH."""
+    git_credentials_for: tuple[fields.Names, ...] = ("*",)
+    """The namespaces, globs among them, whose Applications may use Argo CD's Git credentials; others write git:secret:<name>."""
     config_map: fields.Text | None = "argocd-image-updater-config"
     """The ConfigMap of Argo CD Image Updater in the namespace of Argo CD; what stands here wins over it. Null leaves it alone."""
 

@@ -224,6 +224,7 @@ def _nothing_is_empty(value: object) -> object:
 
 
 Text = Annotated[str, _typed(_filled, "")]
+Names = Annotated[str, _typed(values.read_names, "team-*")]
 Duration = Annotated[float, _typed(values.read_duration, "2m", pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$")]
 Rate = Annotated[float, _typed(values.read_rate, "50/s", pattern=r"^[0-9]+(\.[0-9]+)?/(s|m|h)$")]
 Listen = Annotated[Address, _typed(values.read_address, "0.0.0.0:8080")]

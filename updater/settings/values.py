@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
 from updater.model.subscription import CredentialRef, LiveApplication
+from updater.policies.globs import glob_expression
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
@@ -34,6 +35,7 @@ _TOKENS: Final = (
     "gldt-",
     "ATBB",
 )  # issued by forges; as user names they are secrets
+LONGEST_GLOB: Final = 1024
 LONGEST_DURATION: Final = 366 * 86400.0
 
 
@@ -57,6 +59,14 @@ def read_duration(text: str) -> float:
     if not 0 < seconds <= LONGEST_DURATION:
         raise ConfigError(f"{_shown(text)} is out of range", hint="a duration is above zero and at most 366d", code="duration")
     return seconds
+
+
+def read_names(text: str) -> str:
+    """Read a glob of names; raises `PolicyError` where it is none."""
+    glob_expression(text)
+    if not text or len(text) > LONGEST_GLOB:
+        raise ConfigError(f"{_shown(text)} is no glob of names", hint="write a name, or team-*", code="policy")
+    return text
 
 
 def read_rate(text: str) -> float:

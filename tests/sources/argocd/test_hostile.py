@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sources.argocd.making import GIT, application, codes, run
+from tests.sources.argocd.making import GIT, application, codes, image, reference, run, updater
+from updater.errors import ConfigError
+from updater.model.credential import parse_credential_ref
+from updater.settings import load_settings
+from updater.settings.cluster import ApplicationsSettings
+from updater.sources.file import problems_of
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1"}
 
@@ -75,3 +80,57 @@ def test_a_password_in_the_url_of_a_repository_is_used_and_never_shown(url, show
     assert target.destination.url == url
     assert str(target.destination) == f"{shown}#main"
     assert "hunter2" not in f"{target} {answer.sentence}"
+
+
+@pytest.mark.parametrize("text", ["env:AWS_SECRET_ACCESS_KEY", "ext:/usr/bin/env", "file:/var/run/secrets/token", "cloud:aws"])
+def test_an_object_names_no_variable_program_or_file_of_the_pod_that_the_operator_did_not_list(text):
+    annotations = {"image-list": "web=evil.test/o/web", "pull-secret": text, "force-update": "true"}
+    found = run(application(annotations), credentials=(parse_credential_ref("ext:/scripts/ecr.sh"),))
+    assert (codes(found), found.snapshot.subscriptions) == (["credential-refused"], ())
+    assert "AWS" not in found.snapshot.problems[0].message
+
+
+def test_what_the_operator_lists_may_be_named_and_secrets_of_the_namespace_need_no_list():
+    listed = (parse_credential_ref("ext:/scripts/ecr.sh"),)
+    for text in ("ext:/scripts/ecr.sh", "pullsecret:argocd/login"):
+        (item,) = run(application(LIST | {"pull-secret": text}), credentials=listed).snapshot.subscriptions
+        assert str(item.credential) == text
+
+
+@pytest.mark.parametrize(
+    ("namespace", "method", "expected"),
+    [
+        ("team-a", "git", ["credential-refused"]),
+        ("team-a", "git:repocreds", ["credential-refused"]),
+        ("team-a", "git:secret:own", []),
+        ("team-a", "argocd", []),
+        ("platform-x", "git", []),
+        ("argocd", "git", []),
+    ],
+)
+def test_only_the_namespaces_that_are_named_write_by_the_git_credentials_of_argo_cd(namespace, method, expected):
+    annotations = LIST | {"write-back-method": method}
+    found = run(application(annotations, namespace=namespace), git_credentials_for=("argocd", "platform-*"))
+    assert codes(found) == expected
+    assert len(found.snapshot.subscriptions) == (not expected)
+
+
+def test_a_configuration_lists_no_credentials_for_objects_and_shares_those_of_git():
+    settings = ApplicationsSettings()
+    assert (settings.credentials, settings.git_credentials_for) == ((), ("*",))
+
+
+@pytest.mark.parametrize("pattern", ["?" * 200_000, "*a" * 100_000, "[a-z]" * 60_000, "*[^a-z]?" * 128])
+def test_a_glob_that_is_too_large_ends_its_own_reference_and_not_the_program(pattern):
+    found = run(application(), updaters=[updater(reference(pattern, image()), reference("web", image()))])
+    assert set(codes(found)) <= {"policy"}
+    assert len(found.snapshot.subscriptions) == 1
+
+
+@pytest.mark.parametrize("key", ["namespaces", "git_credentials_for"])
+def test_a_glob_of_the_configuration_that_cannot_be_read_is_a_problem_of_the_configuration(tmp_path, key):
+    path = tmp_path / "updater.yaml"
+    path.write_text(f"sources: [{{applications: {{{key}: ['team-[']}}}}]\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings([path], {})
+    assert [problem.code for problem in problems_of(caught.value)] == ["policy"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.errors import ConfigError
+from updater.errors import ConfigError, PolicyError
 from updater.policies.globs import glob_expression
+from updater.settings.values import LONGEST_GLOB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,14 @@ def name_matcher(pattern: str) -> Any:
     """Give an expression whose `fullmatch` says whether a name fits; raises `PolicyError` where the glob cannot be read."""
     import re2  # noqa: PLC0415 - wanted only where there are ImageUpdaters
 
-    return re2.compile(glob_expression(pattern))
+    if len(pattern) > LONGEST_GLOB:
+        raise PolicyError(f"{pattern[:40]!r}… is too long for a glob", hint="a name has at most 253 characters")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(glob_expression(pattern), options)
+    except re2.error as error:
+        raise PolicyError(f"{pattern!r} is too large for a glob", hint="write fewer sets and stars") from error
 
 
 def specificity(pattern: str, *, labels: int | None = None) -> int:

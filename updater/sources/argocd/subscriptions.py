@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.errors import UpdaterError
 from updater.model.image import AliasedImage, parse_aliased
 from updater.model.outcome import Outcome, Status
-from updater.model.subscription import Form, LiveApplication, Origin, Subscription, TagFilter, Variant, Voice
+from updater.model.subscription import Form, GitBranch, LiveApplication, Origin, Subscription, TagFilter, Variant, Voice
 from updater.sources.argocd import values
 from updater.sources.argocd.annotations import HELM, KUSTOMIZE, WRITE_BACK
 from updater.sources.argocd.applications import KIND
+from updater.sources.argocd.selecting import name_matcher
 from updater.sources.argocd.settings import Flaw, Flawed, Setting
 from updater.sources.argocd.targets import PLUGIN, live_names, target_for, write_back
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from updater.model.image import Platform
-    from updater.model.subscription import CredentialRef, PolicySpec, Target
+    from updater.model.subscription import CredentialRef, Destination, PolicySpec, Target
     from updater.sources.argocd.applications import Application
     from updater.sources.argocd.settings import ImageRequest, Place, Request, Settings
 
@@ -40,13 +41,17 @@ class Defaults:
     """What holds where no object says otherwise.
 
     *namespace* is that of Argo CD, *interval* is in seconds. With *annotated* an Application whose annotations list
-    images is kept current although no ImageUpdater selects it, as before version 1.0 of the peer.
+    images is kept current although no ImageUpdater selects it, as before version 1.0 of the peer. *credentials* are those
+    that objects may name besides Secrets of their namespace, None where nobody says which (as when files are checked).
+    *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git.
     """
 
     namespace: str = "argocd"
     interval: float = 120.0
     voice: Voice = field(default_factory=Voice)
     annotated: bool = True
+    credentials: tuple[CredentialRef, ...] | None = None
+    git_credentials_for: tuple[str, ...] = ("*",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +162,7 @@ def _subscription(
         allow_downgrade=_read(settings, "allow-downgrade", values.read_boolean, default=False),
         targets=(_target(application, request, image, (listed, form, defaults)),),
         interval=_read(settings, "interval", values.read_interval, default=defaults.interval),
-        credential=_credential(settings, application),
+        credential=_credential(settings, application, defaults),
         voice=defaults.voice,
         origin=Origin(kind=KIND, name=str(application)),
     )
@@ -179,6 +184,7 @@ def _target(
     settings = image.settings
     is_plugin = any(key in settings for key in PLUGIN)
     how = write_back(application, request.write_back, namespace=defaults.namespace, is_plugin=is_plugin)
+    _check_git(how.destination, application, request, defaults)
     return target_for(image, listed.image, how, form, application)
 
 
@@ -193,8 +199,25 @@ def _platforms(settings: Settings) -> tuple[Platform, ...]:
     return _read(settings, "platforms", values.read_platforms, default=())
 
 
-def _credential(settings: Settings, application: Application) -> CredentialRef | None:
+def _check_git(destination: Destination, application: Application, request: Request, defaults: Defaults) -> None:
+    """Refuse what would be written by Argo CD's own credentials for a namespace that has no part in them."""
+    if not isinstance(destination, GitBranch) or destination.credential:
+        return
+    if any(name_matcher(name).fullmatch(application.namespace) for name in defaults.git_credentials_for):
+        return
+    message = f"Applications of {application.namespace} do not use the Git credentials of Argo CD"
+    hint = "write git:secret:<name>, a Secret of this namespace, or add the namespace to git_credentials_for"
+    at = request.write_back.get("write-back-method") or Setting("", ("metadata", "namespace"))
+    raise at.flaw(message, code="credential-refused", hint=hint)
+
+
+def _credential(settings: Settings, application: Application, defaults: Defaults) -> CredentialRef | None:
+    """Give what shows who we are to the registry; whoever writes an object chooses the registry too, so not everything is his."""
     found = _read(settings, "pull-secret", values.read_pull_secret, default=None)
+    if found and found.kind not in _IN_NAMESPACE and defaults.credentials is not None and found not in defaults.credentials:
+        message = f"{found.kind}: is not among the credentials that objects may name"
+        hint = "give the registry its credentials under registries, or name these under credentials of the source applications"
+        raise settings["pull-secret"].flaw(message, code="credential-refused", hint=hint)
     if found and found.kind in _IN_NAMESPACE and found.value.partition("/")[0] != application.namespace:
         message = f"the Secret is in another namespace than the Application, which is in {application.namespace}"
         raise settings["pull-secret"].flaw(message, code="secret-namespace", hint=f"copy it to {application.namespace}")
