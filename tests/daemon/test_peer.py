@@ -31,20 +31,20 @@ async def server():
         yield server
 
 
-def configured(server, folder, more=""):
+def configured(server, folder, more="", *, namespaces="argocd"):
     (folder / "kubeconfig").write_text(kubeconfig(server.url, {}))
     path = folder / "updater.yaml"
     path.write_text(
         f"state: {folder / 'state'}\nlisten: {{metrics: null}}\n"
         f"kubernetes: {{kubeconfig: {folder / 'kubeconfig'}, namespace: argocd}}\n"
-        f"sources: [{{applications: {{namespaces: [argocd]}}}}]\n{more}"
+        f"sources: [{{applications: {{namespaces: [{namespaces}]}}}}]\n{more}"
     )
     return path
 
 
 @asynccontextmanager
-async def opened(server, folder, more=""):
-    loaded = load([configured(server, folder, more)], {})
+async def opened(server, folder, more="", **options):
+    loaded = load([configured(server, folder, more, **options)], {})
     async with process_for(loaded) as process:
         yield loaded, process
 
@@ -126,9 +126,9 @@ async def test_registries_that_cannot_be_read_refuse_the_whole(server, tmp_path)
 
 
 @asynccontextmanager
-async def serving(server, folder):
+async def serving(server, folder, **options):
     """A daemon in this process that looks at the ConfigMap all the time."""
-    async with opened(server, folder) as (loaded, process):
+    async with opened(server, folder, **options) as (loaded, process):
         wishes = Wishes()
         first = await Generation.start(loaded, process)
         service = Service([str(folder / "updater.yaml")], process, first, wishes, peer_every=0.2)
@@ -174,6 +174,34 @@ async def test_a_reload_that_cannot_read_it_is_refused_and_tried_again_by_itself
         assert generation(process) == 1
         server.faults.clear()
         await until(lambda: generation(process) == 2)
+
+
+async def test_a_kind_is_lost_while_it_is_in_one_of_its_namespaces(server, tmp_path):
+    """The gauge says 1 until the last namespace is back, and a new generation begins without what the one before lost."""
+    async with serving(server, tmp_path, namespaces="argocd, team-a") as process:
+        await until(lambda: generation(process) == 1)
+        everywhere = when(lambda _: refuse(403, "no right"), part="/applications")
+        there = when(lambda _: refuse(403, "no right"), part="/namespaces/team-a/applications")
+        lost = 'updater_watch_lost{kind="applications.argoproj.io"} '
+        server.faults += [everywhere, there]
+        await server.cut()
+        await until(lambda: served(process, f"{lost}1.0"))
+        server.faults.remove(everywhere)
+        await asyncio.sleep(3)  # the other namespace is asked again
+        assert served(process, f"{lost}1.0")
+        server.faults.clear()
+        (tmp_path / "updater.yaml").write_text((tmp_path / "updater.yaml").read_text() + "interval: 5m\n")
+        await until(lambda: generation(process) == 2)
+        assert not served(process, f"{lost}1.0")
+
+
+async def test_what_cannot_be_written_to_the_objects_is_counted_and_said(server, tmp_path, capfd):
+    """A right for Events, statuses and refreshes that is missing costs no landing: it is a count and a line of the log."""
+    await server.put(APPLICATION, "web", "argocd", metadata={"annotations": {"argocd-image-updater.argoproj.io/image-lst": "a"}})
+    server.faults.append(when(lambda _: refuse(403, "no right"), method="POST", part="/events"))
+    async with serving(server, tmp_path) as process:
+        await until(lambda: served(process, 'updater_kubernetes_writes_total{kind="event",result="kube-denied"}'))
+    assert '"event":"event","level":"warning"' in capfd.readouterr().err
 
 
 async def test_a_start_that_cannot_read_it_raises_what_is_wrong(server, tmp_path):

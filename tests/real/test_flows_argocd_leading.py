@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from tests.real.argocd_flows import LEASE, until
+from tests.real.argocd_flows import LEASE
+from tests.real.daemon_process import until
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("flows_argocd")]
 
