@@ -9,6 +9,7 @@ from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
 from updater.settings import load_settings
 from updater.settings.cluster import ApplicationsSettings
+from updater.sources.argocd.annotations import MOST_IMAGES
 from updater.sources.file import problems_of
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1"}
@@ -134,3 +135,17 @@ def test_a_glob_of_the_configuration_that_cannot_be_read_is_a_problem_of_the_con
     with pytest.raises(ConfigError) as caught:
         load_settings([path], {})
     assert [problem.code for problem in problems_of(caught.value)] == ["policy"]
+
+
+def test_a_list_without_end_is_cut_and_said_in_one_sentence():
+    found = run(application({"image-list": ",".join(f"r.test/o/w{number}" for number in range(1200))}))
+    assert codes(found) == ["image-list"]
+    assert "1200 images" in found.snapshot.problems[0].message
+    assert len(found.answers) == MOST_IMAGES + 1
+
+
+def test_thousands_of_images_that_two_objects_list_are_all_found_and_none_is_compared_with_all_others():
+    listed = [image(f"r.test/o/w{number}", f"w{number}") for number in range(3000)]
+    found = run(application(), updaters=[updater(reference("*", *listed), name=name) for name in ("a", "b")])
+    assert set(codes(found)) == {"conflict"}
+    assert (len(found.answers), found.snapshot.subscriptions) == (6000, ())

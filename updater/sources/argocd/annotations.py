@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "argocd-image-updater.argoproj.io/"
 OWN_PREFIX: Final = "image-updater.gitops/"
 IMAGE_LIST: Final = "image-list"
+MOST_IMAGES: Final = 1000  # an annotation has room for 100,000, and each would be asked for, answered and told
 METADATA: Final[Place] = ("metadata", "annotations")
 
 EVERYWHERE: Final = ("update-strategy", "force-update", "allow-tags", "ignore-tags", "pull-secret")
@@ -124,7 +125,12 @@ def _images(
         return [], []
     images: list[ImageRequest] = []
     refused: list[tuple[str, Flaw]] = []
-    for entry in filter(None, map(str.strip, found.value.split(","))):
+    entries = list(filter(None, map(str.strip, found.value.split(","))))
+    if len(entries) > MOST_IMAGES:
+        message = f"{PREFIX}{IMAGE_LIST}: {len(entries)} images are listed, and those after the first {MOST_IMAGES} are left out"
+        flaw = Flaw(place=found.place, code="image-list", message=message, hint="let several Applications have them")
+        refused.append((f"{len(entries) - MOST_IMAGES} more", flaw))
+    for entry in entries[:MOST_IMAGES]:
         try:
             _add_image(entry, found.place, images, refused)
         except UpdaterError as error:

@@ -215,12 +215,13 @@ def _images(
 ) -> tuple[list[ImageRequest], list[tuple[str, Flaw]]]:
     images: list[ImageRequest] = []
     refused: list[tuple[str, Flaw]] = []
+    known: set[str | None] = set()
     for index, item in reader.items(entry, "images", at):
         here = (*at, "images", index)
         reader.check_keys(item, here, fields.IMAGE)
         alias, name = item.get("alias"), item.get("imageName")
         try:
-            _check_image(alias, name, {image.alias for image in images}, here)
+            _check_image(alias, name, known, here)
             settings = inherit(
                 _targets(reader, item, here),
                 _common(reader, item, here),
@@ -231,6 +232,7 @@ def _images(
             reader.flaws.append(wrong.flaw)
             refused.append((str(name or alias or show(here)), wrong.flaw))
             continue
+        known.add(alias)
         images.append(ImageRequest(alias=alias, text=str(name), place=(*here, "imageName"), settings=settings))
     return images, refused
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from updater.sources.argocd.subscriptions import Answer, Defaults, answer_image,
 from updater.sources.argocd.targets import DEFAULT_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from updater.sources.argocd.applications import Application
     from updater.sources.argocd.imageupdaters import ImageUpdater
@@ -81,13 +82,7 @@ def _once(requests: Iterable[Request]) -> list[Request]:
 
 def _settled(application: Application, requests: Sequence[Request]) -> tuple[list[Request], Part]:
     """Take out what two objects ask for: neither of them knows of the other, and both are told."""
-    listed = [(request, image) for request in requests for image in request.images]
-    doubled: dict[tuple[int, ImageRequest], Request] = {}
-    for position, (request, image) in enumerate(listed):
-        for other, twin in listed[:position]:
-            if other is not request and (image.alias == twin.alias or _is_same(image, twin)):
-                doubled[id(request), image] = other
-                doubled[id(other), twin] = request
+    doubled = _doubled(requests)
     kept, answers, findings = [], [], []
     for request in requests:
         for image in request.images:
@@ -102,11 +97,31 @@ def _settled(application: Application, requests: Sequence[Request]) -> tuple[lis
     return kept, Part(application=str(application), answers=tuple(answers), findings=tuple(findings))
 
 
-def _is_same(first: ImageRequest, second: ImageRequest) -> bool:
+def _doubled(requests: Sequence[Request]) -> dict[tuple[int, ImageRequest], Request]:
+    """Give each image that another object lists too, by alias or by name, with the request of that object."""
+    if len(requests) < 2:
+        return {}
+    claims: defaultdict[object, list[tuple[Request, ImageRequest]]] = defaultdict(list)
+    for request in requests:
+        for image in request.images:
+            for claim in _claims(image):
+                claims[claim].append((request, image))
+    doubled: dict[tuple[int, ImageRequest], Request] = {}
+    for claimed in claims.values():
+        first = claimed[0][0]
+        other = next((request for request, _ in claimed if request is not first), None)
+        if other is not None:
+            doubled |= {(id(request), image): other if request is first else first for request, image in claimed}
+    return doubled
+
+
+def _claims(image: ImageRequest) -> Iterator[object]:
+    if image.alias is not None:
+        yield image.alias
     try:
-        return parse_aliased(first.text).image == parse_aliased(second.text).image
+        yield parse_aliased(image.text).image
     except UpdaterError:
-        return False
+        return
 
 
 def _unread(application: Application, request: Request, entry: str, flaw: Flaw) -> Answer:
@@ -132,7 +147,8 @@ def _apart(answers: Sequence[Answer], requests: Sequence[Request]) -> tuple[Answ
     sharing = [answer for answer in answers if answer.alias not in named and _has_default_name(answer)]
     if len(sharing) < 2:
         return tuple(answers)
-    return tuple(_nameless(answer) if answer in sharing else answer for answer in answers)
+    shared = set(map(id, sharing))
+    return tuple(_nameless(answer) if id(answer) in shared else answer for answer in answers)
 
 
 def _has_default_name(answer: Answer) -> bool:
