@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.fakes.kube import kubeconfig
+from updater.kube.kinds import CONFIG_MAP, LEASE
 from updater.model.image import parse_name
 from updater.model.outcome import Outcome, Status
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import GitBranch, LiveApplication, Locator, Origin, PolicySpec, Subscription, Target
+from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
 
 MAIN = GitBranch(url="https://git.test/fleet", branch="main", push="main")
 REBUILT = GitBranch(url="https://git.test/fleet", branch="main", push="update")
@@ -70,3 +73,21 @@ class SourceByHand:
 
     async def finish(self):
         self.heard.append("finish")
+
+
+def install(server):
+    """Let an API server of our own serve every kind that a daemon reads."""
+    for kind in (CONFIG_MAP, LEASE, APPLICATION, IMAGE_UPDATER):
+        server.install(kind)
+
+
+def configured(server, folder, more="", *, namespaces="argocd"):
+    """Write an updater.yaml that reads the Applications of *server*, and give its path."""
+    (folder / "kubeconfig").write_text(kubeconfig(server.url, {}))
+    path = folder / "updater.yaml"
+    path.write_text(
+        f"state: {folder / 'state'}\nlisten: {{metrics: null}}\n"
+        f"kubernetes: {{kubeconfig: {folder / 'kubeconfig'}, namespace: argocd}}\n"
+        f"sources: [{{applications: {{namespaces: [{namespaces}]}}}}]\n{more}"
+    )
+    return path

@@ -8,16 +8,17 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.fakes.kube import FakeKube, kubeconfig, refuse, when
+from tests.daemon.asking import configured, install
+from tests.fakes.kube import FakeKube, refuse, when
 from updater.daemon.argocd import PeerConfiguration, argocd_parts
 from updater.daemon.generation import Generation
 from updater.daemon.process import process_for
 from updater.daemon.service import Service
 from updater.daemon.wishes import Wishes
 from updater.errors import ConfigError, KubeDenied, KubeError
-from updater.kube.kinds import CONFIG_MAP, LEASE
+from updater.kube.kinds import CONFIG_MAP
 from updater.settings.cluster import ApplicationsSettings
-from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
+from updater.sources.argocd.kinds import APPLICATION
 from updater.sources.file import load
 
 NAME = "argocd-image-updater-config"
@@ -26,20 +27,8 @@ NAME = "argocd-image-updater-config"
 @pytest.fixture
 async def server():
     async with FakeKube() as server:
-        for kind in (CONFIG_MAP, LEASE, APPLICATION, IMAGE_UPDATER):
-            server.install(kind)
+        install(server)
         yield server
-
-
-def configured(server, folder, more="", *, namespaces="argocd"):
-    (folder / "kubeconfig").write_text(kubeconfig(server.url, {}))
-    path = folder / "updater.yaml"
-    path.write_text(
-        f"state: {folder / 'state'}\nlisten: {{metrics: null}}\n"
-        f"kubernetes: {{kubeconfig: {folder / 'kubeconfig'}, namespace: argocd}}\n"
-        f"sources: [{{applications: {{namespaces: [{namespaces}]}}}}]\n{more}"
-    )
-    return path
 
 
 @asynccontextmanager
