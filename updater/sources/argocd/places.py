@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_name
+from updater.model.subscription import GitBranch
 from updater.sources.argocd.parts import Finding
 from updater.sources.argocd.settings import Flaw
+from updater.sources.joined import repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from updater.model.subscription import Subscription, Target
+    from updater.model.subscription import Destination, Subscription, Target
     from updater.sources.argocd.subscriptions import Answer
 
 SHARED: Final = "shared"
@@ -67,13 +69,18 @@ def _settle(answers: Sequence[Answer], position: int, others: Sequence[int]) -> 
 def _claims(target: Target) -> Iterator[object]:
     """Name every value that a target writes."""
     locator = target.locator
-    where = (target.destination, target.editor, locator.path, locator.section)
+    where = (_one_spelling(target.destination), target.editor, locator.path, locator.section)
     if target.editor == "kustomize" or locator.section == "kustomize":
         yield (*where, _canonical(locator.name or locator.spec or ""))
         return
     for key in (locator.name, locator.tag, locator.spec):
         if key:
             yield (*where, key)
+
+
+def _one_spelling(destination: Destination) -> Destination:
+    """Give a repository in one of its spellings, with ``.git`` or without, so that one place is not taken for two."""
+    return replace(destination, url="@".join(repository(destination.url))) if isinstance(destination, GitBranch) else destination
 
 
 def _canonical(name: str) -> str:
@@ -88,7 +95,7 @@ def _wish(answer: Answer) -> object:
     item: Subscription | None = answer.subscription
     if item is None:
         return None
-    target = replace(item.targets[0], running=None)
+    target = replace(item.targets[0], running=None, destination=_one_spelling(item.targets[0].destination))
     return (
         (item.image, item.policy, item.filter, item.platforms, item.variant, item.allow_downgrade),
         (item.credential, item.voice, target),
