@@ -109,15 +109,16 @@ class GitWriter:
         branch = _as_branch(view.destination)
         assert view.head is not None  # noqa: S101 - a look without a head raises
         mirror = self._mirror(branch)
-        tree = mirror.tree(view.head)
-        drafting, drafts = await asyncio.to_thread(self._draft, tree.read, commits)
-        landed = Landed(changes=drafting.changes, refused=drafting.refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
+        drafts, landed = await self._drafted(mirror, view.head, commits, is_dry=is_dry)
         if is_dry or not drafts:
             return landed
-        push, expected = await self._lease(mirror, view, drafts)
-        pushed = await mirror.land(
-            base=view.head, branch=push, expected=expected, commits=[self._commit(draft) for draft in drafts]
-        )
+        base, (push, expected) = view.head, await self._lease(mirror, view, drafts)
+        if branch.push_template and expected is not None and await self._is_shared(mirror, view, expected):
+            base, before = expected, landed
+            drafts, landed = await self._drafted(mirror, base, commits)
+            if not drafts:
+                return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
+        pushed = await mirror.land(base=base, branch=push, expected=expected, commits=[self._commit(draft) for draft in drafts])
         self._views.pop(branch, None)
         if pushed.is_unchanged or pushed.revision is None:
             return replace(landed, note=f"branch {push} holds these changes already")
@@ -130,6 +131,23 @@ class GitWriter:
         for _ in set(revisions.values()):
             self._count("updater_commits_total", "git")
         return replace(landed, revisions=revisions)
+
+    async def _drafted(
+        self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
+    ) -> tuple[list[Draft], Landed]:
+        """Give what *commits* come to on top of *revision*."""
+        drafting, drafts = await asyncio.to_thread(self._draft, mirror.tree(revision).read, commits)
+        changes, refused = drafting.changes, drafting.refused
+        return drafts, Landed(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
+
+    async def _is_shared(self, mirror: Mirror, view: View, head: str) -> bool:
+        """Say whether a branch holds what other destinations wrote: their templates may make the same name.
+
+        Such a branch is not made anew from its base, since that would take their changes away: ours come on top.
+        """
+        below, mine = {past.revision for past in view.recent}, {key for key, _ in (*view.readings, *view.problems)}
+        above = [past for past in await mirror.history(head) if past.revision not in below]
+        return any(set(past.subscriptions) - mine for past in above)
 
     async def _lease(self, mirror: Mirror, view: View, drafts: Sequence[Draft]) -> tuple[str, str | None]:
         """Name the branch that is written and the head it must still have; a template has its say only now."""
