@@ -88,7 +88,7 @@ def test_what_the_chart_grants_is_enough_for_everything_and_everything_of_it_is_
     roles = [item for item in template_of(**flow.lab.values) if item["kind"] in {"Role", "ClusterRole"}]
     granted = {(verb, name) for role in roles for rule in role["rules"] for verb in rule["verbs"] for name in rule["resources"]}
     # an Event is counted again after ten minutes, an ImageUpdater read again where somebody else was faster
-    assert granted - used == {("patch", "events"), ("get", "imageupdaters")}
+    assert granted - used <= {("patch", "events"), ("get", "imageupdaters")}
     assert used <= granted
 
 
@@ -102,13 +102,15 @@ def test_a_stop_while_the_first_list_hangs_ends_in_order(flow):
         assert daemon.stop() <= 10
 
 
-def test_a_stop_while_a_reload_hangs_ends_in_order(flow):
-    """A configuration that is read from a cluster which does not answer keeps nobody from stopping."""
+def test_a_stop_while_a_reload_and_what_is_told_hang_ends_in_order(flow):
+    """Neither a configuration that is read from a cluster which does not answer nor Events for it keep anybody from stopping."""
     flow.push("app", "1.0.0", "1.1.0")
     flow.app("app")
     with flow.daemon() as daemon:
         daemon.until(lambda: "1.1.0" in flow.written("app"))
         with frozen(flow.lab.cluster):
+            flow.push("app", "1.2.0")
+            daemon.until(lambda: "1.2.0" in flow.written("app"))
             daemon.reload()
             time.sleep(1)
             assert daemon.stop() <= 10
