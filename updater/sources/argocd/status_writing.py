@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone
 from updater.kube.kinds import Ref
+from updater.sources.argocd.contention import Contention
 from updater.sources.argocd.kinds import IMAGE_UPDATER
 from updater.sources.argocd.pruning import Sharing, prune_updater
 from updater.sources.argocd.status import Facts, status_of
@@ -47,6 +48,8 @@ class StatusWriting:
         self._moves: dict[Key, list[Move]] = {}
         self._waiting: dict[Key, None] = {}
         self._due = asyncio.Event()
+        self._retrying: set[Key] = set()
+        self._contention = Contention(answers.around.clock)
 
     def know(self, kept: Mapping[Key, KeptUpdater], selected: Mapping[str, tuple[str, ...]], index: Index) -> None:
         """Take over the objects, how many Applications each decides for, and their answers."""
@@ -58,6 +61,7 @@ class StatusWriting:
         self._applications = {key: len(selected.get(_name(key), ())) for key in kept}
         self._moves = {key: moves for key, moves in self._moves.items() if key in kept}
         self._waiting = {key: None for key in self._waiting if key in kept}
+        self._contention.keep(kept)
         self.touch(changed)
 
     def touch(self, keys: Iterable[Key]) -> None:
@@ -102,30 +106,38 @@ class StatusWriting:
 
     async def _try(self, key: Key, again: asyncio.TaskGroup, *, is_last: bool = False) -> None:
         try:
-            await self._write(key)
+            wait = await self._write(key)
         except KubeGone:
             self._moves.pop(key, None)
+            return
         except KubeError as error:
             self._answers.count("status", error.code)
             self._answers.report(f"status of {Ref(IMAGE_UPDATER, *key)}", error)
-            if not is_last:
-                again.create_task(self._later(key, SLOWLY_AGAIN if isinstance(error, KubeDenied) else AGAIN))
+            wait = SLOWLY_AGAIN if isinstance(error, KubeDenied) else AGAIN
+        if wait and not is_last and key not in self._retrying:  # one retry an object, however often it is touched meanwhile
+            self._retrying.add(key)
+            again.create_task(self._later(key, wait))
 
     async def _later(self, key: Key, seconds: float) -> None:
-        await self._answers.around.sleep(seconds)
+        try:
+            await self._answers.around.sleep(seconds)
+        finally:
+            self._retrying.discard(key)
         self.touch([key])
 
-    async def _write(self, key: Key) -> None:
+    async def _write(self, key: Key) -> float:
+        """Write what is due to an object; gives the seconds after which to look again, 0 where it is done."""
         kept = self._kept[key]
         if FINALIZER in kept.holders:
             await self._let_go(key, kept)
-            return
+            return 0.0
         try:
-            await self._put(key, kept)
+            return await self._put(key, kept)
         except KubeConflict:
             read = prune_updater(await self._client.get(Ref(IMAGE_UPDATER, *key)), Sharing())
             if read.generation == kept.generation:  # else the watch tells of it, and it is judged anew
-                await self._put(key, read)
+                return await self._put(key, read)
+            return 0.0
 
     async def _let_go(self, key: Key, kept: KeptUpdater) -> None:
         """Take the peer's finalizer off an object that was deleted: who takes its place must not leave it hanging for ever."""
@@ -142,11 +154,14 @@ class StatusWriting:
         before, after = self._written.get(key, (None, kept))
         return after if before is not None and kept.version == before.version else kept
 
-    async def _put(self, key: Key, kept: KeptUpdater) -> None:
-        """Write the status if it differs from that of *kept*, on its version; raises `KubeConflict`."""
+    async def _put(self, key: Key, kept: KeptUpdater) -> float:
+        """Write the status if it differs from that of *kept*, on its version; gives the seconds for which that must wait.
+
+        Raises `KubeConflict`.
+        """
         index = self._index
         if index is None:
-            return
+            return 0.0
         moves = tuple(self._moves.get(key, ()))
         facts = Facts(
             kept=kept,
@@ -158,16 +173,25 @@ class StatusWriting:
         )
         now = datetime.fromtimestamp(self._answers.around.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         status = status_of(facts, now)
-        if status is None:
-            return
+        wait = self._contention.wait(key, status) if status else 0.0
+        if status is None or wait:
+            return wait
         ref = Ref(IMAGE_UPDATER, *key)
         made = await self._client.patch(ref, {"status": status}, version=kept.version or None, subresource="status")
         self._answers.count("status", "ok")
+        if self._contention.note(key, status):
+            self._answers.report(f"status of {ref}", _contended())
         after = prune_updater(made, Sharing())
         if key in self._kept and after.item == kept.item:  # else the spec changed too, and the watch tells of it
             self._written[key] = (kept, after)
             self._kept[key] = after
         self._moves[key] = self._moves.get(key, [])[len(moves) :]
+        return 0.0
+
+
+def _contended() -> KubeError:
+    hint = "if another Argo CD Image Updater still runs, stop it; until then ours is written less and less often"
+    return KubeError("somebody else writes over the status again and again", hint=hint, code="status-contended")
 
 
 def _name(key: Key) -> str:
