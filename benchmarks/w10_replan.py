@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from stage import median
 
-from updater.daemon.plan import plan_of
+from updater.daemon.asked import Asked
+from updater.daemon.ledger import Ledger
 from updater.engine.scan import Scans
 from updater.engine.schedule import Plan, Schedule, Waits
 from updater.model.image import parse_name
@@ -43,7 +44,7 @@ def asked(number: int, interval: float = 120.0) -> Subscription:
 
 
 def planned(subscriptions: list[Subscription]) -> Plan:
-    return plan_of(subscriptions, is_complete=True)
+    return Ledger(subscriptions).plan(is_complete=True)
 
 
 @contextmanager
@@ -131,12 +132,22 @@ def join(subscriptions: list[Subscription]) -> None:
 
 
 def follow(subscriptions: list[Subscription]) -> None:
-    scans = Scans(None, None, subscriptions)  # type: ignore[arg-type]  # nothing is scanned here
-    times: list[float] = []
-    for _ in range(ROUNDS):
-        with timed(times):
-            scans.follow(subscriptions)
-    show("follow", times)
+    """What one changed subscription costs from the join to the plan: all that is done before the schedule hears of it."""
+    asked = Asked(Snapshot(), ["applications"])
+    scans = Scans(None, None)  # type: ignore[arg-type]  # nothing is scanned here
+    asked.take("applications", Snapshot(subscriptions=tuple(subscriptions)))
+    scans.follow(asked.by_image, asked.by_image)
+    steps: dict[str, list[float]] = {"take, one is another": [], "follow": [], "plan": []}
+    for number in range(ROUNDS):
+        here = Snapshot(subscriptions=(*subscriptions[:-1], replace(subscriptions[-1], interval=100.0 + number)))
+        with timed(steps["take, one is another"]):
+            change = asked.take("applications", here)
+        with timed(steps["follow"]):
+            scans.follow(asked.by_image, change.images)
+        with timed(steps["plan"]):
+            _ = asked.plan
+    for what, found in steps.items():
+        show(what, found)
 
 
 def main() -> None:
@@ -148,7 +159,7 @@ def main() -> None:
     for _ in range(ROUNDS):
         with timed(plans):
             planned(subscriptions)
-    show("plan", plans)
+    show("plan of all", plans)
     join(subscriptions)
     follow(subscriptions)
     asyncio.run(change(subscriptions))

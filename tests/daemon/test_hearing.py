@@ -39,7 +39,7 @@ async def test_a_single_pass_takes_up_what_the_source_says_and_tells_it(tmp_path
         assert served(process, 'updater_snapshot_timestamp_seconds{source="applications"} 0.0')
         await hearing.gather()
         assert [item.key for item in hearing.asked.snapshot.subscriptions] == ["filed", "live"]
-        assert changes == [{MAIN, LIVE}]
+        assert [change.destinations for change in changes] == [{MAIN, LIVE}]
         assert served(process, 'updater_subscriptions{source="applications"} 1.0')
         assert served(process, 'updater_problems{code="unknown-key",source="applications"} 2.0')
         assert "updater@example.org" in process.ours
@@ -64,7 +64,7 @@ async def test_a_source_whose_way_is_wrong_is_asked_again_and_what_it_said_stays
         assert [item.key for item in hearing.asked.snapshot.subscriptions] == ["filed", "live"]
         source.said.put_nowait(snapshot())
         await until(lambda: len(changes) == 2)
-        assert changes[1] == frozenset()
+        assert changes[1].destinations == frozenset()
         assert LIVE not in hearing.asked.by_destination
         following.cancel()
 

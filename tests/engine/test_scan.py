@@ -64,7 +64,17 @@ async def choose(scans, item, tag=None, *, needs_digest=False):
 
 
 def scans_of(registry, *subscriptions, clock=None):
-    return Scans(registry, Cache(None), subscriptions, clock=clock or Clock())
+    scans = Scans(registry, Cache(None), clock=clock or Clock())
+    follow(scans, subscriptions)
+    return scans
+
+
+def follow(scans, subscriptions, *gone):
+    """Let *subscriptions* be all that is asked for; *gone* are some that were asked for before."""
+    asked = {}
+    for item in subscriptions:
+        asked.setdefault(listed_for(item), []).append(item)
+    return scans.follow(asked, {*asked, *map(listed_for, gone)})
 
 
 async def test_the_first_choice_scans_and_the_second_asks_nothing():
@@ -175,7 +185,7 @@ async def test_what_others_ask_for_stands_when_somebody_comes_or_goes():
     scans = scans_of(registry, first, second)
     for item in (first, second):
         await choose(scans, item, "1.0.0")
-    assert scans.follow([first, subscription("third")]) == frozenset()
+    assert follow(scans, [first, subscription("third")], second) == frozenset()
     assert (await choose(scans, first, "1.0.0")).chosen.tag == "1.1.0"
     assert registry.asked == ["tags", "tags"]
 
@@ -187,10 +197,10 @@ async def test_what_nobody_asks_for_any_more_is_forgotten():
     scans = scans_of(registry, item)
     await scans.scan(listed_for(item))
     assert scans.failure(listed_for(item)) is registry.failure
-    scans.follow([])
+    follow(scans, [], item)
     assert scans.failure(listed_for(item)) is None
     registry.failure = None
-    scans.follow([item])
+    follow(scans, [item])
     assert (await choose(scans, item)).chosen.tag == "1.0.0"
     assert registry.asked == ["tags", "tags"]
 
@@ -200,10 +210,10 @@ async def test_an_image_whose_single_tags_somebody_compares_now_is_listed_afresh
     digests = follows("stable")
     scans, listed = scans_of(registry, *digests), listed_for(digests[0])
     await scans.scan(listed)
-    assert scans.follow([*digests, subscription()]) == {listed}
+    assert follow(scans, [*digests, subscription()]) == {listed}
     assert (await choose(scans, subscription())).chosen.tag == "1.0.0"
     assert (await choose(scans, digests[0])).chosen.tag == "stable"
-    assert scans.follow(digests) == {listed}
+    assert follow(scans, digests) == {listed}
 
 
 async def test_another_single_tag_is_asked_for_afresh():
@@ -211,8 +221,8 @@ async def test_another_single_tag_is_asked_for_afresh():
     digests = follows("stable", "edge")
     scans, listed = scans_of(registry, digests[0]), listed_for(digests[0])
     await scans.scan(listed)
-    assert scans.follow(digests) == {listed}
-    assert scans.follow(digests) == frozenset()
+    assert follow(scans, digests) == {listed}
+    assert follow(scans, digests) == frozenset()
     assert (await choose(scans, digests[1])).chosen.tag == "edge"
     assert "tags" not in registry.asked
 
@@ -231,8 +241,8 @@ async def test_a_scan_of_an_image_that_left_and_came_back_does_not_count():
     registry.tags = slow
     old = asyncio.create_task(scans.scan(listed_for(item)))
     await began.wait()
-    scans.follow([])
-    scans.follow([item])
+    follow(scans, [], item)
+    follow(scans, [item])
     new = asyncio.create_task(scans.scan(listed_for(item)))
     go_on.set()
     await asyncio.gather(old, new)
@@ -264,5 +274,5 @@ async def test_a_subscription_with_another_policy_is_chosen_for_by_it():
     scans = scans_of(registry, item)
     assert (await choose(scans, item)).chosen.tag == "2.0.0"
     other = replace(item, policy=PolicySpec("semver", {"range": "<2"}))
-    scans.follow([other])
+    follow(scans, [other])
     assert (await choose(scans, other)).chosen.tag == "1.0.0"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from updater.daemon.plan import by_destination
+from updater.daemon.ledger import Ledger, Moved
 from updater.model.snapshot import Snapshot
 from updater.sources.joined import FILE, Joiner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from updater.engine.plan import Plan
+    from updater.model.listed import Listed
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.subscription import Destination, Subscription
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a snapshot changed: destinations whose subscriptions are others now, and what another source forbids."""
+    """What a snapshot changed: images and destinations whose subscriptions are others now, and what another source forbids."""
 
+    images: frozenset[Listed]
     destinations: frozenset[Destination]
     refused: tuple[Outcome, ...]
     problems: tuple[Problem, ...]
@@ -34,7 +37,7 @@ class Asked:
         self._snapshots: dict[str, Snapshot] = {FILE: first}
         self._missing = set(names)
         self._known: frozenset[Problem] = frozenset()
-        self.by_destination: dict[Destination, tuple[Subscription, ...]] = {}
+        self._ledger = Ledger()
         self.snapshot = Snapshot()
         self._join()
 
@@ -47,6 +50,21 @@ class Asked:
     def missing(self) -> tuple[str, ...]:
         """The sources that were not heard yet."""
         return tuple(sorted(self._missing))
+
+    @property
+    def by_destination(self) -> Mapping[Destination, tuple[Subscription, ...]]:
+        """The subscriptions of each destination: a landing of one of 5,000 must not look at all the others."""
+        return self._ledger.by_destination
+
+    @property
+    def by_image(self) -> Mapping[Listed, tuple[Subscription, ...]]:
+        """The subscriptions that share a scan."""
+        return self._ledger.by_image
+
+    @property
+    def plan(self) -> Plan:
+        """When what is due; the same objects for what did not change."""
+        return self._ledger.plan(is_complete=self.is_complete)
 
     @property
     def sources(self) -> tuple[tuple[str, Snapshot], ...]:
@@ -67,20 +85,20 @@ class Asked:
     def take(self, name: str, snapshot: Snapshot) -> Change:
         """Put *snapshot* in the place of the last one of the source *name*, and say what is another now."""
         self._snapshots[name] = snapshot
-        was_complete, before = self.is_complete, self.by_destination
+        was_complete = self.is_complete
         if snapshot.complete:
             self._missing.discard(name)
-        refused, problems = self._join()
-        changed = {place for place, items in self.by_destination.items() if before.get(place) != items}
+        moved, refused, problems = self._join()
         if self.is_complete and not was_complete:
-            changed |= set(self.by_destination)
-        return Change(destinations=frozenset(changed), refused=refused, problems=problems)
+            changed = frozenset(self.by_destination)
+        else:
+            changed = moved.destinations.intersection(self.by_destination)
+        return Change(images=moved.images, destinations=changed, refused=refused, problems=problems)
 
-    def _join(self) -> tuple[tuple[Outcome, ...], tuple[Problem, ...]]:
-        """Join all again; gives what was refused, and the problems that nobody said before."""
+    def _join(self) -> tuple[Moved, tuple[Outcome, ...], tuple[Problem, ...]]:
+        """Join all again; gives what that changes, what was refused, and the problems that nobody said before."""
         joined = self._joiner(self._snapshots)
-        if joined.snapshot.subscriptions != self.snapshot.subscriptions:
-            self.by_destination = by_destination(joined.snapshot.subscriptions)
         self.snapshot = joined.snapshot
         known, self._known = self._known, frozenset(joined.snapshot.problems)
-        return joined.refused, tuple(problem for problem in joined.snapshot.problems if problem not in known)
+        news = tuple(problem for problem in joined.snapshot.problems if problem not in known)
+        return self._ledger.take(joined.snapshot.subscriptions), joined.refused, news

@@ -14,7 +14,7 @@ from updater.daemon.access import Renewing
 from updater.daemon.asked import Asked
 from updater.daemon.crew import Crew, Routes, git_access, git_writer, live_writer, scans_of
 from updater.daemon.hearing import Hearing
-from updater.daemon.plan import by_destination, destinations_of, plan_of, with_companions
+from updater.daemon.plan import by_destination, destinations_of, with_companions
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, Parts, land
 from updater.engine.schedule import Schedule
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from updater.daemon.argocd import ArgocdParts, PeerConfiguration
+    from updater.daemon.asked import Change
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
     from updater.model.listed import Listed
@@ -83,7 +84,7 @@ class Generation:
             problems = (*loaded.snapshot.problems, *argocd.problems)
             loaded = replace(loaded, snapshot=replace(loaded.snapshot, problems=problems))
         generation = cls(loaded, process, crew, argocd.peer if argocd else None)
-        crew.scans.follow(subscriptions())
+        crew.scans.follow(generation.asked.by_image, generation.asked.by_image)
         return generation
 
     def take_over(self) -> None:
@@ -172,8 +173,7 @@ class Generation:
 
     async def run(self) -> None:
         """Work by the schedule, and follow every source, until `stop`."""
-        plan = plan_of(self.subscriptions, is_complete=self.asked.is_complete)
-        self.schedule = Schedule(plan, scan=self.scan, land=self._land)
+        self.schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         self.lead()
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(self.hearing.follow(source)) for source in self.crew.sources]
@@ -203,11 +203,10 @@ class Generation:
         if self._process.may_write():  # leading may have ended since this was due
             await self.land(destination)
 
-    def _replan(self, changed: frozenset[Destination]) -> None:
-        afresh = self.crew.scans.follow(self.subscriptions)
+    def _replan(self, change: Change) -> None:
+        afresh = self.crew.scans.follow(self.asked.by_image, change.images)
         if self.schedule:
-            plan = plan_of(self.subscriptions, is_complete=self.asked.is_complete)
-            self.schedule.replan(plan, changed=changed, afresh=afresh)
+            self.schedule.replan(self.asked.plan, changed=change.destinations, afresh=afresh)
 
 
 async def _pause(attempt: int, metrics: Metrics) -> None:

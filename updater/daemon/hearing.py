@@ -12,23 +12,20 @@ from updater.errors import ConfigError, KubeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from updater.daemon.asked import Asked
+    from updater.daemon.asked import Asked, Change
     from updater.daemon.crew import Source
     from updater.daemon.process import Process
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.snapshot import Snapshot
-    from updater.model.subscription import Destination
 
 TRIED_AGAIN: Final = 30.0
 
 
 class Hearing:
-    """Hears *sources*. *changed* is called with the destinations whose subscriptions are others than before."""
+    """Hears *sources*. *changed* is called with what each snapshot changed."""
 
-    def __init__(
-        self, asked: Asked, sources: Sequence[Source], process: Process, *, changed: Callable[[frozenset[Destination]], None]
-    ) -> None:
+    def __init__(self, asked: Asked, sources: Sequence[Source], process: Process, *, changed: Callable[[Change], None]) -> None:
         self.asked = asked
         self.sources = tuple(sources)
         self._process = process
@@ -103,4 +100,4 @@ class Hearing:
         self.tell()
         self.warn(change.problems)
         self.answer(change.refused)
-        self._changed(change.destinations)
+        self._changed(change)

@@ -1,44 +1,16 @@
-"""Knows when what is due, and what lands together, from what subscriptions say."""
+"""Knows what lands together, from what subscriptions say."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from updater.engine.schedule import Plan
-from updater.model.listed import listed_for
 from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from updater.model.listed import Listed
     from updater.model.subscription import Destination, Subscription
-
-
-def plan_of(subscriptions: Sequence[Subscription], *, is_complete: bool) -> Plan:
-    """Give the schedule of *subscriptions*.
-
-    While not every source was heard (*is_complete* is false), no branch is planned that is made anew at each landing: it would
-    drop what the missing ones hold there.
-    """
-    images: dict[Listed, float] = {}
-    destinations: dict[Destination, float] = {}
-    waiting: defaultdict[Listed, dict[Destination, None]] = defaultdict(dict)
-    for subscription in subscriptions:
-        listed, interval = listed_for(subscription), subscription.interval
-        images[listed] = min(interval, images.get(listed, interval))
-        for destination in destinations_of([subscription]):
-            if not is_complete and is_rebuilt(destination):
-                continue
-            waiting[listed][destination] = None
-            destinations[destination] = min(interval, destinations.get(destination, interval))
-    return Plan(
-        images=images,
-        destinations=destinations,
-        waiting={listed: tuple(wanted) for listed, wanted in waiting.items()},
-        rebuilt=frozenset(filter(is_rebuilt, destinations)),
-    )
 
 
 def destinations_of(subscriptions: Iterable[Subscription]) -> tuple[Destination, ...]:

@@ -18,7 +18,7 @@ from updater.policies.filters import build_filter
 from updater.policies.ranking import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 
     from updater.engine.standing import Listings, Registry
     from updater.model.candidate import Ask, Candidate
@@ -51,30 +51,37 @@ class Scans:
         self,
         registry: Registry,
         listings: Listings,
-        subscriptions: Iterable[Subscription] = (),
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._listings = listings
-        self._followed = _followed(subscriptions)
+        self._followed: dict[Listed, frozenset[str]] = {}
         self._clock = clock
         self._turns = asyncio.Semaphore(SCANS_AT_ONCE)
         self._standing: dict[Listed, Standing] = {}
         self._rules: dict[str, Rules] = {}
 
-    def follow(self, subscriptions: Iterable[Subscription]) -> frozenset[Listed]:
-        """Serve *subscriptions* from now on: what nobody else asked for is forgotten, what others asked for stands.
+    def follow(self, asked: Mapping[Listed, Sequence[Subscription]], changed: Iterable[Listed]) -> frozenset[Listed]:
+        """Serve the subscriptions of *asked*, by image, from now on; only those of *changed* are others than before.
 
-        Gives the images that are asked otherwise than before, by a list or by single tags, and so have to be scanned afresh.
+        What nobody asks for any more is forgotten, what others asked for stands. Gives the images that are asked otherwise than
+        before, by a list or by single tags, and so have to be scanned afresh.
         """
-        subscriptions = tuple(subscriptions)
-        wanted = {item.key: listed_for(item) for item in subscriptions}
-        listed, before, self._followed = frozenset(wanted.values()), self._followed, _followed(subscriptions)
-        afresh = frozenset(item for item in self._standing if item in listed and before.get(item) != self._followed.get(item))
-        self._standing = {item: found for item, found in self._standing.items() if item in listed and item not in afresh}
-        self._rules = {key: rules for key, rules in self._rules.items() if key in wanted}
-        return afresh
+        afresh = set()
+        for listed in changed:
+            before, followed = self._followed.pop(listed, None), _followed(asked.get(listed, ()))
+            if followed is not None:
+                self._followed[listed] = followed
+            if before != followed and listed in self._standing:
+                del self._standing[listed]
+                afresh.add(listed)
+        # a scan or a landing that was going on may have brought back what was gone then
+        for listed in set(self._standing).difference(asked):
+            del self._standing[listed]
+        for key in set(self._rules).difference(item.key for items in asked.values() for item in items):
+            del self._rules[key]
+        return frozenset(afresh.intersection(asked))
 
     async def scan(self, listed: Listed) -> bool:
         """Ask the registry for *listed*; says whether what stands now differs from before, as far as names tell."""
@@ -148,17 +155,12 @@ class Scans:
         return rules
 
 
-def _followed(subscriptions: Iterable[Subscription]) -> dict[Listed, frozenset[str]]:
-    """Name the tags of each image that only digest policies ask for."""
-    tags: dict[Listed, set[str]] = {}
-    listing: set[Listed] = set()
-    for subscription in subscriptions:
-        tag = subscription.policy.options.get("tag")
-        if subscription.policy.kind == "digest" and isinstance(tag, str):
-            tags.setdefault(listed_for(subscription), set()).add(tag)
-        else:
-            listing.add(listed_for(subscription))
-    return {listed: frozenset(wanted) for listed, wanted in tags.items() if listed not in listing}
+def _followed(subscriptions: Sequence[Subscription]) -> frozenset[str] | None:
+    """Name the tags of an image that digest policies ask for; None where anybody compares names, or nobody asks."""
+    policies = [item.policy for item in subscriptions]
+    tags = [policy.options.get("tag") if policy.kind == "digest" else None for policy in policies]
+    named = frozenset(tag for tag in tags if isinstance(tag, str))
+    return named if tags and all(isinstance(tag, str) for tag in tags) else None
 
 
 async def drive(steps: Generator[Ask, Candidate | None, _T], answer: Callable[[Ask], Awaitable[Candidate | None]]) -> _T:
