@@ -38,8 +38,10 @@ class ApplicationsSettings(Node):
     """Whether an Application is refreshed after a commit to the branch that it follows."""
     events: bool = True
     """Whether what happens and what is wrong is told as Events on the objects."""
-    credentials: tuple[fields.Credentials, ...] = ()
-    """Credentials that objects may name besides Secrets of their own namespace, whole: ext:/scripts/ecr.sh, env:REG_AUTH."""
+    credentials: tuple[fields.Credentials, ...] | None = None
+    """Credentials that objects may name besides Secrets of their own namespace, whole: ext:/scripts/ecr.sh, env:REG_AUTH.
+
+    Without it those in the namespace of Argo CD may name any, as with the peer, and others none."""
     git_credentials_for: tuple[fields.Names, ...] = ("*",)
     """The namespaces, globs among them, whose Applications may use Argo CD's Git credentials; others write git:secret:<name>."""
     config_map: fields.Text | None = "argocd-image-updater-config"

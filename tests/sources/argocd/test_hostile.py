@@ -116,9 +116,17 @@ def test_only_the_namespaces_that_are_named_write_by_the_git_credentials_of_argo
     assert len(found.snapshot.subscriptions) == (not expected)
 
 
-def test_a_configuration_lists_no_credentials_for_objects_and_shares_those_of_git():
+def test_a_configuration_says_nothing_of_credentials_for_objects_and_shares_those_of_git():
     settings = ApplicationsSettings()
-    assert (settings.credentials, settings.git_credentials_for) == ((), ("*",))
+    assert (settings.credentials, settings.git_credentials_for) == (None, ("*",))
+
+
+@pytest.mark.parametrize("text", ["env:REG_AUTH", "ext:/scripts/ecr.sh"])
+def test_without_a_list_the_objects_of_argo_cds_own_namespace_name_what_they_did_with_the_peer(text):
+    annotations = LIST | {"pull-secret": text}
+    (item,) = run(application(annotations)).snapshot.subscriptions
+    assert str(item.credential) == text
+    assert codes(run(application(annotations, namespace="team-a"))) == ["credential-refused"]
 
 
 @pytest.mark.parametrize("pattern", ["?" * 200_000, "*a" * 100_000, "[a-z]" * 60_000, "*[^a-z]?" * 128])

@@ -42,7 +42,7 @@ class Defaults:
 
     *namespace* is that of Argo CD, *interval* is in seconds. With *annotated* an Application whose annotations list
     images is kept current although no ImageUpdater selects it, as before version 1.0 of the peer. *credentials* are those
-    that objects may name besides Secrets of their namespace, None where nobody says which (as when files are checked).
+    that objects may name besides Secrets of their own namespace; None is any in Argo CD's namespace, and none elsewhere.
     *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git.
     """
 
@@ -211,10 +211,16 @@ def _check_git(destination: Destination, application: Application, request: Requ
     raise at.flaw(message, code="credential-refused", hint=hint)
 
 
+def _may_name(found: CredentialRef, application: Application, defaults: Defaults) -> bool:
+    if defaults.credentials is None:
+        return application.namespace == defaults.namespace
+    return found in defaults.credentials
+
+
 def _credential(settings: Settings, application: Application, defaults: Defaults) -> CredentialRef | None:
     """Give what shows who we are to the registry; whoever writes an object chooses the registry too, so not everything is his."""
     found = _read(settings, "pull-secret", values.read_pull_secret, default=None)
-    if found and found.kind not in _IN_NAMESPACE and defaults.credentials is not None and found not in defaults.credentials:
+    if found and found.kind not in _IN_NAMESPACE and not _may_name(found, application, defaults):
         message = f"{found.kind}: is not among the credentials that objects may name"
         hint = "give the registry its credentials under registries, or name these under credentials of the source applications"
         raise settings["pull-secret"].flaw(message, code="credential-refused", hint=hint)
