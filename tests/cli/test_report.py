@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 
+import click
 import pytest
 
-from updater.cli.report import as_diff, outcome_lines
+from updater.cli.report import as_diff, outcome_lines, problem_lines
 from updater.model.outcome import Outcome, Status
+from updater.model.problem import Problem
 from updater.model.update import Change, Edit
 
 FILE = "apps/.argocd-source-web.yaml"
@@ -26,6 +28,15 @@ def test_git_applies_the_diff_of_a_pass_to_what_it_was_made_for(tmp_path, before
     done = subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=given, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert path.read_bytes() == edit.after
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "said"),
+    [("", None, "Application argocd/web: no such key"), ("apps/a.yaml", 3, "apps/a.yaml:3: no such key")],
+)
+def test_a_problem_names_its_file_or_the_object_in_the_cluster(path, line, said):
+    problem = Problem(path=path, line=line, code="unknown-key", message="no such key", origin="Application argocd/web")
+    assert [click.unstyle(line) for line in problem_lines(problem)] == [f"problem  {said}"]
 
 
 def test_a_value_that_stood_nowhere_was_nothing():

@@ -36,7 +36,8 @@ def main(arguments: Sequence[str], *, lines: TextIO = sys.stdin) -> int:
         return _refuse(f"{keep} is not an empty folder", "name a new one: make cluster ARGS='--keep DIR'", code=2)
     if absent := missing():
         return _refuse(
-            f"not on this machine: {', '.join(absent)}", "bash .ci/parts etcd kube_apiserver builds them, once; git by apt"
+            f"not on this machine: {', '.join(absent)}",
+            "bash .ci/parts etcd kube_apiserver builds them, once, in some ten minutes; git by apt",
         )
     ended = threading.Event()
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in _ENDING}

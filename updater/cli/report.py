@@ -61,13 +61,17 @@ def as_json(done: Pass) -> str:
             "id": done.id,
             "started": rfc3339(done.started),
             "finished": rfc3339(done.finished),
-            "problems": [asdict(problem) for problem in sorted(done.problems, key=lambda item: (item.path, item.line or 0))],
+            "problems": [asdict(problem) for problem in sorted(done.problems, key=_place)],
             "outcomes": [outcome_json(outcome) for outcome in sorted(done.outcomes, key=lambda item: (item.key, item.target))],
         },
         indent=2,
         sort_keys=True,
         ensure_ascii=False,
     )
+
+
+def _place(problem: Problem) -> tuple[str, int, str]:
+    return problem.path, problem.line or 0, problem.origin
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
@@ -104,8 +108,9 @@ def as_text(done: Pass) -> str:
 
 
 def problem_lines(problem: Problem) -> list[str]:
-    """Say one problem and its hint."""
-    lines = [f"{click.style('problem', fg='yellow')}  {problem}"]
+    """Say one problem and its hint; one of an object in a cluster, which has no path, is named by the object."""
+    origin = f"{problem.origin}: " if problem.origin and not problem.path else ""
+    lines = [f"{click.style('problem', fg='yellow')}  {origin}{problem}"]
     return [*lines, f"         {problem.hint}"] if problem.hint else lines
 
 
