@@ -75,7 +75,7 @@ async def test_name_and_tag_are_written_together_and_the_spelling_of_a_name_stay
         ("helm.parameters[image.name]", "", IMAGE),
         ("helm.parameters[image.tag]", "1.0.0", "1.1.0"),
     ]
-    await stage.put(helm(parameter("image.name", "nginx"), parameter("image.tag", "1.0.0", forceString=True)))
+    await stage.put(helm(parameter("image.name", "nginx"), parameter("image.tag", "1.0.1", forceString=True)))
     await stage.end(wanted(HELM, image="docker.io/library/nginx"))
     assert [item["value"] for item in stage.source["helm"]["parameters"]] == ["nginx", "1.1.0"]
 

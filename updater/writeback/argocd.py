@@ -7,8 +7,9 @@ changes say what they said, and patches that very version; where somebody was fa
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, PushRefused, UpdaterError
@@ -18,6 +19,7 @@ from updater.model.subscription import LiveApplication
 from updater.model.view import View
 from updater.writeback.live import read_application, readings_of
 from updater.writeback.live_plan import plan_of
+from updater.writeback.undone import Undone, undone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,8 +65,10 @@ class ApplicationWriter:
         *,
         known: Callable[[LiveApplication], Mapping[str, Any] | None] = _nothing,
         count: Callable[[str, str], None] = lambda _name, _label: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
+        self._undone = Undone(clock)
         self._known = known
         self._count = count
         self._behind: dict[LiveApplication, Mapping[str, Any]] = {}
@@ -100,7 +104,8 @@ class ApplicationWriter:
         if not is_dry and (item := self._known(application)) is not None:
             self._behind[application] = item
         for _ in range(ATTEMPTS):
-            plan = plan_of(await self._read(application), commits)
+            live = await self._read(application)
+            plan = plan_of(live, commits) if is_dry else self._plan(application, live, commits)
             if is_dry or not plan.steps:
                 return plan.landed(is_dry=is_dry)
             try:
@@ -109,6 +114,17 @@ class ApplicationWriter:
                 continue
         message = f"{application} changed {ATTEMPTS} times while it was written"
         raise PushRefused(message, hint="it is looked at and decided again")
+
+    def _plan(self, application: LiveApplication, live: Live, commits: Sequence[Commit]) -> Plan:
+        """Plan what was not written before and taken back a moment ago."""
+        plan = plan_of(live, commits)
+        held = [update for update, changes in plan.changes.items() if self._undone.is_held(application, changes)]
+        if not held:
+            return plan
+        rest = [replace(one, updates=tuple(update for update in one.updates if update not in held)) for one in commits]
+        plan = plan_of(live, rest)
+        plan.refuse(held, undone(application))
+        return plan
 
     async def _read(self, application: LiveApplication) -> Live:
         try:
@@ -138,6 +154,7 @@ class ApplicationWriter:
                 raise
             plan.refuse([update for update, changes in plan.changes.items() if changes], _refusal(error, application))
             return plan.landed()
+        self._undone.wrote(application, [change for changes in plan.changes.values() for change in changes])
         answer = read_application(sent)
         hint = "look for an admission webhook or policy that changes Applications"
         plan.refuse(plan.lost(answer), KubeError("the cluster changed back what was written", hint=hint, code="undone"))
