@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from updater.model.outcome import Outcome, Status
 from updater.model.problem import Problem
@@ -19,10 +19,11 @@ from updater.model.snapshot import Snapshot
 from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from updater.model.subscription import Subscription
 
+_Made = TypeVar("_Made")
 FILE: Final = "file"
 DUPLICATE: Final = "duplicate"
 PUSH_BRANCH: Final = "push-branch"
@@ -56,10 +57,14 @@ class Joiner:
     """Joins again and again, and gives the same objects for the same.
 
     The same snapshots give the same `Joined`. A subscription that needs no change is itself; one whose repository gets
-    another spelling is one and the same object for as long as it needs that.
+    another spelling is one and the same object for as long as it needs that. What follows from keys and branches alone is
+    found again only where one of them changed.
     """
 
     def __init__(self) -> None:
+        self._spellings = _Remembered(_spellings)
+        self._wrong = _Remembered(_wrong)
+        self._asked: dict[int, _Asked] = {}
         self._last: tuple[tuple[tuple[str, Snapshot], ...], Joined] | None = None
         self._respelled: dict[int, tuple[Subscription, tuple[str, ...], Subscription]] = {}
 
@@ -73,19 +78,26 @@ class Joiner:
 
     def _join(self, snapshots: Sequence[tuple[str, Snapshot]]) -> Joined:
         asked, wrong = _with_unique_keys(
-            [_asked(item, is_filed=name == FILE) for name, snapshot in snapshots for item in snapshot.subscriptions]
+            [one for name, snapshot in snapshots for one in self._known(snapshot, is_filed=name == FILE)]
         )
+        self._asked = {id(one.item): one for one in asked}
         asked = self._spelled(asked)
-        crossings = _crossings(asked)
+        crossings = _crossings(asked, self._wrong(asked))
         lost = {one.item.key for one, _ in crossings}
         wrong += [(one.item, crossed(one.item, message)) for one, message in crossings]
         kept = tuple(one.item for one in asked if one.item.key not in lost)
         whole = _snapshot(kept, [problem for _, problem in wrong], [snapshot for _, snapshot in snapshots])
         return Joined(snapshot=whole, refused=tuple(outcome for item, problem in wrong for outcome in _refusals(item, problem)))
 
+    def _known(self, snapshot: Snapshot, *, is_filed: bool) -> Iterator[_Asked]:
+        known = self._asked  # what is known is alive, so its id is nobody else's
+        for item in snapshot.subscriptions:
+            one = known.get(id(item))
+            yield one if one is not None and one.is_filed == is_filed else _asked(item, is_filed=is_filed)
+
     def _spelled(self, asked: list[_Asked]) -> list[_Asked]:
         """Spell each repository one way, so that all who write one branch of it land together."""
-        spelling = _spellings(asked)
+        spelling = self._spellings(asked)
         before, self._respelled = self._respelled, {}
         if not spelling:
             return asked
@@ -185,21 +197,41 @@ def _spellings(asked: Iterable[_Asked]) -> dict[tuple[str, str], str]:
     }
 
 
-def _crossings(asked: Sequence[_Asked]) -> list[tuple[_Asked, str]]:
-    """Say who is refused, since landings would undo each other: who crosses what the file says, then who cross each other."""
+def _crossings(asked: Sequence[_Asked], wrong: Mapping[GitBranch, str]) -> list[tuple[_Asked, str]]:
+    """Say who is refused for which branch that is *wrong*."""
+    if not wrong:
+        return []
+    reasons = ((one, next((wrong[found] for found in one.branches if found in wrong), "")) for one in asked if not one.is_filed)
+    return [(one, f"{one.item.key} {reason}") for one, reason in reasons if reason]
+
+
+def _wrong(asked: Sequence[_Asked]) -> dict[GitBranch, str]:
+    """Say where landings would undo each other, and how: of those that cross what the file says, then that cross each other."""
     keys: dict[GitBranch, str] = {}
     for one in asked:
         for found in one.branches:
             keys.setdefault(found, one.item.key)
     if not any(map(_is_rebuilt, keys)):
-        return []
+        return {}
     filed = {found: keys[found] for one in asked if one.is_filed for found in one.branches}
     others = {found: key for found, key in keys.items() if found not in filed}
     wrong = _Branches(filed).clashes(others, is_first=True)
     rest = {found: key for found, key in others.items() if found not in wrong}
-    wrong |= _Branches(rest).clashes(rest, is_first=False)
-    reasons = ((one, next((wrong[found] for found in one.branches if found in wrong), "")) for one in asked if not one.is_filed)
-    return [(one, f"{one.item.key} {reason}") for one, reason in reasons if reason]
+    return wrong | _Branches(rest).clashes(rest, is_first=False)
+
+
+class _Remembered(Generic[_Made]):
+    """Makes something of keys and branches and of who stands in the file; for the same ones it is made once."""
+
+    def __init__(self, make: Callable[[Sequence[_Asked]], _Made]) -> None:
+        self._make = make
+        self._last: tuple[list[tuple[str, bool, tuple[GitBranch, ...]]], _Made] | None = None
+
+    def __call__(self, asked: Sequence[_Asked]) -> _Made:
+        shape = [(one.item.key, one.is_filed, one.branches) for one in asked]  # compared by identity first: what stayed is cheap
+        if self._last is None or self._last[0] != shape:
+            self._last = (shape, self._make(asked))
+        return self._last[1]
 
 
 class _Branches:
