@@ -157,3 +157,41 @@ def test_thousands_of_images_that_two_objects_list_are_all_found_and_none_is_com
     found = run(application(), updaters=[updater(reference("*", *listed), name=name) for name in ("a", "b")])
     assert set(codes(found)) == {"conflict"}
     assert (len(found.answers), found.snapshot.subscriptions) == (6000, ())
+
+
+def kustomized(name, version, **options):
+    """An Application that writes the overlay of all, at a version of its own."""
+    texts = GIT | {"write-back-target": "kustomization", "image-list": f"web=ghcr.io/o/web:{version}"} | options.pop("texts", {})
+    return application(texts, name=name, **options)
+
+
+@pytest.mark.parametrize(
+    ("texts", "source"),
+    [
+        ({"write-back-method": "git:secret:own"}, {}),
+        ({}, {"repoURL": "https://somebody@git.test/fleet.git"}),
+        ({}, {"repoURL": "ssh://git@git.test/fleet.git"}),
+        ({}, {"repoURL": "git@git.test:fleet"}),
+        ({"git-repository": "https://GIT.test/fleet/"}, {}),
+    ],
+)
+def test_another_way_to_a_repository_does_not_make_two_places_of_one(texts, source):
+    found = run(kustomized("a", "^1"), kustomized("b", "^2", texts=texts, source=source))
+    assert (codes(found), found.snapshot.subscriptions) == (["conflict", "conflict"], ())
+    agreed = run(kustomized("a", "^1"), kustomized("b", "^1", texts=texts, source=source))
+    assert codes(agreed) == []
+    assert {answer.code for answer in agreed.answers} <= {None, "shared"}
+
+
+def test_who_agrees_but_brings_a_secret_of_its_own_writes_by_that_secret():
+    found = run(kustomized("a", "^1"), kustomized("b", "^1", texts={"write-back-method": "git:secret:own"}))
+    assert [item.targets[0].destination.credential for item in found.snapshot.subscriptions] == ["", "secret:argocd/own"]
+
+
+def test_many_of_one_place_are_told_in_few_words():
+    found = run(*(kustomized(f"web-{number}", f"^{number % 2}") for number in range(300)))
+    assert found.snapshot.subscriptions == ()
+    assert max(len(problem.message) for problem in found.snapshot.problems) < 400
+    shared = run(*(kustomized(f"web-{number}", "^1") for number in range(300)))
+    assert [item.key for item in shared.snapshot.subscriptions] == ["argocd/web-0/web"]
+    assert {answer.writer for answer in shared.answers[1:]} == {"argocd/web-0/web"}

@@ -25,8 +25,8 @@ def follows(spec: Mapping[str, Any], destination: GitBranch) -> bool:
     """
     if destination.push_template:
         return False
-    pushed, repository = _branch(destination.push), _repository(destination.url)
-    sources = [source for source in read_sources(spec) if _repository(source.repository) == repository]
+    pushed, repository = _branch(destination.push), repository_place(destination.url)
+    sources = [source for source in read_sources(spec) if repository_place(source.repository) == repository]
     return any(_may_be_same(_branch(source.revision), pushed) for source in sources)
 
 
@@ -43,7 +43,7 @@ def _branch(name: str) -> str:
     return "" if name in _DEFAULT else name.removeprefix("refs/heads/")
 
 
-def _repository(url: str) -> str:
+def repository_place(url: str) -> str:
     """Give what the spellings of one repository have in common: host and path, for https, ssh and ``git@host:path``."""
     rest = _SCHEME.sub("", url.strip())
     host, slash, path = rest.partition("/")

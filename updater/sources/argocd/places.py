@@ -6,13 +6,16 @@ and the others are answered by it; where they want different things, none writes
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import replace
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_name
 from updater.model.subscription import GitBranch
+from updater.sources.argocd.following import repository_place
 from updater.sources.argocd.parts import Finding
 from updater.sources.argocd.settings import Flaw
 from updater.sources.joined import repository
@@ -24,43 +27,74 @@ if TYPE_CHECKING:
     from updater.sources.argocd.subscriptions import Answer
 
 SHARED: Final = "shared"
+MOST_NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Rival:
+    """One who writes a place: its position among the answers, what it wants there, and the way by which it gets there."""
+
+    position: int
+    key: str
+    wish: object
+    way: object
+
+
+class _Place:
+    """Who writes one value. Thousands may: nothing here looks at all of them for each."""
+
+    def __init__(self) -> None:
+        self.by_wish: defaultdict[object, list[_Rival]] = defaultdict(list)
+        self.first: dict[object, _Rival] = {}
+
+    def add(self, rival: _Rival) -> None:
+        self.by_wish[rival.wish].append(rival)
+        self.first.setdefault((rival.wish, rival.way), rival)
+
+    def others(self, wish: object) -> Iterator[str]:
+        """Name those who want something else, a few of each kind."""
+        for other, rivals in self.by_wish.items():
+            if other != wish:
+                yield from (rival.key for rival in rivals[: MOST_NAMED + 1])
 
 
 def without_doubles(answers: Sequence[Answer]) -> tuple[tuple[Answer, ...], list[Finding]]:
-    """Leave each place to one subscription; gives the answers, and what is wrong with those that clash."""
-    claims: dict[object, list[int]] = defaultdict(list)
-    for position, answer in enumerate(answers):
-        if answer.subscription:
-            for claim in _claims(answer.subscription.targets[0]):
-                claims[claim].append(position)
-    rivals: dict[int, set[int]] = defaultdict(set)
-    for positions in claims.values():
-        for position in positions if len(positions) > 1 else ():
-            rivals[position].update(positions)
-    if not rivals:
+    """Leave each place to one subscription; gives the answers, and what is wrong with those that clash.
+
+    Who wants the same and gets there by another way, such as another Secret, writes for itself: both write the same.
+    """
+    items = [(position, answer.subscription) for position, answer in enumerate(answers) if answer.subscription]
+    claims = {position: tuple(_claims(item.targets[0])) for position, item in items}
+    places = {claim: _Place() for claim, count in Counter(chain.from_iterable(claims.values())).items() if count > 1}
+    if not places:
         return tuple(answers), []
+    rivals: list[tuple[_Rival, list[_Place]]] = []
+    for position, item in items:
+        if mine := [places[claim] for claim in dict.fromkeys(claims[position]) if claim in places]:
+            rival = _Rival(position, item.key, _wish(item), _way(item.targets[0].destination))
+            rivals.append((rival, mine))
+            for place in mine:
+                place.add(rival)
     settled = list(answers)
     findings: list[Finding] = []
-    for position, others in rivals.items():
-        settled[position], found = _settle(answers, position, sorted(others - {position}))
+    for rival, mine in rivals:
+        position = rival.position
+        settled[position], found = _settle(answers[position], rival, mine)
         findings += found
     return tuple(settled), findings
 
 
-def _settle(answers: Sequence[Answer], position: int, others: Sequence[int]) -> tuple[Answer, list[Finding]]:
-    answer = answers[position]
-    clashing = [other for other in others if _wish(answers[other]) != _wish(answer)]
-    if not clashing:
-        first = min(position, *others)
-        if first == position:
+def _settle(answer: Answer, rival: _Rival, places: Sequence[_Place]) -> tuple[Answer, list[Finding]]:
+    names = list(dict.fromkeys(islice(chain.from_iterable(place.others(rival.wish) for place in places), 100)))
+    if not names:
+        first = min((place.first[rival.wish, rival.way] for place in places), key=attrgetter("position"), default=rival)
+        if first.position == rival.position:
             return answer, []
-        subscription = answers[first].subscription
-        writer = subscription.key if subscription else ""
-        sentence = f"{writer} writes the same to the same place"
-        return replace(answer, code=SHARED, sentence=sentence, subscription=None, writer=writer), []
-    names = ", ".join(sub.key for other in clashing if (sub := answers[other].subscription))
+        sentence = f"{first.key} writes the same to the same place"
+        return replace(answer, code=SHARED, sentence=sentence, subscription=None, writer=first.key), []
     target = answer.subscription.targets[0] if answer.subscription else ""
-    message = f"{answer.alias or answer.image} of {answer.application}: {target} is also written by {names}"
+    told = ", ".join(names[:MOST_NAMED]) + (" and others" if len(names) > MOST_NAMED else "")
+    message = f"{answer.alias or answer.image} of {answer.application}: {target} is also written by {told}"
     flaw = Flaw(place=("metadata", "name"), code="conflict", message=message, hint="leave the place to one of them")
     refused = replace(answer, code=flaw.code, sentence=message, subscription=None)
     return refused, [Finding(origin=answer.asked_by, flaw=flaw)]
@@ -69,7 +103,7 @@ def _settle(answers: Sequence[Answer], position: int, others: Sequence[int]) -> 
 def _claims(target: Target) -> Iterator[object]:
     """Name every value that a target writes."""
     locator = target.locator
-    where = (_one_spelling(target.destination), target.editor, locator.path, locator.section)
+    where = (_branch(target.destination), target.editor, locator.path, locator.section)
     if target.editor == "kustomize" or locator.section == "kustomize":
         yield (*where, _canonical(locator.name or locator.spec or ""))
         return
@@ -78,9 +112,16 @@ def _claims(target: Target) -> Iterator[object]:
             yield (*where, key)
 
 
-def _one_spelling(destination: Destination) -> Destination:
-    """Give a repository in one of its spellings, with ``.git`` or without, so that one place is not taken for two."""
-    return replace(destination, url="@".join(repository(destination.url))) if isinstance(destination, GitBranch) else destination
+def _branch(destination: Destination) -> object:
+    """Name what is written, however it is reached: a user, a Secret or another spelling makes no other branch of it."""
+    if not isinstance(destination, GitBranch):
+        return destination
+    return repository_place(destination.url), destination.branch, destination.push, destination.push_template
+
+
+def _way(destination: Destination) -> object:
+    """Name how it is reached; a slash or ``.git`` at the end is no other way."""
+    return (repository(destination.url), destination.credential) if isinstance(destination, GitBranch) else None
 
 
 def _canonical(name: str) -> str:
@@ -90,13 +131,11 @@ def _canonical(name: str) -> str:
         return name
 
 
-def _wish(answer: Answer) -> object:
+def _wish(item: Subscription) -> object:
     """Give all that decides what is written."""
-    item: Subscription | None = answer.subscription
-    if item is None:
-        return None
-    target = replace(item.targets[0], running=None, destination=_one_spelling(item.targets[0].destination))
+    target = item.targets[0]
     return (
-        (item.image, item.policy, item.filter, item.platforms, item.variant, item.allow_downgrade),
-        (item.credential, item.voice, target),
+        (item.image, item.policy.kind, repr(sorted(item.policy.options.items())), item.filter, item.platforms, item.variant),
+        (item.allow_downgrade, item.credential, item.voice),
+        (_branch(target.destination), target.editor, target.locator, target.form),
     )
