@@ -78,10 +78,11 @@ class Hearing:
     def tell(self) -> None:
         """Say all that is asked for, and everything that is wrong with it."""
         subscriptions, metrics = self.asked.snapshot.subscriptions, self._process.metrics
-        self._process.ours |= {subscription.voice.email.lower() for subscription in subscriptions}
+        emails = {subscription.voice.email for subscription in subscriptions}  # a few, of thousands
+        self._process.ours |= {email.lower() for email in emails}
         metrics.replace("updater_subscriptions", [((name,), len(item.subscriptions)) for name, item in self.asked.sources])
         metrics.replace("updater_problems", Counter((name, problem.code) for name, problem in self.asked.problems).items())
-        keys = [(subscription.key,) for subscription in subscriptions]
+        keys = {(subscription.key,) for subscription in subscriptions}
         for name in ("last_success", "pending_since"):
             metrics.keep(f"updater_subscription_{name}_timestamp_seconds", keys)
         self._process.reporter.keep({subscription.key for subscription in subscriptions})

@@ -68,6 +68,8 @@ class Rounds:
 
     def _tell(self, before: Plan, plan: Plan, missing: Collection[Listed]) -> None:
         """Tell the workers what they wait for, as far as that changed; *missing* are the images of which this is news."""
+        if not missing and before.waiting == plan.waiting:  # the same keys and values hash nothing again
+            return
         for listed in set(before.waiting) - set(plan.waiting):
             for worker in self._workers.of(before.waiting[listed]):
                 worker.have(listed)

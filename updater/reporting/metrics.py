@@ -143,10 +143,10 @@ class Metrics:
 
     def keep(self, name: str, labels: Iterable[tuple[str, ...]]) -> None:
         """Let the series of a gauge disappear that are none of *labels*."""
-        wanted = set(labels)
-        for gone in self._shown.get(name, set()) - wanted:
+        shown = self._shown.setdefault(name, set())
+        for gone in shown.difference(labels):
             self._collectors[name].remove(*gone)
-        self._shown[name] = self._shown.get(name, set()) & wanted
+            shown.remove(gone)
 
     def request(self, host: str, status: int, seconds: float) -> None:
         """Count one request to a registry; handed to the HTTP room as its observer."""
