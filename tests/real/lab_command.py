@@ -110,7 +110,7 @@ def _told(lab: Lab, names: Sequence[str], metrics: str) -> str:
         "kubectl get applications,imageupdaters -A",
         f"{updater} once --dry-run -c {folder}/updater.yaml",
         f"{updater} run -c {folder}/updater.yaml",
-        f"git --git-dir {folder}/git/fleet.git log -p --first-parent main",
+        f"git --no-pager --git-dir {folder}/git/fleet.git log -1 -p main",
     ]
     typing = ["", "Type an image and a tag to push it, such as acme/shop:1.4.2."] if sys.stdin.isatty() else []
     shown = [f"  {name}" for name in names]

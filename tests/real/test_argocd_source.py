@@ -200,7 +200,7 @@ async def test_the_status_is_taken_by_a_strict_definition_and_nothing_of_it_is_d
         }
         assert conditions["Ready"]["reason"] == "ReconcileCompletedWithErrors"
         assert "typo" in conditions["Error"]["message"]
-        assert conditions["Images"]["message"] == "web: web: updated: 1.0.0 → 1.1.0"
+        assert conditions["Images"]["message"] == "web of web: updated: 1.0.0 → 1.1.0"
         assert stage.problems == []
 
 

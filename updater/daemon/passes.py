@@ -43,7 +43,9 @@ def chosen(generation: Generation, key: str | None) -> tuple[Subscription, ...]:
         return subscriptions
     found = tuple(item for item in subscriptions if item.key == key)
     if not found:
-        near = get_close_matches(key, [item.key for item in subscriptions], n=1)
+        keys = [item.key for item in subscriptions]
+        # the last part alone is what people remember of namespace/application/alias
+        near = [known for known in keys if known.endswith(f"/{key}")] or get_close_matches(key, keys, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "updater explain lists the keys"
         raise ConfigError(f"there is no subscription {key!r}", hint=hint, code="unknown-key")
     return found

@@ -55,7 +55,7 @@ def test_a_checked_object_is_ready_and_says_what_its_owner_defines():
         "Images": ("True", "AllFollowed"),
     }
     assert message(status, "Ready") == "1 application, 1 image: 1 unchanged"
-    assert message(status, "Images") == "web: web: unchanged: 1.0.0 is written, and is what the policy wants"
+    assert message(status, "Images") == "web of web: unchanged: 1.0.0 is written, and is what the policy wants"
     assert {item["observedGeneration"] for item in status["conditions"]} == {4}
 
 
@@ -73,7 +73,7 @@ def test_what_changes_moves_the_time_of_the_check_and_keeps_that_of_other_condit
     assert times == {"Ready": NOW, "Reconciling": NOW, "Error": LATER, "Images": LATER}
     assert conditions(second)["Ready"] == ("True", "ReconcileCompletedWithErrors")
     assert conditions(second)["Error"] == ("True", "PartialErrors")
-    assert message(second, "Error") == "web: web: failed: no such image (image-not-found)"
+    assert message(second, "Error") == "web of web: failed: no such image (image-not-found)"
 
 
 def test_a_new_object_is_reconciling_until_its_images_were_checked():
@@ -140,8 +140,8 @@ def test_images_that_do_not_run_or_are_written_by_another_are_no_errors():
     assert conditions(status)["Error"] == ("False", "NoErrors")
     assert status["imagesManaged"] == 2
     assert message(status, "Ready") == "3 applications, 3 images: 2 skipped, 1 unchanged"
-    assert "twin: web: skipped: argocd/web/web writes the same to the same place (shared)" in message(status, "Images")
-    assert "idle: web: skipped: ghcr.io/o/web does not run" in message(status, "Images")
+    assert "web of twin: skipped: argocd/web/web writes the same to the same place (shared)" in message(status, "Images")
+    assert "web of idle: skipped: ghcr.io/o/web does not run" in message(status, "Images")
 
 
 def test_annotations_count_where_the_object_points_to_them():
@@ -206,7 +206,7 @@ def test_messages_are_bounded_and_say_the_worst_first():
     status = status_of(facts(found, outcomes=outcomes), NOW)
     told = message(status, "Images")
     assert len(told) <= LONGEST_MESSAGE
-    assert told.startswith("app-599: web: failed: the worst of all")
+    assert told.startswith("web of app-599: failed: the worst of all")
     left = int(re.search(r"and (\d+) more; updater explain tells all$", told)[1])
     assert left + told.count("\n") == 600
 
@@ -215,7 +215,7 @@ def test_applications_that_say_the_same_are_named_together():
     found = run(*(application(name=f"app-{n}") for n in range(5)), updaters=[updater(reference("*", image()))])
     outcomes = [outcome_for(application=f"app-{n}", status=Status.HELD, detail="older", code="downgrade") for n in range(5)]
     status = status_of(facts(found, outcomes=outcomes), NOW)
-    assert message(status, "Images") == "app-0, app-1, app-2 and 2 more: web: held: older (downgrade)"
+    assert message(status, "Images") == "web of app-0, app-1, app-2 and 2 more: held: older (downgrade)"
     assert conditions(status)["Images"] == ("True", "AllFollowed")
 
 

@@ -168,7 +168,7 @@ def _judged(facts: Facts, images: Sequence[_Image]) -> list[tuple[str, bool, str
     reconciling = (
         (True, "Reconciling", "images wait for their first check")
         if is_waiting
-        else (False, "Idle", "every image was checked; what changes is said here")
+        else (False, "Idle", "every image was checked")
     )
     listed = _lines(_image_lines(images)) or "no image is kept current"
     made = [(READY, *ready), (RECONCILING, *reconciling), (ERROR, *error), (IMAGES, not bad, _images_reason(images, bad), listed)]
@@ -203,7 +203,7 @@ def _image_lines(images: Iterable[_Image]) -> list[str]:
     for (word, subject, sentence, code), applications in sorted(grouped.items(), key=_weight):
         named = sorted(applications)
         more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-        lines.append(f"{', '.join(named[:_MOST_NAMED])}{more}: {subject}: {word}: {_told(sentence, '', code)}")
+        lines.append(f"{subject} of {', '.join(named[:_MOST_NAMED])}{more}: {word}: {_told(sentence, '', code)}")
     return lines
 
 
