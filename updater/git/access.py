@@ -33,7 +33,7 @@ class Access:
 
     credential: Credential | None = None
     ca: Path | bytes | None = None
-    client_certificate: Path | bytes | None = None
+    client_certificate: Path | bytes | None = field(default=None, repr=False)
     known_hosts: Path | bytes | None = None
     private_key: bytes | None = field(default=None, repr=False)
     passphrase: str = field(default="", repr=False)

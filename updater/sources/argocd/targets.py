@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import UpdaterError
 from updater.model.image import parse_name
-from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target
+from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, shown_url
 from updater.sources.argocd.annotations import HELM, KUSTOMIZE
 from updater.sources.argocd.applications import AppType, written
 from updater.sources.argocd.settings import Flaw, Flawed, Setting
@@ -143,7 +143,7 @@ def _branch(application: Application, source: Source, settings: Settings, method
     at = settings["git-repository"] if given else Setting(source.repository, (*source.place, "repoURL"))
     url = at.read(read_line)
     if not url.startswith(_SCHEMES) and not _SCP_LIKE.fullmatch(url):
-        message = f"{url!r} is no Git repository" if url else "no Git repository is named"
+        message = f"{shown_url(url)!r} is no Git repository" if url else "no Git repository is named"
         raise at.flaw(message, code="git-url", hint="write an https or ssh URL, by git-repository or in the source")
     if source.chart and "git-repository" not in settings:
         hint = "name the Git repository of the values by git-repository"
