@@ -41,7 +41,8 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
         for line in _image_lines(row["images"], row["policies"]):
             click.echo(f"    {line}")
     if not rows:
-        click.echo("no commit of ours was found" + (f" for {key}" if key else "") + "; live Applications are patched, not committed")
+        whose = f" for {key}" if key else ""
+        click.echo(f"no commit of ours was found{whose}; live Applications are patched, not committed")
 
 
 async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:
