@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from updater.daemon.access import access_for, signer_for
 from updater.daemon.facts import Facts
 from updater.daemon.plan import marker_names
 from updater.editors import make_editors
 from updater.engine.scan import Scans
+from updater.errors import UpdaterError
 from updater.model.subscription import GitBranch
 from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from updater.model.view import View
     from updater.settings import Settings
     from updater.sources.argocd.source import ArgocdSource
+
+
+NOT_LEADING: Final = "not-leading"
 
 
 class Source(Protocol):
@@ -94,6 +98,25 @@ class Routes:
 
     def _of(self, destination: Destination) -> Writer:
         return self.git if isinstance(destination, GitBranch) else self.live()
+
+
+@dataclass(frozen=True, slots=True)
+class WhileLeading:
+    """Stands before a writer: what was looked at as the leader is written as the leader, however long it took to choose."""
+
+    writer: Writer
+    may_write: Callable[[], bool]
+
+    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
+        """Look as the writer does; raises what it raises."""
+        return await self.writer.look(destination, subscriptions)
+
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+        """Write as the writer does; raises `UpdaterError` with the code `NOT_LEADING` where another replica may write now."""
+        if not (is_dry or self.may_write()):
+            hint = "nothing is lost: the replica that leads now looks and decides by itself"
+            raise UpdaterError("leading ended before this was written", hint=hint, code=NOT_LEADING)
+        return await self.writer.write(view, commits, is_dry=is_dry)
 
 
 async def git_writer(settings: Settings, process: Process, subscriptions: Callable[[], Sequence[Subscription]]) -> GitWriter:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.daemon.access import Renewing
 from updater.daemon.asked import Asked
-from updater.daemon.crew import Crew, Routes, git_access, git_writer, live_writer, scans_of
+from updater.daemon.crew import NOT_LEADING, Crew, Routes, WhileLeading, git_access, git_writer, live_writer, scans_of
 from updater.daemon.hearing import Hearing
 from updater.daemon.plan import by_destination, destinations_of, with_companions
 from updater.engine.decide import failed
@@ -73,10 +73,11 @@ class Generation:
         settings = argocd.settings if argocd else loaded.settings
         git = await git_writer(settings, process, subscriptions)
         live = live_writer(process, argocd.source if argocd else None)
+        routes = Routes(Renewing(git, argocd.repositories.expire) if argocd else git, live)
         crew = Crew(
             scans=scans_of(settings, process),
             git=git,
-            writer=wrap(Routes(Renewing(git, argocd.repositories.expire) if argocd else git, live)),
+            writer=wrap(WhileLeading(routes, process.may_write)),
             access=git_access(settings, process, argocd.repositories if argocd else None),
             sources=(argocd.source,) if argocd else (),
         )
@@ -157,7 +158,7 @@ class Generation:
             self._process.log.exception("bug", destination=str(destination))
             error = UpdaterError("a bug in updater ended this landing; the log has its traceback", code="bug")
             landing = Landing(destination=destination, outcomes=failed(subscriptions, destination, error), choices={})
-        if not is_dry:
+        if not (is_dry or any(outcome.code == NOT_LEADING for outcome in landing.outcomes)):  # that is the leader's to tell
             await self._process.reporter.report(landing, time.monotonic() - started)
             self.hearing.answer(landing.outcomes)
         return landing
