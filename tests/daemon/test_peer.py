@@ -13,7 +13,7 @@ from tests.fakes.kube import FakeKube, refuse, when
 from updater.daemon.argocd import PeerConfiguration, argocd_parts
 from updater.daemon.generation import Generation
 from updater.daemon.process import process_for
-from updater.daemon.service import Service
+from updater.daemon.service import Service, first_generation
 from updater.daemon.wishes import Wishes
 from updater.errors import ConfigError, KubeDenied, KubeError
 from updater.kube.kinds import CONFIG_MAP
@@ -198,3 +198,27 @@ async def test_a_start_that_cannot_read_it_raises_what_is_wrong(server, tmp_path
     async with opened(server, tmp_path) as (loaded, process):
         with pytest.raises(KubeError):
             await Generation.start(loaded, process)
+
+
+async def test_a_cluster_that_does_not_answer_yet_is_waited_for(server, tmp_path):
+    """Who starts before the API server does need not be started again."""
+    async with opened(server, tmp_path) as (loaded, process):
+        await server.stop()
+        starting = asyncio.create_task(first_generation(loaded, process, pause=0.05))
+        done, _ = await asyncio.wait({starting}, timeout=0.5)
+        assert not done
+        await server.start()
+        async with asyncio.timeout(30):
+            assert (await starting).peer is not None
+
+
+async def test_a_right_that_is_missing_is_said_at_once_and_not_waited_for(server, tmp_path):
+    server.faults.append(denied)
+    async with opened(server, tmp_path) as (loaded, process):
+        with pytest.raises(KubeDenied):
+            await first_generation(loaded, process, pause=0.05)
+
+
+async def denied(request):
+    """A fault: no ConfigMap may be read."""
+    return refuse(403, "no") if "configmaps" in request.path else None

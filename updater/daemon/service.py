@@ -11,7 +11,7 @@ from updater.daemon.generation import Generation
 from updater.daemon.leading import Leading
 from updater.daemon.process import Process, process_for
 from updater.daemon.wishes import Wishes
-from updater.errors import ConfigError, KubeError
+from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
 from updater.sources.file import Watched, load, problems_of
@@ -20,9 +20,12 @@ from updater.web.app import Probes, application, serve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from updater.sources.file import Loaded
+
 DRAIN_AT_MOST: Final = 6.0
 LOOK_AT_FILES_EVERY: Final = 2.0
 LOOK_AT_PEER_EVERY: Final = 60.0
+CLUSTER_TRIED_AGAIN: Final = 5.0
 
 
 class Service:
@@ -173,6 +176,22 @@ async def serve_forever(config: Sequence[str]) -> None:
     wishes = Wishes()
     wishes.listen()
     async with process_for(loaded) as process:
-        first = await wishes.unless_stopped(Generation.start(loaded, process))
+        first = await wishes.unless_stopped(first_generation(loaded, process))
         if first:
             await Service(config, process, first, wishes).run()
+
+
+async def first_generation(loaded: Loaded, process: Process, *, pause: float = CLUSTER_TRIED_AGAIN) -> Generation:
+    """Put the first generation together, and wait for a cluster that does not answer yet: ending would not make it come back.
+
+    Raises `ConfigError`, and `KubeError` for what waiting does not mend.
+    """
+    told = ""
+    while True:
+        try:
+            return await Generation.start(loaded, process)
+        except KubeUnavailable as error:
+            if error.message != told:
+                process.log.warning("waiting for the cluster", detail=error.message, hint=error.hint, code=error.code)
+            told = error.message
+            await asyncio.sleep(pause)
