@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -173,3 +174,48 @@ async def test_a_scan_that_the_end_cuts_off_is_no_error_in_the_log(caplog):
     await running
     await asyncio.sleep(0)
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+MANY = [Listed(parse_name(f"r.test/app{number}"), None) for number in range(1000)]
+
+
+def plan_of_many():
+    return Plan(images=dict.fromkeys(MANY, 60), destinations={}, waiting={})
+
+
+async def test_thousands_that_are_due_at_once_begin_some_at_a_time_and_the_loop_goes_on_between():
+    work, seen = Work(), []
+    async with running(plan_of_many(), work) as schedule:
+        while len(work.scans) < len(MANY):
+            seen.append(len(work.scans))
+            await asyncio.sleep(0)
+        seen.append(len(work.scans))
+        assert max(after - before for before, after in itertools.pairwise(seen)) < len(MANY) / 2
+        assert all(map(schedule.next_due, MANY))
+    assert sorted(work.scans, key=str) == sorted(MANY, key=str)
+
+
+async def test_what_is_gone_before_its_turn_came_is_never_scanned():
+    work = Work()
+    async with running(plan_of_many(), work) as schedule:
+        await until(lambda: schedule.next_due(MANY[0]))
+        schedule.replan(plan())
+        await until(lambda: {FAST, SLOW} <= set(work.scans))
+        begun = len(work.scans)
+        assert begun < len(MANY)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert len(work.scans) == begun
+        assert schedule.next_due(MANY[-1]) is None
+
+
+async def test_after_a_pause_thousands_are_scanned_again_and_each_once():
+    work = Work()
+    async with running(plan_of_many(), work) as schedule:
+        await until(lambda: len(work.scans) == len(MANY))
+        schedule.pause()
+        schedule.resume()
+        await until(lambda: len(work.scans) >= 2 * len(MANY))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert sorted(work.scans, key=str) == sorted([*MANY, *MANY], key=str)

@@ -35,6 +35,7 @@ __all__ = ["Plan", "Schedule", "Waits"]
 
 JITTER: Final = 0.1
 CLOCK_STEP: Final = 1.0
+AT_ONCE: Final = 100
 
 
 class Schedule:
@@ -141,7 +142,10 @@ class Schedule:
 
 
 class _Jobs:
-    """The jobs of APScheduler: one an image, which runs at once, one a destination, whose worker is due by itself first."""
+    """The jobs of APScheduler: one an image, which runs at once, one a destination, whose worker is due by itself first.
+
+    Many of them are made, and run now, some at a time: thousands at once would keep the loop from probes and the Lease.
+    """
 
     def __init__(self, scan: Callable[[Listed], Awaitable[None]], look: Callable[[Destination], Awaitable[None]]) -> None:
         self._scan = scan
@@ -149,6 +153,9 @@ class _Jobs:
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._jobs: dict[Listed | Destination, Job] = {}
         self._seconds: dict[Listed | Destination, float] = {}
+        self._wanted: dict[Listed | Destination, float] = {}
+        self._waiting: dict[Listed | Destination, None] = {}
+        self._is_working_off = False
         self._numbers = itertools.count()  # a readable id would cost more than the job
         self.has_started = False
 
@@ -164,6 +171,7 @@ class _Jobs:
             return
         # a mapping is invariant in its keys: these are only read
         wanted: dict[Listed | Destination, float] = {**plan.images, **plan.destinations}  # type: ignore[dict-item]
+        self._wanted = wanted
         if wanted == self._seconds:  # like sets of dicts, this hashes none of 10,000 keys again
             return
         with self._one_wake_up():
@@ -171,20 +179,38 @@ class _Jobs:
                 self._jobs.pop(what).remove()
                 del self._seconds[what]
             now = datetime.now(UTC)
-            for what in set(wanted) - set(self._seconds):
-                self._seconds[what] = wanted[what]
-                self._jobs[what] = self._add(what, wanted[what], now)
-            if wanted != self._seconds:
-                for what, seconds in wanted.items():
-                    self._renew(what, seconds, now)
+            if {**wanted, **self._seconds} != wanted:
+                for what in self._seconds:
+                    self._renew(what, wanted[what], now)
+        self.run_now(set(wanted) - set(self._seconds))
 
     def run_now(self, whats: Iterable[Listed | Destination] | None = None) -> None:
-        """Run the jobs of *whats* now, or all of them; does nothing before `start`."""
+        """Run the jobs of *whats* now, or all of them, and make those that there are not yet; does nothing before `start`.
+
+        Some of them at once, what remains between other things of the loop.
+        """
+        if not self.has_started:
+            return
+        self._waiting |= dict.fromkeys(self._jobs if whats is None else whats)
+        if not self._is_working_off:
+            self._work_off()
+
+    def _work_off(self) -> None:
+        if not self.has_started:
+            return
+        some = list(itertools.islice(self._waiting, AT_ONCE))
         now = datetime.now(UTC)
         with self._one_wake_up():
-            for what in self._jobs if whats is None else whats:
+            for what in some:
+                del self._waiting[what]
                 if what in self._jobs:
                     self._jobs[what].modify(next_run_time=now)
+                elif what in self._wanted:
+                    self._seconds[what] = self._wanted[what]
+                    self._jobs[what] = self._add(what, self._wanted[what], now)
+        self._is_working_off = bool(self._waiting)
+        if self._is_working_off:
+            asyncio.get_running_loop().call_soon(self._work_off)
 
     def next_time(self, what: Listed | Destination) -> datetime | None:
         """Say when a job runs next; None where there is none."""
