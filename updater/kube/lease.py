@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from updater.kube.client import KubeClient
 
 RELEASE_SECONDS: Final = 3.0
+RELEASED: Final = 1  # what a Lease that was given back lasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Leadership:
         self._seen_at = 0.0
         self._must_read = True
         self._sure_until = 0.0
+        self._taken_until = 0.0
         self._leads = False
 
     @property
@@ -111,6 +113,9 @@ class Leadership:
             await self._read()
         spec = _spec(self._seen)
         if self._seen is None:
+            if self._around.clock() < self._taken_until:
+                self._end()
+                return
             self._take(await self._client.create(self._ref, self._body(transitions=0)), began)
         elif spec.get("holderIdentity") == self._identity:
             self._take(await self._write(self._body()), began)
@@ -123,6 +128,9 @@ class Leadership:
         try:
             found = await self._client.get(self._ref)
         except KubeGone:
+            if self._seen is not None and not self._is_ours() and not self._is_free(_spec(self._seen)):
+                # a person deleted it: who held it may still be sure of leading, and makes it anew first
+                self._taken_until = self._seen_at + self._duration(_spec(self._seen))
             self._seen = None
             return
         if self._seen is None or _spec(found) != _spec(self._seen):
@@ -143,10 +151,20 @@ class Leadership:
             self._gained()
 
     def _is_free(self, spec: dict[str, Any]) -> bool:
-        if not spec.get("holderIdentity"):
-            return True
-        duration = _number(spec.get("leaseDurationSeconds")) or self._term.duration
-        return self._around.clock() - self._seen_at >= duration
+        return self._around.clock() - self._seen_at >= self._duration(spec)
+
+    def _is_ours(self) -> bool:
+        return _spec(self._seen).get("holderIdentity") == self._identity
+
+    def _duration(self, spec: dict[str, Any]) -> float:
+        """Give the seconds for which a record that does not change holds; one that was given back holds no more.
+
+        A holder that was only taken out, as by a person, may still be sure of leading.
+        """
+        seconds = _number(spec.get("leaseDurationSeconds"))
+        if not spec.get("holderIdentity") and seconds <= RELEASED:
+            return 0.0
+        return seconds or self._term.duration
 
     def _body(self, *, transitions: int | None = None) -> Object:
         """Give the record of a renewal; with *transitions*, the count of holders before, that of taking it."""
@@ -185,7 +203,7 @@ class Leadership:
         if not held:
             return
         body = self._body()
-        body["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": 1}
+        body["spec"] |= {"holderIdentity": "", "leaseDurationSeconds": RELEASED}
         with contextlib.suppress(UpdaterError, TimeoutError):
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._write(body)
