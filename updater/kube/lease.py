@@ -128,9 +128,9 @@ class Leadership:
         try:
             found = await self._client.get(self._ref)
         except KubeGone:
-            if self._seen is not None and not self._is_ours() and not self._is_free(_spec(self._seen)):
+            if self._seen is not None and self.leader != self._identity and not self._is_free(_spec(self._seen)):
                 # a person deleted it: who held it may still be sure of leading, and makes it anew first
-                self._taken_until = self._seen_at + self._duration(_spec(self._seen))
+                self._taken_until = self._seen_at + _duration(_spec(self._seen), self._term)
             self._seen = None
             return
         if self._seen is None or _spec(found) != _spec(self._seen):
@@ -151,20 +151,7 @@ class Leadership:
             self._gained()
 
     def _is_free(self, spec: dict[str, Any]) -> bool:
-        return self._around.clock() - self._seen_at >= self._duration(spec)
-
-    def _is_ours(self) -> bool:
-        return _spec(self._seen).get("holderIdentity") == self._identity
-
-    def _duration(self, spec: dict[str, Any]) -> float:
-        """Give the seconds for which a record that does not change holds; one that was given back holds no more.
-
-        A holder that was only taken out, as by a person, may still be sure of leading.
-        """
-        seconds = _number(spec.get("leaseDurationSeconds"))
-        if not spec.get("holderIdentity") and seconds <= RELEASED:
-            return 0.0
-        return seconds or self._term.duration
+        return self._around.clock() - self._seen_at >= _duration(spec, self._term)
 
     def _body(self, *, transitions: int | None = None) -> Object:
         """Give the record of a renewal; with *transitions*, the count of holders before, that of taking it."""
@@ -212,6 +199,17 @@ class Leadership:
 def _spec(found: Object | None) -> dict[str, Any]:
     spec = (found or {}).get("spec")
     return spec if isinstance(spec, dict) else {}
+
+
+def _duration(spec: dict[str, Any], term: Term) -> float:
+    """Give the seconds for which a record that does not change holds; one that was given back holds no more.
+
+    A holder that was only taken out, as by a person, may still be sure of leading.
+    """
+    seconds = _number(spec.get("leaseDurationSeconds"))
+    if not spec.get("holderIdentity") and seconds <= RELEASED:
+        return 0.0
+    return seconds or term.duration
 
 
 def _number(value: object) -> int:
