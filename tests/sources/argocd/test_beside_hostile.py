@@ -97,3 +97,24 @@ def test_an_entry_that_the_application_renames_is_the_one_that_moves():
     block = {"images": ["old=ghcr.io/o/web:1.0"]}
     found = subscriptions(block, "Kustomize", {"image-list": "web=ghcr.io/o/web"})
     assert content(edited(b"", (found["web"], "ghcr.io/o/web:1.1")).after) == {"kustomize": {"images": ["old=ghcr.io/o/web:1.1"]}}
+
+
+VALUES = {"web.helm.image-tag": "image.tag", "write-back-target": "helmvalues", "image-list": "web=ghcr.io/o/web"}
+OVERLAY = {"write-back-target": "kustomization", "image-list": "web=ghcr.io/o/web"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "block", "codes"),
+    [
+        (VALUES, {"helm": {"parameters": [{"name": "image.tag", "value": "1.0"}]}}, ["overridden"]),
+        (VALUES, {"helm": {"parameters": [{"name": "image.tagSuffix", "value": "x"}]}}, []),
+        (OVERLAY, {"kustomize": {"images": ["ghcr.io/o/web:1.0"]}}, ["overridden"]),
+        (OVERLAY, {"kustomize": {"images": ["ghcr.io/o/web=mirror.test/web"]}}, ["overridden"]),
+        (OVERLAY, {"kustomize": {"images": ["ghcr.io/o/db:1.0"]}}, []),
+        ({"image-list": "web=ghcr.io/o/web"}, {"kustomize": {"images": ["ghcr.io/o/web:1.0"]}}, []),
+    ],
+)
+def test_a_write_that_no_deployment_would_show_is_said_on_the_application(listed, block, codes):
+    found = run(application(listed | GIT, images=RUNNING, source=block))
+    assert [problem.code for problem in found.snapshot.problems] == codes
+    assert len(found.snapshot.subscriptions) == 1

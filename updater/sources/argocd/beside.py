@@ -1,4 +1,4 @@
-"""Knows what a list in a file of overrides hides: Argo CD takes the file as a patch, and a list of it for the Application's own.
+"""Knows what hides what: a list in a file of overrides the Application's own, and the Application's own what files below it say.
 
 Source: RFC 7386, by which Argo CD lays ``.argocd-source-<app>.yaml`` over a source. Whoever makes a list there must bring along
 what the Application says, or what it says is not deployed any more.
@@ -7,18 +7,22 @@ what the Application says, or what it says is not deployed any more.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from updater.editors import references
+from updater.editors.overrides import LISTS
 from updater.sources.argocd.applications import AppType
+from updater.sources.argocd.settings import Flaw
 from updater.sources.argocd.targets import SOURCE_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from updater.model.subscription import Locator, Subscription
-    from updater.sources.argocd.applications import Application
+    from updater.sources.argocd.applications import Application, Source
     from updater.sources.argocd.subscriptions import Answer
+
+_TYPES: Final = {"helm": AppType.HELM, "kustomize": AppType.KUSTOMIZE}
 
 
 def with_beside(application: Application, answers: Sequence[Answer]) -> tuple[Answer, ...]:
@@ -32,6 +36,30 @@ def with_beside(application: Application, answers: Sequence[Answer]) -> tuple[An
     locators = [locator for answer in answers if (locator := _in_a_file(answer.subscription)) is not None]
     managed = {name for locator in locators for name in (locator.name, locator.tag, locator.spec) if name}
     return tuple(_told(answer, _beside(application, answer.subscription, managed)) for answer in answers)
+
+
+def hidden(application: Application, answers: Sequence[Answer]) -> Iterator[Flaw]:
+    """Say which targets no deployment will show: the Application itself sets the value over the file that is written."""
+    for target in (answer.subscription.targets[0] for answer in answers if answer.subscription):
+        kind = _TYPES.get(target.editor)
+        source = application.source(kind) if kind else None
+        if source is None or kind is None:
+            continue
+        names = {name or _replaced(text): place for place, name, text in _numbered(source, kind.section)}
+        locator = target.locator
+        yield from (_flaw(locator, source, names[name]) for name in (locator.name, locator.tag, locator.spec) if name in names)
+
+
+def _numbered(source: Source, section: str) -> Iterator[tuple[str, str, str]]:
+    mine = [(name, text) for kind, name, text in source.overrides if kind == section]
+    for position, (name, text) in enumerate(mine):
+        yield f"{section}.{LISTS[section]}[{position}]", name, text
+
+
+def _flaw(locator: Locator, source: Source, place: str) -> Flaw:
+    message = f"{source.dotted}.{place} of the Application wins over {locator}: no write there is deployed"
+    hint = "take it out of the Application, or write where it stands: leave write-back-target out"
+    return Flaw(place=(*source.place, place), code="overridden", message=message, hint=hint)
 
 
 def _in_a_file(subscription: Subscription | None) -> Locator | None:

@@ -10,7 +10,7 @@ from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
 from updater.sources.argocd.annotations import HELM, PREFIX, has_image_list, read_annotations
 from updater.sources.argocd.applications import KIND
-from updater.sources.argocd.beside import with_beside
+from updater.sources.argocd.beside import hidden, with_beside
 from updater.sources.argocd.settings import Flaw, ImageRequest
 from updater.sources.argocd.subscriptions import Answer, Defaults, answer_image, refused
 from updater.sources.argocd.targets import DEFAULT_NAME
@@ -63,6 +63,7 @@ def translate_application(application: Application, updaters: Sequence[ImageUpda
             answers.append(answer)
     if has_image_list(application.annotations) and all(request.asked_by != own for request in requests):
         answers.append(_unused(application, [updater for updater, _ in asked]))
+    findings += [Finding(origin=own, flaw=flaw) for flaw in hidden(application, answers)]
     return Part(
         application=str(application),
         answers=with_beside(application, _apart(answers, requests)),
