@@ -52,7 +52,9 @@ METRICS: Final[dict[str, Metric]] = {
         kind=Counter, text="Failed and held targets, by stable code.", labels=("code",), begun=(("bug",),)
     ),
     "updater_registry_requests_total": Metric(
-        kind=Counter, text="Requests to registries and token servers; status 0 is no answer.", labels=("host", "status")
+        kind=Counter,
+        text="Requests to registries and token servers; 0 is no answer, host 201 and on are other.",
+        labels=("host", "status"),
     ),
     "updater_registry_request_seconds": Metric(
         kind=Histogram, text="Duration of requests to registries, in seconds.", labels=("host",), buckets=_SECONDS
@@ -97,6 +99,10 @@ METRICS: Final[dict[str, Metric]] = {
     ),
 }
 
+MOST_HOSTS: Final = 200
+OTHER_HOSTS: Final = "other"
+_OF_HOSTS: Final = (("host",), ("registry",))
+
 PROCESS_METRICS: Final = (
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
@@ -117,6 +123,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._collectors = {name: _collector(name, metric, self.registry) for name, metric in METRICS.items()}
         self._shown: dict[str, set[tuple[str, ...]]] = {}
+        self._hosts: set[str] = set()
         for name, metric in METRICS.items():
             for labels in metric.begun:
                 self._child(name, labels)
@@ -167,7 +174,17 @@ class Metrics:
 
     def _child(self, name: str, labels: tuple[str, ...]) -> Any:  # the caller knows the kind from the table
         collector = self._collectors[name]
+        if METRICS[name].labels[:1] in _OF_HOSTS:
+            labels = (self._host(labels[0]), *labels[1:])
         return collector.labels(*labels) if labels else collector
+
+    def _host(self, host: str) -> str:
+        """Give a host, or a word for all once there are very many: whoever writes an object names hosts, and a series stays."""
+        if host not in self._hosts:
+            if len(self._hosts) >= MOST_HOSTS:
+                return OTHER_HOSTS
+            self._hosts.add(host)
+        return host
 
 
 def _collector(name: str, metric: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
