@@ -140,6 +140,8 @@ class Watch:
             except KubeError as error:
                 if isinstance(error, KubeGone) or error.code == "kube-protocol":
                     shelf.version = None
+                if self._around.clock() - began >= _SETTLED:  # an event alone is no sign of health: it may fail after each
+                    shelf.failures = 0
                 self._note(shelf, error)
                 await self._around.sleep(self._wait(shelf, error))
             else:
@@ -173,7 +175,6 @@ class Watch:
             self._back(shelf)
             async for event in events:
                 self._take(shelf, event.get("type", ""), event["object"])
-                shelf.failures = 0
 
     def _take(self, shelf: _Shelf, what: object, item: Object) -> None:
         """Note one event; the version moves on only with an event that was understood."""
