@@ -90,12 +90,12 @@ def many(folder: Path, served, lab: Lab, options) -> None:
         wait_for(port, r"updater_outcomes_total\{.*\} (\S+)", 3 * count)
         whole = time.perf_counter() - started
         cpu = used(process.pid)
-        time.sleep(INTERVAL / 2)
+        settle(port)
         before, asked, began, quiet = writes(port), scans(port), time.perf_counter(), used(process.pid)
         time.sleep(2 * INTERVAL)
         passes = (time.perf_counter() - began) / INTERVAL
         print(f"    {count} Applications with 3 images each: all outcomes after {whole:.1f} s (goal <= 10), {cpu:.1f} s of CPU")
-        print(f"    peak {memory(process.pid):.0f} MB (goal <= 150); commits {len(lab.git_log())}")
+        print(f"    peak {memory(process.pid):.0f} MB (goal <= 150); commits {len(lab.git_log())}; load average {os.getloadavg()[0]:.1f}")
         print(
             f"    quiet: {writes(port) - before:.0f} writes to the cluster but the Lease (goal 0), "
             f"{(scans(port) - asked) / passes / (3 * count + MOVING):.2f} registry requests an image and pass (goal <= 1), "
@@ -159,6 +159,14 @@ def wait_for(port: int, pattern: str, goal: int) -> None:
             pass
         time.sleep(0.1)
     raise SystemExit("the outcomes did not come within a minute")
+
+
+def settle(port: int) -> None:
+    """Wait until all that is told of the first pass was told: Events go out at ten a second."""
+    before = -1.0
+    while before != (now := writes(port)):
+        before = now
+        time.sleep(INTERVAL / 2)
 
 
 def writes(port: int) -> float:
