@@ -9,12 +9,14 @@ from typing import Final
 from updater.errors import ConfigError
 from updater.model.subscription import CredentialRef
 
+#: of an object in a cluster; never ``.`` or ``..``, which would lead to another path of its API
+_NAME: Final = "[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?"
 _FORMS: Final = {
     "env": (re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), "env:VARIABLE"),
     "file": (re.compile(r"/.+"), "file:/absolute/path"),
     "ext": (re.compile(r"/.+"), "ext:/absolute/program"),
-    "secret": (re.compile(r"[a-z0-9.-]+/[a-z0-9.-]+#.+"), "secret:namespace/name#field"),
-    "pullsecret": (re.compile(r"[a-z0-9.-]+/[a-z0-9.-]+"), "pullsecret:namespace/name"),
+    "secret": (re.compile(rf"{_NAME}/{_NAME}#.+"), "secret:namespace/name#field"),
+    "pullsecret": (re.compile(rf"{_NAME}/{_NAME}"), "pullsecret:namespace/name"),
     "cloud": (re.compile(r"aws|gcp|azure"), "cloud:aws, cloud:gcp or cloud:azure"),
 }
 

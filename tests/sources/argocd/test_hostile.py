@@ -195,3 +195,8 @@ def test_many_of_one_place_are_told_in_few_words():
     shared = run(*(kustomized(f"web-{number}", "^1") for number in range(300)))
     assert [item.key for item in shared.snapshot.subscriptions] == ["argocd/web-0/web"]
     assert {answer.writer for answer in shared.answers[1:]} == {"argocd/web-0/web"}
+
+
+@pytest.mark.parametrize("text", ["pullsecret:argocd/..", "pullsecret:argocd/.", "secret:argocd/..#a", "secret:../argocd#a"])
+def test_a_reference_to_a_secret_never_leads_to_another_path_of_the_api(text):
+    assert set(refused({"pull-secret": text})) == {"credential-ref"}
