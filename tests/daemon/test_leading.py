@@ -84,7 +84,7 @@ async def test_a_failure_is_said_when_it_begins_not_at_every_look(tmp_path, monk
         assert said == []
 
 
-async def test_a_way_to_the_cluster_that_is_wrong_is_tried_again(tmp_path, monkeypatch):
+async def test_a_way_to_the_cluster_that_is_wrong_is_tried_again_and_so_is_what_ended_by_a_bug(tmp_path, monkeypatch):
     monkeypatch.setattr(leading_room, "TRIED_AGAIN", 0.01)
     async with FakeKube() as server:
         server.install(LEASE)
@@ -94,8 +94,10 @@ async def test_a_way_to_the_cluster_that_is_wrong_is_tried_again(tmp_path, monke
 
             async def run():
                 calls.append(1)
-                if len(calls) < 3:
+                if len(calls) == 1:
                     raise leading_room.ConfigError("the token file is gone", hint="put it back", code="kubeconfig")
+                if len(calls) == 2:
+                    raise ZeroDivisionError
                 await broken()
 
             one.leadership.run = run

@@ -61,12 +61,17 @@ class Leading:
             await asyncio.wait({self._task})
 
     async def _run(self) -> None:
-        """Take part until cancelled. A way to the cluster that is wrong is tried again."""
+        """Take part until cancelled. A way to the cluster that is wrong is tried again, and so is what ended by a bug.
+
+        A replica that never takes part again would look well and write nothing.
+        """
         while True:
             try:
                 await self.leadership.run()
             except ConfigError as error:
                 self._log.warning("leader election", detail=error.message, hint=error.hint, code=error.code)
+            except Exception:  # noqa: BLE001 - a bug costs one attempt, with its traceback in the log
+                self._log.exception("bug", detail="taking part in choosing a leader ended")
             await asyncio.sleep(TRIED_AGAIN)
 
     def _gained(self) -> None:
