@@ -7,9 +7,11 @@ import re
 from contextlib import asynccontextmanager
 
 import pytest
+import structlog
 
 from tests.daemon.asking import configured, install
 from tests.fakes.kube import FakeKube, refuse, when
+from updater.daemon import service as service_room
 from updater.daemon.argocd import PeerConfiguration, argocd_parts
 from updater.daemon.generation import Generation
 from updater.daemon.process import process_for
@@ -19,7 +21,7 @@ from updater.errors import ConfigError, KubeDenied, KubeError
 from updater.kube.kinds import CONFIG_MAP
 from updater.settings.cluster import ApplicationsSettings
 from updater.sources.argocd.kinds import APPLICATION
-from updater.sources.file import load
+from updater.sources.file import Watched, load
 
 NAME = "argocd-image-updater-config"
 
@@ -77,6 +79,17 @@ async def test_while_it_cannot_be_read_it_has_not_changed(server, tmp_path):
         assert not await peer.has_changed()
 
 
+class WrongWay:
+    """A way to the cluster whose certificate is being renewed: half of it is there."""
+
+    async def get(self, _ref):
+        raise ConfigError("the key does not belong to the certificate", hint="renew both", code="kubeconfig")
+
+
+async def test_while_the_way_to_it_is_wrong_it_has_not_changed():
+    assert not await PeerConfiguration(WrongWay(), ApplicationsSettings()).has_changed()
+
+
 async def test_one_that_is_not_wanted_is_never_asked_for(server, tmp_path):
     async with opened(server, tmp_path) as (_, process):
         peer = PeerConfiguration(process.cluster.client, ApplicationsSettings(config_map=None))
@@ -115,11 +128,12 @@ async def test_registries_that_cannot_be_read_refuse_the_whole(server, tmp_path)
 
 
 @asynccontextmanager
-async def serving(server, folder, **options):
-    """A daemon in this process that looks at the ConfigMap all the time."""
+async def serving(server, folder, *, before=lambda _path: None, **options):
+    """A daemon in this process that looks at the ConfigMap all the time; *before* it does so, its file may change."""
     async with opened(server, folder, **options) as (loaded, process):
         wishes = Wishes()
         first = await Generation.start(loaded, process)
+        before(folder / "updater.yaml")
         service = Service([str(folder / "updater.yaml")], process, first, wishes, peer_every=0.2)
         running = asyncio.create_task(service.run())
         try:
@@ -132,6 +146,10 @@ async def serving(server, folder, **options):
 
 def generation(process):
     return float(re.search(r"^updater_generation (\S+)", process.metrics.render().decode(), re.MULTILINE)[1])
+
+
+def refusals(process):
+    return float(re.search(r'^updater_reloads_total{result="refused"} (\S+)', process.metrics.render().decode(), re.MULTILINE)[1])
 
 
 def served(process, line):
@@ -162,6 +180,41 @@ async def test_a_reload_that_cannot_read_it_is_refused_and_tried_again_by_itself
         await until(lambda: not served(process, 'updater_reloads_total{result="refused"} 0.0'))
         assert generation(process) == 1
         server.faults.clear()
+        await until(lambda: generation(process) == 2)
+
+
+async def test_reloads_that_are_refused_again_and_again_leave_one_retry(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(service_room, "LOOK_AT_FILES_EVERY", 0.02)
+    async with serving(server, tmp_path) as process:
+        await until(lambda: generation(process) == 1)
+        path = tmp_path / "updater.yaml"
+        server.faults.append(away)
+        for count in range(1, 4):
+            path.write_text(f"{path.read_text()}# {count}\n")
+            await until(lambda at_least=count: refusals(process) >= at_least)
+        server.faults.clear()
+        await until(lambda: generation(process) == 2)
+        await asyncio.sleep(0.5)  # longer than until another retry
+        assert generation(process) == 2
+
+
+async def test_what_is_written_while_the_first_generation_starts_is_taken_up(server, tmp_path, monkeypatch):
+    """A start may wait for a cluster for minutes, in which somebody mends the file."""
+    monkeypatch.setattr(service_room, "LOOK_AT_FILES_EVERY", 0.02)
+    async with serving(server, tmp_path, before=lambda path: path.write_text(f"{path.read_text()}interval: 5m\n")) as process:
+        await until(lambda: generation(process) == 2)
+
+
+async def test_a_look_that_ends_by_a_bug_is_not_the_last(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(service_room, "LOOK_AT_FILES_EVERY", 0.02)
+    async with serving(server, tmp_path) as process:
+        await until(lambda: generation(process) == 1)
+        path = tmp_path / "updater.yaml"
+        with monkeypatch.context() as broken:
+            broken.setattr(Watched, "changed", lambda _: 1 / 0)
+            with structlog.testing.capture_logs() as lines:
+                await until(lambda: any(line["event"] == "bug" for line in lines))
+        path.write_text(f"{path.read_text()}interval: 5m\n")
         await until(lambda: generation(process) == 2)
 
 

@@ -55,7 +55,7 @@ class PeerConfiguration:
         return str(self._ref)
 
     async def read(self) -> PeerSettings:
-        """Read what the peer is told; a ConfigMap that is not there says nothing. Raises `KubeError`."""
+        """Read what the peer is told; a ConfigMap that is not there says nothing. Raises `KubeError` and `ConfigError`."""
         self._data = await self._read()
         return PeerSettings() if self._data is None else read_peer_settings(self._data, origin=str(self), try_message=try_message)
 
@@ -63,7 +63,7 @@ class PeerConfiguration:
         """Say whether it says something else than when it was read; False where it cannot be read now."""
         try:
             return await self._read() != self._data
-        except KubeError:
+        except (ConfigError, KubeError):
             return False
 
     async def _read(self) -> Mapping[str, str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.daemon.generation import Generation
 from updater.daemon.leading import Leading
@@ -14,15 +14,16 @@ from updater.daemon.wishes import Wishes
 from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
-from updater.sources.file import Watched, load, problems_of
+from updater.sources.file import load, problems_of
 from updater.web.app import Probes, application, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from updater.sources.file import Loaded
 
 DRAIN_AT_MOST: Final = 6.0
+CUT_AT_MOST: Final = 2.0
 LOOK_AT_FILES_EVERY: Final = 2.0
 LOOK_AT_PEER_EVERY: Final = 60.0
 CLUSTER_TRIED_AGAIN: Final = 5.0
@@ -50,6 +51,7 @@ class Service:
         self._wishes = wishes
         self._peer_every = peer_every
         self._leading: Leading | None = None
+        self._retry: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve and work until a stop is asked for; changed files reload. Raises `ConfigError` for the address."""
@@ -58,7 +60,8 @@ class Service:
         if runner:
             self._process.log.info("listening", address=str(listen), paths="/metrics /healthz /readyz")
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
-        besides = [asyncio.create_task(self._watch_files()), asyncio.create_task(self._watch_peer())]
+        looks = ((LOOK_AT_FILES_EVERY, self._look_at_files), (self._peer_every, self._look_at_peer))
+        besides = [asyncio.create_task(_again_and_again(*look, self._process.log)) for look in looks]
         try:
             while not self._wishes.stop.is_set():
                 await self._run_generation()
@@ -98,6 +101,8 @@ class Service:
 
     async def _load_again(self) -> Generation | None:
         """Read the files anew and put a generation together; an invalid one is said, and the old one works on."""
+        if self._retry:
+            self._retry.cancel()
         try:
             loaded = await asyncio.to_thread(load, self._config, os.environ)
             following = await self._wishes.unless_stopped(Generation.start(loaded, self._process))
@@ -110,7 +115,7 @@ class Service:
             self._process.metrics.count("updater_reloads_total", "refused")
             self._process.log.warning("configuration refused", detail=error.message, hint=error.hint, code=error.code)
             # no file changes when the cluster is back
-            asyncio.get_running_loop().call_later(self._peer_every, self._wishes.reload.set)
+            self._retry = asyncio.get_running_loop().call_later(self._peer_every, self._wishes.reload.set)
             return None
         if following is None:
             return None
@@ -142,24 +147,18 @@ class Service:
         if not done:
             self._process.log.warning("landings cut", detail=f"they did not end within {DRAIN_AT_MOST:.0f} s")
             running.cancel()
+            await asyncio.wait({running}, timeout=CUT_AT_MOST)  # what follows must not work beside what is being cut
 
-    async def _watch_files(self) -> None:
-        watched, generation = Watched(self._generation.loaded.settings.files), self._generation
-        while True:
-            await asyncio.sleep(LOOK_AT_FILES_EVERY)
-            if generation is not self._generation:
-                watched, generation = Watched(self._generation.loaded.settings.files), self._generation
-            if await asyncio.to_thread(watched.changed):
-                self._wishes.reload.set()
+    async def _look_at_files(self) -> None:
+        if await asyncio.to_thread(self._generation.loaded.watched.changed):
+            self._wishes.reload.set()
 
-    async def _watch_peer(self) -> None:
+    async def _look_at_peer(self) -> None:
         """Load again when what the peer is told in the cluster has changed."""
-        while True:
-            await asyncio.sleep(self._peer_every)
-            peer = self._generation.peer
-            if peer and await peer.has_changed():
-                self._process.log.info("the peer's settings changed")
-                self._wishes.reload.set()
+        peer = self._generation.peer
+        if peer and await peer.has_changed():
+            self._process.log.info("the peer's settings changed")
+            self._wishes.reload.set()
 
     def _probes(self) -> Probes:
         return Probes(
@@ -167,6 +166,16 @@ class Service:
             content_type=CONTENT_TYPE,
             waits_for=lambda: self._generation.waits_for,
         )
+
+
+async def _again_and_again(seconds: float, look: Callable[[], Awaitable[None]], log: Any) -> None:
+    """Look every *seconds*. A bug ends one look, with its traceback in the log: nobody would notice that none follows."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await look()
+        except Exception:
+            log.exception("bug", detail="a look at what the daemon is told ended")
 
 
 async def serve_forever(config: Sequence[str]) -> None:

@@ -31,21 +31,23 @@ _HINT: Final = "the rest of the configuration is used; take this out, or wait fo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """One configuration: the settings, without the subscriptions, and the snapshot that these became."""
+    """One configuration: the settings, without the subscriptions, the snapshot that these became, and its files as they were."""
 
     settings: Settings
     snapshot: Snapshot
+    watched: Watched
 
 
 def load(paths: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
     """Read the configuration; raises `ConfigError` whose `problems` are everything that is wrong."""
     settings = load_settings(paths, environ)
+    watched = Watched(settings.files)  # at once: a change while a generation starts or drains must not be lost
     snapshot = to_snapshot(settings)
     wrong = tuple(_crossed_branches(snapshot.subscriptions))
     if wrong:
         raise ConfigError(wrong[0].message, hint=wrong[0].hint, code=wrong[0].code, path=wrong[0].path, problems=wrong)
     # the settings of 5,000 subscriptions are 20 MB that nobody reads once they are subscriptions
-    return Loaded(settings=settings.model_copy(update={"subscriptions": ()}), snapshot=snapshot)
+    return Loaded(settings=settings.model_copy(update={"subscriptions": ()}), snapshot=snapshot, watched=watched)
 
 
 def to_snapshot(settings: Settings) -> Snapshot:
