@@ -70,9 +70,22 @@ async def test_what_a_person_committed_to_such_a_branch_is_never_taken_away(writ
     await land(writer, wanted(repository, "dev"))
     repository.commit({"apps/notes": b"mine"}, branch="up-1.2.3")
     repository.commit({"notes": b"moved"})
+    before = head(repository, "up-1.2.3")
+    for name in ("dev", "prod"):
+        with pytest.raises(PushRefused) as caught:
+            await land(writer, wanted(repository, name))
+        assert caught.value.code == "foreign-commits"
+    assert head(repository, "up-1.2.3") == before
+
+
+async def test_a_template_that_makes_the_name_of_a_branch_of_people_writes_nothing_there(writer, repository):  # noqa: F811
+    """Such as ``{{.NewTag}}`` where a branch is called so; that we have written to it straight makes it no push branch."""
+    await land(writer, wanted(repository, "dev"))
+    ours = {"apps/x": b"1"}
+    trailer = "Update x\n\nUpdater-Subscription: argocd/other/web\nUpdater-Image: ghcr.io/o/x:1\n"
+    repository.commit({"apps/notes": b"mine"}, branch="up-9.9.9", parent=head(repository, "main").strip())
+    repository.commit(ours, branch="up-9.9.9", message=trailer, committer="updater <updater@example.org>")
+    before = head(repository, "up-9.9.9")
     with pytest.raises(PushRefused) as caught:
-        await land(writer, wanted(repository, "dev"))
-    assert caught.value.code == "foreign-commits"
-    await land(writer, wanted(repository, "prod"))
-    assert repository.show("apps/notes", "up-1.2.3") == b"mine"
-    assert b"value: 1.2.3" in repository.show("apps/.argocd-source-prod.yaml", "up-1.2.3")
+        await land(writer, wanted(repository, "dev"), "9.9.9")
+    assert (caught.value.code, head(repository, "up-9.9.9")) == ("foreign-commits", before)

@@ -15,6 +15,7 @@ from updater.git.objects import COMMIT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from updater.git.history import CommitInfo
     from updater.git.keeper import Keeper
     from updater.git.past import Past
 
@@ -38,9 +39,13 @@ class Lander:
         self._keeper = keeper
         self._past = past
 
-    def land(self, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit]) -> Landed:
+    def land(
+        self, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
+    ) -> Landed:
         """Build *commits* on *base* and move *branch* from *expected* to them, by one push; see `Mirror.land`."""
         self._past.ours.update((new.committer or new.author).email.lower() for new in commits)
+        if over is not None and expected is not None:
+            self._check_ours(over, expected)
         draft, tips = self._keeper.mended(base, lambda: self._draft(base, commits))
         tip = tips[-1] if tips else base
         if tip == base or tip is None:
@@ -61,11 +66,16 @@ class Lander:
 
     def _replaces_nothing(self, base: str | None, expected: str, tree: str) -> bool:
         """Refuse to drop a commit that is not ours; say whether what stands there has the same base and tree already."""
-        above = self._past.above(base, expected)
+        above = self._check_ours(base, expected)
+        return bool(above) and above[-1].parents == (base,) and above[0].tree == tree
+
+    def _check_ours(self, base: str | None, head: str) -> Sequence[CommitInfo]:
+        """Give the commits of a branch above its base; raises `PushRefused` where one of them is not ours."""
+        above = self._past.above(base, head)
         foreign = next((info for info in above if read_past(info, self._past.ours) is None), None)
         if foreign is not None:
             raise fault("foreign-commits", f"the push branch holds {foreign.revision[:12]} by {foreign.committer or 'somebody'}")
-        return bool(above) and above[-1].parents == (base,) and above[0].tree == tree
+        return above
 
     def _remember(self, branch: str, tip: str, draft: Draft) -> None:
         """Keep what was pushed; the landing is done, so trouble with the cache is left to the next fetch."""

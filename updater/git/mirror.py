@@ -111,17 +111,20 @@ class Mirror:
         """Give our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
         return await self._talk(lambda: self._past.below(revision, limit))
 
-    async def land(self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit]) -> Landed:
+    async def land(
+        self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
+    ) -> Landed:
         """Build *commits* on *base* (None: an empty repository) and move *branch* from *expected* to the last, by one push.
 
         *expected* is the lease: None says that the branch must not exist. Where it is neither None nor *base* the push
         rewrites the branch, which is allowed only if every commit above the base is ours. Commits that change nothing
-        are left out; the same base with the same tree is not pushed again.
+        are left out; the same base with the same tree is not pushed again. With *over* the branch grows although it is a
+        push branch over that commit: it does so only if every commit above it is ours.
 
         Raises `PushRefused`: ``push-refused`` (look and decide again), ``push-declined``, ``foreign-commits``;
         `EditError` for a path that may not be written; then nothing was pushed.
         """
-        return await self._talk(lambda: self._lander.land(base, branch, expected, commits))
+        return await self._talk(lambda: self._lander.land(base, branch, expected, commits, over))
 
     async def close(self) -> None:
         """Close files and connections, after the conversation in progress; one that takes longer than 2 s is let go.

@@ -118,7 +118,8 @@ class GitWriter:
             drafts, landed = await self._drafted(mirror, base, commits)
             if not drafts:
                 return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
-        pushed = await mirror.land(base=base, branch=push, expected=expected, commits=[self._commit(draft) for draft in drafts])
+        made, over = [self._commit(draft) for draft in drafts], view.head if base != view.head else None
+        pushed = await mirror.land(base=base, branch=push, expected=expected, commits=made, over=over)
         self._views.pop(branch, None)
         if pushed.is_unchanged or pushed.revision is None:
             return replace(landed, note=f"branch {push} holds these changes already")
