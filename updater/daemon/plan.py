@@ -19,7 +19,7 @@ def destinations_of(subscriptions: Iterable[Subscription]) -> tuple[Destination,
 
 
 def by_destination(subscriptions: Iterable[Subscription]) -> dict[Destination, tuple[Subscription, ...]]:
-    """Give the subscriptions of each destination: a landing of one of 5,000 must not look at all the others."""
+    """Give the subscriptions of each destination, each once."""
     found: defaultdict[Destination, dict[str, Subscription]] = defaultdict(dict)
     for item in subscriptions:
         for target in item.targets:
@@ -28,8 +28,8 @@ def by_destination(subscriptions: Iterable[Subscription]) -> dict[Destination, t
 
 
 def is_rebuilt(destination: Destination) -> bool:
-    """Say whether the branch is made anew from its base at each landing."""
-    return isinstance(destination, GitBranch) and destination.push != destination.branch
+    """Say whether it is a branch that is made anew from its base at each landing."""
+    return isinstance(destination, GitBranch) and destination.is_rebuilt
 
 
 def with_companions(chosen: Sequence[Subscription], known: Sequence[Subscription]) -> tuple[Subscription, ...]:

@@ -129,6 +129,11 @@ class GitBranch:
         push = self.push_template or self.push
         return f"{shown_url(self.url)}#{self.branch or 'HEAD'}" + (f":{push}" if push != self.branch else "")
 
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether the branch that is written is made anew from its base at each landing."""
+        return self.push not in {"", self.branch}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class LiveApplication:

@@ -72,7 +72,7 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
     spelled: dict[str, str] = {}
     pairs = [(item, target.destination) for item in subscriptions for target in item.targets]
     branches = [(item, found) for item, found in dict.fromkeys(pairs) if isinstance(found, GitBranch)]
-    rebuilt = {(found.url, found.push) for _, found in branches if found.push != found.branch}
+    rebuilt = {(found.url, found.push) for _, found in branches if found.is_rebuilt}
     for item, found in branches:
         base = bases.setdefault((found.url, found.push), found.branch)
         spelling = spelled.setdefault(repository(found.url)[0], found.url)

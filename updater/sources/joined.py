@@ -211,7 +211,7 @@ def _wrong(asked: Sequence[_Asked]) -> dict[GitBranch, str]:
     for one in asked:
         for found in one.branches:
             keys.setdefault(found, one.item.key)
-    if not any(map(_is_rebuilt, keys)):
+    if not any(found.is_rebuilt for found in keys):
         return {}
     filed = {found: keys[found] for one in asked if one.is_filed for found in one.branches}
     others = {found: key for found, key in keys.items() if found not in filed}
@@ -244,7 +244,7 @@ class _Branches:
         self._over: defaultdict[tuple[str, str], list[GitBranch]] = defaultdict(list)
         for found in keys:
             place, _ = repository(found.url)
-            if _is_rebuilt(found):
+            if found.is_rebuilt:
                 self._anew[place, found.push].append(found)
                 self._over[place, found.branch].append(found)
             else:
@@ -256,17 +256,16 @@ class _Branches:
         Who writes a branch straight undoes nobody, and has to go only where these come first (*is_first*): else one wrong
         push branch would stop all who work on that branch.
         """
-        asked = ((found, self._clash(found)) for found in those if is_first or _is_rebuilt(found))
+        asked = ((found, self._clash(found)) for found in those if is_first or found.is_rebuilt)
         return {found: reason for found, reason in asked if reason}
 
     def _clash(self, found: GitBranch) -> str:
         place, _ = repository(found.url)
-        is_rebuilt = _is_rebuilt(found)
         # an empty base is the default branch, whose name is not known here
         if found.branch and (other := self._other(found, self._anew.get((place, found.branch)))):
-            verb = "reads" if is_rebuilt else "writes"
+            verb = "reads" if found.is_rebuilt else "writes"
             return f"{verb} {found.branch}, which is made anew as the push branch of {other}"
-        if not is_rebuilt:
+        if not found.is_rebuilt:
             return ""
         base = f"{found.push} over {found.branch or 'the default branch'}"
         if other := self._other(found, self._anew.get((place, found.push))):
@@ -283,10 +282,6 @@ class _Branches:
             if other != found:
                 return self._keys[other]
         return ""
-
-
-def _is_rebuilt(found: GitBranch) -> bool:
-    return found.push not in {"", found.branch}
 
 
 def _refusals(item: Subscription, problem: Problem) -> Iterator[Outcome]:
