@@ -32,7 +32,7 @@ SHOWN_LOSERS: Final = 20
 def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool) -> None:
     """Say what would be done for KEY, and why: a dry pass, nothing is written.
 
-    Without KEY every subscription is explained.
+    Without KEY every subscription is explained, with namespace/application every image of that Application.
     """
     rows = asyncio.run(explained(config_paths(ctx), key))
     if output == "json":
@@ -46,11 +46,10 @@ def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool)
 
 async def explained(config: Sequence[str], key: str | None) -> list[dict[str, Any]]:
     """Scan, look and decide without writing; gives one row of plain data a subscription. Raises `UpdaterError`."""
-    from updater.daemon.passes import chosen, opened
+    from updater.daemon.passes import asked_for, opened
 
     async with opened(config) as generation:
-        refused = [outcome for outcome in generation.hearing.refused if key in {None, outcome.key}]
-        subscriptions = () if key and refused else chosen(generation, key)
+        subscriptions, refused = asked_for(generation, key)
         last = await generation.last_outcomes()
         landings = await generation.once(subscriptions, is_dry=True)
         problems = generation.problems

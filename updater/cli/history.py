@@ -47,14 +47,18 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
 
 async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:
     """Give our commits on every destination, newest first, as plain data; raises `UpdaterError`."""
-    from updater.daemon.passes import chosen, opened
+    from updater.daemon.passes import chosen, is_asked_for, opened
 
     rows: list[dict[str, Any]] = []
     async with opened(config) as generation:
         subscriptions = chosen(generation, key)
         names = {subscription.image for subscription in subscriptions} if key else None
         for branch, commits in await generation.history(subscriptions, limit):
-            rows += [_row(branch, commit, names) for commit in commits if key is None or key in commit.subscriptions]
+            rows += [
+                _row(branch, commit, names)
+                for commit in commits
+                if key is None or any(is_asked_for(name, key) for name in commit.subscriptions)
+            ]
     return sorted(rows, key=lambda row: str(row["when"]), reverse=True)
 
 

@@ -21,7 +21,7 @@ WRITTEN = 10
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Decide and edit, but push nothing.")
-@click.option("--only", metavar="KEY", help="One subscription alone.")
+@click.option("--only", metavar="KEY", help="One subscription alone, or namespace/application.")
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json", "diff"]), default="text", show_default=True, help="How to print."
 )
@@ -51,11 +51,11 @@ def _say_failures(done: Pass) -> None:
 
 async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> Pass:
     """Load, scan, land, and gather what came of it; raises `ConfigError`."""
-    from updater.daemon.passes import chosen, opened
+    from updater.daemon.passes import asked_for, opened
 
     started = datetime.now(UTC)
     async with opened(config) as generation:
-        subscriptions = chosen(generation, only)
+        subscriptions, refused = asked_for(generation, only)
         landings = await generation.once(subscriptions, is_dry=is_dry)
         if not is_dry:
             await generation.hearing.finish()
@@ -67,6 +67,6 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> 
         started=started,
         finished=datetime.now(UTC),
         problems=(*generation.problems, *notes),
-        outcomes=(*outcomes, *(outcome for outcome in generation.hearing.refused if only in {None, outcome.key})),
+        outcomes=(*outcomes, *refused),
         edits=tuple(edit for landing in landings if landing.landed for edit in landing.landed.edits),
     )

@@ -18,6 +18,7 @@ from updater.sources.file import load
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from updater.model.outcome import Outcome
     from updater.model.subscription import Subscription
 
 
@@ -36,16 +37,29 @@ async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
         yield generation
 
 
+def is_asked_for(key: str, asked: str | None) -> bool:
+    """Say whether *key* is what a person asked for: all, itself, or an Application (``namespace/name``) with all its images."""
+    return asked is None or key == asked or (asked.count("/") == 1 and key.startswith(f"{asked}/"))
+
+
 def chosen(generation: Generation, key: str | None) -> tuple[Subscription, ...]:
     """Give the subscriptions a person asked for; raises `ConfigError` with the nearest key for an unknown one."""
     subscriptions = generation.subscriptions
-    if key is None:
-        return subscriptions
-    found = tuple(item for item in subscriptions if item.key == key)
-    if not found:
+    found = tuple(item for item in subscriptions if is_asked_for(item.key, key))
+    if key is not None and not found:
         keys = [item.key for item in subscriptions]
         # the last part alone is what people remember of namespace/application/alias
         near = [known for known in keys if known.endswith(f"/{key}")] or get_close_matches(key, keys, n=1)
         hint = f"did you mean {near[0]!r}?" if near else "updater explain lists the keys"
         raise ConfigError(f"there is no subscription {key!r}", hint=hint, code="unknown-key")
     return found
+
+
+def asked_for(generation: Generation, key: str | None) -> tuple[tuple[Subscription, ...], tuple[Outcome, ...]]:
+    """Give what a person asked for: subscriptions, and outcomes of images that are listed and not kept current.
+
+    Raises `ConfigError` where it is neither.
+    """
+    refused = tuple(outcome for outcome in generation.hearing.refused if is_asked_for(outcome.key, key))
+    is_kept = any(is_asked_for(item.key, key) for item in generation.subscriptions)
+    return (chosen(generation, key) if is_kept or not refused else ()), refused
