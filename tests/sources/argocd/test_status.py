@@ -259,3 +259,10 @@ def test_a_job_that_is_forced_is_updated_to_its_digest():
     status = status_of(facts(found, outcomes=[outcome_for(new="x")], moves=[move]), NOW)
     assert status["recentUpdates"][0]["newVersion"] == "latest@sha256:" + "b" * 64
     assert status["imagesManaged"] == 1
+
+
+def test_an_object_that_selects_no_application_says_so_and_where_to_look():
+    status = status_of(facts(run(updaters=[updater(reference("*", image()))])), NOW)
+    assert (status["applicationsMatched"], conditions(status)["Images"]) == (0, ("True", "NoImages"))
+    assert message(status, "Ready").startswith("0 applications, 0 images: no Application of this namespace is selected; look at")
+    assert message(status, "Images").startswith("no Application of this namespace is selected; look at namePattern")

@@ -35,6 +35,10 @@ LONGEST_MESSAGE: Final = 16_384  # the definition allows 32,768 characters; etcd
 MOST_RECENT: Final = 20
 _LONGEST_LINE: Final = 500
 _MOST_NAMED: Final = 3
+UNSELECTING: Final = (
+    "no Application of this namespace is selected; look at namePattern and labelSelectors, and whether another ImageUpdater "
+    "selects it more exactly"
+)
 _PENDING: Final = "pending"
 _REFUSED: Final = "refused"
 _SKIPPED: Final = "skipped"
@@ -164,13 +168,12 @@ def _judged(facts: Facts, images: Sequence[_Image]) -> list[tuple[str, bool, str
     elif wrong:
         ready, error = (True, "ReconcileCompletedWithErrors", counted), (True, "PartialErrors", wrong)
     else:
-        ready, error = (True, "ReconcileSucceeded", counted), (False, "NoErrors", "nothing is wrong")
+        told = counted if facts.applications else f"{counted}: {UNSELECTING}"
+        ready, error = (True, "ReconcileSucceeded", told), (False, "NoErrors", "nothing is wrong")
     reconciling = (
-        (True, "Reconciling", "images wait for their first check")
-        if is_waiting
-        else (False, "Idle", "every image was checked")
+        (True, "Reconciling", "images wait for their first check") if is_waiting else (False, "Idle", "every image was checked")
     )
-    listed = _lines(_image_lines(images)) or "no image is kept current"
+    listed = _lines(_image_lines(images)) or (UNSELECTING if not facts.applications else "no image is kept current")
     made = [(READY, *ready), (RECONCILING, *reconciling), (ERROR, *error), (IMAGES, not bad, _images_reason(images, bad), listed)]
     missing = [image for image in images if image.code == "not-yet"]
     if missing:
