@@ -111,7 +111,7 @@ def problem_lines(problem: Problem) -> list[str]:
     """Say one problem and its hint; one of an object in a cluster, which has no path, is named by the object."""
     origin = f"{problem.origin}: " if problem.origin and not problem.path else ""
     lines = [f"{click.style('problem', fg='yellow')}  {origin}{problem}"]
-    return [*lines, f"         {problem.hint}"] if problem.hint else lines
+    return [*lines, f"         {click.style('hint', fg='cyan')}  {problem.hint}"] if problem.hint else lines
 
 
 def outcome_lines(outcome: Outcome, width: int) -> list[str]:

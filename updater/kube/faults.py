@@ -38,7 +38,9 @@ def error_of(status: int, body: dict[str, Any], *, asked: str, retry_after: floa
         case 403:
             return KubeDenied(said, hint="grant it by a Role or ClusterRole that is bound to this account")
         case 404:
-            return KubeGone(said, code="kube-not-found", hint="check the name and namespace, and whether its CRD is installed")
+            named = isinstance(details := body.get("details"), dict) and details.get("name")
+            hint = "make it, or mend its name and namespace" if named else "check whether the definition of its kind is installed"
+            return KubeGone(said, code="kube-not-found", hint=hint)
         case 409:
             return KubeConflict(said, hint="somebody else changed it or owns that field; it is read and decided again")
         case 410:

@@ -155,11 +155,12 @@ def _judged_by(reading: Reading, target: Target) -> Reading:
 
 
 def _no_file(files: Sequence[str], target: Target) -> Problem:
+    absent = f"none of {', '.join(files)} is" if len(files) > 1 else "this file is not"
     return Problem(
         path=files[0],
         code="no-file",
-        message=f"{' and '.join(files)} {'is' if len(files) == 1 else 'are'} not in the tree of {target.destination}",
-        hint="paths are relative to the root of the Git repository",
+        message=f"{absent} in the tree of {target.destination}",
+        hint="commit the file first, or mend its path, which is shown from the root of the repository",
     )
 
 
