@@ -99,6 +99,11 @@ class Request:
     refused: tuple[tuple[str, Flaw], ...] = ()
 
 
+def read_in(settings: Settings, key: str, reader: Callable[[Any], _T], *, default: _T) -> _T:
+    """Read the setting *key*, *default* where nobody wrote it; raises `Flawed`."""
+    return settings[key].read(reader) if key in settings else default
+
+
 def inherit(*levels: Settings) -> Settings:
     """Join *levels*, the most specific first: each key is that of the first level that has it."""
     joined: dict[str, Setting] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from updater.errors import UpdaterError
 from updater.model.image import AliasedImage, parse_aliased
@@ -13,19 +13,14 @@ from updater.sources.argocd import values
 from updater.sources.argocd.annotations import HELM, KUSTOMIZE, WRITE_BACK
 from updater.sources.argocd.applications import KIND
 from updater.sources.argocd.selecting import name_matcher
-from updater.sources.argocd.settings import Flaw, Flawed, Setting
+from updater.sources.argocd.settings import Flaw, Flawed, Setting, read_in
 from updater.sources.argocd.targets import PLUGIN, live_names, target_for, write_back
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
     from updater.model.image import Platform
     from updater.model.subscription import CredentialRef, Destination, PolicySpec, Target
     from updater.sources.argocd.applications import Application
     from updater.sources.argocd.settings import ImageRequest, Place, Request, Settings
-
-    _T = TypeVar("_T")
 
 GIT_ONLY: Final = tuple(key for key in WRITE_BACK if key != "write-back-method")
 NOT_LIVE: Final = "not-live"
@@ -98,7 +93,7 @@ def answer_image(
 
 def check_image(text: str, place: Place, settings: Settings) -> tuple[AliasedImage, PolicySpec]:
     """Read what is said of one image alone: the entry, its policy, and that one target has the word; raises `Flawed`."""
-    kind = _read(settings, "update-strategy", values.read_strategy, default="semver")
+    kind = read_in(settings, "update-strategy", values.read_strategy, default="semver")
     # a constraint that is no range is wrong in the list, not in the strategy
     try:
         listed = parse_aliased(text)
@@ -136,7 +131,7 @@ def refusal(answer: Answer) -> Outcome:
 
 def _absence(application: Application, image: ImageRequest, listed: AliasedImage) -> str:
     """Say that an image does not run, unless it is wanted all the same; nothing is known of a manifest from Git."""
-    if _read(image.settings, "force-update", values.read_boolean, default=False):
+    if read_in(image.settings, "force-update", values.read_boolean, default=False):
         return ""
     if application.live is None or application.running(*live_names(image, listed.image)):
         return ""
@@ -150,7 +145,7 @@ def _subscription(
     settings = image.settings
     _check_built(settings, request.write_back)
     usual = Form.TAG_AND_DIGEST if policy.kind == "digest" else Form.TAG
-    form = _read(settings, "form", values.read_form, default=usual)
+    form = read_in(settings, "form", values.read_form, default=usual)
     return Subscription(
         key=f"{application}/{image.alias or listed.image.spelled}",
         image=listed.image,
@@ -158,10 +153,10 @@ def _subscription(
         filter=_filter(settings),
         platforms=_platforms(settings),
         # the peer knows no suffixes: under its objects its own rules choose
-        variant=_read(settings, "variant", values.read_variant, default=Variant.ANY),
-        allow_downgrade=_read(settings, "allow-downgrade", values.read_boolean, default=False),
+        variant=read_in(settings, "variant", values.read_variant, default=Variant.ANY),
+        allow_downgrade=read_in(settings, "allow-downgrade", values.read_boolean, default=False),
         targets=(_target(application, request, image, (listed, form, defaults)),),
-        interval=_read(settings, "interval", values.read_interval, default=defaults.interval),
+        interval=read_in(settings, "interval", values.read_interval, default=defaults.interval),
         credential=_credential(settings, application, defaults),
         voice=defaults.voice,
         origin=Origin(kind=KIND, name=str(application)),
@@ -170,7 +165,7 @@ def _subscription(
 
 def _check_built(settings: Settings, write_back: Settings) -> None:
     hint = "take it out, or wait for the version that has it"
-    method = _read(write_back, "write-back-method", values.read_method, default=values.Method(kind="argocd"))
+    method = read_in(write_back, "write-back-method", values.read_method, default=values.Method(kind="argocd"))
     if "pull-request" in write_back and method.kind == "git":
         raise write_back["pull-request"].flaw(_NO_PULL_REQUESTS, code="not-yet", hint=hint)
     if "verification" in settings:
@@ -190,13 +185,13 @@ def _target(
 
 def _filter(settings: Settings) -> TagFilter:
     return TagFilter(
-        allow=_read(settings, "allow-tags", values.read_allow_tags, default=None),
-        ignore=_read(settings, "ignore-tags", values.read_ignore_tags, default=()),
+        allow=read_in(settings, "allow-tags", values.read_allow_tags, default=None),
+        ignore=read_in(settings, "ignore-tags", values.read_ignore_tags, default=()),
     )
 
 
 def _platforms(settings: Settings) -> tuple[Platform, ...]:
-    return _read(settings, "platforms", values.read_platforms, default=())
+    return read_in(settings, "platforms", values.read_platforms, default=())
 
 
 def _check_git(destination: Destination, application: Application, request: Request, defaults: Defaults) -> None:
@@ -219,7 +214,7 @@ def _may_name(found: CredentialRef, application: Application, defaults: Defaults
 
 def _credential(settings: Settings, application: Application, defaults: Defaults) -> CredentialRef | None:
     """Give what shows who we are to the registry; whoever writes an object chooses the registry too, so not everything is his."""
-    found = _read(settings, "pull-secret", values.read_pull_secret, default=None)
+    found = read_in(settings, "pull-secret", values.read_pull_secret, default=None)
     if found and found.kind not in _IN_NAMESPACE and not _may_name(found, application, defaults):
         message = f"{found.kind}: is not among the credentials that objects may name"
         hint = "give the registry its credentials under registries, or name these under credentials of the source applications"
@@ -243,7 +238,3 @@ def _said(subscription: Subscription, image: ImageRequest, write_back: Settings)
     idle += [key for key in GIT_ONLY if key in write_back and isinstance(target.destination, LiveApplication)]
     told += [f"{key} means nothing here" for key in idle]
     return "; ".join(told)
-
-
-def _read(settings: Settings, key: str, reader: Callable[[Any], _T], *, default: _T) -> _T:
-    return settings[key].read(reader) if key in settings else default

@@ -17,19 +17,14 @@ from updater.model.image import parse_name
 from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, shown_url
 from updater.sources.argocd.annotations import HELM, KUSTOMIZE
 from updater.sources.argocd.applications import AppType, written
-from updater.sources.argocd.settings import Flaw, Flawed, Setting
+from updater.sources.argocd.settings import Flaw, Flawed, Setting, read_in
 from updater.sources.argocd.values import Branches, Method, Place, read_branch, read_line, read_method, read_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeVar
-
     from updater.model.image import ImageName
     from updater.model.written import Written
     from updater.sources.argocd.applications import Application, Source
     from updater.sources.argocd.settings import ImageRequest, Settings
-
-    _T = TypeVar("_T")
 
 SOURCE_FILE: Final = "argocd_source"
 LIVE: Final = "application"
@@ -60,8 +55,8 @@ def write_back(application: Application, settings: Settings, *, namespace: str, 
 
     With *is_plugin* an image goes to the environment of a plugin.
     """
-    method = _read(settings, "write-back-method", read_method, Method(kind="argocd"))
-    place = _read(settings, "write-back-target", read_target, Place())
+    method = read_in(settings, "write-back-method", read_method, default=Method(kind="argocd"))
+    place = read_in(settings, "write-back-target", read_target, default=Place())
     kind = _type(application, place, is_plugin=is_plugin)
     source = application.source(kind)
     if source is None:
@@ -139,7 +134,7 @@ def _live(application: Application, settings: Settings) -> LiveApplication:
 
 
 def _branch(application: Application, source: Source, settings: Settings, method: Method) -> GitBranch:
-    given = _read(settings, "git-repository", read_line, "")
+    given = read_in(settings, "git-repository", read_line, default="")
     at = settings["git-repository"] if given else Setting(source.repository, (*source.place, "repoURL"))
     url = at.read(read_line)
     if not url.startswith(_SCHEMES) and not _SCP_LIKE.fullmatch(url):
@@ -148,7 +143,7 @@ def _branch(application: Application, source: Source, settings: Settings, method
     if source.chart and "git-repository" not in settings:
         hint = "name the Git repository of the values by git-repository"
         raise at.flaw(f"the source is the chart {source.chart} of a Helm repository", code="git-url", hint=hint)
-    branches = _read(settings, "git-branch", read_branch, Branches())
+    branches = read_in(settings, "git-branch", read_branch, default=Branches())
     base = branches.base or _revision(application, source, url, settings)
     push, template = (base, branches.push) if "{{" in branches.push else (branches.push or base, "")
     return GitBranch(url=url, branch=base, push=push, push_template=template, credential=_secret(application, method, settings))
@@ -259,7 +254,3 @@ def _plugin_locator(image: ImageRequest, path: str) -> Locator:
 def _text(image: ImageRequest, key: str) -> str | None:
     found = image.settings.get(key)
     return (found.read(read_line) or None) if found else None
-
-
-def _read(settings: Settings, key: str, reader: Callable[[object], _T], default: _T) -> _T:
-    return settings[key].read(reader) if key in settings else default
