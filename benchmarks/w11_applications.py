@@ -65,7 +65,8 @@ def bench(folder: Path, served, lab: Lab, options) -> None:
         commits.append(len(lab.git_log()) - before)
         before = len(lab.git_log())
     print(
-        f"W11 {MOVING} Applications on one branch move at once, medians of {options.rounds}; a quiet pass of {base:.2f} s subtracted"
+        f"W11 {MOVING} Applications on one branch move at once, medians of {options.rounds}; "
+        f"a quiet pass of {base:.2f} s subtracted"
     )
     print(f"    {median(asked)} Git requests (goal <= 6), {median(commits)} commit (goal 1)")
     print(f"    {median(walls):.2f} s (goal <= 3), of it {median(cpus):.2f} s of CPU")
@@ -95,7 +96,8 @@ def many(folder: Path, served, lab: Lab, options) -> None:
         time.sleep(2 * INTERVAL)
         passes = (time.perf_counter() - began) / INTERVAL
         print(f"    {count} Applications with 3 images each: all outcomes after {whole:.1f} s (goal <= 10), {cpu:.1f} s of CPU")
-        print(f"    peak {memory(process.pid):.0f} MB (goal <= 150); commits {len(lab.git_log())}; load average {os.getloadavg()[0]:.1f}")
+        peak, commits = memory(process.pid), len(lab.git_log())
+        print(f"    peak {peak:.0f} MB (goal <= 150); commits {commits}; load average {os.getloadavg()[0]:.1f}")
         print(
             f"    quiet: {writes(port) - before:.0f} writes to the cluster but the Lease (goal 0), "
             f"{(scans(port) - asked) / passes / (3 * count + MOVING):.2f} registry requests an image and pass (goal <= 1), "
