@@ -120,11 +120,12 @@ async def test_what_the_own_file_says_wins_and_the_rest_is_the_peers(server, tmp
 
 
 async def test_registries_that_cannot_be_read_refuse_the_whole(server, tmp_path):
-    await told(server, **{"registries.conf": "registries: ["})
+    await told(server, **{"registries.conf": "registries: [", "git.usr": "bot"})
     async with opened(server, tmp_path) as (loaded, process):
         with pytest.raises(ConfigError) as caught:
             await argocd_parts(loaded.settings, process)
     assert NAME in caught.value.message
+    assert {problem.path for problem in caught.value.problems} == {f"ConfigMap argocd/{NAME} registries.conf"}
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.credentials.github_app import InstallationTokens
@@ -13,7 +13,7 @@ from updater.kube.events import Events
 from updater.kube.kinds import CONFIG_MAP, Ref
 from updater.sources.argocd import Defaults
 from updater.sources.argocd.answering import Answers
-from updater.sources.argocd.peer_settings import PeerSettings, open_problems, overlaid, read_peer_settings
+from updater.sources.argocd.peer_settings import REGISTRIES, PeerSettings, open_problems, overlaid, read_peer_settings
 from updater.sources.argocd.repositories import Repositories
 from updater.sources.argocd.source import ArgocdSource
 from updater.sources.file import voice_of
@@ -89,8 +89,7 @@ async def argocd_parts(settings: Settings, process: Process) -> ArgocdParts:
     peer = PeerConfiguration(client, _wanted(settings))
     told = await peer.read()
     if told.is_broken:
-        first = told.problems[0]
-        raise ConfigError(f"{peer}: {first.message}", hint=first.hint, code=first.code, path=first.path, problems=told.problems)
+        raise _broken(peer, told)
     both = overlaid(settings, told)
     wanted = _wanted(both)
     answers = _answers(wanted, client, process)
@@ -110,8 +109,20 @@ async def argocd_parts(settings: Settings, process: Process) -> ArgocdParts:
     )
     tokens = InstallationTokens(process.http)
     repositories = Repositories(client, wanted.argocd_namespace, tokens=tokens, report=_repository_reporter(process))
-    problems = open_problems(settings, told)
+    problems = tuple(_placed(problem, peer) for problem in open_problems(settings, told))
     return ArgocdParts(settings=both, source=source, repositories=repositories, peer=peer, problems=problems)
+
+
+def _broken(peer: PeerConfiguration, told: PeerSettings) -> ConfigError:
+    """Say what ends a start: the registries alone; any other key of the ConfigMap is a problem that ends nothing."""
+    wrong = tuple(_placed(problem, peer) for problem in told.problems if problem.path == REGISTRIES)
+    first = wrong[0]
+    return ConfigError(f"{peer}: {first.message}", hint=first.hint, code=first.code, path=first.path, problems=wrong)
+
+
+def _placed(problem: Problem, peer: PeerConfiguration) -> Problem:
+    """Name the ConfigMap before the key: a key alone would be looked for in the own files."""
+    return replace(problem, path=f"{peer} {problem.path}")
 
 
 def _wanted(settings: Settings) -> ApplicationsSettings:
