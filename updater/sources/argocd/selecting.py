@@ -6,6 +6,7 @@ Names match as in Go's `filepath.Match`, labels as in Kubernetes. Source: the pe
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError, PolicyError
@@ -23,6 +24,7 @@ _SET: Final = re.compile(r"\[[^\]]*\]")
 _GLOB: Final = re.compile(r"[*?\[\]]")
 
 
+@lru_cache(maxsize=1024)  # a few globs are asked for at thousands of images
 def name_matcher(pattern: str) -> Any:
     """Give an expression whose `fullmatch` says whether a name fits; raises `PolicyError` where the glob cannot be read."""
     import re2  # noqa: PLC0415 - wanted only where there are ImageUpdaters
