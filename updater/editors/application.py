@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Place: TypeAlias = tuple[str | int, ...]
 
 SET: Final = "ApplicationSet"
+#: the parameters of helm that are written where nobody names others
+DEFAULT_NAME: Final = "image.name"
+DEFAULT_TAG: Final = "image.tag"
 
 
 class AppType(StrEnum):

@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.editors.application import (
+    DEFAULT_NAME,
+    DEFAULT_TAG,
     AppType,
     mapping_in,
     read_live,
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from updater.model.subscription import Target
     from updater.model.view import Reading
 
-DEFAULT_NAME: Final = "image.name"
-DEFAULT_TAG: Final = "image.tag"
 REMEMBERED: Final = 8192
 EDITOR: Final = ArgocdSourceEditor()
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from updater.editors.application import DEFAULT_NAME
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
 from updater.sources.argocd.annotations import HELM, PREFIX, has_image_list, read_annotations
@@ -13,7 +14,6 @@ from updater.sources.argocd.applications import KIND
 from updater.sources.argocd.beside import hidden, with_beside
 from updater.sources.argocd.settings import Flaw, ImageRequest
 from updater.sources.argocd.subscriptions import Answer, Defaults, answer_image, refused
-from updater.sources.argocd.targets import DEFAULT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

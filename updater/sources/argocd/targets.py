@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from updater.editors.application import DEFAULT_NAME, DEFAULT_TAG
 from updater.errors import UpdaterError
 from updater.model.image import parse_name
 from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, shown_url
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 SOURCE_FILE: Final = "argocd_source"
 LIVE: Final = "application"
 PLUGIN: Final = ("plugin.name", "plugin.tag", "plugin.spec")
-DEFAULT_NAME: Final = "image.name"
-DEFAULT_TAG: Final = "image.tag"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 #: no local paths: whoever may write an Application must not reach the files of the pod that reads it
 _SCHEMES: Final = ("https://", "http://", "ssh://")
