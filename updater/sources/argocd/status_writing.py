@@ -97,14 +97,14 @@ class StatusWriting:
 
     async def finish(self) -> None:
         """Write what waits now, each once: the end of a single pass."""
-        async with asyncio.TaskGroup() as tasks:
-            while self._waiting and self._answers.may_write():
-                key = next(iter(self._waiting))
-                del self._waiting[key]
-                if key in self._kept:
-                    await self._try(key, tasks, is_last=True)
+        while self._waiting and self._answers.may_write():
+            key = next(iter(self._waiting))
+            del self._waiting[key]
+            if key in self._kept:
+                await self._try(key, None)
 
-    async def _try(self, key: Key, again: asyncio.TaskGroup, *, is_last: bool = False) -> None:
+    async def _try(self, key: Key, again: asyncio.TaskGroup | None) -> None:
+        """Write what is due to an object; *again* holds what is to be looked at once more, None where nothing is."""
         try:
             wait = await self._write(key)
         except KubeGone:
@@ -114,7 +114,7 @@ class StatusWriting:
             self._answers.count("status", error.code)
             self._answers.report(f"status of {Ref(IMAGE_UPDATER, *key)}", error)
             wait = SLOWLY_AGAIN if isinstance(error, KubeDenied) else AGAIN
-        if wait and not is_last and key not in self._retrying:  # one retry an object, however often it is touched meanwhile
+        if wait and again and key not in self._retrying:  # one retry an object, however often it is touched meanwhile
             self._retrying.add(key)
             again.create_task(self._later(key, wait))
 
