@@ -103,8 +103,8 @@ def _metadata(metadata: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
     ours = {sharing.text(key): sharing.whole(value) for key, value in annotations if key.startswith((PREFIX, OWN_PREFIX))}
     if ours:
         kept["annotations"] = ours
-    if metadata.get("deletionTimestamp"):
-        kept["deletionTimestamp"] = sharing.whole(metadata["deletionTimestamp"])
+    if metadata.get(_DELETED):
+        kept[_DELETED] = sharing.whole(metadata[_DELETED])
     for owner in list_in(metadata, "ownerReferences"):
         if isinstance(owner, dict) and owner.get("kind") == SET:
             name = owner.get("name")
