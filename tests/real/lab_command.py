@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -90,7 +91,8 @@ def push(lab: Lab, text: str) -> str:
     if asked is None:
         return f"  {text!r} is no image with a tag; type acme/shop:1.4.2"
     name, tag = asked.groups()
-    return f"  pushed  {lab.registry.host}/{name}:{tag}  {lab.push_tag(name, tag)}"
+    digest = lab.push_tag(name, tag, created=datetime.now(UTC))  # built now: the same tag again is another image
+    return f"  pushed  {lab.registry.host}/{name}:{tag}  {digest}"
 
 
 def _told(lab: Lab, names: Sequence[str], metrics: str) -> str:
