@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from updater.daemon.process import Process
+from updater.daemon.process import process_of
 from updater.engine.scan import Scans
 from updater.errors import ConfigError
 from updater.model.listed import Listed
@@ -32,7 +32,7 @@ async def choose_from_registry(image: ImageName, request: Request, config: Seque
     settings = _settings(config)
     configure(level="error", form="console")
     with tempfile.TemporaryDirectory(prefix="updater-check-") as folder:
-        async with Process(Path(folder), docker_config=settings.docker_config) as process:
+        async with process_of(settings, Path(folder)) as process:
             registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=process.cache)
             return await Scans(registry, process.cache).choose_for(Listed(image, None), request)
 

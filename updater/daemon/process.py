@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from updater.git.access import Access
     from updater.model.subscription import GitBranch
+    from updater.settings import Settings
     from updater.sources.file import Loaded
 
 
@@ -117,9 +118,12 @@ class Process:
 
 
 def process_for(loaded: Loaded) -> Process:
-    """Build the process that the settings ask for."""
-    settings = loaded.settings
-    state = Path(settings.state).expanduser()
+    """Build the process that a configuration asks for."""
+    return process_of(loaded.settings, Path(loaded.settings.state).expanduser())
+
+
+def process_of(settings: Settings, state: Path) -> Process:
+    """Build the process that *settings* ask for, but with its mirrors and cache in *state*."""
     return Process(
         state,
         docker_config=settings.docker_config,
