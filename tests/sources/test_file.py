@@ -9,7 +9,7 @@ import pytest
 
 from updater.errors import ConfigError
 from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Variant
-from updater.sources.file import FileSource, Watched, load, problems_of
+from updater.sources.file import Watched, load, problems_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,34 +190,6 @@ def test_the_swap_of_a_config_map_is_a_change(tmp_path):
     (tmp_path / "..next").symlink_to("two")
     (tmp_path / "..next").rename(tmp_path / "..data")
     assert watched.changed()
-
-
-async def test_watching_yields_whole_snapshots_and_keeps_the_last_good_one(tmp_path):
-    path = write(tmp_path, FULL)
-    texts = iter([FULL, NOT_YET, "subscriptions: [", "interval: 1m\n"])
-    waits: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        path.write_text(next(texts))
-
-    watch = FileSource([path], {}, sleep=sleep, period=3.0).watch()
-    assert [item.key for item in (await anext(watch)).subscriptions] == ["a"]
-    assert [item.key for item in (await anext(watch)).subscriptions] == ["live"]
-    broken = await anext(watch)
-    assert [item.key for item in broken.subscriptions] == ["live"]
-    assert [item.code for item in broken.problems] == ["not-yaml"]
-    assert (await anext(watch)).subscriptions == ()
-    assert waits == [3.0] * 4
-    await watch.aclose()
-
-
-async def test_watching_a_file_that_is_wrong_from_the_start_is_an_error(tmp_path):
-    async def sleep(_seconds: float) -> None:
-        raise AssertionError
-
-    with pytest.raises(ConfigError):
-        await anext(FileSource([write(tmp_path, "a: 1\n")], {}, sleep=sleep).watch())
 
 
 def test_an_error_without_problems_is_one_problem():

@@ -1,13 +1,10 @@
-"""Knows how a configuration file becomes subscriptions, and when it has changed.
-
-An invalid file never takes subscriptions away: the last good ones stay, and the snapshot says what is wrong.
-"""
+"""Knows how a configuration file becomes subscriptions, and when it has changed."""
 
 from __future__ import annotations
 
 import hashlib
 import posixpath
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +12,11 @@ from updater.errors import ConfigError
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import WRITTEN_SOURCE, GitBranch, Locator, Origin, Subscription, TagFilter, Target, Voice
-from updater.settings import Settings, find_files, load_settings
+from updater.settings import Settings, load_settings
 from updater.sources.joined import crossed, repository
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from updater.settings import SubscriptionSettings, TargetSettings
 
@@ -191,43 +188,6 @@ def _sum(name: str) -> bytes | None:
         return hashlib.sha256(Path(name).read_bytes()).digest()
     except (OSError, ValueError):
         return None
-
-
-class FileSource:
-    """The configuration file as a source of subscriptions. *sleep* waits, *period* is in seconds."""
-
-    def __init__(
-        self, paths: Sequence[Path], environ: Mapping[str, str], *, sleep: Callable[[float], Awaitable[None]], period: float = 5.0
-    ) -> None:
-        self._paths = find_files(paths)
-        self._environ = environ
-        self._sleep = sleep
-        self._period = period
-
-    async def watch(self) -> AsyncIterator[Snapshot]:
-        """Yield the whole snapshot now and after every change; raises `ConfigError` if the first reading fails.
-
-        A later file that is wrong yields the last good subscriptions with its problems.
-        """
-        loaded = load(self._paths, self._environ)
-        snapshot = loaded.snapshot
-        watched = Watched(self._files(loaded))
-        yield snapshot
-        while True:
-            await self._sleep(self._period)
-            if not watched.changed():
-                continue
-            try:
-                loaded = load(self._paths, self._environ)
-            except ConfigError as error:
-                yield replace(snapshot, problems=problems_of(error))
-                continue
-            snapshot = loaded.snapshot
-            watched = Watched(self._files(loaded))
-            yield snapshot
-
-    def _files(self, loaded: Loaded) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*map(str, self._paths), *loaded.settings.files)))
 
 
 def problems_of(error: ConfigError) -> tuple[Problem, ...]:
