@@ -7,7 +7,7 @@ import subprocess
 import click
 import pytest
 
-from updater.cli.report import as_diff, outcome_lines, problem_lines
+from updater.cli.report import as_diff, as_diffs, outcome_lines, problem_lines
 from updater.model.outcome import Outcome, Status
 from updater.model.problem import Problem
 from updater.model.update import Change, Edit
@@ -45,3 +45,11 @@ def test_a_value_that_stood_nowhere_was_nothing():
     first, second = outcome_lines(outcome, 7)
     assert first.endswith("1.3.9 → 1.4.1 in aaaaaaaaa")
     assert second.strip() == f"{FILE}:7 helm.parameters[image.tag]: nothing → 1.4.1"
+
+
+def test_a_diff_for_several_places_names_each_of_them_and_one_for_a_single_place_is_bare():
+    edit = Edit(path="a.yaml", before=b"tag: 1\n", after=b"tag: 2\n", changes=())
+    same = Edit(path="b.yaml", before=b"tag: 1\n", after=b"tag: 1\n", changes=())
+    assert as_diffs([("r#main", (edit,)), ("r#next", (same,))]) == as_diff([edit])
+    both = as_diffs([("r#main", (edit,)), ("r#next", (edit,))])
+    assert both == f"# r#main\n{as_diff([edit])}# r#next\n{as_diff([edit])}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from updater.cli.main import FAILURE, config_paths
-from updater.cli.report import Pass, as_diff, as_json, as_text, outcome_lines
+from updater.cli.report import Pass, as_diffs, as_json, as_text, outcome_lines
 from updater.model.outcome import Status
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, ex
     Exit codes: 0 fine, 1 if a target failed, 10 with --exit-code if something was written and nothing failed.
     """
     done = asyncio.run(one_pass(config_paths(ctx), only=only, is_dry=dry_run))
-    text = as_json(done) if output == "json" else as_diff(done.edits) if output == "diff" else as_text(done)
+    text = as_json(done) if output == "json" else as_diffs(done.edits) if output == "diff" else as_text(done)
     click.echo(text, nl=output != "diff")
     if output == "diff":
         _say_failures(done)
@@ -68,5 +68,5 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> 
         finished=datetime.now(UTC),
         problems=(*generation.problems, *notes),
         outcomes=(*outcomes, *refused),
-        edits=tuple(edit for landing in landings if landing.landed for edit in landing.landed.edits),
+        edits=tuple((str(landing.destination), landing.landed.edits) for landing in landings if landing.landed),
     )

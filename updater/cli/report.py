@@ -34,14 +34,14 @@ _LENGTH_OF_COMMIT: Final = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """One pass over everything: its id, times, problems, outcomes and the edits behind them."""
+    """One pass over everything: its id, times, problems, outcomes and the edits behind them, by destination."""
 
     id: str
     started: datetime
     finished: datetime
     problems: tuple[Problem, ...]
     outcomes: tuple[Outcome, ...]
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[tuple[str, tuple[Edit, ...]], ...] = ()
 
     @property
     def is_failed(self) -> bool:
@@ -132,6 +132,12 @@ def _change_line(change: Change) -> str:
 def _carrier(revision: str) -> str:
     """Name a commit by its short id, and the version of a live Application whole: a part of that number is another one."""
     return f" in {revision[:9]}" if len(revision) >= _LENGTH_OF_COMMIT else f", resourceVersion {revision}"
+
+
+def as_diffs(edits: Iterable[tuple[str, tuple[Edit, ...]]]) -> str:
+    """Render the edits of a pass; where they go to several places, a comment that `git apply` passes over names each."""
+    shown = [(destination, text) for destination, found in edits if (text := as_diff(found))]
+    return "".join(f"# {destination}\n{text}" if len(shown) > 1 else text for destination, text in shown)
 
 
 def as_diff(edits: Iterable[Edit]) -> str:
