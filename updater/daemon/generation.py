@@ -83,7 +83,7 @@ class Generation:
         )
         if argocd:
             problems = (*loaded.snapshot.problems, *argocd.problems)
-            loaded = replace(loaded, snapshot=replace(loaded.snapshot, problems=problems))
+            loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
         generation = cls(loaded, process, crew, argocd.peer if argocd else None)
         crew.scans.follow(generation.asked.by_image, generation.asked.by_image)
         return generation
@@ -126,14 +126,20 @@ class Generation:
         )
 
     async def scan(self, listed: Listed) -> bool:
-        """Scan one image; says whether what it offers differs from before. A failure stands until the next scan."""
+        """Scan one image; says whether what it offers differs from before. A failure stands until the next scan.
+
+        It is logged when it begins, becomes another one, and ends: the same again every interval is no news.
+        """
+        before = self.crew.scans.failure(listed)
         has_changed = await self.crew.scans.scan(listed)
         failure = self.crew.scans.failure(listed)
         self._process.metrics.count("updater_scans_total", listed.image.registry, failure.code if failure else "ok")
-        if failure:
+        if failure and (before is None or before.code != failure.code):
             self._process.log.warning(
                 "scan failed", image=str(listed.image), detail=failure.message, code=failure.code, hint=failure.hint
             )
+        elif before and not failure:
+            self._process.log.info("scanned again", image=str(listed.image))
         return has_changed
 
     async def land(
