@@ -119,6 +119,13 @@ async def test_what_the_own_file_says_wins_and_the_rest_is_the_peers(server, tmp
     assert (parts.settings.git.author.name, parts.settings.git.author.email) == ("ours", "bot@peer.example")
 
 
+@pytest.mark.parametrize(("own", "level"), [("", "debug"), ("log: {level: warning}\n", "warning")])
+async def test_how_much_is_logged_is_the_peers_where_the_own_file_is_silent(server, tmp_path, own, level):
+    await told(server, **{"log.level": "debug"})
+    async with opened(server, tmp_path, own) as (loaded, process):
+        assert (await Generation.start(loaded, process)).loaded.settings.log.level == level
+
+
 async def test_registries_that_cannot_be_read_refuse_the_whole(server, tmp_path):
     await told(server, **{"registries.conf": "registries: [", "git.usr": "bot"})
     async with opened(server, tmp_path) as (loaded, process):
