@@ -158,7 +158,8 @@ class SshLine:
             code = "git-denied"
         elif isinstance(error, TimeoutError):
             code = "git-timeout"
-        text = str(error) or type(error).__name__
+        reason = error.strerror if isinstance(error, OSError) else None  # without the number, which paramiko may lack
+        text = reason or str(error) or type(error).__name__
         return fault(code, f"{self.address}: {masked(text, self.access, self.address)}", hint=_SSH_HINTS.get(code, ""))
 
 

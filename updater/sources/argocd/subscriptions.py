@@ -54,7 +54,7 @@ class Answer:
     """What becomes of one listed image: its subscription, or the *code* and *sentence* that say why there is none.
 
     *application* is ``namespace/name``, *image* the entry as listed; *asked_by* the object that lists it. *writer* is the key
-    of the subscription that writes the same to the same place, where there is one.
+    of the subscription that writes the same to the same place, where there is one. *hint* is what helps.
     """
 
     application: str
@@ -63,6 +63,7 @@ class Answer:
     asked_by: str
     sentence: str
     code: str | None = None
+    hint: str = ""
     subscription: Subscription | None = None
     writer: str = ""
 
@@ -115,6 +116,7 @@ def refused(application: Application, request: Request, image: ImageRequest, fla
         asked_by=request.asked_by,
         sentence=flaw.message,
         code=flaw.code,
+        hint=flaw.hint,
     )
 
 
@@ -126,6 +128,7 @@ def refusal(answer: Answer) -> Outcome:
         status=Status.HELD if answer.code in _WAITING else Status.FAILED,
         detail=answer.sentence,
         code=answer.code,
+        hint=answer.hint,
     )
 
 
