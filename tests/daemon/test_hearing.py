@@ -99,3 +99,15 @@ async def test_what_another_source_forbids_is_answered_and_counted(tmp_path):
         await hearing.gather()
         assert [(item.key, item.code) for item in source.heard] == [("back", "push-branch")]
         assert served(process, 'updater_problems{code="push-branch",source="applications"} 1.0')
+
+
+async def test_what_became_of_a_subscription_that_is_gone_is_forgotten_and_not_before_all_was_heard(tmp_path):
+    source = SourceByHand(snapshot(asked("live", LIVE)))
+    async with heard(tmp_path, source) as (hearing, process, _):
+        await process.cache.remember_outcomes([outcome("filed"), outcome("live"), outcome("old")])
+        await hearing._take(source, snapshot(problems=[problem("kube-denied")], complete=False))
+        assert {item.key for item in await process.cache.outcomes()} == {"filed", "live", "old"}
+        await hearing.gather()
+        assert {item.key for item in await process.cache.outcomes()} == {"filed", "live"}
+        await hearing._take(source, snapshot())
+        assert {item.key for item in await process.cache.outcomes()} == {"filed"}

@@ -272,11 +272,11 @@ class TestCertificates:
             assert http._sessions is not None
             assert len(http._sessions._open) == 1
 
-    async def test_a_certificate_that_is_none_is_a_mistake_of_the_kubeconfig(self, tmp_path, around):
+    async def test_a_certificate_that_is_none_is_no_login(self, tmp_path, around):
         nonsense = base64.b64encode(b"nonsense").decode()
         user = {"client-certificate-data": nonsense, "client-key-data": nonsense}
         async with HttpClient(patience=PATIENCE) as http:
             client = KubeClient(find_access(write(tmp_path / "config", user), surroundings=around), http)
-            with pytest.raises(ConfigError) as wrong:
+            with pytest.raises(KubeDenied) as wrong:
                 await client.list(SECRET)
-        assert wrong.value.code == "kubeconfig"
+        assert wrong.value.code == "kube-login"

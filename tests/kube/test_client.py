@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tests.fakes.kube import FakeKube, refuse, send, status_object, when
 from tests.fakes.still_time import StillTime
-from updater.errors import ConfigError, KubeConflict, KubeDenied, KubeError, KubeGone, KubeUnavailable
+from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, KubeUnavailable
 from updater.http.client import HttpClient
 from updater.http.exchange import HttpFailure, Trouble
 from updater.kube.client import EVERYWHERE, PATIENCE, Form, KubeClient, Scope
@@ -107,7 +107,7 @@ async def take(opened):
 @pytest.mark.parametrize("trouble", list(Trouble))
 def test_every_failure_of_the_connection_has_its_error(trouble):
     made = failure_of(HttpFailure("it broke", trouble=trouble, hint="look"), asked="get Widget apps/one")
-    assert isinstance(made, ConfigError if trouble is Trouble.SETTINGS else KubeError)
+    assert isinstance(made, KubeDenied if trouble is Trouble.SETTINGS else KubeError)
     assert str(made) == "cannot get Widget apps/one: it broke"
     assert made.hint
     passing = {Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN, Trouble.DOWN, Trouble.PAUSED, Trouble.TLS}

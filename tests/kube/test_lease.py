@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.fakes.kube import FakeKube, refuse, when
-from updater.errors import ConfigError, KubeDenied, KubeUnavailable
+from updater.errors import KubeDenied, KubeUnavailable
 from updater.http.client import HttpClient, Surroundings
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import LEASE
@@ -236,10 +236,16 @@ async def test_a_record_of_nonsense_is_waited_out(server, time, candidate, said)
         assert said == ["a leads"]
 
 
-async def test_a_way_to_the_cluster_that_is_wrong_ends_it(client, time, candidate):
-    async def wrong():
-        raise ConfigError("no way", code="kubeconfig")
+async def test_a_login_that_does_not_hold_for_a_moment_is_reported_and_survived(client, time, candidate, said):
+    """A certificate whose key is renewed after it is no pair for a moment; nobody must be without a leader for that."""
+    right, tries = client.access.login, iter([True, True])
 
-    client.access.login = wrong
-    with pytest.raises(ConfigError):
-        await candidate("a").part.run()
+    async def renewed():
+        if next(tries, False):
+            raise KubeDenied("the key does not fit the certificate", code="kube-login", hint="wait")
+        return await right()
+
+    client.access.login = renewed
+    async with candidate("a").running():
+        await time.forward(18)
+        assert said[-1] == "a leads"

@@ -30,6 +30,7 @@ class Hearing:
         self.sources = tuple(sources)
         self._process = process
         self._changed = changed
+        self._keys: set[str] | None = None
         for source in self.sources:
             process.metrics.set("updater_snapshot_timestamp_seconds", source.name, to=0)
 
@@ -102,3 +103,11 @@ class Hearing:
         self.warn(change.problems)
         self.answer(change.refused)
         self._changed(change)
+        if self.asked.is_complete:  # before, what is missing is not gone
+            await self._forget({item.key for item in self.asked.snapshot.subscriptions})
+
+    async def _forget(self, keys: set[str]) -> None:
+        """Forget what became of subscriptions that are no more."""
+        if self._keys is None or self._keys - keys:
+            await self._process.cache.forget_outcomes(except_keys=keys)
+        self._keys = keys

@@ -65,7 +65,7 @@ class Ask:
 
 
 class ApiServer:
-    """Sends what the client asks. Raises `KubeError`, and `ConfigError` where the way to the cluster is wrong.
+    """Sends what the client asks. Raises `KubeError`.
 
     *observe* is called with the verb and the status of each answer, or 0 where none came after every try.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from updater.errors import ConfigError, KubeConflict, KubeDenied, KubeError, KubeGone, KubeUnavailable, UpdaterError
+from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, KubeUnavailable
 from updater.http.exchange import Trouble
 
 if TYPE_CHECKING:
@@ -64,8 +64,11 @@ def ended(event: dict[str, Any], *, asked: str) -> KubeGone:
     return KubeGone(f"cannot {asked}: {_message(410, event)}", hint="the list is read again; nothing is lost")
 
 
-def failure_of(failure: HttpFailure, *, asked: str) -> UpdaterError:
-    """Make the error of an exchange that gave no answer."""
+def failure_of(failure: HttpFailure, *, asked: str) -> KubeError:
+    """Make the error of an exchange that gave no answer.
+
+    A certificate whose key does not fit may be half of a renewal, and fits a moment later: it is no error of the configuration.
+    """
     said = f"cannot {asked}: {failure.message}"
     if failure.trouble in _PASSING:
         return KubeUnavailable(said, hint=failure.hint, retry_after=failure.retry_after)
@@ -74,9 +77,7 @@ def failure_of(failure: HttpFailure, *, asked: str) -> UpdaterError:
             hint = "set the cluster's certificate authority in the kubeconfig; check the server's name and the client certificate"
             return KubeUnavailable(said, code="kube-tls", hint=hint)
         case Trouble.SETTINGS:
-            return ConfigError(
-                said, code="kubeconfig", hint="check authority, client certificate and key: PEM texts, no password"
-            )
+            return KubeDenied(said, code="kube-login", hint="check authority, client certificate and key: PEM texts, no password")
         case _:
             return KubeError(said, code="kube-protocol", hint="check that a Kubernetes API server answers at this address")
 

@@ -82,7 +82,7 @@ class Leadership:
     async def run(self) -> None:
         """Take part until cancelled, then give the Lease back. Stop what the leader does before cancelling this.
 
-        A `ConfigError` of the way to the cluster ends it; every `KubeError` is reported and survived.
+        Every `KubeError` is reported and survived.
         """
         try:
             while True:

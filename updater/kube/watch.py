@@ -104,7 +104,7 @@ class Watch:
     async def run(self, deliver: Callable[[Known], Awaitable[None]]) -> None:
         """Hand whole snapshots to *deliver* until cancelled: the first when all was listed, then after changes.
 
-        What *deliver* raises ends it, and so does a `ConfigError` of the way to the cluster.
+        What *deliver* raises ends it.
         """
         self._changed.set()
         try:
