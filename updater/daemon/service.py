@@ -51,6 +51,7 @@ class Service:
         self._wishes = wishes
         self._peer_every = peer_every
         self._leading: Leading | None = None
+        self._was_cut = False
         self._retry: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -68,7 +69,7 @@ class Service:
         finally:
             for task in besides:
                 task.cancel()
-            if self._leading:
+            if self._leading and not self._was_cut:  # a push that was cut may still travel: then the Lease ends by itself
                 await self._leading.leave()
             if runner:
                 await runner.cleanup()
@@ -144,6 +145,7 @@ class Service:
     async def _drain(self, running: asyncio.Task[None]) -> None:
         """Let landings that have begun finish; past the limit they are cut, and Git has either all of a push or nothing."""
         done, _ = await asyncio.wait({running}, timeout=DRAIN_AT_MOST)
+        self._was_cut = not done
         if not done:
             self._process.log.warning("landings cut", detail=f"they did not end within {DRAIN_AT_MOST:.0f} s")
             running.cancel()
