@@ -11,7 +11,7 @@ from updater.model.outcome import Outcome, Status
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import GitBranch, LiveApplication, Locator, Origin, PolicySpec, Subscription, Target
-from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
+from updater.sources.applications.kinds import APPLICATION, IMAGE_UPDATER
 
 MAIN = GitBranch(url="https://git.test/fleet", branch="main", push="main")
 REBUILT = GitBranch(url="https://git.test/fleet", branch="main", push="update")

@@ -15,7 +15,7 @@ from updater.daemon.passes import chosen, opened
 from updater.daemon.service import serve_forever
 from updater.errors import ConfigError, KubeError
 from updater.kube.kinds import LEASE
-from updater.sources.argocd.kinds import APPLICATION
+from updater.sources.applications.kinds import APPLICATION
 
 PREFIX = "argocd-image-updater.argoproj.io/"
 

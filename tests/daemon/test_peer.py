@@ -20,7 +20,7 @@ from updater.daemon.wishes import Wishes
 from updater.errors import ConfigError, KubeDenied, KubeError
 from updater.kube.kinds import CONFIG_MAP
 from updater.settings.cluster import ApplicationsSettings
-from updater.sources.argocd.kinds import APPLICATION
+from updater.sources.applications.kinds import APPLICATION
 from updater.sources.file import Watched, load
 
 NAME = "argocd-image-updater-config"

@@ -24,8 +24,8 @@ from updater.kube.access import Surroundings, find_access
 from updater.kube.client import PATIENCE, KubeClient
 from updater.model.subscription import GitBranch
 from updater.settings import build_settings
-from updater.sources.argocd.repositories import Repositories
-from updater.sources.argocd.repository_secrets import LABEL
+from updater.sources.applications.repositories import Repositories
+from updater.sources.applications.repository_secrets import LABEL
 from updater.writeback.git import GitWriter, Pen
 from updater.writeback.message import commit_message
 

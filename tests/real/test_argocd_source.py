@@ -15,10 +15,10 @@ from updater.kube.access import Surroundings, find_access
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.events import Events
 from updater.model.outcome import Status
-from updater.sources.argocd.answering import Answers
-from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
-from updater.sources.argocd.source import ArgocdSource
-from updater.sources.argocd.status_writing import FINALIZER
+from updater.sources.applications.answering import Answers
+from updater.sources.applications.kinds import APPLICATION, IMAGE_UPDATER
+from updater.sources.applications.source import ArgocdSource
+from updater.sources.applications.status_writing import FINALIZER
 from updater.sources.argocd.subscriptions import Defaults
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("kube")]

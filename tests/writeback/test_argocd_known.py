@@ -6,7 +6,7 @@ import pytest
 
 from tests.writeback.live_making import helm, parameter, wanted
 from updater.model.outcome import Status
-from updater.sources.argocd.pruning import Sharing, prune_application
+from updater.sources.applications.pruning import Sharing, prune_application
 from updater.writeback.argocd import APPLICATION, ApplicationWriter
 
 

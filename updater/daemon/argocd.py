@@ -11,11 +11,11 @@ from updater.credentials.github_app import InstallationTokens
 from updater.errors import ConfigError, KubeDenied, KubeError, KubeGone
 from updater.kube.events import Events
 from updater.kube.kinds import CONFIG_MAP, Ref
+from updater.sources.applications.answering import Answers
+from updater.sources.applications.peer_settings import REGISTRIES, PeerSettings, open_problems, overlaid, read_peer_settings
+from updater.sources.applications.repositories import Repositories
+from updater.sources.applications.source import ArgocdSource
 from updater.sources.argocd import Defaults
-from updater.sources.argocd.answering import Answers
-from updater.sources.argocd.peer_settings import REGISTRIES, PeerSettings, open_problems, overlaid, read_peer_settings
-from updater.sources.argocd.repositories import Repositories
-from updater.sources.argocd.source import ArgocdSource
 from updater.sources.file import voice_of
 from updater.writeback.message_trial import try_message
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from updater.model.update import Commit, Landed
     from updater.model.view import View
     from updater.settings import Settings
-    from updater.sources.argocd.source import ArgocdSource
+    from updater.sources.applications.source import ArgocdSource
 
 
 NOT_LEADING: Final = "not-leading"

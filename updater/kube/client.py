@@ -1,6 +1,7 @@
 """Knows how objects are asked of an API server: read, listed page by page, created, patched, deleted, watched.
 
-https://kubernetes.io/docs/reference/using-api/api-concepts/. Every error is a `KubeError`. Objects are plain JSON values; nothing is known here of any kind but the Secret.
+https://kubernetes.io/docs/reference/using-api/api-concepts/. Every error is a `KubeError`. Objects are plain JSON values;
+nothing is known here of any kind but the Secret.
 """
 
 from __future__ import annotations

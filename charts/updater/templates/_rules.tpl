@@ -5,23 +5,23 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{/* Where Applications are: a Role in each named namespace, or a ClusterRole. */}}
 {{- define "updater.rules.applications" -}}
 {{- $applications := fromYaml (include "updater.applications" .) -}}
-# sources/argocd/source.py watches Applications
+# sources/applications/source.py watches Applications
 - apiGroups: [argoproj.io]
   resources: [applications]
   verbs: [list, watch]
 {{- if .Values.rbac.argocdMethod }}
-# writeback/argocd.py reads an Application again and writes its parameters and images (rbac.argocdMethod); sources/argocd/refreshing.py
+# writeback/argocd.py reads an Application again and writes its parameters and images (rbac.argocdMethod); sources/applications/refreshing.py
 # annotates one after a commit (refresh)
 - apiGroups: [argoproj.io]
   resources: [applications]
   verbs: [get, patch]
 {{- else if $applications.refresh }}
-# sources/argocd/refreshing.py annotates an Application after a commit (refresh)
+# sources/applications/refreshing.py annotates an Application after a commit (refresh)
 - apiGroups: [argoproj.io]
   resources: [applications]
   verbs: [patch]
 {{- end }}
-# sources/argocd/source.py watches ImageUpdaters; sources/argocd/status_writing.py answers in their status, reads one that moved,
+# sources/applications/source.py watches ImageUpdaters; sources/applications/status_writing.py answers in their status, reads one that moved,
 # and takes the finalizer of the peer off one that was deleted (patch)
 - apiGroups: [argocd-image-updater.argoproj.io]
   resources: [imageupdaters]
@@ -36,7 +36,7 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [create, patch]
 {{- end }}
 {{- if .Values.rbac.pullSecrets }}
-# credentials/keychain.py reads pullsecret: and secret: of annotations, sources/argocd/repositories.py git:secret, each by its name
+# credentials/keychain.py reads pullsecret: and secret: of annotations, sources/applications/repositories.py git:secret, each by its name
 # (rbac.pullSecrets)
 - apiGroups: [""]
   resources: [secrets]
@@ -52,13 +52,13 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- $names = prepend $names $applications.config_map -}}
 {{- end -}}
 {{- if .Values.rbac.repositorySecrets -}}
-# sources/argocd/repositories.py lists Argo CD's repository Secrets by their label, which no rule can narrow (rbac.repositorySecrets)
+# sources/applications/repositories.py lists Argo CD's repository Secrets by their label, which no rule can narrow (rbac.repositorySecrets)
 - apiGroups: [""]
   resources: [secrets]
   verbs: [list]
 {{ end }}
 {{- if $names -}}
-# daemon/argocd.py reads the peer's settings (config_map), sources/argocd/repositories.py known hosts and certificates
+# daemon/argocd.py reads the peer's settings (config_map), sources/applications/repositories.py known hosts and certificates
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: {{ toJson $names }}

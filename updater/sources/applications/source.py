@@ -18,9 +18,9 @@ from updater.kube.kinds import key_of
 from updater.kube.watch import Watch, Watched
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
-from updater.sources.argocd.answering import Answering, Answers, Known
-from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
-from updater.sources.argocd.pruning import Sharing, prune_application, prune_updater
+from updater.sources.applications.answering import Answering, Answers, Known
+from updater.sources.applications.kinds import APPLICATION, IMAGE_UPDATER
+from updater.sources.applications.pruning import Sharing, prune_application, prune_updater
 from updater.sources.argocd.selecting import name_matcher
 from updater.sources.argocd.subscriptions import refusal
 from updater.sources.argocd.translate import Translation, Translator
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from updater.kube import watch
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
-    from updater.sources.argocd.kinds import Key
-    from updater.sources.argocd.pruning import KeptUpdater
+    from updater.sources.applications.kinds import Key
+    from updater.sources.applications.pruning import KeptUpdater
     from updater.sources.argocd.subscriptions import Defaults
 
     Lost = Mapping[Watched[Any], KubeError]

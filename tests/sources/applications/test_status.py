@@ -8,10 +8,10 @@ import pytest
 
 from tests.sources.argocd.making import WEB_OUTCOME, application, image, outcome_for, reference, run, updater
 from updater.model.outcome import Status
-from updater.sources.argocd.index import index
-from updater.sources.argocd.moves import move_of
-from updater.sources.argocd.pruning import Sharing, prune_updater
-from updater.sources.argocd.status import LONGEST_MESSAGE, MOST_RECENT, Facts, status_of
+from updater.sources.applications.index import index
+from updater.sources.applications.moves import move_of
+from updater.sources.applications.pruning import Sharing, prune_updater
+from updater.sources.applications.status import LONGEST_MESSAGE, MOST_RECENT, Facts, status_of
 
 NOW, LATER = "2026-08-18T12:00:00Z", "2026-08-18T13:00:00Z"
 

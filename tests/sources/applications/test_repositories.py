@@ -18,8 +18,8 @@ from updater.http.client import HttpClient
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import CONFIG_MAP, SECRET
 from updater.model.credential import Credential
-from updater.sources.argocd.repositories import MOST_REMEMBERED, REMEMBERED_SECONDS, Memory, Repositories
-from updater.sources.argocd.repository_secrets import LABEL, SELECTOR
+from updater.sources.applications.repositories import MOST_REMEMBERED, REMEMBERED_SECONDS, Memory, Repositories
+from updater.sources.applications.repository_secrets import LABEL, SELECTOR
 
 URL = "https://git.test/org/app.git"
 SSH = "git@git.test:org/app.git"

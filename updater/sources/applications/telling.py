@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.sources.applications.remarks import remark_on_flaw
 from updater.sources.argocd.parts import Finding
-from updater.sources.argocd.remarks import remark_on_flaw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from updater.kube.events import Remark
-    from updater.sources.argocd.answers import Answers
+    from updater.sources.applications.answers import Answers
 
 AT_ONCE: Final = 20
 PACE: Final = 0.1

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from tests.fakes.kube import refuse, when
+from tests.sources.applications.test_answering import begin, listed, server, time  # noqa: F401 - fixtures
+from tests.sources.applications.test_source import put
 from tests.sources.argocd.making import WEB_OUTCOME, application
-from tests.sources.argocd.test_answering import begin, listed, server, time  # noqa: F401 - fixtures
-from tests.sources.argocd.test_source import put
 from updater.model.outcome import Status
-from updater.sources.argocd.kinds import IMAGE_UPDATER
+from updater.sources.applications.kinds import IMAGE_UPDATER
 
 THEIRS = {"type": "Ready", "status": "True", "reason": "Theirs", "message": "all is well", "lastTransitionTime": "t"}
 

@@ -18,7 +18,7 @@ from updater.http.flights import Flights
 from updater.kube.client import Scope
 from updater.kube.kinds import CONFIG_MAP, SECRET, Ref
 from updater.model.credential import Credential
-from updater.sources.argocd import repository_secrets as secrets
+from updater.sources.applications import repository_secrets as secrets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.sources.argocd.making import GIT, application, run
 from updater.errors import UpdaterError
 from updater.git.access import parse_address
-from updater.sources.argocd import repository_secrets as secrets
+from updater.sources.applications import repository_secrets as secrets
 
 CANARY = "CANARYs3cr3t"
 PEM = f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----"

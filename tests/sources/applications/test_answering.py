@@ -11,19 +11,19 @@ from aiohttp import web
 
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.fakes.still_time import StillTime
+from tests.sources.applications.test_source import keys, put
 from tests.sources.argocd.making import GIT, REPOSITORY, WEB_OUTCOME, application, image, outcome_for, reference, updater
-from tests.sources.argocd.test_source import keys, put
 from updater.http.client import HttpClient
 from updater.kube.client import KubeClient
 from updater.kube.events import Events
 from updater.kube.kinds import EVENT
 from updater.model.outcome import Status
 from updater.model.subscription import GitBranch
-from updater.sources.argocd.answering import Answers
+from updater.sources.applications.answering import Answers
+from updater.sources.applications.kinds import APPLICATION, IMAGE_UPDATER
+from updater.sources.applications.source import ArgocdSource
+from updater.sources.applications.status_writing import FINALIZER
 from updater.sources.argocd.following import follows
-from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
-from updater.sources.argocd.source import ArgocdSource
-from updater.sources.argocd.status_writing import FINALIZER
 from updater.sources.argocd.subscriptions import Defaults
 
 WEB = {"image-list": "web=ghcr.io/o/web:^1"}

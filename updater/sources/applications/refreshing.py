@@ -12,8 +12,8 @@ from updater.errors import KubeError, KubeGone
 from updater.kube.kinds import Ref
 from updater.model.outcome import Status
 from updater.model.subscription import GitBranch
+from updater.sources.applications.kinds import APPLICATION
 from updater.sources.argocd.following import follows, is_hydrated
-from updater.sources.argocd.kinds import APPLICATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
     from updater.model.subscription import Destination
-    from updater.sources.argocd.answers import Answers
-    from updater.sources.argocd.kinds import Key
+    from updater.sources.applications.answers import Answers
+    from updater.sources.applications.kinds import Key
 
 REFRESH: Final = "argocd.argoproj.io/refresh"
 HYDRATE: Final = "argocd.argoproj.io/hydrate"

@@ -13,7 +13,7 @@ from updater.editors.application import list_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from updater.sources.argocd.kinds import Key
+    from updater.sources.applications.kinds import Key
 
 FREELY: Final = 2  # a person, or a controller at its end, may write over ours
 FIRST_WAIT: Final = 10.0

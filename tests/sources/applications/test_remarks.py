@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.sources.argocd.making import DIGEST, GIT, application, outcome_for, run
-from updater.sources.argocd.moves import move_of
-from updater.sources.argocd.remarks import remark_on_moves
+from updater.sources.applications.moves import move_of
+from updater.sources.applications.remarks import remark_on_moves
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from updater.model.outcome import Outcome
-    from updater.sources.argocd.moves import Move
-    from updater.sources.argocd.pruning import KeptUpdater
+    from updater.sources.applications.moves import Move
+    from updater.sources.applications.pruning import KeptUpdater
     from updater.sources.argocd.settings import Flaw
     from updater.sources.argocd.subscriptions import Answer
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from updater.model.outcome import Outcome
-    from updater.sources.argocd.moves import Move
+    from updater.sources.applications.moves import Move
     from updater.sources.argocd.settings import Flaw
     from updater.sources.argocd.subscriptions import Answer
 

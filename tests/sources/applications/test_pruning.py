@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sources.argocd.making import OWN, PREFIX, application, image, reference, updater
+from updater.sources.applications.pruning import KeptUpdater, Sharing, prune_application, prune_updater
 from updater.sources.argocd import Defaults, Translator, translate
 from updater.sources.argocd.applications import read_application
-from updater.sources.argocd.pruning import KeptUpdater, Sharing, prune_application, prune_updater
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=8) | st.floats(allow_nan=False),

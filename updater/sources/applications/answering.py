@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from updater.sources.argocd.answers import Answers
-from updater.sources.argocd.index import Index, index
-from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER, identity
-from updater.sources.argocd.moves import move_of
-from updater.sources.argocd.refreshing import Refreshing
-from updater.sources.argocd.remarks import remark_on_moves, remark_on_outcome
-from updater.sources.argocd.status_writing import StatusWriting
-from updater.sources.argocd.telling import Telling
+from updater.sources.applications.answers import Answers
+from updater.sources.applications.index import Index, index
+from updater.sources.applications.kinds import APPLICATION, IMAGE_UPDATER, identity
+from updater.sources.applications.moves import move_of
+from updater.sources.applications.refreshing import Refreshing
+from updater.sources.applications.remarks import remark_on_moves, remark_on_outcome
+from updater.sources.applications.status_writing import StatusWriting
+from updater.sources.applications.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome, Status
-    from updater.sources.argocd.kinds import Key
-    from updater.sources.argocd.moves import Move
-    from updater.sources.argocd.pruning import KeptUpdater
+    from updater.sources.applications.kinds import Key
+    from updater.sources.applications.moves import Move
+    from updater.sources.applications.pruning import KeptUpdater
     from updater.sources.argocd.subscriptions import Answer
     from updater.sources.argocd.translate import Translation
 

@@ -11,7 +11,7 @@ from updater.model.image import parse_name
 from updater.registry.config import RegistryTable
 from updater.settings import build_settings
 from updater.settings.tree import Level, LogFormat
-from updater.sources.argocd.peer_settings import PeerSettings, open_problems, overlaid, read_peer_settings
+from updater.sources.applications.peer_settings import PeerSettings, open_problems, overlaid, read_peer_settings
 from updater.sources.file import voice_of
 from updater.writeback.message_trial import try_message
 

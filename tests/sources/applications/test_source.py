@@ -15,8 +15,8 @@ from updater.http.client import HttpClient
 from updater.kube.client import KubeClient
 from updater.kube.kinds import Ref
 from updater.model.outcome import Outcome, Status
-from updater.sources.argocd.kinds import APPLICATION, IMAGE_UPDATER
-from updater.sources.argocd.source import ArgocdSource
+from updater.sources.applications.kinds import APPLICATION, IMAGE_UPDATER
+from updater.sources.applications.source import ArgocdSource
 from updater.sources.argocd.subscriptions import Defaults
 
 WEB = {"image-list": "web=ghcr.io/o/web:^1"}

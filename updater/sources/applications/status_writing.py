@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone
 from updater.kube.kinds import Ref
-from updater.sources.argocd.contention import Contention
-from updater.sources.argocd.kinds import IMAGE_UPDATER
-from updater.sources.argocd.pruning import Sharing, prune_updater
-from updater.sources.argocd.status import Facts, status_of
+from updater.sources.applications.contention import Contention
+from updater.sources.applications.kinds import IMAGE_UPDATER
+from updater.sources.applications.pruning import Sharing, prune_updater
+from updater.sources.applications.status import Facts, status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
-    from updater.sources.argocd.answers import Answers
-    from updater.sources.argocd.index import Index
-    from updater.sources.argocd.kinds import Key
-    from updater.sources.argocd.moves import Move
-    from updater.sources.argocd.pruning import KeptUpdater
+    from updater.sources.applications.answers import Answers
+    from updater.sources.applications.index import Index
+    from updater.sources.applications.kinds import Key
+    from updater.sources.applications.moves import Move
+    from updater.sources.applications.pruning import KeptUpdater
 
 FINALIZER: Final = "resources-finalizer.argocd-image-updater.argoproj.io"
 GATHER: Final = 3.0

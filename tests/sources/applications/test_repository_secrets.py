@@ -13,7 +13,7 @@ from updater.credentials.github_app import API
 from updater.errors import ConfigError, GitError
 from updater.git.access import parse_address
 from updater.model.credential import Credential
-from updater.sources.argocd.repository_secrets import (
+from updater.sources.applications.repository_secrets import (
     LABEL,
     choose,
     is_direct,
