@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.daemon.asking import LIVE, MAIN, SourceByHand, asked, outcome, problem, snapshot
 from updater.daemon import hearing as hearing_room
@@ -13,6 +14,7 @@ from updater.daemon.asked import Asked
 from updater.daemon.hearing import Hearing
 from updater.daemon.process import Process
 from updater.errors import ConfigError, KubeError
+from updater.model.outcome import Status
 
 
 @asynccontextmanager
@@ -111,3 +113,17 @@ async def test_what_became_of_a_subscription_that_is_gone_is_forgotten_and_not_b
         assert {item.key for item in await process.cache.outcomes()} == {"filed", "live"}
         await hearing._take(source, snapshot())
         assert {item.key for item in await process.cache.outcomes()} == {"filed"}
+
+
+async def test_an_image_that_is_left_out_is_logged_when_that_begins_and_not_with_each_snapshot(tmp_path):
+    source = SourceByHand(refused=(outcome("argocd/web/db", status=Status.HELD, code="not-live"),))
+    with capture_logs() as lines:
+        async with heard(tmp_path, source) as (hearing, _, _):
+            await hearing._take(source, snapshot())
+            await hearing._take(source, snapshot(asked("live", LIVE)))
+            source.refused = ()
+            await hearing._take(source, snapshot())
+            source.refused = (outcome("argocd/web/db", status=Status.HELD, code="not-live"),)
+            await hearing._take(source, snapshot())
+    told = [(line["key"], line["code"]) for line in lines if line["event"] == "left out"]
+    assert told == [("argocd/web/db", "not-live")] * 2

@@ -31,6 +31,7 @@ class Hearing:
         self._process = process
         self._changed = changed
         self._keys: set[str] | None = None
+        self._left_out: frozenset[tuple[str, str]] = frozenset()
         for source in self.sources:
             process.metrics.set("updater_snapshot_timestamp_seconds", source.name, to=0)
 
@@ -101,10 +102,19 @@ class Hearing:
         self._process.metrics.set("updater_snapshot_timestamp_seconds", source.name, to=time.time())
         self.tell()
         self.warn(change.problems)
+        self._tell_left_out()
         self.answer(change.refused)
         self._changed(change)
         if self.asked.is_complete:  # before, what is missing is not gone
             await self._forget({item.key for item in self.asked.snapshot.subscriptions})
+
+    def _tell_left_out(self) -> None:
+        """Log each image that is listed and not kept current, when that begins: nothing is left out in silence."""
+        now = {(outcome.key, outcome.code or ""): outcome for outcome in self.refused}
+        for place in now.keys() - self._left_out:
+            outcome = now[place]
+            self._process.log.info("left out", key=outcome.key, code=outcome.code, detail=outcome.detail, origin=outcome.target)
+        self._left_out = frozenset(now)
 
     async def _forget(self, keys: set[str]) -> None:
         """Forget what became of subscriptions that are no more."""
