@@ -11,6 +11,7 @@ import pytest
 
 from tests.charts.rendering import template_of
 from tests.real.argocd_flows import LEASE, MERGE, READING, UPDATERS, config_map, secret
+from tests.real.daemon_process import Daemon, until
 from tests.real.lab import USER
 from tests.real.lab_objects import ARGOCD
 from tests.real.parts import free_port
@@ -48,17 +49,29 @@ def test_commands_that_look_write_nothing_at_all_to_the_cluster(flow, command):
     assert flow.lab.repository.head() == head
 
 
-@pytest.mark.parametrize("command", ["once", "explain", "run"])
+@pytest.mark.parametrize("command", ["once", "explain"])
 def test_who_cannot_reach_the_cluster_at_the_start_ends_with_1_and_says_what_to_look_at(flow, command):
     """Half of what is asked for is not what is asked for: nothing lands, an error and a hint say why."""
-    config = flow.configure()
-    kubeconfig = flow.folder / "kubeconfig-updater"
-    kubeconfig.write_text(kubeconfig.read_text().replace(flow.lab.cluster.url, f"https://127.0.0.1:{free_port()}"))
-    done = flow.command(command, config=config)
+    done = flow.command(command, config=nowhere(flow))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "error: " in done.stderr
     assert "hint: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def nowhere(flow):
+    """A configuration whose cluster is not there."""
+    config = flow.configure()
+    kubeconfig = flow.folder / "kubeconfig-updater"
+    kubeconfig.write_text(kubeconfig.read_text().replace(flow.lab.cluster.url, f"https://127.0.0.1:{free_port()}"))
+    return config
+
+
+def test_a_daemon_that_starts_before_its_cluster_waits_says_for_what_and_ends_when_told(flow):
+    with Daemon(nowhere(flow), free_port(), flow.folder / "waiting.log") as daemon:
+        until(lambda: "waiting for the cluster" in daemon.said(), say=daemon.said)
+        assert "hint=" in daemon.said()
+        assert daemon.stop() < 10
 
 
 def test_what_the_chart_grants_is_enough_for_everything_and_everything_of_it_is_used(flow):
