@@ -54,6 +54,9 @@ class SourceByHand:
         self.said: asyncio.Queue = asyncio.Queue()
         self.runs = 0
 
+    async def again(self):
+        return self.first
+
     async def once(self):
         return self.first
 

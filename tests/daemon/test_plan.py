@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.daemon.asking import LIVE, MAIN, REBUILT, asked
-from updater.daemon.plan import by_destination, destinations_of, marker_names, with_companions
+from updater.daemon.plan import by_destination, destinations_of, marker_names, unnamed_beside_named, with_companions
+from updater.model.subscription import GitBranch
 
 
 def test_destinations_are_named_once_and_know_their_subscriptions():
@@ -21,3 +22,11 @@ def test_who_shares_a_branch_that_is_made_anew_comes_along():
 
 def test_markers_are_those_of_marker_targets_alone():
     assert marker_names([asked("one", MAIN), asked("two", MAIN, editor="kustomize")]) == {"ns:one"}
+
+
+def test_a_branch_without_a_name_matters_where_another_of_its_repository_has_one():
+    def branch(url, name, credential=""):
+        return GitBranch(url=url, branch=name, push=name, credential=credential)
+
+    mixed, alone, other = branch("https://g/a", ""), branch("https://g/b", ""), branch("https://g/a", "", "secret:n/s")
+    assert unnamed_beside_named([mixed, alone, other, branch("https://G/a.git", "main"), LIVE]) == (mixed,)

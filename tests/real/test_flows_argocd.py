@@ -56,6 +56,18 @@ def test_a_new_tag_of_many_applications_is_one_commit_that_everybody_hears_of_an
         assert daemon.stop() <= 10
 
 
+def test_a_single_pass_lands_once_on_a_branch_that_applications_name_in_two_ways(flow):
+    """One follows HEAD, another main: the server says that both are one branch, and one commit holds both."""
+    for name in ("head", "main"):
+        flow.push(name, "1.0.0", "1.1.0")
+        flow.app(name, source={"targetRevision": "HEAD" if name == "head" else "main"})
+    before = flow.lab.repository.head()
+    done = flow.command("once")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(flow.commits(before)) == 1
+    assert all("1.1.0" in flow.written(name) for name in ("head", "main"))
+
+
 def parameters(flow, name):
     return {item["name"]: item["value"] for item in flow.read(name)["spec"]["source"]["helm"]["parameters"]}
 

@@ -115,3 +115,16 @@ async def test_many_branches_on_a_base_that_moves_meanwhile_all_land_without_a_n
     assert all(len(one.revisions) == 1 for one in landed[1:])
     assert all(b"value: 1.2.4" in repository.show(PATH, f"updates-{number}") for number in range(6))
     assert (mirror.folder.stat().st_ino, (mirror.folder / "objects").stat().st_ino) == stored
+
+
+async def test_a_look_tells_which_branch_the_server_calls_its_default_one_even_where_another_is_missing(repository, tmp_path):
+    told = []
+    mirror = Mirror(str(repository.path), tmp_path / "other", Access())
+    pen = Pen(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
+    made = GitWriter(mirror=lambda _: mirror, editors=make_editors(), pen=pen, learned=lambda *heard: told.append(heard))
+    here, gone = (wanted(repository, branch=name, push=name) for name in ("main", "gone"))
+    await made.look(here.targets[0].destination, [here])
+    with pytest.raises(GitError, match="has no branch 'gone'"):
+        await made.look(gone.targets[0].destination, [gone])
+    await mirror.close()
+    assert told == [(item.targets[0].destination, "main") for item in (here, gone)]

@@ -103,6 +103,7 @@ async def argocd_parts(settings: Settings, process: Process) -> ArgocdParts:
             annotated=wanted.annotations,
             credentials=wanted.credentials,
             git_credentials_for=wanted.git_credentials_for,
+            branches=process.default_branches,
         ),
         answers=answers,
         report=_watch_reporter(process),

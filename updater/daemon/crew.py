@@ -49,6 +49,9 @@ class Source(Protocol):
     async def once(self) -> Snapshot:
         """Read everything once; raises `KubeError` and `ConfigError`."""
 
+    async def again(self) -> Snapshot:
+        """Give what `once` read, with what was learned of branches since."""
+
     async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Hand on whole snapshots until cancelled; raises `ConfigError`."""
 
@@ -129,6 +132,7 @@ async def git_writer(settings: Settings, process: Process, subscriptions: Callab
         pen=Pen(message=commit_message, signer=lambda _: signer, now=lambda: datetime.now(UTC), rule=rule),
         known=lambda: marker_names(subscriptions()),
         count=process.metrics.count,
+        learned=process.default_branches.learn,
     )
 
 

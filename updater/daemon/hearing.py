@@ -7,7 +7,8 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from updater.errors import ConfigError, KubeError
+from updater.daemon.plan import unnamed_beside_named
+from updater.errors import ConfigError, KubeError, UpdaterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.snapshot import Snapshot
+    from updater.model.subscription import GitBranch
 
 TRIED_AGAIN: Final = 30.0
 
@@ -42,7 +44,8 @@ class Hearing:
             if not snapshot.complete:
                 first = snapshot.problems[0]
                 raise KubeError(first.message, hint=first.hint, code=first.code)
-            await self._take(source, snapshot)
+            await self._learn_heads(snapshot)
+            await self._take(source, await source.again())
 
     async def follow(self, source: Source) -> None:
         """Take up what *source* says until cancelled; a way to it that is wrong is tried again."""
@@ -107,6 +110,20 @@ class Hearing:
         self._changed(change)
         if self.asked.is_complete:  # before, what is missing is not gone
             await self._forget({item.key for item in self.asked.snapshot.subscriptions})
+
+    async def _learn_heads(self, snapshot: Snapshot) -> None:
+        """Ask which branch HEAD is where others name one of the same repository: a single pass lands on each branch once."""
+        heads = [
+            found for found in unnamed_beside_named(snapshot.destinations) if not self._process.default_branches.name_of(found)
+        ]
+        for branch, head in zip(heads, await asyncio.gather(*map(self._default_of, heads)), strict=True):
+            self._process.default_branches.learn(branch, head)
+
+    async def _default_of(self, branch: GitBranch) -> str:
+        try:
+            return (await self._process.mirror(branch).look()).default or ""
+        except UpdaterError:  # the landing says it
+            return ""
 
     def _tell_left_out(self) -> None:
         """Log each image that is listed and not kept current, when that begins: nothing is left out in silence."""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from updater.model.subscription import GitBranch
+from updater.sources.joined import repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,3 +48,14 @@ def marker_names(subscriptions: Iterable[Subscription]) -> frozenset[str]:
         for target in subscription.targets
         if target.editor == "marker" and target.locator.name
     )
+
+
+def unnamed_beside_named(destinations: Iterable[Destination]) -> tuple[GitBranch, ...]:
+    """Give a branch without a name of each repository of which another branch has one: they may be the same branch."""
+    unnamed: dict[object, GitBranch] = {}
+    named: set[object] = set()
+    for found in destinations:
+        if isinstance(found, GitBranch):
+            way = (repository(found.url), found.credential)
+            named.add(way) if found.branch else unnamed.setdefault(way, found)
+    return tuple(found for way, found in unnamed.items() if way in named)

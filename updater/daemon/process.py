@@ -20,6 +20,7 @@ from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
 from updater.reporting.metrics import Metrics
 from updater.settings.cluster import KubernetesSettings
+from updater.sources.branches import DefaultBranches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -69,6 +70,7 @@ class Process:
         self.access_for: Callable[[str, str], Awaitable[Access]] = _nobody
         self.ours: set[str] = set()
         self.reporter = Reporter(self.metrics, self.cache, self.log)
+        self.default_branches = DefaultBranches()
         self._mirrors: dict[tuple[str, str], Mirror] = {}
         self._stack = AsyncExitStack()
 

@@ -55,7 +55,7 @@ class GitWriter:
     """Reads and writes branches through the mirrors of their repositories.
 
     *mirror* gives the mirror that reaches a branch: of its URL, by its credential. *known* gives every name that a marker
-    may carry. *count* is told of each look and landing and how it ended.
+    may carry. *count* is told of each look and landing and how it ended, *learned* of the default branch that a server tells.
     """
 
     def __init__(
@@ -66,12 +66,14 @@ class GitWriter:
         pen: Pen,
         known: Callable[[], frozenset[str]] = frozenset,
         count: Callable[[str, str], None] = lambda _name, _label: None,
+        learned: Callable[[GitBranch, str], None] = lambda _branch, _default: None,
     ) -> None:
         self._mirror = mirror
         self._editors = editors
         self._pen = pen
         self._known = known
         self._count = count
+        self._learned = learned
         self._blobs: dict[Path, BlobReader] = {}
         self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
         self._named: dict[Destination, GitBranch] = {}
@@ -81,6 +83,8 @@ class GitWriter:
         branch = _as_branch(destination)
         mirror = self._mirror(branch)
         head = await mirror.look(branch.branch, branch.push)
+        if head.default:
+            self._learned(branch, head.default)
         if head.revision is None:
             raise _no_branch(branch, head)
         concerned = tuple(subscriptions)

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from tests.fakes.kube import FakeKube, refuse, when
-from tests.sources.argocd.making import application, image, reference, updater
+from tests.sources.argocd.making import GIT, application, image, reference, updater
 from updater.errors import PolicyError
 from updater.http.client import HttpClient
 from updater.kube.client import KubeClient
@@ -18,6 +18,7 @@ from updater.model.outcome import Outcome, Status
 from updater.sources.applications.kinds import APPLICATION, IMAGE_UPDATER
 from updater.sources.applications.source import ArgocdSource
 from updater.sources.argocd.subscriptions import Defaults
+from updater.sources.branches import DefaultBranches
 
 WEB = {"image-list": "web=ghcr.io/o/web:^1"}
 
@@ -236,3 +237,28 @@ async def test_without_answers_an_outcome_is_no_ones(client, server):
     await made.once()
     made.answer([Outcome(key="argocd/web/web", target="", status=Status.FAILED, detail="")])
     assert {asked.method for asked in server.asked} == {"GET"}
+
+
+async def test_a_default_branch_that_is_learned_is_a_new_snapshot(client, server):
+    branches = DefaultBranches()
+    await put(server, application(WEB | GIT, source={"targetRevision": "HEAD"}))
+    async with running(ArgocdSource(client, defaults=Defaults(branches=branches))) as delivered:
+        (head,) = (await following(delivered)).destinations
+        assert head.branch == ""
+        branches.learn(head, "main")
+        (named,) = (await following(delivered)).destinations
+        assert (named.branch, named.push) == ("main", "main")
+        branches.learn(head, "main")
+        assert delivered.empty()
+
+
+async def test_a_single_pass_gives_what_it_listed_again_with_what_was_learned(client, server):
+    branches = DefaultBranches()
+    await put(server, application(WEB | GIT, source={"targetRevision": "HEAD"}))
+    made = ArgocdSource(client, defaults=Defaults(branches=branches))
+    first = await made.once()
+    assert await made.again() is first
+    asked = len(server.asked)
+    branches.learn(first.destinations[0], "trunk")
+    assert [place.branch for place in (await made.again()).destinations] == ["trunk"]
+    assert len(server.asked) == asked

@@ -82,6 +82,9 @@ class ArgocdSource:
         self._kept: Mapping[Key, Mapping[str, Any]] = {}
         self._client = client
         self._translator = Translator(defaults)
+        self._told: _Told | None = None
+        self._objects: tuple[Mapping[Watched[Any], Mapping[Key, Any]], Lost] = ({}, {})
+        defaults.branches.when_learned(self._look_again)
         self._report = report
         self._surroundings = surroundings
         self._applications, self._updaters = _watched(namespaces)
@@ -115,7 +118,7 @@ class ArgocdSource:
         Before the first whole snapshot there may come some that are not complete: they have no subscription, and say which
         kind cannot be listed. Raises `ConfigError` where the way to the cluster is wrong, and what *deliver* raises.
         """
-        told = _Told()
+        told = self._told = _Told()
 
         def report(watched: Watched[Any], error: KubeError | None) -> None:
             told.lost.pop(watched, None)
@@ -169,6 +172,14 @@ class ArgocdSource:
         if self._answering:
             await self._answering.finish()
 
+    async def again(self) -> Snapshot:
+        """Give the snapshot of what `once` listed, with what was learned of branches since."""
+        return await self._snapshot(*self._objects)
+
+    def _look_again(self) -> None:
+        if self._told:
+            self._told.news.set()
+
     async def _hand_on(self, told: _Told, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         while True:
             await told.news.wait()
@@ -186,6 +197,7 @@ class ArgocdSource:
 
     async def _snapshot(self, objects: Mapping[Watched[Any], Mapping[Key, Any]], lost: Lost) -> Snapshot:
         """Give the snapshot of what is known; the very same one where nothing changed that anybody reads."""
+        self._objects = (objects, lost)
         applications = _joined(objects, self._applications)
         updaters: dict[Key, KeptUpdater] = _joined(objects, self._updaters)
         self._updater_items = {key: _same(self._updater_items.get(key), kept.item) for key, kept in updaters.items()}

@@ -15,6 +15,7 @@ from updater.sources.argocd.applications import KIND
 from updater.sources.argocd.selecting import name_matcher
 from updater.sources.argocd.settings import Flaw, Flawed, Setting, read_in
 from updater.sources.argocd.targets import PLUGIN, live_names, target_for, write_back
+from updater.sources.branches import DefaultBranches
 
 if TYPE_CHECKING:
     from updater.model.image import Platform
@@ -38,7 +39,8 @@ class Defaults:
     *namespace* is that of Argo CD, *interval* is in seconds. With *annotated* an Application whose annotations list
     images is kept current although no ImageUpdater selects it, as before version 1.0 of the peer. *credentials* are those
     that objects may name besides Secrets of their own namespace; None is any in Argo CD's namespace, and none elsewhere.
-    *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git.
+    *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git. *branches*
+    name what objects call HEAD.
     """
 
     namespace: str = "argocd"
@@ -47,6 +49,7 @@ class Defaults:
     annotated: bool = True
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)
+    branches: DefaultBranches = field(default_factory=DefaultBranches, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

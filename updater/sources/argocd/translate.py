@@ -15,6 +15,7 @@ from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 from updater.sources.argocd.applications import read_application
 from updater.sources.argocd.imageupdaters import read_image_updater
+from updater.sources.argocd.naming import Naming
 from updater.sources.argocd.parts import Finding, Part, translate_application
 from updater.sources.argocd.places import without_doubles
 from updater.sources.argocd.subscriptions import Answer, Defaults
@@ -71,10 +72,11 @@ class Translator:
 
     def __init__(self, defaults: Defaults) -> None:
         self._defaults = defaults
+        self._naming = Naming(defaults.branches)
         self._updaters: dict[tuple[str, str], tuple[object, ImageUpdater]] = {}
         self._parts: dict[tuple[str, str], tuple[object, Part]] = {}
         self._seen: dict[int, tuple[Mapping[str, Any], tuple[str, str]]] = {}
-        self._last: tuple[tuple[Part, ...], tuple[ImageUpdater, ...], Translation] | None = None
+        self._last: tuple[tuple[Part, ...], tuple[ImageUpdater, ...], int, Translation] | None = None
 
     def __call__(self, applications: Sequence[Mapping[str, Any]], updaters: Sequence[Mapping[str, Any]]) -> Translation:
         """Give the whole translation; nothing that stands in an object makes it raise."""
@@ -124,20 +126,20 @@ class Translator:
         return tuple(updater for _, updater in read.values())
 
     def _joined(self, parts: tuple[Part, ...], updaters: tuple[ImageUpdater, ...]) -> Translation:
-        last = self._last
-        if last is None or not (_are_same(last[0], parts) and _are_same(last[1], updaters)):
-            self._last = last = (parts, updaters, join(parts, updaters))
-        return last[2]
+        last, version = self._last, self._defaults.branches.version
+        if last is None or not (_are_same(last[0], parts) and _are_same(last[1], updaters) and last[2] == version):
+            self._last = last = (parts, updaters, version, join(parts, updaters, self._naming))
+        return last[3]
 
     def _name(self, item: Mapping[str, Any]) -> tuple[str, str]:
         metadata = _metadata(item)
         return str(metadata.get("namespace") or self._defaults.namespace), str(metadata.get("name") or "")
 
 
-def join(parts: Iterable[Part], updaters: Iterable[ImageUpdater]) -> Translation:
+def join(parts: Iterable[Part], updaters: Iterable[ImageUpdater], naming: Naming) -> Translation:
     """Put the parts together: one place is written by one subscription, or by several that want the same."""
     parts, updaters = tuple(parts), tuple(updaters)
-    answers, clashes = without_doubles([answer for part in parts for answer in part.answers])
+    answers, clashes = without_doubles(naming(answer for part in parts for answer in part.answers))
     wrong = [Finding(origin=str(updater), flaw=flaw) for updater in updaters for flaw in updater.flaws]
     findings = tuple(dict.fromkeys([*wrong, *(finding for part in parts for finding in part.findings), *clashes]))
     selected: dict[str, list[str]] = {f"{updater.namespace}/{updater.name}": [] for updater in updaters}
