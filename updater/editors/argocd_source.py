@@ -7,6 +7,7 @@ belongs to the name it has: what else stands in the file stays, and a file that 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from updater.editors import layout, overrides, plans, references, scalars
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from updater.model.update import Wish
 
 PREFIX: Final = ".argocd-source"
+REMEMBERED: Final = 16
 _FORCE: Final = "forceString"
 
 
@@ -52,7 +54,7 @@ class ArgocdSourceEditor:
         if locator is None:
             return Found()
         try:
-            reading = _reading(Overrides(scalars.parse(data, path), path), locator)
+            reading = _reading(_overrides(path, data), locator)
         except EditError as error:
             return Found(problems=(plans.problem(error, path),))
         return Found(readings=(reading,))
@@ -60,16 +62,21 @@ class ArgocdSourceEditor:
     def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
         """Write every wish that can be written safely; see `Editor.edit`."""
         try:
-            parsed = scalars.parse(data, path)
-            found = Overrides(parsed, path)
+            found = _overrides(path, data)
         except EditError as error:
             return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
         complete = [wish for wish in wishes if not wish.reading.is_missing]
-        edit = plans.carry_out(path, data, parsed, complete, lambda wish: _plan(found, wish))
+        edit = plans.carry_out(path, data, found.parsed, complete, lambda wish: _plan(found, wish))
         for wish in wishes:
             if wish.reading.is_missing:
                 edit = _completed(edit, wish, found)
         return edit
+
+
+@lru_cache(maxsize=REMEMBERED)  # each place of a text is asked for by itself, one after the other
+def _overrides(path: str, data: bytes) -> Overrides:
+    """Read a text once; nothing changes what was read."""
+    return Overrides(scalars.parse(data, path), path)
 
 
 def _reading(found: Overrides, locator: Locator) -> Reading:
@@ -176,12 +183,12 @@ def _completed(edit: Edit, wish: Wish, first: Overrides) -> Edit:
     data = edit.after
     changes = list(edit.changes)
     try:
-        before = _reading(Overrides(scalars.parse(data, edit.path), edit.path), wish.locator)
+        before = _reading(_overrides(edit.path, data), wish.locator)
         if not first.has_list(overrides.section_of(wish.locator)):
             before = _reading(first, wish.locator)
             data = _with_beside(data, edit.path, wish.locator)
         for place in _names(wish.locator):
-            found = Overrides(scalars.parse(data, edit.path), edit.path)
+            found = _overrides(edit.path, data)
             wanted, entry = next(pair for pair in _entries(found, wish.locator) if place in {None, pair[0].name})
             is_moved = _says(before) != _says(wish.reading)
             step = _step(found, wish, wanted, entry) if entry is not None else None
@@ -209,7 +216,7 @@ def _added(found: Overrides, wish: Wish, wanted: Wanted, done: tuple[bytes, list
     section = overrides.section_of(wish.locator)
     text = _text(wish, wanted, None)
     after = _with_item(found, data, section, _item(found, section, wanted.name, text))
-    now = Overrides(scalars.parse(after, found.path), found.path)
+    now = _overrides(found.path, after)
     entry = next(entry for entry in now.entries(section) if entry.text == text and entry.name in {wanted.name, _name_of(text)})
     line = now.parsed.line(entry.item if entry.value is None else entry.value)
     change = Change(path=found.path, line=line, where=wanted.where, old="", new=text, setter=wish.reading.setter)
@@ -230,7 +237,7 @@ def _with_beside(data: bytes, path: str, locator: Locator) -> bytes:
         hint = "write those into the file too, or into values of the source; or name a values file by write-back-target"
         raise EditError(message, hint=hint, code="hides-overrides")
     for name, text in locator.beside:
-        found = Overrides(scalars.parse(data, path), path)
+        found = _overrides(path, data)
         if text is not None and all(entry.name != name for entry in found.entries(section)):
             data = _with_item(found, data, section, _item(found, section, name, text))
     return data

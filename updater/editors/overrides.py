@@ -81,11 +81,12 @@ def where(section: str, name: str) -> str:
 
 
 class Overrides:
-    """The sections of one parsed file."""
+    """The sections of one parsed file. The entries of each are read once."""
 
     def __init__(self, parsed: Parsed, path: str) -> None:
         self.parsed = parsed
         self.path = path
+        self._entries: dict[str, list[Entry]] = {}
         self.root = self._root()
 
     def _root(self) -> int | None:
@@ -102,11 +103,12 @@ class Overrides:
 
     def entries(self, section: str) -> list[Entry]:
         """Read the entries of a section; raises `EditError` where its shape is another."""
-        found = self._list(section)
-        if found is None or _is_null(self.parsed, found):
-            return []
-        read = _read_image if section == "kustomize" else _read_named
-        return [read(self.parsed, item, f"{section}.{LISTS[section]}") for item in self.parsed.children[found]]
+        if section not in self._entries:
+            found = self._list(section)
+            items = [] if found is None or _is_null(self.parsed, found) else self.parsed.children[found]
+            read = _read_image if section == "kustomize" else _read_named
+            self._entries[section] = [read(self.parsed, item, f"{section}.{LISTS[section]}") for item in items]
+        return self._entries[section]
 
     def named(self, section: str, name: str) -> Entry | None:
         """Give the entry of a name; raises `EditError` ``ambiguous`` where it is doubled."""
