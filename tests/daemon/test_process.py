@@ -45,6 +45,24 @@ async def test_many_mirrors_of_servers_that_hang_are_let_go_together(tmp_path):
                     look.cancel()
 
 
+async def test_a_repository_that_nobody_names_any_more_leaves_nothing_on_disk_and_may_come_back(tmp_path):
+    require("git")
+    kept, gone = (
+        GitBranch(url=str(BareRepository.make(tmp_path / f"{name}.git", {"x": b"1"}).path), branch="main", push="main")
+        for name in ("kept", "gone")
+    )
+    async with Process(tmp_path / "state") as process:
+        process.access_for = anonymous
+        for branch in (kept, gone):
+            await process.mirror(branch).fetch("main")
+        folders = [process.mirror(branch).folder for branch in (kept, gone)]
+        await process.keep_mirrors([kept])
+        assert [folder.exists() for folder in folders] == [True, False]
+        assert process.mirror(kept).folder == folders[0]
+        await process.mirror(gone).fetch("main")
+        assert folders[1].exists()
+
+
 async def test_sigterm_ends_it_while_a_push_hangs(tmp_path):
     async with fleet(tmp_path) as made:
         add_usual(made)

@@ -128,3 +128,20 @@ async def test_a_look_tells_which_branch_the_server_calls_its_default_one_even_w
         await made.look(gone.targets[0].destination, [gone])
     await mirror.close()
     assert told == [(item.targets[0].destination, "main") for item in (here, gone)]
+
+
+async def test_what_was_read_of_a_branch_that_nobody_asks_for_is_forgotten_and_a_landing_under_way_looks_again(
+    writer, repository
+):
+    item = wanted(repository)
+    destination = item.targets[0].destination
+    view = await writer.look(destination, [item])
+    assert await writer.look(destination, [item]) is view
+    writer.keep([])
+    (reading,) = view.readings[item.key, 0]
+    (decision,) = decide(view, [item], {(item.key, reading.written): chosen("1.2.3")})
+    with pytest.raises(PushRefused) as caught:
+        await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+    assert caught.value.code == PushRefused.default_code
+    assert await writer.look(destination, [item]) is not view
+    assert len((await land(writer, item)).revisions) == 1

@@ -212,6 +212,7 @@ class Generation:
             await self.land(destination)
 
     def _replan(self, change: Change) -> None:
+        self.crew.git.keep({item for item in self.asked.by_destination if isinstance(item, GitBranch)})
         afresh = self.crew.scans.follow(self.asked.by_image, change.images)
         if self.schedule:
             self.schedule.replan(self.asked.plan, changed=change.destinations, afresh=afresh)

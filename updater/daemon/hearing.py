@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.daemon.plan import unnamed_beside_named
 from updater.errors import ConfigError, KubeError, UpdaterError
+from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.snapshot import Snapshot
-    from updater.model.subscription import GitBranch
 
 TRIED_AGAIN: Final = 30.0
 
@@ -134,7 +134,8 @@ class Hearing:
         self._left_out = frozenset(now)
 
     async def _forget(self, keys: set[str]) -> None:
-        """Forget what became of subscriptions that are no more."""
+        """Forget what became of subscriptions that are no more, and let go of repositories that nobody names."""
         if self._keys is None or self._keys - keys:
             await self._process.cache.forget_outcomes(except_keys=keys)
+            await self._process.keep_mirrors(item for item in self.asked.by_destination if isinstance(item, GitBranch))
         self._keys = keys

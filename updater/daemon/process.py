@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -23,7 +24,7 @@ from updater.settings.cluster import KubernetesSettings
 from updater.sources.branches import DefaultBranches
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from updater.git.access import Access
     from updater.model.subscription import GitBranch
@@ -104,6 +105,19 @@ class Process:
                 url, folder, lambda: self.access_for(url, credential), ours=self.ours, count=self._count_git
             )
         return self._mirrors[key]
+
+    async def keep_mirrors(self, branches: Iterable[GitBranch]) -> None:
+        """Let go of every mirror that no one of *branches* needs, and of its folder: whoever writes Applications may name many.
+
+        One that is needed again is fetched again.
+        """
+        ways = {(branch.url, branch.credential) for branch in branches}
+        gone = {way: mirror for way, mirror in self._mirrors.items() if way not in ways}
+        for way in gone:
+            del self._mirrors[way]
+        await asyncio.gather(*(mirror.close() for mirror in gone.values()))
+        for mirror in gone.values():
+            await asyncio.to_thread(shutil.rmtree, mirror.folder, ignore_errors=True)
 
     def _count_kubernetes(self, verb: str, status: int) -> None:
         self.metrics.count("updater_kubernetes_requests_total", verb, str(status))

@@ -22,9 +22,8 @@ from updater.writeback.message import branch_name
 from updater.writeback.reading import BlobReader, Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from updater.editors.base import Editor
     from updater.git.mirror import Head, Mirror
@@ -74,7 +73,7 @@ class GitWriter:
         self._known = known
         self._count = count
         self._learned = learned
-        self._blobs: dict[Path, BlobReader] = {}
+        self._blobs: dict[tuple[str, str], BlobReader] = {}
         self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
         self._named: dict[Destination, GitBranch] = {}
 
@@ -98,12 +97,19 @@ class GitWriter:
         ):
             self._count("updater_looks_total", "same")
             return remembered[1]
-        view = await self._read(mirror, branch, concerned, (head.revision, push_head))
+        view = await self._read(mirror, (branch, named), concerned, (head.revision, push_head))
         self._count("updater_looks_total", "read")
         if len(self._views) >= REMEMBERED_VIEWS:
             self._views.clear()
         self._views[branch] = (concerned, view)
         return view
+
+    def keep(self, branches: Collection[GitBranch]) -> None:
+        """Forget what was read of every branch but *branches*."""
+        ways = {(branch.url, branch.credential) for branch in branches}
+        self._blobs = {way: reader for way, reader in self._blobs.items() if way in ways}
+        self._views = {branch: seen for branch, seen in self._views.items() if branch in branches}
+        self._named = {branch: named for branch, named in self._named.items() if branch in branches}
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
         """Edit on top of the tree that was looked at: one commit a voice, one push.
@@ -156,7 +162,9 @@ class GitWriter:
 
     async def _lease(self, mirror: Mirror, view: View, drafts: Sequence[Draft]) -> tuple[str, str | None]:
         """Name the branch that is written and the head it must still have; a template has its say only now."""
-        branch = self._named[view.destination]
+        branch = self._named.get(view.destination)
+        if branch is None:  # nobody asked for it any more, and somebody does again
+            raise fault("push-refused", f"{view.destination} has to be looked at again")
         if not branch.push_template:
             return branch.push, view.push_head
         updates = [update for draft in drafts for update in draft.changes]
@@ -183,10 +191,15 @@ class GitWriter:
         return await mirror.history(revision, limit)
 
     async def _read(
-        self, mirror: Mirror, branch: GitBranch, subscriptions: tuple[Subscription, ...], heads: tuple[str, str | None]
+        self,
+        mirror: Mirror,
+        branches: tuple[GitBranch, GitBranch],
+        subscriptions: tuple[Subscription, ...],
+        heads: tuple[str, str | None],
     ) -> View:
+        """Read a branch, as it is asked for and as it is named, at its *heads*: of the base, and of the push branch."""
+        branch, named = branches
         head, push_head = heads
-        named = self._named[branch]
         is_rebuilt = push_head is not None and push_head != head and named.push != named.branch
         pushed = {named.push: push_head} if is_rebuilt and push_head else {}
         await mirror.fetch(named.branch, *pushed, at={named.branch: head, **pushed})
@@ -213,14 +226,15 @@ class GitWriter:
             editor = self._editors[name]
             question = Question(rule=f"{name} {self._pen.rule}", wants=editor.wants, needles=editor.needles)
             searched[name, path] = await mirror.search(revision, path, question)
-        targets = Targets(tree=mirror.tree(revision), blobs=self._blobs_of(mirror), searched=searched)
+        targets = Targets(tree=mirror.tree(revision), blobs=self._blobs_of(mirror, branch), searched=searched)
         await asyncio.to_thread(targets.read, subscriptions, branch)
         return targets
 
-    def _blobs_of(self, mirror: Mirror) -> BlobReader:
-        if mirror.folder not in self._blobs:
-            self._blobs[mirror.folder] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
-        return self._blobs[mirror.folder]
+    def _blobs_of(self, mirror: Mirror, branch: GitBranch) -> BlobReader:
+        way = (branch.url, branch.credential)
+        if way not in self._blobs:
+            self._blobs[way] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
+        return self._blobs[way]
 
     def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[Drafting, list[Draft]]:
         drafting = Drafting(editors=self._editors, read=read)
