@@ -38,8 +38,11 @@ async def until(question):
 async def test_a_single_pass_takes_up_what_the_source_says_and_tells_it(tmp_path):
     source = SourceByHand(snapshot(asked("live", LIVE), problems=[problem(), problem()]))
     async with heard(tmp_path, source) as (hearing, process, changes):
+        assert not served(process, "updater_snapshot_timestamp_seconds{"), "the generation before may still be at work"
+        hearing.tell()
         assert served(process, 'updater_snapshot_timestamp_seconds{source="applications"} 0.0')
         await hearing.gather()
+        assert not served(process, 'updater_snapshot_timestamp_seconds{source="applications"} 0.0')
         assert [item.key for item in hearing.asked.snapshot.subscriptions] == ["filed", "live"]
         assert [change.destinations for change in changes] == [{MAIN, LIVE}]
         assert served(process, 'updater_subscriptions{source="applications"} 1.0')

@@ -34,8 +34,7 @@ class Hearing:
         self._changed = changed
         self._keys: set[str] | None = None
         self._left_out: frozenset[tuple[str, str]] = frozenset()
-        for source in self.sources:
-            process.metrics.set("updater_snapshot_timestamp_seconds", source.name, to=0)
+        self._heard_at = {source.name: 0.0 for source in self.sources}
 
     async def gather(self) -> None:
         """Read every source once; raises `KubeError` and `ConfigError`, since half of what is asked for is not it."""
@@ -87,6 +86,7 @@ class Hearing:
         self._process.ours |= {email.lower() for email in emails}
         metrics.replace("updater_subscriptions", [((name,), len(item.subscriptions)) for name, item in self.asked.sources])
         metrics.replace("updater_problems", Counter((name, problem.code) for name, problem in self.asked.problems).items())
+        metrics.replace("updater_snapshot_timestamp_seconds", [((name,), when) for name, when in self._heard_at.items()])
         keys = {(subscription.key,) for subscription in subscriptions}
         for name in ("last_success", "pending_since"):
             metrics.keep(f"updater_subscription_{name}_timestamp_seconds", keys)
@@ -102,7 +102,7 @@ class Hearing:
         change = self.asked.take(source.name, snapshot)
         if is_first:
             self._process.log.info("source", name=source.name, subscriptions=len(snapshot.subscriptions))
-        self._process.metrics.set("updater_snapshot_timestamp_seconds", source.name, to=time.time())
+        self._heard_at[source.name] = time.time()
         self.tell()
         self.warn(change.problems)
         self._tell_left_out()
