@@ -6,23 +6,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from updater.gates.guards import INCOMPLETE_LIST, Doubt, ListingGuard, downgrade
+from updater.gates.guards import INCOMPLETE_LIST, Doubt, ListingGuard, WrittenTag, downgrade
 from updater.model.candidate import Rank
+from updater.model.subscription import Downgrade
 
 MANY = frozenset(f"1.0.{number}" for number in range(10))
 
 
 @pytest.mark.parametrize(
-    ("rank", "written", "allowed", "is_stopped"),
-    [(1, 2, False, True), (1, 2, True, False), (2, 2, False, False), (3, 2, False, False), (1, None, False, False)],
+    ("rank", "written", "rule", "is_admitted", "is_stopped"),
+    [
+        (1, 2, "never", True, True),
+        (1, 2, "never", False, True),
+        (1, 2, "by-policy", True, True),
+        (1, 2, "by-policy", False, False),
+        (1, 2, "always", True, False),
+        (2, 2, "never", True, False),
+        (3, 2, "never", True, False),
+        (1, None, "never", False, False),
+    ],
 )
-def test_only_going_down_is_stopped(rank, written, allowed, is_stopped):
-    written_rank = None if written is None else Rank(written)
-    stopped = downgrade(tag="a", rank=Rank(rank), written="b", written_rank=written_rank, allowed=allowed)
+def test_only_going_down_is_stopped(rank, written, rule, is_admitted, is_stopped):
+    tag = WrittenTag(tag="b", rank=None if written is None else Rank(written), is_admitted=is_admitted)
+    stopped = downgrade(tag="a", rank=Rank(rank), written=tag, rule=Downgrade(rule))
     assert (stopped is not None) is is_stopped
     if stopped:
         assert stopped.code == "downgrade"
-        assert stopped.sentence == "a is below b, which is written, and allow_downgrade is not set"
+        assert stopped.sentence.startswith("a is lower than b, which is written")
+        assert "always" in stopped.hint
 
 
 def test_with_nothing_remembered_any_list_is_trusted():

@@ -11,6 +11,7 @@ from updater.engine.choose import Memory, count_codes, foreseen_asks
 from updater.model.candidate import Ask, Candidate, Fact
 from updater.model.image import Digest, parse_platform
 from updater.model.selection import Code
+from updater.model.subscription import Downgrade
 
 DIGEST = Digest(algorithm="sha256", encoded="d" * 64)
 OTHER = Digest(algorithm="sha256", encoded="e" * 64)
@@ -80,9 +81,71 @@ def test_a_downgrade_is_held_until_it_is_allowed(policy, tags, current, held):
     selection = selected(policy, tags, current)
     assert (selection.status, selection.chosen, selection.held.tag) == ("held", None, held)
     assert (selection.code, codes(selection)[held]) == (Code.DOWNGRADE, "downgrade")
-    assert selection.detail == f"{held} is below {current}, which is written, and allow_downgrade is not set"
+    assert selection.detail == f"{held} is lower than {current}, which is written"
     assert selection.ranked[0].tag == held
-    assert winner(policy, tags, current, allow_downgrade=True) == held
+    assert winner(policy, tags, current, downgrade=Downgrade.ALWAYS) == held
+
+
+@pytest.mark.parametrize(
+    ("policy", "rules", "current", "chosen"),
+    [
+        ({"semver": {"range": "<2"}}, {}, "2.0.0", "1.1.0"),  # the range was narrowed
+        ({"semver": {}}, {}, "2.0.0", None),  # the tag has merely vanished from the list
+        ({"semver": {}}, {"filter_": {"ignore": ["2.*"]}}, "2.0.0", "1.1.0"),  # the filter was narrowed
+        ({"semver": {}}, {}, "2.0.0-rc.1", "1.1.0"),  # pre-releases are no longer wanted
+        ({"semver": {"prerelease": True}}, {}, "2.0.0-rc.1", None),
+        ({"pep440": {"range": "<2"}}, {}, "2.0", "1.1.0"),
+        ({"pep440": {}}, {}, "2.0", None),
+    ],
+)
+def test_by_policy_a_tag_goes_down_only_where_filter_or_policy_exclude_the_written_one(policy, rules, current, chosen):
+    selection = selected(policy, ["1.0.0", "1.1.0"], current, downgrade=Downgrade.BY_POLICY, **rules)
+    assert (selection.chosen and selection.chosen.tag) == chosen
+    if chosen is None:
+        assert (selection.status, selection.code, selection.held.tag) == ("held", Code.DOWNGRADE, "1.1.0")
+        assert "deleted" in selection.hint
+    assert selected(policy, ["1.0.0", "1.1.0"], current, **rules).code == Code.DOWNGRADE, "never is the default"
+
+
+UNREADABLE = [
+    ({"semver": {}}, "3.0.1.4259"),
+    ({"semver": {}}, "V2.1.0"),
+    ({"semver": {}}, "3.14.0a1"),
+    ({"semver": {}}, "2.1.0_p1"),
+    ({"semver": {}}, "release-2.4.0"),
+    ({"pep440": {}}, "release-2.4.0"),
+    ({"number": {}}, "1.2.3"),
+]
+
+
+@pytest.mark.parametrize(("policy", "current"), UNREADABLE)
+def test_a_written_number_that_the_policy_cannot_read_is_never_replaced_blindly(policy, current):
+    tags = ["1.0.0", "2.0.0", "7"]
+    selection = selected(policy, tags, current)
+    best = winner(policy, tags)
+    assert (selection.status, selection.code, selection.chosen, selection.held.tag) == ("held", Code.UNREADABLE, None, best)
+    assert codes(selection)[best] == "unreadable"
+    assert "pep440" in selection.hint
+    assert "filter.extract" in selection.hint
+    assert winner(policy, tags, current, downgrade=Downgrade.ALWAYS) == best
+
+
+@pytest.mark.parametrize("word", ["latest", "main", "v2", "main-3f2c1aa-17", "stable-9", "build12"])
+def test_a_written_word_without_a_number_with_a_dot_may_be_replaced(word):
+    assert winner({"semver": {"range": ">=1.0.0"}}, ["1.9.0"], word, downgrade=Downgrade.ALWAYS) == "1.9.0"
+    assert selected({"semver": {}}, ["2.9.0"], word).code is None
+
+
+def test_what_the_filter_extracts_from_the_written_tag_is_read():
+    rules = {"filter_": {"allow": r"^release-(\d+\.\d+\.\d+)$", "extract": "$1"}}
+    assert winner({"semver": {}}, ["release-2.5.0", "2.9.0"], "release-2.4.0", **rules) == "release-2.5.0"
+    assert selected({"semver": {}}, ["release-2.3.0"], "release-2.4.0", **rules).code == Code.DOWNGRADE
+
+
+def test_by_policy_an_unreadable_tag_is_free_only_where_the_filter_excludes_it():
+    rules = {"downgrade": Downgrade.BY_POLICY}
+    assert selected({"semver": {}}, ["2.0.0"], "3.0.1.4259", **rules).code == Code.UNREADABLE
+    assert winner({"semver": {}}, ["2.0.0"], "3.0.1.4259", filter_={"ignore": ["*.*.*.*"]}, **rules) == "2.0.0"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tests.policies.selecting import codes, listing, request, selected
 from updater.engine.choose import Memory, choose, drive
 from updater.errors import PolicyError
 from updater.model.candidate import Candidate, Rank
+from updater.model.subscription import Downgrade
 from updater.policies import build_filter
 from updater.policies.base import Policy
 from updater.policies.ranking import Judge, Ranker, _added, rank_all
@@ -72,7 +73,7 @@ def test_the_order_in_which_tags_come_changes_nothing(policy, filter_, written, 
 def test_what_is_remembered_changes_nothing(policy, filter_, scans):
     memory = Memory()
     for written, tags, is_downgrade_allowed in scans:
-        rules = {"filter_": filter_, "allow_downgrade": is_downgrade_allowed}
+        rules = {"filter_": filter_, "downgrade": Downgrade.of_flag(is_allowed=is_downgrade_allowed)}
         fresh = selected(policy, dated(tags), written, **rules)
         assert outcome(selected(policy, dated(tags), written, memory=memory, **rules)) == outcome(fresh)
 

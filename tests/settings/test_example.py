@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from updater.model.credential import parse_credential_ref
-from updater.model.subscription import Form, Variant
+from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import Address, load_settings, schema
 from updater.settings.tree import Level, LogFormat, Settings
 
@@ -60,7 +60,7 @@ def test_the_subscription_of_the_example_arrives(example):
     assert (item.policy.kind, dict(item.policy.options)) == ("semver", {"range": ">=1.0.0", "prerelease": False})
     assert (item.filter.allow, item.filter.ignore, item.filter.extract) == ("^v?[0-9]", ("*-debug",), None)
     assert [str(platform) for platform in item.platforms] == ["linux/amd64"]
-    assert (item.variant, item.allow_downgrade, item.form, item.interval) == (Variant.LOCK, False, Form.TAG, 300.0)
+    assert (item.variant, item.downgrade_rule, item.form, item.interval) == (Variant.LOCK, Downgrade.NEVER, Form.TAG, 300.0)
     marker, kustomize, helm, whole = item.targets
     assert (marker.git.branch, marker.git.push, marker.git.path, marker.marker) == ("main", "main", "apps", "flux-system:myapp")
     assert (kustomize.kustomize.path, kustomize.kustomize.name) == ("apps/overlays/prod", "myapp")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from updater.errors import ConfigError
-from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Variant
+from updater.model.subscription import Downgrade, Form, GitBranch, LiveApplication, Locator, Variant
 from updater.sources.file import Watched, load, problems_of
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def test_a_subscription_holds_everything_that_was_written(tmp_path):
     )
     assert (item.filter.allow, item.filter.ignore, item.filter.extract) == ("^v", ("x*",), None)
     assert [str(platform) for platform in item.platforms] == ["linux/amd64"]
-    assert (item.variant, item.allow_downgrade, item.interval) == (Variant.ANY, True, 10.0)
+    assert (item.variant, item.downgrade, item.interval) == (Variant.ANY, Downgrade.ALWAYS, 10.0)
     assert (item.voice.name, item.voice.email, item.voice.message, item.voice.signing) == ("me", "me@example.org", "m", "file:/k")
     assert (item.origin.kind, item.origin.name, item.origin.line) == ("file", str(path), 4)
 
@@ -112,7 +112,7 @@ def test_defaults_fill_what_was_not_written(tmp_path):
     text = "subscriptions: [{key: a, image: a, policy: {latest: }, targets: [{git: {url: /f}, marker: 'n:a'}]}]\ninterval: 7m\n"
     loaded = load([write(tmp_path, text)], {})
     (item,) = loaded.snapshot.subscriptions
-    assert (item.interval, item.variant, item.allow_downgrade) == (420.0, Variant.LOCK, False)
+    assert (item.interval, item.variant, item.downgrade) == (420.0, Variant.LOCK, Downgrade.NEVER)
     assert item.targets[0].locator == Locator(path=".", name="n:a")
     assert item.targets[0].form is Form.TAG
     assert (item.voice.message, item.voice.signing) == ("", "")

@@ -38,7 +38,14 @@ _MAX_TAGS_FILE: Final = 256 * 1024 * 1024
 @click.option("--extract", metavar="TEMPLATE", help="What of a match of --allow is compared, such as '$1' or '${name}'.")
 @click.option("--platform", metavar="OS/ARCH", multiple=True, help="Only images for this platform; repeats.")
 @click.option("--variant", type=click.Choice(["lock", "any"]), default="lock", show_default=True, help="May -alpine change?")
-@click.option("--allow-downgrade", is_flag=True, help="Let the current tag go down.")
+@click.option(
+    "--downgrade",
+    type=click.Choice(["never", "by-policy", "always"]),
+    default="never",
+    show_default=True,
+    help="Whether a lower tag may replace the current one; by-policy: only if filter or policy exclude the current one.",
+)
+@click.option("--allow-downgrade", is_flag=True, help="The same as --downgrade always.")
 @click.option("--current", metavar="TAG", help="What is written now.  [default: the tag of IMAGE]")
 @click.option("--tags-file", metavar="FILE", help="Tags, one a line or as JSON, instead of asking the registry; - is stdin.")
 @click.option("--batch", is_flag=True, help="Answer JSON lines from stdin, one by one.")
@@ -98,7 +105,7 @@ def _request(reference: ImageRef, options: Mapping[str, Any]) -> Request:
     from updater.cli.check_lines import written_from
     from updater.engine.choose import Request
     from updater.model.image import parse_platform
-    from updater.model.subscription import TagFilter, Variant
+    from updater.model.subscription import Downgrade, TagFilter, Variant
     from updater.policies import build, build_filter
 
     allow, ignore, extract = options["allow"], tuple(options["ignore"]), options["extract"]
@@ -114,7 +121,7 @@ def _request(reference: ImageRef, options: Mapping[str, Any]) -> Request:
         platforms=platforms,
         current=current,
         current_digest=digest,
-        allow_downgrade=options["allow_downgrade"],
+        downgrade=Downgrade.ALWAYS if options["allow_downgrade"] else Downgrade(options["downgrade"]),
         variant=Variant(options["variant"]),
     )
 

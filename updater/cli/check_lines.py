@@ -14,7 +14,7 @@ from updater.engine.choose import Request, choose, drive
 from updater.errors import UpdaterError
 from updater.model.candidate import Candidate
 from updater.model.image import Digest, Platform, parse_digest, parse_platform
-from updater.model.subscription import Variant
+from updater.model.subscription import Downgrade, Variant
 from updater.policies import DEFAULT, build, build_filter, filter_from, spec_from
 from updater.policies.base import nearest
 
@@ -27,7 +27,9 @@ MAX_LINE: Final = 32 * 1024 * 1024
 _REST: Final = 1024 * 1024
 _BAD_JSON: Final = "json"
 _BAD_REQUEST: Final = "request"
-_KEYS: Final = dict.fromkeys(("id", "tags", "policy", "filter", "platforms", "current", "allow_downgrade", "variant"))
+_KEYS: Final = dict.fromkeys(
+    ("id", "tags", "policy", "filter", "platforms", "current", "downgrade", "allow_downgrade", "variant")
+)
 _TAG_KEYS: Final = dict.fromkeys(("tag", "created", "pushed", "digest", "platforms"))
 
 
@@ -92,7 +94,7 @@ def request_from(asked: Mapping[str, Any]) -> Request:
         platforms=_platforms(asked) or (),
         current=tag,
         current_digest=digest,
-        allow_downgrade=_flag(asked, "allow_downgrade"),
+        downgrade=_downgrade(asked),
         variant=Variant(variant or Variant.LOCK),
     )
 
@@ -174,6 +176,20 @@ def _flag(item: Mapping[str, Any], key: str) -> bool:
     if value is None or isinstance(value, bool):
         return bool(value)
     raise _wrong(f"{key} is neither true nor false", f'write "{key}": true')
+
+
+def _downgrade(asked: Mapping[str, Any]) -> Downgrade:
+    """Read the rule; true and false are understood at both of its names."""
+    if asked.get("allow_downgrade") is not None:
+        if asked.get("downgrade") is not None:
+            raise _wrong("allow_downgrade and downgrade are both set", "remove allow_downgrade")
+        return Downgrade.of_flag(is_allowed=_flag(asked, "allow_downgrade"))
+    if isinstance(asked.get("downgrade"), bool):
+        return Downgrade.of_flag(is_allowed=asked["downgrade"])
+    rule = _text(asked, "downgrade")
+    if rule not in {None, *Downgrade}:
+        raise _wrong(f"downgrade {rule!r} is not known", "write never, by-policy or always")
+    return Downgrade(rule or Downgrade.NEVER)
 
 
 def _check_keys(item: Mapping[str, Any], known: Mapping[str, object], owner: str) -> None:

@@ -24,6 +24,7 @@ def as_json(selection: Selection, image: str) -> dict[str, Any]:
         **selection_as_json(selection),
         "code": selection.code,
         "detail": selection.detail,
+        "hint": selection.hint or None,
         "reasons": {tag: rejection.sentence for tag, rejection in selection.rejections.items()},
         "error": None,
     }
@@ -36,6 +37,8 @@ def show(selection: Selection, stream: IO[str]) -> None:
     status = str(selection.status)
     shown = click.style(status, fg=_COLOURS.get(status, "white"), bold=True) if has_colours else status
     stream.write(f"{shown}: {_printable(selection.detail)}\n")
+    if selection.hint:
+        stream.write(f"hint: {_printable(selection.hint)}\n")
     if not rows:
         return
     widths = [min(_WIDEST_TAG, max(len(row[column]) for row in (_HEAD, *rows))) for column in (0, 1)]

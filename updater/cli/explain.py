@@ -66,7 +66,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 def _refused(outcome: Outcome) -> dict[str, Any]:
     """Give the row of an image that somebody listed and that is not kept current: the reason is all there is."""
-    nothing = dict.fromkeys(("image", "policy", "variant", "allow_downgrade", "interval", "next_due"))
+    nothing = dict.fromkeys(("image", "policy", "variant", "downgrade", "interval", "next_due"))
     return {
         "key": outcome.key,
         **nothing,
@@ -92,7 +92,7 @@ def _row(subscription: Subscription, landings: Iterable[Landing], last: Iterable
         },
         "platforms": [str(platform) for platform in subscription.platforms],
         "variant": subscription.variant.value,
-        "allow_downgrade": subscription.allow_downgrade,
+        "downgrade": subscription.downgrade.value,
         "interval": subscription.interval,
         "holds": [],
         "written": [place for group in places for place in group],
@@ -149,7 +149,7 @@ def _lines(row: dict[str, Any], most: int | None) -> list[str]:
         f"{click.style(row['key'], bold=True)}  {row['image']}  ({row['policy']}; from {row['origin']})",
         f"  filter     allow {row['filter']['allow'] or 'any'}, ignore {', '.join(row['filter']['ignore']) or 'none'}",
         f"  platforms  {', '.join(row['platforms']) or 'any'}",
-        f"  guards     variant {row['variant']}, downgrade {'allowed' if row['allow_downgrade'] else 'not allowed'}",
+        f"  guards     variant {row['variant']}, downgrade {row['downgrade']}",
         "  holds      none",
         f"  next due   with the daemon, every {row['interval']:g} s",
     ]

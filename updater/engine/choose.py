@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
 from updater.gates.eligibility import eligible, not_taken_back
-from updater.gates.guards import downgrade
+from updater.gates.guards import WrittenTag, downgrade, unreadable
 from updater.model.candidate import Ask, Candidate, Fact, Rank
 from updater.model.outcome import Status
-from updater.model.selection import Code, Rejected, Rejection, Selection
-from updater.model.subscription import Variant
+from updater.model.selection import HELD_CODES, Code, Rejected, Rejection, Selection
+from updater.model.subscription import Downgrade, Variant
 from updater.policies.base import Lost
 from updater.policies.ranking import Memory, judge_for, rank_all
 from updater.policies.select import foreseen, select
@@ -48,7 +48,7 @@ class Request:
     platforms: tuple[Platform, ...] = ()
     current: str | None = None
     current_digest: Digest | None = None
-    allow_downgrade: bool = False
+    downgrade: Downgrade = Downgrade.NEVER
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
     rejected: Mapping[str, Rejected] = field(default_factory=dict)
@@ -98,15 +98,10 @@ def _completed(candidate: Candidate, request: Request) -> Generator[Ask, Candida
 
 
 def _guarded(request: Request, ranking: Ranking, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Selection:
-    judge, current = ranking.judge, request.current
-    rank = judge.judge(chosen)
-    written_rank = judge.written(current, ranking.candidates) if current is not None else None
-    if isinstance(rank, Rank):
-        stopped = downgrade(
-            tag=chosen.tag, rank=rank, written=current, written_rank=written_rank, allowed=request.allow_downgrade
-        )
-        if stopped is not None:
-            return _held(ranking, current, chosen, {**unfit, chosen.tag: stopped})
+    current = request.current
+    stopped = _stopped(request, ranking, chosen)
+    if stopped is not None:
+        return _held(ranking, current, chosen, {**unfit, chosen.tag: stopped})
     is_written = chosen.tag == current and not _differs(chosen.digest, request.current_digest)
     status = Status.UNCHANGED if is_written else Status.UPDATED
     return Selection(
@@ -118,6 +113,24 @@ def _guarded(request: Request, ranking: Ranking, chosen: Candidate, unfit: Mappi
     )
 
 
+def _stopped(request: Request, ranking: Ranking, chosen: Candidate) -> Rejection | None:
+    """Ask every guard; the first that refuses has its say."""
+    judge, current = ranking.judge, request.current
+    rank = judge.judge(chosen)
+    if current is None or not isinstance(rank, Rank):
+        return None
+    written = WrittenTag(
+        tag=current,
+        rank=judge.written(current, ranking.candidates),
+        is_admitted=isinstance(judge.judge(ranking.candidates.get(current) or Candidate(tag=current)), Rank),
+        is_filtered=isinstance(judge.name_filter.judge(current), Lost),
+    )
+    stopped = downgrade(tag=chosen.tag, rank=rank, written=written, rule=request.downgrade)
+    if stopped is None and judge.policy.is_by_name and not judge.policy.orders_every_text:
+        stopped = unreadable(tag=chosen.tag, written=written, rule=request.downgrade)
+    return stopped
+
+
 def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mapping[str, Rejection]) -> Selection:
     refusal = refused[held.tag]
     return Selection(
@@ -126,6 +139,7 @@ def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mappi
         held=held,
         code=refusal.code,
         detail=refusal.sentence,
+        hint=refusal.hint,
         ranked=Ranked(ranking, current, {tag: item for tag, item in refused.items() if tag != held.tag}, held),
         rejections=Rejections(ranking, current, refused, None),
     )
@@ -222,7 +236,7 @@ class Rejections(Mapping[str, Rejection]):
         twin = self._twin(tag)
         if twin is not None:
             return Lost(Code.DUPLICATE, f"{tag} gives the same as {twin} once the filter has extracted")
-        best = self._chosen or next((other for other, item in self._refused.items() if item.code == Code.DOWNGRADE), None)
+        best = self._chosen or next((other for other, item in self._refused.items() if item.code in HELD_CODES), None)
         return Lost(Code.OUTRANKED, f"{tag} ranks below {best}")
 
     def _twin(self, tag: str) -> str | None:
@@ -233,7 +247,7 @@ class Rejections(Mapping[str, Rejection]):
         if self._twins is None:
             self._twins = {}
             for other in self._all():
-                if other not in self._refused or self._refused[other].code == Code.DOWNGRADE:
+                if other not in self._refused or self._refused[other].code in HELD_CODES:
                     self._twins.setdefault(judge.name_filter.text_of_written(other), other)
         twin = self._twins.get(judge.name_filter.text_of_written(tag))
         return twin if twin != tag else None

@@ -202,7 +202,7 @@ def _kept(subscription: Subscription, target: Target, reading: Reading, pending:
 
 def _judge_selection(subscription: Subscription, target: Target, reading: Reading, selection: Selection) -> PlaceDecision:
     if selection.chosen is None:
-        return PlaceDecision(status=Status(selection.status), detail=selection.detail, code=selection.code)
+        return PlaceDecision(status=Status(selection.status), detail=selection.detail, code=selection.code, hint=selection.hint)
     if needs_digest(target, reading) and selection.chosen.digest is None:
         detail = f"the digest of {subscription.image}:{selection.chosen.tag} is not known"
         return PlaceDecision(status=Status.FAILED, detail=detail, code="no-digest")

@@ -111,7 +111,7 @@ class Scans:
             platforms=subscription.platforms,
             current=current,
             current_digest=_digest_of(written),
-            allow_downgrade=subscription.allow_downgrade,
+            downgrade=subscription.downgrade,
             variant=subscription.variant,
             facts=_DIGEST if needs_digest else frozenset(),
             rejected=rejected,

@@ -1,11 +1,13 @@
-"""Knows what stands against an update although its candidate is fine: going down, and a listing one cannot trust."""
+"""Knows what stands against an update although its candidate is fine: going down, or who knows where, and a listing in doubt."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from updater.model.selection import Code, Rejection
+from updater.model.subscription import Downgrade
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -13,17 +15,56 @@ if TYPE_CHECKING:
     from updater.model.candidate import Rank
 
 INCOMPLETE_LIST: Final = "incomplete-list"
+_NUMBER_WITH_DOT: Final = re.compile(r"[0-9]\.[0-9]")
+_DOWNGRADE_HINT: Final = "to let lower versions through, set downgrade: by-policy or always"
+_STILL_ADMITTED_HINT: Final = (
+    "the written tag may have been deleted; to move down, exclude it by range or filter, or set downgrade: always"
+)
+_UNREADABLE_HINT: Final = (
+    "use the policy pep440, or extract the version from the tag by filter.allow and filter.extract;"
+    " downgrade: always lets any tag replace the written one"
+)
 
 
-def downgrade(*, tag: str, rank: Rank, written: str | None, written_rank: Rank | None, allowed: bool) -> Rejection | None:
-    """Refuse a tag that the policy's own order puts below the written one, unless that is *allowed*.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenTag:
+    """What is known of the value that is written: its tag, and its *rank*, None where the policy cannot compare it.
 
-    A written value without a rank, such as ``latest`` under a policy of versions, guards nothing.
+    *is_admitted* says whether filter and policy would still take it, *is_filtered* whether the filter drops it.
     """
-    if allowed or written_rank is None or not rank.order < written_rank.order:
+
+    tag: str
+    rank: Rank | None
+    is_admitted: bool
+    is_filtered: bool = False
+
+
+def downgrade(*, tag: str, rank: Rank, written: WrittenTag, rule: Downgrade) -> Rejection | None:
+    """Refuse a tag that the policy's own order puts below the written one, unless the *rule* lets it go down.
+
+    By policy it may where people ruled the written one out; one that would still be taken has merely vanished.
+    """
+    if rule is Downgrade.ALWAYS or written.rank is None or not rank.order < written.rank.order:
         return None
-    sentence = f"{tag} is below {written}, which is written, and allow_downgrade is not set"
-    return Rejection(tag=tag, code=Code.DOWNGRADE, sentence=sentence)
+    if rule is Downgrade.NEVER:
+        sentence = f"{tag} is lower than {written.tag}, which is written"
+        return Rejection(tag=tag, code=Code.DOWNGRADE, sentence=sentence, hint=_DOWNGRADE_HINT)
+    if not written.is_admitted:
+        return None
+    sentence = f"{tag} is lower than {written.tag}, which is written and which the policy still admits"
+    return Rejection(tag=tag, code=Code.DOWNGRADE, sentence=sentence, hint=_STILL_ADMITTED_HINT)
+
+
+def unreadable(*, tag: str, written: WrittenTag, rule: Downgrade) -> Rejection | None:
+    """Refuse any tag while the written one holds a number with a dot that the policy cannot read: it may be a higher version.
+
+    A word such as ``latest`` is free; so is what people ruled out by the filter, where the *rule* is the policy's.
+    """
+    is_free = rule is Downgrade.ALWAYS or (rule is Downgrade.BY_POLICY and written.is_filtered)
+    if is_free or written.rank is not None or tag == written.tag or not _NUMBER_WITH_DOT.search(written.tag):
+        return None
+    sentence = f"the policy cannot compare {written.tag}, which is written, so {tag} may be lower"
+    return Rejection(tag=tag, code=Code.UNREADABLE, sentence=sentence, hint=_UNREADABLE_HINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,8 +29,13 @@ class Code(StrEnum):
     NO_DATE = "no-date"
     DUPLICATE = "duplicate"
     DOWNGRADE = "downgrade"
+    UNREADABLE = "unreadable"
     OUTRANKED = "outranked"
     REJECTED = "rejected"
+
+
+#: a candidate with one of these is the one that would be written, if no guard held it
+HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +49,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """Why one candidate lost: its code, and a sentence for people."""
+    """Why one candidate lost: its code, and a sentence for people; *hint* says what helps, "" where nothing does."""
 
     tag: str
     code: str
     sentence: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +62,8 @@ class Selection:
     """What the policy chose for one written value.
 
     *status* is updated, unchanged, no-match or held; *chosen* is None unless updated or unchanged;
-    *held* names the candidate a guard stopped, *code* and *detail* say which guard and why. *ranked* (best first)
-    and *rejections* may be made only when they are read.
+    *held* names the candidate a guard stopped, *code* and *detail* say which guard and why, *hint* what to do about it.
+    *ranked* (best first) and *rejections* may be made only when they are read.
     """
 
     status: str
@@ -65,5 +71,6 @@ class Selection:
     held: Candidate | None = None
     code: str | None = None
     detail: str = ""
+    hint: str = ""
     ranked: Sequence[Candidate] = ()
     rejections: Mapping[str, Rejection]

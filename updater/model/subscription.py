@@ -40,6 +40,19 @@ class Variant(StrEnum):
     ANY = "any"
 
 
+class Downgrade(StrEnum):
+    """Whether a tag below the written one may be written: never, only where people ruled the written one out, or always."""
+
+    NEVER = "never"
+    BY_POLICY = "by-policy"
+    ALWAYS = "always"
+
+    @classmethod
+    def of_flag(cls, *, is_allowed: bool) -> Downgrade:
+        """Return the rule that the former spelling ``allow_downgrade`` means."""
+        return cls.ALWAYS if is_allowed else cls.NEVER
+
+
 @dataclass(frozen=True, slots=True)
 class PolicySpec:
     """The name of a policy and its options as a person gave them: ``semver`` and ``{"range": ">=1"}``."""
@@ -211,7 +224,7 @@ class Subscription:
     filter: TagFilter = TagFilter()
     platforms: tuple[Platform, ...] = ()
     variant: Variant = Variant.LOCK
-    allow_downgrade: bool = False
+    downgrade: Downgrade = Downgrade.NEVER
     targets: tuple[Target, ...] = ()
     interval: float = 120.0
     credential: CredentialRef | None = None

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from updater.errors import UpdaterError
 from updater.model.image import ImageName, Platform, is_tag, parse_name, parse_platform
-from updater.model.subscription import CredentialRef, LiveApplication, PolicySpec
+from updater.model.subscription import CredentialRef, Downgrade, LiveApplication, PolicySpec
 from updater.settings import checks, values
 from updater.settings.values import Address
 
@@ -272,4 +272,12 @@ def _at_least_one(value: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 NOT_EMPTY: Final = AfterValidator(_at_least_one)
+
+
+def _downgrade(value: object) -> object:
+    """Read true and false as `allow_downgrade` had them."""
+    return Downgrade.of_flag(is_allowed=value) if isinstance(value, bool) else value
+
+
+DOWNGRADE: Final = BeforeValidator(_downgrade)
 EMPTY_WHERE_NULL: Final = BeforeValidator(_nothing_is_empty)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from updater.errors import UpdaterError
-from updater.model.subscription import Form, Variant
+from updater.model.subscription import Downgrade, Form, Variant
 from updater.registry.config import RegistryEntry, RegistryTable
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
@@ -292,14 +292,28 @@ class SubscriptionSettings(Node):
     """The platforms that a tag must be built for; none means any."""
     variant: Variant = Variant.LOCK
     """lock: 1.2.3-alpine moves only to -alpine; any: suffixes do not count."""
-    allow_downgrade: bool = False
-    """Whether a lower version than the written one may be written."""
+    downgrade: Annotated[Downgrade, fields.DOWNGRADE] = Downgrade.NEVER
+    """Whether a lower version is written: never; by-policy: only if filter or policy exclude the written one; always."""
+    allow_downgrade: bool | None = None
+    """Former spelling of downgrade: true means always, false means never."""
     form: Form = Form.TAG
     """How the image is written: tag, digest or tag@digest."""
     interval: fields.Duration | None = None
     """How often the registry is asked; without it as often as interval at the top says."""
     targets: Annotated[tuple[TargetSettings, ...], fields.NOT_EMPTY, Field(json_schema_extra={"minItems": 1})]
     """Where the image is written."""
+
+    @model_validator(mode="after")
+    def _say_downgrade_once(self) -> Self:
+        if self.allow_downgrade is not None and "downgrade" in self.model_fields_set:
+            message = "allow_downgrade and downgrade are both set"
+            raise fields.flawed((("allow_downgrade",), "conflict", message, "remove allow_downgrade"))
+        return self
+
+    @property
+    def downgrade_rule(self) -> Downgrade:
+        """The rule, in whichever spelling it was given."""
+        return self.downgrade if self.allow_downgrade is None else Downgrade.of_flag(is_allowed=self.allow_downgrade)
 
 
 class Settings(Node):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.sources.argocd.making import DIGEST, GIT, OWN, PREFIX, application, codes, one, run
 from updater.model.image import parse_platform
-from updater.model.subscription import CredentialRef, Form, GitBranch, LiveApplication, PolicySpec, TagFilter, Variant
+from updater.model.subscription import CredentialRef, Downgrade, Form, GitBranch, LiveApplication, PolicySpec, TagFilter, Variant
 from updater.model.written import Written
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0"}
@@ -16,7 +16,7 @@ def test_an_annotated_application_needs_no_other_object():
     item = one(application(LIST | GIT))
     assert item.key == "argocd/web/web"
     assert item.policy == PolicySpec("semver", {"range": "^1.0"})
-    assert (item.variant, item.allow_downgrade, item.interval) == (Variant.ANY, False, 120.0)
+    assert (item.variant, item.downgrade, item.interval) == (Variant.ANY, Downgrade.BY_POLICY, 120.0)
     assert str(item.origin) == "Application argocd/web"
     (target,) = item.targets
     assert target.destination == GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
@@ -262,7 +262,9 @@ def test_texts_that_are_no_reference_among_what_runs_are_passed_over():
 def test_our_own_annotations_say_what_the_peer_has_no_word_for():
     own = {"allow-downgrade": "true", "web.variant": "lock", "web.form": "tag@digest", "interval": "5m"}
     item = one(application(LIST, own=own))
-    assert (item.allow_downgrade, item.variant, item.interval) == (True, Variant.LOCK, 300.0)
+    assert (item.downgrade, item.variant, item.interval) == (Downgrade.ALWAYS, Variant.LOCK, 300.0)
+    assert one(application(LIST, own={"downgrade": "never"})).downgrade is Downgrade.NEVER
+    assert one(application(LIST, own={"allow-downgrade": "false"})).downgrade is Downgrade.NEVER
     assert item.targets[0].form is Form.TAG_AND_DIGEST
 
 
@@ -273,6 +275,8 @@ def test_our_own_annotations_say_what_the_peer_has_no_word_for():
         ({"web.variant": "locked"}, "wrong-type"),
         ({"interval": "5"}, "duration"),
         ({"form": "digests"}, "wrong-type"),
+        ({"downgrade": "maybe"}, "wrong-type"),
+        ({"downgrade": "never", "allow-downgrade": "true"}, "conflict"),
         ({"other.form": "tag"}, "alias"),
     ],
 )

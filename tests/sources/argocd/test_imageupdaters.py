@@ -6,7 +6,7 @@ import pytest
 
 from tests.sources.argocd.making import GIT, application, codes, image, one, reference, run, updater
 from updater.errors import ConfigError
-from updater.model.subscription import Form, GitBranch, PolicySpec, Variant
+from updater.model.subscription import Downgrade, Form, GitBranch, PolicySpec, Variant
 from updater.sources.argocd.fields import PullRequest, read_pull_request
 from updater.sources.argocd.selecting import check_selector, is_selected, name_matcher, specificity
 
@@ -159,7 +159,7 @@ def test_annotations_beside_an_object_that_does_not_use_them_are_answered():
 
 def test_our_own_annotations_hold_beside_an_object_too():
     item = one(application(own={"web.allow-downgrade": "true", "interval": "1h"}), updaters=[updater(reference("*", image()))])
-    assert (item.allow_downgrade, item.interval) == (True, 3600.0)
+    assert (item.downgrade, item.interval) == (Downgrade.ALWAYS, 3600.0)
     found = run(application(own={"db.variant": "lock", "variants": "x"}), updaters=[updater(reference("*", image()))])
     assert sorted(codes(found)) == ["alias", "unknown-key"]
     assert {problem.origin for problem in found.snapshot.problems} == {"Application argocd/web"}

@@ -32,7 +32,7 @@ HELM: Final = ("helm.image-name", "helm.image-tag", "helm.image-spec")
 KUSTOMIZE: Final = "kustomize.image-name"
 WHOLE: Final = (IMAGE_LIST, *EVERYWHERE, *WRITE_BACK)
 PER_IMAGE: Final = (*EVERYWHERE, "platforms", "tag-match", *HELM, KUSTOMIZE)
-OWN: Final = ("allow-downgrade", "variant", "form", "interval")
+OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval")
 _OPERATORS: Final = ("<", ">", "=", "!", "~", "^", "|", "*")
 
 

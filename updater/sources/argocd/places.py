@@ -136,6 +136,6 @@ def _wish(item: Subscription) -> object:
     target = item.targets[0]
     return (
         (item.image, item.policy.kind, repr(sorted(item.policy.options.items())), item.filter, item.platforms, item.variant),
-        (item.allow_downgrade, item.credential, item.voice),
+        (item.downgrade, item.credential, item.voice),
         (_branch(target.destination), target.editor, target.locator, target.form),
     )

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import UpdaterError
 from updater.model.image import AliasedImage, parse_aliased
 from updater.model.outcome import Outcome, Status
-from updater.model.subscription import Form, GitBranch, LiveApplication, Origin, Subscription, TagFilter, Variant, Voice
+from updater.model.subscription import (
+    Downgrade,
+    Form,
+    GitBranch,
+    LiveApplication,
+    Origin,
+    Subscription,
+    TagFilter,
+    Variant,
+    Voice,
+)
 from updater.sources.argocd import values
 from updater.sources.argocd.annotations import HELM, KUSTOMIZE, WRITE_BACK
 from updater.sources.argocd.applications import KIND
@@ -160,7 +170,7 @@ def _subscription(
         platforms=_platforms(settings),
         # the peer knows no suffixes: under its objects its own rules choose
         variant=read_in(settings, "variant", values.read_variant, default=Variant.ANY),
-        allow_downgrade=read_in(settings, "allow-downgrade", values.read_boolean, default=False),
+        downgrade=_downgrade(settings),
         targets=(_target(application, request, image, (listed, form, defaults)),),
         interval=read_in(settings, "interval", values.read_interval, default=defaults.interval),
         credential=_credential(settings, application, defaults),
@@ -194,6 +204,16 @@ def _filter(settings: Settings) -> TagFilter:
         allow=read_in(settings, "allow-tags", values.read_allow_tags, default=None),
         ignore=read_in(settings, "ignore-tags", values.read_ignore_tags, default=()),
     )
+
+
+def _downgrade(settings: Settings) -> Downgrade:
+    """Read the rule; the peer's own is that people who narrow a constraint get the lower version."""
+    former = settings.get("allow-downgrade")
+    if former is None:
+        return read_in(settings, "downgrade", values.read_downgrade, default=Downgrade.BY_POLICY)
+    if "downgrade" in settings:
+        raise former.flaw("allow-downgrade and downgrade are both set", code="conflict", hint="remove allow-downgrade")
+    return Downgrade.of_flag(is_allowed=former.read(values.read_boolean))
 
 
 def _platforms(settings: Settings) -> tuple[Platform, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
 from updater.model.image import parse_platform
-from updater.model.subscription import Form, PolicySpec, Variant
+from updater.model.subscription import Downgrade, Form, PolicySpec, Variant
 from updater.settings import checks
 from updater.settings.fields import nearest
 from updater.settings.values import read_duration
@@ -206,6 +206,11 @@ def read_variant(value: Any) -> Variant:
     return Variant(_choice(value, Variant))
 
 
+def read_downgrade(value: Any) -> Downgrade:
+    """Read ``never``, ``by-policy`` or ``always``."""
+    return Downgrade(_choice(value, Downgrade))
+
+
 def read_form(value: Any) -> Form:
     """Read ``tag``, ``digest`` or ``tag@digest``."""
     return Form(_choice(value, Form))
@@ -220,7 +225,7 @@ def read_interval(value: Any) -> float:
     return seconds
 
 
-def _choice(value: Any, words: type[Variant | Form]) -> str:
+def _choice(value: Any, words: type[Variant | Form | Downgrade]) -> str:
     text = read_text(value)
     known = [word.value for word in words]
     if text not in known:
@@ -252,6 +257,7 @@ READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "git-branch": read_branch,
     "git-repository": read_line,
     "allow-downgrade": read_boolean,
+    "downgrade": read_downgrade,
     "variant": read_variant,
     "form": read_form,
     "interval": read_interval,
