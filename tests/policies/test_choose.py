@@ -120,9 +120,9 @@ UNREADABLE = [
 
 @pytest.mark.parametrize(("policy", "current"), UNREADABLE)
 def test_a_written_number_that_the_policy_cannot_read_is_never_replaced_blindly(policy, current):
-    tags = ["1.0.0", "2.0.0", "7"]
+    tags = ["7"] if "number" in policy else ["1.0.0", "2.0.0"]
     selection = selected(policy, tags, current)
-    best = winner(policy, tags)
+    best = tags[-1]
     assert (selection.status, selection.code, selection.chosen, selection.held.tag) == ("held", Code.UNREADABLE, None, best)
     assert codes(selection)[best] == "unreadable"
     assert "pep440" in selection.hint

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
 from updater.gates.eligibility import eligible, not_taken_back
-from updater.gates.guards import WrittenTag, downgrade, unreadable
+from updater.gates.guards import WrittenTag, downgrade, leap, unreadable
 from updater.model.candidate import Ask, Candidate, Fact, Rank
 from updater.model.outcome import Status
 from updater.model.selection import HELD_CODES, Code, Rejected, Rejection, Selection
@@ -20,6 +20,7 @@ from updater.model.subscription import Downgrade, Variant
 from updater.policies.base import Lost
 from updater.policies.ranking import Memory, judge_for, rank_all
 from updater.policies.select import foreseen, select
+from updater.policies.shape import is_leap
 
 __all__ = ["Memory", "Ranked", "Rejections", "Request", "choose", "count_codes", "drive", "foreseen_asks"]
 
@@ -49,6 +50,7 @@ class Request:
     current: str | None = None
     current_digest: Digest | None = None
     downgrade: Downgrade = Downgrade.NEVER
+    is_shape_locked: bool = True
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
     rejected: Mapping[str, Rejected] = field(default_factory=dict)
@@ -56,7 +58,13 @@ class Request:
     @property
     def judge(self) -> Judge:
         """Give the way of one tag under these rules."""
-        return judge_for(self.policy, self.name_filter, self.current, is_locked=self.variant is Variant.LOCK)
+        return judge_for(
+            self.policy,
+            self.name_filter,
+            self.current,
+            is_locked=self.variant is Variant.LOCK,
+            is_shape_locked=self.is_shape_locked,
+        )
 
 
 def foreseen_asks(request: Request) -> list[Ask]:
@@ -128,7 +136,14 @@ def _stopped(request: Request, ranking: Ranking, chosen: Candidate) -> Rejection
     stopped = downgrade(tag=chosen.tag, rank=rank, written=written, rule=request.downgrade)
     if stopped is None and judge.policy.is_by_name and not judge.policy.orders_every_text:
         stopped = unreadable(tag=chosen.tag, written=written, rule=request.downgrade)
-    return stopped
+    return stopped or _leap(judge, chosen.tag, current)
+
+
+def _leap(judge: Judge, tag: str, written: str) -> Rejection | None:
+    if not judge.policy.has_shapes or judge.policy.names_years:
+        return None
+    before, after = map(judge.name_filter.text_of_written, (written, tag))
+    return leap(tag=tag, written=written) if is_leap(before, after) else None
 
 
 def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mapping[str, Rejection]) -> Selection:

@@ -112,6 +112,7 @@ class Scans:
             current=current,
             current_digest=_digest_of(written),
             downgrade=subscription.downgrade,
+            is_shape_locked=subscription.is_shape_locked,
             variant=subscription.variant,
             facts=_DIGEST if needs_digest else frozenset(),
             rejected=rejected,

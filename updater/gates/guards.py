@@ -20,6 +20,9 @@ _DOWNGRADE_HINT: Final = "to let lower versions through, set downgrade: by-polic
 _STILL_ADMITTED_HINT: Final = (
     "the written tag may have been deleted; to move down, exclude it by range or filter, or set downgrade: always"
 )
+_LEAP_HINT: Final = (
+    "if it is the next version, name such a number in the range (>=2021), or write it once; else exclude it by filter.ignore"
+)
 _UNREADABLE_HINT: Final = (
     "use the policy pep440, or extract the version from the tag by filter.allow and filter.extract;"
     " downgrade: always lets any tag replace the written one"
@@ -65,6 +68,12 @@ def unreadable(*, tag: str, written: WrittenTag, rule: Downgrade) -> Rejection |
         return None
     sentence = f"the policy cannot compare {written.tag}, which is written, so {tag} may be lower"
     return Rejection(tag=tag, code=Code.UNREADABLE, sentence=sentence, hint=_UNREADABLE_HINT)
+
+
+def leap(*, tag: str, written: str) -> Rejection:
+    """Refuse a version whose number jumped to what reads like a year, a date or a build; people decide once."""
+    sentence = f"{tag} reads like a date or build number next to {written}, which is written"
+    return Rejection(tag=tag, code=Code.LEAP, sentence=sentence, hint=_LEAP_HINT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ class Code(StrEnum):
     IGNORE = "ignore"
     EXTRACT = "extract"
     VARIANT = "variant"
+    SHAPE = "shape"
     ARTIFACT = "artifact"
     PLATFORM = "platform"
     NOT_A_NUMBER = "not-a-number"
@@ -30,12 +31,13 @@ class Code(StrEnum):
     DUPLICATE = "duplicate"
     DOWNGRADE = "downgrade"
     UNREADABLE = "unreadable"
+    LEAP = "leap"
     OUTRANKED = "outranked"
     REJECTED = "rejected"
 
 
 #: a candidate with one of these is the one that would be written, if no guard held it
-HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE})
+HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE, Code.LEAP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,7 +216,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One image to keep current."""
+    """One image to keep current.
+
+    With *is_shape_locked* a written version of three numbers moves only to versions of three numbers or more.
+    """
 
     key: str
     image: ImageName
@@ -225,6 +228,7 @@ class Subscription:
     platforms: tuple[Platform, ...] = ()
     variant: Variant = Variant.LOCK
     downgrade: Downgrade = Downgrade.NEVER
+    is_shape_locked: bool = True
     targets: tuple[Target, ...] = ()
     interval: float = 120.0
     credential: CredentialRef | None = None

@@ -36,6 +36,8 @@ class Policy(ABC):
     is_by_name: ClassVar[bool] = False
     #: any text has a place in the order, so that only a tag the filter admits can be compared
     orders_every_text: ClassVar[bool] = False
+    #: texts are versions, so that a bare number can be told from a release by its shape
+    has_shapes: ClassVar[bool] = False
     #: the suffix of the written tag, such as ``-alpine``, may be locked
     has_variants: ClassVar[bool] = True
 
@@ -67,6 +69,11 @@ class Policy(ABC):
         """
         rank = self.rank(text, candidate)
         return rank if isinstance(rank, Rank) else None
+
+    @property
+    def names_years(self) -> bool:
+        """Whether an option names a number that reads like a year, so that a leap to one is wanted."""
+        return False
 
     def within_variant(self) -> Policy:
         """Give the policy to use while every candidate has the same suffix, such as ``-alpine``."""

@@ -15,6 +15,7 @@ from updater.errors import PolicyError
 from updater.model.candidate import Rank
 from updater.model.selection import Code
 from updater.policies.base import Lost, Policy, check_options, flag_option, text_option
+from updater.policies.shape import names_a_year
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ class Pep440Policy(Policy):
     """The highest version that *specifiers* contain; pre-releases and development releases only where named or asked for."""
 
     is_by_name: ClassVar[bool] = True
+    has_shapes: ClassVar[bool] = True
 
     specifiers: SpecifierSet
     prerelease: bool = False
@@ -42,6 +44,11 @@ class Pep440Policy(Policy):
     @property
     def _shown(self) -> str:
         return str(self.specifiers) or "of all versions"
+
+    @property
+    def names_years(self) -> bool:
+        """Whether the range names a number that reads like a year."""
+        return names_a_year(str(self.specifiers))
 
     def rank(self, text: str, candidate: Candidate) -> Rank | Lost:  # noqa: ARG002 - the name says all
         """Order by version, if the specifiers contain it."""

@@ -14,6 +14,7 @@ from updater.errors import PolicyError
 from updater.model.candidate import Candidate, Rank
 from updater.model.selection import Code
 from updater.policies.base import Lost
+from updater.policies.shape import is_full
 from updater.policies.variants import locked_words, read_variant
 
 if TYPE_CHECKING:
@@ -29,11 +30,15 @@ _NOTHING: Final[Mapping[str, Candidate]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """The whole way of one tag: filter, variant, policy. *words* are those of the locked variant, None where none is."""
+    """The whole way of one tag: filter, variant, policy, shape.
+
+    *words* are those of the locked variant, None where none is. With *is_full* a version of fewer than three numbers loses.
+    """
 
     policy: Policy
     name_filter: NameFilter
     words: tuple[str, ...] | None = None
+    is_full: bool = False
 
     def judge(self, candidate: Candidate) -> Rank | Lost:
         """Place one candidate, or say why it has no place."""
@@ -42,7 +47,10 @@ class Judge:
             return text
         if not self._has_variant(candidate.tag):
             return self._other_variant(candidate.tag)
-        return self.policy.rank(text, candidate)
+        rank = self.policy.rank(text, candidate)
+        if self.is_full and isinstance(rank, Rank) and not is_full(text):
+            return Lost(Code.SHAPE, f"{candidate.tag} has fewer than three numbers, unlike the written tag")
+        return rank
 
     def passing(self, tags: Sequence[str]) -> list[str]:
         """Give the tags that filter and variant let pass, in the given order."""
@@ -53,9 +61,11 @@ class Judge:
         """Give (order, tag) of those *tags* that have a place, in the given order."""
         passing, texts = self.name_filter.texts(tags)
         orders = self.policy.orders(texts, passing, candidates)
+        # shape and variant are looked at last, because most tags have lost by then
+        if self.is_full:
+            orders = [None if order is None or not is_full(text) else order for order, text in zip(orders, texts, strict=True)]
         if self.words is None:
             return [pair for pair in zip(orders, passing, strict=True) if pair[0] is not None]
-        # the variant is looked at last, because most tags have lost by then
         has_variant = self._has_variant
         return [pair for pair in zip(orders, passing, strict=True) if pair[0] is not None and has_variant(pair[1])]
 
@@ -80,10 +90,14 @@ def _shown(words: tuple[str, ...]) -> str:
     return f"the variant {'-'.join(words).replace('#', '')}" if words else "no variant"
 
 
-def judge_for(policy: Policy, name_filter: NameFilter, written: str | None, *, is_locked: bool) -> Judge:
-    """Make the judge for one written tag; with *is_locked* its variant must stay."""
+def judge_for(
+    policy: Policy, name_filter: NameFilter, written: str | None, *, is_locked: bool, is_shape_locked: bool = False
+) -> Judge:
+    """Make the judge for one written tag; with *is_locked* its variant must stay, with *is_shape_locked* its three numbers."""
     words = locked_words(written) if is_locked and policy.has_variants else None
-    return Judge(policy.within_variant() if words else policy, name_filter, words)
+    is_shaped = is_shape_locked and policy.has_shapes and written is not None
+    needs_full = is_shaped and is_full(name_filter.text_of_written(written or ""))
+    return Judge(policy.within_variant() if words else policy, name_filter, words, needs_full)
 
 
 class Ranker:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from updater.model.candidate import Rank
 from updater.model.selection import Code
 from updater.policies.base import Lost, Policy, check_options, flag_option, text_option
+from updater.policies.shape import names_a_year
 from updater.policies.variants import natural, read_variant
 from updater.policies.versions import Range, Version, is_prerelease, parse_range, parse_version
 
@@ -24,6 +25,7 @@ class SemverPolicy(Policy):
     """The highest version in *range*; *prerelease* opens every range to pre-releases."""
 
     is_by_name: ClassVar[bool] = True
+    has_shapes: ClassVar[bool] = True
 
     range: Range
     prerelease: bool = False
@@ -32,6 +34,11 @@ class SemverPolicy(Policy):
     def reason(self) -> str:
         """The highest version, and of which range."""
         return f"the highest version in the range {self.range.text}"
+
+    @property
+    def names_years(self) -> bool:
+        """Whether the range names a number that reads like a year."""
+        return names_a_year(self.range.text)
 
     def rank(self, text: str, candidate: Candidate) -> Rank | Lost:  # noqa: ARG002 - the name says all
         """Order by version, if the range admits it."""

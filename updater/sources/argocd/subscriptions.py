@@ -168,9 +168,10 @@ def _subscription(
         policy=policy,
         filter=_filter(settings),
         platforms=_platforms(settings),
-        # the peer knows no suffixes: under its objects its own rules choose
+        # the peer knows neither suffixes nor shapes: under its objects its own rules choose
         variant=read_in(settings, "variant", values.read_variant, default=Variant.ANY),
         downgrade=_downgrade(settings),
+        is_shape_locked=False,
         targets=(_target(application, request, image, (listed, form, defaults)),),
         interval=read_in(settings, "interval", values.read_interval, default=defaults.interval),
         credential=_credential(settings, application, defaults),
