@@ -62,6 +62,14 @@ from updater.policies.variants import locked_words, natural, read_variant
         ("1.2.3-jammy-20240131", "1.2.4-jammy-20240228", True),
         ("1.2.3-15-g1abb7b5", "1.2.4-3-g7c01dde", True),
         ("1.2.3-1abb7b5", "1.2.4-7c01dde", True),
+        ("2.0.330-63-g1234567", "2.0.331-5-gc1cfb68", True),
+        ("2.0.330-63-gc1cfb68", "2.0.331-5-g1234567", True),
+        ("2.0.330-63-gabcdefa", "2.0.331-5-g12ab", True),
+        ("1.0.0-abcdefa", "1.0.1-4e5f6a7", True),
+        ("1.0.0-alpine-1234567", "1.0.1-alpine-c1cfb68", True),
+        ("1.0.0-alpine-1234567", "1.0.1-c1cfb68", False),
+        ("1.0.0-ubuntu-20240131", "1.0.1-ubuntu-22.04", False),
+        ("1.2.3-5-gate", "1.2.4-6-gnome", False),
         ("5.0.0-sha.abc", "5.0.1-sha.def", True),
         ("1.2.3-feature.15", "1.2.3-feature.16", True),
         ("1.2.3-feature.15", "1.2.3-other.16", False),
@@ -137,6 +145,12 @@ def test_a_tag_that_is_no_version_stays_none_within_a_variant():
     selection = selected({"semver": {"prerelease": True}}, ["1.2.3.4-alpine", "1.0.0-alpine"], "0.9.0-alpine")
     assert codes(selection) == {"1.2.3.4-alpine": "not-a-version"}
     assert selected({"semver": {}}, ["1.0.0-alpine"], "1.2.3.4-alpine").code == "unreadable"
+
+
+@pytest.mark.parametrize("form", ["{}", "63-g{}", "alpine-{}", "slim.{}", "main-{}", "sha-{}", "sha{}", "rc.1-{}", "debian-12-{}"])
+@given(st.from_regex(r"[0-9a-f]{7,40}", fullmatch=True), st.from_regex(r"[0-9a-f]{7,40}", fullmatch=True))
+def test_a_commit_hash_is_no_variant_whatever_its_characters(form, one, other):
+    assert read_variant(f"1.2.3-{form.format(one)}") == read_variant(f"1.2.3-{form.format(other)}")
 
 
 @given(st.text(max_size=30) | st.from_regex(r"[0-9](\.[0-9]+)*([-._+][a-z0-9]{0,9}){0,5}", fullmatch=True))

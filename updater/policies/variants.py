@@ -10,6 +10,7 @@ pre-release        ``rc.1`` ``beta2`` ``alpha`` ``dev`` ``M5``   no part of the 
 final              ``Final`` ``GA`` ``RELEASE``                  no part of the variant
 counter            ``-3`` ``r4`` ``build12`` ``ls45`` ``p1``     no part of the variant
 date, commit       ``20240131`` ``g1abb7b5`` ``sha.abc``         no part of the variant
+                   ``abcdefa`` ``1234567`` ``63-g12ab``
 base system        ``alpine3.18`` ``debian-12`` ``ubi9``         variant; its version may change, but one
                                                                  that had none gets none
 anything else      ``slim`` ``jdk17`` ``temurin-21`` ``cuda12.1``  variant, numbers included
@@ -30,7 +31,9 @@ _BEGIN: Final = re.compile(r"[vV]?+[0-9]++(?:(?:\.[0-9]++)++(?=[A-Za-z._+-]|\Z)|
 _PLAIN: Final = re.compile(r"[vV]?+[0-9]++(?:\.[0-9]++)*+")
 _PIECE: Final = re.compile(r"([._+-]*+)([^._+-]++)")
 _WORD: Final = re.compile(r"([A-Za-z]++)([0-9]*+)")
-_COMMIT: Final = re.compile(r"g?(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,64}+")
+# A hash is told by its form and place, not by the characters that it happens to have: one of 27 has digits only.
+_COMMIT: Final = re.compile(r"(?:g|git|sha)?[0-9a-f]{7,64}+")
+_DESCRIBED: Final = re.compile(r"g[0-9a-f]{4,64}+")  # behind the count of commits, as `git describe` puts it
 _DATE: Final = re.compile(r"[0-9]{6,}+(?:[tT][0-9]{4,}+[zZ]?)?")
 _NATURAL: Final = re.compile(r"[0-9]++|[^0-9]++")
 _LONG_NUMBER: Final = 6
@@ -107,7 +110,8 @@ def _role(joint: str, piece: str, before: str, last: str) -> str:
         return "commit"
     if piece.isdigit():
         return _role_of_number(joint, piece, before, last)
-    if _DATE.fullmatch(piece) or _COMMIT.fullmatch(piece):
+    is_described = joint == "-" and before == "counter" and _DESCRIBED.fullmatch(piece)
+    if _DATE.fullmatch(piece) or _COMMIT.fullmatch(piece) or is_described:
         return "commit"
     match = _WORD.fullmatch(piece)
     word, digits = (match[1].lower(), match[2]) if match else (piece, "")
@@ -123,9 +127,11 @@ def _role(joint: str, piece: str, before: str, last: str) -> str:
 
 
 def _role_of_number(joint: str, piece: str, before: str, last: str) -> str:
+    if len(piece) >= _LONG_NUMBER and before != "prerelease":
+        return "commit"  # or a date; no base system has a version that long
     if before in {"system", "system version"}:
         return "system version"
-    if before == "variant" and len(piece) < _LONG_NUMBER:
+    if before == "variant":
         # cuda12.1 goes on with its own version, feature.15 counts builds
         return "counter" if joint == "." and not last[-1:].isdigit() else "variant"
     return "prerelease" if before == "prerelease" else "counter"
