@@ -79,6 +79,10 @@ class Policy(ABC):
         """Give the policy to use while every candidate has the same suffix, such as ``-alpine``."""
         return self
 
+    def among_counters(self) -> Policy:
+        """Return the policy to use where the written tag ends in a counter or date, such as ``-r9`` or ``-12-25``."""
+        return self
+
 
 def check_options(kind: str, options: Mapping[str, object], known: Mapping[str, str]) -> None:
     """Refuse an option that the policy does not have; *known* maps each option to what it wants."""

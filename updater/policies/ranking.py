@@ -97,7 +97,11 @@ def judge_for(
     words = locked_words(written) if is_locked and policy.has_variants else None
     is_shaped = is_shape_locked and policy.has_shapes and written is not None
     needs_full = is_shaped and is_full(name_filter.text_of_written(written or ""))
-    return Judge(policy.within_variant() if words else policy, name_filter, words, needs_full)
+    if words:
+        policy = policy.within_variant()
+    elif is_shaped and read_variant(name_filter.text_of_written(written or "")).is_counted:
+        policy = policy.among_counters()
+    return Judge(policy, name_filter, words, needs_full)
 
 
 class Ranker:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from updater.model.candidate import Rank
@@ -22,13 +22,18 @@ OPTIONS: Final = {"range": "a range of versions", "prerelease": "true or false"}
 
 @dataclass(frozen=True)
 class SemverPolicy(Policy):
-    """The highest version in *range*; *prerelease* opens every range to pre-releases."""
+    """The highest version in *range*; *prerelease* opens every range to pre-releases.
+
+    With *is_natural*, or where pre-releases are asked for by *prerelease*, a suffix of counters and dates is ordered as people
+    read it: to the letter ``-r9`` stands above ``-r10``, and ``2026-9-01`` above ``2026-12-25``.
+    """
 
     is_by_name: ClassVar[bool] = True
     has_shapes: ClassVar[bool] = True
 
     range: Range
     prerelease: bool = False
+    is_natural: bool = False
 
     @property
     def reason(self) -> str:
@@ -46,17 +51,32 @@ class SemverPolicy(Policy):
         if version is None:
             return Lost(Code.NOT_A_VERSION, f"{text} is not a version")
         if self.range.admits(version, prerelease=self.prerelease):
-            return Rank(version)
+            return Rank(self._order(text, version))
         return self._lost(text, version)
 
     def orders(self, texts: Sequence[str], tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[Any | None]:  # noqa: ARG002
         """Order many at once."""
-        return list(self.range.select(texts, prerelease=self.prerelease))
+        versions = self.range.select(texts, prerelease=self.prerelease)
+        if not (self.prerelease or self.is_natural):
+            return list(versions)
+        order = self._order
+        return [version and order(text, version) for text, version in zip(texts, versions, strict=True)]
 
     def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
         """Order the written value, whether in the range or not."""
         version = parse_version(text)
-        return None if version is None else Rank(version)
+        return None if version is None else Rank(self._order(text, version))
+
+    def among_counters(self) -> Policy:
+        """Return the policy that counts suffixes as people do, whatever opened the range to them."""
+        return replace(self, is_natural=True)
+
+    def _order(self, text: str, version: Version) -> Version:
+        """Return the place of a version; words of a pre-release such as ``rc`` keep the order of semver."""
+        is_letter = version[3] == 1 or not (self.prerelease or self.is_natural)
+        if is_letter or not read_variant(text).is_counted:
+            return version
+        return (*version[:4], *natural(text.partition("-")[2]))
 
     def within_variant(self) -> Policy:
         """Give the policy that reads ``1.2.3-alpine`` as the release 1.2.3 of its variant."""

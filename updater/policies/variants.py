@@ -56,10 +56,14 @@ _COMMITS: Final = frozenset({"sha", "git", "commit", "g"})
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The words of a tag that a locked variant keeps; *is_prerelease* says whether it names a pre-release."""
+    """The words of a tag that a locked variant keeps; *is_prerelease* says whether it names a pre-release.
+
+    *is_counted* says whether its suffix is nothing but counters, dates and commits.
+    """
 
     words: tuple[str, ...] = ()
     is_prerelease: bool = False
+    is_counted: bool = False
 
     @property
     def is_release(self) -> bool:
@@ -101,7 +105,8 @@ def _read(tag: str) -> Variant:
             words.append(_system(piece))
         elif role == "system version" and not words[-1].endswith("#"):
             words[-1] += "#"
-    return Variant(tuple(words), is_prerelease)
+    has_suffix = begin.end() < len(tag)
+    return Variant(tuple(words), is_prerelease, is_counted=has_suffix and not words and not is_prerelease)
 
 
 def _role(joint: str, piece: str, before: str, last: str) -> str:
