@@ -70,11 +70,30 @@ def test_numbers_are_exact_however_long():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "1_000", "1,000", "0x10", "inf", "NaN", "1e9999", "7e99999999", "١", "1 ", ".", "--1", "1\n"]
+    "text", ["", "x", "1,000", "0x10", "inf", "NaN", "1e9999", "7e99999999", "١", "1 ", ".", "--1", "1\n"]
 )
 def test_one_bad_number_loses_alone(text):
     selection = selected({"number": {}}, [text, "5"])
     assert (selection.chosen.tag, codes(selection)) == ("5", {text: "not-a-number"})
+
+
+def test_one_underscore_may_stand_between_two_digits():
+    """As Go's strconv.ParseFloat reads it, which Flux uses."""
+    assert winner({"number": {}}, ["20240101_120000", "20240102_080000", "20231231_235959"]) == "20240102_080000"
+    assert winner({"number": {}}, ["1_000", "999"]) == "1_000"
+    assert winner({"number": {}}, ["1_23.50_0_0e+1_2", "123499999999999"]) == "1_23.50_0_0e+1_2"
+    assert selected({"number": {}}, ["20240101_120000"], "20240102_080000").code == "downgrade"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("_123", "-_123", "1__23", "123_", "123_.5", "123._5", "123.5_", "123.5_e+12", "123.5e_+12", "123.5e+_12"),
+        *("123.5e-_12", "123.5e+1__2", "123.5e+12_", "_", "1_e9", "._5"),
+    ],
+)
+def test_an_underscore_anywhere_else_makes_no_number(text):
+    assert codes(selected({"number": {}}, [text, "5"])) == {text: "not-a-number"}
 
 
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=3), min_size=1))

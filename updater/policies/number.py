@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from updater.model.candidate import Candidate
 
 OPTIONS: Final = {"order": "asc or desc"}
+# As Go's strconv.ParseFloat reads a number of base ten: one underscore may stand between two digits, as in 20240101_120000.
+_DIGITS: Final = r"[0-9](?:_?[0-9])*+"
 # An exponent is bounded, or a commit hash such as 7e99999999 would be a number that beats all.
-_NUMBER: Final = re.compile(r"[+-]?+(?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?+[0-9]{1,3}+)?+")
+_EXPONENT: Final = r"[eE][+-]?+[0-9](?:_?[0-9]){0,2}+"
+_NUMBER: Final = re.compile(rf"[+-]?+(?:{_DIGITS}(?:\.(?:{_DIGITS})?+)?+|\.{_DIGITS})(?:{_EXPONENT})?+")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class NumberPolicy(Policy):
         """Place a text that is a number."""
         if not _NUMBER.fullmatch(text):
             return Lost(Code.NOT_A_NUMBER, f"{text or 'an empty text'} is not a number")
-        number = Decimal(text)
+        number = Decimal(text.replace("_", ""))
         # a plain minus would round to the precision of the context
         return Rank(number.copy_negate() if self.descending else number)
 
