@@ -69,9 +69,7 @@ def test_numbers_are_exact_however_long():
     assert winner({"number": {"order": "desc"}}, ["1" * 40 + ".1", "1" * 40 + ".2"]) == "1" * 40 + ".1"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "x", "1,000", "0x10", "inf", "NaN", "1e9999", "7e99999999", "١", "1 ", ".", "--1", "1\n"]
-)
+@pytest.mark.parametrize("text", ["", "x", "1,000", "0x10", "inf", "NaN", "1e9999", "7e99999999", "١", "1 ", ".", "--1", "1\n"])
 def test_one_bad_number_loses_alone(text):
     selection = selected({"number": {}}, [text, "5"])
     assert (selection.chosen.tag, codes(selection)) == ("5", {text: "not-a-number"})

@@ -129,6 +129,32 @@ def test_suffixes_are_ordered_as_people_read_them(tags, written, chosen):
     assert winner({"semver": {"prerelease": True}}, tags, written) == tags[-1]
 
 
+COUNTED = [
+    ["1.2.3-r4", "1.2.3-r9", "1.2.3-r10"],
+    ["v2026-9-01", "v2026-12-25", "v2026-12-25-2", "v2026-12-25-10"],
+    ["2.0.330-7-gc1cfb68", "2.0.330-63-g1234567", "2.0.330-104-gabcdefa"],
+    ["1.2.3-build9", "1.2.3-build10"],
+    ["1.2.3-20240131", "1.2.3-20240228"],
+]
+
+
+@pytest.mark.parametrize("tags", COUNTED)
+def test_counters_and_dates_count_where_prereleases_are_asked_for(tags):
+    for written in (*tags, "latest", None):
+        assert winner({"semver": {"prerelease": True}}, tags[::-1], written) == tags[-1]
+    for written in tags:
+        assert winner({"semver": {"range": ">=0-0"}}, tags[::-1], written) == tags[-1]
+    assert selected({"semver": {}}, tags, tags[0]).status == "no-match", "nobody asked for pre-releases"
+    assert selected({"semver": {"prerelease": True}}, tags[:-1], tags[-1]).code == "downgrade"
+
+
+def test_words_of_a_prerelease_and_a_range_alone_keep_the_order_of_semver():
+    assert winner({"semver": {"prerelease": True}}, ["1.2.3-rc2", "1.2.3-rc10"], "1.2.3-rc2") == "1.2.3-rc2"
+    assert winner({"semver": {"prerelease": True}}, ["1.2.3-r10", "1.2.3-rc.1", "1.2.3"]) == "1.2.3"
+    assert winner({"semver": {"range": "*-0"}}, ["1.2.3-r9", "1.2.3-r10"]) == "1.2.3-r9"
+    assert winner({"semver": {"range": "*-0"}}, ["1.2.3-r9", "1.2.3-r10"], "1.2.3-r9", is_shape_locked=False) == "1.2.3-r9"
+
+
 def test_any_variant_may_be_chosen_when_it_is_not_locked_and_without_a_written_tag():
     tags = ["1.2.4", "1.2.5-alpine"]
     assert winner({"semver": {"range": "*-0"}}, tags, "1.2.3", variant="any") == "1.2.5-alpine"
@@ -147,7 +173,9 @@ def test_a_tag_that_is_no_version_stays_none_within_a_variant():
     assert selected({"semver": {}}, ["1.0.0-alpine"], "1.2.3.4-alpine").code == "unreadable"
 
 
-@pytest.mark.parametrize("form", ["{}", "63-g{}", "alpine-{}", "slim.{}", "main-{}", "sha-{}", "sha{}", "rc.1-{}", "debian-12-{}"])
+@pytest.mark.parametrize(
+    "form", ["{}", "63-g{}", "alpine-{}", "slim.{}", "main-{}", "sha-{}", "sha{}", "rc.1-{}", "debian-12-{}"]
+)
 @given(st.from_regex(r"[0-9a-f]{7,40}", fullmatch=True), st.from_regex(r"[0-9a-f]{7,40}", fullmatch=True))
 def test_a_commit_hash_is_no_variant_whatever_its_characters(form, one, other):
     assert read_variant(f"1.2.3-{form.format(one)}") == read_variant(f"1.2.3-{form.format(other)}")
