@@ -96,6 +96,24 @@ class TestListings:
         assert second.first_seen["1"] == first.first_seen["1"]
         assert second.first_seen["3"] - second.first_seen["1"] == timedelta(seconds=100)
 
+    async def test_times_in_the_future_become_the_last_moments_before_now_in_their_order(self, path, still):
+        """A clock that was years ahead must not let later tags go unseen."""
+        async with opened(path, still) as cache:
+            await cache.record_listing("ghcr.io/a", ["1"])
+            still.now += 1000 * 86400
+            await cache.record_listing("ghcr.io/a", ["1", "2"])
+            still.now += 10
+            await cache.record_listing("ghcr.io/a", ["1", "2", "3", "gone"])
+            await cache.record_listing("ghcr.io/a", ["1", "2", "3"])
+            still.now -= 1000 * 86400
+            seen = (await cache.record_listing("ghcr.io/a", ["1", "2", "3", "4", "gone"])).first_seen
+            now = datetime.fromtimestamp(int(still.wall()), tz=UTC)
+            assert seen["1"] < seen["2"] < seen["3"] < seen["4"] == now
+            assert seen["gone"] == seen["3"]
+        async with opened(path, still) as cache:
+            again = (await cache.record_listing("ghcr.io/a", ["1", "2", "3", "4", "gone"])).first_seen
+            assert again == seen, "what was corrected is remembered"
+
     async def test_a_list_that_shrank_is_known_to_have_shrunk_once(self, path, still):
         async with opened(path, still) as cache:
             await cache.record_listing("ghcr.io/a", ["1", "2", "3"])

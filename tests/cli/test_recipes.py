@@ -17,7 +17,8 @@ from updater.cli.main import run_cli
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/version-schemes.md"
 RECIPE = re.compile(
-    r"^## (?P<title>.*?)\n.*?```yaml\n(?P<yaml>.*?)```\n+```console\n\$ (?P<command>.*?)\n(?P<answer>.*?)\n```",
+    r"^## (?P<title>.*?)\n.*?```yaml\n(?P<yaml>.*?)```\n+"
+    r"```console\n\$ (?P<command>.*?)\n(?P<answer>.*?)\n```",
     re.DOTALL | re.MULTILINE,
 )
 RECIPES = [match.groupdict() for match in RECIPE.finditer(PAGE.read_text())]

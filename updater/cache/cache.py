@@ -100,7 +100,8 @@ class Cache:
         """Compare a complete tag list of *image* with the one before, and remember it in its place.
 
         *image* is any text that names the list: the canonical name, and the credential where one is used. A
-        tag that was gone for less than a month keeps its first-seen time.
+        tag that was gone for less than a month keeps its first-seen time; one in the future, left by a clock that was
+        ahead, becomes the last moment before now.
         """
         wanted = dict.fromkeys(tags)
         now = int(self._wall())
@@ -108,8 +109,9 @@ class Cache:
         def work(connection: sqlite3.Connection) -> Listing:
             row = connection.execute("SELECT present, gone, used FROM listing WHERE image = ?", (image,)).fetchone()
             before, gone = (_counts(row[0]), _counts(row[1])) if row else ({}, {})
+            is_ahead = _anchor(before, gone, now)
             present = {tag: before.get(tag) or gone.get(tag, (now,))[0] for tag in wanted}
-            if row is None or present.keys() != before.keys() or now - row[2] > _DAY:
+            if row is None or is_ahead or present.keys() != before.keys() or not 0 <= now - row[2] <= _DAY:
                 _write_listing(connection, image, present=present, before=before, gone=gone, now=now)
             first_seen = {tag: datetime.fromtimestamp(moment, tz=UTC) for tag, moment in present.items()}
             return Listing(previous=frozenset(before) if row else None, first_seen=first_seen)
@@ -143,6 +145,17 @@ class Cache:
             connection.executemany("DELETE FROM outcome WHERE key = ?", [(key,) for key in known - kept])
 
         await self._store.run(work)
+
+
+def _anchor(before: dict[str, int], gone: dict[str, tuple[int, int]], now: int) -> bool:
+    """Move first-seen times that are in the future to just before *now*, in their order; returns whether there were any."""
+    ahead = sorted(
+        {moment for moment in before.values() if moment > now} | {times[0] for times in gone.values() if times[0] > now}
+    )
+    anchored = {moment: now - len(ahead) + place for place, moment in enumerate(ahead)}
+    before.update({tag: anchored[moment] for tag, moment in before.items() if moment in anchored})
+    gone.update({tag: (anchored.get(first, first), min(left, now)) for tag, (first, left) in gone.items()})
+    return bool(ahead)
 
 
 def _write_listing(

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
-from updater.gates.eligibility import eligible, not_taken_back
-from updater.gates.guards import WrittenTag, downgrade, leap, unreadable
+from updater.gates.eligibility import eligible, not_replaced, not_taken_back
+from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
 from updater.model.candidate import Ask, Candidate, Fact, Rank
 from updater.model.outcome import Status
-from updater.model.selection import HELD_CODES, Code, Rejected, Rejection, Selection
+from updater.model.selection import HELD_CODES, Code, Rejected, Rejection, Selection, Superseded
 from updater.model.subscription import Downgrade, Variant
 from updater.policies.base import Lost
 from updater.policies.ranking import Memory, judge_for, rank_all
@@ -66,6 +66,13 @@ class Request:
             is_shape_locked=self.is_shape_locked,
         )
 
+    @property
+    def remembers_times(self) -> bool:
+        """Return whether what Git says of replaced tags counts: not where people excluded the written tag, or let it go down."""
+        if self.current is None or not self.policy.is_by_time or self.downgrade is Downgrade.ALWAYS:
+            return False
+        return not isinstance(self.name_filter.judge(self.current), Lost)
+
 
 def foreseen_asks(request: Request) -> list[Ask]:
     """Give every fact that `choose` is sure to ask for, so that they may be fetched at once; platforms are not among them."""
@@ -93,6 +100,10 @@ def _admitted(candidate: Candidate, request: Request) -> Generator[Ask, Candidat
         candidate, refusal = yield from not_taken_back(candidate, request.rejected)
         if refusal is not None:
             return candidate, refusal
+    if candidate.tag != request.current and request.remembers_times:
+        candidate, refusal = yield from not_replaced(candidate, request.rejected)
+        if refusal is not None:
+            return candidate, refusal
     return (yield from eligible(candidate, request.platforms))
 
 
@@ -107,7 +118,7 @@ def _completed(candidate: Candidate, request: Request) -> Generator[Ask, Candida
 
 def _guarded(request: Request, ranking: Ranking, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Selection:
     current = request.current
-    stopped = _stopped(request, ranking, chosen)
+    stopped = _stopped(request, ranking, chosen) or _incomparable(request, chosen, unfit)
     if stopped is not None:
         return _held(ranking, current, chosen, {**unfit, chosen.tag: stopped})
     is_written = chosen.tag == current and not _differs(chosen.digest, request.current_digest)
@@ -137,6 +148,16 @@ def _stopped(request: Request, ranking: Ranking, chosen: Candidate) -> Rejection
     if stopped is None and judge.policy.is_by_name and not judge.policy.orders_every_text:
         stopped = unreadable(tag=chosen.tag, written=written, rule=request.downgrade)
     return stopped or _leap(judge, chosen.tag, current)
+
+
+def _incomparable(request: Request, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Rejection | None:
+    if request.current is None or not request.remembers_times:
+        return None
+    passed = next((item for item in unfit.values() if item.code == Code.SUPERSEDED), None)
+    replaced = (item for item in request.rejected.values() if isinstance(item, Superseded))
+    gone = [item for item in replaced if item.tag not in request.candidates]
+    newest = max(gone, key=lambda item: item.when, default=None)
+    return incomparable(chosen=chosen, written=request.current, passed=passed, gone=newest)
 
 
 def _leap(judge: Judge, tag: str, written: str) -> Rejection | None:

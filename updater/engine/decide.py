@@ -7,13 +7,13 @@ would go down stays, others move.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name, parse_ref
 from updater.model.outcome import Outcome, Status, fold
-from updater.model.selection import Rejected
+from updater.model.selection import Rejected, Superseded
 from updater.model.subscription import Form
 from updater.model.update import Change, Landed, Update
 from updater.model.view import PartKind, PastCommit, Reading, View
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     Claims = Mapping[tuple[str, str], set[tuple[str, str, str]]]
     Choices = Mapping[tuple[str, Written], Selection | UpdaterError]
+
+
+_BY_TIME: Final = "latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,29 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
                 continue
             if ref.tag and ref.name == subscription.image:
                 taken_back.setdefault(ref.tag, Rejected(tag=ref.tag, digest=ref.digest, by=past.reverted_by))
-    return taken_back
+    return superseded_for(subscription, recent) | taken_back if subscription.policy.kind == _BY_TIME else taken_back
+
+
+def superseded_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, Rejected]:
+    """Return what our commits replaced for one subscription under its policy, by tag, as their trailers say."""
+    found: dict[str, Superseded] = {}
+    key, policy = " ".join(subscription.key.split()), str(subscription.policy)
+    for past in recent:
+        if past.reverted_by is not None or policy not in past.policies:
+            continue
+        for owner, _, text in (line.rpartition(" ") for line in past.replaced):
+            try:
+                ref = parse_ref(text)
+            except ImageSyntaxError:
+                continue
+            if owner != key or not ref.tag or ref.name != subscription.image:
+                continue
+            known = found.get(ref.tag)
+            digest = known.digest if known and ref.digest else ref.digest
+            digests = (known.digests if known else frozenset()) | ({ref.digest} if ref.digest else frozenset())
+            by, when = (known.by, known.when) if known else (past.revision, past.when)
+            found[ref.tag] = Superseded(tag=ref.tag, digest=digest, by=by, when=when, digests=digests)
+    return dict(found)
 
 
 def outcomes(decisions: Iterable[TargetDecision], landed: Landed | None) -> tuple[Outcome, ...]:
@@ -218,8 +243,15 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         written_as=ImageRef(name=subscription.image, tag=selection.chosen.tag, digest=selection.chosen.digest),
         policy=str(subscription.policy),
         origin=str(subscription.origin),
+        replaced=_replaced(subscription, reading.written),
     )
     return PlaceDecision(status=Status.UPDATED, detail=_move(reading.written, image), update=update)
+
+
+def _replaced(subscription: Subscription, written: Written) -> ImageRef | None:
+    """Return the image that gives way, if its policy goes by times that only the cache knows."""
+    ref = written_ref(written, subscription.image) if subscription.policy.kind == _BY_TIME else None
+    return replace(ref, name=subscription.image) if ref is not None and ref.tag else None
 
 
 def _move(written: Written, image: ImageRef) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.engine.decide import Choices
-    from updater.model.image import Digest
+    from updater.model.image import Digest, ImageRef
     from updater.model.outcome import Outcome
     from updater.model.selection import Rejected, Selection
     from updater.model.subscription import Destination, Subscription
@@ -123,16 +123,20 @@ async def _write(
 
 
 async def _identified(commits: Sequence[Commit], subscriptions: Sequence[Subscription], parts: Parts) -> tuple[Commit, ...]:
-    """Add to each update the digest of its tag, asked once a tag, for the trailers."""
+    """Add to each update the digests of its tags, asked once a tag, for the trailers."""
     by_key = {item.key: item for item in subscriptions}
     updates = [update for commit in commits for update in commit.updates]
-    unknown = {(update.subscription, update.written_as.tag) for update in updates if update.written_as.digest is None}
+    named = [(update.subscription, ref) for update in updates for ref in (update.written_as, update.replaced) if ref is not None]
+    unknown = {(key, ref.tag) for key, ref in named if ref.digest is None}
     asked = [(key, tag) for key, tag in unknown if tag]
     digests = dict(zip(asked, await asyncio.gather(*(parts.identify(by_key[key], tag) for key, tag in asked)), strict=True))
 
+    def known(key: str, ref: ImageRef) -> ImageRef:
+        return replace(ref, digest=ref.digest or digests.get((key, ref.tag or "")))
+
     def identified(update: Update) -> Update:
-        digest = digests.get((update.subscription, update.written_as.tag or ""))
-        return replace(update, written_as=replace(update.written_as, digest=digest)) if digest else update
+        replaced = known(update.subscription, update.replaced) if update.replaced else None
+        return replace(update, written_as=known(update.subscription, update.written_as), replaced=replaced)
 
     return tuple(replace(commit, updates=tuple(map(identified, commit.updates))) for commit in commits)
 

@@ -171,6 +171,8 @@ class Standing:
             when = seen.first_seen.get(tag)
             # what stood in the first list ever was there before us: its time of birth is not known
             first_seen = None if when == first else when
+            if known is not None and known.first_seen is not None and first_seen is not None and first_seen < known.first_seen:
+                known = replace(known, first_seen=first_seen)  # the clock was ahead when it was seen first
             candidates[tag] = known or Candidate(tag=tag, pushed=offered.pushed.get(tag), first_seen=first_seen)
         if is_stale:
             self._facts_since = self._clock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from updater.model.candidate import Ask, Fact
-from updater.model.selection import Code, Rejection
+from updater.model.selection import Code, Rejection, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -23,7 +23,7 @@ def not_taken_back(
 ) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Refuse a candidate that people took back with `git revert`; another build under the same tag is another candidate."""
     decision = rejected.get(candidate.tag)
-    if decision is None:
+    if decision is None or isinstance(decision, Superseded):
         return candidate, None
     if decision.digest is not None:
         if candidate.digest is None:
@@ -32,6 +32,22 @@ def not_taken_back(
             return candidate, None
     sentence = f"{candidate.tag} was taken back by commit {decision.by[:9]}"
     return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence)
+
+
+def not_replaced(
+    candidate: Candidate, rejected: Mapping[str, Rejected]
+) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
+    """Refuse a tag that our own commit replaced by one found newer, unless it is another image by now."""
+    past = rejected.get(candidate.tag)
+    if not isinstance(past, Superseded):
+        return candidate, None
+    if past.digest is not None:
+        if candidate.digest is None:
+            candidate = (yield Ask(candidate=candidate, facts=_DIGEST)) or candidate
+        if candidate.digest is not None and candidate.digest not in past.digests:
+            return candidate, None
+    sentence = f"{candidate.tag} was replaced by commit {past.by[:9]} under the same policy"
+    return candidate, Rejection(tag=candidate.tag, code=Code.SUPERSEDED, sentence=sentence)
 
 
 def eligible(

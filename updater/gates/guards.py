@@ -12,7 +12,8 @@ from updater.model.subscription import Downgrade
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from updater.model.candidate import Rank
+    from updater.model.candidate import Candidate, Rank
+    from updater.model.selection import Superseded
 
 INCOMPLETE_LIST: Final = "incomplete-list"
 _NUMBER_WITH_DOT: Final = re.compile(r"[0-9]\.[0-9]")
@@ -20,6 +21,7 @@ _DOWNGRADE_HINT: Final = "to let lower versions through, set downgrade: by-polic
 _STILL_ADMITTED_HINT: Final = (
     "the written tag may have been deleted; to move down, exclude it by range or filter, or set downgrade: always"
 )
+_INCOMPARABLE_HINT: Final = "the next tag that is pushed is recognised as newer; or write the tag that you want once"
 _LEAP_HINT: Final = (
     "if it is the next version, name such a number in the range (>=2021), or write it once; else exclude it by filter.ignore"
 )
@@ -74,6 +76,29 @@ def leap(*, tag: str, written: str) -> Rejection:
     """Refuse a version whose number jumped to what reads like a year, a date or a build; people decide once."""
     sentence = f"{tag} reads like a date or build number next to {written}, which is written"
     return Rejection(tag=tag, code=Code.LEAP, sentence=sentence, hint=_LEAP_HINT)
+
+
+def incomparable(*, chosen: Candidate, written: str, passed: Rejection | None, gone: Superseded | None) -> Rejection | None:
+    """Refuse a tag of which nobody can say whether it is newer than the written one, because first-seen times were lost.
+
+    *passed* says which replaced tag stands above it in the order of times; *gone* is one that was replaced and is no longer
+    listed. A tag whose push or first appearance is known after that is comparable.
+    """
+    if chosen.tag == written:
+        return None
+    if passed is not None:
+        why = f"{passed.tag} ranks above it and was already replaced"
+    elif gone is not None and _may_be_older(chosen, gone):
+        why = f"it was built before commit {gone.by[:9]} replaced {gone.tag}, and when it was pushed is not known"
+    else:
+        return None
+    sentence = f"whether {chosen.tag} is newer than {written}, which is written, cannot be told: {why}"
+    return Rejection(tag=chosen.tag, code=Code.INCOMPARABLE, sentence=sentence, hint=_INCOMPARABLE_HINT)
+
+
+def _may_be_older(chosen: Candidate, gone: Superseded) -> bool:
+    is_built_only = chosen.pushed is None and chosen.first_seen is None and chosen.created is not None
+    return is_built_only and chosen.created is not None and chosen.created <= gone.when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

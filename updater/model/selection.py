@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from updater.model.candidate import Candidate
     from updater.model.image import Digest
@@ -32,12 +33,14 @@ class Code(StrEnum):
     DOWNGRADE = "downgrade"
     UNREADABLE = "unreadable"
     LEAP = "leap"
+    SUPERSEDED = "superseded"
+    INCOMPARABLE = "incomparable"
     OUTRANKED = "outranked"
     REJECTED = "rejected"
 
 
 #: a candidate with one of these is the one that would be written, if no guard held it
-HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE, Code.LEAP})
+HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE, Code.LEAP, Code.INCOMPARABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,17 @@ class Rejected:
     tag: str
     digest: Digest | None
     by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded(Rejected):
+    """An image that our own commit replaced, at *when*, by one that the same policy found newer.
+
+    *digests* are all that the tag had when it was replaced; *digest* is None where one of them is not known.
+    """
+
+    digests: frozenset[Digest]
+    when: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

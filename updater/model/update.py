@@ -68,7 +68,8 @@ class Edit:
 class Update:
     """A new value for one place of a target, with the value expected there.
 
-    *written_as* is what the trailers say: name, tag and, where the registry tells it, digest.
+    *written_as* is what the trailers say: name, tag and, where the registry tells it, digest. *replaced* is the image that gives
+    way, where the order of its policy is lost with the cache, so that Git must remember it.
     """
 
     subscription: str
@@ -80,6 +81,7 @@ class Update:
     origin: str
     purpose: Purpose = Purpose.MOVE
     group: str = ""
+    replaced: ImageRef | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

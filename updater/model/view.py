@@ -69,6 +69,7 @@ class PastCommit:
     images: tuple[str, ...]
     policies: tuple[str, ...]
     rejected: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
     reverted_by: str | None = None
 
 

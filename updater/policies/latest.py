@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from updater.model.candidate import Fact, Rank
 from updater.model.selection import Code
@@ -22,6 +22,8 @@ EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True)
 class LatestPolicy(Policy):
     """The newest by the time of the push, else the time first seen, else the time of creation."""
+
+    is_by_time: ClassVar[bool] = True
 
     @property
     def reason(self) -> str:
