@@ -12,7 +12,7 @@ from updater.errors import RegistryUnavailable
 from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.selection import Selection
-from updater.model.subscription import Form
+from updater.model.subscription import Form, PolicySpec
 from updater.model.update import Change, Landed
 from updater.model.view import PartKind
 
@@ -35,6 +35,19 @@ def test_the_same_tag_is_unchanged():
     decision = judge([reading("ghcr.io/o/app:1.1.0")], [chosen("1.1.0", status="unchanged")])
     assert decision.updates == ()
     assert outcomes([decision], None)[0].status is Status.UNCHANGED
+
+
+@pytest.mark.parametrize("written", [f"ghcr.io/o/app@{SHA}", f"ghcr.io/o/app:stable@{SHA}", f"ghcr.io/o/app:latest@{SHA}"])
+@pytest.mark.parametrize("form", [Form.DIGEST, Form.TAG_AND_DIGEST])
+def test_a_current_digest_is_enough_where_a_digest_is_followed(written, form):
+    """Only the text of the tag is absent or another: pods would roll for identical content."""
+    place = target(form=form)
+    item = replace(subscription("app", "ghcr.io/o/app", place), policy=PolicySpec("digest", {"tag": "latest"}))
+    found = reading(written)
+    (decision,) = decide(view(found), [item], {("app", found.written): chosen("latest", SHA)})
+    assert decision.places[0].status is Status.UNCHANGED
+    (decision,) = decide(view(found), [item], {("app", found.written): chosen("latest", SHA.replace("a", "b"))})
+    assert decision.places[0].status is Status.UPDATED
 
 
 def test_a_place_that_would_go_down_stays_while_others_move():

@@ -107,6 +107,15 @@ def test_by_policy_a_tag_goes_down_only_where_filter_or_policy_exclude_the_writt
     assert selected(policy, ["1.0.0", "1.1.0"], current, **rules).code == Code.DOWNGRADE, "never is the default"
 
 
+@pytest.mark.parametrize("current", ["other", "latest", None])
+def test_a_current_digest_is_unchanged_whatever_tag_stands_beside_it(current):
+    tags = [Candidate(tag="latest", digest=DIGEST)]
+    rules = {"current_digest": DIGEST}
+    assert selected({"digest": {"tag": "latest"}}, tags, current, **rules).status == "unchanged"
+    assert selected({"digest": {"tag": "latest"}}, tags, current, current_digest=OTHER).status == "updated"
+    assert selected({"name": {}}, tags, "other", **rules).code != "unchanged"
+
+
 UNREADABLE = [
     ({"semver": {}}, "3.0.1.4259"),
     ({"semver": {}}, "V2.1.0"),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 _BY_TIME: Final = "latest"
+_BY_DIGEST: Final = "digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +233,7 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         detail = f"the digest of {subscription.image}:{selection.chosen.tag} is not known"
         return PlaceDecision(status=Status.FAILED, detail=detail, code="no-digest")
     image = wanted_image(subscription, target, reading, selection.chosen)
-    if not _differs(reading, image):
+    if not _differs(reading, image, follows_digest=subscription.policy.kind == _BY_DIGEST):
         detail = f"{image.tag or image.digest} is written, and is what the policy wants"
         return PlaceDecision(status=Status.UNCHANGED, detail=detail)
     update = Update(
@@ -262,11 +263,16 @@ def _move(written: Written, image: ImageRef) -> str:
     return f"{old.removeprefix(':')} → {str(image).removeprefix(image.name.spelled).removeprefix(':')}"
 
 
-def _differs(reading: Reading, image: ImageRef) -> bool:
-    """Say whether an edit could change anything; the editor has the last word, and an edit without change is none."""
+def _differs(reading: Reading, image: ImageRef, *, follows_digest: bool = False) -> bool:
+    """Say whether an edit could change anything; the editor has the last word, and an edit without change is none.
+
+    With *follows_digest* a current digest is enough, whatever tag stands beside it: pods would roll for identical content.
+    """
     kinds = {part.kind for part in reading.parts}
     digest = str(image.digest) if image.digest else None
     is_named = reading.written.name is not None and not _is_same_name(reading.written.name, image.name)
+    if follows_digest and digest is not None and reading.written.digest == digest:
+        return is_named
     if reading.is_missing:  # what runs already needs no new entry
         runs = reading.written
         is_running = not reading.parts and image.tag in {None, runs.tag} and digest in {None, runs.digest}

@@ -36,6 +36,8 @@ class Policy(ABC):
     is_by_name: ClassVar[bool] = False
     #: any text has a place in the order, so that only a tag the filter admits can be compared
     orders_every_text: ClassVar[bool] = False
+    #: one tag is followed by its digest, and the text of the tag says nothing about what is current
+    follows_digest: ClassVar[bool] = False
     #: the order is one of times, some of which are known here alone and are lost with the cache
     is_by_time: ClassVar[bool] = False
     #: texts are versions, so that a bare number can be told from a release by its shape

@@ -24,6 +24,7 @@ class DigestPolicy(Policy):
     """The one candidate whose tag is *tag*, with its digest (that of the index, where there is one)."""
 
     has_variants: ClassVar[bool] = False
+    follows_digest: ClassVar[bool] = True
     chosen_facts: ClassVar[frozenset[Fact]] = frozenset({Fact.DIGEST})
 
     tag: str
