@@ -152,6 +152,16 @@ async def test_what_runs_stands_for_a_place_that_is_not_written(stage):
     assert (await stage.end(wanted(running=running))).status is Status.UNCHANGED
 
 
+@pytest.mark.parametrize("order", [1, -1])
+async def test_one_stale_digest_among_several_that_run_is_written_in_any_order(stage, order):
+    old, new = (f"{IMAGE}:1.1.0@sha256:{letter * 64}" for letter in "ab")
+    asked = wanted(form=Form.TAG_AND_DIGEST)
+    await stage.put({"source": {"path": "a"}}, status={"summary": {"images": [old, new][::order]}})
+    assert (await stage.end(asked, digest="sha256:" + "b" * 64)).status is Status.UPDATED
+    await stage.put({"source": {"path": "a"}}, status={"summary": {"images": [new, new]}})
+    assert (await stage.end(asked, digest="sha256:" + "b" * 64)).status is Status.UNCHANGED
+
+
 async def test_the_name_that_kustomize_replaces_runs_too(stage):
     await stage.put({"source": {"path": "a"}}, status={"summary": {"images": ["web:1.1.0"]}})
     kustomized = Locator(path="spec.source", name="web", spec=IMAGE, section="kustomize")

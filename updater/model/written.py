@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +21,9 @@ class Written:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.name or ''}{tag}{digest}" or "nothing"
+
+
+def common(several: Iterable[Written]) -> Written:
+    """Return the first of *several*, at least one, without its digest where the others have another one: one of them is stale."""
+    first, *others = several
+    return first if all(other.digest == first.digest for other in others) else replace(first, digest=None)

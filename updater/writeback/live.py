@@ -29,7 +29,7 @@ from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import parse_name
 from updater.model.problem import Problem
 from updater.model.subscription import WRITTEN_SOURCE, Locator
-from updater.model.written import Written
+from updater.model.written import Written, common
 from updater.writeback.live_text import overridden, write_text
 
 if TYPE_CHECKING:
@@ -117,9 +117,12 @@ class Live:
     def runs(self, locator: Locator, image: ImageName) -> Written | None:
         """Say what runs of *image*, or of the one that kustomize replaces by it; None where nothing does."""
         for name in _names(locator, image):
-            ref = next((ref for ref in self.running if ref.name == name), None)
-            if ref is not None:
-                return Written(name=ref.name.spelled, tag=ref.tag, digest=str(ref.digest) if ref.digest else None)
+            found = [ref for ref in self.running if ref.name == name]
+            if found:
+                alike = [ref for ref in found if ref.tag == found[0].tag]  # where their digests differ, one is stale
+                digests = [str(ref.digest) if ref.digest else None for ref in alike]
+                tag = found[0].tag
+                return common(Written(name=ref.name.spelled, tag=tag, digest=it) for ref, it in zip(alike, digests, strict=True))
         return None
 
     def _check_place(self, locator: Locator) -> None:

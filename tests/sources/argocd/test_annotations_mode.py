@@ -248,6 +248,27 @@ def test_of_several_that_run_the_configured_tag_counts(live, tag):
     assert item.targets[0].running.tag == tag
 
 
+NEW = "sha256:" + "e" * 64
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    ("live", "digest"),
+    [
+        ([f"develop@{DIGEST}", f"develop@{NEW}"], None),
+        ([f"develop@{NEW}", f"develop@{NEW}"], NEW),
+        ([f"develop@{NEW}", "develop"], None),
+        ([f"develop@{NEW}", f"other@{DIGEST}"], NEW),
+        ([f"other@{NEW}", f"@{DIGEST}"], None),
+    ],
+)
+def test_one_stale_reference_of_several_is_enough_in_any_order(live, digest, order):
+    """Where digests differ one of them is stale, whichever the registry has, so none of them is said to run."""
+    images = [f"ghcr.io/o/web:{text}".replace(":@", "@") for text in live[::order]]
+    item = one(application({"image-list": "web=ghcr.io/o/web:develop", "update-strategy": "digest"}, images=images))
+    assert item.targets[0].running.digest == digest
+
+
 def test_what_runs_under_the_name_that_kustomize_replaces_counts():
     listed = {"image-list": "web=ghcr.io/new/web", "web.kustomize.image-name": "old/web"}
     item = one(application(listed | GIT, images=["old/web:1"]))

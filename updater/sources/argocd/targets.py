@@ -16,10 +16,11 @@ from updater.editors.application import DEFAULT_NAME, DEFAULT_TAG
 from updater.errors import UpdaterError
 from updater.model.image import parse_name
 from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, shown_url
+from updater.model.written import common
 from updater.sources.argocd.annotations import HELM, KUSTOMIZE
 from updater.sources.argocd.applications import AppType, written
 from updater.sources.argocd.settings import Flaw, Flawed, Setting, read_in
-from updater.sources.argocd.values import Branches, Method, Place, read_branch, read_line, read_method, read_target
+from updater.sources.argocd.values import Branches, Method, Place, read_branch, read_line, read_method, read_strategy, read_target
 
 if TYPE_CHECKING:
     from updater.model.image import ImageName
@@ -81,12 +82,18 @@ def target_for(image: ImageRequest, name: ImageName, how: WriteBack, form: Form,
 
 
 def running_for(image: ImageRequest, name: ImageName, application: Application) -> Written | None:
-    """Say what runs of an image; None where nothing does. Of several the one with the configured tag, else the first."""
+    """Say what runs of an image; None where nothing does.
+
+    Of several it is those with the configured tag, else with the tag of the first, else, where a digest is followed, all.
+    Where their digests differ one of them is stale, and no digest is said to run.
+    """
     found = application.running(*live_names(image, name))
     if not found:
         return None
-    tag = image.text.rpartition(":")[2]
-    return written(next((ref for ref in found if ref.tag == tag), found[0]))
+    configured = [ref for ref in found if ref.tag == image.text.rpartition(":")[2]]
+    if not configured and read_in(image.settings, "update-strategy", read_strategy, default="semver") == "digest":
+        configured = list(found)
+    return common(map(written, configured or [ref for ref in found if ref.tag == found[0].tag]))
 
 
 def live_names(image: ImageRequest, name: ImageName) -> tuple[ImageName, ...]:
