@@ -87,9 +87,26 @@ class TestReading:
         client = lab.client()
         await client.digest(lab.image, "1.0")
         await client.describe(lab.image, digest)
-        accepted = {asked.headers["Accept"] for asked in lab.registry.asked}
+        accepted = {asked.headers["Accept"] for asked in lab.registry.asked if "/manifests/" in asked.path}
         assert len(accepted) == 1
         assert accepted.pop().count("application/vnd.") == 4
+
+    @pytest.mark.parametrize(
+        ("part", "served"),
+        [("/tags/list", "application/json"), ("/tags/list", "text/plain"), ("/blobs/", "application/octet-stream")],
+    )
+    async def test_a_list_and_a_blob_are_asked_for_as_what_they_are(self, lab, part, served):
+        """A registry that takes Accept at its word answers 406 to who wants a manifest where it has none."""
+        digest = lab.registry.push("org/app", "1.0", created=CREATED)
+
+        async def picky(request):
+            accepted = {item.partition(";")[0].strip() for item in request.headers.get("Accept", "*/*").split(",")}
+            return web.Response(status=406) if part in request.path and not accepted & {served, "*/*"} else None
+
+        lab.registry.faults.append(picky)
+        client = lab.client()
+        assert (await client.tags(lab.image)).tags == ("1.0",)
+        assert (await client.describe(lab.image, digest)).created == CREATED
 
     async def test_a_tag_takes_one_head_and_no_get(self, lab):
         lab.registry.push("org/app", "1.0")

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from updater.registry.auth import Challenge, Grant
     from updater.registry.config import Endpoint, RegistryEntry
 
-_HEADERS: Final = {"Accept": ACCEPT}
 _DENIED: Final = frozenset({401, 403})
 
 
@@ -59,11 +58,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A request before it is known who asks: URL, method, and the cap of the answer in bytes."""
+    """A request before it is known who asks: URL, method, media types of the answer, and its cap in bytes."""
 
     url: str
     method: str = "GET"
     limit: int = MOST_BYTES
+    accept: str = ACCEPT
 
 
 class Asking:
@@ -141,7 +141,7 @@ class Asking:
         request = Request(
             url=question.url,
             method=question.method,
-            headers={**_HEADERS, "Authorization": authorization} if authorization else _HEADERS,
+            headers={"Accept": question.accept, **({"Authorization": authorization} if authorization else {})},
             connection=place.connection,
             pace=place.pace,
             lane=place.endpoint.path,

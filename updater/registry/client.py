@@ -16,8 +16,18 @@ from updater.http.flights import Flights
 from updater.model.image import Digest, is_tag, parse_digest
 from updater.registry.asking import Asking, Place, Question
 from updater.registry.config import RegistryTable
+from updater.registry.listing import ACCEPT as ACCEPT_LIST
 from updater.registry.listing import Caps, TagList, walking
-from updater.registry.manifest import MOST_BYTES, Document, Wanted, check_digest, describing, prove_manifest
+from updater.registry.manifest import (
+    ACCEPT,
+    ACCEPT_BLOB,
+    MOST_BYTES,
+    Document,
+    Wanted,
+    check_digest,
+    describing,
+    prove_manifest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +113,7 @@ class RegistryClient:
         walk = walking(place.url("tags", "list"), what=str(place.image), caps=self._caps)
         url = next(walk)
         while True:
-            answer = await self._asking.ask(place, Question(url=url, limit=self._caps.page_bytes))
+            answer = await self._asking.ask(place, Question(url=url, limit=self._caps.page_bytes, accept=ACCEPT_LIST))
             if answer.status == 429:  # the walk knows no time: here is who can say for how long
                 raise self._asking.refusal(answer, str(place.image))
             try:
@@ -154,7 +164,8 @@ class RegistryClient:
     async def _document(self, place: Place, wanted: Wanted) -> Document:
         what = f"{place.image}@{wanted.digest}"
         url = place.url("blobs" if wanted.is_blob else "manifests", str(wanted.digest))
-        answer = await self._asking.ask(place, Question(url=url, limit=MOST_BYTES if wanted.size is None else wanted.size))
+        limit, accept = MOST_BYTES if wanted.size is None else wanted.size, ACCEPT_BLOB if wanted.is_blob else ACCEPT
+        answer = await self._asking.ask(place, Question(url=url, limit=limit, accept=accept))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
         check_digest(answer.body, wanted.digest, what=what)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from updater.http.exchange import Answer
 
 PAGE_SIZE: Final = 1000  # the most that ECR takes
+ACCEPT: Final = "application/json, */*;q=0.5"  # some registries send a list as text/plain, others know JSON alone
 _LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
 _NEXT: Final = re.compile(r';\s*rel\s*=\s*"?(?:[^";,]*\s)?next(?=["\s;,]|$)', re.IGNORECASE)
 _ALL_TAGS: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:\n[A-Za-z0-9_][A-Za-z0-9._-]{0,127})*")
