@@ -180,11 +180,18 @@ class TestReading:
 
 
 class TestDigests:
-    @pytest.mark.parametrize("status", [404, 405, 501, 400])
+    @pytest.mark.parametrize("status", [403, 404, 405, 501, 400])
     async def test_where_head_is_unknown_get_tells(self, lab, status):
         digest = lab.registry.push("org/app", "1.0")
         lab.registry.faults.append(_only_head(lambda: web.Response(status=status)))
         assert await lab.client().digest(lab.image, "1.0") == digest
+
+    async def test_a_refused_head_ends_in_the_error_that_get_tells(self, lab):
+        """The answer to HEAD has no body, so that only GET says why."""
+        denied = {"errors": [{"code": "DENIED", "message": "the repository is blocked by a scan"}]}
+        lab.registry.faults.append(always("/manifests/", lambda _: web.json_response(denied, status=403)))
+        with pytest.raises(RegistryDenied, match="blocked by a scan"):
+            await lab.client().digest(lab.image, "1.0")
 
     async def test_without_a_digest_in_the_header_the_body_is_hashed(self, lab):
         digest = lab.registry.push("org/app", "1.0")

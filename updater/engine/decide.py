@@ -202,13 +202,13 @@ def _kept(subscription: Subscription, target: Target, reading: Reading, pending:
 
 def _judge_selection(subscription: Subscription, target: Target, reading: Reading, selection: Selection) -> PlaceDecision:
     if selection.chosen is None:
-        return PlaceDecision(status=Status(selection.status), detail=selection.detail, code=selection.code)
+        detail = selection.with_unread(selection.detail)
+        return PlaceDecision(status=Status(selection.status), detail=detail, code=selection.code)
     if needs_digest(target, reading) and selection.chosen.digest is None:
-        detail = f"the digest of {subscription.image}:{selection.chosen.tag} is not known"
-        return PlaceDecision(status=Status.FAILED, detail=detail, code="no-digest")
+        return _digestless(subscription.image, selection.chosen)
     image = wanted_image(subscription, target, reading, selection.chosen)
     if not _differs(reading, image):
-        detail = f"{image.tag or image.digest} is written, and is what the policy wants"
+        detail = selection.with_unread(f"{image.tag or image.digest} is written, and is what the policy wants")
         return PlaceDecision(status=Status.UNCHANGED, detail=detail)
     update = Update(
         subscription=subscription.key,
@@ -219,7 +219,15 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         policy=str(subscription.policy),
         origin=str(subscription.origin),
     )
-    return PlaceDecision(status=Status.UPDATED, detail=_move(reading.written, image), update=update)
+    return PlaceDecision(status=Status.UPDATED, detail=selection.with_unread(_move(reading.written, image)), update=update)
+
+
+def _digestless(image: ImageName, chosen: Candidate) -> PlaceDecision:
+    """Fail a place that wants the digest of what was chosen, with the registry's own error where there is one."""
+    if chosen.failure is not None:
+        failure = chosen.failure
+        return PlaceDecision(status=Status.FAILED, detail=failure.message, code=failure.code, hint=failure.hint)
+    return PlaceDecision(status=Status.FAILED, detail=f"the digest of {image}:{chosen.tag} is not known", code="no-digest")
 
 
 def _move(written: Written, image: ImageRef) -> str:

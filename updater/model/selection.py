@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from updater.model.candidate import Candidate
     from updater.model.image import Digest
+
+
+_UNREAD_SHOWN: Final = 3
 
 
 class Code(StrEnum):
@@ -57,7 +60,8 @@ class Selection:
 
     *status* is updated, unchanged, no-match or held; *chosen* is None unless updated or unchanged;
     *held* names the candidate a guard stopped, *code* and *detail* say which guard and why. *ranked* (best first)
-    and *rejections* may be made only when they are read.
+    and *rejections* may be made only when they are read. *unread* are those among the rejected whose facts the registry
+    did not give: it is not known whether one of them should have been chosen.
     """
 
     status: str
@@ -67,3 +71,13 @@ class Selection:
     detail: str = ""
     ranked: Sequence[Candidate] = ()
     rejections: Mapping[str, Rejection]
+    unread: tuple[Rejection, ...] = ()
+
+    def with_unread(self, sentence: str) -> str:
+        """Return *sentence* with what could not be read behind it: the first few tags, each with its code and reason."""
+        if not self.unread:
+            return sentence
+        shown = "; ".join(f"{item.tag} [{item.code}]: {item.sentence}" for item in self.unread[:_UNREAD_SHOWN])
+        more = f"; and {len(self.unread) - _UNREAD_SHOWN} more" if len(self.unread) > _UNREAD_SHOWN else ""
+        noun = "1 tag" if len(self.unread) == 1 else f"{len(self.unread)} tags"
+        return f"{sentence}; {noun} could not be read: {shown}{more}"

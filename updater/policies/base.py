@@ -27,6 +27,11 @@ class Lost:
     sentence: str
 
 
+def unread(candidate: Candidate) -> Lost | None:
+    """Return the loss of a candidate whose facts could not be had, with the registry's own error; None for any other."""
+    return Lost(candidate.failure.code, candidate.failure.message) if candidate.failure else None
+
+
 class Policy(ABC):
     """Orders candidates. *text* is always the tag, or what the filter extracted from it."""
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 MOST_RECENT: Final = 2048
 MOST_PLACES: Final = 16_384
-_MAYBE_NO_HEAD: Final = frozenset({400, 404, 405, 406, 501})
+_MAYBE_NO_HEAD: Final = frozenset({400, 403, 404, 405, 406, 501})
 _CLOCK_ERROR: Final = timedelta(days=1)
 
 
