@@ -9,12 +9,15 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from updater.errors import RegistryDenied
 from updater.http.address import origin_of
 from updater.http.exchange import Connection, HttpFailure, Pace, Request
+from updater.model.image import ImageName
 from updater.registry.answers import refusal, unreachable
 from updater.registry.auth import MOST_TOKEN_BYTES, Asker, handshake, read_challenges, secrets_of
+from updater.registry.config import HUB_URL
 from updater.registry.manifest import ACCEPT, MOST_BYTES
 from updater.registry.tokens import GrantKey, Grants
 
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from updater.http.client import HttpClient
     from updater.http.exchange import Answer
     from updater.model.credential import Credential
-    from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef
     from updater.registry.auth import Challenge, Grant
     from updater.registry.config import Endpoint, RegistryEntry
@@ -37,10 +39,12 @@ _DENIED: Final = frozenset({401, 403})
 class Place:
     """One image as one asker sees it: where it is asked, with which credential, and in which manner.
 
+    *server* is the image by the host and path where it is asked, if that is another host than its name has.
+
     Made once for an image and credential, since each of its tags is asked by it; a place equals only itself.
     """
 
-    __slots__ = ("connection", "endpoint", "image", "pace", "ref", "root")
+    __slots__ = ("connection", "endpoint", "image", "pace", "ref", "root", "server")
 
     def __init__(self, image: ImageName, endpoint: Endpoint, ref: CredentialRef | None) -> None:
         entry = endpoint.entry
@@ -50,6 +54,9 @@ class Place:
         self.root = f"{endpoint.url}/v2/{endpoint.path}"
         self.connection = connection_of(entry)
         self.pace = Pace(entry.concurrency, entry.rate)
+        host = urlsplit(endpoint.url).netloc.lower()
+        is_elsewhere = host not in {image.registry, urlsplit(HUB_URL).netloc}
+        self.server = ImageName(registry=host, path=endpoint.path, spelled=image.spelled) if is_elsewhere else None
 
     def url(self, kind: str, reference: str) -> str:
         """Give the URL of a tag list, manifest or blob of this image."""
@@ -111,7 +118,8 @@ class Asking:
         return datetime.fromtimestamp(self._wall(), tz=UTC)
 
     async def _resolve(self, place: Place) -> tuple[Credential, ...]:
-        return await self._keychain.resolve(place.ref, place.image, lifetime=place.endpoint.entry.credentials_lifetime)
+        lifetime = place.endpoint.entry.credentials_lifetime
+        return await self._keychain.resolve(place.ref, place.image, server=place.server, lifetime=lifetime)
 
     async def _in_turn(self, place: Place, credentials: tuple[Credential, ...], question: Question) -> Answer:
         choices: tuple[Credential | None, ...] = credentials or (None,)
