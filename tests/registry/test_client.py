@@ -387,6 +387,77 @@ class TestBasic:
         assert refused.value.code == "credential-missing"
 
 
+def _hides(status, accepted):
+    """A fault: strangers get *status* without a challenge, for images alone; *accepted* judges the Authorization."""
+
+    async def answer(request):
+        if request.path == "/v2/" or accepted(request.headers.get("Authorization", "")):
+            return None
+        return web.json_response({"errors": [{"code": "NAME_UNKNOWN"}]}, status=status)
+
+    return answer
+
+
+def _is_user(authorization):
+    return authorization == "Basic " + base64.b64encode(b"user:pass").decode()
+
+
+class TestHiding:
+    """Registries that answer 404, 403 or 401 without a challenge for what they show only to whom they know."""
+
+    @pytest.mark.parametrize("status", [401, 403, 404])
+    async def test_they_get_the_configured_credential_and_then_at_once(self, lab, status):
+        lab.registry.push("org/app", "1.0")
+        lab.registry.push("org/other", "1.0")
+        lab.registry.faults.append(_hides(status, _is_user))
+        client = lab.client(lab.entry(credentials=lab.credential("user:pass")))
+        assert (await client.tags(lab.image)).tags == ("1.0",)
+        asked = len(lab.registry.asked)
+        assert (await client.tags(parse_name(f"{lab.registry.host}/org/other"))).tags == ("1.0",)
+        assert [bool(item.authorization) for item in lab.registry.asked[asked:]] == [True]
+
+    async def test_a_token_is_fetched_where_the_registry_as_a_whole_names_a_token_server(self, lab):
+        lab.registry.push("org/app", "1.0")
+        async with TokenServer() as tokens:
+            tokens.users = {"user": "pass"}
+            challenge = {"WWW-Authenticate": f'Bearer realm="{tokens.url}",service="lab"'}
+
+            async def ping(request):
+                return web.Response(status=401, headers=challenge) if request.path == "/v2/" else None
+
+            lab.registry.faults += [ping, _hides(404, lambda shown: tokens.is_ours(shown.partition(" ")[2]))]
+            client = lab.client()
+            assert (await client.tags(lab.image, lab.credential("user:pass"))).tags == ("1.0",)
+            assert dict(tokens.asked[0][1])["scope"] == "repository:org/app:pull"
+            assert not any((item.authorization or "").startswith("Basic") for item in lab.registry.asked)
+
+    async def test_a_registry_that_fails_meanwhile_is_not_taken_for_one_without_the_image(self, lab):
+        async def fails(request):
+            return web.Response(status=503) if request.headers.get("Authorization") else None
+
+        lab.registry.faults.append(fails)
+        with pytest.raises(RegistryUnavailable):
+            await lab.client().tags(lab.image, lab.credential("user:pass"))
+
+    async def test_what_is_really_not_there_stays_not_found_and_public_images_are_read_as_before(self, lab):
+        """A credential that no longer holds must not keep us from what everybody may read."""
+        lab.registry.push("org/app", "1.0")
+
+        async def refuses_who_shows_anything(request):
+            return web.Response(status=401) if request.headers.get("Authorization") else None
+
+        lab.registry.faults.append(refuses_who_shows_anything)
+        client = lab.client(lab.entry(credentials=lab.credential("user:stale")))
+        with pytest.raises(ImageNotFound):
+            await client.tags(parse_name(f"{lab.registry.host}/org/none"))
+        assert (await client.tags(lab.image)).tags == ("1.0",)
+
+    async def test_without_a_credential_nothing_is_asked_twice(self, lab):
+        with pytest.raises(ImageNotFound):
+            await lab.client().tags(lab.image)
+        assert len(lab.registry.asked) == 1
+
+
 class TestBearer:
     @pytest.fixture
     async def tokens(self, lab):

@@ -1,6 +1,7 @@
 """Knows how one question reaches a registry: as whom, with which token, over which connection.
 
-No ping: the real request is sent, its refusal read, one token fetched and the request repeated once.
+No ping: the real request is sent, its refusal read, one token fetched and the request repeated once. Only a registry that
+hides what it has, by 403 or 404 without a challenge, is asked at ``/v2/`` how it wants to be convinced.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from updater.errors import RegistryDenied
+from updater.errors import RegistryDenied, RegistryProtocolError
 from updater.http.address import origin_of
 from updater.http.exchange import Connection, HttpFailure, Pace, Request
+from updater.http.flights import Flights
 from updater.model.image import ImageName
 from updater.registry.answers import refusal, unreachable
-from updater.registry.auth import MOST_TOKEN_BYTES, Asker, handshake, read_challenges, secrets_of
+from updater.registry.auth import MOST_TOKEN_BYTES, Asker, Challenge, handshake, read_challenges, secrets_of
 from updater.registry.config import HUB_URL
-from updater.registry.manifest import ACCEPT, MOST_BYTES
+from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
 from updater.registry.tokens import GrantKey, Grants
 
 if TYPE_CHECKING:
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
     from updater.http.exchange import Answer
     from updater.model.credential import Credential
     from updater.model.subscription import CredentialRef
-    from updater.registry.auth import Challenge, Grant
+    from updater.registry.auth import Grant
     from updater.registry.config import Endpoint, RegistryEntry
 
 _DENIED: Final = frozenset({401, 403})
+_HIDDEN: Final = frozenset({401, 403, 404})
+_BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 
 
 class Place:
@@ -88,6 +92,7 @@ class Asking:
         self._keychain = keychain
         self._wall = wall
         self._grants = Grants(self._fetch_grant, clock=clock)
+        self._flights = Flights()
 
     async def ask(self, place: Place, question: Question) -> Answer:
         """Give the answer, whatever its status; raises `RegistryError` kin where there is none.
@@ -133,17 +138,42 @@ class Asking:
         return await self._ask_as(place, choices[-1], question)
 
     async def _ask_as(self, place: Place, credential: Credential | None, question: Question) -> Answer:
-        """Ask as one; a refusal is answered once, with what its challenge wants."""
+        """Ask as one; a refusal is answered once, with what its challenge wants, else with the credential as it is."""
         key = GrantKey(place.endpoint, credential)
         authorization = await self._grants.current(key)
         answer = await self._send(place, question, authorization, credential)
-        if answer.status != 401:
-            return answer
-        challenges = read_challenges(answer.headers("WWW-Authenticate"))
+        challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
+        if challenges:
+            authorization = await self._grants.answer(key, challenges, refused=authorization)
+            return await self._send(place, question, authorization, credential)
+        if authorization is None and credential is not None and answer.status in _HIDDEN:
+            return await self._ask_unprompted(place, question, credential, answer)
+        return answer
+
+    async def _ask_unprompted(self, place: Place, question: Question, credential: Credential, hidden: Answer) -> Answer:
+        """Ask again as who we are, where a registry may hide from strangers what it has, by an answer without a challenge.
+
+        ``/v2/`` tells how it wants to be convinced; where it does not, Basic is what is left, and goes to the registry
+        alone. What helped is remembered; what did not is not, because it may keep us from what everybody may read.
+        """
+        key = GrantKey(place.endpoint, credential)
+        challenges = read_challenges(hidden.headers("WWW-Authenticate"))
         if not challenges:
+            challenges = await self._flights.share(("ping", key), lambda: self._ping(place))
+        try:
+            authorization = await self._grants.answer(key, challenges, refused=None)
+        except (RegistryDenied, RegistryProtocolError):
+            return hidden
+        answer = await self._send(place, question, authorization, credential)
+        if answer.status not in _HIDDEN:
             return answer
-        authorization = await self._grants.answer(key, challenges, refused=authorization)
-        return await self._send(place, question, authorization, credential)
+        self._grants.forget(key, authorization)
+        return answer if hidden.status in _DENIED else hidden
+
+    async def _ping(self, place: Place) -> tuple[Challenge, ...]:
+        """Return the challenges of the registry as a whole; Basic where it has none."""
+        answer = await self._send(place, Question(url=f"{place.endpoint.url}/v2/", accept=ACCEPT_ANY), None, None)
+        return read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else _BASIC
 
     async def _send(self, place: Place, question: Question, authorization: str | None, credential: Credential | None) -> Answer:
         request = Request(

@@ -20,7 +20,7 @@ from updater.registry.listing import ACCEPT as ACCEPT_LIST
 from updater.registry.listing import Caps, TagList, walking
 from updater.registry.manifest import (
     ACCEPT,
-    ACCEPT_BLOB,
+    ACCEPT_ANY,
     MOST_BYTES,
     Document,
     Wanted,
@@ -164,7 +164,7 @@ class RegistryClient:
     async def _document(self, place: Place, wanted: Wanted) -> Document:
         what = f"{place.image}@{wanted.digest}"
         url = place.url("blobs" if wanted.is_blob else "manifests", str(wanted.digest))
-        limit, accept = MOST_BYTES if wanted.size is None else wanted.size, ACCEPT_BLOB if wanted.is_blob else ACCEPT
+        limit, accept = MOST_BYTES if wanted.size is None else wanted.size, ACCEPT_ANY if wanted.is_blob else ACCEPT
         answer = await self._asking.ask(place, Question(url=url, limit=limit, accept=accept))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
