@@ -402,6 +402,69 @@ def _is_user(authorization):
     return authorization == "Basic " + base64.b64encode(b"user:pass").decode()
 
 
+class TestOfficialImages:
+    """What Docker Hub calls library/node is node to people, and a mirror may know one name alone."""
+
+    @staticmethod
+    def mirror(lab, *, part="", path="hub/library/node"):
+        """Put node at *path*; every other name of it has no answer for URLs that hold *part*."""
+        digest = lab.registry.push(path, "1.0", created=CREATED)
+
+        async def answer(request):
+            if path in request.path or request.path == "/v2/":
+                return None
+            if part in request.path:
+                return web.json_response({"errors": [{"code": "NAME_UNKNOWN"}]}, status=404)
+            raise web.HTTPTemporaryRedirect(request.path.replace("/node/", "/library/node/"))
+
+        lab.registry.faults.append(answer)
+        return digest
+
+    async def test_a_setting_names_the_namespace_below_the_prefix(self, lab):
+        digest = self.mirror(lab)
+        entry = RegistryEntry(prefix=f"{lab.registry.host}/hub", url=lab.registry.url, default_namespace="library")
+        client, image = lab.client(entry), parse_name(f"{lab.registry.host}/hub/node")
+        assert (await client.tags(image)).tags == ("1.0",)
+        assert await client.digest(image, "1.0") == digest
+        assert {item.path.startswith("/v2/hub/library/node/") for item in lab.registry.asked} == {True}
+
+    @pytest.mark.parametrize("first", ["tags", "digest"])
+    async def test_without_it_the_library_is_tried_once_and_remembered(self, lab, first):
+        digest = self.mirror(lab)
+        client = lab.client(RegistryEntry(prefix=f"{lab.registry.host}/hub", url=lab.registry.url))
+        image = parse_name(f"{lab.registry.host}/hub/node")
+        await (client.tags(image) if first == "tags" else client.digest(image, "1.0"))
+        asked = len(lab.registry.asked)
+        assert (await client.tags(image)).tags == ("1.0",)
+        assert await client.digest(image, "1.0") == digest
+        assert (await client.describe(image, digest)).created == CREATED
+        assert all("/hub/library/node/" in item.path for item in lab.registry.asked[asked:])
+
+    async def test_where_nobody_configured_a_prefix_both_names_must_lead_to_the_tag(self, lab):
+        """Artifactory lists by library/ alone and serves manifests by both names."""
+        self.mirror(lab, part="/tags/list")
+        assert (await lab.client().tags(parse_name(f"{lab.registry.host}/hub/node"))).tags == ("1.0",)
+
+    async def test_another_repository_of_that_name_is_never_taken_for_the_image(self, lab):
+        self.mirror(lab)
+        with pytest.raises(ImageNotFound, match="/hub/node: not found"):
+            await lab.client().tags(parse_name(f"{lab.registry.host}/hub/node"))
+
+    async def test_an_image_that_is_nowhere_is_not_found_by_its_own_name(self, lab):
+        for image in (f"{lab.registry.host}/node", f"{lab.registry.host}/a/b/node"):
+            with pytest.raises(ImageNotFound, match=f"{image}: not found"):
+                await lab.client().tags(parse_name(image))
+        assert lab.registry.count("library") == 1
+
+    async def test_a_missing_tag_of_an_image_that_is_there_is_not_looked_for_elsewhere(self, lab):
+        lab.registry.push("node", "1.0")
+        client, image = lab.client(), parse_name(f"{lab.registry.host}/node")
+        await client.tags(image)
+        with pytest.raises(ImageNotFound):
+            await client.digest(image, "2.0")
+        assert lab.registry.count("library") == 0
+
+
 class TestHiding:
     """Registries that answer 404, 403 or 401 without a challenge for what they show only to whom they know."""
 
@@ -454,7 +517,7 @@ class TestHiding:
 
     async def test_without_a_credential_nothing_is_asked_twice(self, lab):
         with pytest.raises(ImageNotFound):
-            await lab.client().tags(lab.image)
+            await lab.client().tags(parse_name(f"{lab.registry.host}/org/team/app"))
         assert len(lab.registry.asked) == 1
 
 

@@ -43,24 +43,34 @@ _BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 class Place:
     """One image as one asker sees it: where it is asked, with which credential, and in which manner.
 
-    *server* is the image by the host and path where it is asked, if that is another host than its name has.
+    *server* is the image by the host and path where it is asked, if that is another host than its name has. *moved* is
+    the place to ask instead, once it turned out that the registry knows the image by another path. *is_known* says that
+    it knows it by this one.
 
     Made once for an image and credential, since each of its tags is asked by it; a place equals only itself.
     """
 
-    __slots__ = ("connection", "endpoint", "image", "pace", "ref", "root", "server")
+    __slots__ = ("connection", "endpoint", "image", "is_known", "moved", "pace", "ref", "root", "server")
 
     def __init__(self, image: ImageName, endpoint: Endpoint, ref: CredentialRef | None) -> None:
         entry = endpoint.entry
         self.image = image
         self.endpoint = endpoint
         self.ref = ref
+        self.is_known = False
+        self.moved: Place | None = None
         self.root = f"{endpoint.url}/v2/{endpoint.path}"
         self.connection = connection_of(entry)
         self.pace = Pace(entry.concurrency, entry.rate)
         host = urlsplit(endpoint.url).netloc.lower()
         is_elsewhere = host not in {image.registry, urlsplit(HUB_URL).netloc}
         self.server = ImageName(registry=host, path=endpoint.path, spelled=image.spelled) if is_elsewhere else None
+
+    def official(self) -> Place | None:
+        """Return the place of the official image that this may be, behind a mirror of Docker Hub; None where it cannot be."""
+        if self.is_known or self.endpoint.official is None:
+            return None
+        return Place(self.image, replace(self.endpoint, path=self.endpoint.official, official=None), self.ref)
 
     def url(self, kind: str, reference: str) -> str:
         """Give the URL of a tag list, manifest or blob of this image."""

@@ -83,6 +83,8 @@ class RegistrySettings(Node):
     """A PEM file with a certificate and its key, shown to the registry."""
     credentials: fields.Credentials | None = None
     """Where the user name and password, or the token, are found; never the secret itself."""
+    default_namespace: fields.Text | None = None
+    """What a mirror of Docker Hub wants before names of one part below the prefix, such as library; tried without it too."""
 
     @model_validator(mode="after")
     def _check_entry(self) -> Self:
@@ -103,6 +105,7 @@ class RegistrySettings(Node):
             ca=self.ca,
             client_certificate=self.client_certificate,
             credentials=self.credentials,
+            default_namespace=self.default_namespace,
         )
 
 
