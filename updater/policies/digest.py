@@ -33,6 +33,11 @@ class DigestPolicy(Policy):
         """The tag that is followed."""
         return "the tag that is followed"
 
+    @property
+    def followed_tag(self) -> str | None:
+        """The tag."""
+        return self.tag
+
     def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
         """Place the followed tag alone."""
         if candidate.tag == self.tag:

@@ -322,6 +322,8 @@ class Settings(Node):
     """A registries.conf of Argo CD Image Updater, read as it is, besides registries."""
     docker_config: fields.Text | None = None
     """A docker config.json with credentials; without it the usual place is looked at."""
+    max_tags: Annotated[int, Field(ge=1, le=10_000_000)] = 250_000
+    """The most tags that an image may have; one with more fails, unless its policy is digest, which needs no list."""
     credential_helpers: bool = False
     """Whether the programs that a docker config.json names (credHelpers, credsStore) may run."""
     git: GitSettings = GitSettings()
