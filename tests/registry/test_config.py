@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from updater.errors import ConfigError
+from updater.model.credential import parse_credential_ref
 from updater.model.image import parse_name
 from updater.registry.config import RegistryEntry, RegistryTable, is_loopback, normalise_prefix
 
@@ -107,3 +108,25 @@ def test_a_prefix_has_one_spelling():
 def test_loopback_is_known_by_its_spelling():
     assert [is_loopback(host) for host in ("localhost:1", "127.0.0.5", "[::1]:2", "a.localhost")] == [True] * 4
     assert not any(is_loopback(host) for host in ("x.io", "10.0.0.1:5000", "localhost.x.io"))
+
+
+@pytest.mark.parametrize(
+    ("entries", "image", "credential"),
+    [
+        ([("registry.corp", "https://api.corp")], "api.corp/a/app", "env:A0"),
+        ([("registry.corp", "https://api.corp")], "registry.corp/a/app", "env:A0"),
+        ([("registry.corp", "https://api.corp")], "other.corp/a/app", None),
+        ([("registry.corp", "https://api.corp/base")], "api.corp/a/app", None),
+        ([("one.corp", "https://api.corp"), ("two.corp", "https://api.corp")], "api.corp/a/app", None),
+        ([("one.corp", "https://api.corp"), ("api.corp/a", None)], "api.corp/a/app", "env:A1"),
+    ],
+)
+def test_the_host_at_which_one_entry_alone_is_asked_is_served_by_it_too(entries, image, credential):
+    """Its credentials are for that host, whichever of both names people give their images."""
+    table = RegistryTable(
+        RegistryEntry(prefix=prefix, url=url, credentials=parse_credential_ref(f"env:A{number}"))
+        for number, (prefix, url) in enumerate(entries)
+    )
+    found = table.locate(parse_name(image))
+    assert (str(found.entry.credentials) if found.entry.credentials else None) == credential
+    assert found.path == image.partition("/")[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -70,6 +70,7 @@ class RegistryTable:
         for entry in entries:
             self._add(entry)
         self._longest_first = sorted(self._by_prefix, key=len, reverse=True)
+        self._by_api = _by_api(self._by_prefix.values())
 
     def _add(self, entry: RegistryEntry) -> None:
         prefix = normalise_prefix(entry.prefix)
@@ -91,14 +92,19 @@ class RegistryTable:
             self._default = entry
 
     def find(self, image: ImageName) -> RegistryEntry:
-        """Give the entry of *image*: the default one for a name without registry, else the longest prefix."""
+        """Return the entry of *image*: the default one for a name without registry, else the longest prefix.
+
+        An image that no prefix covers, and that names the host at which one entry alone is asked, is asked by that entry:
+        its credentials are for that host.
+        """
         if self._default and not _names_registry(image):
             return self._default
         canonical = image.canonical
         for prefix in self._longest_first:
             if canonical.startswith(prefix) and canonical[len(prefix) : len(prefix) + 1] in {"", "/"}:
                 return self._by_prefix[prefix]
-        return RegistryEntry(prefix=image.registry)
+        asked_there = self._by_api.get(image.registry)
+        return replace(asked_there, prefix=image.registry) if asked_there else RegistryEntry(prefix=image.registry)
 
     def locate(self, image: ImageName) -> Endpoint:
         """Give the base URL and path at which *image* is asked."""
@@ -145,6 +151,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _by_api(entries: Iterable[RegistryEntry]) -> dict[str, RegistryEntry]:
+    """Return the entries by the host of their URL, where one entry alone has it and it has no path."""
+    found: dict[str, RegistryEntry] = {}
+    shared: set[str] = set()
+    for entry in entries:
+        parts = urlsplit(entry.url or "")
+        host = parts.netloc.lower()
+        if host in found or parts.path.strip("/"):
+            shared.add(host)
+        elif host:
+            found[host] = entry
+    return {host: entry for host, entry in found.items() if host not in shared}
 
 
 def _names_registry(image: ImageName) -> bool:

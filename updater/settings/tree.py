@@ -22,6 +22,7 @@ from updater.settings.values import Address
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from updater.model.problem import Problem
     from updater.settings.cluster import ApplicationsSettings
 
 
@@ -339,12 +340,18 @@ class Settings(Node):
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())
+    _remarks: tuple[Problem, ...] = PrivateAttr(default=())
     _lines: tuple[tuple[str, int | None], ...] = PrivateAttr(default=())
 
     @property
     def files(self) -> tuple[str, ...]:
         """Every file that was read for these settings."""
         return self._files
+
+    @property
+    def remarks(self) -> tuple[Problem, ...]:
+        """What is worth a look in those files and may be as it should: it is said, and keeps nothing from working."""
+        return self._remarks
 
     @property
     def registry_entries(self) -> tuple[RegistryEntry, ...]:
