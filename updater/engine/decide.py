@@ -7,7 +7,7 @@ would go down stays, others move.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Claims = Mapping[tuple[str, str], set[tuple[str, str, str]]]
     Choices = Mapping[tuple[str, Written], Selection | UpdaterError]
+
+_NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say which part stands where
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,18 +86,20 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
 
 def needs_digest(target: Target, reading: Reading) -> bool:
     """Say whether the value at this place holds a digest."""
-    is_named = target.editor == "marker" and any(part.kind is PartKind.DIGEST for part in reading.parts)
+    is_named = target.editor in _NAMES_PARTS and any(part.kind is PartKind.DIGEST for part in reading.parts)
     return target.form is not Form.TAG or is_named
 
 
 def wanted_image(subscription: Subscription, target: Target, reading: Reading, candidate: Candidate) -> ImageRef:
     """Give the image to write at this place, reduced to what its form holds.
 
-    Markers that name one part (``:tag``, ``:digest``) always get that part: there the form rules only full references.
+    Markers that name one part (``:tag``, ``:digest``), and the keys of a values file of which one is that of a digest,
+    always get that part: there the form rules only full references.
     """
     name = _spelling(subscription.image, reading.written)
     kinds = {part.kind for part in reading.parts}
-    if target.editor == "marker" and PartKind.REFERENCE not in kinds:
+    is_by_parts = target.editor == "marker" or (target.editor == "helm" and PartKind.DIGEST in kinds)
+    if is_by_parts and PartKind.REFERENCE not in kinds:
         return ImageRef(name=name, tag=candidate.tag, digest=candidate.digest if PartKind.DIGEST in kinds else None)
     return ImageRef(
         name=name,

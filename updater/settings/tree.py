@@ -213,15 +213,19 @@ class HelmTarget(Node):
     """The key or parameter of the image name, such as image.repository."""
     tag: fields.Text | None = None
     """The key or parameter of the tag, such as image.tag."""
+    digest: fields.Text | None = None
+    """The key of the digest, such as image.digest, beside the tag or instead of it; it always holds the chosen tag's digest."""
     spec: fields.Text | None = None
-    """The key or parameter of one full reference, instead of name and tag."""
+    """The key or parameter of one full reference, instead of name, tag and digest."""
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
-        if self.spec and (self.name or self.tag):
-            raise fields.flawed((("spec",), "helm-keys", "spec is the whole reference", "leave name and tag out, or spec"))
-        if not self.spec and not self.tag:
-            raise fields.flawed(((), "helm-keys", "no key says where the version is written", "add tag: image.tag, or spec:"))
+        if self.spec and (self.name or self.tag or self.digest):
+            hint = "leave name, tag and digest out, or spec"
+            raise fields.flawed((("spec",), "helm-keys", "spec is the whole reference", hint))
+        if not self.spec and not self.tag and not self.digest:
+            hint = "add tag: image.tag, digest: image.digest, or spec:"
+            raise fields.flawed(((), "helm-keys", "no key says where the version is written", hint))
         return self
 
 
@@ -274,6 +278,9 @@ class TargetSettings(Node):
             return (("helm", "file"), "missing-key", "no values file is named", hint) if is_fileless else None
         if self.marker is not None:
             return ("marker",), "target", "an Application has no markers", "take marker: out, or write it at a git: target"
+        if self.helm is not None and self.helm.digest is not None:
+            hint = "take digest: out; with form: tag@digest the parameter of the tag holds both"
+            return ("helm", "digest"), "target", "the parameters of an Application have no digest of their own here", hint
         if self.helm is not None and self.helm.file is not None:
             return ("helm", "file"), "target", "the parameters of an Application are in no file", "take file: out"
         if self.kustomize is not None and "path" in self.kustomize.model_fields_set:
