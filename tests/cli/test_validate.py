@@ -121,3 +121,14 @@ def test_json_says_what_would_happen_too(here, capsys):
         "target": "application spec.source: ghcr.io/o/web",
     }
     assert (second["code"], second["key"]) == ("not-live", None)
+
+
+def test_a_prefix_that_is_not_the_host_of_the_api_is_said_and_is_no_problem(tmp_path, capsys):
+    path = tmp_path / "registries.conf"
+    path.write_text("registries:\n- {name: corp, api_url: 'https://api.corp', prefix: registry.corp}\n")
+    assert run_cli(["validate", str(path)]) == 0
+    said = capsys.readouterr()
+    assert f"{path}:2: registries[0].prefix: registry.corp is not the host of api_url, api.corp" in said.out
+    assert "no problems" in said.err
+    assert run_cli(["validate", "-o", "json", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out)["remarks"][0]["code"] == "registry-prefix"

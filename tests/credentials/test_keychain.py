@@ -14,7 +14,7 @@ from updater.credentials.keychain import DEFAULT_LIFETIME, Keychain, usual_files
 from updater.credentials.program import Programs
 from updater.errors import ConfigError, RegistryUnavailable
 from updater.model.credential import Credential, parse_credential_ref
-from updater.model.image import parse_name
+from updater.model.image import ImageName, parse_name
 
 IMAGE = parse_name("ghcr.io/org/app")
 USER = Credential(username="user", password="pass")
@@ -262,6 +262,70 @@ class TestSecrets:
             await resolve(keychain(read_secret=read), "pullsecret:ns/name")
 
 
+class TestWithoutEntry:
+    """A credential that was named and holds nothing for the registry is an error: nobody asked for anonymous access."""
+
+    OTHERS = json.dumps(
+        {"auths": {"https://quay.io": {"username": "u", "password": "p"}, "ghcr.io:5000": {"auth": "dXNlcjpwYXNz"}}}
+    )
+
+    @pytest.mark.parametrize(
+        ("ref", "place"),
+        [
+            ("secret:ns/name#field", "Secret ns/name"),
+            ("pullsecret:ns/name", "Secret ns/name"),
+            ("env:REG", "the variable REG"),
+            ("file:{}", "{}"),
+            ("ext:{}", "what {} prints"),
+        ],
+    )
+    async def test_every_kind_of_reference_names_itself_and_the_registry(self, tmp_path, script, ref, place):
+        (tmp_path / "auth").write_text(self.OTHERS)
+        path = script(f"cat {tmp_path}/auth") if ref.startswith("ext") else tmp_path / "auth"
+        secret = {"field": self.OTHERS.encode(), ".dockerconfigjson": self.OTHERS.encode()}
+        chain = keychain(environment={"REG": self.OTHERS}, read_secret=TestSecrets.reader(secret, []))
+        with pytest.raises(ConfigError) as refused:
+            await resolve(chain, ref.format(path))
+        assert (refused.value.message, refused.value.code) == (
+            f"no entry for ghcr.io in {place.format(path)}",
+            "credential-entry",
+        )
+        assert "ghcr.io, quay.io" in refused.value.hint
+
+    @pytest.mark.parametrize(
+        "text", ["{}", '{"auths": {}}', '{"auths": {"ghcr.io": {}}}', '{"auths": {"ghcr.io/other": {"auth": "YTpi"}}}']
+    )
+    async def test_a_configuration_without_a_usable_entry_has_none(self, text):
+        with pytest.raises(ConfigError, match=r"no entry for ghcr\.io in the variable REG"):
+            await resolve(keychain(environment={"REG": text}), "env:REG")
+
+    @pytest.mark.parametrize(("allowed", "part"), [(True, "docker-credential-lab has none"), (False, "credential_helpers: true")])
+    async def test_a_helper_that_knows_nothing_or_may_not_run_is_named(self, tmp_path, script, allowed, part):
+        script("echo credentials not found in native keychain; exit 1", "docker-credential-lab")
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REG": '{"credsStore": "lab"}'}
+        chain = keychain(environment=environment, programs=Programs(environment, helpers_allowed=allowed))
+        with pytest.raises(ConfigError, match="no entry for") as refused:
+            await resolve(chain, "env:REG")
+        assert part in refused.value.message + refused.value.hint
+
+    async def test_an_entry_for_the_host_that_is_asked_counts_where_the_name_has_none(self):
+        auths = {"mirror.test:5000": {"username": "user", "password": "pass"}}
+        chain = keychain(environment={"REG": json.dumps({"auths": auths})})
+        server = ImageName(registry="mirror.test:5000", path="org/app", spelled="ghcr.io/org/app")
+        assert await chain.resolve(parse_credential_ref("env:REG"), IMAGE, server=server) == (USER,)
+
+    async def test_an_entry_that_was_added_is_found_without_waiting_for_the_lifetime(self, still):
+        data = {".dockerconfigjson": self.OTHERS.encode()}
+        chain = keychain(still, read_secret=TestSecrets.reader(data, []))
+        with pytest.raises(ConfigError):
+            await resolve(chain, "pullsecret:ns/name")
+        data[".dockerconfigjson"] = b'{"auths": {"ghcr.io": {"auth": "dXNlcjpwYXNz"}}}'
+        still.now += 11
+        with pytest.raises(ConfigError):
+            await resolve(chain, "pullsecret:ns/name")
+        assert await resolve(chain, "pullsecret:ns/name") == (USER,)
+
+
 class TestNothingSet:
     async def test_without_a_reference_and_without_files_access_is_anonymous(self):
         """flux-295, flux-298: no login is attempted, whatever the host."""
@@ -282,6 +346,13 @@ class TestNothingSet:
         (tmp_path / "config.json").write_text("{")
         with pytest.raises(ConfigError, match=r"config\.json"):
             await resolve(keychain(docker_configs=[tmp_path / "config.json"]), None)
+
+    async def test_a_file_that_was_named_must_be_there(self, tmp_path):
+        path = tmp_path / "config.json"
+        with pytest.raises(ConfigError, match=r"config\.json cannot be read"):
+            await resolve(keychain(docker_configs=path), None)
+        path.write_text(json.dumps({"auths": {"ghcr.io": {"username": "user", "password": "pass"}}}))
+        assert await resolve(keychain(docker_configs=path), None) == (USER,)
 
     def test_the_files_are_those_of_docker_and_podman(self):
         found = usual_files({"HOME": "/h", "XDG_RUNTIME_DIR": "/run/u", "REGISTRY_AUTH_FILE": "/r/auth.json"})

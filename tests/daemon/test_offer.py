@@ -4,15 +4,51 @@ from __future__ import annotations
 
 import base64
 
+import pytest
+
 from tests.fakes.kube import FakeKube, kubeconfig
 from tests.fakes.registry import FakeRegistry
 from updater.daemon.offer import choose_from_registry
 from updater.engine.choose import Request
+from updater.errors import RegistryProtocolError
 from updater.kube.kinds import SECRET
 from updater.model.image import parse_name
 from updater.model.subscription import PolicySpec, TagFilter
 from updater.policies import build
 from updater.policies.filters import build_filter
+
+
+def digest_of(tag):
+    return Request(candidates={}, policy=build(PolicySpec("digest", {"tag": tag})), name_filter=build_filter(TagFilter()))
+
+
+async def test_a_policy_that_follows_one_tag_asks_for_no_list(tmp_path):
+    """An image may have more tags than may be listed."""
+    path = tmp_path / "updater.yaml"
+    path.write_text("max_tags: 1\n")
+    async with FakeRegistry() as registry:
+        for tag in ("1.0.0", "1.1.0", "latest"):
+            registry.push("o/app", tag)
+        image = parse_name(f"{registry.host}/o/app")
+        assert (await choose_from_registry(image, digest_of("latest"), [str(path)])).chosen.tag == "latest"
+        assert registry.count("/tags/list") == 0
+        missing = await choose_from_registry(image, digest_of("none"), [str(path)])
+        assert (missing.status, missing.rejections["none"].code) == ("no-match", "image-not-found")
+
+
+async def test_the_cap_of_tags_is_a_setting(tmp_path):
+    path = tmp_path / "updater.yaml"
+    path.write_text("max_tags: 2\n")
+    request = Request(candidates={}, policy=build(PolicySpec("semver", {})), name_filter=build_filter(TagFilter()))
+    async with FakeRegistry() as registry:
+        for tag in ("1.0.0", "1.1.0", "1.2.0"):
+            registry.push("o/app", tag)
+        image = parse_name(f"{registry.host}/o/app")
+        with pytest.raises(RegistryProtocolError) as refused:
+            await choose_from_registry(image, request, [str(path)])
+        assert "max_tags" in refused.value.hint
+        path.write_text("max_tags: 3\n")
+        assert (await choose_from_registry(image, request, [str(path)])).chosen.tag == "1.2.0"
 
 
 async def test_a_secret_is_read_from_the_cluster_that_the_configuration_names(tmp_path, monkeypatch):

@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 
 from tests.engine.making import BRANCH, SHA, chosen, held, part_reading, reading, subscription, target, view
-from updater.engine.decide import decide, failed, outcomes
+from updater.engine.decide import decide, failed, needs_digest, outcomes
 from updater.errors import RegistryUnavailable
+from updater.model.candidate import Candidate, FactFailure
 from updater.model.outcome import Status
 from updater.model.problem import Problem
-from updater.model.selection import Selection
+from updater.model.selection import Rejection, Selection
 from updater.model.subscription import Form, PolicySpec
 from updater.model.update import Change, Landed
-from updater.model.view import PartKind
+from updater.model.view import Part, PartKind, Reading
+from updater.model.written import Written
 
 
 def judge(places, selections, item=None, **more):
@@ -106,6 +108,40 @@ def test_a_missing_digest_fails_that_place_instead_of_writing_a_tag():
     item = subscription("app", "ghcr.io/o/app", target(form=Form.DIGEST))
     decision = judge([reading()], [chosen("2")], item)
     assert (decision.updates, decision.places[0].code) == ((), "no-digest")
+
+
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize(
+    ("kinds", "expected"),
+    [((PartKind.TAG, PartKind.DIGEST), f"ghcr.io/o/app:1.1.0@{SHA}"), ((PartKind.DIGEST,), f"ghcr.io/o/app:1.1.0@{SHA}")],
+)
+def test_a_digest_under_a_key_of_its_own_is_written_whatever_the_form(form, kinds, expected):
+    texts = {PartKind.TAG: "1.0.0", PartKind.DIGEST: "sha256:" + "b" * 64}
+    parts = tuple(Part(kind=kind, line=2, where=f"image.{kind}", text=texts[kind]) for kind in kinds)
+    written = Written(tag="1.0.0" if PartKind.TAG in kinds else None, digest=texts[PartKind.DIGEST])
+    place = Reading(path="values.yaml", where="image.digest", line=2, setter="image.digest", parts=parts, written=written)
+    helm = target("helm", form=form)
+    item = subscription("app", "ghcr.io/o/app", helm)
+    assert needs_digest(helm, place)
+    decision = judge([place], [chosen("1.1.0", SHA)], item)
+    assert [str(update.image) for update in decision.updates] == [expected]
+
+
+def test_a_digest_that_could_not_be_had_fails_with_the_registrys_own_error():
+    candidate = Candidate(tag="1.1.0", failure=FactFailure("manifest-schema", "1.1.0 is of schema 1", "push it again"))
+    selection = Selection(status="updated", chosen=candidate, rejections={})
+    place = reading()
+    decision = judge([place], [selection], subscription("app", "ghcr.io/o/app", target(form=Form.TAG_AND_DIGEST)))
+    (end,) = decision.places
+    assert (end.status, end.code, end.detail, end.hint) == ("failed", "manifest-schema", "1.1.0 is of schema 1", "push it again")
+
+
+def test_what_could_not_be_read_is_named_behind_every_outcome():
+    lost = Rejection(tag="1.2.0", code="image-not-found", sentence="1.2.0: not found (404)")
+    for choice in (chosen("1.1.0"), chosen("1.0.0"), Selection(status="no-match", chosen=None, detail="none", rejections={})):
+        place = reading()
+        (end,) = judge([place], [replace(choice, unread=(lost,))]).places
+        assert end.detail.endswith("; 1 tag could not be read: 1.2.0 [image-not-found]: 1.2.0: not found (404)")
 
 
 def test_a_registry_that_did_not_answer_fails_its_places_with_the_code():

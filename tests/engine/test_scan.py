@@ -11,7 +11,7 @@ import pytest
 from tests.engine.making import subscription
 from updater.cache.cache import Cache
 from updater.engine.scan import Scans
-from updater.errors import ImageNotFound, RegistryUnavailable
+from updater.errors import ImageNotFound, RegistryProtocolError, RegistryUnavailable
 from updater.model.candidate import Description
 from updater.model.image import Digest, parse_platform
 from updater.model.listed import listed_for
@@ -138,7 +138,58 @@ async def test_a_tag_that_vanished_between_list_and_digest_loses_and_others_go_o
     await scans.scan(listed_for(item))
     del registry.tags_by_time["new"]
     selection = await choose(scans, item)
-    assert (selection.chosen.tag, selection.rejections["new"].code) == ("old", "no-date")
+    assert (selection.chosen.tag, selection.rejections["new"].code) == ("old", "image-not-found")
+
+
+class Broken(Registry):
+    """A registry in which *broken* tags have a digest, and behind it something that is no image."""
+
+    def __init__(self, *broken, **tags):
+        super().__init__(**tags)
+        self.broken = broken
+
+    async def describe(self, image, digest, credential=None):
+        self.asked.append("describe")
+        for tag in self.broken:
+            if int(digest.encoded, 16) == self.tags_by_time[tag]:
+                raise RegistryProtocolError(f"{tag} is of schema 1", hint="push it again", code="manifest-schema")
+        return await super().describe(image, digest, credential)
+
+
+@pytest.mark.parametrize("changes", [{"policy": LATEST}, {"platforms": (parse_platform("linux/amd64"),)}])
+async def test_a_tag_whose_facts_cannot_be_had_loses_with_the_registrys_own_error(changes):
+    registry = Broken("1.1.0", **{"1.0.0": NOW, "1.1.0": NOW + 60})
+    scans, item = scans_of(registry), replace(subscription(), **changes)
+    selection = await choose(scans, item, "1.0.0")
+    lost = selection.rejections["1.1.0"]
+    assert (selection.chosen.tag, lost.code, lost.sentence) == ("1.0.0", "manifest-schema", "1.1.0 is of schema 1")
+    assert selection.unread == (lost,)
+    assert selection.with_unread("it stays") == "it stays; 1 tag could not be read: 1.1.0 [manifest-schema]: 1.1.0 is of schema 1"
+
+
+async def test_where_no_tag_can_be_read_the_error_is_counted_instead_of_a_missing_date():
+    scans, item = scans_of(Broken("a", "b", a=NOW, b=NOW + 60)), replace(subscription(), policy=LATEST)
+    assert (await choose(scans, item)).detail == "no tag matches: 2 manifest-schema"
+
+
+async def test_what_could_not_be_read_is_asked_once_between_two_scans_and_again_after():
+    registry = Broken("b", a=NOW, b=NOW + 60)
+    scans, item = scans_of(registry), replace(subscription(), policy=LATEST)
+    await choose(scans, item, "a")
+    asked = len(registry.asked)
+    await choose(scans, item, "a")
+    assert registry.asked[asked:] == []
+    registry.broken = ()
+    await scans.scan(listed_for(item))
+    assert (await choose(scans, item, "a")).chosen.tag == "b"
+
+
+async def test_only_a_few_of_many_unread_tags_are_named():
+    tags = {f"t{number}": NOW + number for number in range(9)}
+    scans, item = scans_of(Broken(*tags, **tags)), replace(subscription(), policy=LATEST)
+    said = (await choose(scans, item)).with_unread("none")
+    assert said.startswith("none; 9 tags could not be read: ")
+    assert said.endswith("; and 6 more")
 
 
 async def test_the_digest_is_asked_for_the_chosen_one_alone_and_anew_after_each_scan():
@@ -165,7 +216,8 @@ async def test_where_only_digests_are_followed_no_list_is_asked_for():
 async def test_a_followed_tag_that_is_not_there_is_no_match():
     item = replace(subscription(), policy=PolicySpec("digest", {"tag": "stable"}))
     scans = scans_of(Registry(), item)
-    assert (await choose(scans, item)).status == "no-match"
+    selection = await choose(scans, item)
+    assert (selection.status, selection.detail) == ("no-match", "no tag matches: 1 image-not-found")
 
 
 async def test_the_digest_for_the_trailers_is_none_where_the_registry_does_not_tell():

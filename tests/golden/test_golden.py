@@ -21,7 +21,7 @@ def files_below(folder):
 
 
 def locator_of(wish, path):
-    return Locator(path=path, **{key: wish.get(key) for key in ("name", "tag", "spec", "section")})
+    return Locator(path=path, **{key: wish.get(key) for key in ("name", "tag", "digest", "spec", "section")})
 
 
 @pytest.mark.parametrize("folder", CASES, ids=[f"{path.parent.name}-{path.name}" for path in CASES])

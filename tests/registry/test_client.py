@@ -87,9 +87,26 @@ class TestReading:
         client = lab.client()
         await client.digest(lab.image, "1.0")
         await client.describe(lab.image, digest)
-        accepted = {asked.headers["Accept"] for asked in lab.registry.asked}
+        accepted = {asked.headers["Accept"] for asked in lab.registry.asked if "/manifests/" in asked.path}
         assert len(accepted) == 1
         assert accepted.pop().count("application/vnd.") == 4
+
+    @pytest.mark.parametrize(
+        ("part", "served"),
+        [("/tags/list", "application/json"), ("/tags/list", "text/plain"), ("/blobs/", "application/octet-stream")],
+    )
+    async def test_a_list_and_a_blob_are_asked_for_as_what_they_are(self, lab, part, served):
+        """A registry that takes Accept at its word answers 406 to who wants a manifest where it has none."""
+        digest = lab.registry.push("org/app", "1.0", created=CREATED)
+
+        async def picky(request):
+            accepted = {item.partition(";")[0].strip() for item in request.headers.get("Accept", "*/*").split(",")}
+            return web.Response(status=406) if part in request.path and not accepted & {served, "*/*"} else None
+
+        lab.registry.faults.append(picky)
+        client = lab.client()
+        assert (await client.tags(lab.image)).tags == ("1.0",)
+        assert (await client.describe(lab.image, digest)).created == CREATED
 
     async def test_a_tag_takes_one_head_and_no_get(self, lab):
         lab.registry.push("org/app", "1.0")
@@ -163,11 +180,18 @@ class TestReading:
 
 
 class TestDigests:
-    @pytest.mark.parametrize("status", [404, 405, 501, 400])
+    @pytest.mark.parametrize("status", [403, 404, 405, 501, 400])
     async def test_where_head_is_unknown_get_tells(self, lab, status):
         digest = lab.registry.push("org/app", "1.0")
         lab.registry.faults.append(_only_head(lambda: web.Response(status=status)))
         assert await lab.client().digest(lab.image, "1.0") == digest
+
+    async def test_a_refused_head_ends_in_the_error_that_get_tells(self, lab):
+        """The answer to HEAD has no body, so that only GET says why."""
+        denied = {"errors": [{"code": "DENIED", "message": "the repository is blocked by a scan"}]}
+        lab.registry.faults.append(always("/manifests/", lambda _: web.json_response(denied, status=403)))
+        with pytest.raises(RegistryDenied, match="blocked by a scan"):
+            await lab.client().digest(lab.image, "1.0")
 
     async def test_without_a_digest_in_the_header_the_body_is_hashed(self, lab):
         digest = lab.registry.push("org/app", "1.0")
@@ -361,6 +385,140 @@ class TestBasic:
         with pytest.raises(ConfigError) as refused:
             await lab.client().tags(lab.image, parse_credential_ref("env:NOWHERE"))
         assert refused.value.code == "credential-missing"
+
+
+def _hides(status, accepted):
+    """A fault: strangers get *status* without a challenge, for images alone; *accepted* judges the Authorization."""
+
+    async def answer(request):
+        if request.path == "/v2/" or accepted(request.headers.get("Authorization", "")):
+            return None
+        return web.json_response({"errors": [{"code": "NAME_UNKNOWN"}]}, status=status)
+
+    return answer
+
+
+def _is_user(authorization):
+    return authorization == "Basic " + base64.b64encode(b"user:pass").decode()
+
+
+class TestOfficialImages:
+    """What Docker Hub calls library/node is node to people, and a mirror may know one name alone."""
+
+    @staticmethod
+    def mirror(lab, *, part="", path="hub/library/node"):
+        """Put node at *path*; every other name of it has no answer for URLs that hold *part*."""
+        digest = lab.registry.push(path, "1.0", created=CREATED)
+
+        async def answer(request):
+            if path in request.path or request.path == "/v2/":
+                return None
+            if part in request.path:
+                return web.json_response({"errors": [{"code": "NAME_UNKNOWN"}]}, status=404)
+            raise web.HTTPTemporaryRedirect(request.path.replace("/node/", "/library/node/"))
+
+        lab.registry.faults.append(answer)
+        return digest
+
+    async def test_a_setting_names_the_namespace_below_the_prefix(self, lab):
+        digest = self.mirror(lab)
+        entry = RegistryEntry(prefix=f"{lab.registry.host}/hub", url=lab.registry.url, default_namespace="library")
+        client, image = lab.client(entry), parse_name(f"{lab.registry.host}/hub/node")
+        assert (await client.tags(image)).tags == ("1.0",)
+        assert await client.digest(image, "1.0") == digest
+        assert {item.path.startswith("/v2/hub/library/node/") for item in lab.registry.asked} == {True}
+
+    @pytest.mark.parametrize("first", ["tags", "digest"])
+    async def test_without_it_the_library_is_tried_once_and_remembered(self, lab, first):
+        digest = self.mirror(lab)
+        client = lab.client(RegistryEntry(prefix=f"{lab.registry.host}/hub", url=lab.registry.url))
+        image = parse_name(f"{lab.registry.host}/hub/node")
+        await (client.tags(image) if first == "tags" else client.digest(image, "1.0"))
+        asked = len(lab.registry.asked)
+        assert (await client.tags(image)).tags == ("1.0",)
+        assert await client.digest(image, "1.0") == digest
+        assert (await client.describe(image, digest)).created == CREATED
+        assert all("/hub/library/node/" in item.path for item in lab.registry.asked[asked:])
+
+    async def test_where_nobody_configured_a_prefix_both_names_must_lead_to_the_tag(self, lab):
+        """Artifactory lists by library/ alone and serves manifests by both names."""
+        self.mirror(lab, part="/tags/list")
+        assert (await lab.client().tags(parse_name(f"{lab.registry.host}/hub/node"))).tags == ("1.0",)
+
+    async def test_another_repository_of_that_name_is_never_taken_for_the_image(self, lab):
+        self.mirror(lab)
+        with pytest.raises(ImageNotFound, match="/hub/node: not found"):
+            await lab.client().tags(parse_name(f"{lab.registry.host}/hub/node"))
+
+    async def test_an_image_that_is_nowhere_is_not_found_by_its_own_name(self, lab):
+        for image in (f"{lab.registry.host}/node", f"{lab.registry.host}/a/b/node"):
+            with pytest.raises(ImageNotFound, match=f"{image}: not found"):
+                await lab.client().tags(parse_name(image))
+        assert lab.registry.count("library") == 1
+
+    async def test_a_missing_tag_of_an_image_that_is_there_is_not_looked_for_elsewhere(self, lab):
+        lab.registry.push("node", "1.0")
+        client, image = lab.client(), parse_name(f"{lab.registry.host}/node")
+        await client.tags(image)
+        with pytest.raises(ImageNotFound):
+            await client.digest(image, "2.0")
+        assert lab.registry.count("library") == 0
+
+
+class TestHiding:
+    """Registries that answer 404, 403 or 401 without a challenge for what they show only to whom they know."""
+
+    @pytest.mark.parametrize("status", [401, 403, 404])
+    async def test_they_get_the_configured_credential_and_then_at_once(self, lab, status):
+        lab.registry.push("org/app", "1.0")
+        lab.registry.push("org/other", "1.0")
+        lab.registry.faults.append(_hides(status, _is_user))
+        client = lab.client(lab.entry(credentials=lab.credential("user:pass")))
+        assert (await client.tags(lab.image)).tags == ("1.0",)
+        asked = len(lab.registry.asked)
+        assert (await client.tags(parse_name(f"{lab.registry.host}/org/other"))).tags == ("1.0",)
+        assert [bool(item.authorization) for item in lab.registry.asked[asked:]] == [True]
+
+    async def test_a_token_is_fetched_where_the_registry_as_a_whole_names_a_token_server(self, lab):
+        lab.registry.push("org/app", "1.0")
+        async with TokenServer() as tokens:
+            tokens.users = {"user": "pass"}
+            challenge = {"WWW-Authenticate": f'Bearer realm="{tokens.url}",service="lab"'}
+
+            async def ping(request):
+                return web.Response(status=401, headers=challenge) if request.path == "/v2/" else None
+
+            lab.registry.faults += [ping, _hides(404, lambda shown: tokens.is_ours(shown.partition(" ")[2]))]
+            client = lab.client()
+            assert (await client.tags(lab.image, lab.credential("user:pass"))).tags == ("1.0",)
+            assert dict(tokens.asked[0][1])["scope"] == "repository:org/app:pull"
+            assert not any((item.authorization or "").startswith("Basic") for item in lab.registry.asked)
+
+    async def test_a_registry_that_fails_meanwhile_is_not_taken_for_one_without_the_image(self, lab):
+        async def fails(request):
+            return web.Response(status=503) if request.headers.get("Authorization") else None
+
+        lab.registry.faults.append(fails)
+        with pytest.raises(RegistryUnavailable):
+            await lab.client().tags(lab.image, lab.credential("user:pass"))
+
+    async def test_what_is_really_not_there_stays_not_found_and_public_images_are_read_as_before(self, lab):
+        """A credential that no longer holds must not keep us from what everybody may read."""
+        lab.registry.push("org/app", "1.0")
+
+        async def refuses_who_shows_anything(request):
+            return web.Response(status=401) if request.headers.get("Authorization") else None
+
+        lab.registry.faults.append(refuses_who_shows_anything)
+        client = lab.client(lab.entry(credentials=lab.credential("user:stale")))
+        with pytest.raises(ImageNotFound):
+            await client.tags(parse_name(f"{lab.registry.host}/org/none"))
+        assert (await client.tags(lab.image)).tags == ("1.0",)
+
+    async def test_without_a_credential_nothing_is_asked_twice(self, lab):
+        with pytest.raises(ImageNotFound):
+            await lab.client().tags(parse_name(f"{lab.registry.host}/org/team/app"))
+        assert len(lab.registry.asked) == 1
 
 
 class TestBearer:

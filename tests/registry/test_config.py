@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from updater.errors import ConfigError
+from updater.model.credential import parse_credential_ref
 from updater.model.image import parse_name
 from updater.registry.config import RegistryEntry, RegistryTable, is_loopback, normalise_prefix
 
@@ -57,6 +58,9 @@ def test_the_longest_prefix_wins_and_ends_at_a_boundary(prefixes, image, chosen)
         ({"prefix": "x.io", "insecure": True, "url": "http://x.io:80"}, "x.io/a", "http://x.io:80", "a"),
         ({"prefix": "x.io", "default_namespace": "team"}, "x.io/app", "https://x.io", "team/app"),
         ({"prefix": "x.io", "default_namespace": "team"}, "x.io/a/app", "https://x.io", "a/app"),
+        ({"prefix": "x.io/hub", "default_namespace": "library"}, "x.io/hub/app", "https://x.io", "hub/library/app"),
+        ({"prefix": "x.io/hub", "default_namespace": "library"}, "x.io/hub/a/app", "https://x.io", "hub/a/app"),
+        ({"prefix": "x.io/hub", "default_namespace": "library"}, "x.io/hub", "https://x.io", "hub"),
         ({"prefix": "x.io", "is_default": True}, "app", "https://x.io", "app"),
         ({"prefix": "x.io", "is_default": True}, "org/app", "https://x.io", "org/app"),
         ({"prefix": "x.io", "is_default": True}, "docker.io/org/app", "https://registry-1.docker.io", "org/app"),
@@ -104,3 +108,25 @@ def test_a_prefix_has_one_spelling():
 def test_loopback_is_known_by_its_spelling():
     assert [is_loopback(host) for host in ("localhost:1", "127.0.0.5", "[::1]:2", "a.localhost")] == [True] * 4
     assert not any(is_loopback(host) for host in ("x.io", "10.0.0.1:5000", "localhost.x.io"))
+
+
+@pytest.mark.parametrize(
+    ("entries", "image", "credential"),
+    [
+        ([("registry.corp", "https://api.corp")], "api.corp/a/app", "env:A0"),
+        ([("registry.corp", "https://api.corp")], "registry.corp/a/app", "env:A0"),
+        ([("registry.corp", "https://api.corp")], "other.corp/a/app", None),
+        ([("registry.corp", "https://api.corp/base")], "api.corp/a/app", None),
+        ([("one.corp", "https://api.corp"), ("two.corp", "https://api.corp")], "api.corp/a/app", None),
+        ([("one.corp", "https://api.corp"), ("api.corp/a", None)], "api.corp/a/app", "env:A1"),
+    ],
+)
+def test_the_host_at_which_one_entry_alone_is_asked_is_served_by_it_too(entries, image, credential):
+    """Its credentials are for that host, whichever of both names people give their images."""
+    table = RegistryTable(
+        RegistryEntry(prefix=prefix, url=url, credentials=parse_credential_ref(f"env:A{number}"))
+        for number, (prefix, url) in enumerate(entries)
+    )
+    found = table.locate(parse_name(image))
+    assert (str(found.entry.credentials) if found.entry.credentials else None) == credential
+    assert found.path == image.partition("/")[2]

@@ -41,6 +41,8 @@ def test_one_page_is_one_request():
         '<https://r.example.com/v2/org/app/tags/list?last=b&n=2>;rel="next"',
         '<?last=b&n=2>; title=x; rel="prefetch next"',
         '<http://r.example.com/v2/org/app/tags/list?last=b&n=2>; rel="next"',
+        '<https://quay.example.com/v2/org/app/tags/list?last=b&n=2>; rel="next"',
+        '<//10.0.0.1/v2/other/tags/list?last=b&n=2>; rel="next"',
         '</v2/app/tags/list?last=b&n=2>; rel="next"',
         '</repository/docker/v2/org/app/tags/list?last=b&n=2>; REL="NEXT"',
         '</v2/org/app/tags/list?last=a&n=2>; rel="previous", </v2/org/app/tags/list?last=b&n=2>; rel="next"',
@@ -119,13 +121,24 @@ def test_a_cursor_that_names_a_deleted_tag_starts_the_walk_again_once():
 
 
 class TestGuards:
-    @pytest.mark.parametrize(
-        "link", ["https://evil.example.com/v2/org/app/tags/list?last=b", "//10.0.0.1/x", "ftp://r.example.com/x", "http://[::1"]
-    )
-    def test_a_link_to_another_host_is_an_error(self, link):
-        with pytest.raises(RegistryProtocolError, match="another host") as refused:
-            walk(page("a", link=f'<{link}>; rel="next"'))
+    @pytest.mark.parametrize("link", ["http://[::1", "//10.0.0.1/x", "ftp://r.example.com/x"])
+    def test_a_link_without_a_cursor_is_an_error(self, link):
+        with pytest.raises(RegistryProtocolError, match=r"no URL|repeat") as refused:
+            walk(page("a", link=f'<{link}>; rel="next"'), page("a", url=BASE, link=f'<{link}>; rel="next"'))
         assert refused.value.code == "registry-pagination"
+
+    @pytest.mark.parametrize(("tags", "page_size"), [(250_000, 100), (300_000, 1000), (10, 1000)])
+    def test_as_many_tags_as_the_cap_lets_pass_are_read_in_pages_of_any_size(self, tags, page_size):
+        caps = Caps.for_tags(tags)
+        assert caps.pages * page_size >= tags
+        assert caps.total_bytes >= tags * len(f'"{"x" * 128}",')
+        assert caps.tags == tags
+
+    def test_the_cap_of_tags_is_named_with_its_setting(self):
+        pages = [page(*(f"t{number}-{tag}" for tag in range(10)), link=f"<?last={number}>; rel=next") for number in range(9)]
+        with pytest.raises(RegistryProtocolError, match="it goes on") as refused:
+            walk(*pages, caps=Caps.for_tags(50))
+        assert "more than 50 tags, raise max_tags" in refused.value.hint
 
     def test_a_link_to_a_page_already_seen_is_an_error(self):
         with pytest.raises(RegistryProtocolError, match="repeat"):
@@ -142,7 +155,7 @@ class TestGuards:
             page(*(f"t{number}-{tag}" for tag in range(10)), link=f'<?last={number}>; rel="next"', url=BASE)
             for number in range(100)
         ]
-        with pytest.raises(RegistryProtocolError, match="went on") as refused:
+        with pytest.raises(RegistryProtocolError, match="it goes on") as refused:
             walk(*pages, caps=caps)
         assert refused.value.code == "registry-pagination"
 

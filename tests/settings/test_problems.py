@@ -186,6 +186,7 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(text):
         ("        marker: flux-system:myapp", "        helm: {file: v.yaml}", "helm-keys"),
         ("        marker: flux-system:myapp", "        helm: {file: v.yaml, name: a}", "helm-keys"),
         ("        marker: flux-system:myapp", "        helm: {file: v.yaml, spec: a, tag: b}", "helm-keys"),
+        ("        marker: flux-system:myapp", "        helm: {file: v.yaml, spec: a, digest: b}", "helm-keys"),
         ("        marker: flux-system:myapp", "        helm: {file: /v.yaml, tag: b}", "path"),
         ("        marker: flux-system:myapp", "        kustomize: {path: .git/x}", "path"),
         (

@@ -81,6 +81,8 @@ def test_plain_http_is_fine_where_the_peer_takes_it():
         ("{name: a, api_url: 'https://a.b', prefx: a}", "unknown-key"),
         ("{name: a, api_url: 'https://u:p@a.b'}", "secret"),
         ("{name: a, api_url: a.b}", "url"),
+        ("{name: Hub, api_url: 'https://index.docker.io/v1/'}", "url"),
+        ("{name: a, api_url: 'https://a.b/base/v2'}", "url"),
         ("{name: a, api_url: 'https://a.b', credentials: 'u:p'}", "credential-ref"),
         ("{name: a, api_url: 'https://a.b', credsexpire: soon}", "duration"),
         ("{name: a, api_url: 'https://a.b', credsexpire: 5}", "duration"),
@@ -124,6 +126,36 @@ def test_the_longest_prefix_wins():
         "- {name: b, api_url: 'https://two.bar', prefix: foo.bar/prefix1/sub-prefix}\n"
     )
     assert RegistryTable(entries).locate(parse_name("foo.bar/prefix1/sub-prefix/image")).url == "https://two.bar"
+
+
+def test_the_address_of_dockers_configuration_is_refused_with_the_one_that_is_asked():
+    (problem,) = problems_of(
+        "subscriptions: []\n", "registries: [{name: Hub, api_url: 'https://index.docker.io/v1/', prefix: docker.io}]\n"
+    )
+    assert "/v1" in problem.message
+    assert "https://registry-1.docker.io" in problem.hint
+    assert problem_of("registries: [{prefix: a.b, url: 'https://a.b/v2/'}]\n").code == "url"
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        (
+            "{name: corp, prefix: registry.corp, api_url: 'http://10.1.2.3:5000'}",
+            "registry.corp is not the host of api_url, 10.1.2.3:5000",
+        ),
+        ("{name: corp, prefix: corp, api_url: 'http://corp'}", None),
+        ("{name: corp, prefix: corp, api_url: 'http://registry.corp'}", "corp is no registry host"),
+        ("{name: hub, prefix: docker.io, api_url: 'https://registry-1.docker.io'}", None),
+        ("{name: a, prefix: a.b/team, api_url: 'https://a.b'}", None),
+        ("{name: a, api_url: 'https://a.b'}", None),
+    ],
+)
+def test_a_prefix_that_is_not_the_host_of_the_api_is_said_and_keeps_nothing_from_working(entry, said):
+    found = settings_of("subscriptions: []\n", f"registries:\n- {entry}\n")
+    assert len(found.registry_entries) == 1
+    assert [(item.line, item.code) for item in found.remarks] == ([(2, "registry-prefix")] if said else [])
+    assert all(said in item.message for item in found.remarks)
 
 
 def test_certificates_may_stand_in_the_file(tmp_path):

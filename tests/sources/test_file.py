@@ -151,6 +151,7 @@ def test_a_live_application_is_written_at_the_source_that_it_says_itself(tmp_pat
         ("argocd: {application: argocd/a}, marker: 'n:a'", "target"),
         ("argocd: {application: argocd/a}, helm: {file: values.yaml, tag: t}", "target"),
         ("argocd: {application: argocd/a}, helm: {name: a}", "helm-keys"),
+        ("argocd: {application: argocd/a}, helm: {tag: a, digest: b}", "target"),
         ("argocd: {application: argocd/a}, kustomize: {path: overlays}", "target"),
         ("argocd: {application: argocd/a}, helm: {tag: t}, kustomize: {}", "target"),
         ("git: {url: /f}, helm: {tag: t}", "missing-key"),

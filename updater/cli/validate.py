@@ -78,12 +78,14 @@ def _with_cluster(report: Report, config: Sequence[str]) -> Report:
 def _show_json(report: Report) -> None:
     import json
 
-    problems = [
-        {"path": item.path, "line": item.line, "code": item.code, "message": item.message, "hint": item.hint or None}
-        for item in report.problems
-    ]
+    problems, remarks = [_problem_as_json(item) for item in report.problems], [_problem_as_json(item) for item in report.remarks]
     images = [_as_json(answer) for answer in report.answers]
-    click.echo(json.dumps({"files": report.files, "images": images, "problems": problems}, indent=2, sort_keys=True))
+    found = {"files": report.files, "images": images, "problems": problems, "remarks": remarks}
+    click.echo(json.dumps(found, indent=2, sort_keys=True))
+
+
+def _problem_as_json(item: Problem) -> dict[str, object]:
+    return {"path": item.path, "line": item.line, "code": item.code, "message": item.message, "hint": item.hint or None}
 
 
 def _as_json(answer: Answer) -> dict[str, object]:
@@ -111,6 +113,8 @@ def _show_text(report: Report) -> None:
             click.echo(str(problem))
             if problem.hint:
                 click.echo(f"  hint: {problem.hint}")
+    for remark in report.remarks:
+        click.echo(f"{remark} [not counted as a problem]\n  hint: {remark.hint}")
     if report.problems and report.answers:
         click.echo()
     for answer in report.answers:

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError
+from updater.http.telling import told
 from updater.model.credential import Credential
 from updater.model.image import DOCKER_HUB
 
@@ -28,6 +29,7 @@ HUB_KEY: Final = "https://index.docker.io/v1/"
 _HUB_HOSTS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _HOST_AND_PORT: Final = re.compile(r"(.+):([0-9]{1,5})", re.DOTALL)
 _SUFFIX: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MOST_HOSTS: Final = 8
 _FORMAT_HINT: Final = 'write user:password, or the content of a docker config.json: {"auths": {"ghcr.io": {"auth": "…"}}}'
 
 
@@ -38,6 +40,12 @@ class DockerConfig:
     auths: Mapping[str, Credential] = field(default_factory=dict, repr=False)
     helpers: Mapping[str, str] = field(default_factory=dict)
     store: str = ""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The registries that it has entries for, a few of them, without what else stands in their keys."""
+        hosts = dict.fromkeys(_split_key(key)[0] for key in (*self.auths, *self.helpers))
+        return tuple(told(host, most=80) for host in sorted(hosts)[:_MOST_HOSTS])
 
     def matches(self, image: ImageName, *, as_podman: bool = False) -> tuple[Credential, ...]:
         """Give the credentials that serve *image*, to be tried in this order."""

@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,8 @@ class Keychain:
     """Resolves references. One for a process; it may be used from many tasks.
 
     *read_secret* gives the data of a Kubernetes Secret by namespace and name; None where there is no cluster.
-    *docker_configs* are the files that count without a reference; None is where docker and podman keep them.
+    *docker_configs* are the files that count without a reference; None is where docker and podman keep them. A single
+    path is one that somebody named: it must be there.
     """
 
     def __init__(
@@ -51,31 +53,41 @@ class Keychain:
         environment: Mapping[str, str] | None = None,
         read_secret: Callable[[str, str], Awaitable[Mapping[str, bytes]]] | None = None,
         programs: Programs | None = None,
-        docker_configs: Sequence[Path] | None = None,
+        docker_configs: Sequence[Path] | Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._environment = os.environ if environment is None else environment
         self._read_secret = read_secret
         self._programs = programs or Programs(self._environment)
+        self._is_named = isinstance(docker_configs, Path)
+        if isinstance(docker_configs, Path):
+            docker_configs = (docker_configs,)
         self._files = usual_files(self._environment) if docker_configs is None else tuple(docker_configs)
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._flights = Flights()
 
     async def resolve(
-        self, ref: CredentialRef | None, image: ImageName, *, lifetime: float | None = None
+        self, ref: CredentialRef | None, image: ImageName, *, server: ImageName | None = None, lifetime: float | None = None
     ) -> tuple[Credential, ...]:
-        """Give the credentials to try for *image*, in turn; none means anonymous.
+        """Return the credentials to try for *image*, in turn; none means anonymous, which only *ref* None can mean.
 
-        *lifetime* is in seconds: how long the answer of a program or Secret is believed. Raises `ConfigError`
-        where the reference leads nowhere, and whatever the reader of Secrets raises.
+        *server* is the image by the name that it has where it is really asked, such as a mirror: entries for it count
+        where there is none for *image*. *lifetime* is in seconds: how long the answer of a program or Secret is believed.
+        Raises `ConfigError` where the reference leads nowhere or holds nothing for the image, and whatever the reader of
+        Secrets raises.
         """
+        names = (image,) if server is None else (image, server)
         if ref is None:
-            return await self._of_this_user(image) if self._files else ()
+            return await self._of_this_user(names) if self._files else ()
         content = await self._content(ref, lifetime or DEFAULT_LIFETIME)
         if isinstance(content, Credential):
             return (content,)
-        return await self._in_config(content, image)
+        found = await self._in_config(content, names)
+        if not found:
+            self.renew(ref)  # who adds the entry need not wait until the lifetime is over
+            raise self._without_entry(ref, content, image)
+        return found
 
     async def text(self, ref: CredentialRef) -> str:
         """Give what stands behind *ref* as it is, without a line end: a Git token, a key. Raises `ConfigError`."""
@@ -147,11 +159,24 @@ class Keychain:
             )
         return _decoded(found, str(ref))
 
-    async def _of_this_user(self, image: ImageName) -> tuple[Credential, ...]:
+    def _without_entry(self, ref: CredentialRef, config: DockerConfig, image: ImageName) -> ConfigError:
+        """Make the error for a configuration that was named and does not know the registry: nobody asked for anonymous access."""
+        helper = config.helper(image)
+        program = f"docker-credential-{helper[0]}" if helper else ""
+        knows_none = f", and {program} has none" if program and self._programs.helpers_allowed else ""
+        known = ", ".join(config.hosts) or "no registry"
+        hint = f"it has entries for: {known}; add one, or remove the reference to ask anonymously"
+        if program and not self._programs.helpers_allowed:
+            hint = f"it leaves this to {program}: set credential_helpers: true to let it run, or add an entry"
+        return ConfigError(
+            f"no entry for {image.registry} in {_place_of(ref)}{knows_none}", hint=hint, code="credential-entry", path=str(ref)
+        )
+
+    async def _of_this_user(self, names: Sequence[ImageName]) -> tuple[Credential, ...]:
         found: dict[Credential, None] = {}
         for path in self._files:
             stamp = _stamp(path)
-            if not stamp:
+            if not stamp and not self._is_named:
                 continue
             known = self._known.get(str(path))
             if known is None or known.stamp != stamp:
@@ -159,16 +184,20 @@ class Keychain:
                 self._known[str(path)] = known
             if isinstance(known.content, DockerConfig):
                 as_podman = path.name == "auth.json"
-                found.update(dict.fromkeys(await self._in_config(known.content, image, as_podman=as_podman)))
+                found.update(dict.fromkeys(await self._in_config(known.content, names, as_podman=as_podman)))
         return tuple(found)
 
-    async def _in_config(self, config: DockerConfig, image: ImageName, *, as_podman: bool = False) -> tuple[Credential, ...]:
-        plain = config.matches(image, as_podman=as_podman)
-        helper = config.helper(image)
-        if helper is None:
-            return plain
-        answer = await self._flights.share(helper, lambda: self._ask_helper(*helper))
-        return (*((answer,) if answer else ()), *plain)
+    async def _in_config(
+        self, config: DockerConfig, names: Sequence[ImageName], *, as_podman: bool = False
+    ) -> tuple[Credential, ...]:
+        """Return what *config* has for the first of *names* that it knows."""
+        for name in names:
+            plain = config.matches(name, as_podman=as_podman)
+            helper = config.helper(name)
+            answer = await self._flights.share(helper, partial(self._ask_helper, *helper)) if helper else None
+            if answer or plain:
+                return (*((answer,) if answer else ()), *plain)
+        return ()
 
     async def _ask_helper(self, suffix: str, server: str) -> Credential | None:
         key = f"helper {suffix} {server}"
@@ -192,6 +221,13 @@ def usual_files(environment: Mapping[str, str]) -> tuple[Path, ...]:
         Path(home, ".config", "containers", "auth.json") if home else None,
     ]
     return tuple(dict.fromkeys(path for path in candidates if path))
+
+
+def _place_of(ref: CredentialRef) -> str:
+    """Return the words for where a reference leads."""
+    if ref.kind in {"secret", "pullsecret"}:
+        return f"Secret {ref.value.partition('#')[0]}"
+    return {"env": f"the variable {ref.value}", "ext": f"what {ref.value} prints"}.get(ref.kind, ref.value)
 
 
 def _parsed(ref: CredentialRef, text: str) -> DockerConfig | Credential:

@@ -43,7 +43,7 @@ class Programs:
     ) -> None:
         self._environment = os.environ if environment is None else environment
         self._time_limit = time_limit
-        self._helpers_allowed = helpers_allowed
+        self.helpers_allowed = helpers_allowed
         self._say = say
         self._said: set[str] = set()
 
@@ -60,7 +60,7 @@ class Programs:
         Raises `ConfigError`.
         """
         name = f"docker-credential-{suffix}"
-        if not self._helpers_allowed:
+        if not self.helpers_allowed:
             if name not in self._said:
                 self._said.add(name)
                 self._say(f"{name} may know credentials of {server}, but credential helpers are not allowed to run")

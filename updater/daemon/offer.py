@@ -13,6 +13,7 @@ from updater.errors import ConfigError
 from updater.model.listed import Listed
 from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
+from updater.registry.listing import Caps
 from updater.reporting.logs import configure
 from updater.settings import Settings, find_files, load_settings
 
@@ -27,14 +28,18 @@ if TYPE_CHECKING:
 async def choose_from_registry(image: ImageName, request: Request, config: Sequence[str]) -> Selection:
     """List the tags of *image* and choose by *request*; a configuration tells how registries are reached, if there is one.
 
+    A policy that follows one tag has that tag resolved instead, as the daemon does: an image may have too many to list.
     Raises `RegistryError` kin and `ConfigError`. Nothing is remembered.
     """
     settings = _settings(config)
     configure(level="error", form="console")
     with tempfile.TemporaryDirectory(prefix="updater-check-") as folder:
         async with process_of(settings, Path(folder)) as process:
-            registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=process.cache)
-            return await Scans(registry, process.cache).choose_for(Listed(image, None), request)
+            asking, caps = Asking(process.http, process.keychain), Caps.for_tags(settings.max_tags)
+            registry = RegistryClient(asking, settings.registry_entries, facts=process.cache, caps=caps)
+            listed, tag = Listed(image, None), request.policy.followed_tag
+            scans = Scans(registry, process.cache, followed={listed: frozenset({tag})} if tag else {})
+            return await scans.choose_for(listed, request)
 
 
 def _settings(config: Sequence[str]) -> Settings:

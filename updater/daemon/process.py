@@ -64,7 +64,7 @@ class Process:
         self.leading: Leads | None = None
         self.keychain = Keychain(
             read_secret=self.cluster.read_secret,
-            docker_configs=[Path(docker_config)] if docker_config else None,
+            docker_configs=Path(docker_config) if docker_config else None,
             programs=Programs(os.environ, helpers_allowed=helpers_allowed, say=self._helper_left_out),
         )
         self.cache = Cache(state / "cache.db", say=self._cache_failed)

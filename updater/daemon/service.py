@@ -130,6 +130,8 @@ class Service:
         generation.take_over()
         self._number += 1
         self._process.metrics.set("updater_generation", to=self._number)
+        for remark in settings.remarks:
+            self._process.log.warning("configuration", detail=str(remark), hint=remark.hint, code=remark.code)
         self._process.log.info("generation", number=self._number, subscriptions=len(generation.subscriptions))
 
     def _lead(self, generation: Generation) -> None:

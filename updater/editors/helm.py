@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from updater.model.update import Edit, Wish
 
 _REGISTRY = "registry"
+_DIGEST = "digest"
 
 
 class HelmEditor:
-    """Reads and writes the keys of a `Locator`: *spec* for a full reference, else *name*, *tag* or both.
+    """Reads and writes the keys of a `Locator`: *spec* for a full reference, else one or more of *name*, *tag* and *digest*.
 
-    A tag key holds ``tag`` or ``tag@digest``. A name keeps its short form, and stays without its registry where
+    A tag key holds ``tag`` or ``tag@digest``; beside a digest key of the target it holds the tag alone. A name keeps its
+    short form, and stays without its registry where
     that stands beside it under ``registry``, or wherever else the chart takes it from.
     """
 
@@ -104,10 +106,10 @@ def _reading(parsed: Parsed, path: str, locator: Locator) -> tuple[Reading, tupl
 def _keys(locator: Locator) -> list[tuple[PartKind, str]]:
     if locator.spec:
         return [(PartKind.REFERENCE, locator.spec)]
-    keys = [(PartKind.NAME, locator.name), (PartKind.TAG, locator.tag)]
+    keys = [(PartKind.NAME, locator.name), (PartKind.TAG, locator.tag), (PartKind.DIGEST, locator.digest)]
     named = [(kind, key) for kind, key in keys if key]
     if not named:
-        hint = "say tag: image.tag, or spec: image for a full reference"
+        hint = "say tag: image.tag, digest: image.digest, or spec: image for a full reference"
         raise EditError("the target names no key of the values file", hint=hint, code="no-such-key")
     return named
 
@@ -120,12 +122,33 @@ def _text(parsed: Parsed, index: int) -> str:
 
 def _registry(parsed: Parsed, name: int, text: str) -> str:
     """Give the registry that stands beside a name, "" where there is none or the name has its own."""
-    parent = parsed.parents[name]
-    if parent < 0 or not parsed.is_mapping(parent) or not text:
-        return ""
-    found = [outline.resolve(parsed, value) for value in outline.values(parsed, parent, _REGISTRY)]
-    registry = _text(parsed, found[0]) if len(found) == 1 and parsed.scalar(found[0]) is not None else ""
+    registry = _beside(parsed, name, _REGISTRY) if text else ""
     return "" if registry and text.startswith(f"{registry}/") else registry
+
+
+def _beside(parsed: Parsed, index: int, key: str) -> str:
+    """Return the text under *key* in the mapping that holds the value at *index*, "" where there is none."""
+    parent = parsed.parents[index]
+    if parent < 0 or not parsed.is_mapping(parent):
+        return ""
+    found = [outline.resolve(parsed, value) for value in outline.values(parsed, parent, key)]
+    return _text(parsed, found[0]) if len(found) == 1 and parsed.scalar(found[0]) is not None else ""
+
+
+def _check_digest_beside(parsed: Parsed, found: Reading, indexes: Sequence[int]) -> None:
+    """Refuse to move a tag beside a digest that stays: charts with both take the digest, so nothing would be deployed."""
+    if any(part.kind is PartKind.DIGEST for part in found.parts):
+        return
+    for part, index in zip(found.parts, indexes, strict=True):
+        digest = _beside(parsed, index, _DIGEST) if part.kind is PartKind.TAG else ""
+        if ":" in digest:
+            key = f"{part.where.rpartition('.')[0]}.{_DIGEST}".lstrip(".")
+            raise EditError(
+                f"a digest stands beside {part.where}, and a chart that reads both takes the digest",
+                hint=f"add digest: {key} to the target, so that both move, or empty that key",
+                code="digest-beside",
+                line=part.line,
+            )
 
 
 def _plan(parsed: Parsed, path: str, wish: Wish) -> Plan:
@@ -135,17 +158,29 @@ def _plan(parsed: Parsed, path: str, wish: Wish) -> Plan:
     steps = _steps(parsed, path, texts, found.setter)
     if steps and found.written != wish.reading.written:
         raise plans.moved(path, wish.reading, found)
+    if steps:
+        _check_digest_beside(parsed, found, indexes)
     return Plan(line=found.line, steps=steps)
 
 
 def _wanted(parsed: Parsed, part: Part, index: int, image: ImageRef, found: Reading) -> str:
     if part.kind is PartKind.TAG:
-        tag = references.text_for(part.kind, image)
-        return f"{tag}@{image.digest}" if image.digest else tag
+        if image.tag is None:
+            raise EditError(
+                f"{part.where} is named as the key of a tag, and the form digest writes none",
+                hint=f"if it holds a digest, write digest: {part.where} in the target instead of tag:; else change the form",
+                code="no-tag",
+                line=part.line,
+            )
+        tag = image.tag
+        has_own_key = any(other.kind is PartKind.DIGEST for other in found.parts)
+        return f"{tag}@{image.digest}" if image.digest and not has_own_key else tag
     if part.kind is PartKind.NAME:
         registry = _registry(parsed, index, part.text)
         return _below_registry(part, registry, image.name, found) if registry else _spelled(part.text, image.name)
     text = references.text_for(part.kind, image)
+    if part.kind is PartKind.DIGEST:
+        return text
     return _spelled(found.written.name or "", image.name) + text.removeprefix(image.name.spelled)
 
 

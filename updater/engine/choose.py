@@ -22,6 +22,8 @@ from updater.policies.ranking import Memory, judge_for, rank_all
 from updater.policies.select import foreseen, select
 from updater.policies.shape import is_leap
 
+_JUDGED = frozenset(Code)  # every other code is that of an error
+
 __all__ = ["Memory", "Ranked", "Rejections", "Request", "choose", "count_codes", "drive", "foreseen_asks"]
 
 if TYPE_CHECKING:
@@ -91,7 +93,8 @@ def choose(request: Request, memory: Memory | None = None) -> Generator[Ask, Can
         unfit[candidate.tag] = refusal
     rejections = Rejections(ranking, request.current, unfit, None)
     detail = f"no tag matches: {count_codes(rejections)}" if rejections else "there is no tag"
-    return Selection(status=Status.NO_MATCH, chosen=None, detail=detail, rejections=rejections)
+    unread = _unread(ranking, unfit)
+    return Selection(status=Status.NO_MATCH, chosen=None, detail=detail, rejections=rejections, unread=unread)
 
 
 def _admitted(candidate: Candidate, request: Request) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
@@ -130,6 +133,7 @@ def _guarded(request: Request, ranking: Ranking, chosen: Candidate, unfit: Mappi
         detail=_reason(request, chosen, is_written=is_written),
         ranked=Ranked(ranking, current, unfit, chosen),
         rejections=Rejections(ranking, current, unfit, chosen),
+        unread=_unread(ranking, unfit),
     )
 
 
@@ -166,6 +170,19 @@ def _leap(judge: Judge, tag: str, written: str) -> Rejection | None:
         return None
     before, after = map(judge.name_filter.text_of_written, (written, tag))
     return leap(tag=tag, written=written) if is_leap(before, after) else None
+
+
+def _unread(ranking: Ranking, unfit: Mapping[str, Rejection]) -> tuple[Rejection, ...]:
+    """Return who lost only because the registry did not give what was asked of it, the better-ranked ones first."""
+    by_error = [item for item in unfit.values() if item.code not in _JUDGED]
+    if ranking.judge.policy.is_by_name:
+        return tuple(by_error)
+    for candidate in ranking.candidates.values():
+        if candidate.failure is not None and candidate.tag not in unfit:
+            lost = ranking.judge.judge(candidate)
+            if isinstance(lost, Lost) and lost.code == candidate.failure.code:
+                by_error.append(Rejection(tag=candidate.tag, code=lost.code, sentence=lost.sentence))
+    return tuple(by_error)
 
 
 def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mapping[str, Rejection]) -> Selection:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Claims = Mapping[tuple[str, str], set[tuple[str, str, str]]]
     Choices = Mapping[tuple[str, Written], Selection | UpdaterError]
 
-
+_NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say which part stands where
 _BY_TIME: Final = "latest"
 _BY_DIGEST: Final = "digest"
 
@@ -88,18 +88,20 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
 
 def needs_digest(target: Target, reading: Reading) -> bool:
     """Say whether the value at this place holds a digest."""
-    is_named = target.editor == "marker" and any(part.kind is PartKind.DIGEST for part in reading.parts)
+    is_named = target.editor in _NAMES_PARTS and any(part.kind is PartKind.DIGEST for part in reading.parts)
     return target.form is not Form.TAG or is_named
 
 
 def wanted_image(subscription: Subscription, target: Target, reading: Reading, candidate: Candidate) -> ImageRef:
     """Give the image to write at this place, reduced to what its form holds.
 
-    Markers that name one part (``:tag``, ``:digest``) always get that part: there the form rules only full references.
+    Markers that name one part (``:tag``, ``:digest``), and the keys of a values file of which one is that of a digest,
+    always get that part: there the form rules only full references.
     """
     name = _spelling(subscription.image, reading.written)
     kinds = {part.kind for part in reading.parts}
-    if target.editor == "marker" and PartKind.REFERENCE not in kinds:
+    is_by_parts = target.editor == "marker" or (target.editor == "helm" and PartKind.DIGEST in kinds)
+    if is_by_parts and PartKind.REFERENCE not in kinds:
         return ImageRef(name=name, tag=candidate.tag, digest=candidate.digest if PartKind.DIGEST in kinds else None)
     return ImageRef(
         name=name,
@@ -228,13 +230,13 @@ def _kept(subscription: Subscription, target: Target, reading: Reading, pending:
 
 def _judge_selection(subscription: Subscription, target: Target, reading: Reading, selection: Selection) -> PlaceDecision:
     if selection.chosen is None:
-        return PlaceDecision(status=Status(selection.status), detail=selection.detail, code=selection.code, hint=selection.hint)
+        detail = selection.with_unread(selection.detail)
+        return PlaceDecision(status=Status(selection.status), detail=detail, code=selection.code, hint=selection.hint)
     if needs_digest(target, reading) and selection.chosen.digest is None:
-        detail = f"the digest of {subscription.image}:{selection.chosen.tag} is not known"
-        return PlaceDecision(status=Status.FAILED, detail=detail, code="no-digest")
+        return _digestless(subscription.image, selection.chosen)
     image = wanted_image(subscription, target, reading, selection.chosen)
     if not _differs(reading, image, follows_digest=subscription.policy.kind == _BY_DIGEST):
-        detail = f"{image.tag or image.digest} is written, and is what the policy wants"
+        detail = selection.with_unread(f"{image.tag or image.digest} is written, and is what the policy wants")
         return PlaceDecision(status=Status.UNCHANGED, detail=detail)
     update = Update(
         subscription=subscription.key,
@@ -246,7 +248,15 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         origin=str(subscription.origin),
         replaced=_replaced(subscription, reading.written),
     )
-    return PlaceDecision(status=Status.UPDATED, detail=_move(reading.written, image), update=update)
+    return PlaceDecision(status=Status.UPDATED, detail=selection.with_unread(_move(reading.written, image)), update=update)
+
+
+def _digestless(image: ImageName, chosen: Candidate) -> PlaceDecision:
+    """Fail a place that wants the digest of what was chosen, with the registry's own error where there is one."""
+    if chosen.failure is not None:
+        failure = chosen.failure
+        return PlaceDecision(status=Status.FAILED, detail=failure.message, code=failure.code, hint=failure.hint)
+    return PlaceDecision(status=Status.FAILED, detail=f"the digest of {image}:{chosen.tag} is not known", code="no-digest")
 
 
 def _replaced(subscription: Subscription, written: Written) -> ImageRef | None:

@@ -45,7 +45,10 @@ class Rules:
 
 
 class Scans:
-    """Scans images and chooses among what they offer. Raises nothing from `scan`; `choose` raises what the scan met."""
+    """Scans images and chooses among what they offer. Raises nothing from `scan`; `choose` raises what the scan met.
+
+    *followed* are images of which only these tags are asked for, until `follow` says what everybody wants.
+    """
 
     def __init__(
         self,
@@ -53,10 +56,11 @@ class Scans:
         listings: Listings,
         *,
         clock: Callable[[], float] = time.monotonic,
+        followed: Mapping[Listed, frozenset[str]] | None = None,
     ) -> None:
         self._registry = registry
         self._listings = listings
-        self._followed: dict[Listed, frozenset[str]] = {}
+        self._followed: dict[Listed, frozenset[str]] = dict(followed or {})
         self._clock = clock
         self._turns = asyncio.Semaphore(SCANS_AT_ONCE)
         self._standing: dict[Listed, Standing] = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from updater.engine.choose import Request, foreseen_asks
 from updater.errors import ImageNotFound, ImageSyntaxError, RegistryProtocolError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST, ListingGuard
-from updater.model.candidate import Candidate, Fact
+from updater.model.candidate import Candidate, Fact, FactFailure
 from updater.model.outcome import Status
 from updater.model.selection import Selection
 
@@ -82,6 +82,7 @@ class Standing:
         self._before: Collection[str] | None = None
         self._has_scanned = False
         self._digests: dict[str, Digest] = {}
+        self._failures: dict[tuple[str, bool], FactFailure] = {}
         self._has_ended = False
         self.candidates: Mapping[str, Candidate] = {}
         self.failure: UpdaterError | None = None
@@ -120,21 +121,28 @@ class Standing:
         if not asks:
             return request
         answers = await asyncio.gather(*map(self.answer, asks))
-        # the digest of a tag stands until the next scan only, so it is not kept with the candidate
-        known = {answer.tag: replace(answer, digest=None) for answer in answers if answer is not None}
+        failed = {answer.tag: answer for answer in answers if answer.failure is not None}
+        # the digest of a tag stands until the next scan only, and so does a failure: neither is kept with the candidate
+        known = {answer.tag: replace(answer, digest=None) for answer in answers if answer.failure is None}
         self.candidates = {tag: known.get(tag, candidate) for tag, candidate in self.candidates.items()}
-        return replace(request, candidates=self.candidates)
+        return replace(request, candidates={**self.candidates, **failed} if failed else self.candidates)
 
-    async def answer(self, ask: Ask) -> Candidate | None:
-        """Fill the facts asked for; None where the registry has none of this tag."""
+    async def answer(self, ask: Ask) -> Candidate:
+        """Fill the facts asked for, or the failure where the registry has none of this tag; asked once between two scans."""
         candidate = ask.candidate
+        needs_only_digest = ask.facts <= {Fact.DIGEST}
+        failure = self._failures.get((candidate.tag, needs_only_digest))
+        if failure is not None:
+            return replace(candidate, failure=failure)
         try:
             digest = await self.digest(candidate.tag)
-            if ask.facts <= {Fact.DIGEST}:
+            if needs_only_digest:
                 return replace(candidate, digest=digest)
             found = await self._registry.describe(self._listed.image, digest, self._listed.credential)
-        except (ImageNotFound, RegistryProtocolError, ImageSyntaxError):
-            return None
+        except (ImageNotFound, RegistryProtocolError, ImageSyntaxError) as error:
+            failure = FactFailure(error.code, error.message, error.hint)
+            self._failures[candidate.tag, needs_only_digest] = failure
+            return replace(candidate, failure=failure)
         return replace(candidate, digest=digest, created=found.created, labels=found.labels, platforms=found.platforms)
 
     async def digest(self, tag: str) -> Digest:
@@ -146,19 +154,23 @@ class Standing:
     async def _follow(self, tags: frozenset[str]) -> None:
         """Resolve the followed tags: no list is asked for."""
 
-        async def resolve(tag: str) -> Digest | None:
+        async def resolve(tag: str) -> Digest | FactFailure:
             try:
                 return await self._registry.digest(self._listed.image, tag, self._listed.credential)
-            except ImageNotFound:
-                return None
+            except ImageNotFound as error:
+                return FactFailure(error.code, error.message, error.hint)
 
         found = dict(zip(sorted(tags), await asyncio.gather(*map(resolve, sorted(tags))), strict=True))
-        self._digests = {tag: digest for tag, digest in found.items() if digest is not None}
-        if self.candidates.keys() != self._digests.keys():
-            self.candidates = {tag: Candidate(tag=tag) for tag in self._digests}
+        self._digests = {tag: digest for tag, digest in found.items() if not isinstance(digest, FactFailure)}
+        self._failures.clear()
+        failed = {tag: failure for tag, failure in found.items() if isinstance(failure, FactFailure)}
+        followed = {tag: Candidate(tag=tag, failure=failed.get(tag)) for tag in found}
+        if self.candidates != followed:
+            self.candidates = followed
 
     async def _stand(self, offered: TagList, listings: Listings) -> None:
         self._digests = dict(offered.digests)
+        self._failures.clear()
         is_stale = self._clock() - self._facts_since > FACTS_KEPT and any(item.created for item in self.candidates.values())
         if self._has_scanned and not is_stale and offered.tags == tuple(self.candidates):
             self._before = self.candidates.keys()

@@ -60,12 +60,14 @@ def eligible(
     """
     if not platforms:
         return candidate, None
-    if candidate.platforms is None:
+    if candidate.platforms is None and candidate.failure is None:
         candidate = (yield Ask(candidate=candidate, facts=_PLATFORMS)) or candidate
     return candidate, _refusal(candidate, platforms)
 
 
 def _refusal(candidate: Candidate, platforms: Sequence[Platform]) -> Rejection | None:
+    if candidate.platforms is None and candidate.failure is not None:
+        return Rejection(tag=candidate.tag, code=candidate.failure.code, sentence=candidate.failure.message)
     if candidate.platforms is None:
         wanted = ", ".join(map(str, platforms))
         return Rejection(

@@ -22,9 +22,21 @@ class Fact(StrEnum):
     LABELS = "labels"
 
 
+@dataclass(frozen=True, slots=True)
+class FactFailure:
+    """Why a fact of a tag could not be had: the code of the error, its message and its hint."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A tag on offer. A fact that is not known yet is None; times are aware, in UTC."""
+    """A tag on offer. A fact that is not known yet is None; times are aware, in UTC.
+
+    *failure* is set where a fact was asked for and the registry has none of this tag: it is not asked for again.
+    """
 
     tag: str
     digest: Digest | None = None
@@ -33,6 +45,7 @@ class Candidate:
     first_seen: datetime | None = None
     labels: Mapping[str, str] | None = None
     platforms: tuple[Platform, ...] | None = None
+    failure: FactFailure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

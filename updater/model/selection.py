@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from updater.model.image import Digest
 
 
+_UNREAD_SHOWN: Final = 3
+
+
 class Code(StrEnum):
     """Why a candidate lost; stable words for log, metric, batch answer and docs heading."""
 
@@ -79,7 +82,8 @@ class Selection:
 
     *status* is updated, unchanged, no-match or held; *chosen* is None unless updated or unchanged;
     *held* names the candidate a guard stopped, *code* and *detail* say which guard and why, *hint* what to do about it.
-    *ranked* (best first) and *rejections* may be made only when they are read.
+    *ranked* (best first) and *rejections* may be made only when they are read. *unread* are those among the rejected whose facts the registry
+    did not give: it is not known whether one of them should have been chosen.
     """
 
     status: str
@@ -90,3 +94,13 @@ class Selection:
     hint: str = ""
     ranked: Sequence[Candidate] = ()
     rejections: Mapping[str, Rejection]
+    unread: tuple[Rejection, ...] = ()
+
+    def with_unread(self, sentence: str) -> str:
+        """Return *sentence* with what could not be read behind it: the first few tags, each with its code and reason."""
+        if not self.unread:
+            return sentence
+        shown = "; ".join(f"{item.tag} [{item.code}]: {item.sentence}" for item in self.unread[:_UNREAD_SHOWN])
+        more = f"; and {len(self.unread) - _UNREAD_SHOWN} more" if len(self.unread) > _UNREAD_SHOWN else ""
+        noun = "1 tag" if len(self.unread) == 1 else f"{len(self.unread)} tags"
+        return f"{sentence}; {noun} could not be read: {shown}{more}"

@@ -181,6 +181,8 @@ class Locator:
     own) and *spec* the image name itself. With the path ``spec`` the Application says which source is written
     (`WRITTEN_SOURCE`), and without a section as what: *spec* is the image name then.
 
+    *digest* is helm's alone: the key path of a digest, beside the tag or instead of it.
+
     *beside* are entries of the Application's own list, name and text: a list that is made in the file hides them, so they
     come along. Where the text is None nobody here may write it, and no list is made.
     """
@@ -191,9 +193,10 @@ class Locator:
     spec: str | None = None
     section: str | None = None
     beside: tuple[tuple[str, str | None], ...] = ()
+    digest: str | None = None
 
     def __str__(self) -> str:
-        keys = ", ".join(text for text in (self.name, self.tag, self.spec) if text)
+        keys = ", ".join(text for text in (self.name, self.tag, self.digest, self.spec) if text)
         return f"{self.path}: {keys}" if keys else self.path
 
 

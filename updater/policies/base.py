@@ -27,6 +27,11 @@ class Lost:
     sentence: str
 
 
+def unread(candidate: Candidate) -> Lost | None:
+    """Return the loss of a candidate whose facts could not be had, with the registry's own error; None for any other."""
+    return Lost(candidate.failure.code, candidate.failure.message) if candidate.failure else None
+
+
 class Policy(ABC):
     """Orders candidates. *text* is always the tag, or what the filter extracted from it."""
 
@@ -53,6 +58,11 @@ class Policy(ABC):
     @abstractmethod
     def reason(self) -> str:
         """Say what the chosen one is, to stand behind "1.9.0 is": ``the highest version in the range >=1.0``."""
+
+    @property
+    def followed_tag(self) -> str | None:
+        """The one tag that can be chosen, so that no list of tags is needed; None where any could be."""
+        return None
 
     def missing(self, candidate: Candidate) -> frozenset[Fact]:  # noqa: ARG002 - for those who need facts
         """Name the facts without which this candidate cannot be ranked; never asked of a policy by name."""

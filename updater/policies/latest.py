@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from updater.model.candidate import Fact, Rank
 from updater.model.selection import Code
-from updater.policies.base import Lost, Policy, check_options
+from updater.policies.base import Lost, Policy, check_options, unread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,14 +32,15 @@ class LatestPolicy(Policy):
 
     def missing(self, candidate: Candidate) -> frozenset[Fact]:
         """Ask for the time of creation where no time is known yet."""
-        is_known = when(candidate) is not None or candidate.created is not None
+        is_known = when(candidate) is not None or candidate.created is not None or candidate.failure is not None
         return frozenset() if is_known else frozenset({Fact.CREATED})
 
     def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
         """Place a candidate with a time that can be true."""
         moment = when(candidate)
         if moment is None:
-            return Lost(Code.NO_DATE, f"{text} has no date after 1989, neither of its push nor of its creation")
+            dateless = Lost(Code.NO_DATE, f"{text} has no date after 1989, neither of its push nor of its creation")
+            return unread(candidate) or dateless
         return Rank(moment)
 
 

@@ -36,7 +36,7 @@ def refusal(answer: Answer, what: str, *, retry_after: float | None = None) -> R
     status = answer.status
     said = _said(answer)
     if status in {401, 403}:
-        hint = "set credentials that may pull it, or check its spelling: many registries hide what they do not have"
+        hint = "set credentials that may pull it, or correct those that are set; or check its spelling"
         return RegistryDenied(f"{what}: access denied ({said})", hint=hint)
     if status in {404, 410}:
         return ImageNotFound(f"{what}: not found ({said})", hint="check the spelling, the registry and its path")

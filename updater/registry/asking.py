@@ -1,6 +1,7 @@
 """Knows how one question reaches a registry: as whom, with which token, over which connection.
 
-No ping: the real request is sent, its refusal read, one token fetched and the request repeated once.
+No ping: the real request is sent, its refusal read, one token fetched and the request repeated once. Only a registry that
+hides what it has, by 403 or 404 without a challenge, is asked at ``/v2/`` how it wants to be convinced.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from updater.errors import RegistryDenied
+from updater.errors import RegistryDenied, RegistryProtocolError
 from updater.http.address import origin_of
 from updater.http.exchange import Connection, HttpFailure, Pace, Request
+from updater.http.flights import Flights
+from updater.model.image import ImageName
 from updater.registry.answers import refusal, unreachable
-from updater.registry.auth import MOST_TOKEN_BYTES, Asker, handshake, read_challenges, secrets_of
-from updater.registry.manifest import ACCEPT, MOST_BYTES
+from updater.registry.auth import MOST_TOKEN_BYTES, Asker, Challenge, handshake, read_challenges, secrets_of
+from updater.registry.config import HUB_URL
+from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
 from updater.registry.tokens import GrantKey, Grants
 
 if TYPE_CHECKING:
@@ -26,31 +31,46 @@ if TYPE_CHECKING:
     from updater.http.client import HttpClient
     from updater.http.exchange import Answer
     from updater.model.credential import Credential
-    from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef
-    from updater.registry.auth import Challenge, Grant
+    from updater.registry.auth import Grant
     from updater.registry.config import Endpoint, RegistryEntry
 
-_HEADERS: Final = {"Accept": ACCEPT}
 _DENIED: Final = frozenset({401, 403})
+_HIDDEN: Final = frozenset({401, 403, 404})
+_BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 
 
 class Place:
     """One image as one asker sees it: where it is asked, with which credential, and in which manner.
 
+    *server* is the image by the host and path where it is asked, if that is another host than its name has. *moved* is
+    the place to ask instead, once it turned out that the registry knows the image by another path. *is_known* says that
+    it knows it by this one.
+
     Made once for an image and credential, since each of its tags is asked by it; a place equals only itself.
     """
 
-    __slots__ = ("connection", "endpoint", "image", "pace", "ref", "root")
+    __slots__ = ("connection", "endpoint", "image", "is_known", "moved", "pace", "ref", "root", "server")
 
     def __init__(self, image: ImageName, endpoint: Endpoint, ref: CredentialRef | None) -> None:
         entry = endpoint.entry
         self.image = image
         self.endpoint = endpoint
         self.ref = ref
+        self.is_known = False
+        self.moved: Place | None = None
         self.root = f"{endpoint.url}/v2/{endpoint.path}"
         self.connection = connection_of(entry)
         self.pace = Pace(entry.concurrency, entry.rate)
+        host = urlsplit(endpoint.url).netloc.lower()
+        is_elsewhere = host not in {image.registry, urlsplit(HUB_URL).netloc}
+        self.server = ImageName(registry=host, path=endpoint.path, spelled=image.spelled) if is_elsewhere else None
+
+    def official(self) -> Place | None:
+        """Return the place of the official image that this may be, behind a mirror of Docker Hub; None where it cannot be."""
+        if self.is_known or self.endpoint.official is None:
+            return None
+        return Place(self.image, replace(self.endpoint, path=self.endpoint.official, official=None), self.ref)
 
     def url(self, kind: str, reference: str) -> str:
         """Give the URL of a tag list, manifest or blob of this image."""
@@ -59,11 +79,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A request before it is known who asks: URL, method, and the cap of the answer in bytes."""
+    """A request before it is known who asks: URL, method, media types of the answer, and its cap in bytes."""
 
     url: str
     method: str = "GET"
     limit: int = MOST_BYTES
+    accept: str = ACCEPT
 
 
 class Asking:
@@ -81,6 +102,7 @@ class Asking:
         self._keychain = keychain
         self._wall = wall
         self._grants = Grants(self._fetch_grant, clock=clock)
+        self._flights = Flights()
 
     async def ask(self, place: Place, question: Question) -> Answer:
         """Give the answer, whatever its status; raises `RegistryError` kin where there is none.
@@ -111,7 +133,8 @@ class Asking:
         return datetime.fromtimestamp(self._wall(), tz=UTC)
 
     async def _resolve(self, place: Place) -> tuple[Credential, ...]:
-        return await self._keychain.resolve(place.ref, place.image, lifetime=place.endpoint.entry.credentials_lifetime)
+        lifetime = place.endpoint.entry.credentials_lifetime
+        return await self._keychain.resolve(place.ref, place.image, server=place.server, lifetime=lifetime)
 
     async def _in_turn(self, place: Place, credentials: tuple[Credential, ...], question: Question) -> Answer:
         choices: tuple[Credential | None, ...] = credentials or (None,)
@@ -125,23 +148,48 @@ class Asking:
         return await self._ask_as(place, choices[-1], question)
 
     async def _ask_as(self, place: Place, credential: Credential | None, question: Question) -> Answer:
-        """Ask as one; a refusal is answered once, with what its challenge wants."""
+        """Ask as one; a refusal is answered once, with what its challenge wants, else with the credential as it is."""
         key = GrantKey(place.endpoint, credential)
         authorization = await self._grants.current(key)
         answer = await self._send(place, question, authorization, credential)
-        if answer.status != 401:
-            return answer
-        challenges = read_challenges(answer.headers("WWW-Authenticate"))
+        challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
+        if challenges:
+            authorization = await self._grants.answer(key, challenges, refused=authorization)
+            return await self._send(place, question, authorization, credential)
+        if authorization is None and credential is not None and answer.status in _HIDDEN:
+            return await self._ask_unprompted(place, question, credential, answer)
+        return answer
+
+    async def _ask_unprompted(self, place: Place, question: Question, credential: Credential, hidden: Answer) -> Answer:
+        """Ask again as who we are, where a registry may hide from strangers what it has, by an answer without a challenge.
+
+        ``/v2/`` tells how it wants to be convinced; where it does not, Basic is what is left, and goes to the registry
+        alone. What helped is remembered; what did not is not, because it may keep us from what everybody may read.
+        """
+        key = GrantKey(place.endpoint, credential)
+        challenges = read_challenges(hidden.headers("WWW-Authenticate"))
         if not challenges:
+            challenges = await self._flights.share(("ping", key), lambda: self._ping(place))
+        try:
+            authorization = await self._grants.answer(key, challenges, refused=None)
+        except (RegistryDenied, RegistryProtocolError):
+            return hidden
+        answer = await self._send(place, question, authorization, credential)
+        if answer.status not in _HIDDEN:
             return answer
-        authorization = await self._grants.answer(key, challenges, refused=authorization)
-        return await self._send(place, question, authorization, credential)
+        self._grants.forget(key, authorization)
+        return answer if hidden.status in _DENIED else hidden
+
+    async def _ping(self, place: Place) -> tuple[Challenge, ...]:
+        """Return the challenges of the registry as a whole; Basic where it has none."""
+        answer = await self._send(place, Question(url=f"{place.endpoint.url}/v2/", accept=ACCEPT_ANY), None, None)
+        return read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else _BASIC
 
     async def _send(self, place: Place, question: Question, authorization: str | None, credential: Credential | None) -> Answer:
         request = Request(
             url=question.url,
             method=question.method,
-            headers={**_HEADERS, "Authorization": authorization} if authorization else _HEADERS,
+            headers={"Accept": question.accept, **({"Authorization": authorization} if authorization else {})},
             connection=place.connection,
             pace=place.pace,
             lane=place.endpoint.path,

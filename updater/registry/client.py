@@ -11,13 +11,23 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.errors import ImageSyntaxError, RegistryProtocolError
+from updater.errors import ImageNotFound, ImageSyntaxError, RegistryError, RegistryProtocolError
 from updater.http.flights import Flights
 from updater.model.image import Digest, is_tag, parse_digest
 from updater.registry.asking import Asking, Place, Question
 from updater.registry.config import RegistryTable
+from updater.registry.listing import ACCEPT as ACCEPT_LIST
 from updater.registry.listing import Caps, TagList, walking
-from updater.registry.manifest import MOST_BYTES, Document, Wanted, check_digest, describing, prove_manifest
+from updater.registry.manifest import (
+    ACCEPT,
+    ACCEPT_ANY,
+    MOST_BYTES,
+    Document,
+    Wanted,
+    check_digest,
+    describing,
+    prove_manifest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +40,7 @@ if TYPE_CHECKING:
 
 MOST_RECENT: Final = 2048
 MOST_PLACES: Final = 16_384
-_MAYBE_NO_HEAD: Final = frozenset({400, 404, 405, 406, 501})
+_MAYBE_NO_HEAD: Final = frozenset({400, 403, 404, 405, 406, 501})
 _CLOCK_ERROR: Final = timedelta(days=1)
 
 
@@ -75,7 +85,7 @@ class RegistryClient:
         if not is_tag(tag):
             raise ImageSyntaxError(f"{tag!r} is not a tag", hint="a tag has letters, digits, '_', '.', '-', at most 128")
         place = self._place(image, credential)
-        return await self._flights.share(("digest", place, tag), lambda: self._resolve(place, tag))
+        return await self._flights.share(("digest", place, tag), lambda: self._resolve_anywhere(place, tag))
 
     async def describe(self, image: ImageName, digest: Digest, credential: CredentialRef | None = None) -> Description:
         """Give creation time, labels and platforms of *digest*; a creation time in the future is none."""
@@ -97,13 +107,37 @@ class RegistryClient:
             ref = credential or endpoint.entry.credentials
             place = self._places.get((image, ref)) or Place(image, endpoint, ref)
             self._places[image, ref] = self._places[image, credential] = place
-        return place
+        return place.moved or place
 
     async def _list(self, place: Place) -> TagList:
+        """List the tags; where the image is not there, by the path of an official image behind a mirror, remembered."""
+        try:
+            found = await self._walk(place)
+        except ImageNotFound as missing:
+            return await self._list_official(place, missing)
+        place.is_known = True
+        return found
+
+    async def _list_official(self, place: Place, missing: ImageNotFound) -> TagList:
+        official = place.official()
+        if official is None:
+            raise missing
+        try:
+            found = await self._walk(official)
+            if not found.tags:
+                raise missing
+            if place.endpoint.is_guess:  # then one repository has both names only if it answers to both
+                await self._resolve(place, found.tags[-1])
+        except RegistryError:
+            raise missing from None
+        place.moved = official
+        return found
+
+    async def _walk(self, place: Place) -> TagList:
         walk = walking(place.url("tags", "list"), what=str(place.image), caps=self._caps)
         url = next(walk)
         while True:
-            answer = await self._asking.ask(place, Question(url=url, limit=self._caps.page_bytes))
+            answer = await self._asking.ask(place, Question(url=url, limit=self._caps.page_bytes, accept=ACCEPT_LIST))
             if answer.status == 429:  # the walk knows no time: here is who can say for how long
                 raise self._asking.refusal(answer, str(place.image))
             try:
@@ -111,6 +145,21 @@ class RegistryClient:
             except StopIteration as end:
                 result: TagList = end.value
                 return result
+
+    async def _resolve_anywhere(self, place: Place, tag: str) -> Digest:
+        """Resolve a tag; of an image that was never found, by the path of an official image too."""
+        try:
+            return await self._resolve(place, tag)
+        except ImageNotFound as missing:
+            official = None if place.endpoint.is_guess else place.official()
+            if official is None:
+                raise
+            try:
+                found = await self._resolve(official, tag)
+            except RegistryError:
+                raise missing from None
+            place.moved = official
+            return found
 
     async def _resolve(self, place: Place, tag: str) -> Digest:
         """HEAD first: it does not count as a pull. GET where HEAD is unknown, says no digest or gives no reason."""
@@ -154,7 +203,8 @@ class RegistryClient:
     async def _document(self, place: Place, wanted: Wanted) -> Document:
         what = f"{place.image}@{wanted.digest}"
         url = place.url("blobs" if wanted.is_blob else "manifests", str(wanted.digest))
-        answer = await self._asking.ask(place, Question(url=url, limit=MOST_BYTES if wanted.size is None else wanted.size))
+        limit, accept = MOST_BYTES if wanted.size is None else wanted.size, ACCEPT_ANY if wanted.is_blob else ACCEPT
+        answer = await self._asking.ask(place, Question(url=url, limit=limit, accept=accept))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
         check_digest(answer.body, wanted.digest, what=what)

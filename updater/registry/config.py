@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -28,7 +28,7 @@ class RegistryEntry:
     *url* is where the API is asked; None is ``https://`` and the host. *rate* is in requests per second.
     *insecure* allows plain HTTP and does not verify certificates. *ca* and *client_certificate* are paths of
     PEM files. *credentials_lifetime* is in seconds: how long what was read stays in use. *default_namespace*
-    stands before paths of one part. *is_default* serves the images that are spelled without a registry.
+    stands before names of one part below *prefix*. *is_default* serves the images that are spelled without a registry.
     """
 
     prefix: str
@@ -49,12 +49,16 @@ class RegistryEntry:
 class Endpoint:
     """Where one image is asked: the base URL without a slash at its end, the path there, and its settings.
 
-    Two endpoints are equal when they ask the same server for the same image.
+    Two endpoints are equal when they ask the same server for the same image. *official* is the path that the image has
+    there if it is one of Docker Hub's official images behind a mirror, None where it cannot be; *is_guess* says that this
+    is less than likely: another repository may have that path.
     """
 
     url: str
     path: str
     entry: RegistryEntry = field(compare=False)
+    official: str | None = field(default=None, compare=False)
+    is_guess: bool = field(default=False, compare=False)
 
 
 class RegistryTable:
@@ -66,6 +70,7 @@ class RegistryTable:
         for entry in entries:
             self._add(entry)
         self._longest_first = sorted(self._by_prefix, key=len, reverse=True)
+        self._by_api = _by_api(self._by_prefix.values())
 
     def _add(self, entry: RegistryEntry) -> None:
         prefix = normalise_prefix(entry.prefix)
@@ -87,27 +92,47 @@ class RegistryTable:
             self._default = entry
 
     def find(self, image: ImageName) -> RegistryEntry:
-        """Give the entry of *image*: the default one for a name without registry, else the longest prefix."""
+        """Return the entry of *image*: the default one for a name without registry, else the longest prefix.
+
+        An image that no prefix covers, and that names the host at which one entry alone is asked, is asked by that entry:
+        its credentials are for that host.
+        """
         if self._default and not _names_registry(image):
             return self._default
         canonical = image.canonical
         for prefix in self._longest_first:
             if canonical.startswith(prefix) and canonical[len(prefix) : len(prefix) + 1] in {"", "/"}:
                 return self._by_prefix[prefix]
-        return RegistryEntry(prefix=image.registry)
+        asked_there = self._by_api.get(image.registry)
+        return replace(asked_there, prefix=image.registry) if asked_there else RegistryEntry(prefix=image.registry)
 
     def locate(self, image: ImageName) -> Endpoint:
         """Give the base URL and path at which *image* is asked."""
         entry = self.find(image)
+        base = ""
         if entry is self._default and not _names_registry(image):
             host, path = normalise_prefix(entry.prefix).partition("/")[0], image.spelled
             if host == DOCKER_HUB and "/" not in path:
                 path = image.path
         else:
             host, path = image.registry, image.path
-        if "/" not in path and entry.default_namespace:
-            path = f"{entry.default_namespace.strip('/')}/{path}"
-        return Endpoint(url=(entry.url or _url_of(host, entry)).rstrip("/"), path=path, entry=entry)
+            base = normalise_prefix(entry.prefix).partition("/")[2]
+        url = (entry.url or _url_of(host, entry)).rstrip("/")
+        below = path[len(base) + 1 :] if base else path
+        if below and "/" not in below and entry.default_namespace:
+            return Endpoint(url=url, path=_within(path, entry.default_namespace), entry=entry)
+        depth = below.count("/")
+        may_be_official = (
+            below and host != DOCKER_HUB and not entry.default_namespace and (depth == 0 or (depth == 1 and not base))
+        )
+        official = _within(path, "library") if may_be_official else None
+        return Endpoint(url=url, path=path, entry=entry, official=official, is_guess=depth > 0)
+
+
+def _within(path: str, namespace: str) -> str:
+    """Put a namespace before the last part of a path."""
+    head, slash, name = path.rpartition("/")
+    return f"{head}{slash}{namespace.strip('/')}/{name}"
 
 
 def normalise_prefix(text: str) -> str:
@@ -126,6 +151,20 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def _by_api(entries: Iterable[RegistryEntry]) -> dict[str, RegistryEntry]:
+    """Return the entries by the host of their URL, where one entry alone has it and it has no path."""
+    found: dict[str, RegistryEntry] = {}
+    shared: set[str] = set()
+    for entry in entries:
+        parts = urlsplit(entry.url or "")
+        host = parts.netloc.lower()
+        if host in found or parts.path.strip("/"):
+            shared.add(host)
+        elif host:
+            found[host] = entry
+    return {host: entry for host, entry in found.items() if host not in shared}
 
 
 def _names_registry(image: ImageName) -> bool:

@@ -2,7 +2,7 @@
 
 Pure: `walking` is a generator that yields URLs, takes answers, and returns a `TagList`. Every URL has the
 scheme, host and path of the first one: of a Link only the query is used, so no cursor leads elsewhere, and
-the links of registries that forget a part of their own path (Artifactory, Nexus) lead on. Source: OCI
+the links of registries that forget a part of their own path (Artifactory, Nexus) or name another host lead on. Source: OCI
 distribution specification, "Content Discovery"; the guards are named where they stand.
 """
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from updater.http.exchange import Answer
 
 PAGE_SIZE: Final = 1000  # the most that ECR takes
+ACCEPT: Final = "application/json, */*;q=0.5"  # some registries send a list as text/plain, others know JSON alone
+_SMALLEST_PAGE: Final = 50
+_LONGEST_ENTRY: Final = 128 + len('"",')
 _LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
 _NEXT: Final = re.compile(r';\s*rel\s*=\s*"?(?:[^";,]*\s)?next(?=["\s;,]|$)', re.IGNORECASE)
 _ALL_TAGS: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:\n[A-Za-z0-9_][A-Za-z0-9._-]{0,127})*")
@@ -39,6 +42,16 @@ class Caps:
     tags: int = 250_000
     page_bytes: int = 16 * 1024 * 1024
     total_bytes: int = 64 * 1024 * 1024
+
+    @classmethod
+    def for_tags(cls, tags: int) -> Caps:
+        """Return caps that let *tags* tags of any length pass, in pages of any size that registries have."""
+        usual = cls()
+        return cls(
+            tags=tags,
+            pages=max(usual.pages, tags // _SMALLEST_PAGE),
+            total_bytes=max(usual.total_bytes, tags * _LONGEST_ENTRY),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +111,9 @@ class _Harvest:
             self.tags = news  # nearly every list is one page
         self._note_manifests(page.get("manifest"))
         if self._pages >= self._caps.pages or len(self.tags) > self._caps.tags or self._bytes > self._caps.total_bytes:
-            raise _endless(self._what, f"it went on beyond {self._pages} pages, {len(self.tags)} tags or {self._bytes} bytes")
+            hint = f"if it really has more than {self._caps.tags} tags, raise max_tags; the policy digest needs no list of tags"
+            reached = f"{len(self.tags)} tags on {self._pages} pages of {self._bytes} bytes in all, and it goes on"
+            raise _endless(self._what, reached, hint=hint)
         return len(listed or ()), len(self.tags) > before
 
     def _note_manifests(self, manifests: Any) -> None:
@@ -136,7 +151,7 @@ def _walk(base: str, what: str, caps: Caps) -> Generator[str, Answer, TagList]:
         link = next_link(answer.headers("Link"))
         is_probe = link is None and count == PAGE_SIZE and has_news
         if link is not None and count:
-            url = _url_of(base, answer.url, link, what)
+            url = _url_of(base, link, what)
             if url in visited or not has_news:
                 raise _endless(what, "its pages repeat")
         elif is_probe:
@@ -168,22 +183,23 @@ def _valid(listed: list[Any]) -> list[str]:
     return [tag for tag in listed if isinstance(tag, str) and is_tag(tag)]
 
 
-def _url_of(base: str, asked: str, link: str, what: str) -> str:
-    """Give the URL of the next page: our own base with the link's query; its host may not be another."""
+def _url_of(base: str, link: str, what: str) -> str:
+    """Return the URL of the next page: our own base with the link's query, whatever host the link names.
+
+    A mirror may hand on the link of the registry behind it; the cursor in it is meant for who sent it, and goes nowhere else.
+    """
     try:
-        target, own = urlsplit(urljoin(asked, link)), urlsplit(asked)
-        is_same = target.hostname == own.hostname and target.scheme in {"http", "https"}
+        query = urlsplit(urljoin(base, link)).query
     except ValueError:
-        is_same = False
-    if not is_same:
-        raise _endless(what, "its next page is on another host")
-    return urlunsplit(urlsplit(base)._replace(query=target.query))
+        raise _endless(what, "the link to its next page is no URL") from None
+    return urlunsplit(urlsplit(base)._replace(query=query))
 
 
-def _endless(what: str, reason: str) -> RegistryProtocolError:
+def _endless(what: str, reason: str, *, hint: str = "") -> RegistryProtocolError:
+    usual = "a list that is cut short could hide the newest tag, so none of it is used; check the registry and its proxy"
     return RegistryProtocolError(
         f"{what}: the tag list cannot be read to its end: {reason}",
-        hint="a list that is cut short could hide the newest tag, so none of it is used; check the registry and its proxy",
+        hint=hint or usual,
         code="registry-pagination",
     )
 

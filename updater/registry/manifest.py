@@ -30,8 +30,9 @@ OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
-# The same full list on every request: with a narrower one, registries give another digest for the same tag.
+# The same full list on every request for a manifest: with a narrower one, registries give another digest for the same tag.
 ACCEPT: Final = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
+ACCEPT_ANY: Final = "*/*"  # of blobs: whatever type the registry, or the storage behind it, gives to bytes
 
 MOST_BYTES: Final = 8 * 1024 * 1024
 _HASHES: Final = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}

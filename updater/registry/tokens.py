@@ -61,6 +61,14 @@ class Grants:
         """Give the Authorization that answers *challenges*, after *refused* was sent and did not do."""
         return await self._flights.share(key, lambda: self._take(key, challenges, refused))
 
+    def forget(self, key: GrantKey, authorization: str) -> None:
+        """Forget a grant that did not help."""
+        host = key.endpoint.url, key.credential
+        if (held := self._held.get(key)) and held.authorization == authorization:
+            del self._held[key]
+        if (of_host := self._of_hosts.get(host)) and of_host.authorization == authorization:
+            del self._of_hosts[host]
+
     async def _take(self, key: GrantKey, challenges: tuple[Challenge, ...], refused: str | None) -> str:
         held = self._find(key)
         if held and held.authorization != refused and self._clock() < held.ends:

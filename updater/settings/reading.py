@@ -18,7 +18,7 @@ from updater.errors import ConfigError
 from updater.model.problem import Problem
 from updater.settings.environment import read_environment
 from updater.settings.problems import in_order, problem_at, problems_of
-from updater.settings.registries_conf import entries_of_file, is_registries_conf
+from updater.settings.registries_conf import entries_of_file, is_registries_conf, remarks_on
 from updater.settings.tree import DEFAULT_STATE, Settings
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class _Gathered:
     problems: list[Problem] = field(default_factory=list)
     entries: list[RegistryEntry] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
 
 
 def find_files(paths: Sequence[Path], *, folder: Path | None = None) -> tuple[Path, ...]:
@@ -100,9 +101,7 @@ def _gather(gathered: _Gathered, path: str, data: bytes, home: str) -> None:
     found = read_yaml(path, data)
     gathered.files.append(path)
     if not found.is_broken and len(found.documents) == 1 and is_registries_conf(found.documents[0].value):
-        entries, problems = entries_of_file(path, data)
-        gathered.entries += entries
-        gathered.problems += problems
+        _take_registries_conf(gathered, path, data)
         return
     gathered.problems += found.problems
     if len(found.documents) > 1:
@@ -182,10 +181,15 @@ def _follow_registries_conf(gathered: _Gathered) -> None:
     except ConfigError as error:
         gathered.problems.append(problem_at(gathered.mark, ("registries_conf",), error.code, error.message, error.hint))
         return
+    _take_registries_conf(gathered, path, data)
+    gathered.files.append(path)
+
+
+def _take_registries_conf(gathered: _Gathered, path: str, data: bytes) -> None:
     entries, problems = entries_of_file(path, data)
     gathered.entries += entries
     gathered.problems += problems
-    gathered.files.append(path)
+    gathered.remarks += () if problems else remarks_on(path, data)
 
 
 def _duplicates(gathered: _Gathered) -> Iterator[Problem]:
@@ -214,6 +218,7 @@ def _validate(gathered: _Gathered) -> Settings | None:
         return None
     settings._foreign_registries = tuple(gathered.entries)  # noqa: SLF001 - what the files said besides the tree
     settings._files = tuple(gathered.files)  # noqa: SLF001
+    settings._remarks = tuple(gathered.remarks)  # noqa: SLF001
     settings._lines = tuple(_lines(gathered, len(settings.subscriptions)))  # noqa: SLF001
     gathered.problems += _registry_problems(settings, gathered)
     return settings

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from updater.documents import Dialect, as_error, read_yaml
-from updater.errors import ConfigError, UpdaterError
+from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
+from updater.model.image import parse_name
 from updater.model.problem import Problem
 from updater.registry.config import RegistryEntry, normalise_prefix
 from updater.settings import fields, values
@@ -151,6 +152,36 @@ def _contradictions(entries: Any, mark: Mark) -> Iterator[Problem]:
                 hint = f"{seen[claim]} already is; keep one of them"
                 yield problem_at(mark, place, "registry-entry", f"{name} cannot have {claim}: another entry has it", hint)
             seen.setdefault(claim, name)
+
+
+def remarks_on(path: str, data: bytes) -> tuple[Problem, ...]:
+    """Return what is worth a look in a file without problems: entries that hold for other images than somebody may think."""
+    found = read_yaml(path, data, dialect=Dialect.MANIFEST)
+    value = found.documents[0].value if found.documents else None
+    entries = value.get("registries") if isinstance(value, dict) else None
+    remarks: list[Problem] = []
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        prefix = normalise_prefix(entry.get("prefix") or "") if isinstance(entry, dict) else ""
+        host, _, _ = prefix.partition("/")
+        api = normalise_prefix(urlsplit(str(entry.get("api_url"))).netloc) if prefix else ""
+        if not prefix or host == api:
+            continue
+        place = ("registries", index, "prefix")
+        message = f"{host} is not the host of api_url, {api}: this entry holds for images whose names begin with {prefix}/"
+        hint = f"right for a mirror; if the images are named {api}/…, write prefix: {api}"
+        if not _begins_names(host):
+            message = f"{host} is no registry host, so no image's name begins with it: the entry holds for nothing"
+            hint = f"write the host that the names of the images begin with, such as {api}"
+        remarks.append(problem_at(found.documents[0].mark, place, "registry-prefix", message, hint))
+    return tuple(remarks)
+
+
+def _begins_names(host: str) -> bool:
+    """Say whether the name of an image that begins with *host* names it as its registry."""
+    try:
+        return parse_name(f"{host}/image").registry == host
+    except ImageSyntaxError:
+        return False
 
 
 def entries_of_file(path: str, data: bytes) -> tuple[tuple[RegistryEntry, ...], tuple[Problem, ...]]:

@@ -22,6 +22,7 @@ from updater.settings.values import Address
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from updater.model.problem import Problem
     from updater.settings.cluster import ApplicationsSettings
 
 
@@ -83,6 +84,8 @@ class RegistrySettings(Node):
     """A PEM file with a certificate and its key, shown to the registry."""
     credentials: fields.Credentials | None = None
     """Where the user name and password, or the token, are found; never the secret itself."""
+    default_namespace: fields.Text | None = None
+    """What a mirror of Docker Hub wants before names of one part below the prefix, such as library; tried without it too."""
 
     @model_validator(mode="after")
     def _check_entry(self) -> Self:
@@ -103,6 +106,7 @@ class RegistrySettings(Node):
             ca=self.ca,
             client_certificate=self.client_certificate,
             credentials=self.credentials,
+            default_namespace=self.default_namespace,
         )
 
 
@@ -209,15 +213,19 @@ class HelmTarget(Node):
     """The key or parameter of the image name, such as image.repository."""
     tag: fields.Text | None = None
     """The key or parameter of the tag, such as image.tag."""
+    digest: fields.Text | None = None
+    """The key of the digest, such as image.digest, beside the tag or instead of it; it always holds the chosen tag's digest."""
     spec: fields.Text | None = None
-    """The key or parameter of one full reference, instead of name and tag."""
+    """The key or parameter of one full reference, instead of name, tag and digest."""
 
     @model_validator(mode="after")
     def _check_keys(self) -> Self:
-        if self.spec and (self.name or self.tag):
-            raise fields.flawed((("spec",), "helm-keys", "spec is the whole reference", "leave name and tag out, or spec"))
-        if not self.spec and not self.tag:
-            raise fields.flawed(((), "helm-keys", "no key says where the version is written", "add tag: image.tag, or spec:"))
+        if self.spec and (self.name or self.tag or self.digest):
+            hint = "leave name, tag and digest out, or spec"
+            raise fields.flawed((("spec",), "helm-keys", "spec is the whole reference", hint))
+        if not self.spec and not self.tag and not self.digest:
+            hint = "add tag: image.tag, digest: image.digest, or spec:"
+            raise fields.flawed(((), "helm-keys", "no key says where the version is written", hint))
         return self
 
 
@@ -270,6 +278,9 @@ class TargetSettings(Node):
             return (("helm", "file"), "missing-key", "no values file is named", hint) if is_fileless else None
         if self.marker is not None:
             return ("marker",), "target", "an Application has no markers", "take marker: out, or write it at a git: target"
+        if self.helm is not None and self.helm.digest is not None:
+            hint = "take digest: out; with form: tag@digest the parameter of the tag holds both"
+            return ("helm", "digest"), "target", "the parameters of an Application have no digest of their own here", hint
         if self.helm is not None and self.helm.file is not None:
             return ("helm", "file"), "target", "the parameters of an Application are in no file", "take file: out"
         if self.kustomize is not None and "path" in self.kustomize.model_fields_set:
@@ -333,6 +344,8 @@ class Settings(Node):
     """A registries.conf of Argo CD Image Updater, read as it is, besides registries."""
     docker_config: fields.Text | None = None
     """A docker config.json with credentials; without it the usual place is looked at."""
+    max_tags: Annotated[int, Field(ge=1, le=10_000_000)] = 250_000
+    """The most tags that an image may have; one with more fails, unless its policy is digest, which needs no list."""
     credential_helpers: bool = False
     """Whether the programs that a docker config.json names (credHelpers, credsStore) may run."""
     git: GitSettings = GitSettings()
@@ -348,12 +361,18 @@ class Settings(Node):
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())
+    _remarks: tuple[Problem, ...] = PrivateAttr(default=())
     _lines: tuple[tuple[str, int | None], ...] = PrivateAttr(default=())
 
     @property
     def files(self) -> tuple[str, ...]:
         """Every file that was read for these settings."""
         return self._files
+
+    @property
+    def remarks(self) -> tuple[Problem, ...]:
+        """What is worth a look in those files and may be as it should: it is said, and keeps nothing from working."""
+        return self._remarks
 
     @property
     def registry_entries(self) -> tuple[RegistryEntry, ...]:

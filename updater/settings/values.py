@@ -165,9 +165,20 @@ def read_glob(text: str) -> str:
 def check_registry_url(text: str) -> str:
     """Check the URL at which a registry is asked; one with a password is refused."""
     _check_url(text, frozenset({"http", "https"}), "write https://host[:port]", code="url")
+    version = urlsplit(text).path.rstrip("/").rpartition("/")[2]
+    if version in {"v1", "v2"}:
+        usual = (
+            "https://registry-1.docker.io for Docker Hub" if urlsplit(text).hostname in _HUB_INDEXES else "https://host[:port]"
+        )
+        raise ConfigError(
+            f"the URL ends in /{version}, and the API would be asked below /{version}/v2/, where no registry answers",
+            hint=f"write {usual}: the address in docker's config.json is only the name of an entry",
+            code="url",
+        )
     return text.rstrip("/")
 
 
+_HUB_INDEXES: Final = frozenset({"index.docker.io", "docker.io", "hub.docker.com", "registry-1.docker.io"})
 _GIT_HINT: Final = "write https://host/path, ssh://git@host/path, git@host:path or a local path"
 _PATH_HINT: Final = "write it from the root of the repository, such as apps/prod; the root itself is ."
 

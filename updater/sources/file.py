@@ -135,7 +135,8 @@ def _located(target: TargetSettings, path: str, image: str) -> tuple[str, Locato
         return "kustomize", Locator(path=_below(path, target.kustomize.path), name=target.kustomize.name or image)
     if target.helm is not None:
         helm = target.helm
-        return "helm", Locator(path=_below(path, helm.file or ""), name=helm.name, tag=helm.tag, spec=helm.spec)
+        file = _below(path, helm.file or "")
+        return "helm", Locator(path=file, name=helm.name, tag=helm.tag, digest=helm.digest, spec=helm.spec)
     return "marker", Locator(path=path, name=target.marker)
 
 

@@ -42,7 +42,7 @@ _APPLICATIONS: Final = b"argoproj.io/v1alpha1"
 class Report:
     """What was found: every problem by file and line, how many files were looked at, what becomes of each image.
 
-    *objects* counts those that were read from a cluster.
+    *remarks* are worth a look and no problems. *objects* counts those that were read from a cluster.
     *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found.
     """
 
@@ -50,11 +50,13 @@ class Report:
     files: int
     answers: tuple[Answer, ...] = ()
     objects: int = 0
+    remarks: tuple[Problem, ...] = ()
 
 
 @dataclass(slots=True)
 class _Findings:
     problems: list[Problem] = field(default_factory=list)
+    remarks: list[Problem] = field(default_factory=list)
     policies: set[str] = field(default_factory=set)
     text_markers: set[str] = field(default_factory=set)
     preview: Preview = field(default_factory=Preview)
@@ -79,7 +81,8 @@ def lint(paths: Sequence[Path], *, configurations: Sequence[Path] = (), environ:
             _lint_documents(file, findings, environ or {}, is_named=file in named)
     _lint_markers(files, findings)
     problems, answers = findings.preview.result()
-    return Report(problems=in_order([*findings.problems, *problems]), files=looked_at, answers=answers)
+    found, remarks = in_order([*findings.problems, *problems]), tuple(dict.fromkeys(findings.remarks))
+    return Report(problems=found, files=looked_at, answers=answers, remarks=remarks)
 
 
 def _walk(path: Path) -> Iterator[Path]:
@@ -129,6 +132,7 @@ def _lint_configuration(file: Path, data: bytes, findings: _Findings, environ: M
         findings.problems += problems_of(error)
         return
     findings.problems += to_snapshot(settings).problems
+    findings.remarks += settings.remarks
     findings.text_markers |= set(settings.text_markers)
     findings.policies |= {target.marker for item in settings.subscriptions for target in item.targets if target.marker}
 
