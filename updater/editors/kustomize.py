@@ -15,7 +15,7 @@ from updater.editors.base import Found
 from updater.editors.plans import Plan
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import parse_name
-from updater.model.update import Change, Edit
+from updater.model.update import Answer, Change, Edit
 from updater.model.view import Part, PartKind, Reading
 from updater.model.written import Written
 
@@ -69,11 +69,14 @@ class KustomizeEditor:
 
     def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
         """Write every wish that can be written safely; see `Editor.edit`."""
-        missing = [wish for wish in wishes if wish.reading.is_missing]
-        first = self._edit(path, data, [wish for wish in wishes if wish not in missing[1:]])
-        if len(missing) < 2:
+        missing = [number for number, wish in enumerate(wishes) if wish.reading.is_missing]
+        later = missing[1:]
+        early = [number for number in range(len(wishes)) if number not in set(later)] if later else range(len(wishes))
+        first = self._edit(path, data, [wishes[number] for number in early])
+        if not later:
             return first
-        return _one_after_the_other(first, self._edit(path, first.after, missing[1:]))
+        second = self._edit(path, first.after, [wishes[number] for number in later])
+        return _one_after_the_other(first, second, (*early, *later))
 
     def _edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
         try:
@@ -228,8 +231,11 @@ def _is_same(written: str, name: str) -> bool:
         return False
 
 
-def _one_after_the_other(first: Edit, second: Edit) -> Edit:
-    """Join two edits of one file, the second made on the result of the first and only adding lines."""
+def _one_after_the_other(first: Edit, second: Edit, order: Sequence[int]) -> Edit:
+    """Join two edits of one file, the second made on the result of the first and only adding lines.
+
+    *order* has the number of each wish of the first, then of the second.
+    """
     added = second.after.count(b"\n") - first.after.count(b"\n")
     start = min((change.line for change in second.changes), default=0)
     moved = [replace(change, line=change.line + added) if change.line >= start else change for change in first.changes]
@@ -239,7 +245,16 @@ def _one_after_the_other(first: Edit, second: Edit) -> Edit:
         after=second.after,
         changes=(*moved, *second.changes),
         refused=(*first.refused, *second.refused),
+        answers=_joined(first, second, order),
     )
+
+
+def _joined(first: Edit, second: Edit, order: Sequence[int]) -> tuple[Answer, ...]:
+    """Return the answers of both in the order of all wishes; the changes of the second are counted behind the first's."""
+    behind = len(first.changes)
+    moved = [replace(answer, changes=tuple(number + behind for number in answer.changes)) for answer in second.answers]
+    answers = dict(zip(order, (*first.answers, *moved), strict=True))
+    return tuple(answers[number] for number in sorted(answers))
 
 
 def _addition(images: _Images, wish: Wish, added: list[int]) -> Plan:
@@ -273,7 +288,7 @@ def _added(images: _Images, item: dict[str, str]) -> Splice:
     if images.entries:
         return layout.item_added(parsed, images.list, item)
     inside = parsed.children[images.root]
-    return layout.list_filled(parsed, inside[inside.index(images.list) - 1], images.list, item)
+    return layout.list_filled(parsed, inside[parsed.positions[images.list] - 1], images.list, item)
 
 
 class _Key(NamedTuple):

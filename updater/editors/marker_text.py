@@ -16,14 +16,14 @@ from updater.editors import marker_comment, plans, references, scalars
 from updater.editors.base import Found
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import is_tag, parse_ref
-from updater.model.update import Change, Edit
+from updater.model.problem import Problem
+from updater.model.update import Answer, Change, Edit
 from updater.model.view import Part, PartKind, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from updater.editors.marker_comment import Marker
-    from updater.model.problem import Problem
     from updater.model.update import Wish
 
 _LINE: Final = re.compile(r"[^\r\n]+")
@@ -64,7 +64,7 @@ def edit(path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
         return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
     known = {(spot.reading.where, spot.reading.setter): spot for spot in spots}
     wanted: dict[int, tuple[_Spot, str]] = {}
-    refused: list[Problem] = []
+    asked: list[int | Problem] = []
     for wish in wishes:
         try:
             spot, new = _wanted(path, known, wish)
@@ -72,11 +72,26 @@ def edit(path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
                 hint = "let one subscription own the place"
                 raise EditError("two updates want different values here", hint=hint, code="conflict")  # noqa: TRY301
             wanted[spot.start] = (spot, new)
+            asked.append(spot.start)
         except EditError as error:
-            refused.append(plans.problem(error, path, wish.reading.line))
+            asked.append(plans.problem(error, path, wish.reading.line))
     steps = [step for _, step in sorted(wanted.items()) if step[0].reading.parts[0].text != step[1]]
-    after = _spliced(text, steps)
-    return Edit(path=path, before=data, after=after.encode(), changes=_changes(path, steps), refused=tuple(refused))
+    numbers = {spot.start: number for number, (spot, _) in enumerate(steps)}
+    return Edit(
+        path=path,
+        before=data,
+        after=_spliced(text, steps).encode(),
+        changes=_changes(path, steps),
+        refused=tuple(item for item in asked if isinstance(item, Problem)),
+        answers=tuple(_answer(item, numbers) for item in asked),
+    )
+
+
+def _answer(asked: int | Problem, numbers: Mapping[int, int]) -> Answer:
+    """Return what became of a wish: of the one for the spot that starts at *asked*, or of a refused one."""
+    if isinstance(asked, Problem):
+        return Answer(refusal=asked)
+    return Answer(changes=(numbers[asked],) if asked in numbers else ())
 
 
 def _survey(path: str, text: str) -> tuple[list[_Spot], list[tuple[str | None, Problem]]]:

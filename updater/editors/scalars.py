@@ -73,8 +73,9 @@ class Parsed:
     """The events of one text and who contains whom, by the index of each event.
 
     *parents* names the collection that holds an event (-1 for the root of a document), *children* the keys
-    and values or the items of a collection in order, with -1 for the roots of all documents. *tables*,
-    *paths*, *names* and *objects* are room for what `outline` finds out once.
+    and values or the items of a collection in order, with -1 for the roots of all documents; *positions* says
+    which of them an event is. *tables*, *paths*, *names*, *objects* and *anchors* are room for what `outline` finds
+    out once.
     """
 
     text: str
@@ -82,10 +83,12 @@ class Parsed:
     events: list[Any]
     parents: list[int]
     children: dict[int, list[int]]
+    positions: list[int]
     tables: dict[int, dict[str | None, tuple[int, ...]]] = field(default_factory=dict)
     paths: dict[int, str] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     objects: dict[int, tuple[str, str, str, str]] = field(default_factory=dict)
+    anchors: dict[str, list[int]] = field(default_factory=dict)
 
     def scalar(self, index: int) -> ScalarEvent | None:
         """Give the scalar at *index*, None where another event stands there."""
@@ -169,11 +172,13 @@ def decode(data: bytes, path: str) -> str:
 def _outline(text: str, mark: str, path: str) -> Parsed:
     events = _events(text, path)
     parents: list[int] = []
+    positions: list[int] = []
     children: dict[int, list[int]] = {-1: []}
     above: list[int] = []
     top, here = -1, children[-1]
     for index, event in enumerate(events):
         parents.append(top)
+        positions.append(len(here))
         kind = type(event)
         if kind is ScalarEvent or kind is AliasEvent:
             here.append(index)
@@ -187,7 +192,7 @@ def _outline(text: str, mark: str, path: str) -> Parsed:
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             parents[index] = top = above.pop()
             here = children[top]
-    return Parsed(text, mark, events, parents, children)
+    return Parsed(text, mark, events, parents, children, positions)
 
 
 def _too_large(reason: str, path: str, line: int | None = None) -> EditError:
