@@ -8,7 +8,8 @@ digest, which would leave the tag without effect, and the form digest removes a 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from updater.editors import layout, outline, plans, references, scalars
 from updater.editors.base import Found
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
     from updater.model.subscription import Locator
     from updater.model.update import Wish
 
+    #: the numbers of entries by a text, and by the image name that such a text means
+    _Written: TypeAlias = tuple[dict[str, list[int]], dict[ImageName, list[int]]]
+
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _KINDS: Final = {"newName": PartKind.NAME, "newTag": PartKind.TAG, "digest": PartKind.DIGEST}
+_SHOWN_LINES: Final = 5
 _ORDER: Final = ("name", "newName", "newTag", "digest")
 
 
@@ -61,7 +66,7 @@ class KustomizeEditor:
     def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
         """Find the entry of *locator*, or every entry; an entry that is not there yet is a missing place."""
         try:
-            images = _Images(scalars.parse(data, path), path)
+            images = _read_images(data, path)
             readings = images.named(locator.name) if locator and locator.name else images.all()
         except EditError as error:
             return Found(problems=(plans.problem(error, path),))
@@ -80,7 +85,7 @@ class KustomizeEditor:
 
     def _edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
         try:
-            images = _Images(scalars.parse(data, path), path)
+            images = _read_images(data, path)
         except EditError as error:
             return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
         added: list[int] = []
@@ -98,6 +103,18 @@ class KustomizeEditor:
         return Plan(line=found.line, steps=tuple(steps))
 
 
+def _read_images(data: bytes, path: str) -> _Images:
+    """Read a kustomization, remembering the last one that is not large: each locator of a file asks for it again."""
+    return _remembered(data, path) if len(data) <= scalars.REMEMBERED_BYTES else _fresh(data, path)
+
+
+def _fresh(data: bytes, path: str) -> _Images:
+    return _Images(scalars.parse(data, path), path)
+
+
+_remembered = lru_cache(maxsize=1)(_fresh)
+
+
 class _Images:
     """The `images:` list of one parsed kustomization."""
 
@@ -109,6 +126,7 @@ class _Images:
         found = outline.values(parsed, self.root, "images")
         self.list: int | None = found[0] if found else None
         self.entries = self._entries()
+        self._by_key: dict[str, _Written] = {}
         self.identity = (*outline.object_id(parsed, found[0] if found else self.root)[:2], "", "")
 
     def _entries(self) -> list[int]:
@@ -135,17 +153,33 @@ class _Images:
 
         Raises `EditError`, ``ambiguous`` where an entry is doubled.
         """
+        same = _canonical(name)
         for key in ("name", "newName"):
-            for is_like in (str.__eq__, _is_same):
-                found = [at for at, entry in enumerate(self.entries) if (text := self._text(entry, key)) and is_like(text, name)]
+            texts, names = self._written(key)
+            for found in (texts.get(name, ()), names.get(same, ()) if same else ()):
                 if len(found) > 1 and key == "name":
-                    lines = ", ".join(str(self.parsed.line(self.entries[at])) for at in found)
+                    lines = ", ".join(str(self.parsed.line(self.entries[at])) for at in found[:_SHOWN_LINES])
                     line = self.parsed.line(self.entries[found[0]])
                     message = f"{name} has {len(found)} entries in images, on lines {lines}"
                     raise EditError(message, hint="keep one of them", code="ambiguous", line=line)
                 if found:
                     return [self._reading(at, name) for at in found]
         return [self._missing(name)]
+
+    def _written(self, key: str) -> _Written:
+        """Return the entries by the text under *key*, and by the image name that it means; read once."""
+        if key not in self._by_key:
+            texts: dict[str, list[int]] = {}
+            names: dict[ImageName, list[int]] = {}
+            for at, entry in enumerate(self.entries):
+                text = self._text(entry, key)
+                if text:
+                    texts.setdefault(text, []).append(at)
+                    same = _canonical(text)
+                    if same is not None:
+                        names.setdefault(same, []).append(at)
+            self._by_key[key] = (texts, names)
+        return self._by_key[key]
 
     def _missing(self, name: str) -> Reading:
         where = f"images[{len(self.entries)}]"
@@ -224,11 +258,11 @@ def _is_empty(parsed: Parsed, root: int) -> bool:
     return event is not None and event.value == "" and not event.style
 
 
-def _is_same(written: str, name: str) -> bool:
+def _canonical(text: str) -> ImageName | None:
     try:
-        return parse_name(written) == parse_name(name)
+        return parse_name(text)
     except ImageSyntaxError:
-        return False
+        return None
 
 
 def _one_after_the_other(first: Edit, second: Edit, order: Sequence[int]) -> Edit:

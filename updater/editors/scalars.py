@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 250_000
+REMEMBERED_BYTES: Final = 512 * 1024
 MAX_DEPTH: Final = 200
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _BREAKS: Final = "\r\n\x85\u2028\u2029"
@@ -156,6 +158,14 @@ def parse(data: bytes, path: str) -> Parsed:
     text = decode(data, path)
     mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
     return _outline(text.removeprefix(mark), mark, path)
+
+
+def parse_once(data: bytes, path: str) -> Parsed:
+    """Parse like `parse`, and remember the last text that is not large: each locator of a file asks for it again."""
+    return _remembered(data, path) if len(data) <= REMEMBERED_BYTES else parse(data, path)
+
+
+_remembered = lru_cache(maxsize=1)(parse)
 
 
 def decode(data: bytes, path: str) -> str:
