@@ -8,8 +8,7 @@ digest, which would leave the tag without effect, and the form digest removes a 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from updater.editors import layout, outline, plans, references, scalars
 from updater.editors.base import Found
@@ -104,15 +103,11 @@ class KustomizeEditor:
 
 
 def _read_images(data: bytes, path: str) -> _Images:
-    """Read a kustomization, remembering the last one that is not large: each locator of a file asks for it again."""
-    return _remembered(data, path) if len(data) <= scalars.REMEMBERED_BYTES else _fresh(data, path)
-
-
-def _fresh(data: bytes, path: str) -> _Images:
-    return _Images(scalars.parse(data, path), path)
-
-
-_remembered = lru_cache(maxsize=1)(_fresh)
+    """Read the `images:` of a kustomization, once for all locators that name entries of it."""
+    parsed = scalars.parse_once(data, path)
+    images = parsed.known.get("images") or _Images(parsed, path)
+    parsed.known["images"] = images
+    return cast("_Images", images)
 
 
 class _Images:
@@ -304,7 +299,7 @@ def _addition(images: _Images, wish: Wish, added: list[int]) -> Plan:
     first_line = splice.text.count("\n") - len(item) + 2 if "\n" in splice.text else 1
     change = Change(
         path=images.path,
-        line=parsed.text.count("\n", 0, splice.start) + first_line,
+        line=parsed.line_at(splice.start) - 1 + first_line,
         where=f"images[{len(images.entries) + len(added)}]",
         old="",
         new=str(image),
@@ -364,7 +359,7 @@ def _step(images: _Images, entry: int, key: _Key, after: int) -> Splice | None:
 def _change(images: _Images, found: Reading, key: _Key, splice: Splice) -> Change:
     return Change(
         path=images.path,
-        line=images.parsed.text.count("\n", 0, splice.start) + 1 + ("\n" in splice.text),
+        line=images.parsed.line_at(splice.start) + ("\n" in splice.text),
         where=f"{found.where}.{key.name}",
         old=key.old,
         new=key.new or "",

@@ -201,8 +201,10 @@ def resolve(parsed: Parsed, index: int) -> int:
 def _anchors(parsed: Parsed) -> dict[str, list[int]]:
     """Return the events that have each anchor, in order; looked for once a text."""
     if not parsed.anchors:
+        found: dict[str, list[int]] = {}
         for index, event in enumerate(parsed.events):
             name = getattr(event, "anchor", None)
             if name is not None and parsed.alias(index) is None:
-                parsed.anchors.setdefault(name, []).append(index)
+                found.setdefault(name, []).append(index)
+        parsed.anchors.update(found)
     return parsed.anchors

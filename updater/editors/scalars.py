@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 250_000
-REMEMBERED_BYTES: Final = 512 * 1024
 MAX_DEPTH: Final = 200
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _BREAKS: Final = "\r\n\x85\u2028\u2029"
+_BREAK: Final = re.compile(rf"\r\n|[{_BREAKS}]")
 _CONTENT_TYPES: Final = frozenset({"str"})
 _CORE_TAG: Final = "tag:yaml.org,2002:"
 # anchor and tag of a scalar, in any order, with blanks (or a comment and line breaks) behind each
@@ -77,7 +78,7 @@ class Parsed:
     *parents* names the collection that holds an event (-1 for the root of a document), *children* the keys
     and values or the items of a collection in order, with -1 for the roots of all documents; *positions* says
     which of them an event is. *tables*, *paths*, *names*, *objects* and *anchors* are room for what `outline` finds
-    out once.
+    out once, *known* for what an editor does, *starts* for the starts of the lines.
     """
 
     text: str
@@ -91,6 +92,18 @@ class Parsed:
     names: dict[int, str] = field(default_factory=dict)
     objects: dict[int, tuple[str, str, str, str]] = field(default_factory=dict)
     anchors: dict[str, list[int]] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
+    starts: list[int] = field(default_factory=list)
+
+    def line_starts(self) -> list[int]:
+        """Return the offset at which each line starts, by the line breaks that the parser counts; looked for once."""
+        if not self.starts:
+            self.starts[:] = [0, *(found.end() for found in _BREAK.finditer(self.text))]
+        return self.starts
+
+    def line_at(self, offset: int) -> int:
+        """Return the 1-based line of an offset."""
+        return bisect_right(self.line_starts(), offset)
 
     def scalar(self, index: int) -> ScalarEvent | None:
         """Give the scalar at *index*, None where another event stands there."""
@@ -160,12 +173,13 @@ def parse(data: bytes, path: str) -> Parsed:
     return _outline(text.removeprefix(mark), mark, path)
 
 
-def parse_once(data: bytes, path: str) -> Parsed:
-    """Parse like `parse`, and remember the last text that is not large: each locator of a file asks for it again."""
-    return _remembered(data, path) if len(data) <= REMEMBERED_BYTES else parse(data, path)
+#: parses like `parse`, and remembers the last texts until `forget`: each locator of a file asks for it again
+parse_once = lru_cache(maxsize=4)(parse)
 
 
-_remembered = lru_cache(maxsize=1)(parse)
+def forget() -> None:
+    """Drop the texts that `parse_once` remembers, which are large beside what is found in them."""
+    parse_once.cache_clear()
 
 
 def decode(data: bytes, path: str) -> str:

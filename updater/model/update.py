@@ -94,6 +94,10 @@ class Update:
     purpose: Purpose = Purpose.MOVE
     group: str = ""
 
+    def __hash__(self) -> int:
+        """Hash what tells updates apart: they are looked up often, and all that they hold is much."""
+        return hash((self.subscription, self.reading.path, self.reading.where, self.reading.setter))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from updater.editors import scalars
 from updater.editors.base import creates
 from updater.errors import EditError
 from updater.model.problem import Problem
@@ -44,6 +45,7 @@ class Drafting:
         for (path, editor), updates in _by_file(commit.updates).items():
             if self._edit(path, self.editors[editor], updates):
                 files[path] = self.after[path]
+        scalars.forget()
         changes = {update: self.changes[update] for update in commit.updates if self.changes.get(update)}
         return Draft(commit=commit, files=files, changes=changes)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from updater.editors import scalars
 from updater.editors.base import Found, creates
 from updater.errors import EditError
 from updater.model.problem import Problem
@@ -58,8 +59,9 @@ class BlobReader:
         return found
 
     def save(self) -> None:
-        """Keep what searches found for the next process, if anything of it is new."""
+        """Keep what searches found for the next process, if anything of it is new; the texts themselves are dropped."""
         self._last = ("", b"")
+        scalars.forget()
         if self._kept is not None and self._is_new:
             write_remembered(self._file, self._rule, self._kept)
             self._is_new = False
