@@ -15,7 +15,7 @@ from updater.editors.base import Found
 from updater.editors.overrides import LISTS, Overrides, Wanted
 from updater.editors.plans import Plan
 from updater.errors import EditError
-from updater.model.update import Change, Edit
+from updater.model.update import Answer, Change, Edit
 from updater.model.view import PartKind, Reading
 from updater.model.written import Written
 
@@ -65,12 +65,17 @@ class ArgocdSourceEditor:
             found = _overrides(path, data)
         except EditError as error:
             return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
-        complete = [wish for wish in wishes if not wish.reading.is_missing]
-        edit = plans.carry_out(path, data, found.parsed, complete, lambda wish: _plan(found, wish))
-        for wish in wishes:
+        complete = [number for number, wish in enumerate(wishes) if not wish.reading.is_missing]
+        edit = plans.carry_out(path, data, found.parsed, [wishes[number] for number in complete], lambda wish: _plan(found, wish))
+        answers = dict(zip(complete, edit.answers, strict=True))
+        for number, wish in enumerate(wishes):
             if wish.reading.is_missing:
+                before = edit
                 edit = _completed(edit, wish, found)
-        return edit
+                made = tuple(range(len(before.changes), len(edit.changes)))
+                refusal = edit.refused[-1] if len(edit.refused) > len(before.refused) else None
+                answers[number] = Answer(changes=made, refusal=refusal)
+        return replace(edit, answers=tuple(answers[number] for number in range(len(wishes))))
 
 
 @lru_cache(maxsize=REMEMBERED)  # each place of a text is asked for by itself, one after the other

@@ -67,7 +67,7 @@ class Editor(Protocol):
         ...
 
     def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
-        """Write every wish that can be written safely; the others stand in `Edit.refused`.
+        """Write every wish that can be written safely; the others stand in `Edit.refused`, each in its answer.
 
         Only the bytes of the values change, which is proved on the result before it is returned.
         """

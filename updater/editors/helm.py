@@ -49,7 +49,7 @@ class HelmEditor:
         if locator is None:
             return Found()
         try:
-            reading, _ = _reading(scalars.parse(data, path), path, locator)
+            reading, _ = _reading(scalars.parse_once(data, path), path, locator)
         except EditError as error:
             return Found(problems=(plans.problem(error, path),))
         return Found(readings=(reading,))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Step: TypeAlias = str | int
 
+_LONGEST_KEPT: Final = 256
+
 _BARE: Final = re.compile(r"(?!---)[^.\[\]\"\s=]+")
 _INDEX: Final = re.compile(r"\[([^\[\]]*)\]")
 _KEY: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^.\[\]"]+')
@@ -44,9 +46,15 @@ def below(path: str, step: Step) -> str:
     return f"{path}.{_quoted(step)}" if path else _quoted(step)
 
 
-@lru_cache(maxsize=4096)  # manifests use few keys, again and again
 def _quoted(key: str) -> str:
+    return _remembered(key) if len(key) <= _LONGEST_KEPT else _written(key)
+
+
+def _written(key: str) -> str:
     return key if _BARE.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+
+
+_remembered = lru_cache(maxsize=4096)(_written)  # manifests use few keys, again and again
 
 
 def parse(text: str) -> tuple[Step, ...]:

@@ -8,14 +8,14 @@ digest, which would leave the tag without effect, and the form digest removes a 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from updater.editors import layout, outline, plans, references, scalars
 from updater.editors.base import Found
 from updater.editors.plans import Plan
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import parse_name
-from updater.model.update import Change, Edit
+from updater.model.update import Answer, Change, Edit
 from updater.model.view import Part, PartKind, Reading
 from updater.model.written import Written
 
@@ -27,9 +27,13 @@ if TYPE_CHECKING:
     from updater.model.subscription import Locator
     from updater.model.update import Wish
 
+    #: the numbers of entries by a text, and by the image name that such a text means
+    _Written: TypeAlias = tuple[dict[str, list[int]], dict[ImageName, list[int]]]
+
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _KINDS: Final = {"newName": PartKind.NAME, "newTag": PartKind.TAG, "digest": PartKind.DIGEST}
+_SHOWN_LINES: Final = 5
 _ORDER: Final = ("name", "newName", "newTag", "digest")
 
 
@@ -61,7 +65,7 @@ class KustomizeEditor:
     def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
         """Find the entry of *locator*, or every entry; an entry that is not there yet is a missing place."""
         try:
-            images = _Images(scalars.parse(data, path), path)
+            images = _read_images(data, path)
             readings = images.named(locator.name) if locator and locator.name else images.all()
         except EditError as error:
             return Found(problems=(plans.problem(error, path),))
@@ -69,15 +73,18 @@ class KustomizeEditor:
 
     def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
         """Write every wish that can be written safely; see `Editor.edit`."""
-        missing = [wish for wish in wishes if wish.reading.is_missing]
-        first = self._edit(path, data, [wish for wish in wishes if wish not in missing[1:]])
-        if len(missing) < 2:
+        missing = [number for number, wish in enumerate(wishes) if wish.reading.is_missing]
+        later = missing[1:]
+        early = [number for number in range(len(wishes)) if number not in set(later)] if later else range(len(wishes))
+        first = self._edit(path, data, [wishes[number] for number in early])
+        if not later:
             return first
-        return _one_after_the_other(first, self._edit(path, first.after, missing[1:]))
+        second = self._edit(path, first.after, [wishes[number] for number in later])
+        return _one_after_the_other(first, second, (*early, *later))
 
     def _edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
         try:
-            images = _Images(scalars.parse(data, path), path)
+            images = _read_images(data, path)
         except EditError as error:
             return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
         added: list[int] = []
@@ -95,6 +102,14 @@ class KustomizeEditor:
         return Plan(line=found.line, steps=tuple(steps))
 
 
+def _read_images(data: bytes, path: str) -> _Images:
+    """Read the `images:` of a kustomization, once for all locators that name entries of it."""
+    parsed = scalars.parse_once(data, path)
+    images = parsed.known.get("images") or _Images(parsed, path)
+    parsed.known["images"] = images
+    return cast("_Images", images)
+
+
 class _Images:
     """The `images:` list of one parsed kustomization."""
 
@@ -106,6 +121,7 @@ class _Images:
         found = outline.values(parsed, self.root, "images")
         self.list: int | None = found[0] if found else None
         self.entries = self._entries()
+        self._by_key: dict[str, _Written] = {}
         self.identity = (*outline.object_id(parsed, found[0] if found else self.root)[:2], "", "")
 
     def _entries(self) -> list[int]:
@@ -132,17 +148,33 @@ class _Images:
 
         Raises `EditError`, ``ambiguous`` where an entry is doubled.
         """
+        same = _canonical(name)
         for key in ("name", "newName"):
-            for is_like in (str.__eq__, _is_same):
-                found = [at for at, entry in enumerate(self.entries) if (text := self._text(entry, key)) and is_like(text, name)]
+            texts, names = self._written(key)
+            for found in (texts.get(name, ()), names.get(same, ()) if same else ()):
                 if len(found) > 1 and key == "name":
-                    lines = ", ".join(str(self.parsed.line(self.entries[at])) for at in found)
+                    lines = ", ".join(str(self.parsed.line(self.entries[at])) for at in found[:_SHOWN_LINES])
                     line = self.parsed.line(self.entries[found[0]])
                     message = f"{name} has {len(found)} entries in images, on lines {lines}"
                     raise EditError(message, hint="keep one of them", code="ambiguous", line=line)
                 if found:
                     return [self._reading(at, name) for at in found]
         return [self._missing(name)]
+
+    def _written(self, key: str) -> _Written:
+        """Return the entries by the text under *key*, and by the image name that it means; read once."""
+        if key not in self._by_key:
+            texts: dict[str, list[int]] = {}
+            names: dict[ImageName, list[int]] = {}
+            for at, entry in enumerate(self.entries):
+                text = self._text(entry, key)
+                if text:
+                    texts.setdefault(text, []).append(at)
+                    same = _canonical(text)
+                    if same is not None:
+                        names.setdefault(same, []).append(at)
+            self._by_key[key] = (texts, names)
+        return self._by_key[key]
 
     def _missing(self, name: str) -> Reading:
         where = f"images[{len(self.entries)}]"
@@ -221,15 +253,18 @@ def _is_empty(parsed: Parsed, root: int) -> bool:
     return event is not None and event.value == "" and not event.style
 
 
-def _is_same(written: str, name: str) -> bool:
+def _canonical(text: str) -> ImageName | None:
     try:
-        return parse_name(written) == parse_name(name)
+        return parse_name(text)
     except ImageSyntaxError:
-        return False
+        return None
 
 
-def _one_after_the_other(first: Edit, second: Edit) -> Edit:
-    """Join two edits of one file, the second made on the result of the first and only adding lines."""
+def _one_after_the_other(first: Edit, second: Edit, order: Sequence[int]) -> Edit:
+    """Join two edits of one file, the second made on the result of the first and only adding lines.
+
+    *order* has the number of each wish of the first, then of the second.
+    """
     added = second.after.count(b"\n") - first.after.count(b"\n")
     start = min((change.line for change in second.changes), default=0)
     moved = [replace(change, line=change.line + added) if change.line >= start else change for change in first.changes]
@@ -239,7 +274,16 @@ def _one_after_the_other(first: Edit, second: Edit) -> Edit:
         after=second.after,
         changes=(*moved, *second.changes),
         refused=(*first.refused, *second.refused),
+        answers=_joined(first, second, order),
     )
+
+
+def _joined(first: Edit, second: Edit, order: Sequence[int]) -> tuple[Answer, ...]:
+    """Return the answers of both in the order of all wishes; the changes of the second are counted behind the first's."""
+    behind = len(first.changes)
+    moved = [replace(answer, changes=tuple(number + behind for number in answer.changes)) for answer in second.answers]
+    answers = dict(zip(order, (*first.answers, *moved), strict=True))
+    return tuple(answers[number] for number in sorted(answers))
 
 
 def _addition(images: _Images, wish: Wish, added: list[int]) -> Plan:
@@ -255,7 +299,7 @@ def _addition(images: _Images, wish: Wish, added: list[int]) -> Plan:
     first_line = splice.text.count("\n") - len(item) + 2 if "\n" in splice.text else 1
     change = Change(
         path=images.path,
-        line=parsed.text.count("\n", 0, splice.start) + first_line,
+        line=parsed.line_at(splice.start) - 1 + first_line,
         where=f"images[{len(images.entries) + len(added)}]",
         old="",
         new=str(image),
@@ -273,7 +317,7 @@ def _added(images: _Images, item: dict[str, str]) -> Splice:
     if images.entries:
         return layout.item_added(parsed, images.list, item)
     inside = parsed.children[images.root]
-    return layout.list_filled(parsed, inside[inside.index(images.list) - 1], images.list, item)
+    return layout.list_filled(parsed, inside[parsed.positions[images.list] - 1], images.list, item)
 
 
 class _Key(NamedTuple):
@@ -315,7 +359,7 @@ def _step(images: _Images, entry: int, key: _Key, after: int) -> Splice | None:
 def _change(images: _Images, found: Reading, key: _Key, splice: Splice) -> Change:
     return Change(
         path=images.path,
-        line=images.parsed.text.count("\n", 0, splice.start) + 1 + ("\n" in splice.text),
+        line=images.parsed.line_at(splice.start) + ("\n" in splice.text),
         where=f"{found.where}.{key.name}",
         old=key.old,
         new=key.new or "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -121,47 +121,69 @@ def _fresh(data: bytes, path: str) -> _Survey:
             problems.append((None, plans.problem(error, path, parsed.line(found.scalar))))
         else:
             marked[found.scalar] = found
-    places: dict[tuple[int, str, int], Place] = {}
+    gathering = _Gathering(parsed, path)
     for found in marked.values():
         if found.scalar not in twice:
             try:
-                _add(places, parsed, found, path)
+                gathering.add(found)
             except EditError as error:
                 problems.append((found.marker.policy, plans.problem(error, path)))
-    return _Survey(parsed, tuple(places.values()), tuple(problems))
+    return _Survey(parsed, tuple(gathering.places.values()), tuple(problems))
 
 
 _remembered = lru_cache(maxsize=2)(_fresh)
 
 
-def _add(places: dict[tuple[int, str, int], Place], parsed: Parsed, found: Marked, path: str) -> None:
-    """Add a marked scalar, to the place of its siblings where they hold other parts of the same image."""
-    marker, index = found
-    where = outline.where(parsed, index)
-    event = parsed.events[index]
-    text = "" if not event.style and event.value in {"~", "null", "Null", "NULL"} else event.value.strip()
-    name = outline.scalar_name(parsed, index)
-    part = Part(kind=marker.kind, line=event.start_mark.line + 1, where=where, text=text, scalar=name)
-    parent = parsed.parents[index]
-    is_shared = marker.kind is not _REFERENCE and parent >= 0 and parsed.is_mapping(parent)
-    group, number = parent if is_shared else -index - 2, 0
-    while (place := places.get((group, marker.policy, number))) is not None:
-        if all(part.kind is not other.kind for other in place.reading.parts):
-            parts = (*place.reading.parts, part)
-            reading = replace(place.reading, parts=parts, written=references.written(parts))
-            places[group, marker.policy, number] = Place(reading, (*place.indexes, index), (*place.setters, marker.setter))
-            return
-        number += 1
-    reading = Reading(
-        path=path,
-        where=where,
-        line=part.line,
-        setter=marker.policy,
-        parts=(part,),
-        written=references.written((part,)),
-        object_id=outline.object_id(parsed, index),
-    )
-    places[group, marker.policy, number] = Place(reading, (index,), (marker.setter,))
+@dataclass(slots=True)
+class _Gathering:
+    """The places of one text as its markers are read, each by its group, its policy and its number in that group.
+
+    *counts* says how many parts of a kind a policy has in a group: the next one belongs to the place of that number, because
+    a part fills the first place that lacks its kind.
+    """
+
+    parsed: Parsed
+    path: str
+    places: dict[tuple[int, str, int], Place] = field(default_factory=dict)
+    counts: dict[tuple[int, str, PartKind], int] = field(default_factory=dict)
+
+    def add(self, found: Marked) -> None:
+        """Add a marked scalar, to the place of its siblings where they hold other parts of the same image."""
+        marker, index = found
+        parsed = self.parsed
+        where = outline.where(parsed, index)
+        event = parsed.events[index]
+        text = "" if not event.style and event.value in {"~", "null", "Null", "NULL"} else event.value.strip()
+        name = outline.scalar_name(parsed, index)
+        part = Part(kind=marker.kind, line=event.start_mark.line + 1, where=where, text=text, scalar=name)
+        parent = parsed.parents[index]
+        is_shared = marker.kind is not _REFERENCE and parent >= 0 and parsed.is_mapping(parent)
+        group = parent if is_shared else -index - 2
+        number = self.counts.get((group, marker.policy, marker.kind), 0)
+        self.counts[group, marker.policy, marker.kind] = number + 1
+        place = self.places.get((group, marker.policy, number))
+        self.places[group, marker.policy, number] = (
+            Place(self._reading(index, part, marker.policy), (index,), (marker.setter,))
+            if place is None
+            else _with_part(place, index, part, marker.setter)
+        )
+
+    def _reading(self, index: int, part: Part, policy: str) -> Reading:
+        return Reading(
+            path=self.path,
+            where=part.where,
+            line=part.line,
+            setter=policy,
+            parts=(part,),
+            written=references.written((part,)),
+            object_id=outline.object_id(self.parsed, index),
+        )
+
+
+def _with_part(place: Place, index: int, part: Part, setter: str) -> Place:
+    parts = (*place.reading.parts, part)
+    reading = replace(place.reading, parts=parts, written=references.written(parts))
+    return Place(reading, (*place.indexes, index), (*place.setters, setter))
 
 
 def _plan(parsed: Parsed, places: dict[tuple[str, str], Place], path: str, wish: Wish) -> Plan:

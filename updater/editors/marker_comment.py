@@ -18,9 +18,14 @@ from updater.errors import EditError
 from updater.model.view import PartKind
 
 KEY: Final = "$imagepolicy"
-NEEDLES: Final = (b"$imagepolicy", b"io.k8s.cli.setters.")
-NEEDLE: Final = re.compile(r"\$imagepolicy|io\.k8s\.cli\.setters\.")
+#: spellings of the key that were plainly meant, by the bytes that stand in a comment
+_MISSPELT: Final = (b"$imagePolicy", b"$ImagePolicy", b'"imagepolicy"', b'"imagePolicy"', b'"ImagePolicy"')
+NEEDLES: Final = (b"$imagepolicy", b"io.k8s.cli.setters.", *_MISSPELT)
 _NEEDLES: Final = tuple(needle.decode() for needle in NEEDLES)
+_MEANT: Final = frozenset(needle.decode().strip('"') for needle in _MISSPELT)
+NEEDLE: Final = re.compile("|".join(re.escape(needle) for needle in _NEEDLES))
+_LONGEST_KEPT: Final = 512
+_SHOWN: Final = 100
 _OLD_PREFIX: Final = "#/definitions/io.k8s.cli.setters."
 _SUFFIXES: Final = {"tag": PartKind.TAG, "name": PartKind.NAME, "digest": PartKind.DIGEST}
 _NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
@@ -47,12 +52,37 @@ class Marker:
     setter: str
 
 
-@lru_cache(maxsize=1024)
 def parse(comment: str) -> Marker | None:
     """Read a comment, its leading signs included; None where it is no marker of ours.
 
     Raises `EditError` with code ``marker-syntax`` where it was meant as one.
     """
+    return _remembered(comment) if len(comment) <= _LONGEST_KEPT else _parse(comment)
+
+
+def is_bare(comment: str, *, has_value: bool) -> bool:
+    """Say whether a comment alone on its line can be a marker: what is written around one, or above no value, is prose."""
+    body = comment.lstrip("#").strip()
+    return body.startswith("{") and (has_value or body.endswith("}") or "}" not in body)
+
+
+def at_end(text: str) -> str | None:
+    """Return what looks like a marker's comment at the end of a line of text, None where nothing does."""
+    stripped = text.rstrip()
+    if not stripped.endswith("}"):
+        return None
+    start = stripped.find("#")
+    while start >= 0:
+        behind = start + 1
+        while stripped.startswith(("#", " ", "\t"), behind):
+            behind += 1
+        if stripped.startswith("{", behind) and (start == 0 or stripped[start - 1].isspace()):
+            return stripped[start:]
+        start = stripped.find("#", behind)
+    return None
+
+
+def _parse(comment: str) -> Marker | None:
     body = comment.lstrip("#/;-").strip()
     if not NEEDLE.search(body) or "{" not in body:
         return None
@@ -60,11 +90,15 @@ def parse(comment: str) -> Marker | None:
     return None if setter is None else _marker(setter)
 
 
+_remembered = lru_cache(maxsize=1024)(_parse)
+
+
 def _setter(body: str) -> str | None:
     value = _load(body)
     if not isinstance(value, dict):
         raise _wrong("it is not one JSON object", _quoted_hint(body))
     if KEY not in value:
+        _check_spelling(value)
         old = value.get("$ref")
         is_ours = isinstance(old, str) and old.startswith(_OLD_PREFIX) and ":" in old.removeprefix(_OLD_PREFIX)
         return str(old).removeprefix(_OLD_PREFIX) if is_ours else None
@@ -72,6 +106,14 @@ def _setter(body: str) -> str | None:
         if not isinstance(item, str):
             raise _wrong(f"the value of {json.dumps(key)} is no string")
     return str(value[KEY])
+
+
+def _check_spelling(value: dict[str, object]) -> None:
+    """Refuse a key that differs from ours only in its letters or in the dollar sign."""
+    for key, setter in value.items():
+        if key in _MEANT:
+            hint = f'write # {{"{KEY}": {json.dumps(setter)}}}' if isinstance(setter, str) and len(setter) <= _SHOWN else _HINT
+            raise _wrong(f"unknown key {json.dumps(key)}", hint)
 
 
 def _load(body: str) -> object:
@@ -92,7 +134,7 @@ def _load(body: str) -> object:
 
 def _quoted_hint(body: str) -> str:
     match = re.search(r"""\{\s*['"]?\$imagepolicy['"]?\s*:\s*['"]?([^'"}\s]+)""", body)
-    return f'write # {{"{KEY}": "{match.group(1)}"}}' if match else _HINT
+    return f'write # {{"{KEY}": "{match.group(1)}"}}' if match and len(match.group(1)) <= _SHOWN else _HINT
 
 
 def _marker(setter: str) -> Marker:

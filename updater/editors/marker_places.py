@@ -19,11 +19,9 @@ if TYPE_CHECKING:
     from updater.editors.marker_comment import Marker
     from updater.editors.scalars import Parsed
 
-_LINE_END: Final = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]|\Z")
-_ODD_BREAK: Final = re.compile(r"[\r\x85\u2028\u2029]")
+_BREAKS: Final = "\r\n\x85\u2028\u2029"
 _COMMENT: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#")
 _ITEM: Final = re.compile(r"[ \t]*-[ \t]+")
-_INNER: Final = re.compile(r"(?:^|\s)(#+\s*\{.*\})\s*$")
 
 
 class Line(NamedTuple):
@@ -43,30 +41,29 @@ class Marked(NamedTuple):
 
 def find(parsed: Parsed) -> Iterator[Marked | EditError]:
     """Yield each marker with its scalar, in order; or what is wrong with it, with its line."""
-    for line, offset in _lines(parsed.text):
+    for line, offset in _lines(parsed):
         try:
             found = _on_line(parsed, line, offset)
         except EditError as error:
-            error.line = error.line or parsed.text.count("\n", 0, line.start) + 1
+            error.line = error.line or parsed.line_at(line.start)
             yield error
         else:
             if found is not None:
                 yield found
 
 
-def _lines(text: str) -> Iterator[tuple[Line, int]]:
-    behind = 0
-    for offset in marker_comment.offsets(text):
-        if offset < behind:
-            continue
-        start = text.rfind("\n", 0, offset) + 1
-        odd = _ODD_BREAK.search(text, start, offset)
-        while odd is not None:
-            start, odd = odd.end(), _ODD_BREAK.search(text, odd.end(), offset)
-        end = _LINE_END.search(text, offset)
-        assert end is not None  # noqa: S101 - \Z always matches
-        behind = end.end()
-        yield Line(start, end.start(), behind), offset
+def _lines(parsed: Parsed) -> Iterator[tuple[Line, int]]:
+    """Yield each line that may hold a marker, once, with the offset of the first."""
+    text = parsed.text
+    offsets = marker_comment.offsets(text)
+    starts = parsed.line_starts() if offsets else []
+    below = 0
+    for offset in offsets:
+        if offset >= below:
+            number = bisect_right(starts, offset)
+            start, below = starts[number - 1], starts[number] if number < len(starts) else len(text)
+            end = below - (2 if text.endswith("\r\n", start, below) else int(below > start and text[below - 1] in _BREAKS))
+            yield Line(start, end, below), offset
 
 
 def _on_line(parsed: Parsed, line: Line, offset: int) -> Marked | None:
@@ -80,8 +77,8 @@ def _on_line(parsed: Parsed, line: Line, offset: int) -> Marked | None:
     text = parsed.text[comment.start() : line.end]
     code = parsed.text[line.start : comment.start()]
     is_alone = not code.strip()
-    if is_alone and "#" in text.lstrip("#")[: offset - comment.start()].partition("{")[0]:
-        return None  # a marked line that somebody commented out
+    if is_alone and not marker_comment.is_bare(text, has_value=_item_below(parsed, line) is not None):
+        return None  # prose that speaks of a marker, or a marked line that somebody commented out
     marker = marker_comment.parse(text)
     if marker is None:
         return None
@@ -92,15 +89,20 @@ def _on_line(parsed: Parsed, line: Line, offset: int) -> Marked | None:
 
 
 def _last_before(parsed: Parsed, offset: int) -> int | None:
-    """Find the last event that starts before *offset* and has a text of its own."""
-    index = bisect_right(parsed.events, offset, key=_start) - 1
-    while index > 0:
+    """Find the last event that starts before *offset* and has a text of its own.
+
+    What was found is remembered for each event at which a search began, so that no search goes the way of an earlier one.
+    """
+    known: dict[int, int | None] = parsed.known.setdefault("last with text", {})
+    first = index = bisect_right(parsed.events, offset, key=_start) - 1
+    while index > 0 and index not in known:
         start, end = parsed.span(index)
         is_dash = parsed.is_collection(index) and not parsed.is_flow(index)
         if end > start and not is_dash:
-            return index
+            known[index] = index
+            break
         index -= 1
-    return None
+    return known.setdefault(first, known.get(index))
 
 
 def _start(event: Any) -> int:
@@ -113,12 +115,12 @@ def _inside(parsed: Parsed, line: Line, index: int) -> Marked | None:
     text = parsed.text[line.start : line.end]
     event = parsed.scalar(index)
     start, _ = parsed.span(index)
-    comment = _INNER.search(text)
     if event is not None and event.style in {"|", ">"} and start >= line.start:
         head = _COMMENT.search(parsed.text, start, line.end)
         marker = marker_comment.parse(parsed.text[head.start() : line.end]) if head else None
         return Marked(marker, _checked(parsed, index)) if marker else None
-    if comment and marker_comment.parse(comment.group(1)):
+    comment = marker_comment.at_end(text)
+    if comment is not None and marker_comment.parse(comment):
         raise _misplaced("it stands inside a text, where it is no comment", "mark a value of the YAML itself")
     return None
 
@@ -142,15 +144,24 @@ def _beside(parsed: Parsed, last: int, line: Line) -> int:
 
 
 def _below(parsed: Parsed, line: Line) -> int:
+    index = _item_below(parsed, line)
+    if index is None:
+        raise _misplaced("no value stands on its line", "move it to the end of the value's line, or right above a list item")
+    return index
+
+
+def _item_below(parsed: Parsed, line: Line) -> int | None:
+    """Find the scalar list item on the next line."""
     item = _ITEM.match(parsed.text, line.below)
-    if item:
-        first = bisect_left(parsed.events, item.end(), key=_start)
-        while first < len(parsed.events) and _start(parsed.events[first]) == item.end():
-            parent = parsed.parents[first]
-            if parsed.scalar(first) and parent >= 0 and parsed.is_sequence(parent) and not parsed.is_flow(parent):
-                return first
-            first += 1
-    raise _misplaced("no value stands on its line", "move it to the end of the value's line, or right above a list item")
+    if item is None:
+        return None
+    first = bisect_left(parsed.events, item.end(), key=_start)
+    while first < len(parsed.events) and _start(parsed.events[first]) == item.end():
+        parent = parsed.parents[first]
+        if parsed.scalar(first) and parent >= 0 and parsed.is_sequence(parent) and not parsed.is_flow(parent):
+            return first
+        first += 1
+    return None
 
 
 def _checked(parsed: Parsed, index: int) -> int:
@@ -162,7 +173,7 @@ def _checked(parsed: Parsed, index: int) -> int:
     if parent >= 0 and parsed.is_flow(parent):
         step = 2 if parsed.is_mapping(parent) else 1
         inside = parsed.children[parent]
-        before = inside.index(index) - step
+        before = parsed.positions[index] - step
         if before >= 0 and parsed.events[inside[before]].end_mark.line == event.start_mark.line:
             raise _misplaced("several values stand on its line", "write one entry a line, each with its marker")
     scalars.check_tag(event, "")

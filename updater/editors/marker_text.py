@@ -9,6 +9,7 @@ Where more than one word could be meant, the line is refused.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,22 +17,22 @@ from updater.editors import marker_comment, plans, references, scalars
 from updater.editors.base import Found
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import is_tag, parse_ref
-from updater.model.update import Change, Edit
+from updater.model.problem import Problem
+from updater.model.update import Answer, Change, Edit
 from updater.model.view import Part, PartKind, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from updater.editors.marker_comment import Marker
-    from updater.model.problem import Problem
     from updater.model.update import Wish
 
 _LINE: Final = re.compile(r"[^\r\n]+")
-_LEADER: Final = re.compile(r"(?:#+|//+|--+|;+)[ \t]*\Z")
 _SIGNS: Final = ("#", "//", "--", ";")
 _ASSIGNMENT: Final = re.compile(r":=|\?=|\+=|=(?!=)|:[ \t]")
 _WORD: Final = re.compile(r"""[^\s"'`=,;()\[\]{}<>|&\ufeff]+""")
 _DIGEST: Final = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}")
+_SHOWN_WORDS: Final = 5
 _OPTION: Final = re.compile(r"(?<!\S)--platform=\S+")
 
 
@@ -64,7 +65,7 @@ def edit(path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
         return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
     known = {(spot.reading.where, spot.reading.setter): spot for spot in spots}
     wanted: dict[int, tuple[_Spot, str]] = {}
-    refused: list[Problem] = []
+    asked: list[int | Problem] = []
     for wish in wishes:
         try:
             spot, new = _wanted(path, known, wish)
@@ -72,11 +73,26 @@ def edit(path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
                 hint = "let one subscription own the place"
                 raise EditError("two updates want different values here", hint=hint, code="conflict")  # noqa: TRY301
             wanted[spot.start] = (spot, new)
+            asked.append(spot.start)
         except EditError as error:
-            refused.append(plans.problem(error, path, wish.reading.line))
+            asked.append(plans.problem(error, path, wish.reading.line))
     steps = [step for _, step in sorted(wanted.items()) if step[0].reading.parts[0].text != step[1]]
-    after = _spliced(text, steps)
-    return Edit(path=path, before=data, after=after.encode(), changes=_changes(path, steps), refused=tuple(refused))
+    numbers = {spot.start: number for number, (spot, _) in enumerate(steps)}
+    return Edit(
+        path=path,
+        before=data,
+        after=_spliced(text, steps).encode(),
+        changes=_changes(path, steps),
+        refused=tuple(item for item in asked if isinstance(item, Problem)),
+        answers=tuple(_answer(item, numbers) for item in asked),
+    )
+
+
+def _answer(asked: int | Problem, numbers: Mapping[int, int]) -> Answer:
+    """Return what became of a wish: of the one for the spot that starts at *asked*, or of a refused one."""
+    if isinstance(asked, Problem):
+        return Answer(refusal=asked)
+    return Answer(changes=(numbers[asked],) if asked in numbers else ())
 
 
 def _survey(path: str, text: str) -> tuple[list[_Spot], list[tuple[str | None, Problem]]]:
@@ -130,19 +146,26 @@ def _comment(line: str) -> tuple[Marker, str] | None:
     brace = line.find("{") if needle is None else max(line.rfind("{", 0, needle.start()), line.find("{"))
     if needle is None or brace < 0:
         return None
-    leader = _LEADER.search(line, 0, brace) if line.rfind("{", 0, needle.start()) >= 0 else None
-    if leader is None:
-        leader = _LEADER.search(line[:brace])
+    leader = _leader(line, brace)
     if leader is None:
         if line.lstrip().startswith(_SIGNS):
             return None
         message = "this marker is not understood: no comment sign stands before it"
         raise EditError(message, hint="write the marker behind #, //, -- or ;", code="marker-syntax")
-    code = line[: leader.start()]
+    code = line[:leader]
     if code.lstrip("\ufeff \t").startswith(_SIGNS):
         return None  # a marked line that somebody commented out
-    marker = marker_comment.parse(line[leader.start() :])
+    marker = marker_comment.parse(line[leader:])
     return None if marker is None else (marker, code.lstrip("\ufeff") if not code.strip("\ufeff \t") else code)
+
+
+def _leader(line: str, end: int) -> int | None:
+    """Find where the comment sign begins that stands right before *end*; None where there is none."""
+    before = line[:end].rstrip(" \t")
+    sign = before[-1:]
+    start = len(before.rstrip(sign)) if sign in {"#", "/", "-", ";"} else end
+    is_whole = len(before) - start >= (1 if sign in {"#", ";"} else 2)
+    return start if start < end and is_whole else None
 
 
 def _value(kind: PartKind, code: str) -> tuple[int, int]:
@@ -152,8 +175,8 @@ def _value(kind: PartKind, code: str) -> tuple[int, int]:
         return _only(references_found, code, "image reference")
     if len(references_found) == 1 and _is_full(code[slice(*references_found[0])]):
         return _part(kind, code, references_found[0])
-    assigned = _assigned(code)
-    fitting = [span for span in assigned if span not in references_found and _fits(kind, code[slice(*span)])]
+    assigned, named = _assigned(code), set(references_found)
+    fitting = [span for span in assigned if span not in named and _fits(kind, code[slice(*span)])]
     if len(assigned) > 1 and kind is PartKind.TAG:
         fitting = [span for span in fitting if any(char.isdigit() for char in code[slice(*span)])]
     if len(fitting) == 1 and (len(assigned) == 1 or kind is not PartKind.NAME or "/" in code[slice(*fitting[0])]):
@@ -166,7 +189,12 @@ def _value(kind: PartKind, code: str) -> tuple[int, int]:
 def _references(code: str) -> list[tuple[int, int]]:
     """Find the words that are image references with a tag or digest, else those with a path."""
     hidden = [match.span() for match in _OPTION.finditer(code)]
-    words = [word.span() for word in _WORD.finditer(code) if not any(low <= word.start() < high for low, high in hidden)]
+    starts = [low for low, _ in hidden]
+    words = [
+        word.span()
+        for word in _WORD.finditer(code)
+        if not (at := bisect_right(starts, word.start())) or word.start() >= hidden[at - 1][1]
+    ]
     full, bare = [], []
     for span in words:
         text = code[slice(*span)]
@@ -231,7 +259,7 @@ def _only(spans: list[tuple[int, int]], code: str, what: str) -> tuple[int, int]
     if not spans:
         raise _no_value(what)
     if len(spans) > 1:
-        words = ", ".join(code[slice(*span)] for span in spans)
+        words = ", ".join(code[slice(*span)] for span in spans[:_SHOWN_WORDS])
         hint = "leave one of them on the line, or write the marker of the part that is meant"
         raise EditError(f"the marker could mean any of {words}", hint=hint, code="ambiguous")
     return spans[0]

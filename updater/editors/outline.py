@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from updater.editors import keypaths
 from updater.errors import EditError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 ObjectId: TypeAlias = tuple[str, str, str, str]
 
 NO_OBJECT: ObjectId = ("", "", "", "")
+_SHOWN_LINES: Final = 5
 
 
 def key_text(parsed: Parsed, key: int) -> str | None:
@@ -52,14 +54,14 @@ def _doubled(keys: Sequence[str | None], inside: Sequence[int]) -> dict[str | No
 def is_key(parsed: Parsed, index: int) -> bool:
     """Say whether the event is a key of its mapping."""
     parent = parsed.parents[index]
-    return parent >= 0 and parsed.is_mapping(parent) and parsed.children[parent].index(index) % 2 == 0
+    return parent >= 0 and parsed.is_mapping(parent) and parsed.positions[index] % 2 == 0
 
 
 def where(parsed: Parsed, index: int) -> str:
     """Give the key path of a value, as `keypaths` writes it.
 
-    Raises `EditError` with code ``duplicate-key`` where a key on the way is written twice: which one counts
-    depends on who reads the file.
+    A value whose key is no text has its position among the keys and values of its mapping instead. Raises `EditError` with
+    code ``duplicate-key`` where a key on the way is written twice: which one counts depends on who reads the file.
     """
     return _where(parsed, index) or "."
 
@@ -70,17 +72,17 @@ def _where(parsed: Parsed, index: int) -> str:
         return known
     parent = parsed.parents[index]
     if parent < 0:
-        document = parsed.children[-1].index(index)
+        document = parsed.positions[index]
         path = f"---[{document}]" if document else ""
     else:
-        inside = parsed.children[parent]
-        position = inside.index(index)
+        position = parsed.positions[index]
         step: Step = position
         if parsed.is_mapping(parent):
-            key = getattr(parsed.events[inside[position - 1]], "value", None)
-            if len(table(parsed, parent)[key]) > 1:
-                check_single(parsed, parent, key)
-            step = "?" if key is None else key
+            key = getattr(parsed.events[parsed.children[parent][position - 1]], "value", None)
+            if key is not None:
+                if len(table(parsed, parent)[key]) > 1:
+                    check_single(parsed, parent, key)
+                step = key
         path = keypaths.below(_where(parsed, parent), step)
     parsed.paths[index] = path
     return path
@@ -101,7 +103,7 @@ def _name(parsed: Parsed, index: int) -> str:
     if known is not None:
         return known
     known = parsed.paths.get(index)
-    if known is None or "?" in known:
+    if known is None:
         parent = parsed.parents[index]
         known = _where(parsed, index) if parent < 0 else keypaths.below(_name(parsed, parent), _own_step(parsed, index))
     parsed.names[index] = known
@@ -111,11 +113,10 @@ def _name(parsed: Parsed, index: int) -> str:
 def _own_step(parsed: Parsed, index: int) -> Step:
     """Give a step that leads from its parent to this node alone."""
     parent = parsed.parents[index]
-    inside = parsed.children[parent]
-    position = inside.index(index)
+    position = parsed.positions[index]
     if position % 2 == 0 or not parsed.is_mapping(parent):
         return position
-    key = key_text(parsed, inside[position - 1])
+    key = key_text(parsed, parsed.children[parent][position - 1])
     return position if key is None or len(values(parsed, parent, key)) > 1 else key
 
 
@@ -123,13 +124,14 @@ def check_single(parsed: Parsed, mapping: int, key: str | None) -> None:
     """Refuse a key that stands twice in one mapping; raises `EditError`."""
     if key is None or len(table(parsed, mapping).get(key, ())) < 2:
         return
-    same = [entry for entry in parsed.children[mapping][::2] if key_text(parsed, entry) == key]
-    lines = ", ".join(str(parsed.line(entry)) for entry in same)
+    values_found = table(parsed, mapping)[key]
+    keys = [parsed.children[mapping][parsed.positions[value] - 1] for value in values_found[:_SHOWN_LINES]]
+    lines = ", ".join(str(parsed.line(entry)) for entry in keys) + (", …" if len(values_found) > _SHOWN_LINES else "")
     raise EditError(
-        f"the key {key!r} stands here {len(same)} times, on lines {lines}",
+        f"the key {key!r} is defined {len(values_found)} times, on lines {lines}",
         hint="keep one of them: which one counts depends on who reads the file",
         code="duplicate-key",
-        line=parsed.line(same[0]),
+        line=parsed.line(keys[0]),
     )
 
 
@@ -188,9 +190,21 @@ def resolve(parsed: Parsed, index: int) -> int:
     root = index
     while parsed.parents[root] >= 0:
         root = parsed.parents[root]
-    for before in range(index - 1, root - 1, -1):
-        event = parsed.events[before]
-        if getattr(event, "anchor", None) == name and parsed.alias(before) is None:
-            return before
+    anchored = _anchors(parsed).get(name, [])
+    before = bisect_left(anchored, index) - 1
+    if before >= 0 and anchored[before] >= root:
+        return anchored[before]
     hint = f"write &{name} before the alias, in the same document"
     raise EditError(f"the alias *{name} has no anchor", hint=hint, code="no-anchor", line=parsed.line(index))
+
+
+def _anchors(parsed: Parsed) -> dict[str, list[int]]:
+    """Return the events that have each anchor, in order; looked for once a text."""
+    if not parsed.anchors:
+        found: dict[str, list[int]] = {}
+        for index, event in enumerate(parsed.events):
+            name = getattr(event, "anchor", None)
+            if name is not None and parsed.alias(index) is None:
+                found.setdefault(name, []).append(index)
+        parsed.anchors.update(found)
+    return parsed.anchors

@@ -1,14 +1,17 @@
-"""Knows how wishes for one file become one edit: each lands whole or not at all, and none stops the others."""
+"""Knows how wishes for one file become one edit: each lands whole or not at all, and none stops the others.
+
+Each wish keeps its number on the way, so that what became of it is known and never guessed from lines or key paths.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from updater.editors import scalars
 from updater.errors import EditError
 from updater.model.problem import Problem
-from updater.model.update import Edit
+from updater.model.update import Answer, Edit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from updater.editors.scalars import Parsed, Splice
     from updater.model.update import Change, Wish
     from updater.model.view import Reading
+
+
+#: how many events are parsed at most to find which changes of one file cannot be proved
+MAX_PROVED_EVENTS: Final = 2_500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +47,12 @@ class Joint:
         self._values: dict[int, str] = {}
 
     def add(self, planned: Plan) -> None:
-        """Add a plan, once; raises `EditError` where an earlier one wants a different value at its place."""
+        """Add a plan; raises `EditError` where an earlier one wants a different value at its place."""
         mine = {splice.at: splice.value for splice, _ in planned.steps if splice.value is not None}
         if any(self._values.get(at, value) != value for at, value in mine.items()):
             hint = "let one subscription own the place"
             message = "two updates want different values here"
             raise EditError(message, hint=hint, code="conflict", path=self._path, line=planned.line)
-        if mine.keys() & self._values.keys():
-            steps = tuple(step for step in planned.steps if step[0].value is None or step[0].at not in self._values)
-            planned = Plan(line=planned.line, steps=steps)
         self._values |= mine
         self.plans.append(planned)
 
@@ -73,43 +77,111 @@ def moved(path: str, reading: Reading, found: Reading | None) -> EditError:
 def carry_out(path: str, data: bytes, parsed: Parsed, wishes: Sequence[Wish], plan: Callable[[Wish], Plan]) -> Edit:
     """Plan each wish and write all that can be proved; the rest is refused with its reason."""
     joint = Joint(path)
-    refused: list[Problem] = []
-    for wish in wishes:
+    refused: dict[int, Problem] = {}
+    planned: list[int] = []
+    for number, wish in enumerate(wishes):
         try:
             joint.add(plan(wish))
+            planned.append(number)
         except EditError as error:
-            refused.append(problem(error, path, wish.reading.line))
-    return write(path, data, parsed, joint.plans, refused)
+            refused[number] = problem(error, path, wish.reading.line)
+    written = write(path, data, parsed, joint.plans, tuple(refused.values()))
+    answers = {number: Answer(refusal=refusal) for number, refusal in refused.items()}
+    answers.update(zip(planned, written.answers, strict=True))
+    return replace(written, answers=tuple(answers[number] for number in range(len(wishes))))
 
 
 def write(path: str, data: bytes, parsed: Parsed, plans: Sequence[Plan], refused: Sequence[Problem]) -> Edit:
-    """Write *plans* in one go, or those that hold alone where all together cannot be proved."""
-    if not any(planned.steps for planned in plans):
-        return unchanged(path, data, refused)
-    try:
-        after = scalars.apply(parsed, [splice for planned in plans for splice in planned.splices], path)
-    except EditError as error:
-        if len(plans) == 1:
-            return unchanged(path, data, (*refused, _unproved(error, path, plans[0])))
-        return _write_proved(path, data, parsed, plans, refused)
-    return Edit(path=path, before=data, after=after, changes=_changes(parsed, plans), refused=tuple(refused))
+    """Write *plans* in one go, or those that hold alone where all together cannot be proved; one answer a plan."""
+    proving = _Proving(parsed=parsed, path=path, plans=plans)
+    proving.prove([number for number, planned in enumerate(plans) if planned.steps])
+    if not proving.kept:
+        kept = unchanged(path, data, (*refused, *proving.refused.values()))
+        return replace(kept, answers=proving.answers({}))
+    changes, numbers = _changes(parsed, [plans[number] for number in proving.kept])
+    return Edit(
+        path=path,
+        before=data,
+        after=proving.after,
+        changes=changes,
+        refused=(*refused, *proving.refused.values()),
+        answers=proving.answers(numbers),
+    )
 
 
 def unchanged(path: str, data: bytes, refused: Sequence[Problem]) -> Edit:
-    """Give the edit that changes nothing."""
-    return Edit(path=path, before=data, after=data, changes=(), refused=tuple(refused))
+    """Return the edit that changes nothing; *refused* is what became of each wish."""
+    answers = tuple(Answer(refusal=item) for item in refused)
+    return Edit(path=path, before=data, after=data, changes=(), refused=tuple(refused), answers=answers)
 
 
-def _write_proved(path: str, data: bytes, parsed: Parsed, plans: Sequence[Plan], refused: Sequence[Problem]) -> Edit:
-    kept: list[Plan] = []
-    failed = list(refused)
-    for planned in plans:
+@dataclass(slots=True, kw_only=True)
+class _Proving:
+    """The search for the plans that can be proved together: halves are tried where a whole cannot be.
+
+    *kept* are the numbers of the proved plans, *after* is the text that they make.
+    """
+
+    parsed: Parsed
+    path: str
+    plans: Sequence[Plan]
+    kept: list[int] = field(default_factory=list)
+    after: bytes = b""
+    refused: dict[int, Problem] = field(default_factory=dict)
+    events: int = 0
+
+    def prove(self, numbers: Sequence[int]) -> None:
+        """Keep *numbers*, or the most of them that can be proved beside what is kept."""
+        if not numbers:
+            return
+        if self.events >= MAX_PROVED_EVENTS:
+            self._give_up(numbers)
+            return
+        self.events += len(self.parsed.events)
+        together = sorted((*self.kept, *numbers))
         try:
-            scalars.apply(parsed, [splice for item in (*kept, planned) for splice in item.splices], path)
-            kept.append(planned)
+            self.after = scalars.apply(self.parsed, _unique([self.plans[number] for number in together]), self.path)
+            self.kept = together
         except EditError as error:
-            failed.append(_unproved(error, path, planned))
-    return write(path, data, parsed, kept, failed)
+            if len(numbers) == 1:
+                self.refused[numbers[0]] = _unproved(error, self.path, self.plans[numbers[0]])
+                return
+            middle = len(numbers) // 2
+            self.prove(numbers[:middle])
+            self.prove(numbers[middle:])
+
+    def _give_up(self, numbers: Sequence[int]) -> None:
+        message = "too many values of this file cannot be changed alone"
+        error = EditError(message, hint="correct the places that are refused with another reason first", code="unproved")
+        for number in numbers:
+            self.refused[number] = problem(error, self.path, self.plans[number].line)
+
+    def answers(self, numbers: dict[tuple[str, int], int]) -> tuple[Answer, ...]:
+        """Return what became of each plan; *numbers* are those of the changes, by `_key`."""
+        made = set(self.kept)
+        return tuple(
+            Answer(
+                changes=tuple(numbers[_key(*step)] for step in planned.steps if step[1] is not None) if number in made else (),
+                refusal=self.refused.get(number),
+            )
+            for number, planned in enumerate(self.plans)
+        )
+
+
+def _key(splice: Splice, change: Change | None) -> tuple[str, int]:
+    """Name what a step writes: one scalar has one new value, whoever asks for it; what is added belongs to one step."""
+    return ("value", splice.at) if splice.value is not None else ("step", id(change))
+
+
+def _unique(plans: Sequence[Plan]) -> list[Splice]:
+    """Return every splice of *plans* once."""
+    values: set[int] = set()
+    splices: list[Splice] = []
+    for splice in (splice for planned in plans for splice in planned.splices):
+        if splice.value is None or splice.at not in values:
+            splices.append(splice)
+            values.add(splice.at if splice.value is not None else -1)
+    return splices
 
 
 def _unproved(error: EditError, path: str, planned: Plan) -> Problem:
@@ -117,12 +189,18 @@ def _unproved(error: EditError, path: str, planned: Plan) -> Problem:
     return Problem(path=path, line=planned.line or error.line, code=error.code, message=error.message, hint=error.hint)
 
 
-def _changes(parsed: Parsed, plans: Sequence[Plan]) -> tuple[Change, ...]:
+def _changes(parsed: Parsed, plans: Sequence[Plan]) -> tuple[tuple[Change, ...], dict[tuple[str, int], int]]:
+    """Return the changes with their lines in the new text, in its order, and the number of each by `_key`."""
     steps = sorted((step for planned in plans for step in planned.steps), key=lambda step: step[0].start)
     changes: list[Change] = []
+    numbers: dict[tuple[str, int], int] = {}
     shift = 0
     for splice, change in steps:
+        key = _key(splice, change)
+        if key in numbers:
+            continue
         if change is not None:
+            numbers[key] = len(changes)
             changes.append(replace(change, line=change.line + shift) if shift else change)
         shift += splice.text.count("\n") - parsed.text.count("\n", splice.start, splice.end)
-    return tuple(changes)
+    return tuple(changes), numbers

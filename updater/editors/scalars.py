@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import codecs
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -42,6 +44,7 @@ MAX_EVENTS: Final = 250_000
 MAX_DEPTH: Final = 200
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _BREAKS: Final = "\r\n\x85\u2028\u2029"
+_BREAK: Final = re.compile(rf"\r\n|[{_BREAKS}]")
 _CONTENT_TYPES: Final = frozenset({"str"})
 _CORE_TAG: Final = "tag:yaml.org,2002:"
 # anchor and tag of a scalar, in any order, with blanks (or a comment and line breaks) behind each
@@ -73,8 +76,9 @@ class Parsed:
     """The events of one text and who contains whom, by the index of each event.
 
     *parents* names the collection that holds an event (-1 for the root of a document), *children* the keys
-    and values or the items of a collection in order, with -1 for the roots of all documents. *tables*,
-    *paths*, *names* and *objects* are room for what `outline` finds out once.
+    and values or the items of a collection in order, with -1 for the roots of all documents; *positions* says
+    which of them an event is. *tables*, *paths*, *names*, *objects* and *anchors* are room for what `outline` finds
+    out once, *known* for what an editor does, *starts* for the starts of the lines.
     """
 
     text: str
@@ -82,10 +86,24 @@ class Parsed:
     events: list[Any]
     parents: list[int]
     children: dict[int, list[int]]
+    positions: list[int]
     tables: dict[int, dict[str | None, tuple[int, ...]]] = field(default_factory=dict)
     paths: dict[int, str] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     objects: dict[int, tuple[str, str, str, str]] = field(default_factory=dict)
+    anchors: dict[str, list[int]] = field(default_factory=dict)
+    known: dict[str, Any] = field(default_factory=dict)
+    starts: list[int] = field(default_factory=list)
+
+    def line_starts(self) -> list[int]:
+        """Return the offset at which each line starts, by the line breaks that the parser counts; looked for once."""
+        if not self.starts:
+            self.starts[:] = [0, *(found.end() for found in _BREAK.finditer(self.text))]
+        return self.starts
+
+    def line_at(self, offset: int) -> int:
+        """Return the 1-based line of an offset."""
+        return bisect_right(self.line_starts(), offset)
 
     def scalar(self, index: int) -> ScalarEvent | None:
         """Give the scalar at *index*, None where another event stands there."""
@@ -155,6 +173,15 @@ def parse(data: bytes, path: str) -> Parsed:
     return _outline(text.removeprefix(mark), mark, path)
 
 
+#: parses like `parse`, and remembers the last texts until `forget`: each locator of a file asks for it again
+parse_once = lru_cache(maxsize=4)(parse)
+
+
+def forget() -> None:
+    """Drop the texts that `parse_once` remembers, which are large beside what is found in them."""
+    parse_once.cache_clear()
+
+
 def decode(data: bytes, path: str) -> str:
     """Decode UTF-8, keeping a byte order mark; raises `EditError`."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -169,11 +196,13 @@ def decode(data: bytes, path: str) -> str:
 def _outline(text: str, mark: str, path: str) -> Parsed:
     events = _events(text, path)
     parents: list[int] = []
+    positions: list[int] = []
     children: dict[int, list[int]] = {-1: []}
     above: list[int] = []
     top, here = -1, children[-1]
     for index, event in enumerate(events):
         parents.append(top)
+        positions.append(len(here))
         kind = type(event)
         if kind is ScalarEvent or kind is AliasEvent:
             here.append(index)
@@ -187,7 +216,7 @@ def _outline(text: str, mark: str, path: str) -> Parsed:
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             parents[index] = top = above.pop()
             here = children[top]
-    return Parsed(text, mark, events, parents, children)
+    return Parsed(text, mark, events, parents, children, positions)
 
 
 def _too_large(reason: str, path: str, line: int | None = None) -> EditError:

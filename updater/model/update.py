@@ -50,10 +50,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of one wish: the changes that it made, by their numbers in `Edit.changes`, or why it was refused.
+
+    Neither where the place already had the value.
+    """
+
+    changes: tuple[int, ...] = ()
+    refusal: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
     """One file before and after, with every change in it and every place that was refused.
 
-    *is_made* where there was no file before.
+    *answers* has one entry for each wish that the editor was given, in their order. *is_made* where there was no file
+    before.
     """
 
     path: str
@@ -61,6 +73,7 @@ class Edit:
     after: bytes
     changes: tuple[Change, ...]
     refused: tuple[Problem, ...] = ()
+    answers: tuple[Answer, ...] = ()
     is_made: bool = False
 
 
@@ -82,6 +95,10 @@ class Update:
     purpose: Purpose = Purpose.MOVE
     group: str = ""
     replaced: ImageRef | None = field(default=None, compare=False)
+
+    def __hash__(self) -> int:
+        """Hash what tells updates apart: they are looked up often, and all that they hold is much."""
+        return hash((self.subscription, self.reading.path, self.reading.where, self.reading.setter))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from updater.editors import scalars
 from updater.editors.base import creates
 from updater.errors import EditError
 from updater.model.problem import Problem
@@ -44,6 +45,7 @@ class Drafting:
         for (path, editor), updates in _by_file(commit.updates).items():
             if self._edit(path, self.editors[editor], updates):
                 files[path] = self.after[path]
+        scalars.forget()
         changes = {update: self.changes[update] for update in commit.updates if self.changes.get(update)}
         return Draft(commit=commit, files=files, changes=changes)
 
@@ -74,9 +76,18 @@ class Drafting:
             return False
         wishes = [Wish(locator=update.target.locator, reading=update.reading, image=update.image) for update in updates]
         edit = editor.edit(path, data, wishes)
+        if len(edit.answers) != len(updates):
+            self._refuse_editor(path, editor, updates)
+            return False
         self._assign(edit, updates)
         self.after[path] = edit.after
         return edit.after != data
+
+    def _refuse_editor(self, path: str, editor: Editor, updates: Sequence[Update]) -> None:
+        """Write nothing where an editor does not say what became of each place: an outcome is never guessed."""
+        message = f"the editor {editor.name!r} did not say what became of each place"
+        problem = Problem(path=path, code="editor", message=message, hint="update or remove the package that brings it")
+        self.refused.update(dict.fromkeys(updates, problem))
 
     def _content(self, path: str, *, is_made: bool) -> bytes:
         """Give a file of the tree, or what an earlier voice made of it; one that is to be made is empty."""
@@ -91,17 +102,11 @@ class Drafting:
         return self.after[path]
 
     def _assign(self, edit: Edit, updates: Sequence[Update]) -> None:
-        """Give each change and refusal to the update that asked for it; what was refused of the whole file counts for the rest.
-
-        An update must not end as unchanged because nobody could say what became of it.
-        """
-        of_all = next((problem for problem in edit.refused if not any(_is_refused(update, problem) for update in updates)), None)
-        for update in updates:
-            mine = tuple(change for change in edit.changes if _concerns(update, change.where, change.setter))
-            self.changes[update] = mine
-            refusal = next((problem for problem in edit.refused if _is_refused(update, problem)), of_all)
-            if refusal and not mine:
-                self.refused[update] = refusal
+        """Give each update what became of its own wish."""
+        for update, answer in zip(updates, edit.answers, strict=True):
+            self.changes[update] = tuple(edit.changes[number] for number in answer.changes)
+            if answer.refusal is not None:
+                self.refused[update] = answer.refusal
 
 
 def _by_file(updates: Sequence[Update]) -> dict[tuple[str, str], list[Update]]:
@@ -109,14 +114,3 @@ def _by_file(updates: Sequence[Update]) -> dict[tuple[str, str], list[Update]]:
     for update in updates:
         grouped.setdefault((update.reading.path, update.target.editor), []).append(update)
     return grouped
-
-
-def _concerns(update: Update, where: str, setter: str) -> bool:
-    if where == update.reading.where or any(part.where == where for part in update.reading.parts):
-        return True
-    is_near = update.reading.is_missing or where.startswith(update.reading.where)
-    return setter == update.reading.setter and is_near
-
-
-def _is_refused(update: Update, problem: Problem) -> bool:
-    return problem.line in {part.line for part in update.reading.parts} | {update.reading.line}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from updater.editors import scalars
 from updater.editors.base import Found, creates
 from updater.errors import EditError
 from updater.model.problem import Problem
@@ -43,6 +44,7 @@ class BlobReader:
         self._found: OrderedDict[tuple[str, str, str, Locator | None], Found] = OrderedDict()
         self._kept: dict[str, Kept] | None = None
         self._is_new = False
+        self._last: tuple[str, bytes] = ("", b"")
 
     def read(self, editor: str, entry: Entry, tree: Tree, locator: Locator | None) -> Found:
         """Give what *editor* finds in one file; a file that cannot be read is a problem."""
@@ -57,7 +59,9 @@ class BlobReader:
         return found
 
     def save(self) -> None:
-        """Keep what searches found for the next process, if anything of it is new."""
+        """Keep what searches found for the next process, if anything of it is new; the texts themselves are dropped."""
+        self._last = ("", b"")
+        scalars.forget()
         if self._kept is not None and self._is_new:
             write_remembered(self._file, self._rule, self._kept)
             self._is_new = False
@@ -78,10 +82,16 @@ class BlobReader:
     def _read(self, key: _Key, entry: Entry, tree: Tree) -> Found:
         editor, _, _, locator = key
         try:
-            data = tree.read(entry.path)
+            data = self._content(entry, tree)
         except EditError as error:
             return Found(problems=(as_problem(error, entry.path),))
         return self.editors[editor].read(entry.path, data, locator)
+
+    def _content(self, entry: Entry, tree: Tree) -> bytes:
+        """Read a blob once for all locators of its file, which ask one after the other."""
+        if self._last[0] != entry.id:
+            self._last = (entry.id, tree.read(entry.path))
+        return self._last[1]
 
 
 def as_problem(error: EditError, path: str) -> Problem:
