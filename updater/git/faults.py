@@ -56,6 +56,10 @@ FAULTS: Final[dict[str, Fault]] = {
     "foreign-commits": Fault(
         PushRefused, "the push branch holds commits of somebody else: merge or delete the branch, or name another one"
     ),
+    "branch-not-ours": Fault(
+        PushRefused,
+        "updater creates push branches and rebuilds them from their base: name a branch that does not exist, or delete this one",
+    ),
     "diverged": Fault(PushRefused, "rebase the commits of the checkout onto the branch, then run the same command again"),
     "push-unknown": Fault(
         GitUnavailable, "whether the push arrived is not known: the branch tells, and nothing is written twice"

@@ -25,6 +25,7 @@ SUBSCRIPTION: Final = "Updater-Subscription"
 POLICY: Final = "Updater-Policy"
 IMAGE: Final = "Updater-Image"
 REJECTED: Final = "Updater-Rejected"
+BRANCH: Final = "Updater-Branch"
 _TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*(.*)")
 _PERSON: Final = re.compile(rb"^committer ([^\n<>]*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})$", re.MULTILINE)
 _MAX_FILE: Final = 2 * 2**20
@@ -56,9 +57,10 @@ def add_trailers(
     policies: Sequence[str] = (),
     images: Sequence[str] = (),
     rejected: Sequence[str] = (),
+    branches: Sequence[str] = (),
 ) -> str:
     """Give *message* with our trailers in its last paragraph, each once; line breaks inside a value become spaces."""
-    rows = ((SUBSCRIPTION, subscriptions), (POLICY, policies), (IMAGE, images), (REJECTED, rejected))
+    rows = ((SUBSCRIPTION, subscriptions), (POLICY, policies), (IMAGE, images), (REJECTED, rejected), (BRANCH, branches))
     lines = [f"{key}: {' '.join(value.split())}" for key, values in rows for value in dict.fromkeys(values)]
     body = message.strip("\n")
     if not lines:
@@ -95,6 +97,7 @@ def read_past(info: CommitInfo, ours: AbstractSet[str]) -> PastCommit | None:
         images=trailers.get(IMAGE, ()),
         policies=trailers.get(POLICY, ()),
         rejected=trailers.get(REJECTED, ()),
+        branches=trailers.get(BRANCH, ()),
     )
 
 

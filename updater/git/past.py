@@ -67,6 +67,13 @@ class Past:
         order = [info for info in self._log.walk(expected, LIMIT + 1)[0] if info.revision in names]
         return order if len(order) == len(names) else [*order, *(info for info in names.values() if info not in order)]
 
+    def commit(self, revision: str) -> CommitInfo | None:
+        """Return one commit; at most one request. None where the server does not give it."""
+        self._read_stored(revision)
+        if self._log.get(revision) is None:
+            self._log.add(self._remote.history(revision, Known(), 1))
+        return self._log.get(revision)
+
     def extend(self, tip: str, commits: Sequence[bytes]) -> None:
         """Remember the raw *commits* that we pushed, of which *tip* is the last."""
         self._anchor = tip if self._anchor is not None else None
