@@ -69,6 +69,9 @@ FAULTS: Final[dict[str, Fault]] = {
     "history-missing": Fault(
         GitUnavailable, "the server did not give the commits that were asked for: look at its state and its log"
     ),
+    "history-large": Fault(
+        GitError, "let the server leave files out of answers: uploadpack.allowFilter; until then only the last commits are read"
+    ),
     "mirror-broken": Fault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch builds it anew"),
     "mirror-disk": Fault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),
     "hooks": Fault(GitError, "this local repository has hooks, and without the git program they would not run: install git"),

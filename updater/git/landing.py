@@ -91,6 +91,6 @@ class Lander:
     def _remember(self, branch: str, tip: str, draft: Draft) -> None:
         """Keep what was pushed; the landing is done, so trouble with the cache is left to the next fetch."""
         made = list(draft.made.values())
-        self._past.extend(tip, [item.as_raw_string() for item in made if item.type_num == COMMIT])
+        self._past.extend(branch, tip, [item.as_raw_string() for item in made if item.type_num == COMMIT])
         with contextlib.suppress(GitError):
             self._keeper.take(branch, tip, made)

@@ -111,6 +111,13 @@ class Mirror:
         """Give our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
         return await self._talk(lambda: self._past.below(revision, limit))
 
+    async def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
+        """Give our last commits at and below *revision*, the head of *branch*, and all that were ever taken back below them.
+
+        Newest first; at most one request, two where the history was rewritten. What was read of the branch is remembered.
+        """
+        return await self._talk(lambda: self._past.recall(branch, revision))
+
     async def land(
         self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
     ) -> Landed:

@@ -208,7 +208,7 @@ class GitWriter:
         base = await self._targets(mirror, head, subscriptions, branch)
         base.note_unclaimed(self._known())
         pending = await self._targets(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
-        recent = await mirror.history(head)
+        recent = await mirror.recall(named.branch, head)
         return View(
             destination=branch,
             head=head,
