@@ -171,7 +171,7 @@ def test_a_log_outlives_the_process_and_a_damaged_file(tmp_path):
 
 def test_a_long_log_keeps_the_newest(tmp_path, monkeypatch):
     monkeypatch.setattr("updater.git.history._MAX_FILE", 500)
-    monkeypatch.setattr("updater.git.history._KEPT", 3)
+    monkeypatch.setattr("updater.git.history.KEPT", 3)
     made, tip = chain(9)
     CommitLog(tmp_path / "log").add(made)
     log = CommitLog(tmp_path / "log")

@@ -56,6 +56,10 @@ FAULTS: Final[dict[str, Fault]] = {
     "foreign-commits": Fault(
         PushRefused, "the push branch holds commits of somebody else: merge or delete the branch, or name another one"
     ),
+    "branch-not-ours": Fault(
+        PushRefused,
+        "updater creates push branches and rebuilds them from their base: name a branch that does not exist, or delete this one",
+    ),
     "diverged": Fault(PushRefused, "rebase the commits of the checkout onto the branch, then run the same command again"),
     "push-unknown": Fault(
         GitUnavailable, "whether the push arrived is not known: the branch tells, and nothing is written twice"
@@ -64,6 +68,9 @@ FAULTS: Final[dict[str, Fault]] = {
     "branch-name": Fault(GitError, "name a branch as git does: no spaces, no .., none of ~^:?*[ and no / at either end"),
     "history-missing": Fault(
         GitUnavailable, "the server did not give the commits that were asked for: look at its state and its log"
+    ),
+    "history-large": Fault(
+        GitError, "let the server leave files out of answers: uploadpack.allowFilter; until then only the last commits are read"
     ),
     "mirror-broken": Fault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch builds it anew"),
     "mirror-disk": Fault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),

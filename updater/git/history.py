@@ -6,10 +6,12 @@ A commit is ours when its committer's address is one of ours *and* its last para
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from updater.git.objects import COMMIT, commit_tree, object_name
@@ -26,11 +28,12 @@ POLICY: Final = "Updater-Policy"
 IMAGE: Final = "Updater-Image"
 REJECTED: Final = "Updater-Rejected"
 REPLACED: Final = "Updater-Replaced"
+BRANCH: Final = "Updater-Branch"
 _TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*(.*)")
 _PERSON: Final = re.compile(rb"^committer ([^\n<>]*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})$", re.MULTILINE)
 _MAX_FILE: Final = 2 * 2**20
-_KEPT: Final = 1000
-
+_ROOM: Final = 4  # a file that grew to so many times its limit is shortened while the program runs
+KEPT: Final = 1000
 
 # What `git revert` writes into the body (git, sequencer.c); of a merge also the parent whose state came back.
 _REVERTS: Final = re.compile(
@@ -58,9 +61,17 @@ def add_trailers(
     images: Sequence[str] = (),
     rejected: Sequence[str] = (),
     replaced: Sequence[str] = (),
+    branches: Sequence[str] = (),
 ) -> str:
     """Give *message* with our trailers in its last paragraph, each once; line breaks inside a value become spaces."""
-    rows = ((SUBSCRIPTION, subscriptions), (POLICY, policies), (IMAGE, images), (REJECTED, rejected), (REPLACED, replaced))
+    rows = (
+        (SUBSCRIPTION, subscriptions),
+        (POLICY, policies),
+        (IMAGE, images),
+        (REJECTED, rejected),
+        (REPLACED, replaced),
+        (BRANCH, branches),
+    )
     lines = [f"{key}: {' '.join(value.split())}" for key, values in rows for value in dict.fromkeys(values)]
     body = message.strip("\n")
     if not lines:
@@ -98,27 +109,35 @@ def read_past(info: CommitInfo, ours: AbstractSet[str]) -> PastCommit | None:
         policies=trailers.get(POLICY, ()),
         rejected=trailers.get(REJECTED, ()),
         replaced=trailers.get(REPLACED, ()),
+        branches=trailers.get(BRANCH, ()),
     )
 
 
-def undone(commits: Iterable[CommitInfo]) -> dict[str, str]:
+def named_reverts(info: CommitInfo) -> list[tuple[str, str]]:
+    """Return what a commit says that it reverts: revisions, each with the parent whose state came back, "" if none is named."""
+    return _REVERTS.findall(info.message)
+
+
+def undone(
+    commits: Iterable[CommitInfo], brought: Mapping[tuple[str, str], Iterable[str]] = MappingProxyType({})
+) -> dict[str, str]:
     """Say which commits were taken back, and by which: *commits* are newest first, as `git revert` writes them.
 
-    A reverted merge takes back what it brought in: all that its other parents reach and the kept one does not. A revert
-    that was itself reverted takes nothing back.
+    A reverted merge takes back what it brought in: all that its other parents reach and the kept one does not; *brought* has
+    it for merges that are not among *commits*. A revert that was itself reverted takes nothing back.
     """
     known = {info.revision: info for info in commits}
     taken_back: dict[str, str] = {}
     for info in known.values():
         if info.revision in taken_back:
             continue
-        for name, kept in _REVERTS.findall(info.message):
-            for gone in (name, *_brought_in(known, name, kept)):
+        for name, kept in named_reverts(info):
+            for gone in (name, *brought.get((name, kept), ()), *brought_in(known, name, kept)):
                 taken_back.setdefault(gone, info.revision)
     return taken_back
 
 
-def _brought_in(known: Mapping[str, CommitInfo], merge: str, kept: str) -> AbstractSet[str]:
+def brought_in(known: Mapping[str, CommitInfo], merge: str, kept: str) -> AbstractSet[str]:
     """What *merge* added to its parent *kept*, as far as it is *known*; to the first one where *kept* is none of them."""
     parents = known[merge].parents if merge in known else ()
     if len(parents) < 2:
@@ -168,6 +187,7 @@ class CommitLog:
         self._known: dict[str, CommitInfo] = {}
         self._ends: set[str] = set()
         self._is_read = False
+        self._size = 0
 
     def add(self, commits: Iterable[bytes], *, reaches_end: bool = False) -> None:
         """Remember raw *commits*; with *reaches_end* parents that are still missing are not asked for again."""
@@ -178,6 +198,9 @@ class CommitLog:
             self._ends.update(parent for info in self._known.values() for parent in info.parents if parent not in self._known)
         if fresh:
             self._append([raw for _, raw in fresh.values()])
+        if self._size > _MAX_FILE * _ROOM:
+            with contextlib.suppress(OSError):
+                self._shrink(list(_records(self._path.read_bytes())))
 
     def get(self, revision: str) -> CommitInfo | None:
         """Give a known commit."""
@@ -187,22 +210,8 @@ class CommitLog:
     def walk(self, revision: str, limit: int) -> tuple[list[CommitInfo], bool]:
         """Give up to *limit* known commits down from *revision*, newest first, and whether none of them is missing."""
         self._read()
-        found: list[CommitInfo] = []
-        is_whole = revision in self._known
-        queue = [_order(self._known[revision])] if is_whole else []
-        seen = {revision}
-        while queue and len(found) < limit:
-            info = heapq.heappop(queue)[2]
-            found.append(info)
-            for parent in info.parents:
-                if parent in seen:
-                    continue
-                seen.add(parent)
-                if parent in self._known:
-                    heapq.heappush(queue, _order(self._known[parent]))
-                elif parent not in self._ends:
-                    is_whole = False
-        return found, is_whole or len(found) >= limit
+        found, missing = newest_first(self._known, revision, limit)
+        return found, missing <= self._ends or len(found) >= limit
 
     def _read(self) -> None:
         if self._is_read:
@@ -214,11 +223,13 @@ class CommitLog:
             return
         raws = list(_records(text))
         self._known = {info.revision: info for info in map(read_commit, raws)}
-        if len(text) > _MAX_FILE:
+        self._size = len(text)
+        if self._size > _MAX_FILE:
             self._shrink(raws)
 
     def _shrink(self, raws: list[bytes]) -> None:
-        newest = sorted(raws, key=lambda raw: read_commit(raw).when, reverse=True)[:_KEPT]
+        newest = sorted(raws, key=lambda raw: read_commit(raw).when, reverse=True)[:KEPT]
+        self._size = sum(map(len, newest))
         self._known = {info.revision: info for info in map(read_commit, newest)}
         try:
             write_atomically(self._path, b"".join(map(_record, newest)))
@@ -228,9 +239,29 @@ class CommitLog:
     def _append(self, raws: list[bytes]) -> None:
         try:
             with self._path.open("ab") as file:
-                file.write(b"".join(map(_record, raws)))
+                self._size += file.write(b"".join(map(_record, raws)))
         except OSError:  # see _shrink
             return
+
+
+def newest_first(known: Mapping[str, CommitInfo], revision: str, limit: int) -> tuple[list[CommitInfo], set[str]]:
+    """Return up to *limit* of the *known* commits down from *revision*, newest first, and the parents met that are not known."""
+    found: list[CommitInfo] = []
+    missing = set() if revision in known else {revision}
+    queue = [_order(known[revision])] if revision in known else []
+    seen = {revision}
+    while queue and len(found) < limit:
+        info = heapq.heappop(queue)[2]
+        found.append(info)
+        for parent in info.parents:
+            if parent in seen:
+                continue
+            seen.add(parent)
+            if parent in known:
+                heapq.heappush(queue, _order(known[parent]))
+            else:
+                missing.add(parent)
+    return found, missing
 
 
 def _order(info: CommitInfo) -> tuple[float, str, CommitInfo]:

@@ -44,14 +44,14 @@ class Lander:
     ) -> Landed:
         """Build *commits* on *base* and move *branch* from *expected* to them, by one push; see `Mirror.land`."""
         self._past.ours.update((new.committer or new.author).email.lower() for new in commits)
-        if over is not None and expected is not None:
-            self._check_ours(over, expected)
         draft, tips = self._keeper.mended(base, lambda: self._draft(base, commits))
         tip = tips[-1] if tips else base
         if tip == base or tip is None:
             return Landed(revision=expected or base, is_unchanged=True)
-        if expected is not None and expected != base and self._replaces_nothing(base, expected, draft.tree_of(tip)):
-            return Landed(revision=expected, is_unchanged=True)
+        if expected is not None and (over is not None or expected != base):
+            above = self._check_ours(base if over is None else over, expected, branch)
+            if above and above[-1].parents == (base,) and above[0].tree == draft.tree_of(tip):
+                return Landed(revision=expected, is_unchanged=True)
         self._keeper.remote.push(branch, expected, tip, list(draft.made.values()))
         self._remember(branch, tip, draft)
         return Landed(revision=tip, commits=tips)
@@ -64,22 +64,33 @@ class Lander:
             tips.append(tip)
         return draft, tuple(tips)
 
-    def _replaces_nothing(self, base: str | None, expected: str, tree: str) -> bool:
-        """Refuse to drop a commit that is not ours; say whether what stands there has the same base and tree already."""
-        above = self._check_ours(base, expected)
-        return bool(above) and above[-1].parents == (base,) and above[0].tree == tree
+    def _check_ours(self, base: str | None, head: str, branch: str) -> Sequence[CommitInfo]:
+        """Return the commits of a push branch above its base.
 
-    def _check_ours(self, base: str | None, head: str) -> Sequence[CommitInfo]:
-        """Give the commits of a branch above its base; raises `PushRefused` where one of them is not ours."""
+        Raises `PushRefused`: ``foreign-commits`` where somebody else's commit is among ours, ``branch-not-ours`` where none of
+        them is ours, also where there are none and its head is no commit that we wrote to this branch.
+        """
         above = self._past.above(base, head)
-        foreign = next((info for info in above if read_past(info, self._past.ours) is None), None)
-        if foreign is not None:
-            raise fault("foreign-commits", f"the push branch holds {foreign.revision[:12]} by {foreign.committer or 'somebody'}")
-        return above
+        foreign = [info for info in above if read_past(info, self._past.ours) is None]
+        if len(foreign) < len(above) or (not above and self._is_left_by_us(head, branch)):
+            if not foreign:
+                return above
+            who = foreign[0].committer or "somebody"
+            raise fault("foreign-commits", f"the push branch holds {foreign[0].revision[:12]} by {who}")
+        raise fault("branch-not-ours", f"the push branch {branch} exists, and updater never wrote to it")
+
+    def _is_left_by_us(self, head: str, branch: str) -> bool:
+        """Say whether *head* is our own commit to *branch*, as after a merge; one to another branch was brought here by people.
+
+        Commits of versions that did not name the branch count for every branch.
+        """
+        info = self._past.commit(head)
+        past = read_past(info, self._past.ours) if info is not None else None
+        return past is not None and branch in (past.branches or (branch,))
 
     def _remember(self, branch: str, tip: str, draft: Draft) -> None:
         """Keep what was pushed; the landing is done, so trouble with the cache is left to the next fetch."""
         made = list(draft.made.values())
-        self._past.extend(tip, [item.as_raw_string() for item in made if item.type_num == COMMIT])
+        self._past.extend(branch, tip, [item.as_raw_string() for item in made if item.type_num == COMMIT])
         with contextlib.suppress(GitError):
             self._keeper.take(branch, tip, made)

@@ -111,6 +111,13 @@ class Mirror:
         """Give our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
         return await self._talk(lambda: self._past.below(revision, limit))
 
+    async def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
+        """Give our last commits at and below *revision*, the head of *branch*, and all that were ever taken back below them.
+
+        Newest first; at most one request, two where the history was rewritten. What was read of the branch is remembered.
+        """
+        return await self._talk(lambda: self._past.recall(branch, revision))
+
     async def land(
         self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
     ) -> Landed:
@@ -118,11 +125,11 @@ class Mirror:
 
         *expected* is the lease: None says that the branch must not exist. Where it is neither None nor *base* the push
         rewrites the branch, which is allowed only if every commit above the base is ours. Commits that change nothing
-        are left out; the same base with the same tree is not pushed again. With *over* the branch grows although it is a
-        push branch over that commit: it does so only if every commit above it is ours.
+        are left out; the same base with the same tree is not pushed again. *over* is the base of a push branch: it is rebuilt or
+        grows only if it has a commit of ours above that, and nobody else's, or its head is our own commit to it.
 
-        Raises `PushRefused`: ``push-refused`` (look and decide again), ``push-declined``, ``foreign-commits``;
-        `EditError` for a path that may not be written; then nothing was pushed.
+        Raises `PushRefused`: ``push-refused`` (look and decide again), ``push-declined``, ``foreign-commits``,
+        ``branch-not-ours``; `EditError` for a path that may not be written; then nothing was pushed.
         """
         return await self._talk(lambda: self._lander.land(base, branch, expected, commits, over))
 

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import GitError
 from updater.git.faults import fault
-from updater.git.history import CommitInfo, CommitLog, read_past, undone
+from updater.git.history import (
+    KEPT,
+    CommitInfo,
+    CommitLog,
+    named_reverts,
+    newest_first,
+    read_commit,
+    read_past,
+    undone,
+)
 from updater.git.objects import COMMIT, object_name
 from updater.git.remote import Known, Remote
+from updater.git.reverts import DecisionFile, Decisions, are_resolved, decisions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     from updater.model.view import PastCommit
 
 LIMIT: Final = 200
+MOST: Final = 100_000
 
 
 class Past:
@@ -34,6 +45,7 @@ class Past:
         self._remote = remote
         self._store = store
         self._log = CommitLog(store.folder / "updater-commits")
+        self._decided = DecisionFile(store.folder / "updater-reverts")
         self._anchor: str | None = None
         self.ours = ours
 
@@ -53,6 +65,53 @@ class Past:
         ours = (past for info in found if (past := read_past(info, self.ours)) is not None)
         return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
 
+    def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
+        """Our last commits at and below *revision*, the head of *branch*, and below them all that were taken back; newest first.
+
+        The whole history is read once, up to `MOST` commits and without trees where the server can leave them out; after that
+        only what is new on the branch. A history that was rewritten is read again.
+        """
+        self._read_stored(revision)
+        decided = self._decided.get(branch)
+        if decided is None or decided.head != revision:
+            decided = self._learn(branch, revision, decided)
+        found, is_whole = self._log.walk(revision, LIMIT)
+        if not is_whole:
+            self.below(revision, LIMIT)
+            found, _ = self._log.walk(revision, LIMIT)
+        self._anchor = revision
+        taken_back = decided.taken_back()
+        recent = {info.revision for info in found}
+        older = [info for info in decided.kept if info.revision in taken_back and info.revision not in recent]
+        ours = (past for info in (*found, *older) if (past := read_past(info, self.ours)) is not None)
+        return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
+
+    def _learn(self, branch: str, revision: str, before: Decisions | None) -> Decisions:
+        """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""
+        raws, commits, missing = self._read_below(revision, before.head if before else None)
+        if before is not None and (before.head not in missing or not are_resolved(commits, before, self._log.get)):
+            before = None
+            raws, commits, _ = self._read_below(revision, None)
+        if not commits:
+            raise fault("history-missing", f"{self._remote.address} did not give the history of {revision[:12]}")
+        named = [info for item in commits for name, _ in named_reverts(item) if (info := self._log.get(name)) is not None]
+        self._log.add([raws[info.revision] for info in commits[:KEPT]])
+        decided = decisions(revision, [*commits, *named], before)
+        self._decided.put(branch, decided)
+        return decided
+
+    def _read_below(self, revision: str, known: str | None) -> tuple[dict[str, bytes], list[CommitInfo], set[str]]:
+        """Ask for the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""
+        try:
+            read = self._remote.history(revision, Known.of([known] if known else []), MOST)
+        except GitError as error:
+            if error.code != "history-large":
+                raise
+            read = self._remote.history(revision, Known(), LIMIT, most_bytes=None)
+        commits = {info.revision: (info, raw) for raw in read for info in [read_commit(raw)]}
+        order, missing = newest_first({name: info for name, (info, _) in commits.items()}, revision, MOST)
+        return {name: raw for name, (_, raw) in commits.items()}, order, missing
+
     def above(self, base: str | None, expected: str) -> list[CommitInfo]:
         """All commits from *expected*, the first, down to *base*; raises `PushRefused` ``foreign-commits`` for too many."""
         known = self._chain(expected, base)
@@ -67,10 +126,20 @@ class Past:
         order = [info for info in self._log.walk(expected, LIMIT + 1)[0] if info.revision in names]
         return order if len(order) == len(names) else [*order, *(info for info in names.values() if info not in order)]
 
-    def extend(self, tip: str, commits: Sequence[bytes]) -> None:
-        """Remember the raw *commits* that we pushed, of which *tip* is the last."""
+    def commit(self, revision: str) -> CommitInfo | None:
+        """Return one commit; at most one request. None where the server does not give it."""
+        self._read_stored(revision)
+        if self._log.get(revision) is None:
+            self._log.add(self._remote.history(revision, Known(), 1))
+        return self._log.get(revision)
+
+    def extend(self, branch: str, tip: str, commits: Sequence[bytes]) -> None:
+        """Remember the raw *commits* that we pushed to *branch*, of which *tip* is the last; they take nothing back."""
         self._anchor = tip if self._anchor is not None else None
         self._log.add(commits)
+        decided = self._decided.get(branch)
+        if decided is not None and any(decided.head in read_commit(raw).parents for raw in commits):
+            self._decided.put(branch, replace(decided, head=tip))
 
     def _read_stored(self, revision: str) -> None:
         with contextlib.suppress(GitError):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 ZERO: Final = b"0" * 40
 HEADS: Final = b"refs/heads/"
 _SPOOL_BYTES: Final = 8 * 2**20
+MOST_HISTORY_BYTES: Final = 256 * 2**20
 _HOOKS: Final = ("pre-receive", "update", "post-receive", "post-update", "reference-transaction")
 
 
@@ -90,14 +91,21 @@ class Remote:
         with self._diagnosis.named(), self._client("fetch", reuse=True) as client:
             self._fetch_pack(client, wants, known, depth=depth, write=write, filter_spec=None)
 
-    def history(self, want: str, known: Known, depth: int) -> tuple[bytes, ...]:
+    def history(self, want: str, known: Known, depth: int, *, most_bytes: int | None = MOST_HISTORY_BYTES) -> tuple[bytes, ...]:
         """Give up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
 
         Trees and files are left out where the server can filter (``tree:0``); where it cannot they come and are dropped.
+        Raises `GitError` ``history-large`` where more than *most_bytes* come.
         """
         with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file, self._diagnosis.named():
+
+            def write(data: bytes) -> int:
+                if most_bytes is not None and file.tell() + len(data) > most_bytes:
+                    raise fault("history-large", f"the history of {self.address} is larger than {most_bytes} bytes")
+                return int(file.write(data))
+
             with self._client("history", reuse=True, thin_packs=False) as client:
-                self._fetch_pack(client, [want], known, depth=depth, write=file.write, filter_spec=b"tree:0")
+                self._fetch_pack(client, [want], known, depth=depth, write=write, filter_spec=b"tree:0")
             return tuple(_commits(file))
 
     def push(self, branch: str, expected: str | None, new: str, objects: Sequence[ShaFile]) -> None:

@@ -60,7 +60,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastCommit:
-    """One of our own commits, read back from its trailers; *reverted_by* is the commit that took it back, if one did."""
+    """One of our own commits, read back from its trailers; *reverted_by* is the commit that took it back, if one did.
+
+    *branches* name the branch that it was pushed to; empty in commits of versions before that trailer.
+    """
 
     revision: str
     when: datetime
@@ -70,6 +73,7 @@ class PastCommit:
     policies: tuple[str, ...]
     rejected: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
     reverted_by: str | None = None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import GitError
 from updater.git.building import Identity, NewCommit
 from updater.git.faults import fault
+from updater.git.history import add_trailers
 from updater.git.index import Question
 from updater.model.subscription import GitBranch, shown_url
 from updater.model.update import Landed
@@ -128,7 +129,8 @@ class GitWriter:
             drafts, landed = await self._drafted(mirror, base, commits)
             if not drafts:
                 return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
-        made, over = [self._commit(draft) for draft in drafts], view.head if base != view.head else None
+        made = [self._commit(draft, push) for draft in drafts]
+        over = view.head if push != self._named.get(branch, branch).branch else None
         pushed = await mirror.land(base=base, branch=push, expected=expected, commits=made, over=over)
         self._views.pop(branch, None)
         if pushed.is_unchanged or pushed.revision is None:
@@ -206,7 +208,7 @@ class GitWriter:
         base = await self._targets(mirror, head, subscriptions, branch)
         base.note_unclaimed(self._known())
         pending = await self._targets(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
-        recent = await mirror.history(head)
+        recent = await mirror.recall(named.branch, head)
         return View(
             destination=branch,
             head=head,
@@ -241,10 +243,10 @@ class GitWriter:
         drafts = [drafting.draft(commit) for commit in commits]
         return drafting, [draft for draft in drafts if draft.files]
 
-    def _commit(self, draft: Draft) -> NewCommit:
+    def _commit(self, draft: Draft, push: str) -> NewCommit:
         voice = draft.commit.voice
         return NewCommit(
-            message=self._pen.message(draft.commit, draft.changes),
+            message=add_trailers(self._pen.message(draft.commit, draft.changes), branches=[push]),
             author=Identity(name=voice.name, email=voice.email),
             files=draft.files,
             when=self._pen.now(),

@@ -1,0 +1,146 @@
+"""Contains what people took back below the head of a branch: read once to the first commit, then only what is new.
+
+Of a long history only decisions are kept: reverts of our commits, reverts of those, and the commits that they name.
+Everything else is let go. What is kept on disk is a cache: another version or any damage, and it is empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from updater.git.history import SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
+from updater.git.store import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+FORMAT: Final = 1
+MOST_BRANCHES: Final = 1000
+LARGEST: Final = 16 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """What people decided at and below *head*: the commits *kept* for it, newest first.
+
+    *brought* has, by a reverted merge and the parent whose state came back, which commits of ours the merge brought in.
+    """
+
+    head: str
+    kept: tuple[CommitInfo, ...]
+    brought: Mapping[tuple[str, str], tuple[str, ...]]
+
+    def taken_back(self) -> dict[str, str]:
+        """Return which commits were taken back, and by which."""
+        return undone(self.kept, self.brought)
+
+
+def decisions(head: str, commits: Sequence[CommitInfo], before: Decisions | None = None) -> Decisions:
+    """Return what *commits*, newest first, decide on top of what was decided *before*."""
+    known = {info.revision: info for info in commits}
+    brought = dict(before.brought) if before else {}
+    for info in commits:
+        for name, main in named_reverts(info):
+            found = tuple(gone for gone in brought_in(known, name, main) if _may_be_ours(known[gone]))
+            if found:
+                brought[name, main] = found
+    every = [*commits, *(info for info in (before.kept if before else ()) if info.revision not in known)]
+    concerned = _concerned(every, brought)
+    kept = tuple(info for info in every if info.revision in concerned)
+    named = {pair for info in kept for pair in named_reverts(info)}
+    return Decisions(head=head, kept=kept, brought={pair: found for pair, found in brought.items() if pair in named})
+
+
+def are_resolved(commits: Sequence[CommitInfo], before: Decisions, get: Callable[[str], CommitInfo | None]) -> bool:
+    """Say whether everything that new *commits* revert is known: among them, decided *before*, or a plain commit by *get*."""
+    known = {info.revision: info for info in commits}
+    old = {info.revision for info in before.kept}
+    for name, kept in (pair for info in commits for pair in named_reverts(info)):
+        if name in old:
+            continue
+        info = known.get(name) or get(name)
+        if info is None:
+            return False
+        if len(info.parents) > 1:
+            main = kept if kept in info.parents else info.parents[0]
+            if name not in known or (main not in known and main != before.head):
+                return False
+    return True
+
+
+def _concerned(commits: Sequence[CommitInfo], brought: Mapping[tuple[str, str], tuple[str, ...]]) -> set[str]:
+    """Name the reverts of what may be ours, reverts of those, and what they name."""
+    ours = {info.revision for info in commits if _may_be_ours(info)}
+    found: set[str] = set()
+    for info in reversed(commits):  # what is reverted comes before its revert
+        named = [gone for pair in named_reverts(info) for gone in (pair[0], *brought.get(pair, ()))]
+        if matching := {gone for gone in named if gone in ours or gone in found}:
+            found |= matching | {info.revision}
+    return found
+
+
+def _may_be_ours(info: CommitInfo) -> bool:
+    return SUBSCRIPTION in info.message and SUBSCRIPTION in read_trailers(info.message)
+
+
+class DecisionFile:
+    """The decisions of every branch of one repository, kept in the file at *path*."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, Decisions] | None = None
+
+    def get(self, branch: str) -> Decisions | None:
+        """Return what is known of *branch*."""
+        return self._all().get(branch)
+
+    def put(self, branch: str, found: Decisions) -> None:
+        """Keep what was read of *branch*; a disk that is full or read-only costs the next start a longer read."""
+        known = self._all()
+        known.pop(branch, None)
+        known[branch] = found
+        if len(known) > MOST_BRANCHES:
+            del known[next(iter(known))]
+        body = orjson.dumps([FORMAT, {name: _row(item) for name, item in known.items()}])
+        with contextlib.suppress(OSError):
+            write_atomically(self._path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+    def _all(self) -> dict[str, Decisions]:
+        if self._known is None:
+            self._known = _read(self._path)
+        return self._known
+
+
+def _read(path: Path) -> dict[str, Decisions]:
+    try:
+        if path.stat().st_size > LARGEST:
+            return {}
+        total, _, body = path.read_bytes().partition(b"\n")
+        if hashlib.sha256(body).hexdigest().encode() != total:
+            return {}
+        version, rows = orjson.loads(body)
+        return {name: _decisions(row) for name, row in rows.items()} if version == FORMAT else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _row(found: Decisions) -> dict[str, Any]:
+    return {"head": found.head, "kept": found.kept, "brought": [[*pair, *names] for pair, names in found.brought.items()]}
+
+
+def _decisions(row: Mapping[str, Any]) -> Decisions:
+    return Decisions(
+        head=row["head"],
+        kept=tuple(
+            CommitInfo(**{**info, "parents": tuple(info["parents"]), "when": datetime.fromisoformat(info["when"])})
+            for info in row["kept"]
+        ),
+        brought={(name, kept): tuple(names) for name, kept, *names in row["brought"]},
+    )
