@@ -46,7 +46,8 @@ class Mirror:
 
     *access* is asked before every conversation, so a rotated token is taken up. *ours* holds the addresses of our
     committers in lower case; it may be shared and may grow. *count* is told of every request: look, fetch, history or
-    push. Errors: `GitUnavailable`, `GitDenied`, `PushRefused`, `GitError`, with the codes of `updater.git.faults`.
+    push; *say* of each damage to the folder that was found and mended. Errors: `GitUnavailable`, `GitDenied`,
+    `PushRefused`, `GitError`, with the codes of `updater.git.faults`.
 
     One conversation runs at a time, in a worker thread; a cancelled call lets go at once while its conversation ends in
     order, and the next one waits for that.
@@ -60,16 +61,22 @@ class Mirror:
         *,
         ours: set[str] | None = None,
         count: Callable[[str], None] | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._access = access
         self._remote = Remote(parse_address(url), Access(), count or (lambda _: None))
-        self._keeper = Keeper(self._remote, folder)
-        self._past = Past(self._remote, self._keeper.store, set() if ours is None else ours)
+        self._keeper = Keeper(self._remote, folder, say)
+        self._past = Past(self._remote, self._keeper, set() if ours is None else ours)
         self._lander = Lander(self._keeper, self._past)
         self._worker = Worker()
 
     def __str__(self) -> str:
         return str(self._remote.address)
+
+    @property
+    def packs(self) -> int:
+        """How many packs there were when they were counted last."""
+        return self._keeper.store.packs.count
 
     @property
     def folder(self) -> Path:
@@ -94,10 +101,12 @@ class Mirror:
         """
         await self._talk(lambda: self._keeper.fetch(branches, at))
 
-    def tree(self, revision: str) -> RevisionTree:
-        """Give the tree of a fetched revision; its methods read the disk, a few tens of microseconds a file."""
-        self._keeper.store.open()
-        return RevisionTree(self._keeper.store.packs, revision)
+    async def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
+        """Do *work* on the tree of *revision*, off the event loop; the tree reads the disk, some 50 microseconds a file.
+
+        Where the mirror turns out to be damaged it is fetched anew and *work* is done once more from its start.
+        """
+        return await self._talk(lambda: self._keeper.tree(revision, work))
 
     async def search(self, revision: str, prefix: str, question: Question) -> tuple[Entry, ...]:
         """Give the files at or below *prefix* that answer *question*; only blobs never seen are read."""
@@ -142,7 +151,10 @@ class Mirror:
 
         def talk() -> _T:
             self._remote.use(access)
-            return work()
+            try:
+                return work()
+            finally:
+                self._keeper.rest()
 
         return await self._run(talk)
 

@@ -1,7 +1,9 @@
-"""Knows the folder of a mirror: which heads were fetched whole, and when the folder must be read again or made anew.
+"""Knows the folder of a mirror: which heads were fetched whole, and when the folder must be made anew.
 
 The folder is a cache. It may vanish, be truncated or be filled with rubbish between any two calls; because each
 object is hashed again as it is read, damage shows as `GitUnavailable` ``mirror-broken`` and never as a wrong tree.
+Its files are held open for one conversation at a time: what happened to them in between is seen by the next one, and
+many mirrors need few open files.
 The heads that were fetched stand in `packed-refs` and the cut of their history in `shallow`, so that the folder is
 a repository which ``git --git-dir`` reads.
 """
@@ -19,34 +21,42 @@ from updater.git.objects import COMMIT, TREE, commit_tree, is_object_name
 from updater.git.packs import Packs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+_LEFTOVERS: Final = ("*.new", "updater-*.[0-9]*")
 _CONFIG: Final = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 
 class Store:
-    """Knows the heads and cut commits kept in *folder*, whose objects are its *packs*; used by one writer at a time."""
+    """Knows the heads and cut commits kept in *folder*, whose objects are its *packs*; used by one writer at a time.
 
-    def __init__(self, folder: Path) -> None:
+    *say* is told once of each damage that was found, when the folder was made anew.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self.folder = folder
         self.heads: dict[str, str] = {}
         self.shallow: set[str] = set()
+        self._say = say
         self._damage = Damage(folder)
         self.packs = Packs(folder / "objects", self._damage)
-        self._stamp: tuple[int, int] | None = None
+        self._is_known = False
 
     def open(self) -> None:
         """Make the store usable: read it where it is whole, make it anew where it is missing or broken."""
-        if self._damage.is_found or (self.packs.is_open and self._stamp != self._read_stamp()):
-            self.close()
-        if self.packs.is_open:
+        if self.packs.is_open and not self._damage.is_found:
             return
-        with self._damage.noted():
+        self.close()
+        with self._damage.made():
+            if not self._is_known:
+                self._sweep()
             if self._damage.is_found or not self._read():
                 self._make()
             self.packs.open()
-            self._stamp = self._read_stamp()
-            self._damage.is_found = False
+        self._is_known = True
+        if why := self._damage.clear():
+            self._say(f"{self.folder}: {why}; it is fetched anew")
 
     def holds(self, revision: str) -> bool:
         """Say whether *revision* was fetched whole and its commit and root tree can be read."""
@@ -66,11 +76,10 @@ class Store:
         with self._damage.noted():
             write_atomically(self.folder / "shallow", "".join(f"{name}\n" for name in sorted(self.shallow)).encode())
             write_atomically(self.folder / "packed-refs", text.encode("utf-8", "surrogateescape"))
-            self._stamp = self._read_stamp()
 
     def wipe(self) -> None:
-        """Forget everything; the next `open` makes an empty store."""
-        self._damage.is_found = True
+        """Forget everything, and go on with an empty store."""
+        self._damage.note("it is damaged")
         self.open()
 
     def close(self) -> None:
@@ -79,15 +88,29 @@ class Store:
         self.heads, self.shallow = {}, set()
 
     def _read(self) -> bool:
+        """Read the heads; say whether they can be read, and note where they could be before."""
         try:
             lines = (self.folder / "packed-refs").read_bytes().decode("utf-8", "surrogateescape").splitlines()
             rows = [line.split(" ", 1) for line in lines if not line.startswith("#")]
             self.heads = {name.removeprefix("refs/heads/"): revision for revision, name in rows}
             self.shallow = set((self.folder / "shallow").read_text("ascii").split())
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if self._is_known or not isinstance(error, FileNotFoundError):
+                self._damage.note("it is gone" if isinstance(error, FileNotFoundError) else "its heads cannot be read")
             return False
         names = (*self.heads.values(), *self.shallow)
-        return all(is_object_name(name) for name in names) and (self.folder / "objects" / "pack").is_dir()
+        is_whole = all(is_object_name(name) for name in names) and (self.folder / "objects" / "pack").is_dir()
+        if not is_whole:
+            self._damage.note("its heads or its packs are damaged")
+        return is_whole
+
+    def _sweep(self) -> None:
+        """Drop what a process that was killed left half-written."""
+        for pattern in _LEFTOVERS:
+            for file in self.folder.glob(pattern):
+                with contextlib.suppress(OSError):
+                    file.unlink()
+        self.packs.sweep()
 
     def _make(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -100,14 +123,6 @@ class Store:
         for name, text in (("HEAD", b"ref: refs/heads/main\n"), ("config", _CONFIG), ("shallow", b""), ("packed-refs", b"")):
             write_atomically(self.folder / name, text)
         self.heads, self.shallow = {}, set()
-
-    def _read_stamp(self) -> tuple[int, int] | None:
-        try:
-            stat = (self.folder / "packed-refs").stat()
-            (self.folder / "objects" / "pack").stat()
-        except OSError:
-            return None
-        return stat.st_ino, stat.st_mtime_ns
 
 
 def write_atomically(path: Path, data: bytes) -> None:
