@@ -14,6 +14,7 @@ import orjson
 
 from updater.git.store import write_atomically
 from updater.git.tree import Entry, Kind, RevisionTree, normal, read_folder
+from updater.model.text import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -102,7 +103,10 @@ class SearchIndex:
             {
                 "version": _VERSION,
                 "hits": {key: _split(hits) for key, hits in self._hits.items()},
-                "seen": {key: [[*at, *what] for at, what in seen.items()] for key, seen in self._seen.items()},
+                "seen": {
+                    key: [[*at, *what] for at, what in seen.items() if _can_be_kept(at[0], what)]
+                    for key, seen in self._seen.items()
+                },
             }
         )
         try:
@@ -187,6 +191,12 @@ def _answers(walk: _Walk, path: str, mode: int, name: str) -> bool:
     if name not in walk.hits:
         _judge(walk, [name])
     return walk.hits[name]
+
+
+def _can_be_kept(path: str, what: _Seen) -> bool:
+    """Say whether the file can hold this folder: one with a name that is no UTF-8 is looked into again after a restart."""
+    files, folders = what
+    return is_plain(path) and all(is_plain(row[0]) for row in files) and all(is_plain(part) for part, _ in folders)
 
 
 def _split(hits: dict[str, bool]) -> list[str]:

@@ -17,6 +17,7 @@ from dulwich.objects import S_ISGITLINK, Commit
 from dulwich.repo import Repo
 
 from updater.git.faults import fault
+from updater.model.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +29,6 @@ _BINARY_PROBE: Final = 8000
 _MAX_HEADING: Final = 80
 _NO_NEWLINE: Final = "\\ No newline at end of file"
 _Row = list[tuple[str, int, int, int, int]]
-_ESCAPES: Final = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 
 
 def log_patch(folder: Path, revision: str = "HEAD", *, limit: int = 100, until: str | None = None) -> Iterator[str]:
@@ -133,7 +133,7 @@ def _content(store: Any, entry: Any) -> bytes:
 
 
 def _file(path: bytes, old: tuple[int | None, bytes, str], new: tuple[int | None, bytes, str]) -> Iterator[str]:
-    yield f"diff --git {_quoted(b'a/' + path)} {_quoted(b'b/' + path)}"
+    yield f"diff --git {quoted(b'a/' + path)} {quoted(b'b/' + path)}"
     if old[0] is None:
         yield f"new file mode {new[0]:06o}"
     elif new[0] is None:
@@ -145,8 +145,8 @@ def _file(path: bytes, old: tuple[int | None, bytes, str], new: tuple[int | None
         return
     mode = f" {old[0]:06o}" if old[0] == new[0] else ""
     yield f"index {old[2][:_ABBREVIATION]}..{new[2][:_ABBREVIATION]}{mode}"
-    before = "/dev/null" if old[0] is None else _quoted(b"a/" + path)
-    after = "/dev/null" if new[0] is None else _quoted(b"b/" + path)
+    before = "/dev/null" if old[0] is None else quoted(b"a/" + path)
+    after = "/dev/null" if new[0] is None else quoted(b"b/" + path)
     if any(b"\0" in data[:_BINARY_PROBE] for data in (old[1], new[1])):
         yield f"Binary files {before} and {after} differ"
         return
@@ -201,10 +201,3 @@ def _heading(lines: list[str]) -> str:
         if line[0].isalpha() or line[0] in "_$":
             return " " + line.rstrip()[:_MAX_HEADING].rstrip()
     return ""
-
-
-def _quoted(path: bytes) -> str:
-    if all(32 <= byte < 127 and byte not in _ESCAPES for byte in path):
-        return path.decode("ascii")
-    shown = "".join(_ESCAPES.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}") for byte in path)
-    return f'"{shown}"'

@@ -7,12 +7,14 @@ look at the same content parses nothing. Writing edits on top of the tree that w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import GitError
 from updater.git.building import Identity, NewCommit
 from updater.git.faults import fault
 from updater.git.index import Question
+from updater.git.tree import check_path
 from updater.model.subscription import GitBranch, shown_url
 from updater.model.update import Landed
 from updater.model.view import View
@@ -149,7 +151,7 @@ class GitWriter:
         self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
     ) -> tuple[list[Draft], Landed]:
         """Give what *commits* come to on top of *revision*."""
-        drafting, drafts = await mirror.tree(revision, lambda tree: self._draft(tree.read, commits))
+        drafting, drafts = await mirror.tree(revision, lambda tree: self._draft(partial(_read_writable, tree), commits))
         changes, refused = drafting.changes, drafting.refused
         return drafts, Landed(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
 
@@ -274,6 +276,12 @@ def _heads(named: GitBranch, head: str, push_head: str | None) -> dict[str, str]
     """Give the heads whose trees are read, by branch: of the base, and of a push branch that is rebuilt on it."""
     is_rebuilt = push_head is not None and push_head != head and named.push != named.branch
     return {named.branch: head, named.push: push_head} if is_rebuilt and push_head else {named.branch: head}
+
+
+def _read_writable(tree: Tree, path: str) -> bytes:
+    """Read a file that is to be edited: one that may not be written is refused here, and does not stop the others."""
+    check_path(path)
+    return tree.read(path)
 
 
 def _no_branch(branch: GitBranch, head: Head) -> GitError:

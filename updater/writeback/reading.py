@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from updater.editors.base import Found, creates
 from updater.errors import EditError
 from updater.model.problem import Problem
+from updater.model.text import is_plain
 from updater.writeback.remembered import Kept, read_remembered, write_remembered
 
 if TYPE_CHECKING:
@@ -71,8 +72,9 @@ class BlobReader:
         if blob == entry.id:
             return found
         found = self._read(key, entry, tree)
-        self._kept[name] = (entry.id, found)
-        self._is_new = True
+        if is_plain(name):  # a file of text cannot hold the others, which are read again after a restart
+            self._kept[name] = (entry.id, found)
+            self._is_new = True
         return found
 
     def _read(self, key: _Key, entry: Entry, tree: Tree) -> Found:
