@@ -61,7 +61,7 @@ async def test_reading_says_what_stands_there_instead_of_a_file(tree):
 async def test_a_revision_that_was_never_fetched_is_told(mirror, tree):
     with pytest.raises(GitError) as caught:
         await mirror.tree("0" * 40, lambda tree: tree)
-    assert caught.value.code == "push-refused"
+    assert caught.value.code == "history-missing"
 
 
 async def test_many_folders_are_read_with_a_bounded_memory(repository, mirror):

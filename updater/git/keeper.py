@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.errors import GitUnavailable, PushRefused
-from updater.git.damage import renamed
 from updater.git.faults import fault
 from updater.git.index import Question, SearchIndex
 from updater.git.remote import Known, Listing, Remote
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from dulwich.objects import ShaFile
 
-    from updater.errors import GitError
+    from updater.git.packs import Spool
 
 _MAX_HEADS: Final = 100
 _MAX_LISTED: Final = 1000
@@ -138,17 +137,31 @@ class Keeper:
         haves = tuple(dict.fromkeys(self.store.heads.values()))
         with self.store.packs.spool() as spool:
             self.remote.fetch(wants, Known.of(haves, sorted(self.store.shallow)), 1, spool.write)
-            if not spool.size:
-                return
-            if haves:
-                self.store.packs.receive_thin(spool.rewind())
-                return
-            with renamed(self._misread):
-                self.store.packs.receive(spool.rewind())
+            if spool.size:
+                self._take_in(spool, is_thin=bool(haves))
+        self._require(wants, is_fresh=not haves)
 
-    def _misread(self, _error: BaseException) -> GitError:
-        """Make the error of a pack that stands on nothing of ours and cannot be read: the fault is the server's."""
-        return fault("git-protocol", f"{self.remote.address} sent a pack that is damaged, or that lies about what it holds")
+    def _take_in(self, spool: Spool, *, is_thin: bool) -> None:
+        """Keep the pack that came; one that stands on nothing of ours and cannot be read is the fault of the server."""
+        try:
+            self.store.packs.receive(spool.rewind(), is_thin=is_thin)
+        except GitUnavailable as error:
+            if is_thin or error.code != "mirror-broken" or isinstance(error.__cause__, OSError):
+                raise
+            self.store.forgive()
+            message = f"{self.remote.address} sent a pack that is damaged, or that lies about what it holds"
+            raise fault("git-protocol", message) from error
+
+    def _require(self, wants: Sequence[str], *, is_fresh: bool) -> None:
+        """Read the roots of what was asked for; raises `GitUnavailable` where they are not there, or only by their names."""
+        try:
+            for want in wants:
+                self.store.prove(want)
+        except GitUnavailable as error:
+            if not is_fresh or error.code != "mirror-broken":
+                raise
+            self.store.forgive()
+            raise fault("history-missing", f"{self.remote.address} did not send {want[:12]} whole") from error
 
 
 def _newest(heads: dict[str, str]) -> dict[str, str]:

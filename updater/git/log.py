@@ -12,10 +12,10 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
 from dulwich.diff_tree import tree_changes
-from dulwich.errors import NotGitRepository
 from dulwich.objects import S_ISGITLINK, Commit
 from dulwich.repo import Repo
 
+from updater.git.damage import renamed
 from updater.git.faults import fault
 from updater.model.text import quoted
 
@@ -37,10 +37,11 @@ def log_patch(folder: Path, revision: str = "HEAD", *, limit: int = 100, until: 
     *revision* is a branch, HEAD or a full revision; *until* leaves out that commit and all before it.
     Raises `GitError` ``checkout`` where *folder* holds no repository or it has no such revision.
     """
-    try:
-        repository = Repo(str(folder))
-    except (NotGitRepository, OSError) as error:
-        raise fault("checkout", f"there is no Git repository at {folder}") from error
+    with renamed(lambda _: fault("checkout", f"there is no Git repository at {folder}, or it cannot be read")):
+        yield from _log(Repo(str(folder)), revision, limit, until)
+
+
+def _log(repository: Repo, revision: str, limit: int, until: str | None) -> Iterator[str]:
     with contextlib.closing(repository):
         hidden = {commit.id for commit in _walk(repository, until, set())} if until else set()
         for number, commit in enumerate(_walk(repository, revision, hidden)):

@@ -89,19 +89,14 @@ class Packs:
         if left:
             raise self._damage.broken(min(left), "it is missing")
 
-    def receive(self, pack: Any) -> None:
-        """Keep the whole pack in the file *pack*, read from its start; raises `GitError`, and whatever bytes that lie lead to."""
-        try:
-            self._take_in(pack)
-        except OSError:
-            with self._damage.noted():
-                raise
-
-    def receive_thin(self, pack: Any) -> None:
-        """Keep a pack whose deltas may stand on what we hold; raises `GitError`, for it may be our part that is broken."""
+    def receive(self, pack: Any, *, is_thin: bool) -> None:
+        """Keep the pack in the file *pack*, read from its start; raises `GitError`."""
         objects = self._opened()
         with self._damage.noted():
-            objects.add_thin_pack(pack.read, None)
+            if is_thin:
+                objects.add_thin_pack(pack.read, None)
+                return
+            self._take_in(pack)
 
     def add(self, objects: Sequence[ShaFile]) -> None:
         """Keep objects that we made, as one pack."""

@@ -63,10 +63,14 @@ class Store:
         if revision not in self.heads.values():
             return False
         try:
-            self.packs.load(commit_tree(self.packs.load(revision, COMMIT)), TREE)
+            self.prove(revision)
         except GitUnavailable:
             return False
         return True
+
+    def prove(self, revision: str) -> None:
+        """Read the commit *revision* and its root tree; raises `GitUnavailable` ``mirror-broken``."""
+        self.packs.load(commit_tree(self.packs.load(revision, COMMIT)), TREE)
 
     def settle(self, heads: dict[str, str]) -> None:
         """Write down the heads that are whole; atomic. Nothing below a head is promised, so each is a cut commit too."""
@@ -81,6 +85,10 @@ class Store:
         """Forget everything, and go on with an empty store."""
         self._damage.note("it is damaged")
         self.open()
+
+    def forgive(self) -> None:
+        """Make the folder anew at the next `open`, but do not say that it is damaged: what came from outside was."""
+        self._damage.why = ""
 
     def close(self) -> None:
         """Let go of the files."""
