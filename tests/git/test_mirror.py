@@ -1,8 +1,10 @@
 """A mirror looks, fetches, searches and reads history with the fewest requests, whatever the server can do."""
 
 import asyncio
+import contextlib
 import resource
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -554,3 +556,46 @@ async def test_a_head_that_another_look_found_moved_is_looked_at_again(server, m
     assert caught.value.code == PushRefused.default_code
     await mirror.fetch("main", at={"main": newer.revision})
     assert await mirror.tree(newer.revision, lambda tree: tree.read("other")) == b"1"
+
+
+async def test_packs_of_our_own_pushes_are_joined_and_no_file_stays_open(server, mirrors, repository, commit, tmp_path):
+    mirror = mirrors(server.url("fleet.git"))
+    head = (await ready(mirror)).revision
+    folder, most = tmp_path / "mirror" / "objects" / "pack", 0
+    for number in range(60):
+        files = {"apps/a.yaml": b"image: app:1.%d\n" % number, f"apps/{number % 7}/x": b"%d" % number}
+        landed = await mirror.land(base=head, branch="main", expected=head, commits=[commit(files)])
+        head = landed.revision
+        most = max(most, len(list(folder.glob("*.pack"))))
+        assert not [name for name in open_files() if str(folder) in name]
+    assert most <= packs._MAX_PACKS
+    assert mirror.packs == len(list(folder.glob("*.pack")))
+    assert len(list(folder.iterdir())) == 2 * mirror.packs
+    assert await mirror.tree(head, lambda tree: tree.read("apps/a.yaml")) == b"image: app:1.59\n"
+    again = mirrors(server.url("fleet.git"))
+    await ready(again)
+    assert await again.tree(head, lambda tree: [tree.read(item.path) for item in tree.entries()])
+    run_git("--git-dir", tmp_path / "mirror", "fsck", "--strict")
+
+
+def open_files() -> list[str]:
+    names = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            names.append(str(entry.readlink()))
+    return names
+
+
+def test_an_object_is_copied_a_few_times_in_its_life_not_at_every_join():
+    sizes, copied = [("first", 10_000)], 0
+    for number in range(5_000):
+        sizes.append((f"own{number}", 10))
+        sizes.sort(key=lambda item: item[1])
+        if len(sizes) > packs._MAX_PACKS:
+            joined = packs._smallest(sizes)
+            assert ("first", 10_000) not in joined or sizes[-1][1] > 10_000
+            total = sum(size for _, size in joined)
+            copied += total
+            sizes = [item for item in sizes if item not in joined] + [(f"joined{number}", total)]
+    assert len(sizes) <= packs._MAX_PACKS
+    assert copied <= 10 * 5_000 * 10

@@ -17,7 +17,7 @@ from updater.git.tree import Entry, Kind, RevisionTree, normal, read_folder
 from updater.model.text import is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 _VERSION: Final = 1
@@ -130,9 +130,10 @@ class SearchIndex:
     def _remember(self, walk: _Walk) -> None:
         """Keep what was learned; the file is written only now and then, for losing it costs no more than reading again."""
         fresh = [key for key in walk.touched if key not in walk.seen]
-        if len(walk.seen) > 2 * len(walk.touched) + _SPARE or len(walk.hits) > _MAX_BLOBS:
-            walk.seen.clear()
+        if len(walk.hits) > _MAX_BLOBS:
             walk.hits.clear()
+        if fresh and _rows(walk.seen) > 2 * _rows(walk.touched) + _SPARE:  # most of it is of trees that nobody looks at again
+            walk.seen.clear()
             fresh = list(walk.touched)
         walk.seen.update((key, walk.touched[key]) for key in fresh)
         self._unsaved += walk.read + len(fresh)
@@ -154,6 +155,11 @@ class SearchIndex:
             self._seen = {key: {(row[0], row[1]): _row(row) for row in rows} for key, rows in known["seen"].items()}
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             self._hits, self._seen = {}, {}
+
+
+def _rows(seen: Mapping[tuple[str, str], _Seen]) -> int:
+    """Count what folders hold, which is what they cost in memory."""
+    return sum(1 + len(files) + len(folders) for files, folders in seen.values())
 
 
 def _unjudged(walk: _Walk, path: str, name: str) -> Iterator[str]:
