@@ -88,6 +88,10 @@ class Keeper:
         self.store.settle(_newest({**self.store.heads, branch: head}))
         self.store.packs.tidy()
 
+    def pause(self) -> None:
+        """End a conversation."""
+        self.store.pause()
+
     def rest(self) -> None:
         """Let go of the files until the next conversation."""
         self.store.close()

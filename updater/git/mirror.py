@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from updater.model.view import PastCommit
 
 CLOSE_SECONDS: Final = 2.0
+REST_SECONDS: Final = 0.5
 _T = TypeVar("_T")
 
 
@@ -69,6 +70,7 @@ class Mirror:
         self._past = Past(self._remote, self._keeper, set() if ours is None else ours)
         self._lander = Lander(self._keeper, self._past)
         self._worker = Worker()
+        self._waiting: asyncio.TimerHandle | None = None
 
     def __str__(self) -> str:
         return str(self._remote.address)
@@ -140,6 +142,7 @@ class Mirror:
 
         Its thread closes them when it ends, and does not hold up the end of the program.
         """
+        self._stop_waiting()
         try:
             await asyncio.wait_for(self._run(self._keeper.close), CLOSE_SECONDS)
         except TimeoutError:
@@ -154,9 +157,23 @@ class Mirror:
             try:
                 return work()
             finally:
-                self._keeper.rest()
+                self._keeper.pause()
 
-        return await self._run(talk)
+        try:
+            return await self._run(talk)
+        finally:
+            self._rest_later()
+
+    def _rest_later(self) -> None:
+        """Let go of the files when no conversation follows soon: many mirrors then need few open files."""
+        self._stop_waiting()
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.call_later(REST_SECONDS, self._worker.submit, self._keeper.rest)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = None
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.wrap_future(self._worker.submit(work))

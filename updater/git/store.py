@@ -2,8 +2,8 @@
 
 The folder is a cache. It may vanish, be truncated or be filled with rubbish between any two calls; because each
 object is hashed again as it is read, damage shows as `GitUnavailable` ``mirror-broken`` and never as a wrong tree.
-Its files are held open for one conversation at a time: what happened to them in between is seen by the next one, and
-many mirrors need few open files.
+Its files may stay open between conversations, but what happened to them meanwhile is seen before the next one reads them: a
+mapped file that was cut would end the process.
 The heads that were fetched stand in `packed-refs` and the cut of their history in `shallow`, so that the folder is
 a repository which ``git --git-dir`` reads.
 """
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+_Stamp = frozenset[tuple[str, int, int, int]]
 _LEFTOVERS: Final = ("*.new", "updater-*.[0-9]*")
 _CONFIG: Final = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
@@ -42,10 +43,13 @@ class Store:
         self._damage = Damage(folder)
         self.packs = Packs(folder / "objects", self._damage)
         self._is_known = False
+        self._is_in_use = False
+        self._stamp: _Stamp | None = None
 
     def open(self) -> None:
         """Make the store usable: read it where it is whole, make it anew where it is missing or broken."""
-        if self.packs.is_open and not self._damage.is_found:
+        if self.packs.is_open and not self._damage.is_found and (self._is_in_use or self._is_untouched()):
+            self._is_in_use = True
             return
         self.close()
         with self._damage.made():
@@ -54,7 +58,7 @@ class Store:
             if self._damage.is_found or not self._read():
                 self._make()
             self.packs.open()
-        self._is_known = True
+        self._is_known = self._is_in_use = True
         if why := self._damage.clear():
             self._say(f"{self.folder}: {why}; it is fetched anew")
 
@@ -90,10 +94,30 @@ class Store:
         """Make the folder anew at the next `open`, but do not say that it is damaged: what came from outside was."""
         self._damage.why = ""
 
+    def pause(self) -> None:
+        """End a conversation: whatever happens to the files from now on is seen by the next `open`."""
+        if self._is_in_use:  # one that did not open the files has not looked at them either
+            self._stamp = self._read_stamp()
+        self._is_in_use = False
+
     def close(self) -> None:
         """Let go of the files."""
+        self._is_in_use = False
         self.packs.close()
         self.heads, self.shallow = {}, set()
+
+    def _is_untouched(self) -> bool:
+        return self._stamp is not None and self._stamp == self._read_stamp()
+
+    def _read_stamp(self) -> _Stamp | None:
+        """Give what tells the files apart from what they become when anybody writes to them; None where one is gone."""
+        try:
+            with os.scandir(self.folder / "objects" / "pack") as found:
+                rows = [(item.name, item.stat()) for item in found]
+            rows += [(name, (self.folder / name).stat()) for name in ("packed-refs", "shallow")]
+        except OSError:
+            return None
+        return frozenset((name, status.st_ino, status.st_size, status.st_mtime_ns) for name, status in rows)
 
     def _read(self) -> bool:
         """Read the heads; say whether they can be read, and note where they could be before."""
