@@ -27,7 +27,7 @@ async def test_the_first_landing_makes_the_branch_that_head_names(mirrors, commi
     head = await mirror.look()
     assert (head.branch, head.revision) == ("main", landed.revision)
     await mirror.fetch("main")
-    assert mirror.tree(landed.revision).read("apps/a.yaml") == b"1\n"
+    assert await mirror.tree(landed.revision, lambda tree: tree.read("apps/a.yaml")) == b"1\n"
 
 
 def test_what_stands_at_the_folder_is_never_written_over(tmp_path):

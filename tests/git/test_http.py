@@ -375,4 +375,4 @@ async def test_the_limit_of_a_listing_is_none_of_a_pack(server, mirrors, reposit
     mirror = mirrors(server.url("fleet.git"))
     head = await mirror.look("main")
     await mirror.fetch("main")
-    assert mirror.tree(head.revision).read("big") == data
+    assert await mirror.tree(head.revision, lambda tree: tree.read("big")) == data

@@ -76,7 +76,7 @@ async def test_a_server_that_ignores_the_protocol_wish_is_understood(keys, tmp_p
         repository.commit({"y": b"2"})
         head = await mirror.look("main")
         await mirror.fetch("main")
-        assert mirror.tree(head.revision).read("y") == b"2"
+        assert await mirror.tree(head.revision, lambda tree: tree.read("y")) == b"2"
 
 
 async def test_a_connection_that_died_is_opened_again(keys, tmp_path, mirrors, repository):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.git_server import BareRepository
-from updater.errors import EditError, GitUnavailable
+from updater.errors import EditError, GitError
 from updater.git.tree import CheckoutTree, Kind, check_path, is_lfs_pointer, normal
 
 pytestmark = pytest.mark.real
@@ -27,7 +27,9 @@ async def tree(repository, mirror):
     repository.commit(EVERYTHING)
     head = await mirror.look("main")
     await mirror.fetch("main")
-    return mirror.tree(head.revision)
+    found = await mirror.tree(head.revision, lambda tree: tree)
+    mirror._keeper.store.open()
+    return found
 
 
 async def test_entries_come_in_the_order_of_git_with_kind_and_mode(repository, tree):
@@ -57,18 +59,21 @@ async def test_reading_says_what_stands_there_instead_of_a_file(tree):
 
 
 async def test_a_revision_that_was_never_fetched_is_told(mirror, tree):
-    with pytest.raises(GitUnavailable) as caught:
-        mirror.tree("0" * 40)
-    assert caught.value.code == "mirror-broken"
+    with pytest.raises(GitError) as caught:
+        await mirror.tree("0" * 40, lambda tree: tree)
+    assert caught.value.code == "history-missing"
 
 
 async def test_many_folders_are_read_with_a_bounded_memory(repository, mirror):
     repository.commit({f"many/{number}/x": b"%d" % number for number in range(300)})
     head = await mirror.look("main")
     await mirror.fetch("main")
-    tree = mirror.tree(head.revision)
-    assert [tree.read(f"many/{number}/x") for number in range(300)] == [b"%d" % number for number in range(300)]
-    assert len(tree._folders) < 300
+
+    def read(tree):
+        assert [tree.read(f"many/{number}/x") for number in range(300)] == [b"%d" % number for number in range(300)]
+        return len(tree._folders)
+
+    assert await mirror.tree(head.revision, read) < 300
 
 
 @pytest.fixture

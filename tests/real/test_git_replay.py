@@ -55,8 +55,9 @@ async def updater(mirror, folder_of_targets, chance):
         while True:
             head = await mirror.look("main")
             await mirror.fetch("main")
-            tree = mirror.tree(head.revision)
-            written = tree.read(folder_of_targets)  # the decision sees what is written at this head
+            written = await mirror.tree(
+                head.revision, lambda tree: tree.read(folder_of_targets)
+            )  # the decision sees what is written at this head
             change = NewCommit(
                 message=add_trailers(f"Move to {number}", subscriptions=["app"], images=[f"app:{number}"]),
                 author=ME,

@@ -6,7 +6,9 @@ import pytest
 
 from tests.engine.making import reading
 from updater.editors.base import Found
+from updater.git.tree import Entry, Kind
 from updater.model.problem import Problem
+from updater.writeback.reading import BLOBS_OF_A_PLACE, BlobReader
 from updater.writeback.remembered import read_remembered, write_remembered
 
 KEPT = {
@@ -43,3 +45,28 @@ def test_a_damaged_file_is_empty(tmp_path, damage):
 def test_a_folder_that_cannot_be_written_costs_nothing_but_the_file(tmp_path):
     write_remembered(tmp_path / "absent" / "readings", "rule", KEPT)
     assert read_remembered(tmp_path / "absent" / "readings", "rule") == {}
+
+
+def test_readings_of_what_was_written_over_are_let_go(tmp_path, monkeypatch):
+    monkeypatch.setattr("updater.writeback.reading.REMEMBERED_PLACES", 5)
+    asked = []
+
+    class Editor:
+        def read(self, path, data, _locator):
+            asked.append(data)
+            return Found()
+
+    class Files:
+        def read(self, path):
+            return path.encode()
+
+    reader = BlobReader({"marker": Editor()}, tmp_path / "readings", "rule")
+    for number in range(50):
+        reader.read("marker", Entry(path="a.yaml", id=f"{number}", kind=Kind.FILE, mode=0o100644), Files(), None)
+        reader.read("marker", Entry(path=f"{number}.yaml", id="0", kind=Kind.FILE, mode=0o100644), Files(), None)
+    assert sum(map(len, reader._found.values())) <= 4 + BLOBS_OF_A_PLACE
+    assert len(reader._kept) <= 5
+    asked.clear()
+    for number in range(50 - BLOBS_OF_A_PLACE, 50):
+        reader.read("marker", Entry(path="a.yaml", id=f"{number}", kind=Kind.FILE, mode=0o100644), Files(), None)
+    assert asked == []

@@ -77,7 +77,8 @@ class Store:
         """Go on without what broke: a broken file is made anew, with any other trouble memory must do."""
         path = self._path
         self._close()
-        if path and any(sign in str(error) for sign in _BROKEN) and _remove(path):
+        is_broken = path and (any(sign in str(error) for sign in _BROKEN) or not path.exists())
+        if path and is_broken and _remove(path):
             try:
                 self._connection = _open(path)
             except sqlite3.Error as again:
@@ -102,8 +103,10 @@ def _open(path: Path) -> sqlite3.Connection:
         raise sqlite3.OperationalError(error.strerror or str(error)) from error
     connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
     try:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")  # a lost tail costs requests, no more
+        # no file of it is mapped into memory, as WAL's index is: one that is cut while it is mapped kills the process
+        connection.execute("PRAGMA journal_mode=TRUNCATE")
+        connection.execute("PRAGMA synchronous=OFF")  # what a power failure takes costs requests, no more
+        connection.execute("PRAGMA cell_size_check=ON")
         _prepare(connection)
     except sqlite3.Error:
         connection.close()
@@ -133,7 +136,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 def _remove(path: Path) -> bool:
     try:
-        for name in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        for name in (path, *(path.with_name(path.name + end) for end in ("-journal", "-wal", "-shm"))):
             name.unlink(missing_ok=True)
     except OSError:
         return False

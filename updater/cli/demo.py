@@ -116,7 +116,7 @@ class Stage:
         head = (await self.fleet.look("main")).revision
         assert head is not None  # noqa: S101 - the fleet was committed
         await self.fleet.fetch("main")
-        return self.fleet.tree(head).read(path)
+        return await self.fleet.tree(head, lambda tree: tree.read(path))
 
 
 async def _tell(folder: Path, *, serve: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, outcome_json
+from updater.model.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -118,7 +119,7 @@ def _place(subscription: Subscription, landing: Landing, index: int) -> list[dic
     return [
         {
             "target": str(subscription.targets[index]),
-            "path": reading.path,
+            "path": shown(reading.path),
             "line": reading.line,
             "where": reading.where,
             "written": str(reading.written),

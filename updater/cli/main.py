@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 expected failure, 2 usage or configuration, 3 bug, 130 int
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -127,6 +128,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run_cli(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no name of a file ends a command, whatever bytes it has
     try:
         result: Any = cli.main(args=None if arguments is None else list(arguments), prog_name="updater", standalone_mode=False)
     except click.exceptions.Abort:

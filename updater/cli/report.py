@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from updater.model.outcome import Status
+from updater.model.text import is_plain, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -147,10 +148,16 @@ def as_diff(edits: Iterable[Edit]) -> str:
 
 def _diff(edit: Edit) -> str:
     before, after = (_lines(text) for text in (edit.before, edit.after))
-    lines = difflib.unified_diff(before, after, "/dev/null" if edit.is_made else f"a/{edit.path}", f"b/{edit.path}")
+    old, new = (_named(f"{side}/{edit.path}") for side in "ab")
+    lines = difflib.unified_diff(before, after, "/dev/null" if edit.is_made else old, new)
     body = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
     made = "new file mode 100644\n" if edit.is_made else ""
-    return f"diff --git a/{edit.path} b/{edit.path}\n{made}{body}"
+    return f"diff --git {old} {new}\n{made}{body}"
+
+
+def _named(path: str) -> str:
+    """Give a path as `git apply` takes it: as it is where it is UTF-8, else quoted."""
+    return path if is_plain(path) else quoted(path.encode("utf-8", "surrogateescape"))
 
 
 def _lines(data: bytes) -> list[str]:

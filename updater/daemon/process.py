@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import shutil
+import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
@@ -74,8 +75,10 @@ class Process:
         self.default_branches = DefaultBranches()
         self._mirrors: dict[tuple[str, str], Mirror] = {}
         self._stack = AsyncExitStack()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         await self._stack.enter_async_context(self.cache)
         await self._stack.enter_async_context(self.http)
         self._stack.push_async_callback(self.cluster.close)
@@ -102,7 +105,12 @@ class Process:
             name = f"{url}\n{credential}" if credential else url
             folder = self.state / "mirrors" / hashlib.sha256(name.encode()).hexdigest()[:24]
             self._mirrors[key] = Mirror(
-                url, folder, lambda: self.access_for(url, credential), ours=self.ours, count=self._count_git
+                url,
+                folder,
+                lambda: self.access_for(url, credential),
+                ours=self.ours,
+                count=self._count_git,
+                say=self._mirror_mended,
             )
         return self._mirrors[key]
 
@@ -119,11 +127,28 @@ class Process:
         for mirror in gone.values():
             await asyncio.to_thread(shutil.rmtree, mirror.folder, ignore_errors=True)
 
+    def render_metrics(self) -> bytes:
+        """Give the text of all metrics, with what this process holds at the moment; may be called from any thread."""
+        mirrors = list(self._mirrors.values())
+        held = {
+            "updater_mirrors": len(mirrors),
+            "updater_mirror_packs": sum(mirror.packs for mirror in mirrors),
+            "updater_threads": threading.active_count(),
+            "updater_tasks": len(asyncio.all_tasks(self._loop)) if self._loop else 0,
+        }
+        for name, number in held.items():
+            self.metrics.set(name, to=number)
+        return self.metrics.render()
+
     def _count_kubernetes(self, verb: str, status: int) -> None:
         self.metrics.count("updater_kubernetes_requests_total", verb, str(status))
 
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
+
+    def _mirror_mended(self, sentence: str) -> None:
+        self.metrics.count("updater_mirrors_mended_total")
+        self.log.warning("mirror", detail=sentence, hint="nothing is lost; if it comes again, look at the disk of `state`")
 
     def _helper_left_out(self, sentence: str) -> None:
         self.log.warning("credential helper", detail=sentence, hint="credential_helpers: true lets it run")

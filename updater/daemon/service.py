@@ -166,7 +166,7 @@ class Service:
 
     def _probes(self) -> Probes:
         return Probes(
-            render_metrics=self._process.metrics.render,
+            render_metrics=self._process.render_metrics,
             content_type=CONTENT_TYPE,
             waits_for=lambda: self._generation.waits_for,
         )

@@ -11,6 +11,7 @@ from dulwich.objects import Tree as Folder
 from updater.errors import EditError
 from updater.git.objects import BLOB, COMMIT, Objects, commit_tree
 from updater.git.tree import check_path, is_lfs_pointer, normal, read_folder
+from updater.model.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,7 +149,7 @@ def make_commit(tree: str, parent: str | None, new: NewCommit) -> Commit:
     offset = new.when.utcoffset()
     commit.author_timezone = commit.commit_timezone = int(offset.total_seconds()) if offset else 0
     commit.encoding = None  # UTF-8 is what Git assumes
-    commit.message = (new.message.strip("\n").replace("\0", "") + "\n").encode("utf-8", "replace")
+    commit.message = (shown(new.message).strip("\n").replace("\0", "") + "\n").encode()
     if new.signer is not None:
         commit.gpgsig = new.signer.sign(commit.as_raw_string())
     return commit

@@ -13,8 +13,9 @@ from dulwich.file import FileLocked
 from dulwich.graph import can_fast_forward
 from dulwich.objects import ObjectID
 
-from updater.errors import EditError, GitError
+from updater.errors import UpdaterError
 from updater.git.building import Draft, Identity, NewCommit
+from updater.git.damage import is_foreign, renamed
 from updater.git.faults import fault
 from updater.git.objects import BLOB, COMMIT, commit_tree, object_name
 from updater.git.remote import Known, Remote
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from dulwich.repo import Repo
 
+    from updater.errors import GitError
     from updater.git.access import Access
     from updater.git.checkout_config import Upstream
     from updater.git.signing import Signer
@@ -222,10 +224,8 @@ class CheckoutObjects:
 
     def load(self, name: str, kind: int) -> bytes:
         """See `Objects.load`."""
-        try:
+        with renamed(lambda _: self._broken(name)):
             number, data = self._repo.object_store.get_raw(name.encode())  # type: ignore[arg-type]
-        except (KeyError, OSError, ValueError) as error:
-            raise self._broken(name) from error
         if number != kind or object_name(kind, data) != name:
             raise self._broken(name)
         return data
@@ -244,11 +244,13 @@ def tidy() -> Iterator[None]:
     """Turn what a checkout's files and locks may raise into `GitError` ``work-tree``."""
     try:
         yield
-    except (GitError, EditError):
+    except UpdaterError:
         raise
     except FileLocked as error:
         raise fault("work-tree", "another git program holds a lock of the checkout") from error
-    except (OSError, ValueError, KeyError, AssertionError) as error:
+    except BaseException as error:
+        if not is_foreign(error):
+            raise
         text = os.strerror(error.errno or 0) if isinstance(error, OSError) else f"{type(error).__name__} {error}"
         raise fault("work-tree", f"the checkout cannot be read or written: {text}") from error
 

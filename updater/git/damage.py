@@ -1,63 +1,94 @@
-"""Knows how damage to a mirror's folder shows, and how it is told: broken content heals by a fetch, a bad disk does not."""
+"""Knows how damage to a mirror's folder shows, and how it is told: lost or broken content heals by a fetch, a bad disk not."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import struct
-import zlib
 from typing import TYPE_CHECKING, Final
 
-from dulwich.errors import ApplyDeltaError, ChecksumMismatch, FileFormatException
-from dulwich.pack import PackFileDisappeared, UnresolvedDeltas
-
-from updater.errors import GitError
+from updater.errors import UpdaterError
 from updater.git.faults import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# what reading broken or vanished objects raises
-DAMAGE: Final = (
-    KeyError,
-    ValueError,
-    AssertionError,
-    IndexError,
-    OSError,
-    EOFError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    ApplyDeltaError,
-    ChecksumMismatch,
-    FileFormatException,
-    PackFileDisappeared,
-    UnresolvedDeltas,
-)
+    from updater.errors import GitError
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# what a full or read-only disk says, or one that this user may not write: another fetch would end the same way
+_OF_THE_DISK: Final = _FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Say whether *error* may come from bytes that somebody else wrote.
+
+    A Git library raises whatever the bytes lead it to (`OverflowError` for an odd number in an index, `MemoryError` for a
+    length that lies), so no list of kinds is complete. A panic of its compiled parts is no `Exception`.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+@contextlib.contextmanager
+def renamed(make: Callable[[BaseException], GitError]) -> Iterator[None]:
+    """Name what the Git library raises inside for bytes that somebody else wrote; our own errors pass as they are."""
+    try:
+        yield
+    except UpdaterError:
+        raise
+    except BaseException as error:
+        if not is_foreign(error):
+            raise
+        raise make(error) from error
 
 
 class Damage:
-    """Knows whether *folder* was found damaged since it was last made or read whole."""
+    """Knows whether *folder* must be made anew since it was last read whole, and *why*: "" where it merely holds too much."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.is_found = False
+        self.why = ""
 
     def broken(self, name: str, why: str) -> GitError:
         """Note that the folder cannot give *name*; gives the error to raise, ``mirror-broken``."""
-        self.is_found = True
+        self.note(f"{name[:12]}: {why}")
         return fault("mirror-broken", f"the mirror {self.folder} cannot give {name[:12]}: {why}")
 
+    def note(self, why: str) -> None:
+        """Note that the folder must be made anew."""
+        self.is_found, self.why = True, self.why or why
+
+    def clear(self) -> str:
+        """Note that the folder is whole again; gives what was wrong with it."""
+        why, self.is_found, self.why = self.why, False, ""
+        return why
+
     @contextlib.contextmanager
-    def noted(self) -> Iterator[None]:
-        """Note damage that shows inside; raises `GitError` ``mirror-disk`` or ``mirror-broken`` for it."""
+    def noted(self, name: str = "the store") -> Iterator[None]:
+        """Note damage that shows while *name* is read or kept; raises `GitError` ``mirror-disk`` or ``mirror-broken`` for it."""
         try:
             yield
-        except GitError:
+        except UpdaterError:
             raise
         except OSError as error:
-            self.is_found = True
-            raise fault("mirror-disk", f"the mirror {self.folder}: {os.strerror(error.errno or 0)}") from error
-        except DAMAGE as error:
-            raise self.broken("the store", type(error).__name__) from error
+            if error.errno in _OF_THE_DISK:
+                self.is_found = self.is_found or error.errno in _FULL  # what was half-written must not stay
+                raise self._of_disk(error) from error
+            raise self.broken(name, os.strerror(error.errno or 0)) from error
+        except BaseException as error:
+            if not is_foreign(error):
+                raise
+            raise self.broken(name, "it is missing" if isinstance(error, KeyError) else "its bytes are damaged") from error
+
+    @contextlib.contextmanager
+    def made(self) -> Iterator[None]:
+        """Let the folder be made inside; raises `GitError` ``mirror-disk`` where the disk does not take it."""
+        try:
+            yield
+        except OSError as error:
+            raise self._of_disk(error) from error
+
+    def _of_disk(self, error: OSError) -> GitError:
+        return fault("mirror-disk", f"the mirror {self.folder}: {os.strerror(error.errno or 0)}")

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import struct
-import zlib
 from typing import TYPE_CHECKING, Final
 
-from dulwich.errors import (
-    ApplyDeltaError,
-    ChecksumMismatch,
-    FileFormatException,
-    GitProtocolError,
-    HangupException,
-    NotGitRepository,
-    SendPackError,
-)
-from dulwich.pack import UnresolvedDeltas
+from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
 
 from updater.errors import UpdaterError
 from updater.git.access import masked
+from updater.git.damage import is_foreign
 from updater.git.faults import fault
 
 if TYPE_CHECKING:
@@ -43,19 +33,6 @@ _MOVED: Final = (
 _MOVED_ON: Final = ("not our ref", "unadvertised object")
 _ABSENT: Final = ("does not appear to be a git repository", "not found", "does not exist", "no such")
 _DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidden", "not allowed", "dubious ownership")
-_MALFORMED: Final = (
-    AssertionError,
-    ValueError,
-    KeyError,
-    IndexError,
-    EOFError,
-    struct.error,
-    zlib.error,
-    ApplyDeltaError,
-    ChecksumMismatch,
-    FileFormatException,
-    UnresolvedDeltas,
-)
 
 
 class Diagnosis:
@@ -91,11 +68,13 @@ class Diagnosis:
             raise fault("push-declined", self._masked(f"{self._address} could not take the push: {_said(error)}")) from error
         except GitProtocolError as error:
             raise self._misspoken(_said(error), "git-protocol") from error
-        except _MALFORMED as error:
-            raise fault("git-protocol", f"{self._address} sent what Git does not: {type(error).__name__}") from error
         except OSError as error:
             code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
             raise fault(code, self._masked(f"{self._address}: {error}")) from error
+        except BaseException as error:
+            if not is_foreign(error):
+                raise
+            raise fault("git-protocol", f"{self._address} sent what Git does not: {type(error).__name__}") from error
 
     def _hung_up(self, error: HangupException) -> GitError:
         text = " ".join(line.decode("utf-8", "replace") for line in error.stderr_lines or ())

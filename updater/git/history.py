@@ -29,6 +29,14 @@ IMAGE: Final = "Updater-Image"
 REJECTED: Final = "Updater-Rejected"
 REPLACED: Final = "Updater-Replaced"
 BRANCH: Final = "Updater-Branch"
+TRAILERS: Final = {
+    "subscriptions": SUBSCRIPTION,
+    "policies": POLICY,
+    "images": IMAGE,
+    "rejected": REJECTED,
+    "replaced": REPLACED,
+    "branches": BRANCH,
+}
 _TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*(.*)")
 _PERSON: Final = re.compile(rb"^committer ([^\n<>]*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})$", re.MULTILINE)
 _MAX_FILE: Final = 2 * 2**20
@@ -53,25 +61,12 @@ class CommitInfo:
     message: str
 
 
-def add_trailers(
-    message: str,
-    *,
-    subscriptions: Sequence[str] = (),
-    policies: Sequence[str] = (),
-    images: Sequence[str] = (),
-    rejected: Sequence[str] = (),
-    replaced: Sequence[str] = (),
-    branches: Sequence[str] = (),
-) -> str:
-    """Give *message* with our trailers in its last paragraph, each once; line breaks inside a value become spaces."""
-    rows = (
-        (SUBSCRIPTION, subscriptions),
-        (POLICY, policies),
-        (IMAGE, images),
-        (REJECTED, rejected),
-        (REPLACED, replaced),
-        (BRANCH, branches),
-    )
+def add_trailers(message: str, **values: Sequence[str]) -> str:
+    """Return *message* with our trailers in its last paragraph, each once; line breaks inside a value become spaces.
+
+    *values* are by the words of `TRAILERS`, and stand in that order.
+    """
+    rows = ((key, values.get(word, ())) for word, key in TRAILERS.items())
     lines = [f"{key}: {' '.join(value.split())}" for key, values in rows for value in dict.fromkeys(values)]
     body = message.strip("\n")
     if not lines:

@@ -14,9 +14,10 @@ import orjson
 
 from updater.git.store import write_atomically
 from updater.git.tree import Entry, Kind, RevisionTree, normal, read_folder
+from updater.model.text import is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 _VERSION: Final = 1
@@ -102,7 +103,10 @@ class SearchIndex:
             {
                 "version": _VERSION,
                 "hits": {key: _split(hits) for key, hits in self._hits.items()},
-                "seen": {key: [[*at, *what] for at, what in seen.items()] for key, seen in self._seen.items()},
+                "seen": {
+                    key: [[*at, *what] for at, what in seen.items() if _can_be_kept(at[0], what)]
+                    for key, seen in self._seen.items()
+                },
             }
         )
         try:
@@ -126,9 +130,10 @@ class SearchIndex:
     def _remember(self, walk: _Walk) -> None:
         """Keep what was learned; the file is written only now and then, for losing it costs no more than reading again."""
         fresh = [key for key in walk.touched if key not in walk.seen]
-        if len(walk.seen) > 2 * len(walk.touched) + _SPARE or len(walk.hits) > _MAX_BLOBS:
-            walk.seen.clear()
+        if len(walk.hits) > _MAX_BLOBS:
             walk.hits.clear()
+        if fresh and _rows(walk.seen) > 2 * _rows(walk.touched) + _SPARE:  # most of it is of trees that nobody looks at again
+            walk.seen.clear()
             fresh = list(walk.touched)
         walk.seen.update((key, walk.touched[key]) for key in fresh)
         self._unsaved += walk.read + len(fresh)
@@ -150,6 +155,11 @@ class SearchIndex:
             self._seen = {key: {(row[0], row[1]): _row(row) for row in rows} for key, rows in known["seen"].items()}
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             self._hits, self._seen = {}, {}
+
+
+def _rows(seen: Mapping[tuple[str, str], _Seen]) -> int:
+    """Count what folders hold, which is what they cost in memory."""
+    return sum(1 + len(files) + len(folders) for files, folders in seen.values())
 
 
 def _unjudged(walk: _Walk, path: str, name: str) -> Iterator[str]:
@@ -187,6 +197,12 @@ def _answers(walk: _Walk, path: str, mode: int, name: str) -> bool:
     if name not in walk.hits:
         _judge(walk, [name])
     return walk.hits[name]
+
+
+def _can_be_kept(path: str, what: _Seen) -> bool:
+    """Say whether the file can hold this folder: one with a name that is no UTF-8 is looked into again after a restart."""
+    files, folders = what
+    return is_plain(path) and all(is_plain(row[0]) for row in files) and all(is_plain(part) for part, _ in folders)
 
 
 def _split(hits: dict[str, bool]) -> list[str]:

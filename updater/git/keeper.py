@@ -1,6 +1,7 @@
 """Knows how a mirror is kept: what is asked of the server, what is stored, and how it is mended. It blocks.
 
-Trees come at depth 1. Whatever is broken or missing on disk is fetched again, once; then the error is told.
+Trees come at depth 1. Every read and write of the store goes through one place, `Keeper.mended`: whatever is broken or
+missing on disk is fetched anew, once; then the error is told.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from updater.errors import GitUnavailable
+from updater.errors import GitUnavailable, PushRefused
 from updater.git.faults import fault
 from updater.git.index import Question, SearchIndex
 from updater.git.remote import Known, Listing, Remote
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from dulwich.objects import ShaFile
 
+    from updater.git.packs import Spool
+
 _MAX_HEADS: Final = 100
 _MAX_LISTED: Final = 1000
 _T = TypeVar("_T")
@@ -32,9 +35,9 @@ class Keeper:
     Several callers look, each at branches of its own: what one of them listed stands when another one looks.
     """
 
-    def __init__(self, remote: Remote, folder: Path) -> None:
+    def __init__(self, remote: Remote, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self.remote = remote
-        self.store = Store(folder)
+        self.store = Store(folder, say)
         self.index = SearchIndex(folder / "updater-index")
         self._listed: dict[str, str | None] = {}
 
@@ -57,12 +60,7 @@ class Keeper:
         if unknown := [branch for branch in branches if branch not in self._listed]:
             self.look(unknown)
         wanted = {branch: head for branch in branches if (head := self._listed.get(branch)) is not None}
-        self.store.open()
-        missing = [name for name in dict.fromkeys(wanted.values()) if not self.store.holds(name)]
-        if missing:
-            self._receive(missing)
-        if any(self.store.heads.get(branch) != head for branch, head in wanted.items()):
-            self.store.settle(_newest({**self.store.heads, **wanted}))
+        self._healed(lambda: self._hold(wanted), lambda _: None)
 
     def search(self, revision: str, prefix: str, question: Question) -> tuple[Entry, ...]:
         """Find files in *revision*'s tree; see `SearchIndex.search`."""
@@ -74,18 +72,13 @@ class Keeper:
         found = self.mended(revision, lambda: dict(self.store.packs.scan(names)))
         return {entry.path: found[entry.id] for entry in entries if entry.kind is Kind.FILE}
 
+    def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
+        """Do *work* on *revision*'s tree; it is done once more from the start where an object was missing or broken."""
+        return self.mended(revision, lambda: work(RevisionTree(self.store.packs, revision)))
+
     def mended(self, revision: str | None, work: Callable[[], _T]) -> _T:
         """Do *work* on the store; where an object is missing or broken, fetch *revision* anew and do it once more."""
-        self.store.open()
-        try:
-            return work()
-        except GitUnavailable as error:
-            if error.code != "mirror-broken" or revision is None:
-                raise
-        self.store.wipe()
-        self._receive([revision])
-        self.store.settle(_newest({branch: head for branch, head in self._listed.items() if head == revision}))
-        return work()
+        return self._healed(work, lambda held: self._restore(revision, held) if revision is not None else None)
 
     def take(self, branch: str, head: str, objects: Sequence[ShaFile]) -> None:
         """Store the *objects* that we pushed, which make *head* the head of *branch*; raises `GitError`."""
@@ -93,6 +86,15 @@ class Keeper:
         self.store.open()
         self.store.packs.add(objects)
         self.store.settle(_newest({**self.store.heads, branch: head}))
+        self.store.packs.tidy()
+
+    def pause(self) -> None:
+        """End a conversation."""
+        self.store.pause()
+
+    def rest(self) -> None:
+        """Let go of the files until the next conversation."""
+        self.store.close()
 
     def close(self) -> None:
         """Write down what the index learned; close files and connections."""
@@ -100,16 +102,39 @@ class Keeper:
         self.remote.close()
         self.store.close()
 
-    def _receive(self, wants: Sequence[str]) -> None:
+    def _healed(self, work: Callable[[], _T], restore: Callable[[Mapping[str, str]], None]) -> _T:
+        """Do *work*; where the store is damaged, empty it, *restore* what it is to hold, told what it held, and do it again."""
+        self.store.open()
         try:
-            self._receive_pack(wants)
+            return work()
         except GitUnavailable as error:
             if error.code != "mirror-broken":
                 raise
-            self.store.wipe()
-            self._receive_pack(wants)
+            held = self.store.heads
+        self.store.wipe()
+        restore(held)
+        return work()
 
-    def _receive_pack(self, wants: Sequence[str]) -> None:
+    def _hold(self, wanted: Mapping[str, str]) -> None:
+        """Make sure of the trees of *wanted*, heads by branch."""
+        missing = [name for name in dict.fromkeys(wanted.values()) if not self.store.holds(name)]
+        if missing:
+            self._receive(missing)
+        if any(self.store.heads.get(branch) != head for branch, head in wanted.items()):
+            self.store.settle(_newest({**self.store.heads, **wanted}))
+
+    def _restore(self, revision: str, held: Mapping[str, str]) -> None:
+        """Fetch *revision* and the heads that were listed last, which the folder held too, into an empty store."""
+        heads = {branch: head for branch, head in held.items() if self._listed.get(branch) == head}
+        try:
+            self._receive(list(dict.fromkeys([revision, *heads.values()])))
+        except PushRefused:  # one of those heads is gone meanwhile; whoever needs it finds out
+            heads = {branch: head for branch, head in heads.items() if head == revision}
+            self._receive([revision])
+        heads.update({branch: head for branch, head in self._listed.items() if head == revision})
+        self.store.settle(_newest(heads))
+
+    def _receive(self, wants: Sequence[str]) -> None:
         self.store.open()
         self.store.packs.tidy()
         self.store.open()
@@ -117,7 +142,30 @@ class Keeper:
         with self.store.packs.spool() as spool:
             self.remote.fetch(wants, Known.of(haves, sorted(self.store.shallow)), 1, spool.write)
             if spool.size:
-                self.store.packs.receive(spool.rewind(), is_thin=bool(haves))
+                self._take_in(spool, is_thin=bool(haves))
+        self._require(wants, is_fresh=not haves)
+
+    def _take_in(self, spool: Spool, *, is_thin: bool) -> None:
+        """Keep the pack that came; one that stands on nothing of ours and cannot be read is the fault of the server."""
+        try:
+            self.store.packs.receive(spool.rewind(), is_thin=is_thin)
+        except GitUnavailable as error:
+            if is_thin or error.code != "mirror-broken" or isinstance(error.__cause__, OSError):
+                raise
+            self.store.forgive()
+            message = f"{self.remote.address} sent a pack that is damaged, or that lies about what it holds"
+            raise fault("git-protocol", message) from error
+
+    def _require(self, wants: Sequence[str], *, is_fresh: bool) -> None:
+        """Read the roots of what was asked for; raises `GitUnavailable` where they are not there, or only by their names."""
+        try:
+            for want in wants:
+                self.store.prove(want)
+        except GitUnavailable as error:
+            if not is_fresh or error.code != "mirror-broken":
+                raise
+            self.store.forgive()
+            raise fault("history-missing", f"{self.remote.address} did not send {want[:12]} whole") from error
 
 
 def _newest(heads: dict[str, str]) -> dict[str, str]:

@@ -12,11 +12,12 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
 from dulwich.diff_tree import tree_changes
-from dulwich.errors import NotGitRepository
 from dulwich.objects import S_ISGITLINK, Commit
 from dulwich.repo import Repo
 
+from updater.git.damage import renamed
 from updater.git.faults import fault
+from updater.model.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +29,6 @@ _BINARY_PROBE: Final = 8000
 _MAX_HEADING: Final = 80
 _NO_NEWLINE: Final = "\\ No newline at end of file"
 _Row = list[tuple[str, int, int, int, int]]
-_ESCAPES: Final = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 
 
 def log_patch(folder: Path, revision: str = "HEAD", *, limit: int = 100, until: str | None = None) -> Iterator[str]:
@@ -37,10 +37,11 @@ def log_patch(folder: Path, revision: str = "HEAD", *, limit: int = 100, until: 
     *revision* is a branch, HEAD or a full revision; *until* leaves out that commit and all before it.
     Raises `GitError` ``checkout`` where *folder* holds no repository or it has no such revision.
     """
-    try:
-        repository = Repo(str(folder))
-    except (NotGitRepository, OSError) as error:
-        raise fault("checkout", f"there is no Git repository at {folder}") from error
+    with renamed(lambda _: fault("checkout", f"there is no Git repository at {folder}, or it cannot be read")):
+        yield from _log(Repo(str(folder)), revision, limit, until)
+
+
+def _log(repository: Repo, revision: str, limit: int, until: str | None) -> Iterator[str]:
     with contextlib.closing(repository):
         hidden = {commit.id for commit in _walk(repository, until, set())} if until else set()
         for number, commit in enumerate(_walk(repository, revision, hidden)):
@@ -133,7 +134,7 @@ def _content(store: Any, entry: Any) -> bytes:
 
 
 def _file(path: bytes, old: tuple[int | None, bytes, str], new: tuple[int | None, bytes, str]) -> Iterator[str]:
-    yield f"diff --git {_quoted(b'a/' + path)} {_quoted(b'b/' + path)}"
+    yield f"diff --git {quoted(b'a/' + path)} {quoted(b'b/' + path)}"
     if old[0] is None:
         yield f"new file mode {new[0]:06o}"
     elif new[0] is None:
@@ -145,8 +146,8 @@ def _file(path: bytes, old: tuple[int | None, bytes, str], new: tuple[int | None
         return
     mode = f" {old[0]:06o}" if old[0] == new[0] else ""
     yield f"index {old[2][:_ABBREVIATION]}..{new[2][:_ABBREVIATION]}{mode}"
-    before = "/dev/null" if old[0] is None else _quoted(b"a/" + path)
-    after = "/dev/null" if new[0] is None else _quoted(b"b/" + path)
+    before = "/dev/null" if old[0] is None else quoted(b"a/" + path)
+    after = "/dev/null" if new[0] is None else quoted(b"b/" + path)
     if any(b"\0" in data[:_BINARY_PROBE] for data in (old[1], new[1])):
         yield f"Binary files {before} and {after} differ"
         return
@@ -201,10 +202,3 @@ def _heading(lines: list[str]) -> str:
         if line[0].isalpha() or line[0] in "_$":
             return " " + line.rstrip()[:_MAX_HEADING].rstrip()
     return ""
-
-
-def _quoted(path: bytes) -> str:
-    if all(32 <= byte < 127 and byte not in _ESCAPES for byte in path):
-        return path.decode("ascii")
-    shown = "".join(_ESCAPES.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}") for byte in path)
-    return f'"{shown}"'

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from updater.model.view import PastCommit
 
 CLOSE_SECONDS: Final = 2.0
+REST_SECONDS: Final = 0.5
 _T = TypeVar("_T")
 
 
@@ -46,7 +47,8 @@ class Mirror:
 
     *access* is asked before every conversation, so a rotated token is taken up. *ours* holds the addresses of our
     committers in lower case; it may be shared and may grow. *count* is told of every request: look, fetch, history or
-    push. Errors: `GitUnavailable`, `GitDenied`, `PushRefused`, `GitError`, with the codes of `updater.git.faults`.
+    push; *say* of each damage to the folder that was found and mended. Errors: `GitUnavailable`, `GitDenied`,
+    `PushRefused`, `GitError`, with the codes of `updater.git.faults`.
 
     One conversation runs at a time, in a worker thread; a cancelled call lets go at once while its conversation ends in
     order, and the next one waits for that.
@@ -60,16 +62,23 @@ class Mirror:
         *,
         ours: set[str] | None = None,
         count: Callable[[str], None] | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._access = access
         self._remote = Remote(parse_address(url), Access(), count or (lambda _: None))
-        self._keeper = Keeper(self._remote, folder)
-        self._past = Past(self._remote, self._keeper.store, set() if ours is None else ours)
+        self._keeper = Keeper(self._remote, folder, say)
+        self._past = Past(self._remote, self._keeper, set() if ours is None else ours)
         self._lander = Lander(self._keeper, self._past)
         self._worker = Worker()
+        self._waiting: asyncio.TimerHandle | None = None
 
     def __str__(self) -> str:
         return str(self._remote.address)
+
+    @property
+    def packs(self) -> int:
+        """How many packs there were when they were counted last."""
+        return self._keeper.store.packs.count
 
     @property
     def folder(self) -> Path:
@@ -94,10 +103,12 @@ class Mirror:
         """
         await self._talk(lambda: self._keeper.fetch(branches, at))
 
-    def tree(self, revision: str) -> RevisionTree:
-        """Give the tree of a fetched revision; its methods read the disk, a few tens of microseconds a file."""
-        self._keeper.store.open()
-        return RevisionTree(self._keeper.store.packs, revision)
+    async def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
+        """Do *work* on the tree of *revision*, off the event loop; the tree reads the disk, some 50 microseconds a file.
+
+        Where the mirror turns out to be damaged it is fetched anew and *work* is done once more from its start.
+        """
+        return await self._talk(lambda: self._keeper.tree(revision, work))
 
     async def search(self, revision: str, prefix: str, question: Question) -> tuple[Entry, ...]:
         """Give the files at or below *prefix* that answer *question*; only blobs never seen are read."""
@@ -138,6 +149,7 @@ class Mirror:
 
         Its thread closes them when it ends, and does not hold up the end of the program.
         """
+        self._stop_waiting()
         try:
             await asyncio.wait_for(self._run(self._keeper.close), CLOSE_SECONDS)
         except TimeoutError:
@@ -149,9 +161,26 @@ class Mirror:
 
         def talk() -> _T:
             self._remote.use(access)
-            return work()
+            try:
+                return work()
+            finally:
+                self._keeper.pause()
 
-        return await self._run(talk)
+        try:
+            return await self._run(talk)
+        finally:
+            self._rest_later()
+
+    def _rest_later(self) -> None:
+        """Let go of the files when no conversation follows soon: many mirrors then need few open files."""
+        self._stop_waiting()
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.call_later(REST_SECONDS, self._worker.submit, self._keeper.rest)
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._waiting = None
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.wrap_future(self._worker.submit(work))

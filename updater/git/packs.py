@@ -13,7 +13,6 @@ from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.object_store import DiskObjectStore
 from dulwich.pack import PackData, PackIndexer, UnpackedObjectIterator, iter_sha1, write_pack_index_v2
 
-from updater.git.damage import DAMAGE, Damage
 from updater.git.objects import BLOB, object_name
 
 if TYPE_CHECKING:
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
 
     from dulwich.objects import ShaFile
 
+    from updater.git.damage import Damage
+
+_LEFTOVERS: Final = ("tmp_*", "pack/tmp*", "pack/*.tmp", "pack/*.lock")
 _MAX_PACKS: Final = 24
 _MAX_GROWTH: Final = 4
 _MANY: Final = 1500  # from here on one inflation of every chain costs less than walking each chain anew
@@ -29,10 +31,14 @@ _SPOOL_BYTES: Final = 4 * 2**20
 
 
 class Packs:
-    """Knows the objects below *folder*, in packs only, and reads them while it is open; what is broken is noted in *damage*."""
+    """Knows the objects below *folder*, in packs only, and reads them while it is open; what is broken is noted in *damage*.
+
+    *count* is how many packs there were when they were counted last.
+    """
 
     def __init__(self, folder: Path, damage: Damage) -> None:
         self.folder = folder
+        self.count = 0
         self._damage = damage
         self._objects: DiskObjectStore | None = None
 
@@ -57,12 +63,8 @@ class Packs:
 
     def load(self, name: str, kind: int) -> bytes:
         """Read one object and prove it; raises `GitUnavailable` ``mirror-broken`` and notes it where that fails."""
-        try:
-            if self._objects is None:
-                raise KeyError(name)
-            number, data = self._objects.get_raw(name.encode())  # type: ignore[arg-type]
-        except DAMAGE as error:
-            raise self._damage.broken(name, type(error).__name__) from error
+        with self._damage.noted(name):
+            number, data = self._opened().get_raw(name.encode())  # type: ignore[arg-type]
         if number != kind or object_name(kind, data) != name:
             raise self._damage.broken(name, "the content does not fit its name")
         return data
@@ -76,7 +78,7 @@ class Packs:
             yield from ((name, self.load(name, BLOB)) for name in names)
             return
         left = set(names)
-        try:
+        with self._damage.noted("many objects"):
             packs: list[Any] = self._opened().packs
             for pack in packs:
                 inside: Any = [name.encode() for name in left if name.encode() in pack]
@@ -84,8 +86,6 @@ class Packs:
                     if (name := item.sha().hex()) in left:
                         left.remove(name)
                         yield name, b"".join(item.obj_chunks or ())
-        except DAMAGE as error:
-            raise self._damage.broken("many objects", type(error).__name__) from error
         if left:
             raise self._damage.broken(min(left), "it is missing")
 
@@ -109,15 +109,30 @@ class Packs:
         with self._damage.noted(), tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=str(self.folder)) as file:
             yield Spool(file, self._damage)
 
+    def sweep(self) -> None:
+        """Drop what a process that was killed left half-written: drafts, locks, and one half of a pack."""
+        for pattern in _LEFTOVERS:
+            for file in self.folder.glob(pattern):
+                with contextlib.suppress(OSError):
+                    file.unlink()
+        for file in (self.folder / "pack").glob("*"):
+            other = {".pack": ".idx", ".idx": ".pack"}.get(file.suffix)
+            if other and not file.with_suffix(other).exists():
+                with contextlib.suppress(OSError):
+                    file.unlink()
+
     def tidy(self) -> None:
-        """Join packs when there are many; call it damage when most objects are old, so that the next fetch starts anew."""
+        """Join packs when there are many; let the next fetch start anew when most objects are old."""
         with self._damage.noted():
             packs = [(path.stem, path.stat().st_size) for path in (self.folder / "pack").glob("*.pack")]
         packs.sort(key=lambda item: item[1])
+        self.count = len(packs)
         if sum(size for _, size in packs) > _MAX_GROWTH * packs[-1][1] + _SLACK_BYTES if packs else False:
             self._damage.is_found = True
         elif len(packs) > _MAX_PACKS:
-            self._join({name for name, _ in packs[:-1]})
+            joined = _smallest(packs)
+            self._join({name for name, _ in joined})
+            self.count -= len(joined) - 1
 
     def _take_in(self, pack: Any) -> None:
         """Index a whole pack and move it in. Its sum is checked; each object is proved when it is read, so not here."""
@@ -152,6 +167,19 @@ class Packs:
             for pack in old:
                 if kept is None or pack.name() != kept.name():
                     objects._remove_pack(pack)  # noqa: SLF001 - dulwich's own repack does so; nothing public does
+
+
+def _smallest(packs: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
+    """Choose what to join of *packs*, smallest first: half of them at least, and on up to one that is larger than those together.
+
+    So an object is copied a few times in its life, not at every join; the largest pack is never copied.
+    """
+    total = 0
+    for number, (_, size) in enumerate(packs):
+        if number >= _MAX_PACKS // 2 and size > 2 * total:
+            return packs[:number]
+        total += size
+    return packs[:-1]
 
 
 class Spool:

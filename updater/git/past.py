@@ -28,7 +28,7 @@ from updater.git.reverts import DecisionFile, Decisions, are_resolved, decisions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from updater.git.store import Store
+    from updater.git.keeper import Keeper
     from updater.model.view import PastCommit
 
 LIMIT: Final = 200
@@ -41,11 +41,11 @@ class Past:
     *ours* holds our committers' addresses in lower case; it belongs to whoever made it, who may share it, and may grow.
     """
 
-    def __init__(self, remote: Remote, store: Store, ours: set[str]) -> None:
+    def __init__(self, remote: Remote, keeper: Keeper, ours: set[str]) -> None:
         self._remote = remote
-        self._store = store
-        self._log = CommitLog(store.folder / "updater-commits")
-        self._decided = DecisionFile(store.folder / "updater-reverts")
+        self._keeper = keeper
+        self._log = CommitLog(keeper.store.folder / "updater-commits")
+        self._decided = DecisionFile(keeper.store.folder / "updater-reverts")
         self._anchor: str | None = None
         self.ours = ours
 
@@ -142,10 +142,13 @@ class Past:
             self._decided.put(branch, replace(decided, head=tip))
 
     def _read_stored(self, revision: str) -> None:
-        with contextlib.suppress(GitError):
-            self._store.open()
-            if self._log.get(revision) is None and revision in self._store.heads.values():
-                self._log.add([self._store.packs.load(revision, COMMIT)])
+        if self._log.get(revision) is not None:
+            return
+        with contextlib.suppress(GitError):  # the history that is asked for next holds it too
+            store = self._keeper.store
+            store.open()
+            if revision in store.heads.values():
+                self._log.add([self._keeper.mended(revision, lambda: store.packs.load(revision, COMMIT))])
 
     def _chain(self, expected: str, base: str | None) -> list[CommitInfo] | None:
         """The commits from *expected* to *base* where each has one parent and all are known; None otherwise."""

@@ -1,7 +1,9 @@
-"""Knows the folder of a mirror: which heads were fetched whole, and when the folder must be read again or made anew.
+"""Knows the folder of a mirror: which heads were fetched whole, and when the folder must be made anew.
 
 The folder is a cache. It may vanish, be truncated or be filled with rubbish between any two calls; because each
 object is hashed again as it is read, damage shows as `GitUnavailable` ``mirror-broken`` and never as a wrong tree.
+Its files may stay open between conversations, but what happened to them meanwhile is seen before the next one reads them: a
+mapped file that was cut would end the process.
 The heads that were fetched stand in `packed-refs` and the cut of their history in `shallow`, so that the folder is
 a repository which ``git --git-dir`` reads.
 """
@@ -19,44 +21,60 @@ from updater.git.objects import COMMIT, TREE, commit_tree, is_object_name
 from updater.git.packs import Packs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+_Stamp = frozenset[tuple[str, int, int, int]]
+_LEFTOVERS: Final = ("*.new", "updater-*.[0-9]*")
 _CONFIG: Final = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 
 class Store:
-    """Knows the heads and cut commits kept in *folder*, whose objects are its *packs*; used by one writer at a time."""
+    """Knows the heads and cut commits kept in *folder*, whose objects are its *packs*; used by one writer at a time.
 
-    def __init__(self, folder: Path) -> None:
+    *say* is told once of each damage that was found, when the folder was made anew.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self.folder = folder
         self.heads: dict[str, str] = {}
         self.shallow: set[str] = set()
+        self._say = say
         self._damage = Damage(folder)
         self.packs = Packs(folder / "objects", self._damage)
-        self._stamp: tuple[int, int] | None = None
+        self._is_known = False
+        self._is_in_use = False
+        self._stamp: _Stamp | None = None
 
     def open(self) -> None:
         """Make the store usable: read it where it is whole, make it anew where it is missing or broken."""
-        if self._damage.is_found or (self.packs.is_open and self._stamp != self._read_stamp()):
-            self.close()
-        if self.packs.is_open:
+        if self.packs.is_open and not self._damage.is_found and (self._is_in_use or self._is_untouched()):
+            self._is_in_use = True
             return
-        with self._damage.noted():
+        self.close()
+        with self._damage.made():
+            if not self._is_known:
+                self._sweep()
             if self._damage.is_found or not self._read():
                 self._make()
             self.packs.open()
-            self._stamp = self._read_stamp()
-            self._damage.is_found = False
+        self._is_known = self._is_in_use = True
+        if why := self._damage.clear():
+            self._say(f"{self.folder}: {why}; it is fetched anew")
 
     def holds(self, revision: str) -> bool:
         """Say whether *revision* was fetched whole and its commit and root tree can be read."""
         if revision not in self.heads.values():
             return False
         try:
-            self.packs.load(commit_tree(self.packs.load(revision, COMMIT)), TREE)
+            self.prove(revision)
         except GitUnavailable:
             return False
         return True
+
+    def prove(self, revision: str) -> None:
+        """Read the commit *revision* and its root tree; raises `GitUnavailable` ``mirror-broken``."""
+        self.packs.load(commit_tree(self.packs.load(revision, COMMIT)), TREE)
 
     def settle(self, heads: dict[str, str]) -> None:
         """Write down the heads that are whole; atomic. Nothing below a head is promised, so each is a cut commit too."""
@@ -66,28 +84,65 @@ class Store:
         with self._damage.noted():
             write_atomically(self.folder / "shallow", "".join(f"{name}\n" for name in sorted(self.shallow)).encode())
             write_atomically(self.folder / "packed-refs", text.encode("utf-8", "surrogateescape"))
-            self._stamp = self._read_stamp()
 
     def wipe(self) -> None:
-        """Forget everything; the next `open` makes an empty store."""
-        self._damage.is_found = True
+        """Forget everything, and go on with an empty store."""
+        self._damage.note("it is damaged")
         self.open()
+
+    def forgive(self) -> None:
+        """Make the folder anew at the next `open`, but do not say that it is damaged: what came from outside was."""
+        self._damage.why = ""
+
+    def pause(self) -> None:
+        """End a conversation: whatever happens to the files from now on is seen by the next `open`."""
+        if self._is_in_use:  # one that did not open the files has not looked at them either
+            self._stamp = self._read_stamp()
+        self._is_in_use = False
 
     def close(self) -> None:
         """Let go of the files."""
+        self._is_in_use = False
         self.packs.close()
         self.heads, self.shallow = {}, set()
 
+    def _is_untouched(self) -> bool:
+        return self._stamp is not None and self._stamp == self._read_stamp()
+
+    def _read_stamp(self) -> _Stamp | None:
+        """Give what tells the files apart from what they become when anybody writes to them; None where one is gone."""
+        try:
+            with os.scandir(self.folder / "objects" / "pack") as found:
+                rows = [(item.name, item.stat()) for item in found]
+            rows += [(name, (self.folder / name).stat()) for name in ("packed-refs", "shallow")]
+        except OSError:
+            return None
+        return frozenset((name, status.st_ino, status.st_size, status.st_mtime_ns) for name, status in rows)
+
     def _read(self) -> bool:
+        """Read the heads; say whether they can be read, and note where they could be before."""
         try:
             lines = (self.folder / "packed-refs").read_bytes().decode("utf-8", "surrogateescape").splitlines()
             rows = [line.split(" ", 1) for line in lines if not line.startswith("#")]
             self.heads = {name.removeprefix("refs/heads/"): revision for revision, name in rows}
             self.shallow = set((self.folder / "shallow").read_text("ascii").split())
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if self._is_known or not isinstance(error, FileNotFoundError):
+                self._damage.note("it is gone" if isinstance(error, FileNotFoundError) else "its heads cannot be read")
             return False
         names = (*self.heads.values(), *self.shallow)
-        return all(is_object_name(name) for name in names) and (self.folder / "objects" / "pack").is_dir()
+        is_whole = all(is_object_name(name) for name in names) and (self.folder / "objects" / "pack").is_dir()
+        if not is_whole:
+            self._damage.note("its heads or its packs are damaged")
+        return is_whole
+
+    def _sweep(self) -> None:
+        """Drop what a process that was killed left half-written."""
+        for pattern in _LEFTOVERS:
+            for file in self.folder.glob(pattern):
+                with contextlib.suppress(OSError):
+                    file.unlink()
+        self.packs.sweep()
 
     def _make(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -100,14 +155,6 @@ class Store:
         for name, text in (("HEAD", b"ref: refs/heads/main\n"), ("config", _CONFIG), ("shallow", b""), ("packed-refs", b"")):
             write_atomically(self.folder / name, text)
         self.heads, self.shallow = {}, set()
-
-    def _read_stamp(self) -> tuple[int, int] | None:
-        try:
-            stat = (self.folder / "packed-refs").stat()
-            (self.folder / "objects" / "pack").stat()
-        except OSError:
-            return None
-        return stat.st_ino, stat.st_mtime_ns
 
 
 def write_atomically(path: Path, data: bytes) -> None:

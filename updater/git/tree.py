@@ -10,10 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from dulwich.errors import ObjectFormatException
 from dulwich.objects import parse_tree
 
 from updater.errors import EditError
+from updater.git.damage import renamed
 from updater.git.faults import fault
 from updater.git.objects import BLOB, COMMIT, TREE, Objects, commit_tree, object_name
 
@@ -129,10 +129,9 @@ class RevisionTree:
 
 def read_folder(store: Objects, name: str) -> list[tuple[str, int, str]]:
     """Give (name, mode, object) of everything directly in the tree *name*; folders have mode 0o040000."""
-    try:
-        rows = list(parse_tree(store.load(name, TREE), 20))
-    except (ObjectFormatException, ValueError) as error:
-        raise fault("mirror-broken", f"the tree {name[:12]} cannot be read") from error
+    raw = store.load(name, TREE)
+    with renamed(lambda _: fault("mirror-broken", f"the tree {name[:12]} cannot be read")):
+        rows = list(parse_tree(raw, 20))
     return [(part.decode("utf-8", "surrogateescape"), mode, sha.decode()) for part, mode, sha in rows]
 
 

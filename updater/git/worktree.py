@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dulwich.config import StackedConfig, env_config
-from dulwich.errors import NotGitRepository
 from dulwich.index import Index, IndexEntry, index_entry_from_stat
 from dulwich.objects import Blob
 from dulwich.repo import Repo
@@ -24,6 +23,7 @@ from updater.git.access import parse_address
 from updater.git.building import Draft
 from updater.git.checkout_config import find_access, find_upstream
 from updater.git.checkout_push import MODULE, Attempt, CheckoutObjects, Fresh, Push, Pushed, Wording, new_commit, tidy
+from updater.git.damage import is_foreign
 from updater.git.faults import fault
 from updater.git.objects import BLOB, object_name
 from updater.git.remote import Remote
@@ -42,7 +42,9 @@ class Checkout:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         try:
             self._repo = Repo.discover(str(folder.resolve()))
-        except (NotGitRepository, OSError, ValueError) as error:
+        except BaseException as error:
+            if not is_foreign(error):
+                raise
             raise fault("checkout", f"{folder} is not inside a Git checkout") from error
         if self._repo.bare:
             self._repo.close()

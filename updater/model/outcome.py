@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
+
+from updater.model.text import is_plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +42,8 @@ class Outcome:
     """How one target of one subscription ended.
 
     *code* says why it was held or failed, else None; *hint* what to do about it, "" where nothing helps. *revision* is
-    the commit that carries the changes, or the version of the live Application that does.
+    the commit that carries the changes, or the version of the live Application that does. It is made to be shown, its
+    paths too: the bytes of a file's name stand in the edits.
     """
 
     key: str
@@ -53,8 +56,16 @@ class Outcome:
     code: str | None = None
     hint: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "detail", shown(self.detail))
+        object.__setattr__(self, "changes", tuple(map(_shown, self.changes)))
+
 
 def fold(statuses: Iterable[Status]) -> Status:
     """Give the one word for a subscription from those of its targets; no targets are unchanged."""
     present = set(statuses)
     return next((status for status in _FOLD if status in present), Status.UNCHANGED)
+
+
+def _shown(change: Change) -> Change:
+    return change if is_plain(change.path) else replace(change, path=shown(change.path))

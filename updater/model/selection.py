@@ -82,8 +82,8 @@ class Selection:
 
     *status* is updated, unchanged, no-match or held; *chosen* is None unless updated or unchanged;
     *held* names the candidate a guard stopped, *code* and *detail* say which guard and why, *hint* what to do about it.
-    *ranked* (best first) and *rejections* may be made only when they are read. *unread* are those among the rejected whose facts the registry
-    did not give: it is not known whether one of them should have been chosen.
+    *ranked* (best first) and *rejections* may be made only when they are read. *unread* are those among the rejected whose
+    facts the registry did not give: it is not known whether one of them should have been chosen.
     """
 
     status: str

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from updater.model.text import shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
@@ -64,5 +66,5 @@ def _mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) 
         if key in _SECRET_KEYS and value:
             event[key] = "***"
         elif isinstance(value, str):
-            event[key] = mask(value)
+            event[key] = mask(shown(value))
     return event

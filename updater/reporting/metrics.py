@@ -61,6 +61,11 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_scans_total": Metric(kind=Counter, text="Scans of images, by registry and result.", labels=("registry", "result")),
     "updater_git_requests_total": Metric(kind=Counter, text="Requests to Git servers, by kind.", labels=("kind",)),
+    "updater_mirrors": Metric(kind=Gauge, text="Mirrors of Git repositories that are kept."),
+    "updater_mirror_packs": Metric(kind=Gauge, text="Packs in all mirrors, when they were counted last."),
+    "updater_mirrors_mended_total": Metric(kind=Counter, text="Mirrors that were found damaged or gone, and fetched anew."),
+    "updater_threads": Metric(kind=Gauge, text="Threads of the process."),
+    "updater_tasks": Metric(kind=Gauge, text="Tasks on the event loop."),
     "updater_looks_total": Metric(kind=Counter, text="Looks at destinations, by result.", labels=("result",)),
     "updater_landings_total": Metric(
         kind=Counter,

@@ -6,8 +6,8 @@ look at the same content parses nothing. Writing edits on top of the tree that w
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import GitError
@@ -15,6 +15,7 @@ from updater.git.building import Identity, NewCommit
 from updater.git.faults import fault
 from updater.git.history import add_trailers
 from updater.git.index import Question
+from updater.git.tree import check_path
 from updater.model.subscription import GitBranch, shown_url
 from updater.model.update import Landed
 from updater.model.view import View
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from updater.editors.base import Editor
     from updater.git.mirror import Head, Mirror
     from updater.git.signing import Signer
+    from updater.git.tree import Tree
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Change, Commit, Update
     from updater.model.view import PastCommit
@@ -96,6 +98,8 @@ class GitWriter:
             and remembered[0] == concerned
             and (remembered[1].head, remembered[1].push_head) == (head.revision, push_head)
         ):
+            # what is remembered stands on objects, and they may be gone: a quiet pass mends the mirror too
+            await mirror.fetch(*_heads(named, head.revision, push_head))
             self._count("updater_looks_total", "same")
             return remembered[1]
         view = await self._read(mirror, (branch, named), concerned, (head.revision, push_head))
@@ -149,7 +153,7 @@ class GitWriter:
         self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
     ) -> tuple[list[Draft], Landed]:
         """Give what *commits* come to on top of *revision*."""
-        drafting, drafts = await asyncio.to_thread(self._draft, mirror.tree(revision).read, commits)
+        drafting, drafts = await mirror.tree(revision, lambda tree: self._draft(partial(_read_writable, tree), commits))
         changes, refused = drafting.changes, drafting.refused
         return drafts, Landed(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
 
@@ -202,9 +206,9 @@ class GitWriter:
         """Read a branch, as it is asked for and as it is named, at its *heads*: of the base, and of the push branch."""
         branch, named = branches
         head, push_head = heads
-        is_rebuilt = push_head is not None and push_head != head and named.push != named.branch
-        pushed = {named.push: push_head} if is_rebuilt and push_head else {}
-        await mirror.fetch(named.branch, *pushed, at={named.branch: head, **pushed})
+        wanted = _heads(named, head, push_head)
+        await mirror.fetch(*wanted, at=wanted)
+        is_rebuilt = len(wanted) > 1
         base = await self._targets(mirror, head, subscriptions, branch)
         base.note_unclaimed(self._known())
         pending = await self._targets(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
@@ -228,9 +232,14 @@ class GitWriter:
             editor = self._editors[name]
             question = Question(rule=f"{name} {self._pen.rule}", wants=editor.wants, needles=editor.needles)
             searched[name, path] = await mirror.search(revision, path, question)
-        targets = Targets(tree=mirror.tree(revision), blobs=self._blobs_of(mirror, branch), searched=searched)
-        await asyncio.to_thread(targets.read, subscriptions, branch)
-        return targets
+        blobs = self._blobs_of(mirror, branch)
+
+        def read(tree: Tree) -> Targets:
+            targets = Targets(tree=tree, blobs=blobs, searched=searched)
+            targets.read(subscriptions, branch)
+            return targets
+
+        return await mirror.tree(revision, read)
 
     def _blobs_of(self, mirror: Mirror, branch: GitBranch) -> BlobReader:
         way = (branch.url, branch.credential)
@@ -263,6 +272,18 @@ def _named(branch: GitBranch, head: Head) -> GitBranch:
     """Give *branch* with the names that it leaves to the server."""
     base = branch.branch or head.branch
     return replace(branch, branch=base, push=branch.push or base)
+
+
+def _heads(named: GitBranch, head: str, push_head: str | None) -> dict[str, str]:
+    """Give the heads whose trees are read, by branch: of the base, and of a push branch that is rebuilt on it."""
+    is_rebuilt = push_head is not None and push_head != head and named.push != named.branch
+    return {named.branch: head, named.push: push_head} if is_rebuilt and push_head else {named.branch: head}
+
+
+def _read_writable(tree: Tree, path: str) -> bytes:
+    """Read a file that is to be edited: one that may not be written is refused here, and does not stop the others."""
+    check_path(path)
+    return tree.read(path)
 
 
 def _no_branch(branch: GitBranch, head: Head) -> GitError:

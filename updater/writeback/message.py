@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import TemplateError
 from updater.git.building import Identity
-from updater.git.history import BRANCH, IMAGE, POLICY, REJECTED, REPLACED, SUBSCRIPTION, add_trailers
+from updater.git.history import TRAILERS, add_trailers
 from updater.model.update import Purpose
 from updater.templates import Template, parse
 from updater.writeback.message_data import APPLICATION, branch_data, message_data, new_tag, old_tag
@@ -30,8 +30,7 @@ MAX_BRANCH: Final = 255
 MAX_PLACES: Final = 200
 _NAME_LENGTH: Final = 45
 
-_TRAILERS: Final = "|".join((SUBSCRIPTION, POLICY, IMAGE, REJECTED, REPLACED, BRANCH))
-_OURS: Final = re.compile(rf"^(?=(?:{_TRAILERS})\s*:)", re.IGNORECASE | re.MULTILINE)
+_OURS: Final = re.compile(rf"^(?=(?:{'|'.join(TRAILERS.values())})\s*:)", re.IGNORECASE | re.MULTILINE)
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\s]+|\.\.+|@\{")
 _ENDS_OF_A_PART: Final = re.compile(r"^\.+|(?:\.lock|\.)+$")

@@ -14,6 +14,7 @@ from updater.editors import scalars
 from updater.editors.base import Found, creates
 from updater.errors import EditError
 from updater.model.problem import Problem
+from updater.model.text import is_plain
 from updater.writeback.remembered import Kept, read_remembered, write_remembered
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
     from updater.model.subscription import Destination, Locator, Subscription, Target
     from updater.model.view import Reading
 
-    _Key = tuple[str, str, str, Locator | None]
+    _Place = tuple[str, str, Locator | None]
     Searched = dict[tuple[str, str], Iterable[Entry]]
 
-REMEMBERED_BLOBS: Final = 20_000
+REMEMBERED_PLACES: Final = 20_000
+BLOBS_OF_A_PLACE: Final = 8  # of as many branches, or of as many commits on one
 
 
 class BlobReader:
@@ -41,20 +43,23 @@ class BlobReader:
         self.editors = editors
         self._file = file
         self._rule = rule
-        self._found: OrderedDict[tuple[str, str, str, Locator | None], Found] = OrderedDict()
+        self._found: OrderedDict[_Place, dict[str, Found]] = OrderedDict()
         self._kept: dict[str, Kept] | None = None
         self._is_new = False
         self._last: tuple[str, bytes] = ("", b"")
 
     def read(self, editor: str, entry: Entry, tree: Tree, locator: Locator | None) -> Found:
         """Give what *editor* finds in one file; a file that cannot be read is a problem."""
-        key = (editor, entry.path, entry.id, locator)
-        if key in self._found:
-            self._found.move_to_end(key)
-            return self._found[key]
-        found = self._read_kept(key, entry, tree) if locator is None else self._read(key, entry, tree)
-        self._found[key] = found
-        if len(self._found) > REMEMBERED_BLOBS:
+        place = (editor, entry.path, locator)
+        blobs = self._found.setdefault(place, {})
+        self._found.move_to_end(place)
+        found = blobs.pop(entry.id, None)
+        if found is None:
+            found = self._read_kept(place, entry, tree) if locator is None else self._read(place, entry, tree)
+        blobs[entry.id] = found
+        if len(blobs) > BLOBS_OF_A_PLACE:  # what was written over does not come back
+            del blobs[next(iter(blobs))]
+        if len(self._found) > REMEMBERED_PLACES:
             self._found.popitem(last=False)
         return found
 
@@ -66,21 +71,25 @@ class BlobReader:
             write_remembered(self._file, self._rule, self._kept)
             self._is_new = False
 
-    def _read_kept(self, key: _Key, entry: Entry, tree: Tree) -> Found:
+    def _read_kept(self, place: _Place, entry: Entry, tree: Tree) -> Found:
         if self._kept is None:
             self._kept = read_remembered(self._file, self._rule)
         # one blob a path: what a path held before is not asked again
-        name = f"{key[0]} {entry.path}"
+        name = f"{place[0]} {entry.path}"
         blob, found = self._kept.get(name, ("", Found()))
         if blob == entry.id:
             return found
-        found = self._read(key, entry, tree)
-        self._kept[name] = (entry.id, found)
-        self._is_new = True
+        found = self._read(place, entry, tree)
+        if is_plain(name):  # a file of text cannot hold the others, which are read again after a restart
+            self._kept.pop(name, None)
+            self._kept[name] = (entry.id, found)
+            self._is_new = True
+            if len(self._kept) > REMEMBERED_PLACES:
+                del self._kept[next(iter(self._kept))]
         return found
 
-    def _read(self, key: _Key, entry: Entry, tree: Tree) -> Found:
-        editor, _, _, locator = key
+    def _read(self, place: _Place, entry: Entry, tree: Tree) -> Found:
+        editor, _, locator = place
         try:
             data = self._content(entry, tree)
         except EditError as error:
