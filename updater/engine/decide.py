@@ -64,6 +64,7 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
     """
     decisions: list[TargetDecision] = []
     claims = _claims(view, subscriptions)
+    keeper = _Keeper(subscriptions, view.recent)
     for subscription in subscriptions:
         for index, target in enumerate(subscription.targets):
             if target.destination != view.destination:
@@ -71,7 +72,7 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
             place = (subscription.key, index)
             pending = {(item.path, item.where): item for item in view.pending.get(place, ())}
             places = [
-                _conflict(reading, claims, (subscription.key, target.editor, target.form.value))
+                _conflict(reading, claims, (subscription.key, target.editor, target.form.value), keeper)
                 or _judge(subscription, target, reading, pending.get((reading.path, reading.where)), choices)
                 for reading in view.readings.get(place, ())
             ]
@@ -157,13 +158,37 @@ def _scalars(reading: Reading) -> tuple[str, ...]:
     return tuple(part.scalar or part.where for part in reading.parts)
 
 
-def _conflict(reading: Reading, claims: Claims, own: tuple[str, str, str]) -> PlaceDecision | None:
-    """Refuse a place that two would write in turn, for ever."""
+class _Keeper:
+    """Knows who keeps a place that several subscriptions claim: the file, else who wrote before, else the older object."""
+
+    def __init__(self, subscriptions: Sequence[Subscription], recent: Sequence[PastCommit]) -> None:
+        self._items = {item.key: item for item in subscriptions}
+        self._recent = recent
+
+    def of(self, keys: set[str]) -> str | None:
+        """Return the key of the one that keeps the place; None where nothing tells one from the other."""
+        items = [self._items[key] for key in keys]
+        filed = [item for item in items if item.origin.kind == "file"]
+        if filed or len({item.origin for item in items}) < len(items):
+            return filed[0].key if len(filed) == 1 else None
+        written = {key for past in self._recent for key in past.subscriptions}
+        before = [item for item in items if item.key in written] or items
+        first = min(before, key=lambda item: (item.origin.since or "~", item.key))
+        return first.key if first.origin.since or len(before) == 1 else None
+
+
+def _conflict(reading: Reading, claims: Claims, own: tuple[str, str, str], keeper: _Keeper) -> PlaceDecision | None:
+    """Refuse a place that two would write in turn, for ever, to all but the one that keeps it."""
     others = sorted({claim for scalar in _scalars(reading) for claim in claims[reading.path, scalar]} - {own})
     if not others:
         return None
+    first = keeper.of({own[0], *(key for key, _, _ in others)}) if all(key != own[0] for key, _, _ in others) else None
+    if first == own[0]:
+        return None
     named = ", ".join(dict.fromkeys(key if key != own[0] else f"its target for {editor}" for key, editor, _ in others))
     detail = f"{reading.path}:{reading.line} is also written by {named}"
+    if first is not None:
+        detail += f"; {first} keeps it"
     return PlaceDecision(status=Status.FAILED, detail=detail, code="conflict", hint="leave the place to one of them")
 
 

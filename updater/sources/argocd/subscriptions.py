@@ -16,6 +16,7 @@ from updater.sources.argocd.selecting import name_matcher
 from updater.sources.argocd.settings import Flaw, Flawed, Setting, read_in
 from updater.sources.argocd.targets import PLUGIN, live_names, target_for, write_back
 from updater.sources.branches import DefaultBranches
+from updater.sources.precedence import Precedence
 
 if TYPE_CHECKING:
     from updater.model.image import Platform
@@ -40,7 +41,7 @@ class Defaults:
     images is kept current although no ImageUpdater selects it, as before version 1.0 of the peer. *credentials* are those
     that objects may name besides Secrets of their own namespace; None is any in Argo CD's namespace, and none elsewhere.
     *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git. *branches*
-    name what objects call HEAD.
+    name what objects call HEAD, *precedence* says who keeps what several claim.
     """
 
     namespace: str = "argocd"
@@ -50,6 +51,7 @@ class Defaults:
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)
     branches: DefaultBranches = field(default_factory=DefaultBranches, compare=False)
+    precedence: Precedence = field(default_factory=Precedence, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +167,7 @@ def _subscription(
         interval=read_in(settings, "interval", values.read_interval, default=defaults.interval),
         credential=_credential(settings, application, defaults),
         voice=defaults.voice,
-        origin=Origin(kind=KIND, name=str(application)),
+        origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
 
 
