@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from updater.model.shown import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -108,14 +110,14 @@ def _show_text(report: Report) -> None:
         if number:
             click.echo()
         for problem in problems:
-            click.echo(str(problem))
+            click.echo(printable(str(problem)))
             if problem.hint:
-                click.echo(f"  hint: {problem.hint}")
+                click.echo(f"  hint: {printable(problem.hint)}")
     if report.problems and report.answers:
         click.echo()
     for answer in report.answers:
         said = f"not written ({answer.code}): {answer.sentence}" if answer.code else answer.sentence
-        click.echo(f"{answer.application}: {answer.image}\n  {said}")
+        click.echo(f"{printable(f'{answer.application}: {answer.image}')}\n  {printable(said)}")
     count = len(report.problems)
     said = f"{count} problem{'s' if count != 1 else ''}" if count else "no problems"
     where = [f"{report.files} file{'s' if report.files != 1 else ''}"] if report.files or not report.objects else []

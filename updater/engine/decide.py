@@ -40,6 +40,7 @@ class PlaceDecision:
     code: str | None = None
     hint: str = ""
     update: Update | None = None
+    public: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,15 @@ def outcomes(decisions: Iterable[TargetDecision], landed: Landed | None) -> tupl
 def failed(subscriptions: Iterable[Subscription], destination: object, error: UpdaterError) -> tuple[Outcome, ...]:
     """End every target on *destination* as failed with the error's code."""
     return tuple(
-        Outcome(key=item.key, target=str(target), status=Status.FAILED, detail=error.message, code=error.code, hint=error.hint)
+        Outcome(
+            key=item.key,
+            target=str(target),
+            status=Status.FAILED,
+            detail=error.message,
+            code=error.code,
+            hint=error.hint,
+            public=_otherwise(error),
+        )
         for item in subscriptions
         for target in item.targets
         if target.destination == destination
@@ -201,7 +210,9 @@ def _judge(
     """
     choice = choices[subscription.key, reading.written]
     if isinstance(choice, UpdaterError):
-        decision = PlaceDecision(status=Status.FAILED, detail=choice.message, code=choice.code, hint=choice.hint)
+        decision = PlaceDecision(
+            status=Status.FAILED, detail=choice.message, code=choice.code, hint=choice.hint, public=_otherwise(choice)
+        )
     else:
         decision = _judge_selection(subscription, target, reading, choice)
     if pending is not None and (decision.status is Status.FAILED or decision.code == INCOMPLETE_LIST):
@@ -304,11 +315,13 @@ def _outcome(decision: TargetDecision, landed: Landed | None) -> Outcome:
     leading = next(end for end in ends if end.status is status)
     changes = tuple(change for end in ends for change in end.changes)
     revision = next((end.revision for end in ends if end.revision), None)
+    detail, public = (_sentence(those, leading.status) for those in (ends, [_public(end) for end in ends]))
     return Outcome(
         key=decision.subscription.key,
         target=str(decision.target),
         status=status,
-        detail=_sentence(ends, leading.status),
+        detail=detail,
+        public="" if public == detail else public,
         changes=changes,
         revision=revision,
         code=leading.code,
@@ -324,11 +337,12 @@ class _End:
     hint: str = ""
     changes: tuple[Change, ...] = ()
     revision: str | None = None
+    public: str = ""
 
 
 def _end(place: PlaceDecision, landed: Landed | None) -> _End:
     if place.update is None or landed is None or place.status is not Status.UPDATED:
-        return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint)
+        return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint, public=place.public)
     problem = landed.refused.get(place.update)
     if problem:
         return _End(status=Status.FAILED, detail=str(problem), code=problem.code, hint=problem.hint)
@@ -341,6 +355,15 @@ def _end(place: PlaceDecision, landed: Landed | None) -> _End:
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} stands there")
     return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision)
+
+
+def _public(end: _End) -> _End:
+    return replace(end, detail=end.public or end.detail)
+
+
+def _otherwise(error: UpdaterError) -> str:
+    """Give the message without words of a server, "" where it has none."""
+    return "" if error.public == error.message else error.public
 
 
 def _sentence(ends: Sequence[_End], status: Status) -> str:
