@@ -41,7 +41,8 @@ class ApplicationsSettings(Node):
     credentials: tuple[fields.Credentials, ...] | None = None
     """Credentials that objects may name besides Secrets of their own namespace, whole: ext:/scripts/ecr.sh, env:REG_AUTH.
 
-    Without it those in the namespace of Argo CD may name any, as with the peer, and others none."""
+    Without it objects in the namespace of Argo CD may name variables (env:), and others none; files and programs only from
+    this list."""
     git_credentials_for: tuple[fields.Names, ...] = ("*",)
     """The namespaces, globs among them, whose Applications may use Argo CD's Git credentials; others write git:secret:<name>."""
     config_map: fields.Text | None = "argocd-image-updater-config"

@@ -39,7 +39,8 @@ class Defaults:
 
     *namespace* is that of Argo CD, *interval* is in seconds. With *annotated* an Application whose annotations list
     images is kept current although no ImageUpdater selects it, as before version 1.0 of the peer. *credentials* are those
-    that objects may name besides Secrets of their own namespace; None is any in Argo CD's namespace, and none elsewhere.
+    that objects may name besides Secrets of their own namespace; None is any variable in Argo CD's namespace, and none
+    elsewhere. *is_configured* is false where nobody knows what the operator lists: manifests from Git.
     *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git. *branches*
     name what objects call HEAD, *precedence* says who keeps what several claim.
     """
@@ -50,6 +51,7 @@ class Defaults:
     annotated: bool = True
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)
+    is_configured: bool = True
     branches: DefaultBranches = field(default_factory=DefaultBranches, compare=False)
     precedence: Precedence = field(default_factory=Precedence, compare=False)
 
@@ -215,9 +217,12 @@ def _check_git(destination: Destination, application: Application, request: Requ
 
 
 def _may_name(found: CredentialRef, application: Application, defaults: Defaults) -> bool:
-    if defaults.credentials is None:
-        return application.namespace == defaults.namespace
-    return found in defaults.credentials
+    if defaults.credentials is not None:
+        return found in defaults.credentials
+    if not defaults.is_configured:
+        return True
+    # a file or program of the pod may hold anything; a variable is sent only where it is written as a credential
+    return application.namespace == defaults.namespace and found.kind == "env"
 
 
 def _credential(settings: Settings, application: Application, defaults: Defaults) -> CredentialRef | None:
@@ -225,7 +230,7 @@ def _credential(settings: Settings, application: Application, defaults: Defaults
     found = read_in(settings, "pull-secret", values.read_pull_secret, default=None)
     if found and found.kind not in _IN_NAMESPACE and not _may_name(found, application, defaults):
         message = f"{found.kind}: is not among the credentials that objects may name"
-        hint = "give the registry its credentials under registries, or name these under credentials of the source applications"
+        hint = f"give the registry its credentials under registries, or list {found} under credentials of the source applications"
         raise settings["pull-secret"].flaw(message, code="credential-refused", hint=hint)
     if found and found.kind in _IN_NAMESPACE and found.value.partition("/")[0] != application.namespace:
         message = f"the Secret is in another namespace than the Application, which is in {application.namespace}"
