@@ -58,13 +58,13 @@ class SourceSettings(Node):
 
     applications: Annotated[ApplicationsSettings | None, fields.EMPTY_WHERE_NULL] = None
     """Argo CD Applications with annotations, and ImageUpdater objects."""
-    flux: Annotated[FluxSettings | None, fields.EMPTY_WHERE_NULL] = None
-    """ImageRepository, ImagePolicy and ImageUpdateAutomation. Not in this version."""
+    flux: Annotated[FluxSettings | None, fields.EMPTY_WHERE_NULL, fields.not_yet("Flux's image objects are")] = None
+    """ImageRepository, ImagePolicy and ImageUpdateAutomation. Not in this version: it is refused."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
         if len(self.model_fields_set) != 1:
-            raise fields.flawed(((), "source", "a source is exactly one kind", "write - applications: {} or - flux: {}"))
+            raise fields.flawed(((), "source", "a source is exactly one kind", "write - applications: {}"))
         return self
 
 
