@@ -31,22 +31,36 @@ out are outcomes, never errors. Foreign exceptions never leave the package that 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Final
+
+#: codes of errors whose message has no word of a server in it
+_OWN_WORDS: Final = frozenset(
+    {"branch-missing", "branch-name", "branch-not-ours", "branch-template", "foreign-commits", "git-url"}
+)
+_IN_LOG: Final = "what it answered is in the log of updater alone"
 
 
 class UpdaterError(Exception):
     """Base of every expected error.
 
-    *code* is a stable word (log field, metric label, docs heading); *hint* says what to do next.
+    *code* is a stable word (log field, metric label, docs heading); *hint* says what to do next. `public` is the message for
+    those who may write objects and not read our log: whoever names a server must not read what it answers us. A class whose
+    message may repeat a server says in *summary* what is said instead.
     """
 
     default_code = "error"
+    summary: ClassVar[str] = ""
 
     def __init__(self, message: str, *, hint: str = "", code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.code = code or self.default_code
+
+    @property
+    def public(self) -> str:
+        """The message without words of a server."""
+        return f"{self.summary}; {_IN_LOG}" if self.summary and self.code not in _OWN_WORDS else self.message
 
 
 class ConfigError(UpdaterError):
@@ -87,18 +101,21 @@ class RegistryError(UpdaterError):
     """Something went wrong between us and a registry."""
 
     default_code = "registry"
+    summary = "the registry cannot be used"
 
 
 class RegistryUnavailable(RegistryError):  # noqa: N818 - the name says what is the case, as in the design
     """No usable answer now; the same request may work later."""
 
     default_code = "registry-unavailable"
+    summary = "the registry gave no usable answer"
 
 
 class RateLimited(RegistryUnavailable):
     """The registry asked us to wait; *retry_after* is in seconds, None where it did not say."""
 
     default_code = "rate-limited"
+    summary = "the registry asks for fewer requests"
 
     def __init__(self, message: str, *, hint: str = "", code: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, hint=hint, code=code)
@@ -109,18 +126,21 @@ class RegistryDenied(RegistryError):  # noqa: N818
     """The registry refused our credentials, or their lack."""
 
     default_code = "registry-denied"
+    summary = "the registry denied access"
 
 
 class ImageNotFound(RegistryError):  # noqa: N818
     """The registry does not know this image name, tag or digest."""
 
     default_code = "image-not-found"
+    summary = "the registry does not have this"
 
 
 class RegistryProtocolError(RegistryError):
     """The answer is outside the specification: HTML, a wrong digest, endless pages, too many bytes."""
 
     default_code = "registry-protocol"
+    summary = "the answer of the registry is outside the specification"
 
 
 class SignatureRefused(RegistryError):  # noqa: N818
@@ -167,24 +187,28 @@ class GitError(UpdaterError):
     """Something went wrong between us and a Git repository."""
 
     default_code = "git"
+    summary = "the Git repository cannot be used"
 
 
 class GitUnavailable(GitError):  # noqa: N818
     """The Git server gave no usable answer now."""
 
     default_code = "git-unavailable"
+    summary = "the Git server gave no usable answer"
 
 
 class GitDenied(GitError):  # noqa: N818
     """The Git server refused our credentials, or a host key or certificate was not the expected one."""
 
     default_code = "git-denied"
+    summary = "the Git server denied access"
 
 
 class PushRefused(GitError):  # noqa: N818
     """The branch moved since we looked, or the server declined the push."""
 
     default_code = "push-refused"
+    summary = "the push was refused"
 
 
 class EditError(UpdaterError):

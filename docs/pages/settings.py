@@ -41,7 +41,7 @@ must be the path of a setting. A name without it counts only if it is a key of t
 file; a list of texts may be a variable, as `["*.env", "*.tf"]`.
 
 Durations are written `90s`, `2m`, `1h30m` or `1d`, rates `50/s`, `100/m` or `1000/h`. A credential is named, never written:
-`env:VARIABLE`, `file:/path`, `ext:/program`, `secret:namespace/name#field`, `pullsecret:namespace/name`, `cloud:aws|gcp|azure`.
+`env:VARIABLE`, `file:/path`, `ext:/program`, `secret:namespace/name#field`, `pullsecret:namespace/name`.
 """
 
 

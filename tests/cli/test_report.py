@@ -53,3 +53,12 @@ def test_a_diff_for_several_places_names_each_of_them_and_one_for_a_single_place
     assert as_diffs([("r#main", (edit,)), ("r#next", (same,))]) == as_diff([edit])
     both = as_diffs([("r#main", (edit,)), ("r#next", (edit,))])
     assert both == f"# r#main\n{as_diff([edit])}# r#next\n{as_diff([edit])}"
+
+
+def test_nothing_that_an_object_or_a_server_says_moves_the_cursor_of_a_terminal():
+    hostile = "x\x1b[2J\u202e\ny"
+    change = Change(path=hostile, line=1, where=hostile, old=hostile, new=hostile)
+    outcome = Outcome(key=hostile, target="", status=Status.FAILED, detail=hostile, hint=hostile, changes=(change,))
+    problem = Problem(path="", code="x", message=hostile, hint=hostile, origin=hostile)
+    for line in (*outcome_lines(outcome, 9), *problem_lines(problem)):
+        assert click.unstyle(line).isprintable()

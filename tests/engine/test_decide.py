@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,9 +14,9 @@ from updater.model.candidate import Candidate, FactFailure
 from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.selection import Rejection, Selection
-from updater.model.subscription import Form, PolicySpec
+from updater.model.subscription import Form, Origin, PolicySpec
 from updater.model.update import Change, Landed
-from updater.model.view import Part, PartKind, Reading
+from updater.model.view import Part, PartKind, PastCommit, Reading
 from updater.model.written import Written
 
 
@@ -177,6 +178,41 @@ def test_two_subscriptions_on_one_place_are_refused_both_so_that_they_never_writ
     choices = {("one", place.written): chosen("2"), ("two", place.written): chosen("3")}
     ends = outcomes(decide(seen, (one, two), choices), None)
     assert [(end.status, end.code) for end in ends] == [(Status.FAILED, "conflict")] * 2
+
+
+@pytest.mark.parametrize(
+    ("since", "writers", "kept"),
+    [
+        (("2025", "2026"), (), "one"),
+        (("2026", "2025"), (), "two"),
+        (("2026", "2025"), ("one",), "one"),
+        (("2026", ""), (), "one"),
+        (("", ""), ("two",), "two"),
+        (("", ""), (), None),
+    ],
+)
+def test_of_two_objects_on_one_place_who_wrote_it_keeps_it_else_the_older(since, writers, kept):
+    items = [
+        replace(subscription(key), origin=Origin(kind="Application", name=key, since=when))
+        for key, when in zip(("one", "two"), since, strict=True)
+    ]
+    past = PastCommit(revision="1" * 40, when=datetime.now(UTC), subject="", subscriptions=writers, images=(), policies=())
+    place = reading()
+    seen = replace(view(), readings={("one", 0): (place,), ("two", 0): (place,)}, recent=(past,))
+    choices = {("one", place.written): chosen("2"), ("two", place.written): chosen("3")}
+    decisions = decide(seen, items, choices)
+    assert [decision.subscription.key for decision in decisions if decision.updates] == ([kept] if kept else [])
+    refused = [end for end in outcomes(decisions, None) if end.code == "conflict"]
+    assert len(refused) == (1 if kept else 2)
+    assert all(kept is None or f"{kept} keeps it" in end.detail for end in refused)
+
+
+def test_what_the_file_says_is_refused_for_no_object():
+    filed, other = subscription("one"), replace(subscription("two"), origin=Origin(kind="Application", name="a", since="1"))
+    place = reading()
+    seen = replace(view(), readings={("one", 0): (place,), ("two", 0): (place,)})
+    choices = {("one", place.written): chosen("2"), ("two", place.written): chosen("3")}
+    assert [bool(decision.updates) for decision in decide(seen, (filed, other), choices)] == [True, False]
 
 
 def test_a_landed_update_names_its_commit_and_an_edit_without_change_is_unchanged():

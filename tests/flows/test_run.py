@@ -105,6 +105,14 @@ async def test_a_changed_file_becomes_the_next_generation_without_a_restart(daem
     await until(lambda: "1.1.0" in daemon.made.file("apps/app.yaml"))
 
 
+async def test_what_counts_only_at_the_start_is_said_on_a_reload_and_everything_else_is_taken_up(daemon):
+    path = daemon.configure()
+    text = path.read_text()
+    path.write_text(text.replace(f"127.0.0.1:{daemon.port}", "127.0.0.1:1") + "credential_helpers: true\n")
+    await daemon.metric("updater_generation 2.0")
+    await daemon.says("listen, credential_helpers: a change counts after a restart")
+
+
 async def test_an_invalid_file_is_said_and_the_old_generation_works_on(daemon):
     path = daemon.configure()
     path.write_text(path.read_text().replace("semver", "semvre"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 
 import pytest
 import structlog
@@ -62,3 +63,24 @@ def test_an_exception_is_one_line_of_json_with_its_traceback(stream):
         structlog.get_logger().exception("bug")
     (line,) = stream.buffer.getvalue().splitlines()
     assert "ValueError: invalid literal" in json.loads(line)["exception"]
+
+
+HOSTILE = 'x\x1b[31m\n{"level": "info"}\x07\u202e\u2028y'
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_no_control_character_of_an_object_or_a_server_reaches_a_log(stream, form):
+    """Neither a colour, nor a bell, nor a line of its own, nor a turned direction; whoever speaks, ours or a library."""
+    configure(form=form, stream=stream)
+    structlog.get_logger().info("problem", detail=HOSTILE, changes=[HOSTILE])
+    logging.getLogger("asyncio").warning("library: %s", HOSTILE)
+    try:
+        int(HOSTILE)
+    except ValueError:
+        structlog.get_logger().exception("bug")
+    written = stream.buffer.getvalue().decode()
+    assert not [letter for letter in written if not letter.isprintable() and letter != "\n"]
+    assert not [line for line in written.splitlines() if line.startswith('{"level": "info"}')]
+    if form == "json":
+        lines = [line for line in written.splitlines() if not line.startswith("WARNING")]
+        assert len([json.loads(line) for line in lines]) == 2

@@ -38,18 +38,6 @@ subscriptions:
       - git: {url: /srv/fleet.git, path: charts}
         helm: {file: ./values.yaml, tag: image.tag}
 """
-NOT_YET = """\
-sources:
-  - flux: {}
-  - applications: {namespaces: [argocd]}
-subscriptions:
-  - key: live
-    image: a
-    policy: {latest: {}}
-    targets:
-      - git: {url: /srv/fleet.git}
-        marker: n:live
-"""
 LIVE = """\
 subscriptions:
   - key: live
@@ -118,14 +106,6 @@ def test_defaults_fill_what_was_not_written(tmp_path):
     assert (item.voice.message, item.voice.signing) == ("", "")
     assert loaded.snapshot.complete
     assert not loaded.snapshot.problems
-
-
-def test_what_this_version_lacks_is_a_problem_and_the_rest_is_used(tmp_path):
-    path = write(tmp_path, NOT_YET)
-    snapshot = load([path], {}).snapshot
-    assert [(item.code, item.line) for item in snapshot.problems] == [("not-yet", None)]
-    assert all("not in this version" in item.message and item.path == str(path) for item in snapshot.problems)
-    assert [target.editor for target in snapshot.subscriptions[0].targets] == ["marker"]
 
 
 def test_a_live_application_is_written_at_the_source_that_it_says_itself(tmp_path):

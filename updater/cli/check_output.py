@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from updater.cli.check_lines import selection_as_json
+from updater.model.text import printable
 
 if TYPE_CHECKING:
     from updater.model.selection import Selection
@@ -32,13 +33,13 @@ def as_json(selection: Selection, image: str) -> dict[str, Any]:
 
 def show(selection: Selection, stream: IO[str]) -> None:
     """Write the selection as text: the winner with its reason, then an aligned table of who lost; colours on a terminal."""
-    rows = [tuple(map(_printable, (row.tag, str(row.code), row.sentence))) for row in selection.rejections.values()]
+    rows = [tuple(map(printable, (row.tag, str(row.code), row.sentence))) for row in selection.rejections.values()]
     has_colours = stream.isatty() and not os.environ.get("NO_COLOR")
     status = str(selection.status)
     shown = click.style(status, fg=_COLOURS.get(status, "white"), bold=True) if has_colours else status
-    stream.write(f"{shown}: {_printable(selection.detail)}\n")
+    stream.write(f"{shown}: {printable(selection.detail)}\n")
     if selection.hint:
-        stream.write(f"hint: {_printable(selection.hint)}\n")
+        stream.write(f"hint: {printable(selection.hint)}\n")
     if not rows:
         return
     widths = [min(_WIDEST_TAG, max(len(row[column]) for row in (_HEAD, *rows))) for column in (0, 1)]
@@ -46,10 +47,3 @@ def show(selection: Selection, stream: IO[str]) -> None:
     for number, (tag, code, why) in enumerate((_HEAD, *rows)):
         line = f"{tag:<{widths[0]}}  {code:<{widths[1]}}  {why}"
         stream.write(f"{click.style(line, bold=True) if has_colours and number == 0 else line}\n")
-
-
-def _printable(text: str) -> str:
-    """Spell out what would move a terminal's cursor or cannot be encoded."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

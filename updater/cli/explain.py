@@ -10,7 +10,7 @@ import click
 
 from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, outcome_json
-from updater.model.text import shown
+from updater.model.text import printable_data, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool)
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
         return
     for row in rows:
-        click.echo("\n".join(_lines(row, None if show_all else SHOWN_LOSERS)))
+        click.echo("\n".join(_lines(printable_data(row), None if show_all else SHOWN_LOSERS)))
     if not rows:
         click.echo("the configuration has no subscription")
 

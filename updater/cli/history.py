@@ -11,6 +11,7 @@ import click
 from updater.cli.main import config_paths
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
+from updater.model.text import printable_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
     if output == "json":
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
         return
-    for row in rows:
+    for row in map(printable_data, rows):
         click.echo(f"{row['when']}  {click.style(row['revision'][:9], fg='yellow')}  {row['destination']}")
         for line in _image_lines(row["images"], row["policies"]):
             click.echo(f"    {line}")

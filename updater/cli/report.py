@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from updater.model.outcome import Status
-from updater.model.text import is_plain, quoted
+from updater.model.text import is_plain, printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,8 +111,8 @@ def as_text(done: Pass) -> str:
 def problem_lines(problem: Problem) -> list[str]:
     """Say one problem and its hint; one of an object in a cluster, which has no path, is named by the object."""
     origin = f"{problem.origin}: " if problem.origin and not problem.path else ""
-    lines = [f"{click.style('problem', fg='yellow')}  {origin}{problem}"]
-    return [*lines, f"         {click.style('hint', fg='cyan')}  {problem.hint}"] if problem.hint else lines
+    lines = [f"{click.style('problem', fg='yellow')}  {printable(f'{origin}{problem}')}"]
+    return [*lines, f"         {click.style('hint', fg='cyan')}  {printable(problem.hint)}"] if problem.hint else lines
 
 
 def outcome_lines(outcome: Outcome, width: int) -> list[str]:
@@ -120,14 +120,14 @@ def outcome_lines(outcome: Outcome, width: int) -> list[str]:
     status = click.style(f"{outcome.status.value:<{width}}", fg=COLOURS[outcome.status], bold=outcome.status is Status.UPDATED)
     code = f" [{outcome.code}]" if outcome.code else ""
     revision = _carrier(outcome.revision) if outcome.revision else ""
-    lines = [f"{status}  {click.style(outcome.key, bold=True)}: {outcome.detail}{revision}{code}"]
+    lines = [f"{status}  {click.style(printable(outcome.key), bold=True)}: {printable(outcome.detail)}{revision}{code}"]
     indent = " " * (width + 2)
-    lines += [f"{indent}{click.style('hint', fg='cyan')}  {outcome.hint}"] if outcome.hint else []
+    lines += [f"{indent}{click.style('hint', fg='cyan')}  {printable(outcome.hint)}"] if outcome.hint else []
     return [*lines, *(f"{indent}{_change_line(change)}" for change in outcome.changes)]
 
 
 def _change_line(change: Change) -> str:
-    return f"{change.path}:{change.line} {change.where}: {change.old or 'nothing'} → {change.new}"
+    return printable(f"{change.path}:{change.line} {change.where}: {change.old or 'nothing'} → {change.new}")
 
 
 def _carrier(revision: str) -> str:

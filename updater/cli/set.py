@@ -11,6 +11,7 @@ import click
 from updater.cli.main import config_paths
 from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
 from updater.model.image import parse_ref
+from updater.model.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -202,11 +203,11 @@ def _show(written: Written, commit: str | None, options: dict[str, Any]) -> None
     else:
         for change in written.changes:
             old = change.old or "nothing"
-            click.echo(f"{change.path}:{change.line} {change.where}: {old} → {change.new or 'nothing'}")
+            click.echo(printable(f"{change.path}:{change.line} {change.where}: {old} → {change.new or 'nothing'}"))
         if commit:
             click.echo(f"committed {commit}")
     for problem in written.refused:
-        click.echo(f"error: {problem}", err=True)
+        click.echo(printable(f"error: {problem}"), err=True)
         if problem.hint:
             click.echo(f"hint: {problem.hint}", err=True)
     for given in written.unmatched:

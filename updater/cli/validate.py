@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from updater.model.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -110,16 +112,16 @@ def _show_text(report: Report) -> None:
         if number:
             click.echo()
         for problem in problems:
-            click.echo(str(problem))
+            click.echo(printable(str(problem)))
             if problem.hint:
-                click.echo(f"  hint: {problem.hint}")
+                click.echo(f"  hint: {printable(problem.hint)}")
     for remark in report.remarks:
-        click.echo(f"{remark} [not counted as a problem]\n  hint: {remark.hint}")
+        click.echo(f"{printable(str(remark))} [not counted as a problem]\n  hint: {printable(remark.hint)}")
     if report.problems and report.answers:
         click.echo()
     for answer in report.answers:
         said = f"not written ({answer.code}): {answer.sentence}" if answer.code else answer.sentence
-        click.echo(f"{answer.application}: {answer.image}\n  {said}")
+        click.echo(f"{printable(f'{answer.application}: {answer.image}')}\n  {printable(said)}")
     count = len(report.problems)
     said = f"{count} problem{'s' if count != 1 else ''}" if count else "no problems"
     where = [f"{report.files} file{'s' if report.files != 1 else ''}"] if report.files or not report.objects else []

@@ -104,6 +104,7 @@ async def argocd_parts(settings: Settings, process: Process) -> ArgocdParts:
             credentials=wanted.credentials,
             git_credentials_for=wanted.git_credentials_for,
             branches=process.default_branches,
+            precedence=process.precedence,
         ),
         answers=answers,
         report=_watch_reporter(process),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from updater.daemon.ledger import Ledger, Moved
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.subscription import Destination, Subscription
+    from updater.sources.precedence import Precedence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +29,31 @@ class Change:
     refused: tuple[Outcome, ...]
     problems: tuple[Problem, ...]
 
+    def followed_by(self, later: Change) -> Change:
+        """Give both changes as one; only what *later* leaves refused is refused."""
+        problems = dict.fromkeys((*self.problems, *later.problems))
+        return replace(
+            later,
+            images=self.images | later.images,
+            destinations=self.destinations | later.destinations,
+            problems=tuple(problems),
+        )
+
 
 class Asked:
-    """The snapshots of all sources as one. *names* are the sources besides the file that have yet to be heard."""
+    """The snapshots of all sources as one. *names* are the sources besides the file that have yet to be heard.
 
-    def __init__(self, first: Snapshot, names: Iterable[str] = ()) -> None:
-        self._joiner = Joiner()
+    `refused` has an outcome for each target that another source forbids.
+    """
+
+    def __init__(self, first: Snapshot, names: Iterable[str] = (), precedence: Precedence | None = None) -> None:
+        self._joiner = Joiner(precedence)
         self._snapshots: dict[str, Snapshot] = {FILE: first}
         self._missing = set(names)
         self._known: frozenset[Problem] = frozenset()
         self._ledger = Ledger()
         self.snapshot = Snapshot()
+        self.refused: tuple[Outcome, ...] = ()
         self._join()
 
     @property
@@ -98,7 +113,7 @@ class Asked:
     def _join(self) -> tuple[Moved, tuple[Outcome, ...], tuple[Problem, ...]]:
         """Join all again; gives what that changes, what was refused, and the problems that nobody said before."""
         joined = self._joiner(self._snapshots)
-        self.snapshot = joined.snapshot
+        self.snapshot, self.refused = joined.snapshot, joined.refused
         known, self._known = self._known, frozenset(joined.snapshot.problems)
         news = tuple(problem for problem in joined.snapshot.problems if problem not in known)
         return self._ledger.take(joined.snapshot.subscriptions), joined.refused, news

@@ -50,7 +50,7 @@ class Generation:
     def __init__(self, loaded: Loaded, process: Process, crew: Crew, peer: PeerConfiguration | None = None) -> None:
         self.loaded = loaded
         self.crew = crew
-        self.asked = Asked(loaded.snapshot, [source.name for source in crew.sources])
+        self.asked = Asked(loaded.snapshot, [source.name for source in crew.sources], process.precedence)
         self.hearing = Hearing(self.asked, crew.sources, process, changed=self._replan)
         self.schedule: Schedule | None = None
         self._process = process
@@ -185,6 +185,7 @@ class Generation:
         self.lead()
         async with asyncio.TaskGroup() as group:
             following = [group.create_task(self.hearing.follow(source)) for source in self.crew.sources]
+            following.append(group.create_task(self.hearing.settle()))
             await self.schedule.run()
             with suppress(TimeoutError):
                 async with asyncio.timeout(ANSWERS_AT_MOST):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from updater.daemon.evidence import ask_servers
 from updater.daemon.plan import unnamed_beside_named
 from updater.errors import ConfigError, KubeError, UpdaterError
 from updater.model.subscription import GitBranch
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from updater.model.snapshot import Snapshot
 
 TRIED_AGAIN: Final = 30.0
+ASKED_AGAIN: Final = 60.0  # who may push, while several claim one place
+SERVER_PATIENCE: Final = 20.0
+SHORT_PATIENCE: Final = 3.0  # what else a source says waits so long for a server that does not answer
 
 
 class Hearing:
@@ -32,6 +37,7 @@ class Hearing:
         self.sources = tuple(sources)
         self._process = process
         self._changed = changed
+        self._ask = partial(ask_servers, process.precedence, process.mirror)
         self._keys: set[str] | None = None
         self._left_out: frozenset[tuple[str, str]] = frozenset()
         self._heard_at = {source.name: 0.0 for source in self.sources}
@@ -44,7 +50,7 @@ class Hearing:
                 first = snapshot.problems[0]
                 raise KubeError(first.message, hint=first.hint, code=first.code)
             await self._learn_heads(snapshot)
-            await self._take(source, await source.again())
+            await self._take(source, await source.again(), patience=SERVER_PATIENCE)
 
     async def follow(self, source: Source) -> None:
         """Take up what *source* says until cancelled; a way to it that is wrong is tried again."""
@@ -58,6 +64,15 @@ class Hearing:
             except ConfigError as error:
                 self._process.log.warning("source", name=source.name, detail=error.message, hint=error.hint, code=error.code)
             await asyncio.sleep(TRIED_AGAIN)
+
+    async def settle(self) -> None:
+        """Ask again and again who may push, while several claim one place: rights and secrets change."""
+        while True:
+            await asyncio.sleep(ASKED_AGAIN)
+            contested = self._process.precedence.contested
+            if contested and await self._ask(contested, patience=SERVER_PATIENCE):
+                for source in self.sources:
+                    await self._take(source, await source.again())
 
     def answer(self, outcomes: Sequence[Outcome]) -> None:
         """Let every source hear how targets ended."""
@@ -77,7 +92,7 @@ class Hearing:
     @property
     def refused(self) -> tuple[Outcome, ...]:
         """What was asked for and is no subscription, each with its reason."""
-        return tuple(outcome for source in self.sources for outcome in source.refused)
+        return (*self.asked.refused, *(outcome for source in self.sources for outcome in source.refused))
 
     def tell(self) -> None:
         """Say all that is asked for, and everything that is wrong with it."""
@@ -97,14 +112,19 @@ class Hearing:
         for problem in problems:
             self._process.log.warning("problem", detail=str(problem), origin=problem.origin, hint=problem.hint, code=problem.code)
 
-    async def _take(self, source: Source, snapshot: Snapshot) -> None:
+    async def _take(self, source: Source, snapshot: Snapshot, *, patience: float = SHORT_PATIENCE) -> None:
         is_first = source.name in self.asked.missing and snapshot.complete
         change = self.asked.take(source.name, snapshot)
+        unknown = self._process.precedence.unknown
+        if unknown and await self._ask(unknown, patience=patience):  # before anybody is told that he lost what he may keep
+            snapshot = await source.again()
+            change = change.followed_by(self.asked.take(source.name, snapshot))
         if is_first:
             self._process.log.info("source", name=source.name, subscriptions=len(snapshot.subscriptions))
         self._heard_at[source.name] = time.time()
         self.tell()
-        self.warn(change.problems)
+        standing = set(self.asked.snapshot.problems)
+        self.warn(problem for problem in change.problems if problem in standing)
         self._tell_left_out()
         self.answer(change.refused)
         self._changed(change)
@@ -116,14 +136,8 @@ class Hearing:
         heads = [
             found for found in unnamed_beside_named(snapshot.destinations) if not self._process.default_branches.name_of(found)
         ]
-        for branch, head in zip(heads, await asyncio.gather(*map(self._default_of, heads)), strict=True):
+        for branch, head in zip(heads, await asyncio.gather(*(_default_of(self._process, head) for head in heads)), strict=True):
             self._process.default_branches.learn(branch, head)
-
-    async def _default_of(self, branch: GitBranch) -> str:
-        try:
-            return (await self._process.mirror(branch).look()).default or ""
-        except UpdaterError:  # the landing says it
-            return ""
 
     def _tell_left_out(self) -> None:
         """Log each image that is listed and not kept current, when that begins: nothing is left out in silence."""
@@ -139,3 +153,10 @@ class Hearing:
             await self._process.cache.forget_outcomes(except_keys=keys)
             await self._process.keep_mirrors(item for item in self.asked.by_destination if isinstance(item, GitBranch))
         self._keys = keys
+
+
+async def _default_of(process: Process, branch: GitBranch) -> str:
+    try:
+        return (await process.mirror(branch).look()).default or ""
+    except UpdaterError:  # the landing says it
+        return ""

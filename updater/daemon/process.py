@@ -23,6 +23,7 @@ from updater.http.client import HttpClient
 from updater.reporting.metrics import Metrics
 from updater.settings.cluster import KubernetesSettings
 from updater.sources.branches import DefaultBranches
+from updater.sources.precedence import Precedence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -73,6 +74,7 @@ class Process:
         self.ours: set[str] = set()
         self.reporter = Reporter(self.metrics, self.cache, self.log)
         self.default_branches = DefaultBranches()
+        self.precedence = Precedence()
         self._mirrors: dict[tuple[str, str], Mirror] = {}
         self._stack = AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -20,6 +20,7 @@ from updater.web.app import Probes, application, serve
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from updater.settings import Settings
     from updater.sources.file import Loaded
 
 DRAIN_AT_MOST: Final = 6.0
@@ -27,6 +28,7 @@ CUT_AT_MOST: Final = 2.0
 LOOK_AT_FILES_EVERY: Final = 2.0
 LOOK_AT_PEER_EVERY: Final = 60.0
 CLUSTER_TRIED_AGAIN: Final = 5.0
+AT_START: Final = ("listen", "state", "docker_config", "credential_helpers", "kubernetes")
 
 
 class Service:
@@ -47,6 +49,7 @@ class Service:
         self._config = [Path(path) for path in config]
         self._process = process
         self._generation = first
+        self._first = first.loaded.settings
         self._number = 0
         self._wishes = wishes
         self._peer_every = peer_every
@@ -120,8 +123,16 @@ class Service:
             return None
         if following is None:
             return None
+        self._warn_of_restart(following.loaded.settings)
         self._process.metrics.count("updater_reloads_total", "ok")
         return following
+
+    def _warn_of_restart(self, settings: Settings) -> None:
+        """Say which changed settings a reload does not take up: what outlives a configuration is made once."""
+        changed = [name for name in AT_START if getattr(settings, name) != getattr(self._first, name)]
+        if changed:
+            detail = f"{', '.join(changed)}: a change counts after a restart; everything else is in force"
+            self._process.log.warning("restart needed", detail=detail, hint="restart the daemon", code="restart")
 
     def _announce(self, generation: Generation) -> None:
         settings = generation.loaded.settings

@@ -44,6 +44,7 @@ class PlaceDecision:
     code: str | None = None
     hint: str = ""
     update: Update | None = None
+    public: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
     """
     decisions: list[TargetDecision] = []
     claims = _claims(view, subscriptions)
+    keeper = _Keeper(subscriptions, view.recent)
     for subscription in subscriptions:
         for index, target in enumerate(subscription.targets):
             if target.destination != view.destination:
@@ -75,7 +77,7 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
             place = (subscription.key, index)
             pending = {(item.path, item.where): item for item in view.pending.get(place, ())}
             places = [
-                _conflict(reading, claims, (subscription.key, target.editor, target.form.value))
+                _conflict(reading, claims, (subscription.key, target.editor, target.form.value), keeper)
                 or _judge(subscription, target, reading, pending.get((reading.path, reading.where)), choices)
                 for reading in view.readings.get(place, ())
             ]
@@ -156,7 +158,15 @@ def outcomes(decisions: Iterable[TargetDecision], landed: Landed | None) -> tupl
 def failed(subscriptions: Iterable[Subscription], destination: object, error: UpdaterError) -> tuple[Outcome, ...]:
     """End every target on *destination* as failed with the error's code."""
     return tuple(
-        Outcome(key=item.key, target=str(target), status=Status.FAILED, detail=error.message, code=error.code, hint=error.hint)
+        Outcome(
+            key=item.key,
+            target=str(target),
+            status=Status.FAILED,
+            detail=error.message,
+            code=error.code,
+            hint=error.hint,
+            public=_otherwise(error),
+        )
         for item in subscriptions
         for target in item.targets
         if target.destination == destination
@@ -185,13 +195,37 @@ def _scalars(reading: Reading) -> tuple[str, ...]:
     return tuple(part.scalar or part.where for part in reading.parts)
 
 
-def _conflict(reading: Reading, claims: Claims, own: tuple[str, str, str]) -> PlaceDecision | None:
-    """Refuse a place that two would write in turn, for ever."""
+class _Keeper:
+    """Knows who keeps a place that several subscriptions claim: the file, else who wrote before, else the older object."""
+
+    def __init__(self, subscriptions: Sequence[Subscription], recent: Sequence[PastCommit]) -> None:
+        self._items = {item.key: item for item in subscriptions}
+        self._recent = recent
+
+    def of(self, keys: set[str]) -> str | None:
+        """Return the key of the one that keeps the place; None where nothing tells one from the other."""
+        items = [self._items[key] for key in keys]
+        filed = [item for item in items if item.origin.kind == "file"]
+        if filed or len({item.origin for item in items}) < len(items):
+            return filed[0].key if len(filed) == 1 else None
+        written = {key for past in self._recent for key in past.subscriptions}
+        before = [item for item in items if item.key in written] or items
+        first = min(before, key=lambda item: (item.origin.since or "~", item.key))
+        return first.key if first.origin.since or len(before) == 1 else None
+
+
+def _conflict(reading: Reading, claims: Claims, own: tuple[str, str, str], keeper: _Keeper) -> PlaceDecision | None:
+    """Refuse a place that two would write in turn, for ever, to all but the one that keeps it."""
     others = sorted({claim for scalar in _scalars(reading) for claim in claims[reading.path, scalar]} - {own})
     if not others:
         return None
+    first = keeper.of({own[0], *(key for key, _, _ in others)}) if all(key != own[0] for key, _, _ in others) else None
+    if first == own[0]:
+        return None
     named = ", ".join(dict.fromkeys(key if key != own[0] else f"its target for {editor}" for key, editor, _ in others))
     detail = f"{reading.path}:{reading.line} is also written by {named}"
+    if first is not None:
+        detail += f"; {first} keeps it"
     return PlaceDecision(status=Status.FAILED, detail=detail, code="conflict", hint="leave the place to one of them")
 
 
@@ -204,7 +238,9 @@ def _judge(
     """
     choice = choices[subscription.key, reading.written]
     if isinstance(choice, UpdaterError):
-        decision = PlaceDecision(status=Status.FAILED, detail=choice.message, code=choice.code, hint=choice.hint)
+        decision = PlaceDecision(
+            status=Status.FAILED, detail=choice.message, code=choice.code, hint=choice.hint, public=_otherwise(choice)
+        )
     else:
         decision = _judge_selection(subscription, target, reading, choice)
     if pending is not None and (decision.status is Status.FAILED or decision.code == INCOMPLETE_LIST):
@@ -327,11 +363,13 @@ def _outcome(decision: TargetDecision, landed: Landed | None) -> Outcome:
     leading = next(end for end in ends if end.status is status)
     changes = tuple(change for end in ends for change in end.changes)
     revision = next((end.revision for end in ends if end.revision), None)
+    detail, public = (_sentence(those, leading.status) for those in (ends, [_public(end) for end in ends]))
     return Outcome(
         key=decision.subscription.key,
         target=str(decision.target),
         status=status,
-        detail=_sentence(ends, leading.status),
+        detail=detail,
+        public="" if public == detail else public,
         changes=changes,
         revision=revision,
         code=leading.code,
@@ -347,11 +385,12 @@ class _End:
     hint: str = ""
     changes: tuple[Change, ...] = ()
     revision: str | None = None
+    public: str = ""
 
 
 def _end(place: PlaceDecision, landed: Landed | None) -> _End:
     if place.update is None or landed is None or place.status is not Status.UPDATED:
-        return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint)
+        return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint, public=place.public)
     problem = landed.refused.get(place.update)
     if problem:
         return _End(status=Status.FAILED, detail=str(problem), code=problem.code, hint=problem.hint)
@@ -364,6 +403,15 @@ def _end(place: PlaceDecision, landed: Landed | None) -> _End:
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} stands there")
     return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision)
+
+
+def _public(end: _End) -> _End:
+    return replace(end, detail=end.public or end.detail)
+
+
+def _otherwise(error: UpdaterError) -> str:
+    """Give the message without words of a server, "" where it has none."""
+    return "" if error.public == error.message else error.public
 
 
 def _sentence(ends: Sequence[_End], status: Status) -> str:

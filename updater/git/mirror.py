@@ -144,6 +144,10 @@ class Mirror:
         """
         return await self._talk(lambda: self._lander.land(base, branch, expected, commits, over))
 
+    async def check_push(self) -> None:
+        """Ask whether the server takes pushes from us, one request; raises `GitDenied` and other `GitError` where it does not."""
+        await self._talk(self._remote.check_push)
+
     async def close(self) -> None:
         """Close files and connections, after the conversation in progress; one that takes longer than 2 s is let go.
 

@@ -136,6 +136,11 @@ class Remote:
             raise
         self._diagnosis.judge(branch, answer.ref_status, ref=ref, talk=bytes(talk))
 
+    def check_push(self) -> None:
+        """Ask for a push of nothing: raises `GitDenied` or another `GitError` where the server takes none from us."""
+        with self._diagnosis.named(), self._client("look") as client:
+            client.send_pack(self._path, lambda _refs: {}, _nothing)
+
     def close(self) -> None:
         """Close every connection."""
         if self._line is not None:
@@ -208,6 +213,10 @@ class Known:
     def of(cls, haves: Sequence[str] = (), shallow: Sequence[str] = ()) -> Known:
         """Take revisions as text."""
         return cls(haves=tuple(name.encode() for name in haves), shallow=tuple(name.encode() for name in shallow))
+
+
+def _nothing(*_sets: Any, **_options: Any) -> Any:
+    raise AssertionError("a push of nothing sends no pack")
 
 
 def _commits(file: Any) -> Iterator[bytes]:

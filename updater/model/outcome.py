@@ -42,8 +42,8 @@ class Outcome:
     """How one target of one subscription ended.
 
     *code* says why it was held or failed, else None; *hint* what to do about it, "" where nothing helps. *revision* is
-    the commit that carries the changes, or the version of the live Application that does. It is made to be shown, its
-    paths too: the bytes of a file's name stand in the edits.
+    the commit that carries the changes, or the version of the live Application that does. *public* is the detail without
+    words of a server, "" where *detail* has none. All of it can be shown; the bytes of a file's name are in the edits.
     """
 
     key: str
@@ -55,6 +55,12 @@ class Outcome:
     link: str | None = None
     code: str | None = None
     hint: str = ""
+    public: str = ""
+
+    @property
+    def told(self) -> str:
+        """What objects in a cluster are told: their owners may have chosen the server, and must not read its words."""
+        return self.public or self.detail
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "detail", shown(self.detail))

@@ -107,11 +107,12 @@ class Voice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The file or object that asked for a subscription, and its line there."""
+    """The file or object that asked for a subscription, and its line there; *since* says when an object was made, RFC 3339."""
 
     kind: str
     name: str
     line: int | None = None
+    since: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}" + (f":{self.line}" if self.line else "")

@@ -1,4 +1,4 @@
-"""Knows how text is shown that may hold bytes of no encoding.
+"""Knows how text is shown that somebody else wrote: bytes of no encoding, and what would move a cursor, are spelled out.
 
 A path of Git is bytes. Where they are no UTF-8 our texts hold each odd byte as a lone surrogate, as Python does for the
 names of files, and so the path can be written back as it was; but no output takes such a text, so it is changed when it
@@ -7,7 +7,9 @@ is shown.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
+
+_Data = TypeVar("_Data")
 
 _ESCAPES: Final = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 
@@ -21,6 +23,30 @@ def shown(text: str) -> str:
     except UnicodeEncodeError:
         return "".join(map(_shown, text))
     return text
+
+
+def printable(text: str) -> str:
+    r"""Return *text* with each character that is not printable as its escape, such as ``\x1b``; line ends too."""
+    if text.isprintable():
+        return text
+    text = shown(text)
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return *text* as `printable` does, and keep its line ends: a traceback has many lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def printable_data(data: _Data) -> _Data:
+    """Return a copy of mappings, lists and texts in which every text is `printable`."""
+    if isinstance(data, str):
+        return printable(data)  # type: ignore[return-value]
+    if isinstance(data, dict):
+        return {key: printable_data(item) for key, item in data.items()}  # type: ignore[return-value]
+    if isinstance(data, list):
+        return [printable_data(item) for item in data]  # type: ignore[return-value]
+    return data
 
 
 def is_plain(text: str) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from updater.model.text import shown
+from updater.model.text import printable, printable_data, printable_lines, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -37,6 +38,7 @@ def configure(*, level: str = "info", form: str = "json", stream: Any = None) ->
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _mask_event,
+        _escape_event,
     ]
     if form == "json":
         import orjson  # noqa: PLC0415 - a console user does not pay for it
@@ -47,6 +49,7 @@ def configure(*, level: str = "info", form: str = "json", stream: Any = None) ->
         buffer: Any = getattr(target, "buffer", None)
         factory: Any = structlog.BytesLoggerFactory(file=buffer)
     else:
+        shared.append(_indent_exception)
         renderer = structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=12, sort_keys=False)
         factory = structlog.PrintLoggerFactory(file=target)
     structlog.configure(
@@ -56,9 +59,36 @@ def configure(*, level: str = "info", form: str = "json", stream: Any = None) ->
         cache_logger_on_first_use=False,
     )
     # libraries speak through the standard module; only their warnings are worth a line
-    logging.basicConfig(
-        stream=target, level=max(number, logging.WARNING), format="%(levelname)s %(name)s %(message)s", force=True
-    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(_Escaping("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+class _Escaping(logging.Formatter):
+    """Formats what libraries say; their messages may repeat what a server or an object says."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is the library's
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return textwrap.indent(super().formatException(ei), "    ", lambda _line: True)
+
+
+def _escape_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Spell out control characters: what objects and servers say must not move a cursor or begin a line of its own."""
+    for key, value in event.items():
+        event[key] = printable_lines(value) if key == "exception" else printable_data(value)
+    return event
+
+
+def _indent_exception(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Indent a traceback: no line of a message in it begins like one of ours."""
+    if "exception" in event:
+        event["exception"] = textwrap.indent(event["exception"], "    ", lambda _line: True)
+    return event
 
 
 def _mask_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

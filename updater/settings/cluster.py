@@ -41,7 +41,8 @@ class ApplicationsSettings(Node):
     credentials: tuple[fields.Credentials, ...] | None = None
     """Credentials that objects may name besides Secrets of their own namespace, whole: ext:/scripts/ecr.sh, env:REG_AUTH.
 
-    Without it those in the namespace of Argo CD may name any, as with the peer, and others none."""
+    Without it objects in the namespace of Argo CD may name variables (env:), and others none; files and programs only from
+    this list."""
     git_credentials_for: tuple[fields.Names, ...] = ("*",)
     """The namespaces, globs among them, whose Applications may use Argo CD's Git credentials; others write git:secret:<name>."""
     config_map: fields.Text | None = "argocd-image-updater-config"
@@ -57,13 +58,13 @@ class SourceSettings(Node):
 
     applications: Annotated[ApplicationsSettings | None, fields.EMPTY_WHERE_NULL] = None
     """Argo CD Applications with annotations, and ImageUpdater objects."""
-    flux: Annotated[FluxSettings | None, fields.EMPTY_WHERE_NULL] = None
-    """ImageRepository, ImagePolicy and ImageUpdateAutomation. Not in this version."""
+    flux: Annotated[FluxSettings | None, fields.EMPTY_WHERE_NULL, fields.not_yet("Flux's image objects are")] = None
+    """ImageRepository, ImagePolicy and ImageUpdateAutomation. Not in this version: it is refused."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
         if len(self.model_fields_set) != 1:
-            raise fields.flawed(((), "source", "a source is exactly one kind", "write - applications: {} or - flux: {}"))
+            raise fields.flawed(((), "source", "a source is exactly one kind", "write - applications: {}"))
         return self
 
 

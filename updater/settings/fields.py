@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
+#: the code of what is known by its name and done by no part of this version
+NOT_YET: Final = "not-yet"
+
 Flaw = tuple[tuple[str | int, ...], str, str, str]
 
 _ORDER: Final = {"order": {"enum": ["asc", "desc"], "description": "asc picks the last of the order, desc the first."}}
@@ -223,13 +226,24 @@ def _nothing_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
+def not_yet(what: str) -> AfterValidator:
+    """Refuse a value of a setting that this version does not act on; *what* is named with its verb. Null is fine."""
+
+    def refuse(value: Any) -> Any:
+        if value is not None:
+            raise flawed(((), NOT_YET, f"{what} not in this version", "take it out, or wait for the version that has it"))
+        return value
+
+    return AfterValidator(refuse)
+
+
 Text = Annotated[str, _typed(_filled, "")]
 Names = Annotated[str, _typed(values.read_names, "team-*")]
 Duration = Annotated[float, _typed(values.read_duration, "2m", pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$")]
 Rate = Annotated[float, _typed(values.read_rate, "50/s", pattern=r"^[0-9]+(\.[0-9]+)?/(s|m|h)$")]
 Listen = Annotated[Address, _typed(values.read_address, "0.0.0.0:8080")]
 Credentials = Annotated[
-    CredentialRef, _typed(values.read_credential, "env:VARIABLE", pattern="^(env|file|ext|secret|pullsecret|cloud):")
+    CredentialRef, _typed(values.read_credential, "env:VARIABLE", pattern="^(env|file|ext|secret|pullsecret):")
 ]
 Image = Annotated[ImageName, _typed(parse_name, "ghcr.io/myorg/myapp")]
 Platforms = Annotated[Platform, _typed(parse_platform, "linux/amd64")]

@@ -52,8 +52,8 @@ class ListenSettings(Node):
 
     metrics: fields.Listen | None = Field(default=_EVERYWHERE, json_schema_extra={"default": "0.0.0.0:8080"})
     """Metrics, health and readiness: /metrics, /healthz and /readyz."""
-    web: fields.Listen | None = None
-    """The page, the API and webhooks."""
+    web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
+    """The page, the API and webhooks. Not in this version: only null is taken."""
 
 
 class LogSettings(Node):

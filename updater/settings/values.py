@@ -93,12 +93,18 @@ def read_credential(text: str) -> CredentialRef:
     """Read a reference to a credential. The text is never repeated: it may be the secret itself."""
     kind = text.partition(":")[0]
     try:
-        return parse_credential_ref(text)
+        found = parse_credential_ref(text)
     except ConfigError as error:
         if kind in _CREDENTIAL_KINDS:
             raise ConfigError(f"this is not a {kind} reference", hint=error.hint, code=error.code) from None
         message = "this does not say where a credential is found; a secret itself must not stand in a file"
         raise ConfigError(message, hint=error.hint.partition(";")[0], code=error.code) from None
+    if found.kind == "cloud":
+        hint = "use ext: with a program that prints user:password"
+        raise ConfigError(
+            "cloud providers are not asked for credentials in this version", hint=hint, code="credential-unsupported"
+        )
+    return found
 
 
 def read_git_url(text: str) -> str:

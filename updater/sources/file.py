@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from updater.settings import SubscriptionSettings, TargetSettings
 
 ORIGIN: Final = "file"
-NOT_YET: Final = "not-yet"
 LIVE: Final = "application"
-_HINT: Final = "the rest of the configuration is used; take this out, or wait for the version that has it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +46,14 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
 
 
 def to_snapshot(settings: Settings) -> Snapshot:
-    """Give the subscriptions of *settings*, with a problem (code ``not-yet``) for each part that this version lacks."""
+    """Give the subscriptions of *settings*."""
     voice = voice_of(settings)
-    problems = list(_source_problems(settings))
     subscriptions = []
     for index, item in enumerate(settings.subscriptions):
         path, line = settings.place_of(index)
         origin = Origin(kind=ORIGIN, name=path, line=line)
         subscriptions.append(_subscription(item, settings, voice, origin))
-    return Snapshot(subscriptions=tuple(subscriptions), problems=tuple(problems))
+    return Snapshot(subscriptions=tuple(subscriptions))
 
 
 def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
@@ -142,15 +139,6 @@ def _located(target: TargetSettings, path: str, image: str) -> tuple[str, Locato
 
 def _below(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path))
-
-
-def _source_problems(settings: Settings) -> Iterator[Problem]:
-    for index, source in enumerate(settings.sources):
-        if source.flux is None:
-            continue
-        message = f"sources[{index}].flux is not in this version"
-        path = settings.files[0] if settings.files else ""
-        yield Problem(path=path, code=NOT_YET, message=message, hint=_HINT, origin=ORIGIN)
 
 
 class Watched:

@@ -1,7 +1,7 @@
 """Knows how what several sources ask for becomes one: keys are unique, a repository has one spelling, no branch is undone.
 
 The file comes first: what stands there was refused at load where it contradicts itself, and is never refused for another
-source's sake.
+source's sake. Of others that cross each other, one keeps the branch by the rule of `updater.sources.precedence`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from updater.model.outcome import Outcome, Status
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import GitBranch
+from updater.sources.precedence import RULE, Claim, Precedence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ _Made = TypeVar("_Made")
 FILE: Final = "file"
 DUPLICATE: Final = "duplicate"
 PUSH_BRANCH: Final = "push-branch"
+BRANCHES: Final = "branches"
 _HINT: Final = "give each base a push branch of its own"
 _SCP_LIKE: Final = re.compile(r"(?:(?P<user>[^/:@\s]+)@)?(?P<host>[^/:@\s]+):(?P<path>.+)", re.DOTALL)
 
@@ -61,20 +63,21 @@ class Joiner:
     found again only where one of them changed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, precedence: Precedence | None = None) -> None:
+        self._precedence = known = precedence or Precedence()
         self._spellings = _Remembered(_spellings)
-        self._wrong = _Remembered(_wrong)
+        self._wrong = _Remembered(lambda asked: _wrong(asked, known), lambda: known.version)
         self._asked: dict[int, _Asked] = {}
-        self._last: tuple[tuple[tuple[str, Snapshot], ...], Joined] | None = None
+        self._last: tuple[tuple[tuple[str, Snapshot], ...], int, Joined] | None = None
         self._respelled: dict[int, tuple[Subscription, tuple[str, ...], Subscription]] = {}
 
     def __call__(self, snapshots: Mapping[str, Snapshot]) -> Joined:
         """Give what *snapshots* ask for together; nothing in them makes it raise."""
         now = tuple(sorted(snapshots.items(), key=lambda item: item[0] != FILE))
         last = self._last
-        if last is None or not _are_same(last[0], now):
-            self._last = last = (now, self._join(now))
-        return last[1]
+        if last is None or not _are_same(last[0], now) or last[1] != self._precedence.version:
+            self._last = last = (now, self._precedence.version, self._join(now))
+        return last[2]
 
     def _join(self, snapshots: Sequence[tuple[str, Snapshot]]) -> Joined:
         asked, wrong = _with_unique_keys(
@@ -82,11 +85,13 @@ class Joiner:
         )
         self._asked = {id(one.item): one for one in asked}
         asked = self._spelled(asked)
-        crossings = _crossings(asked, self._wrong(asked))
+        verdict = self._wrong(asked)
+        crossings = _crossings(asked, verdict.refused)
         lost = {one.item.key for one, _ in crossings}
         wrong += [(one.item, crossed(one.item, message)) for one, message in crossings]
+        told = [crossed(one.item, message) for one, message in _crossings(asked, verdict.kept) if one.item.key not in lost]
         kept = tuple(one.item for one in asked if one.item.key not in lost)
-        whole = _snapshot(kept, [problem for _, problem in wrong], [snapshot for _, snapshot in snapshots])
+        whole = _snapshot(kept, [*(problem for _, problem in wrong), *told], [snapshot for _, snapshot in snapshots])
         return Joined(snapshot=whole, refused=tuple(outcome for item, problem in wrong for outcome in _refusals(item, problem)))
 
     def _known(self, snapshot: Snapshot, *, is_filed: bool) -> Iterator[_Asked]:
@@ -205,33 +210,88 @@ def _crossings(asked: Sequence[_Asked], wrong: Mapping[GitBranch, str]) -> list[
     return [(one, f"{one.item.key} {reason}") for one, reason in reasons if reason]
 
 
-def _wrong(asked: Sequence[_Asked]) -> dict[GitBranch, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    """Whose landings on which branch are refused, and who keeps a branch that others claim too; each with the reason."""
+
+    refused: Mapping[GitBranch, str] = field(default_factory=dict)
+    kept: Mapping[GitBranch, str] = field(default_factory=dict)
+
+
+def _wrong(asked: Sequence[_Asked], precedence: Precedence) -> _Verdict:
     """Say where landings would undo each other, and how: of those that cross what the file says, then that cross each other."""
+    precedence.contest(BRANCHES, ())
     keys: dict[GitBranch, str] = {}
     for one in asked:
         for found in one.branches:
             keys.setdefault(found, one.item.key)
     if not any(found.is_rebuilt for found in keys):
-        return {}
+        return _Verdict()
     filed = {found: keys[found] for one in asked if one.is_filed for found in one.branches}
     others = {found: key for found, key in keys.items() if found not in filed}
     wrong = _Branches(filed).clashes(others, is_first=True)
     rest = {found: key for found, key in others.items() if found not in wrong}
-    return wrong | _Branches(rest).clashes(rest, is_first=False)
+    crossed_by = _Branches(rest).clashes(rest, is_first=False)
+    if not crossed_by:
+        return _Verdict(refused=wrong)
+    awarded = _awarded(crossed_by, rest, _claims(asked, rest), precedence)
+    return replace(awarded, refused={**wrong, **awarded.refused})
+
+
+def _awarded(
+    crossing: Mapping[GitBranch, str], rest: Mapping[GitBranch, str], claims: Mapping[GitBranch, Claim], precedence: Precedence
+) -> _Verdict:
+    """Leave each branch of *crossing* to one of those who make it anew.
+
+    Who writes a branch straight comes first where he may push there; of all others the one who comes first by precedence.
+    """
+    pushed = {(repository(found.url)[0], found.push) for found in crossing}
+    straight = [found for found in rest if not found.is_rebuilt and (repository(found.url)[0], found.branch) in pushed]
+    precedence.contest(BRANCHES, (*crossing, *straight))
+    kept = {found: rest[found] for found in straight if precedence.is_claimed(claims[found])}
+    wrong = dict(crossing)
+    for claim in precedence.order([claims[found] for found in crossing]):
+        found = claim.destination
+        assert isinstance(found, GitBranch)  # noqa: S101 - claims of branches alone
+        clash = _Branches(kept).clashes([found], is_first=True)
+        if clash:
+            wrong[found] = f"{clash[found]}; {RULE}"
+        else:
+            kept[found] = rest[found]
+            del wrong[found]
+    still = {found: f"{reason}; {rest[found]} keeps it: {RULE}" for found, reason in crossing.items() if found in kept}
+    return _Verdict(refused=wrong, kept=still)
+
+
+def _claims(asked: Iterable[_Asked], branches: Mapping[GitBranch, str]) -> dict[GitBranch, Claim]:
+    """Give one claim for each of *branches*: of the oldest object that asks for it, with the keys of all."""
+    items: defaultdict[GitBranch, list[Subscription]] = defaultdict(list)
+    for one in asked:
+        for found in one.branches:
+            if found in branches:
+                items[found].append(one.item)
+    claims = {}
+    for found, those in items.items():
+        first = min(those, key=lambda item: (item.origin.since or "~", item.key))
+        keys = frozenset(item.key for item in those)
+        claims[found] = Claim(key=first.key, keys=keys, destination=found, origin=first.origin, since=first.origin.since)
+    return claims
 
 
 class _Remembered(Generic[_Made]):
     """Makes something of keys and branches and of who stands in the file; for the same ones it is made once."""
 
-    def __init__(self, make: Callable[[Sequence[_Asked]], _Made]) -> None:
+    def __init__(self, make: Callable[[Sequence[_Asked]], _Made], version: Callable[[], int] = lambda: 0) -> None:
         self._make = make
-        self._last: tuple[list[tuple[str, bool, tuple[GitBranch, ...]]], _Made] | None = None
+        self._version = version
+        self._last: tuple[list[tuple[str, bool, str, tuple[GitBranch, ...]]], int, _Made] | None = None
 
     def __call__(self, asked: Sequence[_Asked]) -> _Made:
-        shape = [(one.item.key, one.is_filed, one.branches) for one in asked]  # compared by identity first: what stayed is cheap
-        if self._last is None or self._last[0] != shape:
-            self._last = (shape, self._make(asked))
-        return self._last[1]
+        # compared by identity first: what stayed is cheap
+        shape = [(one.item.key, one.is_filed, one.item.origin.since, one.branches) for one in asked]
+        if self._last is None or self._last[0] != shape or self._last[1] != self._version():
+            self._last = (shape, self._version(), self._make(asked))
+        return self._last[2]
 
 
 class _Branches:

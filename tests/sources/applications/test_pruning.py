@@ -106,7 +106,7 @@ def test_what_runs_and_as_what_is_a_change(change):
 def test_what_is_kept_is_small():
     kept = prune_application(whole_application(), Sharing())
     assert len(str(kept)) < 600
-    assert set(kept["metadata"]) == {"namespace", "name", "uid", "labels", "annotations"}
+    assert set(kept["metadata"]) == {"namespace", "name", "uid", "creationTimestamp", "labels", "annotations"}
 
 
 def test_texts_that_repeat_are_one_object():

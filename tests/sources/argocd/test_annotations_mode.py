@@ -178,7 +178,7 @@ def test_a_slash_in_an_alias_may_be_an_underscore_in_keys():
     ],
 )
 def test_every_form_of_a_pull_secret_is_read(text, reference):
-    assert one(application(LIST | {"pull-secret": text})).credential == reference
+    assert one(application(LIST | {"pull-secret": text}), credentials=(reference,)).credential == reference
 
 
 @pytest.mark.parametrize("text", ["pullsecret:other/regcred", "gcr.io=secret:other/name#field"])

@@ -121,12 +121,23 @@ def test_a_configuration_says_nothing_of_credentials_for_objects_and_shares_thos
     assert (settings.credentials, settings.git_credentials_for) == (None, ("*",))
 
 
-@pytest.mark.parametrize("text", ["env:REG_AUTH", "ext:/scripts/ecr.sh"])
-def test_without_a_list_the_objects_of_argo_cds_own_namespace_name_what_they_did_with_the_peer(text):
-    annotations = LIST | {"pull-secret": text}
+def test_without_a_list_the_objects_of_argo_cds_own_namespace_name_variables_as_with_the_peer():
+    annotations = LIST | {"pull-secret": "env:REG_AUTH"}
     (item,) = run(application(annotations)).snapshot.subscriptions
-    assert str(item.credential) == text
+    assert str(item.credential) == "env:REG_AUTH"
     assert codes(run(application(annotations, namespace="team-a"))) == ["credential-refused"]
+
+
+@pytest.mark.parametrize(
+    "text", ["ext:/scripts/ecr.sh", "ext:/usr/bin/env", "file:/proc/self/environ", "file:/etc/passwd", "cloud:aws"]
+)
+def test_files_and_programs_of_the_pod_are_named_only_where_the_operator_lists_them_in_argo_cds_namespace_too(text):
+    annotations = LIST | {"pull-secret": text}
+    found = run(application(annotations))
+    assert (codes(found), found.snapshot.subscriptions) == (["credential-refused"], ())
+    assert text in found.snapshot.problems[0].hint
+    (item,) = run(application(annotations), credentials=(parse_credential_ref(text),)).snapshot.subscriptions
+    assert str(item.credential) == text
 
 
 @pytest.mark.parametrize("pattern", ["?" * 200_000, "*a" * 100_000, "[a-z]" * 60_000, "*[^a-z]?" * 128])

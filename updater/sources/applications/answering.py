@@ -170,7 +170,7 @@ def _bugs_logged() -> Iterator[None]:
 
 
 def _state(outcome: Outcome) -> tuple[Status, str | None, str, str | None]:
-    return outcome.status, outcome.code, _WAITS.sub("#", outcome.detail), outcome.revision
+    return outcome.status, outcome.code, _WAITS.sub("#", outcome.told), outcome.revision
 
 
 def _key(name: str) -> Key:

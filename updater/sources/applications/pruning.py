@@ -114,7 +114,7 @@ def _metadata(metadata: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
 
 
 def _names(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: metadata[key] for key in ("namespace", "name", "uid") if isinstance(metadata.get(key), str)}
+    return {key: metadata[key] for key in ("namespace", "name", "uid", "creationTimestamp") if isinstance(metadata.get(key), str)}
 
 
 def _spec(spec: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.kube.events import Remark
 from updater.model.outcome import Status
+from updater.model.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,7 @@ def remark_on_outcome(answer: Answer, outcome: Outcome) -> Remark | None:
     reason = _REASONS.get(outcome.status)
     if reason is None:
         return None
-    message = f"{answer.alias or answer.image}: {_sentence(outcome.detail, outcome.hint, outcome.code)}"
+    message = f"{answer.alias or answer.image}: {_sentence(outcome.told, outcome.hint, outcome.code)}"
     return Remark(reason=reason, message=message, weight="Warning")
 
 
@@ -61,5 +62,5 @@ def _carrier(revision: str | None) -> str:
 
 
 def _sentence(message: str, hint: str, code: str | None) -> str:
-    told = f"{message}; {hint}" if hint else message
+    told = printable(f"{message}; {hint}" if hint else message)
     return f"{told} ({code})" if code else told

@@ -85,6 +85,7 @@ class ArgocdSource:
         self._told: _Told | None = None
         self._objects: tuple[Mapping[Watched[Any], Mapping[Key, Any]], Lost] = ({}, {})
         defaults.branches.when_learned(self._look_again)
+        defaults.precedence.when_learned(self._look_again)
         self._report = report
         self._surroundings = surroundings
         self._applications, self._updaters = _watched(namespaces)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.editors.application import list_in
 from updater.model.outcome import Status
+from updater.model.text import printable
 from updater.sources.argocd.parts import UNUSED
 from updater.sources.argocd.places import SHARED
 from updater.sources.argocd.subscriptions import NOT_LIVE
@@ -125,11 +126,15 @@ def _image(answer: Answer, outcomes: Mapping[str, Outcome]) -> _Image:
     subject = answer.alias or answer.image
     if answer.subscription is None:
         word = _SKIPPED if answer.code in {NOT_LIVE, SHARED} else _REFUSED
-        return _Image(word, application, subject, answer.sentence, answer.code or "")
+        return _Image(word, application, subject, _on_one_line(answer.sentence), answer.code or "")
     outcome = outcomes.get(answer.subscription.key)
     if outcome is None:
         return _Image(_PENDING, application, subject, "not checked yet", "")
-    return _Image(outcome.status.value, application, subject, outcome.detail, outcome.code or "")
+    return _Image(outcome.status.value, application, subject, _on_one_line(outcome.told), outcome.code or "")
+
+
+def _on_one_line(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 def _conditions(facts: Facts, images: Sequence[_Image], now: str) -> list[Mapping[str, Any]]:

@@ -39,7 +39,7 @@ class Application:
     """What is read of one Application. *types* stand beside *sources* as far as they are known.
 
     *live* are the images that run, None where the object has no status (a manifest from Git). *owner* is the
-    ApplicationSet that made it, "" where none did.
+    ApplicationSet that made it, "" where none did; *since* says when it was made, "" where nobody knows.
     """
 
     namespace: str
@@ -50,6 +50,7 @@ class Application:
     types: tuple[AppType, ...] = ()
     live: tuple[ImageRef, ...] | None = None
     owner: str = ""
+    since: str = ""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -89,6 +90,7 @@ def read_application(item: Mapping[str, Any], *, namespace: str = "") -> Applica
         types=read_types(status),
         live=read_live(status) if status else None,
         owner=read_owner(metadata),
+        since=text_in(metadata, "creationTimestamp"),
     )
 
 

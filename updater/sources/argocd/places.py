@@ -1,7 +1,8 @@
 """Knows when two subscriptions would write one place, and that this is fine only where they want the same.
 
 Applications of one repository often share a file: the same overlay for two clusters. Then one of the subscriptions writes,
-and the others are answered by it; where they want different things, none writes.
+and the others are answered by it. Where they want different things, one keeps the place by the rule of
+`updater.sources.precedence`, the others are refused, and all are told.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import chain, islice
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ImageSyntaxError
@@ -19,14 +19,17 @@ from updater.sources.argocd.following import repository_place
 from updater.sources.argocd.parts import Finding
 from updater.sources.argocd.settings import Flaw
 from updater.sources.joined import repository
+from updater.sources.precedence import RULE, Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from updater.model.subscription import Destination, Subscription, Target
     from updater.sources.argocd.subscriptions import Answer
+    from updater.sources.precedence import Precedence
 
 SHARED: Final = "shared"
+PLACES: Final = "places"
 MOST_NAMED: Final = 3
 
 
@@ -35,9 +38,19 @@ class _Rival:
     """One who writes a place: its position among the answers, what it wants there, and the way by which it gets there."""
 
     position: int
-    key: str
+    item: Subscription
     wish: object
     way: object
+
+    @property
+    def key(self) -> str:
+        """The key of its subscription."""
+        return self.item.key
+
+    @property
+    def age(self) -> tuple[str, int]:
+        """By which the oldest comes first; an object of which nobody knows when it was made comes last."""
+        return self.item.origin.since or "~", self.position
 
 
 class _Place:
@@ -46,10 +59,31 @@ class _Place:
     def __init__(self) -> None:
         self.by_wish: defaultdict[object, list[_Rival]] = defaultdict(list)
         self.first: dict[object, _Rival] = {}
+        self.keeper: Claim | None = None
 
     def add(self, rival: _Rival) -> None:
         self.by_wish[rival.wish].append(rival)
-        self.first.setdefault((rival.wish, rival.way), rival)
+        way = (rival.wish, rival.way)
+        self.first[way] = min(self.first.get(way, rival), rival, key=lambda one: one.age)
+
+    @property
+    def is_contested(self) -> bool:
+        """Whether several want different things here."""
+        return len(self.by_wish) > 1
+
+    def claims(self) -> list[Claim]:
+        """Give one claim for each wish and way."""
+        keys: defaultdict[object, set[str]] = defaultdict(set)
+        for rivals in self.by_wish.values():
+            for rival in rivals:
+                keys[rival.wish, rival.way].add(rival.key)
+        return [_claim(first, frozenset(keys[way])) for way, first in self.first.items()]
+
+    def is_kept_by(self, rival: _Rival) -> bool:
+        """Say whether *rival* may write here: nobody wants anything else, or who does comes after it."""
+        if self.keeper is None or not self.is_contested:
+            return not self.is_contested
+        return any(other.key == self.keeper.key for other in self.by_wish[rival.wish])
 
     def others(self, wish: object) -> Iterator[str]:
         """Name those who want something else, a few of each kind."""
@@ -58,7 +92,7 @@ class _Place:
                 yield from (rival.key for rival in rivals[: MOST_NAMED + 1])
 
 
-def without_doubles(answers: Sequence[Answer]) -> tuple[tuple[Answer, ...], list[Finding]]:
+def without_doubles(answers: Sequence[Answer], precedence: Precedence) -> tuple[tuple[Answer, ...], list[Finding]]:
     """Leave each place to one subscription; gives the answers, and what is wrong with those that clash.
 
     Who wants the same and gets there by another way, such as another Secret, writes for itself: both write the same.
@@ -67,14 +101,16 @@ def without_doubles(answers: Sequence[Answer]) -> tuple[tuple[Answer, ...], list
     claims = {position: tuple(_claims(item.targets[0])) for position, item in items}
     places = {claim: _Place() for claim, count in Counter(chain.from_iterable(claims.values())).items() if count > 1}
     if not places:
+        precedence.contest(PLACES, ())
         return tuple(answers), []
     rivals: list[tuple[_Rival, list[_Place]]] = []
     for position, item in items:
         if mine := [places[claim] for claim in dict.fromkeys(claims[position]) if claim in places]:
-            rival = _Rival(position, item.key, _wish(item), _way(item.targets[0].destination))
+            rival = _Rival(position, item, _wish(item), _way(item.targets[0].destination))
             rivals.append((rival, mine))
             for place in mine:
                 place.add(rival)
+    _award(places.values(), precedence)
     settled = list(answers)
     findings: list[Finding] = []
     for rival, mine in rivals:
@@ -84,20 +120,49 @@ def without_doubles(answers: Sequence[Answer]) -> tuple[tuple[Answer, ...], list
     return tuple(settled), findings
 
 
+def _award(places: Iterable[_Place], precedence: Precedence) -> None:
+    """Say who keeps each contested place, as far as the servers have answered."""
+    contested = [(place, place.claims()) for place in places if place.is_contested]
+    precedence.contest(PLACES, (claim.destination for _, claims in contested for claim in claims))
+    for place, claims in contested:
+        place.keeper = next(iter(precedence.order(claims)), None)
+
+
 def _settle(answer: Answer, rival: _Rival, places: Sequence[_Place]) -> tuple[Answer, list[Finding]]:
     names = list(dict.fromkeys(islice(chain.from_iterable(place.others(rival.wish) for place in places), 100)))
-    if not names:
-        first = min((place.first[rival.wish, rival.way] for place in places), key=attrgetter("position"), default=rival)
+    findings = [Finding(origin=answer.asked_by, flaw=_flaw(answer, rival, places, names))] if names else []
+    if all(place.is_kept_by(rival) for place in places):
+        first = min((place.first[rival.wish, rival.way] for place in places), key=lambda one: one.age)
         if first.position == rival.position:
-            return answer, []
+            return answer, findings
         sentence = f"{first.key} writes the same to the same place"
-        return replace(answer, code=SHARED, sentence=sentence, subscription=None, writer=first.key), []
+        return replace(answer, code=SHARED, sentence=sentence, subscription=None, writer=first.key), findings
+    flaw = findings[0].flaw
+    return replace(answer, code=flaw.code, sentence=flaw.message, hint=flaw.hint, subscription=None), findings
+
+
+def _flaw(answer: Answer, rival: _Rival, places: Sequence[_Place], names: Sequence[str]) -> Flaw:
+    """Say who else claims the place of *answer*, and who keeps it."""
     target = answer.subscription.targets[0] if answer.subscription else ""
     told = ", ".join(names[:MOST_NAMED]) + (" and others" if len(names) > MOST_NAMED else "")
     message = f"{answer.alias or answer.image} of {answer.application}: {target} is also written by {told}"
-    flaw = Flaw(place=("metadata", "name"), code="conflict", message=message, hint="leave the place to one of them")
-    refused = replace(answer, code=flaw.code, sentence=message, subscription=None)
-    return refused, [Finding(origin=answer.asked_by, flaw=flaw)]
+    lost = next((place for place in places if not place.is_kept_by(rival)), None)
+    if lost is None:
+        message = f"{message}; {answer.application} keeps it: {RULE}"
+    elif lost.keeper is not None:
+        message = f"{message}; {lost.keeper.key} keeps it: {RULE}"
+    return Flaw(place=("metadata", "name"), code="conflict", message=message, hint="leave the place to one of them")
+
+
+def _claim(first: _Rival, keys: frozenset[str]) -> Claim:
+    item = first.item
+    return Claim(
+        key=item.key,
+        keys=keys,
+        destination=item.targets[0].destination,
+        origin=item.origin,
+        since=item.origin.since,
+    )
 
 
 def _claims(target: Target) -> Iterator[object]:

@@ -27,7 +27,7 @@ class Preview:
     Two objects of one name, as in folders of several clusters, are told apart by where they stand.
     """
 
-    defaults: Defaults = field(default_factory=Defaults)
+    defaults: Defaults = field(default_factory=lambda: Defaults(is_configured=False))
     _rounds: list[dict[str, tuple[Mapping[str, Any], Mark]]] = field(default_factory=list)
     _updaters: dict[str, tuple[Mapping[str, Any], Mark]] = field(default_factory=dict)
 

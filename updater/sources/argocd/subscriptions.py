@@ -26,6 +26,7 @@ from updater.sources.argocd.selecting import name_matcher
 from updater.sources.argocd.settings import Flaw, Flawed, Setting, read_in
 from updater.sources.argocd.targets import PLUGIN, live_names, target_for, write_back
 from updater.sources.branches import DefaultBranches
+from updater.sources.precedence import Precedence
 
 if TYPE_CHECKING:
     from updater.model.image import Platform
@@ -48,9 +49,10 @@ class Defaults:
 
     *namespace* is that of Argo CD, *interval* is in seconds. With *annotated* an Application whose annotations list
     images is kept current although no ImageUpdater selects it, as before version 1.0 of the peer. *credentials* are those
-    that objects may name besides Secrets of their own namespace; None is any in Argo CD's namespace, and none elsewhere.
+    that objects may name besides Secrets of their own namespace; None is any variable in Argo CD's namespace, and none
+    elsewhere. *is_configured* is false where nobody knows what the operator lists: manifests from Git.
     *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git. *branches*
-    name what objects call HEAD.
+    name what objects call HEAD, *precedence* says who keeps what several claim.
     """
 
     namespace: str = "argocd"
@@ -59,7 +61,9 @@ class Defaults:
     annotated: bool = True
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)
+    is_configured: bool = True
     branches: DefaultBranches = field(default_factory=DefaultBranches, compare=False)
+    precedence: Precedence = field(default_factory=Precedence, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +180,7 @@ def _subscription(
         interval=read_in(settings, "interval", values.read_interval, default=defaults.interval),
         credential=_credential(settings, application, defaults),
         voice=defaults.voice,
-        origin=Origin(kind=KIND, name=str(application)),
+        origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
 
 
@@ -234,9 +238,12 @@ def _check_git(destination: Destination, application: Application, request: Requ
 
 
 def _may_name(found: CredentialRef, application: Application, defaults: Defaults) -> bool:
-    if defaults.credentials is None:
-        return application.namespace == defaults.namespace
-    return found in defaults.credentials
+    if defaults.credentials is not None:
+        return found in defaults.credentials
+    if not defaults.is_configured:
+        return True
+    # a file or program of the pod may hold anything; a variable is sent only where it is written as a credential
+    return application.namespace == defaults.namespace and found.kind == "env"
 
 
 def _credential(settings: Settings, application: Application, defaults: Defaults) -> CredentialRef | None:
@@ -244,7 +251,7 @@ def _credential(settings: Settings, application: Application, defaults: Defaults
     found = read_in(settings, "pull-secret", values.read_pull_secret, default=None)
     if found and found.kind not in _IN_NAMESPACE and not _may_name(found, application, defaults):
         message = f"{found.kind}: is not among the credentials that objects may name"
-        hint = "give the registry its credentials under registries, or name these under credentials of the source applications"
+        hint = f"give the registry its credentials under registries, or list {found} under credentials of the source applications"
         raise settings["pull-secret"].flaw(message, code="credential-refused", hint=hint)
     if found and found.kind in _IN_NAMESPACE and found.value.partition("/")[0] != application.namespace:
         message = f"the Secret is in another namespace than the Application, which is in {application.namespace}"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from updater.sources.argocd.imageupdaters import ImageUpdater
+    from updater.sources.precedence import Precedence
 
 __all__ = ["Answer", "Defaults", "Finding", "Translation", "Translator", "translate"]
 
@@ -76,7 +77,7 @@ class Translator:
         self._updaters: dict[tuple[str, str], tuple[object, ImageUpdater]] = {}
         self._parts: dict[tuple[str, str], tuple[object, Part]] = {}
         self._seen: dict[int, tuple[Mapping[str, Any], tuple[str, str]]] = {}
-        self._last: tuple[tuple[Part, ...], tuple[ImageUpdater, ...], int, Translation] | None = None
+        self._last: tuple[tuple[Part, ...], tuple[ImageUpdater, ...], tuple[int, int], Translation] | None = None
 
     def __call__(self, applications: Sequence[Mapping[str, Any]], updaters: Sequence[Mapping[str, Any]]) -> Translation:
         """Give the whole translation; nothing that stands in an object makes it raise."""
@@ -126,9 +127,9 @@ class Translator:
         return tuple(updater for _, updater in read.values())
 
     def _joined(self, parts: tuple[Part, ...], updaters: tuple[ImageUpdater, ...]) -> Translation:
-        last, version = self._last, self._defaults.branches.version
+        last, version = self._last, (self._defaults.branches.version, self._defaults.precedence.version)
         if last is None or not (_are_same(last[0], parts) and _are_same(last[1], updaters) and last[2] == version):
-            self._last = last = (parts, updaters, version, join(parts, updaters, self._naming))
+            self._last = last = (parts, updaters, version, join(parts, updaters, self._naming, self._defaults.precedence))
         return last[3]
 
     def _name(self, item: Mapping[str, Any]) -> tuple[str, str]:
@@ -136,10 +137,10 @@ class Translator:
         return str(metadata.get("namespace") or self._defaults.namespace), str(metadata.get("name") or "")
 
 
-def join(parts: Iterable[Part], updaters: Iterable[ImageUpdater], naming: Naming) -> Translation:
+def join(parts: Iterable[Part], updaters: Iterable[ImageUpdater], naming: Naming, precedence: Precedence) -> Translation:
     """Put the parts together: one place is written by one subscription, or by several that want the same."""
     parts, updaters = tuple(parts), tuple(updaters)
-    answers, clashes = without_doubles(naming(answer for part in parts for answer in part.answers))
+    answers, clashes = without_doubles(naming(answer for part in parts for answer in part.answers), precedence)
     wrong = [Finding(origin=str(updater), flaw=flaw) for updater in updaters for flaw in updater.flaws]
     findings = tuple(dict.fromkeys([*wrong, *(finding for part in parts for finding in part.findings), *clashes]))
     selected: dict[str, list[str]] = {f"{updater.namespace}/{updater.name}": [] for updater in updaters}
