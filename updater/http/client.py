@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
-from updater.http.address import origin_of, resolve, shown
+from updater.http.address import connection_to, origin_of, resolve, shown
 from updater.http.exchange import Answer, HttpFailure, Request, Trouble
 from updater.http.limits import RETRIED, UNTOUCHED, Patience, pause_asked, retry_after
 from updater.http.pacing import Host
@@ -195,8 +195,9 @@ class HttpClient:
 
 
 def _follow(first: Request, hop: Request, status: int, location: str) -> Request:
-    """Give the request that a redirect asks for; raises `HttpFailure` where it must not be followed."""
-    target = resolve(hop.url, location, home=first.url, allow_plain=first.connection.insecure)
+    """Return the request that a redirect asks for; raises `HttpFailure` where it must not be followed."""
+    home, connection, known = first.url, first.connection, first.known
+    target = resolve(hop.url, location, home=home, connection=connection, known=known)
     is_same = origin_of(target) == origin_of(hop.url)
     if hop.method not in _EASY_METHODS and not (is_same and status in {307, 308}):
         raise HttpFailure(
@@ -207,4 +208,5 @@ def _follow(first: Request, hop: Request, status: int, location: str) -> Request
     if is_same:
         return replace(hop, url=target)
     headers = {name: value for name, value in hop.headers.items() if name.lower() not in _SECRET_HEADERS}
-    return replace(hop, url=target, headers=headers, connection=replace(hop.connection, client_certificate=None))
+    way = connection_to(origin_of(target)[1], home=home, connection=connection, known=known)
+    return replace(hop, url=target, headers=headers, connection=replace(way, client_certificate=None, client_pem=None))

@@ -60,6 +60,9 @@ class Connection:
 
     *authority* and *client_pem* are PEM texts for servers of a private authority: it alone is trusted, not the system's
     as well, and *client_pem* holds certificates and key. *server_name* is the name that the server's certificate must have.
+
+    *is_guarded* is set where another server named the host: a name that resolves to an address of a private network is not
+    connected to, unless *private_hosts* lists the name or a network of the address.
     """
 
     ca: str | None = None
@@ -69,6 +72,8 @@ class Connection:
     authority: str | None = field(default=None, repr=False)
     client_pem: str | None = field(default=None, repr=False)
     server_name: str | None = None
+    is_guarded: bool = False
+    private_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,8 @@ class Request:
     """One request. *lane* is whom it is for: lanes take turns. *limit* caps the decoded body, in bytes.
 
     *is_repeatable* says that sending it twice does what sending it once does. One that is not is tried again only where the
-    server said that it did nothing (429 and 503).
+    server said that it did nothing (429 and 503). *known* are the other hosts that the configuration names, and how each is
+    reached: what *connection* says holds for the host of *url* alone.
     """
 
     url: str
@@ -92,6 +98,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     connection: Connection = Connection()
+    known: Mapping[str, Connection] = field(default_factory=dict, repr=False)
     pace: Pace = Pace()
     lane: str = ""
     limit: int = DEFAULT_LIMIT

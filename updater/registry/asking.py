@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import RegistryDenied
-from updater.http.address import origin_of
-from updater.http.exchange import Connection, HttpFailure, Pace, Request
+from updater.http.address import connection_to, origin_of
+from updater.http.exchange import HttpFailure, Pace, Request
 from updater.registry.answers import refusal, unreachable
 from updater.registry.auth import MOST_TOKEN_BYTES, Asker, handshake, read_challenges, secrets_of
+from updater.registry.config import connection_of
 from updater.registry.manifest import ACCEPT, MOST_BYTES
 from updater.registry.tokens import GrantKey, Grants
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef
     from updater.registry.auth import Challenge, Grant
-    from updater.registry.config import Endpoint, RegistryEntry
+    from updater.registry.config import Endpoint
 
 _HEADERS: Final = {"Accept": ACCEPT}
 _DENIED: Final = frozenset({401, 403})
@@ -143,6 +144,7 @@ class Asking:
             method=question.method,
             headers={**_HEADERS, "Authorization": authorization} if authorization else _HEADERS,
             connection=place.connection,
+            known=place.endpoint.known,
             pace=place.pace,
             lane=place.endpoint.path,
             limit=question.limit,
@@ -157,21 +159,21 @@ class Asking:
     async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
         """Drive a handshake over the network."""
         endpoint = key.endpoint
-        asker = Asker(registry_url=endpoint.url, path=endpoint.path, insecure=endpoint.entry.insecure)
+        own, home = connection_of(endpoint.entry), origin_of(endpoint.url)[1]
+        known = {**endpoint.known, home: own}
+        asker = Asker(registry_url=endpoint.url, path=endpoint.path, connection=own, known=known)
         secrets = secrets_of(key.credential)
         steps = handshake(challenges, asker, key.credential, now=self.now())
         try:
             wanted = next(steps)
             while True:
-                connection = connection_of(endpoint.entry)
-                if origin_of(wanted.url)[1] != origin_of(endpoint.url)[1]:  # who we are is for the registry's own host
-                    connection = replace(connection, client_certificate=None)
                 request = Request(
                     url=wanted.url,
                     method=wanted.method,
                     headers=wanted.headers,
                     body=wanted.body,
-                    connection=connection,
+                    connection=connection_to(origin_of(wanted.url)[1], home=endpoint.url, connection=own, known=known),
+                    known=known,
                     pace=Pace(endpoint.entry.concurrency),
                     lane=endpoint.path,
                     limit=MOST_TOKEN_BYTES,
@@ -182,8 +184,3 @@ class Asking:
             return grant
         except HttpFailure as failure:
             raise unreachable(failure, f"{endpoint.path}: no token", secrets=secrets) from failure
-
-
-def connection_of(entry: RegistryEntry) -> Connection:
-    """Give how the servers of *entry* are reached."""
-    return Connection(ca=entry.ca, client_certificate=entry.client_certificate, proxy=entry.proxy, insecure=entry.insecure)

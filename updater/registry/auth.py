@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from updater.errors import RegistryDenied, RegistryError, RegistryProtocolError
 from updater.http.address import resolve, shown
+from updater.http.exchange import Connection
 from updater.http.telling import masked, told
 from updater.registry.answers import refusal
 
@@ -70,11 +71,12 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks for what: the registry's URL, the image's path there, and whether plain HTTP is allowed."""
+    """Who asks for what: the registry's URL, the image's path there, and how the registry and other known hosts are reached."""
 
     registry_url: str
     path: str
-    insecure: bool = False
+    connection: Connection = field(default_factory=Connection)
+    known: Mapping[str, Connection] = field(default_factory=dict)
 
 
 def read_challenges(lines: Iterable[str]) -> tuple[Challenge, ...]:
@@ -111,7 +113,8 @@ def handshake(
         return _basic(challenges, credential)
     if credential and credential.registry_token:
         return Grant(authorization=f"Bearer {_sendable(credential.registry_token)}")
-    realm = resolve(f"{asker.registry_url}/v2/", bearer.parameters["realm"], home=asker.registry_url, allow_plain=asker.insecure)
+    home, named = asker.registry_url, bearer.parameters["realm"]
+    realm = resolve(f"{home}/v2/", named, home=home, connection=asker.connection, known=asker.known)
     scopes = bearer.parameters.get("scope", "").split() or [f"repository:{asker.path}:pull"]
     service = bearer.parameters.get("service", "")
     if credential and credential.identity_token:

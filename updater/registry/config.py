@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from updater.errors import ConfigError
+from updater.http.address import is_host_pattern, origin_of
+from updater.http.exchange import Connection
 from updater.model.image import DOCKER_HUB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef
@@ -28,7 +30,8 @@ class RegistryEntry:
     *url* is where the API is asked; None is ``https://`` and the host. *rate* is in requests per second.
     *insecure* allows plain HTTP and does not verify certificates. *ca* and *client_certificate* are paths of
     PEM files. *credentials_lifetime* is in seconds: how long what was read stays in use. *default_namespace*
-    stands before paths of one part. *is_default* serves the images that are spelled without a registry.
+    stands before paths of one part. *private_hosts* are names and networks of a private network to which this registry may
+    send requests on: its token server, its storage. *is_default* serves the images that are spelled without a registry.
     """
 
     prefix: str
@@ -42,6 +45,7 @@ class RegistryEntry:
     credentials: CredentialRef | None = None
     credentials_lifetime: float | None = None
     default_namespace: str | None = None
+    private_hosts: tuple[str, ...] = ()
     is_default: bool = False
 
 
@@ -49,12 +53,14 @@ class RegistryEntry:
 class Endpoint:
     """Where one image is asked: the base URL without a slash at its end, the path there, and its settings.
 
-    Two endpoints are equal when they ask the same server for the same image.
+    *known* is how the other hosts that the configuration names are reached. Two endpoints are equal when they ask the
+    same server for the same image.
     """
 
     url: str
     path: str
     entry: RegistryEntry = field(compare=False)
+    known: Mapping[str, Connection] = field(default_factory=dict, compare=False, repr=False)
 
 
 class RegistryTable:
@@ -66,6 +72,7 @@ class RegistryTable:
         for entry in entries:
             self._add(entry)
         self._longest_first = sorted(self._by_prefix, key=len, reverse=True)
+        self.known = self._hosts()
 
     def _add(self, entry: RegistryEntry) -> None:
         prefix = normalise_prefix(entry.prefix)
@@ -96,6 +103,14 @@ class RegistryTable:
                 return self._by_prefix[prefix]
         return RegistryEntry(prefix=image.registry)
 
+    def _hosts(self) -> Mapping[str, Connection]:
+        """Return how each host that an entry names is reached; hosts of which two entries say different things are left out."""
+        found: dict[str, set[Connection]] = {}
+        for entry in self._by_prefix.values():
+            host = normalise_prefix(entry.prefix).partition("/")[0]
+            found.setdefault(origin_of(entry.url or _url_of(host, entry))[1], set()).add(connection_of(entry))
+        return {host: ways.pop() for host, ways in found.items() if len(ways) == 1}
+
     def locate(self, image: ImageName) -> Endpoint:
         """Give the base URL and path at which *image* is asked."""
         entry = self.find(image)
@@ -107,7 +122,18 @@ class RegistryTable:
             host, path = image.registry, image.path
         if "/" not in path and entry.default_namespace:
             path = f"{entry.default_namespace.strip('/')}/{path}"
-        return Endpoint(url=(entry.url or _url_of(host, entry)).rstrip("/"), path=path, entry=entry)
+        return Endpoint(url=(entry.url or _url_of(host, entry)).rstrip("/"), path=path, entry=entry, known=self.known)
+
+
+def connection_of(entry: RegistryEntry) -> Connection:
+    """Return how the servers of *entry* are reached."""
+    return Connection(
+        ca=entry.ca,
+        client_certificate=entry.client_certificate,
+        proxy=entry.proxy,
+        insecure=entry.insecure,
+        private_hosts=entry.private_hosts,
+    )
 
 
 def normalise_prefix(text: str) -> str:
@@ -148,6 +174,13 @@ def _check(entry: RegistryEntry) -> None:
             hint="leave them out for the defaults",
             code="registry-entry",
         )
+    for text in entry.private_hosts:
+        if not is_host_pattern(text):
+            raise ConfigError(
+                f"{entry.prefix}: {text!r} in private_hosts is neither a host name nor a network",
+                hint="write auth.corp.example, *.corp.example or 10.0.0.0/8, without scheme and port",
+                code="registry-entry",
+            )
     if entry.url is None:
         return
     try:

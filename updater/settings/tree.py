@@ -83,6 +83,8 @@ class RegistrySettings(Node):
     """A PEM file with a certificate and its key, shown to the registry."""
     credentials: fields.Credentials | None = None
     """Where the user name and password, or the token, are found; never the secret itself."""
+    private_hosts: tuple[fields.Text, ...] = ()
+    """Other private hosts that the registry may name, such as a token server: auth.corp, *.corp or 10.0.0.0/8."""
 
     @model_validator(mode="after")
     def _check_entry(self) -> Self:
@@ -103,6 +105,7 @@ class RegistrySettings(Node):
             ca=self.ca,
             client_certificate=self.client_certificate,
             credentials=self.credentials,
+            private_hosts=self.private_hosts,
         )
 
 
