@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_LONGEST_SHOWN: Final = 2048
 _HOST: Final = re.compile(r"[a-z0-9._-]+")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: what a DNS64 makes of public IPv4 addresses
 _COMPATIBLE: Final = ipaddress.IPv6Network("::/96")  # RFC 4291 §2.5.5.1, deprecated and still routed to IPv4 by some
@@ -61,7 +60,8 @@ def shown(url: str) -> str:
         return "an unreadable URL"
     host = parts.netloc.rpartition("@")[2]
     query = parts.query if names <= _HARMLESS_QUERY else "…"
-    return told(urlunsplit((parts.scheme, host, parts.path, query, "")), most=_LONGEST_SHOWN)
+    text = urlunsplit((parts.scheme, host, parts.path, query, ""))
+    return told(text, most=len(text))  # cut where secrets are masked: cut in two, one would no longer be found
 
 
 def split(url: str) -> SplitResult:
@@ -101,6 +101,8 @@ def resolve(
     except ValueError:
         raise _refused(base, target, "its host is not a host name") from None
     at_home = host == origin_of(home)[1]
+    if is_private(host) and not at_home and host not in known and not is_listed(host, connection.private_hosts):
+        raise _refused(base, target, "it is an address of a private network", hint=PRIVATE_HINT)
     is_plain_home = at_home and home.startswith("http://")
     if (
         parts.scheme == "http"
@@ -109,8 +111,6 @@ def resolve(
     ):
         hint = "set insecure: true in a registry entry of that host if plain HTTP is fine there"
         raise _refused(base, target, "it is plain HTTP, which is not allowed for that host", hint=hint)
-    if is_private(host) and not at_home and host not in known and not is_listed(host, connection.private_hosts):
-        raise _refused(base, target, "it is an address of a private network", hint=PRIVATE_HINT)
     netloc = (f"[{host}]" if ":" in host else host) + (f":{parts.port}" if parts.port is not None else "")
     return urlunsplit(parts._replace(netloc=netloc, fragment=""))
 

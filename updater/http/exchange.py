@@ -7,12 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import UpdaterError
+from updater.http.telling import told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from multidict import CIMultiDictProxy
 
+_LONGEST_MESSAGE: Final = 2048
 DEFAULT_LIMIT: Final = 4 * 1024 * 1024
 
 
@@ -44,6 +46,11 @@ class HttpFailure(UpdaterError):  # noqa: N818 - the name says what is the case,
         super().__init__(message, hint=hint, code=f"http-{trouble}")
         self.trouble = trouble
         self.retry_after = retry_after
+
+    def without(self, secrets: Iterable[str]) -> HttpFailure:
+        """Return this failure with none of *secrets* in its message, which may hold words of the server."""
+        message = told(self.message, most=_LONGEST_MESSAGE, secrets=secrets)
+        return HttpFailure(message, trouble=self.trouble, hint=self.hint, retry_after=self.retry_after)
 
     @property
     def is_passing(self) -> bool:
@@ -90,7 +97,8 @@ class Request:
 
     *is_repeatable* says that sending it twice does what sending it once does. One that is not is tried again only where the
     server said that it did nothing (429 and 503). *known* are the other hosts that the configuration names, and how each is
-    reached: what *connection* says holds for the host of *url* alone.
+    reached: what *connection* says holds for the host of *url* alone. *secrets* must not be repeated either, besides what the
+    headers show.
     """
 
     url: str
@@ -103,6 +111,7 @@ class Request:
     lane: str = ""
     limit: int = DEFAULT_LIMIT
     is_repeatable: bool = True
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

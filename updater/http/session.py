@@ -256,7 +256,7 @@ class _decoder:  # noqa: N801 - used as a function; a class because gzip needs s
     def __init__(self, response: aiohttp.ClientResponse, coding: str) -> None:
         if coding not in _IDENTITY | {"gzip", "x-gzip", "deflate"}:
             raise HttpFailure(
-                f"{shown(str(response.url))} answered in the encoding {coding[:20]!r}, which we did not accept",
+                f"{shown(str(response.url))} answered in the encoding {coding!r}, which we did not accept",
                 trouble=Trouble.PROTOCOL,
                 hint="look for a proxy in between that compresses answers",
             )

@@ -6,7 +6,7 @@ No ping: the real request is sent, its refusal read, one token fetched and the r
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -148,13 +148,12 @@ class Asking:
             pace=place.pace,
             lane=place.endpoint.path,
             limit=question.limit,
+            secrets=secrets_of(credential, authorization),
         )
-        secrets = secrets_of(credential, authorization)
         try:
-            answer = await self._http.send(request)
+            return await self._http.send(request)
         except HttpFailure as failure:
-            raise unreachable(failure, str(place.image), secrets=secrets) from failure
-        return replace(answer, secrets=secrets) if secrets else answer
+            raise unreachable(failure, str(place.image)) from failure
 
     async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
         """Drive a handshake over the network."""
@@ -177,10 +176,11 @@ class Asking:
                     pace=Pace(endpoint.entry.concurrency),
                     lane=endpoint.path,
                     limit=MOST_TOKEN_BYTES,
+                    secrets=secrets,
                 )
-                wanted = steps.send(replace(await self._http.send(request), secrets=secrets))
+                wanted = steps.send(await self._http.send(request))
         except StopIteration as end:
             grant: Grant = end.value
             return grant
         except HttpFailure as failure:
-            raise unreachable(failure, f"{endpoint.path}: no token", secrets=secrets) from failure
+            raise unreachable(failure.without(secrets), f"{endpoint.path}: no token") from None

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from updater.errors import RegistryDenied, RegistryError, RegistryProtocolError
 from updater.http.address import resolve, shown
 from updater.http.exchange import Connection
+from updater.http.masking import MASK, SHORTEST
 from updater.http.telling import masked, told
 from updater.registry.answers import refusal
 
@@ -127,15 +128,21 @@ def handshake(
 
 def _basic(challenges: tuple[Challenge, ...], credential: Credential | None) -> Grant:
     if not any(item.scheme == "basic" for item in challenges):
-        offered = ", ".join(told(item.scheme, most=20, secrets=secrets_of(credential)) for item in challenges) or "nothing"
+        offered = ", ".join(dict.fromkeys(_told_scheme(item.scheme, secrets_of(credential)) for item in challenges))
         raise RegistryProtocolError(
-            f"the registry wants authentication by {offered}, which we do not speak",
+            f"the registry wants authentication by {offered or 'nothing'}, which we do not speak",
             hint="Basic and Bearer are spoken; check that the URL is the registry's",
             code="registry-auth-scheme",
         )
     if credential is None or not (credential.username or credential.identity_token):
         raise RegistryDenied("the registry wants user and password", hint="set credentials for this registry or image")
     return Grant(authorization=_basic_header(credential))
+
+
+def _told_scheme(scheme: str, secrets: tuple[str, ...]) -> str:
+    """Return the name of a scheme as it may be repeated: a challenge is cut at some characters, so pieces of secrets count."""
+    is_piece = len(scheme) >= SHORTEST and any(scheme in secret.lower() for secret in secrets)
+    return MASK if is_piece else told(scheme, most=20, secrets=secrets)
 
 
 def secrets_of(credential: Credential | None, authorization: str | None = None) -> tuple[str, ...]:
