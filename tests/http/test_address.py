@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from updater.http.address import is_private, is_spared, origin_of, resolve, shown, split
-from updater.http.exchange import HttpFailure, Trouble
+from updater.http.address import connection_to, is_listed, is_private, is_spared, origin_of, resolve, shown, split
+from updater.http.exchange import Connection, HttpFailure, Trouble
 
 HOME = "https://registry.example.com/v2/a/tags/list"
 
@@ -46,6 +46,26 @@ def test_a_public_place_may_be_followed(reference, target):
         "https://127.1/x",
         "https://0x7f.0.0.1/x",
         "https://0/x",
+        "https://１２７。０。０。２/x",
+        "https://①②⑦.⓪.⓪.②/x",
+        "https://127｡0．0。1/x",
+        "https://0177.0.0.1/x",
+        "https://0x7f000001/x",
+        "https://127.0.0.1./x",
+        "https://LOCALHOST./x",
+        "https://ｌｏｃａｌｈｏｓｔ/x",
+        "https://[::127.0.0.1]/x",
+        "https://[::ffff:7f00:1]/x",
+        "https://[64:ff9b::7f00:1]/x",
+        "https://[64:ff9b::10.0.0.1]/x",
+        "https://[fec0::1]/x",
+        "https://[ff02::1]/x",
+        "https://224.0.0.1/x",
+        "https://0.0.0.0/x",
+        "https://[::]/x",
+        "https://[fe80::1%25lo]/x",
+        "https://127.0.0.%31/x",
+        "https://127.0.0.1\\x",
         "https://user:word@storage.example.com/x",
         "ftp://storage.example.com/x",
         "https://[::1/x",
@@ -67,8 +87,67 @@ def test_a_registry_on_a_private_address_may_name_its_own_host():
         resolve(home, "https://10.0.0.5:9000/blob", home=home)
 
 
-def test_tls_may_be_left_only_where_plain_http_was_allowed():
-    assert resolve(HOME, "http://storage.example.com/x", home=HOME, allow_plain=True) == "http://storage.example.com/x"
+def test_a_target_is_asked_by_the_name_that_was_judged():
+    """A host is normalised once, and the URL that is asked holds the normalised one."""
+    assert resolve(HOME, "https://８.８.８.８:444/x", home=HOME) == "https://8.8.8.8:444/x"
+    assert resolve(HOME, "https://Storage.Example.com./x", home=HOME) == "https://storage.example.com/x"
+    assert resolve(HOME, "https://0x08080808/x", home=HOME) == "https://8.8.8.8/x"
+    assert resolve(HOME, "https://[64:ff9b::8.8.8.8]/x", home=HOME) == "https://[64:ff9b::808:808]/x"
+
+
+@given(
+    address=st.sampled_from(["127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.0.1", "100.64.0.1", "0.0.0.0"]),
+    spell=st.lists(st.sampled_from([str, hex, oct]), min_size=4, max_size=4),
+    digits=st.sampled_from(["0123456789", "０１２３４５６７８９", "⓪①②③④⑤⑥⑦⑧⑨", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗"]),
+    dot=st.sampled_from(".。．｡"),
+    end=st.sampled_from(["", "."]),
+    whole=st.booleans(),
+)
+def test_no_spelling_of_a_private_address_is_followed(address, spell, digits, dot, end, whole):
+    """Decimal, octal and hex numbers, digits and dots of other scripts, one number for all: each is read before it is judged."""
+    numbers = [int(part) for part in address.split(".")]
+    if whole:
+        numbers = [int.from_bytes(bytes(numbers), "big")]
+    text = dot.join(make(number).replace("0o", "0") for make, number in zip(spell, numbers, strict=False)) + end
+    text = text.translate(str.maketrans("0123456789", digits))
+    with pytest.raises(HttpFailure) as refused:
+        resolve(HOME, f"https://{text}/x", home=HOME)
+    assert refused.value.trouble is Trouble.REDIRECT
+
+
+def test_plain_http_is_fine_only_for_the_host_of_which_the_user_said_so():
+    """`insecure` of one registry is neither for its token server nor for its storage on another host."""
+    lax = Connection(insecure=True)
+    with pytest.raises(HttpFailure, match=r"plain HTTP.*storage|storage.*plain HTTP"):
+        resolve(HOME, "http://storage.example.com/x", home=HOME, connection=lax)
+    assert resolve(HOME, "http://registry.example.com/x", home=HOME, connection=lax) == "http://registry.example.com/x"
+    known = {"storage.example.com": lax}
+    assert resolve(HOME, "http://storage.example.com/x", home=HOME, known=known) == "http://storage.example.com/x"
+    with pytest.raises(HttpFailure):
+        resolve(HOME, "http://registry.example.com/x", home=HOME, known=known)
+
+
+def test_another_host_gets_nothing_that_was_said_of_the_first():
+    """Another host: verified TLS, no client certificate, public addresses only; one of the configuration: what it says there."""
+    own = Connection(insecure=True, client_certificate="me.pem", ca="corp.pem", server_name="r", private_hosts=("10.0.0.0/8",))
+    other = connection_to("auth.example.com", home=HOME, connection=own)
+    assert (other.insecure, other.client_certificate, other.server_name, other.is_guarded) == (False, None, None, True)
+    assert (other.ca, other.private_hosts) == ("corp.pem", ("10.0.0.0/8",))
+    assert connection_to("registry.example.com", home=HOME, connection=own) is own
+    said = Connection(ca="auth.pem")
+    assert connection_to("auth.example.com", home=HOME, connection=own, known={"auth.example.com": said}) is said
+
+
+def test_a_listed_private_host_may_be_named_by_its_registry():
+    """`private_hosts` holds names, the ends of names, and networks."""
+    lists = Connection(private_hosts=("10.0.0.0/8", "auth.corp", "*.storage.corp"))
+    assert resolve(HOME, "https://10.9.9.9/x", home=HOME, connection=lists) == "https://10.9.9.9/x"
+    with pytest.raises(HttpFailure):
+        resolve(HOME, "https://192.168.0.1/x", home=HOME, connection=lists)
+    assert is_listed("AUTH.corp.", lists.private_hosts)
+    assert is_listed("eu.storage.corp", lists.private_hosts)
+    assert not is_listed("storage.corp", lists.private_hosts)
+    assert not is_listed("evilstorage.corp", lists.private_hosts)
 
 
 @pytest.mark.parametrize(

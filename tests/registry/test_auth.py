@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.answers import answer, drive
 from updater.errors import ImageNotFound, RateLimited, RegistryDenied, RegistryError, RegistryProtocolError, RegistryUnavailable
-from updater.http.exchange import HttpFailure
+from updater.http.exchange import Connection, HttpFailure
 from updater.model.credential import Credential
 from updater.registry.auth import Asker, Challenge, handshake, read_challenges
 
@@ -141,7 +141,7 @@ class TestBearer:
             next(handshake(bearer(realm=realm), ASKER, USER, now=NOW))
 
     def test_a_plain_realm_is_fine_behind_a_registry_that_is_plain(self):
-        asker = Asker(registry_url="http://127.0.0.1:5000", path="a", insecure=True)
+        asker = Asker(registry_url="http://127.0.0.1:5000", path="a", connection=Connection(insecure=True))
         request = next(handshake(bearer(realm="http://127.0.0.1:5001/token"), asker, None, now=NOW))
         assert request.url.startswith("http://127.0.0.1:5001/token?")
 

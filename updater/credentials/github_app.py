@@ -149,7 +149,9 @@ class InstallationTokens:
 
     def _refusal(self, app: App, answer: Answer) -> GitError:
         message = _mapping(answer.body).get("message")
-        words = f": {told(message, most=_LONGEST_MESSAGE)}" if isinstance(message, str) and message else ""
+        words = (
+            f": {told(message, most=_LONGEST_MESSAGE, secrets=answer.secrets)}" if isinstance(message, str) and message else ""
+        )
         said = f"no token for {app}: {app.host} answered {answer.status}{words}"
         is_limited = self._http.wait_asked(answer) is not None or answer.header("x-ratelimit-remaining") == "0"
         if answer.status >= 500 or answer.status in {408, 429} or (answer.status == 403 and is_limited):

@@ -13,9 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
-from updater.http.address import origin_of, resolve, shown
+from updater.http.address import connection_to, origin_of, resolve, shown
 from updater.http.exchange import Answer, HttpFailure, Request, Trouble
 from updater.http.limits import RETRIED, UNTOUCHED, Patience, pause_asked, retry_after
+from updater.http.masking import SECRET_HEADERS, masked, secrets_sent
 from updater.http.pacing import Host
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from updater.http.session import Sessions, Stream
 
 MOST_REDIRECTS: Final = 5
+MOST_HOSTS: Final = 4096
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 _EASY_METHODS: Final = frozenset({"GET", "HEAD"})
 
 
@@ -65,6 +66,7 @@ class HttpClient:
         self._sleep = surroundings.sleep
         self._random = surroundings.random
         self._hosts: dict[tuple[str, str, int], Host] = {}
+        self._names: set[str] = set()
         self._sessions: Sessions | None = None
 
     async def __aenter__(self) -> Self:
@@ -81,6 +83,15 @@ class HttpClient:
 
     async def send(self, request: Request) -> Answer:
         """Give the answer to *request*, whatever its status, after retries and redirects; raises `HttpFailure`."""
+        secrets = _secrets_of(request)
+        request = replace(request, secrets=secrets) if secrets else request
+        try:
+            answer = await self._follow_through(request)
+        except HttpFailure as failure:
+            raise failure.without(secrets) from None  # a foreign error behind it may hold what was sent
+        return replace(answer, secrets=secrets) if secrets else answer
+
+    async def _follow_through(self, request: Request) -> Answer:
         hop = request
         for _ in range(MOST_REDIRECTS + 1):
             answer = await self._persist(hop)
@@ -111,10 +122,10 @@ class HttpClient:
                 status = stream.status
                 self._observe(host.name, status, self._clock() - began)
                 yield stream
-        except HttpFailure:
+        except HttpFailure as failure:
             if not status:
                 self._observe(host.name, 0, self._clock() - began)
-            raise
+            raise failure.without(_secrets_of(request)) from None
 
     async def retire(self, connection: Connection) -> None:
         """Forget a way to connect that is not used again, as after a certificate was renewed."""
@@ -148,7 +159,7 @@ class HttpClient:
 
     async def _once(self, request: Request) -> Answer:
         """Send once, in turn, and note what the host's answer says about the next ones."""
-        host = self._host(origin_of(request.url))
+        host = self._host(origin_of(request.url), request.secrets)
         gate = host.gate(request.pace)
         await gate.enter(request.lane)
         try:
@@ -180,10 +191,18 @@ class HttpClient:
             host.pause(self._clock() + pause)
         return answer
 
-    def _host(self, origin: tuple[str, str, int]) -> Host:
+    def _host(self, origin: tuple[str, str, int], secrets: tuple[str, ...] = ()) -> Host:
+        """Return what is known of a host. Servers name hosts: their number is bounded, and so are the names that are observed."""
         host = self._hosts.get(origin)
         if host is None:
-            host = self._hosts[origin] = Host(f"{origin[1]}:{origin[2]}", self._patience)
+            name = masked(f"{origin[1]}:{origin[2]}", secrets)
+            if name not in self._names:
+                name = name if len(self._names) < MOST_HOSTS else "other"
+                self._names.add(name)
+            if len(self._hosts) >= MOST_HOSTS:
+                now = self._clock()
+                self._hosts = {key: known for key, known in self._hosts.items() if not known.is_idle(now)}
+            host = self._hosts[origin] = Host(name, self._patience)
         return host
 
     def _opened(self) -> Sessions:
@@ -194,9 +213,14 @@ class HttpClient:
         return self._sessions
 
 
+def _secrets_of(request: Request) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*secrets_sent(request.headers, request.connection.proxy), *request.secrets)))
+
+
 def _follow(first: Request, hop: Request, status: int, location: str) -> Request:
-    """Give the request that a redirect asks for; raises `HttpFailure` where it must not be followed."""
-    target = resolve(hop.url, location, home=first.url, allow_plain=first.connection.insecure)
+    """Return the request that a redirect asks for; raises `HttpFailure` where it must not be followed."""
+    home, connection, known = first.url, first.connection, first.known
+    target = resolve(hop.url, location, home=home, connection=connection, known=known)
     is_same = origin_of(target) == origin_of(hop.url)
     if hop.method not in _EASY_METHODS and not (is_same and status in {307, 308}):
         raise HttpFailure(
@@ -206,5 +230,6 @@ def _follow(first: Request, hop: Request, status: int, location: str) -> Request
         )
     if is_same:
         return replace(hop, url=target)
-    headers = {name: value for name, value in hop.headers.items() if name.lower() not in _SECRET_HEADERS}
-    return replace(hop, url=target, headers=headers, connection=replace(hop.connection, client_certificate=None))
+    headers = {name: value for name, value in hop.headers.items() if name.lower() not in SECRET_HEADERS}
+    way = connection_to(origin_of(target)[1], home=home, connection=connection, known=known)
+    return replace(hop, url=target, headers=headers, connection=replace(way, client_certificate=None, client_pem=None))

@@ -7,12 +7,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import UpdaterError
+from updater.http.telling import told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from multidict import CIMultiDictProxy
 
+_LONGEST_MESSAGE: Final = 2048
 DEFAULT_LIMIT: Final = 4 * 1024 * 1024
 
 
@@ -45,6 +47,11 @@ class HttpFailure(UpdaterError):  # noqa: N818 - the name says what is the case,
         self.trouble = trouble
         self.retry_after = retry_after
 
+    def without(self, secrets: Iterable[str]) -> HttpFailure:
+        """Return this failure with none of *secrets* in its message, which may hold words of the server."""
+        message = told(self.message, most=_LONGEST_MESSAGE, secrets=secrets)
+        return HttpFailure(message, trouble=self.trouble, hint=self.hint, retry_after=self.retry_after)
+
     @property
     def is_passing(self) -> bool:
         """Say whether the same request may work a moment later."""
@@ -60,6 +67,9 @@ class Connection:
 
     *authority* and *client_pem* are PEM texts for servers of a private authority: it alone is trusted, not the system's
     as well, and *client_pem* holds certificates and key. *server_name* is the name that the server's certificate must have.
+
+    *is_guarded* is set where another server named the host: a name that resolves to an address of a private network is not
+    connected to, unless *private_hosts* lists the name or a network of the address.
     """
 
     ca: str | None = None
@@ -69,6 +79,8 @@ class Connection:
     authority: str | None = field(default=None, repr=False)
     client_pem: str | None = field(default=None, repr=False)
     server_name: str | None = None
+    is_guarded: bool = False
+    private_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,9 @@ class Request:
     """One request. *lane* is whom it is for: lanes take turns. *limit* caps the decoded body, in bytes.
 
     *is_repeatable* says that sending it twice does what sending it once does. One that is not is tried again only where the
-    server said that it did nothing (429 and 503).
+    server said that it did nothing (429 and 503). *known* are the other hosts that the configuration names, and how each is
+    reached: what *connection* says holds for the host of *url* alone. *secrets* must not be repeated either, besides what the
+    headers show.
     """
 
     url: str
@@ -92,10 +106,12 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes | None = field(default=None, repr=False)
     connection: Connection = Connection()
+    known: Mapping[str, Connection] = field(default_factory=dict, repr=False)
     pace: Pace = Pace()
     lane: str = ""
     limit: int = DEFAULT_LIMIT
     is_repeatable: bool = True
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

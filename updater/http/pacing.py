@@ -20,10 +20,10 @@ class Gate:
     So an image of 10,000 digests does not keep the next one from its single listing.
     """
 
-    __slots__ = ("_free", "_lanes", "_next_turn", "_spacing")
+    __slots__ = ("_free", "_lanes", "_next_turn", "_slots", "_spacing")
 
     def __init__(self, pace: Pace) -> None:
-        self._free = pace.concurrency
+        self._free = self._slots = pace.concurrency
         self._spacing = 1.0 / pace.rate if pace.rate else 0.0
         self._next_turn = 0.0
         self._lanes: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
@@ -54,6 +54,11 @@ class Gate:
                 return
         self._free += 1
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is inside."""
+        return self._free == self._slots
+
     def book(self, now: float) -> float:
         """Take the next moment that the rate allows, and give the seconds until then."""
         if not self._spacing:
@@ -82,6 +87,10 @@ class Host:
         if gate is None:
             gate = self._gates[pace] = Gate(pace)
         return gate
+
+    def is_idle(self, now: float) -> bool:
+        """Say whether it may be forgotten: nobody asks it, and nothing keeps us from asking it."""
+        return now >= max(self._down_until, self._paused_until) and all(gate.is_idle for gate in self._gates.values())
 
     def wait(self, now: float) -> float:
         """Give the seconds until this host may be asked; raises `HttpFailure` where they are more than bearable."""

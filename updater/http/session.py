@@ -6,6 +6,7 @@ import ssl
 import time
 import zlib
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.request import getproxies, proxy_bypass
@@ -13,9 +14,10 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
-from updater.http.address import is_spared, origin_of, shown
+from updater.http.address import PRIVATE_HINT, is_spared, origin_of, shown
 from updater.http.exchange import Answer, Connection, HttpFailure, Trouble
 from updater.http.lines import Lines, LineTooLong
+from updater.http.resolving import GuardedResolver, PrivateAddress
 from updater.http.telling import told
 from updater.http.tls import private_context
 
@@ -45,7 +47,7 @@ class Sessions:
 
     async def exchange(self, request: Request) -> Answer:
         """Send *request* once; raises `HttpFailure`, never an exception of aiohttp."""
-        session = await self._session(request.connection)
+        session = await self._session(self._way(request))
         limit = request.limit
         try:
             async with self._begun(session, request, self._timeout) as response:
@@ -60,7 +62,7 @@ class Sessions:
     @asynccontextmanager
     async def stream(self, request: Request, *, idle: float) -> AsyncIterator[Stream]:
         """Open *request* as a stream; raises `HttpFailure`, also while it is read."""
-        session = await self._session(request.connection)
+        session = await self._session(self._way(request))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.sock_connect, sock_read=idle)
         try:
             response = await self._begun(session, request, timeout)
@@ -84,6 +86,12 @@ class Sessions:
             server_hostname=request.connection.server_name,
             timeout=timeout,
         )
+
+    def _way(self, request: Request) -> Connection:
+        """Return how the request goes out: a proxy resolves the name itself, and its own address is the user's choice."""
+        way = request.connection
+        is_unguarded = way.is_guarded and (way.proxy or self._proxy_of(request.url))
+        return replace(way, is_guarded=False) if is_unguarded else way
 
     async def retire(self, connection: Connection) -> None:
         """Forget the session of *connection*; what is in flight on it ends before the next one is retired."""
@@ -115,8 +123,11 @@ class Sessions:
         return session
 
     def _make(self, connection: Connection) -> aiohttp.ClientSession:
+        resolver = GuardedResolver(connection.private_hosts) if connection.is_guarded else None
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls_context(connection), ttl_dns_cache=60, keepalive_timeout=30),
+            connector=aiohttp.TCPConnector(
+                limit=0, ssl=tls_context(connection), ttl_dns_cache=60, keepalive_timeout=30, resolver=resolver
+            ),
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"Accept-Encoding": "identity", "User-Agent": "gitops-image-updater"},
@@ -245,7 +256,7 @@ class _decoder:  # noqa: N801 - used as a function; a class because gzip needs s
     def __init__(self, response: aiohttp.ClientResponse, coding: str) -> None:
         if coding not in _IDENTITY | {"gzip", "x-gzip", "deflate"}:
             raise HttpFailure(
-                f"{shown(str(response.url))} answered in the encoding {coding[:20]!r}, which we did not accept",
+                f"{shown(str(response.url))} answered in the encoding {coding!r}, which we did not accept",
                 trouble=Trouble.PROTOCOL,
                 hint="look for a proxy in between that compresses answers",
             )
@@ -266,6 +277,9 @@ def _too_large(response: aiohttp.ClientResponse, limit: int) -> HttpFailure:
 def _failure(url: str, error: BaseException) -> HttpFailure:
     """Turn an exception of aiohttp or the system into ours."""
     place = shown(url)
+    refused = getattr(error, "os_error", None) or error
+    if isinstance(refused, PrivateAddress):
+        return HttpFailure(f"we do not connect to {place}: {refused}", trouble=Trouble.REDIRECT, hint=PRIVATE_HINT)
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)):
         hint = "set ca: to the PEM file of its authority; check the host name and the client certificate"
         return HttpFailure(f"no trusted TLS connection to {place}: {_reason(error)}", trouble=Trouble.TLS, hint=hint)

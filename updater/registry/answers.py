@@ -14,7 +14,7 @@ from updater.errors import (
     RegistryUnavailable,
 )
 from updater.http.exchange import Trouble
-from updater.http.telling import masked, told
+from updater.http.telling import told
 
 if TYPE_CHECKING:
     from updater.errors import RegistryError, UpdaterError
@@ -49,9 +49,9 @@ def refusal(answer: Answer, what: str, *, retry_after: float | None = None) -> R
     return RegistryProtocolError(f"{what}: an answer we cannot use ({said})", hint=hint)
 
 
-def unreachable(failure: HttpFailure, what: str, *, secrets: tuple[str, ...] = ()) -> UpdaterError:
-    """Give the error for an exchange that gave no answer; none of *secrets* is repeated."""
-    message = f"{what}: {masked(failure.message, secrets)}"
+def unreachable(failure: HttpFailure, what: str) -> UpdaterError:
+    """Return the error for an exchange that gave no answer."""
+    message = f"{what}: {failure.message}"
     if failure.trouble is Trouble.SETTINGS:
         return ConfigError(message, hint=failure.hint, code="registry-tls-files")
     if failure.trouble is Trouble.PAUSED:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from updater.errors import RegistryDenied, RegistryProtocolError
-from updater.http.address import origin_of
-from updater.http.exchange import Connection, HttpFailure, Pace, Request
+from updater.http.address import connection_to, origin_of
+from updater.http.exchange import HttpFailure, Pace, Request
 from updater.http.flights import Flights
 from updater.model.image import ImageName
 from updater.registry.answers import refusal, unreachable
 from updater.registry.auth import MOST_TOKEN_BYTES, Asker, Challenge, handshake, read_challenges, secrets_of
-from updater.registry.config import HUB_URL
+from updater.registry.config import HUB_URL, connection_of
 from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
 from updater.registry.tokens import GrantKey, Grants
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from updater.model.credential import Credential
     from updater.model.subscription import CredentialRef
     from updater.registry.auth import Grant
-    from updater.registry.config import Endpoint, RegistryEntry
+    from updater.registry.config import Endpoint
 
 _DENIED: Final = frozenset({401, 403})
 _HIDDEN: Final = frozenset({401, 403, 404})
@@ -191,47 +191,43 @@ class Asking:
             method=question.method,
             headers={"Accept": question.accept, **({"Authorization": authorization} if authorization else {})},
             connection=place.connection,
+            known=place.endpoint.known,
             pace=place.pace,
             lane=place.endpoint.path,
             limit=question.limit,
+            secrets=secrets_of(credential, authorization),
         )
-        secrets = secrets_of(credential, authorization)
         try:
-            answer = await self._http.send(request)
+            return await self._http.send(request)
         except HttpFailure as failure:
-            raise unreachable(failure, str(place.image), secrets=secrets) from failure
-        return replace(answer, secrets=secrets) if secrets else answer
+            raise unreachable(failure, str(place.image)) from failure
 
     async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
         """Drive a handshake over the network."""
         endpoint = key.endpoint
-        asker = Asker(registry_url=endpoint.url, path=endpoint.path, insecure=endpoint.entry.insecure)
+        own, home = connection_of(endpoint.entry), origin_of(endpoint.url)[1]
+        known = {**endpoint.known, home: own}
+        asker = Asker(registry_url=endpoint.url, path=endpoint.path, connection=own, known=known)
         secrets = secrets_of(key.credential)
         steps = handshake(challenges, asker, key.credential, now=self.now())
         try:
             wanted = next(steps)
             while True:
-                connection = connection_of(endpoint.entry)
-                if origin_of(wanted.url)[1] != origin_of(endpoint.url)[1]:  # who we are is for the registry's own host
-                    connection = replace(connection, client_certificate=None)
                 request = Request(
                     url=wanted.url,
                     method=wanted.method,
                     headers=wanted.headers,
                     body=wanted.body,
-                    connection=connection,
+                    connection=connection_to(origin_of(wanted.url)[1], home=endpoint.url, connection=own, known=known),
+                    known=known,
                     pace=Pace(endpoint.entry.concurrency),
                     lane=endpoint.path,
                     limit=MOST_TOKEN_BYTES,
+                    secrets=secrets,
                 )
-                wanted = steps.send(replace(await self._http.send(request), secrets=secrets))
+                wanted = steps.send(await self._http.send(request))
         except StopIteration as end:
             grant: Grant = end.value
             return grant
         except HttpFailure as failure:
-            raise unreachable(failure, f"{endpoint.path}: no token", secrets=secrets) from failure
-
-
-def connection_of(entry: RegistryEntry) -> Connection:
-    """Give how the servers of *entry* are reached."""
-    return Connection(ca=entry.ca, client_certificate=entry.client_certificate, proxy=entry.proxy, insecure=entry.insecure)
+            raise unreachable(failure.without(secrets), f"{endpoint.path}: no token") from None

@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from updater.errors import RegistryDenied, RegistryError, RegistryProtocolError
 from updater.http.address import resolve, shown
+from updater.http.exchange import Connection
+from updater.http.masking import MASK, SHORTEST
 from updater.http.telling import masked, told
 from updater.registry.answers import refusal
 
@@ -70,11 +72,12 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks for what: the registry's URL, the image's path there, and whether plain HTTP is allowed."""
+    """Who asks for what: the registry's URL, the image's path there, and how the registry and other known hosts are reached."""
 
     registry_url: str
     path: str
-    insecure: bool = False
+    connection: Connection = field(default_factory=Connection)
+    known: Mapping[str, Connection] = field(default_factory=dict)
 
 
 def read_challenges(lines: Iterable[str]) -> tuple[Challenge, ...]:
@@ -111,7 +114,8 @@ def handshake(
         return _basic(challenges, credential)
     if credential and credential.registry_token:
         return Grant(authorization=f"Bearer {_sendable(credential.registry_token)}")
-    realm = resolve(f"{asker.registry_url}/v2/", bearer.parameters["realm"], home=asker.registry_url, allow_plain=asker.insecure)
+    home, named = asker.registry_url, bearer.parameters["realm"]
+    realm = resolve(f"{home}/v2/", named, home=home, connection=asker.connection, known=asker.known)
     scopes = bearer.parameters.get("scope", "").split() or [f"repository:{asker.path}:pull"]
     service = bearer.parameters.get("service", "")
     if credential and credential.identity_token:
@@ -124,15 +128,21 @@ def handshake(
 
 def _basic(challenges: tuple[Challenge, ...], credential: Credential | None) -> Grant:
     if not any(item.scheme == "basic" for item in challenges):
-        offered = ", ".join(told(item.scheme, most=20, secrets=secrets_of(credential)) for item in challenges) or "nothing"
+        offered = ", ".join(dict.fromkeys(_told_scheme(item.scheme, secrets_of(credential)) for item in challenges))
         raise RegistryProtocolError(
-            f"the registry wants authentication by {offered}, which we do not speak",
+            f"the registry wants authentication by {offered or 'nothing'}, which we do not speak",
             hint="Basic and Bearer are spoken; check that the URL is the registry's",
             code="registry-auth-scheme",
         )
     if credential is None or not (credential.username or credential.identity_token):
         raise RegistryDenied("the registry wants user and password", hint="set credentials for this registry or image")
     return Grant(authorization=_basic_header(credential))
+
+
+def _told_scheme(scheme: str, secrets: tuple[str, ...]) -> str:
+    """Return the name of a scheme as it may be repeated: a challenge is cut at some characters, so pieces of secrets count."""
+    is_piece = len(scheme) >= SHORTEST and any(scheme in secret.lower() for secret in secrets)
+    return MASK if is_piece else told(scheme, most=20, secrets=secrets)
 
 
 def secrets_of(credential: Credential | None, authorization: str | None = None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.errors import ImageNotFound, ImageSyntaxError, RegistryError, RegistryProtocolError
 from updater.http.flights import Flights
+from updater.http.masking import holds, masked
 from updater.model.image import Digest, is_tag, parse_digest
 from updater.registry.asking import Asking, Place, Question
 from updater.registry.config import RegistryTable
@@ -197,8 +198,7 @@ class RegistryClient:
             try:
                 wanted = steps.send(document)
             except StopIteration as end:
-                result: Description = end.value
-                return result
+                return _without(document.secrets, end.value)
 
     async def _document(self, place: Place, wanted: Wanted) -> Document:
         what = f"{place.image}@{wanted.digest}"
@@ -211,6 +211,14 @@ class RegistryClient:
         return _document_of(answer)
 
 
+def _without(secrets: tuple[str, ...], description: Description) -> Description:
+    """Mask what the registry was shown: labels are remembered, and stand in commit messages."""
+    labels = description.labels
+    if not secrets or masked(text := "\n".join(f"{key}\n{value}" for key, value in labels.items()), secrets) == text:
+        return description
+    return replace(description, labels={masked(key, secrets): masked(value, secrets) for key, value in labels.items()})
+
+
 def _document_of(answer: Answer) -> Document:
     return Document(answer.body, answer.header("Content-Type") or "", answer.secrets)
 
@@ -221,7 +229,7 @@ def _told_digest(answer: Answer, what: str) -> Digest | None:
     if text is None:
         return None
     try:
-        return parse_digest(text)
+        return parse_digest("" if holds(text, answer.secrets) else text)
     except ImageSyntaxError:
         hint = "a registry or proxy that cannot say a digest is not trusted with the choice of an image: look what answers there"
         raise RegistryProtocolError(f"{what}: the header Docker-Content-Digest holds no digest", hint=hint) from None

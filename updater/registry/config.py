@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from updater.errors import ConfigError
+from updater.http.address import is_host_pattern, origin_of
+from updater.http.exchange import Connection
 from updater.model.image import DOCKER_HUB
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef
@@ -28,7 +30,9 @@ class RegistryEntry:
     *url* is where the API is asked; None is ``https://`` and the host. *rate* is in requests per second.
     *insecure* allows plain HTTP and does not verify certificates. *ca* and *client_certificate* are paths of
     PEM files. *credentials_lifetime* is in seconds: how long what was read stays in use. *default_namespace*
-    stands before names of one part below *prefix*. *is_default* serves the images that are spelled without a registry.
+    stands before names of one part below *prefix*. *private_hosts* are names and networks of a private network to which
+    this registry may send requests on: its token server, its storage. *is_default* serves the images that are spelled
+    without a registry.
     """
 
     prefix: str
@@ -42,6 +46,7 @@ class RegistryEntry:
     credentials: CredentialRef | None = None
     credentials_lifetime: float | None = None
     default_namespace: str | None = None
+    private_hosts: tuple[str, ...] = ()
     is_default: bool = False
 
 
@@ -51,7 +56,8 @@ class Endpoint:
 
     Two endpoints are equal when they ask the same server for the same image. *official* is the path that the image has
     there if it is one of Docker Hub's official images behind a mirror, None where it cannot be; *is_guess* says that this
-    is less than likely: another repository may have that path.
+    is less than likely: another repository may have that path. *known* is how the other hosts that the configuration
+    names are reached.
     """
 
     url: str
@@ -59,6 +65,7 @@ class Endpoint:
     entry: RegistryEntry = field(compare=False)
     official: str | None = field(default=None, compare=False)
     is_guess: bool = field(default=False, compare=False)
+    known: Mapping[str, Connection] = field(default_factory=dict, compare=False, repr=False)
 
 
 class RegistryTable:
@@ -71,6 +78,7 @@ class RegistryTable:
             self._add(entry)
         self._longest_first = sorted(self._by_prefix, key=len, reverse=True)
         self._by_api = _by_api(self._by_prefix.values())
+        self.known = self._hosts()
 
     def _add(self, entry: RegistryEntry) -> None:
         prefix = normalise_prefix(entry.prefix)
@@ -106,6 +114,14 @@ class RegistryTable:
         asked_there = self._by_api.get(image.registry)
         return replace(asked_there, prefix=image.registry) if asked_there else RegistryEntry(prefix=image.registry)
 
+    def _hosts(self) -> Mapping[str, Connection]:
+        """Return how each host that an entry names is reached; hosts of which two entries say different things are left out."""
+        found: dict[str, set[Connection]] = {}
+        for entry in self._by_prefix.values():
+            host = normalise_prefix(entry.prefix).partition("/")[0]
+            found.setdefault(origin_of(entry.url or _url_of(host, entry))[1], set()).add(connection_of(entry))
+        return {host: ways.pop() for host, ways in found.items() if len(ways) == 1}
+
     def locate(self, image: ImageName) -> Endpoint:
         """Give the base URL and path at which *image* is asked."""
         entry = self.find(image)
@@ -120,19 +136,30 @@ class RegistryTable:
         url = (entry.url or _url_of(host, entry)).rstrip("/")
         below = path[len(base) + 1 :] if base else path
         if below and "/" not in below and entry.default_namespace:
-            return Endpoint(url=url, path=_within(path, entry.default_namespace), entry=entry)
+            return Endpoint(url=url, path=_within(path, entry.default_namespace), entry=entry, known=self.known)
         depth = below.count("/")
         may_be_official = (
             below and host != DOCKER_HUB and not entry.default_namespace and (depth == 0 or (depth == 1 and not base))
         )
         official = _within(path, "library") if may_be_official else None
-        return Endpoint(url=url, path=path, entry=entry, official=official, is_guess=depth > 0)
+        return Endpoint(url=url, path=path, entry=entry, official=official, is_guess=depth > 0, known=self.known)
 
 
 def _within(path: str, namespace: str) -> str:
     """Put a namespace before the last part of a path."""
     head, slash, name = path.rpartition("/")
     return f"{head}{slash}{namespace.strip('/')}/{name}"
+
+
+def connection_of(entry: RegistryEntry) -> Connection:
+    """Return how the servers of *entry* are reached."""
+    return Connection(
+        ca=entry.ca,
+        client_certificate=entry.client_certificate,
+        proxy=entry.proxy,
+        insecure=entry.insecure,
+        private_hosts=entry.private_hosts,
+    )
 
 
 def normalise_prefix(text: str) -> str:
@@ -187,6 +214,13 @@ def _check(entry: RegistryEntry) -> None:
             hint="leave them out for the defaults",
             code="registry-entry",
         )
+    for text in entry.private_hosts:
+        if not is_host_pattern(text):
+            raise ConfigError(
+                f"{entry.prefix}: {text!r} in private_hosts is neither a host name nor a network",
+                hint="write auth.corp.example, *.corp.example or 10.0.0.0/8, without scheme and port",
+                code="registry-entry",
+            )
     if entry.url is None:
         return
     try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from updater.errors import ImageSyntaxError, RegistryProtocolError
+from updater.http.masking import holds
 from updater.model.image import Digest, is_tag, parse_digest
 from updater.registry.answers import refusal
 from updater.registry.manifest import decode_object
@@ -105,6 +106,8 @@ class _Harvest:
             raise _endless(self._what, "its tags are no list")
         before = len(self.tags)
         news = dict.fromkeys(_valid(listed or []))
+        if holds("\n".join(news), answer.secrets):  # a tag may be written to Git, and is remembered
+            news = {tag: None for tag in news if not holds(tag, answer.secrets)}
         if self.tags:
             self.tags.update(news)
         else:

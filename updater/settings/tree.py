@@ -86,6 +86,8 @@ class RegistrySettings(Node):
     """Where the user name and password, or the token, are found; never the secret itself."""
     default_namespace: fields.Text | None = None
     """What a mirror of Docker Hub wants before names of one part below the prefix, such as library; tried without it too."""
+    private_hosts: tuple[fields.Text, ...] = ()
+    """Other private hosts that the registry may name, such as a token server: auth.corp, *.corp or 10.0.0.0/8."""
 
     @model_validator(mode="after")
     def _check_entry(self) -> Self:
@@ -107,6 +109,7 @@ class RegistrySettings(Node):
             client_certificate=self.client_certificate,
             credentials=self.credentials,
             default_namespace=self.default_namespace,
+            private_hosts=self.private_hosts,
         )
 
 

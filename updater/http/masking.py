@@ -1,0 +1,173 @@
+"""Knows in which forms a foreign text may hold what we showed a server, and finds them all.
+
+A server may repeat a credential as it was sent, percent-encoded, escaped for JSON or HTML, as hex, as base64 at any offset,
+or as one of these inside another. So a text is read in each of these ways, to a bounded depth, and what is found in a reading
+is traced back to the characters that it was read from. Letters count in either case: some names are lower-cased on the way.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+MASK: Final = "•••"
+SHORTEST: Final = 4  # a shorter one would be found inside ordinary words
+_SHORTEST_ECHO: Final = 12  # below that, a tag may hold the same text by chance
+_DEEPEST: Final = 3
+_MOST_READ: Final = 64 * 1024
+SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_ESCAPE: Final = re.compile(
+    r"%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[^ux]|&#x[0-9a-f]{1,6};|&#[0-9]{1,7};|&(?:amp|lt|gt|quot|apos);",
+    re.IGNORECASE | re.DOTALL,
+)
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{6,}")
+_HEX: Final = re.compile(r"[0-9A-Fa-f]{8,}")
+_STANDARD: Final = str.maketrans("-_", "+/")
+
+Span = tuple[int, int]
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """Return *text* with every form of each of *secrets* replaced."""
+    return clipped(text, len(text), secrets)
+
+
+def clipped(text: str, most: int, secrets: Iterable[str]) -> str:
+    """Return the first *most* characters of *text*, masked: a secret that the end cuts in two is masked, too."""
+    needles = _needles(secrets)
+    if not needles:
+        return text[:most]
+    margin = 6 * max(map(len, needles))  # as much as two encodings, one in the other, make of the longest
+    shown, end = [], 0
+    for start, stop in _merged(_spans(text[: most + margin], needles, _DEEPEST)):
+        if start >= most:
+            break
+        shown += [text[end:start], MASK]
+        end = stop
+    return "".join(shown) + text[end:most]
+
+
+def holds(text: str, secrets: Iterable[str]) -> bool:
+    """Say whether *text*, which may be long, repeats one of *secrets* that is too long to stand there by chance."""
+    lowered = text.lower()
+    return any(form.lower() in lowered for secret in secrets if len(secret) >= _SHORTEST_ECHO for form in _forms(secret))
+
+
+def secrets_sent(headers: Mapping[str, str], proxy: str | None = None) -> tuple[str, ...]:
+    """Return what a request shows that must not be repeated: what *headers* hold, and the password of the URL of its proxy."""
+    found = [text for name, value in headers.items() if name.lower() in SECRET_HEADERS for text in _of_header(value)]
+    if proxy and "@" in proxy:
+        password = urlsplit(proxy).password or ""
+        found += [password, unquote(password)]
+    return tuple(dict.fromkeys(text for text in found if text))
+
+
+def _of_header(value: str) -> Iterator[str]:
+    scheme, _, rest = value.partition(" ")
+    yield rest or value
+    if scheme.lower() != "basic":
+        return
+    try:
+        pair = base64.b64decode(rest).decode()
+    except ValueError:
+        return
+    yield pair
+    yield pair.partition(":")[2]
+
+
+def _needles(secrets: Iterable[str]) -> list[str]:
+    known = [secret for secret in secrets if len(secret) >= SHORTEST]
+    known += [secret.replace(" ", "+") for secret in known if " " in secret]  # as forms are encoded
+    return list(dict.fromkeys(form for secret in known for form in _forms(secret)))
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Yield the forms that are looked for as they are: base64 and hex among them, since a text may come in lower case."""
+    data = secret.encode(errors="surrogateescape")
+    yield secret
+    yield quote(secret, safe="", errors="surrogateescape")
+    if not secret.isascii():
+        for text in (secret, secret.upper(), secret.lower()):  # as bytes look after one of the readings
+            yield text.encode(errors="surrogateescape").decode("latin-1")
+    yield data.hex()
+    for before in range(3):
+        # of the characters that hold bits of a neighbour only the whole ones are known
+        coded = base64.b64encode(bytes(before) + data).decode()
+        known = coded[(before * 8 + 5) // 6 : (before + len(data)) * 8 // 6]
+        if len(known) >= SHORTEST:
+            yield known
+            yield known.replace("+", "-").replace("/", "_")
+
+
+def _spans(text: str, needles: list[str], depth: int) -> Iterator[Span]:
+    """Yield where *text* holds a needle, in any reading of it."""
+    for needle in needles:
+        for found in re.finditer(f"(?={re.escape(needle)})", text, re.IGNORECASE):
+            yield found.start(), found.start() + len(needle)
+    if depth <= 0:
+        return
+    yield from _in_escapes(text, needles, depth)
+    for found in _BASE64.finditer(text):
+        yield from _in_base64(found[0], found.start(), needles, depth)
+    for found in _HEX.finditer(text):
+        for offset in range(2):
+            run = found[0][offset:]
+            decoded = bytes.fromhex(run[: len(run) // 2 * 2]).decode("latin-1")
+            for start, end in _spans(decoded, needles, depth - 1):
+                yield found.start() + offset + 2 * start, found.start() + offset + 2 * end
+
+
+def _in_escapes(text: str, needles: list[str], depth: int) -> Iterator[Span]:
+    places: list[int] = []
+    read: list[str] = []
+    end = 0
+    for found in _ESCAPE.finditer(text):
+        places += range(end, found.start() + 1)
+        read += [text[end : found.start()], _unescaped(found[0])]
+        end = found.end()
+    if end == 0:
+        return
+    places += range(end, len(text) + 1)
+    for start, stop in _spans("".join(read) + text[end:], needles, depth - 1):
+        yield places[start], places[stop]
+
+
+def _unescaped(escape: str) -> str:
+    """Return the one character that *escape* means."""
+    if escape[0] == "&":
+        return html.unescape(escape)[:1] or " "
+    if escape[0] == "%" or escape[1] in "uUxX":
+        return chr(int(escape.lstrip("%\\uUxX"), 16) if escape.lstrip("%\\uUxX") else 0)
+    return escape[1]
+
+
+def _in_base64(run: str, place: int, needles: list[str], depth: int) -> Iterator[Span]:
+    for offset in range(4):
+        coded = run[offset:].translate(_STANDARD)
+        coded = coded[: len(coded) - (len(coded) % 4 == 1)]
+        try:
+            decoded = base64.b64decode(coded + "=" * (-len(coded) % 4)).decode("latin-1")
+        except (binascii.Error, ValueError):
+            continue
+        for start, end in _spans(decoded, needles, depth - 1):
+            yield place + offset + start * 4 // 3, min(place + offset - (-end * 4 // 3), place + len(run))
+
+
+def _merged(spans: Iterable[Span]) -> Iterator[Span]:
+    held: Span | None = None
+    for start, end in sorted(spans):
+        if held is None or start > held[1]:
+            if held:
+                yield held
+            held = start, end
+        else:
+            held = held[0], max(held[1], end)
+    if held:
+        yield held
