@@ -276,3 +276,18 @@ async def test_a_subscription_with_another_policy_is_chosen_for_by_it():
     other = replace(item, policy=PolicySpec("semver", {"range": "<2"}))
     follow(scans, [other])
     assert (await choose(scans, other)).chosen.tag == "1.0.0"
+
+
+async def test_a_clock_that_was_ahead_hides_no_later_tag_from_a_running_daemon():
+    """A first-seen time in the future is corrected with the next list, also where the candidate is remembered."""
+    registry, item = Registry(a=NOW), replace(subscription(), policy=LATEST)
+    times = iter([NOW + 100, NOW + 10**8, NOW + 300, NOW + 400])
+    now = [0]
+    async with Cache(None, wall=lambda: now[0]) as cache:
+        scans = Scans(registry, cache, clock=Clock())
+        follow(scans, [item])
+        for tag in ("a", "b", "c", "d"):
+            now[0] = next(times)
+            registry.tags_by_time[tag] = NOW
+            await scans.scan(listed_for(item))
+            assert (await choose(scans, item, "a")).chosen.tag == tag
