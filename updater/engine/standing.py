@@ -83,6 +83,7 @@ class Standing:
         self._has_scanned = False
         self._digests: dict[str, Digest] = {}
         self._has_ended = False
+        self._listed_since: datetime | None = None
         self.candidates: Mapping[str, Candidate] = {}
         self.failure: UpdaterError | None = None
 
@@ -135,7 +136,16 @@ class Standing:
             found = await self._registry.describe(self._listed.image, digest, self._listed.credential)
         except (ImageNotFound, RegistryProtocolError, ImageSyntaxError):
             return None
-        return replace(candidate, digest=digest, created=found.created, labels=found.labels, platforms=found.platforms)
+        created = self._believed(candidate, found.created)
+        return replace(candidate, digest=digest, created=created, labels=found.labels, platforms=found.platforms)
+
+    def _believed(self, candidate: Candidate, created: datetime | None) -> datetime | None:
+        """Return a build date no later than the first list, if the tag stood in it: the builder's clock was ahead.
+
+        Otherwise no tag that appears later would ever count as newer.
+        """
+        is_late = created is not None and self._listed_since is not None and created > self._listed_since
+        return self._listed_since if is_late and candidate.first_seen is None and candidate.tag in self.candidates else created
 
     async def digest(self, tag: str) -> Digest:
         """Give the digest of *tag*, asked once between two scans; raises `RegistryError` kin."""
@@ -164,7 +174,7 @@ class Standing:
             self._before = self.candidates.keys()
             return
         seen = await listings.record_listing(_cache_key(self._listed), offered.tags)
-        first = min(seen.first_seen.values(), default=None)
+        self._listed_since = first = min(seen.first_seen.values(), default=None)
         candidates = {}
         for tag in offered.tags:
             known = None if is_stale else self.candidates.get(tag)
