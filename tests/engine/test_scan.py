@@ -328,3 +328,33 @@ async def test_a_subscription_with_another_policy_is_chosen_for_by_it():
     other = replace(item, policy=PolicySpec("semver", {"range": "<2"}))
     follow(scans, [other])
     assert (await choose(scans, other)).chosen.tag == "1.0.0"
+
+
+async def test_a_clock_that_was_ahead_hides_no_later_tag_from_a_running_daemon():
+    """A first-seen time in the future is corrected with the next list, also where the candidate is remembered."""
+    registry, item = Registry(a=NOW), replace(subscription(), policy=LATEST)
+    times = iter([NOW + 100, NOW + 10**8, NOW + 300, NOW + 400])
+    now = [0]
+    async with Cache(None, wall=lambda: now[0]) as cache:
+        scans = Scans(registry, cache, clock=Clock())
+        follow(scans, [item])
+        for tag in ("a", "b", "c", "d"):
+            now[0] = next(times)
+            registry.tags_by_time[tag] = NOW
+            await scans.scan(listed_for(item))
+            assert (await choose(scans, item, "a")).chosen.tag == tag
+
+
+async def test_a_build_date_in_the_future_hides_no_later_tag():
+    """A tag of the first list is no newer than that list, whatever the clock of its builder said."""
+    registry, item = Registry(a=NOW, future=NOW + 10**8), replace(subscription(), policy=LATEST)
+    now = [NOW + 100]
+    async with Cache(None, wall=lambda: now[0]) as cache:
+        scans = Scans(registry, cache, clock=Clock())
+        follow(scans, [item])
+        await scans.scan(listed_for(item))
+        assert (await choose(scans, item, "a")).chosen.tag == "future"
+        now[0] += 100
+        registry.tags_by_time["later"] = NOW
+        await scans.scan(listed_for(item))
+        assert (await choose(scans, item, "future")).chosen.tag == "later"

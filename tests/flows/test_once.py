@@ -288,6 +288,22 @@ async def test_latest_moves_to_the_newest_build_and_equal_times_never_cause_a_ch
         assert "o/app:build-a " in made.file("apps/app.yaml")
 
 
+async def test_what_the_policy_cannot_read_is_held_and_nothing_is_pushed(tmp_path):
+    files = {"apps/app.yaml": MARKED.replace("1.0.0", "3.0.1.4259")}
+    async with fleet(tmp_path, **files) as made:
+        made.add("app", "marker: ns:app")
+        for tag in ("3.0.1.4259", "3.0.2.4300", "2.5.0"):
+            made.registry.push("o/app", tag)
+        end = (await made.once())["app"]
+        assert (end.status, end.code) == (Status.HELD, "unreadable")
+        assert "pep440" in end.hint
+        assert made.commits() == ["Person: first"]
+        made.subscriptions.clear()
+        made.add("app", "marker: ns:app", policy="{pep440: {}}")
+        assert (await made.once())["app"].status is Status.UPDATED
+        assert "o/app:3.0.2.4300 " in made.file("apps/app.yaml")
+
+
 async def test_a_marker_newly_added_in_git_gets_its_value_with_the_next_look(tmp_path):
     async with fleet(tmp_path) as made:
         made.add("app", "marker: ns:app")

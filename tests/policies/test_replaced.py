@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.policies.selecting import codes, selected, winner
 from updater.engine.decide import rejected_for
+from updater.engine.replaced import superseded_for
 from updater.model.candidate import Candidate
 from updater.model.image import Digest, parse_name
 from updater.model.selection import Rejected, Superseded
@@ -82,7 +84,7 @@ def commit(number, *replaced, policy="latest", reverted_by=None, images=()):
         revision=str(number) * 40,
         when=DAY + timedelta(number),
         subject="Update",
-        subscriptions=(KEY,),
+        subscriptions=("a key with blanks",),
         images=images,
         policies=(policy,),
         reverted_by=reverted_by,
@@ -107,3 +109,21 @@ def test_what_was_replaced_is_read_from_our_commits_under_the_same_policy():
     assert found["b"] == Superseded(tag="b", digest=TWO, digests=frozenset({ONE, TWO}), by="9" * 40, when=DAY + timedelta(9))
     assert (found["a"].digest, found["a"].when) == (None, DAY + timedelta(6))
     assert found["bad"] == Rejected(tag="bad", digest=ONE, by="f" * 40)
+
+
+def test_what_earlier_commits_wrote_was_replaced_by_the_later_ones():
+    """Commits of earlier versions say only what they wrote."""
+    item = Subscription(
+        key=KEY, image=parse_name("reg.test/app"), policy=PolicySpec("latest"), origin=Origin(kind="file", name="u")
+    )
+    recent = [
+        commit(9, images=(f"reg.test/app:c@{ONE}",)),
+        commit(8, images=(f"reg.test/app:b@{TWO}", f"reg.test/other:x@{ONE}")),
+        commit(7, images=("reg.test/app:p", "reg.test/app:q")),
+        commit(6, images=("reg.test/app:a",)),
+    ]
+    found = superseded_for(item, recent)
+    assert found.keys() == {"a", "b"}
+    assert (found["b"].digest, found["b"].by, found["b"].when) == (TWO, "9" * 40, DAY + timedelta(9))
+    assert (found["a"].digest, found["a"].by) == (None, "7" * 40)
+    assert superseded_for(replace(item, key="another"), recent) == {}

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name, parse_ref
 from updater.model.outcome import Outcome, Status, fold
-from updater.model.selection import Rejected, Superseded
+from updater.model.selection import Rejected
 from updater.model.subscription import Form
 from updater.model.update import Change, Landed, Update
 from updater.model.view import PartKind, PastCommit, Reading, View
@@ -115,8 +116,9 @@ def wanted_image(subscription: Subscription, target: Target, reading: Reading, c
 def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, Rejected]:
     """Give what people decided against for one subscription, by tag: our commits that were reverted, as their trailers say."""
     taken_back: dict[str, Rejected] = {}
+    key = " ".join(subscription.key.split())  # as trailers have it
     for past in recent:
-        if past.reverted_by is None or subscription.key not in past.subscriptions:
+        if past.reverted_by is None or key not in past.subscriptions:
             continue
         for text in past.images:
             try:
@@ -126,28 +128,6 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
             if ref.tag and ref.name == subscription.image:
                 taken_back.setdefault(ref.tag, Rejected(tag=ref.tag, digest=ref.digest, by=past.reverted_by))
     return superseded_for(subscription, recent) | taken_back if subscription.policy.kind == _BY_TIME else taken_back
-
-
-def superseded_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, Rejected]:
-    """Return what our commits replaced for one subscription under its policy, by tag, as their trailers say."""
-    found: dict[str, Superseded] = {}
-    key, policy = " ".join(subscription.key.split()), str(subscription.policy)
-    for past in recent:
-        if past.reverted_by is not None or policy not in past.policies:
-            continue
-        for owner, _, text in (line.rpartition(" ") for line in past.replaced):
-            try:
-                ref = parse_ref(text)
-            except ImageSyntaxError:
-                continue
-            if owner != key or not ref.tag or ref.name != subscription.image:
-                continue
-            known = found.get(ref.tag)
-            digest = known.digest if known and ref.digest else ref.digest
-            digests = (known.digests if known else frozenset()) | ({ref.digest} if ref.digest else frozenset())
-            by, when = (known.by, known.when) if known else (past.revision, past.when)
-            found[ref.tag] = Superseded(tag=ref.tag, digest=digest, by=by, when=when, digests=digests)
-    return dict(found)
 
 
 def outcomes(decisions: Iterable[TargetDecision], landed: Landed | None) -> tuple[Outcome, ...]:

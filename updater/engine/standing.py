@@ -84,6 +84,7 @@ class Standing:
         self._digests: dict[str, Digest] = {}
         self._failures: dict[tuple[str, bool], FactFailure] = {}
         self._has_ended = False
+        self._listed_since: datetime | None = None
         self.candidates: Mapping[str, Candidate] = {}
         self.failure: UpdaterError | None = None
 
@@ -143,7 +144,16 @@ class Standing:
             failure = FactFailure(error.code, error.message, error.hint)
             self._failures[candidate.tag, needs_only_digest] = failure
             return replace(candidate, failure=failure)
-        return replace(candidate, digest=digest, created=found.created, labels=found.labels, platforms=found.platforms)
+        created = self._believed(candidate, found.created)
+        return replace(candidate, digest=digest, created=created, labels=found.labels, platforms=found.platforms)
+
+    def _believed(self, candidate: Candidate, created: datetime | None) -> datetime | None:
+        """Return a build date no later than the first list, if the tag stood in it: the builder's clock was ahead.
+
+        Otherwise no tag that appears later would ever count as newer.
+        """
+        is_late = created is not None and self._listed_since is not None and created > self._listed_since
+        return self._listed_since if is_late and candidate.first_seen is None and candidate.tag in self.candidates else created
 
     async def digest(self, tag: str) -> Digest:
         """Give the digest of *tag*, asked once between two scans; raises `RegistryError` kin."""
@@ -176,7 +186,7 @@ class Standing:
             self._before = self.candidates.keys()
             return
         seen = await listings.record_listing(_cache_key(self._listed), offered.tags)
-        first = min(seen.first_seen.values(), default=None)
+        self._listed_since = first = min(seen.first_seen.values(), default=None)
         candidates = {}
         for tag in offered.tags:
             known = None if is_stale else self.candidates.get(tag)

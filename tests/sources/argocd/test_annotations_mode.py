@@ -32,7 +32,7 @@ def test_an_annotated_application_needs_no_other_object():
         ("SemVer", "web=ghcr.io/o/web:~1.0", PolicySpec("semver", {"range": "~1.0"}), Form.TAG),
         ("newest-build", "web=ghcr.io/o/web", PolicySpec("latest"), Form.TAG),
         ("latest", "web=ghcr.io/o/web", PolicySpec("latest"), Form.TAG),
-        ("Latest", "web=ghcr.io/o/web:any", PolicySpec("latest"), Form.TAG),
+        ("Latest", "web=ghcr.io/o/web", PolicySpec("latest"), Form.TAG),
         ("alphabetical", "web=ghcr.io/o/web", PolicySpec("name"), Form.TAG),
         ("NAME", "web=ghcr.io/o/web", PolicySpec("name"), Form.TAG),
         ("digest", "web=ghcr.io/o/web:latest", PolicySpec("digest", {"tag": "latest"}), Form.TAG_AND_DIGEST),
@@ -46,7 +46,7 @@ def test_every_strategy_name_is_known_in_any_case_old_ones_too(strategy, listed,
 def test_the_settings_of_an_image_win_over_those_of_the_application():
     item = one(
         application(
-            LIST
+            {"image-list": "web=ghcr.io/o/web"}
             | {"update-strategy": "digest", "web.update-strategy": "name", "allow-tags": "any", "web.allow-tags": "regexp:^v"}
         )
     )
@@ -306,9 +306,59 @@ def test_our_own_annotations_are_checked_as_the_others(own, code):
     assert (problem.code, problem.message.startswith(OWN)) == (code, True)
 
 
-def test_a_constraint_that_a_strategy_does_not_use_is_said():
-    (answer,) = run(application({"image-list": "web=ghcr.io/o/web:^1", "update-strategy": "latest"})).answers
-    assert "the constraint ^1 means nothing to latest" in answer.sentence
+@pytest.mark.parametrize("strategy", ["latest", "newest-build", "alphabetical", "name"])
+def test_a_constraint_that_a_strategy_ignores_is_a_problem_with_the_repair(strategy):
+    """The image moves all the same, by the rule of the peer."""
+    found = run(application({"image-list": "web=ghcr.io/o/web:k8s-dev-*", "update-strategy": strategy}))
+    (answer,), (problem,) = found.answers, found.snapshot.problems
+    assert answer.subscription is not None
+    assert "the constraint k8s-dev-* means nothing to" in answer.sentence
+    assert (problem.code, problem.message.startswith(f"{PREFIX}image-list: the strategy {strategy} ignores")) == (
+        "constraint",
+        True,
+    )
+    assert "web.allow-tags: regexp:^k8s-dev-," in problem.hint
+
+
+@pytest.mark.parametrize("listed", ["web=ghcr.io/o/web", "web=ghcr.io/o/web:v?.1"])
+def test_a_repair_of_an_ignored_constraint_is_an_expression_that_is_read(listed):
+    found = run(application({"image-list": listed, "update-strategy": "latest"}))
+    hints = [problem.hint for problem in found.snapshot.problems]
+    assert hints == [] or "regexp:^v.\\.1$," in hints[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        (r"regexp:^0\.0\.0.{0,3}$", "cut at a comma"),
+        (r"dev, regexp:a{2,}", "cut at a comma"),
+        ("regexp:(a,b)", "missing"),
+        ("{dev,test}", "no tag contains '{'"),
+        ("dev|test", "no tag contains '|'"),
+        ("^rc-.+$", "no tag contains '+'"),
+    ],
+)
+def test_an_ignored_pattern_that_cannot_match_is_a_problem(text, cut):
+    """The comma separates, as with the peer, wherever it stands; half of an expression ignores nothing."""
+    found = run(application(LIST | {"ignore-tags": text}))
+    assert found.snapshot.subscriptions == ()
+    assert cut in found.snapshot.problems[0].message
+    assert "comma" in found.snapshot.problems[0].hint or cut == "missing"
+
+
+@pytest.mark.parametrize("text", [r"regexp:^0\.0\.0.{3}$", r"regexp:[{]a", r"regexp:\{", "v[0-9]?,[^a-c]*", "dev, ,rc-*"])
+def test_an_ignored_pattern_that_can_be_read_is_none(text):
+    assert run(application(LIST | {"ignore-tags": text})).snapshot.problems == ()
+
+
+def test_images_that_share_no_parameter_are_shown_without_it():
+    """Two images of one Application each have their own tag, and neither writes the name that nobody gave."""
+    listed = {"image-list": "a=ghcr.io/o/a, b=ghcr.io/o/b", "a.helm.image-tag": "a.tag", "b.helm.image-tag": "b.tag"}
+    for answer in run(application(listed, images=["ghcr.io/o/a:1", "ghcr.io/o/b:1"], kind="Helm")).answers:
+        (target,) = answer.subscription.targets
+        assert target.locator.name is None
+        assert answer.sentence.endswith(f" {target.locator}")
+        assert "image.name" not in answer.sentence
 
 
 def test_applications_without_annotations_ask_for_nothing():

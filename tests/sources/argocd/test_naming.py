@@ -49,7 +49,7 @@ def test_what_was_learned_already_changes_nothing_and_what_is_named_stays_the_sa
 
 
 @pytest.mark.parametrize(
-    ("other", "expected", "writers"), [({}, [], ["argocd/eu/web"]), ({"web.update-strategy": "name"}, ["conflict"] * 2, [])]
+    ("other", "expected", "writers"), [({}, [], ["argocd/eu/web"]), ({"web.ignore-tags": "dev"}, ["conflict"] * 2, [])]
 )
 def test_one_file_reached_by_both_words_has_one_writer_or_none(branches, translate, other, expected, writers):
     items = [application(LIST | OVERLAY, name="eu", source=HEAD), application(LIST | OVERLAY | other, name="us")]

@@ -22,7 +22,7 @@ def test_applications_of_one_overlay_share_one_writer():
 def test_applications_of_one_overlay_that_want_different_things_write_nothing():
     first, second = (
         application(LIST | OVERLAY, name="eu"),
-        application(LIST | OVERLAY | {"web.update-strategy": "name"}, name="us"),
+        application(LIST | OVERLAY | {"web.ignore-tags": "dev"}, name="us"),
     )
     other = application(LIST | OVERLAY, name="asia", source={"path": "apps/asia"})
     found = run(first, second, other)

@@ -161,4 +161,7 @@ def _nameless(answer: Answer) -> Answer:
     subscription = answer.subscription
     assert subscription is not None  # noqa: S101 - only answers with a target are asked
     targets = tuple(replace(target, locator=replace(target.locator, name=None)) for target in subscription.targets)
-    return replace(answer, subscription=replace(subscription, targets=targets))
+    said = answer.sentence
+    for before, after in zip(subscription.targets, targets, strict=True):
+        said = said.replace(f" {before.locator}", f" {after.locator}")  # nobody reads of a write that does not happen
+    return replace(answer, sentence=said, subscription=replace(subscription, targets=targets))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 GIT_ONLY: Final = tuple(key for key in WRITE_BACK if key != "write-back-method")
 NOT_LIVE: Final = "not-live"
+_WITHOUT_CONSTRAINT: Final = frozenset({"latest", "name"})
 UNKNOWN_TYPE: Final = "application-type"
 _WAITING: Final = frozenset({NOT_LIVE, UNKNOWN_TYPE, "annotations-unused", "not-yet"})
 _IN_NAMESPACE: Final = frozenset({"secret", "pullsecret"})
@@ -106,7 +108,22 @@ def answer_image(
         code=NOT_LIVE if absence else None,
         subscription=subscription,
     )
-    return answer, ()
+    unused = _unused_constraint(image, listed, policy)
+    return answer, (unused,) if unused else ()
+
+
+def _unused_constraint(image: ImageRequest, listed: AliasedImage, policy: PolicySpec) -> Flaw | None:
+    """Say that a constraint filters nothing under this strategy; the image is kept current all the same, as with the peer."""
+    if not listed.constraint or policy.kind not in _WITHOUT_CONSTRAINT:
+        return None
+    expression = re.escape(listed.constraint).replace(r"\*", ".*").replace(r"\?", ".").replace(r"\-", "-")
+    pattern = f"^{expression}$".removesuffix(".*$")
+    is_object = image.place[:1] != ("metadata",)
+    key = "allowTags" if is_object else f"{image.alias}.allow-tags" if image.alias else "allow-tags"
+    strategy = image.settings["update-strategy"].value
+    message = f"the strategy {strategy} ignores the constraint {listed.constraint!r} of {listed.image}: every tag takes part"
+    hint = f"remove :{listed.constraint}; to filter tags write {key}: regexp:{pattern}, for a range use the strategy semver"
+    return Setting(image.text, image.place).flaw(message, code="constraint", hint=hint).flaw
 
 
 def check_image(text: str, place: Place, settings: Settings) -> tuple[AliasedImage, PolicySpec]:
@@ -265,7 +282,7 @@ def _said(subscription: Subscription, image: ImageRequest, write_back: Settings)
     where = f"{target.destination} {target.locator}"
     told = [f"{subscription.policy}", f"form {target.form.value}", f"to {where}"]
     constraint = parse_aliased(image.text).constraint
-    if constraint and subscription.policy.kind in {"latest", "name"}:
+    if constraint and subscription.policy.kind in _WITHOUT_CONSTRAINT:
         told.append(f"the constraint {constraint} means nothing to {subscription.policy.kind}")
     is_kustomize = target.editor == "kustomize" or target.locator.section == "kustomize"
     idle = [key for key in (HELM if is_kustomize else (KUSTOMIZE,)) if key in image.settings]

@@ -15,6 +15,7 @@ from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
 from updater.model.image import parse_platform
 from updater.model.subscription import Downgrade, Form, PolicySpec, Variant
+from updater.policies.filters import REGEXP
 from updater.settings import checks
 from updater.settings.fields import nearest
 from updater.settings.values import read_duration
@@ -39,6 +40,12 @@ _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _CREDENTIAL_PREFIX: Final = re.compile(r"(?!(?:env|file|ext|secret|pullsecret|cloud):)[^=]+=")
 _SECRET_NAME: Final = re.compile(r"(?:([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)/)?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)")
 SHORTEST_INTERVAL: Final = 10.0
+_NOT_IN_A_GLOB: Final = re.compile(r"[^A-Za-z0-9_.*?\[\]^\\-]")  # neither in a tag nor in the grammar of globs
+_COMMA_HINT: Final = (
+    "a comma separates two patterns, inside an expression too: write .?.?.? for .{0,3}, or list the expression under ignoreTags"
+    " of an ImageUpdater"
+)
+_GLOB_HINT: Final = "write a glob such as *-debug, or regexp: and a regular expression; a comma separates two"
 _SOURCE_FILE: Final = ".argocd-source"
 _KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 
@@ -129,11 +136,25 @@ def read_allow_tags(value: Any) -> str | None:
 
 
 def read_ignore_tags(value: Any) -> tuple[str, ...]:
-    """Read globs, a comma between two; empty ones are kept, and match no tag."""
+    """Read globs, a comma between two, wherever it stands, as the peer does; empty ones are kept, and match no tag.
+
+    What cannot match a tag is refused: the rest of an expression that was cut at its comma, or characters that no tag has.
+    """
     globs = tuple(text.strip() for text in _texts(value))
     for glob in globs:
+        if _is_cut(glob):
+            raise ConfigError(f"{glob!r} is cut at a comma", hint=_COMMA_HINT, code="filter")
         checks.check_filter(ignore=glob)
+        foreign = None if glob.startswith(REGEXP) else _NOT_IN_A_GLOB.search(glob)
+        if foreign is not None:
+            raise ConfigError(f"{glob!r} matches no tag: no tag contains {foreign[0]!r}", hint=_GLOB_HINT, code="filter")
     return globs
+
+
+def _is_cut(text: str) -> bool:
+    """Return whether an expression opens a repetition that it does not close; RE2 reads that as plain text."""
+    plain = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", text)
+    return text.startswith(REGEXP) and plain.count("{") != plain.count("}")
 
 
 def read_platforms(value: Any) -> tuple[Platform, ...]:
