@@ -8,7 +8,7 @@ import pytest
 
 from tests.real.registries import Lab, guarded, running
 from updater.credentials.keychain import Keychain
-from updater.errors import ImageNotFound, RegistryDenied, RegistryUnavailable
+from updater.errors import ConfigError, ImageNotFound, RegistryDenied, RegistryUnavailable
 from updater.http.client import HttpClient
 from updater.model.candidate import Description
 from updater.model.credential import parse_credential_ref
@@ -105,6 +105,15 @@ async def test_a_moved_tag_has_its_new_digest_and_the_old_one_can_still_be_read(
     assert (await asking.describe(image, old)).labels == {"n": "1"}
 
 
+async def test_an_official_image_of_a_mirror_is_found_by_its_short_name_in_every_question(lab, http, seen):
+    digest = await lab.push("library/node", "1.0.0", created=CREATED)
+    asking, image = client(lab, http), parse_name(f"{lab.host}/node")
+    assert await asking.digest(image, "1.0.0") == digest
+    assert (await asking.tags(image)).tags == ("1.0.0",)
+    assert (await asking.describe(image, digest)).created == CREATED
+    assert seen.count(404) <= 2  # HEAD and GET by the short name; then it is known better
+
+
 @pytest.fixture(params=["htpasswd", "token"])
 async def closed(request, tmp_path):
     async with guarded(request.param, tmp_path) as lab:
@@ -133,6 +142,23 @@ async def test_behind_tls_and_a_password_strangers_are_denied(closed, http):
         await client(closed, http).tags(image)
     with pytest.raises(RegistryDenied):
         await client(closed, http, {"REG": "alice:wrong"}).tags(image, parse_credential_ref("env:REG"))
+
+
+@pytest.mark.real
+async def test_what_is_not_there_is_not_found_for_who_may_see_everything(closed, http):
+    asking = client(closed, http, {"REG": "alice:s3cret"}, credentials=parse_credential_ref("env:REG"))
+    for name in ("team/none", "none"):
+        with pytest.raises(ImageNotFound, match=f"{closed.host}/{name}: not found"):
+            await asking.tags(parse_name(f"{closed.host}/{name}"))
+
+
+@pytest.mark.real
+async def test_credentials_without_an_entry_for_the_registry_are_said_and_nothing_is_asked(closed, http, seen):
+    environment = {"REG": '{"auths": {"other.example.com": {"username": "alice", "password": "s3cret"}}}'}
+    asking = client(closed, http, environment, credentials=parse_credential_ref("env:REG"))
+    with pytest.raises(ConfigError, match=f"no entry for {closed.host} in the variable REG"):
+        await asking.tags(parse_name(f"{closed.host}/team/app"))
+    assert seen == []
 
 
 @pytest.mark.real

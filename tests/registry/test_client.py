@@ -515,6 +515,14 @@ class TestHiding:
             await client.tags(parse_name(f"{lab.registry.host}/org/none"))
         assert (await client.tags(lab.image)).tags == ("1.0",)
 
+    async def test_how_the_registry_wants_to_be_convinced_is_asked_once(self, lab):
+        lab.registry.push("org/app", "1.0")
+        client = lab.client(lab.entry(credentials=lab.credential("user:pass")))
+        for tag in ("2.0", "3.0"):
+            with pytest.raises(ImageNotFound):
+                await client.digest(lab.image, tag)
+        assert [item.path for item in lab.registry.asked].count("/v2/") == 1
+
     async def test_without_a_credential_nothing_is_asked_twice(self, lab):
         with pytest.raises(ImageNotFound):
             await lab.client().tags(parse_name(f"{lab.registry.host}/org/team/app"))

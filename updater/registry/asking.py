@@ -103,6 +103,7 @@ class Asking:
         self._wall = wall
         self._grants = Grants(self._fetch_grant, clock=clock)
         self._flights = Flights()
+        self._challenges: dict[str, tuple[Challenge, ...]] = {}
 
     async def ask(self, place: Place, question: Question) -> Answer:
         """Give the answer, whatever its status; raises `RegistryError` kin where there is none.
@@ -181,9 +182,15 @@ class Asking:
         return answer if hidden.status in _DENIED else hidden
 
     async def _ping(self, place: Place) -> tuple[Challenge, ...]:
-        """Return the challenges of the registry as a whole; Basic where it has none."""
-        answer = await self._send(place, Question(url=f"{place.endpoint.url}/v2/", accept=ACCEPT_ANY), None, None)
-        return read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else _BASIC
+        """Return the challenges of the registry as a whole, asked once; Basic where it has none."""
+        url = f"{place.endpoint.url}/v2/"
+        if url in self._challenges:
+            return self._challenges[url]
+        answer = await self._send(place, Question(url=url, accept=ACCEPT_ANY), None, None)
+        challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
+        if challenges or answer.status == 200:
+            self._challenges[url] = challenges or _BASIC
+        return challenges or _BASIC
 
     async def _send(self, place: Place, question: Question, authorization: str | None, credential: Credential | None) -> Answer:
         request = Request(

@@ -17,11 +17,10 @@ from updater.registry.config import RegistryEntry, RegistryTable
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
 from updater.settings.node import Node
+from updater.settings.prefixes import longest_prefix
 from updater.settings.values import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from updater.model.problem import Problem
     from updater.settings.cluster import ApplicationsSettings
 
@@ -394,29 +393,3 @@ class Settings(Node):
     def repository_for(self, url: str) -> RepositorySettings | None:
         """Give the entry of git.repositories with the longest prefix of *url*, cut only at a boundary."""
         return longest_prefix(self.git.repositories, url)
-
-
-def longest_prefix(repositories: Sequence[RepositorySettings], url: str) -> RepositorySettings | None:
-    """Give the entry with the longest prefix of *url*.
-
-    ``https://host/team`` holds for ``/team/x`` and ``/team.git``, not for ``/teammate``; ``https://host`` not for
-    ``https://host:8443``, because credentials would reach another server. A user name in *url* does not count.
-    """
-    fitting = [entry for entry in repositories if _is_below(_comparable(entry.prefix), _comparable(url))]
-    return max(fitting, key=lambda entry: len(entry.prefix), default=None)
-
-
-def _comparable(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return url
-    host, slash, path = rest.partition("/")
-    return f"{scheme.lower()}://{host.rpartition('@')[2].lower()}{slash}{path}"
-
-
-def _is_below(prefix: str, url: str) -> bool:
-    if not url.startswith(prefix):
-        return False
-    rest = url[len(prefix) :]
-    is_host_of_scp = "://" not in url and rest.startswith(":")
-    return prefix.endswith(("/", ":")) or rest in {"", ".git"} or rest.startswith(("/", ".git/")) or is_host_of_scp
