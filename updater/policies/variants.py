@@ -28,7 +28,7 @@ from typing import Final
 
 _BEGIN: Final = re.compile(r"[vV]?+[0-9]++(?:(?:\.[0-9]++)++(?=[A-Za-z._+-]|\Z)|(?=[._+-]|\Z))")
 _PLAIN: Final = re.compile(r"[vV]?+[0-9]++(?:\.[0-9]++)*+")
-_PIECE: Final = re.compile(r"([._+-]*+)([^._+-]++)")
+_PIECE: Final = re.compile(r"(?<![._+-])([._+-]*+)([^._+-]++)")
 _WORD: Final = re.compile(r"([A-Za-z]++)([0-9]*+)")
 _COMMIT: Final = re.compile(r"g?(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{7,64}+")
 _DATE: Final = re.compile(r"[0-9]{6,}+(?:[tT][0-9]{4,}+[zZ]?)?")

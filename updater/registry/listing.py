@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZE: Final = 1000  # the most that ECR takes
 _LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
-_NEXT: Final = re.compile(r';\s*rel\s*=\s*"?(?:[^";,]*\s)?next(?=["\s;,]|$)', re.IGNORECASE)
+_NEXT: Final = re.compile(r';\s*rel\s*=\s*+"?(?:[^";,]*\s)?next(?=["\s;,]|$)', re.IGNORECASE)
 _ALL_TAGS: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:\n[A-Za-z0-9_][A-Za-z0-9._-]{0,127})*")
 _N_REFUSED: Final = frozenset({400, 405})
 
