@@ -14,6 +14,7 @@ from updater.editors import scalars
 from updater.editors.base import Found, creates
 from updater.errors import EditError
 from updater.model.problem import Problem
+from updater.writeback.patience import within
 from updater.writeback.remembered import Kept, read_remembered, write_remembered
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     Searched = dict[tuple[str, str], Iterable[Entry]]
 
 REMEMBERED_BLOBS: Final = 20_000
+#: how often a file that was given up is tried again: the machine may have been busy
+TRIES: Final = 3
 
 
 class BlobReader:
@@ -44,6 +47,7 @@ class BlobReader:
         self._found: OrderedDict[tuple[str, str, str, Locator | None], Found] = OrderedDict()
         self._kept: dict[str, Kept] | None = None
         self._is_new = False
+        self._slow: dict[_Key, int] = {}
         self._last: tuple[str, bytes] = ("", b"")
 
     def read(self, editor: str, entry: Entry, tree: Tree, locator: Locator | None) -> Found:
@@ -53,6 +57,9 @@ class BlobReader:
             self._found.move_to_end(key)
             return self._found[key]
         found = self._read_kept(key, entry, tree) if locator is None else self._read(key, entry, tree)
+        if _is_given_up(found) and self._slow.setdefault(key, 0) < TRIES:
+            self._slow[key] += 1
+            return found
         self._found[key] = found
         if len(self._found) > REMEMBERED_BLOBS:
             self._found.popitem(last=False)
@@ -75,8 +82,9 @@ class BlobReader:
         if blob == entry.id:
             return found
         found = self._read(key, entry, tree)
-        self._kept[name] = (entry.id, found)
-        self._is_new = True
+        if not _is_given_up(found):
+            self._kept[name] = (entry.id, found)
+            self._is_new = True
         return found
 
     def _read(self, key: _Key, entry: Entry, tree: Tree) -> Found:
@@ -85,13 +93,21 @@ class BlobReader:
             data = self._content(entry, tree)
         except EditError as error:
             return Found(problems=(as_problem(error, entry.path),))
-        return self.editors[editor].read(entry.path, data, locator)
+        try:
+            found = within(lambda: self.editors[editor].read(entry.path, data, locator), entry.path, len(data))
+        except EditError as error:
+            return Found(problems=(as_problem(error, entry.path),))
+        return found
 
     def _content(self, entry: Entry, tree: Tree) -> bytes:
         """Read a blob once for all locators of its file, which ask one after the other."""
         if self._last[0] != entry.id:
             self._last = (entry.id, tree.read(entry.path))
         return self._last[1]
+
+
+def _is_given_up(found: Found) -> bool:
+    return any(problem.code == "too-slow" for problem in found.problems)
 
 
 def as_problem(error: EditError, path: str) -> Problem:
