@@ -46,7 +46,7 @@ _BYTE_ORDER_MARK: Final = "\ufeff"
 _BREAKS: Final = "\r\n\x85\u2028\u2029"
 _BLANKS: Final = frozenset(f" \t{_BREAKS}")
 _BLANK_OR_COMMENT: Final = _BLANKS | {"#"}
-_BREAK: Final = re.compile(rf"\r\n|[{_BREAKS}]")
+LINE_BREAKS: Final = re.compile(rf"\r\n|[{_BREAKS}]")
 _BREAK_OR_END: Final = re.compile(rf"\r\n|[{_BREAKS}]|\Z")
 _CONTENT: Final = re.compile(rf"[^{_BREAKS}]+")
 _CONTENT_TYPES: Final = frozenset({"str"})
@@ -99,7 +99,7 @@ class Parsed:
     def line_starts(self) -> list[int]:
         """Return the offset at which each line starts, by the line breaks that the parser counts; looked for once."""
         if not self.starts:
-            self.starts[:] = [0, *(found.end() for found in _BREAK.finditer(self.text))]
+            self.starts[:] = [0, *(found.end() for found in LINE_BREAKS.finditer(self.text))]
         return self.starts
 
     def line_at(self, offset: int) -> int:
@@ -304,7 +304,7 @@ def check_tag(event: Any, path: str) -> None:
 
 def _in_block(text: str, index: int, event: Any, value: str, path: str) -> Splice:
     start, end = event.start_mark.index, event.end_mark.index
-    body = _BREAK.search(text, start, end)
+    body = LINE_BREAKS.search(text, start, end)
     lines = list(_CONTENT.finditer(text, body.end() if body else end, end))
     content = [line for line in lines if line.group().strip(" ")]
     if len(content) != 1 or event.value.startswith((" ", "\n")) or "\n" in value or value != value.strip() or not value:
