@@ -16,11 +16,12 @@ demo: $(STAMP)  ## the main job, end to end, on this machine
 test: $(STAMP)  ## every test; real servers where they are installed
 	@$(BIN)/python -m pytest -q -n auto --dist loadgroup --cov --cov-report=term:skip-covered $(ARGS)
 
-check: $(STAMP) $(LINT)/.ready  ## format, lint, types, layers, generated pages
+check: $(STAMP) $(LINT)/.ready  ## format, lint, types, layers, regular expressions, generated pages
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@PYTHONPATH=. $(LINT)/bin/lint-imports
+	@$(BIN)/python -m tests.patterns
 	@$(LINT)/bin/hadolint Dockerfile
 	@$(BIN)/python docs/generate.py --check
 

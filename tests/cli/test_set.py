@@ -10,7 +10,7 @@ import pytest
 from updater.cli.main import run_cli
 
 MARK = '# {"$imagepolicy": "ns:p"}'
-IMAGE = "ghcr.io/o/app:1.2.3"
+IMAGE = "x:1.2.3"
 NOTHING = "nothing to do: every place holds its value\n"
 
 
@@ -190,9 +190,60 @@ def test_a_path_that_is_a_symlink_to_a_file_is_refused(tree, capfd):
 
 
 def test_names_are_written_as_spelled(tree, capfd):
-    run(capfd, tree, "--marker", "ns:p=nginx:1", "--kustomize", "nginx=docker.io/library/nginx:2")
+    run(capfd, tree, "--marker", "ns:p=nginx:1", "--kustomize", "nginx=docker.io/library/nginx:2", "--force")
     assert f"image: nginx:1 {MARK}" in (tree / "apps/web.yaml").read_text()
     assert "newName: docker.io/library/nginx\n" in (tree / "kustomization.yaml").read_text()
+
+
+MISFITS = {
+    "a tag over a reference": ("a.yaml", f"image: x:1 {MARK}\n", ["--marker", "ns:p=1.4.4"]),
+    "a name over a reference": ("a.yaml", f"image: x:1 {MARK}\n", ["--marker", "ns:p=x"]),
+    "another image": ("a.yaml", f"image: x:1 {MARK}\n", ["--marker", "ns:p=ghcr.io/o/y:1.4.4"]),
+    "another name": ("a.yaml", f'n: x # {MARK[2:-2]}:name"}}\n', ["--marker", "ns:p=y:1.4.4"]),
+    "a tag's marker on a reference": ("a.yaml", f'n: r.io/x:1 # {MARK[2:-2]}:tag"}}\n', ["--marker", "ns:p=r.io/x:1.4.4"]),
+    "a tag's marker on a short reference": ("a.yaml", f'n: x:1 # {MARK[2:-2]}:tag"}}\n', ["--marker", "ns:p=x:1.4.4"]),
+    "a reference's digest": ("a.yaml", f'n: r.io/x:1 # {MARK[2:-2]}:digest"}}\n', ["--marker", "ns:p=r.io/x:1.4.4"]),
+    "a tag for an entry": ("kustomization.yaml", "images:\n- name: x\n  newTag: 1.0.0\n", ["--kustomize", "x=1.4.4"]),
+    "another newName": ("kustomization.yaml", "images:\n- name: x\n  newName: r.io/x\n", ["--kustomize", "x=r.io/y:2"]),
+    "a reference under a tag's key": ("v.yaml", "tag: 1.0.0\n", ["--helm", "v.yaml:tag=r.io/x:2"]),
+    "a tag under a reference's key": ("v.yaml", "image: r.io/x:1\n", ["--helm", "v.yaml:image=2"]),
+    "another image under a key": ("v.yaml", "image: r.io/x:1\n", ["--helm", "v.yaml:image=r.io/y:2"]),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_a_value_that_does_not_fit_its_place_is_refused(tmp_path, capfd, name):
+    file, text, options = MISFITS[name]
+    path = write(tmp_path / "fleet" / file, text)
+    code, said, _ = run_json(capfd, path.parent, *options)
+    assert (code, [item["code"] for item in said["refused"]], said["changes"]) == (1, ["misfit"], [])
+    assert said["refused"][0]["line"]
+    assert "--force" in said["refused"][0]["hint"] or "write" in said["refused"][0]["hint"]
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("name", [name for name in MISFITS if "digest" not in name and name != "a name over a reference"])
+def test_a_value_that_does_not_fit_is_written_by_force(tmp_path, capfd, name):
+    file, text, options = MISFITS[name]
+    path = write(tmp_path / "fleet" / file, text)
+    code, said, _ = run_json(capfd, path.parent, *options, "--force")
+    assert (code, said["refused"]) == (0, [])
+    assert path.read_text() != text
+
+
+@pytest.mark.parametrize("tag", ["1.4.4", "v1.4.4-RC1", "latest"])
+def test_a_tag_alone_is_written_where_only_a_tag_is_marked(tmp_path, capfd, tag):
+    text = f'tag: v1.0.0 # {MARK[2:-2]}:tag"}}\n'
+    path = write(tmp_path / "fleet/a.yaml", text)
+    assert run(capfd, path.parent, "--marker", f"ns:p={tag}")[0] == 0
+    assert path.read_text() == text.replace("v1.0.0", tag)
+
+
+def test_a_bad_marker_in_a_file_of_carriage_returns_is_refused_with_its_line(tmp_path, capfd):
+    path = write(tmp_path / "fleet/a.yaml", f"a: 1\rb: {MARK}\rimage: x:1 {MARK}\r")
+    code, said, _ = run_json(capfd, path.parent, "--marker", "ns:p=x:2")
+    assert (code, [item["line"] for item in said["refused"]]) == (1, [2])
+    assert len(said["changes"]) == 1
 
 
 def test_two_missing_entries_are_both_added(tree, capfd):

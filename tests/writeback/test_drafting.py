@@ -15,14 +15,14 @@ from updater.writeback.edits import Drafting
 
 BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
 MARKER = '# {"$imagepolicy": "ns:app"}'
+MARKED = (Locator(path=".", name="ns:app"),)
 IMAGE = "ghcr.io/o/app:1.0.0"
 TWO_LINES = f"| {MARKER}\n  {IMAGE}\n  second line\n"
 
 
-def drafted(text, *, path="a.yaml", editor="marker", locators=None, editors=None):
+def drafted(text, *, path="a.yaml", editor="marker", locators=MARKED, editors=None):
     """Decide and draft one file; gives the drafting, its updates and the outcome of each target."""
     editors = editors or make_editors(("*.env",))
-    locators = locators or (Locator(path=".", name="ns:app"),)
     item = subscription("app", "ghcr.io/o/app", *(Target(destination=BRANCH, editor=editor, locator=one) for one in locators))
     readings = {("app", number): editors[editor].read(path, text.encode(), one).readings for number, one in enumerate(locators)}
     view = View(destination=BRANCH, head="1" * 40, readings=readings, problems={}, pending={})

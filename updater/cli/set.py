@@ -28,6 +28,7 @@ WRITTEN: Final = 10
 @click.option("--marker", "markers", multiple=True, metavar="NS:POLICY=REF", help="Write REF at every marker of the policy.")
 @click.option("--kustomize", "entries", multiple=True, metavar="NAME=REF", help="Write REF in images; added if missing.")
 @click.option("--helm", "keys", multiple=True, metavar="FILE:KEY=VALUE", help="Write VALUE under a key of a values file.")
+@click.option("--force", "is_forced", is_flag=True, help="Write also what does not fit its place, such as another image.")
 @click.option("--diff", "is_diff", is_flag=True, help="Print the change, write nothing.")
 @click.option("--commit", "is_commit", is_flag=True, help="Commit the changed files.")
 @click.option("--push", "is_push", is_flag=True, help="Push the commit; made again on a new head where refused.")
@@ -100,6 +101,7 @@ def _wishes(options: dict[str, Any], text_markers: tuple[str, ...]) -> Wishes:
         entries=_named("--kustomize", options["entries"], _check_name),
         keys=tuple(_keyed(given) for given in options["keys"]),
         text_markers=text_markers,
+        is_forced=options["is_forced"],
     )
 
 
@@ -112,7 +114,7 @@ def _named(option: str, texts: Sequence[str], check: Callable[[str, str], None])
         if not (name and equals and text):
             raise ConfigError(f"{option} {given}: NAME=REF is wanted", hint=_example(option), code="usage")
         check(name, given)
-        image = _ref(option, given, text)
+        image = _tag_alone(text) if option == "--marker" and _is_tag_alone(text) else _ref(option, given, text)
         if name in found and found[name].image != image:
             hint = "give it once"
             raise ConfigError(f"{option} names {name} twice, with different images", hint=hint, code="usage")
@@ -125,6 +127,24 @@ def _ref(option: str, given: str, text: str) -> ImageRef:
         return parse_ref(text)
     except ImageSyntaxError as error:
         raise ConfigError(f"{option} {given}: {error.message}", hint=error.hint, code="usage") from error
+
+
+def _is_tag_alone(text: str) -> bool:
+    """Say whether *text* can only be a tag: a word that no image is called."""
+    from updater.model.image import is_tag, parse_name
+
+    try:
+        parse_name(text)
+    except ImageSyntaxError:
+        return is_tag(text)
+    return False
+
+
+def _tag_alone(text: str) -> ImageRef:
+    """Return a word as it is handed to the places, where only a tag takes it."""
+    from updater.model.image import DOCKER_HUB, ImageName, ImageRef
+
+    return ImageRef(name=ImageName(registry=DOCKER_HUB, path=f"library/{text}", spelled=text))
 
 
 def _check_policy(name: str, given: str) -> None:

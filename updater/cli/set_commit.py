@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -84,10 +84,10 @@ class Nothing:
 
 def singles(wishes: Wishes) -> Iterator[Wishes]:
     """Give every wish alone."""
-    for marker in wishes.markers:
-        yield Wishes(markers=(marker,), text_markers=wishes.text_markers)
-    yield from (Wishes(entries=(entry,)) for entry in wishes.entries)
-    yield from (Wishes(keys=(key,)) for key in wishes.keys)
+    nothing = replace(wishes, markers=(), entries=(), keys=())
+    yield from (replace(nothing, markers=(marker,)) for marker in wishes.markers)
+    yield from (replace(nothing, entries=(entry,)) for entry in wishes.entries)
+    yield from (replace(nothing, keys=(key,)) for key in wishes.keys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

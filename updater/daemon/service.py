@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.daemon.blocks import measure_blocks
 from updater.daemon.generation import Generation
 from updater.daemon.leading import Leading
 from updater.daemon.process import Process, process_for
@@ -66,6 +67,7 @@ class Service:
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
         looks = ((LOOK_AT_FILES_EVERY, self._look_at_files), (self._peer_every, self._look_at_peer))
         besides = [asyncio.create_task(_again_and_again(*look, self._process.log)) for look in looks]
+        besides.append(asyncio.create_task(measure_blocks(self._process.metrics)))
         try:
             while not self._wishes.stop.is_set():
                 await self._run_generation()

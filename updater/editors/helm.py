@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from updater.editors import keyed, outline, plans, references, scalars
+from updater.editors import fitting, keyed, outline, plans, references, scalars
 from updater.editors.base import Found
 from updater.editors.plans import Plan
 from updater.errors import EditError, ImageSyntaxError
@@ -63,8 +63,8 @@ class HelmEditor:
         return plans.carry_out(path, data, parsed, wishes, lambda wish: _plan(parsed, path, wish))
 
 
-def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]]) -> Edit:
-    """Write each text under its key path as it is given, whatever stood there; keys are never added."""
+def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]], *, is_forced: bool = False) -> Edit:
+    """Write each text under its key path as it is given, where it fits what is written there or *is_forced*; adds no keys."""
     joint = plans.Joint(path)
     refused = []
     try:
@@ -72,12 +72,16 @@ def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]]) -> Edi
     except EditError as error:
         return plans.unchanged(path, data, [plans.problem(error, path)])
     for key, text in values:
+        line = None
         try:
             index = keyed.scalar(parsed, key)
+            line = parsed.line(index)
+            if not is_forced:
+                fitting.check_text(_text(parsed, index), text)
             steps = _steps(parsed, path, ((index, key, _text(parsed, index), text),), key)
-            joint.add(Plan(line=parsed.line(index), steps=steps))
+            joint.add(Plan(line=line, steps=steps))
         except EditError as error:
-            refused.append(plans.problem(error, path))
+            refused.append(plans.problem(error, path, line))
     return plans.write(path, data, parsed, joint.plans, refused)
 
 

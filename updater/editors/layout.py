@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 _LINE_END: Final = re.compile(r"(?=\r\n|\r|\n)|\Z")
 _COMMENT_LINE: Final = re.compile(r"(?:\r\n|\r|\n)([ \t]*)#[^\r\n]*")
 _COMMENT: Final = re.compile(r"(?:(?<=\s)|\A)#[^\r\n]*")
-# anchor and tag of a scalar and the header of a block scalar, with the comments that stand there
-_HEAD: Final = re.compile(r"(?:[&!]\S*\s+(?:#[^\r\n]*\s+)*)*(?:[|>][^\r\n]*)?")
 _QUIET_LINE: Final = re.compile(r"(?:\r\n|\r|\n)([ \t]*)(?:#[^\r\n]*)?(?=\r\n|\r|\n|\Z)")
 
 
@@ -68,8 +66,9 @@ def _check_comments(parsed: Parsed, removed: tuple[int, int], key: int, value: i
     """Refuse a removal that takes a comment along, other than the marker of a value that has its line to itself."""
     text, (start, end) = parsed.text, removed
     first, last = parsed.span(value)
-    head = _HEAD.match(text, first, last)
-    content = head.end() if head else first
+    content = scalars.behind_properties(text, first, last)
+    if text.startswith(("|", ">"), content, last):
+        content = min(line_end(parsed, content), last)
     pieces = ((start, parsed.span(key)[0]), (parsed.span(key)[1], content), (outline.text_end(parsed, value), end))
     comments = [comment for piece in pieces for comment in _COMMENT.findall(text, *piece)]
     is_shared = parsed.is_flow(parsed.parents[value])

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from updater.editors import marker_comment, marker_places, marker_text, outline, plans, references, scalars
+from updater.editors import fitting, marker_comment, marker_places, marker_text, outline, plans, references, scalars
 from updater.editors.base import Found
 from updater.editors.plans import Plan
 from updater.errors import EditError
@@ -17,6 +17,7 @@ from updater.model.view import Part, PartKind, Reading
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from updater.editors.marker_comment import Marker
     from updater.editors.marker_places import Marked
     from updater.editors.scalars import Parsed
     from updater.model.problem import Problem
@@ -48,14 +49,16 @@ class _Survey:
 class MarkerEditor:
     """Reads and writes marked values; *text_markers* are globs of the other files in which markers count.
 
-    A glob without ``/`` is held against the last part of a path, one with ``/`` against all of it.
+    A glob without ``/`` is held against the last part of a path, one with ``/`` against all of it. *is_forced* takes values
+    that have another shape than their marker says, too.
     """
 
     name: str = "marker"
     needles: tuple[bytes, ...] = marker_comment.NEEDLES
 
-    def __init__(self, text_markers: tuple[str, ...] = ()) -> None:
+    def __init__(self, text_markers: tuple[str, ...] = (), *, is_forced: bool = False) -> None:
         self._text_markers = text_markers
+        self._is_forced = is_forced
 
     def files(self, locator: Locator) -> tuple[str, ...] | None:  # noqa: ARG002 - the protocol's signature
         """Say that every wanted file below the path counts."""
@@ -73,7 +76,7 @@ class MarkerEditor:
         if not _is_yaml(path):
             return marker_text.read(path, data, policy)
         try:
-            survey = _survey(data, path)
+            survey = _survey(data, path, is_forced=self._is_forced)
         except EditError as error:
             is_foreign = policy is not None and policy.encode() not in data
             return Found() if is_foreign else Found(problems=(plans.problem(error, path),))
@@ -86,7 +89,7 @@ class MarkerEditor:
         if not _is_yaml(path):
             return marker_text.edit(path, data, wishes)
         try:
-            survey = _survey(data, path)
+            survey = _survey(data, path, is_forced=self._is_forced)
         except EditError as error:
             return plans.unchanged(path, data, [plans.problem(error, path, wish.reading.line) for wish in wishes])
         places = {(place.reading.where, place.reading.setter): place for place in survey.places}
@@ -102,12 +105,13 @@ def _is_yaml(path: str) -> bool:
     return name.lower().endswith(_YAML_NAMES) or name == _KUSTOMIZATION
 
 
-def _survey(data: bytes, path: str) -> _Survey:
+def _survey(data: bytes, path: str, *, is_forced: bool = False) -> _Survey:
     """Find all places of a YAML text; a small one is remembered, as a file is read and edited in one go."""
-    return _remembered(data, path) if len(data) <= _SMALL else _fresh(data, path)
+    survey = _remembered if len(data) <= _SMALL else _fresh
+    return survey(data, path, is_forced=is_forced)
 
 
-def _fresh(data: bytes, path: str) -> _Survey:
+def _fresh(data: bytes, path: str, *, is_forced: bool) -> _Survey:
     parsed = scalars.parse(data, path)
     problems: list[tuple[str | None, Problem]] = []
     marked: dict[int, Marked] = {}
@@ -121,7 +125,7 @@ def _fresh(data: bytes, path: str) -> _Survey:
             problems.append((None, plans.problem(error, path, parsed.line(found.scalar))))
         else:
             marked[found.scalar] = found
-    gathering = _Gathering(parsed, path)
+    gathering = _Gathering(parsed, path, is_forced)
     for found in marked.values():
         if found.scalar not in twice:
             try:
@@ -144,6 +148,7 @@ class _Gathering:
 
     parsed: Parsed
     path: str
+    is_forced: bool = False
     places: dict[tuple[int, str, int], Place] = field(default_factory=dict)
     counts: dict[tuple[int, str, PartKind], int] = field(default_factory=dict)
 
@@ -154,6 +159,8 @@ class _Gathering:
         where = outline.where(parsed, index)
         event = parsed.events[index]
         text = "" if not event.style and event.value in {"~", "null", "Null", "NULL"} else event.value.strip()
+        if not self.is_forced:
+            _check_shape(marker, text, part_line=event.start_mark.line + 1)
         name = outline.scalar_name(parsed, index)
         part = Part(kind=marker.kind, line=event.start_mark.line + 1, where=where, text=text, scalar=name)
         parent = parsed.parents[index]
@@ -178,6 +185,14 @@ class _Gathering:
             written=references.written((part,)),
             object_id=outline.object_id(self.parsed, index),
         )
+
+
+def _check_shape(marker: Marker, text: str, *, part_line: int) -> None:
+    try:
+        fitting.check_marked(marker.kind, text, marker.setter)
+    except EditError as error:
+        error.line = part_line
+        raise
 
 
 def _with_part(place: Place, index: int, part: Part, setter: str) -> Place:

@@ -81,6 +81,14 @@ def is_same_image(first: str | None, second: ImageName) -> bool:
         return first == second.spelled
 
 
+def canonical(name: str | None) -> str | None:
+    """Return the normalised form of a written name, the text itself where it is no image name."""
+    try:
+        return parse_ref(name or "").name.canonical
+    except ImageSyntaxError:
+        return name
+
+
 def keep_spelling(old: str | None, new: ImageName) -> str:
     """Give the name to write over *old*: the old one where it is the same image, short where the old one was.
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.editors import helm, kustomize, marker
+from updater.editors import fitting, helm, kustomize, marker
+from updater.editors.scalars import LINE_BREAKS
 from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.subscription import Locator
@@ -49,12 +50,16 @@ class Keyed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """Everything asked for in one go; *text_markers* are globs of non-YAML files in which markers count."""
+    """Everything asked for in one go; *text_markers* are globs of non-YAML files in which markers count.
+
+    *is_forced* writes values that have another shape than what is written at their place, too.
+    """
 
     markers: tuple[Named, ...] = ()
     entries: tuple[Named, ...] = ()
     keys: tuple[Keyed, ...] = ()
     text_markers: tuple[str, ...] = ()
+    is_forced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +196,10 @@ class _Draft:
                 path=edit.path, before=before, after=edit.after, changes=(*changes, *edit.changes), refused=()
             )
 
+    def refuse_at(self, error: EditError, reading: Reading) -> None:
+        error.line = error.line or reading.line
+        self.refuse(error, reading.path)
+
     def refuse(self, error: EditError, path: str) -> None:
         problem = Problem(path=error.path or path, line=error.line, code=error.code, message=error.message, hint=error.hint)
         self.refused.append(problem)
@@ -200,8 +209,8 @@ def edit_files(files: Files, wishes: Wishes) -> Written:
     """Make every edit that can be made safely; nothing is written to *files*."""
     draft = _Draft(files)
     unmatched = _edit_markers(draft, wishes) if wishes.markers else []
-    _edit_entries(draft, wishes.entries)
-    _edit_keys(draft, wishes.keys)
+    _edit_entries(draft, wishes.entries, is_forced=wishes.is_forced)
+    _edit_keys(draft, wishes.keys, is_forced=wishes.is_forced)
     edits = tuple(edit for _, edit in sorted(draft.edits.items()) if edit.before != edit.after)
     refused = sorted(dict.fromkeys(draft.refused), key=lambda problem: (problem.path, problem.line or 0, problem.code))
     return Written(edits=edits, refused=tuple(refused), unmatched=tuple(unmatched))
@@ -221,7 +230,7 @@ def write_files(folder: Folder, written: Written) -> Written:
 
 
 def _edit_markers(draft: _Draft, wishes: Wishes) -> list[str]:
-    editor = marker.MarkerEditor(wishes.text_markers)
+    editor = marker.MarkerEditor(wishes.text_markers, is_forced=wishes.is_forced)
     images = {named.name: named.image for named in wishes.markers}
     met: set[str] = set()
     for name in draft.files.names():
@@ -233,29 +242,43 @@ def _edit_markers(draft: _Draft, wishes: Wishes) -> list[str]:
             draft.refuse(error, name)
             continue
         if data is not None and any(needle in data for needle in editor.needles):
-            met |= _edit_marked(draft, editor, (name, data), images)
+            met |= _edit_marked(draft, editor, (name, data), images, is_forced=wishes.is_forced)
     return [named.given for named in wishes.markers if named.name not in met]
 
 
-def _edit_marked(draft: _Draft, editor: Editor, file: tuple[str, bytes], images: dict[str, ImageRef]) -> set[str]:
+def _edit_marked(
+    draft: _Draft, editor: Editor, file: tuple[str, bytes], images: dict[str, ImageRef], *, is_forced: bool
+) -> set[str]:
     """Edit the marked places of one file; gives the policies that it knows of, also by a place that is wrong."""
     name, data = file
     found = editor.read(name, data)
-    lines = data.split(b"\n")
+    lines = LINE_BREAKS.split(data.decode(errors="replace"))
     met = {reading.setter for reading in found.readings} & images.keys()
     for problem in found.problems:
-        text = data if problem.code in _UNREADABLE or not problem.line else lines[problem.line - 1]
-        meant = {policy for policy in images if f'"{policy}'.encode() in text or f".{policy}".encode() in text}
+        is_whole = problem.code in _UNREADABLE or not problem.line or problem.line > len(lines)
+        text = data.decode(errors="replace") if is_whole else lines[(problem.line or 1) - 1]
+        meant = {policy for policy in images if f'"{policy}' in text or f".{policy}" in text}
         if meant:
             draft.refused.append(problem)
             met |= meant
-    draft.add(
-        editor.edit(name, data, [_wish(Locator(), item, images[item.setter]) for item in found.readings if item.setter in met])
-    )
+    wanted = [item for item in found.readings if item.setter in met]
+    pairs = [(item, images[item.setter]) for item in wanted] if is_forced else _fitting(draft, wanted, images)
+    draft.add(editor.edit(name, data, [_wish(Locator(), item, image) for item, image in pairs]))
     return met
 
 
-def _edit_entries(draft: _Draft, entries: Sequence[Named]) -> None:
+def _fitting(draft: _Draft, readings: Sequence[Reading], images: dict[str, ImageRef]) -> list[tuple[Reading, ImageRef]]:
+    """Return what to write at each place that the image of its policy fits; the others are refused."""
+    fitting_pairs = []
+    for reading in readings:
+        try:
+            fitting_pairs.append((reading, fitting.fitted(reading, images[reading.setter])))
+        except EditError as error:
+            draft.refuse_at(error, reading)
+    return fitting_pairs
+
+
+def _edit_entries(draft: _Draft, entries: Sequence[Named], *, is_forced: bool) -> None:
     if not entries:
         return
     editor = kustomize.KustomizeEditor(is_as_spelled=True)
@@ -269,7 +292,13 @@ def _edit_entries(draft: _Draft, entries: Sequence[Named]) -> None:
         locator = Locator(path=name, name=entry.name)
         found = editor.read(name, data, locator)
         draft.refused += found.problems
-        wanted += [_wish(locator, reading, entry.image) for reading in found.readings]
+        for reading in found.readings:
+            try:
+                if not is_forced:
+                    fitting.check_entry(reading, entry.image)
+                wanted.append(_wish(locator, reading, entry.image))
+            except EditError as error:
+                draft.refuse_at(error, reading)
     draft.add(editor.edit(name, data, wanted))
 
 
@@ -284,7 +313,7 @@ def _kustomization(draft: _Draft) -> tuple[str, bytes]:
     raise EditError("there is no kustomization file", hint=hint, code="no-file", path=only or ".")
 
 
-def _edit_keys(draft: _Draft, keys: Sequence[Keyed]) -> None:
+def _edit_keys(draft: _Draft, keys: Sequence[Keyed], *, is_forced: bool) -> None:
     by_file: dict[str, list[tuple[str, str]]] = {}
     for wish in keys:
         by_file.setdefault(wish.file.removeprefix("./"), []).append((wish.key, wish.value))
@@ -294,7 +323,7 @@ def _edit_keys(draft: _Draft, keys: Sequence[Keyed]) -> None:
             if data is None:
                 hint = "FILE is relative to PATH"
                 raise EditError("there is no such file", hint=hint, code="no-file", path=name)  # noqa: TRY301 - one door
-            draft.add(helm.set_values(name, data, values))
+            draft.add(helm.set_values(name, data, values, is_forced=is_forced))
         except EditError as error:
             draft.refuse(error, name)
 

@@ -16,7 +16,7 @@ from updater.model.credential import Credential
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)")
+_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+(.*)")
 USERNAME: Final = "UPDATER_GIT_USERNAME"
 PASSWORD: Final = "UPDATER_GIT_PASSWORD"  # noqa: S105 - the name of a variable
 

@@ -9,7 +9,7 @@ from typing import Final
 from updater.errors import GitDenied, GitError, GitUnavailable, PushRefused
 
 _MAX_DETAIL: Final = 600
-_USERINFO: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+_USERINFO: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -89,5 +89,5 @@ def fault(code: str, message: str, *, hint: str = "") -> GitError:
 
 def clean(text: str) -> str:
     """Drop control characters and URL user info, and cut what is too long for a log line."""
-    shown = _USERINFO.sub(r"\g<scheme>", _CONTROL.sub(" ", text)).strip()
+    shown = _USERINFO.sub("", _CONTROL.sub(" ", text)).strip()
     return shown if len(shown) <= _MAX_DETAIL else shown[: _MAX_DETAIL - 1] + "…"

@@ -37,7 +37,7 @@ TRAILERS: Final = {
     "replaced": REPLACED,
     "branches": BRANCH,
 }
-_TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*(.*)")
+_TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*+(.*)")
 _PERSON: Final = re.compile(rb"^committer ([^\n<>]*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})$", re.MULTILINE)
 _MAX_FILE: Final = 2 * 2**20
 _ROOM: Final = 4  # a file that grew to so many times its limit is shortened while the program runs

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from updater.model.image import ImageName, Platform
     from updater.model.written import Written
 
-_WITH_SECRET: Final = re.compile(r"^(https?://(?=[^/]*@)|[^:/@]+://(?=[^/@]*:[^/]*@))[^/]*@", re.IGNORECASE)
+_WITH_SECRET: Final = re.compile(r"^(https?://(?=[^/]*@)|[^:/@]+://(?=[^/@:]*:[^/]*@))[^/]*@", re.IGNORECASE)
 _NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
 

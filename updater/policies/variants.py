@@ -29,7 +29,7 @@ from typing import Final
 
 _BEGIN: Final = re.compile(r"[vV]?+[0-9]++(?:(?:\.[0-9]++)++(?=[A-Za-z._+-]|\Z)|(?=[._+-]|\Z))")
 _PLAIN: Final = re.compile(r"[vV]?+[0-9]++(?:\.[0-9]++)*+")
-_PIECE: Final = re.compile(r"([._+-]*+)([^._+-]++)")
+_PIECE: Final = re.compile(r"(?<![._+-])([._+-]*+)([^._+-]++)")
 _WORD: Final = re.compile(r"([A-Za-z]++)([0-9]*+)")
 # A hash is told by its form and place, not by the characters that it happens to have: one of 27 has digits only.
 _COMMIT: Final = re.compile(r"(?:g|git|sha)?[0-9a-f]{7,64}+")

@@ -30,7 +30,7 @@ ACCEPT: Final = "application/json, */*;q=0.5"  # some registries send a list as 
 _SMALLEST_PAGE: Final = 50
 _LONGEST_ENTRY: Final = 128 + len('"",')
 _LINK: Final = re.compile(r"<([^<>]*)>([^<]*)")
-_NEXT: Final = re.compile(r';\s*rel\s*=\s*"?(?:[^";,]*\s)?next(?=["\s;,]|$)', re.IGNORECASE)
+_NEXT: Final = re.compile(r';\s*rel\s*=\s*+"?(?:[^";,]*\s)?next(?=["\s;,]|$)', re.IGNORECASE)
 _ALL_TAGS: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:\n[A-Za-z0-9_][A-Za-z0-9._-]{0,127})*")
 _N_REFUSED: Final = frozenset({400, 405})
 

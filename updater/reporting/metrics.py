@@ -85,6 +85,9 @@ METRICS: Final[dict[str, Metric]] = {
         kind=Counter, text="Questions to the cache of descriptions, by result: hit or miss.", labels=("result",)
     ),
     "updater_cache_problems_total": Metric(kind=Counter, text="Times the cache could not be used; work goes on without it."),
+    "updater_event_loop_longest_block_seconds": Metric(
+        kind=Gauge, text="Longest time for which the event loop answered nothing, in the last minute."
+    ),
     "updater_generation": Metric(kind=Gauge, text="Number of the configuration in force, counted from the start."),
     "updater_reloads_total": Metric(
         kind=Counter, text="Configurations read again, by result.", labels=("result",), begun=(("ok",), ("refused",))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from updater.documents import Documents, Mark
 
-_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 
 
 def _certificates(value: object) -> str:

@@ -18,7 +18,7 @@ from updater.policies.globs import glob_expression
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
-_DURATION_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATION_PART: Final = re.compile(r"(?<![0-9])([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h)")
 _SCP_LIKE: Final = re.compile(r"(?:[^:/\s]+@)?(?:\[[0-9a-fA-F:]+\]|[^:/\s@\[\]]+):[^\s]+")
 _CREDENTIAL_KINDS: Final = frozenset({"env", "file", "ext", "secret", "pullsecret", "cloud"})

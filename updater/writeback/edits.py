@@ -10,6 +10,7 @@ from updater.editors.base import creates
 from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.update import Edit, Wish
+from updater.writeback.patience import within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,22 +72,25 @@ class Drafting:
         try:
             data = self._content(path, is_made=creates(editor) and all(update.reading.is_missing for update in updates))
         except EditError as error:
-            problem = Problem(path=path, line=error.line, code=error.code, message=error.message, hint=error.hint)
-            self.refused.update(dict.fromkeys(updates, problem))
+            self._refuse_all(path, error, updates)
             return False
         wishes = [Wish(locator=update.target.locator, reading=update.reading, image=update.image) for update in updates]
-        edit = editor.edit(path, data, wishes)
-        if len(edit.answers) != len(updates):
-            self._refuse_editor(path, editor, updates)
+        try:
+            edit = within(lambda: editor.edit(path, data, wishes), path, len(data))
+        except EditError as error:
+            self._refuse_all(path, error, updates)
+            return False
+        if len(edit.answers) != len(updates):  # nothing is written then: an outcome is never guessed
+            message = f"the editor {editor.name!r} did not say what became of each place"
+            hint = "update or remove the package that brings it"
+            self._refuse_all(path, EditError(message, hint=hint, code="editor"), updates)
             return False
         self._assign(edit, updates)
         self.after[path] = edit.after
         return edit.after != data
 
-    def _refuse_editor(self, path: str, editor: Editor, updates: Sequence[Update]) -> None:
-        """Write nothing where an editor does not say what became of each place: an outcome is never guessed."""
-        message = f"the editor {editor.name!r} did not say what became of each place"
-        problem = Problem(path=path, code="editor", message=message, hint="update or remove the package that brings it")
+    def _refuse_all(self, path: str, error: EditError, updates: Sequence[Update]) -> None:
+        problem = Problem(path=path, line=error.line, code=error.code, message=error.message, hint=error.hint)
         self.refused.update(dict.fromkeys(updates, problem))
 
     def _content(self, path: str, *, is_made: bool) -> bytes:

@@ -33,7 +33,6 @@ _NAME_LENGTH: Final = 45
 _OURS: Final = re.compile(rf"^(?=(?:{'|'.join(TRAILERS.values())})\s*:)", re.IGNORECASE | re.MULTILINE)
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\s]+|\.\.+|@\{")
-_ENDS_OF_A_PART: Final = re.compile(r"^\.+|(?:\.lock|\.)+$")
 
 
 def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]]) -> str:
@@ -95,8 +94,16 @@ def branch_name(template: str, updates: Sequence[Update], *, target: str = "") -
 def _as_branch(text: str) -> str:
     """Give *text* by the rules of ``git check-ref-format``."""
     parts = _NOT_IN_A_BRANCH.sub("-", text).lstrip("-").split("/")
-    kept = "/".join(part for part in (_ENDS_OF_A_PART.sub("", part) for part in parts) if part)
+    kept = "/".join(part for part in (_without_ends(part) for part in parts) if part)
     return kept.lstrip("-/")
+
+
+def _without_ends(part: str) -> str:
+    """Drop what may not begin or end a part of a name: dots, and ``.lock`` at the end."""
+    end = len(part)
+    while part.endswith((".", ".lock"), 0, end):
+        end -= 1 if part[end - 1] == "." else len(".lock")
+    return part[:end].lstrip(".")
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from updater.editors.base import Found, creates
 from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.text import is_plain
+from updater.writeback.patience import within
 from updater.writeback.remembered import Kept, read_remembered, write_remembered
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 REMEMBERED_PLACES: Final = 20_000
 BLOBS_OF_A_PLACE: Final = 8  # of as many branches, or of as many commits on one
+#: how often a file that was given up is tried again: the machine may have been busy
+TRIES: Final = 3
+MOST_SLOW: Final = 1000
 
 
 class BlobReader:
@@ -46,6 +50,7 @@ class BlobReader:
         self._found: OrderedDict[_Place, dict[str, Found]] = OrderedDict()
         self._kept: dict[str, Kept] | None = None
         self._is_new = False
+        self._slow: dict[tuple[_Place, str], int] = {}
         self._last: tuple[str, bytes] = ("", b"")
 
     def read(self, editor: str, entry: Entry, tree: Tree, locator: Locator | None) -> Found:
@@ -56,12 +61,21 @@ class BlobReader:
         found = blobs.pop(entry.id, None)
         if found is None:
             found = self._read_kept(place, entry, tree) if locator is None else self._read(place, entry, tree)
+            if _is_given_up(found) and self._is_tried_again(place, entry.id):
+                return found
         blobs[entry.id] = found
         if len(blobs) > BLOBS_OF_A_PLACE:  # what was written over does not come back
             del blobs[next(iter(blobs))]
         if len(self._found) > REMEMBERED_PLACES:
             self._found.popitem(last=False)
         return found
+
+    def _is_tried_again(self, place: _Place, blob: str) -> bool:
+        """Return whether a file that was given up is read again at the next look."""
+        if len(self._slow) > MOST_SLOW:
+            self._slow.clear()
+        tries = self._slow[place, blob] = self._slow.get((place, blob), 0) + 1
+        return tries <= TRIES
 
     def save(self) -> None:
         """Keep what searches found for the next process, if anything of it is new; the texts themselves are dropped."""
@@ -80,7 +94,9 @@ class BlobReader:
         if blob == entry.id:
             return found
         found = self._read(place, entry, tree)
-        if is_plain(name):  # a file of text cannot hold the others, which are read again after a restart
+        if is_plain(name) and not _is_given_up(
+            found
+        ):  # a file of text cannot hold the others, which are read again after a restart
             self._kept.pop(name, None)
             self._kept[name] = (entry.id, found)
             self._is_new = True
@@ -94,13 +110,20 @@ class BlobReader:
             data = self._content(entry, tree)
         except EditError as error:
             return Found(problems=(as_problem(error, entry.path),))
-        return self.editors[editor].read(entry.path, data, locator)
+        try:
+            return within(lambda: self.editors[editor].read(entry.path, data, locator), entry.path, len(data))
+        except EditError as error:
+            return Found(problems=(as_problem(error, entry.path),))
 
     def _content(self, entry: Entry, tree: Tree) -> bytes:
         """Read a blob once for all locators of its file, which ask one after the other."""
         if self._last[0] != entry.id:
             self._last = (entry.id, tree.read(entry.path))
         return self._last[1]
+
+
+def _is_given_up(found: Found) -> bool:
+    return any(problem.code == "too-slow" for problem in found.problems)
 
 
 def as_problem(error: EditError, path: str) -> Problem:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Answering", "Answers", "Known"]
 
 #: the same failure is told with another wait each time; it is no other state for that
-_WAITS: Final = re.compile(r"\d+(?:\.\d+)?(?= ?(?:ms|s|seconds?|m|min|minutes?|h|hours?)\b)")
+_WAITS: Final = re.compile(r"(?<!\d)\d+(?:\.\d+)?(?= ?(?:ms|s|seconds?|m|min|minutes?|h|hours?)\b)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

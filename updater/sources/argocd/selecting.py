@@ -20,7 +20,6 @@ EXACT: Final = 1_000_000
 SELECTED: Final = 10_000
 PER_LABEL: Final = 100
 OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist")
-_SET: Final = re.compile(r"\[[^\]]*\]")
 _GLOB: Final = re.compile(r"[*?\[\]]")
 
 
@@ -41,9 +40,18 @@ def name_matcher(pattern: str) -> Any:
 
 def specificity(pattern: str, *, labels: int | None = None) -> int:
     """Say how exact a reference is: *labels* counts what its selector asks for, None without a selector."""
-    literal = len(_GLOB.sub("", _SET.sub("", pattern)))
+    literal = len(_GLOB.sub("", _without_sets(pattern)))
     exact = 0 if _GLOB.search(pattern) else EXACT
     return exact + literal + (0 if labels is None else SELECTED + PER_LABEL * labels)
+
+
+def _without_sets(pattern: str) -> str:
+    """Drop each set of characters, ``[a-z]``."""
+    pieces, position = [], 0
+    while (start := pattern.find("[", position)) >= 0 and (end := pattern.find("]", start)) >= 0:
+        pieces.append(pattern[position:start])
+        position = end + 1
+    return "".join((*pieces, pattern[position:]))
 
 
 def check_selector(selector: Any) -> None:

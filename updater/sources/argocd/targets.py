@@ -35,7 +35,7 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 #: no local paths: whoever may write an Application must not reach the files of the pod that reads it
 _SCHEMES: Final = ("https://", "http://", "ssh://")
 _GIT_FOLDERS: Final = frozenset({".git", "git~1"})
-_SCP_LIKE: Final = re.compile(r"[^:/\s]+@[^:/\s]+:[^\s]+")
+_SCP_LIKE: Final = re.compile(r"[^:/\s@]+@[^:/\s]+:[^\s]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

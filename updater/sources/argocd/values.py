@@ -206,10 +206,19 @@ def read_target(value: Any) -> Place:
     raise ConfigError(f"{text!r} is no write-back target", hint=hint, code="write-back")
 
 
+def _with_hidden_colons(text: str) -> str:
+    """Replace each colon inside ``{{ }}`` by a NUL."""
+    pieces, position = [], 0
+    while (start := text.find("{{", position)) >= 0 and (end := text.find("}}", start)) >= 0:
+        pieces += [text[position:start], text[start:end].replace(":", "\0")]
+        position = end
+    return "".join((*pieces, text[position:]))
+
+
 def read_branch(value: Any) -> Branches:
     """Read ``base[:write]``; the second may be a template, and colons inside ``{{ }}`` are part of it."""
     text = read_line(value)
-    parts = re.sub(r"\{\{.*?\}\}", lambda found: found[0].replace(":", "\0"), text).split(":")
+    parts = _with_hidden_colons(text).split(":")
     if len(parts) > 2:
         hint = "write <base>:<write>, with one colon"
         raise ConfigError(f"{text!r} names more than two branches", hint=hint, code="write-back")

@@ -22,6 +22,7 @@ _ALPHABETS: Final = {
     64: re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"),
     32: re.compile(r"(?:[A-Z2-7]{8})*(?:[A-Z2-7]{2}={6}|[A-Z2-7]{4}={4}|[A-Z2-7]{5}===|[A-Z2-7]{7}=)?"),
 }
+_FOREIGN: Final = {64: re.compile(r"[^A-Za-z0-9+/\r\n]"), 32: re.compile(r"[^A-Z2-7\r\n]")}
 
 
 def _decode(base: int, text: str) -> str:
@@ -38,8 +39,7 @@ def _decode(base: int, text: str) -> str:
 
 
 def _wrong_byte(base: int, text: str) -> int:
-    allowed = r"[^A-Za-z0-9+/\r\n]" if base == 64 else r"[^A-Z2-7\r\n]"
-    found = re.search(allowed, text)
+    found = _FOREIGN[base].search(text)
     return found.start() if found else len(text) // (base // 16) * (base // 16)
 
 

@@ -13,7 +13,7 @@ from updater.templates.limits import check_text
 from updater.templates.values import from_octets, octets
 
 _JOINERS: Final = frozenset("-_")
-_WORD: Final = re.compile("C+|P+|U+(?=UL)|UL+|U+|L+|N+|O+")
+_WORD: Final = re.compile("C+|P+|(?:U(?!L))+|UL+|L+|N+|O+")
 
 
 def upper(text: str) -> str:
