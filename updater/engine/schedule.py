@@ -2,13 +2,16 @@
 
 An image is due for a scan, a destination for a look and a landing, never a pair of both. A slow
 registry therefore delays nobody else, and a destination lands once for all that arrived within its
-short coalescing delay. What is subscribed to may change at any time, and so may who is the leader.
+short coalescing delay. Images of one destination are due together with it, by the wall clock. What is
+subscribed to may change at any time, and so may who is the leader.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import math
+import random
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -17,8 +20,9 @@ from typing import TYPE_CHECKING, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING
-from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.triggers.base import BaseTrigger
 
+from updater.engine.phases import Phases
 from updater.engine.plan import Plan
 from updater.engine.rounds import Rounds
 from updater.engine.worker import Waits, Workers
@@ -33,15 +37,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "Schedule", "Waits"]
 
-JITTER: Final = 0.1
 CLOCK_STEP: Final = 1.0
 AT_ONCE: Final = 100
+_FAR_OFF: Final = 2  # intervals
 
 
 class Schedule:
     """Runs a plan until told to stop; *scan* says whether what it found differs from before.
 
-    *wall* gives seconds since 1970. Every method is called from the event loop, before `run` or while it runs.
+    *wall* gives seconds since 1970, *spread* numbers from 0 to 1, by which destinations are due apart. Every method is called
+    from the event loop, before `run` or while it runs.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Schedule:
         land: Callable[[Destination], Awaitable[None]],
         waits: Waits | None = None,
         wall: Callable[[], float] = time.time,
+        spread: Callable[[], float] = random.random,
     ) -> None:
         self._waits = waits or Waits()
         self._wall = wall
@@ -59,14 +65,14 @@ class Schedule:
         self._is_paused = False
         self._stopping = asyncio.Event()
         self._workers = Workers(land, self._waits)
-        self._rounds = Rounds(scan, self._workers, is_open=lambda: not (self._is_paused or self._stopping.is_set()))
-        self._jobs = _Jobs(self._rounds.scan, self._look_later)
+        self._rounds = Rounds(scan, self._workers, is_open=self._is_open, again=self._scan_now)
+        self._jobs = _Jobs(self._rounds.scan, self._look_later, Phases(spread))
         self.replan(plan)
 
     async def run(self) -> None:
         """Work until `stop` is called; landings that have begun are finished."""
         self._jobs.start(self._plan)
-        if not (self._is_paused or self._stopping.is_set()):
+        if self._is_open():
             self._jobs.resume()
         try:
             async with asyncio.TaskGroup() as group:
@@ -137,6 +143,12 @@ class Schedule:
         """Say when an image or a destination is due next, in UTC; None where nothing is planned, or all is paused."""
         return None if self._is_paused else self._jobs.next_time(what)
 
+    def _is_open(self) -> bool:
+        return not (self._is_paused or self._stopping.is_set())
+
+    def _scan_now(self, images: Iterable[Listed]) -> None:
+        self._jobs.run_now(images)
+
     async def _look_later(self, destination: Destination) -> None:
         self.due(destination)
 
@@ -147,9 +159,12 @@ class _Jobs:
     Many of them are made, and run now, some at a time: thousands at once would keep the loop from probes and the Lease.
     """
 
-    def __init__(self, scan: Callable[[Listed], Awaitable[None]], look: Callable[[Destination], Awaitable[None]]) -> None:
+    def __init__(
+        self, scan: Callable[[Listed], Awaitable[None]], look: Callable[[Destination], Awaitable[None]], phases: Phases
+    ) -> None:
         self._scan = scan
         self._look = look
+        self._phases = phases
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._jobs: dict[Listed | Destination, Job] = {}
         self._seconds: dict[Listed | Destination, float] = {}
@@ -172,16 +187,19 @@ class _Jobs:
         # a mapping is invariant in its keys: these are only read
         wanted: dict[Listed | Destination, float] = {**plan.images, **plan.destinations}  # type: ignore[dict-item]
         self._wanted = wanted
-        if wanted == self._seconds:  # like sets of dicts, this hashes none of 10,000 keys again
+        moved = self._phases.fit(plan, time.time())
+        if not moved and wanted == self._seconds:  # like sets of dicts, this hashes none of 10,000 keys again
             return
         with self._one_wake_up():
             for what in set(self._seconds) - set(wanted):
                 self._jobs.pop(what).remove()
                 del self._seconds[what]
             now = datetime.now(UTC)
-            if {**wanted, **self._seconds} != wanted:
-                for what in self._seconds:
-                    self._renew(what, wanted[what], now)
+            if moved or {**wanted, **self._seconds} != wanted:
+                for what, seconds in self._seconds.items():
+                    if what in moved or seconds != wanted[what]:
+                        self._renew(what, wanted[what], now)
+                self._seconds = {what: wanted[what] for what in self._seconds}
         self.run_now(set(wanted) - set(self._seconds))
 
     def run_now(self, whats: Iterable[Listed | Destination] | None = None) -> None:
@@ -241,15 +259,12 @@ class _Jobs:
         self._scheduler.shutdown(wait=False)
 
     def _renew(self, what: Listed | Destination, seconds: float, now: datetime) -> None:
-        if self._seconds[what] == seconds:
-            return
-        job, trigger = self._jobs[what], _every(seconds)
+        job, trigger = self._jobs[what], _Beat(seconds, self._phases.of(what))
         # of the old time and the new one the earlier: intervals that change often must not put a scan off for ever
         job.modify(trigger=trigger, next_run_time=min(job.next_run_time, trigger.get_next_fire_time(None, now)))
-        self._seconds[what] = seconds
 
     def _add(self, what: Listed | Destination, seconds: float, now: datetime) -> Job:
-        trigger, is_image = _every(seconds), isinstance(what, Listed)
+        trigger, is_image = _Beat(seconds, self._phases.of(what)), isinstance(what, Listed)
         return self._scheduler.add_job(
             self._scan_until_end if is_image else self._look,
             trigger,
@@ -277,8 +292,19 @@ class _Jobs:
                 self._scheduler.resume()
 
 
-def _every(seconds: float) -> IntervalTrigger:
-    return IntervalTrigger(seconds=seconds, jitter=seconds * JITTER, timezone=UTC)
+class _Beat(BaseTrigger):  # type: ignore[misc]  # the library has no types
+    """Every so many *seconds* from the moment *at* on: what ran at another time too comes back into step."""
+
+    def __init__(self, seconds: float, at: float) -> None:
+        self._seconds = seconds
+        self._at = at
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        """Return the first moment after *now*; one that lies far off, as after a clock was set back, is no beginning."""
+        passed = math.floor((now.timestamp() - self._at) / self._seconds)
+        first = 0 if -_FAR_OFF <= passed < 0 else passed + 1
+        moments = (datetime.fromtimestamp(self._at + (first + more) * self._seconds, UTC) for more in range(2))
+        return next(moment for moment in moments if moment > now)
 
 
 async def mind_the_clock(

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 class Waits:
     """How long, in seconds.
 
-    *coalesce*: a due destination waits for what else arrives; *first_scans*: it waits for the slowest of its images that were
-    never scanned; *clock*: between two looks at the clock.
+    *coalesce*: a due destination waits for what else arrives; *scans*: it waits for scans of its images that go on;
+    *first_scans*: it waits for the slowest of its images that were never scanned; *clock*: between two looks at the clock.
     """
 
     coalesce: float = 0.5
+    scans: float = 5.0
     first_scans: float = 10.0
     clock: float = 10.0
 
@@ -35,8 +36,8 @@ class Worker:
     """Lands one destination whenever it may, until it leaves. It is due when it is made.
 
     *is_rebuilt*: its branch is made anew from its base at each landing, so it never lands while a scan is missing; another
-    one waits for missing scans too, but no slow registry holds it up for longer than `Waits.first_scans`. While *is_paused*
-    no landing begins; one that has begun is finished.
+    one waits for missing scans too, but no slow registry holds it up for longer than `Waits.first_scans`, and either waits for
+    scans that go on, at most `Waits.scans`. While *is_paused* no landing begins; one that has begun is finished.
     """
 
     def __init__(self, land: Callable[[], Awaitable[None]], waits: Waits) -> None:
@@ -48,6 +49,8 @@ class Worker:
         self._is_leaving = False
         self._missing: set[Listed] = set()
         self._patient_until: float | None = None
+        self._expected: set[Listed] = set()
+        self._expected_until: float | None = None
         self._news = asyncio.Event()
 
     def due(self) -> None:
@@ -60,9 +63,21 @@ class Worker:
         self._missing.add(listed)
         self._news.set()
 
+    def expect(self, listed: Listed) -> None:
+        """Wait a little for a scan of *listed*, which goes on: what it finds lands together with what is due."""
+        self._expected.add(listed)
+
+    def arrived(self, listed: Listed) -> None:
+        """Say that the scan of *listed* ended."""
+        self._expected.discard(listed)
+        if not self._expected:
+            self._expected_until = None
+            self._news.set()
+
     def have(self, listed: Listed) -> None:
         """Say that *listed* was scanned or failed, or is not needed any more."""
         self._missing.discard(listed)
+        self.arrived(listed)
         if not self._missing:
             self._patient_until = None
             self._news.set()
@@ -70,7 +85,7 @@ class Worker:
     def resume(self) -> None:
         """Be due, and wait for missing scans as after a start."""
         self.is_paused = False
-        self._patient_until = None
+        self._patient_until = self._expected_until = None
         self.due()
 
     def leave(self) -> None:
@@ -82,7 +97,8 @@ class Worker:
         """Take back `leave` before `work` has ended: be due, and wait for no scan until told so."""
         self._is_leaving = False
         self._missing.clear()
-        self._patient_until = None
+        self._expected.clear()
+        self._patient_until = self._expected_until = None
         self.due()
 
     async def work(self) -> None:
@@ -93,28 +109,35 @@ class Worker:
                 continue
             await asyncio.sleep(self._waits.coalesce)
             if self._may_land():
-                self._is_due = False
+                self._is_due, self._expected_until = False, None
                 await self._land()
 
     def _may_land(self) -> bool:
         if not self._is_due or self.is_paused or self._is_leaving:
             return False
-        if not self._missing:
-            return True
-        until = self._patient_until
-        return not self.is_rebuilt and until is not None and asyncio.get_running_loop().time() >= until
+        now = asyncio.get_running_loop().time()
+        if self._missing and (self.is_rebuilt or self._patient_until is None or now < self._patient_until):
+            return False
+        return not self._expected or (self._expected_until is not None and now >= self._expected_until)
 
     async def _wait_for_news(self) -> None:
         """Wait until something changes, or patience with slow registries ends."""
         self._news.clear()
-        limit = None
-        if self._missing and not self.is_rebuilt and not self.is_paused:
-            if self._patient_until is None:
-                self._patient_until = asyncio.get_running_loop().time() + self._waits.first_scans
-            limit = self._patient_until if self._is_due else None
         with suppress(TimeoutError):
-            async with asyncio.timeout_at(limit):
+            async with asyncio.timeout_at(self._end_of_patience()):
                 await self._news.wait()
+
+    def _end_of_patience(self) -> float | None:
+        """Say until when to wait for scans; None where something else has to happen first."""
+        if self.is_paused:
+            return None
+        now = asyncio.get_running_loop().time()
+        if self._missing and not self.is_rebuilt and self._patient_until is None:
+            self._patient_until = now + self._waits.first_scans
+        if self._expected and self._is_due and self._expected_until is None:
+            self._expected_until = now + self._waits.scans
+        limits = (self._patient_until if self._missing else None, self._expected_until if self._expected else None)
+        return min((limit for limit in limits if limit is not None and limit > now), default=None) if self._is_due else None
 
 
 class Workers:

@@ -333,7 +333,9 @@ class Settings(Node):
     """The whole configuration."""
 
     interval: fields.Duration = Field(default=120.0, json_schema_extra={"default": "2m"})
-    """How often registries are asked and destinations are looked at, unless a subscription says otherwise; jittered."""
+    """How often registries are asked and destinations are looked at, unless a subscription says otherwise.
+
+    What shares a destination is due together."""
     state: fields.Text = DEFAULT_STATE
     """The folder of Git mirrors and the cache. All of it may be deleted at any time."""
     listen: ListenSettings = ListenSettings()

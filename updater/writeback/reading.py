@@ -96,7 +96,7 @@ class BlobReader:
         found = self._read(place, entry, tree)
         if is_plain(name) and not _is_given_up(
             found
-        ):  # a file of text cannot hold the others, which are read again after a restart
+        ):  # the file holds text only; the others are read again
             self._kept.pop(name, None)
             self._kept[name] = (entry.id, found)
             self._is_new = True

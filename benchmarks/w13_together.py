@@ -1,0 +1,109 @@
+"""W13: five images are pushed at one moment, again and again, while `updater run` follows its intervals: commits and requests.
+
+Run it by hand: `python benchmarks/w13_together.py [--passes 120] [--interval 1] [--images 5]`. An hour at an interval of 30 s is
+120 passes; the interval is short so that it takes minutes. Goals: one commit and at most 6 Git requests in 99 % of passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from stage import ROOT, BareRepository, GitServer, configuration, median, registry
+
+PATIENCE = 30.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--passes", type=int, default=120)
+    parser.add_argument("--interval", type=float, default=1.0)
+    parser.add_argument("--images", type=int, default=5)
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="w12-"))
+    try:
+        with registry() as served:
+            bench(folder, served, options)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def bench(folder: Path, served, options) -> None:
+    host = served.host
+    names = [f"i{number}" for number in range(options.images)]
+    for name in names:
+        served.push(f"bench/{name}", "1.0.0")
+    files = {f"{name}.yaml": f'image: {host}/bench/{name}:1.0.0 # {{"$imagepolicy": "ns:{name}"}}\n'.encode() for name in names}
+    repository = BareRepository.make(folder / "repos" / "fleet.git", files)
+    with GitServer(folder / "repos") as server:
+        config = configuration(folder, host, "".join(subscription(name, host, server) for name in names))
+        config.write_text(f"interval: {options.interval:g}s\n" + config.read_text())
+        command = [sys.executable, "-m", "updater", "run", "-c", str(config)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            push(served, names, "1.1.0")
+            land(repository, names, "1.1.0", process)
+            made = [one_pass(number, served, repository, server, (names, process), options) for number in range(options.passes)]
+        finally:
+            process.terminate()
+            process.wait(20)
+    commits, requests, seconds = zip(*made, strict=True)
+    good = sum(count == 1 and asked <= 6 for count, asked, _ in made)
+    print(f"W13 {len(names)} images pushed together, {len(made)} times, interval {options.interval:g} s")
+    print(f"    commits a pass {dict(sorted(Counter(commits).items()))}")
+    print(f"    Git requests a pass {dict(sorted(Counter(requests).items()))}")
+    print(f"    one commit and <= 6 requests in {100 * good / len(made):.1f} % of passes (goal >= 99)")
+    print(f"    median {median(seconds):.2f} s from push to commit")
+
+
+def subscription(name: str, host: str, server) -> str:
+    return f"""\
+  - key: {name}
+    image: {host}/bench/{name}
+    policy: {{semver: {{range: "1.x"}}}}
+    targets:
+      - git: {{url: "{server.url("fleet.git")}", branch: main}}
+        marker: ns:{name}
+"""
+
+
+def push(served, names, tag: str) -> None:
+    for name in names:
+        served.push(f"bench/{name}", tag)
+
+
+def land(repository, names, tag: str, process) -> None:
+    """Wait until every image is written."""
+    limit = time.monotonic() + PATIENCE
+    while not all(f":{tag} ".encode() in repository.show(f"{name}.yaml") for name in names):
+        if time.monotonic() > limit or process.poll() is not None:
+            raise SystemExit(f"{tag} never landed")
+        time.sleep(0.02)
+
+
+def one_pass(number: int, served, repository, server, parts, options) -> tuple[int, int, float]:
+    """Push at a random moment of the interval; the looks of quiet intervals before and after it count as requests too."""
+    names, process = parts
+    time.sleep(options.interval * (1 + random.random()))
+    commits = int(repository.git("rev-list", "--count", "main"))
+    requests = server.count()
+    started, tag = time.perf_counter(), f"1.2.{number}"
+    push(served, names, tag)
+    land(repository, names, tag, process)
+    seconds = time.perf_counter() - started
+    asked = server.count() - requests
+    time.sleep(0.2)
+    return int(repository.git("rev-list", "--count", "main")) - commits, asked, seconds
+
+
+if __name__ == "__main__":
+    main()
