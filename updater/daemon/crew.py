@@ -150,7 +150,9 @@ def live_writer(process: Process, source: ArgocdSource | None) -> Callable[[], W
 
 def scans_of(settings: Settings, process: Process) -> Scans:
     """Build what asks registries."""
-    registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=Facts(process))
+    process.http.budget.resize(settings.registry_limits.memory)
+    asking = Asking(process.http, process.keychain, limits=settings.registry_limits.limits())
+    registry = RegistryClient(asking, settings.registry_entries, facts=Facts(process))
     return Scans(registry, process.cache)
 
 

@@ -33,7 +33,8 @@ async def choose_from_registry(image: ImageName, request: Request, config: Seque
     configure(level="error", form="console")
     with tempfile.TemporaryDirectory(prefix="updater-check-") as folder:
         async with process_of(settings, Path(folder)) as process:
-            registry = RegistryClient(Asking(process.http, process.keychain), settings.registry_entries, facts=process.cache)
+            asking = Asking(process.http, process.keychain, limits=settings.registry_limits.limits())
+            registry = RegistryClient(asking, settings.registry_entries, facts=process.cache)
             return await Scans(registry, process.cache).choose_for(Listed(image, None), request)
 
 

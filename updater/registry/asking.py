@@ -17,6 +17,7 @@ from updater.registry.answers import refusal, unreachable
 from updater.registry.auth import MOST_TOKEN_BYTES, Asker, handshake, read_challenges, secrets_of
 from updater.registry.config import connection_of
 from updater.registry.manifest import ACCEPT, MOST_BYTES
+from updater.registry.shape import Limits, check_shape
 from updater.registry.tokens import GrantKey, Grants
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from updater.credentials.keychain import Keychain
     from updater.errors import RegistryError
     from updater.http.client import HttpClient
-    from updater.http.exchange import Answer
+    from updater.http.exchange import Allowance, Answer
     from updater.model.credential import Credential
     from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef
@@ -51,7 +52,7 @@ class Place:
         self.ref = ref
         self.root = f"{endpoint.url}/v2/{endpoint.path}"
         self.connection = connection_of(entry)
-        self.pace = Pace(entry.concurrency, entry.rate)
+        self.pace = Pace(entry.concurrency, entry.rate, entry.burst)
 
     def url(self, kind: str, reference: str) -> str:
         """Give the URL of a tag list, manifest or blob of this image."""
@@ -60,15 +61,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A request before it is known who asks: URL, method, and the cap of the answer in bytes."""
+    """A request before it is known who asks: URL, method, the cap of the answer in bytes, and whose time it takes."""
 
     url: str
     method: str = "GET"
     limit: int = MOST_BYTES
+    allowance: Allowance | None = None
 
 
 class Asking:
-    """Sends questions with the credentials of their place."""
+    """Sends questions with the credentials of their place. What an answer holds is counted before anybody parses it."""
 
     def __init__(
         self,
@@ -77,7 +79,9 @@ class Asking:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        limits: Limits | None = None,
     ) -> None:
+        self.limits = limits or Limits()
         self._http = http
         self._keychain = keychain
         self._wall = wall
@@ -148,12 +152,15 @@ class Asking:
             pace=place.pace,
             lane=place.endpoint.path,
             limit=question.limit,
+            allowance=question.allowance,
             secrets=secrets_of(credential, authorization),
         )
         try:
-            return await self._http.send(request)
+            answer = await self._http.send(request)
         except HttpFailure as failure:
             raise unreachable(failure, str(place.image)) from failure
+        check_shape(answer.body, self.limits, what=str(place.image))
+        return answer
 
     async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
         """Drive a handshake over the network."""
@@ -178,7 +185,9 @@ class Asking:
                     limit=MOST_TOKEN_BYTES,
                     secrets=secrets,
                 )
-                wanted = steps.send(await self._http.send(request))
+                answer = await self._http.send(request)
+                check_shape(answer.body, self.limits, what=f"{endpoint.path}: no token")
+                wanted = steps.send(answer)
         except StopIteration as end:
             grant: Grant = end.value
             return grant

@@ -16,6 +16,7 @@ from updater.model.subscription import Form, Variant
 from updater.registry.config import RegistryEntry, RegistryTable
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
+from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
 from updater.settings.values import Address
 
@@ -318,6 +319,8 @@ class Settings(Node):
     """What is logged, and how."""
     registries: tuple[RegistrySettings, ...] = ()
     """How registries are reached; registries that stand not here are asked over https."""
+    registry_limits: RegistryLimits = RegistryLimits()
+    """What answers of registries may cost, and how fast registries without an entry are asked."""
     registries_conf: fields.Text | None = None
     """A registries.conf of Argo CD Image Updater, read as it is, besides registries."""
     docker_config: fields.Text | None = None
