@@ -731,6 +731,17 @@ class TestMemory:
         assert now - before < 8_000_000
 
 
+async def test_a_registry_without_an_entry_is_asked_twenty_times_a_second_and_one_with_an_entry_as_fast_as_it_can(lab):
+    """Thirty questions: a burst of twenty, and ten that wait; a configured registry is slowed by its own settings alone."""
+    for number in range(30):
+        lab.registry.push("org/app", f"{number}")
+    for client, waits in ((lab.client(lab.entry()), 0), (lab.client(), 10)):
+        lab.still.slept.clear()
+        for number in range(30):
+            await client.digest(lab.image, f"{number}")
+        assert len([wait for wait in lab.still.slept if wait > 0]) == waits
+
+
 @pytest.mark.parametrize("trouble", list(Trouble))
 def test_every_failure_on_the_way_has_an_error_of_ours(trouble):
     found = unreachable(HttpFailure("why", trouble=trouble, hint="what helps", retry_after=5.0), "ghcr.io/org/app")
