@@ -25,7 +25,7 @@ def digest_of(tag):
 async def test_a_policy_that_follows_one_tag_asks_for_no_list(tmp_path):
     """An image may have more tags than may be listed."""
     path = tmp_path / "updater.yaml"
-    path.write_text("max_tags: 1\n")
+    path.write_text("registry_limits: {tags: 1}\n")
     async with FakeRegistry() as registry:
         for tag in ("1.0.0", "1.1.0", "latest"):
             registry.push("o/app", tag)
@@ -38,7 +38,7 @@ async def test_a_policy_that_follows_one_tag_asks_for_no_list(tmp_path):
 
 async def test_the_cap_of_tags_is_a_setting(tmp_path):
     path = tmp_path / "updater.yaml"
-    path.write_text("max_tags: 2\n")
+    path.write_text("registry_limits: {tags: 2}\n")
     request = Request(candidates={}, policy=build(PolicySpec("semver", {})), name_filter=build_filter(TagFilter()))
     async with FakeRegistry() as registry:
         for tag in ("1.0.0", "1.1.0", "1.2.0"):
@@ -46,8 +46,8 @@ async def test_the_cap_of_tags_is_a_setting(tmp_path):
         image = parse_name(f"{registry.host}/o/app")
         with pytest.raises(RegistryProtocolError) as refused:
             await choose_from_registry(image, request, [str(path)])
-        assert "max_tags" in refused.value.hint
-        path.write_text("max_tags: 3\n")
+        assert "registry_limits.tags" in refused.value.hint
+        path.write_text("registry_limits: {tags: 3}\n")
         assert (await choose_from_registry(image, request, [str(path)])).chosen.tag == "1.2.0"
 
 

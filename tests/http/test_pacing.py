@@ -93,3 +93,17 @@ def test_a_host_that_never_answers_is_left_alone_for_a_growing_while():
     host.succeeded()
     host.failed(200.0, lambda: 1.0)
     assert host.wait(200.0) == 0.0
+
+
+def test_a_burst_waits_for_nothing_and_is_earned_again():
+    """Twenty at once, then twenty a second; what was not used comes back, and never more than the burst."""
+    gate = Gate(Pace(concurrency=100, rate=20.0, burst=20))
+    assert [gate.book(100.0) for _ in range(20)] == pytest.approx([0.0] * 20)
+    assert [gate.book(100.0) for _ in range(3)] == pytest.approx([0.05, 0.10, 0.15])
+    assert [gate.book(1000.0) for _ in range(21)] == pytest.approx([0.0] * 20 + [0.05])
+
+
+def test_without_a_burst_each_waits_for_the_one_before():
+    gate = Gate(Pace(concurrency=100, rate=2.0))
+    assert [gate.book(0.0) for _ in range(3)] == [0.0, 0.5, 1.0]
+    assert gate.book(100.0) == 0.0

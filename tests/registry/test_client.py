@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import tracemalloc
 import zlib
@@ -875,8 +876,36 @@ class TestMemory:
         digest = lab.registry.put_manifest("org/app", "1.0", body, "application/vnd.oci.image.index.v1+json")
         with pytest.raises(RegistryProtocolError) as refused:
             await lab.client().describe(lab.image, parse_digest(digest))
-        assert refused.value.code == "registry-not-json"
+        assert refused.value.code == "registry-too-large"
         assert bounded() < 60
+
+    @pytest.mark.parametrize("body", [b"[]," * 2_000_000, b"{" + b"x" * 2_000_000, b'{"tags": "' + b"x" * 2_000_000 + b'"}'])
+    async def test_an_error_that_is_kept_keeps_no_answer(self, lab, bounded, body):
+        """The error of an image stands until its next scan; eighty of them must not hold eighty answers."""
+        lab.registry.faults.append(always("/tags/", lambda _: web.Response(body=body)))
+        client, kept = lab.client(), []
+        gc.disable()  # it finds circles late: few objects, each of megabytes
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(8):
+            with pytest.raises(RegistryProtocolError) as refused:
+                await client.tags(parse_name(f"{lab.registry.host}/org/app{number}"))
+            kept.append(refused.value.with_traceback(None))
+            del refused
+        assert len(kept) == 8
+        now = tracemalloc.get_traced_memory()[0]
+        gc.enable()
+        assert now - before < 8_000_000
+
+
+async def test_a_registry_without_an_entry_is_asked_twenty_times_a_second_and_one_with_an_entry_as_fast_as_it_can(lab):
+    """Thirty questions: a burst of twenty, and ten that wait; a configured registry is slowed by its own settings alone."""
+    for number in range(30):
+        lab.registry.push("org/app", f"{number}")
+    for client, waits in ((lab.client(lab.entry()), 0), (lab.client(), 10)):
+        lab.still.slept.clear()
+        for number in range(30):
+            await client.digest(lab.image, f"{number}")
+        assert len([wait for wait in lab.still.slept if wait > 0]) == waits
 
 
 @pytest.mark.parametrize("trouble", list(Trouble))

@@ -130,3 +130,19 @@ def test_the_host_at_which_one_entry_alone_is_asked_is_served_by_it_too(entries,
     found = table.locate(parse_name(image))
     assert (str(found.entry.credentials) if found.entry.credentials else None) == credential
     assert found.path == image.partition("/")[2]
+
+
+def test_a_registry_that_nobody_configured_has_a_pace_and_an_entry_has_the_one_it_names():
+    table = RegistryTable([RegistryEntry(prefix="ghcr.io"), RegistryEntry(prefix="quay.io", rate=5.0)], rate=20.0)
+    assert (table.find(parse_name("r.example.com/a/b")).rate, table.find(parse_name("r.example.com/a/b")).burst) == (20.0, 20)
+    assert table.find(parse_name("nginx")).rate == 20.0
+    assert table.find(parse_name("ghcr.io/a/b")).rate is None
+    assert (table.find(parse_name("quay.io/a/b")).rate, table.find(parse_name("quay.io/a/b")).burst) == (5.0, 1)
+    assert RegistryTable(rate=None).find(parse_name("nginx")).rate is None
+
+
+@pytest.mark.parametrize("text", ["https://auth.corp", "auth.corp:5000", "a b", "*", "10.0.0.0/64", ""])
+def test_a_private_host_that_nothing_could_match_is_refused(text):
+    """What is accepted is acted on."""
+    with pytest.raises(ConfigError, match="private_hosts"):
+        RegistryTable([RegistryEntry(prefix="r.example.com", private_hosts=(text,))])

@@ -16,7 +16,6 @@ from updater.errors import UpdaterError
 from updater.model.subscription import GitBranch
 from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
-from updater.registry.listing import Caps
 from updater.writeback.argocd import ApplicationWriter
 from updater.writeback.git import GitWriter, Pen
 from updater.writeback.message import commit_message
@@ -151,8 +150,10 @@ def live_writer(process: Process, source: ArgocdSource | None) -> Callable[[], W
 
 def scans_of(settings: Settings, process: Process) -> Scans:
     """Build what asks registries."""
-    asking, caps = Asking(process.http, process.keychain), Caps.for_tags(settings.max_tags)
-    registry = RegistryClient(asking, settings.registry_entries, facts=Facts(process), caps=caps)
+    limits = settings.registry_limits
+    process.http.budget.resize(limits.memory)
+    asking = Asking(process.http, process.keychain, limits=limits.limits())
+    registry = RegistryClient(asking, settings.registry_entries, facts=Facts(process), caps=limits.caps())
     return Scans(registry, process.cache)
 
 

@@ -13,7 +13,6 @@ from updater.errors import ConfigError
 from updater.model.listed import Listed
 from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
-from updater.registry.listing import Caps
 from updater.reporting.logs import configure
 from updater.settings import Settings, find_files, load_settings
 
@@ -35,8 +34,9 @@ async def choose_from_registry(image: ImageName, request: Request, config: Seque
     configure(level="error", form="console")
     with tempfile.TemporaryDirectory(prefix="updater-check-") as folder:
         async with process_of(settings, Path(folder)) as process:
-            asking, caps = Asking(process.http, process.keychain), Caps.for_tags(settings.max_tags)
-            registry = RegistryClient(asking, settings.registry_entries, facts=process.cache, caps=caps)
+            limits = settings.registry_limits
+            asking = Asking(process.http, process.keychain, limits=limits.limits())
+            registry = RegistryClient(asking, settings.registry_entries, facts=process.cache, caps=limits.caps())
             listed, tag = Listed(image, None), request.policy.followed_tag
             scans = Scans(registry, process.cache, followed={listed: frozenset({tag})} if tag else {})
             return await scans.choose_for(listed, request)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.engine.choose import Request, choose
+from updater.engine.slots import Slots
 from updater.engine.standing import Standing
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.model.candidate import Fact
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from updater.policies.filters import NameFilter
 
 _T = TypeVar("_T")
-SCANS_AT_ONCE: Final = 64
+TOO_SLOW: Final = "registry-too-slow"
 _DIGEST: Final = frozenset({Fact.DIGEST})
 
 
@@ -62,7 +62,7 @@ class Scans:
         self._listings = listings
         self._followed: dict[Listed, frozenset[str]] = dict(followed or {})
         self._clock = clock
-        self._turns = asyncio.Semaphore(SCANS_AT_ONCE)
+        self._slots = Slots()
         self._standing: dict[Listed, Standing] = {}
         self._rules: dict[str, Rules] = {}
 
@@ -89,8 +89,15 @@ class Scans:
 
     async def scan(self, listed: Listed) -> bool:
         """Ask the registry for *listed*; says whether what stands now differs from before, as far as names tell."""
-        async with self._turns:
-            return await self._of(listed).scan(self._listings)
+        host = listed.image.registry
+        async with self._slots.slot(host):
+            has_changed = await self._of(listed).scan(self._listings)
+            failure = self.failure(listed)
+            if failure is None:
+                self._slots.well(host)
+            elif failure.code == TOO_SLOW:
+                self._slots.slow(host)
+            return has_changed
 
     def failure(self, listed: Listed) -> UpdaterError | None:
         """Give what the last scan met, None where it went well."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from updater.http.address import connection_to, origin_of, resolve, shown
+from updater.http.budget import Budget
 from updater.http.exchange import Answer, HttpFailure, Request, Trouble
 from updater.http.limits import RETRIED, UNTOUCHED, Patience, pause_asked, retry_after
 from updater.http.masking import SECRET_HEADERS, masked, secrets_sent
@@ -48,6 +49,8 @@ class Surroundings:
 class HttpClient:
     """Sends requests. Open it once for a process, close it at the end; it may be used from many tasks.
 
+    *budget* bounds what large answers hold in memory at one time.
+
     *observe* is called for each exchange with host and port, status (0 where no answer came), and seconds.
     """
 
@@ -57,6 +60,7 @@ class HttpClient:
         patience: Patience | None = None,
         observe: Callable[[str, int, float], None] = _observe_nothing,
         surroundings: Surroundings | None = None,
+        budget: Budget | None = None,
     ) -> None:
         surroundings = surroundings or Surroundings()
         self._patience = patience or Patience()
@@ -68,6 +72,7 @@ class HttpClient:
         self._hosts: dict[tuple[str, str, int], Host] = {}
         self._names: set[str] = set()
         self._sessions: Sessions | None = None
+        self.budget = budget or Budget()
 
     async def __aenter__(self) -> Self:
         return self
@@ -142,19 +147,21 @@ class HttpClient:
         retried = RETRIED if request.is_repeatable else UNTOUCHED
         for attempt in range(attempts):
             is_last = attempt == attempts - 1
+            _check_time(request)
             try:
                 answer = await self._once(request)
             except HttpFailure as failure:
+                _check_time(request)
                 if is_last or not failure.is_passing or not request.is_repeatable:
                     raise
-                await self._sleep(self._patience.delay(attempt, self._random))
+                await self._wait(self._patience.delay(attempt, self._random), request)
                 continue
             if is_last or answer.status not in retried:
                 return answer
             wait = retry_after(answer, self._wall()) or self._patience.delay(attempt, self._random)
             if wait > self._patience.bearable:
                 return answer
-            await self._sleep(wait)
+            await self._wait(wait, request)
         raise AssertionError("at least one attempt")  # pragma: no cover - attempts is above zero
 
     async def _once(self, request: Request) -> Answer:
@@ -163,9 +170,10 @@ class HttpClient:
         gate = host.gate(request.pace)
         await gate.enter(request.lane)
         try:
-            wait = max(host.wait(self._clock()), gate.book(self._clock()))
-            if wait > 0:
-                await self._sleep(wait)
+            asked, own = host.wait(self._clock()), gate.book(self._clock())
+            if asked > 0 or own > 0:
+                await self._wait(asked, request)
+                await self._sleep(max(own - asked, 0.0))
                 host.wait(self._clock())
             return await self._exchange(request, host)
         finally:
@@ -182,7 +190,10 @@ class HttpClient:
                 host.failed(self._clock(), self._random)
             raise
         finally:
-            self._observe(host.name, status, self._clock() - began)
+            took = self._clock() - began
+            self._observe(host.name, status, took)
+            if request.allowance:
+                request.allowance.spend(took)
         host.succeeded()
         pause = pause_asked(answer, self._wall())
         if not pause and status == 429:
@@ -190,6 +201,14 @@ class HttpClient:
         if pause:
             host.pause(self._clock() + pause)
         return answer
+
+    async def _wait(self, seconds: float, request: Request) -> None:
+        """Wait because of what the server said or did: that is its time."""
+        if seconds > 0:
+            if request.allowance:
+                request.allowance.spend(seconds)
+                _check_time(request)
+            await self._sleep(seconds)
 
     def _host(self, origin: tuple[str, str, int], secrets: tuple[str, ...] = ()) -> Host:
         """Return what is known of a host. Servers name hosts: their number is bounded, and so are the names that are observed."""
@@ -209,8 +228,17 @@ class HttpClient:
         if self._sessions is None:
             from updater.http.session import Sessions  # noqa: PLC0415 - aiohttp costs 0.3 s, and not every command asks
 
-            self._sessions = Sessions(self._patience)
+            self._sessions = Sessions(self._patience, self.budget)
         return self._sessions
+
+
+def _check_time(request: Request) -> None:
+    if request.allowance and not request.allowance.left:
+        raise HttpFailure(
+            f"{shown(request.url)} took more than {request.allowance.seconds:g} seconds in all",
+            trouble=Trouble.TOO_SLOW,
+            hint="check the registry's load and the network to it, or raise registry_limits.list_time",
+        )
 
 
 def _secrets_of(request: Request) -> tuple[str, ...]:

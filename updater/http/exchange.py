@@ -28,6 +28,7 @@ class Trouble(StrEnum):
     PAUSED = "paused"
     TLS = "tls"
     TOO_LARGE = "too-large"
+    TOO_SLOW = "too-slow"
     REDIRECT = "redirect"
     PROTOCOL = "protocol"
     SETTINGS = "settings"
@@ -85,10 +86,30 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast one host is asked: requests at one time, and requests per second (None is no limit)."""
+    """How fast one host is asked: requests at one time, and per second (None is no limit) after a *burst* of them."""
 
     concurrency: int = 16
     rate: float | None = None
+    burst: int = 1
+
+
+class Allowance:
+    """The seconds that servers may take in all for requests that belong together; waiting for our own turn does not count."""
+
+    __slots__ = ("_left", "seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._left = seconds
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left, zero or more."""
+        return max(self._left, 0.0)
+
+    def spend(self, seconds: float) -> None:
+        """Take away what a server took."""
+        self._left -= seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +119,7 @@ class Request:
     *is_repeatable* says that sending it twice does what sending it once does. One that is not is tried again only where the
     server said that it did nothing (429 and 503). *known* are the other hosts that the configuration names, and how each is
     reached: what *connection* says holds for the host of *url* alone. *secrets* must not be repeated either, besides what the
-    headers show.
+    headers show. *allowance* bounds the time of all requests that share it.
     """
 
     url: str
@@ -112,6 +133,7 @@ class Request:
     limit: int = DEFAULT_LIMIT
     is_repeatable: bool = True
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    allowance: Allowance | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ class Flights:
             return done
         finally:
             del self._flights[key]
+            del flight  # it knows the traceback of its error, which leads here: a circle that would hold all that was read
 
 
 def _fail(flight: asyncio.Future[Any], error: BaseException) -> None:

@@ -20,12 +20,13 @@ class Gate:
     So an image of 10,000 digests does not keep the next one from its single listing.
     """
 
-    __slots__ = ("_free", "_lanes", "_next_turn", "_slots", "_spacing")
+    __slots__ = ("_ahead", "_free", "_lanes", "_next_turn", "_slots", "_spacing")
 
     def __init__(self, pace: Pace) -> None:
         self._free = self._slots = pace.concurrency
         self._spacing = 1.0 / pace.rate if pace.rate else 0.0
-        self._next_turn = 0.0
+        self._ahead = (pace.burst - 1) * self._spacing  # what was not used of the rate, up to the burst
+        self._next_turn = float("-inf")
         self._lanes: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     async def enter(self, lane: str) -> None:
@@ -63,9 +64,9 @@ class Gate:
         """Take the next moment that the rate allows, and give the seconds until then."""
         if not self._spacing:
             return 0.0
-        moment = max(self._next_turn, now)
+        moment = max(self._next_turn, now - self._ahead)
         self._next_turn = moment + self._spacing
-        return moment - now
+        return max(moment - now, 0.0)
 
 
 class Host:

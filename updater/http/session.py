@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 import zlib
@@ -15,6 +16,7 @@ import aiohttp
 from yarl import URL
 
 from updater.http.address import PRIVATE_HINT, is_spared, origin_of, shown
+from updater.http.budget import SMALL, Share
 from updater.http.exchange import Answer, Connection, HttpFailure, Trouble
 from updater.http.lines import Lines, LineTooLong
 from updater.http.resolving import GuardedResolver, PrivateAddress
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from aiohttp.client import _RequestContextManager
 
+    from updater.http.budget import Budget
     from updater.http.exchange import Request
     from updater.http.limits import Patience
 
@@ -39,8 +42,10 @@ _FOREIGN: Final = (aiohttp.ClientError, OSError, ValueError, zlib.error)
 class Sessions:
     """One aiohttp session for each way to connect, made when it is first needed."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=patience.total_timeout, sock_connect=patience.connect_timeout)
+    def __init__(self, patience: Patience, budget: Budget) -> None:
+        self._budget = budget
+        self._total = patience.total_timeout
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_timeout)
         self._open: dict[Connection, tuple[aiohttp.ClientSession, tuple[int, ...], float]] = {}
         self._retired: list[aiohttp.ClientSession] = []
         self._proxies: dict[tuple[str, str], str | None] = {}
@@ -48,12 +53,17 @@ class Sessions:
     async def exchange(self, request: Request) -> Answer:
         """Send *request* once; raises `HttpFailure`, never an exception of aiohttp."""
         session = await self._session(self._way(request))
-        limit = request.limit
+        most = self._total if request.allowance is None else min(self._total, request.allowance.left)
+        now = asyncio.get_running_loop().time
         try:
-            async with self._begun(session, request, self._timeout) as response:
-                status = response.status
-                body = b"" if request.method == "HEAD" else await _read(response, limit, is_wanted=status < 300)
-                return Answer(status=status, url=request.url, body=body, fields=response.headers)
+            async with asyncio.timeout(most) as end:
+                # who waits for others to read their large answers has as much time again
+                share = Share(self._budget, request.url[: request.url.find("/", 8)], lambda: end.reschedule(now() + most))
+                async with share, self._begun(session, request, self._timeout) as response:
+                    status = response.status
+                    is_head = request.method == "HEAD"
+                    body = b"" if is_head else await _read(response, request.limit, is_wanted=status < 300, share=share)
+                    return Answer(status=status, url=request.url, body=body, fields=response.headers)
         except HttpFailure:
             raise
         except _FOREIGN as error:
@@ -229,11 +239,13 @@ def _stamps(connection: Connection) -> tuple[int, ...]:
     return tuple(stamps)
 
 
-async def _read(response: aiohttp.ClientResponse, limit: int, *, is_wanted: bool) -> bytes:
+async def _read(response: aiohttp.ClientResponse, limit: int, *, is_wanted: bool, share: Share | None = None) -> bytes:
     """Read at most *limit* decoded bytes; of an answer that is an error, the beginning is enough."""
     coding = (response.headers.get("Content-Encoding") or "").strip().lower()
     length = response.content_length
     if is_wanted and coding in _IDENTITY and length is not None and length <= limit:
+        if share:
+            await share.want(length)
         return await response.read()
     if is_wanted and length is not None and length > limit:
         raise _too_large(response, limit)
@@ -244,6 +256,8 @@ async def _read(response: aiohttp.ClientResponse, limit: int, *, is_wanted: bool
         piece = decode(chunk, cap + 1 - size)
         parts.append(piece)
         size += len(piece)
+        if share and size > SMALL:
+            await share.want(cap)
         if size > cap:
             response.close()
             if is_wanted:

@@ -58,6 +58,8 @@ def unreachable(failure: HttpFailure, what: str) -> UpdaterError:
         return RateLimited(message, hint=failure.hint, retry_after=failure.retry_after)
     if failure.trouble is Trouble.TLS:
         return RegistryUnavailable(message, hint=failure.hint, code="registry-tls")
+    if failure.trouble is Trouble.TOO_SLOW:
+        return RegistryUnavailable(message, hint=failure.hint, code="registry-too-slow")
     if failure.trouble in _CODES:
         return RegistryProtocolError(message, hint=failure.hint, code=_CODES[failure.trouble])
     return RegistryUnavailable(message, hint=failure.hint)

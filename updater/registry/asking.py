@@ -21,6 +21,7 @@ from updater.registry.answers import refusal, unreachable
 from updater.registry.auth import MOST_TOKEN_BYTES, Asker, Challenge, handshake, read_challenges, secrets_of
 from updater.registry.config import HUB_URL, connection_of
 from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
+from updater.registry.shape import Limits, check_shape
 from updater.registry.tokens import GrantKey, Grants
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from updater.credentials.keychain import Keychain
     from updater.errors import RegistryError
     from updater.http.client import HttpClient
-    from updater.http.exchange import Answer
+    from updater.http.exchange import Allowance, Answer
     from updater.model.credential import Credential
     from updater.model.subscription import CredentialRef
     from updater.registry.auth import Grant
@@ -61,7 +62,7 @@ class Place:
         self.moved: Place | None = None
         self.root = f"{endpoint.url}/v2/{endpoint.path}"
         self.connection = connection_of(entry)
-        self.pace = Pace(entry.concurrency, entry.rate)
+        self.pace = Pace(entry.concurrency, entry.rate, entry.burst)
         host = urlsplit(endpoint.url).netloc.lower()
         is_elsewhere = host not in {image.registry, urlsplit(HUB_URL).netloc}
         self.server = ImageName(registry=host, path=endpoint.path, spelled=image.spelled) if is_elsewhere else None
@@ -79,16 +80,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A request before it is known who asks: URL, method, media types of the answer, and its cap in bytes."""
+    """A request before it is known who asks: URL, method, cap and media types of the answer, and whose time it takes."""
 
     url: str
     method: str = "GET"
     limit: int = MOST_BYTES
     accept: str = ACCEPT
+    allowance: Allowance | None = None
 
 
 class Asking:
-    """Sends questions with the credentials of their place."""
+    """Sends questions with the credentials of their place. What an answer holds is counted before anybody parses it."""
 
     def __init__(
         self,
@@ -97,7 +99,9 @@ class Asking:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        limits: Limits | None = None,
     ) -> None:
+        self.limits = limits or Limits()
         self._http = http
         self._keychain = keychain
         self._wall = wall
@@ -202,12 +206,15 @@ class Asking:
             pace=place.pace,
             lane=place.endpoint.path,
             limit=question.limit,
+            allowance=question.allowance,
             secrets=secrets_of(credential, authorization),
         )
         try:
-            return await self._http.send(request)
+            answer = await self._http.send(request)
         except HttpFailure as failure:
             raise unreachable(failure, str(place.image)) from failure
+        check_shape(answer.body, self.limits, what=str(place.image))
+        return answer
 
     async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
         """Drive a handshake over the network."""
@@ -232,7 +239,9 @@ class Asking:
                     limit=MOST_TOKEN_BYTES,
                     secrets=secrets,
                 )
-                wanted = steps.send(await self._http.send(request))
+                answer = await self._http.send(request)
+                check_shape(answer.body, self.limits, what=f"{endpoint.path}: no token")
+                wanted = steps.send(answer)
         except StopIteration as end:
             grant: Grant = end.value
             return grant

@@ -9,9 +9,10 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from updater.errors import ImageNotFound, ImageSyntaxError, RegistryError, RegistryProtocolError
+from updater.http.exchange import Allowance
 from updater.http.flights import Flights
 from updater.http.masking import holds, masked
 from updater.model.image import Digest, is_tag, parse_digest
@@ -31,7 +32,7 @@ from updater.registry.manifest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Hashable, Iterable
 
     from updater.http.exchange import Answer
     from updater.model.candidate import Description
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from updater.model.subscription import CredentialRef
     from updater.registry.config import RegistryEntry
 
+T = TypeVar("T")
 MOST_RECENT: Final = 2048
 MOST_PLACES: Final = 16_384
 _MAYBE_NO_HEAD: Final = frozenset({400, 403, 404, 405, 406, 501})
@@ -69,9 +71,9 @@ class RegistryClient:
         self, asking: Asking, entries: Iterable[RegistryEntry] = (), *, facts: Facts | None = None, caps: Caps | None = None
     ) -> None:
         self._asking = asking
-        self._table = RegistryTable(entries)
+        self._table = RegistryTable(entries, rate=asking.limits.rate)
         self._facts = facts
-        self._caps = caps or Caps()
+        self._caps = caps or Caps(page_bytes=asking.limits.page_bytes)
         self._flights = Flights()
         self._places: dict[tuple[ImageName, CredentialRef | None], Place] = {}
         self._recent: OrderedDict[Digest, Description] = OrderedDict()
@@ -79,24 +81,32 @@ class RegistryClient:
     async def tags(self, image: ImageName, credential: CredentialRef | None = None) -> TagList:
         """Give every tag of *image*, in the registry's order."""
         place = self._place(image, credential)
-        return await self._flights.share(("tags", place), lambda: self._list(place))
+        return await self._share(("tags", place), lambda: self._list(place))
 
     async def digest(self, image: ImageName, tag: str, credential: CredentialRef | None = None) -> Digest:
         """Give the digest that *tag* stands for now: of the index where there is one."""
         if not is_tag(tag):
             raise ImageSyntaxError(f"{tag!r} is not a tag", hint="a tag has letters, digits, '_', '.', '-', at most 128")
         place = self._place(image, credential)
-        return await self._flights.share(("digest", place, tag), lambda: self._resolve_anywhere(place, tag))
+        return await self._share(("digest", place, tag), lambda: self._resolve_anywhere(place, tag))
 
     async def describe(self, image: ImageName, digest: Digest, credential: CredentialRef | None = None) -> Description:
         """Give creation time, labels and platforms of *digest*; a creation time in the future is none."""
         known = self._recent.get(digest)
         if known is None:
             place = self._place(image, credential)
-            known = await self._flights.share(("describe", place, digest), lambda: self._describe(place, digest))
+            known = await self._share(("describe", place, digest), lambda: self._describe(place, digest))
         if known.created and known.created > self._asking.now() + _CLOCK_ERROR:
             return replace(known, created=None)
         return known
+
+    async def _share(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
+        """Do *work* once for all who ask. Its error is kept until the next scan, and must not keep the answer with it."""
+        try:
+            return await self._flights.share(key, work)
+        except RegistryError as error:
+            error.__cause__ = error.__context__ = None
+            raise error.with_traceback(None)  # noqa: B904 - its frames, and a parser's error, hold the whole body
 
     def _place(self, image: ImageName, credential: CredentialRef | None) -> Place:
         """Look the image's place up once, not for each of its tags."""
@@ -136,9 +146,10 @@ class RegistryClient:
 
     async def _walk(self, place: Place) -> TagList:
         walk = walking(place.url("tags", "list"), what=str(place.image), caps=self._caps)
-        url = next(walk)
+        url, allowance = next(walk), Allowance(self._asking.limits.list_time)
         while True:
-            answer = await self._asking.ask(place, Question(url=url, limit=self._caps.page_bytes, accept=ACCEPT_LIST))
+            question = Question(url=url, limit=self._caps.page_bytes, accept=ACCEPT_LIST, allowance=allowance)
+            answer = await self._asking.ask(place, question)
             if answer.status == 429:  # the walk knows no time: here is who can say for how long
                 raise self._asking.refusal(answer, str(place.image))
             try:

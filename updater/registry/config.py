@@ -27,7 +27,7 @@ _HUB_SPELLINGS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.d
 class RegistryEntry:
     """What a person set for the images below *prefix* (a host, or a host and a path).
 
-    *url* is where the API is asked; None is ``https://`` and the host. *rate* is in requests per second.
+    *url* is where the API is asked; None is ``https://`` and the host. *rate* is in requests per second, after a *burst*.
     *insecure* allows plain HTTP and does not verify certificates. *ca* and *client_certificate* are paths of
     PEM files. *credentials_lifetime* is in seconds: how long what was read stays in use. *default_namespace*
     stands before names of one part below *prefix*. *private_hosts* are names and networks of a private network to which
@@ -39,6 +39,7 @@ class RegistryEntry:
     url: str | None = None
     insecure: bool = False
     rate: float | None = None
+    burst: int = 1
     concurrency: int = DEFAULT_CONCURRENCY
     ca: str | None = None
     client_certificate: str | None = None
@@ -69,9 +70,13 @@ class Endpoint:
 
 
 class RegistryTable:
-    """The entries of a configuration; raises `ConfigError` where two contradict, or one cannot be used."""
+    """The entries of a configuration; raises `ConfigError` where two contradict, or one cannot be used.
 
-    def __init__(self, entries: Iterable[RegistryEntry] = ()) -> None:
+    *rate* holds for registries without an entry, in requests per second; None is no limit.
+    """
+
+    def __init__(self, entries: Iterable[RegistryEntry] = (), *, rate: float | None = None) -> None:
+        self._rate = rate
         self._by_prefix: dict[str, RegistryEntry] = {}
         self._default: RegistryEntry | None = None
         for entry in entries:
@@ -112,7 +117,11 @@ class RegistryTable:
             if canonical.startswith(prefix) and canonical[len(prefix) : len(prefix) + 1] in {"", "/"}:
                 return self._by_prefix[prefix]
         asked_there = self._by_api.get(image.registry)
-        return replace(asked_there, prefix=image.registry) if asked_there else RegistryEntry(prefix=image.registry)
+        return replace(asked_there, prefix=image.registry) if asked_there else self._usual(image.registry)
+
+    def _usual(self, host: str) -> RegistryEntry:
+        """Return what holds for a registry that nobody configured."""
+        return RegistryEntry(prefix=host, rate=self._rate, burst=max(1, round(self._rate or 1)))
 
     def _hosts(self) -> Mapping[str, Connection]:
         """Return how each host that an entry names is reached; hosts of which two entries say different things are left out."""

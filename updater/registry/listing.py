@@ -45,11 +45,12 @@ class Caps:
     total_bytes: int = 64 * 1024 * 1024
 
     @classmethod
-    def for_tags(cls, tags: int) -> Caps:
+    def for_tags(cls, tags: int, *, page_bytes: int | None = None) -> Caps:
         """Return caps that let *tags* tags of any length pass, in pages of any size that registries have."""
         usual = cls()
         return cls(
             tags=tags,
+            page_bytes=page_bytes or usual.page_bytes,
             pages=max(usual.pages, tags // _SMALLEST_PAGE),
             total_bytes=max(usual.total_bytes, tags * _LONGEST_ENTRY),
         )
@@ -114,7 +115,9 @@ class _Harvest:
             self.tags = news  # nearly every list is one page
         self._note_manifests(page.get("manifest"))
         if self._pages >= self._caps.pages or len(self.tags) > self._caps.tags or self._bytes > self._caps.total_bytes:
-            hint = f"if it really has more than {self._caps.tags} tags, raise max_tags; the policy digest needs no list of tags"
+            hint = (
+                f"if it really has more than {self._caps.tags} tags, raise registry_limits.tags; the policy digest needs no list"
+            )
             reached = f"{len(self.tags)} tags on {self._pages} pages of {self._bytes} bytes in all, and it goes on"
             raise _endless(self._what, reached, hint=hint)
         return len(listed or ()), len(self.tags) > before

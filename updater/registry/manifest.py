@@ -45,6 +45,7 @@ _SCHEMA_TWO: Final = 2
 _DEEPEST: Final = 3
 _MOST_ENTRIES: Final = 512
 _MOST_EXTRA_DOCUMENTS: Final = 16
+_LONGEST_INLINE: Final = 64 * 1024
 _MOST_LABEL_BYTES: Final = 64 * 1024
 _FIRST_CREDIBLE_YEAR: Final = 1990
 _CREATED: Final = "org.opencontainers.image.created"
@@ -324,8 +325,8 @@ def _entry(item: Any, what: str) -> Entry:
 
 def _inline(data: object, digest: Digest) -> bytes | None:
     """Give the content that a descriptor carries itself, if it is what its digest says."""
-    if not isinstance(data, str):
-        return None
+    if not isinstance(data, str) or len(data) > _LONGEST_INLINE:
+        return None  # it is asked for like any other, and counted before it is parsed
     try:
         body = base64.b64decode(data, validate=True)
         check_digest(body, digest, what="inline data")

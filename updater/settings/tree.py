@@ -16,6 +16,7 @@ from updater.model.subscription import Downgrade, Form, Variant
 from updater.registry.config import RegistryEntry, RegistryTable
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
+from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
 from updater.settings.values import Address
@@ -344,12 +345,12 @@ class Settings(Node):
     """What is logged, and how."""
     registries: tuple[RegistrySettings, ...] = ()
     """How registries are reached; registries that stand not here are asked over https."""
+    registry_limits: RegistryLimits = RegistryLimits()
+    """What answers of registries may cost, and how fast registries without an entry are asked."""
     registries_conf: fields.Text | None = None
     """A registries.conf of Argo CD Image Updater, read as it is, besides registries."""
     docker_config: fields.Text | None = None
     """A docker config.json with credentials; without it the usual place is looked at."""
-    max_tags: Annotated[int, Field(ge=1, le=10_000_000)] = 250_000
-    """The most tags that an image may have; one with more fails, unless its policy is digest, which needs no list."""
     credential_helpers: bool = False
     """Whether the programs that a docker config.json names (credHelpers, credsStore) may run."""
     git: GitSettings = GitSettings()

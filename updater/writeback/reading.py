@@ -94,9 +94,7 @@ class BlobReader:
         if blob == entry.id:
             return found
         found = self._read(place, entry, tree)
-        if is_plain(name) and not _is_given_up(
-            found
-        ):  # the file holds text only; the others are read again
+        if is_plain(name) and not _is_given_up(found):  # the file holds text only; the others are read again
             self._kept.pop(name, None)
             self._kept[name] = (entry.id, found)
             self._is_new = True
