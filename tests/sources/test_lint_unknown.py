@@ -197,3 +197,23 @@ def test_a_marker_in_a_file_that_nothing_covers_is_said_and_a_page_that_speaks_o
     assert said(lint([tree(files)]).problems) == [("Dockerfile", 1, "marker-file")]
     folder = tree({"updater.yaml": 'text_markers: ["Dockerfile"]\n'})
     assert said(lint([folder]).problems) == []
+
+
+def test_what_the_operator_lists_is_known_only_where_the_configuration_is_named(tree):
+    text = APPLICATION.replace(
+        "    argocd-image-updater.argoproj.io/write-back-method: git\n",
+        "    argocd-image-updater.argoproj.io/web.pull-secret: ext:/scripts/ecr.sh\n",
+    )
+    config = "sources: [{applications: {CREDENTIALS}}]\n"
+    folder = tree(
+        {
+            "apps/app.yaml": text,
+            "none.yaml": config.replace("CREDENTIALS", ""),
+            "some.yaml": config.replace("CREDENTIALS", "credentials: ['ext:/scripts/ecr.sh']"),
+        }
+    )
+    assert said(lint([folder / "apps"]).problems) == []
+    assert said(lint([folder / "apps"], configurations=[folder / "none.yaml"]).problems) == [
+        ("app.yaml", 8, "credential-refused")
+    ]
+    assert said(lint([folder / "apps"], configurations=[folder / "some.yaml"]).problems) == []

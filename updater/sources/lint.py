@@ -23,7 +23,7 @@ from updater.settings.problems import in_order
 from updater.settings.registries_conf import is_registries_conf
 from updater.sources.annotations import OWN_PREFIX, PREFIX, check_annotations, has_annotations, misplaced_annotations
 from updater.sources.argocd.preview import Preview
-from updater.sources.argocd.subscriptions import UNKNOWN_TYPE
+from updater.sources.argocd.subscriptions import UNKNOWN_TYPE, Defaults
 from updater.sources.certainty import NOT_KNOWN, Certainty
 from updater.sources.file import problems_of, to_snapshot
 from updater.sources.flux.objects import GROUP, check_object, is_flux, policy_name
@@ -88,7 +88,7 @@ def lint(
     for file in files:
         if file in configurations:
             looked_at += 1
-            _lint_configuration(file, read_bytes(file), findings, environ or {})
+            _lint_configuration(file, read_bytes(file), findings, environ or {}, is_named=True)
         elif file in named or _has_name(file, _YAML_NAMES):
             looked_at += 1
             _lint_documents(file, findings, environ or {}, is_named=file in named)
@@ -163,12 +163,22 @@ def _lint_documents(file: Path, findings: _Findings, environ: Mapping[str, str],
         findings.problems[before:before] = found.problems
 
 
-def _lint_configuration(file: Path, data: bytes, findings: _Findings, environ: Mapping[str, str]) -> None:
+def _lint_configuration(
+    file: Path, data: bytes, findings: _Findings, environ: Mapping[str, str], *, is_named: bool = False
+) -> None:
     try:
         settings = build_settings([(str(file), data)], environ)
     except ConfigError as error:
         findings.certain += problems_of(error)
         return
+    wanted = settings.applications
+    if is_named and wanted is not None:  # by it objects of the same check are judged
+        findings.preview.defaults = Defaults(
+            namespace=wanted.argocd_namespace,
+            annotated=wanted.annotations,
+            credentials=wanted.credentials,
+            git_credentials_for=wanted.git_credentials_for,
+        )
     findings.certain += to_snapshot(settings).problems
     findings.certain += _template_problems(str(file), settings.git.message, findings.try_template)
     findings.text_markers |= set(settings.text_markers)
