@@ -217,3 +217,18 @@ def test_what_the_operator_lists_is_known_only_where_the_configuration_is_named(
         ("app.yaml", 8, "credential-refused")
     ]
     assert said(lint([folder / "apps"], configurations=[folder / "some.yaml"]).problems) == []
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"p.yaml": POLICY.replace("name: web}", "name: '${NAME}'}", 1) + "  policy: {semver: {range: '*'}}\n"},
+        {"c/Chart.yaml": "name: c\n", "c/templates/p.yaml": POLICY.replace("name: web}", "name: {{ .Release.Name }}}", 1)},
+    ],
+    ids=["a substitution", "a chart"],
+)
+def test_where_a_template_names_policies_no_marker_is_known_to_be_wrong(tree, files):
+    folder = tree({**files, "a.yaml": 'a: ghcr.io/o/web:1 # {"$imagepolicy": "x:prod-web"}\n'})
+    report = lint([folder])
+    assert said(report.problems) == []
+    assert ("a.yaml", 1, "marker-policy") in said(report.unknown)

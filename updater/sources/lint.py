@@ -24,7 +24,7 @@ from updater.settings.registries_conf import is_registries_conf
 from updater.sources.annotations import OWN_PREFIX, PREFIX, check_annotations, has_annotations, misplaced_annotations
 from updater.sources.argocd.preview import Preview
 from updater.sources.argocd.subscriptions import UNKNOWN_TYPE, Defaults
-from updater.sources.certainty import NOT_KNOWN, Certainty
+from updater.sources.certainty import NOT_KNOWN, Certainty, is_chart_template
 from updater.sources.file import problems_of, to_snapshot
 from updater.sources.flux.objects import GROUP, check_object, is_flux, policy_name
 
@@ -63,6 +63,8 @@ class _Findings:
     try_template: Callable[[str], None] | None = None
     problems: list[Problem] = field(default_factory=list)
     certain: list[Problem] = field(default_factory=list)
+    unknown: list[Problem] = field(default_factory=list)
+    has_unnamed: bool = False  # a policy whose name a template or a substitution makes
     policies: set[str] = field(default_factory=set)
     text_markers: set[str] = field(default_factory=set)
     preview: Preview = field(default_factory=Preview)
@@ -101,7 +103,7 @@ def lint(
         problems=in_order([*findings.certain, *wrong]),
         files=looked_at,
         answers=tuple(_settled(answer, wrong, unknown) for answer in answers),
-        unknown=in_order(unknown),
+        unknown=in_order([*findings.unknown, *unknown]),
     )
 
 
@@ -154,11 +156,15 @@ def _lint_documents(file: Path, findings: _Findings, environ: Mapping[str, str],
     for document in found.documents:
         if is_flux(document.value):
             findings.problems += check_object(document, findings.try_template)
-            findings.policies |= {policy_name(document.value) or ""} - {""}
+            name = policy_name(document.value) or ""
+            findings.policies |= {name} - {""}
+            findings.has_unnamed |= "${" in name or "{{" in name
         elif not findings.preview.add(document) and has_annotations(document.value):
             findings.problems += check_annotations(document)
         else:
             findings.problems += misplaced_annotations(document)
+    is_template = b"{{" in data and (bool(found.problems) or is_chart_template(file))
+    findings.has_unnamed |= b"ImagePolicy" in data and is_template
     if is_foreign or (is_named and _has_name(file, _YAML_NAMES)):
         findings.problems[before:before] = found.problems
 
@@ -235,9 +241,8 @@ def _lint_markers(files: Sequence[Path], findings: _Findings) -> None:
             if not _is_known(reading.setter, findings.policies):
                 message = f"the marker names {reading.setter}, and there is no such policy"
                 hint = _marker_hint(reading.setter, findings.policies)
-                findings.problems.append(
-                    Problem(path=str(file), line=reading.line, code="marker-policy", message=message, hint=hint)
-                )
+                where = findings.unknown if findings.has_unnamed else findings.problems
+                where.append(Problem(path=str(file), line=reading.line, code="marker-policy", message=message, hint=hint))
 
 
 def _uncovered(file: Path, data: bytes, policies: set[str]) -> Iterator[Problem]:
