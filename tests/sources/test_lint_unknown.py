@@ -232,3 +232,16 @@ def test_where_a_template_names_policies_no_marker_is_known_to_be_wrong(tree, fi
     report = lint([folder])
     assert said(report.problems) == []
     assert ("a.yaml", 1, "marker-policy") in said(report.unknown)
+
+
+def test_patches_of_a_kustomization_of_flux_count_below_its_path(tree):
+    deployed = (
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\nspec:\n  path: ./apps/prod\n"
+    )
+    patches = "  patches:\n    - patch: |-\n        - {op: add, path: /spec/interval, value: 5m}\n"
+    folder = tree(
+        {"flux/a.yaml": deployed + patches, "apps/prod/in/repo.yaml": REPOSITORY, "apps/production/out.yaml": REPOSITORY}
+    )
+    report = lint([folder])
+    assert said(report.problems) == [("out.yaml", 4, "missing-key")]
+    assert said(report.unknown) == [("repo.yaml", 4, "missing-key")]

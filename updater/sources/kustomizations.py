@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents import Dialect, read_yaml
@@ -15,7 +16,6 @@ from updater.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _OPAQUE: Final = ("replacements", "transformers", "generators", "configurations", "vars")
@@ -42,6 +42,7 @@ class Kustomizations:
         self.namespaces: set[str] = set()
         self.affixes: set[tuple[str, str]] = set()
         self._folders: dict[str, _Kustomization] = {}
+        self._deployed: list[tuple[str, set[str]]] = []
         for file in files:
             if file.name in NAMES:
                 self._folders[_name(file.parent)] = self._kustomization(file)
@@ -52,9 +53,25 @@ class Kustomizations:
                 for file_name in self._reached(folder, set()):
                     self._touched.setdefault(file_name, set()).update(patches)
 
+    def add_deployed(self, value: Any) -> None:
+        """Take in a Kustomization of Flux: its patches count for all files below its path, from whichever root."""
+        spec = value.get("spec")
+        if not isinstance(spec, dict) or not isinstance(spec.get("path"), str):
+            return
+        fields = {name for patch in _patches_of(spec) for name in self._patch(patch, Path())}
+        if spec.get("components"):
+            fields.add(_ANY)
+        if fields:
+            self._deployed.append((os.path.normpath(spec["path"].lstrip("/")), fields))
+
     def touched(self, file: Path) -> set[str] | None:
         """Return the names of the fields that patches write in the objects of *file*, None where nothing patches them."""
-        return self._touched.get(_name(file))
+        name = _name(file)
+        found = set(self._touched.get(name, ()))
+        for path, fields in self._deployed:
+            if path == "." or f"{os.sep}{path}{os.sep}" in name:
+                found |= fields
+        return found or None
 
     def is_fragment(self, file: Path) -> bool:
         """Return whether *file* is a patch."""

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents import Dialect, Documents, read_bytes, read_yaml
 from updater.editors import make_editor
@@ -38,6 +38,7 @@ _YAML_NAMES: Final = ("*.yaml", "*.yml", "Kustomization", "registries.conf")
 _OWN_NAMES: Final = ("updater.yaml", "updater.yml", "updater.*.yaml", "updater-*.yaml")
 _OWN_KEYS: Final = frozenset({"subscriptions", "text_markers", "registries_conf", "docker_config"})
 _TEXTS: Final = ("*.md", "*.markdown", "*.rst", "*.adoc", "*.txt", "*.html")  # they speak of markers
+_DEPLOYED: Final = "kustomize.toolkit.fluxcd.io"
 _MARKERS: Final = (b"$imagepolicy", b"$ref")
 _NEEDLES: Final = (PREFIX.encode(), OWN_PREFIX.encode(), GROUP.encode())
 _APPLICATIONS: Final = b"argoproj.io/v1alpha1"
@@ -64,6 +65,7 @@ class _Findings:
     problems: list[Problem] = field(default_factory=list)
     certain: list[Problem] = field(default_factory=list)
     unknown: list[Problem] = field(default_factory=list)
+    deployed: list[Any] = field(default_factory=list)
     has_unnamed: bool = False  # a policy whose name a template or a substitution makes
     policies: set[str] = field(default_factory=set)
     text_markers: set[str] = field(default_factory=set)
@@ -95,6 +97,8 @@ def lint(
             looked_at += 1
             _lint_documents(file, findings, environ or {}, is_named=file in named)
     certainty = Certainty(files, read_bytes)
+    for value in findings.deployed:
+        certainty.kustomizations.add_deployed(value)
     _learn_names(findings, certainty.kustomizations)
     _lint_markers(files, findings)
     problems, answers = findings.preview.result()
@@ -145,7 +149,8 @@ def _lint_documents(file: Path, findings: _Findings, environ: Mapping[str, str],
         findings.problems.append(Problem(path=str(file), code="unreadable", message=error.message, hint=error.hint))
         return
     is_foreign = any(needle in data for needle in _NEEDLES)
-    is_concerned = is_foreign or is_named or _APPLICATIONS in data
+    is_patching = _DEPLOYED.encode() in data and b"patches" in data
+    is_concerned = is_foreign or is_named or is_patching or _APPLICATIONS in data
     if not is_concerned and not _may_be_configuration(file, data):
         return
     found = read_yaml(str(file), data, dialect=Dialect.MANIFEST)
@@ -159,6 +164,8 @@ def _lint_documents(file: Path, findings: _Findings, environ: Mapping[str, str],
             name = policy_name(document.value) or ""
             findings.policies |= {name} - {""}
             findings.has_unnamed |= "${" in name or "{{" in name
+        elif is_patching and _is_deployed(document.value):
+            findings.deployed.append(document.value)
         elif not findings.preview.add(document) and has_annotations(document.value):
             findings.problems += check_annotations(document)
         else:
@@ -189,6 +196,11 @@ def _lint_configuration(
     findings.certain += _template_problems(str(file), settings.git.message, findings.try_template)
     findings.text_markers |= set(settings.text_markers)
     findings.policies |= {target.marker for item in settings.subscriptions for target in item.targets if target.marker}
+
+
+def _is_deployed(value: Any) -> bool:
+    """Say whether a document is a Kustomization of Flux, which deploys a folder."""
+    return isinstance(value, dict) and str(value.get("apiVersion", "")).startswith(f"{_DEPLOYED}/")
 
 
 def _template_problems(path: str, message: str | None, try_template: Callable[[str], None] | None) -> Iterator[Problem]:
