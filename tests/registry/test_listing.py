@@ -138,7 +138,7 @@ class TestGuards:
         pages = [page(*(f"t{number}-{tag}" for tag in range(10)), link=f"<?last={number}>; rel=next") for number in range(9)]
         with pytest.raises(RegistryProtocolError, match="it goes on") as refused:
             walk(*pages, caps=Caps.for_tags(50))
-        assert "more than 50 tags, raise registry_limits.tags" in refused.value.hint
+        assert "for more than 50 tags, raise registry_limits.tags" in refused.value.hint
 
     def test_a_link_to_a_page_already_seen_is_an_error(self):
         with pytest.raises(RegistryProtocolError, match="repeat"):

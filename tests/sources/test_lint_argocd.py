@@ -87,7 +87,7 @@ def test_applications_of_one_name_in_several_folders_are_told_apart(tree):
 def test_a_manifest_from_git_without_status_is_nothing_wrong(tree):
     report = lint([tree(web_yaml=WEB.partition("status:")[0].replace("stratgy", "strategy"))])
     assert said(report) == []
-    assert answered(report) == [("argocd/web", "web", "application-type"), ("argocd/web", "db", "application-type")]
+    assert answered(report) == [("argocd/web", "web", "not-known"), ("argocd/web", "db", "not-known")]
 
 
 def test_other_objects_of_the_group_are_nobodys_business(tree):

@@ -76,7 +76,7 @@ def test_what_is_no_longer_contested_is_forgotten():
 
 def tenants(**other):
     made = []
-    for namespace, since, more in (("team-a", EARLY, {}), ("team-b", LATE, {"web.update-strategy": "name", **other})):
+    for namespace, since, more in (("team-a", EARLY, {}), ("team-b", LATE, {"web.ignore-tags": "*-rc", **other})):
         item = application({"image-list": "web=ghcr.io/o/web:^1"} | OVERLAY | more, namespace=namespace)
         item["metadata"]["creationTimestamp"] = since
         made.append(item)

@@ -42,6 +42,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, *, li
     from updater.settings import load_settings
     from updater.sources.file import problems_of
     from updater.sources.lint import lint
+    from updater.writeback.message_trial import try_message
 
     named = tuple(Path(name) for name in config_paths(context))
     if not paths and not named and not live:
@@ -53,7 +54,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, *, li
             load_settings(named, environ)
     except ConfigError as error:
         problems = problems_of(error)
-    report = lint(paths, configurations=named, environ=environ)
+    report = lint(paths, configurations=named, environ=environ, try_template=try_message)
     if problems:  # what is wrong only once several files are merged
         known = set(report.problems)
         report = replace(report, problems=(*(item for item in problems if item not in known), *report.problems))
@@ -80,13 +81,17 @@ def _with_cluster(report: Report, config: Sequence[str]) -> Report:
 def _show_json(report: Report) -> None:
     import json
 
-    problems, remarks = [_problem_as_json(item) for item in report.problems], [_problem_as_json(item) for item in report.remarks]
-    images = [_as_json(answer) for answer in report.answers]
-    found = {"files": report.files, "images": images, "problems": problems, "remarks": remarks}
-    click.echo(json.dumps(found, indent=2, sort_keys=True))
+    told = {
+        "files": report.files,
+        "images": [_as_json(answer) for answer in report.answers],
+        "not_known": list(map(_problem, report.unknown)),
+        "problems": list(map(_problem, report.problems)),
+        "remarks": list(map(_problem, report.remarks)),
+    }
+    click.echo(json.dumps(told, indent=2, sort_keys=True))
 
 
-def _problem_as_json(item: Problem) -> dict[str, object]:
+def _problem(item: Problem) -> dict[str, object]:
     return {"path": item.path, "line": item.line, "code": item.code, "message": item.message, "hint": item.hint or None}
 
 
@@ -108,6 +113,8 @@ def _as_json(answer: Answer) -> dict[str, object]:
 
 
 def _show_text(report: Report) -> None:
+    from updater.sources.certainty import NOT_KNOWN
+
     for number, (_, problems) in enumerate(groupby(report.problems, key=lambda item: item.path)):
         if number:
             click.echo()
@@ -117,13 +124,17 @@ def _show_text(report: Report) -> None:
                 click.echo(f"  hint: {printable(problem.hint)}")
     for remark in report.remarks:
         click.echo(f"{printable(str(remark))} [not counted as a problem]\n  hint: {printable(remark.hint)}")
-    if report.problems and report.answers:
+    for problem in report.unknown:
+        click.echo(printable(f"not known here: {problem}"))
+    if (report.problems or report.unknown) and report.answers:
         click.echo()
     for answer in report.answers:
-        said = f"not written ({answer.code}): {answer.sentence}" if answer.code else answer.sentence
+        refusal = "not known here" if answer.code == NOT_KNOWN else f"not written ({answer.code})"
+        said = f"{refusal}: {answer.sentence}" if answer.code else answer.sentence
         click.echo(f"{printable(f'{answer.application}: {answer.image}')}\n  {printable(said)}")
     count = len(report.problems)
     said = f"{count} problem{'s' if count != 1 else ''}" if count else "no problems"
     where = [f"{report.files} file{'s' if report.files != 1 else ''}"] if report.files or not report.objects else []
     where += [f"{report.objects} object{'s' if report.objects != 1 else ''} of the cluster"] if report.objects else []
-    click.echo(f"{said} in {' and '.join(where)}", err=True)
+    more = f"; {len(report.unknown)} not known here" if report.unknown else ""
+    click.echo(f"{said} in {' and '.join(where)}{more}", err=True)

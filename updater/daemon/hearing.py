@@ -69,8 +69,9 @@ class Hearing:
         """Ask again and again who may push, while several claim one place: rights and secrets change."""
         while True:
             await asyncio.sleep(ASKED_AGAIN)
-            contested = self._process.precedence.contested
-            if contested and await self._ask(contested, patience=SERVER_PATIENCE):
+            precedence = self._process.precedence
+            branches = precedence.unknown or precedence.contested
+            if branches and await self._ask(branches, patience=SERVER_PATIENCE):
                 for source in self.sources:
                     await self._take(source, await source.again())
 
@@ -116,7 +117,9 @@ class Hearing:
         is_first = source.name in self.asked.missing and snapshot.complete
         change = self.asked.take(source.name, snapshot)
         unknown = self._process.precedence.unknown
-        if unknown and await self._ask(unknown, patience=patience):  # before anybody is told that he lost what he may keep
+        if (
+            snapshot.complete and unknown and await self._ask(unknown, patience=patience)
+        ):  # before anybody is told that he lost what he may keep
             snapshot = await source.again()
             change = change.followed_by(self.asked.take(source.name, snapshot))
         if is_first:

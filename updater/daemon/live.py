@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from updater.daemon.argocd import argocd_parts
+from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
 from updater.errors import ConfigError
 from updater.reporting.logs import configure
-from updater.sources.file import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ async def look_at_cluster(config: Sequence[str]) -> Live:
 
     A problem has the object as its path.
     """
-    loaded = load([Path(path) for path in config], os.environ)
+    loaded = load_tried(config, os.environ)
     configure(level="error", form="console")
     if loaded.settings.applications is None:
         hint = "write sources: [{applications: {}}] into the configuration"

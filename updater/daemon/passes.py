@@ -6,14 +6,13 @@ import os
 import sys
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from updater.daemon.generation import Generation
+from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
 from updater.errors import ConfigError
 from updater.reporting.logs import configure
-from updater.sources.file import load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -28,7 +27,7 @@ async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
 
     Only errors are logged: a command says its results on standard output.
     """
-    loaded = load([Path(path) for path in config], os.environ)
+    loaded = load_tried(config, os.environ)
     configure(level="error", form="console" if sys.stderr.isatty() else loaded.settings.log.format)
     async with process_for(loaded) as process:
         generation = await Generation.start(loaded, process)

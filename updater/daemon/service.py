@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.daemon.blocks import measure_blocks
 from updater.daemon.generation import Generation
 from updater.daemon.leading import Leading
+from updater.daemon.loading import load_tried
 from updater.daemon.process import Process, process_for
 from updater.daemon.wishes import Wishes
 from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
-from updater.sources.file import load, problems_of
+from updater.sources.file import problems_of
 from updater.web.app import Probes, application, serve
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Service:
         if self._retry:
             self._retry.cancel()
         try:
-            loaded = await asyncio.to_thread(load, self._config, os.environ)
+            loaded = await asyncio.to_thread(load_tried, self._config, os.environ)
             following = await self._wishes.unless_stopped(Generation.start(loaded, self._process))
         except ConfigError as error:
             self._process.metrics.count("updater_reloads_total", "refused")
@@ -197,7 +198,7 @@ async def _again_and_again(seconds: float, look: Callable[[], Awaitable[None]], 
 
 async def serve_forever(config: Sequence[str]) -> None:
     """Run the daemon until it is told to stop; raises `ConfigError` for a configuration that cannot be used."""
-    loaded = load([Path(path) for path in config], os.environ)
+    loaded = load_tried(config, os.environ)
     configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
     wishes = Wishes()
     wishes.listen()

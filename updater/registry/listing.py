@@ -116,7 +116,7 @@ class _Harvest:
         self._note_manifests(page.get("manifest"))
         if self._pages >= self._caps.pages or len(self.tags) > self._caps.tags or self._bytes > self._caps.total_bytes:
             hint = (
-                f"if it really has more than {self._caps.tags} tags, raise registry_limits.tags; the policy digest needs no list"
+                f"for more than {self._caps.tags} tags, raise registry_limits.tags; the policy digest needs no list"
             )
             reached = f"{len(self.tags)} tags on {self._pages} pages of {self._bytes} bytes in all, and it goes on"
             raise _endless(self._what, reached, hint=hint)

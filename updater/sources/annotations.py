@@ -5,10 +5,10 @@ What they mean is known by `updater.sources.argocd`; here a flaw gets the file a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.problem import Problem
-from updater.sources.argocd.annotations import PREFIX, read_annotations
+from updater.sources.argocd.annotations import OWN_PREFIX, PREFIX, read_annotations
 from updater.sources.argocd.settings import Flawed
 from updater.sources.argocd.subscriptions import check_image
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from updater.documents import Document
     from updater.sources.argocd.settings import Flaw, Place
 
-__all__ = ["PREFIX", "check_annotations", "has_annotations"]
+__all__ = ["OWN_PREFIX", "PREFIX", "check_annotations", "has_annotations", "misplaced_annotations"]
+
+_KNOWN: Final = frozenset({"Application", "ImageUpdater"})
+_POD: Final = ("spec", "template", "metadata", "annotations")
+_PLACES: Final = (("metadata", "annotations"), _POD, ("spec", "jobTemplate", "spec", "template", "metadata", "annotations"))
 
 
 def has_annotations(value: Any) -> bool:
@@ -38,6 +42,38 @@ def check_annotations(document: Document) -> Iterator[Problem]:
         for flaw in dict.fromkeys(flaws):
             mark = document.mark.find(flaw.place)
             yield Problem(path=mark.path, line=mark.line, code=flaw.code, message=flaw.message, hint=flaw.hint)
+
+
+def misplaced_annotations(document: Document) -> Iterator[Problem]:
+    """Yield where annotations for images stand on an object that nobody reads for them: a workload, a set of Applications."""
+    for place, item in _objects(document.value):
+        kind = str(item.get("kind"))
+        is_set = kind == "ApplicationSet" and str(item.get("apiVersion", "")).startswith("argoproj.io/")
+        for below in _PLACES if kind not in _KNOWN else ():
+            found = _at(item, below)
+            key = next((key for key in found if key.startswith((PREFIX, OWN_PREFIX))), None)
+            if key is None or (is_set and below == _POD):
+                continue
+            mark = document.mark.find((*place, *below, key))
+            message = f"{key} stands on a {kind}, and is read on an Application alone: no image moves by it"
+            hint = (
+                "write it under spec.template.metadata.annotations" if is_set else "write it on the Application of this workload"
+            )
+            yield Problem(path=mark.path, line=mark.line, code="misplaced-annotation", message=message, hint=hint)
+
+
+def _objects(value: Any) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
+    if isinstance(value, dict) and value.get("kind") == "List" and isinstance(value.get("items"), list):
+        yield from ((("items", index), item) for index, item in enumerate(value["items"]) if isinstance(item, dict))
+    elif isinstance(value, dict) and "apiVersion" in value and "kind" in value:
+        yield (), value
+
+
+def _at(value: Mapping[str, Any], place: tuple[str, ...]) -> Mapping[str, Any]:
+    found: Any = value
+    for part in place:
+        found = found.get(part) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _image_flaws(text: str, place: Place, settings: Mapping[str, Any]) -> Iterator[Flaw]:

@@ -156,7 +156,7 @@ def test_there_is_one_default_registry_and_it_is_that_of_the_file(tmp_path):
 
 def test_without_a_source_of_applications_its_settings_go_nowhere():
     peer = read_peer_settings({"kube.events": "true", "interval": "5m"}, origin=ORIGIN)
-    for text in ("interval: 1m\n", "sources: [{flux: {}}]\n"):
+    for text in ("interval: 1m\n", "sources: []\n"):
         made = overlaid(settings_of(text), peer)
         assert made.applications is None
 

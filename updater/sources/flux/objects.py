@@ -72,6 +72,7 @@ _SPECS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
 }
 
+_MESSAGE: Final = ("spec", "git", "commit", "messageTemplate")
 _Place = tuple[str | int, ...]
 _Flaw = tuple[_Place, str, str, str]
 
@@ -89,9 +90,13 @@ def policy_name(value: Any) -> str | None:
     return f"{metadata.get('namespace') or ''}:{metadata.get('name')}"
 
 
-def check_object(document: Document) -> Iterator[Problem]:
-    """Yield what is wrong with one object: its kind, unknown and missing fields, and values that nothing can read."""
-    for place, code, message, hint in _object_flaws(document.value):
+def check_object(document: Document, try_template: Callable[[str], None] | None = None) -> Iterator[Problem]:
+    """Yield what is wrong with one object: its kind, unknown and missing fields, and values that nothing can read.
+
+    *try_template* renders the template of a commit message, and raises `TemplateError` where that fails.
+    """
+    flaws = [*_object_flaws(document.value), *_template_flaws(document.value, try_template)]
+    for place, code, message, hint in flaws:
         mark = document.mark.find(place)
         shown = dotted(place)
         said = f"{shown}: {message}" if shown else message
@@ -118,6 +123,23 @@ def _object_flaws(value: Mapping[str, Any]) -> Iterator[_Flaw]:
     yield from _flaws(value["spec"], spec, ("spec",))
     if isinstance(value["spec"], dict):
         yield from _RULES.get(kind, _no_rule)(value["spec"])
+
+
+def _template_flaws(value: Mapping[str, Any], try_template: Callable[[str], None] | None) -> Iterator[_Flaw]:
+    """Try a message that parses: a field that left Flux, or never was there, ends every commit."""
+    text: Any = value
+    for part in _MESSAGE:
+        text = text.get(part) if isinstance(text, dict) else None
+    if value.get("kind") != "ImageUpdateAutomation" or not isinstance(text, str) or try_template is None:
+        return
+    try:
+        checks.check_template(text)
+    except UpdaterError:
+        return  # said already
+    try:
+        try_template(text)
+    except UpdaterError as error:
+        yield _MESSAGE, error.code, error.message, error.hint
 
 
 def _flaws(value: Any, rule: Any, place: _Place) -> Iterator[_Flaw]:

@@ -1,0 +1,30 @@
+"""Knows how the configuration of a process is loaded: read, and tried as far as that needs no server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from updater.errors import ConfigError, TemplateError
+from updater.sources.file import load
+from updater.writeback.message_trial import try_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from updater.sources.file import Loaded
+
+
+def load_tried(config: Iterable[str | Path], environ: Mapping[str, str]) -> Loaded:
+    """Load *config*, and render its commit message once: a field that is not there would fail at the first commit.
+
+    Raises `ConfigError`.
+    """
+    loaded = load([Path(path) for path in config], environ)
+    message = loaded.settings.git.message
+    try:
+        if message is not None:
+            try_message(message)
+    except TemplateError as error:
+        raise ConfigError(f"git.message: {error.message}", hint=error.hint, code=error.code) from error
+    return loaded
