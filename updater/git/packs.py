@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from updater.git.damage import Damage
 
-_MAX_PACKS: Final = 24
+_MAX_PACKS: Final = 12  # each is four open files while its mirror is worked with
 _MAX_GROWTH: Final = 4
 _MANY: Final = 1500  # from here on one inflation of every chain costs less than walking each chain anew
 _SLACK_BYTES: Final = 32 * 2**20
