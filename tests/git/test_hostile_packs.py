@@ -1,5 +1,6 @@
 """Whatever bytes a server sends or a disk gives back, a mirror gives the right content or a named error of ours."""
 
+import gc
 import random
 import struct
 import zlib
@@ -22,6 +23,14 @@ HEAD = name_of(COMMIT, TIP)
 GOOD = [entry(COMMIT, TIP), entry(TREE, ROOT), entry(BLOB, DATA)]
 # what the library did not close when it failed is closed by the collector of garbage
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    yield
+    gc.collect()  # here, where it is expected, and not in a test that follows
+
+
 MARKER = Question(rule="all", wants=lambda _path: True, needles=(b"marker",))
 
 

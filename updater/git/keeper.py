@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from updater.errors import GitUnavailable, PushRefused
 from updater.git.faults import fault
 from updater.git.index import Question, SearchIndex
-from updater.git.remote import Known, Listing, Remote
+from updater.git.receiving import Receiver
 from updater.git.store import Store
 from updater.git.tree import Entry, Kind, RevisionTree
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dulwich.objects import ShaFile
 
-    from updater.git.packs import Spool
+    from updater.git.remote import Listing, Remote
 
 _MAX_HEADS: Final = 100
 _MAX_LISTED: Final = 1000
@@ -38,6 +38,7 @@ class Keeper:
     def __init__(self, remote: Remote, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self.remote = remote
         self.store = Store(folder, say)
+        self._receiver = Receiver(remote, self.store)
         self.index = SearchIndex(folder / "updater-index")
         self._listed: dict[str, str | None] = {}
 
@@ -88,14 +89,6 @@ class Keeper:
         self.store.settle(_newest({**self.store.heads, branch: head}))
         self.store.packs.tidy()
 
-    def pause(self) -> None:
-        """End a conversation."""
-        self.store.pause()
-
-    def rest(self) -> None:
-        """Let go of the files until the next conversation."""
-        self.store.close()
-
     def close(self) -> None:
         """Write down what the index learned; close files and connections."""
         self.index.save()
@@ -119,7 +112,7 @@ class Keeper:
         """Make sure of the trees of *wanted*, heads by branch."""
         missing = [name for name in dict.fromkeys(wanted.values()) if not self.store.holds(name)]
         if missing:
-            self._receive(missing)
+            self._receiver.receive(missing)
         if any(self.store.heads.get(branch) != head for branch, head in wanted.items()):
             self.store.settle(_newest({**self.store.heads, **wanted}))
 
@@ -127,45 +120,12 @@ class Keeper:
         """Fetch *revision* and the heads that were listed last, which the folder held too, into an empty store."""
         heads = {branch: head for branch, head in held.items() if self._listed.get(branch) == head}
         try:
-            self._receive(list(dict.fromkeys([revision, *heads.values()])))
+            self._receiver.receive(list(dict.fromkeys([revision, *heads.values()])))
         except PushRefused:  # one of those heads is gone meanwhile; whoever needs it finds out
             heads = {branch: head for branch, head in heads.items() if head == revision}
-            self._receive([revision])
+            self._receiver.receive([revision])
         heads.update({branch: head for branch, head in self._listed.items() if head == revision})
         self.store.settle(_newest(heads))
-
-    def _receive(self, wants: Sequence[str]) -> None:
-        self.store.open()
-        self.store.packs.tidy()
-        self.store.open()
-        haves = tuple(dict.fromkeys(self.store.heads.values()))
-        with self.store.packs.spool() as spool:
-            self.remote.fetch(wants, Known.of(haves, sorted(self.store.shallow)), 1, spool.write)
-            if spool.size:
-                self._take_in(spool, is_thin=bool(haves))
-        self._require(wants, is_fresh=not haves)
-
-    def _take_in(self, spool: Spool, *, is_thin: bool) -> None:
-        """Keep the pack that came; one that stands on nothing of ours and cannot be read is the fault of the server."""
-        try:
-            self.store.packs.receive(spool.rewind(), is_thin=is_thin)
-        except GitUnavailable as error:
-            if is_thin or error.code != "mirror-broken" or isinstance(error.__cause__, OSError):
-                raise
-            self.store.forgive()
-            message = f"{self.remote.address} sent a pack that is damaged, or that lies about what it holds"
-            raise fault("git-protocol", message) from error
-
-    def _require(self, wants: Sequence[str], *, is_fresh: bool) -> None:
-        """Read the roots of what was asked for; raises `GitUnavailable` where they are not there, or only by their names."""
-        try:
-            for want in wants:
-                self.store.prove(want)
-        except GitUnavailable as error:
-            if not is_fresh or error.code != "mirror-broken":
-                raise
-            self.store.forgive()
-            raise fault("history-missing", f"{self.remote.address} did not send {want[:12]} whole") from error
 
 
 def _newest(heads: dict[str, str]) -> dict[str, str]:

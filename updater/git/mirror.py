@@ -15,7 +15,7 @@ from updater.git.landing import Landed, Lander
 from updater.git.past import LIMIT, Past
 from updater.git.remote import Remote
 from updater.git.tree import Entry, RevisionTree
-from updater.git.worker import Worker
+from updater.git.worker import Later, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -70,7 +70,8 @@ class Mirror:
         self._past = Past(self._remote, self._keeper, set() if ours is None else ours)
         self._lander = Lander(self._keeper, self._past)
         self._worker = Worker()
-        self._waiting: asyncio.TimerHandle | None = None
+        # without files while no conversation follows: many mirrors then need few open files
+        self._rest = Later(REST_SECONDS, lambda: self._worker.submit(self._keeper.store.close))
 
     def __str__(self) -> str:
         return str(self._remote.address)
@@ -153,7 +154,7 @@ class Mirror:
 
         Its thread closes them when it ends, and does not hold up the end of the program.
         """
-        self._stop_waiting()
+        self._rest.cancel()
         try:
             await asyncio.wait_for(self._run(self._keeper.close), CLOSE_SECONDS)
         except TimeoutError:
@@ -168,23 +169,12 @@ class Mirror:
             try:
                 return work()
             finally:
-                self._keeper.pause()
+                self._keeper.store.pause()
 
         try:
             return await self._run(talk)
         finally:
-            self._rest_later()
-
-    def _rest_later(self) -> None:
-        """Let go of the files when no conversation follows soon: many mirrors then need few open files."""
-        self._stop_waiting()
-        loop = asyncio.get_running_loop()
-        self._waiting = loop.call_later(REST_SECONDS, self._worker.submit, self._keeper.rest)
-
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-        self._waiting = None
+            self._rest.postpone()
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         return await asyncio.wrap_future(self._worker.submit(work))

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from updater.git.damage import Damage
 
-_LEFTOVERS: Final = ("tmp_*", "pack/tmp*", "pack/*.tmp", "pack/*.lock")
-_MAX_PACKS: Final = 24
+_MAX_PACKS: Final = 12  # each is four open files while its mirror is worked with
 _MAX_GROWTH: Final = 4
 _MANY: Final = 1500  # from here on one inflation of every chain costs less than walking each chain anew
 _SLACK_BYTES: Final = 32 * 2**20
@@ -108,18 +107,6 @@ class Packs:
         """Give a file for an incoming pack, in memory while it is small, else beside the packs; gone afterwards."""
         with self._damage.noted(), tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=str(self.folder)) as file:
             yield Spool(file, self._damage)
-
-    def sweep(self) -> None:
-        """Drop what a process that was killed left half-written: drafts, locks, and one half of a pack."""
-        for pattern in _LEFTOVERS:
-            for file in self.folder.glob(pattern):
-                with contextlib.suppress(OSError):
-                    file.unlink()
-        for file in (self.folder / "pack").glob("*"):
-            other = {".pack": ".idx", ".idx": ".pack"}.get(file.suffix)
-            if other and not file.with_suffix(other).exists():
-                with contextlib.suppress(OSError):
-                    file.unlink()
 
     def tidy(self) -> None:
         """Join packs when there are many; let the next fetch start anew when most objects are old."""

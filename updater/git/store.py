@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import GitUnavailable
 from updater.git.damage import Damage
+from updater.git.leftovers import sweep
 from updater.git.objects import COMMIT, TREE, commit_tree, is_object_name
 from updater.git.packs import Packs
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _Stamp = frozenset[tuple[str, int, int, int]]
-_LEFTOVERS: Final = ("*.new", "updater-*.[0-9]*")
 _CONFIG: Final = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 
@@ -54,7 +54,7 @@ class Store:
         self.close()
         with self._damage.made():
             if not self._is_known:
-                self._sweep()
+                sweep(self.folder)
             if self._damage.is_found or not self._read():
                 self._make()
             self.packs.open()
@@ -135,14 +135,6 @@ class Store:
         if not is_whole:
             self._damage.note("its heads or its packs are damaged")
         return is_whole
-
-    def _sweep(self) -> None:
-        """Drop what a process that was killed left half-written."""
-        for pattern in _LEFTOVERS:
-            for file in self.folder.glob(pattern):
-                with contextlib.suppress(OSError):
-                    file.unlink()
-        self.packs.sweep()
 
     def _make(self) -> None:
         with contextlib.suppress(FileNotFoundError):

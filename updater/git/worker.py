@@ -1,7 +1,8 @@
-"""Knows how blocking work is done one piece at a time beside the event loop."""
+"""Knows how blocking work is done one piece at a time beside the event loop, and how some waits until no other comes."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -50,3 +51,23 @@ class Worker:
                 future.set_exception(error)
             else:
                 future.set_result(result)
+
+
+class Later:
+    """Calls *act* on the event loop once *seconds* have passed since it was postponed last."""
+
+    def __init__(self, seconds: float, act: Callable[[], object]) -> None:
+        self._seconds = seconds
+        self._act = act
+        self._handle: asyncio.TimerHandle | None = None
+
+    def postpone(self) -> None:
+        """Begin to wait anew."""
+        self.cancel()
+        self._handle = asyncio.get_running_loop().call_later(self._seconds, self._act)
+
+    def cancel(self) -> None:
+        """Wait no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = None
