@@ -80,6 +80,15 @@ def test_a_secret_inside_an_encoded_sentence_is_found(before, after, encode, sec
     assert secret not in shown
 
 
+@given(
+    secret=st.text(st.sampled_from("abcXYZ019&+/=%\\;#xué"), min_size=12, max_size=30),
+    encoding=st.sampled_from([name for name in ENCODINGS if name != "upper"]),
+)
+def test_a_secret_that_looks_like_an_encoding_is_found(secret, encoding):
+    """What is in it is not decoded with what was encoded."""
+    assert MASK in masked(ENCODINGS[encoding](secret), (secret,))
+
+
 @given(st.text(max_size=300))
 def test_a_text_without_secrets_stays_as_it_is(text):
     assert masked(text, ()) == text

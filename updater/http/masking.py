@@ -23,9 +23,10 @@ _SHORTEST_ECHO: Final = 12  # below that, a tag may hold the same text by chance
 _DEEPEST: Final = 3
 _MOST_READ: Final = 64 * 1024
 SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
-_ESCAPE: Final = re.compile(
-    r"%[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[^ux]|&#x[0-9a-f]{1,6};|&#[0-9]{1,7};|&(?:amp|lt|gt|quot|apos);",
-    re.IGNORECASE | re.DOTALL,
+_ESCAPES: Final = (  # each is a reading of its own: a secret may hold what another one would read as an escape
+    re.compile(r"%[0-9a-f]{2}", re.IGNORECASE),
+    re.compile(r"\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[^ux]", re.IGNORECASE | re.DOTALL),
+    re.compile(r"&#x[0-9a-f]{1,6};|&#[0-9]{1,7};|&(?:amp|lt|gt|quot|apos);", re.IGNORECASE),
 )
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{6,}")
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{8,}")
@@ -113,7 +114,8 @@ def _spans(text: str, needles: list[str], depth: int) -> Iterator[Span]:
             yield found.start(), found.start() + len(needle)
     if depth <= 0:
         return
-    yield from _in_escapes(text, needles, depth)
+    for escape in _ESCAPES:
+        yield from _in_escapes(text, escape, needles, depth)
     for found in _BASE64.finditer(text):
         yield from _in_base64(found[0], found.start(), needles, depth)
     for found in _HEX.finditer(text):
@@ -124,11 +126,11 @@ def _spans(text: str, needles: list[str], depth: int) -> Iterator[Span]:
                 yield found.start() + offset + 2 * start, found.start() + offset + 2 * end
 
 
-def _in_escapes(text: str, needles: list[str], depth: int) -> Iterator[Span]:
+def _in_escapes(text: str, escape: re.Pattern[str], needles: list[str], depth: int) -> Iterator[Span]:
     places: list[int] = []
     read: list[str] = []
     end = 0
-    for found in _ESCAPE.finditer(text):
+    for found in escape.finditer(text):
         places += range(end, found.start() + 1)
         read += [text[end : found.start()], _unescaped(found[0])]
         end = found.end()
