@@ -179,6 +179,8 @@ def test_a_removed_marker_is_no_value_that_stands(clone, git, capfd):
 )
 def test_a_new_file_that_alone_holds_a_value_is_committed(clone, git, capfd, name, text, wish):
     (clone / name).write_text(text)
+    assert run(capfd, clone, *wish, "--commit")[1]["commit"] is None
+    git(clone, "add", name)
     code, said, _ = run(capfd, clone, *wish, "--commit")
     assert (code, said["commit"]) == (0, git(clone, "rev-parse", "HEAD"))
     assert git(clone, "show", f"HEAD:{name}") == text.strip()
@@ -194,6 +196,7 @@ def test_the_message_counts_what_was_written_and_names_paths_from_the_root(clone
 def test_the_first_commit_of_a_checkout_holds_the_files_that_were_written(git, capfd, tmp_path):
     git(tmp_path, "init", "-q", "-b", "main", "fresh")
     (tmp_path / "fresh/a.yaml").write_text(f"image: x:1 {MARK}\n")
+    git(tmp_path / "fresh", "add", ".")
     code, said, _ = run(capfd, tmp_path / "fresh", *SET)
     assert (code, said["commit"]) == (0, git(tmp_path / "fresh", "rev-parse", "HEAD"))
 

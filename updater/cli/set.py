@@ -54,7 +54,9 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
         raise ConfigError(f"{path} is a symlink, which is never followed", hint=hint, code="usage")
     folder = Folder(path)
     committing = _committing(folder, wishes, options, settings) if options["is_commit"] else None
-    written = edit_files(folder, wishes)
+    written = edit_files(folder if committing is None else committing.folder, wishes)
+    if committing is not None:
+        written = committing.allowed(written)
     commit = None
     if not options["is_diff"]:
         written = write_files(folder, written)

@@ -10,17 +10,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from updater.editors import kustomize
-from updater.engine.checkout_edit import Wishes, Written, edit_files
+from updater.engine.checkout_edit import Folder, Wishes, Written, edit_files
 from updater.errors import EditError
 from updater.git.checkout_config import ci_branch, find_identities, find_upstream
 from updater.git.tree import Kind
 from updater.git.worktree import Checkout, Push, Wording
+from updater.model.problem import Problem
 from updater.model.update import Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
-    from updater.engine.checkout_edit import Files, Folder
+    from updater.engine.checkout_edit import Files
     from updater.git.building import Identity
     from updater.git.tree import RevisionTree
 
@@ -50,6 +52,18 @@ class Revision:
             if error.code == "no-file":
                 return None
             raise
+
+
+class TrackedFolder(Folder):
+    """A folder on disk of which only the files are walked through that *is_here* takes."""
+
+    def __init__(self, path: Path, is_here: Callable[[str], bool]) -> None:
+        super().__init__(path)
+        self._is_here = is_here
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the files that count."""
+        return (name for name in super().names() if self._is_here(name))
 
 
 class OneFile:
@@ -126,12 +140,37 @@ class Committing:
             prefix = folder.root.resolve().relative_to(checkout.root.resolve()).as_posix()
             self._prefix = "" if prefix == "." else f"{prefix}/"
             self._branch = order.branch or (ci_branch(os.environ) if checkout.branch is None else None)
+            self.tracking = checkout.tracking
             if order.is_push:
                 find_upstream(checkout.config, checkout.branch, self._branch)
         except BaseException:
             checkout.close()
             raise
         self._landed = Written()
+        self._refused: tuple[Problem, ...] = ()
+
+    @property
+    def folder(self) -> Folder:
+        """The folder, with the files alone that Git tracks, and those of submodules, which are refused."""
+        return TrackedFolder(self._folder.path, self._is_here)
+
+    def _is_here(self, name: str) -> bool:
+        path = self._prefix + name
+        return self.tracking.is_tracked(path) or self.tracking.is_in_submodule(path)
+
+    def allowed(self, written: Written) -> Written:
+        """Refuse each edit that Git could not commit as it stands on disk; the others stay."""
+        self._refused = self._refusals(written, frozenset())
+        return _without(written, self._refused)
+
+    def _refusals(self, written: Written, ignored: frozenset[str]) -> tuple[Problem, ...]:
+        """Say which files of *written* must not be committed from here, but for reasons that are *ignored*."""
+        found = [(edit.path, self.tracking.refusal(self._prefix + edit.path)) for edit in written.edits]
+        return tuple(
+            Problem(path=path, code=error.code, message=error.message, hint=error.hint)
+            for path, error in found
+            if error is not None and error.code not in ignored
+        )
 
     async def land(self, written: Written) -> Landed:
         """Commit what was *written*, and what an earlier run wrote and did not commit, on top of HEAD; and push.
@@ -169,7 +208,9 @@ class Committing:
 
     def _replay(self, tree: RevisionTree) -> Mapping[str, bytes]:
         found = edit_files(Revision(tree, self._prefix, self._folder.only), self._wishes)
-        self._landed = found
+        # a file that only the new head has is not tracked here, and may be written there
+        refused = dict.fromkeys((*self._refused, *self._refusals(found, frozenset({"untracked"}))))
+        self._landed = found = _without(found, tuple(refused))
         return {self._prefix + edit.path: edit.after for edit in found.edits}
 
     def _with_pending(self, written: Written) -> Written:
@@ -177,7 +218,8 @@ class Committing:
         tree = self._checkout.tree
         head: Files = Nothing() if tree is None else Revision(tree, self._prefix, self._folder.only)
         done = {edit.path for edit in written.edits}
-        differing = [name for name in self._candidates() if name not in done and self._differs(tree, name)]
+        mine = [name for name in self._candidates() if name not in done and self.tracking.refusal(self._prefix + name) is None]
+        differing = [name for name in mine if self._differs(tree, name)]
         if not differing:
             return written
         lost = [wish for wish in singles(self._wishes) if not edit_files(head, wish).is_whole]
@@ -188,7 +230,7 @@ class Committing:
     def _candidates(self) -> Iterable[str]:
         """The files in which a wish can stand; all are looked at only where markers are wished for."""
         if self._wishes.markers or self._folder.only is not None:
-            return self._folder.names()
+            return self.folder.names()
         entries = kustomize.NAMES if self._wishes.entries else ()
         return dict.fromkeys((*entries, *(key.file.removeprefix("./") for key in self._wishes.keys)))
 
@@ -218,6 +260,13 @@ class Committing:
             return None
         found = edit_files(old, self._wishes).edits
         return Edit(path=name, before=before or b"", after=disk, changes=found[0].changes if found else ())
+
+
+def _without(written: Written, refused: tuple[Problem, ...]) -> Written:
+    """Drop the edits of the files that are *refused*, and say so."""
+    paths = {problem.path for problem in refused}
+    kept = tuple(edit for edit in written.edits if edit.path not in paths)
+    return Written(edits=kept, refused=(*written.refused, *refused), unmatched=written.unmatched)
 
 
 def _stands(files: Files, wish: Wishes) -> bool:

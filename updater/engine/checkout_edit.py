@@ -106,6 +106,7 @@ class Folder:
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.only: str | None = None if path.is_dir() else path.name
         self.root = path if self.only is None else path.parent
 

@@ -76,11 +76,15 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A commit to push, over *base* where that is not its parent; *is_there* where the remote needs none."""
+    """A commit to push, over *base* where that is not its parent; *is_there* where the remote needs none.
+
+    With *makes_branch* the branch does not exist; *base* is then what the server is known to hold, None for nothing.
+    """
 
     revision: str
     base: str | None = None
     is_there: bool = False
+    makes_branch: bool = False
 
 
 @dataclass(slots=True)
@@ -99,16 +103,22 @@ class Attempt:
 
     def send(self, fresh: Fresh) -> None:
         """Push where the branch stands on the base, or on the parent."""
-        base = fresh.base or next(iter(self._parents(fresh.revision)), None)
+        is_made = fresh.makes_branch
+        base = fresh.base if is_made else fresh.base or next(iter(self._parents(fresh.revision)), None)
         with tidy():
             names = dict.fromkeys(self._missing(fresh.revision, base))
-            self.remote.push(self.upstream.branch, base, fresh.revision, [self.repo.object_store[name] for name in names])
+            self.remote.push(
+                self.upstream.branch, None if is_made else base, fresh.revision, [self.repo.object_store[name] for name in names]
+            )
             self._track(fresh.revision)
 
     def again(self, wording: Wording, push: Push) -> Fresh:
         """Fetch the new head; take HEAD where it is a fast-forward, else make the change on the new head."""
         with tidy():
-            head = self.remote.list([self.upstream.branch]).heads.get(self.upstream.branch)
+            listing = self.remote.list([self.upstream.branch])
+            head = listing.heads.get(self.upstream.branch)
+            if head is None and push.branch is not None:
+                return self._on_new_branch(listing.heads.get(listing.default or ""), push)
             if head is None:
                 raise fault("branch-missing", f"the branch {self.upstream.branch} is gone")
             self._fetch(head)
@@ -122,6 +132,14 @@ class Attempt:
                 self._require_ours(head, wording, push)
                 files = push.replay(RevisionTree(self.objects, head))
             return self._made(head, push.reword() if push.reword else wording, files)
+
+    def _on_new_branch(self, default: str | None, push: Push) -> Fresh:
+        """Push HEAD as a branch that does not exist yet, unless that would hold nothing new."""
+        base = default if default and default.encode() in self.repo.object_store else None  # type: ignore[operator]
+        if base and not push.is_new and can_fast_forward(self.repo, ObjectID(self.revision.encode()), ObjectID(base.encode())):
+            self.is_ours = False
+            return Fresh(self.revision, is_there=True)
+        return Fresh(self.revision, base, makes_branch=True)
 
     def _made(self, head: str, wording: Wording, files: Mapping[str, bytes]) -> Fresh:
         draft = Draft(self.objects)

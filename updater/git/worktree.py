@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import stat
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ from updater.git.access import parse_address
 from updater.git.building import Draft
 from updater.git.checkout_config import find_access, find_upstream
 from updater.git.checkout_push import MODULE, Attempt, CheckoutObjects, Fresh, Push, Pushed, Wording, new_commit, tidy
+from updater.git.checkout_tracking import Tracking, check_format, read_index
 from updater.git.damage import is_foreign
 from updater.git.faults import fault
 from updater.git.objects import BLOB, object_name
@@ -154,14 +156,16 @@ class Checkout:
         return bytes(self._repo.get_blob_normalizer().checkin_normalize(blob, name).as_raw_string())
 
     def _open_index(self) -> Index:
-        folder = Path(self._repo.index_path()).parent
-        if Path(f"{self._repo.index_path()}.lock").exists():
-            raise fault("work-tree", "another git program holds the index")
-        if next(folder.glob("sharedindex.*"), None) is not None:
-            raise fault("work-tree", "the index is split", hint="run git update-index --no-split-index")
-        index = self._repo.open_index()
+        index = read_index(self._repo)
         index._extensions = []  # noqa: SLF001 - caches over the old entries, which would lie after a change
         return index
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """What Git tracks here; raises `GitError` where the checkout is of a kind that is not read."""
+        with tidy():
+            check_format(self.config)
+            return Tracking(self._repo, self.root, self.config)
 
     def _stage(self, index: Index, files: Mapping[str, bytes]) -> None:
         for path, data in files.items():
