@@ -115,7 +115,9 @@ class Keeper:
         self.store.open()
         haves = tuple(dict.fromkeys(self.store.heads.values()))
         with self.store.packs.spool() as spool:
-            self.remote.fetch(wants, Known.of(haves, sorted(self.store.shallow)), 1, spool.write)
+            # beside writers the commits between come along: the history needs no request of its own then
+            depth = None if haves and self.remote.is_contended else 1
+            self.remote.fetch(wants, Known.of(haves, sorted(self.store.shallow)), depth, spool.write)
             if spool.size:
                 self.store.packs.receive(spool.rewind(), is_thin=bool(haves))
 
