@@ -164,7 +164,7 @@ async def test_people_who_revert_much_cost_a_few_requests(repository, server, mi
     head = await ready(mirror)
     for _ in range(3):
         await mirror.recall("main", head.revision)
-    assert mirrors.kinds.count("history") == 2
+    assert mirrors.kinds.count("history") <= 2
 
 
 async def test_a_history_that_is_too_large_without_a_filter_is_read_as_far_as_before(repository, server, mirrors, monkeypatch):  # noqa: F811

@@ -18,7 +18,7 @@ from updater.daemon.plan import by_destination, destinations_of, with_companions
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, Parts, land
 from updater.engine.schedule import Schedule
-from updater.errors import UpdaterError
+from updater.errors import PushRefused, UpdaterError
 from updater.model.listed import listed_for
 from updater.model.subscription import GitBranch
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from updater.reporting.metrics import Metrics
     from updater.sources.file import Loaded
 
-LONGEST_PAUSE: Final = 5.0
+LONGEST_PAUSE: Final = 0.1
 ANSWERS_AT_MOST: Final = 2.0
 
 
@@ -209,8 +209,11 @@ class Generation:
             self.schedule.stop()
 
     async def _land(self, destination: Destination) -> None:
-        if self._process.may_write():  # leading may have ended since this was due
-            await self.land(destination)
+        if not self._process.may_write():  # leading may have ended since this was due
+            return
+        landing = await self.land(destination)
+        if self.schedule and any(outcome.code == PushRefused.default_code for outcome in landing.outcomes):
+            self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
 
     def _replan(self, change: Change) -> None:
         self.crew.git.keep({item for item in self.asked.by_destination if isinstance(item, GitBranch)})
@@ -223,9 +226,10 @@ async def _unidentified(_subscription: Subscription, _tag: str) -> None:
     return
 
 
-async def _pause(attempt: int, metrics: Metrics) -> None:
+async def _pause(_attempt: int, metrics: Metrics) -> None:
+    """Let two of ours come out of step; waiting longer would only let more writers pass."""
     metrics.count("updater_replays_total")
-    await asyncio.sleep(random.uniform(0, min(LONGEST_PAUSE, 0.05 * 2**attempt)))  # noqa: S311 - jitter, no secret
+    await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - jitter, no secret
 
 
 async def _argocd(loaded: Loaded, process: Process) -> ArgocdParts | None:

@@ -1,14 +1,15 @@
 """THE STORY: how one destination is brought to what its subscriptions want.
 
 Look at what is written, choose for each written value, decide, write in one push. If somebody was
-faster, look and decide again: never a merge, never an overwrite. Every verb of the command line
+faster, look and decide again: never a merge, never an overwrite. What was chosen is chosen still, so
+that between that look and the push nothing waits for a registry. Every verb of the command line
 drives `land` with other parts handed to it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.engine.decide import TargetDecision, decide, failed, needs_digest, outcomes, rejected_for
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from updater.model.view import View
     from updater.model.written import Written
 
-ATTEMPTS: Final = 10
+ATTEMPTS: Final = 30
 
 
 class Writer(Protocol):
@@ -84,12 +85,13 @@ async def land(destination: Destination, subscriptions: Sequence[Subscription], 
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
     concerned = tuple(item for item in subscriptions if any(target.destination == destination for target in item.targets))
     choices: Choices = {}
+    known = _Known(parts)
     for attempt in range(1, ATTEMPTS + 1):
         try:
             view = await parts.writer.look(destination, concerned)
-            choices = await _choose_all(concerned, view, parts)
+            choices = await _choose_all(concerned, view, known)
             decisions = decide(view, concerned, choices)
-            landed = await _write(view, decisions, concerned, parts, is_dry=is_dry)
+            landed = await _write(view, decisions, concerned, known, is_dry=is_dry)
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again
             if attempt == ATTEMPTS or refused.code != PushRefused.default_code:
@@ -111,32 +113,62 @@ async def land(destination: Destination, subscriptions: Sequence[Subscription], 
     raise AssertionError("unreachable: the last attempt returns")
 
 
+@dataclass(slots=True)
+class _Known:
+    """What one landing has asked already: another attempt on a newer head asks only what is new there."""
+
+    parts: Parts
+    chosen: dict[tuple[str, Written], tuple[Mapping[str, Rejected], bool, Selection | UpdaterError]] = field(default_factory=dict)
+    digests: dict[tuple[str, str], Digest | None] = field(default_factory=dict)
+
+    async def choose(
+        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, Rejected]
+    ) -> Selection | UpdaterError:
+        """Choose for one written value, once as long as nobody took anything else back."""
+        before = self.chosen.get((subscription.key, written))
+        if before is not None and before[0] == rejected and before[1] >= needs_digest:
+            return before[2]
+        found: Selection | UpdaterError
+        try:
+            found = await self.parts.choose(subscription, written, needs_digest=needs_digest, rejected=rejected)
+        except UpdaterError as error:
+            found = error
+        self.chosen[subscription.key, written] = (rejected, needs_digest, found)
+        return found
+
+    async def identify(self, subscription: Subscription, tag: str) -> Digest | None:
+        """Return the digest of a tag, asked once."""
+        if (subscription.key, tag) not in self.digests:
+            self.digests[subscription.key, tag] = await self.parts.identify(subscription, tag)
+        return self.digests[subscription.key, tag]
+
+
 async def _write(
-    view: View, decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription], parts: Parts, *, is_dry: bool
+    view: View, decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription], known: _Known, *, is_dry: bool
 ) -> Landed | None:
     commits = by_voice(decisions, subscriptions)
     if not commits:
         return None
     if not is_dry:
-        commits = await _identified(commits, subscriptions, parts)
-    return await parts.writer.write(view, commits, is_dry=is_dry)
+        commits = await _identified(commits, subscriptions, known)
+    return await known.parts.writer.write(view, commits, is_dry=is_dry)
 
 
-async def _identified(commits: Sequence[Commit], subscriptions: Sequence[Subscription], parts: Parts) -> tuple[Commit, ...]:
+async def _identified(commits: Sequence[Commit], subscriptions: Sequence[Subscription], known: _Known) -> tuple[Commit, ...]:
     """Add to each update the digests of its tags, asked once a tag, for the trailers."""
     by_key = {item.key: item for item in subscriptions}
     updates = [update for commit in commits for update in commit.updates]
     named = [(update.subscription, ref) for update in updates for ref in (update.written_as, update.replaced) if ref is not None]
     unknown = {(key, ref.tag) for key, ref in named if ref.digest is None}
     asked = [(key, tag) for key, tag in unknown if tag]
-    digests = dict(zip(asked, await asyncio.gather(*(parts.identify(by_key[key], tag) for key, tag in asked)), strict=True))
+    digests = dict(zip(asked, await asyncio.gather(*(known.identify(by_key[key], tag) for key, tag in asked)), strict=True))
 
-    def known(key: str, ref: ImageRef) -> ImageRef:
+    def with_digest(key: str, ref: ImageRef) -> ImageRef:
         return replace(ref, digest=ref.digest or digests.get((key, ref.tag or "")))
 
     def identified(update: Update) -> Update:
-        replaced = known(update.subscription, update.replaced) if update.replaced else None
-        return replace(update, written_as=known(update.subscription, update.written_as), replaced=replaced)
+        replaced = with_digest(update.subscription, update.replaced) if update.replaced else None
+        return replace(update, written_as=with_digest(update.subscription, update.written_as), replaced=replaced)
 
     return tuple(replace(commit, updates=tuple(map(identified, commit.updates))) for commit in commits)
 
@@ -154,7 +186,7 @@ def by_voice(decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscr
     )
 
 
-async def _choose_all(subscriptions: Sequence[Subscription], view: View, parts: Parts) -> Choices:
+async def _choose_all(subscriptions: Sequence[Subscription], view: View, known: _Known) -> Choices:
     """Choose once per subscription and distinct written value; a failure is the answer for that value alone."""
     wanted: dict[tuple[str, Written], tuple[Subscription, bool]] = {}
     for subscription in subscriptions:
@@ -165,11 +197,8 @@ async def _choose_all(subscriptions: Sequence[Subscription], view: View, parts: 
                 wanted[subscription.key, reading.written] = (subscription, is_needed)
 
     async def one(subscription: Subscription, written: Written, *, is_needed: bool) -> Selection | UpdaterError:
-        try:
-            taken_back = rejected_for(subscription, view.recent)
-            return await parts.choose(subscription, written, needs_digest=is_needed, rejected=taken_back)
-        except UpdaterError as error:
-            return error
+        taken_back = rejected_for(subscription, view.recent)
+        return await known.choose(subscription, written, needs_digest=is_needed, rejected=taken_back)
 
     asked = (one(item, written, is_needed=is_needed) for (_, written), (item, is_needed) in wanted.items())
     return dict(zip(wanted, await asyncio.gather(*asked), strict=True))

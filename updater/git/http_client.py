@@ -72,6 +72,7 @@ class Memory:
     base_url: str = ""
     listing: Discovered | None = None
     version: int = 0
+    pushing: tuple[int, Discovered] | None = None
 
 
 @dataclass(slots=True)
@@ -183,6 +184,11 @@ class HttpClient(AbstractHttpGitClient):
         self._count = count
         self._reuse = reuse
         self._allowance: Allowance | None = None
+        self._expected: dict[bytes, bytes | None] | None = None
+
+    def expect(self, ref: bytes, old: bytes) -> None:
+        """Push as if the server had just listed *ref* at *old*, which it compares itself, where its capabilities are known."""
+        self._expected = {ref: old} if old.strip(b"0") else {}
 
     def can_filter(self) -> bool:
         """Say whether the server of the remembered listing leaves out trees and files when asked to."""
@@ -205,7 +211,12 @@ class HttpClient(AbstractHttpGitClient):
     def _discover(self, service: bytes, base_url: str, version: int | None, prefixes: Sequence[bytes] | None) -> Discovered:
         memory = self._line.memory
         if service != _UPLOAD:
-            return self._ask(service, memory.base_url or base_url, None, None)
+            if memory.pushing is not None and self._expected is not None:
+                self.protocol_version, known = memory.pushing
+                return (self._expected, *known[1:])
+            found = self._ask(service, memory.base_url or base_url, None, None)
+            memory.pushing = self.protocol_version, ({}, *found[1:])
+            return found
         if self._reuse and memory.listing is not None:
             self.protocol_version = memory.version
             return memory.listing

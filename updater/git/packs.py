@@ -60,6 +60,15 @@ class Packs:
             self._objects.close()
         self._objects = None
 
+    def holds(self, name: str) -> bool:
+        """Say whether an object is here, by the index alone."""
+        try:
+            return self._objects is not None and name.encode() in self._objects  # type: ignore[operator]
+        except Exception as error:
+            if not is_foreign(error):
+                raise
+            return False
+
     def load(self, name: str, kind: int) -> bytes:
         """Read one object and prove it; raises `GitUnavailable` ``mirror-broken`` and notes it where that fails."""
         with self._damage.noted(name):

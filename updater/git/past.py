@@ -103,7 +103,8 @@ class Past:
     def _read_below(self, revision: str, known: str | None) -> tuple[dict[str, bytes], list[CommitInfo], set[str]]:
         """Ask for the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""
         try:
-            read = self._remote.history(revision, Known.of([known] if known else []), MOST)
+            read = self._stored_above(known, revision) if known else None
+            read = read or self._remote.history(revision, Known.of([known] if known else []), MOST)
         except GitError as error:
             if error.code != "history-large":
                 raise
@@ -111,6 +112,17 @@ class Past:
         commits = {info.revision: (info, raw) for raw in read for info in [read_commit(raw)]}
         order, missing = newest_first({name: info for name, (info, _) in commits.items()}, revision, MOST)
         return {name: raw for name, (_, raw) in commits.items()}, order, missing
+
+    def _stored_above(self, known: str, revision: str) -> tuple[bytes, ...] | None:
+        """Return the commits from *revision* down to *known* where all of them were fetched, each with one parent."""
+        found: list[bytes] = []
+        with contextlib.suppress(GitError):
+            packs = self._keeper.store.packs
+            while revision != known and len(found) < LIMIT and packs.holds(revision):
+                found.append(packs.load(revision, COMMIT))
+                parents = read_commit(found[-1]).parents
+                revision = parents[0] if len(parents) == 1 else ""
+        return tuple(found) if revision == known else None
 
     def above(self, base: str | None, expected: str) -> list[CommitInfo]:
         """All commits from *expected*, the first, down to *base*; raises `PushRefused` ``foreign-commits`` for too many."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Receiver:
-    """Asks *remote* for the trees of heads, at depth 1 and without what *store* holds, and keeps them there."""
+    """Asks *remote* for the trees of heads, without what *store* holds, and keeps them there."""
 
     def __init__(self, remote: Remote, store: Store) -> None:
         self._remote = remote
@@ -29,7 +29,9 @@ class Receiver:
         self._store.open()
         haves = tuple(dict.fromkeys(self._store.heads.values()))
         with self._store.packs.spool() as spool:
-            self._remote.fetch(wants, Known.of(haves, sorted(self._store.shallow)), 1, spool.write)
+            # beside writers the commits between come along: the history needs no request of its own then
+            depth = None if haves and self._remote.is_contended else 1
+            self._remote.fetch(wants, Known.of(haves, sorted(self._store.shallow)), depth, spool.write)
             if spool.size:
                 self._take_in(spool, is_thin=bool(haves))
         self._require(wants, is_fresh=not haves)

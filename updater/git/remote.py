@@ -22,7 +22,7 @@ from dulwich.objects import Commit
 from dulwich.pack import PackData, UnpackedObjectIterator, pack_objects_to_data
 from dulwich.refs import Ref, check_ref_format
 
-from updater.errors import GitUnavailable
+from updater.errors import GitUnavailable, PushRefused
 from updater.git.diagnosis import Diagnosis
 from updater.git.faults import fault
 from updater.git.http_client import HttpClient, Line
@@ -63,6 +63,12 @@ class Remote:
         self._count = count
         self._diagnosis = Diagnosis(address, access)
         self._line: Line | SshLine | None = None
+        self._contended: set[str] = set()
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether somebody was faster than our last push to a branch: then every request until the next one counts."""
+        return bool(self._contended)
 
     def use(self, access: Access) -> None:
         """Talk to the server with *access* from now on; connections stay open while it is the same."""
@@ -111,11 +117,16 @@ class Remote:
     def push(self, branch: str, expected: str | None, new: str, objects: Sequence[ShaFile]) -> None:
         """Move *branch* from *expected* (None: it must not exist) to *new*, sending *objects*; a lease, always.
 
+        Over HTTP, after a refusal, the server is not asked for its refs once more before: it compares them itself, and others
+        push meanwhile.
+
         Raises `PushRefused` where the branch stands elsewhere or the server declines, `GitUnavailable`
         ``push-unknown`` where the answer was lost.
         """
         ref, old = HEADS + _encoded(branch), (expected or ZERO.decode()).encode()
         is_sent, talk = False, bytearray()
+        is_contended = branch in self._contended
+        self._contended.discard(branch)
 
         def update(refs: dict[Any, Any]) -> dict[Any, Any]:
             if refs.get(ref, ZERO) != old:
@@ -129,12 +140,18 @@ class Remote:
 
         try:
             with self._diagnosis.named(), self._client("push") as client:
+                if is_contended and isinstance(client, HttpClient):
+                    client.expect(ref, old)
                 answer = client.send_pack(self._path, update, pack, progress=talk.extend)
+            self._diagnosis.judge(branch, answer.ref_status, ref=ref, talk=bytes(talk))
         except GitUnavailable as error:
             if is_sent:
                 raise fault("push-unknown", f"the push to {branch} broke off: {error.message}") from error
             raise
-        self._diagnosis.judge(branch, answer.ref_status, ref=ref, talk=bytes(talk))
+        except PushRefused as refused:
+            if refused.code == PushRefused.default_code:
+                self._contended.add(branch)
+            raise
 
     def check_push(self) -> None:
         """Ask for a push of nothing: raises `GitDenied` or another `GitError` where the server takes none from us."""

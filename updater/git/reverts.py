@@ -16,6 +16,7 @@ import orjson
 
 from updater.git.history import SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
 from updater.git.store import write_atomically
+from updater.model.text import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,7 +109,7 @@ class DecisionFile:
         known[branch] = found
         if len(known) > MOST_BRANCHES:
             del known[next(iter(known))]
-        body = orjson.dumps([FORMAT, {name: _row(item) for name, item in known.items()}])
+        body = orjson.dumps([FORMAT, {name: _row(item) for name, item in known.items() if is_plain(name)}])
         with contextlib.suppress(OSError):
             write_atomically(self._path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
 

@@ -115,9 +115,7 @@ class _Harvest:
             self.tags = news  # nearly every list is one page
         self._note_manifests(page.get("manifest"))
         if self._pages >= self._caps.pages or len(self.tags) > self._caps.tags or self._bytes > self._caps.total_bytes:
-            hint = (
-                f"for more than {self._caps.tags} tags, raise registry_limits.tags; the policy digest needs no list"
-            )
+            hint = f"for more than {self._caps.tags} tags, raise registry_limits.tags; the policy digest needs no list"
             reached = f"{len(self.tags)} tags on {self._pages} pages of {self._bytes} bytes in all, and it goes on"
             raise _endless(self._what, reached, hint=hint)
         return len(listed or ()), len(self.tags) > before
