@@ -13,6 +13,7 @@ from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.object_store import DiskObjectStore
 from dulwich.pack import PackData, PackIndexer, UnpackedObjectIterator, iter_sha1, write_pack_index_v2
 
+from updater.git.damage import is_foreign
 from updater.git.objects import BLOB, object_name
 
 if TYPE_CHECKING:
