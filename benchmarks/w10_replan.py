@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 from stage import median
 
-from updater.daemon.asked import Asked
-from updater.daemon.ledger import Ledger
-from updater.engine.scan import Scans
+from updater.engine.scanner import Scans
 from updater.engine.schedule import Plan, Schedule, Waits
+from updater.inventory.index import Ledger
+from updater.inventory.inventory import Asked
+from updater.inventory.merge import Joiner
 from updater.model.image import parse_name
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import GitBranch, Locator, Origin, PolicySpec, Subscription, Target
-from updater.sources.joined import Joiner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from updater.model.selection import Selection
 from updater.model.subscription import Form, GitBranch, Locator, Origin, PolicySpec, Subscription, Target, Voice
 from updater.model.update import Commit, Landed
 from updater.model.view import View
-from updater.writeback.edits import Drafting
+from updater.writeback.file_edits import Drafting
 from updater.writeback.message import commit_message
 
 GOAL = 2.0

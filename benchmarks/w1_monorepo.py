@@ -126,7 +126,7 @@ class Daemon:
 
 async def passes(config: str) -> None:
     """Scan and land for each line of standard input; the landing of a quiet pass is the look at Git and the decisions."""
-    from updater.daemon.passes import opened
+    from updater.daemon.one_shot import opened
 
     async with opened([config]) as (generation, loaded):
         subscriptions = loaded.snapshot.subscriptions

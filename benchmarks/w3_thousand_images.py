@@ -26,10 +26,10 @@ from updater.cli.embedded_registry import build_image
 from updater.credentials.keychain import Keychain
 from updater.http.client import HttpClient
 from updater.model.image import Platform, parse_name
-from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
-from updater.registry.config import RegistryEntry
+from updater.registry.endpoints import RegistryEntry
 from updater.registry.manifest import ACCEPT
+from updater.registry.transport import Asking
 
 CONCURRENCY = 32
 PLATFORMS = (Platform(os="linux", architecture="amd64"),)

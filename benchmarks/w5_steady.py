@@ -41,7 +41,7 @@ def serve(images: int) -> None:
 
 
 async def passes(config: Path, count: int) -> list[dict[str, float]]:
-    from updater.daemon.passes import opened
+    from updater.daemon.one_shot import opened
 
     rows = []
     async with opened([str(config)]) as (generation, loaded):

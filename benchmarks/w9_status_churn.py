@@ -74,7 +74,7 @@ def application(number: int, turn: int = 0) -> dict:
 def serve(applications: int, rate: float) -> None:
     """The API server, as a process of its own: prints its address, and lets statuses change once it is asked to."""
     from tests.fakes.kube import FakeKube
-    from updater.sources.applications.kinds import APPLICATION, IMAGE_UPDATER
+    from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
 
     async def put(server: FakeKube, number: int, turn: int = 0) -> None:
         item = application(number, turn)
@@ -111,12 +111,12 @@ def rss() -> float:
 
 async def measure(url: str, begin: asyncio.Event, arguments: argparse.Namespace) -> dict[str, float]:
     from tests.fakes.kube import kubeconfig
+    from updater.argocd.cluster.feedback import Answers
+    from updater.argocd.cluster.source import ArgocdSource
+    from updater.argocd.request.subscriptions import Defaults
     from updater.http.client import HttpClient
     from updater.kube.access import Surroundings, find_access
     from updater.kube.client import PATIENCE, KubeClient
-    from updater.sources.applications.answering import Answers
-    from updater.sources.applications.source import ArgocdSource
-    from updater.sources.argocd.subscriptions import Defaults
 
     snapshots: asyncio.Queue = asyncio.Queue()
     with tempfile.TemporaryDirectory() as folder:

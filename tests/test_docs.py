@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from updater.cli.main import cli
-from updater.git import history
+from updater.git import trailers as history
 from updater.model.outcome import Status
 from updater.reporting.metrics import METRICS
 from updater.settings import build_settings, schema

@@ -15,7 +15,7 @@ MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_bytes()) fo
 HOMES = {
     "aiohttp": ("http/", "web/", "cli/embedded_registry.py"),  # the client in http/, the server in the others
     "yarl": ("http/",),
-    "dulwich": ("git/",),
+    "dulwich": ("git/", "checkout/"),
     "paramiko": ("git/",),
     "urllib3": ("git/",),
     "yaml": ("documents/", "editors/"),

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from updater.argocd.peer_settings import read_peer_settings
 from updater.reporting.metrics import METRICS
 from updater.settings import build_settings, schema
-from updater.sources.applications.peer_settings import read_peer_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs/how-to/migrate-from-argocd-image-updater.md").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _WORD: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _TABLES: Final = ("CODES", "FAULTS", "FAILURES", "KINDS")
-_FLAW_ROOMS: Final = ("settings", "sources")
+_FLAW_ROOMS: Final = ("settings", "sources", "argocd", "flux", "validation")
 # these speak of other things under the name `code`: the code of a line of text, of a registry that is played
 _STRANGERS: Final = ("cli/embedded_registry.py", "editors/marker_text.py", "templates/quoting.py", "templates/literals.py")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.test_set_commit import MARK, clone, git, other, run
+from tests.checkout.test_commit import MARK, clone, git, other, run
 from updater.cli.main import run_cli
 
 __all__ = ["clone", "git", "other"]  # fixtures

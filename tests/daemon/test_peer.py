@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
-from tests.daemon.asking import configured, install
 from tests.fakes.kube import FakeKube, refuse, when
+from tests.inventory.asking import configured, install
+from updater.argocd.cluster.kinds import APPLICATION
 from updater.daemon import service as service_room
 from updater.daemon.argocd import PeerConfiguration, argocd_parts
 from updater.daemon.generation import Generation
 from updater.daemon.process import process_for
 from updater.daemon.service import Service, first_generation
-from updater.daemon.wishes import Wishes
+from updater.daemon.signals import Wishes
 from updater.errors import ConfigError, KubeDenied, KubeError
 from updater.kube.kinds import CONFIG_MAP
 from updater.settings.cluster import ApplicationsSettings
-from updater.sources.applications.kinds import APPLICATION
 from updater.sources.file import Watched, load
 
 NAME = "argocd-image-updater-config"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.daemon.asking import LIVE, MAIN
-from updater.daemon.crew import Routes, live_writer
+from tests.inventory.asking import LIVE, MAIN
+from updater.daemon.components import Routes, live_writer
 from updater.daemon.process import Process
 from updater.errors import ConfigError
 from updater.model.view import View

@@ -12,10 +12,10 @@ import pytest
 from tests.engine.making import BRANCH
 from tests.engine.test_schedule import Work, running, until
 from updater.engine.phases import EARLIEST, MANY, WIDTH, Phases
-from updater.engine.plan import Plan
 from updater.engine.schedule import _Beat
+from updater.inventory.plan import Plan
 from updater.model.image import parse_name
-from updater.model.listed import Listed
+from updater.model.scan_key import Listed
 
 NOW = 1_800_000_000.0
 IMAGES = [Listed(parse_name(f"r.test/i{number}"), None) for number in range(1000)]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.engine.making import BRANCH
 from updater.engine.schedule import Plan, Schedule, Waits
 from updater.model.image import parse_name
-from updater.model.listed import Listed
+from updater.model.scan_key import Listed
 from updater.model.subscription import LiveApplication
 
 IMAGES = tuple(Listed(parse_name(f"r.test/{name}"), None) for name in "abc")

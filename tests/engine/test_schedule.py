@@ -11,7 +11,7 @@ from dataclasses import replace
 from tests.engine.making import BRANCH
 from updater.engine.schedule import Plan, Schedule, Waits
 from updater.model.image import parse_name
-from updater.model.listed import Listed
+from updater.model.scan_key import Listed
 
 FAST, SLOW = Listed(parse_name("r.test/fast"), None), Listed(parse_name("r.test/slow"), None)
 OTHER = replace(BRANCH, branch="other", push="other")

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from tests.engine.making import BRANCH
 from tests.engine.test_schedule import running, until
-from updater.engine import rounds
-from updater.engine.plan import Plan
+from updater.engine import pending_scans as rounds
+from updater.inventory.plan import Plan
 from updater.model.image import parse_name
-from updater.model.listed import Listed
+from updater.model.scan_key import Listed
 
 IMAGES = [Listed(parse_name(f"r.test/i{number}"), None) for number in range(5)]
 OTHER = replace(BRANCH, branch="other", push="other")

@@ -15,8 +15,8 @@ from updater.credentials.keychain import Keychain
 from updater.errors import RegistryError
 from updater.http.client import HttpClient
 from updater.model.image import parse_name
-from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
+from updater.registry.transport import Asking
 
 
 async def main() -> None:

@@ -11,7 +11,8 @@ from tests.fakes.git_server import IDENTITY
 from tests.flows.fleet import Status, fleet
 from tests.git.conftest import authority, commit, first_repository, git_program, mirrors, repository, server  # noqa: F401
 from tests.git.test_mirror import merge_and_revert, ready
-from updater.git import past, remote
+from updater.git import commit_history as past
+from updater.git import remote
 
 pytestmark = pytest.mark.real
 OURS = "updater <updater@example.org>"

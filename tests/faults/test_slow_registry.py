@@ -10,13 +10,13 @@ from tests.fakes.registry import FakeRegistry, always
 from tests.fakes.still_time import StillTime
 from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
-from updater.engine.scan import Scans
+from updater.engine.scanner import Scans
 from updater.http.client import HttpClient
 from updater.model.image import parse_name
-from updater.model.listed import Listed
-from updater.registry.asking import Asking
+from updater.model.scan_key import Listed
 from updater.registry.client import RegistryClient
 from updater.registry.shape import Limits
+from updater.registry.transport import Asking
 
 
 def listed(server: FakeRegistry, name: str) -> Listed:

@@ -11,9 +11,9 @@ import pytest
 from tests.fakes.git_server import Authority, BareRepository, GitServer
 from tests.real.parts import require
 from updater.git.access import Access
-from updater.git.building import Identity, NewCommit
-from updater.git.history import add_trailers
 from updater.git.mirror import Mirror
+from updater.git.object_builder import Identity, NewCommit
+from updater.git.trailers import add_trailers
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.scripted_git import BLOB, COMMIT, TREE, ScriptedGit, commit_of, entry, name_of, pack, packet, tree_of
 from updater.errors import GitError
 from updater.git import damage
-from updater.git.index import Question
+from updater.git.blob_index import Question
 from updater.git.objects import BLOB as BLOB_KIND
 from updater.git.objects import COMMIT as COMMIT_KIND
 from updater.git.objects import TREE as TREE_KIND

@@ -10,7 +10,8 @@ import pytest
 
 from tests.fakes.git_server import IDENTITY, BareRepository, GitServer, run_git
 from updater.errors import GitError, GitUnavailable, PushRefused
-from updater.git import packs, past
+from updater.git import commit_history as past
+from updater.git import packs
 from updater.git.access import Access
 from updater.git.mirror import Mirror, Question
 from updater.model.credential import Credential

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.argocd.request.making import GIT, application, image, reference, run, updater
 from tests.engine.making import chosen
-from tests.sources.argocd.making import GIT, application, image, reference, run, updater
 from updater.editors import make_editors
 from updater.engine.decide import decide
 from updater.model.outcome import Status
 from updater.model.update import Commit
 from updater.model.view import View
-from updater.writeback.edits import Drafting
+from updater.writeback.file_edits import Drafting
 from updater.writeback.reading import BlobReader, Targets
 
 HERE = Path(__file__).parent / "peer"

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from updater.errors import RegistryUnavailable
-from updater.http.flights import Flights
+from updater.http.single_flight import Flights
 
 
 async def test_the_same_work_at_one_time_is_done_once():

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from updater.http.masking import MASK, holds, masked, secrets_sent
-from updater.http.telling import told
+from updater.http.redaction import told
 
 USER, PASSWORD = "robot$team", "pa55-W0rd/ü+x y"
 PAIR = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()

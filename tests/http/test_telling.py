@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from updater.http.address import shown
-from updater.http.telling import masked, told
+from updater.http.redaction import masked, told
 
 
 @given(text=st.text(), most=st.integers(0, 50))

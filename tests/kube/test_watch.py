@@ -13,7 +13,7 @@ from updater.errors import KubeDenied, KubeGone, KubeUnavailable
 from updater.http.client import HttpClient, Surroundings
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import Kind
-from updater.kube.watch import LONGEST_WAIT, SLOW_WAIT, Watch, Watched
+from updater.kube.reflector import LONGEST_WAIT, SLOW_WAIT, Watch, Watched
 
 APP = Kind("lab.example", "v1", "App", "apps")
 RULE = Kind("lab.example", "v1", "Rule", "rules")

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tests.fakes.kube import send, status_object
 from tests.kube.test_watch import APP, lab, wait_for  # noqa: F401 - a fixture
-from updater.kube.watch import LONGEST_WAIT
+from updater.kube.reflector import LONGEST_WAIT
 
 
 async def gone(response):

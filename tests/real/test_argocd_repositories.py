@@ -13,9 +13,11 @@ from tests.fakes.ssh_server import SshServer, make_key
 from tests.fakes.still_time import StillTime
 from tests.real.cluster import start
 from tests.real.parts import require
+from updater.argocd.repositories import Repositories
+from updater.argocd.repository_secrets import LABEL
 from updater.credentials.github_app import InstallationTokens
 from updater.credentials.keychain import Keychain
-from updater.daemon.access import Renewing, access_for
+from updater.daemon.git_access import Renewing, access_for
 from updater.editors import make_editors
 from updater.errors import GitDenied, KubeDenied
 from updater.git.mirror import Mirror
@@ -24,9 +26,7 @@ from updater.kube.access import Surroundings, find_access
 from updater.kube.client import PATIENCE, KubeClient
 from updater.model.subscription import GitBranch
 from updater.settings import build_settings
-from updater.sources.applications.repositories import Repositories
-from updater.sources.applications.repository_secrets import LABEL
-from updater.writeback.git import GitWriter, Pen
+from updater.writeback.branch_writer import GitWriter, Pen
 from updater.writeback.message import commit_message
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("argocd-repositories")]

@@ -8,18 +8,18 @@ from dataclasses import replace
 
 import pytest
 
+from tests.argocd.request.making import GIT, WEB_OUTCOME, application, image, outcome_for, reference, updater
 from tests.real.cluster import start
-from tests.sources.argocd.making import GIT, WEB_OUTCOME, application, image, outcome_for, reference, updater
+from updater.argocd.cluster.feedback import Answers
+from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
+from updater.argocd.cluster.source import ArgocdSource
+from updater.argocd.cluster.status_writer import FINALIZER
+from updater.argocd.request.subscriptions import Defaults
 from updater.http.client import HttpClient
 from updater.kube.access import Surroundings, find_access
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.events import Events
 from updater.model.outcome import Status
-from updater.sources.applications.answering import Answers
-from updater.sources.applications.kinds import APPLICATION, IMAGE_UPDATER
-from updater.sources.applications.source import ArgocdSource
-from updater.sources.applications.status_writing import FINALIZER
-from updater.sources.argocd.subscriptions import Defaults
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("kube")]
 

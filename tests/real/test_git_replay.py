@@ -12,9 +12,9 @@ from tests.fakes.git_server import IDENTITY, BareRepository, GitServer, run_git
 from tests.real.parts import require
 from updater.errors import GitUnavailable, PushRefused
 from updater.git.access import Access
-from updater.git.building import Identity, NewCommit
-from updater.git.history import add_trailers
 from updater.git.mirror import Mirror
+from updater.git.object_builder import Identity, NewCommit
+from updater.git.trailers import add_trailers
 
 pytestmark = pytest.mark.real
 PERSONS, EACH, BATCH, OURS = 8, 22, 3, 24

@@ -17,7 +17,7 @@ from updater.kube.client import PATIENCE, Form, KubeClient, Scope
 from updater.kube.events import Events, Remark
 from updater.kube.kinds import CONFIG_MAP, EVENT, LEASE, SECRET, Kind, Ref
 from updater.kube.lease import Leadership, Term
-from updater.kube.watch import Watch, Watched
+from updater.kube.reflector import Watch, Watched
 
 pytestmark = pytest.mark.xdist_group("kube")
 

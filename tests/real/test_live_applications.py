@@ -8,15 +8,15 @@ import urllib.error
 
 import pytest
 
+from tests.argocd.live.live_making import IMAGE, helm, parameter, parts, wanted
 from tests.real.cluster import start
-from tests.writeback.live_making import IMAGE, helm, parameter, parts, wanted
+from updater.argocd.live.writer import APPLICATION, ApplicationWriter
 from updater.engine.landing import land
 from updater.http.client import HttpClient
 from updater.kube.access import Surroundings, find_access
 from updater.kube.client import PATIENCE, KubeClient
 from updater.model.outcome import Status
 from updater.model.subscription import WRITTEN_SOURCE, LiveApplication, Locator
-from updater.writeback.argocd import APPLICATION, ApplicationWriter
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("kube")]
 

@@ -13,9 +13,9 @@ from updater.http.client import HttpClient
 from updater.model.candidate import Description
 from updater.model.credential import parse_credential_ref
 from updater.model.image import Digest, parse_name, parse_platform
-from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
-from updater.registry.config import RegistryEntry
+from updater.registry.endpoints import RegistryEntry
+from updater.registry.transport import Asking
 
 CREATED = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 PLATFORMS = (parse_platform("linux/amd64"), parse_platform("linux/arm64"), parse_platform("linux/arm/v7"))

@@ -36,11 +36,11 @@ from updater.http.limits import Patience
 from updater.model.candidate import Description
 from updater.model.credential import parse_credential_ref
 from updater.model.image import Digest, Platform, parse_digest, parse_name, parse_platform
-from updater.registry.answers import refusal, unreachable
-from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
-from updater.registry.config import RegistryEntry
+from updater.registry.endpoints import RegistryEntry
 from updater.registry.listing import Caps
+from updater.registry.refusals import refusal, unreachable
+from updater.registry.transport import Asking
 
 CREATED = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 PLATFORMS = (parse_platform("linux/amd64"), parse_platform("linux/arm64"))
@@ -611,7 +611,7 @@ class TestBearer:
         assert tokens.asked == []
 
     async def test_only_so_many_tokens_are_kept(self, lab, tokens, monkeypatch):
-        monkeypatch.setattr("updater.registry.tokens.MOST_GRANTS", 1)
+        monkeypatch.setattr("updater.registry.token_cache.MOST_GRANTS", 1)
         client = lab.client()
         for name in ("app", "other", "app"):
             await client.tags(parse_name(f"{lab.registry.host}/org/{name}"))

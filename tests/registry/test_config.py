@@ -7,7 +7,7 @@ import pytest
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
 from updater.model.image import parse_name
-from updater.registry.config import RegistryEntry, RegistryTable, is_loopback, normalise_prefix
+from updater.registry.endpoints import RegistryEntry, RegistryTable, is_loopback, normalise_prefix
 
 
 def entry(prefix: str, **more) -> RegistryEntry:

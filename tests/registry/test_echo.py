@@ -16,9 +16,9 @@ from updater.errors import UpdaterError
 from updater.http.client import HttpClient
 from updater.model.credential import parse_credential_ref
 from updater.model.image import parse_name
-from updater.registry.asking import Asking
 from updater.registry.client import RegistryClient
-from updater.registry.config import RegistryEntry
+from updater.registry.endpoints import RegistryEntry
+from updater.registry.transport import Asking
 
 USER, PASSWORD = "robot", "REGSECRETMARK-x"
 PAIR = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()

@@ -10,7 +10,7 @@ from tests.settings.making import problem_of, problems_of, settings_of
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
 from updater.model.image import parse_name
-from updater.registry.config import RegistryTable
+from updater.registry.endpoints import RegistryTable
 from updater.settings import load_settings
 from updater.settings.registries_conf import is_registries_conf, read_registries_conf
 

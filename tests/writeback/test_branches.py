@@ -18,7 +18,7 @@ from updater.git.access import Access
 from updater.git.mirror import Mirror
 from updater.model.subscription import GitBranch, Locator, Origin, Target
 from updater.model.update import Commit
-from updater.writeback.git import GitWriter, Pen
+from updater.writeback.branch_writer import GitWriter, Pen
 from updater.writeback.message import commit_message
 
 pytestmark = pytest.mark.real

@@ -11,7 +11,7 @@ from updater.model.outcome import Status
 from updater.model.subscription import GitBranch, Locator, Target
 from updater.model.update import Commit, Edit, Landed
 from updater.model.view import View
-from updater.writeback.edits import Drafting
+from updater.writeback.file_edits import Drafting
 
 BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
 MARKER = '# {"$imagepolicy": "ns:app"}'

@@ -13,7 +13,7 @@ from updater.model.subscription import GitBranch, Locator, Target
 from updater.model.update import Commit
 from updater.model.view import View
 from updater.model.written import Written
-from updater.writeback.edits import Drafting
+from updater.writeback.file_edits import Drafting
 from updater.writeback.reading import BlobReader, Targets
 
 BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")

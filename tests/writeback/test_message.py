@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.real.parts import require
 from updater.errors import TemplateError
-from updater.git.history import read_trailers
+from updater.git.trailers import read_trailers
 from updater.model.image import ImageRef, parse_digest, parse_ref
 from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, Voice
 from updater.model.update import Change, Commit, Purpose, Update

@@ -178,7 +178,7 @@ def _from_registry(reference: ImageRef, request: Request, config: tuple[str, ...
     """Choose among what the registry offers, asking it for facts as they are needed; the one place that knows the daemon."""
     import asyncio
 
-    from updater.daemon.offer import choose_from_registry
+    from updater.daemon.check_image import choose_from_registry
 
     return asyncio.run(choose_from_registry(reference.name, request, config))
 

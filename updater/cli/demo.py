@@ -100,8 +100,8 @@ class Stage:
     async def commit(self, name: str, message: str, files: dict[str, bytes]) -> None:
         """Let a person commit to the fleet, from a mirror of their own."""
         from updater.git.access import Access
-        from updater.git.building import Identity, NewCommit
         from updater.git.mirror import Mirror
+        from updater.git.object_builder import Identity, NewCommit
 
         mirror = Mirror(str(self.folder / "fleet.git"), self.folder / "state" / f"person-{name.lower()}", Access())
         head = (await mirror.look("main")).revision

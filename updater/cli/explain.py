@@ -47,7 +47,7 @@ def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool)
 
 async def explained(config: Sequence[str], key: str | None) -> list[dict[str, Any]]:
     """Scan, look and decide without writing; gives one row of plain data a subscription. Raises `UpdaterError`."""
-    from updater.daemon.passes import asked_for, opened
+    from updater.daemon.one_shot import asked_for, opened
 
     async with opened(config) as generation:
         subscriptions, refused = asked_for(generation, key)

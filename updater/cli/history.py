@@ -48,7 +48,7 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
 
 async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:
     """Give our commits on every destination, newest first, as plain data; raises `UpdaterError`."""
-    from updater.daemon.passes import chosen, is_asked_for, opened
+    from updater.daemon.one_shot import chosen, is_asked_for, opened
 
     rows: list[dict[str, Any]] = []
     async with opened(config) as generation:

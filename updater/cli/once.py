@@ -51,7 +51,7 @@ def _say_failures(done: Pass) -> None:
 
 async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> Pass:
     """Load, scan, land, and gather what came of it; raises `ConfigError`."""
-    from updater.daemon.passes import asked_for, opened
+    from updater.daemon.one_shot import asked_for, opened
 
     started = datetime.now(UTC)
     async with opened(config) as generation:

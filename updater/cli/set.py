@@ -16,8 +16,8 @@ from updater.model.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from updater.cli.set_commit import Committing
-    from updater.engine.checkout_edit import Folder, Keyed, Named, Wishes, Written
+    from updater.checkout.commit import Committing
+    from updater.checkout.edit import Folder, Keyed, Named, Wishes, Written
     from updater.model.image import ImageRef
 
 WRITTEN: Final = 10
@@ -47,7 +47,7 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
     _check(options)
     settings = _settings(config_paths(ctx))
     wishes = _wishes(options, settings.text_markers if settings else ())
-    from updater.engine.checkout_edit import Folder, edit_files, write_files
+    from updater.checkout.edit import Folder, edit_files, write_files
 
     if path.is_symlink() and not path.is_dir():
         hint = "name the file that it points to"
@@ -96,7 +96,7 @@ def _settings(paths: Sequence[str]) -> Any:
 
 
 def _wishes(options: dict[str, Any], text_markers: tuple[str, ...]) -> Wishes:
-    from updater.engine.checkout_edit import Wishes
+    from updater.checkout.edit import Wishes
 
     return Wishes(
         markers=_named("--marker", options["markers"], _check_policy),
@@ -108,7 +108,7 @@ def _wishes(options: dict[str, Any], text_markers: tuple[str, ...]) -> Wishes:
 
 
 def _named(option: str, texts: Sequence[str], check: Callable[[str, str], None]) -> tuple[Named, ...]:
-    from updater.engine.checkout_edit import Named
+    from updater.checkout.edit import Named
 
     found: dict[str, Named] = {}
     for given in texts:
@@ -160,8 +160,8 @@ def _check_name(_name: str, _given: str) -> None:
 
 
 def _keyed(given: str) -> Keyed:
+    from updater.checkout.edit import Keyed
     from updater.editors import keypaths
-    from updater.engine.checkout_edit import Keyed
     from updater.errors import EditError
 
     file, colon, rest = given.partition(":")
@@ -186,9 +186,9 @@ def _example(option: str) -> str:
 
 def _committing(folder: Folder, wishes: Wishes, options: dict[str, Any], settings: Any) -> Committing:
     """Check, before anything is written, that a commit and a push are possible at all."""
-    from updater.cli.set_commit import Committing, Order
-    from updater.engine.checkout_edit import Written
-    from updater.git.building import Identity
+    from updater.checkout.commit import Committing, Order
+    from updater.checkout.edit import Written
+    from updater.git.object_builder import Identity
     from updater.model.subscription import Voice
 
     who = settings.git.author if settings else Voice()

@@ -15,9 +15,9 @@ from updater.model.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from updater.argocd.request import Answer
     from updater.model.problem import Problem
-    from updater.sources.argocd import Answer
-    from updater.sources.lint import Report
+    from updater.validation.files import Report
 
 _PROBLEMS = 1
 
@@ -41,7 +41,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, *, li
     from updater.errors import ConfigError
     from updater.settings import load_settings
     from updater.sources.file import problems_of
-    from updater.sources.lint import lint
+    from updater.validation.files import lint
     from updater.writeback.message_trial import try_message
 
     named = tuple(Path(name) for name in config_paths(context))
@@ -67,7 +67,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, *, li
 def _with_cluster(report: Report, config: Sequence[str]) -> Report:
     import asyncio
 
-    from updater.daemon.live import look_at_cluster
+    from updater.daemon.validate_cluster import look_at_cluster
 
     found = asyncio.run(look_at_cluster(config))
     return replace(
@@ -113,7 +113,7 @@ def _as_json(answer: Answer) -> dict[str, object]:
 
 
 def _show_text(report: Report) -> None:
-    from updater.sources.certainty import NOT_KNOWN
+    from updater.validation.certainty import NOT_KNOWN
 
     for number, (_, problems) in enumerate(groupby(report.problems, key=lambda item: item.path)):
         if number:

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError
-from updater.http.telling import told
+from updater.http.redaction import told
 from updater.model.credential import Credential
 from updater.model.image import DOCKER_HUB
 

@@ -19,8 +19,8 @@ import orjson
 
 from updater.errors import ConfigError, GitDenied, GitError, GitUnavailable
 from updater.http.exchange import Connection, HttpFailure, Request, Trouble
-from updater.http.flights import Flights
-from updater.http.telling import told
+from updater.http.redaction import told
+from updater.http.single_flight import Flights
 
 if TYPE_CHECKING:
     from collections.abc import Callable

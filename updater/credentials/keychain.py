@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from updater.credentials.docker_config import DockerConfig, parse_docker_config, parse_secret_text
 from updater.credentials.program import Programs
 from updater.errors import ConfigError
-from updater.http.flights import Flights
+from updater.http.single_flight import Flights
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.argocd.cluster.feedback import Answers
+from updater.argocd.cluster.source import ArgocdSource
+from updater.argocd.peer_settings import REGISTRIES, PeerSettings, open_problems, overlaid, read_peer_settings
+from updater.argocd.repositories import Repositories
+from updater.argocd.request import Defaults
 from updater.credentials.github_app import InstallationTokens
 from updater.errors import ConfigError, KubeDenied, KubeError, KubeGone
 from updater.kube.events import Events
 from updater.kube.kinds import CONFIG_MAP, Ref
-from updater.sources.applications.answering import Answers
-from updater.sources.applications.peer_settings import REGISTRIES, PeerSettings, open_problems, overlaid, read_peer_settings
-from updater.sources.applications.repositories import Repositories
-from updater.sources.applications.source import ArgocdSource
-from updater.sources.argocd import Defaults
 from updater.sources.file import voice_of
 from updater.writeback.message_trial import try_message
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from updater.daemon.process import Process
     from updater.kube.client import KubeClient
-    from updater.kube.watch import Watched
+    from updater.kube.reflector import Watched
     from updater.model.problem import Problem
     from updater.settings import Settings
     from updater.settings.cluster import ApplicationsSettings

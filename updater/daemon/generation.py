@@ -10,28 +10,28 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from updater.daemon.access import Renewing
-from updater.daemon.asked import Asked
-from updater.daemon.crew import NOT_LEADING, Crew, Routes, WhileLeading, git_access, git_writer, live_writer, scans_of
-from updater.daemon.hearing import Hearing
-from updater.daemon.plan import by_destination, destinations_of, with_companions
+from updater.daemon.components import NOT_LEADING, Crew, Routes, WhileLeading, git_access, git_writer, live_writer, scans_of
+from updater.daemon.git_access import Renewing
+from updater.daemon.source_runner import Hearing
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, Parts, land
 from updater.engine.schedule import Schedule
 from updater.errors import PushRefused, UpdaterError
-from updater.model.listed import listed_for
+from updater.inventory.destinations import by_destination, destinations_of, with_companions
+from updater.inventory.inventory import Asked
+from updater.model.scan_key import listed_for
 from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from updater.daemon.argocd import ArgocdParts, PeerConfiguration
-    from updater.daemon.asked import Change
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
-    from updater.model.listed import Listed
+    from updater.inventory.inventory import Change
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
+    from updater.model.scan_key import Listed
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
     from updater.reporting.metrics import Metrics

@@ -16,14 +16,14 @@ import structlog
 from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
-from updater.daemon.cluster import Cluster
+from updater.daemon.cluster_connection import Cluster
 from updater.daemon.reporter import Reporter
 from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
+from updater.inventory.default_branches import DefaultBranches
+from updater.inventory.precedence import Precedence
 from updater.reporting.metrics import Metrics
 from updater.settings.cluster import KubernetesSettings
-from updater.sources.branches import DefaultBranches
-from updater.sources.precedence import Precedence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Leads(Protocol):
-    """Who knows whether this replica leads; see `updater.daemon.leading.Leading`."""
+    """Who knows whether this replica leads; see `updater.daemon.leader_election.Leading`."""
 
     @property
     def is_leader(self) -> bool:

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.daemon.blocks import measure_blocks
 from updater.daemon.generation import Generation
-from updater.daemon.leading import Leading
+from updater.daemon.leader_election import Leading
 from updater.daemon.loading import load_tried
+from updater.daemon.loop_watch import measure_blocks
 from updater.daemon.process import Process, process_for
-from updater.daemon.wishes import Wishes
+from updater.daemon.signals import Wishes
 from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE

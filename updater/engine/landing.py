@@ -44,7 +44,7 @@ class Writer(Protocol):
 
 
 class Chooser(Protocol):
-    """Chooses for one written value; see `updater.engine.scan.Scans.choose`."""
+    """Chooses for one written value; see `updater.engine.scanner.Scans.choose`."""
 
     async def __call__(
         self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, Rejected]

@@ -10,8 +10,8 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from updater.engine.plan import Plan
-from updater.model.listed import Listed
+from updater.inventory.plan import Plan
+from updater.model.scan_key import Listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -22,11 +22,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING
 from apscheduler.triggers.base import BaseTrigger
 
+from updater.engine.destination_worker import Waits, Workers
+from updater.engine.pending_scans import Rounds
 from updater.engine.phases import Phases
-from updater.engine.plan import Plan
-from updater.engine.rounds import Rounds
-from updater.engine.worker import Waits, Workers
-from updater.model.listed import Listed
+from updater.inventory.plan import Plan
+from updater.model.scan_key import Listed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
@@ -95,7 +95,7 @@ class Schedule:
         """Work by *plan* from now on. What did not change keeps its time, and a landing that has begun is finished.
 
         What is new is due at once, and so are the destinations in *changed*, whose subscriptions are others now. Images in
-        *afresh* (`updater.engine.scan.Scans.follow`) count as never scanned. A scan that began before
+        *afresh* (`updater.engine.scanner.Scans.follow`) count as never scanned. A scan that began before
         this counts neither for them nor for a new image.
         """
         if self._stopping.is_set():

@@ -9,19 +9,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.git.access import Access, parse_address
-from updater.git.index import Question
-from updater.git.keeper import Keeper
-from updater.git.landing import Landed, Lander
-from updater.git.past import LIMIT, Past
+from updater.git.blob_index import Question
+from updater.git.commit_history import LIMIT, Past
+from updater.git.fetched_store import Keeper
+from updater.git.pusher import Landed, Lander
 from updater.git.remote import Remote
 from updater.git.tree import Entry, RevisionTree
-from updater.git.worker import Later, Worker
+from updater.git.worker_thread import Later, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from updater.git.building import NewCommit
+    from updater.git.object_builder import NewCommit
     from updater.model.view import PastCommit
 
 CLOSE_SECONDS: Final = 2.0

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from updater.git.history import SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
 from updater.git.store import write_atomically
+from updater.git.trailers import SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
 from updater.model.text import is_plain
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit, urlunsplit
 
 from updater.http.exchange import Connection, HttpFailure, Trouble
-from updater.http.telling import told
+from updater.http.redaction import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

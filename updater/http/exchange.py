@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import UpdaterError
-from updater.http.telling import told
+from updater.http.redaction import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

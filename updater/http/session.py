@@ -19,8 +19,8 @@ from updater.http.address import PRIVATE_HINT, is_spared, origin_of, shown
 from updater.http.budget import SMALL, Share
 from updater.http.exchange import Answer, Connection, HttpFailure, Trouble
 from updater.http.lines import Lines, LineTooLong
+from updater.http.redaction import told
 from updater.http.resolving import GuardedResolver, PrivateAddress
-from updater.http.telling import told
 from updater.http.tls import private_context
 
 if TYPE_CHECKING:

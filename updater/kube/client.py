@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.errors import KubeGone
 from updater.http.exchange import HttpFailure, Trouble
 from updater.http.limits import Patience
-from updater.kube.asking import ApiServer, Ask, Verb, object_of, observe_nothing
 from updater.kube.faults import ended, failure_of, outside_protocol
 from updater.kube.kinds import SECRET, Kind, Object, Ref
+from updater.kube.requests import ApiServer, Ask, Verb, object_of, observe_nothing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence

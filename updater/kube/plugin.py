@@ -15,7 +15,7 @@ import orjson
 
 from updater.credentials.program import Programs
 from updater.errors import ConfigError, KubeDenied
-from updater.http.flights import Flights
+from updater.http.single_flight import Flights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

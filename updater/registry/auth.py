@@ -18,8 +18,8 @@ from updater.errors import RegistryDenied, RegistryError, RegistryProtocolError
 from updater.http.address import resolve, shown
 from updater.http.exchange import Connection
 from updater.http.masking import MASK, SHORTEST
-from updater.http.telling import masked, told
-from updater.registry.answers import refusal
+from updater.http.redaction import masked, told
+from updater.registry.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from updater.errors import ImageNotFound, ImageSyntaxError, RegistryError, RegistryProtocolError
 from updater.http.exchange import Allowance
-from updater.http.flights import Flights
 from updater.http.masking import holds, masked
+from updater.http.single_flight import Flights
 from updater.model.image import Digest, is_tag, parse_digest
-from updater.registry.asking import Asking, Place, Question
-from updater.registry.config import RegistryTable
+from updater.registry.endpoints import RegistryTable
 from updater.registry.listing import ACCEPT as ACCEPT_LIST
 from updater.registry.listing import Caps, TagList, walking
 from updater.registry.manifest import (
@@ -30,6 +29,7 @@ from updater.registry.manifest import (
     describing,
     prove_manifest,
 )
+from updater.registry.transport import Asking, Place, Question
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Iterable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from updater.model.candidate import Description
     from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef
-    from updater.registry.config import RegistryEntry
+    from updater.registry.endpoints import RegistryEntry
 
 T = TypeVar("T")
 MOST_RECENT: Final = 2048

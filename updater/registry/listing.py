@@ -17,8 +17,8 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from updater.errors import ImageSyntaxError, RegistryProtocolError
 from updater.http.masking import holds
 from updater.model.image import Digest, is_tag, parse_digest
-from updater.registry.answers import refusal
 from updater.registry.manifest import decode_object
+from updater.registry.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater.errors import ImageSyntaxError, RegistryProtocolError
-from updater.http.telling import told
+from updater.http.redaction import told
 from updater.model.candidate import Description
 from updater.model.image import Digest, Platform, normalise_platform, parse_digest
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from updater.registry.config import normalise_prefix
+from updater.registry.endpoints import normalise_prefix
 from updater.settings.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from updater.registry.config import RegistryEntry
+    from updater.registry.endpoints import RegistryEntry
     from updater.settings.tree import Settings
 
 #: the keys from the root to a setting, such as ``("git", "author", "name")``; a list has none, its entries are all meant

@@ -24,7 +24,7 @@ from updater.settings.tree import DEFAULT_STATE, Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from updater.registry.config import RegistryEntry
+    from updater.registry.endpoints import RegistryEntry
 
 DEFAULT_FILES: Final = ("updater.yaml", "/etc/updater/updater.yaml")
 _FILE_SETTINGS: Final[tuple[tuple[str, ...], ...]] = (
@@ -225,7 +225,7 @@ def _validate(gathered: _Gathered) -> Settings | None:
 
 
 def _registry_problems(settings: Settings, gathered: _Gathered) -> Iterator[Problem]:
-    from updater.registry.config import RegistryTable  # noqa: PLC0415 - beside its use
+    from updater.registry.endpoints import RegistryTable  # noqa: PLC0415 - beside its use
 
     if gathered.problems:
         return

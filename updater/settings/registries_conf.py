@@ -17,7 +17,7 @@ from updater.documents import Dialect, as_error, read_yaml
 from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
 from updater.model.image import parse_name
 from updater.model.problem import Problem
-from updater.registry.config import RegistryEntry, normalise_prefix
+from updater.registry.endpoints import RegistryEntry, normalise_prefix
 from updater.settings import fields, values
 from updater.settings.node import Node
 from updater.settings.problems import in_order, problem_at, problems_of

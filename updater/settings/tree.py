@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from updater.errors import UpdaterError
 from updater.model.subscription import Downgrade, Form, Variant
-from updater.registry.config import RegistryEntry, RegistryTable
+from updater.registry.endpoints import RegistryEntry, RegistryTable
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
 from updater.settings.limits import RegistryLimits

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
+from updater.inventory.merge import crossed, repository
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import WRITTEN_SOURCE, GitBranch, Locator, Origin, Subscription, TagFilter, Target, Voice
 from updater.settings import Settings, load_settings
-from updater.sources.joined import crossed, repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

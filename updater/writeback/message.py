@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import TemplateError
-from updater.git.building import Identity
-from updater.git.history import TRAILERS, add_trailers
+from updater.git.object_builder import Identity
+from updater.git.trailers import TRAILERS, add_trailers
 from updater.model.update import Purpose
 from updater.templates import Template, parse
 from updater.writeback.message_data import APPLICATION, branch_data, message_data, new_tag, old_tag

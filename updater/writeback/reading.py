@@ -16,7 +16,7 @@ from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.text import is_plain
 from updater.writeback.patience import within
-from updater.writeback.remembered import Kept, read_remembered, write_remembered
+from updater.writeback.reading_cache import Kept, read_remembered, write_remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

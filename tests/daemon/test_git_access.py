@@ -1,0 +1,174 @@
+"""What the settings of a Git repository become: the credential in the form its text has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from updater.credentials.keychain import Keychain
+from updater.daemon.git_access import Renewing, access_for
+from updater.errors import ConfigError, GitDenied, GitError, GitUnavailable
+from updater.git.access import Access
+from updater.model.credential import Credential
+from updater.settings import build_settings
+
+CONFIGURATION = b"""\
+git:
+  repositories:
+    - {prefix: "https://git.test/", credentials: "env:GIT_SECRET", proxy: "http://proxy.test:3128"}
+subscriptions: []
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "username", "password", "token"),
+    [
+        pytest.param("me:secret", "me", "secret", "", id="user-and-password"),
+        pytest.param("ghp_token", "", "ghp_token", "", id="token"),
+        pytest.param("Bearer abc.def", "", "", "abc.def", id="bearer"),
+    ],
+)
+async def test_a_credential_is_read_by_its_form(text, username, password, token):
+    settings = build_settings([("updater.yaml", CONFIGURATION)], {})
+    keychain = Keychain(environment={"GIT_SECRET": text}, docker_configs=[])
+    access = await access_for("https://git.test/fleet.git", settings, keychain)
+    known = access.credential
+    assert (known.username, known.password, known.registry_token, access.proxy) == (
+        username,
+        password,
+        token,
+        "http://proxy.test:3128",
+    )
+
+
+async def test_a_private_key_is_a_key_and_no_password():
+    settings = build_settings([("updater.yaml", CONFIGURATION)], {})
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----"
+    access = await access_for(
+        "https://git.test/fleet.git", settings, Keychain(environment={"GIT_SECRET": key}, docker_configs=[])
+    )
+    assert (access.credential, access.private_key) == (None, key.encode() + b"\n")
+
+
+async def test_a_repository_without_an_entry_is_reached_as_anybody():
+    settings = build_settings([("updater.yaml", CONFIGURATION)], {})
+    access = await access_for("https://elsewhere.test/fleet.git", settings, Keychain(environment={}, docker_configs=[]))
+    assert access.credential is None
+
+
+ENTRY = b"""\
+git:
+  repositories:
+    - {prefix: "https://git.test/", ENTRY}
+subscriptions: []
+"""
+WAY = 'ca: /ca.pem, client_certificate: /me.pem, known_hosts: /hosts, proxy: "http://ours.test:1", insecure_skip_verify: true'
+THEIRS = Access(
+    credential=Credential(username="argocd", password="theirs"),
+    ca=b"ca",
+    client_certificate=b"pem",
+    known_hosts=b"hosts",
+    proxy="http://theirs.test:1",
+)
+URL = "https://git.test/fleet.git"
+
+
+@dataclass
+class Cluster:
+    """Knows one repository, and one Secret."""
+
+    known: Access | None = THEIRS
+    asked: list = field(default_factory=list)
+
+    async def access(self, url):
+        self.asked.append(url)
+        return self.known
+
+    async def of_secret(self, namespace, name, url):
+        self.asked.append((namespace, name, url))
+        return replace(THEIRS, credential=Credential(username="secret", password=name))
+
+
+async def reach(entry, *, credential="", repositories=None):
+    text = ENTRY.replace(b"ENTRY", entry.encode()) if entry else b"subscriptions: []\n"
+    settings = build_settings([("updater.yaml", text)], {})
+    keychain = Keychain(environment={"GIT_SECRET": "me:ours"}, docker_configs=[])
+    return await access_for(URL, settings, keychain, credential=credential, repositories=repositories)
+
+
+async def test_credentials_of_the_settings_win_over_what_a_cluster_knows():
+    cluster = Cluster()
+    access = await reach('credentials: "env:GIT_SECRET"', repositories=cluster)
+    assert (access.credential.password, access.ca, cluster.asked) == ("ours", None, [])
+
+
+async def test_a_secret_that_a_destination_names_wins_over_all():
+    cluster = Cluster()
+    access = await reach('credentials: "env:GIT_SECRET"', credential="secret:shop/git", repositories=cluster)
+    assert (access.credential.password, cluster.asked) == ("git", [("shop", "git", URL)])
+
+
+@pytest.mark.parametrize("credential", ["", "secret:shop/git"])
+async def test_the_way_that_an_entry_says_holds_for_the_credentials_of_others(credential):
+    access = await reach(WAY, credential=credential, repositories=Cluster())
+    assert access.credential.password == ("git" if credential else "theirs")
+    assert (access.ca, access.client_certificate, access.known_hosts) == (Path("/ca.pem"), Path("/me.pem"), Path("/hosts"))
+    assert (access.proxy, access.insecure_skip_verify) == ("http://ours.test:1", True)
+
+
+@pytest.mark.parametrize("entry", ["", "ca: null"])
+async def test_without_a_say_of_the_settings_all_is_as_the_cluster_knows_it(entry):
+    assert await reach(entry, repositories=Cluster()) == THEIRS
+
+
+async def test_what_nobody_knows_is_reached_as_anybody():
+    assert await reach("", repositories=Cluster(known=None)) == Access()
+    assert (await reach("ca: /ca.pem", repositories=Cluster(known=None))).ca == Path("/ca.pem")
+
+
+async def test_a_named_secret_without_a_cluster_says_so():
+    with pytest.raises(ConfigError, match="secret:shop/git needs a Kubernetes cluster") as caught:
+        await reach("", credential="secret:shop/git")
+    assert caught.value.code == "credential-secret"
+
+
+@pytest.mark.parametrize("credential", ["env:GIT_SECRET", "secret:git", "secret:/git", "secret:shop/"])
+async def test_a_destination_names_a_secret_or_nothing(credential):
+    with pytest.raises(ConfigError) as caught:
+        await reach("", credential=credential, repositories=Cluster())
+    assert caught.value.code == "credential-ref"
+
+
+class Refusing:
+    """A writer that fails."""
+
+    def __init__(self, error):
+        self.error = error
+
+    async def look(self, destination, subscriptions):
+        raise self.error
+
+    async def write(self, view, commits, *, is_dry):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "count"),
+    [
+        pytest.param(GitDenied("no"), 1, id="refused"),
+        pytest.param(GitError("no", code="git-not-found"), 1, id="hidden"),
+        pytest.param(GitUnavailable("no"), 0, id="unavailable"),
+        pytest.param(GitError("no", code="branch-missing"), 0, id="another-failure"),
+    ],
+)
+async def test_a_refusal_lets_secrets_be_read_anew_and_stays_a_refusal(error, count):
+    renewed = []
+    writer = Renewing(Refusing(error), lambda: renewed.append(1))
+    with pytest.raises(GitError) as looked:
+        await writer.look(None, ())
+    with pytest.raises(GitError) as written:
+        await writer.write(None, (), is_dry=False)
+    assert looked.value is written.value is error
+    assert len(renewed) == 2 * count

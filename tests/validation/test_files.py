@@ -1,0 +1,170 @@
+"""A folder is linted by what stands in its files."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.settings.making import SUBSCRIPTION
+from updater.errors import ConfigError
+from updater.validation.files import lint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+POLICY = """\
+apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImagePolicy
+metadata: {name: app, namespace: flux-system}
+spec:
+  imageRepositoryRef: {name: app}
+  policy: {semver: {range: ">=1.0.0"}}
+"""
+MARKED = 'spec:\n  image: ghcr.io/org/app:1.0.0 # {"$imagepolicy": "flux-system:app"}\n'
+
+
+@pytest.fixture
+def tree(tmp_path: Path):
+    def write(**texts: str) -> Path:
+        for name, text in texts.items():
+            path = tmp_path / name.replace("__", "/").replace("_", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return tmp_path
+
+    return write
+
+
+def said(report) -> list[tuple[str, int | None, str]]:
+    return [(item.path.rpartition("/")[2], item.line, item.code) for item in report.problems]
+
+
+def test_a_clean_tree_is_clean(tree):
+    folder = tree(
+        policy_yaml=POLICY, apps__a_yaml=MARKED, updater_yaml=SUBSCRIPTION, README_md="x", values_yaml="log: {a: b}\nstate: x\n"
+    )
+    report = lint([folder])
+    assert (said(report), report.files) == ([], 4)
+
+
+def test_a_marker_that_no_policy_answers_is_said_with_the_nearest(tree):
+    report = lint([tree(policy_yaml=POLICY, a_yaml=MARKED.replace(":app", ":ap"))])
+    assert said(report) == [("a.yaml", 2, "marker-policy")]
+    assert report.problems[0].hint == "did you mean 'flux-system:app'?"
+
+
+def test_without_any_policy_the_hint_asks_for_them(tree):
+    (problem,) = lint([tree(a_yaml=MARKED)]).problems
+    assert "ImagePolicy" in problem.hint
+
+
+def test_marker_targets_of_a_configuration_are_policies_too(tree):
+    marked = MARKED.replace(":app", ":myapp")
+    folder = tree(apps__a_yaml=marked, updater_yaml=SUBSCRIPTION)
+    assert lint([folder / "apps"]).problems
+    assert not lint([folder]).problems
+    assert not lint([folder / "apps"], configurations=[folder / "updater.yaml"]).problems
+
+
+def test_a_policy_without_namespace_may_be_of_any(tree):
+    assert not lint([tree(p_yaml=POLICY.replace(", namespace: flux-system", ""), a_yaml=MARKED)]).problems
+
+
+def test_a_misspelt_marker_is_a_problem(tree):
+    report = lint([tree(policy_yaml=POLICY, a_yaml=MARKED.replace(":app", ":app:tagg"))])
+    assert [(name, line) for name, line, _ in said(report)] == [("a.yaml", 2)]
+
+
+def test_text_markers_of_the_configuration_decide_which_texts_count(tree):
+    folder = tree(
+        mine_yaml='text_markers: ["Dockerfile*"]',
+        apps__Dockerfile='FROM ghcr.io/org/app:1.0.0 # {"$imagepolicy": "flux-system:app"}\n',
+    )
+    assert not lint([folder / "apps"]).problems
+    assert said(lint([folder / "apps"], configurations=[folder / "mine.yaml"])) == [("Dockerfile", 1, "marker-policy")]
+
+
+def test_every_kind_in_one_file_is_checked(tree):
+    text = (
+        POLICY.replace("range", "rnge")
+        + "---\n"
+        + MARKED
+        + "---\n"
+        + (
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: x\n  annotations:\n"
+            "    argocd-image-updater.argoproj.io/image-lst: a\n"
+        )
+    )
+    assert said(lint([tree(all_yaml=text)])) == [
+        ("all.yaml", 6, "unknown-key"),
+        ("all.yaml", 6, "missing-key"),
+        ("all.yaml", 15, "image-list"),
+        ("all.yaml", 16, "unknown-key"),
+    ]
+
+
+def test_a_broken_configuration_gives_all_its_problems_and_what_needs_a_cluster(tree):
+    assert said(lint([tree(updater_yaml="intervall: 1\ninterval: x\n")])) == [
+        ("updater.yaml", 1, "unknown-key"),
+        ("updater.yaml", 2, "duration"),
+    ]
+    assert said(lint([tree(updater_yaml="sources: [{flux: {}}]\n")])) == [("updater.yaml", 1, "not-yet")]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("subscriptions: 3\n", 1),
+        ("registries: [{prefix: a.b, x: 1}]\n", 1),
+        ("registries: [{name: a, api_url: 'https://a.b', x: 1}]\n", 1),
+        ("registries: [a]\n", 0),
+        ("a: [\n", 0),
+        ("kind: x\nsubscriptions: 3\n", 0),
+        ("- subscriptions\n", 0),
+    ],
+)
+def test_a_configuration_is_known_by_its_content(tree, text, count):
+    assert len(lint([tree(some_yaml=text)]).problems) == count
+
+
+def test_a_file_that_is_named_is_always_looked_at(tree):
+    folder = tree(some_yaml="a: [\n", note_txt="a: [\n", updater_yaml="- a\n", empty_yaml="")
+    assert said(lint([folder / "some.yaml"])) == [("some.yaml", 2, "not-yaml")]
+    assert said(lint([folder / "note.txt", folder / "empty.yaml"])) == []
+    assert said(lint([folder / "updater.yaml"])) == [("updater.yaml", 1, "wrong-type")]
+
+
+def test_a_file_that_names_a_peer_and_is_no_yaml_is_said(tree):
+    assert said(lint([tree(t_yaml="apiVersion: image.toolkit.fluxcd.io/v1\nspec:\n  a: [\n")]))[0][2] == "not-yaml"
+
+
+def test_the_store_of_git_is_not_entered_and_symlinks_are_not_followed(tree, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "bad.yaml").write_text(MARKED)
+    folder = tree(**{".git__bad_yaml": MARKED})
+    (folder / "link.yaml").symlink_to(outside / "bad.yaml")
+    (folder / "folder").symlink_to(outside)
+    report = lint([folder])
+    assert (report.problems, report.files) == ((), 0)
+
+
+def test_a_path_that_does_not_exist_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="no such file or folder"):
+        lint([tmp_path / "absent"])
+
+
+def test_a_file_that_cannot_be_read_is_a_problem_and_others_are_checked(tree, monkeypatch):
+    """A socket is a name that nobody may open as a file, not even root."""
+    folder = tree(b_yaml="subscriptions: 7\n", updater_yaml="intervall: 1m\n")
+    monkeypatch.chdir(folder)  # the name of a socket must be short
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("a.yaml")
+        report = lint([folder / "a.yaml", folder / "updater.yaml"])
+    assert said(report) == [("a.yaml", None, "unreadable"), ("updater.yaml", 1, "unknown-key")]
+
+
+def test_a_file_named_twice_is_looked_at_once(tree):
+    folder = tree(a_yaml=MARKED)
+    assert len(lint([folder, folder / "a.yaml"]).problems) == 1

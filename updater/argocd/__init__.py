@@ -1,0 +1,1 @@
+"""Everything this program knows of Argo CD and of Argo CD Image Updater."""

@@ -1,0 +1,63 @@
+"""Knows that somebody else writes a status too, and how often ours is said again against that.
+
+As long as another controller works on the same objects, each would answer the other's write for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.argocd.application_source import list_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from updater.argocd.cluster.kinds import Key
+
+FREELY: Final = 2  # a person, or a controller at its end, may write over ours
+FIRST_WAIT: Final = 10.0
+LONGEST_WAIT: Final = 300.0
+_TIMES: Final = frozenset({"lastCheckedAt", "lastUpdatedAt", "recentUpdates"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a status said last, how often it was said again, and until when it is not."""
+
+    words: object
+    times: int
+    until: float
+
+
+class Contention:
+    """Remembers what was said of each object. *clock* is in seconds. News is never held up."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._said: dict[Key, _Said] = {}
+
+    def wait(self, key: Key, status: Mapping[str, Any]) -> float:
+        """Give the seconds for which *status* is not to be written; above zero only where it says nothing new."""
+        said = self._said.get(key)
+        return max(0.0, said.until - self._clock()) if said and said.words == _words(status) else 0.0
+
+    def note(self, key: Key, status: Mapping[str, Any]) -> bool:
+        """Note that *status* was written; says whether it is time to tell people, once, that somebody writes over it."""
+        said, words = self._said.get(key), _words(status)
+        times = said.times + 1 if said and said.words == words else 0
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(times - FREELY, 10)) if times >= FREELY else 0.0
+        self._said[key] = _Said(words, times, self._clock() + wait)
+        return times == FREELY
+
+    def keep(self, keys: Collection[Key]) -> None:
+        """Forget every object but *keys*."""
+        self._said = {key: said for key, said in self._said.items() if key in keys}
+
+
+def _words(status: Mapping[str, Any]) -> object:
+    """Give what a status says without the times, and without what it tells of the past."""
+    conditions = [
+        tuple(item.get(name) for name in ("type", "status", "reason", "message")) for item in list_in(status, "conditions")
+    ]
+    return conditions, {name: value for name, value in status.items() if name not in _TIMES and name != "conditions"}

@@ -1,0 +1,178 @@
+"""Knows what follows from an outcome for the objects that asked: statuses, Events, and that Argo CD should look again.
+
+What is remembered is the last outcome of each subscription that there is; with an Application that is gone it is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from updater.argocd.cluster.event_queue import Telling
+from updater.argocd.cluster.event_texts import remark_on_moves, remark_on_outcome
+from updater.argocd.cluster.feedback_index import Index, index
+from updater.argocd.cluster.feedback_options import Answers
+from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER, identity
+from updater.argocd.cluster.moves import move_of
+from updater.argocd.cluster.refresh import Refreshing
+from updater.argocd.cluster.status_writer import StatusWriting
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+    from updater.argocd.cluster.kinds import Key
+    from updater.argocd.cluster.moves import Move
+    from updater.argocd.cluster.pruning import KeptUpdater
+    from updater.argocd.request.subscriptions import Answer
+    from updater.argocd.request.translation import Translation
+    from updater.kube.client import KubeClient
+    from updater.model.outcome import Outcome, Status
+
+__all__ = ["Answering", "Answers", "Known"]
+
+#: the same failure is told with another wait each time; it is no other state for that
+_WAITS: Final = re.compile(r"(?<!\d)\d+(?:\.\d+)?(?= ?(?:ms|s|seconds?|m|min|minutes?|h|hours?)\b)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known at one moment: the objects, and what they come to."""
+
+    applications: Mapping[Key, Mapping[str, Any]]
+    updaters: Mapping[Key, KeptUpdater]
+    translation: Translation
+
+
+class Answering:
+    """Answers the objects of one cluster. `know` and `note` remember and return at once; `run` writes."""
+
+    def __init__(self, client: KubeClient, answers: Answers) -> None:
+        self._outcomes: dict[str, Outcome] = {}
+        self._answers = answers
+        self._known: Known | None = None
+        self._index = Index()
+        self._telling = Telling(answers)
+        self._refreshing = Refreshing(client, answers)
+        self._statuses = StatusWriting(client, answers, self._outcomes)
+        for part in (self._telling, self._refreshing, self._statuses):
+            answers.when_leading(part.wake)
+
+    def know(self, known: Known) -> None:
+        """Take over what is known now, and forget what is gone."""
+        before, self._known = self._known, known
+        if before is None or before.translation is not known.translation:
+            self._index = index(known.translation)
+            for key in [key for key in self._outcomes if key not in self._index.by_key]:
+                del self._outcomes[key]
+                self._telling.withdraw(key)
+            self._telling.findings(known.translation.findings, self._find)
+        self._refreshing.keep(known.applications)
+        self._statuses.know(known.updaters, known.translation.selected, self._index)
+
+    def note(self, outcomes: Sequence[Outcome]) -> None:
+        """Remember how targets ended, and set off what follows; outcomes of subscriptions that are not here are left out."""
+        with _bugs_logged():
+            self._note(outcomes)
+
+    def _note(self, outcomes: Sequence[Outcome]) -> None:
+        moved: defaultdict[tuple[str, str | None], list[Move]] = defaultdict(list)
+        for outcome in outcomes:
+            answer = self._index.by_key.get(outcome.key)
+            if answer is None:
+                continue
+            before = self._outcomes.get(outcome.key)
+            if before is not None and _state(before) == _state(outcome):
+                continue
+            self._outcomes[outcome.key] = outcome
+            self._statuses.touch(map(_key, self._index.owners(answer)))
+            self._tell(answer, outcome)
+            move = move_of(answer, outcome)
+            if move:
+                moved[answer.application, outcome.revision].append(move)
+                self._spread(answer, outcome, move)
+        for (application, revision), moves in moved.items():
+            if item := self._find(f"{APPLICATION.name} {application}"):
+                self._telling.remark((application, revision), item, remark_on_moves(moves, revision))
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_forever(self._telling.work), name="tell Events")
+            tasks.create_task(_forever(self._refreshing.work), name="refresh Applications")
+            tasks.create_task(_forever(lambda: self._statuses.work(tasks)), name="write statuses")
+
+    def lead(self) -> None:
+        """Write what waited for this replica to lead."""
+        self._answers.leads()
+
+    async def finish(self) -> None:
+        """Write what is due now: the end of a single pass."""
+        self._refreshing.wake()
+        await self._refreshing.work()
+        await self._statuses.finish()
+        await self._telling.finish()
+
+    def _tell(self, answer: Answer, outcome: Outcome) -> None:
+        """Say why an image was held or failed, once while that state lasts."""
+        remark = remark_on_outcome(answer, outcome)
+        item = self._find(f"{APPLICATION.name} {answer.application}")
+        if remark and item:
+            self._telling.remark(outcome.key, item, remark)
+        else:
+            self._telling.withdraw(outcome.key)
+
+    def _spread(self, answer: Answer, outcome: Outcome, move: Move) -> None:
+        """Tell the ImageUpdaters of a move, and refresh every Application that reads what was written."""
+        for name in self._index.owners(answer):
+            self._statuses.moved(_key(name), move)
+        subscription, known = answer.subscription, self._known
+        if subscription is None or known is None:
+            return
+        for reader in (answer, *self._index.shared.get(outcome.key, ())):
+            key = _key(reader.application)
+            application = known.applications.get(key)
+            if application is not None:
+                self._refreshing.landed(key, application, subscription.targets[0].destination, outcome)
+
+    def _find(self, origin: str) -> dict[str, Any] | None:
+        """Give as much of the object of an origin, ``Kind namespace/name``, as Events need."""
+        kind, _, name = origin.partition(" ")
+        key, known = _key(name), self._known
+        if known is None:
+            return None
+        if kind == IMAGE_UPDATER.name and key in known.updaters:
+            return identity(IMAGE_UPDATER, key, known.updaters[key].item["metadata"])
+        if kind == APPLICATION.name and key in known.applications:
+            return identity(APPLICATION, key, known.applications[key]["metadata"])
+        return None
+
+
+async def _forever(work: Callable[[], Awaitable[None]]) -> None:
+    """Do one piece of work after the other; a bug ends one piece, and never the watch."""
+    while True:
+        with _bugs_logged():
+            await work()
+
+
+@contextmanager
+def _bugs_logged() -> Iterator[None]:
+    """Log a bug with its traceback: who is not told must not cost those who are kept current."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - whatever it is, it is only about telling
+        structlog.get_logger().exception("bug", detail="an answer to Argo CD's objects was not written")
+
+
+def _state(outcome: Outcome) -> tuple[Status, str | None, str, str | None]:
+    return outcome.status, outcome.code, _WAITS.sub("#", outcome.told), outcome.revision
+
+
+def _key(name: str) -> Key:
+    namespace, _, rest = name.partition("/")
+    return namespace, rest

@@ -1,0 +1,99 @@
+"""Knows what of an Argo CD Application matters here: its sources and their type, what runs, and who made it.
+
+Which source is written, and as what, is the rule of `updater.argocd.application_source`, which the writer of live Applications
+follows too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.argocd.application_source import (
+    AppType,
+    Source,
+    mapping_in,
+    read_live,
+    read_owner,
+    read_sources,
+    read_types,
+    source_for,
+    text_in,
+    type_of,
+)
+from updater.model.written import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from updater.model.image import ImageName, ImageRef
+
+__all__ = ["GROUP", "KIND", "AppType", "Application", "Source", "is_application", "read_application", "written"]
+
+GROUP: Final = "argoproj.io/"
+KIND: Final = "Application"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """What is read of one Application. *types* stand beside *sources* as far as they are known.
+
+    *live* are the images that run, None where the object has no status (a manifest from Git). *owner* is the
+    ApplicationSet that made it, "" where none did; *since* says when it was made, "" where nobody knows.
+    """
+
+    namespace: str
+    name: str
+    labels: Mapping[str, Any]
+    annotations: Mapping[str, Any]
+    sources: tuple[Source, ...]
+    types: tuple[AppType, ...] = ()
+    live: tuple[ImageRef, ...] | None = None
+    owner: str = ""
+    since: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def type(self) -> AppType:
+        """The type of the first source that can be written; by its blocks where nobody says it yet."""
+        return type_of(self.sources, self.types)
+
+    def source(self, kind: AppType) -> Source | None:
+        """Give the source that is written for *kind*: one with its block, one of that type, one with any block, the first."""
+        return source_for(kind, self.sources, self.types)
+
+    def running(self, *names: ImageName) -> tuple[ImageRef, ...]:
+        """Give what runs of the first of *names* of which anything runs."""
+        for name in names:
+            found = tuple(ref for ref in self.live or () if ref.name == name)
+            if found:
+                return found
+        return ()
+
+
+def is_application(value: Any) -> bool:
+    """Say whether a document is an Application."""
+    return isinstance(value, dict) and str(value.get("apiVersion", "")).startswith(GROUP) and value.get("kind") == KIND
+
+
+def read_application(item: Mapping[str, Any], *, namespace: str = "") -> Application:
+    """Read an Application; what is of the wrong type counts as not there. *namespace* is that of objects without one."""
+    metadata, status = mapping_in(item, "metadata"), mapping_in(item, "status")
+    return Application(
+        namespace=text_in(metadata, "namespace") or namespace,
+        name=text_in(metadata, "name"),
+        labels=mapping_in(metadata, "labels"),
+        annotations=mapping_in(metadata, "annotations"),
+        sources=read_sources(mapping_in(item, "spec")),
+        types=read_types(status),
+        live=read_live(status) if status else None,
+        owner=read_owner(metadata),
+        since=text_in(metadata, "creationTimestamp"),
+    )
+
+
+def written(ref: ImageRef) -> Written:
+    """Say what runs as if it were written."""
+    return Written(name=ref.name.spelled, tag=ref.tag, digest=str(ref.digest) if ref.digest else None)

@@ -1,0 +1,1 @@
+"""What `updater set` does with a working tree: edit, commit, push."""

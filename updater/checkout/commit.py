@@ -1,0 +1,298 @@
+"""Knows how the edits of `set` become a commit and a push, and are made again where the push was refused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from updater.checkout.config import ci_branch, find_identities, find_upstream
+from updater.checkout.edit import Folder, Wishes, Written, edit_files
+from updater.checkout.worktree import Checkout, Push, Wording
+from updater.editors import kustomize
+from updater.errors import EditError
+from updater.git.tree import Kind
+from updater.model.problem import Problem
+from updater.model.update import Edit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from updater.checkout.edit import Files
+    from updater.git.object_builder import Identity
+    from updater.git.tree import RevisionTree
+
+
+class Revision:
+    """The files of one revision below *prefix*, as `edit_files` reads them."""
+
+    def __init__(self, tree: RevisionTree, prefix: str, only: str | None) -> None:
+        self.only = only
+        self._tree = tree
+        self._prefix = prefix
+
+    def names(self) -> Iterator[str]:
+        """Give the names of all regular files."""
+        if self.only is not None:
+            yield self.only
+            return
+        for entry in self._tree.entries(self._prefix or "."):
+            if entry.kind is Kind.FILE:
+                yield entry.path.removeprefix(self._prefix)
+
+    def read(self, name: str) -> bytes | None:
+        """Give the bytes of a file, None where there is none."""
+        try:
+            return self._tree.read(self._prefix + name)
+        except EditError as error:
+            if error.code == "no-file":
+                return None
+            raise
+
+
+class TrackedFolder(Folder):
+    """A folder on disk of which only the files are walked through that *is_here* takes."""
+
+    def __init__(self, path: Path, is_here: Callable[[str], bool]) -> None:
+        super().__init__(path)
+        self._is_here = is_here
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of the files that count."""
+        return (name for name in super().names() if self._is_here(name))
+
+
+class OneFile:
+    """One file, named as in its folder; *data* is None where it is not there."""
+
+    def __init__(self, name: str, data: bytes | None) -> None:
+        self.only: str | None = name
+        self._data = data
+
+    def names(self) -> Iterator[str]:
+        """Give its name."""
+        yield str(self.only)
+
+    def read(self, name: str) -> bytes | None:
+        """Give its bytes, None for every other name."""
+        return self._data if name == self.only else None
+
+
+class Nothing:
+    """The files before the first commit: none."""
+
+    only: str | None = None
+
+    def names(self) -> Iterator[str]:
+        """Give no name."""
+        return iter(())
+
+    def read(self, _name: str) -> bytes | None:
+        """Give nothing."""
+        return None
+
+
+def singles(wishes: Wishes) -> Iterator[Wishes]:
+    """Give every wish alone."""
+    nothing = replace(wishes, markers=(), entries=(), keys=())
+    yield from (replace(nothing, markers=(marker,)) for marker in wishes.markers)
+    yield from (replace(nothing, entries=(entry,)) for entry in wishes.entries)
+    yield from (replace(nothing, keys=(key,)) for key in wishes.keys)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How to commit: *message* (None: say what changed), *author* where Git knows of none, and whether to push.
+
+    *branch* is where the push goes; None is the upstream, and where HEAD is detached the branch that the CI service names.
+    """
+
+    message: str | None
+    author: Identity
+    is_push: bool
+    branch: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """What came of a commit: its revision, None where nothing was new, and what was written and refused in it."""
+
+    revision: str | None
+    written: Written
+
+
+class Committing:
+    """The checkout that a folder lies in, where wishes become a commit and a push.
+
+    Made before any file is written: raises `GitError` where there is no checkout (``checkout``) or the push has no goal
+    (``no-branch``). *is_standing* says that a commit was made which the remote has not.
+    """
+
+    def __init__(self, folder: Folder, wishes: Wishes, order: Order) -> None:
+        self.is_standing = False
+        self._folder, self._wishes, self._order = folder, wishes, order
+        self._checkout = checkout = Checkout(folder.root, os.environ)
+        try:
+            prefix = folder.root.resolve().relative_to(checkout.root.resolve()).as_posix()
+            self._prefix = "" if prefix == "." else f"{prefix}/"
+            self._branch = order.branch or (ci_branch(os.environ) if checkout.branch is None else None)
+            self.tracking = checkout.tracking
+            if order.is_push:
+                find_upstream(checkout.config, checkout.branch, self._branch)
+        except BaseException:
+            checkout.close()
+            raise
+        self._landed = Written()
+        self._refused: tuple[Problem, ...] = ()
+
+    @property
+    def folder(self) -> Folder:
+        """The folder, with the files alone that Git tracks, and those of submodules, which are refused."""
+        return TrackedFolder(self._folder.path, self._is_here)
+
+    def _is_here(self, name: str) -> bool:
+        path = self._prefix + name
+        return self.tracking.is_tracked(path) or self.tracking.is_in_submodule(path)
+
+    def allowed(self, written: Written) -> Written:
+        """Refuse each edit that Git could not commit as it stands on disk; the others stay."""
+        self._refused = self._refusals(written, frozenset())
+        return _without(written, self._refused)
+
+    def _refusals(self, written: Written, ignored: frozenset[str]) -> tuple[Problem, ...]:
+        """Say which files of *written* must not be committed from here, but for reasons that are *ignored*."""
+        found = [(edit.path, self.tracking.refusal(self._prefix + edit.path)) for edit in written.edits]
+        return tuple(
+            Problem(path=path, code=error.code, message=error.message, hint=error.hint)
+            for path, error in found
+            if error is not None and error.code not in ignored
+        )
+
+    async def land(self, written: Written) -> Landed:
+        """Commit what was *written*, and what an earlier run wrote and did not commit, on top of HEAD; and push.
+
+        A refused push is made again from the wishes, on the new head. A commit of an earlier run that the remote lacks is
+        pushed too; what landed is then said as the difference to the remote.
+        """
+        try:
+            self._landed = await asyncio.to_thread(self._with_pending, written)
+            words = self._wording()
+            paths = [self._prefix + edit.path for edit in self._landed.edits]
+            made = await self._checkout.commit(paths, words) if paths else None
+            head = self._checkout.head
+            if self._order.is_push and head is not None:
+                return await self._push(head, words, is_new=made is not None)
+            return Landed(revision=made, written=self._landed)
+        finally:
+            self._checkout.close()
+
+    async def _push(self, head: str, words: Wording, *, is_new: bool) -> Landed:
+        self.is_standing = is_new
+        here = self._landed
+        push = Push(replay=self._replay, pause=_pause, reword=self._wording, branch=self._branch, is_new=is_new)
+        try:
+            pushed = await self._checkout.push(head, words, push)
+        except BaseException:
+            self._landed = here
+            raise
+        return Landed(revision=pushed.revision if self._landed.edits else None, written=self._landed)
+
+    def _wording(self) -> Wording:
+        author, committer = find_identities(self._checkout.config, os.environ, self._order.author)
+        message = self._order.message or _message(self._wishes, self._landed, self._prefix)
+        return Wording(message=message, author=author, committer=committer, when=datetime.now(UTC))
+
+    def _replay(self, tree: RevisionTree) -> Mapping[str, bytes]:
+        found = edit_files(Revision(tree, self._prefix, self._folder.only), self._wishes)
+        # a file that only the new head has is not tracked here, and may be written there
+        refused = dict.fromkeys((*self._refused, *self._refusals(found, frozenset({"untracked"}))))
+        self._landed = found = _without(found, tuple(refused))
+        return {self._prefix + edit.path: edit.after for edit in found.edits}
+
+    def _with_pending(self, written: Written) -> Written:
+        """Add the files that hold on disk what HEAD does not, as an earlier run left them."""
+        tree = self._checkout.tree
+        head: Files = Nothing() if tree is None else Revision(tree, self._prefix, self._folder.only)
+        done = {edit.path for edit in written.edits}
+        mine = [name for name in self._candidates() if name not in done and self.tracking.refusal(self._prefix + name) is None]
+        differing = [name for name in mine if self._differs(tree, name)]
+        if not differing:
+            return written
+        lost = [wish for wish in singles(self._wishes) if not edit_files(head, wish).is_whole]
+        found = [edit for name in differing if (edit := self._pending(head, name, lost)) is not None]
+        edits = sorted((*written.edits, *found), key=lambda edit: edit.path)
+        return Written(edits=tuple(edits), refused=written.refused, unmatched=written.unmatched)
+
+    def _candidates(self) -> Iterable[str]:
+        """The files in which a wish can stand; all are looked at only where markers are wished for."""
+        if self._wishes.markers or self._folder.only is not None:
+            return self.folder.names()
+        entries = kustomize.NAMES if self._wishes.entries else ()
+        return dict.fromkeys((*entries, *(key.file.removeprefix("./") for key in self._wishes.keys)))
+
+    def _differs(self, tree: RevisionTree | None, name: str) -> bool:
+        path = self._prefix + name
+        try:
+            return not self._checkout.is_committed(path, tree.entry(path) if tree else None)
+        except EditError:
+            return False  # what is no readable file holds no value
+
+    def _on_disk(self, name: str) -> bytes | None:
+        try:
+            return self._folder.read(name)
+        except EditError:
+            return None  # the edit has said so already
+
+    def _pending(self, head: Files, name: str, lost: list[Wishes]) -> Edit | None:
+        """Give the file as an edit of HEAD's where it holds a value that HEAD's does not.
+
+        A file that HEAD does not know counts only for a wish that stands nowhere in HEAD: a stray copy stays out.
+        """
+        before = head.read(name)
+        wishes = lost if before is None else list(singles(self._wishes))
+        disk = self._on_disk(name) if wishes else None
+        old, new = OneFile(name, before), OneFile(name, disk)
+        if disk is None or not any(_stands(new, wish) and not _stands(old, wish) for wish in wishes):
+            return None
+        found = edit_files(old, self._wishes).edits
+        return Edit(path=name, before=before or b"", after=disk, changes=found[0].changes if found else ())
+
+
+def _without(written: Written, refused: tuple[Problem, ...]) -> Written:
+    """Drop the edits of the files that are *refused*, and say so."""
+    paths = {problem.path for problem in refused}
+    kept = tuple(edit for edit in written.edits if edit.path not in paths)
+    return Written(edits=kept, refused=(*written.refused, *refused), unmatched=written.unmatched)
+
+
+def _stands(files: Files, wish: Wishes) -> bool:
+    found = edit_files(files, wish)
+    return found.is_whole and not found.edits
+
+
+def _message(wishes: Wishes, written: Written, prefix: str) -> str:
+    """Say which wishes were written, and each change by its path from the root of the repository."""
+    every = list(singles(wishes))
+    met = [wish for wish in every if any(_is_written(edit, wish) for edit in written.edits)] or every
+    named = [f"{wish.name} to {wish.image}" for one in met for wish in (*one.markers, *one.entries)]
+    named += [f"{wish.key} to {wish.value}" for one in met for wish in one.keys]
+    subject = f"Set {named[0]}" if len(named) == 1 else f"Set {len(named)} images"
+    lines = [
+        f"{prefix}{change.path}: {change.where} {change.old or 'nothing'} → {change.new or 'nothing'}"
+        for change in written.changes
+    ]
+    return "\n".join((subject, "", *lines)) + "\n"
+
+
+def _is_written(edit: Edit, wish: Wishes) -> bool:
+    """Say whether *edit* did something for one wish: it stands after it, or there is less to do."""
+    before, after = (edit_files(OneFile(edit.path, data), wish) for data in (edit.before or None, edit.after))
+    return after.is_whole and not after.edits and (bool(before.edits) or not before.is_whole)
+
+
+async def _pause(attempt: int) -> None:
+    await asyncio.sleep(min(0.1 * 2**attempt, 5.0) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret

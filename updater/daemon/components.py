@@ -1,0 +1,166 @@
+"""Knows who does the work of one loaded configuration, and puts them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from updater.argocd.live.writer import ApplicationWriter
+from updater.daemon.cached_descriptions import Facts
+from updater.daemon.git_access import access_for, signer_for
+from updater.editors import make_editors
+from updater.engine.scanner import Scans
+from updater.errors import UpdaterError
+from updater.inventory.destinations import marker_names
+from updater.model.subscription import GitBranch
+from updater.registry.client import RegistryClient
+from updater.registry.transport import Asking
+from updater.writeback.branch_writer import GitWriter, Pen
+from updater.writeback.message import commit_message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from updater.argocd.cluster.source import ArgocdSource
+    from updater.daemon.git_access import Known
+    from updater.daemon.process import Process
+    from updater.engine.landing import Writer
+    from updater.git.access import Access
+    from updater.model.outcome import Outcome
+    from updater.model.snapshot import Snapshot
+    from updater.model.subscription import Destination, LiveApplication, Subscription
+    from updater.model.update import Commit, Landed
+    from updater.model.view import View
+    from updater.settings import Settings
+
+
+NOT_LEADING: Final = "not-leading"
+
+
+class Source(Protocol):
+    """Where subscriptions come from while the program runs, and who is answered there."""
+
+    @property
+    def name(self) -> str:
+        """The word for it in metrics."""
+
+    async def once(self) -> Snapshot:
+        """Read everything once; raises `KubeError` and `ConfigError`."""
+
+    async def again(self) -> Snapshot:
+        """Give what `once` read, with what was learned of branches since."""
+
+    async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
+        """Hand on whole snapshots until cancelled; raises `ConfigError`."""
+
+    @property
+    def refused(self) -> tuple[Outcome, ...]:
+        """What was asked for and is no subscription, each with its reason."""
+
+    def answer(self, outcomes: Sequence[Outcome]) -> None:
+        """Hear how targets ended; never raises and never waits."""
+
+    def lead(self) -> None:
+        """Write from now on what is due: this replica leads."""
+
+    async def finish(self) -> None:
+        """Write what is due now, at the end of a single pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Who does the work of a generation.
+
+    *writer* is the writer of every kind of destination, or what stands before it, *git* the one of branches alone; *access*
+    says how Git URLs are reached.
+    """
+
+    scans: Scans
+    git: GitWriter
+    writer: Writer
+    access: Callable[[str, str], Awaitable[Access]]
+    sources: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The writer of every kind of destination: Git's for branches, the cluster's for live Applications."""
+
+    git: Writer
+    live: Callable[[], Writer]
+
+    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
+        """Read a destination; see `Writer`."""
+        return await self._of(destination).look(destination, subscriptions)
+
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+        """Write a destination; see `Writer`."""
+        return await self._of(view.destination).write(view, commits, is_dry=is_dry)
+
+    def _of(self, destination: Destination) -> Writer:
+        return self.git if isinstance(destination, GitBranch) else self.live()
+
+
+@dataclass(frozen=True, slots=True)
+class WhileLeading:
+    """Stands before a writer: what was looked at as the leader is written as the leader, however long it took to choose."""
+
+    writer: Writer
+    may_write: Callable[[], bool]
+
+    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
+        """Look as the writer does; raises what it raises."""
+        return await self.writer.look(destination, subscriptions)
+
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+        """Write as the writer does; raises `UpdaterError` with the code `NOT_LEADING` where another replica may write now."""
+        if not (is_dry or self.may_write()):
+            hint = "nothing is lost: the replica that leads now looks and decides by itself"
+            raise UpdaterError("leading ended before this was written", hint=hint, code=NOT_LEADING)
+        return await self.writer.write(view, commits, is_dry=is_dry)
+
+
+async def git_writer(settings: Settings, process: Process, subscriptions: Callable[[], Sequence[Subscription]]) -> GitWriter:
+    """Build the writer of branches; raises `ConfigError` where the key that signs cannot be had."""
+    signer = await signer_for(settings, process.keychain)
+    rule = " ".join(settings.text_markers)
+    return GitWriter(
+        mirror=process.mirror,
+        editors=make_editors(settings.text_markers),
+        pen=Pen(message=commit_message, signer=lambda _: signer, now=lambda: datetime.now(UTC), rule=rule),
+        known=lambda: marker_names(subscriptions()),
+        count=process.metrics.count,
+        learned=process.default_branches.learn,
+    )
+
+
+def live_writer(process: Process, source: ArgocdSource | None) -> Callable[[], Writer]:
+    """Say who writes live Applications: made when the first is met, since only then a cluster is needed.
+
+    What *source* watches need not be asked for again.
+    """
+
+    def known(application: LiveApplication) -> Mapping[str, Any] | None:
+        return source.application(application.namespace, application.name) if source else None
+
+    return cache(lambda: ApplicationWriter(process.cluster.client, known=known, count=process.metrics.count))
+
+
+def scans_of(settings: Settings, process: Process) -> Scans:
+    """Build what asks registries."""
+    limits = settings.registry_limits
+    process.http.budget.resize(limits.memory)
+    asking = Asking(process.http, process.keychain, limits=limits.limits())
+    registry = RegistryClient(asking, settings.registry_entries, facts=Facts(process), caps=limits.caps())
+    return Scans(registry, process.cache)
+
+
+def git_access(settings: Settings, process: Process, repositories: Known | None) -> Callable[[str, str], Awaitable[Access]]:
+    """Say how Git URLs are reached by *settings*, and by what a cluster's Secrets say."""
+
+    async def access(url: str, credential: str) -> Access:
+        return await access_for(url, settings, process.keychain, credential=credential, repositories=repositories)
+
+    return access

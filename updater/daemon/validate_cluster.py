@@ -1,0 +1,47 @@
+"""Knows how the objects of a cluster are looked at without writing anything: what `updater validate --live` asks."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from updater.daemon.argocd import argocd_parts
+from updater.daemon.loading import load_tried
+from updater.daemon.process import process_for
+from updater.errors import ConfigError
+from updater.reporting.logs import configure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from updater.argocd.request import Answer
+    from updater.model.problem import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What the objects of a cluster say: what is wrong, and an answer for each image that is listed; *objects* counts them."""
+
+    problems: tuple[Problem, ...]
+    answers: tuple[Answer, ...]
+    objects: int
+
+
+async def look_at_cluster(config: Sequence[str]) -> Live:
+    """Read Applications and ImageUpdaters once, as the configuration says; raises `ConfigError` and `KubeError`.
+
+    A problem has the object as its path.
+    """
+    loaded = load_tried(config, os.environ)
+    configure(level="error", form="console")
+    if loaded.settings.applications is None:
+        hint = "write sources: [{applications: {}}] into the configuration"
+        raise ConfigError("the configuration reads no cluster", hint=hint, code="source")
+    async with process_for(loaded) as process:
+        parts = await argocd_parts(loaded.settings, process)
+        snapshot = await parts.source.once()
+    translation = parts.source.translation
+    problems = tuple(replace(problem, path=problem.path or problem.origin) for problem in (*parts.problems, *snapshot.problems))
+    answers = translation.answers if translation else ()
+    return Live(problems=problems, answers=answers, objects=parts.source.count)

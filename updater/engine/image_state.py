@@ -1,0 +1,205 @@
+"""Knows what one image offers: its candidates, their facts, and whether the list they come from can be trusted.
+
+A list stands until the next scan, and so does the digest of a tag, which may move. Other facts of a tag are asked
+again after an hour, since a tag may be pushed anew; what hangs on a digest is the registry client's to remember.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from updater.engine.choose import Request, foreseen_asks
+from updater.errors import ImageNotFound, ImageSyntaxError, RegistryProtocolError, UpdaterError
+from updater.gates.guards import INCOMPLETE_LIST, ListingGuard
+from updater.model.candidate import Candidate, Fact, FactFailure
+from updater.model.outcome import Status
+from updater.model.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from datetime import datetime
+
+    from updater.model.candidate import Ask, Description
+    from updater.model.image import Digest, ImageName
+    from updater.model.scan_key import Listed
+    from updater.model.subscription import CredentialRef
+    from updater.registry.listing import TagList
+
+FACTS_KEPT: Final = 3600.0
+
+
+class Registry(Protocol):
+    """What a scan asks of registries; see `updater.registry.client.RegistryClient`."""
+
+    async def tags(self, image: ImageName, credential: CredentialRef | None = None) -> TagList:
+        """List every tag."""
+        ...
+
+    async def digest(self, image: ImageName, tag: str, credential: CredentialRef | None = None) -> Digest:
+        """Resolve a tag."""
+        ...
+
+    async def describe(self, image: ImageName, digest: Digest, credential: CredentialRef | None = None) -> Description:
+        """Read what hangs on a digest."""
+        ...
+
+
+class Seen(Protocol):
+    """What was listed before; see `updater.cache.cache.Listing`."""
+
+    @property
+    def previous(self) -> Collection[str] | None:
+        """The tags of the list before."""
+        ...
+
+    @property
+    def first_seen(self) -> Mapping[str, datetime]:
+        """When each tag was seen first."""
+        ...
+
+
+class Listings(Protocol):
+    """Remembers lists of tags; see `updater.cache.cache.Cache`."""
+
+    async def record_listing(self, image: str, tags: Iterable[str]) -> Seen:
+        """Remember a list; gives what it is compared with."""
+        ...
+
+
+class Standing:
+    """What one image offers since its last scan. *followed* are the tags of interest where nobody compares names, else None."""
+
+    def __init__(
+        self, registry: Registry, listed: Listed, *, followed: frozenset[str] | None, clock: Callable[[], float]
+    ) -> None:
+        self._registry = registry
+        self._listed = listed
+        self._followed = followed
+        self._clock = clock
+        self._facts_since = clock()
+        self._before: Collection[str] | None = None
+        self._has_scanned = False
+        self._digests: dict[str, Digest] = {}
+        self._failures: dict[tuple[str, bool], FactFailure] = {}
+        self._has_ended = False
+        self._listed_since: datetime | None = None
+        self.candidates: Mapping[str, Candidate] = {}
+        self.failure: UpdaterError | None = None
+
+    async def scan(self, listings: Listings) -> bool:
+        """Ask the registry; says whether what stands now differs from before. A failure stands until the next scan."""
+        before, digests, failure = self.candidates, self._digests, self.failure
+        try:
+            if self._followed is not None:
+                await self._follow(self._followed)
+            else:
+                await self._stand(await self._registry.tags(self._listed.image, self._listed.credential), listings)
+        except UpdaterError as error:
+            self.failure, self._has_ended = error, True
+            return failure is None
+        self.failure, self._has_ended = None, True
+        has_moved = self._followed is not None and self._digests != digests
+        return failure is not None or self.candidates is not before or has_moved
+
+    def doubt(self, current: str | None) -> Selection | None:
+        """Hold an image whose list shrank suspiciously, until the next scan agrees, or whose first scan goes on."""
+        if not self._has_ended:
+            detail = f"the first scan of {self._listed} has not ended"
+            return Selection(status=Status.HELD, chosen=None, code=INCOMPLETE_LIST, detail=detail, rejections={})
+        if self._before is None:
+            return None
+        doubt = ListingGuard(self._before).check(self.candidates, (current,) if current else ())
+        if doubt is None:
+            return None
+        detail = f"{doubt.sentence}; held until the next scan agrees"
+        return Selection(status=Status.HELD, chosen=None, code=doubt.code, detail=detail, rejections={})
+
+    async def foresee(self, request: Request) -> Request:
+        """Ask at once for every fact that is sure to be asked for, and let it stand with its tag."""
+        asks = foreseen_asks(request)
+        if not asks:
+            return request
+        answers = await asyncio.gather(*map(self.answer, asks))
+        failed = {answer.tag: answer for answer in answers if answer.failure is not None}
+        # the digest of a tag stands until the next scan only, and so does a failure: neither is kept with the candidate
+        known = {answer.tag: replace(answer, digest=None) for answer in answers if answer.failure is None}
+        self.candidates = {tag: known.get(tag, candidate) for tag, candidate in self.candidates.items()}
+        return replace(request, candidates={**self.candidates, **failed} if failed else self.candidates)
+
+    async def answer(self, ask: Ask) -> Candidate:
+        """Fill the facts asked for, or the failure where the registry has none of this tag; asked once between two scans."""
+        candidate = ask.candidate
+        needs_only_digest = ask.facts <= {Fact.DIGEST}
+        failure = self._failures.get((candidate.tag, needs_only_digest))
+        if failure is not None:
+            return replace(candidate, failure=failure)
+        try:
+            digest = await self.digest(candidate.tag)
+            if needs_only_digest:
+                return replace(candidate, digest=digest)
+            found = await self._registry.describe(self._listed.image, digest, self._listed.credential)
+        except (ImageNotFound, RegistryProtocolError, ImageSyntaxError) as error:
+            failure = FactFailure(error.code, error.message, error.hint)
+            self._failures[candidate.tag, needs_only_digest] = failure
+            return replace(candidate, failure=failure)
+        created = self._believed(candidate, found.created)
+        return replace(candidate, digest=digest, created=created, labels=found.labels, platforms=found.platforms)
+
+    def _believed(self, candidate: Candidate, created: datetime | None) -> datetime | None:
+        """Return a build date no later than the first list, if the tag stood in it: the builder's clock was ahead.
+
+        Otherwise no tag that appears later would ever count as newer.
+        """
+        is_late = created is not None and self._listed_since is not None and created > self._listed_since
+        return self._listed_since if is_late and candidate.first_seen is None and candidate.tag in self.candidates else created
+
+    async def digest(self, tag: str) -> Digest:
+        """Give the digest of *tag*, asked once between two scans; raises `RegistryError` kin."""
+        if tag not in self._digests:
+            self._digests[tag] = await self._registry.digest(self._listed.image, tag, self._listed.credential)
+        return self._digests[tag]
+
+    async def _follow(self, tags: frozenset[str]) -> None:
+        """Resolve the followed tags: no list is asked for."""
+
+        async def resolve(tag: str) -> Digest | FactFailure:
+            try:
+                return await self._registry.digest(self._listed.image, tag, self._listed.credential)
+            except ImageNotFound as error:
+                return FactFailure(error.code, error.message, error.hint)
+
+        found = dict(zip(sorted(tags), await asyncio.gather(*map(resolve, sorted(tags))), strict=True))
+        self._digests = {tag: digest for tag, digest in found.items() if not isinstance(digest, FactFailure)}
+        self._failures.clear()
+        failed = {tag: failure for tag, failure in found.items() if isinstance(failure, FactFailure)}
+        followed = {tag: Candidate(tag=tag, failure=failed.get(tag)) for tag in found}
+        if self.candidates != followed:
+            self.candidates = followed
+
+    async def _stand(self, offered: TagList, listings: Listings) -> None:
+        self._digests = dict(offered.digests)
+        self._failures.clear()
+        is_stale = self._clock() - self._facts_since > FACTS_KEPT and any(item.created for item in self.candidates.values())
+        if self._has_scanned and not is_stale and offered.tags == tuple(self.candidates):
+            self._before = self.candidates.keys()
+            return
+        seen = await listings.record_listing(_cache_key(self._listed), offered.tags)
+        self._listed_since = first = min(seen.first_seen.values(), default=None)
+        candidates = {}
+        for tag in offered.tags:
+            known = None if is_stale else self.candidates.get(tag)
+            when = seen.first_seen.get(tag)
+            # what stood in the first list ever was there before us: its time of birth is not known
+            first_seen = None if when == first else when
+            if known is not None and known.first_seen is not None and first_seen is not None and first_seen < known.first_seen:
+                known = replace(known, first_seen=first_seen)  # the clock was ahead when it was seen first
+            candidates[tag] = known or Candidate(tag=tag, pushed=offered.pushed.get(tag), first_seen=first_seen)
+        if is_stale:
+            self._facts_since = self._clock()
+        self._before, self.candidates, self._has_scanned = seen.previous, candidates, True
+
+
+def _cache_key(listed: Listed) -> str:
+    return f"{listed.image.canonical} {listed.credential or ''}".strip()

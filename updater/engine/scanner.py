@@ -1,0 +1,193 @@
+"""Knows which image is asked how, and chooses for subscriptions among what stands: one scan serves all who share it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from updater.engine.choose import Request, choose
+from updater.engine.image_state import Standing
+from updater.engine.slots import Slots
+from updater.errors import ImageSyntaxError, UpdaterError
+from updater.model.candidate import Fact
+from updater.model.image import is_tag, parse_digest
+from updater.model.scan_key import Listed, listed_for
+from updater.policies import build
+from updater.policies.filters import build_filter
+from updater.policies.ranking import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+
+    from updater.engine.image_state import Listings, Registry
+    from updater.model.candidate import Ask, Candidate
+    from updater.model.image import Digest
+    from updater.model.selection import Rejected, Selection
+    from updater.model.subscription import PolicySpec, Subscription, TagFilter
+    from updater.model.written import Written
+    from updater.policies.base import Policy
+    from updater.policies.filters import NameFilter
+
+_T = TypeVar("_T")
+TOO_SLOW: Final = "registry-too-slow"
+_DIGEST: Final = frozenset({Fact.DIGEST})
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The policy of a subscription, built once, with its memory of the last ranking. *spelled* is what they were built from."""
+
+    spelled: tuple[PolicySpec, TagFilter]
+    policy: Policy
+    name_filter: NameFilter
+    memory: Memory
+
+
+class Scans:
+    """Scans images and chooses among what they offer. Raises nothing from `scan`; `choose` raises what the scan met.
+
+    *followed* are images of which only these tags are asked for, until `follow` says what everybody wants.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        listings: Listings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        followed: Mapping[Listed, frozenset[str]] | None = None,
+    ) -> None:
+        self._registry = registry
+        self._listings = listings
+        self._followed: dict[Listed, frozenset[str]] = dict(followed or {})
+        self._clock = clock
+        self._slots = Slots()
+        self._standing: dict[Listed, Standing] = {}
+        self._rules: dict[str, Rules] = {}
+
+    def follow(self, asked: Mapping[Listed, Sequence[Subscription]], changed: Iterable[Listed]) -> frozenset[Listed]:
+        """Serve the subscriptions of *asked*, by image, from now on; only those of *changed* are others than before.
+
+        What nobody asks for any more is forgotten, what others asked for stands. Gives the images that are asked otherwise than
+        before, by a list or by single tags, and so have to be scanned afresh.
+        """
+        afresh = set()
+        for listed in changed:
+            before, followed = self._followed.pop(listed, None), _followed(asked.get(listed, ()))
+            if followed is not None:
+                self._followed[listed] = followed
+            if before != followed and listed in self._standing:
+                del self._standing[listed]
+                afresh.add(listed)
+        # a scan or a landing that was going on may have brought back what was gone then
+        for listed in set(self._standing).difference(asked):
+            del self._standing[listed]
+        for key in set(self._rules).difference(item.key for items in asked.values() for item in items):
+            del self._rules[key]
+        return frozenset(afresh.intersection(asked))
+
+    async def scan(self, listed: Listed) -> bool:
+        """Ask the registry for *listed*; says whether what stands now differs from before, as far as names tell."""
+        host = listed.image.registry
+        async with self._slots.slot(host):
+            has_changed = await self._of(listed).scan(self._listings)
+            failure = self.failure(listed)
+            if failure is None:
+                self._slots.well(host)
+            elif failure.code == TOO_SLOW:
+                self._slots.slow(host)
+            return has_changed
+
+    def failure(self, listed: Listed) -> UpdaterError | None:
+        """Give what the last scan met, None where it went well."""
+        standing = self._standing.get(listed)
+        return standing.failure if standing else None
+
+    async def choose(
+        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, Rejected]
+    ) -> Selection:
+        """Choose for one written value; raises the error of the last scan."""
+        listed = listed_for(subscription)
+        standing = await self._stood(listed)
+        current = written.tag if written.tag and is_tag(written.tag) else None
+        doubt = standing.doubt(current)
+        if doubt is not None:
+            return doubt
+        rules = self._rules_of(subscription)
+        request = Request(
+            candidates=standing.candidates,
+            policy=rules.policy,
+            name_filter=rules.name_filter,
+            platforms=subscription.platforms,
+            current=current,
+            current_digest=_digest_of(written),
+            downgrade=subscription.downgrade,
+            is_shape_locked=subscription.is_shape_locked,
+            variant=subscription.variant,
+            facts=_DIGEST if needs_digest else frozenset(),
+            rejected=rejected,
+        )
+        return await self.choose_for(listed, request, rules.memory)
+
+    async def choose_for(self, listed: Listed, request: Request, memory: Memory | None = None) -> Selection:
+        """Choose by *request* among what *listed* offers; raises the error of the scan."""
+        standing = await self._stood(listed)
+        request = await standing.foresee(replace(request, candidates=standing.candidates))
+        return await drive(choose(request, memory), standing.answer)
+
+    async def identify(self, subscription: Subscription, tag: str) -> Digest | None:
+        """Give the digest of a tag that is about to be written; None where the registry does not tell."""
+        try:
+            return await self._of(listed_for(subscription)).digest(tag)
+        except UpdaterError:
+            return None
+
+    def _of(self, listed: Listed) -> Standing:
+        if listed not in self._standing:
+            followed = self._followed.get(listed)
+            self._standing[listed] = Standing(self._registry, listed, followed=followed, clock=self._clock)
+        return self._standing[listed]
+
+    async def _stood(self, listed: Listed) -> Standing:
+        """Give what stands for *listed*, scanning it where it was never scanned; raises the error of the scan."""
+        if listed not in self._standing:
+            await self.scan(listed)
+        standing = self._of(listed)
+        if standing.failure is not None:
+            raise standing.failure
+        return standing
+
+    def _rules_of(self, subscription: Subscription) -> Rules:
+        spelled = (subscription.policy, subscription.filter)
+        rules = self._rules.get(subscription.key)
+        if rules is None or rules.spelled != spelled:
+            rules = Rules(spelled, build(subscription.policy), build_filter(subscription.filter), Memory())
+            self._rules[subscription.key] = rules
+        return rules
+
+
+def _followed(subscriptions: Sequence[Subscription]) -> frozenset[str] | None:
+    """Name the tags of an image that digest policies ask for; None where anybody compares names, or nobody asks."""
+    policies = [item.policy for item in subscriptions]
+    tags = [policy.options.get("tag") if policy.kind == "digest" else None for policy in policies]
+    named = frozenset(tag for tag in tags if isinstance(tag, str))
+    return named if tags and all(isinstance(tag, str) for tag in tags) else None
+
+
+async def drive(steps: Generator[Ask, Candidate | None, _T], answer: Callable[[Ask], Awaitable[Candidate | None]]) -> _T:
+    """Run a generator that asks for facts to its end."""
+    try:
+        ask = next(steps)
+        while True:
+            ask = steps.send(await answer(ask))
+    except StopIteration as end:
+        result: _T = end.value
+        return result
+
+
+def _digest_of(written: Written) -> Digest | None:
+    try:
+        return parse_digest(written.digest) if written.digest else None
+    except ImageSyntaxError:
+        return None

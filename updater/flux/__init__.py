@@ -1,0 +1,1 @@
+"""Everything this program knows of Flux's image objects."""

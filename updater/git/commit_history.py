@@ -1,0 +1,175 @@
+"""Knows what lies below a head and above a base; the server is asked only where neither the log nor the store tells.
+
+History comes apart from trees, commits only, so that the object store promises nothing below a head.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import GitError
+from updater.git.faults import fault
+from updater.git.objects import COMMIT, object_name
+from updater.git.remote import Known, Remote
+from updater.git.reverts import DecisionFile, Decisions, are_resolved, decisions
+from updater.git.trailers import (
+    KEPT,
+    CommitInfo,
+    CommitLog,
+    named_reverts,
+    newest_first,
+    read_commit,
+    read_past,
+    undone,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from updater.git.fetched_store import Keeper
+    from updater.model.view import PastCommit
+
+LIMIT: Final = 200
+MOST: Final = 100_000
+
+
+class Past:
+    """Knows the commits of one repository that were read once, and which are ours.
+
+    *ours* holds our committers' addresses in lower case; it belongs to whoever made it, who may share it, and may grow.
+    """
+
+    def __init__(self, remote: Remote, keeper: Keeper, ours: set[str]) -> None:
+        self._remote = remote
+        self._keeper = keeper
+        self._log = CommitLog(keeper.store.folder / "updater-commits")
+        self._decided = DecisionFile(keeper.store.folder / "updater-reverts")
+        self._anchor: str | None = None
+        self.ours = ours
+
+    def below(self, revision: str, limit: int) -> tuple[PastCommit, ...]:
+        """Our own commits among the last *limit* at and below *revision*, newest first."""
+        self._read_stored(revision)
+        found, is_whole = self._log.walk(revision, limit)
+        if not is_whole:
+            head = [revision] if self._log.get(revision) is not None else []  # what we lack is never claimed
+            known = Known.of([*head, *([self._anchor] if self._anchor else [])], head)
+            self._log.add(self._remote.history(revision, known, limit), reaches_end=True)
+            found, _ = self._log.walk(revision, limit)
+        if not found:
+            raise fault("history-missing", f"{self._remote.address} did not give the history of {revision[:12]}")
+        self._anchor = revision
+        taken_back = undone(found)
+        ours = (past for info in found if (past := read_past(info, self.ours)) is not None)
+        return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
+
+    def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
+        """Our last commits at and below *revision*, the head of *branch*, and below them all that were taken back; newest first.
+
+        The whole history is read once, up to `MOST` commits and without trees where the server can leave them out; after that
+        only what is new on the branch. A history that was rewritten is read again.
+        """
+        self._read_stored(revision)
+        decided = self._decided.get(branch)
+        if decided is None or decided.head != revision:
+            decided = self._learn(branch, revision, decided)
+        found, is_whole = self._log.walk(revision, LIMIT)
+        if not is_whole:
+            self.below(revision, LIMIT)
+            found, _ = self._log.walk(revision, LIMIT)
+        self._anchor = revision
+        taken_back = decided.taken_back()
+        recent = {info.revision for info in found}
+        older = [info for info in decided.kept if info.revision in taken_back and info.revision not in recent]
+        ours = (past for info in (*found, *older) if (past := read_past(info, self.ours)) is not None)
+        return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
+
+    def _learn(self, branch: str, revision: str, before: Decisions | None) -> Decisions:
+        """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""
+        raws, commits, missing = self._read_below(revision, before.head if before else None)
+        if before is not None and (before.head not in missing or not are_resolved(commits, before, self._log.get)):
+            before = None
+            raws, commits, _ = self._read_below(revision, None)
+        if not commits:
+            raise fault("history-missing", f"{self._remote.address} did not give the history of {revision[:12]}")
+        named = [info for item in commits for name, _ in named_reverts(item) if (info := self._log.get(name)) is not None]
+        self._log.add([raws[info.revision] for info in commits[:KEPT]])
+        decided = decisions(revision, [*commits, *named], before)
+        self._decided.put(branch, decided)
+        return decided
+
+    def _read_below(self, revision: str, known: str | None) -> tuple[dict[str, bytes], list[CommitInfo], set[str]]:
+        """Ask for the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""
+        try:
+            read = self._stored_above(known, revision) if known else None
+            read = read or self._remote.history(revision, Known.of([known] if known else []), MOST)
+        except GitError as error:
+            if error.code != "history-large":
+                raise
+            read = self._remote.history(revision, Known(), LIMIT, most_bytes=None)
+        commits = {info.revision: (info, raw) for raw in read for info in [read_commit(raw)]}
+        order, missing = newest_first({name: info for name, (info, _) in commits.items()}, revision, MOST)
+        return {name: raw for name, (_, raw) in commits.items()}, order, missing
+
+    def _stored_above(self, known: str, revision: str) -> tuple[bytes, ...] | None:
+        """Return the commits from *revision* down to *known* where all of them were fetched, each with one parent."""
+        found: list[bytes] = []
+        with contextlib.suppress(GitError):
+            packs = self._keeper.store.packs
+            while revision != known and len(found) < LIMIT and packs.holds(revision):
+                found.append(packs.load(revision, COMMIT))
+                parents = read_commit(found[-1]).parents
+                revision = parents[0] if len(parents) == 1 else ""
+        return tuple(found) if revision == known else None
+
+    def above(self, base: str | None, expected: str) -> list[CommitInfo]:
+        """All commits from *expected*, the first, down to *base*; raises `PushRefused` ``foreign-commits`` for too many."""
+        known = self._chain(expected, base)
+        if known is not None:
+            return known
+        raws = self._remote.history(expected, Known.of([base] if base else []), LIMIT + 1)
+        self._log.add(raws)
+        infos = (self._log.get(object_name(COMMIT, raw)) for raw in raws)
+        names = {info.revision: info for info in infos if info is not None}
+        if len(names) > LIMIT:
+            raise fault("foreign-commits", f"the push branch is more than {LIMIT} commits away from its base")
+        order = [info for info in self._log.walk(expected, LIMIT + 1)[0] if info.revision in names]
+        return order if len(order) == len(names) else [*order, *(info for info in names.values() if info not in order)]
+
+    def commit(self, revision: str) -> CommitInfo | None:
+        """Return one commit; at most one request. None where the server does not give it."""
+        self._read_stored(revision)
+        if self._log.get(revision) is None:
+            self._log.add(self._remote.history(revision, Known(), 1))
+        return self._log.get(revision)
+
+    def extend(self, branch: str, tip: str, commits: Sequence[bytes]) -> None:
+        """Remember the raw *commits* that we pushed to *branch*, of which *tip* is the last; they take nothing back."""
+        self._anchor = tip if self._anchor is not None else None
+        self._log.add(commits)
+        decided = self._decided.get(branch)
+        if decided is not None and any(decided.head in read_commit(raw).parents for raw in commits):
+            self._decided.put(branch, replace(decided, head=tip))
+
+    def _read_stored(self, revision: str) -> None:
+        if self._log.get(revision) is not None:
+            return
+        with contextlib.suppress(GitError):  # the history that is asked for next holds it too
+            store = self._keeper.store
+            store.open()
+            if revision in store.heads.values():
+                self._log.add([self._keeper.mended(revision, lambda: store.packs.load(revision, COMMIT))])
+
+    def _chain(self, expected: str, base: str | None) -> list[CommitInfo] | None:
+        """The commits from *expected* to *base* where each has one parent and all are known; None otherwise."""
+        found: list[CommitInfo] = []
+        name: str | None = expected
+        while name != base:
+            info = self._log.get(name) if name is not None else None
+            if info is None or len(info.parents) > 1 or len(found) > LIMIT:
+                return None
+            found.append(info)
+            name = info.parents[0] if info.parents else None
+        return found

@@ -1,0 +1,61 @@
+"""Knows what lands together, from what subscriptions say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from updater.inventory.merge import repository
+from updater.model.subscription import GitBranch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from updater.model.subscription import Destination, Subscription
+
+
+def destinations_of(subscriptions: Iterable[Subscription]) -> tuple[Destination, ...]:
+    """Name each destination once, in the order in which they are met."""
+    return tuple(dict.fromkeys(target.destination for item in subscriptions for target in item.targets))
+
+
+def by_destination(subscriptions: Iterable[Subscription]) -> dict[Destination, tuple[Subscription, ...]]:
+    """Give the subscriptions of each destination, each once."""
+    found: defaultdict[Destination, dict[str, Subscription]] = defaultdict(dict)
+    for item in subscriptions:
+        for target in item.targets:
+            found[target.destination][item.key] = item
+    return {destination: tuple(items.values()) for destination, items in found.items()}
+
+
+def is_rebuilt(destination: Destination) -> bool:
+    """Say whether it is a branch that is made anew from its base at each landing."""
+    return isinstance(destination, GitBranch) and destination.is_rebuilt
+
+
+def with_companions(chosen: Sequence[Subscription], known: Sequence[Subscription]) -> tuple[Subscription, ...]:
+    """Add to *chosen* who writes the same rebuilt branches: a landing without them would drop what they hold."""
+    rebuilt = {destination for destination in destinations_of(chosen) if is_rebuilt(destination)}
+    companions = (item for item in known if any(target.destination in rebuilt for target in item.targets))
+    return tuple(dict.fromkeys((*chosen, *companions)))
+
+
+def marker_names(subscriptions: Iterable[Subscription]) -> frozenset[str]:
+    """Name every marker that somebody subscribed to."""
+    return frozenset(
+        target.locator.name
+        for subscription in subscriptions
+        for target in subscription.targets
+        if target.editor == "marker" and target.locator.name
+    )
+
+
+def unnamed_beside_named(destinations: Iterable[Destination]) -> tuple[GitBranch, ...]:
+    """Give a branch without a name of each repository of which another branch has one: they may be the same branch."""
+    unnamed: dict[object, GitBranch] = {}
+    named: set[object] = set()
+    for found in destinations:
+        if isinstance(found, GitBranch):
+            way = (repository(found.url), found.credential)
+            named.add(way) if found.branch else unnamed.setdefault(way, found)
+    return tuple(found for way, found in unnamed.items() if way in named)

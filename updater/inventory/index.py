@@ -1,0 +1,130 @@
+"""Knows the subscriptions in force by image and by destination, and their plan: a change costs what changed, no more."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from updater.inventory.destinations import destinations_of, is_rebuilt
+from updater.inventory.plan import Plan
+from updater.model.scan_key import listed_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from updater.model.scan_key import Listed
+    from updater.model.subscription import Destination, Subscription
+
+_Place = TypeVar("_Place")
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """The images and destinations whose subscriptions are others now, perhaps none."""
+
+    images: frozenset[Listed] = frozenset()
+    destinations: frozenset[Destination] = frozenset()
+
+
+class Ledger:
+    """The subscriptions of each image and of each destination, in the order in which they are asked for.
+
+    A subscription is the same while it is the very same object.
+    """
+
+    def __init__(self, subscriptions: Iterable[Subscription] = ()) -> None:
+        self.by_image: dict[Listed, tuple[Subscription, ...]] = {}
+        self.by_destination: dict[Destination, tuple[Subscription, ...]] = {}
+        self._known: dict[int, Subscription] = {}
+        self._plan = Plan(images={}, destinations={}, waiting={})
+        self._is_complete = True
+        self._stale_images: set[Listed] = set()
+        self._stale_destinations: set[Destination] = set()
+        self.take(subscriptions)
+
+    def take(self, subscriptions: Iterable[Subscription]) -> Moved:
+        """Put *subscriptions*, each with a key of its own, in the place of those before, and say what that changes."""
+        # what is known is alive, so its id is nobody else's
+        before, self._known = self._known, {id(item): item for item in subscriptions}
+        gone = [item for number, item in before.items() if number not in self._known]
+        new = [item for number, item in self._known.items() if number not in before]
+        if not gone and not new:
+            return Moved()
+        ranks = {number: rank for rank, number in enumerate(self._known)}
+        images = _settle(self.by_image, (gone, new), ranks, lambda item: (listed_for(item),))
+        destinations = _settle(self.by_destination, (gone, new), ranks, lambda item: destinations_of([item]))
+        self._stale_images |= images
+        self._stale_destinations |= destinations
+        return Moved(images=frozenset(images), destinations=frozenset(destinations))
+
+    def plan(self, *, is_complete: bool) -> Plan:
+        """Give the schedule of what is asked for.
+
+        While not every source was heard (*is_complete* is false), no branch is planned that is made anew at each landing: it
+        would drop what the missing ones hold there.
+        """
+        if is_complete != self._is_complete:
+            self._is_complete = is_complete
+            self._stale_images |= self.by_image.keys()
+            self._stale_destinations |= self.by_destination.keys()
+        if self._stale_images or self._stale_destinations:
+            self._plan = self._planned(self._plan)
+            self._stale_images, self._stale_destinations = set(), set()
+        return self._plan
+
+    def _planned(self, before: Plan) -> Plan:
+        images, destinations, waiting = dict(before.images), dict(before.destinations), dict(before.waiting)
+        for listed in self._stale_images:
+            items = self.by_image.get(listed, ())
+            _note(images, listed, _shortest(items))
+            _note(waiting, listed, tuple(filter(self._is_planned, destinations_of(items))))
+        for destination in self._stale_destinations:
+            items = self.by_destination.get(destination, ()) if self._is_planned(destination) else ()
+            _note(destinations, destination, _shortest(items))
+        rebuilt = (before.rebuilt - self._stale_destinations) | frozenset(
+            item for item in self._stale_destinations if item in destinations and is_rebuilt(item)
+        )
+        return Plan(images=images, destinations=destinations, waiting=waiting, rebuilt=rebuilt)
+
+    def _is_planned(self, destination: Destination) -> bool:
+        return self._is_complete or not is_rebuilt(destination)
+
+
+def _settle(
+    index: dict[_Place, tuple[Subscription, ...]],
+    change: tuple[Sequence[Subscription], Sequence[Subscription]],
+    ranks: Mapping[int, int],
+    places_of: Callable[[Subscription], Iterable[_Place]],
+) -> set[_Place]:
+    """Take those that are gone out of *index* and put the new ones into it; gives the places where that changed anything."""
+    gone, new = change
+    touched: defaultdict[_Place, list[Subscription]] = defaultdict(list)
+    for item in new:
+        for place in places_of(item):
+            touched[place].append(item)
+    for item in gone:
+        for place in places_of(item):
+            touched.setdefault(place, [])
+    changed = set()
+    for place, items in touched.items():
+        before = index.get(place, ())
+        kept = [item for item in before if id(item) in ranks]
+        made = tuple(sorted((*kept, *items), key=lambda item: ranks[id(item)]))
+        if made != before:
+            changed.add(place)
+        _note(index, place, made)
+    return changed
+
+
+def _note(mapping: dict[_Place, _Value], place: _Place, value: _Value) -> None:
+    """Note a value; one that says nothing is none."""
+    if value:
+        mapping[place] = value
+    else:
+        mapping.pop(place, None)
+
+
+def _shortest(items: Iterable[Subscription]) -> float:
+    return min((item.interval for item in items), default=0.0)

@@ -1,0 +1,75 @@
+"""Knows what a refusal means: each status of a registry, and each failure on the way to it, as one of our errors."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import (
+    ConfigError,
+    ImageNotFound,
+    RateLimited,
+    RegistryDenied,
+    RegistryProtocolError,
+    RegistryUnavailable,
+)
+from updater.http.exchange import Trouble
+from updater.http.redaction import told
+
+if TYPE_CHECKING:
+    from updater.errors import RegistryError, UpdaterError
+    from updater.http.exchange import Answer, HttpFailure
+
+_CODES: Final = {
+    Trouble.TOO_LARGE: "registry-too-large",
+    Trouble.REDIRECT: "registry-redirect",
+    Trouble.PROTOCOL: "registry-protocol",
+}
+
+
+def refusal(answer: Answer, what: str, *, retry_after: float | None = None) -> RegistryError:
+    """Give the error for an answer that is not what was asked for; *what* names the image or server.
+
+    401 and 403 are `RegistryDenied`, 404 and 410 `ImageNotFound`, 429 `RateLimited`, 408 and 5xx
+    `RegistryUnavailable`, all else `RegistryProtocolError` (distribution specification, "Error Codes").
+    """
+    status = answer.status
+    said = _said(answer)
+    if status in {401, 403}:
+        hint = "set credentials that may pull it, or correct those that are set; or check its spelling"
+        return RegistryDenied(f"{what}: access denied ({said})", hint=hint)
+    if status in {404, 410}:
+        return ImageNotFound(f"{what}: not found ({said})", hint="check the spelling, the registry and its path")
+    if status == 429:
+        hint = "lower rate or raise interval for this registry; credentials often raise the limit"
+        return RateLimited(f"{what}: too many requests ({said})", hint=hint, retry_after=retry_after)
+    if status == 408 or status >= 500:
+        return RegistryUnavailable(f"{what}: the registry is not well ({said})", hint="it is tried again with the next scan")
+    hint = "check that the URL is a registry's that speaks the OCI distribution protocol, version 2"
+    return RegistryProtocolError(f"{what}: an answer we cannot use ({said})", hint=hint)
+
+
+def unreachable(failure: HttpFailure, what: str) -> UpdaterError:
+    """Return the error for an exchange that gave no answer."""
+    message = f"{what}: {failure.message}"
+    if failure.trouble is Trouble.SETTINGS:
+        return ConfigError(message, hint=failure.hint, code="registry-tls-files")
+    if failure.trouble is Trouble.PAUSED:
+        return RateLimited(message, hint=failure.hint, retry_after=failure.retry_after)
+    if failure.trouble is Trouble.TLS:
+        return RegistryUnavailable(message, hint=failure.hint, code="registry-tls")
+    if failure.trouble is Trouble.TOO_SLOW:
+        return RegistryUnavailable(message, hint=failure.hint, code="registry-too-slow")
+    if failure.trouble in _CODES:
+        return RegistryProtocolError(message, hint=failure.hint, code=_CODES[failure.trouble])
+    return RegistryUnavailable(message, hint=failure.hint)
+
+
+def _said(answer: Answer) -> str:
+    """Give status and the first error that the body names, on one line of bounded length, without what we showed."""
+    try:
+        first = json.loads(answer.body)["errors"][0]
+        text = f"{first['code']} {first.get('message') or ''}"
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        text = ""
+    return f"{answer.status} {told(text, most=160, secrets=answer.secrets)}".strip()

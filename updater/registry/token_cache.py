@@ -1,0 +1,89 @@
+"""Knows what each registry last granted, to whom and for which image, and when that ends.
+
+One token serves all who wait for it. After its end the challenge that led to it is answered again, without
+a refused request in between. Basic is granted for the whole registry.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from updater.http.single_flight import Flights
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from updater.model.credential import Credential
+    from updater.registry.auth import Challenge, Grant
+    from updater.registry.endpoints import Endpoint
+
+MOST_GRANTS: Final = 8192
+_RENEWED_EARLY: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class GrantKey:
+    """For which registry, image and credential a grant holds."""
+
+    endpoint: Endpoint
+    credential: Credential | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    authorization: str
+    ends: float
+    challenges: tuple[Challenge, ...]
+
+
+class Grants:
+    """What was granted. *fetch* makes a grant from challenges; *clock* counts seconds."""
+
+    def __init__(
+        self, fetch: Callable[[GrantKey, tuple[Challenge, ...]], Awaitable[Grant]], *, clock: Callable[[], float]
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._held: OrderedDict[GrantKey, _Held] = OrderedDict()
+        self._of_hosts: dict[tuple[str, Credential | None], _Held] = {}
+        self._flights = Flights()
+
+    async def current(self, key: GrantKey) -> str | None:
+        """Give the Authorization to send, renewed if its time is over; None where nothing was ever wanted."""
+        held = self._find(key) if self._held or self._of_hosts else None
+        if held is None or self._clock() < held.ends:
+            return held.authorization if held else None
+        return await self._flights.share(key, lambda: self._take(key, held.challenges, held.authorization))
+
+    async def answer(self, key: GrantKey, challenges: tuple[Challenge, ...], refused: str | None) -> str:
+        """Give the Authorization that answers *challenges*, after *refused* was sent and did not do."""
+        return await self._flights.share(key, lambda: self._take(key, challenges, refused))
+
+    def forget(self, key: GrantKey, authorization: str) -> None:
+        """Forget a grant that did not help."""
+        host = key.endpoint.url, key.credential
+        if (held := self._held.get(key)) and held.authorization == authorization:
+            del self._held[key]
+        if (of_host := self._of_hosts.get(host)) and of_host.authorization == authorization:
+            del self._of_hosts[host]
+
+    async def _take(self, key: GrantKey, challenges: tuple[Challenge, ...], refused: str | None) -> str:
+        held = self._find(key)
+        if held and held.authorization != refused and self._clock() < held.ends:
+            return held.authorization  # somebody was faster
+        grant = await self._fetch(key, challenges)
+        ends = float("inf") if grant.expires_in is None else self._clock() + max(grant.expires_in - _RENEWED_EARLY, 1.0)
+        held = _Held(grant.authorization, ends, challenges)
+        if grant.is_for_host:
+            self._of_hosts[key.endpoint.url, key.credential] = held
+            return held.authorization
+        self._held[key] = held
+        self._held.move_to_end(key)
+        if len(self._held) > MOST_GRANTS:
+            self._held.popitem(last=False)
+        return held.authorization
+
+    def _find(self, key: GrantKey) -> _Held | None:
+        return self._held.get(key) or self._of_hosts.get((key.endpoint.url, key.credential))

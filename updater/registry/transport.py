@@ -1,0 +1,249 @@
+"""Knows how one question reaches a registry: as whom, with which token, over which connection.
+
+No ping: the real request is sent, its refusal read, one token fetched and the request repeated once. Only a registry that
+hides what it has, by 403 or 404 without a challenge, is asked at ``/v2/`` how it wants to be convinced.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from updater.errors import RegistryDenied, RegistryProtocolError
+from updater.http.address import connection_to, origin_of
+from updater.http.exchange import HttpFailure, Pace, Request
+from updater.http.single_flight import Flights
+from updater.model.image import ImageName
+from updater.registry.auth import MOST_TOKEN_BYTES, Asker, Challenge, handshake, read_challenges, secrets_of
+from updater.registry.endpoints import HUB_URL, connection_of
+from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
+from updater.registry.refusals import refusal, unreachable
+from updater.registry.shape import Limits, check_shape
+from updater.registry.token_cache import GrantKey, Grants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from updater.credentials.keychain import Keychain
+    from updater.errors import RegistryError
+    from updater.http.client import HttpClient
+    from updater.http.exchange import Allowance, Answer
+    from updater.model.credential import Credential
+    from updater.model.subscription import CredentialRef
+    from updater.registry.auth import Grant
+    from updater.registry.endpoints import Endpoint
+
+_DENIED: Final = frozenset({401, 403})
+_HIDDEN: Final = frozenset({401, 403, 404})
+_BASIC: Final = (Challenge(scheme="basic", parameters={}),)
+
+
+class Place:
+    """One image as one asker sees it: where it is asked, with which credential, and in which manner.
+
+    *server* is the image by the host and path where it is asked, if that is another host than its name has. *moved* is
+    the place to ask instead, once it turned out that the registry knows the image by another path. *is_known* says that
+    it knows it by this one.
+
+    Made once for an image and credential, since each of its tags is asked by it; a place equals only itself.
+    """
+
+    __slots__ = ("connection", "endpoint", "image", "is_known", "moved", "pace", "ref", "root", "server")
+
+    def __init__(self, image: ImageName, endpoint: Endpoint, ref: CredentialRef | None) -> None:
+        entry = endpoint.entry
+        self.image = image
+        self.endpoint = endpoint
+        self.ref = ref
+        self.is_known = False
+        self.moved: Place | None = None
+        self.root = f"{endpoint.url}/v2/{endpoint.path}"
+        self.connection = connection_of(entry)
+        self.pace = Pace(entry.concurrency, entry.rate, entry.burst)
+        host = urlsplit(endpoint.url).netloc.lower()
+        is_elsewhere = host not in {image.registry, urlsplit(HUB_URL).netloc}
+        self.server = ImageName(registry=host, path=endpoint.path, spelled=image.spelled) if is_elsewhere else None
+
+    def official(self) -> Place | None:
+        """Return the place of the official image that this may be, behind a mirror of Docker Hub; None where it cannot be."""
+        if self.is_known or self.endpoint.official is None:
+            return None
+        return Place(self.image, replace(self.endpoint, path=self.endpoint.official, official=None), self.ref)
+
+    def url(self, kind: str, reference: str) -> str:
+        """Give the URL of a tag list, manifest or blob of this image."""
+        return f"{self.root}/{kind}/{reference}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A request before it is known who asks: URL, method, cap and media types of the answer, and whose time it takes."""
+
+    url: str
+    method: str = "GET"
+    limit: int = MOST_BYTES
+    accept: str = ACCEPT
+    allowance: Allowance | None = None
+
+
+class Asking:
+    """Sends questions with the credentials of their place. What an answer holds is counted before anybody parses it."""
+
+    def __init__(
+        self,
+        http: HttpClient,
+        keychain: Keychain,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self._http = http
+        self._keychain = keychain
+        self._wall = wall
+        self._grants = Grants(self._fetch_grant, clock=clock)
+        self._flights = Flights()
+        self._challenges: dict[str, tuple[Challenge, ...]] = {}
+
+    async def ask(self, place: Place, question: Question) -> Answer:
+        """Give the answer, whatever its status; raises `RegistryError` kin where there is none.
+
+        Each credential is tried in turn until one is not refused; what a program or Secret gave is then read
+        anew, once, and tried again if it is another.
+        """
+        credentials = await self._resolve(place)
+        refused: RegistryDenied | None = None
+        try:
+            answer = await self._in_turn(place, credentials, question)
+            if answer.status not in _DENIED:
+                return answer
+        except RegistryDenied as denied:
+            refused = denied
+        if self._keychain.renew(place.ref) and (fresh := await self._resolve(place)) != credentials:
+            return await self._in_turn(place, fresh, question)
+        if refused:
+            raise refused
+        return answer
+
+    def refusal(self, answer: Answer, what: str) -> RegistryError:
+        """Give the error for an answer that is not what was asked for."""
+        return refusal(answer, what, retry_after=self._http.wait_asked(answer))
+
+    def now(self) -> datetime:
+        """Give the time, aware, in UTC."""
+        return datetime.fromtimestamp(self._wall(), tz=UTC)
+
+    async def _resolve(self, place: Place) -> tuple[Credential, ...]:
+        lifetime = place.endpoint.entry.credentials_lifetime
+        return await self._keychain.resolve(place.ref, place.image, server=place.server, lifetime=lifetime)
+
+    async def _in_turn(self, place: Place, credentials: tuple[Credential, ...], question: Question) -> Answer:
+        choices: tuple[Credential | None, ...] = credentials or (None,)
+        for credential in choices[:-1]:
+            try:
+                answer = await self._ask_as(place, credential, question)
+            except RegistryDenied:
+                continue
+            if answer.status not in _DENIED:
+                return answer
+        return await self._ask_as(place, choices[-1], question)
+
+    async def _ask_as(self, place: Place, credential: Credential | None, question: Question) -> Answer:
+        """Ask as one; a refusal is answered once, with what its challenge wants, else with the credential as it is."""
+        key = GrantKey(place.endpoint, credential)
+        authorization = await self._grants.current(key)
+        answer = await self._send(place, question, authorization, credential)
+        challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
+        if challenges:
+            authorization = await self._grants.answer(key, challenges, refused=authorization)
+            return await self._send(place, question, authorization, credential)
+        if authorization is None and credential is not None and answer.status in _HIDDEN:
+            return await self._ask_unprompted(place, question, credential, answer)
+        return answer
+
+    async def _ask_unprompted(self, place: Place, question: Question, credential: Credential, hidden: Answer) -> Answer:
+        """Ask again as who we are, where a registry may hide from strangers what it has, by an answer without a challenge.
+
+        ``/v2/`` tells how it wants to be convinced; where it does not, Basic is what is left, and goes to the registry
+        alone. What helped is remembered; what did not is not, because it may keep us from what everybody may read.
+        """
+        key = GrantKey(place.endpoint, credential)
+        challenges = read_challenges(hidden.headers("WWW-Authenticate"))
+        if not challenges:
+            challenges = await self._flights.share(("ping", key), lambda: self._ping(place))
+        try:
+            authorization = await self._grants.answer(key, challenges, refused=None)
+        except (RegistryDenied, RegistryProtocolError):
+            return hidden
+        answer = await self._send(place, question, authorization, credential)
+        if answer.status not in _HIDDEN:
+            return answer
+        self._grants.forget(key, authorization)
+        return answer if hidden.status in _DENIED else hidden
+
+    async def _ping(self, place: Place) -> tuple[Challenge, ...]:
+        """Return the challenges of the registry as a whole, asked once; Basic where it has none."""
+        url = f"{place.endpoint.url}/v2/"
+        if url in self._challenges:
+            return self._challenges[url]
+        answer = await self._send(place, Question(url=url, accept=ACCEPT_ANY), None, None)
+        challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
+        if challenges or answer.status == 200:
+            self._challenges[url] = challenges or _BASIC
+        return challenges or _BASIC
+
+    async def _send(self, place: Place, question: Question, authorization: str | None, credential: Credential | None) -> Answer:
+        request = Request(
+            url=question.url,
+            method=question.method,
+            headers={"Accept": question.accept, **({"Authorization": authorization} if authorization else {})},
+            connection=place.connection,
+            known=place.endpoint.known,
+            pace=place.pace,
+            lane=place.endpoint.path,
+            limit=question.limit,
+            allowance=question.allowance,
+            secrets=secrets_of(credential, authorization),
+        )
+        try:
+            answer = await self._http.send(request)
+        except HttpFailure as failure:
+            raise unreachable(failure, str(place.image)) from failure
+        check_shape(answer.body, self.limits, what=str(place.image))
+        return answer
+
+    async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
+        """Drive a handshake over the network."""
+        endpoint = key.endpoint
+        own, home = connection_of(endpoint.entry), origin_of(endpoint.url)[1]
+        known = {**endpoint.known, home: own}
+        asker = Asker(registry_url=endpoint.url, path=endpoint.path, connection=own, known=known)
+        secrets = secrets_of(key.credential)
+        steps = handshake(challenges, asker, key.credential, now=self.now())
+        try:
+            wanted = next(steps)
+            while True:
+                request = Request(
+                    url=wanted.url,
+                    method=wanted.method,
+                    headers=wanted.headers,
+                    body=wanted.body,
+                    connection=connection_to(origin_of(wanted.url)[1], home=endpoint.url, connection=own, known=known),
+                    known=known,
+                    pace=Pace(endpoint.entry.concurrency),
+                    lane=endpoint.path,
+                    limit=MOST_TOKEN_BYTES,
+                    secrets=secrets,
+                )
+                answer = await self._http.send(request)
+                check_shape(answer.body, self.limits, what=f"{endpoint.path}: no token")
+                wanted = steps.send(answer)
+        except StopIteration as end:
+            grant: Grant = end.value
+            return grant
+        except HttpFailure as failure:
+            raise unreachable(failure.without(secrets), f"{endpoint.path}: no token") from None

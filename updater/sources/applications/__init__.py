@@ -1,4 +1,0 @@
-"""Knows how Argo CD's Applications and ImageUpdaters are read from a cluster, and how they are answered there.
-
-What they mean is translated by `updater.sources.argocd`, which asks nobody.
-"""

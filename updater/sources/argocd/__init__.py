@@ -1,9 +1,0 @@
-"""Knows what Argo CD users wrote for their image updater: Applications, their annotations, ImageUpdater objects. Pure.
-
-Objects come in as the plain mappings that the API or a YAML file gives; subscriptions, and an answer for each image that
-somebody listed, come out. `updater.sources.applications` is what asks a cluster.
-"""
-
-from updater.sources.argocd.translate import Answer, Defaults, Finding, Translation, Translator, translate
-
-__all__ = ["Answer", "Defaults", "Finding", "Translation", "Translator", "translate"]

@@ -1,0 +1,1 @@
+"""What `updater validate` checks: files and annotations, without asking any server."""

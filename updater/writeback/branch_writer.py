@@ -1,0 +1,305 @@
+"""Knows how a Git branch is read as a view, and how updates become commits on it.
+
+Reading asks each editor what is written at each target; answers are remembered per blob, so that a second
+look at the same content parses nothing. Writing edits on top of the tree that was looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import GitError
+from updater.git.blob_index import Question
+from updater.git.faults import fault
+from updater.git.object_builder import Identity, NewCommit
+from updater.git.trailers import add_trailers
+from updater.git.tree import check_path
+from updater.model.subscription import GitBranch, shown_url
+from updater.model.update import Landed
+from updater.model.view import View
+from updater.writeback.file_edits import Draft, Drafting
+from updater.writeback.message import branch_name
+from updater.writeback.reading import BlobReader, Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from updater.editors.base import Editor
+    from updater.git.mirror import Head, Mirror
+    from updater.git.signing import Signer
+    from updater.git.tree import Tree
+    from updater.model.subscription import Destination, Subscription
+    from updater.model.update import Change, Commit, Update
+    from updater.model.view import PastCommit
+    from updater.writeback.reading import Searched
+
+REMEMBERED_VIEWS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pen:
+    """What a commit is written with.
+
+    *message* gives its text from the updates and what they changed, *signer* the signer a voice names ("" is
+    none), *now* the time. *rule* names everything that decides which files the marker editor wants.
+    """
+
+    message: Callable[[Commit, Mapping[Update, tuple[Change, ...]]], str]
+    signer: Callable[[str], Signer | None]
+    now: Callable[[], datetime]
+    rule: str = ""
+
+
+class GitWriter:
+    """Reads and writes branches through the mirrors of their repositories.
+
+    *mirror* gives the mirror that reaches a branch: of its URL, by its credential. *known* gives every name that a marker
+    may carry. *count* is told of each look and landing and how it ended, *learned* of the default branch that a server tells.
+    """
+
+    def __init__(
+        self,
+        *,
+        mirror: Callable[[GitBranch], Mirror],
+        editors: Mapping[str, Editor],
+        pen: Pen,
+        known: Callable[[], frozenset[str]] = frozenset,
+        count: Callable[[str, str], None] = lambda _name, _label: None,
+        learned: Callable[[GitBranch, str], None] = lambda _branch, _default: None,
+    ) -> None:
+        self._mirror = mirror
+        self._editors = editors
+        self._pen = pen
+        self._known = known
+        self._count = count
+        self._learned = learned
+        self._blobs: dict[tuple[str, str], BlobReader] = {}
+        self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
+        self._named: dict[Destination, GitBranch] = {}
+
+    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
+        """Read heads and every target; the same heads and subscriptions give the remembered view."""
+        branch = _as_branch(destination)
+        mirror = self._mirror(branch)
+        head = await mirror.look(branch.branch, branch.push)
+        if head.default:
+            self._learned(branch, head.default)
+        if head.revision is None:
+            raise _no_branch(branch, head)
+        concerned = tuple(subscriptions)
+        remembered = self._views.get(branch)
+        named = self._named[branch] = _named(branch, head)
+        push_head = head.heads.get(named.push)
+        if (
+            remembered
+            and remembered[0] == concerned
+            and (remembered[1].head, remembered[1].push_head) == (head.revision, push_head)
+        ):
+            # what is remembered stands on objects, and they may be gone: a quiet pass mends the mirror too
+            await mirror.fetch(*_heads(named, head.revision, push_head))
+            self._count("updater_looks_total", "same")
+            return remembered[1]
+        view = await self._read(mirror, (branch, named), concerned, (head.revision, push_head))
+        self._count("updater_looks_total", "read")
+        if len(self._views) >= REMEMBERED_VIEWS:
+            self._views.clear()
+        self._views[branch] = (concerned, view)
+        return view
+
+    def keep(self, branches: Collection[GitBranch]) -> None:
+        """Forget what was read of every branch but *branches*."""
+        ways = {(branch.url, branch.credential) for branch in branches}
+        self._blobs = {way: reader for way, reader in self._blobs.items() if way in ways}
+        self._views = {branch: seen for branch, seen in self._views.items() if branch in branches}
+        self._named = {branch: named for branch, named in self._named.items() if branch in branches}
+
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+        """Edit on top of the tree that was looked at: one commit a voice, one push.
+
+        Raises `PushRefused` if the branch moved since the look, and other `GitError`.
+        """
+        branch = _as_branch(view.destination)
+        assert view.head is not None  # noqa: S101 - a look without a head raises
+        mirror = self._mirror(branch)
+        drafts, landed = await self._drafted(mirror, view.head, commits, is_dry=is_dry)
+        if is_dry or not drafts:
+            return landed
+        base, (push, expected) = view.head, await self._lease(mirror, view, drafts)
+        if branch.push_template and expected is not None and await self._is_shared(mirror, view, expected):
+            base, before = expected, landed
+            drafts, landed = await self._drafted(mirror, base, commits)
+            if not drafts:
+                return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
+        made = [self._commit(draft, push) for draft in drafts]
+        over = view.head if push != self._named.get(branch, branch).branch else None
+        pushed = await mirror.land(base=base, branch=push, expected=expected, commits=made, over=over)
+        self._views.pop(branch, None)
+        if pushed.is_unchanged or pushed.revision is None:
+            return replace(landed, note=f"branch {push} holds these changes already")
+        revisions = {
+            update: revision
+            for draft, revision in zip(drafts, pushed.commits, strict=True)
+            for update in draft.changes
+            if revision is not None
+        }
+        for _ in set(revisions.values()):
+            self._count("updater_commits_total", "git")
+        return replace(landed, revisions=revisions)
+
+    async def _drafted(
+        self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
+    ) -> tuple[list[Draft], Landed]:
+        """Give what *commits* come to on top of *revision*."""
+        drafting, drafts = await mirror.tree(revision, lambda tree: self._draft(partial(_read_writable, tree), commits))
+        changes, refused = drafting.changes, drafting.refused
+        return drafts, Landed(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
+
+    async def _is_shared(self, mirror: Mirror, view: View, head: str) -> bool:
+        """Say whether a branch holds what other destinations wrote: their templates may make the same name.
+
+        Such a branch is not made anew from its base, since that would take their changes away: ours come on top.
+        """
+        below, mine = {past.revision for past in view.recent}, {key for key, _ in (*view.readings, *view.problems)}
+        above = [past for past in await mirror.history(head) if past.revision not in below]
+        return any(set(past.subscriptions) - mine for past in above)
+
+    async def _lease(self, mirror: Mirror, view: View, drafts: Sequence[Draft]) -> tuple[str, str | None]:
+        """Name the branch that is written and the head it must still have; a template has its say only now."""
+        branch = self._named.get(view.destination)
+        if branch is None:  # nobody asked for it any more, and somebody does again
+            raise fault("push-refused", f"{view.destination} has to be looked at again")
+        if not branch.push_template:
+            return branch.push, view.push_head
+        updates = [update for draft in drafts for update in draft.changes]
+        place = updates[0].target.locator.path
+        name = branch_name(branch.push_template, updates, target=f"{branch.url}|{branch.branch}|{place}")
+        if name == branch.branch:
+            hint = "let the template name an image: updates-{{ .SHA256 }}"
+            raise GitError(
+                f"the template of the branch makes {name!r}, the branch that is read", hint=hint, code="branch-template"
+            )
+        head = await mirror.look(branch.branch, name)
+        if head.revision != view.head:
+            raise fault("push-refused", f"{branch.branch} of {shown_url(branch.url)} moved meanwhile")
+        await mirror.fetch(branch.branch, *([name] if name in head.heads else []))
+        return name, head.heads.get(name)
+
+    async def history(self, branch: GitBranch, limit: int) -> tuple[PastCommit, ...]:
+        """Give our own commits among the last *limit* of the branch that is written, newest first."""
+        mirror = self._mirror(branch)
+        head = await mirror.look(branch.push, branch.branch)
+        revision = head.revision or head.heads.get(branch.branch)
+        if revision is None:
+            raise _no_branch(branch, head)
+        return await mirror.history(revision, limit)
+
+    async def _read(
+        self,
+        mirror: Mirror,
+        branches: tuple[GitBranch, GitBranch],
+        subscriptions: tuple[Subscription, ...],
+        heads: tuple[str, str | None],
+    ) -> View:
+        """Read a branch, as it is asked for and as it is named, at its *heads*: of the base, and of the push branch."""
+        branch, named = branches
+        head, push_head = heads
+        wanted = _heads(named, head, push_head)
+        await mirror.fetch(*wanted, at=wanted)
+        is_rebuilt = len(wanted) > 1
+        base = await self._targets(mirror, head, subscriptions, branch)
+        base.note_unclaimed(self._known())
+        pending = await self._targets(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
+        recent = await mirror.recall(named.branch, head)
+        return View(
+            destination=branch,
+            head=head,
+            push_head=push_head,
+            readings=base.readings,
+            problems=base.problems,
+            pending=pending.readings if pending else {},
+            notes=tuple(base.notes),
+            recent=recent,
+        )
+
+    async def _targets(
+        self, mirror: Mirror, revision: str, subscriptions: tuple[Subscription, ...], branch: GitBranch
+    ) -> Targets:
+        searched: Searched = {}
+        for name, path in _searches(self._editors, subscriptions, branch):
+            editor = self._editors[name]
+            question = Question(rule=f"{name} {self._pen.rule}", wants=editor.wants, needles=editor.needles)
+            searched[name, path] = await mirror.search(revision, path, question)
+        blobs = self._blobs_of(mirror, branch)
+
+        def read(tree: Tree) -> Targets:
+            targets = Targets(tree=tree, blobs=blobs, searched=searched)
+            targets.read(subscriptions, branch)
+            return targets
+
+        return await mirror.tree(revision, read)
+
+    def _blobs_of(self, mirror: Mirror, branch: GitBranch) -> BlobReader:
+        way = (branch.url, branch.credential)
+        if way not in self._blobs:
+            self._blobs[way] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
+        return self._blobs[way]
+
+    def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[Drafting, list[Draft]]:
+        drafting = Drafting(editors=self._editors, read=read)
+        drafts = [drafting.draft(commit) for commit in commits]
+        return drafting, [draft for draft in drafts if draft.files]
+
+    def _commit(self, draft: Draft, push: str) -> NewCommit:
+        voice = draft.commit.voice
+        return NewCommit(
+            message=add_trailers(self._pen.message(draft.commit, draft.changes), branches=[push]),
+            author=Identity(name=voice.name, email=voice.email),
+            files=draft.files,
+            when=self._pen.now(),
+            signer=self._pen.signer(voice.signing),
+        )
+
+
+def _as_branch(destination: Destination) -> GitBranch:
+    assert isinstance(destination, GitBranch)  # noqa: S101 - the composition root routes by type
+    return destination
+
+
+def _named(branch: GitBranch, head: Head) -> GitBranch:
+    """Give *branch* with the names that it leaves to the server."""
+    base = branch.branch or head.branch
+    return replace(branch, branch=base, push=branch.push or base)
+
+
+def _heads(named: GitBranch, head: str, push_head: str | None) -> dict[str, str]:
+    """Give the heads whose trees are read, by branch: of the base, and of a push branch that is rebuilt on it."""
+    is_rebuilt = push_head is not None and push_head != head and named.push != named.branch
+    return {named.branch: head, named.push: push_head} if is_rebuilt and push_head else {named.branch: head}
+
+
+def _read_writable(tree: Tree, path: str) -> bytes:
+    """Read a file that is to be edited: one that may not be written is refused here, and does not stop the others."""
+    check_path(path)
+    return tree.read(path)
+
+
+def _no_branch(branch: GitBranch, head: Head) -> GitError:
+    hint = f"its default branch is {head.default!r}" if head.default else "make the first commit, or name another branch"
+    return GitError(f"{shown_url(branch.url)} has no branch {branch.branch!r}", hint=hint, code="branch-missing")
+
+
+def _searches(
+    editors: Mapping[str, Editor], subscriptions: Sequence[Subscription], branch: GitBranch
+) -> tuple[tuple[str, str], ...]:
+    """Name each search that the targets need, once: editor and path."""
+    return tuple(
+        dict.fromkeys(
+            (target.editor, target.locator.path)
+            for subscription in subscriptions
+            for target in subscription.targets
+            if target.destination == branch and editors[target.editor].files(target.locator) is None
+        )
+    )
