@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from stage import median
 
-from updater.engine.scanner import Scans
-from updater.engine.schedule import Plan, Schedule, Waits
-from updater.inventory.index import Ledger
-from updater.inventory.inventory import Asked
-from updater.inventory.merge import Joiner
+from updater.engine.scanner import Scanner
+from updater.engine.schedule import Plan, Schedule, WaitTimes
+from updater.inventory.index import SubscriptionIndex
+from updater.inventory.inventory import Inventory
+from updater.inventory.merge import Merger
 from updater.model.image import parse_name
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import GitBranch, Locator, Origin, PolicySpec, Subscription, Target
@@ -44,7 +44,7 @@ def asked(number: int, interval: float = 120.0) -> Subscription:
 
 
 def planned(subscriptions: list[Subscription]) -> Plan:
-    return Ledger(subscriptions).plan(is_complete=True)
+    return SubscriptionIndex(subscriptions).plan(is_complete=True)
 
 
 @contextmanager
@@ -63,7 +63,7 @@ class Bench:
 
     def __init__(self, plan: Plan) -> None:
         self.landed = self.scanned = 0
-        self.schedule = Schedule(plan, scan=self._scan, land=self._land, waits=Waits(coalesce=0.05))
+        self.schedule = Schedule(plan, scan=self._scan, land=self._land, waits=WaitTimes(coalesce=0.05))
         self._running = asyncio.create_task(self.schedule.run())
 
     async def _scan(self, _listed: object) -> bool:
@@ -119,7 +119,7 @@ async def steady(count: int) -> None:
 
 
 def join(subscriptions: list[Subscription]) -> None:
-    joiner = Joiner()
+    joiner = Merger()
     times: dict[str, list[float]] = {"join, one is another": [], "join, nothing is": []}
     for number in range(ROUNDS):
         here = Snapshot(subscriptions=(*subscriptions[:-1], replace(subscriptions[-1], interval=100.0 + number)))
@@ -133,8 +133,8 @@ def join(subscriptions: list[Subscription]) -> None:
 
 def follow(subscriptions: list[Subscription]) -> None:
     """What one changed subscription costs from the join to the plan: all that is done before the schedule hears of it."""
-    asked = Asked(Snapshot(), ["applications"])
-    scans = Scans(None, None)  # type: ignore[arg-type]  # nothing is scanned here
+    asked = Inventory(Snapshot(), ["applications"])
+    scans = Scanner(None, None)  # type: ignore[arg-type]  # nothing is scanned here
     asked.take("applications", Snapshot(subscriptions=tuple(subscriptions)))
     scans.follow(asked.by_image, asked.by_image)
     steps: dict[str, list[float]] = {"take, one is another": [], "follow": [], "plan": []}

@@ -16,10 +16,10 @@ from updater.engine.decide import decide, outcomes
 from updater.model.candidate import Candidate
 from updater.model.image import parse_name
 from updater.model.selection import Selection
-from updater.model.subscription import Form, GitBranch, Locator, Origin, PolicySpec, Subscription, Target, Voice
-from updater.model.update import Commit, Landed
+from updater.model.subscription import CommitSpec, Form, GitBranch, Locator, Origin, PolicySpec, Subscription, Target
+from updater.model.update import Commit, WriteResult
 from updater.model.view import View
-from updater.writeback.file_edits import Drafting
+from updater.writeback.file_edits import CommitDrafter
 from updater.writeback.message import commit_message
 
 GOAL = 2.0
@@ -79,7 +79,7 @@ def landed(shape, count):
         policy=PolicySpec("semver", {"range": "*"}),
         targets=tuple(targets),
         origin=Origin(kind="file", name="updater.yaml", line=1),
-        voice=Voice(name="updater"),
+        voice=CommitSpec(name="updater"),
     )
     start = time.process_time()
     readings = {
@@ -90,10 +90,10 @@ def landed(shape, count):
     written = {reading.written for found in readings.values() for reading in found}
     decisions = decide(view, [item], {("web", value): CHOSEN for value in written})
     commit = Commit(voice=item.voice, updates=tuple(update for decision in decisions for update in decision.updates))
-    drafting = Drafting(editors=editors, read=lambda _: data)
+    drafting = CommitDrafter(editors=editors, read=lambda _: data)
     draft = drafting.draft(commit)
     commit_message(commit, draft.changes)
-    ends = outcomes(decisions, Landed(changes=drafting.changes, refused=drafting.refused, revisions={}, is_dry=True))
+    ends = outcomes(decisions, WriteResult(changes=drafting.changes, refused=drafting.refused, revisions={}, is_dry=True))
     spent = time.process_time() - start
     assert len(drafting.changes) == count
     assert sum(len(end.changes) for end in ends) == count

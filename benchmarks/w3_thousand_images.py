@@ -29,7 +29,7 @@ from updater.model.image import Platform, parse_name
 from updater.registry.client import RegistryClient
 from updater.registry.endpoints import RegistryEntry
 from updater.registry.manifest import ACCEPT
-from updater.registry.transport import Asking
+from updater.registry.transport import RegistryTransport
 
 CONCURRENCY = 32
 PLATFORMS = (Platform(os="linux", architecture="amd64"),)
@@ -124,7 +124,7 @@ async def measure(host: str, options: argparse.Namespace) -> None:
         requests: list[tuple[str, str]] = []
         async with HttpClient() as http:
             recorded(http, requests)
-            client = RegistryClient(Asking(http, Keychain(docker_configs=())), entries)
+            client = RegistryClient(RegistryTransport(http, Keychain(docker_configs=())), entries)
             began = time.perf_counter()
             await ours(client, host, options.images)
             seconds = time.perf_counter() - began

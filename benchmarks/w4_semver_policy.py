@@ -12,7 +12,7 @@ import statistics
 import sys
 import time
 
-from updater.engine.choose import Memory, Request, choose, drive
+from updater.engine.choose import RankingMemory, SelectionRequest, choose, drive
 from updater.model.candidate import Candidate
 from updater.model.subscription import PolicySpec
 from updater.policies import build, build_filter
@@ -58,16 +58,16 @@ def measure(count: int, range_: str, current: str | None) -> None:
     before = {tag: Candidate(tag=tag) for tag in listed}
     after = {tag: before.get(tag) or Candidate(tag=tag) for tag in sorted([*listed, "29.61.0"])}
 
-    def select(candidates: dict[str, Candidate], memory: Memory) -> None:
+    def select(candidates: dict[str, Candidate], memory: RankingMemory) -> None:
         drive(
-            choose(Request(candidates=candidates, policy=policy, name_filter=name_filter, current=current), memory),
+            choose(SelectionRequest(candidates=candidates, policy=policy, name_filter=name_filter, current=current), memory),
             lambda _: None,
         )
 
     rows: dict[str, list[float]] = {"regex": [], "first": [], "one new tag": [], "no change": []}
     for _ in range(ROUNDS):
         _parts.cache_clear()
-        memory = Memory()
+        memory = RankingMemory()
         rows["regex"].append(timed(lambda: only_parse(listed)))
         rows["first"].append(timed(lambda: select(before, memory)))  # noqa: B023 - called in this round
         rows["one new tag"].append(timed(lambda: select(after, memory)))  # noqa: B023

@@ -19,7 +19,7 @@ from yaml._yaml import CParser
 from updater.editors.marker import MarkerEditor
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
-from updater.model.update import Wish
+from updater.model.update import EditRequest
 
 GOAL = 3.0
 ROUNDS = 5
@@ -127,7 +127,7 @@ def edit_alone(files):
 def wishes(editor, path, data):
     """Ask for a new image at every place; the image is made once a policy, as by a selection."""
     readings = editor.read(path, data).readings
-    return [Wish(locator=Locator(name=item.setter), reading=item, image=image(item.setter)) for item in readings]
+    return [EditRequest(locator=Locator(name=item.setter), reading=item, image=image(item.setter)) for item in readings]
 
 
 @cache

@@ -111,21 +111,21 @@ def rss() -> float:
 
 async def measure(url: str, begin: asyncio.Event, arguments: argparse.Namespace) -> dict[str, float]:
     from tests.fakes.kube import kubeconfig
-    from updater.argocd.cluster.feedback import Answers
+    from updater.argocd.cluster.feedback import FeedbackOptions
     from updater.argocd.cluster.source import ArgocdSource
-    from updater.argocd.request.subscriptions import Defaults
+    from updater.argocd.request.subscriptions import TranslationDefaults
     from updater.http.client import HttpClient
-    from updater.kube.access import Surroundings, find_access
+    from updater.kube.access import AccessEnvironment, find_access
     from updater.kube.client import PATIENCE, KubeClient
 
     snapshots: asyncio.Queue = asyncio.Queue()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kubeconfig"
         path.write_text(kubeconfig(url, {}))
-        access = find_access(path, surroundings=Surroundings(environment={}, home=Path(folder)))
+        access = find_access(path, surroundings=AccessEnvironment(environment={}, home=Path(folder)))
         async with HttpClient(patience=PATIENCE) as http:
             before, wall, cpu = rss(), time.perf_counter(), time.process_time()
-            source = ArgocdSource(KubeClient(access, http), defaults=Defaults(), answers=Answers())
+            source = ArgocdSource(KubeClient(access, http), defaults=TranslationDefaults(), answers=FeedbackOptions())
             task = asyncio.create_task(source.run(snapshots.put))
             snapshot = await snapshots.get()
             row = {"first s": time.perf_counter() - wall, "first cpu s": time.process_time() - cpu}

@@ -8,15 +8,15 @@ import pytest
 from tests.fakes.git_server import IDENTITY, BareRepository, GitServer, run_git
 from tests.git.conftest import ME, NOW
 from updater.checkout.config import find_access, find_upstream
-from updater.checkout.worktree import Checkout, Push, Wording
+from updater.checkout.worktree import Checkout, CommitDetails, PushOptions
 from updater.errors import EditError, GitError, PushRefused
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.git.faults import FAULTS
 from updater.git.tree import CheckoutTree
 from updater.model.credential import Credential
 
 pytestmark = pytest.mark.real
-WORDING = Wording(message="Set app to 1.1\n\nUpdater-Subscription: app\n", author=ME, when=NOW)
+WORDING = CommitDetails(message="Set app to 1.1\n\nUpdater-Subscription: app\n", author=ME, when=NOW)
 
 
 def git(folder, *arguments):
@@ -71,7 +71,7 @@ async def no_pause(number):
 
 
 def push(replay=lambda tree: {}, **options):
-    return Push(replay=replay, pause=no_pause, **options)
+    return PushOptions(replay=replay, pause=no_pause, **options)
 
 
 async def test_only_the_named_paths_are_committed_and_git_finds_all_in_order(clone, checkout):
@@ -229,7 +229,7 @@ async def test_a_branch_that_never_stands_still_is_given_up_with_nothing_lost(cl
         pauses.append(number)
 
     with pytest.raises(PushRefused):
-        await checkout.push(revision, WORDING, Push(replay=replay, pause=pause))
+        await checkout.push(revision, WORDING, PushOptions(replay=replay, pause=pause))
     assert pauses == list(range(1, 10))
     assert checkout.head == revision
 
@@ -362,7 +362,7 @@ async def test_the_environments_token_wins_over_the_header(clone, server):
     await checkout.push(revision, WORDING, push())
     write(clone, "apps/a.yaml", b"2\n")
     revision = await checkout.commit(["apps/a.yaml"], WORDING)
-    await checkout.push(revision, WORDING, push(access=Access(credential=Credential(username="me", password="token"))))
+    await checkout.push(revision, WORDING, push(access=GitAccess(credential=Credential(username="me", password="token"))))
     checkout.close()
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.fakes.registry import FakeRegistry, times
 from updater.cli.check_output import show
 from updater.cli.main import run_cli
-from updater.engine.choose import Request, choose, drive
+from updater.engine.choose import SelectionRequest, choose, drive
 from updater.model.candidate import Candidate
 from updater.policies import build_filter
 from updater.policies.semver import build
@@ -187,14 +187,16 @@ def test_on_a_terminal_a_table_is_drawn_and_no_color_is_heard(is_plain, monkeypa
     if is_plain:
         monkeypatch.setenv("NO_COLOR", "1")
     candidates = {tag: Candidate(tag=tag) for tag in ("1.0.0", "[red]x")}
-    selection = drive(choose(Request(candidates=candidates, policy=build({}), name_filter=build_filter())), lambda _: None)
+    selection = drive(
+        choose(SelectionRequest(candidates=candidates, policy=build({}), name_filter=build_filter())), lambda _: None
+    )
     terminal = Terminal()
     show(selection, terminal)
     drawn = terminal.getvalue()
     assert "[red]x" in drawn
     assert ("\x1b[32m" in drawn or "\x1b[1;32m" in drawn) is not is_plain
     lonely = Terminal()
-    show(drive(choose(Request(candidates={}, policy=build({}), name_filter=build_filter())), lambda _: None), lonely)
+    show(drive(choose(SelectionRequest(candidates={}, policy=build({}), name_filter=build_filter())), lambda _: None), lonely)
     assert "there is no tag" in lonely.getvalue()
 
 

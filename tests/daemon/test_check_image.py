@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.kube import FakeKube, kubeconfig
 from tests.fakes.registry import FakeRegistry
 from updater.daemon.check_image import choose_from_registry
-from updater.engine.choose import Request
+from updater.engine.choose import SelectionRequest
 from updater.errors import RegistryProtocolError
 from updater.kube.kinds import SECRET
 from updater.model.image import parse_name
@@ -19,7 +19,9 @@ from updater.policies.filters import build_filter
 
 
 def digest_of(tag):
-    return Request(candidates={}, policy=build(PolicySpec("digest", {"tag": tag})), name_filter=build_filter(TagFilter()))
+    return SelectionRequest(
+        candidates={}, policy=build(PolicySpec("digest", {"tag": tag})), name_filter=build_filter(TagFilter())
+    )
 
 
 async def test_a_policy_that_follows_one_tag_asks_for_no_list(tmp_path):
@@ -39,7 +41,7 @@ async def test_a_policy_that_follows_one_tag_asks_for_no_list(tmp_path):
 async def test_the_cap_of_tags_is_a_setting(tmp_path):
     path = tmp_path / "updater.yaml"
     path.write_text("registry_limits: {tags: 2}\n")
-    request = Request(candidates={}, policy=build(PolicySpec("semver", {})), name_filter=build_filter(TagFilter()))
+    request = SelectionRequest(candidates={}, policy=build(PolicySpec("semver", {})), name_filter=build_filter(TagFilter()))
     async with FakeRegistry() as registry:
         for tag in ("1.0.0", "1.1.0", "1.2.0"):
             registry.push("o/app", tag)
@@ -65,7 +67,7 @@ async def test_a_secret_is_read_from_the_cluster_that_the_configuration_names(tm
             f'- {{prefix: "{registry.host}", url: "{registry.url}", insecure: true, credentials: "secret:apps/login#auth"}}\n'
         )
         rules = build(PolicySpec("semver", {})), build_filter(TagFilter())
-        request = Request(candidates={}, policy=rules[0], name_filter=rules[1])
+        request = SelectionRequest(candidates={}, policy=rules[0], name_filter=rules[1])
         found = await choose_from_registry(parse_name(f"{registry.host}/o/app"), request, [str(path)])
         assert found.chosen.tag == "1.0.0"
         assert any(asked.path.endswith("/secrets/login") for asked in server.asked)

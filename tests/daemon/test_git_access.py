@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from updater.credentials.keychain import Keychain
-from updater.daemon.git_access import Renewing, access_for
+from updater.daemon.git_access import RenewingWriter, access_for
 from updater.errors import ConfigError, GitDenied, GitError, GitUnavailable
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.model.credential import Credential
 from updater.settings import build_settings
 
@@ -65,7 +65,7 @@ git:
 subscriptions: []
 """
 WAY = 'ca: /ca.pem, client_certificate: /me.pem, known_hosts: /hosts, proxy: "http://ours.test:1", insecure_skip_verify: true'
-THEIRS = Access(
+THEIRS = GitAccess(
     credential=Credential(username="argocd", password="theirs"),
     ca=b"ca",
     client_certificate=b"pem",
@@ -79,7 +79,7 @@ URL = "https://git.test/fleet.git"
 class Cluster:
     """Knows one repository, and one Secret."""
 
-    known: Access | None = THEIRS
+    known: GitAccess | None = THEIRS
     asked: list = field(default_factory=list)
 
     async def access(self, url):
@@ -124,7 +124,7 @@ async def test_without_a_say_of_the_settings_all_is_as_the_cluster_knows_it(entr
 
 
 async def test_what_nobody_knows_is_reached_as_anybody():
-    assert await reach("", repositories=Cluster(known=None)) == Access()
+    assert await reach("", repositories=Cluster(known=None)) == GitAccess()
     assert (await reach("ca: /ca.pem", repositories=Cluster(known=None))).ca == Path("/ca.pem")
 
 
@@ -165,7 +165,7 @@ class Refusing:
 )
 async def test_a_refusal_lets_secrets_be_read_anew_and_stays_a_refusal(error, count):
     renewed = []
-    writer = Renewing(Refusing(error), lambda: renewed.append(1))
+    writer = RenewingWriter(Refusing(error), lambda: renewed.append(1))
     with pytest.raises(GitError) as looked:
         await writer.look(None, ())
     with pytest.raises(GitError) as written:

@@ -9,10 +9,10 @@ import structlog
 
 from tests.fakes.kube import FakeKube, kubeconfig
 from updater.daemon import leader_election as leading_room
-from updater.daemon.leader_election import Leading, identity
+from updater.daemon.leader_election import LeaderElection, identity
 from updater.daemon.process import Process
 from updater.kube.kinds import LEASE
-from updater.kube.lease import Leadership, Term
+from updater.kube.lease import LeaderElector, LeaseDurations
 from updater.settings.cluster import KubernetesSettings
 
 
@@ -23,7 +23,7 @@ async def candidate(server, folder):
     path.write_text(kubeconfig(server.url, {}))
     said = []
     async with Process(folder, kubernetes=KubernetesSettings(kubeconfig=str(path), namespace="argocd")) as process:
-        process.leading = one = Leading(process, changed=lambda: said.append(process.may_write()))
+        process.leading = one = LeaderElection(process, changed=lambda: said.append(process.may_write()))
         yield one, process, said
 
 
@@ -52,7 +52,7 @@ async def test_who_takes_the_lease_says_so_once_and_gives_it_back_without_a_word
 
 
 async def test_who_loses_the_lease_to_another_says_so_and_writes_no_more(tmp_path, monkeypatch):
-    monkeypatch.setattr(leading_room, "Leadership", quick)
+    monkeypatch.setattr(leading_room, "LeaderElector", quick)
     async with FakeKube() as server:
         server.install(LEASE)
         async with candidate(server, tmp_path / "one") as (one, process, said):
@@ -67,11 +67,11 @@ async def test_who_loses_the_lease_to_another_says_so_and_writes_no_more(tmp_pat
 
 def quick(*arguments, **options):
     """Give a part in an election that looks all the time."""
-    return Leadership(*arguments, **options, term=Term(duration=3.0, sure=2.0, every=0.05))
+    return LeaderElector(*arguments, **options, term=LeaseDurations(duration=3.0, sure=2.0, every=0.05))
 
 
 async def test_a_failure_is_said_when_it_begins_not_at_every_look(tmp_path, monkeypatch):
-    monkeypatch.setattr(leading_room, "Leadership", quick)
+    monkeypatch.setattr(leading_room, "LeaderElector", quick)
     async with FakeKube() as server:  # no kind Lease is served
         with structlog.testing.capture_logs() as lines:
             async with candidate(server, tmp_path / "one") as (one, _, said):

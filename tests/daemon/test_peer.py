@@ -13,15 +13,15 @@ from tests.fakes.kube import FakeKube, refuse, when
 from tests.inventory.asking import configured, install
 from updater.argocd.cluster.kinds import APPLICATION
 from updater.daemon import service as service_room
-from updater.daemon.argocd import PeerConfiguration, argocd_parts
+from updater.daemon.argocd import PeerConfiguration, argocd_components
 from updater.daemon.generation import Generation
 from updater.daemon.process import process_for
 from updater.daemon.service import Service, first_generation
-from updater.daemon.signals import Wishes
+from updater.daemon.signals import Signals
 from updater.errors import ConfigError, KubeDenied, KubeError
 from updater.kube.kinds import CONFIG_MAP
 from updater.settings.cluster import ApplicationsSettings
-from updater.sources.file import Watched, load
+from updater.sources.file import WatchedFiles, load
 
 NAME = "argocd-image-updater-config"
 
@@ -108,14 +108,14 @@ async def test_a_right_that_is_missing_is_named(server, tmp_path):
     async with opened(server, tmp_path) as (loaded, process):
         server.faults.append(when(lambda _: refuse(403, "no right")))
         with pytest.raises(KubeDenied) as caught:
-            await argocd_parts(loaded.settings, process)
+            await argocd_components(loaded.settings, process)
     assert f"configmaps named {NAME} in argocd" in caught.value.hint
 
 
 async def test_what_the_own_file_says_wins_and_the_rest_is_the_peers(server, tmp_path):
     await told(server, **{"git.user": "bot", "git.email": "bot@peer.example"})
     async with opened(server, tmp_path, "git: {author: {name: ours}}\n") as (loaded, process):
-        parts = await argocd_parts(loaded.settings, process)
+        parts = await argocd_components(loaded.settings, process)
     assert (parts.settings.git.author.name, parts.settings.git.author.email) == ("ours", "bot@peer.example")
 
 
@@ -130,7 +130,7 @@ async def test_registries_that_cannot_be_read_refuse_the_whole(server, tmp_path)
     await told(server, **{"registries.conf": "registries: [", "git.usr": "bot"})
     async with opened(server, tmp_path) as (loaded, process):
         with pytest.raises(ConfigError) as caught:
-            await argocd_parts(loaded.settings, process)
+            await argocd_components(loaded.settings, process)
     assert NAME in caught.value.message
     assert {problem.path for problem in caught.value.problems} == {f"ConfigMap argocd/{NAME} registries.conf"}
 
@@ -139,7 +139,7 @@ async def test_registries_that_cannot_be_read_refuse_the_whole(server, tmp_path)
 async def serving(server, folder, *, before=lambda _path: None, **options):
     """A daemon in this process that looks at the ConfigMap all the time; *before* it does so, its file may change."""
     async with opened(server, folder, **options) as (loaded, process):
-        wishes = Wishes()
+        wishes = Signals()
         first = await Generation.start(loaded, process)
         before(folder / "updater.yaml")
         service = Service([str(folder / "updater.yaml")], process, first, wishes, peer_every=0.2)
@@ -219,7 +219,7 @@ async def test_a_look_that_ends_by_a_bug_is_not_the_last(server, tmp_path, monke
         await until(lambda: generation(process) == 1)
         path = tmp_path / "updater.yaml"
         with monkeypatch.context() as broken:
-            broken.setattr(Watched, "changed", lambda _: 1 / 0)
+            broken.setattr(WatchedFiles, "changed", lambda _: 1 / 0)
             with structlog.testing.capture_logs() as lines:
                 await until(lambda: any(line["event"] == "bug" for line in lines))
         path.write_text(f"{path.read_text()}interval: 5m\n")

@@ -12,7 +12,7 @@ from tests.fakes.git_server import BareRepository, GitServer
 from tests.flows.fleet import add_usual, fleet
 from tests.real.parts import require
 from updater.daemon.process import Process
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.model.subscription import GitBranch
 
 pytestmark = pytest.mark.real
@@ -25,7 +25,7 @@ async def until(question):
 
 
 async def anonymous(_url, _credential):
-    return Access()
+    return GitAccess()
 
 
 async def test_many_mirrors_of_servers_that_hang_are_let_go_together(tmp_path):

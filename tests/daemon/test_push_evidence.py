@@ -11,10 +11,10 @@ from tests.fakes.git_server import BareRepository, GitServer
 from tests.inventory.asking import SourceByHand, asked, snapshot
 from updater.daemon.process import Process
 from updater.daemon.push_evidence import ask_servers
-from updater.daemon.source_runner import Hearing
+from updater.daemon.source_runner import SourceRunner
 from updater.errors import ConfigError
-from updater.git.access import Access
-from updater.inventory.inventory import Asked
+from updater.git.access import GitAccess
+from updater.inventory.inventory import Inventory
 from updater.inventory.precedence import Evidence, Precedence
 from updater.model.credential import Credential
 from updater.model.subscription import GitBranch
@@ -42,7 +42,7 @@ async def asking(tmp_path):
             async def access(_url, credential):
                 if credential == "gone":
                     raise ConfigError("the Secret is not there", code="credential-secret")
-                return Access(credential=Credential(username="u", password=credential or "right"))
+                return GitAccess(credential=Credential(username="u", password=credential or "right"))
 
             process.access_for = access
             yield repository, server, process
@@ -91,8 +91,8 @@ async def test_who_loses_a_push_branch_is_told_before_anybody_is_told_something_
         keeper, newcomer = asked("a", branch(url, "updates")), asked("b", branch(url, "updates", "main", "wrong"))
         source = SourceByHand(snapshot(keeper, newcomer))
         changes = []
-        asked_for = Asked(snapshot(), [source.name], process.precedence)
-        hearing = Hearing(asked_for, [source], process, changed=changes.append)
+        asked_for = Inventory(snapshot(), [source.name], process.precedence)
+        hearing = SourceRunner(asked_for, [source], process, changed=changes.append)
         await hearing.gather()
         assert [item.key for item in asked_for.snapshot.subscriptions] == ["a"]
         assert {(item.key, item.code) for item in source.heard} == {("b", "push-branch")}
@@ -105,8 +105,8 @@ async def test_rights_are_asked_for_again_while_a_branch_is_contested(tmp_path, 
     async with asking(tmp_path) as (_, server, process):
         url = server.url("fleet.git")
         source = SourceByHand(snapshot(asked("a", branch(url, "updates")), asked("b", branch(url, "updates", "main", "other"))))
-        asked_for = Asked(snapshot(), [source.name], process.precedence)
-        hearing = Hearing(asked_for, [source], process, changed=lambda _: None)
+        asked_for = Inventory(snapshot(), [source.name], process.precedence)
+        hearing = SourceRunner(asked_for, [source], process, changed=lambda _: None)
         await hearing.gather()
         server.basic = ("u", "other")  # the password was changed, and only one of the two knows it
         settling = asyncio.create_task(hearing.settle())

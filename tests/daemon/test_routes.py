@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.inventory.asking import LIVE, MAIN
-from updater.daemon.components import Routes, live_writer
+from updater.daemon.components import WriterRoutes, live_writer
 from updater.daemon.process import Process
 from updater.errors import ConfigError
 from updater.model.view import View
@@ -28,7 +28,7 @@ def nobody():
 
 
 async def test_each_destination_is_looked_at_and_written_by_its_own_writer():
-    routes = Routes(WriterByHand("git"), lambda: WriterByHand("live"))
+    routes = WriterRoutes(WriterByHand("git"), lambda: WriterByHand("live"))
     for destination, name in ((MAIN, "git"), (LIVE, "live")):
         view = View(destination=destination, head="1", readings={}, problems={}, pending={})
         assert await routes.look(destination, ()) == (name, destination, ())
@@ -36,12 +36,12 @@ async def test_each_destination_is_looked_at_and_written_by_its_own_writer():
 
 
 async def test_who_writes_only_branches_needs_no_cluster():
-    assert await Routes(WriterByHand("git"), nobody).look(MAIN, ()) == ("git", MAIN, ())
+    assert await WriterRoutes(WriterByHand("git"), nobody).look(MAIN, ()) == ("git", MAIN, ())
 
 
 async def test_without_a_way_to_a_cluster_a_live_application_cannot_be_looked_at(tmp_path):
     settings = KubernetesSettings(kubeconfig=str(tmp_path / "nowhere"))
     async with Process(tmp_path, kubernetes=settings) as process:
         with pytest.raises(ConfigError) as caught:
-            await Routes(WriterByHand("git"), live_writer(process, None)).look(LIVE, ())
+            await WriterRoutes(WriterByHand("git"), live_writer(process, None)).look(LIVE, ())
     assert "nowhere" in caught.value.message

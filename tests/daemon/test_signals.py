@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from updater.daemon.signals import Wishes
+from updater.daemon.signals import Signals
 from updater.errors import ConfigError
 
 
@@ -17,7 +17,7 @@ async def give(value):
 
 
 async def test_work_that_ends_gives_what_it_gives():
-    assert await Wishes().unless_stopped(give(3)) == 3
+    assert await Signals().unless_stopped(give(3)) == 3
 
 
 async def test_what_work_raises_is_raised():
@@ -25,11 +25,11 @@ async def test_what_work_raises_is_raised():
         raise ConfigError("no", hint="yes", code="source")
 
     with pytest.raises(ConfigError):
-        await Wishes().unless_stopped(fail())
+        await Signals().unless_stopped(fail())
 
 
 async def test_a_stop_cancels_work_that_hangs_and_waits_for_its_end():
-    wishes, ended = Wishes(), []
+    wishes, ended = Signals(), []
 
     async def hang():
         try:
@@ -44,7 +44,7 @@ async def test_a_stop_cancels_work_that_hangs_and_waits_for_its_end():
 
 
 async def test_who_waits_is_cancelled_with_the_work():
-    wishes, begun = Wishes(), asyncio.Event()
+    wishes, begun = Signals(), asyncio.Event()
 
     async def hang():
         begun.set()
@@ -60,7 +60,7 @@ async def test_who_waits_is_cancelled_with_the_work():
 
 @pytest.mark.parametrize(("number", "stops"), [(signal.SIGTERM, True), (signal.SIGINT, True), (signal.SIGHUP, False)])
 async def test_signals_are_heard_from_the_first_moment(number, stops):
-    wishes, loop = Wishes(), asyncio.get_running_loop()
+    wishes, loop = Signals(), asyncio.get_running_loop()
     wishes.listen()
     try:
         os.kill(os.getpid(), number)

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from tests.inventory.asking import LIVE, MAIN, SourceByHand, asked, outcome, problem, snapshot
 from updater.daemon import source_runner as hearing_room
 from updater.daemon.process import Process
-from updater.daemon.source_runner import Hearing
+from updater.daemon.source_runner import SourceRunner
 from updater.errors import ConfigError, KubeError
-from updater.inventory.inventory import Asked
+from updater.inventory.inventory import Inventory
 from updater.model.outcome import Status
 
 
@@ -21,8 +21,8 @@ from updater.model.outcome import Status
 async def heard(tmp_path, source, first=None):
     changes = []
     async with Process(tmp_path) as process:
-        asked_for = Asked(first or snapshot(asked("filed", MAIN)), [source.name])
-        yield Hearing(asked_for, [source], process, changed=changes.append), process, changes
+        asked_for = Inventory(first or snapshot(asked("filed", MAIN)), [source.name])
+        yield SourceRunner(asked_for, [source], process, changed=changes.append), process, changes
 
 
 def served(process, line):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from updater.documents import Caps, load_json, read_bytes
+from updater.documents import DocumentLimits, load_json, read_bytes
 from updater.errors import ConfigError
 
 
@@ -34,7 +34,7 @@ def test_plain_json_is_read():
 )
 def test_a_fault_is_a_config_error_with_a_code(data, code):
     with pytest.raises(ConfigError) as caught:
-        load_json("f.json", data, caps=Caps(size=50 if code == "too-large" else 1_000_000))
+        load_json("f.json", data, caps=DocumentLimits(size=50 if code == "too-large" else 1_000_000))
     assert caught.value.code == code
     assert caught.value.path == "f.json"
     assert caught.value.hint
@@ -65,7 +65,7 @@ def test_no_bytes_cause_anything_but_a_config_error(data):
 def test_reading_stops_one_byte_behind_the_cap(tmp_path):
     path = tmp_path / "f"
     path.write_bytes(b"x" * 100)
-    assert len(read_bytes(path, caps=Caps(size=10))) == 11
+    assert len(read_bytes(path, caps=DocumentLimits(size=10))) == 11
 
 
 def test_a_file_that_cannot_be_read_is_a_config_error(tmp_path):

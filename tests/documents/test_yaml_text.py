@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from updater.documents import Caps, Dialect, Mark, load_yaml, plain_scalar, read_yaml
+from updater.documents import Dialect, DocumentLimits, Mark, load_yaml, plain_scalar, read_yaml
 from updater.errors import ConfigError
 
 
@@ -180,7 +180,7 @@ def test_an_alias_bomb_ends_at_the_cap():
 
 
 def test_a_file_larger_than_the_cap_is_not_parsed():
-    assert problem(b"a: 1\n" * 10, caps=Caps(size=20)).code == "too-large"
+    assert problem(b"a: 1\n" * 10, caps=DocumentLimits(size=20)).code == "too-large"
 
 
 def test_problems_of_one_file_are_bounded():

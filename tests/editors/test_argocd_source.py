@@ -10,7 +10,7 @@ from updater.editors.argocd_source import ArgocdSourceEditor
 from updater.editors.base import creates
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
-from updater.model.update import Wish
+from updater.model.update import EditRequest
 from updater.model.view import PartKind
 from updater.model.written import Written
 
@@ -119,14 +119,14 @@ def test_nothing_is_found_without_a_locator_and_files_have_the_names_that_argo_c
 )
 def test_a_place_that_changed_since_it_was_read_is_refused(before, now, code):
     (reading,) = EDITOR.read(PATH, before.encode(), HELM).readings
-    edit = EDITOR.edit(PATH, now.encode(), [Wish(locator=HELM, reading=reading, image=parse_ref("ghcr.io/o/web:c"))])
+    edit = EDITOR.edit(PATH, now.encode(), [EditRequest(locator=HELM, reading=reading, image=parse_ref("ghcr.io/o/web:c"))])
     assert (edit.after, [problem.code for problem in edit.refused]) == (now.encode(), [code])
 
 
 def test_what_somebody_else_wrote_meanwhile_and_is_right_is_no_conflict():
     (reading,) = EDITOR.read(PATH, b"", HELM).readings
     now = b"helm:\n  parameters:\n  - {name: image.name, value: ghcr.io/o/web}\n  - {name: image.tag, value: c}\n"
-    edit = EDITOR.edit(PATH, now, [Wish(locator=HELM, reading=reading, image=parse_ref("ghcr.io/o/web:c"))])
+    edit = EDITOR.edit(PATH, now, [EditRequest(locator=HELM, reading=reading, image=parse_ref("ghcr.io/o/web:c"))])
     assert (edit.after, edit.refused, edit.changes) == (now, (), ())
 
 

@@ -12,11 +12,11 @@ from updater.editors import EDITORS, keypaths, make_editor, make_editors, plans,
 from updater.editors.helm import HelmEditor, set_values
 from updater.editors.kustomize import KustomizeEditor
 from updater.editors.marker import MarkerEditor
-from updater.editors.plans import Plan
+from updater.editors.plans import EditPlan
 from updater.errors import ConfigError, EditError
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
-from updater.model.update import Wish
+from updater.model.update import EditRequest
 from updater.model.view import PartKind
 from updater.model.written import Written
 
@@ -402,7 +402,7 @@ def test_a_wish_for_a_place_without_a_tag_or_digest_changes_the_name_alone():
 
 def test_errors_of_the_yaml_library_never_leave():
     for data in (b"[", b"a: \x00", b"%YAML 9.9\n---\n", b"&a &b c", b"a: 'x", b"\t- a"):
-        wish = Wish(locator=Locator(tag="a"), reading=None, image=parse_ref("x:1"))
+        wish = EditRequest(locator=Locator(tag="a"), reading=None, image=parse_ref("x:1"))
         assert HelmEditor().read("a.yaml", data, wish.locator).problems
         with pytest.raises(EditError):
             keypaths.parse("[")
@@ -411,8 +411,8 @@ def test_errors_of_the_yaml_library_never_leave():
 def test_plans_that_fail_together_are_proved_one_by_one():
     parsed = scalars.parse(b"a: x\nb: y\n", "a.yaml")
     at = {event.value: index for index, event in enumerate(parsed.events) if hasattr(event, "value")}
-    good = Plan(line=1, steps=((scalars.replacement(parsed, at["x"], "z", "a.yaml"), None),))
-    bad = Plan(line=2, steps=((scalars.Splice(start=8, end=9, text="q\nc: d", at=at["y"], value="q"), None),))
+    good = EditPlan(line=1, steps=((scalars.replacement(parsed, at["x"], "z", "a.yaml"), None),))
+    bad = EditPlan(line=2, steps=((scalars.Splice(start=8, end=9, text="q\nc: d", at=at["y"], value="q"), None),))
     edit = plans.write("a.yaml", b"a: x\nb: y\n", parsed, [bad, good], [])
     assert edit.after == b"a: z\nb: y\n"
     assert [(problem.code, problem.line) for problem in edit.refused] == [("unproved", 2)]

@@ -7,7 +7,7 @@ import pytest
 from updater.editors import make_editor
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
-from updater.model.update import Wish
+from updater.model.update import EditRequest
 
 EDITOR = make_editor("helm")
 PAIR = Locator(path="values.yaml", name="image.repository", tag="image.tag")
@@ -16,7 +16,7 @@ SPEC = Locator(path="values.yaml", spec="image")
 
 def edited(text, locator, image):
     (reading,) = EDITOR.read("values.yaml", text.encode(), locator).readings
-    edit = EDITOR.edit("values.yaml", text.encode(), [Wish(locator=locator, reading=reading, image=parse_ref(image))])
+    edit = EDITOR.edit("values.yaml", text.encode(), [EditRequest(locator=locator, reading=reading, image=parse_ref(image))])
     assert edit.refused == ()
     return edit.after.decode()
 

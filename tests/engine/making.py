@@ -5,7 +5,7 @@ from __future__ import annotations
 from updater.model.candidate import Candidate
 from updater.model.image import parse_digest, parse_name
 from updater.model.selection import Selection
-from updater.model.subscription import Form, GitBranch, Locator, Origin, PolicySpec, Subscription, Target, Voice
+from updater.model.subscription import CommitSpec, Form, GitBranch, Locator, Origin, PolicySpec, Subscription, Target
 from updater.model.view import Part, PartKind, Reading, View
 from updater.model.written import Written
 
@@ -24,7 +24,7 @@ def subscription(key: str = "app", image: str = "ghcr.io/o/app", *targets: Targe
         policy=PolicySpec("semver", {"range": ">=1"}),
         targets=targets or (target(name=f"ns:{key}"),),
         origin=Origin(kind="file", name="updater.yaml", line=3),
-        voice=Voice(name=voice),
+        voice=CommitSpec(name=voice),
     )
 
 

@@ -15,7 +15,7 @@ from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.selection import Rejection, Selection
 from updater.model.subscription import Form, Origin, PolicySpec
-from updater.model.update import Change, Landed
+from updater.model.update import Change, WriteResult
 from updater.model.view import Part, PartKind, PastCommit, Reading
 from updater.model.written import Written
 
@@ -219,7 +219,7 @@ def test_a_landed_update_names_its_commit_and_an_edit_without_change_is_unchange
     decision = judge([reading(path="a.yaml"), reading(path="b.yaml")], [chosen("2"), chosen("2")])
     first, second = decision.updates
     change = Change(path="a.yaml", line=1, where="image", old="x:1", new="x:2")
-    landed = Landed(changes={first: (change,), second: ()}, refused={}, revisions={first: "c" * 40})
+    landed = WriteResult(changes={first: (change,), second: ()}, refused={}, revisions={first: "c" * 40})
     (end,) = outcomes([decision], landed)
     assert (end.status, end.revision, end.changes) == (Status.UPDATED, "c" * 40, (change,))
 
@@ -227,7 +227,7 @@ def test_a_landed_update_names_its_commit_and_an_edit_without_change_is_unchange
 def test_a_dry_run_ends_held_and_shows_the_changes():
     decision = judge([reading()], [chosen("2")])
     change = Change(path="a.yaml", line=1, where="image", old="x:1", new="x:2")
-    landed = Landed(changes={decision.updates[0]: (change,)}, refused={}, revisions={}, is_dry=True)
+    landed = WriteResult(changes={decision.updates[0]: (change,)}, refused={}, revisions={}, is_dry=True)
     (end,) = outcomes([decision], landed)
     assert (end.status, end.code, end.changes) == (Status.HELD, "dry-run", (change,))
 
@@ -235,7 +235,7 @@ def test_a_dry_run_ends_held_and_shows_the_changes():
 def test_a_refused_edit_fails_with_its_code():
     decision = judge([reading()], [chosen("2")])
     problem = Problem(path="a.yaml", line=1, code="moved", message="something else stands there")
-    landed = Landed(changes={}, refused={decision.updates[0]: problem}, revisions={})
+    landed = WriteResult(changes={}, refused={decision.updates[0]: problem}, revisions={})
     assert outcomes([decision], landed)[0].code == "moved"
 
 

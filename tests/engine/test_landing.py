@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.engine.making import BRANCH, chosen, reading, subscription, view
-from updater.engine.landing import ATTEMPTS, Parts, land
+from updater.engine.landing import ATTEMPTS, LandingContext, land
 from updater.errors import GitUnavailable, PushRefused, RegistryDenied
 from updater.model.outcome import Status
-from updater.model.update import Change, Landed
+from updater.model.update import Change, WriteResult
 
 
 class Branch:
@@ -29,7 +29,7 @@ class Branch:
         self.commits += commits
         change = Change(path="a.yaml", line=1, where="image", old="", new="")
         updates = [update for commit in commits for update in commit.updates]
-        return Landed(
+        return WriteResult(
             changes=dict.fromkeys(updates, (change,)), refused={}, revisions=dict.fromkeys(updates, "c" * 40), is_dry=is_dry
         )
 
@@ -44,7 +44,7 @@ def parts(branch, choose=None, pauses=None):
     async def identify(subscription, tag):
         return None
 
-    return Parts(writer=branch, choose=choose or newest, identify=identify, pause=pause)
+    return LandingContext(writer=branch, choose=choose or newest, identify=identify, pause=pause)
 
 
 async def test_an_update_lands_in_one_commit():

@@ -15,10 +15,10 @@ from updater.engine.phases import EARLIEST, MANY, WIDTH, Phases
 from updater.engine.schedule import _Beat
 from updater.inventory.plan import Plan
 from updater.model.image import parse_name
-from updater.model.scan_key import Listed
+from updater.model.scan_key import ScanKey
 
 NOW = 1_800_000_000.0
-IMAGES = [Listed(parse_name(f"r.test/i{number}"), None) for number in range(1000)]
+IMAGES = [ScanKey(parse_name(f"r.test/i{number}"), None) for number in range(1000)]
 BRANCHES = [replace(BRANCH, branch=f"b{number}", push=f"b{number}") for number in range(50)]
 
 

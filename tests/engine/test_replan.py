@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.making import BRANCH
-from updater.engine.schedule import Plan, Schedule, Waits
+from updater.engine.schedule import Plan, Schedule, WaitTimes
 from updater.model.image import parse_name
-from updater.model.scan_key import Listed
+from updater.model.scan_key import ScanKey
 from updater.model.subscription import LiveApplication
 
-IMAGES = tuple(Listed(parse_name(f"r.test/{name}"), None) for name in "abc")
+IMAGES = tuple(ScanKey(parse_name(f"r.test/{name}"), None) for name in "abc")
 A, B, C = IMAGES
 BUILT = replace(BRANCH, push="auto")
 LIVE = LiveApplication(namespace="argocd", name="web")
@@ -108,7 +108,7 @@ class Bench:
         self.work.want(first.images)
         self.work.owed.update(first.destinations)
         self.schedule = Schedule(
-            first, scan=self.work.scan, land=self.work.land, waits=Waits(**{"coalesce": 0.0, "first_scans": 60.0} | waits)
+            first, scan=self.work.scan, land=self.work.land, waits=WaitTimes(**{"coalesce": 0.0, "first_scans": 60.0} | waits)
         )
 
     def replan(self, made, *, changed=(), afresh=()):
@@ -426,7 +426,7 @@ async def test_a_scan_that_breaks_counts_as_scanned(caplog):
     async def land(_):
         landed.set()
 
-    schedule = Schedule(plan((A, BUILT)), scan=broken, land=land, waits=Waits(coalesce=0.0))
+    schedule = Schedule(plan((A, BUILT)), scan=broken, land=land, waits=WaitTimes(coalesce=0.0))
     task = asyncio.create_task(schedule.run())
     await asyncio.wait_for(landed.wait(), 5)
     schedule.stop()
@@ -441,7 +441,7 @@ async def test_a_landing_that_breaks_ends_the_schedule_with_its_reason():
     async def land(_):
         raise RuntimeError("a bug")
 
-    schedule = Schedule(plan((A, BRANCH)), scan=scan, land=land, waits=Waits(coalesce=0.0))
+    schedule = Schedule(plan((A, BRANCH)), scan=scan, land=land, waits=WaitTimes(coalesce=0.0))
     with pytest.raises(ExceptionGroup, match="unhandled"):
         await asyncio.wait_for(schedule.run(), 5)
     assert not schedule.is_running

@@ -10,11 +10,11 @@ import pytest
 
 from tests.engine.making import subscription
 from updater.cache.cache import Cache
-from updater.engine.scanner import Scans
+from updater.engine.scanner import Scanner
 from updater.errors import ImageNotFound, RegistryProtocolError, RegistryUnavailable
 from updater.model.candidate import Description
 from updater.model.image import Digest, parse_platform
-from updater.model.scan_key import listed_for
+from updater.model.scan_key import scan_key_for
 from updater.model.subscription import PolicySpec
 from updater.model.written import Written
 from updater.registry.listing import TagList
@@ -64,7 +64,7 @@ async def choose(scans, item, tag=None, *, needs_digest=False):
 
 
 def scans_of(registry, *subscriptions, clock=None):
-    scans = Scans(registry, Cache(None), clock=clock or Clock())
+    scans = Scanner(registry, Cache(None), clock=clock or Clock())
     follow(scans, subscriptions)
     return scans
 
@@ -73,8 +73,8 @@ def follow(scans, subscriptions, *gone):
     """Let *subscriptions* be all that is asked for; *gone* are some that were asked for before."""
     asked = {}
     for item in subscriptions:
-        asked.setdefault(listed_for(item), []).append(item)
-    return scans.follow(asked, {*asked, *map(listed_for, gone)})
+        asked.setdefault(scan_key_for(item), []).append(item)
+    return scans.follow(asked, {*asked, *map(scan_key_for, gone)})
 
 
 async def test_the_first_choice_scans_and_the_second_asks_nothing():
@@ -89,18 +89,18 @@ async def test_a_failed_scan_stands_until_the_next_and_is_news_once():
     registry = Registry(**{"1.0.0": NOW})
     scans, item = scans_of(registry), subscription()
     registry.failure = RegistryUnavailable("503", hint="")
-    assert await scans.scan(listed_for(item))
-    assert not await scans.scan(listed_for(item))
+    assert await scans.scan(scan_key_for(item))
+    assert not await scans.scan(scan_key_for(item))
     with pytest.raises(RegistryUnavailable):
         await choose(scans, item)
     registry.failure = None
-    assert await scans.scan(listed_for(item))
-    assert scans.failure(listed_for(item)) is None
+    assert await scans.scan(scan_key_for(item))
+    assert scans.failure(scan_key_for(item)) is None
 
 
 async def test_the_same_list_again_is_no_news():
     registry = Registry(**{"1.0.0": NOW})
-    scans, listed = scans_of(registry), listed_for(subscription())
+    scans, listed = scans_of(registry), scan_key_for(subscription())
     assert await scans.scan(listed)
     assert not await scans.scan(listed)
     registry.tags_by_time["1.1.0"] = NOW
@@ -112,9 +112,9 @@ async def test_a_list_that_lost_the_written_tag_holds_until_a_second_scan_agrees
     scans, item = scans_of(registry), subscription()
     await choose(scans, item, "1.1.0")
     del registry.tags_by_time["1.1.0"]
-    await scans.scan(listed_for(item))
+    await scans.scan(scan_key_for(item))
     assert (await choose(scans, item, "1.1.0")).code == "incomplete-list"
-    await scans.scan(listed_for(item))
+    await scans.scan(scan_key_for(item))
     assert (await choose(scans, item, "1.1.0")).code == "downgrade"
 
 
@@ -123,19 +123,19 @@ async def test_dates_are_asked_once_for_each_tag_and_again_after_an_hour():
     scans, item = scans_of(registry, clock=clock), replace(subscription(), policy=LATEST)
     assert (await choose(scans, item)).chosen.tag == "new"
     asked = len(registry.asked)
-    await scans.scan(listed_for(item))
+    await scans.scan(scan_key_for(item))
     await choose(scans, item)
     assert registry.asked[asked:] == ["tags"]
     registry.tags_by_time["old"] = NOW + 120
     clock.now = 3601.0
-    await scans.scan(listed_for(item))
+    await scans.scan(scan_key_for(item))
     assert (await choose(scans, item)).chosen.tag == "old"
 
 
 async def test_a_tag_that_vanished_between_list_and_digest_loses_and_others_go_on():
     registry = Registry(old=NOW, new=NOW + 60)
     scans, item = scans_of(registry), replace(subscription(), policy=LATEST)
-    await scans.scan(listed_for(item))
+    await scans.scan(scan_key_for(item))
     del registry.tags_by_time["new"]
     selection = await choose(scans, item)
     assert (selection.chosen.tag, selection.rejections["new"].code) == ("old", "image-not-found")
@@ -180,7 +180,7 @@ async def test_what_could_not_be_read_is_asked_once_between_two_scans_and_again_
     await choose(scans, item, "a")
     assert registry.asked[asked:] == []
     registry.broken = ()
-    await scans.scan(listed_for(item))
+    await scans.scan(scan_key_for(item))
     assert (await choose(scans, item, "a")).chosen.tag == "b"
 
 
@@ -198,7 +198,7 @@ async def test_the_digest_is_asked_for_the_chosen_one_alone_and_anew_after_each_
     first = await choose(scans, item, "1.0.0", needs_digest=True)
     assert [text for text in registry.asked if text.startswith("digest")] == ["digest 1.1.0"]
     registry.tags_by_time["1.1.0"] = NOW + 1
-    await scans.scan(listed_for(item))
+    await scans.scan(scan_key_for(item))
     assert (await choose(scans, item, "1.0.0", needs_digest=True)).chosen.digest != first.chosen.digest
 
 
@@ -206,10 +206,10 @@ async def test_where_only_digests_are_followed_no_list_is_asked_for():
     registry = Registry(stable=NOW)
     item = replace(subscription(), policy=PolicySpec("digest", {"tag": "stable"}))
     scans = scans_of(registry, item)
-    assert await scans.scan(listed_for(item))
-    assert not await scans.scan(listed_for(item))
+    assert await scans.scan(scan_key_for(item))
+    assert not await scans.scan(scan_key_for(item))
     registry.tags_by_time["stable"] = NOW + 1
-    assert await scans.scan(listed_for(item))
+    assert await scans.scan(scan_key_for(item))
     assert "tags" not in registry.asked
 
 
@@ -247,10 +247,10 @@ async def test_what_nobody_asks_for_any_more_is_forgotten():
     registry.failure = RegistryUnavailable("503", hint="")
     item = subscription()
     scans = scans_of(registry, item)
-    await scans.scan(listed_for(item))
-    assert scans.failure(listed_for(item)) is registry.failure
+    await scans.scan(scan_key_for(item))
+    assert scans.failure(scan_key_for(item)) is registry.failure
     follow(scans, [], item)
-    assert scans.failure(listed_for(item)) is None
+    assert scans.failure(scan_key_for(item)) is None
     registry.failure = None
     follow(scans, [item])
     assert (await choose(scans, item)).chosen.tag == "1.0.0"
@@ -260,7 +260,7 @@ async def test_what_nobody_asks_for_any_more_is_forgotten():
 async def test_an_image_whose_single_tags_somebody_compares_now_is_listed_afresh():
     registry = Registry(**{"stable": NOW, "1.0.0": NOW})
     digests = follows("stable")
-    scans, listed = scans_of(registry, *digests), listed_for(digests[0])
+    scans, listed = scans_of(registry, *digests), scan_key_for(digests[0])
     await scans.scan(listed)
     assert follow(scans, [*digests, subscription()]) == {listed}
     assert (await choose(scans, subscription())).chosen.tag == "1.0.0"
@@ -271,7 +271,7 @@ async def test_an_image_whose_single_tags_somebody_compares_now_is_listed_afresh
 async def test_another_single_tag_is_asked_for_afresh():
     registry = Registry(stable=NOW, edge=NOW)
     digests = follows("stable", "edge")
-    scans, listed = scans_of(registry, digests[0]), listed_for(digests[0])
+    scans, listed = scans_of(registry, digests[0]), scan_key_for(digests[0])
     await scans.scan(listed)
     assert follow(scans, digests) == {listed}
     assert follow(scans, digests) == frozenset()
@@ -291,11 +291,11 @@ async def test_a_scan_of_an_image_that_left_and_came_back_does_not_count():
         return await listing(image, credential)
 
     registry.tags = slow
-    old = asyncio.create_task(scans.scan(listed_for(item)))
+    old = asyncio.create_task(scans.scan(scan_key_for(item)))
     await began.wait()
     follow(scans, [], item)
     follow(scans, [item])
-    new = asyncio.create_task(scans.scan(listed_for(item)))
+    new = asyncio.create_task(scans.scan(scan_key_for(item)))
     go_on.set()
     await asyncio.gather(old, new)
     assert (await choose(scans, item)).chosen.tag == "1.0.0"
@@ -312,7 +312,7 @@ async def test_an_image_whose_first_scan_goes_on_is_held_not_without_match():
         return TagList(tags=("1.0.0",))
 
     registry.tags = slow
-    scan = asyncio.create_task(scans.scan(listed_for(item)))
+    scan = asyncio.create_task(scans.scan(scan_key_for(item)))
     await began.wait()
     selection = await choose(scans, item)
     assert (selection.status, selection.code) == ("held", "incomplete-list")
@@ -336,12 +336,12 @@ async def test_a_clock_that_was_ahead_hides_no_later_tag_from_a_running_daemon()
     times = iter([NOW + 100, NOW + 10**8, NOW + 300, NOW + 400])
     now = [0]
     async with Cache(None, wall=lambda: now[0]) as cache:
-        scans = Scans(registry, cache, clock=Clock())
+        scans = Scanner(registry, cache, clock=Clock())
         follow(scans, [item])
         for tag in ("a", "b", "c", "d"):
             now[0] = next(times)
             registry.tags_by_time[tag] = NOW
-            await scans.scan(listed_for(item))
+            await scans.scan(scan_key_for(item))
             assert (await choose(scans, item, "a")).chosen.tag == tag
 
 
@@ -350,11 +350,11 @@ async def test_a_build_date_in_the_future_hides_no_later_tag():
     registry, item = Registry(a=NOW, future=NOW + 10**8), replace(subscription(), policy=LATEST)
     now = [NOW + 100]
     async with Cache(None, wall=lambda: now[0]) as cache:
-        scans = Scans(registry, cache, clock=Clock())
+        scans = Scanner(registry, cache, clock=Clock())
         follow(scans, [item])
-        await scans.scan(listed_for(item))
+        await scans.scan(scan_key_for(item))
         assert (await choose(scans, item, "a")).chosen.tag == "future"
         now[0] += 100
         registry.tags_by_time["later"] = NOW
-        await scans.scan(listed_for(item))
+        await scans.scan(scan_key_for(item))
         assert (await choose(scans, item, "future")).chosen.tag == "later"

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from tests.engine.making import BRANCH
-from updater.engine.schedule import Plan, Schedule, Waits
+from updater.engine.schedule import Plan, Schedule, WaitTimes
 from updater.model.image import parse_name
-from updater.model.scan_key import Listed
+from updater.model.scan_key import ScanKey
 
-FAST, SLOW = Listed(parse_name("r.test/fast"), None), Listed(parse_name("r.test/slow"), None)
+FAST, SLOW = ScanKey(parse_name("r.test/fast"), None), ScanKey(parse_name("r.test/slow"), None)
 OTHER = replace(BRANCH, branch="other", push="other")
 
 
@@ -56,7 +56,7 @@ async def until(question):
 
 @asynccontextmanager
 async def running(made, work, *, wall=time.time, **waits):
-    schedule = Schedule(made, scan=work.scan, land=work.land, waits=Waits(coalesce=0.0, **waits), wall=wall)
+    schedule = Schedule(made, scan=work.scan, land=work.land, waits=WaitTimes(coalesce=0.0, **waits), wall=wall)
     task = asyncio.create_task(schedule.run())
     try:
         yield schedule
@@ -126,7 +126,7 @@ async def test_what_arrives_during_a_landing_lands_once_after_it():
 async def test_a_stop_lets_a_landing_that_has_begun_finish():
     work = Work()
     opened, work.gates[BRANCH] = gate()
-    schedule = Schedule(plan(), scan=work.scan, land=work.land, waits=Waits(coalesce=0.0))
+    schedule = Schedule(plan(), scan=work.scan, land=work.land, waits=WaitTimes(coalesce=0.0))
     task = asyncio.create_task(schedule.run())
     await until(lambda: (BRANCH, "begun") in work.landings)
     schedule.stop()
@@ -141,7 +141,7 @@ async def test_what_is_due_next_can_be_asked():
     async with running(plan(), work) as schedule:
         await until(lambda: work.scans)
         assert schedule.next_due(FAST) is not None
-        assert schedule.next_due(Listed(parse_name("r.test/other"), None)) is None
+        assert schedule.next_due(ScanKey(parse_name("r.test/other"), None)) is None
 
 
 async def test_a_clock_that_was_set_back_stops_no_work():
@@ -176,7 +176,7 @@ async def test_a_scan_that_the_end_cuts_off_is_no_error_in_the_log(caplog):
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-MANY = [Listed(parse_name(f"r.test/app{number}"), None) for number in range(1000)]
+MANY = [ScanKey(parse_name(f"r.test/app{number}"), None) for number in range(1000)]
 
 
 def plan_of_many():

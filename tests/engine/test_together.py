@@ -10,11 +10,11 @@ from tests.engine.test_schedule import running, until
 from updater.engine import pending_scans as rounds
 from updater.inventory.plan import Plan
 from updater.model.image import parse_name
-from updater.model.scan_key import Listed
+from updater.model.scan_key import ScanKey
 
-IMAGES = [Listed(parse_name(f"r.test/i{number}"), None) for number in range(5)]
+IMAGES = [ScanKey(parse_name(f"r.test/i{number}"), None) for number in range(5)]
 OTHER = replace(BRANCH, branch="other", push="other")
-ALONE = Listed(parse_name("r.test/alone"), None)
+ALONE = ScanKey(parse_name("r.test/alone"), None)
 
 
 def plan():

@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from updater.http.exchange import Answer
+from updater.http.exchange import Response
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-def answer(status: int = 200, content: Any = None, *, url: str = "https://r.example.com/", **headers: str | list[str]) -> Answer:
+def answer(
+    status: int = 200, content: Any = None, *, url: str = "https://r.example.com/", **headers: str | list[str]
+) -> Response:
     """An answer; *content* is bytes, or anything that JSON can hold."""
     fields: CIMultiDict[str] = CIMultiDict()
     for name, values in headers.items():
         for value in [values] if isinstance(values, str) else values:
             fields.add(name.replace("_", "-"), value)
     body = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
-    return Answer(status=status, url=url, body=body, fields=CIMultiDictProxy(fields))
+    return Response(status=status, url=url, body=body, fields=CIMultiDictProxy(fields))
 
 
 def drive(steps: Generator, *given: Any) -> tuple[list[Any], Any]:

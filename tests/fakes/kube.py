@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
-from updater.kube.access import Access, Surroundings, find_access
+from updater.kube.access import AccessEnvironment, ClusterAccess, find_access
 
 if TYPE_CHECKING:
     import ssl
@@ -92,11 +92,11 @@ class FakeKube:
         await self.cut()
         await self._runner.cleanup()
 
-    def access(self, folder: Path) -> Access:
+    def access(self, folder: Path) -> ClusterAccess:
         """Give the way to this server, by a kubeconfig written into *folder*."""
         path = folder / "kubeconfig"
         path.write_text(kubeconfig(self.url, {"token": self.token} if self.token else {}))
-        return find_access(path, surroundings=Surroundings(environment={}, home=folder))
+        return find_access(path, surroundings=AccessEnvironment(environment={}, home=folder))
 
     def install(self, kind: Kind) -> None:
         self._shelves[kind.path()] = Shelf(kind.plural, kind.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from updater.http.client import Surroundings
+from updater.http.client import Clock
 
 
 class StillTime:
@@ -26,5 +26,5 @@ class StillTime:
     def wall(self) -> float:
         return self.now + self._offset
 
-    def surroundings(self, random: float = 1.0) -> Surroundings:
-        return Surroundings(clock=self.clock, wall=self.wall, sleep=self.sleep, random=lambda: random)
+    def surroundings(self, random: float = 1.0) -> Clock:
+        return Clock(clock=self.clock, wall=self.wall, sleep=self.sleep, random=lambda: random)

@@ -16,7 +16,7 @@ from updater.errors import RegistryError
 from updater.http.client import HttpClient
 from updater.model.image import parse_name
 from updater.registry.client import RegistryClient
-from updater.registry.transport import Asking
+from updater.registry.transport import RegistryTransport
 
 
 async def main() -> None:
@@ -33,7 +33,7 @@ async def main() -> None:
             codes["listed"] += 1
 
     async with HttpClient() as http:
-        client = RegistryClient(Asking(http, Keychain(environment={}, docker_configs=())))
+        client = RegistryClient(RegistryTransport(http, Keychain(environment={}, docker_configs=())))
         kinds = ("lists", "mappings", "words", "wide", "nested", "gzip", "endless")
         for _ in range(2):
             tasks = [asyncio.create_task(suffer(client, f"{host}/{kind}/x")) for host in hostile for kind in kinds]

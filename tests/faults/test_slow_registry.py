@@ -10,17 +10,17 @@ from tests.fakes.registry import FakeRegistry, always
 from tests.fakes.still_time import StillTime
 from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
-from updater.engine.scanner import Scans
+from updater.engine.scanner import Scanner
 from updater.http.client import HttpClient
 from updater.model.image import parse_name
-from updater.model.scan_key import Listed
+from updater.model.scan_key import ScanKey
 from updater.registry.client import RegistryClient
 from updater.registry.shape import Limits
-from updater.registry.transport import Asking
+from updater.registry.transport import RegistryTransport
 
 
-def listed(server: FakeRegistry, name: str) -> Listed:
-    return Listed(parse_name(f"{server.host}/{name}"), None)
+def listed(server: FakeRegistry, name: str) -> ScanKey:
+    return ScanKey(parse_name(f"{server.host}/{name}"), None)
 
 
 async def test_a_healthy_image_is_scanned_while_eighty_of_a_slow_registry_wait():
@@ -35,7 +35,7 @@ async def test_a_healthy_image_is_scanned_while_eighty_of_a_slow_registry_wait()
         # two hosts: a port alone is a host of its own here, as registries on one machine are
         slow.faults.append(always("/v2/", dripping))
         healthy.push("org/app", "1.0.0")
-        scans = Scans(RegistryClient(Asking(http, Keychain(environment={}, docker_configs=()))), Cache(None))
+        scans = Scanner(RegistryClient(RegistryTransport(http, Keychain(environment={}, docker_configs=()))), Cache(None))
         waiting = [asyncio.create_task(scans.scan(listed(slow, f"x{number}"))) for number in range(80)]
         await asyncio.sleep(0.1)
         for number in range(5):
@@ -62,8 +62,8 @@ async def test_a_list_without_end_ends_at_its_deadline_and_its_registry_is_asked
 
     async with FakeRegistry() as slow, HttpClient(surroundings=time.surroundings()) as http:
         slow.faults.append(always("/tags/", page))
-        asking = Asking(http, Keychain(environment={}, docker_configs=()), limits=Limits(list_time=100))
-        scans = Scans(RegistryClient(asking), Cache(None))
+        asking = RegistryTransport(http, Keychain(environment={}, docker_configs=()), limits=Limits(list_time=100))
+        scans = Scanner(RegistryClient(asking), Cache(None))
         await scans.scan(listed(slow, "x"))
         failure = scans.failure(listed(slow, "x"))
         assert failure.code == "registry-too-slow"

@@ -7,7 +7,7 @@ import pytest
 from tests.engine.making import BRANCH, chosen, subscription
 from tests.engine.test_landing import Branch, parts
 from tests.flows.fleet import Status, add_usual, fleet
-from updater.engine.landing import ATTEMPTS, Parts, land
+from updater.engine.landing import ATTEMPTS, LandingContext, land
 
 pytestmark = pytest.mark.real
 
@@ -111,5 +111,7 @@ async def test_another_attempt_asks_no_registry_again():
 
     branch = Branch("1.0.0", refusals=ATTEMPTS - 1)
     made = parts(branch)
-    landing = await land(BRANCH, (subscription(),), Parts(writer=branch, choose=choose, identify=identify, pause=made.pause))
+    landing = await land(
+        BRANCH, (subscription(),), LandingContext(writer=branch, choose=choose, identify=identify, pause=made.pause)
+    )
     assert (landing.outcomes[0].status, landing.replays, len(asked)) == (Status.UPDATED, ATTEMPTS - 1, 2)

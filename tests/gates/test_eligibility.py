@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from updater.gates.eligibility import eligible
-from updater.model.candidate import Ask, Candidate, Fact
+from updater.model.candidate import Candidate, Fact, FactRequest
 from updater.model.image import parse_platform
 
 
@@ -32,7 +32,7 @@ def test_without_platforms_everything_is_eligible_and_nothing_is_asked():
 
 def test_platforms_are_asked_where_they_are_not_known():
     bare, full = Candidate(tag="1"), offering("linux/amd64")
-    assert answered(bare, ["linux/amd64"], full) == ([Ask(candidate=bare, facts=frozenset({Fact.PLATFORMS}))], full, None)
+    assert answered(bare, ["linux/amd64"], full) == ([FactRequest(candidate=bare, facts=frozenset({Fact.PLATFORMS}))], full, None)
     assert answered(full, ["linux/amd64"], None) == ([], full, None)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes.git_server import Authority, BareRepository, GitServer
 from tests.real.parts import require
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.git.mirror import Mirror
 from updater.git.object_builder import Identity, NewCommit
 from updater.git.trailers import add_trailers
@@ -65,7 +65,7 @@ class Mirrors:
     kinds: list
 
     def __call__(self, url, access=None, *, name="mirror", ours=("updater@example.org",)) -> Mirror:
-        mirror = Mirror(url, self.folder / name, access or Access(), ours=set(ours), count=self.kinds.append)
+        mirror = Mirror(url, self.folder / name, access or GitAccess(), ours=set(ours), count=self.kinds.append)
         self.made.append(mirror)
         return mirror
 

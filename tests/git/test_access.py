@@ -3,7 +3,7 @@
 import pytest
 
 from updater.errors import GitError
-from updater.git.access import Access, authorization, masked, parse_address
+from updater.git.access import GitAccess, authorization, masked, parse_address
 from updater.model.credential import Credential
 
 
@@ -69,7 +69,7 @@ def test_user_info_becomes_credentials_and_is_never_shown():
     address = parse_address("https://me%40x:p%3Aw-secret@host/a")
     assert (address.username, address.password) == ("me@x", "p:w-secret")
     assert "secret" not in repr(address) + str(address)
-    assert authorization(Access(), address) == "Basic bWVAeDpwOnctc2VjcmV0"
+    assert authorization(GitAccess(), address) == "Basic bWVAeDpwOnctc2VjcmV0"
 
 
 def test_a_bad_url_is_refused_without_repeating_its_password():
@@ -90,11 +90,11 @@ def test_a_bad_url_is_refused_without_repeating_its_password():
     ],
 )
 def test_a_credential_becomes_one_header(credential, value):
-    assert authorization(Access(credential=credential), parse_address("https://host/a")) == value
+    assert authorization(GitAccess(credential=credential), parse_address("https://host/a")) == value
 
 
 def test_secrets_are_masked_in_what_servers_say():
-    access = Access(
+    access = GitAccess(
         credential=Credential(username="u", password="hunter22", registry_token="token1"),
         headers=(("Authorization", "Basic abcdef"),),
         passphrase="opensesame",

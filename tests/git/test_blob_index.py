@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from updater.git.blob_index import Question, SearchIndex
+from updater.git.blob_index import SearchIndex, SearchQuery
 from updater.git.objects import BLOB, COMMIT, TREE, object_name
 from updater.git.tree import RevisionTree
 
@@ -58,7 +58,7 @@ class Shelf:
 
 
 def question(rule="all", wants=lambda path: True, needles=(NEEDLE,)):
-    return Question(rule=rule, wants=wants, needles=needles)
+    return SearchQuery(rule=rule, wants=wants, needles=needles)
 
 
 def paths(entries):

@@ -10,11 +10,11 @@ import pytest
 from tests.fakes.scripted_git import BLOB, COMMIT, TREE, ScriptedGit, commit_of, entry, name_of, pack, packet, tree_of
 from updater.errors import GitError
 from updater.git import damage
-from updater.git.blob_index import Question
+from updater.git.blob_index import SearchQuery
 from updater.git.objects import BLOB as BLOB_KIND
 from updater.git.objects import COMMIT as COMMIT_KIND
 from updater.git.objects import TREE as TREE_KIND
-from updater.git.store import Store
+from updater.git.store import MirrorStore
 
 DATA = b"image: app:1.0 # marker\n"
 ROOT = tree_of((b"100644", b"a.yaml", name_of(BLOB, DATA)))
@@ -31,7 +31,7 @@ def collected():
     gc.collect()  # here, where it is expected, and not in a test that follows
 
 
-MARKER = Question(rule="all", wants=lambda _path: True, needles=(b"marker",))
+MARKER = SearchQuery(rule="all", wants=lambda _path: True, needles=(b"marker",))
 
 
 def with_root(root: bytes) -> tuple[str, bytes]:
@@ -149,8 +149,8 @@ async def test_a_history_of_odd_packs_is_a_named_error(mirrors):
                 assert error.code in {"git-protocol", "history-missing"}, lie  # noqa: PT017
 
 
-def stored(folder) -> Store:
-    store = Store(folder)
+def stored(folder) -> MirrorStore:
+    store = MirrorStore(folder)
     store.open()
     with store.packs.spool() as spool:
         spool.write(pack(GOOD))
@@ -170,7 +170,7 @@ def test_no_byte_on_disk_whatever_it_becomes_ends_in_anything_but_content_or_a_n
     for at in range(len(whole)):
         for value in (0x00, 0x80, 0xFF):
             file.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
-            store = Store(tmp_path / "first")
+            store = MirrorStore(tmp_path / "first")
             store._read()
             store.packs.open()
             for name, kind, data in (
@@ -209,7 +209,7 @@ def test_what_a_killed_process_left_is_swept_at_the_start(tmp_path):
     halves = ("objects/pack/pack-11.pack", "objects/pack/pack-22.idx", "packed-refs.123.new", "updater-readings.77")
     for name in (*left, *halves):
         (folder / name).write_bytes(b"half")
-    store = Store(folder)
+    store = MirrorStore(folder)
     store.open()
     assert store.holds(HEAD)
     store.close()

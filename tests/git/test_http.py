@@ -11,7 +11,7 @@ from tests.fakes.git_server import GitServer, run_git
 from tests.real.parts import free_port
 from updater.errors import GitDenied, GitError, GitUnavailable, PushRefused
 from updater.git import http_client
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.model.credential import Credential
 
 pytestmark = pytest.mark.real
@@ -27,10 +27,14 @@ async def land(mirror, commit):
 @pytest.mark.parametrize(
     ("basic", "bearer", "access"),
     [
-        (("u", SECRET), None, Access(credential=Credential(username="u", password=SECRET))),
-        (("git", SECRET), None, Access(credential=Credential(password=SECRET))),
-        (None, SECRET, Access(credential=Credential(registry_token=SECRET))),
-        (("u", SECRET), None, Access(headers=(("Authorization", "Basic " + base64.b64encode(f"u:{SECRET}".encode()).decode()),))),
+        (("u", SECRET), None, GitAccess(credential=Credential(username="u", password=SECRET))),
+        (("git", SECRET), None, GitAccess(credential=Credential(password=SECRET))),
+        (None, SECRET, GitAccess(credential=Credential(registry_token=SECRET))),
+        (
+            ("u", SECRET),
+            None,
+            GitAccess(headers=(("Authorization", "Basic " + base64.b64encode(f"u:{SECRET}".encode()).decode()),)),
+        ),
     ],
 )
 async def test_every_credential_lands(server, mirrors, repository, commit, basic, bearer, access):
@@ -54,7 +58,7 @@ async def test_user_info_of_the_url_is_used_and_never_shown(server, mirrors, rep
 async def test_wrong_and_missing_credentials_get_different_hints(server, mirrors):
     server.basic = ("u", SECRET)
     hints = set()
-    for name, access in {"a": Access(), "b": Access(credential=Credential(username="u", password="wrong"))}.items():
+    for name, access in {"a": GitAccess(), "b": GitAccess(credential=Credential(username="u", password="wrong"))}.items():
         with pytest.raises(GitDenied) as caught:
             await mirrors(server.url("fleet.git"), access, name=name).look("main")
         assert caught.value.code == "git-denied"
@@ -69,9 +73,9 @@ def tls(authority, repository):
 
 
 async def test_an_own_authority_is_trusted_as_file_and_as_bytes(tls, mirrors, authority, commit, repository):
-    await land(mirrors(tls.url("fleet.git"), Access(ca=authority.ca), name="a"), commit)
+    await land(mirrors(tls.url("fleet.git"), GitAccess(ca=authority.ca), name="a"), commit)
     assert (
-        await mirrors(tls.url("fleet.git", "localhost"), Access(ca=authority.ca.read_bytes()), name="b").look("main")
+        await mirrors(tls.url("fleet.git", "localhost"), GitAccess(ca=authority.ca.read_bytes()), name="b").look("main")
     ).revision
 
 
@@ -79,7 +83,7 @@ async def test_an_unknown_authority_is_refused_unless_this_repository_skips_it(t
     with pytest.raises(GitDenied) as caught:
         await mirrors(tls.url("fleet.git"), name="a").look("main")
     assert caught.value.code == "git-tls"
-    assert (await mirrors(tls.url("fleet.git"), Access(insecure_skip_verify=True), name="b").look("main")).revision
+    assert (await mirrors(tls.url("fleet.git"), GitAccess(insecure_skip_verify=True), name="b").look("main")).revision
     with pytest.raises(GitDenied):
         await mirrors(tls.url("fleet.git"), name="c").look("main")
 
@@ -88,11 +92,11 @@ async def test_a_client_certificate_is_shown_where_asked(authority, repository, 
     client = authority.issue("client")
     with GitServer(repository.path.parent, tls=authority.context(authority.issue("server"), asks_client=True)) as running:
         for name, source in {"a": client, "b": client.read_bytes()}.items():
-            mirror = mirrors(running.url("fleet.git"), Access(ca=authority.ca, client_certificate=source), name=name)
+            mirror = mirrors(running.url("fleet.git"), GitAccess(ca=authority.ca, client_certificate=source), name=name)
             assert (await mirror.look("main")).revision
         await land(mirror, commit)
         with pytest.raises(GitError) as caught:
-            await mirrors(running.url("fleet.git"), Access(ca=authority.ca), name="c").look("main")
+            await mirrors(running.url("fleet.git"), GitAccess(ca=authority.ca), name="c").look("main")
         assert caught.value.code in {"git-tls", "git-interrupted"}
 
 
@@ -100,7 +104,7 @@ async def test_a_client_certificate_is_shown_where_asked(authority, repository, 
 async def test_a_certificate_that_cannot_be_loaded_is_told(tls, mirrors, tmp_path, broken):
     options = {key: tmp_path / value if isinstance(value, str) else value for key, value in broken.items()}
     with pytest.raises(GitDenied) as caught:
-        await mirrors(tls.url("fleet.git"), Access(**options)).look("main")
+        await mirrors(tls.url("fleet.git"), GitAccess(**options)).look("main")
     assert caught.value.code == "git-certificate"
 
 
@@ -211,14 +215,14 @@ async def test_a_server_that_stops_speaking_protocol_2_is_asked_from_the_start(s
 async def test_a_redirect_within_the_host_is_followed_with_credentials(server, mirrors, repository, commit):
     server.basic = ("u", SECRET)
     server.fail("status", service="GET", status=301, location=server.url("fleet.git") + "/info/refs?service=git-upload-pack")
-    mirror = mirrors(server.url("old.git"), Access(credential=Credential(username="u", password=SECRET)))
+    mirror = mirrors(server.url("old.git"), GitAccess(credential=Credential(username="u", password=SECRET)))
     await land(mirror, commit)
     assert repository.show("x") == b"1"
 
 
 async def test_no_redirect_carries_credentials_to_another_place(server, mirrors, repository):
     with GitServer(repository.path.parent) as other:
-        access = Access(credential=Credential(username="u", password=SECRET))
+        access = GitAccess(credential=Credential(username="u", password=SECRET))
         tail = "/info/refs?service=git-upload-pack"
         places = [
             other.url("fleet.git") + tail,
@@ -252,7 +256,7 @@ async def test_redirects_that_never_end_or_change_the_question_are_refused(serve
 
 
 async def test_what_a_server_says_in_plain_text_is_passed_on_without_secrets(server, mirrors):
-    access = Access(credential=Credential(username="u", password="server says"))
+    access = GitAccess(credential=Credential(username="u", password="server says"))
     server.fail("status", status=403)
     with pytest.raises(GitDenied) as caught:
         await mirrors(server.url("fleet.git"), access).look("main")
@@ -292,7 +296,7 @@ class Proxy:
 async def test_a_proxy_is_used_with_its_credentials(server, mirrors, repository, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     async with Proxy() as proxy:
-        mirror = mirrors(server.url("fleet.git"), Access(proxy=f"http://me:{SECRET}@127.0.0.1:{proxy.port}"))
+        mirror = mirrors(server.url("fleet.git"), GitAccess(proxy=f"http://me:{SECRET}@127.0.0.1:{proxy.port}"))
         assert (await mirror.look("main")).revision == repository.head()
         assert b"proxy-authorization: basic " in proxy.seen[0].lower()
 
@@ -311,10 +315,10 @@ async def test_the_environments_proxy_is_used_unless_it_excludes_the_host(server
 
 async def test_a_proxy_that_is_none_is_told(server, mirrors):
     with pytest.raises(GitError) as caught:
-        await mirrors(server.url("fleet.git"), Access(proxy="socks9://a:b@nowhere")).look("main")
+        await mirrors(server.url("fleet.git"), GitAccess(proxy="socks9://a:b@nowhere")).look("main")
     assert caught.value.code == "git-url"
     with pytest.raises(GitUnavailable):
-        await mirrors(server.url("fleet.git"), Access(proxy=f"127.0.0.1:{free_port()}"), name="b").look("main")
+        await mirrors(server.url("fleet.git"), GitAccess(proxy=f"127.0.0.1:{free_port()}"), name="b").look("main")
 
 
 async def test_a_sha256_repository_is_refused_by_name(server, mirrors, repository):

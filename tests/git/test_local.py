@@ -5,9 +5,9 @@ import pytest
 from tests.fakes.git_server import BareRepository
 from updater.errors import GitDenied, GitError, PushRefused
 from updater.git import diagnosis, remote
-from updater.git.access import Access, parse_address
+from updater.git.access import GitAccess, parse_address
 from updater.git.diagnosis import Diagnosis
-from updater.git.remote import Known
+from updater.git.remote import Haves
 
 pytestmark = pytest.mark.real
 
@@ -96,7 +96,7 @@ async def test_landing_on_an_empty_repository_by_path(program, mirrors, tmp_path
     ],
 )
 def test_what_a_server_reports_of_a_push_has_one_meaning(status, code):
-    talker = Diagnosis(parse_address("https://host/a"), Access())
+    talker = Diagnosis(parse_address("https://host/a"), GitAccess())
     if code is None:
         talker.judge("main", status, ref=b"refs/heads/main", talk=b"")
         return
@@ -128,7 +128,7 @@ def test_what_a_server_reports_of_a_push_has_one_meaning(status, code):
     ],
 )
 def test_no_foreign_error_leaves_a_conversation(error, kind, code):
-    talker = Diagnosis(parse_address("https://u:secret@host/a"), Access())
+    talker = Diagnosis(parse_address("https://u:secret@host/a"), GitAccess())
     with pytest.raises(kind) as caught, talker.named():
         raise eval(error, vars(diagnosis))
     assert caught.value.code == code
@@ -139,4 +139,4 @@ def test_no_foreign_error_leaves_a_conversation(error, kind, code):
 def test_an_empty_answer_holds_no_commits(tmp_path):
     with (tmp_path / "pack").open("w+b") as file:
         assert list(remote._commits(file)) == []
-    assert Known.of() == Known()
+    assert Haves.of() == Haves()

@@ -12,12 +12,12 @@ from tests.fakes.git_server import IDENTITY, BareRepository, GitServer, run_git
 from updater.errors import GitError, GitUnavailable, PushRefused
 from updater.git import commit_history as past
 from updater.git import packs
-from updater.git.access import Access
-from updater.git.mirror import Mirror, Question
+from updater.git.access import GitAccess
+from updater.git.mirror import Mirror, SearchQuery
 from updater.model.credential import Credential
 
 pytestmark = pytest.mark.real
-MARKERS = Question(rule="yaml", wants=lambda path: path.endswith(".yaml"), needles=(b"$imagepolicy",))
+MARKERS = SearchQuery(rule="yaml", wants=lambda path: path.endswith(".yaml"), needles=(b"$imagepolicy",))
 
 
 @pytest.fixture(params=["v2", "v2-filter", "v0", "v0-filter"])
@@ -368,7 +368,7 @@ async def test_the_mirror_is_a_repository_that_git_reads(mirror, repository, tmp
 
 async def test_a_folder_that_cannot_be_written_is_said_clearly(server, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    mirror = Mirror(server.url("fleet.git"), tmp_path / "file" / "mirror", Access())
+    mirror = Mirror(server.url("fleet.git"), tmp_path / "file" / "mirror", GitAccess())
     await mirror.look("main")
     with pytest.raises(GitError) as caught:
         await mirror.fetch("main")
@@ -430,7 +430,7 @@ async def test_access_is_asked_each_time_and_may_be_awaited(server, tmp_path, re
     passwords = iter(["first", "second"])
 
     async def access():
-        return Access(credential=Credential(username="u", password=next(passwords)))
+        return GitAccess(credential=Credential(username="u", password=next(passwords)))
 
     mirror = Mirror(server.url("fleet.git"), tmp_path / "m", access)
     with pytest.raises(GitError) as caught:

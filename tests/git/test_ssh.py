@@ -9,7 +9,7 @@ from tests.fakes.ssh_server import SshServer, make_key
 from tests.real.parts import free_port, require
 from updater.errors import GitDenied, GitError, GitUnavailable
 from updater.git import ssh_client
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.git.ssh_client import load_key
 from updater.model.credential import Credential
 
@@ -39,7 +39,7 @@ def sshd(keys, tmp_path_factory):
 @pytest.fixture
 def access(keys, sshd):
     def make(key="ed25519", **options):
-        return Access(private_key=(keys / key).read_bytes(), **{"known_hosts": sshd.known_hosts, **options})
+        return GitAccess(private_key=(keys / key).read_bytes(), **{"known_hosts": sshd.known_hosts, **options})
 
     return make
 
@@ -70,7 +70,7 @@ async def test_a_locked_key_opens_with_its_passphrase(sshd, mirrors, repository,
 async def test_a_server_that_ignores_the_protocol_wish_is_understood(keys, tmp_path, mirrors, repository, commit):
     (tmp_path / "sshd").mkdir()
     with SshServer(tmp_path / "sshd", require("sshd"), [keys / "ed25519.pub"], accepts_protocol=False) as old:
-        access = Access(private_key=(keys / "ed25519").read_bytes(), known_hosts=old.known_hosts)
+        access = GitAccess(private_key=(keys / "ed25519").read_bytes(), known_hosts=old.known_hosts)
         mirror = mirrors(old.url(repository.path), access)
         await land(mirror, commit)
         repository.commit({"y": b"2"})
@@ -83,7 +83,7 @@ async def test_a_connection_that_died_is_opened_again(keys, tmp_path, mirrors, r
     (tmp_path / "sshd").mkdir()
     server = SshServer(tmp_path / "sshd", require("sshd"), [keys / "ed25519.pub"])
     with server:
-        access = Access(private_key=(keys / "ed25519").read_bytes(), known_hosts=server.known_hosts)
+        access = GitAccess(private_key=(keys / "ed25519").read_bytes(), known_hosts=server.known_hosts)
         mirror = mirrors(server.url(repository.path), access)
         await mirror.look("main")
         mirror._remote._line._client.get_transport().close()
@@ -150,7 +150,7 @@ async def test_a_key_that_does_not_open_is_told(sshd, mirrors, repository, acces
 
 
 async def test_a_password_alone_is_tried_and_refused_by_this_server(sshd, mirrors, repository):
-    access = Access(credential=Credential(username="u", password="secret-word"), known_hosts=sshd.known_hosts)
+    access = GitAccess(credential=Credential(username="u", password="secret-word"), known_hosts=sshd.known_hosts)
     with pytest.raises(GitDenied) as caught:
         await mirrors(sshd.url(repository.path), access).look("main")
     assert "secret-word" not in caught.value.message

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.git_server import BareRepository
 from updater.errors import EditError, GitError
-from updater.git.tree import CheckoutTree, Kind, check_path, is_lfs_pointer, normal
+from updater.git.tree import CheckoutTree, EntryKind, check_path, is_lfs_pointer, normal
 
 pytestmark = pytest.mark.real
 EVERYTHING = {
@@ -37,7 +37,7 @@ async def test_entries_come_in_the_order_of_git_with_kind_and_mode(repository, t
     assert [(f"{entry.mode:06o}", entry.id, entry.path) for entry in tree.entries()] == [
         (row.split()[0], row.split()[2], path) for row, path in listed
     ]
-    assert {entry.path: entry.kind for entry in tree.entries()}["module"] is Kind.SUBMODULE
+    assert {entry.path: entry.kind for entry in tree.entries()}["module"] is EntryKind.SUBMODULE
 
 
 async def test_a_prefix_may_be_a_folder_a_file_or_nothing(tree):
@@ -55,7 +55,7 @@ async def test_reading_says_what_stands_there_instead_of_a_file(tree):
         assert (caught.value.code, caught.value.path) == (code, path)
         assert caught.value.hint
     assert tree.entry("apps") is None
-    assert tree.entry("link").kind is Kind.SYMLINK
+    assert tree.entry("link").kind is EntryKind.SYMLINK
 
 
 async def test_a_revision_that_was_never_fetched_is_told(mirror, tree):
@@ -93,7 +93,7 @@ def test_a_checkout_lists_files_never_git_and_never_through_links(checkout):
     assert [entry.path for entry in checkout.entries()] == ["a.b", "a/z", "a0", "link", "out", "run.sh", "sub/x"]
     assert [entry.path for entry in checkout.entries("a/z")] == ["a/z"]
     assert list(checkout.entries("out/z")) == []
-    assert [entry.kind for entry in checkout.entries("out")] == [Kind.SYMLINK]
+    assert [entry.kind for entry in checkout.entries("out")] == [EntryKind.SYMLINK]
     assert checkout.entry("run.sh").mode == 0o100755
     assert checkout.entry("out/z") is checkout.entry("pipe") is checkout.entry("nowhere") is None
     assert list(checkout.entries("nowhere")) == []

@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
-from updater.git.worker_thread import Worker
+from updater.git.worker_thread import WorkerThread
 
 
 async def test_work_is_done_in_order_one_at_a_time():
-    worker, running, most, order = Worker(), [], [], []
+    worker, running, most, order = WorkerThread(), [], [], []
 
     def work(number):
         running.append(number)
@@ -24,7 +24,7 @@ async def test_work_is_done_in_order_one_at_a_time():
 
 
 async def test_cancelled_work_never_starts_and_running_work_ends():
-    worker, gate, done = Worker(), threading.Event(), []
+    worker, gate, done = WorkerThread(), threading.Event(), []
     first = asyncio.wrap_future(worker.submit(lambda: (gate.wait(5), done.append("first"))))
     second = asyncio.wrap_future(worker.submit(lambda: done.append("second")))
     third = asyncio.wrap_future(worker.submit(lambda: done.append("third")))
@@ -38,14 +38,14 @@ async def test_cancelled_work_never_starts_and_running_work_ends():
 
 
 async def test_an_error_reaches_whoever_waits_and_the_next_work_runs():
-    worker = Worker()
+    worker = WorkerThread()
     with pytest.raises(ZeroDivisionError):
         await asyncio.wrap_future(worker.submit(lambda: 1 // 0))
     assert await asyncio.wrap_future(worker.submit(lambda: 2)) == 2
 
 
 async def test_no_thread_is_left_when_there_is_nothing_to_do():
-    worker = Worker()
+    worker = WorkerThread()
     await asyncio.wrap_future(worker.submit(lambda: None))
     for _ in range(100):
         if not any(thread.name == "git" for thread in threading.enumerate()):

@@ -10,7 +10,7 @@ import pytest
 from updater.editors import EDITORS, make_editor
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
-from updater.model.update import Wish
+from updater.model.update import EditRequest
 
 HERE = Path(__file__).parent
 CASES = sorted(path.parent for path in HERE.glob("*/*/case.toml"))
@@ -34,7 +34,7 @@ def test_only_the_bytes_of_the_values_change(folder):
         locators = [locator_of(wish, path) for wish in case["wish"]]
         found = [editor.read(path, data, locator) for locator in locators]
         wishes = [
-            Wish(locator=locator, reading=reading, image=parse_ref(wish["image"]))
+            EditRequest(locator=locator, reading=reading, image=parse_ref(wish["image"]))
             for wish, locator, here in zip(case["wish"], locators, found, strict=True)
             for reading in here.readings
         ]

@@ -15,7 +15,7 @@ from updater.engine.decide import decide
 from updater.model.outcome import Status
 from updater.model.update import Commit
 from updater.model.view import View
-from updater.writeback.file_edits import Drafting
+from updater.writeback.file_edits import CommitDrafter
 from updater.writeback.reading import BlobReader, Targets
 
 HERE = Path(__file__).parent / "peer"
@@ -76,7 +76,7 @@ def decisions(folder, newest):
 
 
 def drafted(found):
-    drafting = Drafting(editors=make_editors(), read=Tree().read)
+    drafting = CommitDrafter(editors=make_editors(), read=Tree().read)
     updates = tuple(update for decision in found for update in decision.updates)
     draft = drafting.draft(Commit(voice=found[0].subscription.voice, updates=updates))
     assert drafting.refused == {}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from updater.http.address import connection_to, is_listed, is_private, is_spared, origin_of, resolve, shown, split
-from updater.http.exchange import Connection, HttpFailure, Trouble
+from updater.http.exchange import Connection, FailureKind, HttpFailure
 
 HOME = "https://registry.example.com/v2/a/tags/list"
 
@@ -75,7 +75,7 @@ def test_a_public_place_may_be_followed(reference, target):
 def test_a_place_inside_or_outside_of_tls_is_refused(reference):
     with pytest.raises(HttpFailure) as refused:
         resolve(HOME, reference, home=HOME)
-    assert refused.value.trouble in {Trouble.REDIRECT, Trouble.PROTOCOL}
+    assert refused.value.trouble in {FailureKind.REDIRECT, FailureKind.PROTOCOL}
     assert refused.value.hint
     assert "word" not in refused.value.message
 
@@ -112,7 +112,7 @@ def test_no_spelling_of_a_private_address_is_followed(address, spell, digits, do
     text = text.translate(str.maketrans("0123456789", digits))
     with pytest.raises(HttpFailure) as refused:
         resolve(HOME, f"https://{text}/x", home=HOME)
-    assert refused.value.trouble is Trouble.REDIRECT
+    assert refused.value.trouble is FailureKind.REDIRECT
 
 
 def test_plain_http_is_fine_only_for_the_host_of_which_the_user_said_so():

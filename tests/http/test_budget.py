@@ -11,7 +11,7 @@ from tests.fakes.registry import FakeRegistry, always
 from tests.fakes.still_time import StillTime
 from updater.http.budget import SMALL, Budget
 from updater.http.client import HttpClient
-from updater.http.exchange import Allowance, HttpFailure, Request, Trouble
+from updater.http.exchange import Allowance, FailureKind, HttpFailure, HttpRequest
 
 
 async def test_what_does_not_fit_waits_and_the_first_is_next():
@@ -101,7 +101,7 @@ async def test_large_answers_of_many_hosts_are_read_within_the_budget(is_chunked
         for server in servers:
             await server.start()
             server.faults.append(always("/large", large))
-        requests = [Request(url=f"{server.url}/large", limit=len(body)) for server in servers for _ in range(2)]
+        requests = [HttpRequest(url=f"{server.url}/large", limit=len(body)) for server in servers for _ in range(2)]
         answers = await asyncio.gather(*(http.send(request) for request in requests))
         for server in servers:
             await server.stop()
@@ -120,12 +120,12 @@ async def test_requests_that_belong_together_end_when_their_time_is_up():
 
         server.faults.append(always("/v2/", slow))
         allowance = Allowance(100)
-        request = Request(url=f"{server.url}/v2/", allowance=allowance)
+        request = HttpRequest(url=f"{server.url}/v2/", allowance=allowance)
         for _ in range(3):
             assert (await http.send(request)).status == 200
         with pytest.raises(HttpFailure) as ended:
             await http.send(request)
-        assert ended.value.trouble is Trouble.TOO_SLOW
+        assert ended.value.trouble is FailureKind.TOO_SLOW
         assert len(server.asked) == 3
 
 
@@ -135,6 +135,6 @@ async def test_a_server_that_asks_to_wait_spends_its_own_time():
         server.faults.append(always("/v2/", lambda _: web.Response(status=429, headers={"Retry-After": "20"})))
         allowance = Allowance(30)
         with pytest.raises(HttpFailure) as ended:
-            await http.send(Request(url=f"{server.url}/v2/", allowance=allowance))
-        assert ended.value.trouble is Trouble.TOO_SLOW
+            await http.send(HttpRequest(url=f"{server.url}/v2/", allowance=allowance))
+        assert ended.value.trouble is FailureKind.TOO_SLOW
         assert sum(time.slept) <= 40

@@ -17,7 +17,7 @@ from tests.fakes.registry import FakeRegistry, always, times
 from tests.fakes.still_time import StillTime
 from updater.errors import UpdaterError
 from updater.http.client import HttpClient
-from updater.http.exchange import Connection, HttpFailure, Pace, Request, Trouble
+from updater.http.exchange import Connection, FailureKind, HttpFailure, HttpRequest, Pace
 from updater.http.limits import Patience
 
 
@@ -38,8 +38,8 @@ async def http(time):
         yield client
 
 
-def get(server: FakeRegistry, path: str = "/v2/", **more) -> Request:
-    return Request(url=f"{server.url}{path}", **more)
+def get(server: FakeRegistry, path: str = "/v2/", **more) -> HttpRequest:
+    return HttpRequest(url=f"{server.url}{path}", **more)
 
 
 async def test_an_answer_has_status_headers_and_body(http, server):
@@ -59,7 +59,7 @@ async def test_every_exchange_is_observed_with_host_status_and_seconds(server, t
         port = server.port
         await server.stop()
         with pytest.raises(HttpFailure):
-            await http.send(Request(url=f"http://127.0.0.1:{port}/"))
+            await http.send(HttpRequest(url=f"http://127.0.0.1:{port}/"))
     assert [(host, status) for host, status, _ in seen] == [(f"127.0.0.1:{port}", status) for status in (200, 500, 200, 0, 0, 0)]
 
 
@@ -96,7 +96,7 @@ async def test_a_wait_that_is_too_long_ends_the_request_and_holds_for_the_whole_
     assert (answer.status, http.wait_asked(answer)) == (429, 300.0)
     with pytest.raises(HttpFailure) as paused:
         await http.send(get(server, "/v2/other/tags/list", lane="other"))
-    assert (paused.value.trouble, paused.value.retry_after) == (Trouble.PAUSED, 300.0)
+    assert (paused.value.trouble, paused.value.retry_after) == (FailureKind.PAUSED, 300.0)
     assert len(server.asked) == 1, "nothing was sent meanwhile"
     time.now += 301
     assert (await http.send(get(server))).status == 200
@@ -145,7 +145,7 @@ async def test_a_server_that_is_down_is_tried_a_few_times_and_then_left_alone(ti
                 await http.send(request)
             troubles.append(failure.value.trouble)
             time.now += 0.1
-        assert troubles == [Trouble.UNREACHABLE, Trouble.DOWN, Trouble.DOWN]
+        assert troubles == [FailureKind.UNREACHABLE, FailureKind.DOWN, FailureKind.DOWN]
 
 
 async def test_a_broken_answer_is_asked_for_again(http, server):
@@ -159,7 +159,7 @@ async def test_a_broken_answer_is_asked_for_again(http, server):
     server.faults.append(always("/cut", cut))
     with pytest.raises(HttpFailure) as failure:
         await http.send(get(server, "/cut"))
-    assert failure.value.trouble is Trouble.BROKEN
+    assert failure.value.trouble is FailureKind.BROKEN
     assert len(server.asked) == 3
 
 
@@ -171,7 +171,7 @@ async def test_a_server_that_says_nothing_ends_in_a_timeout(server, time):
     async with HttpClient(patience=Patience(total_timeout=0.05, attempts=1), surroundings=time.surroundings()) as http:
         with pytest.raises(HttpFailure) as failure:
             await http.send(get(server, "/sleepy"))
-    assert failure.value.trouble is Trouble.TIMEOUT
+    assert failure.value.trouble is FailureKind.TIMEOUT
 
 
 class TestSize:
@@ -195,7 +195,7 @@ class TestSize:
         server.faults.append(always("/big", endless))
         with pytest.raises(HttpFailure) as failure:
             await http.send(get(server, "/big", limit=100_000))
-        assert failure.value.trouble is Trouble.TOO_LARGE
+        assert failure.value.trouble is FailureKind.TOO_LARGE
         assert sent < 50_000_000
 
     async def test_an_answer_of_exactly_its_limit_is_fine(self, http, server):
@@ -207,7 +207,7 @@ class TestSize:
         server.faults.append(always("/bomb", lambda _: web.Response(body=bomb, headers={"Content-Encoding": "gzip"})))
         with pytest.raises(HttpFailure) as failure:
             await http.send(get(server, "/bomb", limit=1_000_000))
-        assert failure.value.trouble is Trouble.TOO_LARGE
+        assert failure.value.trouble is FailureKind.TOO_LARGE
 
     @pytest.mark.parametrize(("coding", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)])
     async def test_an_encoding_we_did_not_ask_for_is_still_read(self, http, server, coding, encode):
@@ -220,7 +220,7 @@ class TestSize:
         server.faults.append(always("/coded", lambda _: web.Response(body=body, headers={"Content-Encoding": coding})))
         with pytest.raises(HttpFailure) as failure:
             await http.send(get(server, "/coded"))
-        assert failure.value.trouble is Trouble.PROTOCOL
+        assert failure.value.trouble is FailureKind.PROTOCOL
 
     async def test_of_an_error_page_only_the_beginning_is_read(self, http, server):
         server.faults.append(always("/page", lambda _: web.Response(status=404, text="x" * 1_000_000)))
@@ -235,7 +235,7 @@ class TestSize:
         server.faults.append(always("/header", lambda _: web.Response(headers={"Link": "x" * 200_000})))
         with pytest.raises(HttpFailure) as failure:
             await http.send(get(server, "/header"))
-        assert failure.value.trouble is Trouble.PROTOCOL
+        assert failure.value.trouble is FailureKind.PROTOCOL
 
 
 class TestRedirects:
@@ -260,7 +260,7 @@ class TestRedirects:
         server.faults.append(always("/round", lambda _: web.Response(status=302, headers={"Location": "/round"})))
         with pytest.raises(HttpFailure, match="more than 5 times") as failure:
             await http.send(get(server, "/round"))
-        assert failure.value.trouble is Trouble.REDIRECT
+        assert failure.value.trouble is FailureKind.REDIRECT
         assert len(server.asked) == 6
 
     async def test_a_redirect_into_the_private_network_is_refused_without_its_secrets(self, http, server):
@@ -268,7 +268,7 @@ class TestRedirects:
         server.faults.append(always("/x", lambda _: web.Response(status=302, headers={"Location": target})))
         with pytest.raises(HttpFailure) as failure:
             await http.send(get(server, "/x"))
-        assert failure.value.trouble is Trouble.REDIRECT
+        assert failure.value.trouble is FailureKind.REDIRECT
         assert "secret" not in str(failure.value)
 
     async def test_a_redirect_without_a_place_is_an_answer(self, http, server):
@@ -302,7 +302,7 @@ class TestTls:
         async with FakeRegistry(tls=authority.server_context(authority.issue("server"))) as server:
             with pytest.raises(HttpFailure) as failure:
                 await http.send(get(server))
-            assert failure.value.trouble is Trouble.TLS
+            assert failure.value.trouble is FailureKind.TLS
             assert "ca:" in failure.value.hint
             answer = await http.send(get(server, connection=Connection(ca=str(authority.path))))
             assert answer.status == 200
@@ -347,29 +347,29 @@ class TestTls:
         for connection in (Connection(ca=str(path)), Connection(client_certificate=str(path))):
             with pytest.raises(HttpFailure, match=re.escape(str(path))) as failure:
                 await http.send(get(server, connection=connection))
-            assert failure.value.trouble is Trouble.SETTINGS
+            assert failure.value.trouble is FailureKind.SETTINGS
 
     async def test_plain_http_spoken_to_a_tls_port_is_said(self, http, authority):
         async with FakeRegistry(tls=authority.server_context(authority.issue("server"))) as server:
             with pytest.raises(HttpFailure):
-                await http.send(Request(url=f"http://{server.host}/v2/"))
+                await http.send(HttpRequest(url=f"http://{server.host}/v2/"))
 
     async def test_tls_spoken_to_a_plain_port_is_said(self, http, server):
         with pytest.raises(HttpFailure) as failure:
-            await http.send(Request(url=f"https://{server.host}/v2/"))
-        assert failure.value.trouble is Trouble.TLS
+            await http.send(HttpRequest(url=f"https://{server.host}/v2/"))
+        assert failure.value.trouble is FailureKind.TLS
 
 
 class TestProxies:
     async def test_a_proxy_that_is_set_is_used(self, http, server):
-        request = Request(url="http://registry.example.com/v2/", connection=Connection(proxy=server.url))
+        request = HttpRequest(url="http://registry.example.com/v2/", connection=Connection(proxy=server.url))
         assert (await http.send(request)).status == 200
         assert server.asked[0].headers["Host"] == "registry.example.com"
 
     async def test_the_environment_names_a_proxy_and_who_goes_without(self, http, server, monkeypatch):
         monkeypatch.setenv("http_proxy", server.url)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        assert (await http.send(Request(url="http://registry.example.com/v2/"))).status == 200
+        assert (await http.send(HttpRequest(url="http://registry.example.com/v2/"))).status == 200
         assert server.asked[-1].headers["Host"] == "registry.example.com"
         assert (await http.send(get(server))).status == 200
         assert server.asked[-1].headers["Host"] == server.host
@@ -380,10 +380,10 @@ class TestProxies:
         assert (await http.send(get(server))).status == 200
 
     async def test_a_proxy_that_refuses_is_said(self, http, server):
-        request = Request(url="https://registry.example.com/v2/", connection=Connection(proxy=server.url))
+        request = HttpRequest(url="https://registry.example.com/v2/", connection=Connection(proxy=server.url))
         with pytest.raises(HttpFailure, match="proxy refused") as failure:
             await http.send(request)
-        assert failure.value.trouble is Trouble.UNREACHABLE
+        assert failure.value.trouble is FailureKind.UNREACHABLE
 
 
 @asynccontextmanager
@@ -413,7 +413,7 @@ async def raw_server(answer: bytes):
 async def test_no_foreign_exception_ever_leaves(http, answer):
     async with raw_server(answer) as port:
         with pytest.raises(UpdaterError) as failure:
-            await http.send(Request(url=f"http://127.0.0.1:{port}/v2/"))
+            await http.send(HttpRequest(url=f"http://127.0.0.1:{port}/v2/"))
     assert isinstance(failure.value, HttpFailure)
     assert failure.value.code.startswith("http-")
     assert failure.value.hint
@@ -424,7 +424,7 @@ async def test_no_foreign_exception_ever_leaves(http, answer):
 )
 async def test_an_address_that_leads_nowhere_is_an_expected_failure(http, url):
     with pytest.raises(HttpFailure):
-        await http.send(Request(url=url))
+        await http.send(HttpRequest(url=url))
 
 
 async def test_who_is_cancelled_gives_the_turn_back(http, server):
@@ -465,6 +465,6 @@ def test_the_client_costs_no_import_of_aiohttp_before_its_first_request():
 
 async def test_a_proxy_may_want_user_and_password(http, server):
     proxy = f"http://user:word@127.0.0.1:{server.port}"
-    request = Request(url="http://registry.example.com/v2/", connection=Connection(proxy=proxy))
+    request = HttpRequest(url="http://registry.example.com/v2/", connection=Connection(proxy=proxy))
     assert (await http.send(request)).status == 200
     assert server.asked[0].headers["Proxy-Authorization"] == "Basic dXNlcjp3b3Jk"

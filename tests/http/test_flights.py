@@ -7,11 +7,11 @@ import asyncio
 import pytest
 
 from updater.errors import RegistryUnavailable
-from updater.http.single_flight import Flights
+from updater.http.single_flight import SingleFlight
 
 
 async def test_the_same_work_at_one_time_is_done_once():
-    flights, done = Flights(), []
+    flights, done = SingleFlight(), []
 
     async def work() -> int:
         done.append(1)
@@ -25,7 +25,7 @@ async def test_the_same_work_at_one_time_is_done_once():
 
 
 async def test_other_work_is_not_held_up():
-    flights = Flights()
+    flights = SingleFlight()
 
     async def stuck() -> None:
         await asyncio.Event().wait()
@@ -40,7 +40,7 @@ async def test_other_work_is_not_held_up():
 
 
 async def test_its_error_is_everybodys_error():
-    flights = Flights()
+    flights = SingleFlight()
 
     async def work() -> None:
         await asyncio.sleep(0)
@@ -51,7 +51,7 @@ async def test_its_error_is_everybodys_error():
 
 
 async def test_nobodys_cancellation_is_anothers():
-    flights, begun, gate = Flights(), [], asyncio.Event()
+    flights, begun, gate = SingleFlight(), [], asyncio.Event()
 
     async def work() -> str:
         begun.append(1)
@@ -72,7 +72,7 @@ async def test_nobodys_cancellation_is_anothers():
 
 
 async def test_an_error_nobody_waits_for_is_still_raised_to_who_worked():
-    flights = Flights()
+    flights = SingleFlight()
 
     async def work() -> None:
         raise RegistryUnavailable("down")

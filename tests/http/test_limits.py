@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from updater.http.exchange import Answer
+from updater.http.exchange import Response
 from updater.http.limits import LONGEST_PAUSE, Patience, pause_asked, retry_after
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
 
 
-def answer(status: int = 200, **headers: str) -> Answer:
+def answer(status: int = 200, **headers: str) -> Response:
     fields = CIMultiDictProxy(CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}))
-    return Answer(status=status, url="https://r.example.com/", body=b"", fields=fields)
+    return Response(status=status, url="https://r.example.com/", body=b"", fields=fields)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from updater.http.exchange import HttpFailure, Pace, Trouble
+from updater.http.exchange import FailureKind, HttpFailure, Pace
 from updater.http.limits import Patience
 from updater.http.pacing import Gate, Host
 
@@ -76,7 +76,7 @@ def test_a_pause_that_is_too_long_is_said_at_once_with_its_end():
     host.pause(400.0)
     with pytest.raises(HttpFailure) as paused:
         host.wait(100.0)
-    assert (paused.value.trouble, paused.value.retry_after) == (Trouble.PAUSED, 300.0)
+    assert (paused.value.trouble, paused.value.retry_after) == (FailureKind.PAUSED, 300.0)
 
 
 def test_a_host_that_never_answers_is_left_alone_for_a_growing_while():
@@ -87,7 +87,7 @@ def test_a_host_that_never_answers_is_left_alone_for_a_growing_while():
         with pytest.raises(HttpFailure) if number >= 3 else nullcontext() as down:
             host.wait(100.0)
         if down:
-            assert down.value.trouble is Trouble.DOWN
+            assert down.value.trouble is FailureKind.DOWN
             waits.append(down.value.retry_after)
     assert waits == [1.0, 2.0, 4.0]
     host.succeeded()

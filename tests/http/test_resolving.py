@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.fakes.registry import FakeRegistry, always
 from tests.fakes.still_time import StillTime
 from updater.http.client import HttpClient
-from updater.http.exchange import Connection, HttpFailure, Request, Trouble
+from updater.http.exchange import Connection, FailureKind, HttpFailure, HttpRequest
 from updater.http.resolving import GuardedResolver, PrivateAddress
 
 NAME = "storage.example.com"
@@ -77,8 +77,8 @@ async def test_a_redirect_to_a_name_that_means_a_private_address_is_refused(http
     async with FakeRegistry() as server:
         server.faults.append(always("/v2/", lambda _: _redirect(f"https://{NAME}:{server.port}/x")))
         with pytest.raises(HttpFailure, match="private network") as refused:
-            await http.send(Request(url=f"{server.url}/v2/"))
-        assert refused.value.trouble is Trouble.REDIRECT
+            await http.send(HttpRequest(url=f"{server.url}/v2/"))
+        assert refused.value.trouble is FailureKind.REDIRECT
         assert "private_hosts" in refused.value.hint
         assert len(server.asked) == 1
 
@@ -90,7 +90,7 @@ async def test_a_name_is_asked_for_once_and_the_checked_address_is_connected_to(
         server.faults.append(always("/v2/", lambda _: _redirect(f"https://{NAME}:{port}/x")))
         connection = Connection(private_hosts=("127.0.0.2/32",))
         with pytest.raises(HttpFailure):  # it speaks no TLS
-            await http.send(Request(url=f"{server.url}/v2/", connection=connection))
+            await http.send(HttpRequest(url=f"{server.url}/v2/", connection=connection))
     assert set(came) == {"127.0.0.2"}
     assert names.asked == 1, "of the addresses that it means, one answer counts"
 
@@ -100,7 +100,7 @@ async def test_a_private_host_that_is_listed_by_name_is_connected_to(http, named
     async with listening("127.0.0.1") as (port, came), FakeRegistry() as server:
         server.faults.append(always("/v2/", lambda _: _redirect(f"https://{NAME}:{port}/x")))
         with pytest.raises(HttpFailure):
-            await http.send(Request(url=f"{server.url}/v2/", connection=Connection(private_hosts=("*.example.com",))))
+            await http.send(HttpRequest(url=f"{server.url}/v2/", connection=Connection(private_hosts=("*.example.com",))))
     assert came
 
 
@@ -108,7 +108,7 @@ async def test_the_host_that_the_user_named_may_be_private(http, named):
     """What is checked is what another server chose: a registry of one's own network needs no setting."""
     named("127.0.0.1")
     async with FakeRegistry() as server:
-        assert (await http.send(Request(url=f"http://{NAME}:{server.port}/v2/"))).status == 200
+        assert (await http.send(HttpRequest(url=f"http://{NAME}:{server.port}/v2/"))).status == 200
 
 
 async def test_one_private_address_among_several_is_enough_to_refuse(named):

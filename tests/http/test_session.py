@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from tests.fakes.certificates import Authority
-from updater.http.exchange import Connection, HttpFailure, Trouble
+from updater.http.exchange import Connection, FailureKind, HttpFailure
 from updater.http.session import tls_context
 
 
@@ -26,5 +26,5 @@ def test_an_authority_given_as_text_counts_like_the_file_that_holds_it(authority
 def test_a_broken_authority_is_a_failure_of_the_settings_that_does_not_repeat_the_text():
     with pytest.raises(HttpFailure) as caught:
         tls_context(Connection(ca="-----BEGIN CERTIFICATE-----\nsecret\n"))
-    assert caught.value.trouble is Trouble.SETTINGS
+    assert caught.value.trouble is FailureKind.SETTINGS
     assert "secret" not in caught.value.message

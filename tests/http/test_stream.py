@@ -11,7 +11,7 @@ from tests.fakes.certificates import Authority
 from tests.fakes.registry import FakeRegistry, always, times
 from tests.fakes.still_time import StillTime
 from updater.http.client import HttpClient
-from updater.http.exchange import Connection, HttpFailure, Pace, Request, Trouble
+from updater.http.exchange import Connection, FailureKind, HttpFailure, HttpRequest, Pace
 
 
 @pytest.fixture
@@ -36,11 +36,11 @@ async def http(time, seen):
         yield client
 
 
-def get(server: FakeRegistry, path: str = "/watch", **more) -> Request:
-    return Request(url=f"{server.url}{path}", **more)
+def get(server: FakeRegistry, path: str = "/watch", **more) -> HttpRequest:
+    return HttpRequest(url=f"{server.url}{path}", **more)
 
 
-async def read(http, request: Request, *, idle: float) -> tuple[list[bytes], HttpFailure]:
+async def read(http, request: HttpRequest, *, idle: float) -> tuple[list[bytes], HttpFailure]:
     """Give the lines that came before the stream failed, and how it failed."""
     found: list[bytes] = []
     try:
@@ -86,10 +86,10 @@ async def test_a_line_that_broke_off_is_not_given(http, server):
 async def test_a_line_beyond_its_cap_ends_the_stream(http, server):
     server.faults.append(sends(b"whole\n" + b"x" * 2000, ends="never"))
     found, failure = await read(http, get(server, limit=1000), idle=5)
-    assert (found, failure.trouble) == ([b"whole"], Trouble.TOO_LARGE)
+    assert (found, failure.trouble) == ([b"whole"], FailureKind.TOO_LARGE)
 
 
-@pytest.mark.parametrize(("ends", "trouble"), [("never", Trouble.TIMEOUT), ("broken", Trouble.BROKEN)])
+@pytest.mark.parametrize(("ends", "trouble"), [("never", FailureKind.TIMEOUT), ("broken", FailureKind.BROKEN)])
 async def test_a_stream_that_falls_silent_or_breaks_is_an_expected_failure(http, server, ends, trouble):
     server.faults.append(sends(b"whole\n", ends=ends))
     found, failure = await read(http, get(server), idle=0.1)
@@ -108,7 +108,7 @@ async def test_a_refused_streams_answer_may_break_too(http, server):
     with pytest.raises(HttpFailure) as failure:
         async with http.stream(get(server), idle=5) as stream:
             await stream.answer()
-    assert failure.value.trouble is Trouble.BROKEN
+    assert failure.value.trouble is FailureKind.BROKEN
 
 
 async def test_a_stream_that_cannot_be_opened_is_observed_and_said(http, server, seen):
@@ -116,7 +116,7 @@ async def test_a_stream_that_cannot_be_opened_is_observed_and_said(http, server,
     with pytest.raises(HttpFailure) as failure:
         async with http.stream(get(server), idle=5):
             pass
-    assert failure.value.trouble is Trouble.UNREACHABLE
+    assert failure.value.trouble is FailureKind.UNREACHABLE
     assert seen == [(server.host, 0)]
 
 
@@ -172,7 +172,7 @@ class TestPrivateAuthority:
             other = Connection(authority=Authority(tmp_path / "other").path.read_text(), client_pem=known.client_pem)
             with pytest.raises(HttpFailure) as failure:
                 await http.send(get(server, "/v2/", connection=other))
-            assert failure.value.trouble is Trouble.TLS
+            assert failure.value.trouble is FailureKind.TLS
             unverified = Connection(client_pem=known.client_pem, insecure=True)
             assert (await http.send(get(server, "/v2/", connection=unverified))).status == 200
 
@@ -193,13 +193,13 @@ class TestPrivateAuthority:
             wrong = Connection(authority=authority.path.read_text(), server_name="kubernetes.default")
             with pytest.raises(HttpFailure) as failure:
                 await http.send(get(server, "/v2/", connection=wrong))
-            assert failure.value.trouble is Trouble.TLS
+            assert failure.value.trouble is FailureKind.TLS
 
     @pytest.mark.parametrize("what", ["authority", "client_pem"])
     async def test_a_text_that_is_no_certificate_is_said_without_showing_it(self, http, server, what):
         with pytest.raises(HttpFailure) as failure:
             await http.send(get(server, "/v2/", connection=Connection(**{what: "secret nonsense"})))
-        assert failure.value.trouble is Trouble.SETTINGS
+        assert failure.value.trouble is FailureKind.SETTINGS
         assert "nonsense" not in f"{failure.value} {Connection(**{what: 'secret nonsense'})!r}"
 
     async def test_a_key_with_a_password_is_refused_and_nobody_is_asked_for_it(self, http, server, authority):
@@ -214,7 +214,7 @@ class TestPrivateAuthority:
         ).decode()
         with pytest.raises(HttpFailure) as failure:
             await http.send(get(server, "/v2/", connection=Connection(client_pem=pair.certificate.read_text() + locked)))
-        assert failure.value.trouble is Trouble.SETTINGS
+        assert failure.value.trouble is FailureKind.SETTINGS
 
     async def test_a_way_to_connect_that_was_retired_can_be_used_again(self, http, server):
         way = Connection(client_pem=None)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.inventory.asking import LIVE, MAIN, REBUILT, asked
-from updater.inventory.index import Ledger, Moved
-from updater.model.scan_key import listed_for
+from updater.inventory.index import IndexDelta, SubscriptionIndex
+from updater.model.scan_key import scan_key_for
 
 KEYS = ("one", "two", "three", "four")
 IMAGES = ("r.test/app", "r.test/base")
@@ -30,11 +30,11 @@ def made(wanted, known):
 
 @given(st.lists(st.tuples(SOME, st.booleans()), max_size=6))
 def test_what_was_reached_by_changes_is_what_is_made_at_once(steps):
-    ledger, known = Ledger(), {}
+    ledger, known = SubscriptionIndex(), {}
     for wanted, is_complete in steps:
         subscriptions = tuple(made(wanted, known))
         before = dict(ledger.by_image), dict(ledger.by_destination)
-        moved, whole = ledger.take(subscriptions), Ledger(subscriptions)
+        moved, whole = ledger.take(subscriptions), SubscriptionIndex(subscriptions)
         assert in_any_order(ledger, is_complete) == in_any_order(whole, is_complete)
         for was, now, said in zip(
             before, (ledger.by_image, ledger.by_destination), (moved.images, moved.destinations), strict=True
@@ -52,14 +52,14 @@ def in_any_order(ledger, is_complete):
 
 def test_an_image_that_several_ask_for_is_scanned_once_as_often_as_the_most_impatient_wants():
     slow, fast = asked("slow", MAIN, interval=300.0), asked("fast", LIVE, interval=30.0)
-    plan = Ledger([slow, fast]).plan(is_complete=True)
-    assert plan.images == {listed_for(slow): 30.0}
+    plan = SubscriptionIndex([slow, fast]).plan(is_complete=True)
+    assert plan.images == {scan_key_for(slow): 30.0}
     assert plan.destinations == {MAIN: 300.0, LIVE: 30.0}
-    assert plan.waiting == {listed_for(slow): (MAIN, LIVE)}
+    assert plan.waiting == {scan_key_for(slow): (MAIN, LIVE)}
 
 
 def test_no_branch_that_is_made_anew_is_planned_while_a_source_is_missing():
-    ledger = Ledger([asked("kept", MAIN), asked("proposed", REBUILT)])
+    ledger = SubscriptionIndex([asked("kept", MAIN), asked("proposed", REBUILT)])
     part, whole = (ledger.plan(is_complete=is_complete) for is_complete in (False, True))
     assert (set(part.destinations), part.rebuilt) == ({MAIN}, frozenset())
     assert (set(whole.destinations), whole.rebuilt) == ({MAIN, REBUILT}, {REBUILT})
@@ -68,18 +68,18 @@ def test_no_branch_that_is_made_anew_is_planned_while_a_source_is_missing():
 
 def test_the_same_again_changes_nothing_and_has_the_same_plan():
     items = [asked("one", MAIN), asked("two", LIVE)]
-    ledger = Ledger(items)
+    ledger = SubscriptionIndex(items)
     plan = ledger.plan(is_complete=True)
-    assert ledger.take(list(items)) == Moved()
+    assert ledger.take(list(items)) == IndexDelta()
     assert ledger.plan(is_complete=True) is plan
 
 
 def test_a_new_subscription_stands_where_it_is_asked_for_and_costs_the_others_nothing():
     first, last, other = asked("first", MAIN), asked("last", MAIN), asked("other", LIVE, image="r.test/base")
-    ledger = Ledger([first, last, other])
+    ledger = SubscriptionIndex([first, last, other])
     alone = ledger.by_destination[LIVE]
     between = asked("between", MAIN)
     moved = ledger.take([first, between, last, other])
     assert ledger.by_destination[MAIN] == (first, between, last)
-    assert (moved.destinations, moved.images) == ({MAIN}, {listed_for(first)})
+    assert (moved.destinations, moved.images) == ({MAIN}, {scan_key_for(first)})
     assert ledger.by_destination[LIVE] is alone

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.inventory.asking import LIVE, MAIN, REBUILT, asked, problem, snapshot
-from updater.inventory.inventory import Asked
+from updater.inventory.inventory import Inventory
 
 
 def test_until_every_source_was_heard_it_is_not_complete():
-    both = Asked(snapshot(asked("filed", MAIN)), ["applications", "other"])
+    both = Inventory(snapshot(asked("filed", MAIN)), ["applications", "other"])
     assert (both.is_complete, both.missing) == (False, ("applications", "other"))
     both.take("other", snapshot())
     both.take("applications", snapshot(complete=False))
@@ -17,12 +17,12 @@ def test_until_every_source_was_heard_it_is_not_complete():
 
 
 def test_the_first_whole_snapshot_makes_every_destination_due():
-    both = Asked(snapshot(asked("filed", MAIN)), ["applications"])
+    both = Inventory(snapshot(asked("filed", MAIN)), ["applications"])
     assert both.take("applications", snapshot(asked("live", LIVE))).destinations == {MAIN, LIVE}
 
 
 def test_only_destinations_whose_subscriptions_are_others_are_changed():
-    both = Asked(snapshot(asked("filed", MAIN)), ["applications"])
+    both = Inventory(snapshot(asked("filed", MAIN)), ["applications"])
     live = asked("live", LIVE)
     both.take("applications", snapshot(live))
     assert both.take("applications", snapshot(live)).destinations == frozenset()
@@ -32,7 +32,7 @@ def test_only_destinations_whose_subscriptions_are_others_are_changed():
 
 
 def test_what_is_gone_leaves_only_its_own_destination():
-    both = Asked(snapshot(), ["applications"])
+    both = Inventory(snapshot(), ["applications"])
     both.take("applications", snapshot(asked("one", MAIN), asked("two", MAIN), asked("three", LIVE)))
     change = both.take("applications", snapshot(asked("one", MAIN)))
     assert change.destinations == {MAIN}
@@ -41,7 +41,7 @@ def test_what_is_gone_leaves_only_its_own_destination():
 
 
 def test_a_problem_is_new_once_and_again_after_it_was_gone():
-    both = Asked(snapshot(problems=[problem("old")]), ["applications"])
+    both = Inventory(snapshot(problems=[problem("old")]), ["applications"])
     wrong = snapshot(problems=[problem()])
     assert [item.code for item in both.take("applications", wrong).problems] == ["unknown-key"]
     assert both.take("applications", snapshot(problems=[problem()])).problems == ()
@@ -50,7 +50,7 @@ def test_a_problem_is_new_once_and_again_after_it_was_gone():
 
 
 def test_branches_that_would_undo_each_other_are_refused_to_the_other_source_and_counted_as_its_problem():
-    both = Asked(snapshot(asked("filed", REBUILT)), ["applications"])
+    both = Inventory(snapshot(asked("filed", REBUILT)), ["applications"])
     change = both.take("applications", snapshot(asked("back", GOES_BACK), problems=[problem()]))
     assert [item.key for item in change.refused] == ["back"]
     assert {item.code for item in change.problems} == {"unknown-key", "push-branch"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from updater.inventory.merge import Joiner, join, repository
+from updater.inventory.merge import Merger, merge, repository
 from updater.model.image import parse_name
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
@@ -58,20 +58,20 @@ def codes(joined):
 
 def test_one_source_alone_is_joined_to_itself():
     alone = Snapshot(subscriptions=(filed("a", branch()),))
-    joined = join({"file": alone})
+    joined = merge({"file": alone})
     assert joined.snapshot is alone
     assert joined.refused == ()
 
 
 def test_subscriptions_that_need_no_change_are_the_objects_that_came():
     items = (filed("a", branch()), asked("b", branch()), asked("c", LiveApplication(namespace="argocd", name="c")))
-    joined = join(snapshots(*items))
+    joined = merge(snapshots(*items))
     assert all(one is other for one, other in zip(joined.snapshot.subscriptions, items, strict=True))
 
 
 def test_problems_of_every_source_are_kept_and_what_is_not_whole_is_not_whole_together():
     wrong = Problem(path="a", code="bad-value", message="wrong")
-    joined = join({"file": Snapshot(), KUBE: Snapshot(problems=(wrong,), complete=False)})
+    joined = merge({"file": Snapshot(), KUBE: Snapshot(problems=(wrong,), complete=False)})
     assert joined.snapshot == Snapshot(problems=(wrong,), complete=False)
 
 
@@ -79,7 +79,7 @@ def test_a_key_is_the_files_whatever_order_the_sources_are_in():
     mine, other = filed("a", branch()), asked("a", branch(base="other"), branch(base="third"))
     given = snapshots(mine, other)
     for sources in (given, dict(reversed(given.items()))):
-        joined = join(sources)
+        joined = merge(sources)
         assert joined.snapshot.subscriptions == (mine,)
         assert [(outcome.key, outcome.code) for outcome in joined.refused] == [("a", "duplicate")] * 2
         (problem,) = joined.snapshot.problems
@@ -89,7 +89,7 @@ def test_a_key_is_the_files_whatever_order_the_sources_are_in():
 
 def test_of_two_other_sources_with_one_key_the_first_has_it():
     first, second = asked("a", branch()), asked("a", branch(base="other"))
-    joined = join({KUBE: Snapshot(subscriptions=(first,)), "flux": Snapshot(subscriptions=(second,))})
+    joined = merge({KUBE: Snapshot(subscriptions=(first,)), "flux": Snapshot(subscriptions=(second,))})
     assert joined.snapshot.subscriptions == (first,)
 
 
@@ -106,7 +106,7 @@ def test_of_two_other_sources_with_one_key_the_first_has_it():
 def test_spellings_of_one_repository_are_one_destination(other):
     one, two = asked("a", branch()), asked("b", branch(other))
     for items in ((one, two), (two, one)):
-        joined = join(snapshots(*items))
+        joined = merge(snapshots(*items))
         first, second = destinations(joined).values()
         assert first is second or first == second
         assert first.url == min(FLEET, other)
@@ -114,7 +114,7 @@ def test_spellings_of_one_repository_are_one_destination(other):
 
 
 def test_the_files_spelling_counts():
-    joined = join(snapshots(filed("z", branch(f"{FLEET}.git")), asked("a", branch()), asked("b", branch(f"{FLEET}/"))))
+    joined = merge(snapshots(filed("z", branch(f"{FLEET}.git")), asked("a", branch()), asked("b", branch(f"{FLEET}/"))))
     assert set(destinations(joined).values()) == {branch(f"{FLEET}.git")}
 
 
@@ -131,29 +131,29 @@ def test_the_files_spelling_counts():
     ],
 )
 def test_what_may_be_another_repository_or_another_way_to_it_stays_apart(one, other):
-    joined = join(snapshots(asked("a", branch(one)), asked("b", branch(other))))
+    joined = merge(snapshots(asked("a", branch(one)), asked("b", branch(other))))
     assert [found.url for found in destinations(joined).values()] == [one, other]
 
 
 def test_another_credential_is_another_way_to_a_repository():
     mine = branch(f"{FLEET}.git", credential="secret:team/git")
-    joined = join(snapshots(asked("a", branch()), asked("b", mine)))
+    joined = merge(snapshots(asked("a", branch()), asked("b", mine)))
     assert destinations(joined)["b"] is mine
 
 
 def test_scp_like_urls_have_spellings_too():
-    joined = join(snapshots(asked("a", branch("git@git.test:team/fleet.git")), asked("b", branch("git@GIT.test:team/fleet"))))
+    joined = merge(snapshots(asked("a", branch("git@git.test:team/fleet.git")), asked("b", branch("git@GIT.test:team/fleet"))))
     assert len(set(destinations(joined).values())) == 1
 
 
 def test_a_target_that_is_no_branch_stays_when_another_one_of_the_subscription_is_spelled_anew():
     live = LiveApplication(namespace="argocd", name="a")
-    joined = join(snapshots(asked("a", live, branch(f"{FLEET}.git")), asked("b", branch())))
+    joined = merge(snapshots(asked("a", live, branch(f"{FLEET}.git")), asked("b", branch())))
     assert [target.destination for target in joined.snapshot.subscriptions[0].targets] == [live, branch()]
 
 
 def test_the_default_branch_is_let_be():
-    joined = join(snapshots(asked("a", branch(base="")), asked("b", branch(base="main"))))
+    joined = merge(snapshots(asked("a", branch(base="")), asked("b", branch(base="main"))))
     assert [found.branch for found in destinations(joined).values()] == ["", "main"]
 
 
@@ -169,7 +169,7 @@ def test_the_default_branch_is_let_be():
     ],
 )
 def test_two_that_would_make_anew_what_the_other_needs_are_both_refused_and_others_go_on(one, other):
-    joined = join(snapshots(asked("a", one), asked("b", other), asked("c", branch())))
+    joined = merge(snapshots(asked("a", one), asked("b", other), asked("c", branch())))
     assert codes(joined) == {"a": "push-branch", "b": "push-branch"}
     assert [item.key for item in joined.snapshot.subscriptions] == ["c"]
     assert {problem.path for problem in joined.snapshot.problems} == {"argocd/a", "argocd/b"}
@@ -187,37 +187,37 @@ def test_two_that_would_make_anew_what_the_other_needs_are_both_refused_and_othe
     ],
 )
 def test_who_crosses_what_the_file_says_is_refused_alone(mine, other):
-    joined = join(snapshots(filed("a", mine), asked("b", other), asked("c", mine)))
+    joined = merge(snapshots(filed("a", mine), asked("b", other), asked("c", mine)))
     assert codes(joined) == {"b": "push-branch"}
     assert [item.key for item in joined.snapshot.subscriptions] == ["a", "c"]
 
 
 def test_who_was_refused_for_the_file_crosses_nobody_else():
     items = (filed("a", branch(push="auto")), asked("b", branch(base="auto", push="next")), asked("c", branch(push="next")))
-    assert codes(join(snapshots(*items))) == {"b": "push-branch"}
+    assert codes(merge(snapshots(*items))) == {"b": "push-branch"}
 
 
 def test_one_wrong_push_branch_does_not_stop_all_who_write_that_branch_straight():
     wrong = asked("wrong", branch(base="try", push="main"))
     straight = [asked(f"app-{number}", branch()) for number in range(3)]
-    joined = join(snapshots(*straight, wrong))
+    joined = merge(snapshots(*straight, wrong))
     assert codes(joined) == {"wrong": "push-branch"}
     assert joined.snapshot.subscriptions == tuple(straight)
 
 
 def test_a_push_branch_that_many_share_over_one_base_is_fine():
     items = [asked(f"app-{number}", branch(url, push="auto")) for number, url in enumerate([FLEET, f"{FLEET}.git"] * 2)]
-    joined = join(snapshots(*items))
+    joined = merge(snapshots(*items))
     assert not joined.refused
     assert set(destinations(joined).values()) == {branch(push="auto")}
 
 
 def test_an_empty_push_is_the_branch_itself():
-    assert not join(snapshots(asked("a", branch(push="")), asked("b", branch(push="")))).refused
+    assert not merge(snapshots(asked("a", branch(push="")), asked("b", branch(push="")))).refused
 
 
 def test_the_same_snapshots_give_the_very_same_join():
-    given, joiner = snapshots(filed("a", branch()), asked("b", branch(f"{FLEET}.git"))), Joiner()
+    given, joiner = snapshots(filed("a", branch()), asked("b", branch(f"{FLEET}.git"))), Merger()
     first = joiner(given)
     assert joiner(dict(given)) is first
     assert joiner({**given, KUBE: Snapshot()}) is not first
@@ -225,7 +225,7 @@ def test_the_same_snapshots_give_the_very_same_join():
 
 def test_what_is_spelled_anew_is_the_same_object_until_it_changes_or_is_spelled_otherwise():
     item, other = asked("a", branch(f"{FLEET}.git")), asked("b", branch())
-    joiner = Joiner()
+    joiner = Merger()
     first = joiner(snapshots(item, other)).snapshot.subscriptions[0]
     assert joiner(snapshots(item, other, asked("c", branch()))).snapshot.subscriptions[0] is first
     assert joiner(snapshots(replace(item, interval=9.0), other)).snapshot.subscriptions[0] is not first
@@ -236,7 +236,7 @@ def test_what_is_spelled_anew_is_the_same_object_until_it_changes_or_is_spelled_
 
 @pytest.mark.parametrize("url", ["", "://", "https://", "x", "@:", "a@b:", "https://@/", ":", "\n", "https://h\x00/x", "é:ß"])
 def test_no_text_that_stands_for_a_url_breaks_anything(url):
-    joined = join(snapshots(asked("a", branch(url)), asked("b", branch())))
+    joined = merge(snapshots(asked("a", branch(url)), asked("b", branch())))
     assert len(joined.snapshot.subscriptions) == 2
     assert repository(url) == repository(url)
 
@@ -251,7 +251,7 @@ ITEMS = st.lists(st.tuples(st.sampled_from("abcdef"), BRANCHES, st.booleans()), 
 def test_whatever_is_asked_for_nobody_who_stays_undoes_another(items):
     given = snapshots(*(filed(key, found) if is_filed else asked(key, found) for key, found, is_filed in items))
     given["file"] = Snapshot(subscriptions=given["file"].subscriptions[:1])  # the file does not contradict itself
-    joined = join(given)
+    joined = merge(given)
     kept = joined.snapshot.subscriptions
     assert len({item.key for item in kept}) == len(kept)
     assert given["file"].subscriptions == tuple(item for item in kept if item.origin.kind == "file")
@@ -267,6 +267,6 @@ def test_whatever_is_asked_for_nobody_who_stays_undoes_another(items):
 @given(ITEMS)
 def test_the_order_of_what_is_asked_for_does_not_decide_who_is_refused(items):
     unique = list({key: asked(key, found) for key, found, _ in items}.values())
-    forth, back = join(snapshots(*unique)), join(snapshots(*reversed(unique)))
+    forth, back = merge(snapshots(*unique)), merge(snapshots(*reversed(unique)))
     assert set(codes(forth)) == set(codes(back))
     assert destinations(forth) == destinations(back)

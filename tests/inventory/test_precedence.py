@@ -8,8 +8,8 @@ import pytest
 
 from tests.argocd.request.making import REPOSITORY, application, codes
 from tests.inventory.test_merge import asked, branch, snapshots
-from updater.argocd.request import Defaults, Translator
-from updater.inventory.merge import Joiner
+from updater.argocd.request import TranslationDefaults, Translator
+from updater.inventory.merge import Merger
 from updater.inventory.precedence import Claim, Evidence, Precedence
 from updater.model.subscription import GitBranch, LiveApplication, Origin
 
@@ -90,7 +90,7 @@ def main_of(credential=""):
 @pytest.mark.parametrize("method", ["git", "git:secret:not-there"])
 def test_a_newcomer_at_a_place_is_refused_and_both_are_told(method):
     precedence = Precedence()
-    translate = Translator(Defaults(precedence=precedence))
+    translate = Translator(TranslationDefaults(precedence=precedence))
     items = tenants(**{"write-back-method": method})
     assert translate(items, []).snapshot.subscriptions == ()
     theirs = main_of("secret:team-b/not-there" if method != "git" else "")
@@ -106,7 +106,7 @@ def test_a_newcomer_at_a_place_is_refused_and_both_are_told(method):
 
 def test_who_asks_for_the_same_as_the_keeper_is_not_refused_with_the_newcomer():
     precedence = Precedence()
-    translate = Translator(Defaults(precedence=precedence))
+    translate = Translator(TranslationDefaults(precedence=precedence))
     first, second = tenants()
     same = application({"image-list": "web=ghcr.io/o/web:^1"} | OVERLAY, name="twin", namespace="argocd")
     same["metadata"]["creationTimestamp"] = LATE
@@ -122,7 +122,7 @@ def crossed(joined):
 
 
 def joined(items, evidence):
-    joiner = Joiner(precedence := Precedence())
+    joiner = Merger(precedence := Precedence())
     joiner(snapshots(*items))
     precedence.learn(evidence)
     return joiner(snapshots(*items))

@@ -14,7 +14,7 @@ from tests.fakes.kube import FakeKube, kubeconfig
 from tests.fakes.still_time import StillTime
 from updater.errors import ConfigError, KubeDenied, UpdaterError
 from updater.http.client import HttpClient
-from updater.kube.access import Surroundings, find_access
+from updater.kube.access import AccessEnvironment, find_access
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import SECRET
 
@@ -28,7 +28,7 @@ def time():
 
 @pytest.fixture
 def around(tmp_path, time):
-    return Surroundings(
+    return AccessEnvironment(
         environment={}, home=tmp_path / "home", service_account=tmp_path / "pod", clock=time.clock, wall=time.wall
     )
 

@@ -9,8 +9,8 @@ from tests.fakes.kube import FakeKube, refuse, send, status_object, when
 from tests.fakes.still_time import StillTime
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, KubeUnavailable
 from updater.http.client import HttpClient
-from updater.http.exchange import HttpFailure, Trouble
-from updater.kube.client import EVERYWHERE, PATIENCE, Form, KubeClient, Scope
+from updater.http.exchange import FailureKind, HttpFailure
+from updater.kube.client import EVERYWHERE, PATIENCE, KubeClient, ListScope, PatchType
 from updater.kube.faults import failure_of
 from updater.kube.kinds import LEASE, SECRET, Kind, Ref, key_of
 
@@ -104,13 +104,20 @@ async def take(opened):
         return [event async for event in events]
 
 
-@pytest.mark.parametrize("trouble", list(Trouble))
+@pytest.mark.parametrize("trouble", list(FailureKind))
 def test_every_failure_of_the_connection_has_its_error(trouble):
     made = failure_of(HttpFailure("it broke", trouble=trouble, hint="look"), asked="get Widget apps/one")
-    assert isinstance(made, KubeDenied if trouble is Trouble.SETTINGS else KubeError)
+    assert isinstance(made, KubeDenied if trouble is FailureKind.SETTINGS else KubeError)
     assert str(made) == "cannot get Widget apps/one: it broke"
     assert made.hint
-    passing = {Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN, Trouble.DOWN, Trouble.PAUSED, Trouble.TLS}
+    passing = {
+        FailureKind.UNREACHABLE,
+        FailureKind.TIMEOUT,
+        FailureKind.BROKEN,
+        FailureKind.DOWN,
+        FailureKind.PAUSED,
+        FailureKind.TLS,
+    }
     assert isinstance(made, KubeUnavailable) == (trouble in passing)
 
 
@@ -173,7 +180,7 @@ async def test_an_empty_list_may_be_written_as_go_writes_it(client, server):
 
 
 async def test_selectors_and_namespaces_are_asked_as_kubectl_asks_them(client, server):
-    await client.list(WIDGET, Scope(namespace="apps", labels="app in (a,b)", fields="metadata.name=one"))
+    await client.list(WIDGET, ListScope(namespace="apps", labels="app in (a,b)", fields="metadata.name=one"))
     (asked,) = server.asked
     assert asked.path == "/apis/lab.example/v1/namespaces/apps/widgets"
     assert (asked.query["labelSelector"], asked.query["fieldSelector"]) == ("app in (a,b)", "metadata.name=one")
@@ -193,7 +200,7 @@ async def test_a_rest_of_a_list_that_expired_is_said(client, server):
 async def test_a_patch_without_metadata_of_its_own_is_guarded_too(client, server):
     version = (await server.put(WIDGET, "one", "apps"))["metadata"]["resourceVersion"]
     await client.patch(ONE, {"metadata": {"annotations": {"a": "b"}}}, version=version)
-    await client.patch(ONE, [{"op": "add", "path": "/spec", "value": {}}], form=Form.JSON)
+    await client.patch(ONE, [{"op": "add", "path": "/spec", "value": {}}], form=PatchType.JSON)
     assert server.asked[0].body == {"metadata": {"annotations": {"a": "b"}, "resourceVersion": version}}
     assert server.asked[1].headers["Content-Type"] == "application/json-patch+json"
 
@@ -257,7 +264,7 @@ async def test_a_secret_without_data_is_empty(client, server):
 
 class TestWatching:
     async def watch(self, client):
-        return await take(client.watching(WIDGET, Scope(namespace="apps"), version="5", seconds=9.9, idle=5))
+        return await take(client.watching(WIDGET, ListScope(namespace="apps"), version="5", seconds=9.9, idle=5))
 
     @pytest.mark.parametrize("code", [410, 500, None])
     async def test_an_error_event_ends_it_whatever_its_code(self, client, server, code):
@@ -293,7 +300,7 @@ class TestWatching:
 
     async def test_silence_ends_it_without_an_error(self, client, server):
         await server.put(WIDGET, "one", "apps")
-        opened = client.watching(WIDGET, Scope(namespace="apps"), version="100", seconds=60, idle=0.1)
+        opened = client.watching(WIDGET, ListScope(namespace="apps"), version="100", seconds=60, idle=0.1)
         assert [event["type"] for event in await take(opened)] == ["ADDED"]
 
     async def test_it_asks_for_bookmarks_and_an_end(self, client, server):

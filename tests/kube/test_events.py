@@ -10,10 +10,10 @@ from tests.fakes.kube import FakeKube, refuse, when
 from tests.fakes.still_time import StillTime
 from updater.http.client import HttpClient
 from updater.kube.client import KubeClient
-from updater.kube.events import Events, Rate, Remark
+from updater.kube.events import Event, EventRate, EventRecorder
 from updater.kube.kinds import EVENT
 
-REMARK = Remark(reason="Updated", message="nginx 1.0 → 1.1")
+REMARK = Event(reason="Updated", message="nginx 1.0 → 1.1")
 
 
 def app(name="shop", namespace="argocd", **metadata):
@@ -48,7 +48,9 @@ async def make(server, tmp_path, time, reports):
 
         def build(**more):
             surroundings = time.surroundings()
-            return Events(client, component="updater", instance="pod-1", report=reports.append, surroundings=surroundings, **more)
+            return EventRecorder(
+                client, component="updater", instance="pod-1", report=reports.append, surroundings=surroundings, **more
+            )
 
         yield build
 
@@ -59,7 +61,7 @@ def written(server):
 
 async def test_what_is_told_to_programs_stands_in_annotations(make, server):
     events = make()
-    await events.tell(app(), Remark(reason="Updated", message="one", annotations=(("example.test/new-tag", "1.1"),)))
+    await events.tell(app(), Event(reason="Updated", message="one", annotations=(("example.test/new-tag", "1.1"),)))
     await events.tell(app(), REMARK)
     first, second = written(server)
     assert first["metadata"]["annotations"] == {"example.test/new-tag": "1.1"}
@@ -116,8 +118,8 @@ async def test_other_words_other_objects_and_new_objects_of_a_name_are_other_eve
     events = make()
     for item, remark in [
         (app(), REMARK),
-        (app(), Remark(reason="Updated", message="other")),
-        (app(), Remark(reason="Updated", message=REMARK.message, weight="Warning")),
+        (app(), Event(reason="Updated", message="other")),
+        (app(), Event(reason="Updated", message=REMARK.message, weight="Warning")),
         (app("other"), REMARK),
         (app(uid="new"), REMARK),
     ]:
@@ -126,12 +128,12 @@ async def test_other_words_other_objects_and_new_objects_of_a_name_are_other_eve
 
 
 async def test_one_object_in_a_loop_does_not_fill_the_cluster(make, server, time):
-    events = make(rate=Rate(burst=3, seconds=60.0))
-    told = [await events.tell(app(), Remark(reason="Loop", message=str(number))) for number in range(10)]
+    events = make(rate=EventRate(burst=3, seconds=60.0))
+    told = [await events.tell(app(), Event(reason="Loop", message=str(number))) for number in range(10)]
     assert told == [True] * 3 + [False] * 7
     assert await events.tell(app("other"), REMARK), "the others are heard"
     time.now += 61
-    assert await events.tell(app(), Remark(reason="Loop", message="later"))
+    assert await events.tell(app(), Event(reason="Loop", message="later"))
 
 
 async def test_an_event_that_cannot_be_written_is_reported_left_out_and_tried_again(make, server, reports):
@@ -151,7 +153,7 @@ async def test_what_is_remembered_is_bounded(make, monkeypatch):
 
 
 async def test_a_long_message_is_cut_to_what_is_taken(make, server):
-    await make().tell(app(), Remark(reason="Long", message="ä" * 2000))
+    await make().tell(app(), Event(reason="Long", message="ä" * 2000))
     message = written(server)[0]["message"]
     assert message.endswith("ä…")
     assert len(message.encode()) <= 1024

@@ -9,10 +9,10 @@ import pytest
 
 from tests.fakes.kube import FakeKube, refuse, when
 from updater.errors import KubeDenied, KubeUnavailable
-from updater.http.client import HttpClient, Surroundings
+from updater.http.client import Clock, HttpClient
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import LEASE
-from updater.kube.lease import Leadership, Term
+from updater.kube.lease import LeaderElector, LeaseDurations
 
 
 class SteppedTime:
@@ -45,7 +45,7 @@ class SteppedTime:
             await self.settle()
 
     def surroundings(self):
-        return Surroundings(clock=lambda: self.now, wall=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
+        return Clock(clock=lambda: self.now, wall=lambda: self.now, sleep=self.sleep, random=lambda: 0.5)
 
 
 @pytest.fixture
@@ -70,14 +70,14 @@ class Candidate:
     def __init__(self, client, time, name, said, **term):
         self.time = time
         self.reports: list = []
-        self.part = Leadership(
+        self.part = LeaderElector(
             client,
             ("apps", "updater"),
             identity=name,
             gained=lambda: said.append(f"{name} leads"),
             lost=lambda: said.append(f"{name} ends"),
             report=self.reports.append,
-            term=Term(**term),
+            term=LeaseDurations(**term),
             surroundings=time.surroundings(),
         )
 

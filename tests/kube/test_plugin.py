@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.kube import kubeconfig
 from tests.fakes.still_time import StillTime
 from updater.errors import ConfigError, KubeDenied
-from updater.kube.access import Surroundings, find_access
+from updater.kube.access import AccessEnvironment, find_access
 
 V1 = "client.authentication.k8s.io/v1"
 
@@ -42,7 +42,7 @@ def lab(tmp_path, time):
         path.write_text(kubeconfig("https://kube.example", user, **(cluster or {})))
         environment = {"PATH": str(tmp_path)}
         return find_access(
-            path, surroundings=Surroundings(environment=environment, home=tmp_path, clock=time.clock, wall=time.wall)
+            path, surroundings=AccessEnvironment(environment=environment, home=tmp_path, clock=time.clock, wall=time.wall)
         )
 
     return make

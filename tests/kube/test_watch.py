@@ -10,10 +10,10 @@ from aiohttp import web
 
 from tests.fakes.kube import FakeKube, refuse, send, when
 from updater.errors import KubeDenied, KubeGone, KubeUnavailable
-from updater.http.client import HttpClient, Surroundings
+from updater.http.client import Clock, HttpClient
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import Kind
-from updater.kube.reflector import LONGEST_WAIT, SLOW_WAIT, Watch, Watched
+from updater.kube.reflector import LONGEST_WAIT, SLOW_WAIT, Reflector, WatchedKind
 
 APP = Kind("lab.example", "v1", "App", "apps")
 RULE = Kind("lab.example", "v1", "Rule", "rules")
@@ -23,8 +23,8 @@ def spec(item):
     return item.get("spec")
 
 
-APPS = Watched(kind=APP, prune=spec)
-RULES = Watched(kind=RULE, prune=spec)
+APPS = WatchedKind(kind=APP, prune=spec)
+RULES = WatchedKind(kind=RULE, prune=spec)
 
 
 class QuickTime:
@@ -40,7 +40,7 @@ class QuickTime:
         await asyncio.sleep(0.002)
 
     def surroundings(self):
-        return Surroundings(clock=lambda: self.now, wall=lambda: self.now, sleep=self.sleep, random=lambda: 1.0)
+        return Clock(clock=lambda: self.now, wall=lambda: self.now, sleep=self.sleep, random=lambda: 1.0)
 
 
 class Lab:
@@ -52,7 +52,7 @@ class Lab:
 
     @asynccontextmanager
     async def watching(self, *watched):
-        watch = Watch(
+        watch = Reflector(
             self.client,
             watched or [APPS],
             report=lambda watched, error: self.note(self.reports, (watched.kind.name, error)),
@@ -175,7 +175,7 @@ async def test_the_first_refusal_after_an_outage_is_asked_again_soon(lab):
 
 async def test_an_installed_kind_that_vanishes_for_a_moment_keeps_its_objects(lab):
     await lab.server.put(APP, "a", spec=1)
-    optional = Watched(kind=APP, prune=spec, is_optional=True)
+    optional = WatchedKind(kind=APP, prune=spec, is_optional=True)
     async with lab.watching(optional):
         await lab.until_known({"a": 1}, optional)
         lab.server.faults.append(fault := when(lambda _: refuse(404, "the server could not find the requested resource")))
@@ -187,7 +187,7 @@ async def test_an_installed_kind_that_vanishes_for_a_moment_keeps_its_objects(la
 
 
 async def test_an_optional_kind_that_is_not_installed_is_empty_until_it_is(lab):
-    later = Watched(kind=Kind("lab.example", "v1", "Later", "laters"), prune=spec, is_optional=True)
+    later = WatchedKind(kind=Kind("lab.example", "v1", "Later", "laters"), prune=spec, is_optional=True)
     async with lab.watching(APPS, later):
         await lab.until(lambda: lab.snapshots)
         assert lab.names(later) == {}
@@ -198,7 +198,7 @@ async def test_an_optional_kind_that_is_not_installed_is_empty_until_it_is(lab):
 
 
 async def test_a_kind_that_must_be_there_is_said_to_be_missing(lab):
-    async with lab.watching(Watched(kind=Kind("lab.example", "v1", "Later", "laters"), prune=spec)):
+    async with lab.watching(WatchedKind(kind=Kind("lab.example", "v1", "Later", "laters"), prune=spec)):
         await lab.until(lambda: lab.reports)
     assert lab.reports[0][1].code == "kube-not-found"
     assert lab.snapshots == []
@@ -331,7 +331,7 @@ async def test_what_the_receiver_raises_ends_the_watch_as_it_is(lab):
         raise LookupError("mine")
 
     with pytest.raises(LookupError, match="mine"):
-        await Watch(lab.client, [APPS], surroundings=lab.time.surroundings()).run(broken)
+        await Reflector(lab.client, [APPS], surroundings=lab.time.surroundings()).run(broken)
 
 
 def test_what_is_watched_has_words_for_people():

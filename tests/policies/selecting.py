@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from updater.engine.choose import Memory, Request, choose, drive
+from updater.engine.choose import RankingMemory, SelectionRequest, choose, drive
 from updater.model.candidate import Candidate
 from updater.model.image import parse_platform
 from updater.model.subscription import Variant
@@ -13,7 +13,7 @@ from updater.policies import build, build_filter, filter_from, spec_from
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from updater.model.candidate import Ask
+    from updater.model.candidate import FactRequest
     from updater.model.selection import Selection
 
 
@@ -24,10 +24,10 @@ def listing(tags: Iterable[str | Candidate]) -> dict[str, Candidate]:
 
 def request(
     policy: Mapping[str, Any], tags: Iterable[str | Candidate], current: str | None = None, *, filter_: Any = None, **rules: Any
-) -> Request:
+) -> SelectionRequest:
     rules["platforms"] = tuple(parse_platform(text) for text in rules.pop("platforms", ()))
     rules["variant"] = Variant(rules.pop("variant", "lock"))
-    return Request(
+    return SelectionRequest(
         candidates=listing(tags),
         policy=build(spec_from(policy)),
         name_filter=build_filter(filter_from(filter_)),
@@ -42,13 +42,13 @@ def selected(
     current: str | None = None,
     *,
     known: Mapping[str, Candidate] | None = None,
-    asked: list[Ask] | None = None,
-    memory: Memory | None = None,
+    asked: list[FactRequest] | None = None,
+    memory: RankingMemory | None = None,
     **rules: Any,
 ) -> Selection:
     """Choose, answering from *known*; what was asked is appended to *asked*."""
 
-    def answer(ask: Ask) -> Candidate | None:
+    def answer(ask: FactRequest) -> Candidate | None:
         if asked is not None:
             asked.append(ask)
         return (known or {}).get(ask.candidate.tag)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.policies.selecting import codes, listing, request, selected, winner
-from updater.engine.choose import Memory, count_codes, foreseen_asks
-from updater.model.candidate import Ask, Candidate, Fact
+from updater.engine.choose import RankingMemory, count_codes, foreseen_asks
+from updater.model.candidate import Candidate, Fact, FactRequest
 from updater.model.image import Digest, parse_platform
 from updater.model.selection import Code
 from updater.model.subscription import Downgrade
@@ -185,7 +185,7 @@ def test_the_guard_compares_what_the_filter_extracts():
 def test_the_newest_older_than_the_written_one_is_held():
     """The written tag is compared even where the filter drops it, and its time is asked for."""
     times = {"dev-9": Candidate(tag="dev-9", created=DAY), "main-1": Candidate(tag="main-1", created=DAY - timedelta(1))}
-    asked: list[Ask] = []
+    asked: list[FactRequest] = []
     selection = selected({"latest": {}}, ["dev-9", "main-1", "x"], "dev-9", filter_={"allow": "^main"}, known=times, asked=asked)
     assert (selection.status, selection.held.tag) == ("held", "main-1")
     assert {ask.candidate.tag for ask in asked} == {"dev-9", "main-1"}
@@ -193,7 +193,7 @@ def test_the_newest_older_than_the_written_one_is_held():
 
 
 def test_a_policy_by_name_asks_for_nothing():
-    asked: list[Ask] = []
+    asked: list[FactRequest] = []
     selected({"semver": {}}, [f"1.0.{number}" for number in range(1000)], asked=asked)
     assert not asked
     assert not foreseen_asks(request({"semver": {}}, ["1.0.0"]))
@@ -206,7 +206,7 @@ def test_platforms_are_asked_best_first_until_one_passes():
         "3.0.0": Candidate(tag="3.0.0", platforms=(AMD,)),
         "5.0.0": Candidate(tag="5.0.0", platforms=()),
     }
-    asked: list[Ask] = []
+    asked: list[FactRequest] = []
     tags = ["1.0.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0"]
     selection = selected({"semver": {}}, tags, known=known, asked=asked, platforms=["linux/arm64", "linux/amd64"])
     assert selection.chosen == known["2.0.0"]
@@ -225,7 +225,7 @@ def test_where_no_candidate_fits_the_platforms_nothing_is_chosen():
 
 def test_the_digest_of_the_chosen_one_alone_is_asked_for():
     known = {"edge": Candidate(tag="edge", digest=DIGEST)}
-    asked: list[Ask] = []
+    asked: list[FactRequest] = []
     selection = selected({"digest": {"tag": "edge"}}, ["edge", "1.0.0"], "edge", current_digest=OTHER, known=known, asked=asked)
     assert (selection.status, selection.chosen.digest) == ("updated", DIGEST)
     assert selection.detail == f"edge is the tag that is followed, and points to {DIGEST} instead of {OTHER}"
@@ -276,7 +276,7 @@ def test_duplicates_are_named_where_the_filter_makes_them():
 
 def test_what_select_will_ask_is_known_beforehand():
     tags = [Candidate(tag="new", pushed=DAY), "old", SIGNATURE, Candidate(tag="odd", created=DAY - timedelta(20_000))]
-    asked: list[Ask] = []
+    asked: list[FactRequest] = []
     rules = request({"latest": {}}, tags)
     selected({"latest": {}}, tags, asked=asked)
     assert foreseen_asks(rules) == asked
@@ -284,7 +284,7 @@ def test_what_select_will_ask_is_known_beforehand():
 
 
 def test_a_selection_stays_true_after_its_memory_went_on():
-    memory = Memory()
+    memory = RankingMemory()
     first = selected({"semver": {}}, ["1.0.0", "2.0.0"], memory=memory)
     second = selected({"semver": {}}, ["1.0.0", "2.0.0", "3.0.0"], memory=memory)
     assert (first.chosen.tag, second.chosen.tag) == ("2.0.0", "3.0.0")

@@ -10,14 +10,14 @@ from tests.policies.selecting import codes, selected, winner
 from updater.errors import PolicyError
 from updater.model.subscription import TagFilter
 from updater.policies import build_filter, filter_from
-from updater.policies.base import Lost
+from updater.policies.base import NotRanked
 
 TAG = r"^(?P<branch>[a-z]+)-(?P<time>[0-9]+)(-x)?$"
 
 
 def judged(tag, **texts):
     verdict = build_filter(TagFilter(**texts)).judge(tag)
-    return str(verdict.code) if isinstance(verdict, Lost) else verdict
+    return str(verdict.code) if isinstance(verdict, NotRanked) else verdict
 
 
 @pytest.mark.parametrize(

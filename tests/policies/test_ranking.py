@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.policies.selecting import codes, listing, request, selected
-from updater.engine.choose import Memory, choose, drive
+from updater.engine.choose import RankingMemory, choose, drive
 from updater.errors import PolicyError
 from updater.model.candidate import Candidate, Rank
 from updater.model.subscription import Downgrade
@@ -71,7 +71,7 @@ def test_the_order_in_which_tags_come_changes_nothing(policy, filter_, written, 
 
 @given(POLICIES, FILTERS, st.lists(st.tuples(WRITTEN, st.lists(TAGS, unique=True), st.booleans()), min_size=1, max_size=6))
 def test_what_is_remembered_changes_nothing(policy, filter_, scans):
-    memory = Memory()
+    memory = RankingMemory()
     for written, tags, is_downgrade_allowed in scans:
         rules = {"filter_": filter_, "downgrade": Downgrade.of_flag(is_allowed=is_downgrade_allowed)}
         fresh = selected(policy, dated(tags), written, **rules)
@@ -99,7 +99,7 @@ def test_what_was_chosen_stays_until_something_better_comes(policy, tags):
 
 def test_a_listing_that_did_not_change_costs_nothing():
     rules = request({"semver": {}}, ["1.0.0", "2.0.0"])
-    memory = Memory()
+    memory = RankingMemory()
     assert drive(choose(rules, memory), lambda _: None).chosen.tag == "2.0.0"
     judged = []
 
@@ -124,7 +124,7 @@ def test_the_new_tags_of_a_listing_are_found_wherever_they_stand(before, after):
 
 
 def test_one_memory_serves_a_few_written_variants():
-    memory = Memory()
+    memory = RankingMemory()
     tags = ["1.0.0", *(f"1.0.0-v{letter}" for letter in "abcdef")]
     for _ in range(2):
         for written in tags:

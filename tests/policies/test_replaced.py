@@ -12,7 +12,7 @@ from updater.engine.decide import rejected_for
 from updater.engine.replaced import superseded_for
 from updater.model.candidate import Candidate
 from updater.model.image import Digest, parse_name
-from updater.model.selection import Rejected, Superseded
+from updater.model.selection import RevertedImage, Superseded
 from updater.model.subscription import Downgrade, Origin, PolicySpec, Subscription
 from updater.model.view import PastCommit
 
@@ -108,7 +108,7 @@ def test_what_was_replaced_is_read_from_our_commits_under_the_same_policy():
     assert found.keys() == {"a", "b", "bad"}
     assert found["b"] == Superseded(tag="b", digest=TWO, digests=frozenset({ONE, TWO}), by="9" * 40, when=DAY + timedelta(9))
     assert (found["a"].digest, found["a"].when) == (None, DAY + timedelta(6))
-    assert found["bad"] == Rejected(tag="bad", digest=ONE, by="f" * 40)
+    assert found["bad"] == RevertedImage(tag="bad", digest=ONE, by="f" * 40)
 
 
 def test_what_earlier_commits_wrote_was_replaced_by_the_later_ones():

@@ -12,7 +12,7 @@ from updater.editors.kustomize import KustomizeEditor
 from updater.editors.marker import MarkerEditor
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
-from updater.model.update import Wish
+from updater.model.update import EditRequest
 
 LAWS = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -74,7 +74,7 @@ def values_of(text):
 
 
 def wishes_for(editor, path, data, locator, ref):
-    return [Wish(locator=locator, reading=reading, image=ref) for reading in editor.read(path, data, locator).readings]
+    return [EditRequest(locator=locator, reading=reading, image=ref) for reading in editor.read(path, data, locator).readings]
 
 
 @LAWS

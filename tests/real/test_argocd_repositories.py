@@ -17,16 +17,16 @@ from updater.argocd.repositories import Repositories
 from updater.argocd.repository_secrets import LABEL
 from updater.credentials.github_app import InstallationTokens
 from updater.credentials.keychain import Keychain
-from updater.daemon.git_access import Renewing, access_for
+from updater.daemon.git_access import RenewingWriter, access_for
 from updater.editors import make_editors
 from updater.errors import GitDenied, KubeDenied
 from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
-from updater.kube.access import Surroundings, find_access
+from updater.kube.access import AccessEnvironment, find_access
 from updater.kube.client import PATIENCE, KubeClient
 from updater.model.subscription import GitBranch
 from updater.settings import build_settings
-from updater.writeback.branch_writer import GitWriter, Pen
+from updater.writeback.branch_writer import CommitSettings, GitWriter
 from updater.writeback.message import commit_message
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("argocd-repositories")]
@@ -105,7 +105,7 @@ async def repositories(cluster, token, tmp_path, still):
     """What Argo CD knows, read by an account that may do nothing else."""
     path = cluster.kubeconfig(tmp_path / "kubeconfig", {"token": token})
     async with HttpClient(patience=PATIENCE) as near, HttpClient() as far:
-        client = KubeClient(find_access(path, surroundings=Surroundings(environment={}, home=tmp_path)), near)
+        client = KubeClient(find_access(path, surroundings=AccessEnvironment(environment={}, home=tmp_path)), near)
         yield Repositories(client, "argocd", tokens=InstallationTokens(far), clock=still.clock)
     for item in cluster.request("GET", "/api/v1/namespaces/argocd/secrets")["items"]:
         cluster.request("DELETE", f"/api/v1/namespaces/argocd/secrets/{item['metadata']['name']}")
@@ -149,8 +149,8 @@ async def writer(repositories, tmp_path):
             mirrors[key] = Mirror(branch.url, tmp_path / f"mirror-{len(mirrors)}", access)
         return mirrors[key]
 
-    pen = Pen(message=commit_message, signer=lambda _: None, now=lambda: None)
-    yield Renewing(GitWriter(mirror=mirror, editors=make_editors(), pen=pen), repositories.expire)
+    pen = CommitSettings(message=commit_message, signer=lambda _: None, now=lambda: None)
+    yield RenewingWriter(GitWriter(mirror=mirror, editors=make_editors(), pen=pen), repositories.expire)
     for each in mirrors.values():
         await each.close()
 

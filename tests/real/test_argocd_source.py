@@ -10,15 +10,15 @@ import pytest
 
 from tests.argocd.request.making import GIT, WEB_OUTCOME, application, image, outcome_for, reference, updater
 from tests.real.cluster import start
-from updater.argocd.cluster.feedback import Answers
+from updater.argocd.cluster.feedback import FeedbackOptions
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
 from updater.argocd.cluster.source import ArgocdSource
 from updater.argocd.cluster.status_writer import FINALIZER
-from updater.argocd.request.subscriptions import Defaults
+from updater.argocd.request.subscriptions import TranslationDefaults
 from updater.http.client import HttpClient
-from updater.kube.access import Surroundings, find_access
+from updater.kube.access import AccessEnvironment, find_access
 from updater.kube.client import PATIENCE, KubeClient
-from updater.kube.events import Events
+from updater.kube.events import EventRecorder
 from updater.model.outcome import Status
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("kube")]
@@ -154,19 +154,19 @@ async def short(seconds):
 async def running(cluster, namespace, folder, *objects, rules=None):
     token = cluster.service_account(namespace, "updater", LEAST if rules is None else rules)
     access = find_access(
-        cluster.kubeconfig(folder / "kubeconfig", {"token": token}), surroundings=Surroundings(environment={}, home=folder)
+        cluster.kubeconfig(folder / "kubeconfig", {"token": token}), surroundings=AccessEnvironment(environment={}, home=folder)
     )
     problems = []
     async with HttpClient(patience=PATIENCE) as http:
         client = KubeClient(access, http)
-        from updater.http.client import Surroundings as Around  # noqa: PLC0415 - two of one name
+        from updater.http.client import AccessEnvironment as Around  # noqa: PLC0415 - two of one name
 
-        answers = Answers(
-            events=Events(client, component="updater", instance="pod-1", report=problems.append),
+        answers = FeedbackOptions(
+            events=EventRecorder(client, component="updater", instance="pod-1", report=problems.append),
             report=lambda _, error: problems.append(error),
             surroundings=Around(sleep=short),
         )
-        source = ArgocdSource(client, namespaces=(namespace,), defaults=Defaults(namespace=namespace), answers=answers)
+        source = ArgocdSource(client, namespaces=(namespace,), defaults=TranslationDefaults(namespace=namespace), answers=answers)
         stage = Stage(cluster, namespace, source, problems)
         for item in objects:
             stage.put(item)

@@ -12,12 +12,12 @@ from tests.fakes.kube import FakeKube
 from tests.real.cluster import start
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, KubeUnavailable
 from updater.http.client import HttpClient
-from updater.kube.access import Surroundings, find_access
-from updater.kube.client import PATIENCE, Form, KubeClient, Scope
-from updater.kube.events import Events, Remark
+from updater.kube.access import AccessEnvironment, find_access
+from updater.kube.client import PATIENCE, KubeClient, ListScope, PatchType
+from updater.kube.events import Event, EventRecorder
 from updater.kube.kinds import CONFIG_MAP, EVENT, LEASE, SECRET, Kind, Ref
-from updater.kube.lease import Leadership, Term
-from updater.kube.reflector import Watch, Watched
+from updater.kube.lease import LeaderElector, LeaseDurations
+from updater.kube.reflector import Reflector, WatchedKind
 
 pytestmark = pytest.mark.xdist_group("kube")
 
@@ -59,7 +59,7 @@ async def client(request, tmp_path, namespace):
 
 def admin(cluster, folder, namespace):
     cluster.namespace(namespace)
-    return find_access(cluster.kubeconfig(folder / "kubeconfig"), surroundings=Surroundings(environment={}, home=folder))
+    return find_access(cluster.kubeconfig(folder / "kubeconfig"), surroundings=AccessEnvironment(environment={}, home=folder))
 
 
 def widget(namespace, name="one", **spec):
@@ -72,7 +72,7 @@ async def test_what_was_created_is_read_listed_patched_and_deleted(client, names
     ref, body = widget(namespace, size=1)
     made = await client.create(ref, body)
     assert (await client.get(ref))["metadata"]["uid"] == made["metadata"]["uid"]
-    assert [item["spec"] for item in await client.list(WIDGET, Scope(namespace=namespace))] == [{"size": 1}]
+    assert [item["spec"] for item in await client.list(WIDGET, ListScope(namespace=namespace))] == [{"size": 1}]
     assert (await client.patch(ref, {"spec": {"size": 2}}))["spec"] == {"size": 2}
     assert await client.delete(ref)
     assert not await client.delete(ref)
@@ -88,11 +88,11 @@ async def test_what_is_there_already_is_a_conflict(client, namespace):
         await client.create(ref, body)
 
 
-@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("form", list(PatchType))
 async def test_a_patch_on_the_version_read_is_refused_once_somebody_was_faster(client, namespace, form):
     ref, body = widget(namespace, size=1)
     version = (await client.create(ref, body))["metadata"]["resourceVersion"]
-    change = {"spec": {"size": 2}} if form is Form.MERGE else [{"op": "replace", "path": "/spec/size", "value": 2}]
+    change = {"spec": {"size": 2}} if form is PatchType.MERGE else [{"op": "replace", "path": "/spec/size", "value": 2}]
     after = await client.patch(ref, change, form=form, version=version)
     assert after["spec"]["size"] == 2
     with pytest.raises(KubeConflict) as conflict:
@@ -103,7 +103,7 @@ async def test_a_patch_on_the_version_read_is_refused_once_somebody_was_faster(c
 async def test_a_list_of_many_pages_is_whole_and_of_one_version(client, namespace):
     for number in range(7):
         await client.create(*widget(namespace, f"w{number}"))
-    pages = [page async for page in client.pages(WIDGET, Scope(namespace=namespace), size=3)]
+    pages = [page async for page in client.pages(WIDGET, ListScope(namespace=namespace), size=3)]
     assert [len(page.items) for page in pages] == [3, 3, 1]
     assert [page.is_last for page in pages] == [False, False, True]
     assert len({page.version for page in pages}) == 1
@@ -147,8 +147,8 @@ class Seen:
 @asynccontextmanager
 async def watching(client, namespace, **more):
     seen = Seen()
-    watched = Watched(kind=WIDGET, scope=Scope(namespace=namespace), prune=lambda item: item["spec"])
-    task = asyncio.create_task(Watch(client, [watched], debounce=0.02, **more).run(seen.deliver))
+    watched = WatchedKind(kind=WIDGET, scope=ListScope(namespace=namespace), prune=lambda item: item["spec"])
+    task = asyncio.create_task(Reflector(client, [watched], debounce=0.02, **more).run(seen.deliver))
     try:
         yield seen
     finally:
@@ -170,7 +170,7 @@ async def test_a_watch_sees_what_was_made_changed_and_deleted(client, namespace)
 
 async def test_a_version_that_is_too_old_is_said_to_a_watch(client, namespace):
     with pytest.raises(KubeGone) as gone:
-        await take_all(client.watching(WIDGET, Scope(namespace=namespace), version="1", seconds=1, idle=10))
+        await take_all(client.watching(WIDGET, ListScope(namespace=namespace), version="1", seconds=1, idle=10))
     assert gone.value.code == "kube-gone"
 
 
@@ -181,10 +181,10 @@ async def take_all(opened):
 
 async def test_of_two_candidates_one_leads_and_the_other_follows_when_it_stops(client, namespace):
     said: list[str] = []
-    term = Term(duration=3.0, sure=2.0, every=0.1)
+    term = LeaseDurations(duration=3.0, sure=2.0, every=0.1)
 
     def candidate(name):
-        return Leadership(
+        return LeaderElector(
             client,
             (namespace, "updater"),
             identity=name,
@@ -217,13 +217,13 @@ async def until(is_so):
 
 async def test_an_event_is_told_once_and_shown_on_its_object(client, namespace):
     made = await client.create(*widget(namespace))
-    events = Events(client, component="updater", instance="replica-1")
-    remark = Remark(
+    events = EventRecorder(client, component="updater", instance="replica-1")
+    remark = Event(
         reason="UnknownAnnotation", message="update-stratgy is unknown; did you mean update-strategy?", weight="Warning"
     )
     assert await events.tell(made, remark)
     assert not await events.tell(made, remark)
-    (told,) = await client.list(EVENT, Scope(namespace=namespace))
+    (told,) = await client.list(EVENT, ListScope(namespace=namespace))
     assert (told["reason"], told["type"], told["count"]) == ("UnknownAnnotation", "Warning", 1)
     assert told["involvedObject"]["uid"] == made["metadata"]["uid"]
 
@@ -263,13 +263,13 @@ class TestReal:
         rules = [{"apiGroups": ["lab.example"], "resources": ["widgets"], "verbs": ["get", "list", "watch"]}]
         token = cluster.service_account(namespace, "reader", rules)
         path = cluster.kubeconfig(tmp_path / "kubeconfig", {"token": token})
-        async with connected(find_access(path, surroundings=Surroundings(environment={}))) as client:
-            assert await client.list(WIDGET, Scope(namespace=namespace)) == []
+        async with connected(find_access(path, surroundings=AccessEnvironment(environment={}))) as client:
+            assert await client.list(WIDGET, ListScope(namespace=namespace)) == []
             for refused in (
                 client.create(*widget(namespace)),
                 client.list(WIDGET),
                 client.read_secret(namespace, "login"),
-                take_all(client.watching(SECRET, Scope(), version="1", seconds=1, idle=5)),
+                take_all(client.watching(SECRET, ListScope(), version="1", seconds=1, idle=5)),
             ):
                 with pytest.raises(KubeDenied, match="cannot") as denied:
                     await refused
@@ -281,20 +281,20 @@ class TestReal:
         (tmp_path / "ca.crt").write_text(cluster.authority.path.read_text())
         (tmp_path / "namespace").write_text(namespace)
         environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": cluster.url.rpartition(":")[2]}
-        access = find_access(surroundings=Surroundings(environment=environment, home=tmp_path, service_account=tmp_path))
+        access = find_access(surroundings=AccessEnvironment(environment=environment, home=tmp_path, service_account=tmp_path))
         assert access.namespace == namespace
         async with connected(access) as client:
             with pytest.raises(KubeDenied):
-                await client.list(WIDGET, Scope(namespace=namespace))
+                await client.list(WIDGET, ListScope(namespace=namespace))
             (tmp_path / "token").write_text(cluster.service_account(namespace, "pod", ALL))
-            assert await client.list(WIDGET, Scope(namespace=namespace)) == []
+            assert await client.list(WIDGET, ListScope(namespace=namespace)) == []
 
     async def test_a_client_certificate_says_who_we_are(self, cluster, namespace, tmp_path):
         cluster.namespace(namespace)
         pair = cluster.authority.issue("certain-person")
         user = {"client-certificate": str(pair.certificate), "client-key": str(pair.key)}
         path = cluster.kubeconfig(tmp_path / "kubeconfig", user)
-        async with connected(find_access(path, surroundings=Surroundings(environment={}))) as client:
+        async with connected(find_access(path, surroundings=AccessEnvironment(environment={}))) as client:
             with pytest.raises(KubeDenied, match='User "certain-person" cannot'):
                 await client.list(WIDGET)
 
@@ -310,13 +310,13 @@ class TestReal:
         user = {"exec": {"apiVersion": name, "command": "./login", "interactiveMode": "Never"}}
         path = cluster.kubeconfig(tmp_path / "kubeconfig", user)
         async with connected(find_access(path)) as client:
-            assert await client.list(WIDGET, Scope(namespace=namespace)) == []
+            assert await client.list(WIDGET, ListScope(namespace=namespace)) == []
 
     async def test_a_watch_that_sees_nothing_is_brought_forward_by_bookmarks(self, cluster, namespace, tmp_path):
         async with connected(admin(cluster, tmp_path, namespace)) as client:
             version = (await client.create(*widget(namespace)))["metadata"]["resourceVersion"]
             elsewhere = cluster.namespace(f"{namespace}-other")
-            scope = Scope(namespace=namespace)
+            scope = ListScope(namespace=namespace)
             async with client.watching(WIDGET, scope, version=version, seconds=6, idle=30) as events:
                 await asyncio.sleep(0.5)  # those of a version before the watch began are not what is meant
                 later = await client.create(*widget(elsewhere))
@@ -348,7 +348,7 @@ async def test_versions_that_were_compacted_away_are_gone_and_what_is_known_is_r
     """Without its cache the API server answers from etcd, as it does where lists outlast what the cache keeps."""
     with start(tmp_path, flags=("--watch-cache=false",)) as cluster:
         cluster.install(WIDGET.group, WIDGET.name, WIDGET.plural, version=WIDGET.version)
-        scope = Scope(namespace=namespace)
+        scope = ListScope(namespace=namespace)
         async with connected(admin(cluster, tmp_path, namespace)) as client:
             for number in range(4):
                 made = await client.create(*widget(namespace, f"w{number}", size=number))

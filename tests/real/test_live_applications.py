@@ -13,7 +13,7 @@ from tests.real.cluster import start
 from updater.argocd.live.writer import APPLICATION, ApplicationWriter
 from updater.engine.landing import land
 from updater.http.client import HttpClient
-from updater.kube.access import Surroundings, find_access
+from updater.kube.access import AccessEnvironment, find_access
 from updater.kube.client import PATIENCE, KubeClient
 from updater.model.outcome import Status
 from updater.model.subscription import WRITTEN_SOURCE, LiveApplication, Locator
@@ -102,7 +102,7 @@ async def writer(cluster, tmp_path):
     token = cluster.service_account("argocd", "writer", LEAST)
     access = find_access(
         cluster.kubeconfig(tmp_path / "kubeconfig", {"token": token}),
-        surroundings=Surroundings(environment={}, home=tmp_path),
+        surroundings=AccessEnvironment(environment={}, home=tmp_path),
     )
     async with HttpClient(patience=PATIENCE) as http:
         yield ApplicationWriter(KubeClient(access, http))
@@ -238,7 +238,7 @@ async def test_a_missing_right_and_a_policy_are_told_apart_and_not_tried_again(l
     cluster.request("DELETE", f"{registration}/validatingadmissionpolicybindings/frozen")
     token = cluster.service_account("argocd", "reader", [{**LEAST[0], "verbs": ["get"]}])
     access = find_access(
-        cluster.kubeconfig(tmp_path / "reader", {"token": token}), surroundings=Surroundings(environment={}, home=tmp_path)
+        cluster.kubeconfig(tmp_path / "reader", {"token": token}), surroundings=AccessEnvironment(environment={}, home=tmp_path)
     )
     async with HttpClient(patience=PATIENCE) as http:
         (outcome,) = await landed(lab, ApplicationWriter(KubeClient(access, http)))

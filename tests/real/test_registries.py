@@ -15,7 +15,7 @@ from updater.model.credential import parse_credential_ref
 from updater.model.image import Digest, parse_name, parse_platform
 from updater.registry.client import RegistryClient
 from updater.registry.endpoints import RegistryEntry
-from updater.registry.transport import Asking
+from updater.registry.transport import RegistryTransport
 
 CREATED = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 PLATFORMS = (parse_platform("linux/amd64"), parse_platform("linux/arm64"), parse_platform("linux/arm/v7"))
@@ -47,7 +47,7 @@ async def http(seen):
 
 def client(lab: Lab, http: HttpClient, environment: dict[str, str] | None = None, **more) -> RegistryClient:
     entry = RegistryEntry(prefix=lab.host, url=lab.url, ca=lab.ca, **more)
-    return RegistryClient(Asking(http, Keychain(environment=environment or {}, docker_configs=())), [entry])
+    return RegistryClient(RegistryTransport(http, Keychain(environment=environment or {}, docker_configs=())), [entry])
 
 
 async def test_tags_are_listed(lab, http):

@@ -14,11 +14,11 @@ from tests.fakes.answers import answer, drive
 from updater.errors import ImageNotFound, RateLimited, RegistryDenied, RegistryError, RegistryProtocolError, RegistryUnavailable
 from updater.http.exchange import Connection, HttpFailure
 from updater.model.credential import Credential
-from updater.registry.auth import Asker, Challenge, handshake, read_challenges
+from updater.registry.auth import Challenge, TokenScope, handshake, read_challenges
 
 NOW = datetime(2026, 5, 6, 12, 0, 0, tzinfo=UTC)
 USER = Credential(username="user", password="p:ss")
-ASKER = Asker(registry_url="https://r.example.com", path="org/app")
+ASKER = TokenScope(registry_url="https://r.example.com", path="org/app")
 
 
 def one(scheme: str, **parameters: str) -> Challenge:
@@ -141,7 +141,7 @@ class TestBearer:
             next(handshake(bearer(realm=realm), ASKER, USER, now=NOW))
 
     def test_a_plain_realm_is_fine_behind_a_registry_that_is_plain(self):
-        asker = Asker(registry_url="http://127.0.0.1:5000", path="a", connection=Connection(insecure=True))
+        asker = TokenScope(registry_url="http://127.0.0.1:5000", path="a", connection=Connection(insecure=True))
         request = next(handshake(bearer(realm="http://127.0.0.1:5001/token"), asker, None, now=NOW))
         assert request.url.startswith("http://127.0.0.1:5001/token?")
 

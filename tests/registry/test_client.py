@@ -31,16 +31,16 @@ from updater.errors import (
     RegistryUnavailable,
 )
 from updater.http.client import HttpClient
-from updater.http.exchange import HttpFailure, Request, Trouble
+from updater.http.exchange import FailureKind, HttpFailure, HttpRequest
 from updater.http.limits import Patience
 from updater.model.candidate import Description
 from updater.model.credential import parse_credential_ref
 from updater.model.image import Digest, Platform, parse_digest, parse_name, parse_platform
 from updater.registry.client import RegistryClient
 from updater.registry.endpoints import RegistryEntry
-from updater.registry.listing import Caps
+from updater.registry.listing import ListingLimits
 from updater.registry.refusals import refusal, unreachable
-from updater.registry.transport import Asking
+from updater.registry.transport import RegistryTransport
 
 CREATED = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 PLATFORMS = (parse_platform("linux/amd64"), parse_platform("linux/arm64"))
@@ -56,7 +56,7 @@ class Lab:
         self.image = parse_name(f"{registry.host}/org/app")
 
     def client(self, *entries: RegistryEntry, **more) -> RegistryClient:
-        asking = Asking(self.http, self.keychain, clock=self.still.clock, wall=self.still.wall)
+        asking = RegistryTransport(self.http, self.keychain, clock=self.still.clock, wall=self.still.wall)
         return RegistryClient(asking, entries, **more)
 
     def entry(self, **more) -> RegistryEntry:
@@ -840,7 +840,7 @@ class TestMemory:
 
         lab.registry.faults.append(always("/tags/", endless))
         with pytest.raises(RegistryProtocolError) as refused:
-            await lab.client(caps=Caps(pages=200)).tags(lab.image)
+            await lab.client(caps=ListingLimits(pages=200)).tags(lab.image)
         assert refused.value.code == "registry-pagination"
         assert len(lab.registry.asked) == 200
         assert bounded() < 60
@@ -850,7 +850,7 @@ class TestMemory:
         bomb = b"".join(packer.compress(b"0" * 1_000_000) for _ in range(100)) + packer.flush()
         lab.registry.faults.append(always("/tags/", lambda _: web.Response(body=bomb, headers={"Content-Encoding": "gzip"})))
         with pytest.raises(RegistryProtocolError) as refused:
-            await lab.client(caps=Caps(page_bytes=1_000_000)).tags(lab.image)
+            await lab.client(caps=ListingLimits(page_bytes=1_000_000)).tags(lab.image)
         assert refused.value.code == "registry-too-large"
         assert bounded() < 60
 
@@ -908,7 +908,7 @@ async def test_a_registry_without_an_entry_is_asked_twenty_times_a_second_and_on
         assert len([wait for wait in lab.still.slept if wait > 0]) == waits
 
 
-@pytest.mark.parametrize("trouble", list(Trouble))
+@pytest.mark.parametrize("trouble", list(FailureKind))
 def test_every_failure_on_the_way_has_an_error_of_ours(trouble):
     found = unreachable(HttpFailure("why", trouble=trouble, hint="what helps", retry_after=5.0), "ghcr.io/org/app")
     assert isinstance(found, RegistryError | ConfigError)
@@ -932,10 +932,10 @@ async def test_the_embedded_registry_serves_the_tags_that_are_left_and_pages_as_
     lab.registry.delete("org/app", "2")
     assert (await lab.client().tags(lab.image)).tags == ("1", "3")
     async with HttpClient() as http:
-        page = await http.send(Request(url=f"{lab.registry.url}/v2/org/app/tags/list?n=1"))
+        page = await http.send(HttpRequest(url=f"{lab.registry.url}/v2/org/app/tags/list?n=1"))
         assert page.header("Link") == '</v2/org/app/tags/list?n=1&last=1>; rel="next"'
         assert (
-            await http.send(Request(url=f"{lab.registry.url}/v2/org/app/tags/list"))
+            await http.send(HttpRequest(url=f"{lab.registry.url}/v2/org/app/tags/list"))
         ).body == b'{"name": "org/app", "tags": ["1", "3"]}'
-        assert (await http.send(Request(url=f"{lab.registry.url}/v2/org/app/tags/list?n=-1"))).status == 400
-        assert (await http.send(Request(url=f"{lab.registry.url}/v2/"))).status == 200
+        assert (await http.send(HttpRequest(url=f"{lab.registry.url}/v2/org/app/tags/list?n=-1"))).status == 400
+        assert (await http.send(HttpRequest(url=f"{lab.registry.url}/v2/"))).status == 200

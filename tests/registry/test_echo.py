@@ -18,7 +18,7 @@ from updater.model.credential import parse_credential_ref
 from updater.model.image import parse_name
 from updater.registry.client import RegistryClient
 from updater.registry.endpoints import RegistryEntry
-from updater.registry.transport import Asking
+from updater.registry.transport import RegistryTransport
 
 USER, PASSWORD = "robot", "REGSECRETMARK-x"
 PAIR = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
@@ -76,7 +76,7 @@ async def lab():
     ):
         keychain = Keychain(environment={"REG": f"{USER}:{PASSWORD}"}, docker_configs=())
         entry = RegistryEntry(prefix=registry.host, credentials=parse_credential_ref("env:REG"))
-        registry.client = RegistryClient(Asking(http, keychain), [entry])
+        registry.client = RegistryClient(RegistryTransport(http, keychain), [entry])
         registry.image = parse_name(f"{registry.host}/org/app")
         registry.observed = observed
         yield registry

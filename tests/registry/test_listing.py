@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from tests.fakes.answers import answer, drive
 from updater.errors import ImageNotFound, RegistryError, RegistryProtocolError, RegistryUnavailable
-from updater.registry.listing import PAGE_SIZE, Caps, next_link, walking
+from updater.registry.listing import PAGE_SIZE, ListingLimits, next_link, walking
 
 BASE = "https://r.example.com/v2/org/app/tags/list"
 FIRST = f"{BASE}?n={PAGE_SIZE}"
 
 
-def walk(*answers, caps: Caps | None = None):
-    return drive(walking(BASE, what="r.example.com/org/app", caps=caps or Caps()), *answers)
+def walk(*answers, caps: ListingLimits | None = None):
+    return drive(walking(BASE, what="r.example.com/org/app", caps=caps or ListingLimits()), *answers)
 
 
 def page(*tags: object, link: str | list[str] | None = None, url: str = FIRST, **more: object):
@@ -129,7 +129,7 @@ class TestGuards:
 
     @pytest.mark.parametrize(("tags", "page_size"), [(250_000, 100), (300_000, 1000), (10, 1000)])
     def test_as_many_tags_as_the_cap_lets_pass_are_read_in_pages_of_any_size(self, tags, page_size):
-        caps = Caps.for_tags(tags)
+        caps = ListingLimits.for_tags(tags)
         assert caps.pages * page_size >= tags
         assert caps.total_bytes >= tags * len(f'"{"x" * 128}",')
         assert caps.tags == tags
@@ -137,7 +137,7 @@ class TestGuards:
     def test_the_cap_of_tags_is_named_with_its_setting(self):
         pages = [page(*(f"t{number}-{tag}" for tag in range(10)), link=f"<?last={number}>; rel=next") for number in range(9)]
         with pytest.raises(RegistryProtocolError, match="it goes on") as refused:
-            walk(*pages, caps=Caps.for_tags(50))
+            walk(*pages, caps=ListingLimits.for_tags(50))
         assert "for more than 50 tags, raise registry_limits.tags" in refused.value.hint
 
     def test_a_link_to_a_page_already_seen_is_an_error(self):
@@ -149,7 +149,7 @@ class TestGuards:
         with pytest.raises(RegistryProtocolError, match="repeat"):
             walk(page("a", link=links[0]), page("a", link=links[1]), page("a", link=links[2]))
 
-    @pytest.mark.parametrize("caps", [Caps(pages=5), Caps(tags=50), Caps(total_bytes=800)])
+    @pytest.mark.parametrize("caps", [ListingLimits(pages=5), ListingLimits(tags=50), ListingLimits(total_bytes=800)])
     def test_pages_without_end_are_an_error(self, caps):
         pages = [
             page(*(f"t{number}-{tag}" for tag in range(10)), link=f'<?last={number}>; rel="next"', url=BASE)
@@ -205,7 +205,7 @@ class TestUnaskedFacts:
 
 @given(st.lists(st.binary(max_size=60) | st.just(b'{"tags": ["a"]}'), min_size=4, max_size=4), st.text(max_size=60))
 def test_any_answers_end_the_walk_or_are_refused(bodies, link):
-    steps = walking(BASE, what="x", caps=Caps(pages=10))
+    steps = walking(BASE, what="x", caps=ListingLimits(pages=10))
     next(steps)
     try:
         for body in bodies:

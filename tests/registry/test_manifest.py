@@ -21,9 +21,9 @@ from updater.registry.manifest import (
     OCI_CONFIG,
     OCI_INDEX,
     OCI_MANIFEST,
-    Document,
-    Image,
-    Index,
+    ImageDocument,
+    ImageIndex,
+    ImageManifest,
     check_digest,
     decode_object,
     describing,
@@ -59,8 +59,8 @@ def index(*entries: object, **more: object) -> dict[str, object]:
     return {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(entries), **more}
 
 
-def of(content: object, media_type: str = "") -> Document:
-    return Document(packed(content)[0], media_type)
+def of(content: object, media_type: str = "") -> ImageDocument:
+    return ImageDocument(packed(content)[0], media_type)
 
 
 def platform(text: str) -> dict[str, str]:
@@ -75,18 +75,18 @@ class TestKinds:
     def test_an_image_is_known_by_its_type(self, declared):
         content = manifest(config())
         content["mediaType"] = DOCKER_MANIFEST if declared == DOCKER_MANIFEST else OCI_MANIFEST
-        assert isinstance(read_manifest(of(content, declared)), Image)
+        assert isinstance(read_manifest(of(content, declared)), ImageManifest)
 
     @pytest.mark.parametrize("declared", [OCI_INDEX, DOCKER_LIST, "", "text/plain"])
     def test_an_index_is_known_by_its_type(self, declared):
         content = index()
         if declared == DOCKER_LIST:
             content["mediaType"] = DOCKER_LIST
-        assert isinstance(read_manifest(of(content, declared)), Index)
+        assert isinstance(read_manifest(of(content, declared)), ImageIndex)
 
     def test_without_any_type_the_keys_decide(self):
-        assert isinstance(read_manifest(of({"manifests": []})), Index)
-        assert isinstance(read_manifest(of({"config": pointer({}, OCI_CONFIG)})), Image)
+        assert isinstance(read_manifest(of({"manifests": []})), ImageIndex)
+        assert isinstance(read_manifest(of({"config": pointer({}, OCI_CONFIG)})), ImageManifest)
 
     @pytest.mark.parametrize(
         ("content", "declared", "code"),

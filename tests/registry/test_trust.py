@@ -18,7 +18,7 @@ from updater.model.credential import parse_credential_ref
 from updater.model.image import parse_name
 from updater.registry.client import RegistryClient
 from updater.registry.endpoints import RegistryEntry
-from updater.registry.transport import Asking
+from updater.registry.transport import RegistryTransport
 
 OTHER = "auth.example.com"
 
@@ -47,7 +47,7 @@ async def tokens(tmp_path):
 
 
 def client(http, *entries: RegistryEntry) -> RegistryClient:
-    return RegistryClient(Asking(http, Keychain(environment={"REG": "usr:PASSWORD"}, docker_configs=())), entries)
+    return RegistryClient(RegistryTransport(http, Keychain(environment={"REG": "usr:PASSWORD"}, docker_configs=())), entries)
 
 
 def lax(server: FakeRegistry, **more) -> RegistryEntry:

@@ -11,7 +11,7 @@ import pytest
 
 from updater.model.credential import parse_credential_ref
 from updater.model.subscription import Downgrade, Form, Variant
-from updater.settings import Address, load_settings, schema
+from updater.settings import ListenAddress, load_settings, schema
 from updater.settings.tree import Level, LogFormat, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +26,7 @@ def example() -> Settings:
 def test_the_top_of_the_example_arrives(example):
     assert example.interval == 120.0
     assert example.state == "/var/lib/updater"
-    assert example.listen.metrics == Address(host="0.0.0.0", port=8080)
+    assert example.listen.metrics == ListenAddress(host="0.0.0.0", port=8080)
     assert example.listen.web is None
     assert (example.log.level, example.log.format) == (Level.INFO, LogFormat.JSON)
     assert (example.registries_conf, example.docker_config) == (None, None)

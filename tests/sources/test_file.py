@@ -9,7 +9,7 @@ import pytest
 
 from updater.errors import ConfigError
 from updater.model.subscription import Downgrade, Form, GitBranch, LiveApplication, Locator, Variant
-from updater.sources.file import Watched, load, problems_of
+from updater.sources.file import WatchedFiles, load, problems_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,7 +146,7 @@ def test_what_belongs_to_the_other_kind_of_destination_is_refused(tmp_path, targ
 
 def test_a_touched_file_is_no_change_and_a_new_content_is(tmp_path):
     path = write(tmp_path, "interval: 1m\n")
-    watched = Watched([str(path), str(tmp_path / "later")])
+    watched = WatchedFiles([str(path), str(tmp_path / "later")])
     assert not watched.changed()
     os.utime(path, ns=(1, 1))
     assert not watched.changed()
@@ -167,7 +167,7 @@ def test_the_swap_of_a_config_map_is_a_change(tmp_path):
         (tmp_path / name / "updater.yaml").write_text(text)
     (tmp_path / "..data").symlink_to("one")
     (tmp_path / "updater.yaml").symlink_to("..data/updater.yaml")
-    watched = Watched([str(tmp_path / "updater.yaml")])
+    watched = WatchedFiles([str(tmp_path / "updater.yaml")])
     (tmp_path / "..next").symlink_to("two")
     (tmp_path / "..next").rename(tmp_path / "..data")
     assert watched.changed()

@@ -14,11 +14,11 @@ from tests.real.parts import require
 from updater.editors import make_editors
 from updater.engine.decide import decide
 from updater.errors import GitError, PushRefused
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.git.mirror import Mirror
 from updater.model.subscription import GitBranch, Locator, Origin, Target
 from updater.model.update import Commit
-from updater.writeback.branch_writer import GitWriter, Pen
+from updater.writeback.branch_writer import CommitSettings, GitWriter
 from updater.writeback.message import commit_message
 
 pytestmark = pytest.mark.real
@@ -34,8 +34,8 @@ def repository(tmp_path):
 
 @pytest.fixture
 async def writer(tmp_path, repository):
-    mirror = Mirror(str(repository.path), tmp_path / "mirror", Access(), ours={"updater@example.org"})
-    pen = Pen(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
+    mirror = Mirror(str(repository.path), tmp_path / "mirror", GitAccess(), ours={"updater@example.org"})
+    pen = CommitSettings(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
     yield GitWriter(mirror=lambda _branch: mirror, editors=make_editors(), pen=pen)
     await mirror.close()
 
@@ -119,8 +119,8 @@ async def test_many_branches_on_a_base_that_moves_meanwhile_all_land_without_a_n
 
 async def test_a_look_tells_which_branch_the_server_calls_its_default_one_even_where_another_is_missing(repository, tmp_path):
     told = []
-    mirror = Mirror(str(repository.path), tmp_path / "other", Access())
-    pen = Pen(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
+    mirror = Mirror(str(repository.path), tmp_path / "other", GitAccess())
+    pen = CommitSettings(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
     made = GitWriter(mirror=lambda _: mirror, editors=make_editors(), pen=pen, learned=lambda *heard: told.append(heard))
     here, gone = (wanted(repository, branch=name, push=name) for name in ("main", "gone"))
     await made.look(here.targets[0].destination, [here])

@@ -9,9 +9,9 @@ from updater.editors import make_editors
 from updater.engine.decide import decide, outcomes
 from updater.model.outcome import Status
 from updater.model.subscription import GitBranch, Locator, Target
-from updater.model.update import Commit, Edit, Landed
+from updater.model.update import Commit, Edit, WriteResult
 from updater.model.view import View
-from updater.writeback.file_edits import Drafting
+from updater.writeback.file_edits import CommitDrafter
 
 BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
 MARKER = '# {"$imagepolicy": "ns:app"}'
@@ -29,10 +29,14 @@ def drafted(text, *, path="a.yaml", editor="marker", locators=MARKED, editors=No
     written = {reading.written for found in readings.values() for reading in found}
     decisions = decide(view, [item], {("app", value): chosen("1.1.0") for value in written})
     updates = tuple(update for decision in decisions for update in decision.updates)
-    drafting = Drafting(editors=editors, read=lambda _: text.encode())
+    drafting = CommitDrafter(editors=editors, read=lambda _: text.encode())
     draft = drafting.draft(Commit(voice=item.voice, updates=updates))
     revisions = dict.fromkeys(draft.changes, "2" * 40)
-    return drafting, updates, outcomes(decisions, Landed(changes=drafting.changes, refused=drafting.refused, revisions=revisions))
+    return (
+        drafting,
+        updates,
+        outcomes(decisions, WriteResult(changes=drafting.changes, refused=drafting.refused, revisions=revisions)),
+    )
 
 
 @pytest.mark.parametrize(

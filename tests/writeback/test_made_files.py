@@ -13,7 +13,7 @@ from updater.model.subscription import GitBranch, Locator, Target
 from updater.model.update import Commit
 from updater.model.view import View
 from updater.model.written import Written
-from updater.writeback.file_edits import Drafting
+from updater.writeback.file_edits import CommitDrafter
 from updater.writeback.reading import BlobReader, Targets
 
 BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
@@ -56,7 +56,7 @@ def judge(item, folder, tag="1.2.3"):
 def test_a_missing_file_is_made_with_what_the_policy_wants(tmp_path):
     item = wanted()
     _, verdict = judge(item, tmp_path)
-    drafting = Drafting(editors=make_editors(), read=FlatTree().read)
+    drafting = CommitDrafter(editors=make_editors(), read=FlatTree().read)
     draft = drafting.draft(Commit(voice=item.voice, updates=(verdict.update,)))
     assert draft.files[PATH].startswith(b"helm:\n  parameters:\n  - name: image.name\n    value: ghcr.io/o/app\n")
     assert [(change.old, change.new) for change in draft.changes[verdict.update]] == [("", "ghcr.io/o/app"), ("", "1.2.3")]
@@ -93,7 +93,7 @@ def test_a_file_that_vanished_since_it_was_read_is_not_made_of_its_values(tmp_pa
         [item],
         {("app", found.readings[0].written): chosen("1.2.3")},
     )[0].places
-    drafting = Drafting(editors=make_editors(), read=FlatTree().read)
+    drafting = CommitDrafter(editors=make_editors(), read=FlatTree().read)
     assert drafting.draft(Commit(voice=item.voice, updates=(verdict.update,))).files == {}
     assert drafting.refused[verdict.update].code == "no-file"
     assert reading.is_missing

@@ -14,7 +14,7 @@ from tests.real.parts import require
 from updater.errors import TemplateError
 from updater.git.trailers import read_trailers
 from updater.model.image import ImageRef, parse_digest, parse_ref
-from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, Voice
+from updater.model.subscription import CommitSpec, Form, GitBranch, LiveApplication, Locator, Target
 from updater.model.update import Change, Commit, Purpose, Update
 from updater.model.view import Part, PartKind, Reading
 from updater.model.written import Written
@@ -64,7 +64,7 @@ def change(made, *, identity=DEPLOYMENT, path=None, old=None, new=None):
 
 
 def message(*updates, template="", values=(), changes=None):
-    commit = Commit(voice=Voice(message=template, values=tuple(values)), updates=updates)
+    commit = Commit(voice=CommitSpec(message=template, values=tuple(values)), updates=updates)
     return commit_message(commit, {item: (change(item),) for item in updates} if changes is None else changes)
 
 
@@ -451,7 +451,7 @@ def test_the_key_of_a_target_is_that_of_repository_branch_and_file():
     assert body(dataclasses.replace(made[0], target=live), template="{{ .TargetKey }}") != key
 
 
-SIGNED = Voice(name="Ann", email="ann@example.org", is_signed_off=True)
+SIGNED = CommitSpec(name="Ann", email="ann@example.org", is_signed_off=True)
 
 
 def signed(template="", voice=SIGNED):
@@ -477,7 +477,7 @@ def test_the_sign_off_of_somebody_else_stays_beside_ours():
 
 
 def test_a_name_cannot_write_a_trailer_by_its_sign_off():
-    text = signed(voice=Voice(name="Ann\nUpdater-Image: x", email="a>\n\n<b", is_signed_off=True))
+    text = signed(voice=CommitSpec(name="Ann\nUpdater-Image: x", email="a>\n\n<b", is_signed_off=True))
     assert read_trailers(text)["Updater-Image"] == ("o/a:2",)
     assert len(text.rstrip("\n").rpartition("\n\n")[2].splitlines()) == 4
 

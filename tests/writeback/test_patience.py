@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from updater.editors.base import Found
+from updater.editors.base import FileReadings
 from updater.errors import EditError
-from updater.git.tree import Entry, Kind
+from updater.git.tree import EntryKind, TreeEntry
 from updater.writeback import patience, reading
 from updater.writeback.patience import SMALL, within
 from updater.writeback.reading import TRIES, BlobReader
@@ -41,7 +41,7 @@ class Stuck:
     def read(self, path, data, locator=None):
         self.asked += 1
         self.gate.wait()
-        return Found()
+        return FileReadings()
 
 
 class Large:
@@ -55,7 +55,7 @@ def test_a_file_that_was_given_up_is_tried_a_few_times_and_never_kept_on_disk(tm
     editor = Stuck()
     monkeypatch.setattr(reading, "within", lambda *given: patience.within(*given, seconds=0.01))
     blobs = BlobReader({"marker": editor}, tmp_path / "found", "rule")
-    entry = Entry(path="a.yaml", id="1" * 40, kind=Kind.FILE, mode=0o100644)
+    entry = TreeEntry(path="a.yaml", id="1" * 40, kind=EntryKind.FILE, mode=0o100644)
     for _ in range(TRIES + 3):
         (problem,) = blobs.read("marker", entry, Large(), None).problems
         assert problem.code == "too-slow"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tests.engine.making import reading
-from updater.editors.base import Found
-from updater.git.tree import Entry, Kind
+from updater.editors.base import FileReadings
+from updater.git.tree import EntryKind, TreeEntry
 from updater.model.problem import Problem
 from updater.writeback.reading import BLOBS_OF_A_PLACE, BlobReader
 from updater.writeback.reading_cache import read_remembered, write_remembered
 
 KEPT = {
-    "marker a.yaml": ("1" * 40, Found(readings=(reading(),), problems=(Problem(path="a.yaml", line=3, code="x", message="y"),)))
+    "marker a.yaml": (
+        "1" * 40,
+        FileReadings(readings=(reading(),), problems=(Problem(path="a.yaml", line=3, code="x", message="y"),)),
+    )
 }
 
 
@@ -54,7 +57,7 @@ def test_readings_of_what_was_written_over_are_let_go(tmp_path, monkeypatch):
     class Editor:
         def read(self, path, data, _locator):
             asked.append(data)
-            return Found()
+            return FileReadings()
 
     class Files:
         def read(self, path):
@@ -62,11 +65,11 @@ def test_readings_of_what_was_written_over_are_let_go(tmp_path, monkeypatch):
 
     reader = BlobReader({"marker": Editor()}, tmp_path / "readings", "rule")
     for number in range(50):
-        reader.read("marker", Entry(path="a.yaml", id=f"{number}", kind=Kind.FILE, mode=0o100644), Files(), None)
-        reader.read("marker", Entry(path=f"{number}.yaml", id="0", kind=Kind.FILE, mode=0o100644), Files(), None)
+        reader.read("marker", TreeEntry(path="a.yaml", id=f"{number}", kind=EntryKind.FILE, mode=0o100644), Files(), None)
+        reader.read("marker", TreeEntry(path=f"{number}.yaml", id="0", kind=EntryKind.FILE, mode=0o100644), Files(), None)
     assert sum(map(len, reader._found.values())) <= 4 + BLOBS_OF_A_PLACE
     assert len(reader._kept) <= 5
     asked.clear()
     for number in range(50 - BLOBS_OF_A_PLACE, 50):
-        reader.read("marker", Entry(path="a.yaml", id=f"{number}", kind=Kind.FILE, mode=0o100644), Files(), None)
+        reader.read("marker", TreeEntry(path="a.yaml", id=f"{number}", kind=EntryKind.FILE, mode=0o100644), Files(), None)
     assert asked == []

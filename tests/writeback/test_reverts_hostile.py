@@ -9,7 +9,7 @@ import pytest
 from tests.engine.making import chosen, subscription
 from tests.writeback.test_branches import repository, writer  # noqa: F401 - fixtures
 from updater.engine.decide import rejected_for
-from updater.engine.landing import Parts, land
+from updater.engine.landing import LandingContext, land
 from updater.model.outcome import Status
 from updater.model.subscription import GitBranch, Locator, Origin, Target
 
@@ -37,7 +37,7 @@ def parts(writer, tag):  # noqa: F811
     async def pause(attempt):
         return None
 
-    return Parts(writer=writer, choose=choose, identify=identify, pause=pause)
+    return LandingContext(writer=writer, choose=choose, identify=identify, pause=pause)
 
 
 async def test_a_revert_of_one_commit_is_a_no_to_every_application_in_it_and_to_nothing_else(writer, repository):  # noqa: F811

@@ -47,7 +47,7 @@ WRITTEN: Final = (AppType.HELM, AppType.KUSTOMIZE, AppType.PLUGIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ApplicationSource:
     """One source: where it stands in the object, what it names, and the blocks it has (helm, kustomize, plugin).
 
     *overrides* are the entries that it overrides images and parameters by: section, name, text; an image has no name there.
@@ -67,7 +67,7 @@ class Source:
         return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.place).removeprefix(".")
 
 
-def type_of(sources: Sequence[Source], types: Sequence[AppType]) -> AppType:
+def type_of(sources: Sequence[ApplicationSource], types: Sequence[AppType]) -> AppType:
     """Give the type of the first source that can be written; by its blocks where nobody says it yet.
 
     *types* stand beside *sources* as far as they are known.
@@ -81,7 +81,7 @@ def type_of(sources: Sequence[Source], types: Sequence[AppType]) -> AppType:
     return AppType.UNKNOWN
 
 
-def source_for(kind: AppType, sources: Sequence[Source], types: Sequence[AppType]) -> Source | None:
+def source_for(kind: AppType, sources: Sequence[ApplicationSource], types: Sequence[AppType]) -> ApplicationSource | None:
     """Give the source that is written for *kind*: one with its block, one of that type, one with any block, the first."""
     own = next((source for source in sources if kind.section and kind.section in source.blocks), None)
     typed = next((source for source, known in zip(sources, types, strict=False) if known is kind), None)
@@ -89,7 +89,7 @@ def source_for(kind: AppType, sources: Sequence[Source], types: Sequence[AppType
     return own or typed or blocked or (sources[0] if sources else None)
 
 
-def read_sources(spec: Mapping[str, Any]) -> tuple[Source, ...]:
+def read_sources(spec: Mapping[str, Any]) -> tuple[ApplicationSource, ...]:
     """Read the sources of a spec."""
     hydrated = mapping_in(mapping_in(spec, "sourceHydrator"), "drySource")
     if hydrated:
@@ -145,9 +145,9 @@ def text_in(item: Mapping[str, Any], key: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _source(item: Any, place: Place) -> Source:
+def _source(item: Any, place: Place) -> ApplicationSource:
     found = item if isinstance(item, dict) else {}
-    return Source(
+    return ApplicationSource(
         place=place,
         repository=text_in(found, "repoURL"),
         path=text_in(found, "path"),

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.argocd import repository_secrets as secrets
 from updater.credentials.github_app import USER
 from updater.errors import ConfigError, KubeDenied, KubeGone, KubeUnavailable
-from updater.git.access import Access, parse_address
-from updater.http.single_flight import Flights
-from updater.kube.client import Scope
+from updater.git.access import GitAccess, parse_address
+from updater.http.single_flight import SingleFlight
+from updater.kube.client import ListScope
 from updater.kube.kinds import CONFIG_MAP, SECRET, Ref
 from updater.model.credential import Credential
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
 
     from updater.credentials.github_app import App, InstallationTokens
-    from updater.git.access import Address
+    from updater.git.access import GitAddress
     from updater.kube.client import KubeClient
 
 CERTIFICATES: Final = "argocd-tls-certs-cm"
@@ -54,11 +54,11 @@ class Repositories:
         self._namespace = namespace
         self._tokens = tokens
         self._report = report
-        self._memory = Memory(clock)
-        self._trust = Trust(client, namespace, self._memory, lambda sentence: self._tell((sentence,)))
+        self._memory = SecretCache(clock)
+        self._trust = ServerTrust(client, namespace, self._memory, lambda sentence: self._tell((sentence,)))
         self._reported: set[str] = set()
 
-    async def access(self, url: str) -> Access | None:
+    async def access(self, url: str) -> GitAccess | None:
         """Give what *url* is reached with: by its `repository` Secret, else by `repo-creds`; None where Argo CD knows nothing.
 
         Raises `ConfigError` for a Secret that cannot be used, `KubeError` where one cannot be read, `GitError` for no URL, and
@@ -68,11 +68,11 @@ class Repositories:
         if address.scheme == "file":
             return None
         given = secrets.choose(await self._known(), url)
-        login = secrets.login(given, address) if given else secrets.Login(access=Access())
+        login = secrets.login(given, address) if given else secrets.GitLogin(access=GitAccess())
         access = await self._completed(login, address)
-        return access if given or access != Access() else None
+        return access if given or access != GitAccess() else None
 
-    async def of_secret(self, namespace: str, name: str, url: str) -> Access:
+    async def of_secret(self, namespace: str, name: str, url: str) -> GitAccess:
         """Give what the Secret *name* holds for *url*: `sshPrivateKey`, a GitHub App's fields, or `username` and `password`.
 
         Raises as `access` does, and `ConfigError` naming Secret and field where one is missing.
@@ -99,7 +99,7 @@ class Repositories:
         self._memory.expire()
         self._tokens.expire()
 
-    async def _completed(self, login: secrets.Login, address: Address) -> Access:
+    async def _completed(self, login: secrets.GitLogin, address: GitAddress) -> GitAccess:
         """Add what the server is recognised by, and the token of a GitHub App."""
         access = login.access
         if address.scheme == "ssh":
@@ -120,18 +120,18 @@ class Repositories:
         return found
 
     async def _read_known(self) -> tuple[secrets.RepositorySecret, ...]:
-        scope = Scope(namespace=self._namespace, labels=secrets.SELECTOR)
+        scope = ListScope(namespace=self._namespace, labels=secrets.SELECTOR)
         items = await _allowed(self._client.list(SECRET, scope), f"list of secrets in the namespace {self._namespace}")
         found, remarks = secrets.read_secrets(items)
         self._tell(remarks)
         return found
 
-    async def _named(self, namespace: str, name: str) -> secrets.Given:
+    async def _named(self, namespace: str, name: str) -> secrets.SecretFields:
         ref = Ref(SECRET, namespace, name)
-        given: secrets.Given = await self._memory.give(ref, lambda: self._read_named(namespace, name))
+        given: secrets.SecretFields = await self._memory.give(ref, lambda: self._read_named(namespace, name))
         return given
 
-    async def _read_named(self, namespace: str, name: str) -> secrets.Given:
+    async def _read_named(self, namespace: str, name: str) -> secrets.SecretFields:
         place = f"{namespace}/{name}"
         right = f"get of the Secret {name} in the namespace {namespace}"
         try:
@@ -150,10 +150,10 @@ class Repositories:
                 self._report(sentence)
 
 
-class Trust:
+class ServerTrust:
     """By what Argo CD recognises servers: authorities by host, and SSH host keys. *tell* is told what may not be read."""
 
-    def __init__(self, client: KubeClient, namespace: str, memory: Memory, tell: Callable[[str], None]) -> None:
+    def __init__(self, client: KubeClient, namespace: str, memory: SecretCache, tell: Callable[[str], None]) -> None:
         self._client = client
         self._namespace = namespace
         self._memory = memory
@@ -192,13 +192,13 @@ class _Known:
     good_until: float
 
 
-class Memory:
+class SecretCache:
     """Remembers what was read for a minute. While the API server does not answer, what was known stays in force."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._known: OrderedDict[Hashable, _Known] = OrderedDict()
-        self._flights = Flights()
+        self._flights = SingleFlight()
 
     async def give(self, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Any:
         """Give what stands for *key*, read anew by *read* when its minute is over; all who wait share one reading."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from updater.argocd.request.values import read_boolean
 from updater.credentials.github_app import API, App
 from updater.errors import ConfigError
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.http.address import is_spared
 from updater.http.exchange import Connection
 from updater.model.credential import Credential
@@ -23,7 +23,7 @@ from updater.model.credential import Credential
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from updater.git.access import Address
+    from updater.git.access import GitAddress
 
 LABEL: Final = "argocd.argoproj.io/secret-type"
 REPOSITORY: Final = "repository"
@@ -46,7 +46,7 @@ _PEM: Final = "-----BEGIN "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class SecretFields:
     """The fields of one Secret, decoded; *place* is its namespace and name, *unreadable* the fields that are no text."""
 
     place: str
@@ -77,14 +77,14 @@ class RepositorySecret:
 
     kind: str
     url: str
-    given: Given
+    given: SecretFields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class GitLogin:
     """What a Git server is shown. With *app* the credential is a token that is still to be had."""
 
-    access: Access
+    access: GitAccess
     app: App | None = None
 
 
@@ -111,7 +111,7 @@ def read_secrets(items: Iterable[Mapping[str, Any]]) -> tuple[tuple[RepositorySe
     return tuple(found), tuple(remarks)
 
 
-def read_fields(place: str, data: object, *, is_decoded: bool = False) -> Given:
+def read_fields(place: str, data: object, *, is_decoded: bool = False) -> SecretFields:
     """Read the fields that count; *data* is base64 as the API gives it, unless *is_decoded*."""
     fields: dict[str, str] = {}
     unreadable: list[str] = []
@@ -123,7 +123,7 @@ def read_fields(place: str, data: object, *, is_decoded: bool = False) -> Given:
             fields[name] = raw.decode().strip("\r\n")  # `echo` and `--from-file` add a line end, and no password has one
         except (ValueError, TypeError):
             unreadable.append(name)
-    return Given(place=place, fields=fields, unreadable=tuple(unreadable))
+    return SecretFields(place=place, fields=fields, unreadable=tuple(unreadable))
 
 
 def normalised(url: str) -> str:
@@ -134,7 +134,7 @@ def normalised(url: str) -> str:
     return text.removesuffix(".git").removeprefix("ssh://")
 
 
-def choose(secrets: Sequence[RepositorySecret], url: str) -> Given | None:
+def choose(secrets: Sequence[RepositorySecret], url: str) -> SecretFields | None:
     """Give what holds for *url*: its own Secret, with what it inherits; else the longest beginning. None: nothing does."""
     wanted = normalised(url)
     own = next((item.given for item in secrets if item.kind == REPOSITORY and item.url == wanted), None)
@@ -147,23 +147,23 @@ def choose(secrets: Sequence[RepositorySecret], url: str) -> Given | None:
     inherited = {name: template.fields[name] for name in _INHERITED if template.fields.get(name) and not own.fields.get(name)}
     unreadable = tuple(name for name in template.unreadable if not own.fields.get(name))
     place = f"{own.place}, with {template.place}"
-    return Given(place=place, fields={**own.fields, **inherited}, unreadable=unreadable)
+    return SecretFields(place=place, fields={**own.fields, **inherited}, unreadable=unreadable)
 
 
-def login(given: Given, address: Address) -> Login:
+def login(given: SecretFields, address: GitAddress) -> GitLogin:
     """Say what the server at *address* is shown; raises `ConfigError` where a field is missing or cannot be used."""
     is_insecure = given.is_true("insecure") or given.is_true("insecureIgnoreHostKey")
     proxy = _proxy(given, address.host, address.port)
     if address.scheme == "ssh":
         key = given["sshPrivateKey"]
         private_key = f"{key}\n".encode() if key else None
-        return Login(access=Access(private_key=private_key, proxy=proxy, insecure_skip_verify=is_insecure))
+        return GitLogin(access=GitAccess(private_key=private_key, proxy=proxy, insecure_skip_verify=is_insecure))
     pem = _client_pem(given)
-    access = Access(client_certificate=pem, proxy=proxy, insecure_skip_verify=is_insecure)
+    access = GitAccess(client_certificate=pem, proxy=proxy, insecure_skip_verify=is_insecure)
     return _shown(given, access)
 
 
-def app_of(given: Given, access: Access) -> App:
+def app_of(given: SecretFields, access: GitAccess) -> App:
     """Read a GitHub App; raises `ConfigError` naming the field that is missing."""
     require(given, APP_FIELDS)
     identity, installation, key = (given[name].strip() for name in APP_FIELDS)
@@ -182,7 +182,7 @@ def app_of(given: Given, access: Access) -> App:
     return App(identity=identity, installation=installation, private_key=key, base_url=base, connection=connection)
 
 
-def require(given: Given, names: Iterable[str]) -> None:
+def require(given: SecretFields, names: Iterable[str]) -> None:
     """Raise `ConfigError` for the first of *names* that the Secret does not have."""
     for name in names:
         if not given[name]:
@@ -195,14 +195,14 @@ def flawed(place: str, message: str, *, hint: str) -> ConfigError:
     return ConfigError(f"the Secret {place}: {message}", hint=hint, code="credential-secret")
 
 
-def _shown(given: Given, access: Access) -> Login:
+def _shown(given: SecretFields, access: GitAccess) -> GitLogin:
     """Choose among several credentials in Argo CD's order."""
     if given["password"]:
-        return Login(access=replace(access, credential=Credential(username=given["username"], password=given["password"])))
+        return GitLogin(access=replace(access, credential=Credential(username=given["username"], password=given["password"])))
     if given["bearerToken"]:
-        return Login(access=replace(access, credential=Credential(registry_token=given["bearerToken"])))
+        return GitLogin(access=replace(access, credential=Credential(registry_token=given["bearerToken"])))
     if given["githubAppPrivateKey"]:
-        return Login(access=access, app=app_of(given, access))
+        return GitLogin(access=access, app=app_of(given, access))
     for name, is_set in (
         ("gcpServiceAccountKey", bool(given["gcpServiceAccountKey"])),
         ("useAzureWorkloadIdentity", given.is_true("useAzureWorkloadIdentity")),
@@ -211,13 +211,13 @@ def _shown(given: Given, access: Access) -> Login:
             hint = "give this repository credentials under git.repositories: ext: runs a program that prints user:password"
             message = f"the Secret {given.place}: {name} is not supported"
             raise ConfigError(message, hint=hint, code="credential-unsupported")
-    return Login(access=access)
+    return GitLogin(access=access)
 
 
-def _without_trust(template: Given) -> Given:
+def _without_trust(template: SecretFields) -> SecretFields:
     """Leave out what would turn off verification for many repositories at once: Argo CD does not read it there either."""
     fields = {name: value for name, value in template.fields.items() if name in _INHERITED}
-    return Given(place=template.place, fields=fields, unreadable=template.unreadable)
+    return SecretFields(place=template.place, fields=fields, unreadable=template.unreadable)
 
 
 def _is_below(prefix: str, url: str) -> bool:
@@ -227,7 +227,7 @@ def _is_below(prefix: str, url: str) -> bool:
     return url.startswith(prefix) and prefix.startswith(host)
 
 
-def _client_pem(given: Given) -> bytes | None:
+def _client_pem(given: SecretFields) -> bytes | None:
     certificate, key = given["tlsClientCertData"], given["tlsClientCertKey"]
     if not certificate and not key:
         return None
@@ -237,7 +237,7 @@ def _client_pem(given: Given) -> bytes | None:
     return f"{certificate}\n{key}\n".encode()
 
 
-def _proxy(given: Given, host: str, port: int | None) -> str | None:
+def _proxy(given: SecretFields, host: str, port: int | None) -> str | None:
     """Give the proxy for *host*, None where there is none; then the environment's rules hold."""
     proxy = given["proxy"].strip()
     if not proxy or is_direct(host, port, given["noProxy"]):

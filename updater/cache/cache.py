@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
-from updater.cache.store import Store
+from updater.cache.store import DatabaseFile
 from updater.model.candidate import Description
 from updater.model.image import Platform
 from updater.model.outcome import Outcome, Status
@@ -35,7 +35,7 @@ _PRUNED_EVERY: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class ComparedListing:
     """What a tag list was compared with: *previous* are the tags of the one before, None where none is remembered.
 
     *first_seen* holds, for each tag of the new list, when it was first seen here (aware, in UTC).
@@ -54,7 +54,7 @@ class Cache:
     def __init__(
         self, path: Path | None, *, say: Callable[[str], None] = lambda _sentence: None, wall: Callable[[], float] = time.time
     ) -> None:
-        self._store = Store(path, say=say)
+        self._store = DatabaseFile(path, say=say)
         self._wall = wall
         self._written = 0
 
@@ -96,7 +96,7 @@ class Cache:
 
         await self._store.run(work)
 
-    async def record_listing(self, image: str, tags: Iterable[str]) -> Listing:
+    async def record_listing(self, image: str, tags: Iterable[str]) -> ComparedListing:
         """Compare a complete tag list of *image* with the one before, and remember it in its place.
 
         *image* is any text that names the list: the canonical name, and the credential where one is used. A
@@ -106,7 +106,7 @@ class Cache:
         wanted = dict.fromkeys(tags)
         now = int(self._wall())
 
-        def work(connection: sqlite3.Connection) -> Listing:
+        def work(connection: sqlite3.Connection) -> ComparedListing:
             row = connection.execute("SELECT present, gone, used FROM listing WHERE image = ?", (image,)).fetchone()
             before, gone = (_counts(row[0]), _counts(row[1])) if row else ({}, {})
             is_ahead = _anchor(before, gone, now)
@@ -114,7 +114,7 @@ class Cache:
             if row is None or is_ahead or present.keys() != before.keys() or not 0 <= now - row[2] <= _DAY:
                 _write_listing(connection, image, present=present, before=before, gone=gone, now=now)
             first_seen = {tag: datetime.fromtimestamp(moment, tz=UTC) for tag, moment in present.items()}
-            return Listing(previous=frozenset(before) if row else None, first_seen=first_seen)
+            return ComparedListing(previous=frozenset(before) if row else None, first_seen=first_seen)
 
         return await self._store.run(work)
 

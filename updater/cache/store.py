@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS outcome (key TEXT NOT NULL, target TEXT NOT NULL, con
 _BROKEN: Final = ("not a database", "malformed", "file is encrypted", "no such table", "no such column")
 
 
-class Store:
+class DatabaseFile:
     """One database file. *path* None keeps everything in memory; *say* is told what is wrong, in one sentence.
 
     Every call runs in the store's own thread; `close` ends it.

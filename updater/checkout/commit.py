@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from updater.checkout.config import ci_branch, find_identities, find_upstream
-from updater.checkout.edit import Folder, Wishes, Written, edit_files
-from updater.checkout.worktree import Checkout, Push, Wording
+from updater.checkout.edit import FolderFiles, SetRequest, SetResult, edit_files
+from updater.checkout.worktree import Checkout, CommitDetails, PushOptions
 from updater.editors import kustomize
 from updater.errors import EditError
-from updater.git.tree import Kind
+from updater.git.tree import EntryKind
 from updater.model.problem import Problem
 from updater.model.update import Edit
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from updater.git.tree import RevisionTree
 
 
-class Revision:
+class RevisionFiles:
     """The files of one revision below *prefix*, as `edit_files` reads them."""
 
     def __init__(self, tree: RevisionTree, prefix: str, only: str | None) -> None:
@@ -41,7 +41,7 @@ class Revision:
             yield self.only
             return
         for entry in self._tree.entries(self._prefix or "."):
-            if entry.kind is Kind.FILE:
+            if entry.kind is EntryKind.FILE:
                 yield entry.path.removeprefix(self._prefix)
 
     def read(self, name: str) -> bytes | None:
@@ -54,7 +54,7 @@ class Revision:
             raise
 
 
-class TrackedFolder(Folder):
+class TrackedFolder(FolderFiles):
     """A folder on disk of which only the files are walked through that *is_here* takes."""
 
     def __init__(self, path: Path, is_here: Callable[[str], bool]) -> None:
@@ -66,7 +66,7 @@ class TrackedFolder(Folder):
         return (name for name in super().names() if self._is_here(name))
 
 
-class OneFile:
+class SingleFile:
     """One file, named as in its folder; *data* is None where it is not there."""
 
     def __init__(self, name: str, data: bytes | None) -> None:
@@ -82,7 +82,7 @@ class OneFile:
         return self._data if name == self.only else None
 
 
-class Nothing:
+class NoFiles:
     """The files before the first commit: none."""
 
     only: str | None = None
@@ -96,7 +96,7 @@ class Nothing:
         return None
 
 
-def singles(wishes: Wishes) -> Iterator[Wishes]:
+def singles(wishes: SetRequest) -> Iterator[SetRequest]:
     """Give every wish alone."""
     nothing = replace(wishes, markers=(), entries=(), keys=())
     yield from (replace(nothing, markers=(marker,)) for marker in wishes.markers)
@@ -105,7 +105,7 @@ def singles(wishes: Wishes) -> Iterator[Wishes]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class CommitRequest:
     """How to commit: *message* (None: say what changed), *author* where Git knows of none, and whether to push.
 
     *branch* is where the push goes; None is the upstream, and where HEAD is detached the branch that the CI service names.
@@ -118,21 +118,21 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
+class CommitResult:
     """What came of a commit: its revision, None where nothing was new, and what was written and refused in it."""
 
     revision: str | None
-    written: Written
+    written: SetResult
 
 
-class Committing:
+class CheckoutCommitter:
     """The checkout that a folder lies in, where wishes become a commit and a push.
 
     Made before any file is written: raises `GitError` where there is no checkout (``checkout``) or the push has no goal
     (``no-branch``). *is_standing* says that a commit was made which the remote has not.
     """
 
-    def __init__(self, folder: Folder, wishes: Wishes, order: Order) -> None:
+    def __init__(self, folder: FolderFiles, wishes: SetRequest, order: CommitRequest) -> None:
         self.is_standing = False
         self._folder, self._wishes, self._order = folder, wishes, order
         self._checkout = checkout = Checkout(folder.root, os.environ)
@@ -146,11 +146,11 @@ class Committing:
         except BaseException:
             checkout.close()
             raise
-        self._landed = Written()
+        self._landed = SetResult()
         self._refused: tuple[Problem, ...] = ()
 
     @property
-    def folder(self) -> Folder:
+    def folder(self) -> FolderFiles:
         """The folder, with the files alone that Git tracks, and those of submodules, which are refused."""
         return TrackedFolder(self._folder.path, self._is_here)
 
@@ -158,12 +158,12 @@ class Committing:
         path = self._prefix + name
         return self.tracking.is_tracked(path) or self.tracking.is_in_submodule(path)
 
-    def allowed(self, written: Written) -> Written:
+    def allowed(self, written: SetResult) -> SetResult:
         """Refuse each edit that Git could not commit as it stands on disk; the others stay."""
         self._refused = self._refusals(written, frozenset())
         return _without(written, self._refused)
 
-    def _refusals(self, written: Written, ignored: frozenset[str]) -> tuple[Problem, ...]:
+    def _refusals(self, written: SetResult, ignored: frozenset[str]) -> tuple[Problem, ...]:
         """Say which files of *written* must not be committed from here, but for reasons that are *ignored*."""
         found = [(edit.path, self.tracking.refusal(self._prefix + edit.path)) for edit in written.edits]
         return tuple(
@@ -172,7 +172,7 @@ class Committing:
             if error is not None and error.code not in ignored
         )
 
-    async def land(self, written: Written) -> Landed:
+    async def land(self, written: SetResult) -> CommitResult:
         """Commit what was *written*, and what an earlier run wrote and did not commit, on top of HEAD; and push.
 
         A refused push is made again from the wishes, on the new head. A commit of an earlier run that the remote lacks is
@@ -186,37 +186,37 @@ class Committing:
             head = self._checkout.head
             if self._order.is_push and head is not None:
                 return await self._push(head, words, is_new=made is not None)
-            return Landed(revision=made, written=self._landed)
+            return CommitResult(revision=made, written=self._landed)
         finally:
             self._checkout.close()
 
-    async def _push(self, head: str, words: Wording, *, is_new: bool) -> Landed:
+    async def _push(self, head: str, words: CommitDetails, *, is_new: bool) -> CommitResult:
         self.is_standing = is_new
         here = self._landed
-        push = Push(replay=self._replay, pause=_pause, reword=self._wording, branch=self._branch, is_new=is_new)
+        push = PushOptions(replay=self._replay, pause=_pause, reword=self._wording, branch=self._branch, is_new=is_new)
         try:
             pushed = await self._checkout.push(head, words, push)
         except BaseException:
             self._landed = here
             raise
-        return Landed(revision=pushed.revision if self._landed.edits else None, written=self._landed)
+        return CommitResult(revision=pushed.revision if self._landed.edits else None, written=self._landed)
 
-    def _wording(self) -> Wording:
+    def _wording(self) -> CommitDetails:
         author, committer = find_identities(self._checkout.config, os.environ, self._order.author)
         message = self._order.message or _message(self._wishes, self._landed, self._prefix)
-        return Wording(message=message, author=author, committer=committer, when=datetime.now(UTC))
+        return CommitDetails(message=message, author=author, committer=committer, when=datetime.now(UTC))
 
     def _replay(self, tree: RevisionTree) -> Mapping[str, bytes]:
-        found = edit_files(Revision(tree, self._prefix, self._folder.only), self._wishes)
+        found = edit_files(RevisionFiles(tree, self._prefix, self._folder.only), self._wishes)
         # a file that only the new head has is not tracked here, and may be written there
         refused = dict.fromkeys((*self._refused, *self._refusals(found, frozenset({"untracked"}))))
         self._landed = found = _without(found, tuple(refused))
         return {self._prefix + edit.path: edit.after for edit in found.edits}
 
-    def _with_pending(self, written: Written) -> Written:
+    def _with_pending(self, written: SetResult) -> SetResult:
         """Add the files that hold on disk what HEAD does not, as an earlier run left them."""
         tree = self._checkout.tree
-        head: Files = Nothing() if tree is None else Revision(tree, self._prefix, self._folder.only)
+        head: Files = NoFiles() if tree is None else RevisionFiles(tree, self._prefix, self._folder.only)
         done = {edit.path for edit in written.edits}
         mine = [name for name in self._candidates() if name not in done and self.tracking.refusal(self._prefix + name) is None]
         differing = [name for name in mine if self._differs(tree, name)]
@@ -225,7 +225,7 @@ class Committing:
         lost = [wish for wish in singles(self._wishes) if not edit_files(head, wish).is_whole]
         found = [edit for name in differing if (edit := self._pending(head, name, lost)) is not None]
         edits = sorted((*written.edits, *found), key=lambda edit: edit.path)
-        return Written(edits=tuple(edits), refused=written.refused, unmatched=written.unmatched)
+        return SetResult(edits=tuple(edits), refused=written.refused, unmatched=written.unmatched)
 
     def _candidates(self) -> Iterable[str]:
         """The files in which a wish can stand; all are looked at only where markers are wished for."""
@@ -247,7 +247,7 @@ class Committing:
         except EditError:
             return None  # the edit has said so already
 
-    def _pending(self, head: Files, name: str, lost: list[Wishes]) -> Edit | None:
+    def _pending(self, head: Files, name: str, lost: list[SetRequest]) -> Edit | None:
         """Give the file as an edit of HEAD's where it holds a value that HEAD's does not.
 
         A file that HEAD does not know counts only for a wish that stands nowhere in HEAD: a stray copy stays out.
@@ -255,26 +255,26 @@ class Committing:
         before = head.read(name)
         wishes = lost if before is None else list(singles(self._wishes))
         disk = self._on_disk(name) if wishes else None
-        old, new = OneFile(name, before), OneFile(name, disk)
+        old, new = SingleFile(name, before), SingleFile(name, disk)
         if disk is None or not any(_stands(new, wish) and not _stands(old, wish) for wish in wishes):
             return None
         found = edit_files(old, self._wishes).edits
         return Edit(path=name, before=before or b"", after=disk, changes=found[0].changes if found else ())
 
 
-def _without(written: Written, refused: tuple[Problem, ...]) -> Written:
+def _without(written: SetResult, refused: tuple[Problem, ...]) -> SetResult:
     """Drop the edits of the files that are *refused*, and say so."""
     paths = {problem.path for problem in refused}
     kept = tuple(edit for edit in written.edits if edit.path not in paths)
-    return Written(edits=kept, refused=(*written.refused, *refused), unmatched=written.unmatched)
+    return SetResult(edits=kept, refused=(*written.refused, *refused), unmatched=written.unmatched)
 
 
-def _stands(files: Files, wish: Wishes) -> bool:
+def _stands(files: Files, wish: SetRequest) -> bool:
     found = edit_files(files, wish)
     return found.is_whole and not found.edits
 
 
-def _message(wishes: Wishes, written: Written, prefix: str) -> str:
+def _message(wishes: SetRequest, written: SetResult, prefix: str) -> str:
     """Say which wishes were written, and each change by its path from the root of the repository."""
     every = list(singles(wishes))
     met = [wish for wish in every if any(_is_written(edit, wish) for edit in written.edits)] or every
@@ -288,9 +288,9 @@ def _message(wishes: Wishes, written: Written, prefix: str) -> str:
     return "\n".join((subject, "", *lines)) + "\n"
 
 
-def _is_written(edit: Edit, wish: Wishes) -> bool:
+def _is_written(edit: Edit, wish: SetRequest) -> bool:
     """Say whether *edit* did something for one wish: it stands after it, or there is less to do."""
-    before, after = (edit_files(OneFile(edit.path, data), wish) for data in (edit.before or None, edit.after))
+    before, after = (edit_files(SingleFile(edit.path, data), wish) for data in (edit.before or None, edit.after))
     return after.is_whole and not after.edits and (bool(before.edits) or not before.is_whole)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.git.faults import fault
 from updater.git.object_builder import Identity
 from updater.model.credential import Credential
@@ -70,12 +70,12 @@ def ci_branch(environment: Mapping[str, str]) -> str | None:
     return next((branch for name in CI_BRANCHES if (branch := environment.get(name, "").removeprefix("refs/heads/"))), None)
 
 
-def find_access(config: Any, url: str, environment: Mapping[str, str]) -> Access:
+def find_access(config: Any, url: str, environment: Mapping[str, str]) -> GitAccess:
     """Collect what the configuration gives for *url*: extra headers, CA, proxy, verification; and the environment's token.
 
     UPDATER_GIT_USERNAME and UPDATER_GIT_PASSWORD win over an ``Authorization`` header of the configuration.
     """
-    access = Access(use_agent=True)
+    access = GitAccess(use_agent=True)
     for key, value in _http_settings(config, url):
         access = _applied(access, key, value)
     password = environment.get(PASSWORD, "")
@@ -108,7 +108,7 @@ def _readable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _applied(access: Access, key: str, value: str) -> Access:
+def _applied(access: GitAccess, key: str, value: str) -> GitAccess:
     if key == "extraheader":
         match = _HEADER.fullmatch(value)
         return replace(access, headers=(*access.headers, (match[1], match[2]))) if match else replace(access, headers=())

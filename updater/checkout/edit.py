@@ -17,7 +17,7 @@ from updater.editors.scalars import LINE_BREAKS
 from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.subscription import Locator
-from updater.model.update import Change, Edit, Wish
+from updater.model.update import Change, Edit, EditRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ _UNREADABLE: Final = frozenset({"not-yaml", "not-utf8", "too-large"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
+class NamedRequest:
     """One wish as it was *given*: the policy or the entry called *name* is to be *image*."""
 
     name: str
@@ -39,7 +39,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keyed:
+class KeyRequest:
     """One wish as it was *given*: *key* of the values file *file* is to say *value*."""
 
     file: str
@@ -49,22 +49,22 @@ class Keyed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class SetRequest:
     """Everything asked for in one go; *text_markers* are globs of non-YAML files in which markers count.
 
     *is_forced* writes values that have another shape than what is written at their place, too.
     """
 
-    markers: tuple[Named, ...] = ()
-    entries: tuple[Named, ...] = ()
-    keys: tuple[Keyed, ...] = ()
+    markers: tuple[NamedRequest, ...] = ()
+    entries: tuple[NamedRequest, ...] = ()
+    keys: tuple[KeyRequest, ...] = ()
     text_markers: tuple[str, ...] = ()
     is_forced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """What came of `Wishes`: one edit a changed file, the places refused, and the wishes that found no place."""
+class SetResult:
+    """What came of `SetRequest`: one edit a changed file, the places refused, and the wishes that found no place."""
 
     edits: tuple[Edit, ...] = ()
     refused: tuple[Problem, ...] = ()
@@ -99,7 +99,7 @@ class Files(Protocol):
         ...
 
 
-class Folder:
+class FolderFiles:
     """The files below a folder on disk, or one of them; `.git` is never entered, no symlink followed.
 
     *root* is the folder, *only* the name of the one file that was asked for.
@@ -206,7 +206,7 @@ class _Draft:
         self.refused.append(problem)
 
 
-def edit_files(files: Files, wishes: Wishes) -> Written:
+def edit_files(files: Files, wishes: SetRequest) -> SetResult:
     """Make every edit that can be made safely; nothing is written to *files*."""
     draft = _Draft(files)
     unmatched = _edit_markers(draft, wishes) if wishes.markers else []
@@ -214,10 +214,10 @@ def edit_files(files: Files, wishes: Wishes) -> Written:
     _edit_keys(draft, wishes.keys, is_forced=wishes.is_forced)
     edits = tuple(edit for _, edit in sorted(draft.edits.items()) if edit.before != edit.after)
     refused = sorted(dict.fromkeys(draft.refused), key=lambda problem: (problem.path, problem.line or 0, problem.code))
-    return Written(edits=edits, refused=tuple(refused), unmatched=tuple(unmatched))
+    return SetResult(edits=edits, refused=tuple(refused), unmatched=tuple(unmatched))
 
 
-def write_files(folder: Folder, written: Written) -> Written:
+def write_files(folder: FolderFiles, written: SetResult) -> SetResult:
     """Put the edits on disk; gives what really stands there, with each file that could not be written refused."""
     kept: list[Edit] = []
     refused = list(written.refused)
@@ -227,10 +227,10 @@ def write_files(folder: Folder, written: Written) -> Written:
             kept.append(edit)
         except EditError as error:
             refused.append(Problem(path=edit.path, code=error.code, message=error.message, hint=error.hint))
-    return Written(edits=tuple(kept), refused=tuple(refused), unmatched=written.unmatched)
+    return SetResult(edits=tuple(kept), refused=tuple(refused), unmatched=written.unmatched)
 
 
-def _edit_markers(draft: _Draft, wishes: Wishes) -> list[str]:
+def _edit_markers(draft: _Draft, wishes: SetRequest) -> list[str]:
     editor = marker.MarkerEditor(wishes.text_markers, is_forced=wishes.is_forced)
     images = {named.name: named.image for named in wishes.markers}
     met: set[str] = set()
@@ -279,7 +279,7 @@ def _fitting(draft: _Draft, readings: Sequence[Reading], images: dict[str, Image
     return fitting_pairs
 
 
-def _edit_entries(draft: _Draft, entries: Sequence[Named], *, is_forced: bool) -> None:
+def _edit_entries(draft: _Draft, entries: Sequence[NamedRequest], *, is_forced: bool) -> None:
     if not entries:
         return
     editor = kustomize.KustomizeEditor(is_as_spelled=True)
@@ -288,7 +288,7 @@ def _edit_entries(draft: _Draft, entries: Sequence[Named], *, is_forced: bool) -
     except EditError as error:
         draft.refuse(error, error.path)
         return
-    wanted: list[Wish] = []
+    wanted: list[EditRequest] = []
     for entry in entries:
         locator = Locator(path=name, name=entry.name)
         found = editor.read(name, data, locator)
@@ -314,7 +314,7 @@ def _kustomization(draft: _Draft) -> tuple[str, bytes]:
     raise EditError("there is no kustomization file", hint=hint, code="no-file", path=only or ".")
 
 
-def _edit_keys(draft: _Draft, keys: Sequence[Keyed], *, is_forced: bool) -> None:
+def _edit_keys(draft: _Draft, keys: Sequence[KeyRequest], *, is_forced: bool) -> None:
     by_file: dict[str, list[tuple[str, str]]] = {}
     for wish in keys:
         by_file.setdefault(wish.file.removeprefix("./"), []).append((wish.key, wish.value))
@@ -329,5 +329,5 @@ def _edit_keys(draft: _Draft, keys: Sequence[Keyed], *, is_forced: bool) -> None
             draft.refuse(error, name)
 
 
-def _wish(locator: Locator, reading: Reading, image: ImageRef) -> Wish:
-    return Wish(locator=locator, reading=reading, image=image)
+def _wish(locator: Locator, reading: Reading, image: ImageRef) -> EditRequest:
+    return EditRequest(locator=locator, reading=reading, image=image)

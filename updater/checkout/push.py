@@ -16,9 +16,9 @@ from dulwich.objects import ObjectID
 from updater.errors import UpdaterError
 from updater.git.damage import is_foreign, renamed
 from updater.git.faults import fault
-from updater.git.object_builder import Draft, Identity, NewCommit
+from updater.git.object_builder import Identity, NewCommit, ObjectBuilder
 from updater.git.objects import BLOB, COMMIT, commit_tree, object_name
-from updater.git.remote import Known, Remote
+from updater.git.remote import Haves, Remote
 from updater.git.tree import RevisionTree, read_folder
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
     from updater.checkout.config import Upstream
     from updater.errors import GitError
-    from updater.git.access import Access
+    from updater.git.access import GitAccess
     from updater.git.signing import Signer
 
 MODULE: Final = 0o160000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wording:
+class CommitDetails:
     """Everything of a commit but its files; *when* is aware, *committer* is the author where it is None."""
 
     message: str
@@ -47,7 +47,7 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pushed:
+class PushedCommit:
     """A push that arrived: *revision* is now the head of *branch*; *is_current* says that the checkout stands on it."""
 
     revision: str
@@ -57,7 +57,7 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
+class PushOptions:
     """How to push: *branch* overrules the upstream, *access* the checkout's configuration.
 
     *replay* is given the tree of the new head after a refusal and returns the files to write there; it runs in a worker
@@ -68,14 +68,14 @@ class Push:
 
     replay: Callable[[RevisionTree], Mapping[str, bytes]]
     pause: Callable[[int], Awaitable[None]]
-    reword: Callable[[], Wording] | None = None
+    reword: Callable[[], CommitDetails] | None = None
     branch: str | None = None
     is_new: bool = True
-    access: Access | None = None
+    access: GitAccess | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class PendingCommit:
     """A commit to push, over *base* where that is not its parent; *is_there* where the remote needs none.
 
     With *makes_branch* the branch does not exist; *base* is then what the server is known to hold, None for nothing.
@@ -88,7 +88,7 @@ class Fresh:
 
 
 @dataclass(slots=True)
-class Attempt:
+class PushAttempt:
     """One push of *revision*, which is HEAD, on its way: to be sent, and made again until it arrives.
 
     *is_ours* says that the checkout may leave *revision* for what was pushed, as that loses nothing of anybody.
@@ -101,7 +101,7 @@ class Attempt:
     revision: str
     is_ours: bool = True
 
-    def send(self, fresh: Fresh) -> None:
+    def send(self, fresh: PendingCommit) -> None:
         """Push where the branch stands on the base, or on the parent."""
         is_made = fresh.makes_branch
         base = fresh.base if is_made else fresh.base or next(iter(self._parents(fresh.revision)), None)
@@ -112,7 +112,7 @@ class Attempt:
             )
             self._track(fresh.revision)
 
-    def again(self, wording: Wording, push: Push) -> Fresh:
+    def again(self, wording: CommitDetails, push: PushOptions) -> PendingCommit:
         """Fetch the new head; take HEAD where it is a fast-forward, else make the change on the new head."""
         with tidy():
             listing = self.remote.list([self.upstream.branch])
@@ -127,31 +127,31 @@ class Attempt:
             if not push.is_new and not files:
                 self.is_ours = False
             elif is_ahead:
-                return Fresh(self.revision, head)
+                return PendingCommit(self.revision, head)
             else:
                 self._require_ours(head, wording, push)
                 files = push.replay(RevisionTree(self.objects, head))
             return self._made(head, push.reword() if push.reword else wording, files)
 
-    def _on_new_branch(self, default: str | None, push: Push) -> Fresh:
+    def _on_new_branch(self, default: str | None, push: PushOptions) -> PendingCommit:
         """Push HEAD as a branch that does not exist yet, unless that would hold nothing new."""
         base = default if default and default.encode() in self.repo.object_store else None  # type: ignore[operator]
         if base and not push.is_new and can_fast_forward(self.repo, ObjectID(self.revision.encode()), ObjectID(base.encode())):
             self.is_ours = False
-            return Fresh(self.revision, is_there=True)
-        return Fresh(self.revision, base, makes_branch=True)
+            return PendingCommit(self.revision, is_there=True)
+        return PendingCommit(self.revision, base, makes_branch=True)
 
-    def _made(self, head: str, wording: Wording, files: Mapping[str, bytes]) -> Fresh:
-        draft = Draft(self.objects)
+    def _made(self, head: str, wording: CommitDetails, files: Mapping[str, bytes]) -> PendingCommit:
+        draft = ObjectBuilder(self.objects)
         tip = draft.commit(head, new_commit(wording, files)) if files else None
         if tip is None:
             self._track(head)
-            return Fresh(head, is_there=True)
+            return PendingCommit(head, is_there=True)
         for item in draft.made.values():
             self.repo.object_store.add_object(item)
-        return Fresh(tip)
+        return PendingCommit(tip)
 
-    def _require_ours(self, head: str, wording: Wording, push: Push) -> None:
+    def _require_ours(self, head: str, wording: CommitDetails, push: PushOptions) -> None:
         """Refuse to make one commit again where that would drop what else HEAD holds."""
         lost = self._unpushed(head)
         if not lost or (len(lost) == 1 and (push.is_new or self._is_remade(wording, push))):
@@ -169,12 +169,12 @@ class Attempt:
         found = self.repo.get_walker(include=[ObjectID(self.revision.encode())], exclude=known, max_entries=2)
         return [bytes(entry.commit.id).decode() for entry in found]
 
-    def _is_remade(self, wording: Wording, push: Push) -> bool:
+    def _is_remade(self, wording: CommitDetails, push: PushOptions) -> bool:
         """Say whether HEAD is nothing but the change that *push* makes, as an earlier run committed it."""
         parent = next(iter(self._parents(self.revision)), None)
         if parent is None:
             return False
-        draft = Draft(self.objects)
+        draft = ObjectBuilder(self.objects)
         made = draft.commit(parent, new_commit(wording, push.replay(RevisionTree(self.objects, parent))))
         return made is not None and draft.tree_of(made) == RevisionTree(self.objects, self.revision).root
 
@@ -200,7 +200,7 @@ class Attempt:
         cut = {bytes(name).decode() for name in self.repo.get_shallow()}
         tracked = _tracked(self.repo, self.upstream)
         haves = [*self._parents(self.revision), *([tracked] if tracked else [])]
-        known = Known.of(haves, sorted(cut))
+        known = Haves.of(haves, sorted(cut))
         with tempfile.SpooledTemporaryFile(4 * 2**20) as file:
             self.remote.fetch([head], known, 1 if cut else None, file.write)
             file.seek(0)
@@ -273,7 +273,7 @@ def tidy() -> Iterator[None]:
         raise fault("work-tree", f"the checkout cannot be read or written: {text}") from error
 
 
-def new_commit(wording: Wording, files: Mapping[str, bytes]) -> NewCommit:
+def new_commit(wording: CommitDetails, files: Mapping[str, bytes]) -> NewCommit:
     """Make the commit of *files* in these words."""
     who, when = (wording.author, wording.committer), wording.when
     return NewCommit(message=wording.message, author=who[0], committer=who[1], files=files, when=when, signer=wording.signer)

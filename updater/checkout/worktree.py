@@ -20,16 +20,26 @@ from dulwich.objects import Blob
 from dulwich.repo import Repo
 
 from updater.checkout.config import find_access, find_upstream
-from updater.checkout.push import MODULE, Attempt, CheckoutObjects, Fresh, Push, Pushed, Wording, new_commit, tidy
+from updater.checkout.push import (
+    MODULE,
+    CheckoutObjects,
+    CommitDetails,
+    PendingCommit,
+    PushAttempt,
+    PushedCommit,
+    PushOptions,
+    new_commit,
+    tidy,
+)
 from updater.checkout.tracking import Tracking, check_format, read_index
 from updater.errors import PushRefused
 from updater.git.access import parse_address
 from updater.git.damage import is_foreign
 from updater.git.faults import fault
-from updater.git.object_builder import Draft
+from updater.git.object_builder import ObjectBuilder
 from updater.git.objects import BLOB, object_name
 from updater.git.remote import Remote
-from updater.git.tree import CheckoutTree, Entry, Kind, RevisionTree, check_path
+from updater.git.tree import CheckoutTree, EntryKind, RevisionTree, TreeEntry, check_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +90,7 @@ class Checkout:
             return name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else None
         return None
 
-    async def commit(self, paths: Sequence[str], wording: Wording) -> str | None:
+    async def commit(self, paths: Sequence[str], wording: CommitDetails) -> str | None:
         """Commit *paths* (from the root, as they are on disk) on top of HEAD; None where they hold nothing new.
 
         Raises `GitError` ``work-tree`` where another program holds the index, and `EditError` for a path that may not be written.
@@ -93,15 +103,15 @@ class Checkout:
         head = self.head
         return RevisionTree(self._objects, head) if head else None
 
-    def is_committed(self, path: str, entry: Entry | None) -> bool:
+    def is_committed(self, path: str, entry: TreeEntry | None) -> bool:
         """Say whether the file at *path* holds on disk what *entry*, of HEAD's tree, says; raises `EditError`."""
         with tidy():
-            if entry is None or entry.kind is not Kind.FILE:
+            if entry is None or entry.kind is not EntryKind.FILE:
                 return False
             raw = CheckoutTree(self.root).read(path)
             return entry.id in {object_name(BLOB, raw), object_name(BLOB, self._checked_in(path))}
 
-    async def push(self, revision: str, wording: Wording, push: Push) -> Pushed:
+    async def push(self, revision: str, wording: CommitDetails, push: PushOptions) -> PushedCommit:
         """Push *revision*, which is HEAD; on refusal make its change again on the new head, up to ten times.
 
         Where HEAD is ahead by several commits, all of them go, as a fast-forward. Raises `PushRefused` where ten times
@@ -112,23 +122,23 @@ class Checkout:
         upstream = find_upstream(config, self.branch, push.branch)
         access = push.access or find_access(config, upstream.url, self._environment)
         remote = Remote(parse_address(upstream.url), access, lambda _: None)
-        attempt = Attempt(self._repo, self._objects, remote, upstream, revision)
+        attempt = PushAttempt(self._repo, self._objects, remote, upstream, revision)
         try:
             tip = await _try(attempt, wording, push)
         finally:
             await asyncio.to_thread(remote.close)
         is_current = tip == revision or (attempt.is_ours and await asyncio.to_thread(self._advance, revision, tip))
-        return Pushed(revision=tip, remote=upstream.remote, branch=upstream.branch, is_current=is_current)
+        return PushedCommit(revision=tip, remote=upstream.remote, branch=upstream.branch, is_current=is_current)
 
     def close(self) -> None:
         """Close the repository's files."""
         self._repo.close()
 
-    def _commit(self, paths: Sequence[str], wording: Wording) -> str | None:
+    def _commit(self, paths: Sequence[str], wording: CommitDetails) -> str | None:
         with tidy():
             index = self._open_index()
             files = {path: self._checked_in(path) for path in paths}
-            draft, old = Draft(self._objects), self.head
+            draft, old = ObjectBuilder(self._objects), self.head
             tip = draft.commit(old, new_commit(wording, files))
             if tip is not None:
                 for item in draft.made.values():
@@ -137,7 +147,7 @@ class Checkout:
             self._stage(index, files)
         return tip
 
-    def _move_head(self, old: str | None, new: str, wording: Wording) -> None:
+    def _move_head(self, old: str | None, new: str, wording: CommitDetails) -> None:
         text = b"commit: " + wording.message.strip().partition("\n")[0].encode()
         if not self._repo.refs.set_if_equals(
             b"HEAD",  # type: ignore[arg-type]
@@ -191,32 +201,32 @@ class Checkout:
             index.write()
             return self._repo.refs.set_if_equals(b"HEAD", old.encode(), new.encode(), message=b"updater: replayed")  # type: ignore[arg-type]
 
-    def _is_untouched(self, index: Index, path: str, entry: Entry | None) -> bool:
+    def _is_untouched(self, index: Index, path: str, entry: TreeEntry | None) -> bool:
         key, file = path.encode("utf-8", "surrogateescape"), self.root / path
         staged = index[key] if key in index else None  # noqa: SIM401 - an index has no get
         if entry is None:
             return staged is None and not os.path.lexists(file)
         if not isinstance(staged, IndexEntry) or bytes(staged.sha).decode() != entry.id:
             return False
-        if entry.kind is Kind.SUBMODULE:
+        if entry.kind is EntryKind.SUBMODULE:
             return True
-        if entry.kind is Kind.SYMLINK:
+        if entry.kind is EntryKind.SYMLINK:
             return file.is_symlink() and object_name(BLOB, os.fsencode(file.readlink())) == entry.id
         found = CheckoutTree(self.root).entry(path)
-        return found is not None and found.kind is Kind.FILE and object_name(BLOB, self._checked_in(path)) == entry.id
+        return found is not None and found.kind is EntryKind.FILE and object_name(BLOB, self._checked_in(path)) == entry.id
 
-    def _write(self, index: Index, path: str, entry: Entry | None) -> None:
+    def _write(self, index: Index, path: str, entry: TreeEntry | None) -> None:
         check_path(path)
         key, file = path.encode("utf-8", "surrogateescape"), self.root / path
         if entry is None:
             file.unlink()
             del index[key]
             return
-        if entry.kind is Kind.SUBMODULE:
+        if entry.kind is EntryKind.SUBMODULE:
             index[key] = index_entry_from_stat((self.root).lstat(), entry.id.encode(), mode=MODULE)
             return
         data = self._objects.load(entry.id, BLOB)
-        if entry.kind is Kind.SYMLINK:
+        if entry.kind is EntryKind.SYMLINK:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.unlink(missing_ok=True)
             file.symlink_to(os.fsdecode(data))
@@ -225,12 +235,12 @@ class Checkout:
             CheckoutTree(self.root).replace(path, bytes(blob.as_raw_string()))
             file.chmod(0o755 if entry.mode & 0o100 else 0o644)
         index[key] = index_entry_from_stat(
-            file.lstat(), entry.id.encode(), mode=_LINK if entry.kind is Kind.SYMLINK else entry.mode
+            file.lstat(), entry.id.encode(), mode=_LINK if entry.kind is EntryKind.SYMLINK else entry.mode
         )
 
 
-async def _try(attempt: Attempt, wording: Wording, push: Push) -> str:
-    number, fresh = 0, Fresh(attempt.revision) if push.is_new else await asyncio.to_thread(attempt.again, wording, push)
+async def _try(attempt: PushAttempt, wording: CommitDetails, push: PushOptions) -> str:
+    number, fresh = 0, PendingCommit(attempt.revision) if push.is_new else await asyncio.to_thread(attempt.again, wording, push)
     while not fresh.is_there:
         try:
             await asyncio.to_thread(attempt.send, fresh)
@@ -245,4 +255,4 @@ async def _try(attempt: Attempt, wording: Wording, push: Push) -> str:
     return fresh.revision
 
 
-__all__ = ["ATTEMPTS", "Checkout", "Push", "Pushed", "Wording"]
+__all__ = ["ATTEMPTS", "Checkout", "CommitDetails", "PushOptions", "PushedCommit"]

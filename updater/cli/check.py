@@ -15,7 +15,7 @@ from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.engine.choose import Request
+    from updater.engine.choose import SelectionRequest
     from updater.model.candidate import Candidate
     from updater.model.image import ImageRef
     from updater.model.selection import Selection
@@ -100,10 +100,10 @@ def _select(ctx: click.Context, reference: ImageRef, options: Mapping[str, Any])
     return drive(choose(_with(template, _read_tags(options["tags_file"]))), lambda _ask: None)
 
 
-def _request(reference: ImageRef, options: Mapping[str, Any]) -> Request:
+def _request(reference: ImageRef, options: Mapping[str, Any]) -> SelectionRequest:
     """Build the request without candidates, so that a wrong option is said before anything is read."""
     from updater.cli.check_lines import written_from
-    from updater.engine.choose import Request
+    from updater.engine.choose import SelectionRequest
     from updater.model.image import parse_platform
     from updater.model.subscription import Downgrade, TagFilter, Variant
     from updater.policies import build, build_filter
@@ -114,7 +114,7 @@ def _request(reference: ImageRef, options: Mapping[str, Any]) -> Request:
         platforms = tuple(parse_platform(text) for text in options["platform"])
     except ImageSyntaxError as error:
         raise ConfigError(error.message, hint=error.hint, code="usage") from error
-    return Request(
+    return SelectionRequest(
         candidates={},
         policy=build(_spec(reference, options)),
         name_filter=build_filter(TagFilter(allow=allow, ignore=ignore, extract=extract)),
@@ -136,7 +136,7 @@ def _spec(reference: ImageRef, options: Mapping[str, Any]) -> PolicySpec:
     return PolicySpec(kind, {name: value for name, value in given.items() if value is not None})
 
 
-def _with(request: Request, candidates: Mapping[str, Candidate]) -> Request:
+def _with(request: SelectionRequest, candidates: Mapping[str, Candidate]) -> SelectionRequest:
     from dataclasses import replace
 
     return replace(request, candidates=candidates)
@@ -174,7 +174,7 @@ def _tags_of(listed: Any) -> list[Any]:
     return tags
 
 
-def _from_registry(reference: ImageRef, request: Request, config: tuple[str, ...]) -> Selection:
+def _from_registry(reference: ImageRef, request: SelectionRequest, config: tuple[str, ...]) -> Selection:
     """Choose among what the registry offers, asking it for facts as they are needed; the one place that knows the daemon."""
     import asyncio
 

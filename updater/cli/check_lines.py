@@ -10,7 +10,7 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from updater.engine.choose import Request, choose, drive
+from updater.engine.choose import SelectionRequest, choose, drive
 from updater.errors import UpdaterError
 from updater.model.candidate import Candidate
 from updater.model.image import Digest, Platform, parse_digest, parse_platform
@@ -78,7 +78,7 @@ def failure_as_json(error: UpdaterError) -> dict[str, Any]:
     return {"status": "failed", "tag": None, "held_tag": None, "rejected": {}, "error": said}
 
 
-def request_from(asked: Mapping[str, Any]) -> Request:
+def request_from(asked: Mapping[str, Any]) -> SelectionRequest:
     """Read one request; raises `UpdaterError` for everything that is not exactly as it should be."""
     _check_keys(asked, _KEYS, "the request")
     if not isinstance(asked.get("tags"), list):
@@ -87,7 +87,7 @@ def request_from(asked: Mapping[str, Any]) -> Request:
     variant = _text(asked, "variant")
     if variant not in {None, *Variant}:
         raise _wrong(f"variant {variant!r} is not known", "write lock or any")
-    return Request(
+    return SelectionRequest(
         candidates=candidates_from(asked["tags"]),
         policy=build(spec_from(asked["policy"]) if asked.get("policy") is not None else DEFAULT),
         name_filter=build_filter(filter_from(asked.get("filter"))),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from updater.git.mirror import Mirror
     from updater.model.selection import Selection
     from updater.model.subscription import Destination, Subscription
-    from updater.model.update import Commit, Landed
+    from updater.model.update import Commit, WriteResult
     from updater.model.view import View
 
 SHOWN_LOSERS: Final = 4
@@ -55,7 +55,7 @@ def demo(*, keep: Path | None, serve: bool) -> None:
             click.echo(f"\nkept in {folder}: fleet.git, updater.yaml, state")
 
 
-class Racing:
+class RacingWriter:
     """Stands before the writer, and lets a person push once just before we do."""
 
     def __init__(self, writer: Writer) -> None:
@@ -66,7 +66,7 @@ class Racing:
         """Look as the writer does."""
         return await self._writer.look(destination, subscriptions)
 
-    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Let the person push first, then write."""
         person, self.person = self.person, None
         if person:
@@ -74,10 +74,12 @@ class Racing:
         return await self._writer.write(view, commits, is_dry=is_dry)
 
 
-class Stage:
+class DemoStage:
     """What the demo plays on: the registry, the fleet's Git repository, and everything opened for one configuration."""
 
-    def __init__(self, folder: Path, registry: EmbeddedRegistry, generation: Generation, racing: Racing, fleet: Mirror) -> None:
+    def __init__(
+        self, folder: Path, registry: EmbeddedRegistry, generation: Generation, racing: RacingWriter, fleet: Mirror
+    ) -> None:
         self.folder = folder
         self.fleet = fleet
         self.registry = registry
@@ -99,11 +101,11 @@ class Stage:
 
     async def commit(self, name: str, message: str, files: dict[str, bytes]) -> None:
         """Let a person commit to the fleet, from a mirror of their own."""
-        from updater.git.access import Access
+        from updater.git.access import GitAccess
         from updater.git.mirror import Mirror
         from updater.git.object_builder import Identity, NewCommit
 
-        mirror = Mirror(str(self.folder / "fleet.git"), self.folder / "state" / f"person-{name.lower()}", Access())
+        mirror = Mirror(str(self.folder / "fleet.git"), self.folder / "state" / f"person-{name.lower()}", GitAccess())
         head = (await mirror.look("main")).revision
         await mirror.fetch("main")
         author = Identity(name=name, email=f"{name.lower()}@example.org")
@@ -136,23 +138,23 @@ async def _tell(folder: Path, *, serve: bool) -> None:
         configure(level="error", form="console")
         loaded = load([path], os.environ)
         async with Process(folder / "state") as process:
-            races: list[Racing] = []
+            races: list[RacingWriter] = []
 
             def race(writer: Writer) -> Writer:
-                races.append(Racing(writer))
+                races.append(RacingWriter(writer))
                 return races[-1]
 
             generation = await Generation.start(loaded, process, wrap=race)
             generation.take_over()
             branch = GitBranch(url=str(folder / "fleet.git"), branch="main", push="main")
-            stage = Stage(folder, registry, generation, races[-1], process.mirror(branch))
+            stage = DemoStage(folder, registry, generation, races[-1], process.mirror(branch))
             await _play(stage)
             _show_log(folder)
             if serve:
                 await _serve(stage)
 
 
-async def _play(stage: Stage) -> None:
+async def _play(stage: DemoStage) -> None:
     _head(1, "A fleet as people wrote it")
     for name, tags in {"shop": ["1.3.9", "1.4.0"], "web": ["2.4.5", "2.4.6"], "api": ["0.9.2-alpine", "0.9.2"]}.items():
         stage.push(name, *tags)
@@ -183,7 +185,7 @@ async def _play(stage: Stage) -> None:
     click.echo(f"\n  the push was refused {replays} time: looked and decided again on her commit, never over it")
 
 
-async def _grace_scales(stage: Stage) -> None:
+async def _grace_scales(stage: DemoStage) -> None:
     before = await stage.content(SHOP)
     await stage.commit("Grace", "Scale the shop for the weekend", {SHOP: before.replace(b"replicas: 3", b"replicas: 12")})
     click.echo("  Grace pushes  replicas: 12, between our look and our push")
@@ -225,7 +227,7 @@ def _show_log(folder: Path) -> None:
         click.echo(click.style(line, bold=True) if is_heading else click.style(line, fg=colour) if colour else line)
 
 
-async def _serve(stage: Stage) -> None:
+async def _serve(stage: DemoStage) -> None:
     """Go on as the daemon does, with a new release of the shop every few seconds."""
     from updater.reporting.logs import configure
 

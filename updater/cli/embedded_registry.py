@@ -44,7 +44,7 @@ class Blob:
 
 
 @dataclass(slots=True)
-class Shelf:
+class StoredImage:
     """What the registry holds under one image name: digests by tag, and everything by digest."""
 
     tags: dict[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class EmbeddedRegistry:
 
     def __init__(self, port: int = 0) -> None:
         self._wanted_port = port
-        self._shelves: dict[str, Shelf] = {}
+        self._shelves: dict[str, StoredImage] = {}
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -127,9 +127,9 @@ class EmbeddedRegistry:
         """Take a tag away; what it pointed at stays under its digest."""
         self._shelves[name].tags.pop(tag, None)
 
-    def shelf(self, name: str) -> Shelf:
+    def shelf(self, name: str) -> StoredImage:
         """Give what is held under *name*, new and empty if there is nothing yet."""
-        return self._shelves.setdefault(name, Shelf())
+        return self._shelves.setdefault(name, StoredImage())
 
     def application(self) -> web.Application:
         """Give the web application."""
@@ -158,7 +158,7 @@ class EmbeddedRegistry:
         return web.json_response({"name": name, "tags": page}, headers=headers)
 
     async def _content(self, request: web.Request) -> web.StreamResponse:
-        shelf = self._shelves.get(request.match_info["name"], Shelf())
+        shelf = self._shelves.get(request.match_info["name"], StoredImage())
         reference = request.match_info["reference"]
         if request.match_info["kind"] == "blobs":
             blob = shelf.blobs.get(reference)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from updater.cli.main import FAILURE, config_paths
-from updater.cli.report import Pass, as_diffs, as_json, as_text, outcome_lines
+from updater.cli.report import PassReport, as_diffs, as_json, as_text, outcome_lines
 from updater.model.outcome import Status
 
 if TYPE_CHECKING:
@@ -42,14 +42,14 @@ def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, ex
     return WRITTEN if exit_code and done.has_written else 0
 
 
-def _say_failures(done: Pass) -> None:
+def _say_failures(done: PassReport) -> None:
     """Say on standard error what the diff cannot show."""
     for outcome in done.outcomes:
         if outcome.status is Status.FAILED:
             click.echo("\n".join(outcome_lines(outcome, len(outcome.status.value))), err=True)
 
 
-async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> Pass:
+async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> PassReport:
     """Load, scan, land, and gather what came of it; raises `ConfigError`."""
     from updater.daemon.one_shot import asked_for, opened
 
@@ -62,7 +62,7 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> 
     keys = {subscription.key for subscription in subscriptions}
     outcomes = [outcome for landing in landings for outcome in landing.outcomes if outcome.key in keys]
     notes = dict.fromkeys(note for landing in landings if landing.view for note in landing.view.notes)
-    return Pass(
+    return PassReport(
         id=secrets.token_hex(8),
         started=started,
         finished=datetime.now(UTC),

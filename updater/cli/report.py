@@ -34,7 +34,7 @@ _LENGTH_OF_COMMIT: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pass:
+class PassReport:
     """One pass over everything: its id, times, problems, outcomes and the edits behind them, by destination."""
 
     id: str
@@ -55,7 +55,7 @@ class Pass:
         return any(outcome.revision for outcome in self.outcomes)
 
 
-def as_json(done: Pass) -> str:
+def as_json(done: PassReport) -> str:
     """Render a pass as the JSON of the contract: RFC 3339 UTC, null rather than left out, sorted by key."""
     return json.dumps(
         {
@@ -97,7 +97,7 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def as_text(done: Pass) -> str:
+def as_text(done: PassReport) -> str:
     """Render a pass for people: problems first, then each outcome with its reason and changes."""
     lines = [line for problem in done.problems for line in problem_lines(problem)]
     width = max((len(outcome.status.value) for outcome in done.outcomes), default=0)

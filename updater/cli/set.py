@@ -16,8 +16,8 @@ from updater.model.text import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from updater.checkout.commit import Committing
-    from updater.checkout.edit import Folder, Keyed, Named, Wishes, Written
+    from updater.checkout.commit import CheckoutCommitter
+    from updater.checkout.edit import FolderFiles, KeyRequest, NamedRequest, SetRequest, SetResult
     from updater.model.image import ImageRef
 
 WRITTEN: Final = 10
@@ -47,12 +47,12 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
     _check(options)
     settings = _settings(config_paths(ctx))
     wishes = _wishes(options, settings.text_markers if settings else ())
-    from updater.checkout.edit import Folder, edit_files, write_files
+    from updater.checkout.edit import FolderFiles, edit_files, write_files
 
     if path.is_symlink() and not path.is_dir():
         hint = "name the file that it points to"
         raise ConfigError(f"{path} is a symlink, which is never followed", hint=hint, code="usage")
-    folder = Folder(path)
+    folder = FolderFiles(path)
     committing = _committing(folder, wishes, options, settings) if options["is_commit"] else None
     written = edit_files(folder if committing is None else committing.folder, wishes)
     if committing is not None:
@@ -95,10 +95,10 @@ def _settings(paths: Sequence[str]) -> Any:
     return load_settings([Path(path) for path in paths], os.environ)
 
 
-def _wishes(options: dict[str, Any], text_markers: tuple[str, ...]) -> Wishes:
-    from updater.checkout.edit import Wishes
+def _wishes(options: dict[str, Any], text_markers: tuple[str, ...]) -> SetRequest:
+    from updater.checkout.edit import SetRequest
 
-    return Wishes(
+    return SetRequest(
         markers=_named("--marker", options["markers"], _check_policy),
         entries=_named("--kustomize", options["entries"], _check_name),
         keys=tuple(_keyed(given) for given in options["keys"]),
@@ -107,10 +107,10 @@ def _wishes(options: dict[str, Any], text_markers: tuple[str, ...]) -> Wishes:
     )
 
 
-def _named(option: str, texts: Sequence[str], check: Callable[[str, str], None]) -> tuple[Named, ...]:
-    from updater.checkout.edit import Named
+def _named(option: str, texts: Sequence[str], check: Callable[[str, str], None]) -> tuple[NamedRequest, ...]:
+    from updater.checkout.edit import NamedRequest
 
-    found: dict[str, Named] = {}
+    found: dict[str, NamedRequest] = {}
     for given in texts:
         name, equals, text = given.partition("=")
         if not (name and equals and text):
@@ -120,7 +120,7 @@ def _named(option: str, texts: Sequence[str], check: Callable[[str, str], None])
         if name in found and found[name].image != image:
             hint = "give it once"
             raise ConfigError(f"{option} names {name} twice, with different images", hint=hint, code="usage")
-        found[name] = Named(name=name, image=image, given=given)
+        found[name] = NamedRequest(name=name, image=image, given=given)
     return tuple(found.values())
 
 
@@ -159,8 +159,8 @@ def _check_name(_name: str, _given: str) -> None:
     """Accept any name: an entry of `images` may have one that is no image name."""
 
 
-def _keyed(given: str) -> Keyed:
-    from updater.checkout.edit import Keyed
+def _keyed(given: str) -> KeyRequest:
+    from updater.checkout.edit import KeyRequest
     from updater.editors import keypaths
     from updater.errors import EditError
 
@@ -172,7 +172,7 @@ def _keyed(given: str) -> Keyed:
         keypaths.parse(parts[0])
     except EditError as error:
         raise ConfigError(f"--helm {given}: {error.message}", hint=error.hint, code="usage") from error
-    return Keyed(file=file, key=parts[0], value=parts[1], given=given)
+    return KeyRequest(file=file, key=parts[0], value=parts[1], given=given)
 
 
 def _example(option: str) -> str:
@@ -184,25 +184,25 @@ def _example(option: str) -> str:
     return f"for example {examples[option]}"
 
 
-def _committing(folder: Folder, wishes: Wishes, options: dict[str, Any], settings: Any) -> Committing:
+def _committing(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], settings: Any) -> CheckoutCommitter:
     """Check, before anything is written, that a commit and a push are possible at all."""
-    from updater.checkout.commit import Committing, Order
-    from updater.checkout.edit import Written
+    from updater.checkout.commit import CheckoutCommitter, CommitRequest
+    from updater.checkout.edit import SetResult
     from updater.git.object_builder import Identity
-    from updater.model.subscription import Voice
+    from updater.model.subscription import CommitSpec
 
-    who = settings.git.author if settings else Voice()
+    who = settings.git.author if settings else CommitSpec()
     author = Identity(name=who.name, email=who.email)
-    order = Order(message=options["message"], author=author, is_push=options["is_push"], branch=options["branch"])
+    order = CommitRequest(message=options["message"], author=author, is_push=options["is_push"], branch=options["branch"])
     try:
-        return Committing(folder, wishes, order)
+        return CheckoutCommitter(folder, wishes, order)
     except UpdaterError:
         if options["output"] == "json":
-            click.echo(_as_json(Written(), None))
+            click.echo(_as_json(SetResult(), None))
         raise
 
 
-def _land(committing: Committing, written: Written, options: dict[str, Any]) -> tuple[Written, str | None]:
+def _land(committing: CheckoutCommitter, written: SetResult, options: dict[str, Any]) -> tuple[SetResult, str | None]:
     import asyncio
 
     try:
@@ -215,7 +215,7 @@ def _land(committing: Committing, written: Written, options: dict[str, Any]) -> 
     return landed.written, landed.revision
 
 
-def _show(written: Written, commit: str | None, options: dict[str, Any]) -> None:
+def _show(written: SetResult, commit: str | None, options: dict[str, Any]) -> None:
     from updater.cli.report import as_diff
 
     if options["output"] == "json":
@@ -237,7 +237,7 @@ def _show(written: Written, commit: str | None, options: dict[str, Any]) -> None
         click.echo("hint: check namespace and name of the policy, and that PATH holds its markers", err=True)
 
 
-def _as_json(written: Written, commit: str | None) -> str:
+def _as_json(written: SetResult, commit: str | None) -> str:
     changes = [
         {"path": change.path, "line": change.line, "where": change.where, "old": change.old, "new": change.new}
         for change in written.changes

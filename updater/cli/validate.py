@@ -15,9 +15,9 @@ from updater.model.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from updater.argocd.request import Answer
+    from updater.argocd.request import ImageTranslation
     from updater.model.problem import Problem
-    from updater.validation.files import Report
+    from updater.validation.files import ValidationReport
 
 _PROBLEMS = 1
 
@@ -64,7 +64,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, *, li
     return _PROBLEMS if report.problems else 0
 
 
-def _with_cluster(report: Report, config: Sequence[str]) -> Report:
+def _with_cluster(report: ValidationReport, config: Sequence[str]) -> ValidationReport:
     import asyncio
 
     from updater.daemon.validate_cluster import look_at_cluster
@@ -78,7 +78,7 @@ def _with_cluster(report: Report, config: Sequence[str]) -> Report:
     )
 
 
-def _show_json(report: Report) -> None:
+def _show_json(report: ValidationReport) -> None:
     import json
 
     told = {
@@ -95,7 +95,7 @@ def _problem(item: Problem) -> dict[str, object]:
     return {"path": item.path, "line": item.line, "code": item.code, "message": item.message, "hint": item.hint or None}
 
 
-def _as_json(answer: Answer) -> dict[str, object]:
+def _as_json(answer: ImageTranslation) -> dict[str, object]:
     item = answer.subscription
     target = item.targets[0] if item else None
     return {
@@ -112,7 +112,7 @@ def _as_json(answer: Answer) -> dict[str, object]:
     }
 
 
-def _show_text(report: Report) -> None:
+def _show_text(report: ValidationReport) -> None:
     from updater.validation.certainty import NOT_KNOWN
 
     for number, (_, problems) in enumerate(groupby(report.problems, key=lambda item: item.path)):

@@ -18,15 +18,15 @@ from urllib.parse import urlsplit
 import orjson
 
 from updater.errors import ConfigError, GitDenied, GitError, GitUnavailable
-from updater.http.exchange import Connection, HttpFailure, Request, Trouble
+from updater.http.exchange import Connection, FailureKind, HttpFailure, HttpRequest
 from updater.http.redaction import told
-from updater.http.single_flight import Flights
+from updater.http.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from updater.http.client import HttpClient
-    from updater.http.exchange import Answer
+    from updater.http.exchange import Response
 
 API: Final = "https://api.github.com"
 USER: Final = "x-access-token"
@@ -40,7 +40,9 @@ _LONGEST_ANSWER: Final = 256 * 1024
 _LONGEST_MESSAGE: Final = 200
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")
-_PASSING: Final = frozenset({Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN, Trouble.DOWN, Trouble.PAUSED})
+_PASSING: Final = frozenset(
+    {FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN, FailureKind.DOWN, FailureKind.PAUSED}
+)
 _HINTS: Final = {
     401: "the private key must be one of this App, and the clock of this machine must be right",
     403: "the installation may be suspended: look at it in the settings of the organisation",
@@ -93,7 +95,7 @@ class InstallationTokens:
         self._clock = clock
         self._wall = wall
         self._held: OrderedDict[App, _Held] = OrderedDict()
-        self._flights = Flights()
+        self._flights = SingleFlight()
 
     async def token(self, app: App) -> str:
         """Give a token of *app*, the same to all who ask at one time.
@@ -123,7 +125,7 @@ class InstallationTokens:
             self._held.popitem(last=False)
         return held.token
 
-    async def _ask(self, app: App) -> Answer:
+    async def _ask(self, app: App) -> Response:
         _check(app)
         headers = {
             "Accept": "application/vnd.github+json",
@@ -131,14 +133,14 @@ class InstallationTokens:
             "X-GitHub-Api-Version": "2022-11-28",
         }
         url = f"{app.base_url.rstrip('/')}/app/installations/{app.installation}/access_tokens"
-        request = Request(url=url, method="POST", headers=headers, connection=app.connection, limit=_LONGEST_ANSWER)
+        request = HttpRequest(url=url, method="POST", headers=headers, connection=app.connection, limit=_LONGEST_ANSWER)
         try:
             return await self._http.send(request)
         except HttpFailure as failure:
             kind = GitUnavailable if failure.trouble in _PASSING else GitError
             raise kind(f"no token for {app}: {failure.message}", hint=failure.hint, code="github-app") from failure
 
-    def _read(self, app: App, answer: Answer) -> _Held:
+    def _read(self, app: App, answer: Response) -> _Held:
         found = _mapping(answer.body)
         token, now = found.get("token"), self._clock()
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
@@ -147,7 +149,7 @@ class InstallationTokens:
         life = _seconds_until(found.get("expires_at"), self._wall())
         return _Held(token, now, now + min(life, LONGEST_LIFE) - RENEWED_BEFORE_END)
 
-    def _refusal(self, app: App, answer: Answer) -> GitError:
+    def _refusal(self, app: App, answer: Response) -> GitError:
         message = _mapping(answer.body).get("message")
         words = (
             f": {told(message, most=_LONGEST_MESSAGE, secrets=answer.secrets)}" if isinstance(message, str) and message else ""

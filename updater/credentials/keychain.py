@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from updater.credentials.docker_config import DockerConfig, parse_docker_config, parse_secret_text
 from updater.credentials.program import Programs
 from updater.errors import ConfigError
-from updater.http.single_flight import Flights
+from updater.http.single_flight import SingleFlight
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Keychain:
         self._files = usual_files(self._environment) if docker_configs is None else tuple(docker_configs)
         self._clock = clock
         self._known: dict[str, _Known] = {}
-        self._flights = Flights()
+        self._flights = SingleFlight()
 
     async def resolve(
         self, ref: CredentialRef | None, image: ImageName, *, server: ImageName | None = None, lifetime: float | None = None

@@ -7,14 +7,14 @@ import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.cluster.feedback import Answers
+from updater.argocd.cluster.feedback import FeedbackOptions
 from updater.argocd.cluster.source import ArgocdSource
 from updater.argocd.peer_settings import REGISTRIES, PeerSettings, open_problems, overlaid, read_peer_settings
 from updater.argocd.repositories import Repositories
-from updater.argocd.request import Defaults
+from updater.argocd.request import TranslationDefaults
 from updater.credentials.github_app import InstallationTokens
 from updater.errors import ConfigError, KubeDenied, KubeError, KubeGone
-from updater.kube.events import Events
+from updater.kube.events import EventRecorder
 from updater.kube.kinds import CONFIG_MAP, Ref
 from updater.sources.file import voice_of
 from updater.writeback.message_trial import try_message
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from updater.daemon.process import Process
     from updater.kube.client import KubeClient
-    from updater.kube.reflector import Watched
+    from updater.kube.reflector import WatchedKind
     from updater.model.problem import Problem
     from updater.settings import Settings
     from updater.settings.cluster import ApplicationsSettings
@@ -33,7 +33,7 @@ COMPONENT: Final = "updater"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ArgocdParts:
+class ArgocdComponents:
     """What serves Argo CD's users; *settings* are ours with the peer's below them, *problems* what is wrong with those."""
 
     settings: Settings
@@ -79,7 +79,7 @@ class PeerConfiguration:
         return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
 
 
-async def argocd_parts(settings: Settings, process: Process) -> ArgocdParts:
+async def argocd_components(settings: Settings, process: Process) -> ArgocdComponents:
     """Put the source of Applications together.
 
     Raises `ConfigError` where no way leads to a cluster or the peer's registries cannot be read, `KubeError` where the peer's
@@ -96,7 +96,7 @@ async def argocd_parts(settings: Settings, process: Process) -> ArgocdParts:
     source = ArgocdSource(
         client,
         namespaces=wanted.namespaces,
-        defaults=Defaults(
+        defaults=TranslationDefaults(
             namespace=wanted.argocd_namespace,
             interval=both.interval,
             voice=voice_of(both),
@@ -112,7 +112,7 @@ async def argocd_parts(settings: Settings, process: Process) -> ArgocdParts:
     tokens = InstallationTokens(process.http)
     repositories = Repositories(client, wanted.argocd_namespace, tokens=tokens, report=_repository_reporter(process))
     problems = tuple(_placed(problem, peer) for problem in open_problems(settings, told))
-    return ArgocdParts(settings=both, source=source, repositories=repositories, peer=peer, problems=problems)
+    return ArgocdComponents(settings=both, source=source, repositories=repositories, peer=peer, problems=problems)
 
 
 def _broken(peer: PeerConfiguration, told: PeerSettings) -> ConfigError:
@@ -133,7 +133,7 @@ def _wanted(settings: Settings) -> ApplicationsSettings:
     return wanted
 
 
-def _answers(wanted: ApplicationsSettings, client: KubeClient, process: Process) -> Answers:
+def _answers(wanted: ApplicationsSettings, client: KubeClient, process: Process) -> FeedbackOptions:
     metrics, log = process.metrics, process.log
 
     def failed(subject: str, error: KubeError) -> None:
@@ -144,8 +144,8 @@ def _answers(wanted: ApplicationsSettings, client: KubeClient, process: Process)
         log.warning("event", detail=error.message, hint=error.hint, code=error.code)
 
     instance = os.environ.get("POD_NAME") or socket.gethostname()
-    return Answers(
-        events=Events(client, component=COMPONENT, instance=instance, report=event_failed) if wanted.events else None,
+    return FeedbackOptions(
+        events=EventRecorder(client, component=COMPONENT, instance=instance, report=event_failed) if wanted.events else None,
         refresh=wanted.refresh,
         may_write=process.may_write,
         count=lambda kind, result: metrics.count("updater_kubernetes_writes_total", kind, result),
@@ -160,10 +160,10 @@ def _repository_reporter(process: Process) -> Callable[[str], None]:
     return report
 
 
-def _watch_reporter(process: Process) -> Callable[[Watched[Any], KubeError | None], None]:
-    lost: set[Watched[Any]] = set()
+def _watch_reporter(process: Process) -> Callable[[WatchedKind[Any], KubeError | None], None]:
+    lost: set[WatchedKind[Any]] = set()
 
-    def report(watched: Watched[Any], error: KubeError | None) -> None:
+    def report(watched: WatchedKind[Any], error: KubeError | None) -> None:
         (lost.discard if error is None else lost.add)(watched)
         kind = watched.kind  # one kind is watched in several namespaces, and is lost while one of them is
         process.metrics.set("updater_watch_lost", kind.resource, to=any(other.kind == kind for other in lost))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from updater.model.image import Digest
 
 
-class Facts:
+class CachedDescriptions:
     """The cache of a process, counted; see `updater.registry.client.Facts`."""
 
     def __init__(self, process: Process) -> None:

@@ -8,23 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from updater.daemon.process import process_of
-from updater.engine.scanner import Scans
+from updater.engine.scanner import Scanner
 from updater.errors import ConfigError
-from updater.model.scan_key import Listed
+from updater.model.scan_key import ScanKey
 from updater.registry.client import RegistryClient
-from updater.registry.transport import Asking
+from updater.registry.transport import RegistryTransport
 from updater.reporting.logs import configure
 from updater.settings import Settings, find_files, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from updater.engine.choose import Request
+    from updater.engine.choose import SelectionRequest
     from updater.model.image import ImageName
     from updater.model.selection import Selection
 
 
-async def choose_from_registry(image: ImageName, request: Request, config: Sequence[str]) -> Selection:
+async def choose_from_registry(image: ImageName, request: SelectionRequest, config: Sequence[str]) -> Selection:
     """List the tags of *image* and choose by *request*; a configuration tells how registries are reached, if there is one.
 
     A policy that follows one tag has that tag resolved instead, as the daemon does: an image may have too many to list.
@@ -35,10 +35,10 @@ async def choose_from_registry(image: ImageName, request: Request, config: Seque
     with tempfile.TemporaryDirectory(prefix="updater-check-") as folder:
         async with process_of(settings, Path(folder)) as process:
             limits = settings.registry_limits
-            asking = Asking(process.http, process.keychain, limits=limits.limits())
+            asking = RegistryTransport(process.http, process.keychain, limits=limits.limits())
             registry = RegistryClient(asking, settings.registry_entries, facts=process.cache, caps=limits.caps())
-            listed, tag = Listed(image, None), request.policy.followed_tag
-            scans = Scans(registry, process.cache, followed={listed: frozenset({tag})} if tag else {})
+            listed, tag = ScanKey(image, None), request.policy.followed_tag
+            scans = Scanner(registry, process.cache, followed={listed: frozenset({tag})} if tag else {})
             return await scans.choose_for(listed, request)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from updater.settings.cluster import KubernetesSettings
 
 
-class Cluster:
+class ClusterConnection:
     """The cluster that *settings* mean. *count* is told each request: its verb and the status, 0 for no answer."""
 
     def __init__(self, settings: KubernetesSettings, *, count: Callable[[str, int], None]) -> None:

@@ -8,30 +8,30 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from updater.argocd.live.writer import ApplicationWriter
-from updater.daemon.cached_descriptions import Facts
+from updater.daemon.cached_descriptions import CachedDescriptions
 from updater.daemon.git_access import access_for, signer_for
 from updater.editors import make_editors
-from updater.engine.scanner import Scans
+from updater.engine.scanner import Scanner
 from updater.errors import UpdaterError
 from updater.inventory.destinations import marker_names
 from updater.model.subscription import GitBranch
 from updater.registry.client import RegistryClient
-from updater.registry.transport import Asking
-from updater.writeback.branch_writer import GitWriter, Pen
+from updater.registry.transport import RegistryTransport
+from updater.writeback.branch_writer import CommitSettings, GitWriter
 from updater.writeback.message import commit_message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.argocd.cluster.source import ArgocdSource
-    from updater.daemon.git_access import Known
+    from updater.daemon.git_access import RepositoryAccess
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
-    from updater.git.access import Access
+    from updater.git.access import GitAccess
     from updater.model.outcome import Outcome
     from updater.model.snapshot import Snapshot
     from updater.model.subscription import Destination, LiveApplication, Subscription
-    from updater.model.update import Commit, Landed
+    from updater.model.update import Commit, WriteResult
     from updater.model.view import View
     from updater.settings import Settings
 
@@ -70,22 +70,22 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
+class Components:
     """Who does the work of a generation.
 
     *writer* is the writer of every kind of destination, or what stands before it, *git* the one of branches alone; *access*
     says how Git URLs are reached.
     """
 
-    scans: Scans
+    scans: Scanner
     git: GitWriter
     writer: Writer
-    access: Callable[[str, str], Awaitable[Access]]
+    access: Callable[[str, str], Awaitable[GitAccess]]
     sources: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Routes:
+class WriterRoutes:
     """The writer of every kind of destination: Git's for branches, the cluster's for live Applications."""
 
     git: Writer
@@ -95,7 +95,7 @@ class Routes:
         """Read a destination; see `Writer`."""
         return await self._of(destination).look(destination, subscriptions)
 
-    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Write a destination; see `Writer`."""
         return await self._of(view.destination).write(view, commits, is_dry=is_dry)
 
@@ -104,7 +104,7 @@ class Routes:
 
 
 @dataclass(frozen=True, slots=True)
-class WhileLeading:
+class LeaderOnlyWriter:
     """Stands before a writer: what was looked at as the leader is written as the leader, however long it took to choose."""
 
     writer: Writer
@@ -114,7 +114,7 @@ class WhileLeading:
         """Look as the writer does; raises what it raises."""
         return await self.writer.look(destination, subscriptions)
 
-    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Write as the writer does; raises `UpdaterError` with the code `NOT_LEADING` where another replica may write now."""
         if not (is_dry or self.may_write()):
             hint = "nothing is lost: the replica that leads now looks and decides by itself"
@@ -129,7 +129,7 @@ async def git_writer(settings: Settings, process: Process, subscriptions: Callab
     return GitWriter(
         mirror=process.mirror,
         editors=make_editors(settings.text_markers),
-        pen=Pen(message=commit_message, signer=lambda _: signer, now=lambda: datetime.now(UTC), rule=rule),
+        pen=CommitSettings(message=commit_message, signer=lambda _: signer, now=lambda: datetime.now(UTC), rule=rule),
         known=lambda: marker_names(subscriptions()),
         count=process.metrics.count,
         learned=process.default_branches.learn,
@@ -148,19 +148,21 @@ def live_writer(process: Process, source: ArgocdSource | None) -> Callable[[], W
     return cache(lambda: ApplicationWriter(process.cluster.client, known=known, count=process.metrics.count))
 
 
-def scans_of(settings: Settings, process: Process) -> Scans:
+def scans_of(settings: Settings, process: Process) -> Scanner:
     """Build what asks registries."""
     limits = settings.registry_limits
     process.http.budget.resize(limits.memory)
-    asking = Asking(process.http, process.keychain, limits=limits.limits())
-    registry = RegistryClient(asking, settings.registry_entries, facts=Facts(process), caps=limits.caps())
-    return Scans(registry, process.cache)
+    asking = RegistryTransport(process.http, process.keychain, limits=limits.limits())
+    registry = RegistryClient(asking, settings.registry_entries, facts=CachedDescriptions(process), caps=limits.caps())
+    return Scanner(registry, process.cache)
 
 
-def git_access(settings: Settings, process: Process, repositories: Known | None) -> Callable[[str, str], Awaitable[Access]]:
+def git_access(
+    settings: Settings, process: Process, repositories: RepositoryAccess | None
+) -> Callable[[str, str], Awaitable[GitAccess]]:
     """Say how Git URLs are reached by *settings*, and by what a cluster's Secrets say."""
 
-    async def access(url: str, credential: str) -> Access:
+    async def access(url: str, credential: str) -> GitAccess:
         return await access_for(url, settings, process.keychain, credential=credential, repositories=repositories)
 
     return access

@@ -10,32 +10,41 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from updater.daemon.components import NOT_LEADING, Crew, Routes, WhileLeading, git_access, git_writer, live_writer, scans_of
-from updater.daemon.git_access import Renewing
-from updater.daemon.source_runner import Hearing
+from updater.daemon.components import (
+    NOT_LEADING,
+    Components,
+    LeaderOnlyWriter,
+    WriterRoutes,
+    git_access,
+    git_writer,
+    live_writer,
+    scans_of,
+)
+from updater.daemon.git_access import RenewingWriter
+from updater.daemon.source_runner import SourceRunner
 from updater.engine.decide import failed
-from updater.engine.landing import Landing, Parts, land
+from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.schedule import Schedule
 from updater.errors import PushRefused, UpdaterError
 from updater.inventory.destinations import by_destination, destinations_of, with_companions
-from updater.inventory.inventory import Asked
-from updater.model.scan_key import listed_for
+from updater.inventory.inventory import Inventory
+from updater.model.scan_key import scan_key_for
 from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from updater.daemon.argocd import ArgocdParts, PeerConfiguration
+    from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
-    from updater.inventory.inventory import Change
+    from updater.inventory.inventory import InventoryDelta
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
-    from updater.model.scan_key import Listed
+    from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
     from updater.reporting.metrics import Metrics
-    from updater.sources.file import Loaded
+    from updater.sources.file import LoadedConfiguration
 
 LONGEST_PAUSE: Final = 0.1
 ANSWERS_AT_MOST: Final = 2.0
@@ -47,18 +56,20 @@ class Generation:
     *peer* is what lies below the file in the cluster, None where nothing does.
     """
 
-    def __init__(self, loaded: Loaded, process: Process, crew: Crew, peer: PeerConfiguration | None = None) -> None:
+    def __init__(
+        self, loaded: LoadedConfiguration, process: Process, crew: Components, peer: PeerConfiguration | None = None
+    ) -> None:
         self.loaded = loaded
         self.crew = crew
-        self.asked = Asked(loaded.snapshot, [source.name for source in crew.sources], process.precedence)
-        self.hearing = Hearing(self.asked, crew.sources, process, changed=self._replan)
+        self.asked = Inventory(loaded.snapshot, [source.name for source in crew.sources], process.precedence)
+        self.hearing = SourceRunner(self.asked, crew.sources, process, changed=self._replan)
         self.schedule: Schedule | None = None
         self._process = process
         self.peer = peer
 
     @classmethod
     async def start(
-        cls, loaded: Loaded, process: Process, *, wrap: Callable[[Writer], Writer] = lambda writer: writer
+        cls, loaded: LoadedConfiguration, process: Process, *, wrap: Callable[[Writer], Writer] = lambda writer: writer
     ) -> Generation:
         """Put a generation together; *wrap* may stand between a landing and its writer.
 
@@ -73,11 +84,11 @@ class Generation:
         settings = argocd.settings if argocd else loaded.settings
         git = await git_writer(settings, process, subscriptions)
         live = live_writer(process, argocd.source if argocd else None)
-        routes = Routes(Renewing(git, argocd.repositories.expire) if argocd else git, live)
-        crew = Crew(
+        routes = WriterRoutes(RenewingWriter(git, argocd.repositories.expire) if argocd else git, live)
+        crew = Components(
             scans=scans_of(settings, process),
             git=git,
-            writer=wrap(WhileLeading(routes, process.may_write)),
+            writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
             access=git_access(settings, process, argocd.repositories if argocd else None),
             sources=(argocd.source,) if argocd else (),
         )
@@ -118,14 +129,14 @@ class Generation:
         A branch that is made anew at each landing takes the other subscriptions of it along, or it would drop what they hold.
         """
         whole = with_companions(subscriptions, self.subscriptions)
-        images = dict.fromkeys(listed_for(subscription) for subscription in whole)
+        images = dict.fromkeys(scan_key_for(subscription) for subscription in whole)
         await asyncio.gather(*(self.scan(listed) for listed in images))
         together = by_destination(whole)
         return tuple(
             await asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
         )
 
-    async def scan(self, listed: Listed) -> bool:
+    async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; says whether what it offers differs from before. A failure stands until the next scan.
 
         It is logged when it begins, becomes another one, and ends: the same again every interval is no news.
@@ -152,7 +163,7 @@ class Generation:
         started = time.monotonic()
         if subscriptions is None:
             subscriptions = self.asked.by_destination.get(destination, ())
-        parts = Parts(
+        parts = LandingContext(
             writer=self.crew.writer,
             choose=self.crew.scans.choose,
             # only a commit says the digests of what it writes
@@ -215,7 +226,7 @@ class Generation:
         if self.schedule and any(outcome.code == PushRefused.default_code for outcome in landing.outcomes):
             self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
 
-    def _replan(self, change: Change) -> None:
+    def _replan(self, change: InventoryDelta) -> None:
         self.crew.git.keep({item for item in self.asked.by_destination if isinstance(item, GitBranch)})
         afresh = self.crew.scans.follow(self.asked.by_image, change.images)
         if self.schedule:
@@ -232,10 +243,10 @@ async def _pause(_attempt: int, metrics: Metrics) -> None:
     await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - jitter, no secret
 
 
-async def _argocd(loaded: Loaded, process: Process) -> ArgocdParts | None:
+async def _argocd(loaded: LoadedConfiguration, process: Process) -> ArgocdComponents | None:
     """Put the parts for Argo CD together where they are wanted: who has no cluster need not import them."""
     if loaded.settings.applications is None:
         return None
-    from updater.daemon.argocd import argocd_parts  # noqa: PLC0415 - see above
+    from updater.daemon.argocd import argocd_components  # noqa: PLC0415 - see above
 
-    return await argocd_parts(loaded.settings, process)
+    return await argocd_components(loaded.settings, process)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from updater.errors import ConfigError, GitDenied, GitError
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.git.signing import SshSigner
 from updater.model.credential import Credential
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from updater.credentials.keychain import Keychain
     from updater.engine.landing import Writer
     from updater.model.subscription import Destination, Subscription
-    from updater.model.update import Commit, Landed
+    from updater.model.update import Commit, WriteResult
     from updater.model.view import View
     from updater.settings.tree import RepositorySettings, Settings
 
 
-class Known(Protocol):
+class RepositoryAccess(Protocol):
     """What another place than our settings knows of Git repositories: the Secrets of a cluster."""
 
-    async def access(self, url: str) -> Access | None:
+    async def access(self, url: str) -> GitAccess | None:
         """Give what *url* is reached with; None where nothing is known of it."""
 
-    async def of_secret(self, namespace: str, name: str, url: str) -> Access:
+    async def of_secret(self, namespace: str, name: str, url: str) -> GitAccess:
         """Give what the Secret *name* holds for *url*; raises `ConfigError` and `KubeError`."""
 
 
 async def access_for(
-    url: str, settings: Settings, keychain: Keychain, *, credential: str = "", repositories: Known | None = None
-) -> Access:
+    url: str, settings: Settings, keychain: Keychain, *, credential: str = "", repositories: RepositoryAccess | None = None
+) -> GitAccess:
     """Give what *url* is reached with; read anew each time, so that a rotated token is taken up.
 
     *credential* is what a destination names, ``secret:namespace/name``: it wins. Else an entry of git.repositories
@@ -48,10 +48,10 @@ async def access_for(
     if entry is not None and entry.credentials:
         return await _of_entry(entry, keychain)
     known = await repositories.access(url) if repositories else None
-    return _by(entry, known or Access())
+    return _by(entry, known or GitAccess())
 
 
-async def _named(credential: str, url: str, repositories: Known | None) -> Access:
+async def _named(credential: str, url: str, repositories: RepositoryAccess | None) -> GitAccess:
     kind, _, place = credential.partition(":")
     namespace, _, name = place.partition("/")
     if kind != "secret" or not namespace or not name:
@@ -65,7 +65,7 @@ async def _named(credential: str, url: str, repositories: Known | None) -> Acces
     return await repositories.of_secret(namespace, name, url)
 
 
-def _by(entry: RepositorySettings | None, access: Access) -> Access:
+def _by(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:
     """Give *access* by the way to the server that *entry* says, where it says one."""
     if entry is None:
         return access
@@ -79,10 +79,10 @@ def _by(entry: RepositorySettings | None, access: Access) -> Access:
     )
 
 
-async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> Access:
+async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> GitAccess:
     text = await keychain.text(entry.credentials) if entry.credentials else ""
     is_key = "PRIVATE KEY-----" in text
-    return Access(
+    return GitAccess(
         credential=_credential(text) if text and not is_key else None,
         private_key=text.encode() + b"\n" if is_key else None,
         ca=_path(entry.ca),
@@ -93,7 +93,7 @@ async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> Access:
     )
 
 
-class Renewing:
+class RenewingWriter:
     """Stands before a writer to Git. A server that refuses what it was shown calls *renew*: a rotated secret counts next."""
 
     def __init__(self, writer: Writer, renew: Callable[[], None]) -> None:
@@ -105,7 +105,7 @@ class Renewing:
         with self._noticed():
             return await self._writer.look(destination, subscriptions)
 
-    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Write as the writer does; raises what it raises."""
         with self._noticed():
             return await self._writer.write(view, commits, is_dry=is_dry)

@@ -9,7 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
-from updater.kube.lease import Leadership
+from updater.kube.lease import LeaderElector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TRIED_AGAIN: Final = 15.0
 
 
-class Leading:
+class LeaderElection:
     """Takes part in choosing a leader. *changed* is called in the event loop when this replica begins or ends to lead."""
 
     def __init__(self, process: Process, *, changed: Callable[[], None]) -> None:
@@ -32,7 +32,7 @@ class Leading:
         self._told = ""
         self._is_leaving = False
         self._task: asyncio.Task[None] | None = None
-        self.leadership = Leadership(
+        self.leadership = LeaderElector(
             cluster.client,
             (cluster.namespace, cluster.settings.lease),
             identity=self._identity,

@@ -12,10 +12,10 @@ from updater.writeback.message_trial import try_message
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from updater.sources.file import Loaded
+    from updater.sources.file import LoadedConfiguration
 
 
-def load_tried(config: Iterable[str | Path], environ: Mapping[str, str]) -> Loaded:
+def load_tried(config: Iterable[str | Path], environ: Mapping[str, str]) -> LoadedConfiguration:
     """Load *config*, and render its commit message once: a field that is not there would fail at the first commit.
 
     Raises `ConfigError`.

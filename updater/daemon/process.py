@@ -16,7 +16,7 @@ import structlog
 from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
-from updater.daemon.cluster_connection import Cluster
+from updater.daemon.cluster_connection import ClusterConnection
 from updater.daemon.reporter import Reporter
 from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
@@ -28,13 +28,13 @@ from updater.settings.cluster import KubernetesSettings
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from updater.git.access import Access
+    from updater.git.access import GitAccess
     from updater.model.subscription import GitBranch
     from updater.settings import Settings
-    from updater.sources.file import Loaded
+    from updater.sources.file import LoadedConfiguration
 
 
-class Leads(Protocol):
+class LeaderStatus(Protocol):
     """Who knows whether this replica leads; see `updater.daemon.leader_election.Leading`."""
 
     @property
@@ -62,15 +62,15 @@ class Process:
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
-        self.cluster = Cluster(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
-        self.leading: Leads | None = None
+        self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
+        self.leading: LeaderStatus | None = None
         self.keychain = Keychain(
             read_secret=self.cluster.read_secret,
             docker_configs=Path(docker_config) if docker_config else None,
             programs=Programs(os.environ, helpers_allowed=helpers_allowed, say=self._helper_left_out),
         )
         self.cache = Cache(state / "cache.db", say=self._cache_failed)
-        self.access_for: Callable[[str, str], Awaitable[Access]] = _nobody
+        self.access_for: Callable[[str, str], Awaitable[GitAccess]] = _nobody
         self.ours: set[str] = set()
         self.reporter = Reporter(self.metrics, self.cache, self.log)
         self.default_branches = DefaultBranches()
@@ -160,7 +160,7 @@ class Process:
         self.log.warning("cache", detail=sentence, hint="work goes on without it; what it held is asked again")
 
 
-def process_for(loaded: Loaded) -> Process:
+def process_for(loaded: LoadedConfiguration) -> Process:
     """Build the process that a configuration asks for."""
     return process_of(loaded.settings, Path(loaded.settings.state).expanduser())
 
@@ -175,5 +175,5 @@ def process_of(settings: Settings, state: Path) -> Process:
     )
 
 
-async def _nobody(url: str, _credential: str) -> Access:
+async def _nobody(url: str, _credential: str) -> GitAccess:
     raise AssertionError(f"no generation says how {url} is reached")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.daemon.generation import Generation
-from updater.daemon.leader_election import Leading
+from updater.daemon.leader_election import LeaderElection
 from updater.daemon.loading import load_tried
 from updater.daemon.loop_watch import measure_blocks
 from updater.daemon.process import Process, process_for
-from updater.daemon.signals import Wishes
+from updater.daemon.signals import Signals
 from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from updater.settings import Settings
-    from updater.sources.file import Loaded
+    from updater.sources.file import LoadedConfiguration
 
 DRAIN_AT_MOST: Final = 6.0
 CUT_AT_MOST: Final = 2.0
@@ -44,7 +44,7 @@ class Service:
         config: Sequence[str],
         process: Process,
         first: Generation,
-        wishes: Wishes,
+        wishes: Signals,
         *,
         peer_every: float = LOOK_AT_PEER_EVERY,
     ) -> None:
@@ -55,7 +55,7 @@ class Service:
         self._number = 0
         self._wishes = wishes
         self._peer_every = peer_every
-        self._leading: Leading | None = None
+        self._leading: LeaderElection | None = None
         self._was_cut = False
         self._retry: asyncio.TimerHandle | None = None
 
@@ -152,7 +152,7 @@ class Service:
         """Take part in choosing a leader from the first generation on that reads a cluster, for as long as the process lives."""
         if self._leading or not generation.crew.sources or not self._process.cluster.settings.leader_election:
             return
-        self._leading = self._process.leading = Leading(self._process, changed=self._led)
+        self._leading = self._process.leading = LeaderElection(self._process, changed=self._led)
         self._leading.start()
 
     def _led(self) -> None:
@@ -200,7 +200,7 @@ async def serve_forever(config: Sequence[str]) -> None:
     """Run the daemon until it is told to stop; raises `ConfigError` for a configuration that cannot be used."""
     loaded = load_tried(config, os.environ)
     configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
-    wishes = Wishes()
+    wishes = Signals()
     wishes.listen()
     async with process_for(loaded) as process:
         first = await wishes.unless_stopped(first_generation(loaded, process))
@@ -208,7 +208,7 @@ async def serve_forever(config: Sequence[str]) -> None:
             await Service(config, process, first, wishes).run()
 
 
-async def first_generation(loaded: Loaded, process: Process, *, pause: float = CLUSTER_TRIED_AGAIN) -> Generation:
+async def first_generation(loaded: LoadedConfiguration, process: Process, *, pause: float = CLUSTER_TRIED_AGAIN) -> Generation:
     """Put the first generation together, and wait for a cluster that does not answer yet: ending would not make it come back.
 
     Raises `ConfigError`, and `KubeError` for what waiting does not mend.

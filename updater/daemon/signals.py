@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Wishes:
+class Signals:
     """`stop` and `reload` are set when somebody asks for it; who stops is woken by `reload` too."""
 
     def __init__(self) -> None:

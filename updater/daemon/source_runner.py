@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from updater.daemon.components import Source
     from updater.daemon.process import Process
-    from updater.inventory.inventory import Asked, Change
+    from updater.inventory.inventory import Inventory, InventoryDelta
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.snapshot import Snapshot
@@ -29,10 +29,12 @@ SERVER_PATIENCE: Final = 20.0
 SHORT_PATIENCE: Final = 3.0  # what else a source says waits so long for a server that does not answer
 
 
-class Hearing:
+class SourceRunner:
     """Hears *sources*. *changed* is called with what each snapshot changed."""
 
-    def __init__(self, asked: Asked, sources: Sequence[Source], process: Process, *, changed: Callable[[Change], None]) -> None:
+    def __init__(
+        self, asked: Inventory, sources: Sequence[Source], process: Process, *, changed: Callable[[InventoryDelta], None]
+    ) -> None:
         self.asked = asked
         self.sources = tuple(sources)
         self._process = process

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from updater.daemon.argocd import argocd_parts
+from updater.daemon.argocd import argocd_components
 from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
 from updater.errors import ConfigError
@@ -15,20 +15,20 @@ from updater.reporting.logs import configure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from updater.argocd.request import Answer
+    from updater.argocd.request import ImageTranslation
     from updater.model.problem import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class ClusterReport:
     """What the objects of a cluster say: what is wrong, and an answer for each image that is listed; *objects* counts them."""
 
     problems: tuple[Problem, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[ImageTranslation, ...]
     objects: int
 
 
-async def look_at_cluster(config: Sequence[str]) -> Live:
+async def look_at_cluster(config: Sequence[str]) -> ClusterReport:
     """Read Applications and ImageUpdaters once, as the configuration says; raises `ConfigError` and `KubeError`.
 
     A problem has the object as its path.
@@ -39,9 +39,9 @@ async def look_at_cluster(config: Sequence[str]) -> Live:
         hint = "write sources: [{applications: {}}] into the configuration"
         raise ConfigError("the configuration reads no cluster", hint=hint, code="source")
     async with process_for(loaded) as process:
-        parts = await argocd_parts(loaded.settings, process)
+        parts = await argocd_components(loaded.settings, process)
         snapshot = await parts.source.once()
     translation = parts.source.translation
     problems = tuple(replace(problem, path=problem.path or problem.origin) for problem in (*parts.problems, *snapshot.problems))
     answers = translation.answers if translation else ()
-    return Live(problems=problems, answers=answers, objects=parts.source.count)
+    return ClusterReport(problems=problems, answers=answers, objects=parts.source.count)

@@ -4,14 +4,14 @@ Every entry keeps its line, duplicate keys are said, and hostile text (alias bom
 not UTF-8) ends in a `Problem`, never in a traceback.
 """
 
-from updater.documents.base import Caps, Document, Documents, Mark, as_error, read_bytes
+from updater.documents.base import Document, DocumentLimits, Documents, Mark, as_error, read_bytes
 from updater.documents.json_text import load_json
 from updater.documents.yaml_text import Dialect, load_yaml, plain_scalar, read_yaml
 
 __all__ = [
-    "Caps",
     "Dialect",
     "Document",
+    "DocumentLimits",
     "Documents",
     "Mark",
     "as_error",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
+class DocumentLimits:
     """How much is read at most: bytes, levels, and values after every alias is followed."""
 
     size: int = 16 * 1024 * 1024
@@ -22,7 +22,7 @@ class Caps:
     nodes: int = 1_000_000
 
 
-DEFAULT_CAPS: Final = Caps()
+DEFAULT_CAPS: Final = DocumentLimits()
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class Documents:
     is_broken: bool = False
 
 
-def read_bytes(path: Path, *, caps: Caps = DEFAULT_CAPS) -> bytes:
+def read_bytes(path: Path, *, caps: DocumentLimits = DEFAULT_CAPS) -> bytes:
     """Read a file, at most the size that *caps* allow and one byte; raises `ConfigError`."""
     try:
         with path.open("rb") as file:
@@ -101,7 +101,7 @@ class Stop(Exception):  # noqa: N818 - not an error of its own: it carries the p
         self.problem = problem
 
 
-def checked(path: str, data: bytes, caps: Caps) -> bytes:
+def checked(path: str, data: bytes, caps: DocumentLimits) -> bytes:
     """Give *data* without a byte order mark, if it is UTF-8 and small enough."""
     if len(data) > caps.size:
         message = f"the file is larger than {caps.size:,} bytes"
@@ -116,7 +116,7 @@ def checked(path: str, data: bytes, caps: Caps) -> bytes:
     return data.removeprefix(b"\xef\xbb\xbf")
 
 
-def too_deep(path: str, line: int | None, caps: Caps) -> Problem:
+def too_deep(path: str, line: int | None, caps: DocumentLimits) -> Problem:
     """Say that the text is nested deeper than *caps* allow."""
     message = f"values are nested deeper than {caps.depth} levels"
     return Problem(path=path, line=line, code="too-deep", message=message, hint="no file that people write is nested so deep")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NoReturn
 
-from updater.documents.base import DEFAULT_CAPS, Caps, Stop, as_error, checked, too_deep
+from updater.documents.base import DEFAULT_CAPS, DocumentLimits, Stop, as_error, checked, too_deep
 from updater.model.problem import Problem
 
 _HINT: Final = "JSON has double quotes, no comments, and no comma behind the last entry"
 _LONGEST_NUMBER: Final = 40
 
 
-def load_json(path: str, data: bytes, *, caps: Caps = DEFAULT_CAPS) -> Any:
+def load_json(path: str, data: bytes, *, caps: DocumentLimits = DEFAULT_CAPS) -> Any:
     """Read one JSON text (RFC 8259); duplicate keys, NaN and deep nesting are refused. Raises `ConfigError`."""
     try:
         text = checked(path, data, caps).decode()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from updater.documents.base import DEFAULT_CAPS, Caps, Document, Documents, Mark, Stop, as_error, checked, too_deep
+from updater.documents.base import DEFAULT_CAPS, Document, DocumentLimits, Documents, Mark, Stop, as_error, checked, too_deep
 from updater.model.problem import Problem
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Dialect(Enum):
     MANIFEST = "manifest"
 
 
-def read_yaml(path: str, data: bytes, *, dialect: Dialect = Dialect.CONFIGURATION, caps: Caps = DEFAULT_CAPS) -> Documents:
+def read_yaml(
+    path: str, data: bytes, *, dialect: Dialect = Dialect.CONFIGURATION, caps: DocumentLimits = DEFAULT_CAPS
+) -> Documents:
     """Read every document of *data*; *path* is only for messages. Never raises.
 
     A document that is empty or only comments has the value None. What stands before an error is kept.
@@ -71,7 +73,7 @@ def read_yaml(path: str, data: bytes, *, dialect: Dialect = Dialect.CONFIGURATIO
 
 
 def load_yaml(
-    path: str, data: bytes, *, dialect: Dialect = Dialect.CONFIGURATION, caps: Caps = DEFAULT_CAPS
+    path: str, data: bytes, *, dialect: Dialect = Dialect.CONFIGURATION, caps: DocumentLimits = DEFAULT_CAPS
 ) -> tuple[Document, ...]:
     """Read every document of *data*; raises `ConfigError` with all problems where there is one."""
     found = read_yaml(path, data, dialect=dialect, caps=caps)
@@ -108,7 +110,7 @@ class _Builder:
 
     path: str
     dialect: Dialect
-    caps: Caps
+    caps: DocumentLimits
     problems: list[Problem] = field(default_factory=list)
     done: list[Document] = field(default_factory=list)
     _anchors: dict[str, _Built] = field(default_factory=dict)

@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 from updater.editors import layout, overrides, plans, references, scalars
-from updater.editors.base import Found
-from updater.editors.overrides import LISTS, Overrides, Wanted
-from updater.editors.plans import Plan
+from updater.editors.base import FileReadings
+from updater.editors.overrides import LISTS, Overrides, WantedOverride
+from updater.editors.plans import EditPlan
 from updater.errors import EditError
 from updater.model.update import Answer, Change, Edit
 from updater.model.view import PartKind, Reading
@@ -22,11 +22,11 @@ from updater.model.written import Written
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from updater.editors.overrides import Entry
+    from updater.editors.overrides import OverrideEntry
     from updater.editors.scalars import Splice
     from updater.model.image import ImageRef
     from updater.model.subscription import Locator
-    from updater.model.update import Wish
+    from updater.model.update import EditRequest
 
 PREFIX: Final = ".argocd-source"
 REMEMBERED: Final = 16
@@ -49,17 +49,17 @@ class ArgocdSourceEditor:
         name = path.rpartition("/")[2]
         return name.startswith(PREFIX) and name.endswith(".yaml")
 
-    def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
+    def read(self, path: str, data: bytes, locator: Locator | None = None) -> FileReadings:
         """Find the entries of *locator*; those that are not there yet are a missing place. No bytes are an empty file."""
         if locator is None:
-            return Found()
+            return FileReadings()
         try:
             reading = _reading(_overrides(path, data), locator)
         except EditError as error:
-            return Found(problems=(plans.problem(error, path),))
-        return Found(readings=(reading,))
+            return FileReadings(problems=(plans.problem(error, path),))
+        return FileReadings(readings=(reading,))
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
         """Write every wish that can be written safely; see `Editor.edit`."""
         try:
             found = _overrides(path, data)
@@ -104,17 +104,17 @@ def _reading(found: Overrides, locator: Locator) -> Reading:
     )
 
 
-def _entries(found: Overrides, locator: Locator) -> list[tuple[Wanted, Entry | None]]:
+def _entries(found: Overrides, locator: Locator) -> list[tuple[WantedOverride, OverrideEntry | None]]:
     """Give what *locator* names, each with the entry that has it, None where there is none."""
     section = overrides.section_of(locator)
     if section == "kustomize":
         entry = found.of_image(locator)
         name = (entry.name if entry else locator.name or locator.spec) or ""
-        return [(Wanted(kind=PartKind.REFERENCE, name=name, where=overrides.where(section, name)), entry)]
+        return [(WantedOverride(kind=PartKind.REFERENCE, name=name, where=overrides.where(section, name)), entry)]
     return [(wanted, found.named(section, wanted.name)) for wanted in overrides.wanted_of(locator)]
 
 
-def _plan(found: Overrides, wish: Wish) -> Plan:
+def _plan(found: Overrides, wish: EditRequest) -> EditPlan:
     """Plan a wish whose entries are all there."""
     reading = _reading(found, wish.locator)
     if reading.is_missing:
@@ -127,14 +127,14 @@ def _plan(found: Overrides, wish: Wish) -> Plan:
     ]
     if steps and _says(reading) != _says(wish.reading):
         raise plans.moved(found.path, wish.reading, reading)
-    return Plan(line=reading.line, steps=tuple(steps))
+    return EditPlan(line=reading.line, steps=tuple(steps))
 
 
 def _says(reading: Reading) -> dict[str, str]:
     return {part.where: part.text for part in reading.parts}
 
 
-def _step(found: Overrides, wish: Wish, wanted: Wanted, entry: Entry) -> tuple[Splice, Change] | None:
+def _step(found: Overrides, wish: EditRequest, wanted: WantedOverride, entry: OverrideEntry) -> tuple[Splice, Change] | None:
     new = _text(wish, wanted, entry)
     if new == entry.text:
         return None
@@ -154,7 +154,7 @@ def _step(found: Overrides, wish: Wish, wanted: Wanted, entry: Entry) -> tuple[S
     return splice, change
 
 
-def _text(wish: Wish, wanted: Wanted, entry: Entry | None) -> str:
+def _text(wish: EditRequest, wanted: WantedOverride, entry: OverrideEntry | None) -> str:
     """Give what an entry must say; raises `EditError` where the image lacks it."""
     image, old = wish.image, entry.text if entry else ""
     if wish.locator.section == "kustomize":
@@ -167,7 +167,7 @@ def _text(wish: Wish, wanted: Wanted, entry: Entry | None) -> str:
     return references.keep_spelling(references.split(old).name, image.name) + _behind_name(image)
 
 
-def _image_text(wish: Wish, entry: Entry | None) -> str:
+def _image_text(wish: EditRequest, entry: OverrideEntry | None) -> str:
     """Give the text of an image entry: the name that it replaces stays, or comes where the image is another."""
     image, locator = wish.image, wish.locator
     old = entry.image.name if entry else None
@@ -183,7 +183,7 @@ def _behind_name(image: ImageRef) -> str:
     return str(image).removeprefix(image.name.spelled)
 
 
-def _completed(edit: Edit, wish: Wish, first: Overrides) -> Edit:
+def _completed(edit: Edit, wish: EditRequest, first: Overrides) -> Edit:
     """Write a wish of which something is missing, all of it or nothing; *first* is the file before all wishes."""
     data = edit.after
     changes = list(edit.changes)
@@ -215,7 +215,9 @@ def _names(locator: Locator) -> list[str | None]:
     return [wanted.name for wanted in overrides.wanted_of(locator)]
 
 
-def _added(found: Overrides, wish: Wish, wanted: Wanted, done: tuple[bytes, list[Change]]) -> tuple[bytes, list[Change]]:
+def _added(
+    found: Overrides, wish: EditRequest, wanted: WantedOverride, done: tuple[bytes, list[Change]]
+) -> tuple[bytes, list[Change]]:
     """Add one entry, and say so; the lines of earlier changes below it move."""
     data, changes = done
     section = overrides.section_of(wish.locator)

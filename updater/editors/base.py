@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from updater.model.problem import Problem
     from updater.model.subscription import Locator
-    from updater.model.update import Edit, Wish
+    from updater.model.update import Edit, EditRequest
     from updater.model.view import Reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class FileReadings:
     """What one file holds for an editor: every place, and every place that is wrong."""
 
     readings: tuple[Reading, ...] = ()
@@ -59,14 +59,14 @@ class Editor(Protocol):
         """Say whether a file of this name can hold a place at all."""
         ...
 
-    def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
+    def read(self, path: str, data: bytes, locator: Locator | None = None) -> FileReadings:
         """Find the places in *data*: those of *locator*, or all of them where it is None and that makes sense.
 
         A file that cannot be read is one problem with path and line, never an exception.
         """
         ...
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
         """Write every wish that can be written safely; the others stand in `Edit.refused`, each in its answer.
 
         Only the bytes of the values change, which is proved on the result before it is returned.

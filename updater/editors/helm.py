@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from updater.editors import fitting, keyed, outline, plans, references, scalars
-from updater.editors.base import Found
-from updater.editors.plans import Plan
+from updater.editors.base import FileReadings
+from updater.editors.plans import EditPlan
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import parse_name
 from updater.model.update import Change
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from updater.editors.scalars import Parsed
     from updater.model.image import ImageName, ImageRef
     from updater.model.subscription import Locator
-    from updater.model.update import Edit, Wish
+    from updater.model.update import Edit, EditRequest
 
 _REGISTRY = "registry"
 _DIGEST = "digest"
@@ -44,17 +44,17 @@ class HelmEditor:
         """Say yes: a values file is named, never searched for."""
         return True
 
-    def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
+    def read(self, path: str, data: bytes, locator: Locator | None = None) -> FileReadings:
         """Find the place that *locator* names; without one there is nothing to find."""
         if locator is None:
-            return Found()
+            return FileReadings()
         try:
             reading, _ = _reading(scalars.parse_once(data, path), path, locator)
         except EditError as error:
-            return Found(problems=(plans.problem(error, path),))
-        return Found(readings=(reading,))
+            return FileReadings(problems=(plans.problem(error, path),))
+        return FileReadings(readings=(reading,))
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
         """Write every wish that can be written safely; see `Editor.edit`."""
         try:
             parsed = scalars.parse(data, path)
@@ -65,7 +65,7 @@ class HelmEditor:
 
 def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]], *, is_forced: bool = False) -> Edit:
     """Write each text under its key path as it is given, where it fits what is written there or *is_forced*; adds no keys."""
-    joint = plans.Joint(path)
+    joint = plans.JointPlan(path)
     refused = []
     try:
         parsed = scalars.parse(data, path)
@@ -79,7 +79,7 @@ def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]], *, is_
             if not is_forced:
                 fitting.check_text(_text(parsed, index), text)
             steps = _steps(parsed, path, ((index, key, _text(parsed, index), text),), key)
-            joint.add(Plan(line=line, steps=steps))
+            joint.add(EditPlan(line=line, steps=steps))
         except EditError as error:
             refused.append(plans.problem(error, path, line))
     return plans.write(path, data, parsed, joint.plans, refused)
@@ -155,7 +155,7 @@ def _check_digest_beside(parsed: Parsed, found: Reading, indexes: Sequence[int])
             )
 
 
-def _plan(parsed: Parsed, path: str, wish: Wish) -> Plan:
+def _plan(parsed: Parsed, path: str, wish: EditRequest) -> EditPlan:
     found, indexes = _reading(parsed, path, wish.locator)
     named = zip(found.parts, indexes, strict=True)
     texts = [(index, part.where, part.text, _wanted(parsed, part, index, wish.image, found)) for part, index in named]
@@ -164,7 +164,7 @@ def _plan(parsed: Parsed, path: str, wish: Wish) -> Plan:
         raise plans.moved(path, wish.reading, found)
     if steps:
         _check_digest_beside(parsed, found, indexes)
-    return Plan(line=found.line, steps=steps)
+    return EditPlan(line=found.line, steps=steps)
 
 
 def _wanted(parsed: Parsed, part: Part, index: int, image: ImageRef, found: Reading) -> str:

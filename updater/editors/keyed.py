@@ -10,7 +10,7 @@ import difflib
 from typing import TYPE_CHECKING, Final
 
 from updater.editors import keypaths, outline
-from updater.editors.keypaths import Literal
+from updater.editors.keypaths import QuotedKey
 from updater.errors import EditError
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def _descend(parsed: Parsed, node: int, steps: Sequence[Step]) -> int | None:
 def _keys(steps: Sequence[Step]) -> list[tuple[int, str]]:
     """Give the keys with which a path can go on: its next one, then those with dots in them."""
     keys = [(1, str(steps[0]))]
-    if not isinstance(steps[0], Literal):
+    if not isinstance(steps[0], QuotedKey):
         for length in range(2, len(steps) + 1):
-            if isinstance(steps[length - 1], (int, Literal)):
+            if isinstance(steps[length - 1], (int, QuotedKey)):
                 break
             keys.append((length, ".".join(map(str, steps[:length]))))
     return keys

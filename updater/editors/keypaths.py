@@ -25,7 +25,7 @@ _INDEX: Final = re.compile(r"\[([^\[\]]*)\]")
 _KEY: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^.\[\]"]+')
 
 
-class Literal(str):
+class QuotedKey(str):
     """A key that stood in quotes: dots in it are part of the key."""
 
     __slots__ = ()
@@ -70,7 +70,7 @@ def parse(text: str) -> tuple[Step, ...]:
             key = _KEY.match(text, position)
             if not key:
                 raise _wrong(text, "a key is missing")
-            steps.append(Literal(_unquote(key.group(), text)) if key.group()[0] == '"' else key.group())
+            steps.append(QuotedKey(_unquote(key.group(), text)) if key.group()[0] == '"' else key.group())
             position = key.end()
     if not steps:
         raise _wrong(text, "it is empty")

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from updater.editors import layout, outline, plans, references, scalars
-from updater.editors.base import Found
-from updater.editors.plans import Plan
+from updater.editors.base import FileReadings
+from updater.editors.plans import EditPlan
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import parse_name
 from updater.model.update import Answer, Change, Edit
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from updater.editors.scalars import Parsed, Splice
     from updater.model.image import ImageName, ImageRef
     from updater.model.subscription import Locator
-    from updater.model.update import Wish
+    from updater.model.update import EditRequest
 
     #: the numbers of entries by a text, and by the image name that such a text means
     _Written: TypeAlias = tuple[dict[str, list[int]], dict[ImageName, list[int]]]
@@ -62,16 +62,16 @@ class KustomizeEditor:
         """Say whether the file has the name of a kustomization."""
         return path.rpartition("/")[2] in NAMES
 
-    def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
+    def read(self, path: str, data: bytes, locator: Locator | None = None) -> FileReadings:
         """Find the entry of *locator*, or every entry; an entry that is not there yet is a missing place."""
         try:
             images = _read_images(data, path)
             readings = images.named(locator.name) if locator and locator.name else images.all()
         except EditError as error:
-            return Found(problems=(plans.problem(error, path),))
-        return Found(readings=tuple(readings))
+            return FileReadings(problems=(plans.problem(error, path),))
+        return FileReadings(readings=tuple(readings))
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
         """Write every wish that can be written safely; see `Editor.edit`."""
         missing = [number for number, wish in enumerate(wishes) if wish.reading.is_missing]
         later = missing[1:]
@@ -82,7 +82,7 @@ class KustomizeEditor:
         second = self._edit(path, first.after, [wishes[number] for number in later])
         return _one_after_the_other(first, second, (*early, *later))
 
-    def _edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+    def _edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
         try:
             images = _read_images(data, path)
         except EditError as error:
@@ -90,7 +90,7 @@ class KustomizeEditor:
         added: list[int] = []
         return plans.carry_out(path, data, images.parsed, wishes, lambda wish: self._plan(images, wish, added))
 
-    def _plan(self, images: _Images, wish: Wish, added: list[int]) -> Plan:
+    def _plan(self, images: _Images, wish: EditRequest, added: list[int]) -> EditPlan:
         setter = wish.reading.setter
         near = images.named(setter)
         found = next((reading for reading in near if reading.where == wish.reading.where), near[0])
@@ -99,7 +99,7 @@ class KustomizeEditor:
         steps = _steps(images, found, wish.image, is_as_spelled=self._is_as_spelled)
         if steps and found.written != wish.reading.written:
             raise plans.moved(images.path, wish.reading, found)
-        return Plan(line=found.line, steps=tuple(steps))
+        return EditPlan(line=found.line, steps=tuple(steps))
 
 
 def _read_images(data: bytes, path: str) -> _Images:
@@ -286,7 +286,7 @@ def _joined(first: Edit, second: Edit, order: Sequence[int]) -> tuple[Answer, ..
     return tuple(answers[number] for number in sorted(answers))
 
 
-def _addition(images: _Images, wish: Wish, added: list[int]) -> Plan:
+def _addition(images: _Images, wish: EditRequest, added: list[int]) -> EditPlan:
     """Add an entry for a name that has none; *added* counts those added before it in the same go."""
     name, image, parsed = wish.reading.setter, wish.image, images.parsed
     if not wish.reading.is_missing:
@@ -307,7 +307,7 @@ def _addition(images: _Images, wish: Wish, added: list[int]) -> Plan:
         object_id=images.identity,
     )
     added.append(splice.at)
-    return Plan(line=wish.reading.line, steps=((splice, change),))
+    return EditPlan(line=wish.reading.line, steps=((splice, change),))
 
 
 def _added(images: _Images, item: dict[str, str]) -> Splice:

@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from updater.editors import fitting, marker_comment, marker_places, marker_text, outline, plans, references, scalars
-from updater.editors.base import Found
-from updater.editors.plans import Plan
+from updater.editors.base import FileReadings
+from updater.editors.plans import EditPlan
 from updater.errors import EditError
 from updater.model.update import Change
 from updater.model.view import Part, PartKind, Reading
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from updater.editors.marker_comment import Marker
-    from updater.editors.marker_places import Marked
+    from updater.editors.marker_places import MarkedScalar
     from updater.editors.scalars import Parsed
     from updater.model.problem import Problem
     from updater.model.subscription import Locator
-    from updater.model.update import Edit, Wish
+    from updater.model.update import Edit, EditRequest
 
 _YAML_NAMES: Final = (".yaml", ".yml")
 _KUSTOMIZATION: Final = "Kustomization"
@@ -31,7 +31,7 @@ _REFERENCE: Final = PartKind.REFERENCE  # looked up once, as a member of an enum
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MarkedPlace:
     """A reading with the event index and the full setter of each of its parts."""
 
     reading: Reading
@@ -42,7 +42,7 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class _Survey:
     parsed: Parsed
-    places: tuple[Place, ...]
+    places: tuple[MarkedPlace, ...]
     problems: tuple[tuple[str | None, Problem], ...]
 
 
@@ -68,10 +68,10 @@ class MarkerEditor:
         """Say whether the file is YAML by its name, or a text in which markers count."""
         return _is_yaml(path) or self._is_text(path)
 
-    def read(self, path: str, data: bytes, locator: Locator | None = None) -> Found:
+    def read(self, path: str, data: bytes, locator: Locator | None = None) -> FileReadings:
         """Find the marked places, of the policy *locator.name* or of all; raises nothing."""
         if not any(needle in data for needle in self.needles):
-            return Found()
+            return FileReadings()
         policy = locator.name if locator else None
         if not _is_yaml(path):
             return marker_text.read(path, data, policy)
@@ -79,12 +79,12 @@ class MarkerEditor:
             survey = _survey(data, path, is_forced=self._is_forced)
         except EditError as error:
             is_foreign = policy is not None and policy.encode() not in data
-            return Found() if is_foreign else Found(problems=(plans.problem(error, path),))
+            return FileReadings() if is_foreign else FileReadings(problems=(plans.problem(error, path),))
         readings = tuple(place.reading for place in survey.places if policy in {None, place.reading.setter})
         problems = tuple(problem for owner, problem in survey.problems if policy is None or owner in {None, policy})
-        return Found(readings=readings, problems=problems)
+        return FileReadings(readings=readings, problems=problems)
 
-    def edit(self, path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+    def edit(self, path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
         """Write every wish that can be written safely; see `Editor.edit`."""
         if not _is_yaml(path):
             return marker_text.edit(path, data, wishes)
@@ -114,7 +114,7 @@ def _survey(data: bytes, path: str, *, is_forced: bool = False) -> _Survey:
 def _fresh(data: bytes, path: str, *, is_forced: bool) -> _Survey:
     parsed = scalars.parse(data, path)
     problems: list[tuple[str | None, Problem]] = []
-    marked: dict[int, Marked] = {}
+    marked: dict[int, MarkedScalar] = {}
     twice: set[int] = set()
     for found in marker_places.find(parsed):
         if isinstance(found, EditError):
@@ -149,10 +149,10 @@ class _Gathering:
     parsed: Parsed
     path: str
     is_forced: bool = False
-    places: dict[tuple[int, str, int], Place] = field(default_factory=dict)
+    places: dict[tuple[int, str, int], MarkedPlace] = field(default_factory=dict)
     counts: dict[tuple[int, str, PartKind], int] = field(default_factory=dict)
 
-    def add(self, found: Marked) -> None:
+    def add(self, found: MarkedScalar) -> None:
         """Add a marked scalar, to the place of its siblings where they hold other parts of the same image."""
         marker, index = found
         parsed = self.parsed
@@ -170,7 +170,7 @@ class _Gathering:
         self.counts[group, marker.policy, marker.kind] = number + 1
         place = self.places.get((group, marker.policy, number))
         self.places[group, marker.policy, number] = (
-            Place(self._reading(index, part, marker.policy), (index,), (marker.setter,))
+            MarkedPlace(self._reading(index, part, marker.policy), (index,), (marker.setter,))
             if place is None
             else _with_part(place, index, part, marker.setter)
         )
@@ -195,13 +195,13 @@ def _check_shape(marker: Marker, text: str, *, part_line: int) -> None:
         raise
 
 
-def _with_part(place: Place, index: int, part: Part, setter: str) -> Place:
+def _with_part(place: MarkedPlace, index: int, part: Part, setter: str) -> MarkedPlace:
     parts = (*place.reading.parts, part)
     reading = replace(place.reading, parts=parts, written=references.written(parts))
-    return Place(reading, (*place.indexes, index), (*place.setters, setter))
+    return MarkedPlace(reading, (*place.indexes, index), (*place.setters, setter))
 
 
-def _plan(parsed: Parsed, places: dict[tuple[str, str], Place], path: str, wish: Wish) -> Plan:
+def _plan(parsed: Parsed, places: dict[tuple[str, str], MarkedPlace], path: str, wish: EditRequest) -> EditPlan:
     place = places.get((wish.reading.where, wish.reading.setter))
     if place is None:
         raise plans.moved(path, wish.reading, None)
@@ -222,7 +222,7 @@ def _plan(parsed: Parsed, places: dict[tuple[str, str], Place], path: str, wish:
             steps.append((index, change))
     if steps and found.written != wish.reading.written:
         raise plans.moved(path, wish.reading, found)
-    return Plan(
+    return EditPlan(
         line=found.line,
         steps=tuple((scalars.replacement(parsed, index, change.new, path), change) for index, change in steps),
     )

@@ -24,7 +24,7 @@ _COMMENT: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#")
 _ITEM: Final = re.compile(r"[ \t]*-[ \t]+")
 
 
-class Line(NamedTuple):
+class TextLine(NamedTuple):
     """One line of the text: where it starts, where it ends, and where the one below starts."""
 
     start: int
@@ -32,14 +32,14 @@ class Line(NamedTuple):
     below: int
 
 
-class Marked(NamedTuple):
+class MarkedScalar(NamedTuple):
     """A marker and the scalar that it marks, by the index of its event."""
 
     marker: Marker
     scalar: int
 
 
-def find(parsed: Parsed) -> Iterator[Marked | EditError]:
+def find(parsed: Parsed) -> Iterator[MarkedScalar | EditError]:
     """Yield each marker with its scalar, in order; or what is wrong with it, with its line."""
     for line, offset in _lines(parsed):
         try:
@@ -52,7 +52,7 @@ def find(parsed: Parsed) -> Iterator[Marked | EditError]:
                 yield found
 
 
-def _lines(parsed: Parsed) -> Iterator[tuple[Line, int]]:
+def _lines(parsed: Parsed) -> Iterator[tuple[TextLine, int]]:
     """Yield each line that may hold a marker, once, with the offset of the first."""
     text = parsed.text
     offsets = marker_comment.offsets(text)
@@ -63,10 +63,10 @@ def _lines(parsed: Parsed) -> Iterator[tuple[Line, int]]:
             number = bisect_right(starts, offset)
             start, below = starts[number - 1], starts[number] if number < len(starts) else len(text)
             end = below - (2 if text.endswith("\r\n", start, below) else int(below > start and text[below - 1] in _BREAKS))
-            yield Line(start, end, below), offset
+            yield TextLine(start, end, below), offset
 
 
-def _on_line(parsed: Parsed, line: Line, offset: int) -> Marked | None:
+def _on_line(parsed: Parsed, line: TextLine, offset: int) -> MarkedScalar | None:
     last = _last_before(parsed, offset)
     end = parsed.span(last)[1] if last is not None else 0
     if last is not None and end > offset:
@@ -85,7 +85,7 @@ def _on_line(parsed: Parsed, line: Line, offset: int) -> Marked | None:
     if not is_alone and (last is None or end <= line.start):
         raise _empty()  # a dash without an item
     index = _below(parsed, line) if is_alone or last is None else _beside(parsed, last, line)
-    return Marked(marker, _checked(parsed, index))
+    return MarkedScalar(marker, _checked(parsed, index))
 
 
 def _last_before(parsed: Parsed, offset: int) -> int | None:
@@ -110,7 +110,7 @@ def _start(event: Any) -> int:
     return start
 
 
-def _inside(parsed: Parsed, line: Line, index: int) -> Marked | None:
+def _inside(parsed: Parsed, line: TextLine, index: int) -> MarkedScalar | None:
     """Judge a marker within the span of a scalar: behind a block header it counts, in the text it cannot."""
     text = parsed.text[line.start : line.end]
     event = parsed.scalar(index)
@@ -118,14 +118,14 @@ def _inside(parsed: Parsed, line: Line, index: int) -> Marked | None:
     if event is not None and event.style in {"|", ">"} and start >= line.start:
         head = _COMMENT.search(parsed.text, start, line.end)
         marker = marker_comment.parse(parsed.text[head.start() : line.end]) if head else None
-        return Marked(marker, _checked(parsed, index)) if marker else None
+        return MarkedScalar(marker, _checked(parsed, index)) if marker else None
     comment = marker_comment.at_end(text)
     if comment is not None and marker_comment.parse(comment):
         raise _misplaced("it stands inside a text, where it is no comment", "mark a value of the YAML itself")
     return None
 
 
-def _beside(parsed: Parsed, last: int, line: Line) -> int:
+def _beside(parsed: Parsed, last: int, line: TextLine) -> int:
     if parsed.alias(last) is not None:
         raise _misplaced(f"the value is the alias *{parsed.alias(last)}", "mark the line of its anchor")
     if parsed.scalar(last) is None:
@@ -143,14 +143,14 @@ def _beside(parsed: Parsed, last: int, line: Line) -> int:
     raise _misplaced("it marks a key", "move it to the end of the value's line")
 
 
-def _below(parsed: Parsed, line: Line) -> int:
+def _below(parsed: Parsed, line: TextLine) -> int:
     index = _item_below(parsed, line)
     if index is None:
         raise _misplaced("no value stands on its line", "move it to the end of the value's line, or right above a list item")
     return index
 
 
-def _item_below(parsed: Parsed, line: Line) -> int | None:
+def _item_below(parsed: Parsed, line: TextLine) -> int | None:
     """Find the scalar list item on the next line."""
     item = _ITEM.match(parsed.text, line.below)
     if item is None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from updater.editors import marker_comment, plans, references, scalars
-from updater.editors.base import Found
+from updater.editors.base import FileReadings
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import is_tag, parse_ref
 from updater.model.problem import Problem
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from updater.editors.marker_comment import Marker
-    from updater.model.update import Wish
+    from updater.model.update import EditRequest
 
 _LINE: Final = re.compile(r"[^\r\n]+")
 _SIGNS: Final = ("#", "//", "--", ";")
@@ -46,17 +46,19 @@ class _Spot:
     end: int
 
 
-def read(path: str, data: bytes, policy: str | None) -> Found:
+def read(path: str, data: bytes, policy: str | None) -> FileReadings:
     """Find the marked values of *policy*, or of all; see `Editor.read`."""
     try:
         spots, problems = _survey(path, scalars.decode(data, path))
     except EditError as error:
-        return Found(problems=(plans.problem(error, path),))
+        return FileReadings(problems=(plans.problem(error, path),))
     readings = tuple(spot.reading for spot in spots if policy in {None, spot.reading.setter})
-    return Found(readings=readings, problems=tuple(item for owner, item in problems if policy in {None, owner} or owner is None))
+    return FileReadings(
+        readings=readings, problems=tuple(item for owner, item in problems if policy in {None, owner} or owner is None)
+    )
 
 
-def edit(path: str, data: bytes, wishes: Sequence[Wish]) -> Edit:
+def edit(path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
     """Write every wish that can be written safely; see `Editor.edit`."""
     try:
         text = scalars.decode(data, path)
@@ -283,7 +285,7 @@ def _spot(path: str, number: int, marker: Marker, text: str, start: int) -> _Spo
     return _Spot(reading, marker.setter, start, start + len(text))
 
 
-def _wanted(path: str, known: dict[tuple[str, str], _Spot], wish: Wish) -> tuple[_Spot, str]:
+def _wanted(path: str, known: dict[tuple[str, str], _Spot], wish: EditRequest) -> tuple[_Spot, str]:
     spot = known.get((wish.reading.where, wish.reading.setter))
     if spot is None:
         raise plans.moved(path, wish.reading, None)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LISTS: Final = {"helm": "parameters", "kustomize": "images", "plugin": "env"}
 
 
-class Entry(NamedTuple):
+class OverrideEntry(NamedTuple):
     """One entry: its event, the name it belongs to, the event of its value (None: it has none) and the value's text."""
 
     item: int
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedOverride:
     """One value that a locator names: what of an image it holds, its name, and where that is for people."""
 
     kind: PartKind
@@ -62,7 +62,7 @@ def section_of(locator: Locator) -> str:
     return locator.section
 
 
-def wanted_of(locator: Locator) -> list[Wanted]:
+def wanted_of(locator: Locator) -> list[WantedOverride]:
     """Give the values that a locator of `helm` or `plugin` names; raises `EditError`."""
     section = section_of(locator)
     if locator.spec:
@@ -72,7 +72,7 @@ def wanted_of(locator: Locator) -> list[Wanted]:
     if not named:
         hint = "name a parameter for the tag, or one for the full reference"
         raise EditError("the target names no parameter", hint=hint, code="no-such-key")
-    return [Wanted(kind=kind, name=name, where=where(section, name)) for kind, name in named]
+    return [WantedOverride(kind=kind, name=name, where=where(section, name)) for kind, name in named]
 
 
 def where(section: str, name: str) -> str:
@@ -86,7 +86,7 @@ class Overrides:
     def __init__(self, parsed: Parsed, path: str) -> None:
         self.parsed = parsed
         self.path = path
-        self._entries: dict[str, list[Entry]] = {}
+        self._entries: dict[str, list[OverrideEntry]] = {}
         self.root = self._root()
 
     def _root(self) -> int | None:
@@ -101,7 +101,7 @@ class Overrides:
             raise EditError("the file is no patch of a source", hint=hint, code="not-a-mapping", line=line)
         return roots[0] if roots else None
 
-    def entries(self, section: str) -> list[Entry]:
+    def entries(self, section: str) -> list[OverrideEntry]:
         """Read the entries of a section; raises `EditError` where its shape is another."""
         if section not in self._entries:
             found = self._list(section)
@@ -110,11 +110,11 @@ class Overrides:
             self._entries[section] = [read(self.parsed, item, f"{section}.{LISTS[section]}") for item in items]
         return self._entries[section]
 
-    def named(self, section: str, name: str) -> Entry | None:
+    def named(self, section: str, name: str) -> OverrideEntry | None:
         """Give the entry of a name; raises `EditError` ``ambiguous`` where it is doubled."""
         return self._single([entry for entry in self.entries(section) if entry.name == name], name)
 
-    def of_image(self, locator: Locator) -> Entry | None:
+    def of_image(self, locator: Locator) -> OverrideEntry | None:
         """Give the image entry that replaces the name of *locator*, else one that already carries its image."""
         entries = self.entries("kustomize")
         name, image = locator.name or locator.spec or "", locator.spec or ""
@@ -151,7 +151,7 @@ class Overrides:
         """Say whether an entry of the helm parameters has this very key."""
         return any(outline.values(self.parsed, entry.item, key) for entry in self.entries("helm"))
 
-    def _single(self, found: Sequence[Entry], name: str) -> Entry | None:
+    def _single(self, found: Sequence[OverrideEntry], name: str) -> OverrideEntry | None:
         if len(found) > 1:
             # by position, not by line: the text may be made of a live object, and nobody saw its lines
             siblings = self.parsed.children[self.parsed.parents[found[0].item]]
@@ -187,7 +187,7 @@ class Overrides:
         return found[0]
 
 
-def part_of(entry: Entry, kind: PartKind, place: str, parsed: Parsed) -> Part:
+def part_of(entry: OverrideEntry, kind: PartKind, place: str, parsed: Parsed) -> Part:
     """Give what an entry says as a part of a reading."""
     text = entry.text.rpartition("=")[2] if place.startswith("kustomize.") else entry.text
     name = "" if entry.value is None else outline.scalar_name(parsed, entry.value)
@@ -203,23 +203,23 @@ def is_same(written: str, name: str) -> bool:
         return False
 
 
-def _read_image(parsed: Parsed, item: int, at: str) -> Entry:
+def _read_image(parsed: Parsed, item: int, at: str) -> OverrideEntry:
     event = parsed.scalar(item)
     if event is None:
         line = parsed.line(item)
         raise EditError(f"{at} has an entry that is no text", hint="write name:tag", code="not-a-scalar", line=line)
     text = str(event.value).strip()
     left, equals, right = text.partition("=")
-    return Entry(item, left if equals else references.split(right or left).name or "", item, text)
+    return OverrideEntry(item, left if equals else references.split(right or left).name or "", item, text)
 
 
-def _read_named(parsed: Parsed, item: int, at: str) -> Entry:
+def _read_named(parsed: Parsed, item: int, at: str) -> OverrideEntry:
     if not parsed.is_mapping(item):
         line = parsed.line(item)
         raise EditError(f"{at} has an entry that is no mapping", hint="write name and value", code="not-a-mapping", line=line)
     texts = dict(_texts(parsed, item, at))
     name, value = texts.get("name", (None, "")), texts.get("value", (None, ""))
-    return Entry(item, name[1], value[0], value[1])
+    return OverrideEntry(item, name[1], value[0], value[1])
 
 
 def _texts(parsed: Parsed, item: int, at: str) -> Iterator[tuple[str, tuple[int, str]]]:

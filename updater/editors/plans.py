@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from updater.editors.scalars import Parsed, Splice
-    from updater.model.update import Change, Wish
+    from updater.model.update import Change, EditRequest
     from updater.model.view import Reading
 
 
@@ -26,7 +26,7 @@ MAX_PROVED_EVENTS: Final = 2_500_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class EditPlan:
     """What one wish comes to: splices, with the change that each makes where it is one people count."""
 
     line: int | None
@@ -38,15 +38,15 @@ class Plan:
         return tuple(splice for splice, _ in self.steps)
 
 
-class Joint:
+class JointPlan:
     """The plans for one file, of which no two may want different values at one place."""
 
     def __init__(self, path: str) -> None:
-        self.plans: list[Plan] = []
+        self.plans: list[EditPlan] = []
         self._path = path
         self._values: dict[int, str] = {}
 
-    def add(self, planned: Plan) -> None:
+    def add(self, planned: EditPlan) -> None:
         """Add a plan; raises `EditError` where an earlier one wants a different value at its place."""
         mine = {splice.at: splice.value for splice, _ in planned.steps if splice.value is not None}
         if any(self._values.get(at, value) != value for at, value in mine.items()):
@@ -74,9 +74,11 @@ def moved(path: str, reading: Reading, found: Reading | None) -> EditError:
     )
 
 
-def carry_out(path: str, data: bytes, parsed: Parsed, wishes: Sequence[Wish], plan: Callable[[Wish], Plan]) -> Edit:
+def carry_out(
+    path: str, data: bytes, parsed: Parsed, wishes: Sequence[EditRequest], plan: Callable[[EditRequest], EditPlan]
+) -> Edit:
     """Plan each wish and write all that can be proved; the rest is refused with its reason."""
-    joint = Joint(path)
+    joint = JointPlan(path)
     refused: dict[int, Problem] = {}
     planned: list[int] = []
     for number, wish in enumerate(wishes):
@@ -91,7 +93,7 @@ def carry_out(path: str, data: bytes, parsed: Parsed, wishes: Sequence[Wish], pl
     return replace(written, answers=tuple(answers[number] for number in range(len(wishes))))
 
 
-def write(path: str, data: bytes, parsed: Parsed, plans: Sequence[Plan], refused: Sequence[Problem]) -> Edit:
+def write(path: str, data: bytes, parsed: Parsed, plans: Sequence[EditPlan], refused: Sequence[Problem]) -> Edit:
     """Write *plans* in one go, or those that hold alone where all together cannot be proved; one answer a plan."""
     proving = _Proving(parsed=parsed, path=path, plans=plans)
     proving.prove([number for number, planned in enumerate(plans) if planned.steps])
@@ -124,7 +126,7 @@ class _Proving:
 
     parsed: Parsed
     path: str
-    plans: Sequence[Plan]
+    plans: Sequence[EditPlan]
     kept: list[int] = field(default_factory=list)
     after: bytes = b""
     refused: dict[int, Problem] = field(default_factory=dict)
@@ -173,7 +175,7 @@ def _key(splice: Splice, change: Change | None) -> tuple[str, int]:
     return ("value", splice.at) if splice.value is not None else ("step", id(change))
 
 
-def _unique(plans: Sequence[Plan]) -> list[Splice]:
+def _unique(plans: Sequence[EditPlan]) -> list[Splice]:
     """Return every splice of *plans* once."""
     values: set[int] = set()
     splices: list[Splice] = []
@@ -184,12 +186,12 @@ def _unique(plans: Sequence[Plan]) -> list[Splice]:
     return splices
 
 
-def _unproved(error: EditError, path: str, planned: Plan) -> Problem:
+def _unproved(error: EditError, path: str, planned: EditPlan) -> Problem:
     """Say what could not be proved at the line of the place, not of the result that nobody sees."""
     return Problem(path=path, line=planned.line or error.line, code=error.code, message=error.message, hint=error.hint)
 
 
-def _changes(parsed: Parsed, plans: Sequence[Plan]) -> tuple[tuple[Change, ...], dict[tuple[str, int], int]]:
+def _changes(parsed: Parsed, plans: Sequence[EditPlan]) -> tuple[tuple[Change, ...], dict[tuple[str, int], int]]:
     """Return the changes with their lines in the new text, in its order, and the number of each by `_key`."""
     steps = sorted((step for planned in plans for step in planned.steps), key=lambda step: step[0].start)
     changes: list[Change] = []

@@ -1,6 +1,6 @@
 """Knows how a selection comes about: policies rank, eligibility walks the ranks, guards have the last word; pure.
 
-One entry, `choose`, serves the engine and `updater check`. It is a generator: it yields `Ask` where it needs a
+One entry, `choose`, serves the engine and `updater check`. It is a generator: it yields `FactRequest` where it needs a
 fact, is sent the candidate with the fact filled (or None, where it could not be had), and returns the `Selection`.
 """
 
@@ -13,18 +13,27 @@ from typing import TYPE_CHECKING, overload
 
 from updater.gates.eligibility import eligible, not_replaced, not_taken_back
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
-from updater.model.candidate import Ask, Candidate, Fact, Rank
+from updater.model.candidate import Candidate, Fact, FactRequest, Rank
 from updater.model.outcome import Status
-from updater.model.selection import HELD_CODES, Code, Rejected, Rejection, Selection, Superseded
+from updater.model.selection import HELD_CODES, Code, Rejection, RevertedImage, Selection, Superseded
 from updater.model.subscription import Downgrade, Variant
-from updater.policies.base import Lost
-from updater.policies.ranking import Memory, judge_for, rank_all
+from updater.policies.base import NotRanked
+from updater.policies.ranking import RankingMemory, judge_for, rank_all
 from updater.policies.select import foreseen, select
 from updater.policies.shape import is_leap
 
 _JUDGED = frozenset(Code)  # every other code is that of an error
 
-__all__ = ["Memory", "Ranked", "Rejections", "Request", "choose", "count_codes", "drive", "foreseen_asks"]
+__all__ = [
+    "RankedCandidates",
+    "RankingMemory",
+    "Rejections",
+    "SelectionRequest",
+    "choose",
+    "count_codes",
+    "drive",
+    "foreseen_asks",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class SelectionRequest:
     """What is to be chosen from, and by which rules.
 
     *candidates* are by tag, and nobody changes the map afterwards. *current* is the tag that is written, *current_digest*
@@ -55,7 +64,7 @@ class Request:
     is_shape_locked: bool = True
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
-    rejected: Mapping[str, Rejected] = field(default_factory=dict)
+    rejected: Mapping[str, RevertedImage] = field(default_factory=dict)
 
     @property
     def judge(self) -> Judge:
@@ -73,15 +82,15 @@ class Request:
         """Return whether what Git says of replaced tags counts: not where people excluded the written tag, or let it go down."""
         if self.current is None or not self.policy.is_by_time or self.downgrade is Downgrade.ALWAYS:
             return False
-        return not isinstance(self.name_filter.judge(self.current), Lost)
+        return not isinstance(self.name_filter.judge(self.current), NotRanked)
 
 
-def foreseen_asks(request: Request) -> list[Ask]:
+def foreseen_asks(request: SelectionRequest) -> list[FactRequest]:
     """Give every fact that `choose` is sure to ask for, so that they may be fetched at once; platforms are not among them."""
     return foreseen(request.judge, request.candidates, request.current)
 
 
-def choose(request: Request, memory: Memory | None = None) -> Generator[Ask, Candidate | None, Selection]:
+def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Generator[FactRequest, Candidate | None, Selection]:
     """Choose for one written value. *memory* makes the next call with a similar listing cheap, never different."""
     ranking = yield from select(request.judge, request.candidates, request.current, memory)
     unfit: dict[str, Rejection] = {}
@@ -97,7 +106,9 @@ def choose(request: Request, memory: Memory | None = None) -> Generator[Ask, Can
     return Selection(status=Status.NO_MATCH, chosen=None, detail=detail, rejections=rejections, unread=unread)
 
 
-def _admitted(candidate: Candidate, request: Request) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
+def _admitted(
+    candidate: Candidate, request: SelectionRequest
+) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Ask whether the candidate may be chosen; a tag that is written again was put there by people since."""
     if candidate.tag != request.current or request.current_digest is not None:
         candidate, refusal = yield from not_taken_back(candidate, request.rejected)
@@ -110,16 +121,16 @@ def _admitted(candidate: Candidate, request: Request) -> Generator[Ask, Candidat
     return (yield from eligible(candidate, request.platforms))
 
 
-def _completed(candidate: Candidate, request: Request) -> Generator[Ask, Candidate | None, Candidate]:
+def _completed(candidate: Candidate, request: SelectionRequest) -> Generator[FactRequest, Candidate | None, Candidate]:
     """Ask for what must be known of the chosen one only."""
     wanted = request.facts | request.policy.chosen_facts
     lacking = frozenset(fact for fact in wanted if getattr(candidate, fact.value) is None)
     if not lacking:
         return candidate
-    return (yield Ask(candidate=candidate, facts=lacking)) or candidate
+    return (yield FactRequest(candidate=candidate, facts=lacking)) or candidate
 
 
-def _guarded(request: Request, ranking: Ranking, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Selection:
+def _guarded(request: SelectionRequest, ranking: Ranking, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Selection:
     current = request.current
     stopped = _stopped(request, ranking, chosen) or _incomparable(request, chosen, unfit)
     if stopped is not None:
@@ -131,13 +142,13 @@ def _guarded(request: Request, ranking: Ranking, chosen: Candidate, unfit: Mappi
         status=status,
         chosen=chosen,
         detail=_reason(request, chosen, is_written=is_written),
-        ranked=Ranked(ranking, current, unfit, chosen),
+        ranked=RankedCandidates(ranking, current, unfit, chosen),
         rejections=Rejections(ranking, current, unfit, chosen),
         unread=_unread(ranking, unfit),
     )
 
 
-def _stopped(request: Request, ranking: Ranking, chosen: Candidate) -> Rejection | None:
+def _stopped(request: SelectionRequest, ranking: Ranking, chosen: Candidate) -> Rejection | None:
     """Ask every guard; the first that refuses has its say."""
     judge, current = ranking.judge, request.current
     rank = judge.judge(chosen)
@@ -147,7 +158,7 @@ def _stopped(request: Request, ranking: Ranking, chosen: Candidate) -> Rejection
         tag=current,
         rank=judge.written(current, ranking.candidates),
         is_admitted=isinstance(judge.judge(ranking.candidates.get(current) or Candidate(tag=current)), Rank),
-        is_filtered=isinstance(judge.name_filter.judge(current), Lost),
+        is_filtered=isinstance(judge.name_filter.judge(current), NotRanked),
     )
     stopped = downgrade(tag=chosen.tag, rank=rank, written=written, rule=request.downgrade)
     if stopped is None and judge.policy.is_by_name and not judge.policy.orders_every_text:
@@ -155,7 +166,7 @@ def _stopped(request: Request, ranking: Ranking, chosen: Candidate) -> Rejection
     return stopped or _leap(judge, chosen.tag, current)
 
 
-def _incomparable(request: Request, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Rejection | None:
+def _incomparable(request: SelectionRequest, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Rejection | None:
     if request.current is None or not request.remembers_times:
         return None
     passed = next((item for item in unfit.values() if item.code == Code.SUPERSEDED), None)
@@ -180,7 +191,7 @@ def _unread(ranking: Ranking, unfit: Mapping[str, Rejection]) -> tuple[Rejection
     for candidate in ranking.candidates.values():
         if candidate.failure is not None and candidate.tag not in unfit:
             lost = ranking.judge.judge(candidate)
-            if isinstance(lost, Lost) and lost.code == candidate.failure.code:
+            if isinstance(lost, NotRanked) and lost.code == candidate.failure.code:
                 by_error.append(Rejection(tag=candidate.tag, code=lost.code, sentence=lost.sentence))
     return tuple(by_error)
 
@@ -194,7 +205,7 @@ def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mappi
         code=refusal.code,
         detail=refusal.sentence,
         hint=refusal.hint,
-        ranked=Ranked(ranking, current, {tag: item for tag, item in refused.items() if tag != held.tag}, held),
+        ranked=RankedCandidates(ranking, current, {tag: item for tag, item in refused.items() if tag != held.tag}, held),
         rejections=Rejections(ranking, current, refused, None),
     )
 
@@ -203,7 +214,7 @@ def _differs(digest: Digest | None, written: Digest | None) -> bool:
     return digest is not None and written is not None and digest != written
 
 
-def _reason(request: Request, chosen: Candidate, *, is_written: bool) -> str:
+def _reason(request: SelectionRequest, chosen: Candidate, *, is_written: bool) -> str:
     said = f"{chosen.tag} is {request.policy.reason}"
     if is_written:
         return f"{said}, and is what is written"
@@ -214,7 +225,7 @@ def _reason(request: Request, chosen: Candidate, *, is_written: bool) -> str:
     return f"{said}; {request.current} is written"
 
 
-class Ranked(Sequence[Candidate]):
+class RankedCandidates(Sequence[Candidate]):
     """The candidates that may be chosen, best first, ranked in full when first read.
 
     Those that were found unfit are left out; lower ones were not looked at for that.
@@ -278,7 +289,7 @@ class Rejections(Mapping[str, Rejection]):
         if tag in self._refused:
             return self._refused[tag]
         judged = self._ranking.judge.judge(self._ranking.candidates[tag])
-        lost = judged if isinstance(judged, Lost) else self._outranked(tag)
+        lost = judged if isinstance(judged, NotRanked) else self._outranked(tag)
         return Rejection(tag=tag, code=lost.code, sentence=lost.sentence)
 
     def _all(self) -> dict[str, None]:
@@ -286,12 +297,12 @@ class Rejections(Mapping[str, Rejection]):
             self._matched = dict.fromkeys(rank_all(self._ranking.judge, self._ranking.candidates, self._current))
         return self._matched
 
-    def _outranked(self, tag: str) -> Lost:
+    def _outranked(self, tag: str) -> NotRanked:
         twin = self._twin(tag)
         if twin is not None:
-            return Lost(Code.DUPLICATE, f"{tag} gives the same as {twin} once the filter has extracted")
+            return NotRanked(Code.DUPLICATE, f"{tag} gives the same as {twin} once the filter has extracted")
         best = self._chosen or next((other for other, item in self._refused.items() if item.code in HELD_CODES), None)
-        return Lost(Code.OUTRANKED, f"{tag} ranks below {best}")
+        return NotRanked(Code.OUTRANKED, f"{tag} ranks below {best}")
 
     def _twin(self, tag: str) -> str | None:
         """Find the better candidate that the policy sees as the same text."""
@@ -313,7 +324,9 @@ def count_codes(rejections: Mapping[str, Rejection]) -> str:
     return ", ".join(f"{count} {code}" for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def drive(selection: Generator[Ask, Candidate | None, Selection], answer: Callable[[Ask], Candidate | None]) -> Selection:
+def drive(
+    selection: Generator[FactRequest, Candidate | None, Selection], answer: Callable[[FactRequest], Candidate | None]
+) -> Selection:
     """Run `choose` to its end, with the facts that *answer* knows; it gives None for what it does not know."""
     reply: Candidate | None = None
     while True:

@@ -14,9 +14,9 @@ from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name, parse_ref
 from updater.model.outcome import Outcome, Status, fold
-from updater.model.selection import Rejected
+from updater.model.selection import RevertedImage
 from updater.model.subscription import Form
-from updater.model.update import Change, Landed, Update
+from updater.model.update import Change, Update, WriteResult
 from updater.model.view import PartKind, PastCommit, Reading, View
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ def wanted_image(subscription: Subscription, target: Target, reading: Reading, c
     )
 
 
-def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, Rejected]:
+def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, RevertedImage]:
     """Give what people decided against for one subscription, by tag: our commits that were reverted, as their trailers say."""
-    taken_back: dict[str, Rejected] = {}
+    taken_back: dict[str, RevertedImage] = {}
     key = " ".join(subscription.key.split())  # as trailers have it
     for past in recent:
         if past.reverted_by is None or key not in past.subscriptions:
@@ -126,11 +126,11 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
             except ImageSyntaxError:
                 continue
             if ref.tag and ref.name == subscription.image:
-                taken_back.setdefault(ref.tag, Rejected(tag=ref.tag, digest=ref.digest, by=past.reverted_by))
+                taken_back.setdefault(ref.tag, RevertedImage(tag=ref.tag, digest=ref.digest, by=past.reverted_by))
     return superseded_for(subscription, recent) | taken_back if subscription.policy.kind == _BY_TIME else taken_back
 
 
-def outcomes(decisions: Iterable[TargetDecision], landed: Landed | None) -> tuple[Outcome, ...]:
+def outcomes(decisions: Iterable[TargetDecision], landed: WriteResult | None) -> tuple[Outcome, ...]:
     """Give every target its one outcome; *landed* is None where there was nothing to write."""
     return tuple(_outcome(decision, landed) for decision in decisions)
 
@@ -337,7 +337,7 @@ def _nowhere(target: Target) -> PlaceDecision:
     )
 
 
-def _outcome(decision: TargetDecision, landed: Landed | None) -> Outcome:
+def _outcome(decision: TargetDecision, landed: WriteResult | None) -> Outcome:
     ends = [_end(place, landed) for place in decision.places]
     status = fold(end.status for end in ends)
     leading = next(end for end in ends if end.status is status)
@@ -368,7 +368,7 @@ class _End:
     public: str = ""
 
 
-def _end(place: PlaceDecision, landed: Landed | None) -> _End:
+def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
     if place.update is None or landed is None or place.status is not Status.UPDATED:
         return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint, public=place.public)
     problem = landed.refused.get(place.update)

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from updater.model.scan_key import Listed
+    from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
+class WaitTimes:
     """How long, in seconds.
 
     *coalesce*: a due destination waits for what else arrives; *scans*: it waits for scans of its images that go on;
@@ -32,24 +32,24 @@ class Waits:
     clock: float = 10.0
 
 
-class Worker:
+class DestinationWorker:
     """Lands one destination whenever it may, until it leaves. It is due when it is made.
 
     *is_rebuilt*: its branch is made anew from its base at each landing, so it never lands while a scan is missing; another
-    one waits for missing scans too, but no slow registry holds it up for longer than `Waits.first_scans`, and either waits for
-    scans that go on, at most `Waits.scans`. While *is_paused* no landing begins; one that has begun is finished.
+    one waits for missing scans too, but no slow registry holds it up for longer than `WaitTimes.first_scans`, and either waits
+    for scans that go on, at most `WaitTimes.scans`. While *is_paused* no landing begins; one that has begun is finished.
     """
 
-    def __init__(self, land: Callable[[], Awaitable[None]], waits: Waits) -> None:
+    def __init__(self, land: Callable[[], Awaitable[None]], waits: WaitTimes) -> None:
         self.is_rebuilt = False
         self.is_paused = False
         self._land = land
         self._waits = waits
         self._is_due = True
         self._is_leaving = False
-        self._missing: set[Listed] = set()
+        self._missing: set[ScanKey] = set()
         self._patient_until: float | None = None
-        self._expected: set[Listed] = set()
+        self._expected: set[ScanKey] = set()
         self._expected_until: float | None = None
         self._news = asyncio.Event()
 
@@ -58,23 +58,23 @@ class Worker:
         self._is_due = True
         self._news.set()
 
-    def miss(self, listed: Listed) -> None:
+    def miss(self, listed: ScanKey) -> None:
         """Wait for a scan of *listed*."""
         self._missing.add(listed)
         self._news.set()
 
-    def expect(self, listed: Listed) -> None:
+    def expect(self, listed: ScanKey) -> None:
         """Wait a little for a scan of *listed*, which goes on: what it finds lands together with what is due."""
         self._expected.add(listed)
 
-    def arrived(self, listed: Listed) -> None:
+    def arrived(self, listed: ScanKey) -> None:
         """Say that the scan of *listed* ended."""
         self._expected.discard(listed)
         if not self._expected:
             self._expected_until = None
             self._news.set()
 
-    def have(self, listed: Listed) -> None:
+    def have(self, listed: ScanKey) -> None:
         """Say that *listed* was scanned or failed, or is not needed any more."""
         self._missing.discard(listed)
         self.arrived(listed)
@@ -140,19 +140,19 @@ class Worker:
         return min((limit for limit in limits if limit is not None and limit > now), default=None) if self._is_due else None
 
 
-class Workers:
+class DestinationWorkers:
     """The worker of every destination: those that are wanted, and those that left and finish what they do."""
 
-    def __init__(self, land: Callable[[Destination], Awaitable[None]], waits: Waits) -> None:
+    def __init__(self, land: Callable[[Destination], Awaitable[None]], waits: WaitTimes) -> None:
         self._land = land
         self._waits = waits
-        self._at_work: dict[Destination, Worker] = {}
-        self._leaving: dict[Destination, Worker] = {}
+        self._at_work: dict[Destination, DestinationWorker] = {}
+        self._leaving: dict[Destination, DestinationWorker] = {}
         self._rebuilt: frozenset[Destination] = frozenset()
         self._group: asyncio.TaskGroup | None = None
         self._is_paused = False
 
-    def of(self, destinations: Iterable[Destination]) -> Iterable[Worker]:
+    def of(self, destinations: Iterable[Destination]) -> Iterable[DestinationWorker]:
         """Give the workers of those *destinations* that have one."""
         return [self._at_work[item] for item in destinations if item in self._at_work]
 
@@ -194,19 +194,19 @@ class Workers:
         for worker in self._at_work.values():
             worker.leave()
 
-    def _hire(self, destination: Destination) -> Worker:
+    def _hire(self, destination: Destination) -> DestinationWorker:
         worker = self._leaving.pop(destination, None)
         if worker:
             worker.stay()
         else:
-            worker = Worker(partial(self._land, destination), self._waits)
+            worker = DestinationWorker(partial(self._land, destination), self._waits)
             if self._group:
                 self._group.create_task(self._employ(destination, worker))
         worker.is_paused = self._is_paused
         self._at_work[destination] = worker
         return worker
 
-    async def _employ(self, destination: Destination, worker: Worker) -> None:
+    async def _employ(self, destination: Destination, worker: DestinationWorker) -> None:
         try:
             await worker.work()
         finally:

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.choose import Request, foreseen_asks
+from updater.engine.choose import SelectionRequest, foreseen_asks
 from updater.errors import ImageNotFound, ImageSyntaxError, RegistryProtocolError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST, ListingGuard
 from updater.model.candidate import Candidate, Fact, FactFailure
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
-    from updater.model.candidate import Ask, Description
+    from updater.model.candidate import Description, FactRequest
     from updater.model.image import Digest, ImageName
-    from updater.model.scan_key import Listed
+    from updater.model.scan_key import ScanKey
     from updater.model.subscription import CredentialRef
     from updater.registry.listing import TagList
 
 FACTS_KEPT: Final = 3600.0
 
 
-class Registry(Protocol):
+class RegistryReader(Protocol):
     """What a scan asks of registries; see `updater.registry.client.RegistryClient`."""
 
     async def tags(self, image: ImageName, credential: CredentialRef | None = None) -> TagList:
@@ -46,7 +46,7 @@ class Registry(Protocol):
         ...
 
 
-class Seen(Protocol):
+class RememberedListing(Protocol):
     """What was listed before; see `updater.cache.cache.Listing`."""
 
     @property
@@ -60,19 +60,19 @@ class Seen(Protocol):
         ...
 
 
-class Listings(Protocol):
+class ListingMemory(Protocol):
     """Remembers lists of tags; see `updater.cache.cache.Cache`."""
 
-    async def record_listing(self, image: str, tags: Iterable[str]) -> Seen:
+    async def record_listing(self, image: str, tags: Iterable[str]) -> RememberedListing:
         """Remember a list; gives what it is compared with."""
         ...
 
 
-class Standing:
+class ImageState:
     """What one image offers since its last scan. *followed* are the tags of interest where nobody compares names, else None."""
 
     def __init__(
-        self, registry: Registry, listed: Listed, *, followed: frozenset[str] | None, clock: Callable[[], float]
+        self, registry: RegistryReader, listed: ScanKey, *, followed: frozenset[str] | None, clock: Callable[[], float]
     ) -> None:
         self._registry = registry
         self._listed = listed
@@ -88,7 +88,7 @@ class Standing:
         self.candidates: Mapping[str, Candidate] = {}
         self.failure: UpdaterError | None = None
 
-    async def scan(self, listings: Listings) -> bool:
+    async def scan(self, listings: ListingMemory) -> bool:
         """Ask the registry; says whether what stands now differs from before. A failure stands until the next scan."""
         before, digests, failure = self.candidates, self._digests, self.failure
         try:
@@ -116,7 +116,7 @@ class Standing:
         detail = f"{doubt.sentence}; held until the next scan agrees"
         return Selection(status=Status.HELD, chosen=None, code=doubt.code, detail=detail, rejections={})
 
-    async def foresee(self, request: Request) -> Request:
+    async def foresee(self, request: SelectionRequest) -> SelectionRequest:
         """Ask at once for every fact that is sure to be asked for, and let it stand with its tag."""
         asks = foreseen_asks(request)
         if not asks:
@@ -128,7 +128,7 @@ class Standing:
         self.candidates = {tag: known.get(tag, candidate) for tag, candidate in self.candidates.items()}
         return replace(request, candidates={**self.candidates, **failed} if failed else self.candidates)
 
-    async def answer(self, ask: Ask) -> Candidate:
+    async def answer(self, ask: FactRequest) -> Candidate:
         """Fill the facts asked for, or the failure where the registry has none of this tag; asked once between two scans."""
         candidate = ask.candidate
         needs_only_digest = ask.facts <= {Fact.DIGEST}
@@ -178,7 +178,7 @@ class Standing:
         if self.candidates != followed:
             self.candidates = followed
 
-    async def _stand(self, offered: TagList, listings: Listings) -> None:
+    async def _stand(self, offered: TagList, listings: ListingMemory) -> None:
         self._digests = dict(offered.digests)
         self._failures.clear()
         is_stale = self._clock() - self._facts_since > FACTS_KEPT and any(item.created for item in self.candidates.values())
@@ -201,5 +201,5 @@ class Standing:
         self._before, self.candidates, self._has_scanned = seen.previous, candidates, True
 
 
-def _cache_key(listed: Listed) -> str:
+def _cache_key(listed: ScanKey) -> str:
     return f"{listed.image.canonical} {listed.credential or ''}".strip()

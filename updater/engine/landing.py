@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.engine.decide import TargetDecision, decide, failed, needs_digest, outcomes, rejected_for
 from updater.errors import PushRefused, UpdaterError
-from updater.model.update import Commit, Landed
+from updater.model.update import Commit, WriteResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from updater.engine.decide import Choices
     from updater.model.image import Digest, ImageRef
     from updater.model.outcome import Outcome
-    from updater.model.selection import Rejected, Selection
+    from updater.model.selection import RevertedImage, Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Update
     from updater.model.view import View
@@ -38,7 +38,7 @@ class Writer(Protocol):
         """Read the head and what is written at every target; raises `UpdaterError`."""
         ...
 
-    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Edit, commit and push once; raises `PushRefused` if the destination moved since *view*."""
         ...
 
@@ -47,14 +47,14 @@ class Chooser(Protocol):
     """Chooses for one written value; see `updater.engine.scanner.Scans.choose`."""
 
     async def __call__(
-        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, Rejected]
+        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
     ) -> Selection:
         """Give the selection; raises `UpdaterError`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class LandingContext:
     """What a landing needs: the writer, the choice for a written value, and what to do before trying again.
 
     *choose* is told whether the digest is wanted too, and raises `UpdaterError` where the registry did not answer.
@@ -77,11 +77,13 @@ class Landing:
     view: View | None = None
     choices: Choices
     decisions: tuple[TargetDecision, ...] = ()
-    landed: Landed | None = None
+    landed: WriteResult | None = None
     replays: int = 0
 
 
-async def land(destination: Destination, subscriptions: Sequence[Subscription], parts: Parts, *, is_dry: bool = False) -> Landing:
+async def land(
+    destination: Destination, subscriptions: Sequence[Subscription], parts: LandingContext, *, is_dry: bool = False
+) -> Landing:
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
     concerned = tuple(item for item in subscriptions if any(target.destination == destination for target in item.targets))
     choices: Choices = {}
@@ -117,12 +119,14 @@ async def land(destination: Destination, subscriptions: Sequence[Subscription], 
 class _Known:
     """What one landing has asked already: another attempt on a newer head asks only what is new there."""
 
-    parts: Parts
-    chosen: dict[tuple[str, Written], tuple[Mapping[str, Rejected], bool, Selection | UpdaterError]] = field(default_factory=dict)
+    parts: LandingContext
+    chosen: dict[tuple[str, Written], tuple[Mapping[str, RevertedImage], bool, Selection | UpdaterError]] = field(
+        default_factory=dict
+    )
     digests: dict[tuple[str, str], Digest | None] = field(default_factory=dict)
 
     async def choose(
-        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, Rejected]
+        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
     ) -> Selection | UpdaterError:
         """Choose for one written value, once as long as nobody took anything else back."""
         before = self.chosen.get((subscription.key, written))
@@ -145,8 +149,8 @@ class _Known:
 
 async def _write(
     view: View, decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription], known: _Known, *, is_dry: bool
-) -> Landed | None:
-    commits = by_voice(decisions, subscriptions)
+) -> WriteResult | None:
+    commits = by_commit_spec(decisions, subscriptions)
     if not commits:
         return None
     if not is_dry:
@@ -173,7 +177,7 @@ async def _identified(commits: Sequence[Commit], subscriptions: Sequence[Subscri
     return tuple(replace(commit, updates=tuple(map(identified, commit.updates))) for commit in commits)
 
 
-def by_voice(decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription]) -> tuple[Commit, ...]:
+def by_commit_spec(decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription]) -> tuple[Commit, ...]:
     """Group the updates by who speaks, one commit each, in the order in which the voices are first heard."""
     voices = {item.key: item.voice for item in subscriptions}
     grouped: dict[object, list[TargetDecision]] = {}

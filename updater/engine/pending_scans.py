@@ -14,14 +14,14 @@ from updater.inventory.plan import Plan
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
 
-    from updater.engine.destination_worker import Workers
-    from updater.model.scan_key import Listed
+    from updater.engine.destination_worker import DestinationWorkers
+    from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination
 
 MOST_ASKED: Final = 200
 
 
-class Rounds:
+class PendingScans:
     """Scans for a plan that changes. A round begins with each change: what it wants counts only if scanned since.
 
     *is_open* says whether scans may begin, *again* begins scans now. One image is never scanned twice at once. The others of a
@@ -30,11 +30,11 @@ class Rounds:
 
     def __init__(
         self,
-        scan: Callable[[Listed], Awaitable[bool]],
-        workers: Workers,
+        scan: Callable[[ScanKey], Awaitable[bool]],
+        workers: DestinationWorkers,
         *,
         is_open: Callable[[], bool],
-        again: Callable[[Iterable[Listed]], None],
+        again: Callable[[Iterable[ScanKey]], None],
     ) -> None:
         self._scan = scan
         self._workers = workers
@@ -42,13 +42,13 @@ class Rounds:
         self._again = again
         self._plan = Plan(images={}, destinations={}, waiting={})
         self._round = 0
-        self._missing: dict[Listed, int] = {}
-        self._scanning: set[Listed] = set()
-        self._asked: dict[Listed, int] = {}
-        self._asking: dict[Destination, set[Listed]] = {}
-        self._sharing: dict[Destination, list[Listed]] | None = None
+        self._missing: dict[ScanKey, int] = {}
+        self._scanning: set[ScanKey] = set()
+        self._asked: dict[ScanKey, int] = {}
+        self._asking: dict[Destination, set[ScanKey]] = {}
+        self._sharing: dict[Destination, list[ScanKey]] | None = None
 
-    def begin(self, plan: Plan, afresh: Collection[Listed] = ()) -> None:
+    def begin(self, plan: Plan, afresh: Collection[ScanKey] = ()) -> None:
         """Work for *plan* from now on: its new images and those *afresh* are to be scanned before somebody relies on them."""
         before, self._plan = self._plan, plan
         self._round += 1
@@ -63,7 +63,7 @@ class Rounds:
         self._missing |= dict.fromkeys(wanted, self._round)
         self._tell(before, plan, wanted)
 
-    async def scan(self, listed: Listed) -> None:
+    async def scan(self, listed: ScanKey) -> None:
         """Scan one image, again where the round changed meanwhile and wants it so; raises what the scan raises."""
         if listed in self._scanning:
             return
@@ -76,7 +76,7 @@ class Rounds:
         finally:
             self._scanning.discard(listed)
 
-    async def _scan_once(self, listed: Listed) -> None:
+    async def _scan_once(self, listed: ScanKey) -> None:
         begun, is_first = self._round, listed in self._missing
         is_news = not (is_first or listed in self._asked)
         if not is_first:  # for a first scan there is another patience
@@ -90,7 +90,7 @@ class Rounds:
                 self._ask_others(listed)
             self._ended(listed, begun, has_changed=has_changed)
 
-    def _ended(self, listed: Listed, begun: int, *, has_changed: bool) -> None:
+    def _ended(self, listed: ScanKey, begun: int, *, has_changed: bool) -> None:
         """Tell who waits for *listed* what its scan, which began in the round *begun*, is worth."""
         waiting = self._workers.of(self._plan.waiting.get(listed, ()))
         if self._missing.get(listed, begun + 1) <= begun:
@@ -106,12 +106,12 @@ class Rounds:
             for worker in waiting:
                 worker.arrived(listed)
 
-    def _ask_others(self, listed: Listed) -> None:
+    def _ask_others(self, listed: ScanKey) -> None:
         """Scan what shares a destination with *listed* once more, unless that goes on already; its worker waits for that."""
         if not self._is_open():
             return
         self._round += 1
-        asked: dict[Listed, None] = {}
+        asked: dict[ScanKey, None] = {}
         for destination in self._plan.waiting.get(listed, ()):
             sharing = self._shared().get(destination, ())
             if destination in self._asking or len(sharing) > MOST_ASKED:
@@ -126,17 +126,17 @@ class Rounds:
         self._asked |= dict.fromkeys(asked, self._round)
         self._again(asked)
 
-    def _shared(self) -> dict[Destination, list[Listed]]:
+    def _shared(self) -> dict[Destination, list[ScanKey]]:
         """Return the images of every destination."""
         if self._sharing is None:
-            found: defaultdict[Destination, list[Listed]] = defaultdict(list)
+            found: defaultdict[Destination, list[ScanKey]] = defaultdict(list)
             for listed, destinations in self._plan.waiting.items():
                 for destination in destinations:
                     found[destination].append(listed)
             self._sharing = dict(found)
         return self._sharing
 
-    def _answered(self, listed: Listed) -> None:
+    def _answered(self, listed: ScanKey) -> None:
         """Note that *listed*, which was asked again, was scanned since, or is wanted no more."""
         del self._asked[listed]
         for destination, others in list(self._asking.items()):
@@ -144,7 +144,7 @@ class Rounds:
             if not others:
                 del self._asking[destination]
 
-    def _tell(self, before: Plan, plan: Plan, missing: Collection[Listed]) -> None:
+    def _tell(self, before: Plan, plan: Plan, missing: Collection[ScanKey]) -> None:
         """Tell the workers what they wait for, as far as that changed; *missing* are the images of which this is news."""
         if not missing and before.waiting == plan.waiting:  # the same keys and values hash nothing again
             return

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from updater.inventory.plan import Plan
-from updater.model.scan_key import Listed
+from updater.model.scan_key import ScanKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from updater.model.subscription import Destination
 
-    What = Listed | Destination
-    Waiting = Mapping[Listed, tuple[Destination, ...]]
+    What = ScanKey | Destination
+    Waiting = Mapping[ScanKey, tuple[Destination, ...]]
 
 EARLIEST: Final = 0.8  # of an interval: what was scanned at the start is next scanned about an interval later
 WIDTH: Final = 0.4
@@ -85,12 +85,12 @@ class Phases:
         if group.parts == 1:
             return group.at
         step = min(STEP, WIDEST * group.seconds / group.parts)
-        part = zlib.crc32(str(what).encode()) % group.parts if isinstance(what, Listed) else group.parts
+        part = zlib.crc32(str(what).encode()) % group.parts if isinstance(what, ScanKey) else group.parts
         return group.at + step * part
 
     def _first(self, what: What) -> What:
         """Return a destination that waits for an image; the image itself where none does."""
-        destinations = self._plan.waiting.get(what, ()) if isinstance(what, Listed) else ()
+        destinations = self._plan.waiting.get(what, ()) if isinstance(what, ScanKey) else ()
         return destinations[0] if destinations else what
 
     def _top(self, what: What) -> What:
@@ -118,7 +118,7 @@ class Phases:
                 self._groups[largest].images += self._groups.pop(root).images
         yield largest
 
-    def _leave(self, listed: Listed, waiting: Waiting) -> None:
+    def _leave(self, listed: ScanKey, waiting: Waiting) -> None:
         destinations = waiting.get(listed, ())
         root = self._top(destinations[0] if destinations else listed)
         if not destinations:
@@ -133,7 +133,7 @@ class Phases:
         self._groups = {what: _Group(at=group.at, seconds=group.seconds) for what, group in kept.items() if group is not None}
 
 
-def _changed(before: Waiting, after: Waiting) -> Iterator[tuple[Listed, tuple[Destination, ...]]]:
+def _changed(before: Waiting, after: Waiting) -> Iterator[tuple[ScanKey, tuple[Destination, ...]]]:
     """Give what waits for other destinations than *before*; entries that are the same objects in the same order cost nothing."""
     old = iter(before.items())
     for listed, destinations in after.items():

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from updater.model.image import ImageName, ImageRef
-    from updater.model.selection import Rejected
+    from updater.model.selection import RevertedImage
     from updater.model.subscription import Subscription
     from updater.model.view import PastCommit
 
 
-def superseded_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, Rejected]:
+def superseded_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, RevertedImage]:
     """Return what our commits replaced for one subscription under its policy, by tag, as their trailers say.
 
     That is what a commit names as replaced, and what it wrote where a later one of ours wrote something else.

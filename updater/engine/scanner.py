@@ -6,24 +6,24 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from updater.engine.choose import Request, choose
-from updater.engine.image_state import Standing
+from updater.engine.choose import SelectionRequest, choose
+from updater.engine.image_state import ImageState
 from updater.engine.slots import Slots
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.model.candidate import Fact
 from updater.model.image import is_tag, parse_digest
-from updater.model.scan_key import Listed, listed_for
+from updater.model.scan_key import ScanKey, scan_key_for
 from updater.policies import build
 from updater.policies.filters import build_filter
-from updater.policies.ranking import Memory
+from updater.policies.ranking import RankingMemory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 
-    from updater.engine.image_state import Listings, Registry
-    from updater.model.candidate import Ask, Candidate
+    from updater.engine.image_state import ListingMemory, RegistryReader
+    from updater.model.candidate import Candidate, FactRequest
     from updater.model.image import Digest
-    from updater.model.selection import Rejected, Selection
+    from updater.model.selection import RevertedImage, Selection
     from updater.model.subscription import PolicySpec, Subscription, TagFilter
     from updater.model.written import Written
     from updater.policies.base import Policy
@@ -35,16 +35,16 @@ _DIGEST: Final = frozenset({Fact.DIGEST})
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class PolicyRules:
     """The policy of a subscription, built once, with its memory of the last ranking. *spelled* is what they were built from."""
 
     spelled: tuple[PolicySpec, TagFilter]
     policy: Policy
     name_filter: NameFilter
-    memory: Memory
+    memory: RankingMemory
 
 
-class Scans:
+class Scanner:
     """Scans images and chooses among what they offer. Raises nothing from `scan`; `choose` raises what the scan met.
 
     *followed* are images of which only these tags are asked for, until `follow` says what everybody wants.
@@ -52,21 +52,21 @@ class Scans:
 
     def __init__(
         self,
-        registry: Registry,
-        listings: Listings,
+        registry: RegistryReader,
+        listings: ListingMemory,
         *,
         clock: Callable[[], float] = time.monotonic,
-        followed: Mapping[Listed, frozenset[str]] | None = None,
+        followed: Mapping[ScanKey, frozenset[str]] | None = None,
     ) -> None:
         self._registry = registry
         self._listings = listings
-        self._followed: dict[Listed, frozenset[str]] = dict(followed or {})
+        self._followed: dict[ScanKey, frozenset[str]] = dict(followed or {})
         self._clock = clock
         self._slots = Slots()
-        self._standing: dict[Listed, Standing] = {}
-        self._rules: dict[str, Rules] = {}
+        self._standing: dict[ScanKey, ImageState] = {}
+        self._rules: dict[str, PolicyRules] = {}
 
-    def follow(self, asked: Mapping[Listed, Sequence[Subscription]], changed: Iterable[Listed]) -> frozenset[Listed]:
+    def follow(self, asked: Mapping[ScanKey, Sequence[Subscription]], changed: Iterable[ScanKey]) -> frozenset[ScanKey]:
         """Serve the subscriptions of *asked*, by image, from now on; only those of *changed* are others than before.
 
         What nobody asks for any more is forgotten, what others asked for stands. Gives the images that are asked otherwise than
@@ -87,7 +87,7 @@ class Scans:
             del self._rules[key]
         return frozenset(afresh.intersection(asked))
 
-    async def scan(self, listed: Listed) -> bool:
+    async def scan(self, listed: ScanKey) -> bool:
         """Ask the registry for *listed*; says whether what stands now differs from before, as far as names tell."""
         host = listed.image.registry
         async with self._slots.slot(host):
@@ -99,23 +99,23 @@ class Scans:
                 self._slots.slow(host)
             return has_changed
 
-    def failure(self, listed: Listed) -> UpdaterError | None:
+    def failure(self, listed: ScanKey) -> UpdaterError | None:
         """Give what the last scan met, None where it went well."""
         standing = self._standing.get(listed)
         return standing.failure if standing else None
 
     async def choose(
-        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, Rejected]
+        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
     ) -> Selection:
         """Choose for one written value; raises the error of the last scan."""
-        listed = listed_for(subscription)
+        listed = scan_key_for(subscription)
         standing = await self._stood(listed)
         current = written.tag if written.tag and is_tag(written.tag) else None
         doubt = standing.doubt(current)
         if doubt is not None:
             return doubt
         rules = self._rules_of(subscription)
-        request = Request(
+        request = SelectionRequest(
             candidates=standing.candidates,
             policy=rules.policy,
             name_filter=rules.name_filter,
@@ -130,7 +130,7 @@ class Scans:
         )
         return await self.choose_for(listed, request, rules.memory)
 
-    async def choose_for(self, listed: Listed, request: Request, memory: Memory | None = None) -> Selection:
+    async def choose_for(self, listed: ScanKey, request: SelectionRequest, memory: RankingMemory | None = None) -> Selection:
         """Choose by *request* among what *listed* offers; raises the error of the scan."""
         standing = await self._stood(listed)
         request = await standing.foresee(replace(request, candidates=standing.candidates))
@@ -139,17 +139,17 @@ class Scans:
     async def identify(self, subscription: Subscription, tag: str) -> Digest | None:
         """Give the digest of a tag that is about to be written; None where the registry does not tell."""
         try:
-            return await self._of(listed_for(subscription)).digest(tag)
+            return await self._of(scan_key_for(subscription)).digest(tag)
         except UpdaterError:
             return None
 
-    def _of(self, listed: Listed) -> Standing:
+    def _of(self, listed: ScanKey) -> ImageState:
         if listed not in self._standing:
             followed = self._followed.get(listed)
-            self._standing[listed] = Standing(self._registry, listed, followed=followed, clock=self._clock)
+            self._standing[listed] = ImageState(self._registry, listed, followed=followed, clock=self._clock)
         return self._standing[listed]
 
-    async def _stood(self, listed: Listed) -> Standing:
+    async def _stood(self, listed: ScanKey) -> ImageState:
         """Give what stands for *listed*, scanning it where it was never scanned; raises the error of the scan."""
         if listed not in self._standing:
             await self.scan(listed)
@@ -158,11 +158,11 @@ class Scans:
             raise standing.failure
         return standing
 
-    def _rules_of(self, subscription: Subscription) -> Rules:
+    def _rules_of(self, subscription: Subscription) -> PolicyRules:
         spelled = (subscription.policy, subscription.filter)
         rules = self._rules.get(subscription.key)
         if rules is None or rules.spelled != spelled:
-            rules = Rules(spelled, build(subscription.policy), build_filter(subscription.filter), Memory())
+            rules = PolicyRules(spelled, build(subscription.policy), build_filter(subscription.filter), RankingMemory())
             self._rules[subscription.key] = rules
         return rules
 
@@ -175,7 +175,9 @@ def _followed(subscriptions: Sequence[Subscription]) -> frozenset[str] | None:
     return named if tags and all(isinstance(tag, str) for tag in tags) else None
 
 
-async def drive(steps: Generator[Ask, Candidate | None, _T], answer: Callable[[Ask], Awaitable[Candidate | None]]) -> _T:
+async def drive(
+    steps: Generator[FactRequest, Candidate | None, _T], answer: Callable[[FactRequest], Awaitable[Candidate | None]]
+) -> _T:
     """Run a generator that asks for facts to its end."""
     try:
         ask = next(steps)

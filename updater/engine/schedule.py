@@ -22,11 +22,11 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.schedulers.base import STATE_RUNNING
 from apscheduler.triggers.base import BaseTrigger
 
-from updater.engine.destination_worker import Waits, Workers
-from updater.engine.pending_scans import Rounds
+from updater.engine.destination_worker import DestinationWorkers, WaitTimes
+from updater.engine.pending_scans import PendingScans
 from updater.engine.phases import Phases
 from updater.inventory.plan import Plan
-from updater.model.scan_key import Listed
+from updater.model.scan_key import ScanKey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from updater.model.subscription import Destination
 
-__all__ = ["Plan", "Schedule", "Waits"]
+__all__ = ["Plan", "Schedule", "WaitTimes"]
 
 CLOCK_STEP: Final = 1.0
 AT_ONCE: Final = 100
@@ -53,19 +53,19 @@ class Schedule:
         self,
         plan: Plan,
         *,
-        scan: Callable[[Listed], Awaitable[bool]],
+        scan: Callable[[ScanKey], Awaitable[bool]],
         land: Callable[[Destination], Awaitable[None]],
-        waits: Waits | None = None,
+        waits: WaitTimes | None = None,
         wall: Callable[[], float] = time.time,
         spread: Callable[[], float] = random.random,
     ) -> None:
-        self._waits = waits or Waits()
+        self._waits = waits or WaitTimes()
         self._wall = wall
         self._plan = plan
         self._is_paused = False
         self._stopping = asyncio.Event()
-        self._workers = Workers(land, self._waits)
-        self._rounds = Rounds(scan, self._workers, is_open=self._is_open, again=self._scan_now)
+        self._workers = DestinationWorkers(land, self._waits)
+        self._rounds = PendingScans(scan, self._workers, is_open=self._is_open, again=self._scan_now)
         self._jobs = _Jobs(self._rounds.scan, self._look_later, Phases(spread))
         self.replan(plan)
 
@@ -90,7 +90,7 @@ class Schedule:
         self._workers.leave()
 
     def replan(
-        self, plan: Plan, *, changed: Collection[Destination] = frozenset(), afresh: Collection[Listed] = frozenset()
+        self, plan: Plan, *, changed: Collection[Destination] = frozenset(), afresh: Collection[ScanKey] = frozenset()
     ) -> None:
         """Work by *plan* from now on. What did not change keeps its time, and a landing that has begun is finished.
 
@@ -139,14 +139,14 @@ class Schedule:
         for worker in self._workers.of([destination]):
             worker.due()
 
-    def next_due(self, what: Listed | Destination) -> datetime | None:
+    def next_due(self, what: ScanKey | Destination) -> datetime | None:
         """Say when an image or a destination is due next, in UTC; None where nothing is planned, or all is paused."""
         return None if self._is_paused else self._jobs.next_time(what)
 
     def _is_open(self) -> bool:
         return not (self._is_paused or self._stopping.is_set())
 
-    def _scan_now(self, images: Iterable[Listed]) -> None:
+    def _scan_now(self, images: Iterable[ScanKey]) -> None:
         self._jobs.run_now(images)
 
     async def _look_later(self, destination: Destination) -> None:
@@ -160,16 +160,16 @@ class _Jobs:
     """
 
     def __init__(
-        self, scan: Callable[[Listed], Awaitable[None]], look: Callable[[Destination], Awaitable[None]], phases: Phases
+        self, scan: Callable[[ScanKey], Awaitable[None]], look: Callable[[Destination], Awaitable[None]], phases: Phases
     ) -> None:
         self._scan = scan
         self._look = look
         self._phases = phases
         self._scheduler = AsyncIOScheduler(timezone=UTC)
-        self._jobs: dict[Listed | Destination, Job] = {}
-        self._seconds: dict[Listed | Destination, float] = {}
-        self._wanted: dict[Listed | Destination, float] = {}
-        self._waiting: dict[Listed | Destination, None] = {}
+        self._jobs: dict[ScanKey | Destination, Job] = {}
+        self._seconds: dict[ScanKey | Destination, float] = {}
+        self._wanted: dict[ScanKey | Destination, float] = {}
+        self._waiting: dict[ScanKey | Destination, None] = {}
         self._is_working_off = False
         self._numbers = itertools.count()  # a readable id would cost more than the job
         self.has_started = False
@@ -185,7 +185,7 @@ class _Jobs:
         if not self.has_started:
             return
         # a mapping is invariant in its keys: these are only read
-        wanted: dict[Listed | Destination, float] = {**plan.images, **plan.destinations}  # type: ignore[dict-item]
+        wanted: dict[ScanKey | Destination, float] = {**plan.images, **plan.destinations}  # type: ignore[dict-item]
         self._wanted = wanted
         moved = self._phases.fit(plan, time.time())
         if not moved and wanted == self._seconds:  # like sets of dicts, this hashes none of 10,000 keys again
@@ -202,7 +202,7 @@ class _Jobs:
                 self._seconds = {what: wanted[what] for what in self._seconds}
         self.run_now(set(wanted) - set(self._seconds))
 
-    def run_now(self, whats: Iterable[Listed | Destination] | None = None) -> None:
+    def run_now(self, whats: Iterable[ScanKey | Destination] | None = None) -> None:
         """Run the jobs of *whats* now, or all of them, and make those that there are not yet; does nothing before `start`.
 
         Some of them at once, what remains between other things of the loop.
@@ -230,12 +230,12 @@ class _Jobs:
         if self._is_working_off:
             asyncio.get_running_loop().call_soon(self._work_off)
 
-    def next_time(self, what: Listed | Destination) -> datetime | None:
+    def next_time(self, what: ScanKey | Destination) -> datetime | None:
         """Say when a job runs next; None where there is none."""
         found = self._jobs.get(what)
         return found.next_run_time if found else None
 
-    async def _scan_until_end(self, listed: Listed) -> None:
+    async def _scan_until_end(self, listed: ScanKey) -> None:
         """Scan; at the end a scan is cancelled, which APScheduler would log as an error with its traceback."""
         try:
             await self._scan(listed)
@@ -258,13 +258,13 @@ class _Jobs:
         self.has_started = False
         self._scheduler.shutdown(wait=False)
 
-    def _renew(self, what: Listed | Destination, seconds: float, now: datetime) -> None:
+    def _renew(self, what: ScanKey | Destination, seconds: float, now: datetime) -> None:
         job, trigger = self._jobs[what], _Beat(seconds, self._phases.of(what))
         # of the old time and the new one the earlier: intervals that change often must not put a scan off for ever
         job.modify(trigger=trigger, next_run_time=min(job.next_run_time, trigger.get_next_fire_time(None, now)))
 
-    def _add(self, what: Listed | Destination, seconds: float, now: datetime) -> Job:
-        trigger, is_image = _Beat(seconds, self._phases.of(what)), isinstance(what, Listed)
+    def _add(self, what: ScanKey | Destination, seconds: float, now: datetime) -> Job:
+        trigger, is_image = _Beat(seconds, self._phases.of(what)), isinstance(what, ScanKey)
         return self._scheduler.add_job(
             self._scan_until_end if is_image else self._look,
             trigger,

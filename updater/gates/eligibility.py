@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from updater.model.candidate import Ask, Fact
+from updater.model.candidate import Fact, FactRequest
 from updater.model.selection import Code, Rejection, Superseded
 
 if TYPE_CHECKING:
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
     from updater.model.candidate import Candidate
     from updater.model.image import Platform
-    from updater.model.selection import Rejected
+    from updater.model.selection import RevertedImage
 
 _DIGEST: Final = frozenset({Fact.DIGEST})
 _PLATFORMS: Final = frozenset({Fact.PLATFORMS})
 
 
 def not_taken_back(
-    candidate: Candidate, rejected: Mapping[str, Rejected]
-) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
+    candidate: Candidate, rejected: Mapping[str, RevertedImage]
+) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Refuse a candidate that people took back with `git revert`; another build under the same tag is another candidate."""
     decision = rejected.get(candidate.tag)
     if decision is None or isinstance(decision, Superseded):
         return candidate, None
     if decision.digest is not None:
         if candidate.digest is None:
-            candidate = (yield Ask(candidate=candidate, facts=_DIGEST)) or candidate
+            candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
         if candidate.digest not in {None, decision.digest}:
             return candidate, None
     sentence = f"{candidate.tag} was taken back by commit {decision.by[:9]}"
@@ -35,15 +35,15 @@ def not_taken_back(
 
 
 def not_replaced(
-    candidate: Candidate, rejected: Mapping[str, Rejected]
-) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
+    candidate: Candidate, rejected: Mapping[str, RevertedImage]
+) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Refuse a tag that our own commit replaced by one found newer, unless it is another image by now."""
     past = rejected.get(candidate.tag)
     if not isinstance(past, Superseded):
         return candidate, None
     if past.digest is not None:
         if candidate.digest is None:
-            candidate = (yield Ask(candidate=candidate, facts=_DIGEST)) or candidate
+            candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
         if candidate.digest is not None and candidate.digest not in past.digests:
             return candidate, None
     sentence = f"{candidate.tag} was replaced by commit {past.by[:9]} under the same policy"
@@ -52,7 +52,7 @@ def not_replaced(
 
 def eligible(
     candidate: Candidate, platforms: Sequence[Platform]
-) -> Generator[Ask, Candidate | None, tuple[Candidate, Rejection | None]]:
+) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Ask for the platforms of a candidate, if any is wanted, and refuse it where it lacks one.
 
     Returns the candidate with what became known. A candidate whose platforms cannot be had is refused: what
@@ -61,7 +61,7 @@ def eligible(
     if not platforms:
         return candidate, None
     if candidate.platforms is None and candidate.failure is None:
-        candidate = (yield Ask(candidate=candidate, facts=_PLATFORMS)) or candidate
+        candidate = (yield FactRequest(candidate=candidate, facts=_PLATFORMS)) or candidate
     return candidate, _refusal(candidate, platforms)
 
 

@@ -22,7 +22,7 @@ _USER_WITHOUT_NAME: Final = "git"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class GitAccess:
     """What a Git server is shown, and how it is recognised. Files may be given as a path or as their bytes.
 
     *credential*: a `registry_token` is sent as ``Authorization: Bearer``; otherwise user name and password go as Basic
@@ -53,7 +53,7 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class GitAddress:
     """A Git URL taken apart; *scheme* is https, http, ssh or file, *path* is what the server is asked for."""
 
     scheme: str
@@ -75,7 +75,7 @@ class Address:
         return f"{host}:{self.port}" if self.port else host
 
 
-def parse_address(url: str) -> Address:
+def parse_address(url: str) -> GitAddress:
     """Read a Git URL, an scp-like ``user@host:path`` or a local path; raises `GitError` ``git-url``."""
     if not url.strip() or _has_control(url):
         raise fault("git-url", "a Git URL is empty or holds control characters")
@@ -83,11 +83,11 @@ def parse_address(url: str) -> Address:
         return _parse_url(url)
     scp = _SCP.fullmatch(url)
     if scp is None:
-        return Address(scheme="file", path=url)
-    return Address(scheme="ssh", host=scp["host"].strip("[]"), path=_ssh_path(scp["path"]), username=scp["user"] or "git")
+        return GitAddress(scheme="file", path=url)
+    return GitAddress(scheme="ssh", host=scp["host"].strip("[]"), path=_ssh_path(scp["path"]), username=scp["user"] or "git")
 
 
-def _parse_url(url: str) -> Address:
+def _parse_url(url: str) -> GitAddress:
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
@@ -97,11 +97,11 @@ def _parse_url(url: str) -> Address:
     if scheme not in _SCHEMES:
         raise fault("git-url", f"{scheme}:// is not a way to reach a Git repository")
     if scheme == "file":
-        return Address(scheme="file", path=unquote(parts.path))
+        return GitAddress(scheme="file", path=unquote(parts.path))
     if not host or parts.path.strip("/") == "":
         raise fault("git-url", f"{url} names no {'repository' if host else 'host'}")
     is_ssh = "ssh" in scheme
-    return Address(
+    return GitAddress(
         scheme="ssh" if is_ssh else scheme,
         host=host,
         port=port,
@@ -122,7 +122,7 @@ def _has_control(text: str) -> bool:
     return any(ord(character) < 32 or ord(character) == 127 for character in text)
 
 
-def authorization(access: Access, address: Address) -> str | None:
+def authorization(access: GitAccess, address: GitAddress) -> str | None:
     """The value of the Authorization header, from the credential or the URL's user info; None where there is neither."""
     known = access.credential
     if known is not None and known.registry_token:
@@ -134,7 +134,7 @@ def authorization(access: Access, address: Address) -> str | None:
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
-def masked(text: str, access: Access, address: Address) -> str:
+def masked(text: str, access: GitAccess, address: GitAddress) -> str:
     """Replace every secret of *access* and *address* in *text*, which may come from a server."""
     for secret in (*access.secrets(), *((address.password,) if len(address.password) > 3 else ())):
         text = text.replace(secret, "•••")

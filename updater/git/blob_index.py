@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater.git.store import write_atomically
-from updater.git.tree import Entry, Kind, RevisionTree, normal, read_folder
+from updater.git.tree import EntryKind, RevisionTree, TreeEntry, normal, read_folder
 from updater.model.text import is_plain
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _SAVE_AFTER: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class SearchQuery:
     """What to look for: files that *wants* by their path and that hold one of *needles*.
 
     *rule* names *wants* and everything it depends on: equal rules must want equal paths, now and after a restart.
@@ -59,10 +59,10 @@ class _Walk:
     """One search on its way."""
 
     tree: RevisionTree
-    question: Question
+    question: SearchQuery
     hits: dict[str, bool]
     seen: dict[tuple[str, str], _Seen]
-    found: list[Entry] = field(default_factory=list)
+    found: list[TreeEntry] = field(default_factory=list)
     touched: dict[tuple[str, str], _Seen] = field(default_factory=dict)
     read: int = 0
 
@@ -78,7 +78,7 @@ class SearchIndex:
         self._unsaved = 0
         self.blobs_read = 0
 
-    def search(self, tree: RevisionTree, prefix: str, question: Question) -> tuple[Entry, ...]:
+    def search(self, tree: RevisionTree, prefix: str, question: SearchQuery) -> tuple[TreeEntry, ...]:
         """Give the files at or below *prefix* that answer *question*, in the order of Git; symlinks never do."""
         self._read()
         hits = self._hits.setdefault(question.needles_key, {})
@@ -89,7 +89,7 @@ class SearchIndex:
             _judge(walk, _unjudged(walk, start, found[1]))
             self._visit(walk, start, found[1])
         elif found is not None and _answers(walk, start, *found):
-            walk.found.append(Entry(path=start, id=found[1], kind=Kind.FILE, mode=found[0]))
+            walk.found.append(TreeEntry(path=start, id=found[1], kind=EntryKind.FILE, mode=found[0]))
         self.blobs_read = walk.read
         self._remember(walk)
         return tuple(walk.found)
@@ -125,7 +125,7 @@ class SearchIndex:
             if mode == _FOLDER:
                 self._visit(walk, above + part[:-1], child)
             else:
-                walk.found.append(Entry(path=above + part, id=child, kind=Kind.FILE, mode=mode))
+                walk.found.append(TreeEntry(path=above + part, id=child, kind=EntryKind.FILE, mode=mode))
 
     def _remember(self, walk: _Walk) -> None:
         """Keep what was learned; the file is written only now and then, for losing it costs no more than reading again."""

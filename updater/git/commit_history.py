@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import GitError
 from updater.git.faults import fault
 from updater.git.objects import COMMIT, object_name
-from updater.git.remote import Known, Remote
+from updater.git.remote import Haves, Remote
 from updater.git.reverts import DecisionFile, Decisions, are_resolved, decisions
 from updater.git.trailers import (
     KEPT,
@@ -28,20 +28,20 @@ from updater.git.trailers import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from updater.git.fetched_store import Keeper
+    from updater.git.fetched_store import FetchedStore
     from updater.model.view import PastCommit
 
 LIMIT: Final = 200
 MOST: Final = 100_000
 
 
-class Past:
+class CommitHistory:
     """Knows the commits of one repository that were read once, and which are ours.
 
     *ours* holds our committers' addresses in lower case; it belongs to whoever made it, who may share it, and may grow.
     """
 
-    def __init__(self, remote: Remote, keeper: Keeper, ours: set[str]) -> None:
+    def __init__(self, remote: Remote, keeper: FetchedStore, ours: set[str]) -> None:
         self._remote = remote
         self._keeper = keeper
         self._log = CommitLog(keeper.store.folder / "updater-commits")
@@ -55,7 +55,7 @@ class Past:
         found, is_whole = self._log.walk(revision, limit)
         if not is_whole:
             head = [revision] if self._log.get(revision) is not None else []  # what we lack is never claimed
-            known = Known.of([*head, *([self._anchor] if self._anchor else [])], head)
+            known = Haves.of([*head, *([self._anchor] if self._anchor else [])], head)
             self._log.add(self._remote.history(revision, known, limit), reaches_end=True)
             found, _ = self._log.walk(revision, limit)
         if not found:
@@ -104,11 +104,11 @@ class Past:
         """Ask for the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""
         try:
             read = self._stored_above(known, revision) if known else None
-            read = read or self._remote.history(revision, Known.of([known] if known else []), MOST)
+            read = read or self._remote.history(revision, Haves.of([known] if known else []), MOST)
         except GitError as error:
             if error.code != "history-large":
                 raise
-            read = self._remote.history(revision, Known(), LIMIT, most_bytes=None)
+            read = self._remote.history(revision, Haves(), LIMIT, most_bytes=None)
         commits = {info.revision: (info, raw) for raw in read for info in [read_commit(raw)]}
         order, missing = newest_first({name: info for name, (info, _) in commits.items()}, revision, MOST)
         return {name: raw for name, (_, raw) in commits.items()}, order, missing
@@ -129,7 +129,7 @@ class Past:
         known = self._chain(expected, base)
         if known is not None:
             return known
-        raws = self._remote.history(expected, Known.of([base] if base else []), LIMIT + 1)
+        raws = self._remote.history(expected, Haves.of([base] if base else []), LIMIT + 1)
         self._log.add(raws)
         infos = (self._log.get(object_name(COMMIT, raw)) for raw in raws)
         names = {info.revision: info for info in infos if info is not None}
@@ -142,7 +142,7 @@ class Past:
         """Return one commit; at most one request. None where the server does not give it."""
         self._read_stored(revision)
         if self._log.get(revision) is None:
-            self._log.add(self._remote.history(revision, Known(), 1))
+            self._log.add(self._remote.history(revision, Haves(), 1))
         return self._log.get(revision)
 
     def extend(self, branch: str, tip: str, commits: Sequence[bytes]) -> None:

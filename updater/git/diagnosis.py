@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from updater.errors import GitError
-    from updater.git.access import Access, Address
+    from updater.git.access import GitAccess, GitAddress
 
 _MOVED: Final = (
     "non-fast-forward",
@@ -38,7 +38,7 @@ _DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidd
 class Diagnosis:
     """Knows the server at *address* and the secrets of *access*, which no error repeats."""
 
-    def __init__(self, address: Address, access: Access) -> None:
+    def __init__(self, address: GitAddress, access: GitAccess) -> None:
         self._address = address
         self._access = access
 

@@ -14,70 +14,76 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class GitFault:
     """One kind of failure: the class a caller acts on, and what to do next."""
 
     error: type[GitError]
     hint: str
 
 
-FAULTS: Final[dict[str, Fault]] = {
-    "git-url": Fault(GitError, "write https://host/path, http://host/path, ssh://user@host/path, user@host:path or a local path"),
-    "git-unreachable": Fault(GitUnavailable, "check the host name, the port, the network and the proxy"),
-    "git-timeout": Fault(GitUnavailable, "the server or the network was too slow: look at its load"),
-    "git-interrupted": Fault(
+FAULTS: Final[dict[str, GitFault]] = {
+    "git-url": GitFault(
+        GitError, "write https://host/path, http://host/path, ssh://user@host/path, user@host:path or a local path"
+    ),
+    "git-unreachable": GitFault(GitUnavailable, "check the host name, the port, the network and the proxy"),
+    "git-timeout": GitFault(GitUnavailable, "the server or the network was too slow: look at its load"),
+    "git-interrupted": GitFault(
         GitUnavailable, "the connection broke in the middle of an answer: look at the network, the proxy and the server"
     ),
-    "git-unavailable": Fault(GitUnavailable, "the server has a problem of its own: look at its state and its log"),
-    "git-rate-limited": Fault(GitUnavailable, "the server asks for fewer requests: look less often, or use a web hook"),
-    "git-denied": Fault(GitDenied, "check `credentials` of this repository: user name and token, and what the token may do"),
-    "git-forbidden": Fault(
+    "git-unavailable": GitFault(GitUnavailable, "the server has a problem of its own: look at its state and its log"),
+    "git-rate-limited": GitFault(GitUnavailable, "the server asks for fewer requests: look less often, or use a web hook"),
+    "git-denied": GitFault(GitDenied, "check `credentials` of this repository: user name and token, and what the token may do"),
+    "git-forbidden": GitFault(
         GitDenied, "the credentials are known but lack the right: they need to read, and to push where updates land"
     ),
-    "git-proxy": Fault(GitDenied, "the proxy wants credentials: write them into `proxy` of this repository"),
-    "git-tls": Fault(GitDenied, "give the server's authority as `ca`, or a `client_certificate` where the server asks for one"),
-    "git-certificate": Fault(GitDenied, "the file must hold a PEM certificate, and for a client its private key too"),
-    "git-redirect": Fault(GitError, "write the new URL into the configuration; credentials are never carried to another host"),
-    "git-not-found": Fault(
+    "git-proxy": GitFault(GitDenied, "the proxy wants credentials: write them into `proxy` of this repository"),
+    "git-tls": GitFault(
+        GitDenied, "give the server's authority as `ca`, or a `client_certificate` where the server asks for one"
+    ),
+    "git-certificate": GitFault(GitDenied, "the file must hold a PEM certificate, and for a client its private key too"),
+    "git-redirect": GitFault(GitError, "write the new URL into the configuration; credentials are never carried to another host"),
+    "git-not-found": GitFault(
         GitError, "check the URL; many servers answer so too when the credentials are missing or may not read"
     ),
-    "git-protocol": Fault(GitError, "the answer is not Git's smart protocol: check that the URL is the one `git clone` takes"),
-    "git-object-format": Fault(GitError, "only repositories with SHA-1 object names are read"),
-    "host-key-unknown": Fault(GitDenied, "compare the fingerprint with the server's own, then add its line to `known_hosts`"),
-    "host-key-changed": Fault(
+    "git-protocol": GitFault(GitError, "the answer is not Git's smart protocol: check that the URL is the one `git clone` takes"),
+    "git-object-format": GitFault(GitError, "only repositories with SHA-1 object names are read"),
+    "host-key-unknown": GitFault(GitDenied, "compare the fingerprint with the server's own, then add its line to `known_hosts`"),
+    "host-key-changed": GitFault(
         GitDenied, "either the server was set up anew or somebody stands between: compare the fingerprint first"
     ),
-    "ssh-key": Fault(GitDenied, "the private key must be an unencrypted or correctly unlocked Ed25519, ECDSA or RSA key"),
-    "signing-key": Fault(
+    "ssh-key": GitFault(GitDenied, "the private key must be an unencrypted or correctly unlocked Ed25519, ECDSA or RSA key"),
+    "signing-key": GitFault(
         GitError, "the signing key must be an Ed25519, ECDSA or RSA private key, with its passphrase if it has one"
     ),
-    "push-refused": Fault(PushRefused, "somebody pushed first: what is to be written follows from the branch as it stands now"),
-    "push-declined": Fault(PushRefused, "a rule of the server said no: see its message, branch protection and hooks"),
-    "foreign-commits": Fault(
+    "push-refused": GitFault(
+        PushRefused, "somebody pushed first: what is to be written follows from the branch as it stands now"
+    ),
+    "push-declined": GitFault(PushRefused, "a rule of the server said no: see its message, branch protection and hooks"),
+    "foreign-commits": GitFault(
         PushRefused, "the push branch holds commits of somebody else: merge or delete the branch, or name another one"
     ),
-    "branch-not-ours": Fault(
+    "branch-not-ours": GitFault(
         PushRefused,
         "updater creates push branches and rebuilds them from their base: name a branch that does not exist, or delete this one",
     ),
-    "diverged": Fault(PushRefused, "rebase the commits of the checkout onto the branch, then run the same command again"),
-    "push-unknown": Fault(
+    "diverged": GitFault(PushRefused, "rebase the commits of the checkout onto the branch, then run the same command again"),
+    "push-unknown": GitFault(
         GitUnavailable, "whether the push arrived is not known: the branch tells, and nothing is written twice"
     ),
-    "branch-missing": Fault(GitError, "create the branch on the server, or correct its name in the configuration"),
-    "branch-name": Fault(GitError, "name a branch as git does: no spaces, no .., none of ~^:?*[ and no / at either end"),
-    "history-missing": Fault(
+    "branch-missing": GitFault(GitError, "create the branch on the server, or correct its name in the configuration"),
+    "branch-name": GitFault(GitError, "name a branch as git does: no spaces, no .., none of ~^:?*[ and no / at either end"),
+    "history-missing": GitFault(
         GitUnavailable, "the server did not give the commits that were asked for: look at its state and its log"
     ),
-    "history-large": Fault(
+    "history-large": GitFault(
         GitError, "let the server leave files out of answers: uploadpack.allowFilter; until then only the last commits are read"
     ),
-    "mirror-broken": Fault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch builds it anew"),
-    "mirror-disk": Fault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),
-    "hooks": Fault(GitError, "this local repository has hooks, and without the git program they would not run: install git"),
-    "checkout": Fault(GitError, "run the command inside a Git checkout"),
-    "no-branch": Fault(GitError, "name the branch to push to by --branch, or give the checked-out one an upstream"),
-    "work-tree": Fault(GitError, "the checkout cannot be written: check its rights and that no other git command runs"),
+    "mirror-broken": GitFault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch builds it anew"),
+    "mirror-disk": GitFault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),
+    "hooks": GitFault(GitError, "this local repository has hooks, and without the git program they would not run: install git"),
+    "checkout": GitFault(GitError, "run the command inside a Git checkout"),
+    "no-branch": GitFault(GitError, "name the branch to push to by --branch, or give the checked-out one an upstream"),
+    "work-tree": GitFault(GitError, "the checkout cannot be written: check its rights and that no other git command runs"),
 }
 
 

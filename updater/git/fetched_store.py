@@ -1,6 +1,6 @@
 """Knows how a mirror is kept: what is asked of the server, what is stored, and how it is mended. It blocks.
 
-Trees come at depth 1. Every read and write of the store goes through one place, `Keeper.mended`: whatever is broken or
+Trees come at depth 1. Every read and write of the store goes through one place, `FetchedStore.mended`: whatever is broken or
 missing on disk is fetched anew, once; then the error is told.
 """
 
@@ -10,11 +10,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.errors import GitUnavailable, PushRefused
-from updater.git.blob_index import Question, SearchIndex
+from updater.git.blob_index import SearchIndex, SearchQuery
 from updater.git.faults import fault
 from updater.git.receiving import Receiver
-from updater.git.store import Store
-from updater.git.tree import Entry, Kind, RevisionTree
+from updater.git.store import MirrorStore
+from updater.git.tree import EntryKind, RevisionTree, TreeEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from dulwich.objects import ShaFile
 
-    from updater.git.remote import Listing, Remote
+    from updater.git.remote import RefListing, Remote
 
 _MAX_HEADS: Final = 100
 _MAX_LISTED: Final = 1000
 _T = TypeVar("_T")
 
 
-class Keeper:
+class FetchedStore:
     """Knows what *remote* listed last of each branch and keeps the store and the search index in *folder* in step with it.
 
     Several callers look, each at branches of its own: what one of them listed stands when another one looks.
@@ -37,12 +37,12 @@ class Keeper:
 
     def __init__(self, remote: Remote, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self.remote = remote
-        self.store = Store(folder, say)
+        self.store = MirrorStore(folder, say)
         self._receiver = Receiver(remote, self.store)
         self.index = SearchIndex(folder / "updater-index")
         self._listed: dict[str, str | None] = {}
 
-    def look(self, branches: Sequence[str]) -> Listing:
+    def look(self, branches: Sequence[str]) -> RefListing:
         """List the heads of *branches*; the answer is what `fetch` and `land` build on."""
         for branch in branches:
             self._listed.pop(branch, None)
@@ -63,15 +63,15 @@ class Keeper:
         wanted = {branch: head for branch in branches if (head := self._listed.get(branch)) is not None}
         self._healed(lambda: self._hold(wanted), lambda _: None)
 
-    def search(self, revision: str, prefix: str, question: Question) -> tuple[Entry, ...]:
+    def search(self, revision: str, prefix: str, question: SearchQuery) -> tuple[TreeEntry, ...]:
         """Find files in *revision*'s tree; see `SearchIndex.search`."""
         return self.mended(revision, lambda: self.index.search(RevisionTree(self.store.packs, revision), prefix, question))
 
-    def read(self, revision: str, entries: Sequence[Entry]) -> dict[str, bytes]:
+    def read(self, revision: str, entries: Sequence[TreeEntry]) -> dict[str, bytes]:
         """Read many files of *revision*'s tree, by path."""
-        names = {entry.id for entry in entries if entry.kind is Kind.FILE}
+        names = {entry.id for entry in entries if entry.kind is EntryKind.FILE}
         found = self.mended(revision, lambda: dict(self.store.packs.scan(names)))
-        return {entry.path: found[entry.id] for entry in entries if entry.kind is Kind.FILE}
+        return {entry.path: found[entry.id] for entry in entries if entry.kind is EntryKind.FILE}
 
     def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
         """Do *work* on *revision*'s tree; it is done once more from the start where an object was missing or broken."""

@@ -35,7 +35,7 @@ from urllib3.exceptions import (
     TimeoutError as UrlTimeoutError,
 )
 
-from updater.git.access import Access, Address, authorization, masked
+from updater.git.access import GitAccess, GitAddress, authorization, masked
 from updater.git.faults import clean, fault
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ Discovered = tuple[dict[bytes, bytes | None], set[bytes], str, dict[bytes, bytes
 
 
 @dataclass(slots=True)
-class Memory:
+class ServerMemory:
     """What one repository's server said last: its protocol-2 capabilities, its redirected base, its listing."""
 
     capabilities: set[bytes] | None = None
@@ -76,13 +76,13 @@ class Memory:
 
 
 @dataclass(slots=True)
-class Line:
+class HttpConnection:
     """The connections to one server, kept between calls, and what was learned over them."""
 
-    address: Address
-    access: Access
+    address: GitAddress
+    access: GitAccess
     pool: urllib3.PoolManager = field(init=False)
-    memory: Memory = field(default_factory=Memory)
+    memory: ServerMemory = field(default_factory=ServerMemory)
 
     def __post_init__(self) -> None:
         self.pool = open_pool(self.address, self.access)
@@ -97,7 +97,7 @@ class Line:
         self.pool.clear()
 
 
-def open_pool(address: Address, access: Access) -> urllib3.PoolManager:
+def open_pool(address: GitAddress, access: GitAccess) -> urllib3.PoolManager:
     """Make the connection pool of one repository: its TLS, its proxy, no retries and no redirects of its own."""
     settings: dict[str, Any] = {
         "retries": False,
@@ -118,12 +118,12 @@ def open_pool(address: Address, access: Access) -> urllib3.PoolManager:
     return urllib3.ProxyManager(url, proxy_headers=urllib3.util.make_headers(proxy_basic_auth=pair) if pair else None, **settings)
 
 
-def _environment_proxy(address: Address) -> str | None:
+def _environment_proxy(address: GitAddress) -> str | None:
     host = address.netloc
     return None if proxy_bypass(host) else getproxies().get(address.scheme)
 
 
-def _tls(access: Access) -> ssl.SSLContext:
+def _tls(access: GitAccess) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context()
         if isinstance(access.ca, bytes):
@@ -158,7 +158,7 @@ def _load_client_certificate(context: ssl.SSLContext, source: Path | bytes) -> N
 class Allowance:
     """What a listing may still take, in bytes, unpacked: it is held in memory, and a server may never stop."""
 
-    address: Address
+    address: GitAddress
     left: int
 
     def spend(self, size: int) -> None:
@@ -172,13 +172,13 @@ class Allowance:
             )
 
 
-class HttpClient(AbstractHttpGitClient):
-    """One call's client over a `Line`; *count* is told of every request, with the name of its service.
+class GitHttpClient(AbstractHttpGitClient):
+    """One call's client over a `HttpConnection`; *count* is told of every request, with the name of its service.
 
     A client lives for one call: dulwich keeps the state of a conversation in it.
     """
 
-    def __init__(self, line: Line, count: Callable[[], None], *, thin_packs: bool = True, reuse: bool = False) -> None:
+    def __init__(self, line: HttpConnection, count: Callable[[], None], *, thin_packs: bool = True, reuse: bool = False) -> None:
         super().__init__(line.base_url, thin_packs=thin_packs)
         self._line = line
         self._count = count
@@ -234,7 +234,7 @@ class HttpClient(AbstractHttpGitClient):
             raise fault("git-protocol", f"{self._line.address} answers, but not in Git's smart protocol")
         return found  # type: ignore[no-any-return]
 
-    def _list_again(self, memory: Memory, prefixes: Sequence[bytes]) -> Discovered:
+    def _list_again(self, memory: ServerMemory, prefixes: Sequence[bytes]) -> Discovered:
         capabilities = memory.capabilities or set()
         self.protocol_version = 2
         command, arguments = build_ls_refs_request_v2(capabilities, "sha1", list(prefixes))
@@ -347,7 +347,7 @@ _FAILURES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
 )
 
 
-def _hint(line: Line, code: str) -> str:
+def _hint(line: HttpConnection, code: str) -> str:
     is_anonymous = authorization(line.access, line.address) is None and not line.access.headers
     is_asked = code == "git-denied" and is_anonymous
     return "no credentials match this repository: give it some under git.repositories" if is_asked else ""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from updater.git.access import Access, parse_address
-from updater.git.blob_index import Question
-from updater.git.commit_history import LIMIT, Past
-from updater.git.fetched_store import Keeper
-from updater.git.pusher import Landed, Lander
+from updater.git.access import GitAccess, parse_address
+from updater.git.blob_index import SearchQuery
+from updater.git.commit_history import LIMIT, CommitHistory
+from updater.git.fetched_store import FetchedStore
+from updater.git.pusher import Pusher, PushResult
 from updater.git.remote import Remote
-from updater.git.tree import Entry, RevisionTree
-from updater.git.worker_thread import Later, Worker
+from updater.git.tree import RevisionTree, TreeEntry
+from updater.git.worker_thread import Later, WorkerThread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -58,18 +58,18 @@ class Mirror:
         self,
         url: str,
         folder: Path,
-        access: Access | Callable[[], Access | Awaitable[Access]],
+        access: GitAccess | Callable[[], GitAccess | Awaitable[GitAccess]],
         *,
         ours: set[str] | None = None,
         count: Callable[[str], None] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._access = access
-        self._remote = Remote(parse_address(url), Access(), count or (lambda _: None))
-        self._keeper = Keeper(self._remote, folder, say)
-        self._past = Past(self._remote, self._keeper, set() if ours is None else ours)
-        self._lander = Lander(self._keeper, self._past)
-        self._worker = Worker()
+        self._remote = Remote(parse_address(url), GitAccess(), count or (lambda _: None))
+        self._keeper = FetchedStore(self._remote, folder, say)
+        self._past = CommitHistory(self._remote, self._keeper, set() if ours is None else ours)
+        self._lander = Pusher(self._keeper, self._past)
+        self._worker = WorkerThread()
         # without files while no conversation follows: many mirrors then need few open files
         self._rest = Later(REST_SECONDS, lambda: self._worker.submit(self._keeper.store.close))
 
@@ -111,11 +111,11 @@ class Mirror:
         """
         return await self._talk(lambda: self._keeper.tree(revision, work))
 
-    async def search(self, revision: str, prefix: str, question: Question) -> tuple[Entry, ...]:
+    async def search(self, revision: str, prefix: str, question: SearchQuery) -> tuple[TreeEntry, ...]:
         """Give the files at or below *prefix* that answer *question*; only blobs never seen are read."""
         return await self._talk(lambda: self._keeper.search(revision, prefix, question))
 
-    async def read(self, revision: str, entries: Sequence[Entry]) -> dict[str, bytes]:
+    async def read(self, revision: str, entries: Sequence[TreeEntry]) -> dict[str, bytes]:
         """Give the bytes of many files that `search` or the tree of *revision* named, by path; off the event loop."""
         return await self._talk(lambda: self._keeper.read(revision, entries))
 
@@ -132,7 +132,7 @@ class Mirror:
 
     async def land(
         self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
-    ) -> Landed:
+    ) -> PushResult:
         """Build *commits* on *base* (None: an empty repository) and move *branch* from *expected* to the last, by one push.
 
         *expected* is the lease: None says that the branch must not exist. Where it is neither None nor *base* the push
@@ -161,7 +161,7 @@ class Mirror:
             self._worker.submit(self._keeper.close)
 
     async def _talk(self, work: Callable[[], _T]) -> _T:
-        given = self._access if isinstance(self._access, Access) else self._access()
+        given = self._access if isinstance(self._access, GitAccess) else self._access()
         access = await given if inspect.isawaitable(given) else given
 
         def talk() -> _T:
@@ -180,4 +180,4 @@ class Mirror:
         return await asyncio.wrap_future(self._worker.submit(work))
 
 
-__all__ = ["Access", "Entry", "Head", "Landed", "Mirror", "Question"]
+__all__ = ["GitAccess", "Head", "Mirror", "PushResult", "SearchQuery", "TreeEntry"]

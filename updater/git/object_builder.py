@@ -53,7 +53,7 @@ class NewCommit:
 
 
 @dataclass(slots=True)
-class Draft:
+class ObjectBuilder:
     """Objects that were made but not pushed yet, over a store."""
 
     store: Objects

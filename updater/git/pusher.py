@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from updater.errors import GitError
 from updater.git.faults import fault
-from updater.git.object_builder import Draft, NewCommit
+from updater.git.object_builder import NewCommit, ObjectBuilder
 from updater.git.objects import COMMIT
 from updater.git.trailers import read_past
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from updater.git.commit_history import Past
-    from updater.git.fetched_store import Keeper
+    from updater.git.commit_history import CommitHistory
+    from updater.git.fetched_store import FetchedStore
     from updater.git.trailers import CommitInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
+class PushResult:
     """What a landing did: the head of the branch now; *is_unchanged* where nothing had to be pushed.
 
     *commits* has, for each commit that was asked for, its revision; the one before it where it changed nothing.
@@ -32,32 +32,32 @@ class Landed:
     commits: tuple[str | None, ...] = ()
 
 
-class Lander:
+class Pusher:
     """Knows when a push may happen: over what we hold, with a lease, and never over a commit that is not ours."""
 
-    def __init__(self, keeper: Keeper, past: Past) -> None:
+    def __init__(self, keeper: FetchedStore, past: CommitHistory) -> None:
         self._keeper = keeper
         self._past = past
 
     def land(
         self, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
-    ) -> Landed:
+    ) -> PushResult:
         """Build *commits* on *base* and move *branch* from *expected* to them, by one push; see `Mirror.land`."""
         self._past.ours.update((new.committer or new.author).email.lower() for new in commits)
         draft, tips = self._keeper.mended(base, lambda: self._draft(base, commits))
         tip = tips[-1] if tips else base
         if tip == base or tip is None:
-            return Landed(revision=expected or base, is_unchanged=True)
+            return PushResult(revision=expected or base, is_unchanged=True)
         if expected is not None and (over is not None or expected != base):
             above = self._check_ours(base if over is None else over, expected, branch)
             if above and above[-1].parents == (base,) and above[0].tree == draft.tree_of(tip):
-                return Landed(revision=expected, is_unchanged=True)
+                return PushResult(revision=expected, is_unchanged=True)
         self._keeper.remote.push(branch, expected, tip, list(draft.made.values()))
         self._remember(branch, tip, draft)
-        return Landed(revision=tip, commits=tips)
+        return PushResult(revision=tip, commits=tips)
 
-    def _draft(self, base: str | None, commits: Sequence[NewCommit]) -> tuple[Draft, tuple[str | None, ...]]:
-        draft, tip = Draft(self._keeper.store.packs), base
+    def _draft(self, base: str | None, commits: Sequence[NewCommit]) -> tuple[ObjectBuilder, tuple[str | None, ...]]:
+        draft, tip = ObjectBuilder(self._keeper.store.packs), base
         tips: list[str | None] = []
         for new in commits:
             tip = draft.commit(tip, new) or tip
@@ -88,7 +88,7 @@ class Lander:
         past = read_past(info, self._past.ours) if info is not None else None
         return past is not None and branch in (past.branches or (branch,))
 
-    def _remember(self, branch: str, tip: str, draft: Draft) -> None:
+    def _remember(self, branch: str, tip: str, draft: ObjectBuilder) -> None:
         """Keep what was pushed; the landing is done, so trouble with the cache is left to the next fetch."""
         made = list(draft.made.values())
         self._past.extend(branch, tip, [item.as_raw_string() for item in made if item.type_num == COMMIT])

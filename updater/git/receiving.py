@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from updater.errors import GitUnavailable
 from updater.git.faults import fault
-from updater.git.remote import Known, Remote
+from updater.git.remote import Haves, Remote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from updater.git.packs import Spool
-    from updater.git.store import Store
+    from updater.git.store import MirrorStore
 
 
 class Receiver:
     """Asks *remote* for the trees of heads, without what *store* holds, and keeps them there."""
 
-    def __init__(self, remote: Remote, store: Store) -> None:
+    def __init__(self, remote: Remote, store: MirrorStore) -> None:
         self._remote = remote
         self._store = store
 
@@ -31,7 +31,7 @@ class Receiver:
         with self._store.packs.spool() as spool:
             # beside writers the commits between come along: the history needs no request of its own then
             depth = None if haves and self._remote.is_contended else 1
-            self._remote.fetch(wants, Known.of(haves, sorted(self._store.shallow)), depth, spool.write)
+            self._remote.fetch(wants, Haves.of(haves, sorted(self._store.shallow)), depth, spool.write)
             if spool.size:
                 self._take_in(spool, is_thin=bool(haves))
         self._require(wants, is_fresh=not haves)

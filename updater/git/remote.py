@@ -25,7 +25,7 @@ from dulwich.refs import Ref, check_ref_format
 from updater.errors import GitUnavailable, PushRefused
 from updater.git.diagnosis import Diagnosis
 from updater.git.faults import fault
-from updater.git.http_client import HttpClient, Line
+from updater.git.http_client import GitHttpClient, HttpConnection
 from updater.git.pipes import OpenPipes
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from dulwich.objects import ShaFile
 
-    from updater.git.access import Access, Address
-    from updater.git.ssh_client import SshLine
+    from updater.git.access import GitAccess, GitAddress
+    from updater.git.ssh_client import SshConnection
 
 ZERO: Final = b"0" * 40
 HEADS: Final = b"refs/heads/"
@@ -44,7 +44,7 @@ _HOOKS: Final = ("pre-receive", "update", "post-receive", "post-update", "refere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class RefListing:
     """The heads that a server named, by branch, and its default branch where it tells one."""
 
     heads: Mapping[str, str]
@@ -57,12 +57,12 @@ class Remote:
     *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push.
     """
 
-    def __init__(self, address: Address, access: Access, count: Callable[[str], None]) -> None:
+    def __init__(self, address: GitAddress, access: GitAccess, count: Callable[[str], None]) -> None:
         self.address = address
         self.access = access
         self._count = count
         self._diagnosis = Diagnosis(address, access)
-        self._line: Line | SshLine | None = None
+        self._line: HttpConnection | SshConnection | None = None
         self._contended: set[str] = set()
 
     @property
@@ -70,13 +70,13 @@ class Remote:
         """Whether somebody was faster than our last push to a branch: then every request until the next one counts."""
         return bool(self._contended)
 
-    def use(self, access: Access) -> None:
+    def use(self, access: GitAccess) -> None:
         """Talk to the server with *access* from now on; connections stay open while it is the same."""
         if access != self.access:
             self.close()
             self.access, self._diagnosis = access, Diagnosis(self.address, access)
 
-    def list(self, branches: Sequence[str]) -> Listing:
+    def list(self, branches: Sequence[str]) -> RefListing:
         """Ask for the heads of *branches*; protocol 2 names only refs that begin so, and HEAD."""
         prefixes = [b"HEAD", *(HEADS + _encoded(branch) for branch in branches)]
         with self._diagnosis.named(), self._client("look") as client:
@@ -90,14 +90,14 @@ class Remote:
         heads = {wanted[name]: value.decode() for name, value in refs.items() if name in wanted}
         if default is not None and b"HEAD" in refs:
             heads.setdefault(default, refs[b"HEAD"].decode())
-        return Listing(heads=heads, default=default)
+        return RefListing(heads=heads, default=default)
 
-    def fetch(self, wants: Sequence[str], known: Known, depth: int | None, write: Callable[[bytes], int]) -> None:
+    def fetch(self, wants: Sequence[str], known: Haves, depth: int | None, write: Callable[[bytes], int]) -> None:
         """Write the pack of *wants*, their last *depth* commits (None: all) with their content, minus what is *known*."""
         with self._diagnosis.named(), self._client("fetch", reuse=True) as client:
             self._fetch_pack(client, wants, known, depth=depth, write=write, filter_spec=None)
 
-    def history(self, want: str, known: Known, depth: int, *, most_bytes: int | None = MOST_HISTORY_BYTES) -> tuple[bytes, ...]:
+    def history(self, want: str, known: Haves, depth: int, *, most_bytes: int | None = MOST_HISTORY_BYTES) -> tuple[bytes, ...]:
         """Give up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
 
         Trees and files are left out where the server can filter (``tree:0``); where it cannot they come and are dropped.
@@ -140,7 +140,7 @@ class Remote:
 
         try:
             with self._diagnosis.named(), self._client("push") as client:
-                if is_contended and isinstance(client, HttpClient):
+                if is_contended and isinstance(client, GitHttpClient):
                     client.expect(ref, old)
                 answer = client.send_pack(self._path, update, pack, progress=talk.extend)
             self._diagnosis.judge(branch, answer.ref_status, ref=ref, talk=bytes(talk))
@@ -170,10 +170,10 @@ class Remote:
             return ""
         return self.address.path.encode("utf-8", "surrogateescape") if self.address.scheme == "ssh" else self.address.path
 
-    def _fetch_pack(self, client: GitClient, wants: Sequence[str], known: Known, **options: Any) -> None:
+    def _fetch_pack(self, client: GitClient, wants: Sequence[str], known: Haves, **options: Any) -> None:
         names: Any = [want.encode() for want in wants]
         walker: Any = ObjectStoreGraphWalker(known.haves, lambda _: [], shallow=set(known.shallow))  # type: ignore[arg-type]
-        if isinstance(client, HttpClient) and not client.can_filter():
+        if isinstance(client, GitHttpClient) and not client.can_filter():
             options["filter_spec"] = None
         client.fetch_pack(
             self._path,
@@ -194,15 +194,15 @@ class Remote:
 
     def _make_client(self, count: Callable[[], None], *, reuse: bool, thin_packs: bool, is_push: bool) -> GitClient:
         if self.address.scheme == "ssh":
-            from updater.git.ssh_client import SshClient, SshLine  # noqa: PLC0415 - paramiko takes 0.4 s, for SSH alone
+            from updater.git.ssh_client import SshClient, SshConnection  # noqa: PLC0415 - paramiko takes 0.4 s, for SSH alone
 
-            if not isinstance(self._line, SshLine):
-                self._line = SshLine(self.address, self.access)
+            if not isinstance(self._line, SshConnection):
+                self._line = SshConnection(self.address, self.access)
             return SshClient(self._line, count, thin_packs=thin_packs)
         if self.address.scheme in {"http", "https"}:
-            if not isinstance(self._line, Line):
-                self._line = Line(self.address, self.access)
-            return HttpClient(self._line, count, thin_packs=thin_packs, reuse=reuse)
+            if not isinstance(self._line, HttpConnection):
+                self._line = HttpConnection(self.address, self.access)
+            return GitHttpClient(self._line, count, thin_packs=thin_packs, reuse=reuse)
         count()
         if _git_program() is not None:
             return GitProgramClient(thin_packs=thin_packs)
@@ -220,14 +220,14 @@ class GitProgramClient(OpenPipes, SubprocessGitClient):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Haves:
     """What the server may leave out: commits we have (*haves*), and those of them whose parents we lack (*shallow*)."""
 
     haves: tuple[bytes, ...] = ()
     shallow: tuple[bytes, ...] = ()
 
     @classmethod
-    def of(cls, haves: Sequence[str] = (), shallow: Sequence[str] = ()) -> Known:
+    def of(cls, haves: Sequence[str] = (), shallow: Sequence[str] = ()) -> Haves:
         """Take revisions as text."""
         return cls(haves=tuple(name.encode() for name in haves), shallow=tuple(name.encode() for name in shallow))
 

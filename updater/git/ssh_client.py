@@ -18,7 +18,7 @@ import paramiko
 from dulwich.client import SSHGitClient
 from paramiko.hostkeys import HostKeys, InvalidHostKey
 
-from updater.git.access import Access, Address, masked
+from updater.git.access import GitAccess, GitAddress, masked
 from updater.git.faults import fault
 from updater.git.pipes import OpenPipes
 
@@ -75,10 +75,10 @@ class Pipe:
         self._channel.close()
 
 
-class SshLine:
+class SshConnection:
     """The connection to one server, opened when first used, kept, and opened again when it is found dead."""
 
-    def __init__(self, address: Address, access: Access) -> None:
+    def __init__(self, address: GitAddress, access: GitAccess) -> None:
         self.address = address
         self.access = access
         self._client: paramiko.SSHClient | None = None
@@ -167,9 +167,9 @@ _SSH_HINTS: Final = {"git-denied": "check the private key of this repository, an
 
 
 class SshClient(OpenPipes, SSHGitClient):
-    """One call's client over an `SshLine`; *count* is told of every command."""
+    """One call's client over an `SshConnection`; *count* is told of every command."""
 
-    def __init__(self, line: SshLine, count: Callable[[], None], *, thin_packs: bool = True) -> None:
+    def __init__(self, line: SshConnection, count: Callable[[], None], *, thin_packs: bool = True) -> None:
         super().__init__(line.address.host, vendor=line, thin_packs=thin_packs, ssh_command="")  # type: ignore[arg-type]
         self.ssh_command = None  # type: ignore[assignment] # no ssh program is ever started
         self._count = count

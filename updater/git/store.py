@@ -29,7 +29,7 @@ _Stamp = frozenset[tuple[str, int, int, int]]
 _CONFIG: Final = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 
-class Store:
+class MirrorStore:
     """Knows the heads and cut commits kept in *folder*, whose objects are its *packs*; used by one writer at a time.
 
     *say* is told once of each damage that was found, when the folder was made anew.

@@ -32,7 +32,7 @@ _IGNORED_BY_HFS: Final = dict.fromkeys(
 )
 
 
-class Kind(StrEnum):
+class EntryKind(StrEnum):
     """What stands at a path."""
 
     FILE = "file"
@@ -41,23 +41,23 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class TreeEntry:
     """One path of a tree, with `/` between its parts; *id* is the object's name, "" in a checkout."""
 
     path: str
     id: str
-    kind: Kind
+    kind: EntryKind
     mode: int
 
 
 class Tree(Protocol):
     """The files of one revision or checkout; every method blocks, and reads only what it is asked for."""
 
-    def entries(self, prefix: str = ".") -> Iterator[Entry]:
+    def entries(self, prefix: str = ".") -> Iterator[TreeEntry]:
         """Give every file, symlink and submodule at or below *prefix*, in the order of Git; folders are not entries."""
         ...
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> TreeEntry | None:
         """Give what stands at *path*; None where nothing does, or a folder."""
         ...
 
@@ -78,7 +78,7 @@ class RevisionTree:
         self.root = commit_tree(store.load(revision, COMMIT))
         self._folders: dict[str, dict[str, tuple[int, str]]] = {}
 
-    def entries(self, prefix: str = ".") -> Iterator[Entry]:
+    def entries(self, prefix: str = ".") -> Iterator[TreeEntry]:
         """See `Tree.entries`."""
         start = normal(prefix)
         found = self.find(start)
@@ -90,7 +90,7 @@ class RevisionTree:
         else:
             yield _entry(start, mode, name)
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> TreeEntry | None:
         """See `Tree.entry`."""
         found = self.find(normal(path))
         return None if found is None or found[0] == _FOLDER else _entry(normal(path), *found)
@@ -119,7 +119,7 @@ class RevisionTree:
             self._folders[name] = {part: (mode, child) for part, mode, child in read_folder(self.store, name)}
         return self._folders[name]
 
-    def _walk(self, prefix: str, name: str) -> Iterator[Entry]:
+    def _walk(self, prefix: str, name: str) -> Iterator[TreeEntry]:
         for part, mode, child in read_folder(self.store, name):
             if mode == _FOLDER:
                 yield from self._walk(f"{prefix}{part}/", child)
@@ -135,9 +135,9 @@ def read_folder(store: Objects, name: str) -> list[tuple[str, int, str]]:
     return [(part.decode("utf-8", "surrogateescape"), mode, sha.decode()) for part, mode, sha in rows]
 
 
-def _entry(path: str, mode: int, name: str) -> Entry:
-    kinds = {_LINK: Kind.SYMLINK, _MODULE: Kind.SUBMODULE}
-    return Entry(path=path, id=name, kind=kinds.get(stat.S_IFMT(mode), Kind.FILE), mode=mode)
+def _entry(path: str, mode: int, name: str) -> TreeEntry:
+    kinds = {_LINK: EntryKind.SYMLINK, _MODULE: EntryKind.SUBMODULE}
+    return TreeEntry(path=path, id=name, kind=kinds.get(stat.S_IFMT(mode), EntryKind.FILE), mode=mode)
 
 
 class CheckoutTree:
@@ -146,7 +146,7 @@ class CheckoutTree:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def entries(self, prefix: str = ".") -> Iterator[Entry]:
+    def entries(self, prefix: str = ".") -> Iterator[TreeEntry]:
         """See `Tree.entries`; untracked files count too."""
         start = normal(prefix)
         if (one := self.entry(start) if start else None) is not None:
@@ -154,7 +154,7 @@ class CheckoutTree:
         elif not self._passes_link(start):
             yield from self._walk(start)
 
-    def entry(self, path: str) -> Entry | None:
+    def entry(self, path: str) -> TreeEntry | None:
         """See `Tree.entry`."""
         name = normal(path)
         if self._passes_link(name):
@@ -164,10 +164,10 @@ class CheckoutTree:
         except (OSError, ValueError):
             return None
         if stat.S_ISLNK(mode):
-            return Entry(path=name, id="", kind=Kind.SYMLINK, mode=_LINK)
+            return TreeEntry(path=name, id="", kind=EntryKind.SYMLINK, mode=_LINK)
         if not stat.S_ISREG(mode):
             return None
-        return Entry(path=name, id="", kind=Kind.FILE, mode=0o100755 if mode & 0o100 else 0o100644)
+        return TreeEntry(path=name, id="", kind=EntryKind.FILE, mode=0o100755 if mode & 0o100 else 0o100644)
 
     def read(self, path: str) -> bytes:
         """See `Tree.read`."""
@@ -199,7 +199,7 @@ class CheckoutTree:
         parts = name.split("/")[:-1]
         return any((self.folder / "/".join(parts[: end + 1])).is_symlink() for end in range(len(parts)))
 
-    def _walk(self, start: str) -> Iterator[Entry]:
+    def _walk(self, start: str) -> Iterator[TreeEntry]:
         try:
             names = sorted(os.scandir(self.folder / start), key=lambda item: item.name + "/" * item.is_dir(follow_symlinks=False))
         except (OSError, ValueError):
@@ -214,14 +214,14 @@ class CheckoutTree:
                 yield found
 
 
-def require_file(path: str, entry: Entry | None) -> Entry:
+def require_file(path: str, entry: TreeEntry | None) -> TreeEntry:
     """Give *entry* where it is a file; raises `EditError` that says what stands there instead."""
     if entry is None:
         raise EditError(
             f"there is no file {path}", hint="check the path, from the root of the repository", code="no-file", path=path
         )
-    if entry.kind is not Kind.FILE:
-        hint = "edit the file it points to" if entry.kind is Kind.SYMLINK else "edit the repository it belongs to"
+    if entry.kind is not EntryKind.FILE:
+        hint = "edit the file it points to" if entry.kind is EntryKind.SYMLINK else "edit the repository it belongs to"
         raise EditError(f"{path} is a {entry.kind}", hint=hint, code=str(entry.kind), path=path)
     return entry
 
@@ -255,10 +255,10 @@ def _is_unsafe(part: str) -> bool:
 
 __all__ = [
     "CheckoutTree",
-    "Entry",
-    "Kind",
+    "EntryKind",
     "RevisionTree",
     "Tree",
+    "TreeEntry",
     "check_path",
     "is_lfs_pointer",
     "normal",

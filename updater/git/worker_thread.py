@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class Worker:
+class WorkerThread:
     """One thread that lives while there is work.
 
     Work that waits and is cancelled never starts; work that runs is finished, and what comes next waits for it. The

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit, urlunsplit
 
-from updater.http.exchange import Connection, HttpFailure, Trouble
+from updater.http.exchange import Connection, FailureKind, HttpFailure
 from updater.http.redaction import told
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def split(url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise HttpFailure(f"{shown(url)} is no http or https URL", trouble=Trouble.PROTOCOL, hint="check the URL of the server")
+        raise HttpFailure(
+            f"{shown(url)} is no http or https URL", trouble=FailureKind.PROTOCOL, hint="check the URL of the server"
+        )
     return parts
 
 
@@ -232,6 +234,6 @@ def _address(name: str) -> _Address | None:
 def _refused(base: str, target: str, reason: str, *, hint: str = "") -> HttpFailure:
     return HttpFailure(
         f"{shown(base)} sent us to {shown(target)}, which we refuse: {reason}",
-        trouble=Trouble.REDIRECT,
+        trouble=FailureKind.REDIRECT,
         hint=hint or "set the url of this registry to where it really is, if you trust that place",
     )

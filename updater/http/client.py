@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from updater.http.address import connection_to, origin_of, resolve, shown
 from updater.http.budget import Budget
-from updater.http.exchange import Answer, HttpFailure, Request, Trouble
+from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Response
 from updater.http.limits import RETRIED, UNTOUCHED, Patience, pause_asked, retry_after
 from updater.http.masking import SECRET_HEADERS, masked, secrets_sent
 from updater.http.pacing import Host
@@ -37,7 +37,7 @@ def _observe_nothing(_host: str, _status: int, _seconds: float) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Clock:
     """Time and chance: *clock* counts seconds, *wall* gives seconds since 1970, *random* is from 0 to 1."""
 
     clock: Callable[[], float] = time.monotonic
@@ -59,10 +59,10 @@ class HttpClient:
         *,
         patience: Patience | None = None,
         observe: Callable[[str, int, float], None] = _observe_nothing,
-        surroundings: Surroundings | None = None,
+        surroundings: Clock | None = None,
         budget: Budget | None = None,
     ) -> None:
-        surroundings = surroundings or Surroundings()
+        surroundings = surroundings or Clock()
         self._patience = patience or Patience()
         self._observe = observe
         self._clock = surroundings.clock
@@ -86,7 +86,7 @@ class HttpClient:
         if sessions:
             await sessions.close()
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: HttpRequest) -> Response:
         """Give the answer to *request*, whatever its status, after retries and redirects; raises `HttpFailure`."""
         secrets = _secrets_of(request)
         request = replace(request, secrets=secrets) if secrets else request
@@ -96,7 +96,7 @@ class HttpClient:
             raise failure.without(secrets) from None  # a foreign error behind it may hold what was sent
         return replace(answer, secrets=secrets) if secrets else answer
 
-    async def _follow_through(self, request: Request) -> Answer:
+    async def _follow_through(self, request: HttpRequest) -> Response:
         hop = request
         for _ in range(MOST_REDIRECTS + 1):
             answer = await self._persist(hop)
@@ -106,16 +106,17 @@ class HttpClient:
             hop = _follow(request, hop, answer.status, location)
         raise HttpFailure(
             f"{shown(request.url)} redirected us more than {MOST_REDIRECTS} times",
-            trouble=Trouble.REDIRECT,
+            trouble=FailureKind.REDIRECT,
             hint="set the url of this registry to where it really is",
         )
 
     @asynccontextmanager
-    async def stream(self, request: Request, *, idle: float) -> AsyncIterator[Stream]:
+    async def stream(self, request: HttpRequest, *, idle: float) -> AsyncIterator[Stream]:
         """Open an answer that is read line by line for as long as the server goes on; raises `HttpFailure`.
 
         It is sent once, follows no redirect and takes no slot of its host, which it would hold for minutes. It ends with a
-        timeout when nothing came for *idle* seconds. `Request.limit` caps each line, and the body of an answer that is an error.
+        timeout when nothing came for *idle* seconds. `HttpRequest.limit` caps each line, and the body of an answer that is an
+        error.
         """
         host = self._host(origin_of(request.url))
         wait = host.wait(self._clock())
@@ -137,11 +138,11 @@ class HttpClient:
         if self._sessions:
             await self._sessions.retire(connection)
 
-    def wait_asked(self, answer: Answer) -> float | None:
+    def wait_asked(self, answer: Response) -> float | None:
         """Give the seconds that the answer's Retry-After asks for, None where it does not."""
         return retry_after(answer, self._wall())
 
-    async def _persist(self, request: Request) -> Answer:
+    async def _persist(self, request: HttpRequest) -> Response:
         """Try until there is an answer that another try would not better."""
         attempts = self._patience.attempts
         retried = RETRIED if request.is_repeatable else UNTOUCHED
@@ -164,7 +165,7 @@ class HttpClient:
             await self._wait(wait, request)
         raise AssertionError("at least one attempt")  # pragma: no cover - attempts is above zero
 
-    async def _once(self, request: Request) -> Answer:
+    async def _once(self, request: HttpRequest) -> Response:
         """Send once, in turn, and note what the host's answer says about the next ones."""
         host = self._host(origin_of(request.url), request.secrets)
         gate = host.gate(request.pace)
@@ -179,7 +180,7 @@ class HttpClient:
         finally:
             gate.leave()
 
-    async def _exchange(self, request: Request, host: Host) -> Answer:
+    async def _exchange(self, request: HttpRequest, host: Host) -> Response:
         began = self._clock()
         status = 0
         try:
@@ -202,7 +203,7 @@ class HttpClient:
             host.pause(self._clock() + pause)
         return answer
 
-    async def _wait(self, seconds: float, request: Request) -> None:
+    async def _wait(self, seconds: float, request: HttpRequest) -> None:
         """Wait because of what the server said or did: that is its time."""
         if seconds > 0:
             if request.allowance:
@@ -232,20 +233,20 @@ class HttpClient:
         return self._sessions
 
 
-def _check_time(request: Request) -> None:
+def _check_time(request: HttpRequest) -> None:
     if request.allowance and not request.allowance.left:
         raise HttpFailure(
             f"{shown(request.url)} took more than {request.allowance.seconds:g} seconds in all",
-            trouble=Trouble.TOO_SLOW,
+            trouble=FailureKind.TOO_SLOW,
             hint="check the registry's load and the network to it, or raise registry_limits.list_time",
         )
 
 
-def _secrets_of(request: Request) -> tuple[str, ...]:
+def _secrets_of(request: HttpRequest) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*secrets_sent(request.headers, request.connection.proxy), *request.secrets)))
 
 
-def _follow(first: Request, hop: Request, status: int, location: str) -> Request:
+def _follow(first: HttpRequest, hop: HttpRequest, status: int, location: str) -> HttpRequest:
     """Return the request that a redirect asks for; raises `HttpFailure` where it must not be followed."""
     home, connection, known = first.url, first.connection, first.known
     target = resolve(hop.url, location, home=home, connection=connection, known=known)
@@ -253,7 +254,7 @@ def _follow(first: Request, hop: Request, status: int, location: str) -> Request
     if hop.method not in _EASY_METHODS and not (is_same and status in {307, 308}):
         raise HttpFailure(
             f"{shown(hop.url)} redirected a {hop.method} to {shown(target)}",
-            trouble=Trouble.REDIRECT,
+            trouble=FailureKind.REDIRECT,
             hint="what such a request holds is for the first server only; set the url to where it really is",
         )
     if is_same:

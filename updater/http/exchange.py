@@ -18,7 +18,7 @@ _LONGEST_MESSAGE: Final = 2048
 DEFAULT_LIMIT: Final = 4 * 1024 * 1024
 
 
-class Trouble(StrEnum):
+class FailureKind(StrEnum):
     """What kept an exchange from giving an answer."""
 
     UNREACHABLE = "unreachable"
@@ -34,7 +34,7 @@ class Trouble(StrEnum):
     SETTINGS = "settings"
 
 
-_PASSING: Final = frozenset({Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN})
+_PASSING: Final = frozenset({FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN})
 
 
 class HttpFailure(UpdaterError):  # noqa: N818 - the name says what is the case, as in updater.errors
@@ -43,7 +43,7 @@ class HttpFailure(UpdaterError):  # noqa: N818 - the name says what is the case,
     Rooms above turn it into their own errors; its code is ``http-`` and the trouble.
     """
 
-    def __init__(self, message: str, *, trouble: Trouble, hint: str = "", retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, trouble: FailureKind, hint: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, hint=hint, code=f"http-{trouble}")
         self.trouble = trouble
         self.retry_after = retry_after
@@ -113,7 +113,7 @@ class Allowance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class HttpRequest:
     """One request. *lane* is whom it is for: lanes take turns. *limit* caps the decoded body, in bytes.
 
     *is_repeatable* says that sending it twice does what sending it once does. One that is not is tried again only where the
@@ -137,7 +137,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """What came back: status, decoded body, and the URL that answered after redirects.
 
     *secrets* is what the other side was shown to get it. It may say so again: none of it is ever repeated.

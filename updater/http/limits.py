@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from updater.http.exchange import Answer
+    from updater.http.exchange import Response
 
 LONGEST_PAUSE: Final = 15 * 60.0
 RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
@@ -41,7 +41,7 @@ class Patience:
         return whole * (0.5 + 0.5 * random())
 
 
-def retry_after(answer: Answer, wall: float) -> float | None:
+def retry_after(answer: Response, wall: float) -> float | None:
     """Give the seconds that Retry-After asks for, as a number or an HTTP date (RFC 9110 §10.2.3), capped.
 
     *wall* is the time now, in seconds since 1970. None where the header is absent or says nothing.
@@ -59,7 +59,7 @@ def retry_after(answer: Answer, wall: float) -> float | None:
     return min(max(moment - wall, 0.0), LONGEST_PAUSE)
 
 
-def pause_asked(answer: Answer, wall: float) -> float:
+def pause_asked(answer: Response, wall: float) -> float:
     """Give the seconds for which the whole host is to be left alone after *answer*; 0 is not at all.
 
     Docker Hub writes ``ratelimit-remaining: 0;w=21600``: its window slides, so one request is free again

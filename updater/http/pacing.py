@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
-from updater.http.exchange import HttpFailure, Pace, Trouble
+from updater.http.exchange import FailureKind, HttpFailure, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,7 @@ class Host:
         if now < self._down_until:
             raise HttpFailure(
                 f"{self.name} did not answer {self._failures} times in a row",
-                trouble=Trouble.DOWN,
+                trouble=FailureKind.DOWN,
                 hint="check that it runs and can be reached from here; it is tried again shortly",
                 retry_after=self._down_until - now,
             )
@@ -106,7 +106,7 @@ class Host:
         if seconds > self._patience.bearable:
             raise HttpFailure(
                 f"{self.name} asked us to wait another {seconds:.0f} seconds",
-                trouble=Trouble.PAUSED,
+                trouble=FailureKind.PAUSED,
                 hint="lower its rate, raise the interval, or use credentials with a higher limit",
                 retry_after=seconds,
             )

@@ -17,7 +17,7 @@ from yarl import URL
 
 from updater.http.address import PRIVATE_HINT, is_spared, origin_of, shown
 from updater.http.budget import SMALL, Share
-from updater.http.exchange import Answer, Connection, HttpFailure, Trouble
+from updater.http.exchange import Connection, FailureKind, HttpFailure, Response
 from updater.http.lines import Lines, LineTooLong
 from updater.http.redaction import told
 from updater.http.resolving import GuardedResolver, PrivateAddress
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aiohttp.client import _RequestContextManager
 
     from updater.http.budget import Budget
-    from updater.http.exchange import Request
+    from updater.http.exchange import HttpRequest
     from updater.http.limits import Patience
 
 _ERROR_BODY: Final = 64 * 1024
@@ -50,7 +50,7 @@ class Sessions:
         self._retired: list[aiohttp.ClientSession] = []
         self._proxies: dict[tuple[str, str], str | None] = {}
 
-    async def exchange(self, request: Request) -> Answer:
+    async def exchange(self, request: HttpRequest) -> Response:
         """Send *request* once; raises `HttpFailure`, never an exception of aiohttp."""
         session = await self._session(self._way(request))
         most = self._total if request.allowance is None else min(self._total, request.allowance.left)
@@ -63,14 +63,14 @@ class Sessions:
                     status = response.status
                     is_head = request.method == "HEAD"
                     body = b"" if is_head else await _read(response, request.limit, is_wanted=status < 300, share=share)
-                    return Answer(status=status, url=request.url, body=body, fields=response.headers)
+                    return Response(status=status, url=request.url, body=body, fields=response.headers)
         except HttpFailure:
             raise
         except _FOREIGN as error:
             raise _failure(request.url, error) from error
 
     @asynccontextmanager
-    async def stream(self, request: Request, *, idle: float) -> AsyncIterator[Stream]:
+    async def stream(self, request: HttpRequest, *, idle: float) -> AsyncIterator[Stream]:
         """Open *request* as a stream; raises `HttpFailure`, also while it is read."""
         session = await self._session(self._way(request))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.sock_connect, sock_read=idle)
@@ -85,7 +85,9 @@ class Sessions:
                 response.connection.transport.abort()  # a farewell of TLS would outlive us, and nothing is left to say
             response.close()
 
-    def _begun(self, session: aiohttp.ClientSession, request: Request, timeout: aiohttp.ClientTimeout) -> _RequestContextManager:
+    def _begun(
+        self, session: aiohttp.ClientSession, request: HttpRequest, timeout: aiohttp.ClientTimeout
+    ) -> _RequestContextManager:
         return session.request(
             request.method,
             URL(request.url, encoded=True),
@@ -97,7 +99,7 @@ class Sessions:
             timeout=timeout,
         )
 
-    def _way(self, request: Request) -> Connection:
+    def _way(self, request: HttpRequest) -> Connection:
         """Return how the request goes out: a proxy resolves the name itself, and its own address is the user's choice."""
         way = request.connection
         is_unguarded = way.is_guarded and (way.proxy or self._proxy_of(request.url))
@@ -159,18 +161,18 @@ class Sessions:
 class Stream:
     """An answer without an end: its status, and its lines as they come."""
 
-    def __init__(self, response: aiohttp.ClientResponse, request: Request) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, request: HttpRequest) -> None:
         self.status = response.status
         self._response = response
         self._request = request
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> Response:
         """Read what was answered instead of a stream: an error's beginning."""
         try:
             body = await _read(self._response, self._request.limit, is_wanted=False)
         except _FOREIGN as error:
             raise _failure(self._request.url, error) from error
-        return Answer(status=self.status, url=self._request.url, body=body, fields=self._response.headers)
+        return Response(status=self.status, url=self._request.url, body=body, fields=self._response.headers)
 
     async def lines(self) -> AsyncIterator[bytes]:
         """Yield each whole line, without its line end; ends when the server ends the answer."""
@@ -206,7 +208,7 @@ def tls_context(connection: Connection) -> ssl.SSLContext | bool:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise HttpFailure(
             f"the TLS files {_shown(connection.ca)} {_shown(connection.client_certificate)} cannot be used: {error}",
-            trouble=Trouble.SETTINGS,
+            trouble=FailureKind.SETTINGS,
             hint="ca and client_certificate are paths of PEM files; a key stands in the same file or beside it, ending in .key",
         ) from error
     if connection.insecure:
@@ -271,7 +273,7 @@ class _decoder:  # noqa: N801 - used as a function; a class because gzip needs s
         if coding not in _IDENTITY | {"gzip", "x-gzip", "deflate"}:
             raise HttpFailure(
                 f"{shown(str(response.url))} answered in the encoding {coding!r}, which we did not accept",
-                trouble=Trouble.PROTOCOL,
+                trouble=FailureKind.PROTOCOL,
                 hint="look for a proxy in between that compresses answers",
             )
         self._inflate = None if coding in _IDENTITY else zlib.decompressobj(zlib.MAX_WBITS | 32)
@@ -283,7 +285,7 @@ class _decoder:  # noqa: N801 - used as a function; a class because gzip needs s
 def _too_large(response: aiohttp.ClientResponse, limit: int) -> HttpFailure:
     return HttpFailure(
         f"{shown(str(response.url))} answered with more than {limit} bytes",
-        trouble=Trouble.TOO_LARGE,
+        trouble=FailureKind.TOO_LARGE,
         hint="no healthy registry sends that much here; check what answers at this address",
     )
 
@@ -293,24 +295,24 @@ def _failure(url: str, error: BaseException) -> HttpFailure:
     place = shown(url)
     refused = getattr(error, "os_error", None) or error
     if isinstance(refused, PrivateAddress):
-        return HttpFailure(f"we do not connect to {place}: {refused}", trouble=Trouble.REDIRECT, hint=PRIVATE_HINT)
+        return HttpFailure(f"we do not connect to {place}: {refused}", trouble=FailureKind.REDIRECT, hint=PRIVATE_HINT)
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)):
         hint = "set ca: to the PEM file of its authority; check the host name and the client certificate"
-        return HttpFailure(f"no trusted TLS connection to {place}: {_reason(error)}", trouble=Trouble.TLS, hint=hint)
+        return HttpFailure(f"no trusted TLS connection to {place}: {_reason(error)}", trouble=FailureKind.TLS, hint=hint)
     if isinstance(error, TimeoutError):
         return HttpFailure(
-            f"{place} did not answer in time", trouble=Trouble.TIMEOUT, hint="check the network and the server's load"
+            f"{place} did not answer in time", trouble=FailureKind.TIMEOUT, hint="check the network and the server's load"
         )
     if isinstance(error, (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)):
-        return HttpFailure(f"{place} broke off its answer", trouble=Trouble.BROKEN, hint="look into the server's log")
+        return HttpFailure(f"{place} broke off its answer", trouble=FailureKind.BROKEN, hint="look into the server's log")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         hint = "check the proxy's URL, its rules and credentials"
-        return HttpFailure(f"the proxy refused the way to {place}: {error.status}", trouble=Trouble.UNREACHABLE, hint=hint)
+        return HttpFailure(f"the proxy refused the way to {place}: {error.status}", trouble=FailureKind.UNREACHABLE, hint=hint)
     if isinstance(error, OSError):
         hint = "check the host name, the port, the network and the proxy"
-        return HttpFailure(f"{place} cannot be reached: {_reason(error)}", trouble=Trouble.UNREACHABLE, hint=hint)
+        return HttpFailure(f"{place} cannot be reached: {_reason(error)}", trouble=FailureKind.UNREACHABLE, hint=hint)
     hint = "check that a server of the expected kind answers at this address"
-    return HttpFailure(f"{place} answered outside HTTP: {_reason(error)}", trouble=Trouble.PROTOCOL, hint=hint)
+    return HttpFailure(f"{place} answered outside HTTP: {_reason(error)}", trouble=FailureKind.PROTOCOL, hint=hint)
 
 
 def _reason(error: BaseException) -> str:

@@ -15,7 +15,7 @@ class _Abandoned(Exception):  # noqa: N818 - never seen outside this module
     """Who did the work was cancelled: one of those who wait takes over."""
 
 
-class Flights:
+class SingleFlight:
     """Work in flight by key. Who asks first does it in its own task; the others wait for the result."""
 
     def __init__(self) -> None:

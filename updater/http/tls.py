@@ -7,7 +7,7 @@ import ssl
 import tempfile
 from typing import TYPE_CHECKING
 
-from updater.http.exchange import HttpFailure, Trouble
+from updater.http.exchange import FailureKind, HttpFailure
 
 if TYPE_CHECKING:
     from updater.http.exchange import Connection
@@ -24,7 +24,7 @@ def private_context(connection: Connection) -> ssl.SSLContext:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise HttpFailure(
             f"the authority or client certificate cannot be used: {error}",
-            trouble=Trouble.SETTINGS,
+            trouble=FailureKind.SETTINGS,
             hint="both are PEM; a client certificate comes with its key, which has no password",
         ) from error
     if connection.insecure:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from updater.inventory.destinations import destinations_of, is_rebuilt
 from updater.inventory.plan import Plan
-from updater.model.scan_key import listed_for
+from updater.model.scan_key import scan_key_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from updater.model.scan_key import Listed
+    from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination, Subscription
 
 _Place = TypeVar("_Place")
@@ -21,43 +21,43 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class IndexDelta:
     """The images and destinations whose subscriptions are others now, perhaps none."""
 
-    images: frozenset[Listed] = frozenset()
+    images: frozenset[ScanKey] = frozenset()
     destinations: frozenset[Destination] = frozenset()
 
 
-class Ledger:
+class SubscriptionIndex:
     """The subscriptions of each image and of each destination, in the order in which they are asked for.
 
     A subscription is the same while it is the very same object.
     """
 
     def __init__(self, subscriptions: Iterable[Subscription] = ()) -> None:
-        self.by_image: dict[Listed, tuple[Subscription, ...]] = {}
+        self.by_image: dict[ScanKey, tuple[Subscription, ...]] = {}
         self.by_destination: dict[Destination, tuple[Subscription, ...]] = {}
         self._known: dict[int, Subscription] = {}
         self._plan = Plan(images={}, destinations={}, waiting={})
         self._is_complete = True
-        self._stale_images: set[Listed] = set()
+        self._stale_images: set[ScanKey] = set()
         self._stale_destinations: set[Destination] = set()
         self.take(subscriptions)
 
-    def take(self, subscriptions: Iterable[Subscription]) -> Moved:
+    def take(self, subscriptions: Iterable[Subscription]) -> IndexDelta:
         """Put *subscriptions*, each with a key of its own, in the place of those before, and say what that changes."""
         # what is known is alive, so its id is nobody else's
         before, self._known = self._known, {id(item): item for item in subscriptions}
         gone = [item for number, item in before.items() if number not in self._known]
         new = [item for number, item in self._known.items() if number not in before]
         if not gone and not new:
-            return Moved()
+            return IndexDelta()
         ranks = {number: rank for rank, number in enumerate(self._known)}
-        images = _settle(self.by_image, (gone, new), ranks, lambda item: (listed_for(item),))
+        images = _settle(self.by_image, (gone, new), ranks, lambda item: (scan_key_for(item),))
         destinations = _settle(self.by_destination, (gone, new), ranks, lambda item: destinations_of([item]))
         self._stale_images |= images
         self._stale_destinations |= destinations
-        return Moved(images=frozenset(images), destinations=frozenset(destinations))
+        return IndexDelta(images=frozenset(images), destinations=frozenset(destinations))
 
     def plan(self, *, is_complete: bool) -> Plan:
         """Give the schedule of what is asked for.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from updater.inventory.index import Ledger, Moved
-from updater.inventory.merge import FILE, Joiner
+from updater.inventory.index import IndexDelta, SubscriptionIndex
+from updater.inventory.merge import FILE, Merger
 from updater.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from updater.inventory.precedence import Precedence
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
-    from updater.model.scan_key import Listed
+    from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination, Subscription
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class InventoryDelta:
     """What a snapshot changed: images and destinations whose subscriptions are others now, and what another source forbids."""
 
-    images: frozenset[Listed]
+    images: frozenset[ScanKey]
     destinations: frozenset[Destination]
     refused: tuple[Outcome, ...]
     problems: tuple[Problem, ...]
 
-    def followed_by(self, later: Change) -> Change:
+    def followed_by(self, later: InventoryDelta) -> InventoryDelta:
         """Give both changes as one; only what *later* leaves refused is refused."""
         problems = dict.fromkeys((*self.problems, *later.problems))
         return replace(
@@ -40,18 +40,18 @@ class Change:
         )
 
 
-class Asked:
+class Inventory:
     """The snapshots of all sources as one. *names* are the sources besides the file that have yet to be heard.
 
     `refused` has an outcome for each target that another source forbids.
     """
 
     def __init__(self, first: Snapshot, names: Iterable[str] = (), precedence: Precedence | None = None) -> None:
-        self._joiner = Joiner(precedence)
+        self._joiner = Merger(precedence)
         self._snapshots: dict[str, Snapshot] = {FILE: first}
         self._missing = set(names)
         self._known: frozenset[Problem] = frozenset()
-        self._ledger = Ledger()
+        self._ledger = SubscriptionIndex()
         self.snapshot = Snapshot()
         self.refused: tuple[Outcome, ...] = ()
         self._join()
@@ -72,7 +72,7 @@ class Asked:
         return self._ledger.by_destination
 
     @property
-    def by_image(self) -> Mapping[Listed, tuple[Subscription, ...]]:
+    def by_image(self) -> Mapping[ScanKey, tuple[Subscription, ...]]:
         """The subscriptions that share a scan."""
         return self._ledger.by_image
 
@@ -97,7 +97,7 @@ class Asked:
             said += [(owners.get(problem.origin, FILE), problem) for problem in crossing]
         return tuple(said)
 
-    def take(self, name: str, snapshot: Snapshot) -> Change:
+    def take(self, name: str, snapshot: Snapshot) -> InventoryDelta:
         """Put *snapshot* in the place of the last one of the source *name*, and say what is another now."""
         self._snapshots[name] = snapshot
         was_complete = self.is_complete
@@ -108,9 +108,9 @@ class Asked:
             changed = frozenset(self.by_destination)
         else:
             changed = moved.destinations.intersection(self.by_destination)
-        return Change(images=moved.images, destinations=changed, refused=refused, problems=problems)
+        return InventoryDelta(images=moved.images, destinations=changed, refused=refused, problems=problems)
 
-    def _join(self) -> tuple[Moved, tuple[Outcome, ...], tuple[Problem, ...]]:
+    def _join(self) -> tuple[IndexDelta, tuple[Outcome, ...], tuple[Problem, ...]]:
         """Join all again; gives what that changes, what was refused, and the problems that nobody said before."""
         joined = self._joiner(self._snapshots)
         self.snapshot, self.refused = joined.snapshot, joined.refused

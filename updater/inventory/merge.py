@@ -34,7 +34,7 @@ _SCP_LIKE: Final = re.compile(r"(?:(?P<user>[^/:@\s]+)@)?(?P<host>[^/:@\s]+):(?P
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
+class MergedSnapshot:
     """What all sources ask for together, and an outcome for every target that was refused because of another source's."""
 
     snapshot: Snapshot
@@ -50,15 +50,15 @@ class _Asked:
     branches: tuple[GitBranch, ...]
 
 
-def join(snapshots: Mapping[str, Snapshot]) -> Joined:
-    """Join once; *snapshots* are by the name of their source, in the order in which they count. See `Joiner`."""
-    return Joiner()(snapshots)
+def merge(snapshots: Mapping[str, Snapshot]) -> MergedSnapshot:
+    """Join once; *snapshots* are by the name of their source, in the order in which they count. See `Merger`."""
+    return Merger()(snapshots)
 
 
-class Joiner:
+class Merger:
     """Joins again and again, and gives the same objects for the same.
 
-    The same snapshots give the same `Joined`. A subscription that needs no change is itself; one whose repository gets
+    The same snapshots give the same `MergedSnapshot`. A subscription that needs no change is itself; one whose repository gets
     another spelling is one and the same object for as long as it needs that. What follows from keys and branches alone is
     found again only where one of them changed.
     """
@@ -68,10 +68,10 @@ class Joiner:
         self._spellings = _Remembered(_spellings)
         self._wrong = _Remembered(lambda asked: _wrong(asked, known), lambda: known.version)
         self._asked: dict[int, _Asked] = {}
-        self._last: tuple[tuple[tuple[str, Snapshot], ...], int, Joined] | None = None
+        self._last: tuple[tuple[tuple[str, Snapshot], ...], int, MergedSnapshot] | None = None
         self._respelled: dict[int, tuple[Subscription, tuple[str, ...], Subscription]] = {}
 
-    def __call__(self, snapshots: Mapping[str, Snapshot]) -> Joined:
+    def __call__(self, snapshots: Mapping[str, Snapshot]) -> MergedSnapshot:
         """Give what *snapshots* ask for together; nothing in them makes it raise."""
         now = tuple(sorted(snapshots.items(), key=lambda item: item[0] != FILE))
         last = self._last
@@ -79,7 +79,7 @@ class Joiner:
             self._last = last = (now, self._precedence.version, self._join(now))
         return last[2]
 
-    def _join(self, snapshots: Sequence[tuple[str, Snapshot]]) -> Joined:
+    def _join(self, snapshots: Sequence[tuple[str, Snapshot]]) -> MergedSnapshot:
         asked, wrong = _with_unique_keys(
             [one for name, snapshot in snapshots for one in self._known(snapshot, is_filed=name == FILE)]
         )
@@ -92,7 +92,9 @@ class Joiner:
         told = [crossed(one.item, message) for one, message in _crossings(asked, verdict.kept) if one.item.key not in lost]
         kept = tuple(one.item for one in asked if one.item.key not in lost)
         whole = _snapshot(kept, [*(problem for _, problem in wrong), *told], [snapshot for _, snapshot in snapshots])
-        return Joined(snapshot=whole, refused=tuple(outcome for item, problem in wrong for outcome in _refusals(item, problem)))
+        return MergedSnapshot(
+            snapshot=whole, refused=tuple(outcome for item, problem in wrong for outcome in _refusals(item, problem))
+        )
 
     def _known(self, snapshot: Snapshot, *, is_filed: bool) -> Iterator[_Asked]:
         known = self._asked  # what is known is alive, so its id is nobody else's

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.model.scan_key import Listed
+    from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination
 
 
@@ -20,7 +20,7 @@ class Plan:
     before each of their images was scanned or failed.
     """
 
-    images: Mapping[Listed, float]
+    images: Mapping[ScanKey, float]
     destinations: Mapping[Destination, float]
-    waiting: Mapping[Listed, tuple[Destination, ...]]
+    waiting: Mapping[ScanKey, tuple[Destination, ...]]
     rebuilt: frozenset[Destination] = frozenset()

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from updater.errors import KubeDenied
 from updater.http.exchange import Connection
-from updater.kube.kubeconfig import Choice, Entry, choose
-from updater.kube.plugin import Plugin
+from updater.kube.kubeconfig import ConfigEntry, ContextChoice, choose
+from updater.kube.plugin import ExecPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _EXTENSION: Final = "client.authentication.k8s.io/exec"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
+class ApiLogin:
     """How one request shows who we are."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -36,7 +36,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class AccessEnvironment:
     """What a way to the cluster is found in: environment, home, the pod's files, and time (*clock* and *wall* in seconds)."""
 
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -76,7 +76,7 @@ class FileText:
 
 @dataclass(slots=True, kw_only=True)
 class _Ways:
-    """Where each part of a `Login` comes from."""
+    """Where each part of a `ApiLogin` comes from."""
 
     connection: Connection
     authority: FileText | None = None
@@ -84,7 +84,7 @@ class _Ways:
     key: FileText | None = None
     token: str = ""
     token_file: FileText | None = None
-    plugin: Plugin | None = None
+    plugin: ExecPlugin | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def files(self) -> tuple[FileText, ...]:
@@ -92,16 +92,16 @@ class _Ways:
         return tuple(file for file in found if file)
 
 
-class Access:
+class ClusterAccess:
     """One way to one cluster: `url` without a slash at its end, and the `namespace` that is meant where none is named."""
 
     def __init__(self, url: str, namespace: str, ways: _Ways) -> None:
         self.url = url.rstrip("/")
         self.namespace = namespace
         self._ways = ways
-        self._last: Login | None = None
+        self._last: ApiLogin | None = None
 
-    async def login(self) -> Login:
+    async def login(self) -> ApiLogin:
         """Give how the next request shows who we are; raises `KubeDenied` where nothing says it now."""
         ways = self._ways
         token, pem = await ways.plugin.credential() if ways.plugin else ("", "")
@@ -114,10 +114,10 @@ class Access:
         if pem:
             connection = replace(connection, client_pem=pem)
         bearer = {"Authorization": f"Bearer {token}"} if token else {}
-        self._last = Login(headers={**ways.headers, **bearer}, connection=connection)
+        self._last = ApiLogin(headers={**ways.headers, **bearer}, connection=connection)
         return self._last
 
-    def refused(self, login: Login) -> bool:
+    def refused(self, login: ApiLogin) -> bool:
         """Note that the server refused *login* (401), and say whether another one may be had."""
         if self._last is not None and login != self._last:
             return True  # it was renewed meanwhile
@@ -128,12 +128,14 @@ class Access:
         return bool(self._ways.plugin or self._ways.files())
 
 
-def find_access(kubeconfig: Path | None = None, context: str = "", *, surroundings: Surroundings | None = None) -> Access:
+def find_access(
+    kubeconfig: Path | None = None, context: str = "", *, surroundings: AccessEnvironment | None = None
+) -> ClusterAccess:
     """Give the way to the cluster: *kubeconfig*, else KUBECONFIG, else the pod's own, else ``~/.kube/config``.
 
     Raises `ConfigError` with code ``kubeconfig`` where there is none, or where it cannot be used.
     """
-    found = surroundings or Surroundings()
+    found = surroundings or AccessEnvironment()
     if kubeconfig:
         return _of_choice(choose([kubeconfig], context), found)
     named = [Path(name) for name in found.environment.get("KUBECONFIG", "").split(os.pathsep) if name]
@@ -144,7 +146,7 @@ def find_access(kubeconfig: Path | None = None, context: str = "", *, surroundin
     return _of_choice(choose([found.home / ".kube" / "config"], context, may_miss=True), found)
 
 
-def _of_pod(found: Surroundings) -> Access:
+def _of_pod(found: AccessEnvironment) -> ClusterAccess:
     host, port = found.environment["KUBERNETES_SERVICE_HOST"], found.environment.get("KUBERNETES_SERVICE_PORT") or "443"
     folder = found.service_account
     try:
@@ -156,10 +158,10 @@ def _of_pod(found: Surroundings) -> Access:
         authority=FileText(folder / "ca.crt", found.clock),
         token_file=FileText(folder / "token", found.clock),
     )
-    return Access(f"https://{f'[{host}]' if ':' in host else host}:{port}", namespace or "default", ways)
+    return ClusterAccess(f"https://{f'[{host}]' if ':' in host else host}:{port}", namespace or "default", ways)
 
 
-def _of_choice(choice: Choice, found: Surroundings) -> Access:
+def _of_choice(choice: ContextChoice, found: AccessEnvironment) -> ClusterAccess:
     cluster = choice.cluster
     url, proxy = _url(cluster), cluster.text("proxy-url")
     if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
@@ -176,10 +178,10 @@ def _of_choice(choice: Choice, found: Surroundings) -> Access:
     ways = _Ways(connection=connection, authority=FileText(file, found.clock) if file else None)
     if choice.user:
         _add_user(ways, choice.user, cluster, found)
-    return Access(url, choice.namespace, ways)
+    return ClusterAccess(url, choice.namespace, ways)
 
 
-def _url(cluster: Entry) -> str:
+def _url(cluster: ConfigEntry) -> str:
     url = cluster.text("server")
     try:
         parts = urlsplit(url)
@@ -191,7 +193,7 @@ def _url(cluster: Entry) -> str:
     return url
 
 
-def _add_user(ways: _Ways, user: Entry, cluster: Entry, found: Surroundings) -> None:
+def _add_user(ways: _Ways, user: ConfigEntry, cluster: ConfigEntry, found: AccessEnvironment) -> None:
     """Add to *ways* what *user* says; kubectl's order: data before files, a token file before a token."""
     if certificate := _data(user, "client-certificate-data"):
         key = _data(user, "client-key-data") or _text_of(user, "client-key")
@@ -203,12 +205,12 @@ def _add_user(ways: _Ways, user: Entry, cluster: Entry, found: Surroundings) -> 
     ways.token_file = FileText(file, found.clock) if file else None
     ways.token = user.text("token")
     if user.values.get("exec") is not None:
-        ways.plugin = Plugin(user, _info(cluster), environment=found.environment, wall=found.wall)
+        ways.plugin = ExecPlugin(user, _info(cluster), environment=found.environment, wall=found.wall)
     ways.headers = _impersonation(user)
     _refuse_the_old(ways, user)
 
 
-def _refuse_the_old(ways: _Ways, user: Entry) -> None:
+def _refuse_the_old(ways: _Ways, user: ConfigEntry) -> None:
     has_more = bool(ways.token or ways.files() or ways.plugin or ways.connection.client_pem)
     if user.values.get("auth-provider") is not None and not has_more:
         hint = "use the provider's program by `exec`, as kubectl has wanted since 1.26"
@@ -218,7 +220,7 @@ def _refuse_the_old(ways: _Ways, user: Entry) -> None:
         raise user.wrong("API servers take no user name and password since 1.19", hint=hint)
 
 
-def _impersonation(user: Entry) -> dict[str, str]:
+def _impersonation(user: ConfigEntry) -> dict[str, str]:
     groups = user.values.get("as-groups") or []
     if user.values.get("as-user-extra") or not isinstance(groups, list) or len(groups) > 1:
         raise user.wrong("only one group and no extra can be impersonated", hint="give the account itself the rights it needs")
@@ -230,7 +232,7 @@ def _impersonation(user: Entry) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _info(cluster: Entry) -> dict[str, Any]:
+def _info(cluster: ConfigEntry) -> dict[str, Any]:
     """Give what a program is told of the cluster, by the names of its own API."""
     values = cluster.values
     named = {
@@ -258,14 +260,14 @@ def _encoded(path: Path) -> str | None:
         return None
 
 
-def _data(entry: Entry, key: str) -> str:
+def _data(entry: ConfigEntry, key: str) -> str:
     try:
         return base64.b64decode(entry.text(key)).decode()
     except ValueError:
         raise entry.wrong(f"{key} is not base64 of a PEM text") from None
 
 
-def _text_of(entry: Entry, key: str) -> str:
+def _text_of(entry: ConfigEntry, key: str) -> str:
     path = entry.path(key)
     try:
         return path.read_text(encoding="utf-8") if path else ""

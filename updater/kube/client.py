@@ -13,18 +13,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import KubeGone
-from updater.http.exchange import HttpFailure, Trouble
+from updater.http.exchange import FailureKind, HttpFailure
 from updater.http.limits import Patience
 from updater.kube.faults import ended, failure_of, outside_protocol
 from updater.kube.kinds import SECRET, Kind, Object, Ref
-from updater.kube.requests import ApiServer, Ask, Verb, object_of, observe_nothing
+from updater.kube.requests import ApiRequest, ApiServer, Verb, object_of, observe_nothing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from updater.http.client import HttpClient
     from updater.http.session import Stream
-    from updater.kube.access import Access
+    from updater.kube.access import ClusterAccess
 
 PATIENCE: Final = Patience(attempts=4, first=0.25, longest=4.0, broken_in_a_row=1_000_000, total_timeout=30.0)
 """How an `HttpClient` for the API server tries: a restart must not end in the minute of rest that a dead registry gets."""
@@ -33,7 +33,7 @@ PAGE: Final = 200
 LONGEST_ANSWER: Final = 64 * 1024 * 1024
 
 
-class Form(StrEnum):
+class PatchType(StrEnum):
     """How a patch is written (RFC 7386 and RFC 6902); server-side apply has a method of its own."""
 
     MERGE = "application/merge-patch+json"
@@ -41,7 +41,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class ListScope:
     """Which objects of a kind are meant: one namespace or all (None), and selectors as kubectl takes them."""
 
     namespace: str | None = None
@@ -56,11 +56,11 @@ class Scope:
         }
 
 
-EVERYWHERE: Final = Scope()
+EVERYWHERE: Final = ListScope()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class ListPage:
     """One page of a list. *version* is that of the whole list: a watch goes on from it. *is_last*: nothing follows."""
 
     items: Sequence[Object]
@@ -77,7 +77,7 @@ class KubeClient:
 
     def __init__(
         self,
-        access: Access,
+        access: ClusterAccess,
         http: HttpClient,
         *,
         user_agent: str = "gitops-image-updater",
@@ -88,9 +88,9 @@ class KubeClient:
 
     async def get(self, ref: Ref) -> Object:
         """Read one object; raises `KubeGone` (code ``kube-not-found``) where it is not there, and `KubeError`."""
-        return await self._server.ask(Ask(words=f"get {ref}", verb=Verb.GET, path=ref.path))
+        return await self._server.ask(ApiRequest(words=f"get {ref}", verb=Verb.GET, path=ref.path))
 
-    async def pages(self, kind: Kind, scope: Scope = EVERYWHERE, *, size: int = PAGE) -> AsyncIterator[Page]:
+    async def pages(self, kind: Kind, scope: ListScope = EVERYWHERE, *, size: int = PAGE) -> AsyncIterator[ListPage]:
         """Yield every object of *scope*, page by page, all of one version; raises `KubeError`.
 
         `KubeGone` after the first page means that the rest is no longer kept: what came before must be thrown away.
@@ -98,24 +98,24 @@ class KubeClient:
         words, path, following = f"list {kind.resource}{_where(scope)}", kind.path(scope.namespace), ""
         while True:
             query = {**scope.query(), "limit": str(size), **({"continue": following} if following else {})}
-            found = await self._server.ask(Ask(words=words, verb=Verb.LIST, path=path, query=query, limit=LONGEST_ANSWER))
+            found = await self._server.ask(ApiRequest(words=words, verb=Verb.LIST, path=path, query=query, limit=LONGEST_ANSWER))
             items, version, following = _listed(found, kind, words)
-            yield Page(items=items, version=version, is_last=not following)
+            yield ListPage(items=items, version=version, is_last=not following)
             if not following:
                 return
 
-    async def list(self, kind: Kind, scope: Scope = EVERYWHERE) -> list[Object]:
+    async def list(self, kind: Kind, scope: ListScope = EVERYWHERE) -> list[Object]:
         """Read every object of *scope* at once; raises `KubeError`."""
         return [item async for page in self.pages(kind, scope) for item in page.items]
 
     async def create(self, ref: Ref, body: Object) -> Object:
         """Make an object, and give it as the server keeps it; raises `KubeConflict` where it is there already."""
         path = ref.kind.path(ref.namespace)
-        ask = Ask(words=f"create {ref}", verb=Verb.CREATE, path=path, body=body, is_repeatable=False)
+        ask = ApiRequest(words=f"create {ref}", verb=Verb.CREATE, path=path, body=body, is_repeatable=False)
         return await self._server.ask(ask)
 
     async def patch(
-        self, ref: Ref, change: Any, *, form: Form = Form.MERGE, version: str | None = None, subresource: str = ""
+        self, ref: Ref, change: Any, *, form: PatchType = PatchType.MERGE, version: str | None = None, subresource: str = ""
     ) -> Object:
         """Change an object, and give it as it is then. *change* is a merge patch, or a list of JSON patch operations.
 
@@ -125,7 +125,7 @@ class KubeClient:
         words = f"patch {subresource} of {ref}" if subresource else f"patch {ref}"
         path = f"{ref.path}/{subresource}" if subresource else ref.path
         body = change if version is None else _guarded(change, form, version)
-        ask = Ask(words=words, verb=Verb.PATCH, path=path, body=body, form=form, is_repeatable=False)
+        ask = ApiRequest(words=words, verb=Verb.PATCH, path=path, body=body, form=form, is_repeatable=False)
         return await self._server.ask(ask)
 
     async def apply(self, ref: Ref, body: Object, *, owner: str, force: bool = False, subresource: str = "") -> Object:
@@ -139,14 +139,14 @@ class KubeClient:
         metadata = {"name": ref.name, **({"namespace": ref.namespace} if ref.namespace else {})}
         whole["metadata"] = {**whole.get("metadata", {}), **metadata}
         form = "application/apply-patch+yaml"  # JSON is YAML
-        ask = Ask(words=f"apply {ref}", verb=Verb.PATCH, path=path, query=query, body=whole, form=form)
+        ask = ApiRequest(words=f"apply {ref}", verb=Verb.PATCH, path=path, query=query, body=whole, form=form)
         return await self._server.ask(ask)
 
     async def delete(self, ref: Ref, *, version: str | None = None) -> bool:
         """Delete an object, at *version* only where one is given; False where it was not there. Raises `KubeError`."""
         body = {"preconditions": {"resourceVersion": version}} if version else {}
         try:
-            await self._server.ask(Ask(words=f"delete {ref}", verb=Verb.DELETE, path=ref.path, body=body))
+            await self._server.ask(ApiRequest(words=f"delete {ref}", verb=Verb.DELETE, path=ref.path, body=body))
         except KubeGone:
             return False
         return True
@@ -162,7 +162,7 @@ class KubeClient:
 
     @asynccontextmanager
     async def watching(
-        self, kind: Kind, scope: Scope, *, version: str, seconds: float, idle: float
+        self, kind: Kind, scope: ListScope, *, version: str, seconds: float, idle: float
     ) -> AsyncIterator[AsyncIterator[Object]]:
         """Open a watch that goes on from *version* for at most *seconds*, and give its events, bookmarks among them.
 
@@ -177,7 +177,7 @@ class KubeClient:
             "timeoutSeconds": str(int(seconds)),
         }
         words = f"watch {kind.resource}{_where(scope)}"
-        ask = Ask(words=words, verb=Verb.WATCH, path=kind.path(scope.namespace), query=query)
+        ask = ApiRequest(words=words, verb=Verb.WATCH, path=kind.path(scope.namespace), query=query)
         async with self._server.stream(ask, idle=idle) as stream:
             yield _events(stream, words)
 
@@ -193,7 +193,7 @@ async def _events(stream: Stream, words: str) -> AsyncIterator[Object]:
                 raise ended(content, asked=words)
             yield event
     except HttpFailure as failure:
-        if failure.trouble is Trouble.TIMEOUT:  # a kind that nobody changes is as silent as a dead connection
+        if failure.trouble is FailureKind.TIMEOUT:  # a kind that nobody changes is as silent as a dead connection
             return
         raise failure_of(failure, asked=words) from failure
 
@@ -211,12 +211,12 @@ def _listed(found: Object, kind: Kind, words: str) -> tuple[Sequence[Object], st
     return items, version, following
 
 
-def _guarded(change: Any, form: Form, version: str) -> Any:
+def _guarded(change: Any, form: PatchType, version: str) -> Any:
     """Give *change* so that the server takes it only at *version*: any other one answers 409."""
-    if form is Form.JSON:  # not `test`: its failure is a 422, like that of a mistake
+    if form is PatchType.JSON:  # not `test`: its failure is a 422, like that of a mistake
         return [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}, *change]
     return {**change, "metadata": {**change.get("metadata", {}), "resourceVersion": version}}
 
 
-def _where(scope: Scope) -> str:
+def _where(scope: ListScope) -> str:
     return f" in {scope.namespace}" if scope.namespace else ""

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from updater.errors import KubeError, KubeGone
-from updater.http.client import Surroundings
+from updater.http.client import Clock
 from updater.kube.kinds import EVENT, Object, Ref, key_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
+class Event:
     """What is told. *reason* is one word in CamelCase, *message* a sentence for people, *annotations* are for programs."""
 
     reason: str
@@ -52,14 +52,14 @@ class _Bucket:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class EventRate:
     """How much is told of one object: *burst* at once, then one every *seconds*."""
 
     burst: int = 25
     seconds: float = 300.0
 
 
-class Events:
+class EventRecorder:
     """Tells remarks, each once: a repetition is counted, and the count written at most every ten minutes.
 
     *component* is the name of the program in them, *instance* that of this replica. Nothing here raises: a remark that cannot be
@@ -73,18 +73,18 @@ class Events:
         component: str,
         instance: str,
         report: Callable[[KubeError], None] = lambda _error: None,
-        rate: Rate | None = None,
-        surroundings: Surroundings | None = None,
+        rate: EventRate | None = None,
+        surroundings: Clock | None = None,
     ) -> None:
         self._client = client
         self._component, self._instance = component, instance
         self._report = report
-        self._rate = rate or Rate()
-        self._around = surroundings or Surroundings()
+        self._rate = rate or EventRate()
+        self._around = surroundings or Clock()
         self._told: dict[str, _Told] = {}
         self._buckets: dict[str, _Bucket] = {}
 
-    async def tell(self, item: Object, remark: Remark) -> bool:
+    async def tell(self, item: Object, remark: Event) -> bool:
         """Tell *remark* on *item*, an object with apiVersion, kind and metadata; False where nothing was written."""
         key, now = self._key(item, remark), self._around.clock()
         known = self._told.pop(key, None)
@@ -105,7 +105,7 @@ class Events:
             return False
         return True
 
-    async def _write(self, item: Object, remark: Remark, key: str, now: float) -> None:
+    async def _write(self, item: Object, remark: Event, key: str, now: float) -> None:
         wall = self._around.wall()
         name = _name(item, key, wall)
         # noted before the request: who says the same meanwhile is only counted
@@ -118,7 +118,7 @@ class Events:
             self._told.pop(key, None)
             raise
 
-    async def _count(self, item: Object, remark: Remark, told: _Told, now: float) -> None:
+    async def _count(self, item: Object, remark: Event, told: _Told, now: float) -> None:
         change = {"count": told.count, "lastTimestamp": _moment(self._around.wall())}
         told.written = now
         try:
@@ -127,7 +127,7 @@ class Events:
             told.first = self._around.wall()
             await self._client.create(self._ref(item, told.name), self._body(item, remark, told))
 
-    def _body(self, item: Object, remark: Remark, told: _Told) -> Object:
+    def _body(self, item: Object, remark: Event, told: _Told) -> Object:
         metadata = item["metadata"]
         involved = {
             "apiVersion": item["apiVersion"],
@@ -172,7 +172,7 @@ class Events:
         bucket.tokens -= 1.0
         return True
 
-    def _key(self, item: Object, remark: Remark) -> str:
+    def _key(self, item: Object, remark: Event) -> str:
         uid = str(item["metadata"].get("uid", ""))
         parts = (str(item["kind"]), *key_of(item), uid, remark.weight, remark.reason, remark.message, self._instance)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()

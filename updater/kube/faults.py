@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, KubeUnavailable
-from updater.http.exchange import Trouble
+from updater.http.exchange import FailureKind
 
 if TYPE_CHECKING:
     from updater.http.exchange import HttpFailure
 
 _LONGEST_MESSAGE: Final = 400
-_PASSING: Final = frozenset({Trouble.UNREACHABLE, Trouble.TIMEOUT, Trouble.BROKEN, Trouble.DOWN, Trouble.PAUSED})
+_PASSING: Final = frozenset(
+    {FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN, FailureKind.DOWN, FailureKind.PAUSED}
+)
 
 
 def status_of(body: bytes) -> dict[str, Any]:
@@ -73,10 +75,10 @@ def failure_of(failure: HttpFailure, *, asked: str) -> KubeError:
     if failure.trouble in _PASSING:
         return KubeUnavailable(said, hint=failure.hint, retry_after=failure.retry_after)
     match failure.trouble:
-        case Trouble.TLS:
+        case FailureKind.TLS:
             hint = "set the cluster's certificate authority in the kubeconfig; check the server's name and the client certificate"
             return KubeUnavailable(said, code="kube-tls", hint=hint)
-        case Trouble.SETTINGS:
+        case FailureKind.SETTINGS:
             return KubeDenied(said, code="kube-login", hint="check authority, client certificate and key: PEM texts, no password")
         case _:
             return KubeError(said, code="kube-protocol", hint="check that a Kubernetes API server answers at this address")

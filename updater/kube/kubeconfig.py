@@ -20,7 +20,7 @@ _LISTS: Final = {"clusters": "cluster", "users": "user", "contexts": "context"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ConfigEntry:
     """A cluster, user or context: what is written of it, and the file where."""
 
     what: str
@@ -55,11 +55,11 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class ContextChoice:
     """What one context says."""
 
-    cluster: Entry
-    user: Entry | None
+    cluster: ConfigEntry
+    user: ConfigEntry | None
     namespace: str
 
 
@@ -69,7 +69,7 @@ class _File:
     values: Mapping[str, Any]
 
 
-def choose(paths: Sequence[Path], context: str = "", *, may_miss: bool = False) -> Choice:
+def choose(paths: Sequence[Path], context: str = "", *, may_miss: bool = False) -> ContextChoice:
     """Give what *context*, else the current one, says in the files *paths*; with *may_miss* some may be absent.
 
     Raises `ConfigError`, code ``kubeconfig`` or that of the file's text.
@@ -83,7 +83,7 @@ def choose(paths: Sequence[Path], context: str = "", *, may_miss: bool = False) 
     chosen = _named(files, "contexts", name)
     cluster = _named(files, "clusters", chosen.text("cluster"))
     user = _named(files, "users", chosen.text("user")) if chosen.text("user") else None
-    return Choice(cluster=cluster, user=user, namespace=chosen.text("namespace") or "default")
+    return ContextChoice(cluster=cluster, user=user, namespace=chosen.text("namespace") or "default")
 
 
 def _values(path: Path) -> Mapping[str, Any]:
@@ -94,7 +94,7 @@ def _values(path: Path) -> Mapping[str, Any]:
     return values
 
 
-def _named(files: Sequence[_File], where: str, name: str) -> Entry:
+def _named(files: Sequence[_File], where: str, name: str) -> ConfigEntry:
     what = _LISTS[where]
     known: list[str] = []
     for file in files:
@@ -107,7 +107,7 @@ def _named(files: Sequence[_File], where: str, name: str) -> Entry:
                 values = entry.get(what) or {}
                 if not isinstance(values, dict):
                     raise _wrong([file.path], f"the {what} {name!r} is no map", "`kubectl config view` shows what counts")
-                return Entry(what=what, name=name, values=values, file=file.path)
+                return ConfigEntry(what=what, name=name, values=values, file=file.path)
             known.append(found)
     hint = f"it has: {', '.join(sorted(filter(None, known))) or 'none'}"
     raise _wrong([file.path for file in files], f"there is no {what} {name!r}", hint)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import KubeConflict, KubeError, KubeGone, UpdaterError
-from updater.http.client import Surroundings
+from updater.http.client import Clock
 from updater.kube.kinds import LEASE, Object, Ref
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ RELEASED: Final = 1  # what a Lease that was given back lasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
+class LeaseDurations:
     """How long leading lasts, in seconds: others wait *duration* for a renewal, the holder stops being sure after *sure*.
 
     *sure* is below *duration*, so that no two ever lead at one time; *every* is between two looks.
@@ -37,7 +37,7 @@ class Term:
     every: float = 2.0
 
 
-class Leadership:
+class LeaderElector:
     """One replica's part in electing a leader. *identity* is unique to it; others read it as `leader`.
 
     *gained* and *lost* are called in the event loop, at once, and must not block or raise; *report* is told what went wrong.
@@ -52,15 +52,15 @@ class Leadership:
         gained: Callable[[], None],
         lost: Callable[[], None],
         report: Callable[[KubeError], None] = lambda _error: None,
-        term: Term | None = None,
-        surroundings: Surroundings | None = None,
+        term: LeaseDurations | None = None,
+        surroundings: Clock | None = None,
     ) -> None:
         self._client = client
         self._ref = Ref(LEASE, *place)
         self._identity = identity
         self._gained, self._lost, self._report = gained, lost, report
-        self._term = term or Term()
-        self._around = surroundings or Surroundings()
+        self._term = term or LeaseDurations()
+        self._around = surroundings or Clock()
         self._seen: Object | None = None
         self._seen_at = 0.0
         self._must_read = True
@@ -201,7 +201,7 @@ def _spec(found: Object | None) -> dict[str, Any]:
     return spec if isinstance(spec, dict) else {}
 
 
-def _duration(spec: dict[str, Any], term: Term) -> float:
+def _duration(spec: dict[str, Any], term: LeaseDurations) -> float:
     """Give the seconds for which a record that does not change holds; one that was given back holds no more.
 
     A holder that was only taken out, as by a person, may still be sure of leading.

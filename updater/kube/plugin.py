@@ -15,25 +15,25 @@ import orjson
 
 from updater.credentials.program import Programs
 from updater.errors import ConfigError, KubeDenied
-from updater.http.single_flight import Flights
+from updater.http.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from updater.kube.kubeconfig import Entry
+    from updater.kube.kubeconfig import ConfigEntry
 
 VERSIONS: Final = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 TIME_LIMIT: Final = 60.0  # cloud providers' programs ask servers far away
 
 
-class Plugin:
+class ExecPlugin:
     """One program, as the user *entry* names it. *cluster* is what it is told of the cluster where it wants to know.
 
     *environment* is that of this process; *wall* gives seconds since 1970. Raises `ConfigError` where it cannot be used.
     """
 
     def __init__(
-        self, entry: Entry, cluster: Mapping[str, Any], *, environment: Mapping[str, str], wall: Callable[[], float]
+        self, entry: ConfigEntry, cluster: Mapping[str, Any], *, environment: Mapping[str, str], wall: Callable[[], float]
     ) -> None:
         self._entry = entry
         self._values = _checked(entry)
@@ -41,7 +41,7 @@ class Plugin:
         self._wall = wall
         self._known: tuple[str, str] | None = None
         self._ends: float | None = None
-        self._flights = Flights()
+        self._flights = SingleFlight()
 
     async def credential(self) -> tuple[str, str]:
         """Give token, and certificates with key as PEM; one of them may be "". Raises `KubeDenied`."""
@@ -103,7 +103,7 @@ class Plugin:
         return KubeDenied(f"{entry.file}: the program of user {entry.name!r}: {reason}", hint=hint, code="kube-login")
 
 
-def _checked(entry: Entry) -> dict[str, Any]:
+def _checked(entry: ConfigEntry) -> dict[str, Any]:
     values = entry.values["exec"]
     if not isinstance(values, dict) or not isinstance(values.get("command"), str) or not values["command"]:
         raise entry.wrong("exec names no command")
@@ -117,7 +117,7 @@ def _checked(entry: Entry) -> dict[str, Any]:
     return values
 
 
-def _variables(entry: Entry, values: Mapping[str, Any]) -> dict[str, str]:
+def _variables(entry: ConfigEntry, values: Mapping[str, Any]) -> dict[str, str]:
     given = values.get("env") or []
     if not isinstance(given, list) or not all(isinstance(item, dict) and _are_texts(_pair(item)) for item in given):
         raise entry.wrong("env of exec is no list of name and value")

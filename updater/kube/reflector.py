@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from updater.errors import KubeDenied, KubeError, KubeGone
-from updater.http.client import Surroundings
-from updater.kube.client import EVERYWHERE, Scope
+from updater.http.client import Clock
+from updater.kube.client import EVERYWHERE, ListScope
 from updater.kube.faults import outside_protocol
 from updater.kube.kinds import Object, key_of
 
@@ -37,7 +37,7 @@ _SETTLED: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched(Generic[T]):
+class WatchedKind(Generic[T]):
     """One kind to keep known. *prune* makes of an object what is kept of it; two that are equal are no change.
 
     *is_optional*: where its definition is not installed it counts as listed and empty, and is looked for again.
@@ -45,7 +45,7 @@ class Watched(Generic[T]):
 
     kind: Kind
     prune: Callable[[Object], T]
-    scope: Scope = EVERYWHERE
+    scope: ListScope = EVERYWHERE
     is_optional: bool = False
 
     def __str__(self) -> str:
@@ -53,32 +53,32 @@ class Watched(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class StoreSnapshot:
     """What is known of everything watched: pruned objects by (namespace, name), and why a kind may be behind.
 
     A value that did not change is the same object as in the snapshot before.
     """
 
-    objects: Mapping[Watched[Any], Mapping[Key, Any]]
-    lost: Mapping[Watched[Any], KubeError]
+    objects: Mapping[WatchedKind[Any], Mapping[Key, Any]]
+    lost: Mapping[WatchedKind[Any], KubeError]
 
-    def of(self, watched: Watched[T]) -> Mapping[Key, T]:
+    def of(self, watched: WatchedKind[T]) -> Mapping[Key, T]:
         """Give the objects of one of the watched."""
         return self.objects[watched]
 
 
 @dataclass(slots=True)
-class _Shelf:
+class _Store:
     """What is known of one kind. *version* is None when it must be listed (again)."""
 
-    watched: Watched[Any]
+    watched: WatchedKind[Any]
     kept: dict[Key, Any] = field(default_factory=dict)
     version: str | None = None
     is_listed: bool = False
     failures: int = 0
 
 
-class Watch:
+class Reflector:
     """Keeps *watched* known. *report* is told when one of them is lost, and with None when it is back.
 
     *surroundings* are time and chance, *debounce* the seconds for which changes are gathered.
@@ -87,21 +87,21 @@ class Watch:
     def __init__(
         self,
         client: KubeClient,
-        watched: Sequence[Watched[Any]],
+        watched: Sequence[WatchedKind[Any]],
         *,
-        report: Callable[[Watched[Any], KubeError | None], None] = lambda _watched, _error: None,
+        report: Callable[[WatchedKind[Any], KubeError | None], None] = lambda _watched, _error: None,
         debounce: float = DEBOUNCE,
-        surroundings: Surroundings | None = None,
+        surroundings: Clock | None = None,
     ) -> None:
         self._client = client
-        self._shelves = [_Shelf(each) for each in watched]
+        self._shelves = [_Store(each) for each in watched]
         self._report = report
         self._debounce = debounce
-        self._around = surroundings or Surroundings()
-        self._lost: dict[Watched[Any], KubeError] = {}
+        self._around = surroundings or Clock()
+        self._lost: dict[WatchedKind[Any], KubeError] = {}
         self._changed = asyncio.Event()
 
-    async def run(self, deliver: Callable[[Known], Awaitable[None]]) -> None:
+    async def run(self, deliver: Callable[[StoreSnapshot], Awaitable[None]]) -> None:
         """Hand whole snapshots to *deliver* until cancelled: the first when all was listed, then after changes.
 
         What *deliver* raises ends it.
@@ -115,7 +115,7 @@ class Watch:
         except ExceptionGroup as group:  # of one call, not of many tasks: that there are tasks is nobody's business
             raise group.exceptions[0] from group
 
-    async def _hand_on(self, deliver: Callable[[Known], Awaitable[None]]) -> None:
+    async def _hand_on(self, deliver: Callable[[StoreSnapshot], Awaitable[None]]) -> None:
         while True:
             await self._changed.wait()
             if all(shelf.is_listed for shelf in self._shelves):
@@ -125,11 +125,11 @@ class Watch:
             else:
                 self._changed.clear()
 
-    def _known(self) -> Known:
+    def _known(self) -> StoreSnapshot:
         objects = {shelf.watched: MappingProxyType(dict(shelf.kept)) for shelf in self._shelves}
-        return Known(objects=MappingProxyType(objects), lost=MappingProxyType(dict(self._lost)))
+        return StoreSnapshot(objects=MappingProxyType(objects), lost=MappingProxyType(dict(self._lost)))
 
-    async def _follow(self, shelf: _Shelf) -> None:
+    async def _follow(self, shelf: _Store) -> None:
         """Keep one kind known, whatever the server does."""
         while True:
             began = self._around.clock()
@@ -151,7 +151,7 @@ class Watch:
                 else:
                     shelf.failures = 0
 
-    async def _list(self, shelf: _Shelf) -> None:
+    async def _list(self, shelf: _Store) -> None:
         """Replace what is known, once the last page is here."""
         watched, found, version = shelf.watched, {}, ""
         async for page in self._client.pages(watched.kind, watched.scope):
@@ -167,7 +167,7 @@ class Watch:
         if has_changed:
             self._changed.set()
 
-    async def _stream(self, shelf: _Shelf) -> None:
+    async def _stream(self, shelf: _Store) -> None:
         watched, version = shelf.watched, shelf.version or ""
         seconds = WATCH_SECONDS * (1.0 + 0.2 * self._around.random())  # not all of them anew at one time
         opened = self._client.watching(watched.kind, watched.scope, version=version, seconds=seconds, idle=IDLE)
@@ -176,7 +176,7 @@ class Watch:
             async for event in events:
                 self._take(shelf, event.get("type", ""), event["object"])
 
-    def _take(self, shelf: _Shelf, what: object, item: Object) -> None:
+    def _take(self, shelf: _Store, what: object, item: Object) -> None:
         """Note one event; the version moves on only with an event that was understood."""
         metadata = item.get("metadata")
         version = metadata.get("resourceVersion") if isinstance(metadata, dict) else None
@@ -192,7 +192,7 @@ class Watch:
                 self._changed.set()
         shelf.version = version
 
-    def _note(self, shelf: _Shelf, error: KubeError) -> None:
+    def _note(self, shelf: _Store, error: KubeError) -> None:
         """Say that a kind is behind; one that is not installed and need not be counts as listed."""
         before = self._lost.get(shelf.watched)
         # the first refusal after an outage is that of a server that starts: it does not count with the failures before
@@ -209,12 +209,12 @@ class Watch:
             self._report(shelf.watched, error)
             self._changed.set()
 
-    def _back(self, shelf: _Shelf) -> None:
+    def _back(self, shelf: _Store) -> None:
         if self._lost.pop(shelf.watched, None) is not None:
             self._report(shelf.watched, None)
             self._changed.set()
 
-    def _wait(self, shelf: _Shelf, error: KubeError) -> float:
+    def _wait(self, shelf: _Store, error: KubeError) -> float:
         if _is_refusal(error):
             # a server that starts knows neither rights nor definitions for a moment
             slowly = min(SLOW_WAIT, 4.0 * FIRST_WAIT * 2.0 ** min(shelf.failures - 1, 10))
@@ -231,7 +231,7 @@ def _is_refusal(error: KubeError) -> bool:
     return isinstance(error, KubeDenied) or error.code == "kube-not-found"
 
 
-def _pruned(watched: Watched[T], item: object) -> tuple[Key, T]:
+def _pruned(watched: WatchedKind[T], item: object) -> tuple[Key, T]:
     try:
         key = key_of(item)  # type: ignore[arg-type] # what is no object is answered here
     except (KeyError, TypeError, AttributeError):

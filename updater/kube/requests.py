@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from updater.http.exchange import HttpFailure, Pace, Request
+from updater.http.exchange import HttpFailure, HttpRequest, Pace
 from updater.kube.faults import error_of, failure_of, outside_protocol, status_of
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from updater.errors import KubeError
     from updater.http.client import HttpClient
-    from updater.http.exchange import Answer
+    from updater.http.exchange import Response
     from updater.http.session import Stream
-    from updater.kube.access import Access, Login
+    from updater.kube.access import ApiLogin, ClusterAccess
     from updater.kube.kinds import Object
 
 LONGEST_OBJECT: Final = 8 * 1024 * 1024  # etcd keeps at most 1.5 MB of one; escapes make it longer
@@ -51,7 +51,7 @@ def observe_nothing(_verb: str, _status: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ApiRequest:
     """One request in the making. *words* say it to people: "get Secret argocd/login"."""
 
     words: str
@@ -71,16 +71,16 @@ class ApiServer:
     """
 
     def __init__(
-        self, access: Access, http: HttpClient, *, user_agent: str, observe: Callable[[str, int], None] = observe_nothing
+        self, access: ClusterAccess, http: HttpClient, *, user_agent: str, observe: Callable[[str, int], None] = observe_nothing
     ) -> None:
         self.access = access
         self._http = http
         self._observe = observe
-        self._last: Login | None = None
+        self._last: ApiLogin | None = None
         self._headers = {"Accept": "application/json", "User-Agent": user_agent}
 
     @asynccontextmanager
-    async def stream(self, ask: Ask, *, idle: float) -> AsyncIterator[Stream]:
+    async def stream(self, ask: ApiRequest, *, idle: float) -> AsyncIterator[Stream]:
         """Open an answer that is read line by line; nothing for *idle* seconds ends it."""
         for is_last in (False, True):
             login, status = await self._login(), 0
@@ -99,7 +99,7 @@ class ApiServer:
             if is_last or answer.status != 401 or not self.access.refused(login):
                 raise self._error(answer, ask)
 
-    async def ask(self, ask: Ask) -> Object:
+    async def ask(self, ask: ApiRequest) -> Object:
         """Send *ask*, once more with renewed credentials where they were refused, and read the object it gives."""
         for is_last in (False, True):
             login = await self._login()
@@ -115,19 +115,19 @@ class ApiServer:
             raise self._error(answer, ask)
         return object_of(answer.body, ask.words)
 
-    async def _login(self) -> Login:
+    async def _login(self) -> ApiLogin:
         login, last = await self.access.login(), self._last
         self._last = login
         if last and last.connection != login.connection:  # a certificate was renewed
             await self._http.retire(last.connection)
         return login
 
-    def _request(self, ask: Ask, login: Login) -> Request:
+    def _request(self, ask: ApiRequest, login: ApiLogin) -> HttpRequest:
         query = f"?{urlencode(ask.query)}" if ask.query else ""
         headers = {**self._headers, **login.headers}
         if ask.body is not None:
             headers["Content-Type"] = ask.form
-        return Request(
+        return HttpRequest(
             url=f"{self.access.url}{ask.path}{query}",
             method=ask.verb.method,
             headers=headers,
@@ -139,7 +139,7 @@ class ApiServer:
             is_repeatable=ask.is_repeatable,
         )
 
-    def _error(self, answer: Answer, ask: Ask) -> KubeError:
+    def _error(self, answer: Response, ask: ApiRequest) -> KubeError:
         wait = self._http.wait_asked(answer)
         return error_of(answer.status, status_of(answer.body), asked=ask.words, retry_after=wait)
 

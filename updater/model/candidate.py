@@ -58,7 +58,7 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class FactRequest:
     """A selection needs *facts* of this candidate before it can go on."""
 
     candidate: Candidate

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ScanKey:
     """What one scan asks for: an image name, seen with one credential."""
 
     image: ImageName
@@ -21,6 +21,6 @@ class Listed:
         return str(self.image)
 
 
-def listed_for(subscription: Subscription) -> Listed:
+def scan_key_for(subscription: Subscription) -> ScanKey:
     """Say which scan serves a subscription: all of the same image name and credential share one."""
-    return Listed(subscription.image, subscription.credential)
+    return ScanKey(subscription.image, subscription.credential)

@@ -47,7 +47,7 @@ HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE, Code.LEAP, Code.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class RevertedImage:
     """A decision of people against one image: its tag, its digest where it is known, and the commit that took it back."""
 
     tag: str
@@ -56,7 +56,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Superseded(Rejected):
+class Superseded(RevertedImage):
     """An image that our own commit replaced, at *when*, by one that the same policy found newer.
 
     *digests* are all that the tag had when it was replaced; *digest* is None where one of them is not known.

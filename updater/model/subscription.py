@@ -91,7 +91,7 @@ class CredentialRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voice:
+class CommitSpec:
     """Who speaks in a commit: author, signer, message template and its values; one commit each per landing.
 
     With *is_signed_off* the author vouches for each commit by a line ``Signed-off-by:``.
@@ -236,5 +236,5 @@ class Subscription:
     targets: tuple[Target, ...] = ()
     interval: float = 120.0
     credential: CredentialRef | None = None
-    voice: Voice = Voice()
+    voice: CommitSpec = CommitSpec()
     origin: Origin

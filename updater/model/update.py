@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from updater.model.image import ImageRef
     from updater.model.problem import Problem
-    from updater.model.subscription import Destination, Locator, Target, Voice
+    from updater.model.subscription import CommitSpec, Destination, Locator, Target
     from updater.model.view import Reading
 
 
@@ -23,7 +23,7 @@ class Purpose(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class EditRequest:
     """What an editor is asked to write at one place: the reading it must still find there, and the new image.
 
     *image* holds what its form allows: no digest for form tag, no tag for form digest. An editor that finds
@@ -105,7 +105,7 @@ class Update:
 class Commit:
     """The updates of one voice, to be one commit."""
 
-    voice: Voice
+    voice: CommitSpec
     updates: tuple[Update, ...]
 
 
@@ -118,7 +118,7 @@ class Push:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
+class WriteResult:
     """What a write did, by update: the changes it made, the refusal it met, the commit that carries it.
 
     *edits* are the files before and after, one a file over all voices. With *is_dry* nothing was pushed. *note*

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError, PolicyError
 from updater.model.subscription import PolicySpec
-from updater.policies.base import Lost, Policy, nearest
+from updater.policies.base import NotRanked, Policy, nearest
 from updater.policies.filters import NameFilter, build_filter, filter_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from importlib.metadata import EntryPoint
 
-__all__ = ["GROUP", "POLICIES", "Lost", "NameFilter", "Policy", "build", "build_filter", "filter_from", "kinds", "spec_from"]
+__all__ = ["GROUP", "POLICIES", "NameFilter", "NotRanked", "Policy", "build", "build_filter", "filter_from", "kinds", "spec_from"]
 
 GROUP: Final = "updater.policies"
 # kind → module; a module is imported when its kind is asked for first

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class NotRanked:
     """Why a tag has no place in an order: a stable code of `updater.model.selection.Code`, and a sentence."""
 
     code: str
     sentence: str
 
 
-def unread(candidate: Candidate) -> Lost | None:
+def unread(candidate: Candidate) -> NotRanked | None:
     """Return the loss of a candidate whose facts could not be had, with the registry's own error; None for any other."""
-    return Lost(candidate.failure.code, candidate.failure.message) if candidate.failure else None
+    return NotRanked(candidate.failure.code, candidate.failure.message) if candidate.failure else None
 
 
 class Policy(ABC):
@@ -51,7 +51,7 @@ class Policy(ABC):
     has_variants: ClassVar[bool] = True
 
     @abstractmethod
-    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
+    def rank(self, text: str, candidate: Candidate) -> Rank | NotRanked:
         """Place one candidate; all ranks of one policy must compare with each other, greater is better."""
 
     @property

@@ -9,7 +9,7 @@ from updater.errors import PolicyError
 from updater.model.candidate import Fact, Rank
 from updater.model.image import is_tag
 from updater.model.selection import Code
-from updater.policies.base import Lost, Policy, check_options, text_option, unread
+from updater.policies.base import NotRanked, Policy, check_options, text_option, unread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,11 +39,11 @@ class DigestPolicy(Policy):
         """The tag."""
         return self.tag
 
-    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
+    def rank(self, text: str, candidate: Candidate) -> Rank | NotRanked:
         """Place the followed tag alone."""
         if candidate.tag == self.tag:
             return unread(candidate) or Rank(0)
-        return Lost(Code.RANGE, f"{text} is not {self.tag}, the tag that is followed")
+        return NotRanked(Code.RANGE, f"{text} is not {self.tag}, the tag that is followed")
 
     def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
         """Give nothing: what a tag pointed to before is neither above nor below."""

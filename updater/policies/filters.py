@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from updater.errors import PolicyError
 from updater.model.selection import Code
 from updater.model.subscription import TagFilter
-from updater.policies.base import Lost, nearest, text_option
+from updater.policies.base import NotRanked, nearest, text_option
 from updater.policies.globs import glob_expression
 
 if TYPE_CHECKING:
@@ -57,18 +57,18 @@ class NameFilter:
         judged = [(tag, text) for tag in passing if isinstance(text := self.judge(tag), str)]
         return [tag for tag, _ in judged], [text for _, text in judged]
 
-    def judge(self, tag: str) -> str | Lost:
+    def judge(self, tag: str) -> str | NotRanked:
         """Give what the policy is shown of one tag, or why the tag does not pass."""
         if _ARTIFACT.fullmatch(tag):
-            return Lost(Code.ARTIFACT, f"{tag[:14]}… is a signature or attestation, not an image")
+            return NotRanked(Code.ARTIFACT, f"{tag[:14]}… is a signature or attestation, not an image")
         match = None
         if self._allow is not None:
             match = _search(self._allow, tag)
             if match is None:
-                return Lost(Code.ALLOW, f"{tag} does not match {self.shown.allow}")
+                return NotRanked(Code.ALLOW, f"{tag} does not match {self.shown.allow}")
         for text, pattern in self._ignore:
             if _search(pattern, tag):
-                return Lost(Code.IGNORE, f"{tag} is ignored by {text}")
+                return NotRanked(Code.IGNORE, f"{tag} is ignored by {text}")
         return tag if self._extract is None else self._extracted(tag, match)
 
     def text_of_written(self, tag: str) -> str:
@@ -77,10 +77,10 @@ class NameFilter:
         text = self._extracted(tag, match) if match else tag
         return text if isinstance(text, str) else tag
 
-    def _extracted(self, tag: str, match: Any) -> str | Lost:
+    def _extracted(self, tag: str, match: Any) -> str | NotRanked:
         if self.unknown_group is not None:
             said = f"nothing can be extracted from {tag}: {self.shown.allow} has no group {self.unknown_group}"
-            return Lost(Code.EXTRACT, said)
+            return NotRanked(Code.EXTRACT, said)
         parts = self._extract or ()
         return "".join(part if isinstance(part, str) else (match.group(part[0]) or "") for part in parts)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from updater.model.candidate import Fact, Rank
 from updater.model.selection import Code
-from updater.policies.base import Lost, Policy, check_options, unread
+from updater.policies.base import NotRanked, Policy, check_options, unread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,11 +35,11 @@ class LatestPolicy(Policy):
         is_known = when(candidate) is not None or candidate.created is not None or candidate.failure is not None
         return frozenset() if is_known else frozenset({Fact.CREATED})
 
-    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
+    def rank(self, text: str, candidate: Candidate) -> Rank | NotRanked:
         """Place a candidate with a time that can be true."""
         moment = when(candidate)
         if moment is None:
-            dateless = Lost(Code.NO_DATE, f"{text} has no date after 1989, neither of its push nor of its creation")
+            dateless = NotRanked(Code.NO_DATE, f"{text} has no date after 1989, neither of its push nor of its creation")
             return unread(candidate) or dateless
         return Rank(moment)
 

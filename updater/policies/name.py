@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from updater.model.candidate import Candidate
-    from updater.policies.base import Lost
+    from updater.policies.base import NotRanked
 
 OPTIONS: Final = {"order": "asc or desc"}
 _FLOATING: Final = "latest"
@@ -32,7 +32,7 @@ class NamePolicy(Policy):
         """The last or first in text order."""
         return f"the {'first' if self.descending else 'last'} in text order"
 
-    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:  # noqa: ARG002 - the name says all
+    def rank(self, text: str, candidate: Candidate) -> Rank | NotRanked:  # noqa: ARG002 - the name says all
         """Place any text."""
         return Rank(_mirrored(text) if self.descending else text)
 

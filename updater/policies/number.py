@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from updater.model.candidate import Rank
 from updater.model.selection import Code
-from updater.policies.base import Lost, Policy, check_options, order_option
+from updater.policies.base import NotRanked, Policy, check_options, order_option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +37,10 @@ class NumberPolicy(Policy):
         """The greatest or least number."""
         return f"the {'least' if self.descending else 'greatest'} number"
 
-    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:  # noqa: ARG002 - the name says all
+    def rank(self, text: str, candidate: Candidate) -> Rank | NotRanked:  # noqa: ARG002 - the name says all
         """Place a text that is a number."""
         if not _NUMBER.fullmatch(text):
-            return Lost(Code.NOT_A_NUMBER, f"{text or 'an empty text'} is not a number")
+            return NotRanked(Code.NOT_A_NUMBER, f"{text or 'an empty text'} is not a number")
         number = Decimal(text.replace("_", ""))
         # a plain minus would round to the precision of the context
         return Rank(number.copy_negate() if self.descending else number)

@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 from updater.errors import PolicyError
 from updater.model.candidate import Rank
 from updater.model.selection import Code
-from updater.policies.base import Lost, Policy, check_options, flag_option, text_option
+from updater.policies.base import NotRanked, Policy, check_options, flag_option, text_option
 from updater.policies.shape import names_a_year
 
 if TYPE_CHECKING:
@@ -50,16 +50,16 @@ class Pep440Policy(Policy):
         """Whether the range names a number that reads like a year."""
         return names_a_year(str(self.specifiers))
 
-    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:  # noqa: ARG002 - the name says all
+    def rank(self, text: str, candidate: Candidate) -> Rank | NotRanked:  # noqa: ARG002 - the name says all
         """Order by version, if the specifiers contain it."""
         version = _parse(text)
         if version is None:
-            return Lost(Code.NOT_A_VERSION, f"{text} is not a Python version")
+            return NotRanked(Code.NOT_A_VERSION, f"{text} is not a Python version")
         allows_prereleases = self.prerelease or bool(self.specifiers.prereleases)
         if not self.specifiers.contains(version, prereleases=True):
-            return Lost(Code.RANGE, f"{text} is outside the range {self._shown}")
+            return NotRanked(Code.RANGE, f"{text} is outside the range {self._shown}")
         if version.is_prerelease and not allows_prereleases:
-            return Lost(Code.PRERELEASE, f"{text} is a pre-release, and the range {self._shown} names none")
+            return NotRanked(Code.PRERELEASE, f"{text} is a pre-release, and the range {self._shown} names none")
         return Rank(version)
 
     def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.errors import PolicyError
 from updater.model.candidate import Candidate, Rank
 from updater.model.selection import Code
-from updater.policies.base import Lost
+from updater.policies.base import NotRanked
 from updater.policies.shape import is_full
 from updater.policies.variants import locked_words, read_variant
 
@@ -40,16 +40,16 @@ class Judge:
     words: tuple[str, ...] | None = None
     is_full: bool = False
 
-    def judge(self, candidate: Candidate) -> Rank | Lost:
+    def judge(self, candidate: Candidate) -> Rank | NotRanked:
         """Place one candidate, or say why it has no place."""
         text = self.name_filter.judge(candidate.tag)
-        if isinstance(text, Lost):
+        if isinstance(text, NotRanked):
             return text
         if not self._has_variant(candidate.tag):
             return self._other_variant(candidate.tag)
         rank = self.policy.rank(text, candidate)
         if self.is_full and isinstance(rank, Rank) and not is_full(text):
-            return Lost(Code.SHAPE, f"{candidate.tag} has fewer than three numbers, unlike the written tag")
+            return NotRanked(Code.SHAPE, f"{candidate.tag} has fewer than three numbers, unlike the written tag")
         return rank
 
     def passing(self, tags: Sequence[str]) -> list[str]:
@@ -74,16 +74,16 @@ class Judge:
 
     def written(self, tag: str, candidates: Mapping[str, Candidate]) -> Rank | None:
         """Place the tag that is written now; None where it cannot be compared."""
-        if self.policy.orders_every_text and isinstance(self.name_filter.judge(tag), Lost):
+        if self.policy.orders_every_text and isinstance(self.name_filter.judge(tag), NotRanked):
             return None
         candidate = candidates.get(tag) or Candidate(tag=tag)
         return self.policy.written(self.name_filter.text_of_written(tag), candidate)
 
-    def _other_variant(self, tag: str) -> Lost:
+    def _other_variant(self, tag: str) -> NotRanked:
         mine, wanted = _shown(read_variant(tag).words), _shown(self.words or ())
         if mine == wanted:
-            return Lost(Code.VARIANT, f"of {tag} and the written tag, only one names the version of its base system")
-        return Lost(Code.VARIANT, f"{tag} has {mine}, the written tag has {wanted}")
+            return NotRanked(Code.VARIANT, f"of {tag} and the written tag, only one names the version of its base system")
+        return NotRanked(Code.VARIANT, f"{tag} has {mine}, the written tag has {wanted}")
 
 
 def _shown(words: tuple[str, ...]) -> str:
@@ -205,7 +205,7 @@ def _has_v(tag: str) -> bool:
     return tag[:1] in {"v", "V"} and tag[1:2].isdigit()
 
 
-class Memory:
+class RankingMemory:
     """What a standing selection keeps between scans, so that the next one costs what changed. Deletable at any time."""
 
     __slots__ = ("_rankers",)

@@ -1,6 +1,6 @@
 """Knows how candidates are ranked when some facts must be asked for first.
 
-`select` is a generator: it yields `Ask` when a policy cannot go on without a fact, is sent the
+`select` is a generator: it yields `FactRequest` when a policy cannot go on without a fact, is sent the
 candidate with it filled (or None, where the fact could not be had), and returns the ranking.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from updater.model.candidate import Ask
+from updater.model.candidate import FactRequest
 from updater.policies.ranking import Ranker
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
     from updater.model.candidate import Candidate
-    from updater.policies.ranking import Judge, Memory
+    from updater.policies.ranking import Judge, RankingMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Ranking:
 
 
 def select(
-    judge: Judge, candidates: Mapping[str, Candidate], written: str | None, memory: Memory | None = None
-) -> Generator[Ask, Candidate | None, Ranking]:
+    judge: Judge, candidates: Mapping[str, Candidate], written: str | None, memory: RankingMemory | None = None
+) -> Generator[FactRequest, Candidate | None, Ranking]:
     """Rank *candidates*, which nobody changes afterwards; *written* is the tag that stands now.
 
     A policy by name asks for nothing. What *memory* keeps makes the next call cheap, never different.
@@ -48,7 +48,7 @@ def select(
     return Ranking(judge, candidates, ranker)
 
 
-def foreseen(judge: Judge, candidates: Mapping[str, Candidate], written: str | None) -> list[Ask]:
+def foreseen(judge: Judge, candidates: Mapping[str, Candidate], written: str | None) -> list[FactRequest]:
     """Give what `select` will ask for, so that somebody may fetch it all at once.
 
     The written tag is among them where it is listed: it is compared also if no filter lets it pass.
@@ -59,10 +59,12 @@ def foreseen(judge: Judge, candidates: Mapping[str, Candidate], written: str | N
     if written is not None and written in candidates and written not in tags:
         tags.append(written)
     missing = ((candidates[tag], judge.policy.missing(candidates[tag])) for tag in tags)
-    return [Ask(candidate=candidate, facts=facts) for candidate, facts in missing if facts]
+    return [FactRequest(candidate=candidate, facts=facts) for candidate, facts in missing if facts]
 
 
-def _filled(asks: list[Ask], candidates: Mapping[str, Candidate]) -> Generator[Ask, Candidate | None, Mapping[str, Candidate]]:
+def _filled(
+    asks: list[FactRequest], candidates: Mapping[str, Candidate]
+) -> Generator[FactRequest, Candidate | None, Mapping[str, Candidate]]:
     found: dict[str, Candidate] = {}
     for ask in asks:
         answer = yield ask

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from updater.model.candidate import Rank
 from updater.model.selection import Code
-from updater.policies.base import Lost, Policy, check_options, flag_option, text_option
+from updater.policies.base import NotRanked, Policy, check_options, flag_option, text_option
 from updater.policies.shape import names_a_year
 from updater.policies.variants import natural, read_variant
 from updater.policies.versions import Range, Version, is_prerelease, parse_range, parse_version
@@ -45,11 +45,11 @@ class SemverPolicy(Policy):
         """Whether the range names a number that reads like a year."""
         return names_a_year(self.range.text)
 
-    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:  # noqa: ARG002 - the name says all
+    def rank(self, text: str, candidate: Candidate) -> Rank | NotRanked:  # noqa: ARG002 - the name says all
         """Order by version, if the range admits it."""
         version = parse_version(text)
         if version is None:
-            return Lost(Code.NOT_A_VERSION, f"{text} is not a version")
+            return NotRanked(Code.NOT_A_VERSION, f"{text} is not a version")
         if self.range.admits(version, prerelease=self.prerelease):
             return Rank(self._order(text, version))
         return self._lost(text, version)
@@ -82,10 +82,10 @@ class SemverPolicy(Policy):
         """Give the policy that reads ``1.2.3-alpine`` as the release 1.2.3 of its variant."""
         return SemverVariantPolicy(range=self.range, prerelease=self.prerelease)
 
-    def _lost(self, text: str, version: Version) -> Lost:
+    def _lost(self, text: str, version: Version) -> NotRanked:
         if is_prerelease(version) and self.range.admits(version, prerelease=True):
-            return Lost(Code.PRERELEASE, f"{text} is a pre-release, and the range {self.range.text} names none")
-        return Lost(Code.RANGE, f"{text} is outside the range {self.range.text}")
+            return NotRanked(Code.PRERELEASE, f"{text} is a pre-release, and the range {self.range.text} names none")
+        return NotRanked(Code.RANGE, f"{text} is outside the range {self.range.text}")
 
 
 @dataclass(frozen=True)
@@ -96,12 +96,12 @@ class SemverVariantPolicy(SemverPolicy):
     ``-debian-12-r9`` would stand above ``-debian-12-r10``.
     """
 
-    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
+    def rank(self, text: str, candidate: Candidate) -> Rank | NotRanked:
         """Order by the numbers, then releases of the variant over its pre-releases, then by the suffix."""
         version = parse_version(text)
         rank = self.written(text, candidate)
         if version is None or rank is None:
-            return Lost(Code.NOT_A_VERSION, f"{text} is not a version")
+            return NotRanked(Code.NOT_A_VERSION, f"{text} is not a version")
         if self.range.admits(version, prerelease=self.prerelease):
             return rank
         if not read_variant(text).is_release:

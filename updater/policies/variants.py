@@ -55,7 +55,7 @@ _COMMITS: Final = frozenset({"sha", "git", "commit", "g"})
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
+class TagVariant:
     """The words of a tag that a locked variant keeps; *is_prerelease* says whether it names a pre-release.
 
     *is_counted* says whether its suffix is nothing but counters, dates and commits.
@@ -71,7 +71,7 @@ class Variant:
         return bool(self.words) and not self.is_prerelease
 
 
-_NONE: Final = Variant()
+_NONE: Final = TagVariant()
 
 
 def locked_words(written: str | None) -> tuple[str, ...] | None:
@@ -81,7 +81,7 @@ def locked_words(written: str | None) -> tuple[str, ...] | None:
     return read_variant(written).words
 
 
-def read_variant(tag: str) -> Variant:
+def read_variant(tag: str) -> TagVariant:
     """Find the variant of a tag; a tag that does not begin with a version has none."""
     if _PLAIN.fullmatch(tag):
         return _NONE
@@ -89,7 +89,7 @@ def read_variant(tag: str) -> Variant:
 
 
 @lru_cache(maxsize=4096)
-def _read(tag: str) -> Variant:
+def _read(tag: str) -> TagVariant:
     begin = _BEGIN.match(tag)
     if begin is None:
         return _NONE
@@ -106,7 +106,7 @@ def _read(tag: str) -> Variant:
         elif role == "system version" and not words[-1].endswith("#"):
             words[-1] += "#"
     has_suffix = begin.end() < len(tag)
-    return Variant(tuple(words), is_prerelease, is_counted=has_suffix and not words and not is_prerelease)
+    return TagVariant(tuple(words), is_prerelease, is_counted=has_suffix and not words and not is_prerelease)
 
 
 def _role(joint: str, piece: str, before: str, last: str) -> str:

@@ -24,7 +24,7 @@ from updater.registry.refusals import refusal
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
-    from updater.http.exchange import Answer
+    from updater.http.exchange import Response
     from updater.model.credential import Credential
 
 CLIENT_ID: Final = "gitops-image-updater"
@@ -71,7 +71,7 @@ class TokenRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class TokenScope:
     """Who asks for what: the registry's URL, the image's path there, and how the registry and other known hosts are reached."""
 
     registry_url: str
@@ -102,8 +102,8 @@ def read_challenges(lines: Iterable[str]) -> tuple[Challenge, ...]:
 
 
 def handshake(
-    challenges: tuple[Challenge, ...], asker: Asker, credential: Credential | None, *, now: datetime
-) -> Generator[TokenRequest, Answer, Grant]:
+    challenges: tuple[Challenge, ...], asker: TokenScope, credential: Credential | None, *, now: datetime
+) -> Generator[TokenRequest, Response, Grant]:
     """Yield the requests that a token needs, take their answers, and return the grant.
 
     Raises `RegistryDenied` where the credential is refused or lacking, other `RegistryError` for an answer
@@ -189,7 +189,7 @@ def _refresh_request(realm: str, service: str, scopes: list[str], identity_token
     return TokenRequest(url=realm, method="POST", headers=headers, body=urlencode(form).encode())
 
 
-def _grant(answer: Answer, realm: str, now: datetime) -> Grant:
+def _grant(answer: Response, realm: str, now: datetime) -> Grant:
     server = f"the token server {masked(shown(realm), answer.secrets)}"
     if answer.status != 200:
         raise _refused(answer, server)
@@ -205,7 +205,7 @@ def _grant(answer: Answer, realm: str, now: datetime) -> Grant:
     )
 
 
-def _refused(answer: Answer, server: str) -> RegistryError:
+def _refused(answer: Response, server: str) -> RegistryError:
     if answer.status in {400, 401, 403}:
         return RegistryDenied(
             f"{server} refused us with status {answer.status}",

@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from updater.errors import ImageNotFound, ImageSyntaxError, RegistryError, RegistryProtocolError
 from updater.http.exchange import Allowance
 from updater.http.masking import holds, masked
-from updater.http.single_flight import Flights
+from updater.http.single_flight import SingleFlight
 from updater.model.image import Digest, is_tag, parse_digest
 from updater.registry.endpoints import RegistryTable
 from updater.registry.listing import ACCEPT as ACCEPT_LIST
-from updater.registry.listing import Caps, TagList, walking
+from updater.registry.listing import ListingLimits, TagList, walking
 from updater.registry.manifest import (
     ACCEPT,
     ACCEPT_ANY,
     MOST_BYTES,
-    Document,
-    Wanted,
+    ImageDocument,
+    WantedDocument,
     check_digest,
     describing,
     prove_manifest,
 )
-from updater.registry.transport import Asking, Place, Question
+from updater.registry.transport import RegistryRequest, RegistryTransport, RepositoryEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Iterable
 
-    from updater.http.exchange import Answer
+    from updater.http.exchange import Response
     from updater.model.candidate import Description
     from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef
@@ -47,7 +47,7 @@ _MAYBE_NO_HEAD: Final = frozenset({400, 403, 404, 405, 406, 501})
 _CLOCK_ERROR: Final = timedelta(days=1)
 
 
-class Facts(Protocol):
+class DescriptionStore(Protocol):
     """Where descriptions outlive the process; it never fails, it only forgets."""
 
     async def description(self, digest: Digest) -> Description | None:
@@ -68,14 +68,19 @@ class RegistryClient:
     """
 
     def __init__(
-        self, asking: Asking, entries: Iterable[RegistryEntry] = (), *, facts: Facts | None = None, caps: Caps | None = None
+        self,
+        asking: RegistryTransport,
+        entries: Iterable[RegistryEntry] = (),
+        *,
+        facts: DescriptionStore | None = None,
+        caps: ListingLimits | None = None,
     ) -> None:
         self._asking = asking
         self._table = RegistryTable(entries, rate=asking.limits.rate)
         self._facts = facts
-        self._caps = caps or Caps(page_bytes=asking.limits.page_bytes)
-        self._flights = Flights()
-        self._places: dict[tuple[ImageName, CredentialRef | None], Place] = {}
+        self._caps = caps or ListingLimits(page_bytes=asking.limits.page_bytes)
+        self._flights = SingleFlight()
+        self._places: dict[tuple[ImageName, CredentialRef | None], RepositoryEndpoint] = {}
         self._recent: OrderedDict[Digest, Description] = OrderedDict()
 
     async def tags(self, image: ImageName, credential: CredentialRef | None = None) -> TagList:
@@ -108,7 +113,7 @@ class RegistryClient:
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None)  # noqa: B904 - its frames, and a parser's error, hold the whole body
 
-    def _place(self, image: ImageName, credential: CredentialRef | None) -> Place:
+    def _place(self, image: ImageName, credential: CredentialRef | None) -> RepositoryEndpoint:
         """Look the image's place up once, not for each of its tags."""
         place = self._places.get((image, credential))
         if place is None:
@@ -116,11 +121,11 @@ class RegistryClient:
                 self._places.clear()
             endpoint = self._table.locate(image)
             ref = credential or endpoint.entry.credentials
-            place = self._places.get((image, ref)) or Place(image, endpoint, ref)
+            place = self._places.get((image, ref)) or RepositoryEndpoint(image, endpoint, ref)
             self._places[image, ref] = self._places[image, credential] = place
         return place.moved or place
 
-    async def _list(self, place: Place) -> TagList:
+    async def _list(self, place: RepositoryEndpoint) -> TagList:
         """List the tags; where the image is not there, by the path of an official image behind a mirror, remembered."""
         try:
             found = await self._walk(place)
@@ -129,7 +134,7 @@ class RegistryClient:
         place.is_known = True
         return found
 
-    async def _list_official(self, place: Place, missing: ImageNotFound) -> TagList:
+    async def _list_official(self, place: RepositoryEndpoint, missing: ImageNotFound) -> TagList:
         official = place.official()
         if official is None:
             raise missing
@@ -144,11 +149,11 @@ class RegistryClient:
         place.moved = official
         return found
 
-    async def _walk(self, place: Place) -> TagList:
+    async def _walk(self, place: RepositoryEndpoint) -> TagList:
         walk = walking(place.url("tags", "list"), what=str(place.image), caps=self._caps)
         url, allowance = next(walk), Allowance(self._asking.limits.list_time)
         while True:
-            question = Question(url=url, limit=self._caps.page_bytes, accept=ACCEPT_LIST, allowance=allowance)
+            question = RegistryRequest(url=url, limit=self._caps.page_bytes, accept=ACCEPT_LIST, allowance=allowance)
             answer = await self._asking.ask(place, question)
             if answer.status == 429:  # the walk knows no time: here is who can say for how long
                 raise self._asking.refusal(answer, str(place.image))
@@ -158,7 +163,7 @@ class RegistryClient:
                 result: TagList = end.value
                 return result
 
-    async def _resolve_anywhere(self, place: Place, tag: str) -> Digest:
+    async def _resolve_anywhere(self, place: RepositoryEndpoint, tag: str) -> Digest:
         """Resolve a tag; of an image that was never found, by the path of an official image too."""
         try:
             return await self._resolve(place, tag)
@@ -173,15 +178,15 @@ class RegistryClient:
             place.moved = official
             return found
 
-    async def _resolve(self, place: Place, tag: str) -> Digest:
+    async def _resolve(self, place: RepositoryEndpoint, tag: str) -> Digest:
         """HEAD first: it does not count as a pull. GET where HEAD is unknown, says no digest or gives no reason."""
         what, url = f"{place.image}:{tag}", place.url("manifests", tag)
-        answer = await self._asking.ask(place, Question(url=url, method="HEAD"))
+        answer = await self._asking.ask(place, RegistryRequest(url=url, method="HEAD"))
         if answer.status == 200 and (told := _told_digest(answer, what)):
             return told
         if answer.status != 200 and answer.status not in _MAYBE_NO_HEAD:
             raise self._asking.refusal(answer, what)
-        answer = await self._asking.ask(place, Question(url=url))
+        answer = await self._asking.ask(place, RegistryRequest(url=url))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
         if told := _told_digest(answer, what):
@@ -190,7 +195,7 @@ class RegistryClient:
         prove_manifest(_document_of(answer), what=what)
         return Digest(algorithm="sha256", encoded=hashlib.sha256(answer.body).hexdigest())
 
-    async def _describe(self, place: Place, digest: Digest) -> Description:
+    async def _describe(self, place: RepositoryEndpoint, digest: Digest) -> Description:
         known = await self._facts.description(digest) if self._facts else None
         if known is None:
             known = await self._ask_description(place, digest)
@@ -201,7 +206,7 @@ class RegistryClient:
             self._recent.popitem(last=False)
         return known
 
-    async def _ask_description(self, place: Place, digest: Digest) -> Description:
+    async def _ask_description(self, place: RepositoryEndpoint, digest: Digest) -> Description:
         steps = describing(digest)
         wanted = next(steps)
         while True:
@@ -211,11 +216,11 @@ class RegistryClient:
             except StopIteration as end:
                 return _without(document.secrets, end.value)
 
-    async def _document(self, place: Place, wanted: Wanted) -> Document:
+    async def _document(self, place: RepositoryEndpoint, wanted: WantedDocument) -> ImageDocument:
         what = f"{place.image}@{wanted.digest}"
         url = place.url("blobs" if wanted.is_blob else "manifests", str(wanted.digest))
         limit, accept = MOST_BYTES if wanted.size is None else wanted.size, ACCEPT_ANY if wanted.is_blob else ACCEPT
-        answer = await self._asking.ask(place, Question(url=url, limit=limit, accept=accept))
+        answer = await self._asking.ask(place, RegistryRequest(url=url, limit=limit, accept=accept))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
         check_digest(answer.body, wanted.digest, what=what)
@@ -230,11 +235,11 @@ def _without(secrets: tuple[str, ...], description: Description) -> Description:
     return replace(description, labels={masked(key, secrets): masked(value, secrets) for key, value in labels.items()})
 
 
-def _document_of(answer: Answer) -> Document:
-    return Document(answer.body, answer.header("Content-Type") or "", answer.secrets)
+def _document_of(answer: Response) -> ImageDocument:
+    return ImageDocument(answer.body, answer.header("Content-Type") or "", answer.secrets)
 
 
-def _told_digest(answer: Answer, what: str) -> Digest | None:
+def _told_digest(answer: Response, what: str) -> Digest | None:
     """Give the digest that the answer's header names, None where it has no such header; raises `RegistryProtocolError`."""
     text = answer.header("Docker-Content-Digest")
     if text is None:

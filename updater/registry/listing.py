@@ -23,7 +23,7 @@ from updater.registry.refusals import refusal
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from updater.http.exchange import Answer
+    from updater.http.exchange import Response
 
 PAGE_SIZE: Final = 1000  # the most that ECR takes
 ACCEPT: Final = "application/json, */*;q=0.5"  # some registries send a list as text/plain, others know JSON alone
@@ -36,7 +36,7 @@ _N_REFUSED: Final = frozenset({400, 405})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
+class ListingLimits:
     """Where a walk ends with an error: pages, tags, and decoded bytes of one page and of all."""
 
     pages: int = 2_000
@@ -45,7 +45,7 @@ class Caps:
     total_bytes: int = 64 * 1024 * 1024
 
     @classmethod
-    def for_tags(cls, tags: int, *, page_bytes: int | None = None) -> Caps:
+    def for_tags(cls, tags: int, *, page_bytes: int | None = None) -> ListingLimits:
         """Return caps that let *tags* tags of any length pass, in pages of any size that registries have."""
         usual = cls()
         return cls(
@@ -68,7 +68,7 @@ class TagList:
     pushed: Mapping[str, datetime] = field(default_factory=dict)
 
 
-def walking(base: str, *, what: str, caps: Caps) -> Generator[str, Answer, TagList]:
+def walking(base: str, *, what: str, caps: ListingLimits) -> Generator[str, Response, TagList]:
     """Yield the URLs of the pages at *base* (``…/tags/list``), and return the tags; raises `RegistryError`.
 
     A cursor that names a deleted tag may give 404 in the middle (zot): the walk starts again, once.
@@ -88,7 +88,7 @@ class _CursorLost(Exception):  # noqa: N818 - never leaves this module
 class _Harvest:
     """What the pages so far gave."""
 
-    def __init__(self, what: str, caps: Caps) -> None:
+    def __init__(self, what: str, caps: ListingLimits) -> None:
         self.tags: dict[str, None] = {}
         self._digests: dict[str, Digest] = {}
         self._pushed: dict[str, datetime] = {}
@@ -97,7 +97,7 @@ class _Harvest:
         self._pages = 0
         self._bytes = 0
 
-    def add(self, answer: Answer) -> tuple[int, bool]:
+    def add(self, answer: Response) -> tuple[int, bool]:
         """Take a page; give how many tags it listed, and whether one of them was new."""
         self._pages += 1
         self._bytes += len(answer.body)
@@ -137,7 +137,7 @@ class _Harvest:
         return TagList(tags=tuple(self.tags), digests=self._digests, pushed=self._pushed)
 
 
-def _walk(base: str, what: str, caps: Caps) -> Generator[str, Answer, TagList]:
+def _walk(base: str, what: str, caps: ListingLimits) -> Generator[str, Response, TagList]:
     url = f"{base}?n={PAGE_SIZE}"
     answer = yield url
     if answer.status in _N_REFUSED:  # a smaller maximum than ours: take the registry's own page size

@@ -60,7 +60,7 @@ _PREFERRED: Final = Platform(os="linux", architecture="amd64")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WantedDocument:
     """A document that a description needs: a manifest, or a blob whose size is known."""
 
     digest: Digest
@@ -69,7 +69,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ImageDocument:
     """The bytes of a document, already proved by their digest, and the Content-Type they came with.
 
     *secrets* is what the registry was shown to get it, which no error repeats.
@@ -86,7 +86,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Descriptor:
     """What an index or manifest points at. *platform* is None where it is not said."""
 
     digest: Digest
@@ -97,18 +97,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class ImageIndex:
     """Images of several platforms under one digest."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Descriptor, ...]
     annotations: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class ImageManifest:
     """One image: where its configuration is."""
 
-    config: Entry
+    config: Descriptor
     annotations: Mapping[str, str]
 
 
@@ -140,21 +140,21 @@ def decode_object(body: bytes, *, what: str, media_type: str = "", secrets: tupl
     return document
 
 
-def read_manifest(document: Document, *, what: str = "a manifest") -> Index | Image:
+def read_manifest(document: ImageDocument, *, what: str = "a manifest") -> ImageIndex | ImageManifest:
     """Read a manifest or index by its media type; raises `RegistryProtocolError`."""
     content = decode_object(document.body, what=what, media_type=document.media_type, secrets=document.secrets)
     is_index = _is_index(content, document, what)
     annotations = _texts(content.get("annotations"))
     if not is_index:
         config = content.get("config")
-        return Image(config=_entry(config, what), annotations=annotations)
+        return ImageManifest(config=_entry(config, what), annotations=annotations)
     listed = content.get("manifests")
     if not isinstance(listed, list) or len(listed) > _MOST_ENTRIES:
         raise _malformed(what, f"its manifests are no list of at most {_MOST_ENTRIES}")
-    return Index(entries=tuple(_entry(item, what) for item in listed if _is_image(item)), annotations=annotations)
+    return ImageIndex(entries=tuple(_entry(item, what) for item in listed if _is_image(item)), annotations=annotations)
 
 
-def prove_manifest(document: Document, *, what: str) -> None:
+def prove_manifest(document: ImageDocument, *, what: str) -> None:
     """Prove that a document which no digest came with is a manifest or index; raises `RegistryProtocolError`.
 
     It calls itself one by its media type, or has the specification's schemaVersion: pages of proxies and lists of
@@ -189,14 +189,14 @@ def read_time(text: object) -> datetime | None:
     return moment if moment.year >= _FIRST_CREDIBLE_YEAR else None
 
 
-def describing(digest: Digest) -> Generator[Wanted, Document, Description]:
+def describing(digest: Digest) -> Generator[WantedDocument, ImageDocument, Description]:
     """Yield what is needed to describe *digest*, and return the description; raises `RegistryProtocolError`.
 
     One image of an index stands for its dates and labels (linux/amd64, else the first): one build makes
     them all, and each further one would cost two requests.
     """
-    top = read_manifest((yield Wanted(digest=digest)), what=str(digest))
-    if isinstance(top, Image):
+    top = read_manifest((yield WantedDocument(digest=digest)), what=str(digest))
+    if isinstance(top, ImageManifest):
         return (yield from _describe_image(top))
     entries = yield from _images_below(top)
     budget = _MOST_EXTRA_DOCUMENTS
@@ -208,8 +208,8 @@ def describing(digest: Digest) -> Generator[Wanted, Document, Description]:
             platforms.update({entry.platform: None} if entry.platform else {})
             continue
         budget -= 1
-        child = read_manifest((yield Wanted(digest=entry.digest, size=entry.size)), what=str(entry.digest))
-        found = (yield from _describe_image(child)) if isinstance(child, Image) else Description()
+        child = read_manifest((yield WantedDocument(digest=entry.digest, size=entry.size)), what=str(entry.digest))
+        found = (yield from _describe_image(child)) if isinstance(child, ImageManifest) else Description()
         described = found if entry is chosen else described
         platforms.update(dict.fromkeys((entry.platform,) if entry.platform else found.platforms))
     return Description(
@@ -219,14 +219,14 @@ def describing(digest: Digest) -> Generator[Wanted, Document, Description]:
     )
 
 
-def _describe_image(image: Image) -> Generator[Wanted, Document, Description]:
+def _describe_image(image: ImageManifest) -> Generator[WantedDocument, ImageDocument, Description]:
     """Describe one image by its configuration; an artifact that only looks like an image has no platforms."""
     if image.config.media_type not in _CONFIGS:
         return Description(created=_annotated_time(image.annotations), labels=_bounded(image.annotations))
     what = f"the configuration {image.config.digest}"
     body = image.config.data
     if body is None:
-        body = (yield Wanted(digest=image.config.digest, is_blob=True, size=image.config.size)).body
+        body = (yield WantedDocument(digest=image.config.digest, is_blob=True, size=image.config.size)).body
     config = decode_object(body, what=what)
     inner = config.get("config")
     labels = _texts(inner.get("Labels") if isinstance(inner, dict) else None)
@@ -238,9 +238,9 @@ def _describe_image(image: Image) -> Generator[Wanted, Document, Description]:
     )
 
 
-def _images_below(top: Index) -> Generator[Wanted, Document, list[Entry]]:
+def _images_below(top: ImageIndex) -> Generator[WantedDocument, ImageDocument, list[Descriptor]]:
     """Flatten nested indexes, each read once, to a bounded depth and number."""
-    found: list[Entry] = []
+    found: list[Descriptor] = []
     seen: set[Digest] = set()
     waiting = [(entry, 1) for entry in reversed(top.entries)]
     while waiting:
@@ -251,8 +251,8 @@ def _images_below(top: Index) -> Generator[Wanted, Document, list[Entry]]:
         if entry.media_type not in _INDEXES:
             found.append(entry)
         elif depth < _DEEPEST and len(seen) <= _MOST_ENTRIES:
-            nested = read_manifest((yield Wanted(digest=entry.digest, size=entry.size)), what=str(entry.digest))
-            if isinstance(nested, Index):
+            nested = read_manifest((yield WantedDocument(digest=entry.digest, size=entry.size)), what=str(entry.digest))
+            if isinstance(nested, ImageIndex):
                 waiting += [(child, depth + 1) for child in reversed(nested.entries)]
         else:
             raise _malformed(str(entry.digest), f"indexes are nested deeper than {_DEEPEST}")
@@ -264,7 +264,7 @@ def _plain_type(header: str) -> str:
     return header.partition(";")[0].strip().lower()
 
 
-def _is_index(content: dict[str, Any], document: Document, what: str) -> bool:
+def _is_index(content: dict[str, Any], document: ImageDocument, what: str) -> bool:
     """Decide what a document is; raises where its parts contradict each other (CVE-2021-41190)."""
     inner = content.get("mediaType")
     if inner is not None and not isinstance(inner, str):
@@ -302,7 +302,7 @@ def _is_image(item: Any) -> bool:
     return not isinstance(platform, dict) or read_platform(platform) is not None
 
 
-def _entry(item: Any, what: str) -> Entry:
+def _entry(item: Any, what: str) -> Descriptor:
     if not isinstance(item, dict):
         raise _malformed(what, "an entry is no object")
     size, media_type, platform = item.get("size"), item.get("mediaType"), item.get("platform")
@@ -314,7 +314,7 @@ def _entry(item: Any, what: str) -> Entry:
         raise RegistryProtocolError(
             f"{what}: {digest} has {size} bytes", hint="no image needs that much here", code="registry-too-large"
         )
-    return Entry(
+    return Descriptor(
         digest=digest,
         media_type=media_type if isinstance(media_type, str) else "",
         size=size if isinstance(size, int) else None,

@@ -13,21 +13,21 @@ from updater.errors import (
     RegistryProtocolError,
     RegistryUnavailable,
 )
-from updater.http.exchange import Trouble
+from updater.http.exchange import FailureKind
 from updater.http.redaction import told
 
 if TYPE_CHECKING:
     from updater.errors import RegistryError, UpdaterError
-    from updater.http.exchange import Answer, HttpFailure
+    from updater.http.exchange import HttpFailure, Response
 
 _CODES: Final = {
-    Trouble.TOO_LARGE: "registry-too-large",
-    Trouble.REDIRECT: "registry-redirect",
-    Trouble.PROTOCOL: "registry-protocol",
+    FailureKind.TOO_LARGE: "registry-too-large",
+    FailureKind.REDIRECT: "registry-redirect",
+    FailureKind.PROTOCOL: "registry-protocol",
 }
 
 
-def refusal(answer: Answer, what: str, *, retry_after: float | None = None) -> RegistryError:
+def refusal(answer: Response, what: str, *, retry_after: float | None = None) -> RegistryError:
     """Give the error for an answer that is not what was asked for; *what* names the image or server.
 
     401 and 403 are `RegistryDenied`, 404 and 410 `ImageNotFound`, 429 `RateLimited`, 408 and 5xx
@@ -52,20 +52,20 @@ def refusal(answer: Answer, what: str, *, retry_after: float | None = None) -> R
 def unreachable(failure: HttpFailure, what: str) -> UpdaterError:
     """Return the error for an exchange that gave no answer."""
     message = f"{what}: {failure.message}"
-    if failure.trouble is Trouble.SETTINGS:
+    if failure.trouble is FailureKind.SETTINGS:
         return ConfigError(message, hint=failure.hint, code="registry-tls-files")
-    if failure.trouble is Trouble.PAUSED:
+    if failure.trouble is FailureKind.PAUSED:
         return RateLimited(message, hint=failure.hint, retry_after=failure.retry_after)
-    if failure.trouble is Trouble.TLS:
+    if failure.trouble is FailureKind.TLS:
         return RegistryUnavailable(message, hint=failure.hint, code="registry-tls")
-    if failure.trouble is Trouble.TOO_SLOW:
+    if failure.trouble is FailureKind.TOO_SLOW:
         return RegistryUnavailable(message, hint=failure.hint, code="registry-too-slow")
     if failure.trouble in _CODES:
         return RegistryProtocolError(message, hint=failure.hint, code=_CODES[failure.trouble])
     return RegistryUnavailable(message, hint=failure.hint)
 
 
-def _said(answer: Answer) -> str:
+def _said(answer: Response) -> str:
     """Give status and the first error that the body names, on one line of bounded length, without what we showed."""
     try:
         first = json.loads(answer.body)["errors"][0]

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from updater.http.single_flight import Flights
+from updater.http.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ class _Held:
     challenges: tuple[Challenge, ...]
 
 
-class Grants:
+class TokenCache:
     """What was granted. *fetch* makes a grant from challenges; *clock* counts seconds."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Grants:
         self._clock = clock
         self._held: OrderedDict[GrantKey, _Held] = OrderedDict()
         self._of_hosts: dict[tuple[str, Credential | None], _Held] = {}
-        self._flights = Flights()
+        self._flights = SingleFlight()
 
     async def current(self, key: GrantKey) -> str | None:
         """Give the Authorization to send, renewed if its time is over; None where nothing was ever wanted."""

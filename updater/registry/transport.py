@@ -14,15 +14,15 @@ from urllib.parse import urlsplit
 
 from updater.errors import RegistryDenied, RegistryProtocolError
 from updater.http.address import connection_to, origin_of
-from updater.http.exchange import HttpFailure, Pace, Request
-from updater.http.single_flight import Flights
+from updater.http.exchange import HttpFailure, HttpRequest, Pace
+from updater.http.single_flight import SingleFlight
 from updater.model.image import ImageName
-from updater.registry.auth import MOST_TOKEN_BYTES, Asker, Challenge, handshake, read_challenges, secrets_of
+from updater.registry.auth import MOST_TOKEN_BYTES, Challenge, TokenScope, handshake, read_challenges, secrets_of
 from updater.registry.endpoints import HUB_URL, connection_of
 from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
 from updater.registry.refusals import refusal, unreachable
 from updater.registry.shape import Limits, check_shape
-from updater.registry.token_cache import GrantKey, Grants
+from updater.registry.token_cache import GrantKey, TokenCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from updater.credentials.keychain import Keychain
     from updater.errors import RegistryError
     from updater.http.client import HttpClient
-    from updater.http.exchange import Allowance, Answer
+    from updater.http.exchange import Allowance, Response
     from updater.model.credential import Credential
     from updater.model.subscription import CredentialRef
     from updater.registry.auth import Grant
@@ -41,7 +41,7 @@ _HIDDEN: Final = frozenset({401, 403, 404})
 _BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 
 
-class Place:
+class RepositoryEndpoint:
     """One image as one asker sees it: where it is asked, with which credential, and in which manner.
 
     *server* is the image by the host and path where it is asked, if that is another host than its name has. *moved* is
@@ -59,7 +59,7 @@ class Place:
         self.endpoint = endpoint
         self.ref = ref
         self.is_known = False
-        self.moved: Place | None = None
+        self.moved: RepositoryEndpoint | None = None
         self.root = f"{endpoint.url}/v2/{endpoint.path}"
         self.connection = connection_of(entry)
         self.pace = Pace(entry.concurrency, entry.rate, entry.burst)
@@ -67,11 +67,11 @@ class Place:
         is_elsewhere = host not in {image.registry, urlsplit(HUB_URL).netloc}
         self.server = ImageName(registry=host, path=endpoint.path, spelled=image.spelled) if is_elsewhere else None
 
-    def official(self) -> Place | None:
+    def official(self) -> RepositoryEndpoint | None:
         """Return the place of the official image that this may be, behind a mirror of Docker Hub; None where it cannot be."""
         if self.is_known or self.endpoint.official is None:
             return None
-        return Place(self.image, replace(self.endpoint, path=self.endpoint.official, official=None), self.ref)
+        return RepositoryEndpoint(self.image, replace(self.endpoint, path=self.endpoint.official, official=None), self.ref)
 
     def url(self, kind: str, reference: str) -> str:
         """Give the URL of a tag list, manifest or blob of this image."""
@@ -79,7 +79,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class RegistryRequest:
     """A request before it is known who asks: URL, method, cap and media types of the answer, and whose time it takes."""
 
     url: str
@@ -89,7 +89,7 @@ class Question:
     allowance: Allowance | None = None
 
 
-class Asking:
+class RegistryTransport:
     """Sends questions with the credentials of their place. What an answer holds is counted before anybody parses it."""
 
     def __init__(
@@ -105,11 +105,11 @@ class Asking:
         self._http = http
         self._keychain = keychain
         self._wall = wall
-        self._grants = Grants(self._fetch_grant, clock=clock)
-        self._flights = Flights()
+        self._grants = TokenCache(self._fetch_grant, clock=clock)
+        self._flights = SingleFlight()
         self._challenges: dict[str, tuple[Challenge, ...]] = {}
 
-    async def ask(self, place: Place, question: Question) -> Answer:
+    async def ask(self, place: RepositoryEndpoint, question: RegistryRequest) -> Response:
         """Give the answer, whatever its status; raises `RegistryError` kin where there is none.
 
         Each credential is tried in turn until one is not refused; what a program or Secret gave is then read
@@ -129,7 +129,7 @@ class Asking:
             raise refused
         return answer
 
-    def refusal(self, answer: Answer, what: str) -> RegistryError:
+    def refusal(self, answer: Response, what: str) -> RegistryError:
         """Give the error for an answer that is not what was asked for."""
         return refusal(answer, what, retry_after=self._http.wait_asked(answer))
 
@@ -137,11 +137,13 @@ class Asking:
         """Give the time, aware, in UTC."""
         return datetime.fromtimestamp(self._wall(), tz=UTC)
 
-    async def _resolve(self, place: Place) -> tuple[Credential, ...]:
+    async def _resolve(self, place: RepositoryEndpoint) -> tuple[Credential, ...]:
         lifetime = place.endpoint.entry.credentials_lifetime
         return await self._keychain.resolve(place.ref, place.image, server=place.server, lifetime=lifetime)
 
-    async def _in_turn(self, place: Place, credentials: tuple[Credential, ...], question: Question) -> Answer:
+    async def _in_turn(
+        self, place: RepositoryEndpoint, credentials: tuple[Credential, ...], question: RegistryRequest
+    ) -> Response:
         choices: tuple[Credential | None, ...] = credentials or (None,)
         for credential in choices[:-1]:
             try:
@@ -152,7 +154,7 @@ class Asking:
                 return answer
         return await self._ask_as(place, choices[-1], question)
 
-    async def _ask_as(self, place: Place, credential: Credential | None, question: Question) -> Answer:
+    async def _ask_as(self, place: RepositoryEndpoint, credential: Credential | None, question: RegistryRequest) -> Response:
         """Ask as one; a refusal is answered once, with what its challenge wants, else with the credential as it is."""
         key = GrantKey(place.endpoint, credential)
         authorization = await self._grants.current(key)
@@ -165,7 +167,9 @@ class Asking:
             return await self._ask_unprompted(place, question, credential, answer)
         return answer
 
-    async def _ask_unprompted(self, place: Place, question: Question, credential: Credential, hidden: Answer) -> Answer:
+    async def _ask_unprompted(
+        self, place: RepositoryEndpoint, question: RegistryRequest, credential: Credential, hidden: Response
+    ) -> Response:
         """Ask again as who we are, where a registry may hide from strangers what it has, by an answer without a challenge.
 
         ``/v2/`` tells how it wants to be convinced; where it does not, Basic is what is left, and goes to the registry
@@ -185,19 +189,21 @@ class Asking:
         self._grants.forget(key, authorization)
         return answer if hidden.status in _DENIED else hidden
 
-    async def _ping(self, place: Place) -> tuple[Challenge, ...]:
+    async def _ping(self, place: RepositoryEndpoint) -> tuple[Challenge, ...]:
         """Return the challenges of the registry as a whole, asked once; Basic where it has none."""
         url = f"{place.endpoint.url}/v2/"
         if url in self._challenges:
             return self._challenges[url]
-        answer = await self._send(place, Question(url=url, accept=ACCEPT_ANY), None, None)
+        answer = await self._send(place, RegistryRequest(url=url, accept=ACCEPT_ANY), None, None)
         challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
         if challenges or answer.status == 200:
             self._challenges[url] = challenges or _BASIC
         return challenges or _BASIC
 
-    async def _send(self, place: Place, question: Question, authorization: str | None, credential: Credential | None) -> Answer:
-        request = Request(
+    async def _send(
+        self, place: RepositoryEndpoint, question: RegistryRequest, authorization: str | None, credential: Credential | None
+    ) -> Response:
+        request = HttpRequest(
             url=question.url,
             method=question.method,
             headers={"Accept": question.accept, **({"Authorization": authorization} if authorization else {})},
@@ -221,13 +227,13 @@ class Asking:
         endpoint = key.endpoint
         own, home = connection_of(endpoint.entry), origin_of(endpoint.url)[1]
         known = {**endpoint.known, home: own}
-        asker = Asker(registry_url=endpoint.url, path=endpoint.path, connection=own, known=known)
+        asker = TokenScope(registry_url=endpoint.url, path=endpoint.path, connection=own, known=known)
         secrets = secrets_of(key.credential)
         steps = handshake(challenges, asker, key.credential, now=self.now())
         try:
             wanted = next(steps)
             while True:
-                request = Request(
+                request = HttpRequest(
                     url=wanted.url,
                     method=wanted.method,
                     headers=wanted.headers,

@@ -6,10 +6,10 @@ Importing this room loads pydantic; commands that read no configuration leave it
 from updater.settings.reading import build_settings, find_files, load_settings
 from updater.settings.schema import schema
 from updater.settings.tree import Settings, SubscriptionSettings, TargetSettings
-from updater.settings.values import Address
+from updater.settings.values import ListenAddress
 
 __all__ = [
-    "Address",
+    "ListenAddress",
     "Settings",
     "SubscriptionSettings",
     "TargetSettings",

@@ -15,7 +15,7 @@ from updater.errors import UpdaterError
 from updater.model.image import ImageName, Platform, is_tag, parse_name, parse_platform
 from updater.model.subscription import CredentialRef, Downgrade, LiveApplication, PolicySpec
 from updater.settings import checks, values
-from updater.settings.values import Address
+from updater.settings.values import ListenAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -241,7 +241,7 @@ Text = Annotated[str, _typed(_filled, "")]
 Names = Annotated[str, _typed(values.read_names, "team-*")]
 Duration = Annotated[float, _typed(values.read_duration, "2m", pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$")]
 Rate = Annotated[float, _typed(values.read_rate, "50/s", pattern=r"^[0-9]+(\.[0-9]+)?/(s|m|h)$")]
-Listen = Annotated[Address, _typed(values.read_address, "0.0.0.0:8080")]
+Listen = Annotated[ListenAddress, _typed(values.read_address, "0.0.0.0:8080")]
 Credentials = Annotated[
     CredentialRef, _typed(values.read_credential, "env:VARIABLE", pattern="^(env|file|ext|secret|pullsecret):")
 ]

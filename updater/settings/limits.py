@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from updater.http.budget import DEFAULT_BUDGET
-from updater.registry.listing import Caps
+from updater.registry.listing import ListingLimits
 from updater.registry.shape import Limits
 from updater.settings import fields  # noqa: TC001 - pydantic reads the annotations
 from updater.settings.node import Node
@@ -33,9 +33,9 @@ class RegistryLimits(Node):
     rate: fields.Rate | None = Field(default=20.0, json_schema_extra={"default": "20/s"})
     """The most requests in a time to a registry without an entry in registries, after a burst of as many; null is no limit."""
 
-    def caps(self) -> Caps:
+    def caps(self) -> ListingLimits:
         """Return where reading a list of tags ends with an error."""
-        return Caps.for_tags(self.tags, page_bytes=self.page_bytes)
+        return ListingLimits.for_tags(self.tags, page_bytes=self.page_bytes)
 
     def limits(self) -> Limits:
         """Return them as the registry room takes them."""

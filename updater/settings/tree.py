@@ -19,7 +19,7 @@ from updater.settings.cluster import KubernetesSettings, SourceSettings, sources
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
-from updater.settings.values import Address
+from updater.settings.values import ListenAddress
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STATE: Final = "~/.local/state/updater"
 # probes and Prometheus ask from outside the pod
-_EVERYWHERE: Final = Address(host="0.0.0.0", port=8080)  # noqa: S104
+_EVERYWHERE: Final = ListenAddress(host="0.0.0.0", port=8080)  # noqa: S104
 
 
 class Level(StrEnum):

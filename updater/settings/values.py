@@ -40,7 +40,7 @@ LONGEST_DURATION: Final = 366 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class ListenAddress:
     """Where a server listens; an empty *host* is every interface."""
 
     host: str
@@ -77,7 +77,7 @@ def read_rate(text: str) -> float:
     return float(found[1]) / _UNITS[found[2]]
 
 
-def read_address(text: str) -> Address:
+def read_address(text: str) -> ListenAddress:
     """Read ``host:port``, ``[::1]:port`` or ``:port``."""
     host, _, port = text.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
@@ -86,7 +86,7 @@ def read_address(text: str) -> Address:
         raise ConfigError(
             f"{_shown(text)} is not an address to listen on", hint="write host:port, such as 0.0.0.0:8080", code="address"
         )
-    return Address(host=bare, port=int(port))
+    return ListenAddress(host=bare, port=int(port))
 
 
 def read_credential(text: str) -> CredentialRef:

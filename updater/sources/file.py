@@ -12,7 +12,7 @@ from updater.errors import ConfigError
 from updater.inventory.merge import crossed, repository
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
-from updater.model.subscription import WRITTEN_SOURCE, GitBranch, Locator, Origin, Subscription, TagFilter, Target, Voice
+from updater.model.subscription import WRITTEN_SOURCE, CommitSpec, GitBranch, Locator, Origin, Subscription, TagFilter, Target
 from updater.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -25,24 +25,24 @@ LIVE: Final = "application"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class LoadedConfiguration:
     """One configuration: the settings, without the subscriptions, the snapshot that these became, and its files as they were."""
 
     settings: Settings
     snapshot: Snapshot
-    watched: Watched
+    watched: WatchedFiles
 
 
-def load(paths: Sequence[Path], environ: Mapping[str, str]) -> Loaded:
+def load(paths: Sequence[Path], environ: Mapping[str, str]) -> LoadedConfiguration:
     """Read the configuration; raises `ConfigError` whose `problems` are everything that is wrong."""
     settings = load_settings(paths, environ)
-    watched = Watched(settings.files)  # at once: a change while a generation starts or drains must not be lost
+    watched = WatchedFiles(settings.files)  # at once: a change while a generation starts or drains must not be lost
     snapshot = to_snapshot(settings)
     wrong = tuple(_crossed_branches(snapshot.subscriptions))
     if wrong:
         raise ConfigError(wrong[0].message, hint=wrong[0].hint, code=wrong[0].code, path=wrong[0].path, problems=wrong)
     # the settings of 5,000 subscriptions are 20 MB that nobody reads once they are subscriptions
-    return Loaded(settings=settings.model_copy(update={"subscriptions": ()}), snapshot=snapshot, watched=watched)
+    return LoadedConfiguration(settings=settings.model_copy(update={"subscriptions": ()}), snapshot=snapshot, watched=watched)
 
 
 def to_snapshot(settings: Settings) -> Snapshot:
@@ -79,15 +79,15 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
             yield crossed(item, message, hint="spell one repository one way")
 
 
-def voice_of(settings: Settings) -> Voice:
+def voice_of(settings: Settings) -> CommitSpec:
     """Give who speaks in the commits of this configuration; *signing* is the reference to the key, or empty."""
     git = settings.git
     signing = str(git.signing.key) if git.signing else ""
     who = git.author
-    return Voice(name=who.name, email=who.email, message=git.message or "", signing=signing, is_signed_off=git.sign_off)
+    return CommitSpec(name=who.name, email=who.email, message=git.message or "", signing=signing, is_signed_off=git.sign_off)
 
 
-def _subscription(item: SubscriptionSettings, settings: Settings, voice: Voice, origin: Origin) -> Subscription:
+def _subscription(item: SubscriptionSettings, settings: Settings, voice: CommitSpec, origin: Origin) -> Subscription:
     return Subscription(
         key=item.key,
         image=item.image,
@@ -141,7 +141,7 @@ def _below(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path))
 
 
-class Watched:
+class WatchedFiles:
     """Says whether files changed since the last question; a touched file with the same bytes did not.
 
     Files are looked at through symlinks, so the swap by which Kubernetes renews a ConfigMap counts.

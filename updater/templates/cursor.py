@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from updater.templates.lexer import Kind, Token, scan
+from updater.templates.lexer import Token, TokenKind, scan
 from updater.templates.limits import MAX_BLOCK_DEPTH
 from updater.templates.literals import unquote
 from updater.templates.source import LIMIT
 
 if TYPE_CHECKING:
-    from updater.templates.source import Source
+    from updater.templates.source import TemplateSource
 
 
 class Cursor:
     """The tokens of one template, and the place of the next one, *at*."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: TemplateSource) -> None:
         self.source = source
         self.tokens = scan(source)
         self.at = 0
@@ -25,12 +25,12 @@ class Cursor:
     def next(self) -> Token:
         """Take the next token; at the end it stays."""
         token = self.tokens[self.at]
-        self.at += token.kind is not Kind.END
+        self.at += token.kind is not TokenKind.END
         return token
 
     def peek(self) -> Token:
         """Pass over spaces, and look at the token behind them."""
-        while self.tokens[self.at].kind is Kind.SPACE:
+        while self.tokens[self.at].kind is TokenKind.SPACE:
             self.at += 1
         return self.tokens[self.at]
 
@@ -42,7 +42,7 @@ class Cursor:
     def expect_right(self, context: str) -> None:
         """Take the right delimiter, or fail."""
         token = self.next_word()
-        if token.kind is not Kind.RIGHT:
+        if token.kind is not TokenKind.RIGHT:
             self.fail(token, f"{token} is unexpected after {context}")
 
     def fail(self, token: Token, message: str, *, hint: str = "") -> NoReturn:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from updater.templates.expressions import Evaluator, Scope
+from updater.templates.expressions import Evaluator, VariableScope
 from updater.templates.limits import MAX_RUN_DEPTH, MAX_TEXT, Meter
 from updater.templates.nodes import Action, Branch, Invocation, Leap, Text
 from updater.templates.printing import show
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from updater.templates.functions.signature import Function
     from updater.templates.nodes import Node
-    from updater.templates.source import Source
+    from updater.templates.source import TemplateSource
 
 
 class _Then(Enum):
@@ -34,7 +34,7 @@ class _Then(Enum):
 class Run:
     """One run of a template over its data; it is used once."""
 
-    def __init__(self, source: Source, trees: Mapping[str, tuple[Node, ...]], functions: Mapping[str, Function]) -> None:
+    def __init__(self, source: TemplateSource, trees: Mapping[str, tuple[Node, ...]], functions: Mapping[str, Function]) -> None:
         self._source = source
         self._trees = trees
         self._meter = Meter()
@@ -45,10 +45,10 @@ class Run:
 
     def render(self, data: object) -> str:
         """Give the text; raises `TemplateError`."""
-        self._walk(self._trees[""], data, Scope(data))
+        self._walk(self._trees[""], data, VariableScope(data))
         return "".join(self._made)
 
-    def _walk(self, nodes: Iterable[Node], dot: object, scope: Scope) -> _Then:
+    def _walk(self, nodes: Iterable[Node], dot: object, scope: VariableScope) -> _Then:
         for node in nodes:
             self._evaluator.at(node.position, self._meter.spend)
             then = self._node(node, dot, scope)
@@ -56,7 +56,7 @@ class Run:
                 return then
         return _Then.NEXT
 
-    def _node(self, node: Node, dot: object, scope: Scope) -> _Then:
+    def _node(self, node: Node, dot: object, scope: VariableScope) -> _Then:
         if isinstance(node, Text):
             self._print(node.position, node.text)
         elif isinstance(node, Action):
@@ -69,7 +69,7 @@ class Run:
             return self._block(node, dot, scope)
         return _Then.NEXT
 
-    def _act(self, node: Action, dot: object, scope: Scope) -> None:
+    def _act(self, node: Action, dot: object, scope: VariableScope) -> None:
         value = self._evaluator.pipeline(node.pipeline, dot, scope)
         if not node.pipeline.variables:
             self._evaluator.at(node.position, lambda: self._meter.weigh(value, deep=True))
@@ -81,7 +81,7 @@ class Run:
             raise self._source.fault(position, f"the text is longer than {MAX_TEXT} characters", code=LIMIT)
         self._made.append(text)
 
-    def _block(self, node: Branch, dot: object, scope: Scope) -> _Then:
+    def _block(self, node: Branch, dot: object, scope: VariableScope) -> _Then:
         self._depth += 1
         if self._depth > MAX_RUN_DEPTH:
             raise self._source.fault(node.position, "templates call each other too deep", code=LIMIT)
@@ -91,13 +91,13 @@ class Run:
         self._depth -= 1
         return then
 
-    def _choose(self, node: Branch, dot: object, scope: Scope) -> _Then:
+    def _choose(self, node: Branch, dot: object, scope: VariableScope) -> _Then:
         value = self._evaluator.pipeline(node.pipeline, dot, scope)
         if is_true(value):
             return self._walk(node.body, value if node.word == "with" else dot, scope)
         return self._walk(node.otherwise or (), dot, scope)
 
-    def _range(self, node: Branch, dot: object, scope: Scope) -> _Then:
+    def _range(self, node: Branch, dot: object, scope: VariableScope) -> _Then:
         value = self._evaluator.range_value(node.pipeline, dot, scope)
         pairs = self._pairs(node, value)
         names = node.pipeline.variables
@@ -133,7 +133,7 @@ class Run:
             code=DATA,
         )
 
-    def _invoke(self, node: Invocation, dot: object, scope: Scope) -> None:
+    def _invoke(self, node: Invocation, dot: object, scope: VariableScope) -> None:
         nodes = self._trees.get(node.name)
         if nodes is None:
             raise self._source.fault(node.position, f"there is no template {node.name!r}", hint=self._defined(), code=DATA)
@@ -141,7 +141,7 @@ class Run:
         self._depth += 1
         if self._depth > MAX_RUN_DEPTH:
             raise self._source.fault(node.position, "templates call each other too deep", code=LIMIT)
-        self._walk(nodes, value, Scope(value))
+        self._walk(nodes, value, VariableScope(value))
         self._depth -= 1
 
     def _defined(self) -> str:

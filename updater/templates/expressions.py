@@ -11,7 +11,7 @@ from updater.errors import TemplateError
 from updater.templates.fields import Fields
 from updater.templates.functions.signature import Param
 from updater.templates.limits import MAX_ITEMS, MAX_TEXT, Meter, refuse
-from updater.templates.nodes import Call, Chain, Dot, Field, Literal, Number, Pipeline, Variable
+from updater.templates.nodes import Call, Chain, Dot, Field, LiteralNode, Number, Pipeline, Variable
 from updater.templates.values import NOTHING, is_number, is_true, type_name
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from updater.templates.functions.signature import Function
     from updater.templates.nodes import Command, Operand
-    from updater.templates.source import Source
+    from updater.templates.source import TemplateSource
 
 _SLOW_CALL: Final = 20
 _SHORT_CIRCUITS: Final = {"and": False, "or": True}
 
 
-class Scope:
+class VariableScope:
     """The variables in sight, innermost last."""
 
     def __init__(self, root: object) -> None:
@@ -58,7 +58,7 @@ class Scope:
 class Evaluator:
     """Gives the values of expressions; every fault is told with the place of its expression."""
 
-    def __init__(self, source: Source, functions: Mapping[str, Function], meter: Meter) -> None:
+    def __init__(self, source: TemplateSource, functions: Mapping[str, Function], meter: Meter) -> None:
         self._source = source
         self._functions = functions
         self._meter = meter
@@ -71,13 +71,13 @@ class Evaluator:
         except TemplateError as error:
             raise self._source.fault(position, error.message, hint=error.hint, code=error.code) from None
 
-    def pipeline(self, node: Pipeline, dot: object, scope: Scope) -> object:
+    def pipeline(self, node: Pipeline, dot: object, scope: VariableScope) -> object:
         """Give the value of the last command, and bind the variables."""
         value = self.range_value(node, dot, scope)
         scope.bind(((name, value) for name in node.variables), is_assignment=node.is_assignment)
         return value
 
-    def range_value(self, node: Pipeline, dot: object, scope: Scope) -> object:
+    def range_value(self, node: Pipeline, dot: object, scope: VariableScope) -> object:
         """Give the value of the last command; the variables are left to the caller."""
         piped: tuple[object, ...] = ()
         for command in node.commands:
@@ -85,7 +85,7 @@ class Evaluator:
             piped = (NOTHING if value is None else value,)
         return piped[0]
 
-    def _command(self, command: Command, dot: object, scope: Scope, piped: tuple[object, ...]) -> object:
+    def _command(self, command: Command, dot: object, scope: VariableScope, piped: tuple[object, ...]) -> object:
         first, *arguments = command.operands
         if isinstance(first, Call):
             return self._call(first, arguments, dot, scope, piped)
@@ -95,13 +95,13 @@ class Evaluator:
             self._source.stop(
                 command.position, "what is no function is given arguments", hint="a function comes first: {{ len .Changes }}"
             )
-        if isinstance(first, Literal) and first.value is None:
+        if isinstance(first, LiteralNode) and first.value is None:
             self._source.stop(first.position, "nil alone is no command")
         return self._plain(first, dot, scope)
 
-    def _plain(self, node: Operand, dot: object, scope: Scope) -> object:
+    def _plain(self, node: Operand, dot: object, scope: VariableScope) -> object:
         """Give the value of an operand that nothing is asked of."""
-        if isinstance(node, Literal):
+        if isinstance(node, LiteralNode):
             return node.value
         if isinstance(node, Number):
             return node.real if node.is_float or node.whole is None else node.whole
@@ -114,7 +114,12 @@ class Evaluator:
         return self._field_of(node, [], dot, scope, ())
 
     def _field_of(
-        self, node: Field | Chain | Variable, arguments: list[Operand], dot: object, scope: Scope, piped: tuple[object, ...]
+        self,
+        node: Field | Chain | Variable,
+        arguments: list[Operand],
+        dot: object,
+        scope: VariableScope,
+        piped: tuple[object, ...],
     ) -> object:
         names: tuple[str, ...] = node.names
         if isinstance(node, Field):
@@ -130,7 +135,7 @@ class Evaluator:
         given = [*(self._plain(argument, dot, scope) for argument in arguments), *piped]
         return self._fields.get(node.position, value, names[-1], given)
 
-    def _call(self, node: Call, arguments: list[Operand], dot: object, scope: Scope, piped: tuple[object, ...]) -> object:
+    def _call(self, node: Call, arguments: list[Operand], dot: object, scope: VariableScope, piped: tuple[object, ...]) -> object:
         self.at(node.position, self._meter.spend)
         if node.name in _SHORT_CIRCUITS:
             return self._short_circuit(node, arguments, dot, scope, piped)
@@ -159,7 +164,7 @@ class Evaluator:
         return made
 
     def _short_circuit(
-        self, node: Call, arguments: list[Operand], dot: object, scope: Scope, piped: tuple[object, ...]
+        self, node: Call, arguments: list[Operand], dot: object, scope: VariableScope, piped: tuple[object, ...]
     ) -> object:
         if not arguments and not piped:
             self._source.stop(node.position, f"{node.name} wants at least 1 argument, not 0")
@@ -170,8 +175,8 @@ class Evaluator:
                 return value
         return piped[0] if piped else value
 
-    def _argument(self, node: Operand, param: Param | None, dot: object, scope: Scope) -> object:
-        if isinstance(node, Literal) and node.value is None:
+    def _argument(self, node: Operand, param: Param | None, dot: object, scope: VariableScope) -> object:
+        if isinstance(node, LiteralNode) and node.value is None:
             if param not in {Param.ANY, Param.MAP}:
                 self._source.stop(node.position, f"nil is no {param}")
             return {} if param is Param.MAP else None

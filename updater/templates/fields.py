@@ -15,13 +15,13 @@ from updater.templates.values import NOTHING, Struct, type_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from updater.templates.source import Source
+    from updater.templates.source import TemplateSource
 
 
 class Fields:
     """Finds fields; a fault is told with the place where the field is named."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: TemplateSource) -> None:
         self._source = source
 
     def get(self, position: int, value: object, name: str, given: list[object] | None = None) -> object:

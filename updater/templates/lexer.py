@@ -11,12 +11,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from updater.templates.source import Source
+    from updater.templates.source import TemplateSource
 
 SPACES: Final = " \t\r\n"
 
 
-class Kind(StrEnum):
+class TokenKind(StrEnum):
     """What a token is; the value is its name in messages."""
 
     TEXT = "text"
@@ -43,41 +43,41 @@ class Kind(StrEnum):
 class Token:
     """One piece of the source, and the character at which it begins."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
     position: int
 
     def __str__(self) -> str:
-        return self.kind if self.kind in {Kind.END, Kind.RIGHT, Kind.SPACE} else repr(self.text)
+        return self.kind if self.kind in {TokenKind.END, TokenKind.RIGHT, TokenKind.SPACE} else repr(self.text)
 
 
 _DIGITS: Final = r"[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?"
 _HEX: Final = r"0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?"
 _PIECES: Final = (
-    (Kind.SPACE, r"[ \t\r\n]+"),
-    (Kind.DECLARE, ":="),
-    (Kind.ASSIGN, "="),
-    (Kind.PIPE, r"\|"),
-    (Kind.OPEN, r"\("),
-    (Kind.CLOSE, r"\)"),
-    (Kind.COMMA, ","),
-    (Kind.STRING, r'"(?:[^"\\\n]|\\[^\n])*"|`[^`]*`'),
-    (Kind.CHARACTER, r"'(?:[^'\\\n]|\\[^\n])*'"),
-    (Kind.NUMBER, rf"[+-]?(?:{_HEX}|0[oObB][0-9_]*|(?=\.?[0-9]){_DIGITS})"),
-    (Kind.VARIABLE, r"\$\w*"),
-    (Kind.FIELD, r"\.\w+"),
-    (Kind.DOT, r"\."),
-    (Kind.WORD, r"\w+"),
+    (TokenKind.SPACE, r"[ \t\r\n]+"),
+    (TokenKind.DECLARE, ":="),
+    (TokenKind.ASSIGN, "="),
+    (TokenKind.PIPE, r"\|"),
+    (TokenKind.OPEN, r"\("),
+    (TokenKind.CLOSE, r"\)"),
+    (TokenKind.COMMA, ","),
+    (TokenKind.STRING, r'"(?:[^"\\\n]|\\[^\n])*"|`[^`]*`'),
+    (TokenKind.CHARACTER, r"'(?:[^'\\\n]|\\[^\n])*'"),
+    (TokenKind.NUMBER, rf"[+-]?(?:{_HEX}|0[oObB][0-9_]*|(?=\.?[0-9]){_DIGITS})"),
+    (TokenKind.VARIABLE, r"\$\w*"),
+    (TokenKind.FIELD, r"\.\w+"),
+    (TokenKind.DOT, r"\."),
+    (TokenKind.WORD, r"\w+"),
 )
 _ACTION: Final = re.compile("|".join(f"(?P<{kind.name}>{pattern})" for kind, pattern in _PIECES))
 _TRIMMED_RIGHT: Final = re.compile(r"[ \t\r\n]-}}")
 _BEFORE_COMMENT: Final = re.compile(r"{{(?:-[ \t\r\n])?/\*")
-_NEEDS_END: Final = frozenset({Kind.NUMBER, Kind.VARIABLE, Kind.FIELD, Kind.DOT, Kind.WORD})
+_NEEDS_END: Final = frozenset({TokenKind.NUMBER, TokenKind.VARIABLE, TokenKind.FIELD, TokenKind.DOT, TokenKind.WORD})
 _UNCLOSED: Final = {'"': "a string is not closed", "`": "a raw string is not closed", "'": "a character is not closed"}
 
 
-def scan(source: Source) -> list[Token]:
-    """Cut a template into tokens, the last of which is `Kind.END`; raises `TemplateError`."""
+def scan(source: TemplateSource) -> list[Token]:
+    """Cut a template into tokens, the last of which is `TokenKind.END`; raises `TemplateError`."""
     tokens: list[Token] = []
     position = 0
     text = source.text
@@ -88,9 +88,9 @@ def scan(source: Source) -> list[Token]:
         if start >= 0 and _has_left_trim(text, start):
             plain = plain.rstrip(SPACES)
         if plain:
-            tokens.append(Token(Kind.TEXT, plain, position))
+            tokens.append(Token(TokenKind.TEXT, plain, position))
         if start < 0:
-            return [*tokens, Token(Kind.END, "", len(text))]
+            return [*tokens, Token(TokenKind.END, "", len(text))]
         position = _skip_comment(source, start) if _BEFORE_COMMENT.match(text, start) else _scan_action(source, start, tokens)
 
 
@@ -98,7 +98,7 @@ def _has_left_trim(text: str, start: int) -> bool:
     return text[start + 2 : start + 3] == "-" and text[start + 3 : start + 4] in (*SPACES,)
 
 
-def _skip_comment(source: Source, start: int) -> int:
+def _skip_comment(source: TemplateSource, start: int) -> int:
     end = source.text.find("*/", source.text.index("/*", start) + 2)
     if end < 0:
         raise source.fault(start, "a comment is not closed", hint="end it with */}}")
@@ -106,7 +106,7 @@ def _skip_comment(source: Source, start: int) -> int:
     return _after_right(source.text, end) or _wrong_comment(source, end)
 
 
-def _wrong_comment(source: Source, position: int) -> int:
+def _wrong_comment(source: TemplateSource, position: int) -> int:
     raise source.fault(position, "a comment ends before its closing }}", hint="a comment is alone in its action: {{/* … */}}")
 
 
@@ -122,29 +122,29 @@ def _after_right(text: str, position: int) -> int | None:
     return position
 
 
-def _scan_action(source: Source, start: int, tokens: list[Token]) -> int:
+def _scan_action(source: TemplateSource, start: int, tokens: list[Token]) -> int:
     text = source.text
-    tokens.append(Token(Kind.LEFT, "{{", start))
+    tokens.append(Token(TokenKind.LEFT, "{{", start))
     position = start + (3 if _has_left_trim(text, start) else 2)
     while True:
         after = _after_right(text, position)
         if after is not None:
-            tokens.append(Token(Kind.RIGHT, "}}", position))
+            tokens.append(Token(TokenKind.RIGHT, "}}", position))
             return after
         token = _next_piece(source, position, start)
         tokens.append(token)
         position += len(token.text)
 
 
-def _next_piece(source: Source, position: int, start: int) -> Token:
+def _next_piece(source: TemplateSource, position: int, start: int) -> Token:
     text = source.text
     if position >= len(text):
         raise source.fault(start, "an action is not closed", hint="end it with }}")
     found = _ACTION.match(text, position)
     if found is None:
         raise _unknown_piece(source, position)
-    kind, piece = Kind[found.lastgroup or "END"], found.group()
-    if kind is Kind.SPACE and _TRIMMED_RIGHT.match(text, position + len(piece) - 1) and len(piece) > 1:
+    kind, piece = TokenKind[found.lastgroup or "END"], found.group()
+    if kind is TokenKind.SPACE and _TRIMMED_RIGHT.match(text, position + len(piece) - 1) and len(piece) > 1:
         piece = piece[:-1]
     if kind in _NEEDS_END and not _is_terminated(text, position + len(piece), kind):
         raise source.fault(
@@ -153,15 +153,15 @@ def _next_piece(source: Source, position: int, start: int) -> Token:
     return Token(kind, piece, position)
 
 
-def _unknown_piece(source: Source, position: int) -> Exception:
+def _unknown_piece(source: TemplateSource, position: int) -> Exception:
     char = source.text[position]
     if char in _UNCLOSED:
         return source.fault(position, _UNCLOSED[char], hint=f"end it with {char}")
     return source.fault(position, f"{char!r} has no meaning in an action")
 
 
-def _is_terminated(text: str, position: int, kind: Kind) -> bool:
+def _is_terminated(text: str, position: int, kind: TokenKind) -> bool:
     following = text[position : position + 1]
-    if kind in {Kind.NUMBER, Kind.DOT}:
+    if kind in {TokenKind.NUMBER, TokenKind.DOT}:
         return not (following == "_" or following.isalnum())
     return not following or following in " \t\r\n.,|:)(" or text.startswith("}}", position)

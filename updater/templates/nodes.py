@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
+class LiteralNode:
     """A text, a bool or nil."""
 
     position: int
@@ -82,7 +82,7 @@ class Pipeline:
     is_assignment: bool = False
 
 
-Operand = Literal | Number | Dot | Field | Variable | Chain | Call | Pipeline
+Operand = LiteralNode | Number | Dot | Field | Variable | Chain | Call | Pipeline
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from updater.templates.cursor import Cursor
-from updater.templates.lexer import Kind, Token
+from updater.templates.lexer import Token, TokenKind
 from updater.templates.nodes import Action, Branch, Invocation, Leap, Text
 from updater.templates.pipelines import KEYWORDS, Pipelines
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from updater.templates.nodes import Node
-    from updater.templates.source import Source
+    from updater.templates.source import TemplateSource
 
 
 class Parser:
@@ -25,7 +25,7 @@ class Parser:
     `parse` gives the nodes by template name; that of the whole text is ``""``.
     """
 
-    def __init__(self, source: Source, check_function: Callable[[str, int], None]) -> None:
+    def __init__(self, source: TemplateSource, check_function: Callable[[str, int], None]) -> None:
         self._cursor = Cursor(source)
         self._pipelines = Pipelines(self._cursor, check_function)
         self._ranges = 0
@@ -44,18 +44,18 @@ class Parser:
     def _nodes(self, *, is_top: bool = False, opened: Token | None = None) -> tuple[tuple[Node, ...], Token | None]:
         """Read up to the ``end`` or ``else`` that belongs here, and give that token; at the top, up to the end of the text."""
         nodes: list[Node] = []
-        while (token := self._cursor.next()).kind is not Kind.END:
-            if token.kind is Kind.TEXT:
+        while (token := self._cursor.next()).kind is not TokenKind.END:
+            if token.kind is TokenKind.TEXT:
                 nodes.append(Text(token.position, token.text))
                 continue
             word = self._cursor.peek()
-            if word.kind is Kind.WORD and word.text in {"end", "else"}:
+            if word.kind is TokenKind.WORD and word.text in {"end", "else"}:
                 return tuple(nodes), self._cursor.next()
-            if word.kind is Kind.WORD and word.text in KEYWORDS:
+            if word.kind is TokenKind.WORD and word.text in KEYWORDS:
                 self._cursor.at += 1
                 node = self._control(word, is_top=is_top)
             else:
-                node = Action(word.position, self._pipelines.pipeline("an action", Kind.RIGHT))
+                node = Action(word.position, self._pipelines.pipeline("an action", TokenKind.RIGHT))
             if node is not None:
                 nodes.append(node)
         if opened is not None:
@@ -80,7 +80,7 @@ class Parser:
 
     def _branch(self, word: Token) -> Branch:
         mark = len(self._pipelines.variables)
-        pipeline = self._pipelines.pipeline(word.text, Kind.RIGHT)
+        pipeline = self._pipelines.pipeline(word.text, TokenKind.RIGHT)
         self._ranges += word.text == "range"
         body, ending = self._nodes(opened=word)
         self._ranges -= word.text == "range"
@@ -92,7 +92,7 @@ class Parser:
 
     def _otherwise(self, word: Token) -> tuple[Node, ...]:
         following = self._cursor.peek()
-        if following.kind is Kind.WORD and following.text == word.text and word.text in {"if", "with"}:
+        if following.kind is TokenKind.WORD and following.text == word.text and word.text in {"if", "with"}:
             # An else-if chain nests one deeper with each link, and shares one {{end}}.
             self._cursor.at += 1
             node = self._control(following, is_top=False)
@@ -112,14 +112,14 @@ class Parser:
 
     def _invocation(self, word: Token) -> Invocation:
         name = self._name(word)
-        if self._cursor.peek().kind is Kind.RIGHT:
+        if self._cursor.peek().kind is TokenKind.RIGHT:
             self._cursor.at += 1
             return Invocation(word.position, name, None)
-        return Invocation(word.position, name, self._pipelines.pipeline("template", Kind.RIGHT))
+        return Invocation(word.position, name, self._pipelines.pipeline("template", TokenKind.RIGHT))
 
     def _block(self, word: Token) -> Invocation:
         name = self._name(word)
-        pipeline = self._pipelines.pipeline("block", Kind.RIGHT)
+        pipeline = self._pipelines.pipeline("block", TokenKind.RIGHT)
         self._definition(word, name)
         return Invocation(word.position, name, pipeline)
 
@@ -147,6 +147,6 @@ class Parser:
 
     def _name(self, word: Token) -> str:
         token = self._cursor.next_word()
-        if token.kind is not Kind.STRING:
+        if token.kind is not TokenKind.STRING:
             self._cursor.fail(token, f"{{{{{word.text}}}}} wants a name in quotes, not {token}")
         return self._cursor.unquoted(token)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from updater.templates.lexer import Kind, Token
+from updater.templates.lexer import Token, TokenKind
 from updater.templates.literals import read_character, read_number
-from updater.templates.nodes import Call, Chain, Command, Dot, Field, Literal, Number, Operand, Pipeline, Variable
+from updater.templates.nodes import Call, Chain, Command, Dot, Field, LiteralNode, Number, Operand, Pipeline, Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
 KEYWORDS: Final = frozenset({"block", "break", "continue", "define", "else", "end", "if", "range", "template", "with"})
 _OPERANDS: Final = frozenset(
-    {Kind.DOT, Kind.FIELD, Kind.WORD, Kind.NUMBER, Kind.CHARACTER, Kind.STRING, Kind.VARIABLE, Kind.OPEN}
+    {
+        TokenKind.DOT,
+        TokenKind.FIELD,
+        TokenKind.WORD,
+        TokenKind.NUMBER,
+        TokenKind.CHARACTER,
+        TokenKind.STRING,
+        TokenKind.VARIABLE,
+        TokenKind.OPEN,
+    }
 )
 
 
@@ -33,7 +42,7 @@ class Pipelines:
         self._check_function = check_function
         self.variables = ["$"]
 
-    def pipeline(self, context: str, end: Kind) -> Pipeline:
+    def pipeline(self, context: str, end: TokenKind) -> Pipeline:
         """Read a pipeline and the token *end* behind it; *context* names it in messages. Raises `TemplateError`."""
         start = self._cursor.peek()
         names, is_assignment = self._declarations(context)
@@ -46,7 +55,7 @@ class Pipelines:
         if not commands:
             self._cursor.fail(start, f"{context} has no value", hint="give it a field, a variable or a function")
         for command in commands[1:]:
-            if isinstance(command.operands[0], (Literal, Number, Dot)):
+            if isinstance(command.operands[0], (LiteralNode, Number, Dot)):
                 self._cursor.fail_at(command.position, "only a function or a method can follow a |")
         self.variables.extend(name for name in names if not is_assignment)
         return Pipeline(start.position, tuple(commands), names, is_assignment)
@@ -54,17 +63,17 @@ class Pipelines:
     def _declarations(self, context: str) -> tuple[tuple[str, ...], bool]:
         names: list[str] = []
         mark = self._cursor.at
-        while (token := self._cursor.peek()).kind is Kind.VARIABLE:
+        while (token := self._cursor.peek()).kind is TokenKind.VARIABLE:
             self._cursor.at += 1
             following = self._cursor.peek()
-            if following.kind is Kind.COMMA and context == "range" and not names:
+            if following.kind is TokenKind.COMMA and context == "range" and not names:
                 names.append(token.text)
                 self._cursor.at += 1
                 continue
-            if following.kind in {Kind.DECLARE, Kind.ASSIGN}:
+            if following.kind in {TokenKind.DECLARE, TokenKind.ASSIGN}:
                 self._cursor.at += 1
-                return self._declared((*names, token.text), token, is_assignment=following.kind is Kind.ASSIGN)
-            if following.kind is Kind.COMMA or names:
+                return self._declared((*names, token.text), token, is_assignment=following.kind is TokenKind.ASSIGN)
+            if following.kind is TokenKind.COMMA or names:
                 self._cursor.fail(
                     following, f"{context} declares variables as {'$index, $value := …' if context == 'range' else '$name := …'}"
                 )
@@ -85,11 +94,11 @@ class Pipelines:
             if self._cursor.peek().kind in _OPERANDS:
                 operands.append(self._operand())
             token = self._cursor.next()
-            if token.kind is Kind.SPACE:
+            if token.kind is TokenKind.SPACE:
                 continue
-            if token.kind in {Kind.RIGHT, Kind.CLOSE}:
+            if token.kind in {TokenKind.RIGHT, TokenKind.CLOSE}:
                 self._cursor.at -= 1
-            elif token.kind is not Kind.PIPE:
+            elif token.kind is not TokenKind.PIPE:
                 self._cursor.fail(
                     token, f"{token} is unexpected here", hint="separate arguments by spaces" if token.kind in _OPERANDS else ""
                 )
@@ -99,7 +108,7 @@ class Pipelines:
         token = self._cursor.next()
         term = self._term(token)
         names: list[str] = []
-        while (following := self._cursor.tokens[self._cursor.at]).kind is Kind.FIELD:
+        while (following := self._cursor.tokens[self._cursor.at]).kind is TokenKind.FIELD:
             names.append(following.text[1:])
             self._cursor.at += 1
         if not names:
@@ -108,32 +117,32 @@ class Pipelines:
             return Field(term.position, (*term.names, *names))
         if isinstance(term, Variable):
             return Variable(term.position, (*term.names, *names))
-        if isinstance(term, (Literal, Number, Dot)):
+        if isinstance(term, (LiteralNode, Number, Dot)):
             self._cursor.fail(token, f"{token} has no fields")
         return Chain(token.position, term, tuple(names))
 
     def _term(self, token: Token) -> Operand:
         position = token.position
-        if token.kind is Kind.WORD:
+        if token.kind is TokenKind.WORD:
             return self._word(token)
-        if token.kind is Kind.DOT:
+        if token.kind is TokenKind.DOT:
             return Dot(position)
-        if token.kind is Kind.FIELD:
+        if token.kind is TokenKind.FIELD:
             return Field(position, (token.text[1:],))
-        if token.kind is Kind.VARIABLE:
+        if token.kind is TokenKind.VARIABLE:
             self._check_variable(token.text, position)
             return Variable(position, (token.text,))
-        if token.kind is Kind.STRING:
-            return Literal(position, self._cursor.unquoted(token))
-        if token.kind is Kind.OPEN:
+        if token.kind is TokenKind.STRING:
+            return LiteralNode(position, self._cursor.unquoted(token))
+        if token.kind is TokenKind.OPEN:
             return self._parenthesised(token)
         return self._number(token)
 
     def _word(self, token: Token) -> Operand:
         if token.text in {"true", "false"}:
-            return Literal(token.position, token.text == "true")
+            return LiteralNode(token.position, token.text == "true")
         if token.text == "nil":
-            return Literal(token.position, None)
+            return LiteralNode(token.position, None)
         if token.text in KEYWORDS:
             self._cursor.fail(token, f"{token.text!r} begins an action and cannot stand inside one")
         self._check_function(token.text, token.position)
@@ -141,13 +150,13 @@ class Pipelines:
 
     def _parenthesised(self, token: Token) -> Pipeline:
         self._cursor.enter(token)
-        pipeline = self.pipeline("parentheses", Kind.CLOSE)
+        pipeline = self.pipeline("parentheses", TokenKind.CLOSE)
         self._cursor.leave()
         return pipeline
 
     def _number(self, token: Token) -> Number:
         try:
-            if token.kind is Kind.CHARACTER:
+            if token.kind is TokenKind.CHARACTER:
                 code = read_character(token.text)
                 return Number(token.position, token.text, code, float(code), is_float=False)
             return read_number(token.position, token.text)

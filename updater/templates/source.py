@@ -15,7 +15,7 @@ FAILED: Final = "template-failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TemplateSource:
     """The text of a template and the name by which people know it."""
 
     name: str

@@ -10,7 +10,7 @@ from updater.templates.functions.signature import Function, Param
 from updater.templates.limits import MAX_SOURCE
 from updater.templates.nodes import Action, Branch, Chain, Command, Field, Invocation, Pipeline, Variable
 from updater.templates.parser import Parser
-from updater.templates.source import FUNCTION, LIMIT, Source
+from updater.templates.source import FUNCTION, LIMIT, TemplateSource
 from updater.templates.values import octets, thaw
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Template:
     """A parsed template. It keeps nothing of a run, and may be shared."""
 
-    def __init__(self, source: Source, trees: Mapping[str, tuple[Node, ...]], functions: Mapping[str, Function]) -> None:
+    def __init__(self, source: TemplateSource, trees: Mapping[str, tuple[Node, ...]], functions: Mapping[str, Function]) -> None:
         self._source = source
         self._trees = trees
         self._functions = functions
@@ -53,7 +53,7 @@ def parse(text: str, *, name: str = "template", functions: Mapping[str, Callable
     A function of the caller takes any values (see `updater.templates.values`) and raises `TemplateError` only.
     Raises `TemplateError` with line, column and a hint.
     """
-    source = Source(name, text)
+    source = TemplateSource(name, text)
     if len(text) > MAX_SOURCE:
         raise source.fault(0, f"a template of {len(text)} characters", hint=f"the longest has {MAX_SOURCE}", code=LIMIT)
     known = {**FUNCTIONS, **{key: _adopted(key, call) for key, call in (functions or {}).items()}}
@@ -68,7 +68,7 @@ def _adopted(name: str, call: Callable[..., object]) -> Function:
     return Function(call, (), Param.ANY, is_deep=True)
 
 
-def _check(source: Source, known: Mapping[str, Function], name: str, position: int) -> None:
+def _check(source: TemplateSource, known: Mapping[str, Function], name: str, position: int) -> None:
     if name in known or name in SHORT_CIRCUITS:
         return
     if name in REFUSED:

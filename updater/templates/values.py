@@ -32,7 +32,7 @@ _MAX_DEPTH: Final = 64
 _MISSING: Final = object()
 
 
-class Nothing(Enum):
+class NoValue(Enum):
     """The value that is not there: a key that a map lacks."""
 
     NOTHING = "<no value>"
@@ -41,7 +41,7 @@ class Nothing(Enum):
         return self.value
 
 
-NOTHING: Final = Nothing.NOTHING
+NOTHING: Final = NoValue.NOTHING
 
 
 class Int64(int):
@@ -107,7 +107,7 @@ def thaw(value: object, depth: int = 0) -> object:
     """
     if depth > _MAX_DEPTH:
         raise TemplateError("the data of a template is nested too deep", code=DATA)
-    if isinstance(value, (bool, float, NoneType, Nothing, Int64)):
+    if isinstance(value, (bool, float, NoneType, NoValue, Int64)):
         return value
     if isinstance(value, str):
         return str(value)

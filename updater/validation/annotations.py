@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.request.annotations import OWN_PREFIX, PREFIX, read_annotations
-from updater.argocd.request.layers import Flawed
+from updater.argocd.request.layers import FieldRefused
 from updater.argocd.request.subscriptions import check_image
 from updater.model.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from updater.argocd.request.layers import Flaw, Place
+    from updater.argocd.request.layers import FieldProblem, Place
     from updater.documents import Document
 
 __all__ = ["OWN_PREFIX", "PREFIX", "check_annotations", "has_annotations", "misplaced_annotations"]
@@ -76,10 +76,10 @@ def _at(value: Mapping[str, Any], place: tuple[str, ...]) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _image_flaws(text: str, place: Place, settings: Mapping[str, Any]) -> Iterator[Flaw]:
+def _image_flaws(text: str, place: Place, settings: Mapping[str, Any]) -> Iterator[FieldProblem]:
     try:
         check_image(text, place, settings)
-    except Flawed as wrong:
+    except FieldRefused as wrong:
         yield wrong.flaw
 
 

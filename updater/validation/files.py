@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.request.preview import Preview
-from updater.argocd.request.subscriptions import UNKNOWN_TYPE, Defaults
+from updater.argocd.request.subscriptions import UNKNOWN_TYPE, TranslationDefaults
 from updater.documents import Dialect, Documents, read_bytes, read_yaml
 from updater.editors import make_editor
 from updater.errors import ConfigError, TemplateError
@@ -31,7 +31,7 @@ from updater.validation.certainty import NOT_KNOWN, Certainty, is_chart_template
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from updater.argocd.request import Answer
+    from updater.argocd.request import ImageTranslation
     from updater.validation.kustomizations import Kustomizations
 
 _YAML_NAMES: Final = ("*.yaml", "*.yml", "Kustomization", "registries.conf")
@@ -45,7 +45,7 @@ _APPLICATIONS: Final = b"argoproj.io/v1alpha1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class ValidationReport:
     """What was found: every problem by file and line, how many files were looked at, what becomes of each image.
 
     *remarks* are worth a look and no problems. *objects* counts those that were read from a cluster. *unknown* is what could
@@ -55,7 +55,7 @@ class Report:
 
     problems: tuple[Problem, ...]
     files: int
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[ImageTranslation, ...] = ()
     objects: int = 0
     remarks: tuple[Problem, ...] = ()
     unknown: tuple[Problem, ...] = ()
@@ -81,7 +81,7 @@ def lint(
     configurations: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
     try_template: Callable[[str], None] | None = None,
-) -> Report:
+) -> ValidationReport:
     """Check files, and folders with everything below them; `.git` is not entered and symlinks are not followed.
 
     *configurations* are checked too, whatever they hold, and their marker targets and text_markers count. *try_template*
@@ -106,7 +106,7 @@ def lint(
     _lint_markers(files, findings)
     problems, answers = findings.preview.result()
     wrong, unknown = certainty.split([*findings.problems, *problems])
-    return Report(
+    return ValidationReport(
         problems=in_order([*findings.certain, *wrong]),
         files=looked_at,
         answers=tuple(_settled(answer, wrong, unknown) for answer in answers),
@@ -115,7 +115,7 @@ def lint(
     )
 
 
-def _settled(answer: Answer, wrong: Sequence[Problem], unknown: Sequence[Problem]) -> Answer:
+def _settled(answer: ImageTranslation, wrong: Sequence[Problem], unknown: Sequence[Problem]) -> ImageTranslation:
     """Say that an answer is not known here where its flaw is not: the type of a manifest, or what completes the file decides."""
     is_untyped = answer.code == UNKNOWN_TYPE and all(problem.origin != answer.asked_by for problem in wrong)
     is_open = any(problem.message == answer.sentence and problem.origin == answer.asked_by for problem in unknown)
@@ -190,7 +190,7 @@ def _lint_configuration(
         return
     wanted = settings.applications
     if is_named and wanted is not None:  # by it objects of the same check are judged
-        findings.preview.defaults = Defaults(
+        findings.preview.defaults = TranslationDefaults(
             namespace=wanted.argocd_namespace,
             annotated=wanted.annotations,
             credentials=wanted.credentials,

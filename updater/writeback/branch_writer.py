@@ -11,15 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import GitError
-from updater.git.blob_index import Question
+from updater.git.blob_index import SearchQuery
 from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit
 from updater.git.trailers import add_trailers
 from updater.git.tree import check_path
 from updater.model.subscription import GitBranch, shown_url
-from updater.model.update import Landed
+from updater.model.update import WriteResult
 from updater.model.view import View
-from updater.writeback.file_edits import Draft, Drafting
+from updater.writeback.file_edits import CommitDraft, CommitDrafter
 from updater.writeback.message import branch_name
 from updater.writeback.reading import BlobReader, Targets
 
@@ -40,7 +40,7 @@ REMEMBERED_VIEWS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pen:
+class CommitSettings:
     """What a commit is written with.
 
     *message* gives its text from the updates and what they changed, *signer* the signer a voice names ("" is
@@ -65,7 +65,7 @@ class GitWriter:
         *,
         mirror: Callable[[GitBranch], Mirror],
         editors: Mapping[str, Editor],
-        pen: Pen,
+        pen: CommitSettings,
         known: Callable[[], frozenset[str]] = frozenset,
         count: Callable[[str, str], None] = lambda _name, _label: None,
         learned: Callable[[GitBranch, str], None] = lambda _branch, _default: None,
@@ -116,7 +116,7 @@ class GitWriter:
         self._views = {branch: seen for branch, seen in self._views.items() if branch in branches}
         self._named = {branch: named for branch, named in self._named.items() if branch in branches}
 
-    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Edit on top of the tree that was looked at: one commit a voice, one push.
 
         Raises `PushRefused` if the branch moved since the look, and other `GitError`.
@@ -151,11 +151,11 @@ class GitWriter:
 
     async def _drafted(
         self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
-    ) -> tuple[list[Draft], Landed]:
+    ) -> tuple[list[CommitDraft], WriteResult]:
         """Give what *commits* come to on top of *revision*."""
         drafting, drafts = await mirror.tree(revision, lambda tree: self._draft(partial(_read_writable, tree), commits))
         changes, refused = drafting.changes, drafting.refused
-        return drafts, Landed(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
+        return drafts, WriteResult(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
 
     async def _is_shared(self, mirror: Mirror, view: View, head: str) -> bool:
         """Say whether a branch holds what other destinations wrote: their templates may make the same name.
@@ -166,7 +166,7 @@ class GitWriter:
         above = [past for past in await mirror.history(head) if past.revision not in below]
         return any(set(past.subscriptions) - mine for past in above)
 
-    async def _lease(self, mirror: Mirror, view: View, drafts: Sequence[Draft]) -> tuple[str, str | None]:
+    async def _lease(self, mirror: Mirror, view: View, drafts: Sequence[CommitDraft]) -> tuple[str, str | None]:
         """Name the branch that is written and the head it must still have; a template has its say only now."""
         branch = self._named.get(view.destination)
         if branch is None:  # nobody asked for it any more, and somebody does again
@@ -230,7 +230,7 @@ class GitWriter:
         searched: Searched = {}
         for name, path in _searches(self._editors, subscriptions, branch):
             editor = self._editors[name]
-            question = Question(rule=f"{name} {self._pen.rule}", wants=editor.wants, needles=editor.needles)
+            question = SearchQuery(rule=f"{name} {self._pen.rule}", wants=editor.wants, needles=editor.needles)
             searched[name, path] = await mirror.search(revision, path, question)
         blobs = self._blobs_of(mirror, branch)
 
@@ -247,12 +247,12 @@ class GitWriter:
             self._blobs[way] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
         return self._blobs[way]
 
-    def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[Drafting, list[Draft]]:
-        drafting = Drafting(editors=self._editors, read=read)
+    def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[CommitDrafter, list[CommitDraft]]:
+        drafting = CommitDrafter(editors=self._editors, read=read)
         drafts = [drafting.draft(commit) for commit in commits]
         return drafting, [draft for draft in drafts if draft.files]
 
-    def _commit(self, draft: Draft, push: str) -> NewCommit:
+    def _commit(self, draft: CommitDraft, push: str) -> NewCommit:
         voice = draft.commit.voice
         return NewCommit(
             message=add_trailers(self._pen.message(draft.commit, draft.changes), branches=[push]),

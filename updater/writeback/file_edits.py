@@ -9,7 +9,7 @@ from updater.editors import scalars
 from updater.editors.base import creates
 from updater.errors import EditError
 from updater.model.problem import Problem
-from updater.model.update import Edit, Wish
+from updater.model.update import Edit, EditRequest
 from updater.writeback.patience import within
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class CommitDraft:
     """One commit to be: the files it writes, and what each of its updates changed."""
 
     commit: Commit
@@ -29,7 +29,7 @@ class Draft:
 
 
 @dataclass(slots=True)
-class Drafting:
+class CommitDrafter:
     """Edits file by file; *read* gives a file of the tree that was looked at, or raises `EditError`."""
 
     editors: Mapping[str, Editor]
@@ -40,7 +40,7 @@ class Drafting:
     refused: dict[Update, Problem] = field(default_factory=dict)
     made: set[str] = field(default_factory=set)
 
-    def draft(self, commit: Commit) -> Draft:
+    def draft(self, commit: Commit) -> CommitDraft:
         """Edit every file that *commit* touches; a refused place does not stop the others."""
         files: dict[str, bytes] = {}
         for (path, editor), updates in _by_file(commit.updates).items():
@@ -48,7 +48,7 @@ class Drafting:
                 files[path] = self.after[path]
         scalars.forget()
         changes = {update: self.changes[update] for update in commit.updates if self.changes.get(update)}
-        return Draft(commit=commit, files=files, changes=changes)
+        return CommitDraft(commit=commit, files=files, changes=changes)
 
     def edits(self) -> tuple[Edit, ...]:
         """Give every changed file once, before and after all voices."""
@@ -74,7 +74,7 @@ class Drafting:
         except EditError as error:
             self._refuse_all(path, error, updates)
             return False
-        wishes = [Wish(locator=update.target.locator, reading=update.reading, image=update.image) for update in updates]
+        wishes = [EditRequest(locator=update.target.locator, reading=update.reading, image=update.image) for update in updates]
         try:
             edit = within(lambda: editor.edit(path, data, wishes), path, len(data))
         except EditError as error:

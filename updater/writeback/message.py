@@ -21,7 +21,7 @@ from updater.writeback.message_versions import VERSION_FUNCTIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from updater.model.subscription import Voice
+    from updater.model.subscription import CommitSpec
     from updater.model.update import Change, Commit, Update
 
 SUBJECT_LENGTH: Final = 72
@@ -71,7 +71,7 @@ def with_trailers(text: str, updates: Sequence[Update]) -> str:
     )
 
 
-def _signed_off(text: str, voice: Voice) -> str:
+def _signed_off(text: str, voice: CommitSpec) -> str:
     """Add the author's line behind the trailers, as ``git commit --signoff`` does; one that stands there is enough."""
     line = f"Signed-off-by: {Identity(name=voice.name, email=voice.email)}"
     is_needed = voice.is_signed_off and line.casefold() not in text.casefold().split("\n")

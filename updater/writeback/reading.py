@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from updater.editors import scalars
-from updater.editors.base import Found, creates
+from updater.editors.base import FileReadings, creates
 from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.text import is_plain
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from updater.editors.base import Editor
-    from updater.git.tree import Entry, Tree
+    from updater.git.tree import Tree, TreeEntry
     from updater.model.subscription import Destination, Locator, Subscription, Target
     from updater.model.view import Reading
 
     _Place = tuple[str, str, Locator | None]
-    Searched = dict[tuple[str, str], Iterable[Entry]]
+    Searched = dict[tuple[str, str], Iterable[TreeEntry]]
 
 REMEMBERED_PLACES: Final = 20_000
 BLOBS_OF_A_PLACE: Final = 8  # of as many branches, or of as many commits on one
@@ -47,13 +47,13 @@ class BlobReader:
         self.editors = editors
         self._file = file
         self._rule = rule
-        self._found: OrderedDict[_Place, dict[str, Found]] = OrderedDict()
+        self._found: OrderedDict[_Place, dict[str, FileReadings]] = OrderedDict()
         self._kept: dict[str, Kept] | None = None
         self._is_new = False
         self._slow: dict[tuple[_Place, str], int] = {}
         self._last: tuple[str, bytes] = ("", b"")
 
-    def read(self, editor: str, entry: Entry, tree: Tree, locator: Locator | None) -> Found:
+    def read(self, editor: str, entry: TreeEntry, tree: Tree, locator: Locator | None) -> FileReadings:
         """Give what *editor* finds in one file; a file that cannot be read is a problem."""
         place = (editor, entry.path, locator)
         blobs = self._found.setdefault(place, {})
@@ -85,12 +85,12 @@ class BlobReader:
             write_remembered(self._file, self._rule, self._kept)
             self._is_new = False
 
-    def _read_kept(self, place: _Place, entry: Entry, tree: Tree) -> Found:
+    def _read_kept(self, place: _Place, entry: TreeEntry, tree: Tree) -> FileReadings:
         if self._kept is None:
             self._kept = read_remembered(self._file, self._rule)
         # one blob a path: what a path held before is not asked again
         name = f"{place[0]} {entry.path}"
-        blob, found = self._kept.get(name, ("", Found()))
+        blob, found = self._kept.get(name, ("", FileReadings()))
         if blob == entry.id:
             return found
         found = self._read(place, entry, tree)
@@ -102,25 +102,25 @@ class BlobReader:
                 del self._kept[next(iter(self._kept))]
         return found
 
-    def _read(self, place: _Place, entry: Entry, tree: Tree) -> Found:
+    def _read(self, place: _Place, entry: TreeEntry, tree: Tree) -> FileReadings:
         editor, _, locator = place
         try:
             data = self._content(entry, tree)
         except EditError as error:
-            return Found(problems=(as_problem(error, entry.path),))
+            return FileReadings(problems=(as_problem(error, entry.path),))
         try:
             return within(lambda: self.editors[editor].read(entry.path, data, locator), entry.path, len(data))
         except EditError as error:
-            return Found(problems=(as_problem(error, entry.path),))
+            return FileReadings(problems=(as_problem(error, entry.path),))
 
-    def _content(self, entry: Entry, tree: Tree) -> bytes:
+    def _content(self, entry: TreeEntry, tree: Tree) -> bytes:
         """Read a blob once for all locators of its file, which ask one after the other."""
         if self._last[0] != entry.id:
             self._last = (entry.id, tree.read(entry.path))
         return self._last[1]
 
 
-def _is_given_up(found: Found) -> bool:
+def _is_given_up(found: FileReadings) -> bool:
     return any(problem.code == "too-slow" for problem in found.problems)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater import __version__
-from updater.editors.base import Found
+from updater.editors.base import FileReadings
 from updater.model.problem import Problem
 from updater.model.view import Part, PartKind, Reading
 from updater.model.written import Written
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT: Final = 2
-Kept = tuple[str, Found]  # the id of a blob, and what it holds
+Kept = tuple[str, FileReadings]  # the id of a blob, and what it holds
 LARGEST: Final = 64 * 2**20
 
 
@@ -57,8 +57,8 @@ def write_remembered(path: Path, rule: str, found: Mapping[str, Kept]) -> None:
             draft.unlink(missing_ok=True)
 
 
-def _found(row: Mapping[str, Any]) -> Found:
-    return Found(
+def _found(row: Mapping[str, Any]) -> FileReadings:
+    return FileReadings(
         readings=tuple(map(_reading, row["readings"])),
         problems=tuple(Problem(**problem) for problem in row["problems"]),
     )

@@ -13,15 +13,15 @@ from tests.argocd.cluster.test_source import keys, put
 from tests.argocd.request.making import GIT, REPOSITORY, WEB_OUTCOME, application, image, outcome_for, reference, updater
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.fakes.still_time import StillTime
-from updater.argocd.cluster.feedback import Answers
+from updater.argocd.cluster.feedback import FeedbackOptions
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
 from updater.argocd.cluster.source import ArgocdSource
 from updater.argocd.cluster.status_writer import FINALIZER
 from updater.argocd.request.branch_tracking import follows
-from updater.argocd.request.subscriptions import Defaults
+from updater.argocd.request.subscriptions import TranslationDefaults
 from updater.http.client import HttpClient
 from updater.kube.client import KubeClient
-from updater.kube.events import Events
+from updater.kube.events import EventRecorder
 from updater.kube.kinds import EVENT
 from updater.model.outcome import Status
 from updater.model.subscription import GitBranch
@@ -64,15 +64,15 @@ class Stage:
         self.server = server
         self.counted, self.reported = [], []
         around = time.surroundings()
-        events = Events(client, component="updater", instance="pod-1", surroundings=around) if has_events else None
-        self.answers = Answers(
+        events = EventRecorder(client, component="updater", instance="pod-1", surroundings=around) if has_events else None
+        self.answers = FeedbackOptions(
             events=events,
             count=lambda kind, result: self.counted.append((kind, result)),
             report=lambda subject, error: self.reported.append((subject, error.code)),
             surroundings=around,
             **options,
         )
-        self.source = ArgocdSource(client, defaults=Defaults(), answers=self.answers)
+        self.source = ArgocdSource(client, defaults=TranslationDefaults(), answers=self.answers)
         self.delivered = asyncio.Queue()
 
     async def snapshot(self):

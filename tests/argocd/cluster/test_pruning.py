@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.argocd.request.making import OWN, PREFIX, application, image, reference, updater
 from updater.argocd.cluster.pruning import KeptUpdater, Sharing, prune_application, prune_updater
-from updater.argocd.request import Defaults, Translator, translate
+from updater.argocd.request import TranslationDefaults, Translator, translate
 from updater.argocd.request.applications import read_application
 
 JSON = st.recursive(
@@ -76,7 +76,7 @@ def test_what_is_kept_reads_as_the_whole(item):
 def test_no_object_breaks_what_is_kept_or_translated(applications, image_updater):
     sharing = Sharing()
     kept = prune_updater(image_updater, sharing)
-    translate([prune_application(item, sharing) for item in applications], [kept.item], defaults=Defaults())
+    translate([prune_application(item, sharing) for item in applications], [kept.item], defaults=TranslationDefaults())
     assert isinstance(kept, KeptUpdater)
 
 
@@ -144,5 +144,5 @@ def test_an_own_status_leaves_what_is_translated_as_it_is():
         {**item, "status": {"applicationsMatched": 1}} | {"metadata": {**item["metadata"], "resourceVersion": "8"}}, sharing
     )
     assert (before == after, before.item == after.item, after.version) == (False, True, "8")
-    translator = Translator(Defaults())
+    translator = Translator(TranslationDefaults())
     assert translator([], [before.item]) is translator([], [before.item])

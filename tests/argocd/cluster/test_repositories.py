@@ -11,11 +11,11 @@ from tests.fakes.certificates import Authority
 from tests.fakes.github_apps import GithubApps, app_key, pem_of
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.fakes.still_time import StillTime
-from updater.argocd.repositories import MOST_REMEMBERED, REMEMBERED_SECONDS, Memory, Repositories
+from updater.argocd.repositories import MOST_REMEMBERED, REMEMBERED_SECONDS, Repositories, SecretCache
 from updater.argocd.repository_secrets import LABEL, SELECTOR
 from updater.credentials.github_app import InstallationTokens
 from updater.errors import ConfigError, GitError, KubeDenied, KubeUnavailable
-from updater.git.access import Access
+from updater.git.access import GitAccess
 from updater.http.client import HttpClient
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import CONFIG_MAP, SECRET
@@ -150,7 +150,7 @@ async def test_without_the_right_to_read_what_argo_cd_trusts_the_trust_of_the_sy
 
 async def test_certificates_are_those_of_the_host_in_any_case(kube, repositories):
     await kube.put(CONFIG_MAP, "argocd-tls-certs-cm", "argocd", data={"git.test": "PEM of git.test", "other.test": "PEM"})
-    assert await repositories.access("https://GIT.test:8443/org/app") == Access(ca=b"PEM of git.test")
+    assert await repositories.access("https://GIT.test:8443/org/app") == GitAccess(ca=b"PEM of git.test")
     await put(kube, url="https://git.test", kind="repo-creds", username="u", password="p")
     assert await repositories.access("https://elsewhere.test/x") is None
     assert len(asked(kube, "configmaps")) == 1
@@ -284,7 +284,7 @@ async def test_a_github_app_gives_a_token_by_way_of_its_own_authority(kube, repo
 
 
 async def test_memory_is_bounded(still):
-    memory = Memory(still.clock)
+    memory = SecretCache(still.clock)
     for number in range(MOST_REMEMBERED + 10):
         await memory.give(number, _nothing)
     assert len(memory._known) == MOST_REMEMBERED

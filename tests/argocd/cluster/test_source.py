@@ -12,7 +12,7 @@ from tests.argocd.request.making import GIT, application, image, reference, upda
 from tests.fakes.kube import FakeKube, refuse, when
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
 from updater.argocd.cluster.source import ArgocdSource
-from updater.argocd.request.subscriptions import Defaults
+from updater.argocd.request.subscriptions import TranslationDefaults
 from updater.errors import PolicyError
 from updater.http.client import HttpClient
 from updater.inventory.default_branches import DefaultBranches
@@ -47,7 +47,7 @@ async def put(server, *items):
 
 
 def source(client, **options):
-    return ArgocdSource(client, defaults=Defaults(), **options)
+    return ArgocdSource(client, defaults=TranslationDefaults(), **options)
 
 
 def keys(snapshot):
@@ -242,7 +242,7 @@ async def test_without_answers_an_outcome_is_no_ones(client, server):
 async def test_a_default_branch_that_is_learned_is_a_new_snapshot(client, server):
     branches = DefaultBranches()
     await put(server, application(WEB | GIT, source={"targetRevision": "HEAD"}))
-    async with running(ArgocdSource(client, defaults=Defaults(branches=branches))) as delivered:
+    async with running(ArgocdSource(client, defaults=TranslationDefaults(branches=branches))) as delivered:
         (head,) = (await following(delivered)).destinations
         assert head.branch == ""
         branches.learn(head, "main")
@@ -255,7 +255,7 @@ async def test_a_default_branch_that_is_learned_is_a_new_snapshot(client, server
 async def test_a_single_pass_gives_what_it_listed_again_with_what_was_learned(client, server):
     branches = DefaultBranches()
     await put(server, application(WEB | GIT, source={"targetRevision": "HEAD"}))
-    made = ArgocdSource(client, defaults=Defaults(branches=branches))
+    made = ArgocdSource(client, defaults=TranslationDefaults(branches=branches))
     first = await made.once()
     assert await made.again() is first
     asked = len(server.asked)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tests.engine.making import chosen, subscription
 from tests.fakes.kube import FakeKube
 from updater.argocd.live.writer import APPLICATION, ApplicationWriter
-from updater.engine.landing import Landing, Parts, land
+from updater.engine.landing import Landing, LandingContext, land
 from updater.http.client import HttpClient
 from updater.kube.client import PATIENCE, KubeClient
 from updater.model.subscription import Form, LiveApplication, Locator, Subscription, Target
@@ -48,7 +48,7 @@ def helm(*parameters: Any) -> dict[str, Any]:
     return {"source": {"repoURL": "https://git.test/fleet.git", "path": "shop", "helm": {"parameters": list(parameters)}}}
 
 
-def parts(writer: Any, tag: str = "1.1.0", digest: str | None = None, pauses: list[int] | None = None) -> Parts:
+def parts(writer: Any, tag: str = "1.1.0", digest: str | None = None, pauses: list[int] | None = None) -> LandingContext:
     """Everything moves to *tag*."""
 
     async def choose(item, written, *, needs_digest, rejected):
@@ -60,7 +60,7 @@ def parts(writer: Any, tag: str = "1.1.0", digest: str | None = None, pauses: li
     async def pause(attempt):
         (pauses if pauses is not None else []).append(attempt)
 
-    return Parts(writer=writer, choose=choose, identify=identify, pause=pause)
+    return LandingContext(writer=writer, choose=choose, identify=identify, pause=pause)
 
 
 class Stage:

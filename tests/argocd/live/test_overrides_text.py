@@ -14,7 +14,7 @@ from updater.editors.argocd_source import ArgocdSourceEditor
 from updater.errors import EditError
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
-from updater.model.update import Wish
+from updater.model.update import EditRequest
 
 EDITOR = ArgocdSourceEditor()
 PLACE = ("spec", "source")
@@ -39,7 +39,7 @@ def write(source, locator, ref="ghcr.io/o/app:1.20"):
     text = write_text(before)
     found = EDITOR.read("s", text, locator)
     assert found.problems == ()
-    edit = EDITOR.edit("s", text, [Wish(locator=locator, reading=found.readings[0], image=parse_ref(ref))])
+    edit = EDITOR.edit("s", text, [EditRequest(locator=locator, reading=found.readings[0], image=parse_ref(ref))])
     assert edit.refused == ()
     steps = steps_for(PLACE, source, wanted_after(before, text, edit.after))
     whole = patched({"spec": {"source": copy.deepcopy(source)}}, steps, "application/json-patch+json")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from updater.argocd.request import Defaults, translate
+from updater.argocd.request import TranslationDefaults, translate
 from updater.model.outcome import Outcome, Status
 from updater.model.update import Change
 
@@ -55,7 +55,7 @@ def image(name="ghcr.io/o/web:^1", alias="web", **options):
 
 
 def run(*applications, updaters=(), **defaults):
-    return translate(list(applications), list(updaters), defaults=Defaults(**defaults))
+    return translate(list(applications), list(updaters), defaults=TranslationDefaults(**defaults))
 
 
 def one(*applications, updaters=(), **defaults):

@@ -10,7 +10,7 @@ from tests.argocd.request.making import GIT, application, run
 from updater.documents import Dialect, read_yaml
 from updater.editors import make_editor
 from updater.model.image import parse_ref
-from updater.model.update import Wish
+from updater.model.update import EditRequest
 
 EDITOR = make_editor("argocd_source")
 LIST = {"image-list": "web=ghcr.io/o/web, db=ghcr.io/o/db", "web.helm.image-tag": "web.tag", "db.helm.image-tag": "db.tag"}
@@ -28,7 +28,7 @@ def edited(data, *wanted):
     for item, image in wanted:
         locator = item.targets[0].locator
         (reading,) = EDITOR.read("f.yaml", data, locator).readings
-        wishes.append(Wish(locator=locator, reading=reading, image=parse_ref(image)))
+        wishes.append(EditRequest(locator=locator, reading=reading, image=parse_ref(image)))
     return EDITOR.edit("f.yaml", data, wishes)
 
 

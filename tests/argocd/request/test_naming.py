@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.argocd.request.making import GIT, REPOSITORY, application, codes
-from updater.argocd.request import Defaults, Translator
+from updater.argocd.request import TranslationDefaults, Translator
 from updater.inventory.default_branches import DefaultBranches
 from updater.model.subscription import GitBranch
 
@@ -22,7 +22,7 @@ def branches():
 
 @pytest.fixture
 def translate(branches):
-    return Translator(Defaults(branches=branches))
+    return Translator(TranslationDefaults(branches=branches))
 
 
 def places(found):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 from tests.argocd.request.making import GIT, application, codes, image, reference, run, updater
-from updater.argocd.request import Defaults, Translator
+from updater.argocd.request import TranslationDefaults, Translator
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0"}
 OVERLAY = GIT | {"write-back-target": "kustomization"}
@@ -44,14 +44,14 @@ def test_many_applications_of_one_branch_are_one_destination():
 
 
 def test_what_did_not_change_is_not_translated_again():
-    translate = Translator(Defaults())
+    translate = Translator(TranslationDefaults())
     items = [application(LIST | GIT, name=name, version="1") for name in ("a", "b")]
     first = translate(items, [])
     assert translate(copy.deepcopy(items), []) is first
 
 
 def test_a_status_that_churns_gives_the_very_same_translation():
-    translate = Translator(Defaults())
+    translate = Translator(TranslationDefaults())
     items = [application(LIST | GIT, name=name, version="1") for name in ("a", "b")]
     first = translate(items, [])
     items[0] = application(LIST | GIT, name="a", version="2")
@@ -60,7 +60,7 @@ def test_a_status_that_churns_gives_the_very_same_translation():
 
 
 def test_a_change_that_matters_is_seen():
-    translate = Translator(Defaults())
+    translate = Translator(TranslationDefaults())
     items = [application(LIST | GIT, name=name, version="1") for name in ("a", "b")]
     first = translate(items, [])
     items[0] = application(LIST | GIT | {"web.update-strategy": "name"}, name="a", version="2")
@@ -71,7 +71,7 @@ def test_a_change_that_matters_is_seen():
 
 
 def test_objects_without_version_count_as_the_same_only_while_they_are():
-    translate = Translator(Defaults())
+    translate = Translator(TranslationDefaults())
     item = application(LIST | GIT)
     first = translate([item], [])
     assert translate([item], []) is first
@@ -80,7 +80,7 @@ def test_objects_without_version_count_as_the_same_only_while_they_are():
 
 
 def test_an_image_updater_that_changes_is_seen_by_its_applications():
-    translate = Translator(Defaults())
+    translate = Translator(TranslationDefaults())
     item = application(version="1")
     first = translate([item], [updater(reference("*", image()), version="1")])
     assert translate([item], [updater(reference("*", image()), version="1")]) is first

@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.cluster.event_texts import remark_on_flaw
-from updater.argocd.request.application import Finding
+from updater.argocd.request.application import ObjectProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-    from updater.argocd.cluster.feedback_options import Answers
-    from updater.kube.events import Remark
+    from updater.argocd.cluster.feedback_options import FeedbackOptions
+    from updater.kube.events import Event
 
 AT_ONCE: Final = 20
 PACE: Final = 0.1
@@ -22,26 +22,26 @@ MOST_WAITING: Final = 10_000
 Item = dict[str, Any]
 
 
-class Telling:
+class EventQueue:
     """Tells remarks on objects, in order; none where *answers* has no Events."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, answers: FeedbackOptions) -> None:
         self._answers = answers
-        self._waiting: dict[Hashable, tuple[Item, Remark]] = {}
-        self._told: set[Finding] = set()
+        self._waiting: dict[Hashable, tuple[Item, Event]] = {}
+        self._told: set[ObjectProblem] = set()
         self._due = asyncio.Event()
 
-    def findings(self, findings: Sequence[Finding], find: Callable[[str], Item | None]) -> None:
+    def findings(self, findings: Sequence[ObjectProblem], find: Callable[[str], Item | None]) -> None:
         """Tell what was not told yet of *findings*, which are all that there are; *find* gives the object of an origin."""
         present = set(findings)
         self._told &= present
-        for key in [key for key in self._waiting if isinstance(key, Finding) and key not in present]:
+        for key in [key for key in self._waiting if isinstance(key, ObjectProblem) and key not in present]:
             del self._waiting[key]
         for finding in findings:
             if finding not in self._told and finding not in self._waiting and (item := find(finding.origin)):
                 self.remark(finding, item, remark_on_flaw(finding.flaw))
 
-    def remark(self, key: Hashable, item: Item, remark: Remark) -> None:
+    def remark(self, key: Hashable, item: Item, remark: Event) -> None:
         """Tell a remark; one that waits under the same key is no longer true."""
         if self._answers.events is None:
             return
@@ -78,7 +78,7 @@ class Telling:
         """Tell what waits longest; says whether an Event was written."""
         key = next(iter(self._waiting))
         item, remark = self._waiting.pop(key)
-        if isinstance(key, Finding):
+        if isinstance(key, ObjectProblem):
             self._told.add(key)
         events = self._answers.events
         is_written = events is not None and await events.tell(item, remark)

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from updater.kube.events import Remark
+from updater.kube.events import Event
 from updater.model.outcome import Status
 from updater.model.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from updater.argocd.cluster.moves import Move
-    from updater.argocd.request.layers import Flaw
-    from updater.argocd.request.subscriptions import Answer
+    from updater.argocd.cluster.moves import ImageMove
+    from updater.argocd.request.layers import FieldProblem
+    from updater.argocd.request.subscriptions import ImageTranslation
     from updater.model.outcome import Outcome
 
 UPDATED: Final = "ImagesUpdated"
@@ -25,22 +25,22 @@ _LENGTH_OF_COMMIT: Final = 40
 _MOST_IMAGES: Final = 50  # an Event is small; so many images of one Application never move at once
 
 
-def remark_on_flaw(flaw: Flaw) -> Remark:
+def remark_on_flaw(flaw: FieldProblem) -> Event:
     """Say what is wrong at a place of an object; the reason is the code in CamelCase, such as UnknownKey."""
     reason = "".join(word.capitalize() for word in flaw.code.split("-"))
-    return Remark(reason=reason, message=_sentence(flaw.message, flaw.hint, flaw.code), weight="Warning")
+    return Event(reason=reason, message=_sentence(flaw.message, flaw.hint, flaw.code), weight="Warning")
 
 
-def remark_on_outcome(answer: Answer, outcome: Outcome) -> Remark | None:
+def remark_on_outcome(answer: ImageTranslation, outcome: Outcome) -> Event | None:
     """Say why an image was held or failed; None where it was not."""
     reason = _REASONS.get(outcome.status)
     if reason is None:
         return None
     message = f"{answer.alias or answer.image}: {_sentence(outcome.told, outcome.hint, outcome.code)}"
-    return Remark(reason=reason, message=message, weight="Warning")
+    return Event(reason=reason, message=message, weight="Warning")
 
 
-def remark_on_moves(moves: Sequence[Move], revision: str | None) -> Remark:
+def remark_on_moves(moves: Sequence[ImageMove], revision: str | None) -> Event:
     """Say which images of one Application moved, in which commit; *revision* may be the version of a live Application."""
     told = ", ".join(f"{move.alias} {move.old} → {move.new}" if move.old else f"{move.alias} set to {move.new}" for move in moves)
     annotations: dict[str, str] = {}
@@ -52,7 +52,7 @@ def remark_on_moves(moves: Sequence[Move], revision: str | None) -> Remark:
             f"{prefix}/old-tag": move.old,
             f"{prefix}/new-tag": move.new,
         }
-    return Remark(reason=UPDATED, message=f"{told}{_carrier(revision)}", annotations=tuple(annotations.items()))
+    return Event(reason=UPDATED, message=f"{told}{_carrier(revision)}", annotations=tuple(annotations.items()))
 
 
 def _carrier(revision: str | None) -> str:

@@ -14,34 +14,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from updater.argocd.cluster.event_queue import Telling
+from updater.argocd.cluster.event_queue import EventQueue
 from updater.argocd.cluster.event_texts import remark_on_moves, remark_on_outcome
-from updater.argocd.cluster.feedback_index import Index, index
-from updater.argocd.cluster.feedback_options import Answers
+from updater.argocd.cluster.feedback_index import FeedbackIndex, index
+from updater.argocd.cluster.feedback_options import FeedbackOptions
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER, identity
 from updater.argocd.cluster.moves import move_of
-from updater.argocd.cluster.refresh import Refreshing
-from updater.argocd.cluster.status_writer import StatusWriting
+from updater.argocd.cluster.refresh import Refresher
+from updater.argocd.cluster.status_writer import StatusWriter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from updater.argocd.cluster.kinds import Key
-    from updater.argocd.cluster.moves import Move
+    from updater.argocd.cluster.moves import ImageMove
     from updater.argocd.cluster.pruning import KeptUpdater
-    from updater.argocd.request.subscriptions import Answer
+    from updater.argocd.request.subscriptions import ImageTranslation
     from updater.argocd.request.translation import Translation
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome, Status
 
-__all__ = ["Answering", "Answers", "Known"]
+__all__ = ["ClusterState", "Feedback", "FeedbackOptions"]
 
 #: the same failure is told with another wait each time; it is no other state for that
 _WAITS: Final = re.compile(r"(?<!\d)\d+(?:\.\d+)?(?= ?(?:ms|s|seconds?|m|min|minutes?|h|hours?)\b)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class ClusterState:
     """What is known at one moment: the objects, and what they come to."""
 
     applications: Mapping[Key, Mapping[str, Any]]
@@ -49,21 +49,21 @@ class Known:
     translation: Translation
 
 
-class Answering:
+class Feedback:
     """Answers the objects of one cluster. `know` and `note` remember and return at once; `run` writes."""
 
-    def __init__(self, client: KubeClient, answers: Answers) -> None:
+    def __init__(self, client: KubeClient, answers: FeedbackOptions) -> None:
         self._outcomes: dict[str, Outcome] = {}
         self._answers = answers
-        self._known: Known | None = None
-        self._index = Index()
-        self._telling = Telling(answers)
-        self._refreshing = Refreshing(client, answers)
-        self._statuses = StatusWriting(client, answers, self._outcomes)
+        self._known: ClusterState | None = None
+        self._index = FeedbackIndex()
+        self._telling = EventQueue(answers)
+        self._refreshing = Refresher(client, answers)
+        self._statuses = StatusWriter(client, answers, self._outcomes)
         for part in (self._telling, self._refreshing, self._statuses):
             answers.when_leading(part.wake)
 
-    def know(self, known: Known) -> None:
+    def know(self, known: ClusterState) -> None:
         """Take over what is known now, and forget what is gone."""
         before, self._known = self._known, known
         if before is None or before.translation is not known.translation:
@@ -81,7 +81,7 @@ class Answering:
             self._note(outcomes)
 
     def _note(self, outcomes: Sequence[Outcome]) -> None:
-        moved: defaultdict[tuple[str, str | None], list[Move]] = defaultdict(list)
+        moved: defaultdict[tuple[str, str | None], list[ImageMove]] = defaultdict(list)
         for outcome in outcomes:
             answer = self._index.by_key.get(outcome.key)
             if answer is None:
@@ -118,7 +118,7 @@ class Answering:
         await self._statuses.finish()
         await self._telling.finish()
 
-    def _tell(self, answer: Answer, outcome: Outcome) -> None:
+    def _tell(self, answer: ImageTranslation, outcome: Outcome) -> None:
         """Say why an image was held or failed, once while that state lasts."""
         remark = remark_on_outcome(answer, outcome)
         item = self._find(f"{APPLICATION.name} {answer.application}")
@@ -127,7 +127,7 @@ class Answering:
         else:
             self._telling.withdraw(outcome.key)
 
-    def _spread(self, answer: Answer, outcome: Outcome, move: Move) -> None:
+    def _spread(self, answer: ImageTranslation, outcome: Outcome, move: ImageMove) -> None:
         """Tell the ImageUpdaters of a move, and refresh every Application that reads what was written."""
         for name in self._index.owners(answer):
             self._statuses.moved(_key(name), move)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from updater.http.client import Surroundings
+from updater.http.client import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from updater.errors import KubeError
-    from updater.kube.events import Events
+    from updater.kube.events import EventRecorder
 
 
 def _always() -> bool:
@@ -25,7 +25,7 @@ def _report_nothing(_subject: str, _error: KubeError) -> None:
     return
 
 
-class Answers:
+class FeedbackOptions:
     """What answering needs. *events* None tells none, *refresh* False leaves Argo CD to its own rhythm.
 
     *may_write* says whether this replica leads; call `leads` when that was gained: then what is due is written. *count* is
@@ -36,19 +36,19 @@ class Answers:
     def __init__(
         self,
         *,
-        events: Events | None = None,
+        events: EventRecorder | None = None,
         refresh: bool = True,
         may_write: Callable[[], bool] = _always,
         count: Callable[[str, str], None] = _count_nothing,
         report: Callable[[str, KubeError], None] = _report_nothing,
-        surroundings: Surroundings | None = None,
+        surroundings: Clock | None = None,
     ) -> None:
         self.events = events
         self.refresh = refresh
         self.may_write = may_write
         self.count = count
         self.report = report
-        self.around = surroundings or Surroundings()
+        self.around = surroundings or Clock()
         self._woken: list[Callable[[], None]] = []
 
     def when_leading(self, wake: Callable[[], None]) -> None:

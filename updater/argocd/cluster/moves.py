@@ -11,13 +11,13 @@ from updater.model.outcome import Status
 from updater.model.written import Written
 
 if TYPE_CHECKING:
-    from updater.argocd.request.subscriptions import Answer
+    from updater.argocd.request.subscriptions import ImageTranslation
     from updater.model.image import ImageName
     from updater.model.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class ImageMove:
     """One image of one Application (``namespace/name``) that was written; *old* is "" where nothing stood there or ran.
 
     *alias* is the image's path where it has none. Versions are tags, digests, or ``tag@digest``.
@@ -30,7 +30,7 @@ class Move:
     new: str
 
 
-def move_of(answer: Answer, outcome: Outcome) -> Move | None:
+def move_of(answer: ImageTranslation, outcome: Outcome) -> ImageMove | None:
     """Give the move that an outcome tells of; None where nothing was written."""
     subscription = answer.subscription
     if subscription is None or outcome.status is not Status.UPDATED:
@@ -39,7 +39,9 @@ def move_of(answer: Answer, outcome: Outcome) -> Move | None:
     versions = [(_version(change.old, image), _version(change.new, image)) for change in outcome.changes]
     old, new = next(((old, new) for old, new in versions if new), ("", ""))
     old = old or _version(_ran(outcome.detail), image)
-    return Move(application=answer.application, alias=answer.alias or image.path, image=image, old=old, new=new or outcome.detail)
+    return ImageMove(
+        application=answer.application, alias=answer.alias or image.path, image=image, old=old, new=new or outcome.detail
+    )
 
 
 def _ran(detail: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from updater.argocd.cluster.feedback_options import Answers
+    from updater.argocd.cluster.feedback_options import FeedbackOptions
     from updater.argocd.cluster.kinds import Key
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
@@ -30,10 +30,10 @@ HYDRATE: Final = "argocd.argoproj.io/hydrate"
 AT_A_TIME: Final = 8
 
 
-class Refreshing:
+class Refresher:
     """Refreshes Applications, each once for a commit. A refresh that fails is reported; Argo CD looks by itself in minutes."""
 
-    def __init__(self, client: KubeClient, answers: Answers) -> None:
+    def __init__(self, client: KubeClient, answers: FeedbackOptions) -> None:
         self._client = client
         self._answers = answers
         self._waiting: dict[Key, tuple[str, ...]] = {}

@@ -11,17 +11,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.cluster.feedback import Answering, Answers, Known
+from updater.argocd.cluster.feedback import ClusterState, Feedback, FeedbackOptions
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
 from updater.argocd.cluster.pruning import Sharing, prune_application, prune_updater
 from updater.argocd.request.selectors import name_matcher
 from updater.argocd.request.subscriptions import refusal
 from updater.argocd.request.translation import Translation, Translator
 from updater.errors import KubeError
-from updater.kube.client import EVERYWHERE, Scope
+from updater.kube.client import EVERYWHERE, ListScope
 from updater.kube.faults import outside_protocol
 from updater.kube.kinds import key_of
-from updater.kube.reflector import Watch, Watched
+from updater.kube.reflector import Reflector, WatchedKind
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
 
     from updater.argocd.cluster.kinds import Key
     from updater.argocd.cluster.pruning import KeptUpdater
-    from updater.argocd.request.subscriptions import Defaults
-    from updater.http.client import Surroundings
+    from updater.argocd.request.subscriptions import TranslationDefaults
+    from updater.http.client import Clock
     from updater.kube import reflector as watch
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
 
-    Lost = Mapping[Watched[Any], KubeError]
+    Lost = Mapping[WatchedKind[Any], KubeError]
 
 _GLOB: Final = frozenset("*?[\\")
 _NOT_INSTALLED: Final = "kube-not-found"
 
 
-def _report_nothing(_watched: Watched[Any], _error: KubeError | None) -> None:
+def _report_nothing(_watched: WatchedKind[Any], _error: KubeError | None) -> None:
     return
 
 
@@ -51,8 +51,8 @@ class _Told:
     """What was handed on last, and what is due: an error before the first whole snapshot has nowhere else to go."""
 
     snapshot: Snapshot | None = None
-    known: watch.Known | None = None
-    lost: dict[Watched[Any], KubeError] = field(default_factory=dict)
+    known: watch.StoreSnapshot | None = None
+    lost: dict[WatchedKind[Any], KubeError] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -72,10 +72,10 @@ class ArgocdSource:
         client: KubeClient,
         *,
         namespaces: tuple[str, ...] = (),
-        defaults: Defaults,
-        answers: Answers | None = None,
-        report: Callable[[Watched[Any], KubeError | None], None] = _report_nothing,
-        surroundings: Surroundings | None = None,
+        defaults: TranslationDefaults,
+        answers: FeedbackOptions | None = None,
+        report: Callable[[WatchedKind[Any], KubeError | None], None] = _report_nothing,
+        surroundings: Clock | None = None,
     ) -> None:
         self.translation: Translation | None = None
         self._count = 0
@@ -83,24 +83,24 @@ class ArgocdSource:
         self._client = client
         self._translator = Translator(defaults)
         self._told: _Told | None = None
-        self._objects: tuple[Mapping[Watched[Any], Mapping[Key, Any]], Lost] = ({}, {})
+        self._objects: tuple[Mapping[WatchedKind[Any], Mapping[Key, Any]], Lost] = ({}, {})
         defaults.branches.when_learned(self._look_again)
         defaults.precedence.when_learned(self._look_again)
         self._report = report
         self._surroundings = surroundings
         self._applications, self._updaters = _watched(namespaces)
         self._updater_items: dict[Key, Mapping[str, Any]] = {}
-        self._problems: dict[tuple[Watched[Any], str], Problem] = {}
+        self._problems: dict[tuple[WatchedKind[Any], str], Problem] = {}
         self._last: tuple[Translation, tuple[Problem, ...], Snapshot] | None = None
-        self._answering = Answering(client, answers) if answers else None
+        self._answering = Feedback(client, answers) if answers else None
 
     async def once(self) -> Snapshot:
         """List everything, and give the snapshot; where a kind cannot be listed it is not complete, and has no subscription.
 
         Raises `ConfigError` where the way to the cluster is wrong.
         """
-        kept: dict[Watched[Any], Mapping[Key, Any]] = {}
-        lost: dict[Watched[Any], KubeError] = {}
+        kept: dict[WatchedKind[Any], Mapping[Key, Any]] = {}
+        lost: dict[WatchedKind[Any], KubeError] = {}
         for watched in (*self._applications, *self._updaters):
             try:
                 items = {_key(item): watched.prune(item) for item in await self._client.list(watched.kind, watched.scope)}
@@ -121,19 +121,19 @@ class ArgocdSource:
         """
         told = self._told = _Told()
 
-        def report(watched: Watched[Any], error: KubeError | None) -> None:
+        def report(watched: WatchedKind[Any], error: KubeError | None) -> None:
             told.lost.pop(watched, None)
             if error:
                 told.lost[watched] = error
             told.news.set()
             self._report(watched, error)
 
-        async def note(known: watch.Known) -> None:
+        async def note(known: watch.StoreSnapshot) -> None:
             told.known = known
             told.news.set()
 
         kinds = (*self._applications, *self._updaters)
-        watching = Watch(self._client, kinds, report=report, surroundings=self._surroundings)
+        watching = Reflector(self._client, kinds, report=report, surroundings=self._surroundings)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(watching.run(note), name="watch Argo CD")
@@ -196,7 +196,7 @@ class ArgocdSource:
                 told.snapshot = snapshot
                 await deliver(snapshot)
 
-    async def _snapshot(self, objects: Mapping[Watched[Any], Mapping[Key, Any]], lost: Lost) -> Snapshot:
+    async def _snapshot(self, objects: Mapping[WatchedKind[Any], Mapping[Key, Any]], lost: Lost) -> Snapshot:
         """Give the snapshot of what is known; the very same one where nothing changed that anybody reads."""
         self._objects = (objects, lost)
         applications = _joined(objects, self._applications)
@@ -208,7 +208,7 @@ class ArgocdSource:
         self._count = len(applications) + len(updaters)
         self._kept = applications
         if self._answering:
-            self._answering.know(Known(applications=applications, updaters=updaters, translation=translation))
+            self._answering.know(ClusterState(applications=applications, updaters=updaters, translation=translation))
         problems = self._lost_problems(lost)
         last = self._last
         if last is None or last[0] is not translation or last[1] != problems:
@@ -227,22 +227,22 @@ class ArgocdSource:
         return tuple(self._problems.values())
 
 
-def _watched(namespaces: tuple[str, ...]) -> tuple[tuple[Watched[Any], ...], tuple[Watched[Any], ...]]:
+def _watched(namespaces: tuple[str, ...]) -> tuple[tuple[WatchedKind[Any], ...], tuple[WatchedKind[Any], ...]]:
     """Give what is watched for Applications, and what for ImageUpdaters."""
     sharing = Sharing()
     has_globs = any(_GLOB.intersection(name) for name in namespaces)
     matchers = [name_matcher(name) for name in namespaces] if has_globs and "*" not in namespaces else []
     is_wide = has_globs or not namespaces
-    scopes = (EVERYWHERE,) if is_wide else tuple(Scope(namespace=name) for name in dict.fromkeys(namespaces))
+    scopes = (EVERYWHERE,) if is_wide else tuple(ListScope(namespace=name) for name in dict.fromkeys(namespaces))
 
     def within(prune: Callable[[Mapping[str, Any], Sharing], Any], item: Mapping[str, Any]) -> Any:
         namespace = item["metadata"].get("namespace", "")
         is_meant = not matchers or any(matcher.fullmatch(namespace) for matcher in matchers)
         return prune(item, sharing) if is_meant else None
 
-    def of(kind: Any, prune: Callable[..., Any], *, is_optional: bool = False) -> tuple[Watched[Any], ...]:
+    def of(kind: Any, prune: Callable[..., Any], *, is_optional: bool = False) -> tuple[WatchedKind[Any], ...]:
         kept = partial(within, prune)
-        return tuple(Watched(kind=kind, prune=kept, scope=scope, is_optional=is_optional) for scope in scopes)
+        return tuple(WatchedKind(kind=kind, prune=kept, scope=scope, is_optional=is_optional) for scope in scopes)
 
     return of(APPLICATION, prune_application), of(IMAGE_UPDATER, prune_updater, is_optional=True)
 
@@ -252,7 +252,7 @@ def _same(before: Mapping[str, Any] | None, item: Mapping[str, Any]) -> Mapping[
     return before if before is not None and before == item else item
 
 
-def _joined(objects: Mapping[Watched[Any], Mapping[Key, Any]], watched: Sequence[Watched[Any]]) -> dict[Key, Any]:
+def _joined(objects: Mapping[WatchedKind[Any], Mapping[Key, Any]], watched: Sequence[WatchedKind[Any]]) -> dict[Key, Any]:
     return {key: kept for each in watched for key, kept in objects[each].items() if kept is not None}
 
 
@@ -263,7 +263,7 @@ def _key(item: dict[str, Any]) -> Key:
         raise outside_protocol("list Argo CD's objects", "an object has no name") from None
 
 
-def _problem(watched: Watched[Any], error: KubeError) -> Problem:
+def _problem(watched: WatchedKind[Any], error: KubeError) -> Problem:
     hint = error.hint
     if watched.kind is APPLICATION and error.code == _NOT_INSTALLED:
         hint = "Argo CD is not installed in this cluster; install it, or take the source applications out"

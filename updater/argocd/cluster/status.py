@@ -20,10 +20,10 @@ from updater.model.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from updater.argocd.cluster.moves import Move
+    from updater.argocd.cluster.moves import ImageMove
     from updater.argocd.cluster.pruning import KeptUpdater
-    from updater.argocd.request.layers import Flaw
-    from updater.argocd.request.subscriptions import Answer
+    from updater.argocd.request.layers import FieldProblem
+    from updater.argocd.request.subscriptions import ImageTranslation
     from updater.model.outcome import Outcome
 
 READY: Final = "Ready"
@@ -60,7 +60,7 @@ _BAD: Final = frozenset({_REFUSED, Status.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class StatusFacts:
     """What the status of one ImageUpdater is made of.
 
     *applications* is the number of those that it decides for, *answers* are of its images, *outcomes* by subscription key,
@@ -69,10 +69,10 @@ class Facts:
 
     kept: KeptUpdater
     applications: int
-    answers: Sequence[Answer]
+    answers: Sequence[ImageTranslation]
     outcomes: Mapping[str, Outcome]
-    flaws: Sequence[Flaw] = ()
-    moves: Sequence[Move] = ()
+    flaws: Sequence[FieldProblem] = ()
+    moves: Sequence[ImageMove] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Image:
     code: str
 
 
-def status_of(facts: Facts, now: str) -> dict[str, Any] | None:
+def status_of(facts: StatusFacts, now: str) -> dict[str, Any] | None:
     """Give the status to write at *now* (RFC 3339), None where the one that stands there says the same.
 
     Where images wait for their first check, nothing is written before it, unless the object itself is new: a restart of
@@ -117,11 +117,11 @@ def _is_told(before: Mapping[str, Any]) -> bool:
     return any(item.get("type") == READY for item in _known_conditions(before))
 
 
-def _images(facts: Facts) -> list[_Image]:
+def _images(facts: StatusFacts) -> list[_Image]:
     return [_image(answer, facts.outcomes) for answer in facts.answers if answer.code != UNUSED]
 
 
-def _image(answer: Answer, outcomes: Mapping[str, Outcome]) -> _Image:
+def _image(answer: ImageTranslation, outcomes: Mapping[str, Outcome]) -> _Image:
     application = answer.application.partition("/")[2]
     subject = answer.alias or answer.image
     if answer.subscription is None:
@@ -137,7 +137,7 @@ def _on_one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def _conditions(facts: Facts, images: Sequence[_Image], now: str) -> list[Mapping[str, Any]]:
+def _conditions(facts: StatusFacts, images: Sequence[_Image], now: str) -> list[Mapping[str, Any]]:
     known = _known_conditions(facts.kept.status)
     before = {item.get("type"): item for item in known}
     made: list[Mapping[str, Any]] = []
@@ -161,7 +161,7 @@ def _known_conditions(before: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [item for item in list_in(before, "conditions") if isinstance(item, dict) and isinstance(item.get("type"), str)]
 
 
-def _judged(facts: Facts, images: Sequence[_Image]) -> list[tuple[str, bool, str, str]]:
+def _judged(facts: StatusFacts, images: Sequence[_Image]) -> list[tuple[str, bool, str, str]]:
     """Give type, status, reason and message of every condition of ours."""
     bad = [image for image in images if image.word in _BAD]
     is_waiting = any(image.word == _PENDING for image in images)
@@ -240,10 +240,10 @@ def _lines(lines: Iterable[str]) -> str:
     return "\n".join([*kept, *([f"and {left} more; updater explain tells all"] if left else [])])
 
 
-def _recent(before: Mapping[str, Any], moves: Sequence[Move], now: str) -> list[dict[str, Any]]:
+def _recent(before: Mapping[str, Any], moves: Sequence[ImageMove], now: str) -> list[dict[str, Any]]:
     """Add moves to what was told before, the newest first; an image and version has one entry, which counts Applications."""
     entries = [item for item in list_in(before, "recentUpdates") if isinstance(item, dict)]
-    told: dict[tuple[str, str, str], list[Move]] = defaultdict(list)
+    told: dict[tuple[str, str, str], list[ImageMove]] = defaultdict(list)
     for move in moves:
         told[move.alias, move.image.spelled, move.new].append(move)
     for key, found in told.items():

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final
 from updater.argocd.cluster.contention import Contention
 from updater.argocd.cluster.kinds import IMAGE_UPDATER
 from updater.argocd.cluster.pruning import Sharing, prune_updater
-from updater.argocd.cluster.status import Facts, status_of
+from updater.argocd.cluster.status import StatusFacts, status_of
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone
 from updater.kube.kinds import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from updater.argocd.cluster.feedback_index import Index
-    from updater.argocd.cluster.feedback_options import Answers
+    from updater.argocd.cluster.feedback_index import FeedbackIndex
+    from updater.argocd.cluster.feedback_options import FeedbackOptions
     from updater.argocd.cluster.kinds import Key
-    from updater.argocd.cluster.moves import Move
+    from updater.argocd.cluster.moves import ImageMove
     from updater.argocd.cluster.pruning import KeptUpdater
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
@@ -30,28 +30,28 @@ AGAIN: Final = 30.0
 SLOWLY_AGAIN: Final = 300.0  # what only people can mend
 
 
-class StatusWriting:
+class StatusWriter:
     """Writes the statuses of ImageUpdaters, one after the other.
 
     *outcomes* are the last ones by subscription key, in force while they change. An object is written at most once in some
     seconds; what failed is tried again.
     """
 
-    def __init__(self, client: KubeClient, answers: Answers, outcomes: Mapping[str, Outcome]) -> None:
+    def __init__(self, client: KubeClient, answers: FeedbackOptions, outcomes: Mapping[str, Outcome]) -> None:
         self._client = client
         self._answers = answers
         self._outcomes = outcomes
         self._kept: dict[Key, KeptUpdater] = {}
         self._written: dict[Key, tuple[KeptUpdater, KeptUpdater]] = {}
         self._applications: dict[Key, int] = {}
-        self._index: Index | None = None
-        self._moves: dict[Key, list[Move]] = {}
+        self._index: FeedbackIndex | None = None
+        self._moves: dict[Key, list[ImageMove]] = {}
         self._waiting: dict[Key, None] = {}
         self._due = asyncio.Event()
         self._retrying: set[Key] = set()
         self._contention = Contention(answers.around.clock)
 
-    def know(self, kept: Mapping[Key, KeptUpdater], selected: Mapping[str, tuple[str, ...]], index: Index) -> None:
+    def know(self, kept: Mapping[Key, KeptUpdater], selected: Mapping[str, tuple[str, ...]], index: FeedbackIndex) -> None:
         """Take over the objects, how many Applications each decides for, and their answers."""
         is_other = index is not self._index
         newest = {key: self._newest(key, updater) for key, updater in kept.items()}
@@ -70,7 +70,7 @@ class StatusWriting:
         if self._waiting:
             self._due.set()
 
-    def moved(self, key: Key, move: Move) -> None:
+    def moved(self, key: Key, move: ImageMove) -> None:
         """Tell a move in the status of an ImageUpdater."""
         if key in self._kept:
             self._moves.setdefault(key, []).append(move)
@@ -163,7 +163,7 @@ class StatusWriting:
         if index is None:
             return 0.0
         moves = tuple(self._moves.get(key, ()))
-        facts = Facts(
+        facts = StatusFacts(
             kept=kept,
             applications=self._applications.get(key, 0),
             answers=index.by_updater.get(_name(key), ()),

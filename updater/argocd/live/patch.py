@@ -9,33 +9,33 @@ from updater.argocd.live.overrides_text import overridden, steps_for, wanted_aft
 from updater.argocd.live.reading import EDITOR, without_line
 from updater.errors import EditError, PushRefused
 from updater.model.problem import Problem
-from updater.model.update import Commit, Landed
-from updater.writeback.file_edits import Drafting
+from updater.model.update import Commit, WriteResult
+from updater.writeback.file_edits import CommitDrafter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from updater.argocd.live.overrides_text import Step
-    from updater.argocd.live.reading import Live
+    from updater.argocd.live.reading import LiveState
     from updater.errors import UpdaterError
     from updater.model.update import Change, Edit, Update
     from updater.model.view import PartKind, Reading
 
 
 @dataclass(slots=True, kw_only=True)
-class Plan:
+class LivePatch:
     """One patch to be. *steps* are its operations, *edits* the overrides of each source before and after."""
 
-    live: Live
+    live: LiveState
     steps: list[Step] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     changes: dict[Update, tuple[Change, ...]] = field(default_factory=dict)
     refused: dict[Update, Problem] = field(default_factory=dict)
 
-    def landed(self, *, revision: str = "", is_dry: bool = False) -> Landed:
+    def landed(self, *, revision: str = "", is_dry: bool = False) -> WriteResult:
         """Say what became of every update; *revision* is the version of the Application that carries the changes."""
         moved = [update for update, changes in self.changes.items() if changes and revision]
-        return Landed(
+        return WriteResult(
             changes=self.changes,
             refused=self.refused,
             revisions=dict.fromkeys(moved, revision),
@@ -50,7 +50,7 @@ class Plan:
             self.changes[update] = ()
             self.refused[update] = problem
 
-    def lost(self, answer: Live) -> list[Update]:
+    def lost(self, answer: LiveState) -> list[Update]:
         """Name the updates of which *answer*, the Application after the patch, does not say what was sent."""
         after = {edit.path: edit.after for edit in self.edits}
         lost = []
@@ -63,19 +63,19 @@ class Plan:
         return lost
 
 
-def plan_of(live: Live, commits: Sequence[Commit]) -> Plan:
+def plan_of(live: LiveState, commits: Sequence[Commit]) -> LivePatch:
     """Plan everything that *commits* ask of *live*, each voice on top of the one before.
 
     Raises `PushRefused` where a place does not say what it said when the decision fell.
     """
     fresh = {update: _fresh(live, update) for commit in commits for update in commit.updates}
     paths = {update.reading.path: update.target.locator.path for update in fresh.values()}
-    drafting = Drafting(
+    drafting = CommitDrafter(
         editors={update.target.editor: EDITOR for update in fresh.values()}, read=lambda file: live.text(paths[file])
     )
     for commit in commits:
         drafting.draft(Commit(voice=commit.voice, updates=tuple(fresh[update] for update in commit.updates)))
-    plan = Plan(live=live)
+    plan = LivePatch(live=live)
     for update, now in fresh.items():
         plan.changes[update] = drafting.changes.get(now, ())
         if now in drafting.refused:
@@ -85,7 +85,7 @@ def plan_of(live: Live, commits: Sequence[Commit]) -> Plan:
     return plan
 
 
-def _fresh(live: Live, update: Update) -> Update:
+def _fresh(live: LiveState, update: Update) -> Update:
     """Give *update* as of the Application that was read now; raises `PushRefused` where its place says something else.
 
     Only that counts, not the version: Argo CD writes the status of a busy Application many times a minute.
@@ -98,7 +98,7 @@ def _fresh(live: Live, update: Update) -> Update:
     return replace(update, target=target, reading=replace(found.readings[0], written=update.reading.written))
 
 
-def _add(plan: Plan, edit: Edit, path: str) -> None:
+def _add(plan: LivePatch, edit: Edit, path: str) -> None:
     """Add what one edited source comes to; what cannot be proved is refused."""
     source = plan.live.source(path)
     mine = [update for update, changes in plan.changes.items() if update.reading.path == edit.path and changes]
@@ -114,7 +114,7 @@ def _add(plan: Plan, edit: Edit, path: str) -> None:
     plan.edits.append(replace(edit, after=after, changes=tuple(change for update in mine for change in plan.changes[update])))
 
 
-def _with_lines(plan: Plan, update: Update, text: bytes) -> tuple[Change, ...]:
+def _with_lines(plan: LivePatch, update: Update, text: bytes) -> tuple[Change, ...]:
     """Give the changes of *update* with their lines in *text*."""
     found = EDITOR.read(update.reading.path, text, plan.live.located(update.target.locator))
     lines = {part.where: part.line for reading in found.readings for part in reading.parts}

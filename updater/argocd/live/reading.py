@@ -25,7 +25,7 @@ from updater.argocd.application_source import (
 )
 from updater.argocd.live.overrides_text import overridden, write_text
 from updater.editors.argocd_source import ArgocdSourceEditor
-from updater.editors.base import Found
+from updater.editors.base import FileReadings
 from updater.errors import EditError, ImageSyntaxError
 from updater.model.image import parse_name
 from updater.model.problem import Problem
@@ -35,7 +35,7 @@ from updater.model.written import Written, common
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.argocd.application_source import Place, Source
+    from updater.argocd.application_source import ApplicationSource, Place
     from updater.model.image import ImageName, ImageRef
     from updater.model.subscription import Target
     from updater.model.view import Reading
@@ -45,13 +45,13 @@ EDITOR: Final = ArgocdSourceEditor()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class LiveState:
     """One Application as it was read at *version*. *owner* is the ApplicationSet that made it, "" where none did."""
 
     name: str
     version: str
     item: Mapping[str, Any]
-    sources: tuple[Source, ...]
+    sources: tuple[ApplicationSource, ...]
     types: tuple[AppType, ...]
     running: tuple[ImageRef, ...]
     owner: str = ""
@@ -100,14 +100,14 @@ class Live:
             raise EditError(message, hint="correct the target, or the sources of the Application", code="source-gone")
         return place
 
-    def read(self, locator: Locator) -> Found:
+    def read(self, locator: Locator) -> FileReadings:
         """Find what is written at *locator*; what is wrong there is a problem, never an exception."""
         try:
             located = self.located(locator)
             found = _found(self.file(located), self.text(located.path), located)
         except EditError as error:
             problem = Problem(path=self.name, code=error.code, message=error.message, hint=error.hint)
-            return Found(problems=(problem,))
+            return FileReadings(problems=(problem,))
         return replace(found, problems=tuple(without_line(problem) for problem in found.problems))
 
     def file(self, located: Locator) -> str:
@@ -133,7 +133,7 @@ class Live:
             message = f"{locator.path} of {self.name} is none that {locator.section} makes; {', '.join(sorted(fitting))} is"
             raise EditError(message, hint="correct the target, or the sources of the Application", code="source-gone")
 
-    def _written(self, kind: AppType) -> Source:
+    def _written(self, kind: AppType) -> ApplicationSource:
         found = source_for(kind, self.sources, self.types)
         if found is None:
             raise EditError(f"{self.name} has no source", hint="write spec.source", code="no-source")
@@ -141,14 +141,14 @@ class Live:
 
 
 @lru_cache(maxsize=REMEMBERED)  # overrides change seldom, and each pass asks
-def _found(file: str, text: bytes, located: Locator) -> Found:
+def _found(file: str, text: bytes, located: Locator) -> FileReadings:
     return EDITOR.read(file, text, located)
 
 
-def read_application(item: Mapping[str, Any]) -> Live:
+def read_application(item: Mapping[str, Any]) -> LiveState:
     """Read an Application as the API server gives it; what is of the wrong type counts as not there."""
     metadata, status = mapping_in(item, "metadata"), mapping_in(item, "status")
-    return Live(
+    return LiveState(
         name=f"{text_in(metadata, 'namespace')}/{text_in(metadata, 'name')}",
         version=text_in(metadata, "resourceVersion"),
         item=item,
@@ -160,7 +160,7 @@ def read_application(item: Mapping[str, Any]) -> Live:
     )
 
 
-def readings_of(live: Live, target: Target, image: ImageName) -> Found:
+def readings_of(live: LiveState, target: Target, image: ImageName) -> FileReadings:
     """Find what is written at *target*; where nothing is, what runs stands for it."""
     found = live.read(target.locator)
     runs = target.running or live.runs(target.locator, image)

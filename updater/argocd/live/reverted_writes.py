@@ -30,7 +30,7 @@ class _Move:
     pause: float
 
 
-class Undone:
+class RevertedWrites:
     """Remembers the last value written to each place; *clock* counts seconds. A restart forgets, and tries once more."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

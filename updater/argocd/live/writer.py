@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.live.patch import plan_of
 from updater.argocd.live.reading import read_application, readings_of
-from updater.argocd.live.reverted_writes import Undone, undone
+from updater.argocd.live.reverted_writes import RevertedWrites, undone
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, PushRefused, UpdaterError
-from updater.kube.client import Form
+from updater.kube.client import PatchType
 from updater.kube.kinds import Kind, Ref
 from updater.model.subscription import LiveApplication
 from updater.model.view import View
@@ -24,12 +24,12 @@ from updater.model.view import View
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from updater.argocd.live.patch import Plan
-    from updater.argocd.live.reading import Live
+    from updater.argocd.live.patch import LivePatch
+    from updater.argocd.live.reading import LiveState
     from updater.kube.client import KubeClient
     from updater.model.problem import Problem
     from updater.model.subscription import Destination, Subscription
-    from updater.model.update import Commit, Landed
+    from updater.model.update import Commit, WriteResult
     from updater.model.view import Reading
 
 APPLICATION: Final = Kind("argoproj.io", "v1alpha1", "Application", "applications")
@@ -68,7 +68,7 @@ class ApplicationWriter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._undone = Undone(clock)
+        self._undone = RevertedWrites(clock)
         self._known = known
         self._count = count
         self._behind: dict[LiveApplication, Mapping[str, Any]] = {}
@@ -94,8 +94,8 @@ class ApplicationWriter:
                 self._seen.popitem(last=False)
         return view
 
-    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> Landed:
-        """Write every update in one JSON patch, whatever the number of voices; `Landed.revisions` has the new version.
+    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
+        """Write every update in one JSON patch, whatever the number of voices; `WriteResult.revisions` has the new version.
 
         Raises `PushRefused` where a place that is to change says something else than in *view*, and `KubeError`. What
         the API server does not take is refused, update by update, and not tried again.
@@ -115,7 +115,7 @@ class ApplicationWriter:
         message = f"{application} changed {ATTEMPTS} times while it was written"
         raise PushRefused(message, hint="it is looked at and decided again")
 
-    def _plan(self, application: LiveApplication, live: Live, commits: Sequence[Commit]) -> Plan:
+    def _plan(self, application: LiveApplication, live: LiveState, commits: Sequence[Commit]) -> LivePatch:
         """Plan what was not written before and taken back a moment ago."""
         plan = plan_of(live, commits)
         held = [update for update, changes in plan.changes.items() if self._undone.is_held(application, changes)]
@@ -126,7 +126,7 @@ class ApplicationWriter:
         plan.refuse(held, undone(application))
         return plan
 
-    async def _read(self, application: LiveApplication) -> Live:
+    async def _read(self, application: LiveApplication) -> LiveState:
         try:
             live = read_application(await self._client.get(_ref(application)))
         except KubeGone as gone:
@@ -141,12 +141,12 @@ class ApplicationWriter:
         self._behind.pop(application, None)
         return item
 
-    async def _patch(self, application: LiveApplication, plan: Plan) -> Landed:
+    async def _patch(self, application: LiveApplication, plan: LivePatch) -> WriteResult:
         """Send the patch; raises `KubeConflict` where the Application is of another version meanwhile."""
         try:
             # An index in a list is exact without a `test`: the server takes the patch only at the version of which it was
             # made, in which that index is that entry.
-            sent = await self._client.patch(_ref(application), plan.steps, form=Form.JSON, version=plan.live.version)
+            sent = await self._client.patch(_ref(application), plan.steps, form=PatchType.JSON, version=plan.live.version)
         except KubeGone as gone:
             raise _gone(application) from gone
         except KubeError as error:
@@ -162,7 +162,7 @@ class ApplicationWriter:
         return plan.landed(revision=answer.version)
 
 
-def _checked(live: Live, application: LiveApplication) -> Live:
+def _checked(live: LiveState, application: LiveApplication) -> LiveState:
     """Give *live* where it may be written; raises `KubeGone` and `UpdaterError` ``application-set``."""
     if live.is_leaving:
         raise _gone(application)
@@ -173,7 +173,7 @@ def _checked(live: Live, application: LiveApplication) -> Live:
     return live
 
 
-def _view(live: Live, application: LiveApplication, subscriptions: Sequence[Subscription]) -> View:
+def _view(live: LiveState, application: LiveApplication, subscriptions: Sequence[Subscription]) -> View:
     readings: dict[tuple[str, int], tuple[Reading, ...]] = {}
     problems: dict[tuple[str, int], tuple[Problem, ...]] = {}
     for subscription in subscriptions:

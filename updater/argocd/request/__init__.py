@@ -4,6 +4,13 @@ Objects come in as the plain mappings that the API or a YAML file gives; subscri
 somebody listed, come out. `updater.argocd.cluster` is what asks a cluster.
 """
 
-from updater.argocd.request.translation import Answer, Defaults, Finding, Translation, Translator, translate
+from updater.argocd.request.translation import (
+    ImageTranslation,
+    ObjectProblem,
+    Translation,
+    TranslationDefaults,
+    Translator,
+    translate,
+)
 
-__all__ = ["Answer", "Defaults", "Finding", "Translation", "Translator", "translate"]
+__all__ = ["ImageTranslation", "ObjectProblem", "Translation", "TranslationDefaults", "Translator", "translate"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.request.layers import Flaw, Flawed, ImageRequest, Request, Setting, flaw_of, inherit
+from updater.argocd.request.layers import ApplicationRequest, FieldProblem, FieldRefused, ImageRequest, Setting, flaw_of, inherit
 from updater.argocd.request.values import READERS
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
@@ -52,12 +52,12 @@ def has_image_list(annotations: Mapping[str, Any]) -> bool:
 
 def read_annotations(
     annotations: Mapping[str, Any], *, at: Place = METADATA, asked_by: str = "", is_template: bool = False
-) -> Request:
+) -> ApplicationRequest:
     """Read the annotations of one object; *at* is their place in it. Never raises: flaws stand in the request.
 
     With *is_template* a value with ``{{`` is a placeholder of an ApplicationSet, and is not looked into.
     """
-    flaws: list[Flaw] = []
+    flaws: list[FieldProblem] = []
     texts = dict(_texts(annotations, at, flaws))
     listed = texts.pop(f"{PREFIX}{IMAGE_LIST}", None)
     is_open = is_template and listed is not None and "{{" in listed.value
@@ -67,7 +67,7 @@ def read_annotations(
     looked_at = [key for key in keys if not (is_template and "{{" in key.setting.value)]
     flaws += [flaw for key in looked_at if (flaw := _value_flaw(key))]
     whole = {key.name: key.setting for key in keys if key.alias is None}
-    return Request(
+    return ApplicationRequest(
         asked_by=asked_by,
         images=tuple(_with_settings(image, keys, whole) for image in images),
         write_back={name: item for name, item in whole.items() if name in WRITE_BACK and item.value.strip()},
@@ -87,9 +87,9 @@ def own_settings(annotations: Mapping[str, Any], alias: str | None) -> Settings:
     return inherit(*levels)
 
 
-def own_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[Flaw]:
+def own_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[FieldProblem]:
     """Say what is wrong with our own annotations beside the image list of another object, whose aliases are *aliases*."""
-    flaws: list[Flaw] = []
+    flaws: list[FieldProblem] = []
     ours = {key: text for key, text in annotations.items() if key.startswith(OWN_PREFIX)}
     for full, setting in _texts(ours, METADATA, flaws):
         key = _key(full, setting, aliases, flaws, is_open=False)
@@ -101,7 +101,7 @@ def _is_peers(key: str) -> bool:
     return key.startswith(PREFIX)
 
 
-def _texts(annotations: Mapping[str, Any], at: Place, flaws: list[Flaw]) -> Iterator[tuple[str, Setting]]:
+def _texts(annotations: Mapping[str, Any], at: Place, flaws: list[FieldProblem]) -> Iterator[tuple[str, Setting]]:
     for full, text in annotations.items():
         if not full.startswith((PREFIX, OWN_PREFIX)):
             continue
@@ -109,26 +109,26 @@ def _texts(annotations: Mapping[str, Any], at: Place, flaws: list[Flaw]) -> Iter
             yield full, Setting(text, (*at, full))
         else:
             message = f"{full}: an annotation is text"
-            flaws.append(Flaw(place=(*at, full), code="wrong-type", message=message, hint="put the value in quotes"))
+            flaws.append(FieldProblem(place=(*at, full), code="wrong-type", message=message, hint="put the value in quotes"))
 
 
 def _images(
-    found: Setting | None, at: Place, flaws: list[Flaw], *, is_asked: bool
-) -> tuple[list[ImageRequest], list[tuple[str, Flaw]]]:
+    found: Setting | None, at: Place, flaws: list[FieldProblem], *, is_asked: bool
+) -> tuple[list[ImageRequest], list[tuple[str, FieldProblem]]]:
     """Read the list entry by entry: what cannot be read is refused, and the others go on."""
     if found is None or not found.value.strip():
         if found is not None or is_asked:
             place = found.place if found else at
             hint = "write image-list: alias=registry/image:constraint, with a comma between two"
             message = f"{PREFIX}{IMAGE_LIST}: no image-list says which images" if found else "no image-list says which images"
-            flaws.append(Flaw(place=place, code="image-list", message=message, hint=hint))
+            flaws.append(FieldProblem(place=place, code="image-list", message=message, hint=hint))
         return [], []
     images: list[ImageRequest] = []
-    refused: list[tuple[str, Flaw]] = []
+    refused: list[tuple[str, FieldProblem]] = []
     entries = list(filter(None, map(str.strip, found.value.split(","))))
     if len(entries) > MOST_IMAGES:
         message = f"{PREFIX}{IMAGE_LIST}: {len(entries)} images are listed, and those after the first {MOST_IMAGES} are left out"
-        flaw = Flaw(place=found.place, code="image-list", message=message, hint="let several Applications have them")
+        flaw = FieldProblem(place=found.place, code="image-list", message=message, hint="let several Applications have them")
         refused.append((f"{len(entries) - MOST_IMAGES} more", flaw))
     for entry in entries[:MOST_IMAGES]:
         try:
@@ -139,47 +139,49 @@ def _images(
     return images, refused
 
 
-def _add_image(entry: str, place: Place, images: list[ImageRequest], refused: list[tuple[str, Flaw]]) -> None:
+def _add_image(entry: str, place: Place, images: list[ImageRequest], refused: list[tuple[str, FieldProblem]]) -> None:
     if entry.startswith(_OPERATORS) and images and not entry.startswith("="):
         # the comma stood inside a range: half of a range is not what was asked for
         before = images.pop()
         whole = f"{before.text},{entry}"
         hint = f"separate the parts of a range by blanks: {before.text} {entry}"
-        flaw = Flaw(place=place, code="image-syntax", message=f"{whole!r} is cut at its comma", hint=hint)
+        flaw = FieldProblem(place=place, code="image-syntax", message=f"{whole!r} is cut at its comma", hint=hint)
         refused.append((whole, _listed(flaw)))
         return
     image = parse_aliased(entry)
     if image.alias and not image.alias.isprintable():
         message = f"the alias {image.alias!r} holds characters that cannot be seen"
-        flaw = Flaw(place=place, code="alias", message=message, hint="write letters, digits, '-', '.', '_' and '/'")
+        flaw = FieldProblem(place=place, code="alias", message=message, hint="write letters, digits, '-', '.', '_' and '/'")
         refused.append((ascii(entry), _listed(flaw)))
         return
     if image.alias and any(image.alias == other.alias for other in images):
         message = f"the alias {image.alias!r} stands twice"
-        flaw = Flaw(place=place, code="alias", message=message, hint="give each image an alias of its own")
+        flaw = FieldProblem(place=place, code="alias", message=message, hint="give each image an alias of its own")
         refused.append((entry, _listed(flaw)))
         return
     images.append(ImageRequest(alias=image.alias or None, text=entry, place=place))
 
 
-def _listed(flaw: Flaw) -> Flaw:
+def _listed(flaw: FieldProblem) -> FieldProblem:
     return replace(flaw, message=f"{PREFIX}{IMAGE_LIST}: {flaw.message}")
 
 
-def _key(full: str, setting: Setting, aliases: set[str], flaws: list[Flaw], *, is_open: bool) -> _Key | None:
+def _key(full: str, setting: Setting, aliases: set[str], flaws: list[FieldProblem], *, is_open: bool) -> _Key | None:
     prefix, whole, per_image = (PREFIX, WHOLE, PER_IMAGE) if _is_peers(full) else (OWN_PREFIX, OWN, OWN)
     key = full.removeprefix(prefix)
     alias, name = _split(key, per_image, whole)
     if name is None:
         hint = _nearest_key(key, aliases, whole, per_image)
-        flaws.append(Flaw(place=setting.place, code="unknown-key", message=f"{full}: this annotation is not known", hint=hint))
+        flaws.append(
+            FieldProblem(place=setting.place, code="unknown-key", message=f"{full}: this annotation is not known", hint=hint)
+        )
         return None
     if alias is not None and not is_open:
         alias = next((known for known in aliases if known == alias or known.replace("/", "_") == alias), alias)
         if alias not in aliases:
             hint = nearest(alias, sorted(aliases)) if aliases else "give the image an alias: alias=image"
             message = f"{full}: no image in image-list has the alias {alias!r}"
-            flaws.append(Flaw(place=setting.place, code="alias", message=message, hint=hint))
+            flaws.append(FieldProblem(place=setting.place, code="alias", message=message, hint=hint))
     return _Key(alias, name, setting)
 
 
@@ -198,12 +200,12 @@ def _nearest_key(key: str, aliases: set[str], whole: Sequence[str], per_image: S
     return nearest(key, list(whole)) if "." not in key else nearest(key.partition(".")[2], list(per_image))
 
 
-def _value_flaw(key: _Key) -> Flaw | None:
+def _value_flaw(key: _Key) -> FieldProblem | None:
     if not key.setting.value.strip():
         return None  # an empty annotation says nothing
     try:
         key.setting.read(READERS[key.name])
-    except Flawed as wrong:
+    except FieldRefused as wrong:
         return wrong.flaw
     return None
 

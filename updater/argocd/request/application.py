@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from updater.argocd.application_source import DEFAULT_NAME
 from updater.argocd.request.annotations import HELM, PREFIX, has_image_list, read_annotations
 from updater.argocd.request.applications import KIND
-from updater.argocd.request.layers import Flaw, ImageRequest
+from updater.argocd.request.layers import FieldProblem, ImageRequest
 from updater.argocd.request.shadowed_lists import hidden, with_beside
-from updater.argocd.request.subscriptions import Answer, Defaults, answer_image, refused
+from updater.argocd.request.subscriptions import ImageTranslation, TranslationDefaults, answer_image, refused
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
 
@@ -20,51 +20,53 @@ if TYPE_CHECKING:
 
     from updater.argocd.request.applications import Application
     from updater.argocd.request.imageupdaters import ImageUpdater
-    from updater.argocd.request.layers import Request
+    from updater.argocd.request.layers import ApplicationRequest
 
 UNUSED: Final = "annotations-unused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ObjectProblem:
     """What is wrong with one object: *origin* is ``Kind namespace/name``, the flaw has the place in it."""
 
     origin: str
-    flaw: Flaw
+    flaw: FieldProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ApplicationImages:
     """What the objects that speak of one Application come to; *selected_by* are ImageUpdaters as ``namespace/name``."""
 
     application: str
-    answers: tuple[Answer, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    answers: tuple[ImageTranslation, ...] = ()
+    findings: tuple[ObjectProblem, ...] = ()
     selected_by: tuple[str, ...] = ()
 
 
-def translate_application(application: Application, updaters: Sequence[ImageUpdater], defaults: Defaults) -> Part:
+def translate_application(
+    application: Application, updaters: Sequence[ImageUpdater], defaults: TranslationDefaults
+) -> ApplicationImages:
     """Say what becomes of every image that is listed for one Application; never raises."""
     asked = [(updater, request) for updater in updaters if (request := updater.request(application)) is not None]
     own = f"{KIND} {application}"
-    findings = [Finding(origin=own, flaw=flaw) for updater in updaters for flaw in updater.flaws_of(application)]
+    findings = [ObjectProblem(origin=own, flaw=flaw) for updater in updaters for flaw in updater.flaws_of(application)]
     requests = [request for _, request in asked]
     if not asked and defaults.annotated and any(key.startswith(PREFIX) for key in application.annotations):
         requests = [read_annotations(application.annotations, asked_by=own)]
     requests, clashes = _settled(application, _once(requests))
-    answers: list[Answer] = list(clashes.answers)
+    answers: list[ImageTranslation] = list(clashes.answers)
     findings += clashes.findings
     for request in requests:
-        findings += [Finding(origin=request.asked_by, flaw=flaw) for flaw in request.flaws]
+        findings += [ObjectProblem(origin=request.asked_by, flaw=flaw) for flaw in request.flaws]
         answers += [_unread(application, request, entry, flaw) for entry, flaw in request.refused]
         for image in request.images:
             answer, flaws = answer_image(application, request, image, defaults)
-            findings += [Finding(origin=request.asked_by, flaw=flaw) for flaw in flaws]
+            findings += [ObjectProblem(origin=request.asked_by, flaw=flaw) for flaw in flaws]
             answers.append(answer)
     if has_image_list(application.annotations) and all(request.asked_by != own for request in requests):
         answers.append(_unused(application, [updater for updater, _ in asked]))
-    findings += [Finding(origin=own, flaw=flaw) for flaw in hidden(application, answers)]
-    return Part(
+    findings += [ObjectProblem(origin=own, flaw=flaw) for flaw in hidden(application, answers)]
+    return ApplicationImages(
         application=str(application),
         answers=with_beside(application, _apart(answers, requests)),
         findings=tuple(dict.fromkeys(findings)),
@@ -72,16 +74,18 @@ def translate_application(application: Application, updaters: Sequence[ImageUpda
     )
 
 
-def _once(requests: Iterable[Request]) -> list[Request]:
+def _once(requests: Iterable[ApplicationRequest]) -> list[ApplicationRequest]:
     """Drop what two ImageUpdaters ask in the same words: both point to the Application's annotations."""
-    kept: list[Request] = []
+    kept: list[ApplicationRequest] = []
     for request in requests:
         if request not in kept:
             kept.append(request)
     return kept
 
 
-def _settled(application: Application, requests: Sequence[Request]) -> tuple[list[Request], Part]:
+def _settled(
+    application: Application, requests: Sequence[ApplicationRequest]
+) -> tuple[list[ApplicationRequest], ApplicationImages]:
     """Take out what two objects ask for: neither of them knows of the other, and both are told."""
     doubled = _doubled(requests)
     kept, answers, findings = [], [], []
@@ -90,24 +94,24 @@ def _settled(application: Application, requests: Sequence[Request]) -> tuple[lis
             other_request = doubled.get((id(request), image))
             if other_request is not None:
                 message = f"{image.alias or image.text} of {application} is also asked for by {other_request.asked_by}"
-                flaw = Flaw(place=image.place, code="conflict", message=message, hint="leave it to one of them")
+                flaw = FieldProblem(place=image.place, code="conflict", message=message, hint="leave it to one of them")
                 answers.append(refused(application, request, image, flaw))
-                findings.append(Finding(origin=request.asked_by, flaw=flaw))
+                findings.append(ObjectProblem(origin=request.asked_by, flaw=flaw))
         images = tuple(image for image in request.images if (id(request), image) not in doubled)
         kept.append(replace(request, images=images))
-    return kept, Part(application=str(application), answers=tuple(answers), findings=tuple(findings))
+    return kept, ApplicationImages(application=str(application), answers=tuple(answers), findings=tuple(findings))
 
 
-def _doubled(requests: Sequence[Request]) -> dict[tuple[int, ImageRequest], Request]:
+def _doubled(requests: Sequence[ApplicationRequest]) -> dict[tuple[int, ImageRequest], ApplicationRequest]:
     """Give each image that another object lists too, by alias or by name, with the request of that object."""
     if len(requests) < 2:
         return {}
-    claims: defaultdict[object, list[tuple[Request, ImageRequest]]] = defaultdict(list)
+    claims: defaultdict[object, list[tuple[ApplicationRequest, ImageRequest]]] = defaultdict(list)
     for request in requests:
         for image in request.images:
             for claim in _claims(image):
                 claims[claim].append((request, image))
-    doubled: dict[tuple[int, ImageRequest], Request] = {}
+    doubled: dict[tuple[int, ImageRequest], ApplicationRequest] = {}
     for claimed in claims.values():
         first = claimed[0][0]
         other = next((request for request, _ in claimed if request is not first), None)
@@ -125,14 +129,14 @@ def _claims(image: ImageRequest) -> Iterator[object]:
         return
 
 
-def _unread(application: Application, request: Request, entry: str, flaw: Flaw) -> Answer:
+def _unread(application: Application, request: ApplicationRequest, entry: str, flaw: FieldProblem) -> ImageTranslation:
     return refused(application, request, ImageRequest(alias=None, text=entry, place=flaw.place), flaw)
 
 
-def _unused(application: Application, updaters: Sequence[ImageUpdater]) -> Answer:
+def _unused(application: Application, updaters: Sequence[ImageUpdater]) -> ImageTranslation:
     who = ", ".join(map(str, updaters))
     why = f"{who} selects the Application without useAnnotations" if who else "no ImageUpdater selects the Application"
-    return Answer(
+    return ImageTranslation(
         application=str(application),
         alias=None,
         image="image-list",
@@ -142,7 +146,7 @@ def _unused(application: Application, updaters: Sequence[ImageUpdater]) -> Answe
     )
 
 
-def _apart(answers: Sequence[Answer], requests: Sequence[Request]) -> tuple[Answer, ...]:
+def _apart(answers: Sequence[ImageTranslation], requests: Sequence[ApplicationRequest]) -> tuple[ImageTranslation, ...]:
     """Take the parameter that nobody named from images that would share it: each has its own tag, and none the name."""
     named = {image.alias for request in requests for image in request.images if HELM[0] in image.settings}
     sharing = [answer for answer in answers if answer.alias not in named and _has_default_name(answer)]
@@ -152,12 +156,12 @@ def _apart(answers: Sequence[Answer], requests: Sequence[Request]) -> tuple[Answ
     return tuple(_nameless(answer) if id(answer) in shared else answer for answer in answers)
 
 
-def _has_default_name(answer: Answer) -> bool:
+def _has_default_name(answer: ImageTranslation) -> bool:
     targets = answer.subscription.targets if answer.subscription else ()
     return any(target.locator.name == DEFAULT_NAME and target.locator.section == "helm" for target in targets)
 
 
-def _nameless(answer: Answer) -> Answer:
+def _nameless(answer: ImageTranslation) -> ImageTranslation:
     subscription = answer.subscription
     assert subscription is not None  # noqa: S101 - only answers with a target are asked
     targets = tuple(replace(target, locator=replace(target.locator, name=None)) for target in subscription.targets)

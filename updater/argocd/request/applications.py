@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.application_source import (
+    ApplicationSource,
     AppType,
-    Source,
     mapping_in,
     read_live,
     read_owner,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from updater.model.image import ImageName, ImageRef
 
-__all__ = ["GROUP", "KIND", "AppType", "Application", "Source", "is_application", "read_application", "written"]
+__all__ = ["GROUP", "KIND", "AppType", "Application", "ApplicationSource", "is_application", "read_application", "written"]
 
 GROUP: Final = "argoproj.io/"
 KIND: Final = "Application"
@@ -46,7 +46,7 @@ class Application:
     name: str
     labels: Mapping[str, Any]
     annotations: Mapping[str, Any]
-    sources: tuple[Source, ...]
+    sources: tuple[ApplicationSource, ...]
     types: tuple[AppType, ...] = ()
     live: tuple[ImageRef, ...] | None = None
     owner: str = ""
@@ -60,7 +60,7 @@ class Application:
         """The type of the first source that can be written; by its blocks where nobody says it yet."""
         return type_of(self.sources, self.types)
 
-    def source(self, kind: AppType) -> Source | None:
+    def source(self, kind: AppType) -> ApplicationSource | None:
         """Give the source that is written for *kind*: one with its block, one of that type, one with any block, the first."""
         return source_for(kind, self.sources, self.types)
 

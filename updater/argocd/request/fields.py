@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.request.layers import Flaw, Setting, show
+from updater.argocd.request.layers import FieldProblem, Setting, show
 from updater.errors import ConfigError
 from updater.settings.fields import nearest
 
@@ -64,10 +64,10 @@ class PullRequest:
 
 
 @dataclass(slots=True)
-class Reader:
+class FieldReader:
     """Walks one object and collects what is wrong with it; nothing is raised."""
 
-    flaws: list[Flaw]
+    flaws: list[FieldProblem]
 
     def mapping(self, parent: Mapping[str, Any], key: str, at: Place, known: Sequence[str]) -> Mapping[str, Any]:
         """Give a block below *at*, with a flaw for each field that is not known; an absent one is empty."""
@@ -109,7 +109,7 @@ class Reader:
 
     def add(self, place: Place, code: str, message: str, hint: str = "") -> None:
         """Note what is wrong at a place."""
-        self.flaws.append(Flaw(place=place, code=code, message=f"{show(place)}: {message}", hint=hint))
+        self.flaws.append(FieldProblem(place=place, code=code, message=f"{show(place)}: {message}", hint=hint))
 
 
 def read_pull_request(value: Any) -> PullRequest:

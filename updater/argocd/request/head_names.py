@@ -10,24 +10,24 @@ from updater.model.subscription import GitBranch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from updater.argocd.request.subscriptions import Answer
+    from updater.argocd.request.subscriptions import ImageTranslation
     from updater.inventory.default_branches import DefaultBranches
     from updater.model.subscription import Subscription, Target
 
 
-class Naming:
+class HeadNames:
     """Puts names where objects say HEAD, and gives the same subscription for the same."""
 
     def __init__(self, branches: DefaultBranches) -> None:
         self._branches = branches
         self._named: dict[int, tuple[Subscription, Subscription]] = {}
 
-    def __call__(self, answers: Iterable[Answer]) -> list[Answer]:
+    def __call__(self, answers: Iterable[ImageTranslation]) -> list[ImageTranslation]:
         """Give *answers* with every branch that is known by its name."""
         before, self._named = self._named, {}
         return [self._answer(answer, before) for answer in answers]
 
-    def _answer(self, answer: Answer, before: dict[int, tuple[Subscription, Subscription]]) -> Answer:
+    def _answer(self, answer: ImageTranslation, before: dict[int, tuple[Subscription, Subscription]]) -> ImageTranslation:
         item = answer.subscription
         if item is None or not self._branches.version or all(_is_named(target) for target in item.targets):
             return answer

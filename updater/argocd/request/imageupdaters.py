@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.request import fields
 from updater.argocd.request.annotations import own_flaws, own_settings, read_annotations
-from updater.argocd.request.fields import Reader, read_pull_request
-from updater.argocd.request.layers import Flaw, Flawed, ImageRequest, Request, Setting, flaw_of, inherit, show
+from updater.argocd.request.fields import FieldReader, read_pull_request
+from updater.argocd.request.layers import (
+    ApplicationRequest,
+    FieldProblem,
+    FieldRefused,
+    ImageRequest,
+    Setting,
+    flaw_of,
+    inherit,
+    show,
+)
 from updater.argocd.request.selectors import check_selector, is_selected, label_count, name_matcher, specificity
 from updater.argocd.request.values import READERS
 from updater.errors import UpdaterError
@@ -39,7 +48,7 @@ class Reference:
     score: int
     has_annotations: bool
     images: tuple[ImageRequest, ...] = ()
-    refused: tuple[tuple[str, Flaw], ...] = ()
+    refused: tuple[tuple[str, FieldProblem], ...] = ()
     write_back: Settings = field(default_factory=dict, hash=False)
     verification: Settings = field(default_factory=dict, hash=False)
 
@@ -57,7 +66,7 @@ class ImageUpdater:
     namespace: str
     name: str
     references: tuple[Reference, ...]
-    flaws: tuple[Flaw, ...] = ()
+    flaws: tuple[FieldProblem, ...] = ()
 
     def __str__(self) -> str:
         return f"{KIND} {self.namespace}/{self.name}"
@@ -68,7 +77,7 @@ class ImageUpdater:
             return None
         return next((reference for reference in self.references if reference.selects(application)), None)
 
-    def request(self, application: Application) -> Request | None:
+    def request(self, application: Application) -> ApplicationRequest | None:
         """Give what this object asks for an Application, None where it does not mean it."""
         reference = self.reference(application)
         if reference is None:
@@ -81,11 +90,11 @@ class ImageUpdater:
             replace(image, settings=inherit(own_settings(application.annotations, image.alias), image.settings))
             for image in reference.images
         )
-        return Request(
+        return ApplicationRequest(
             asked_by=str(self), images=images, refused=reference.refused, write_back=reference.write_back, flaws=self.flaws
         )
 
-    def flaws_of(self, application: Application) -> list[Flaw]:
+    def flaws_of(self, application: Application) -> list[FieldProblem]:
         """Say what is wrong with our own annotations on an Application whose images stand here."""
         reference = self.reference(application)
         if reference is None or reference.has_annotations:
@@ -100,7 +109,7 @@ def is_image_updater(value: Any) -> bool:
 
 def read_image_updater(item: Mapping[str, Any], *, namespace: str = "") -> ImageUpdater:
     """Read one object; what is wrong in it ends what it belongs to, and nothing else."""
-    reader = Reader([])
+    reader = FieldReader([])
     metadata = item.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     spec = reader.mapping(item, "spec", (), fields.SPEC)
@@ -129,7 +138,7 @@ class _Shared:
     verification: Settings
 
     @classmethod
-    def read(cls, reader: Reader, level: Mapping[str, Any], at: Place) -> _Shared:
+    def read(cls, reader: FieldReader, level: Mapping[str, Any], at: Place) -> _Shared:
         common = _common(reader, level, at)
         write_back = reader.mapping(level, "writeBackConfig", at, fields.WRITE_BACK)
         here = (*at, "writeBackConfig")
@@ -147,14 +156,14 @@ class _Shared:
         )
 
 
-def _common(reader: Reader, level: Mapping[str, Any], at: Place) -> Settings:
+def _common(reader: FieldReader, level: Mapping[str, Any], at: Place) -> Settings:
     block = reader.mapping(level, "commonUpdateSettings", at, tuple(fields.COMMON))
     settings = reader.settings(block, (*at, "commonUpdateSettings"), fields.COMMON)
     _check_values(reader, settings)
     return settings
 
 
-def _verification(reader: Reader, level: Mapping[str, Any], at: Place) -> Settings:
+def _verification(reader: FieldReader, level: Mapping[str, Any], at: Place) -> Settings:
     """Give ``enabled`` of a block that is there; a block without the word is on."""
     if level.get("imagesVerification") is None:
         return {}
@@ -165,11 +174,11 @@ def _verification(reader: Reader, level: Mapping[str, Any], at: Place) -> Settin
     return {"enabled": enabled}
 
 
-def _check_values(reader: Reader, settings: Settings) -> None:
+def _check_values(reader: FieldReader, settings: Settings) -> None:
     for key, setting in settings.items():
         try:
             setting.read(read_pull_request if key == "pull-request" else READERS.get(key, _anything))
-        except Flawed as wrong:
+        except FieldRefused as wrong:
             reader.flaws.append(wrong.flaw)
 
 
@@ -177,7 +186,7 @@ def _anything(_value: Any) -> None:
     return
 
 
-def _reference(reader: Reader, entry: Mapping[str, Any], at: Place, above: _Shared) -> Reference | None:
+def _reference(reader: FieldReader, entry: Mapping[str, Any], at: Place, above: _Shared) -> Reference | None:
     """Read one entry; None where it cannot be said which Applications it means."""
     reader.check_keys(entry, at, fields.REF)
     level = _Shared.read(reader, entry, at)
@@ -211,10 +220,10 @@ def _reference(reader: Reader, entry: Mapping[str, Any], at: Place, above: _Shar
 
 
 def _images(
-    reader: Reader, entry: Mapping[str, Any], at: Place, shared: _Shared
-) -> tuple[list[ImageRequest], list[tuple[str, Flaw]]]:
+    reader: FieldReader, entry: Mapping[str, Any], at: Place, shared: _Shared
+) -> tuple[list[ImageRequest], list[tuple[str, FieldProblem]]]:
     images: list[ImageRequest] = []
-    refused: list[tuple[str, Flaw]] = []
+    refused: list[tuple[str, FieldProblem]] = []
     known: set[str | None] = set()
     for index, item in reader.items(entry, "images", at):
         here = (*at, "images", index)
@@ -228,7 +237,7 @@ def _images(
                 shared.common,
                 _wanted(inherit(_verification(reader, item, here), shared.verification)),
             )
-        except Flawed as wrong:
+        except FieldRefused as wrong:
             reader.flaws.append(wrong.flaw)
             refused.append((str(name or alias or show(here)), wrong.flaw))
             continue
@@ -252,15 +261,15 @@ def _check_image(alias: Any, name: Any, known: set[str | None], at: Place) -> No
     try:
         listed = parse_aliased(name)
     except UpdaterError as error:
-        raise Flawed(flaw_of(error, (*at, "imageName"))) from None
+        raise FieldRefused(flaw_of(error, (*at, "imageName"))) from None
     if listed.alias is not None:
         raise Setting(name, (*at, "imageName")).flaw(
             f"{name!r} holds an alias", code="image-syntax", hint="write the alias in its own field"
         )
 
 
-def _targets(reader: Reader, item: Mapping[str, Any], at: Place) -> dict[str, Setting]:
-    """Read `manifestTargets`: exactly one kind, and for a plugin at least a variable; raises `Flawed`."""
+def _targets(reader: FieldReader, item: Mapping[str, Any], at: Place) -> dict[str, Setting]:
+    """Read `manifestTargets`: exactly one kind, and for a plugin at least a variable; raises `FieldRefused`."""
     block = reader.mapping(item, "manifestTargets", at, tuple(fields.TARGETS))
     here = (*at, "manifestTargets")
     named = [kind for kind in fields.TARGETS if block.get(kind) is not None]

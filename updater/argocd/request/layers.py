@@ -18,7 +18,7 @@ Place: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flaw:
+class FieldProblem:
     """What is wrong at one place of an object."""
 
     place: Place
@@ -27,10 +27,10 @@ class Flaw:
     hint: str = ""
 
 
-class Flawed(Exception):  # noqa: N818 - it carries a flaw up to whoever collects them, and never leaves this package
+class FieldRefused(Exception):  # noqa: N818 - it carries a flaw up to whoever collects them, and never leaves this package
     """Ends the translation of one image or object; *flaw* says why."""
 
-    def __init__(self, flaw: Flaw) -> None:
+    def __init__(self, flaw: FieldProblem) -> None:
         super().__init__(flaw.message)
         self.flaw = flaw
 
@@ -47,12 +47,12 @@ class Setting:
         """What people call the place: the annotation, or the path of the field."""
         return show(self.place)
 
-    def flaw(self, message: str, *, code: str, hint: str = "") -> Flawed:
+    def flaw(self, message: str, *, code: str, hint: str = "") -> FieldRefused:
         """Make the end of what needs this setting."""
-        return Flawed(Flaw(place=self.place, code=code, message=f"{self.name}: {message}", hint=hint))
+        return FieldRefused(FieldProblem(place=self.place, code=code, message=f"{self.name}: {message}", hint=hint))
 
     def read(self, reader: Callable[[Any], _T]) -> _T:
-        """Read the value; raises `Flawed` at this place where *reader* raises an `UpdaterError`."""
+        """Read the value; raises `FieldRefused` at this place where *reader* raises an `UpdaterError`."""
         try:
             return reader(self.value)
         except UpdaterError as error:
@@ -69,9 +69,9 @@ def show(place: Place) -> str:
 Settings: TypeAlias = Mapping[str, Setting]
 
 
-def flaw_of(error: UpdaterError, place: Place) -> Flaw:
+def flaw_of(error: UpdaterError, place: Place) -> FieldProblem:
     """Say an expected error as a flaw."""
-    return Flaw(place=place, code=error.code, message=error.message, hint=error.hint)
+    return FieldProblem(place=place, code=error.code, message=error.message, hint=error.hint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class ImageRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ApplicationRequest:
     """What is asked for one Application: its images, and how results are written.
 
     *asked_by* is the object that says so, and in which the places of the images and of *flaws* are; *refused* are the
@@ -95,12 +95,12 @@ class Request:
     asked_by: str
     images: tuple[ImageRequest, ...] = ()
     write_back: Settings = field(default_factory=dict, hash=False)
-    flaws: tuple[Flaw, ...] = ()
-    refused: tuple[tuple[str, Flaw], ...] = ()
+    flaws: tuple[FieldProblem, ...] = ()
+    refused: tuple[tuple[str, FieldProblem], ...] = ()
 
 
 def read_in(settings: Settings, key: str, reader: Callable[[Any], _T], *, default: _T) -> _T:
-    """Read the setting *key*, *default* where nobody wrote it; raises `Flawed`."""
+    """Read the setting *key*, *default* where nobody wrote it; raises `FieldRefused`."""
     return settings[key].read(reader) if key in settings else default
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from updater.argocd.request.applications import is_application, read_application
 from updater.argocd.request.imageupdaters import is_image_updater, read_image_updater
-from updater.argocd.request.subscriptions import Defaults
+from updater.argocd.request.subscriptions import TranslationDefaults
 from updater.argocd.request.translation import as_problem, translate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from updater.argocd.request.subscriptions import Answer
+    from updater.argocd.request.subscriptions import ImageTranslation
     from updater.argocd.request.translation import Translation
     from updater.documents import Document
     from updater.documents.base import Mark
@@ -27,7 +27,7 @@ class Preview:
     Two objects of one name, as in folders of several clusters, are told apart by where they stand.
     """
 
-    defaults: Defaults = field(default_factory=lambda: Defaults(is_configured=False))
+    defaults: TranslationDefaults = field(default_factory=lambda: TranslationDefaults(is_configured=False))
     _rounds: list[dict[str, tuple[Mapping[str, Any], Mark]]] = field(default_factory=list)
     _updaters: dict[str, tuple[Mapping[str, Any], Mark]] = field(default_factory=dict)
 
@@ -41,10 +41,10 @@ class Preview:
                 self._add_application(item, mark)
         return bool(found)
 
-    def result(self) -> tuple[list[Problem], tuple[Answer, ...]]:
+    def result(self) -> tuple[list[Problem], tuple[ImageTranslation, ...]]:
         """Give what is wrong, by file and line, and an answer for each image that is listed anywhere."""
         problems: dict[Problem, None] = {}
-        answers: list[Answer] = []
+        answers: list[ImageTranslation] = []
         updaters = [item for item, _ in self._updaters.values()]
         for applications in self._rounds or [{}]:
             translation = translate([item for item, _ in applications.values()], updaters, defaults=self.defaults)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from updater.argocd.request.applications import AppType
-from updater.argocd.request.layers import Flaw
+from updater.argocd.request.layers import FieldProblem
 from updater.argocd.request.targets import SOURCE_FILE
 from updater.editors import references
 from updater.editors.overrides import LISTS
@@ -18,14 +18,14 @@ from updater.editors.overrides import LISTS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from updater.argocd.request.applications import Application, Source
-    from updater.argocd.request.subscriptions import Answer
+    from updater.argocd.request.applications import Application, ApplicationSource
+    from updater.argocd.request.subscriptions import ImageTranslation
     from updater.model.subscription import Locator, Subscription
 
 _TYPES: Final = {"helm": AppType.HELM, "kustomize": AppType.KUSTOMIZE}
 
 
-def with_beside(application: Application, answers: Sequence[Answer]) -> tuple[Answer, ...]:
+def with_beside(application: Application, answers: Sequence[ImageTranslation]) -> tuple[ImageTranslation, ...]:
     """Tell each target in a file of overrides what stands in the Application's own list.
 
     An image that somebody pinned there comes along, as with the peer. So does a parameter of any of *answers*; another one is
@@ -38,7 +38,7 @@ def with_beside(application: Application, answers: Sequence[Answer]) -> tuple[An
     return tuple(_told(answer, _beside(application, answer.subscription, managed)) for answer in answers)
 
 
-def hidden(application: Application, answers: Sequence[Answer]) -> Iterator[Flaw]:
+def hidden(application: Application, answers: Sequence[ImageTranslation]) -> Iterator[FieldProblem]:
     """Say which targets no deployment will show: the Application itself sets the value over the file that is written."""
     for target in (answer.subscription.targets[0] for answer in answers if answer.subscription):
         kind = _TYPES.get(target.editor)
@@ -50,16 +50,16 @@ def hidden(application: Application, answers: Sequence[Answer]) -> Iterator[Flaw
         yield from (_flaw(locator, source, names[name]) for name in (locator.name, locator.tag, locator.spec) if name in names)
 
 
-def _numbered(source: Source, section: str) -> Iterator[tuple[str, str, str]]:
+def _numbered(source: ApplicationSource, section: str) -> Iterator[tuple[str, str, str]]:
     mine = [(name, text) for kind, name, text in source.overrides if kind == section]
     for position, (name, text) in enumerate(mine):
         yield f"{section}.{LISTS[section]}[{position}]", name, text
 
 
-def _flaw(locator: Locator, source: Source, place: str) -> Flaw:
+def _flaw(locator: Locator, source: ApplicationSource, place: str) -> FieldProblem:
     message = f"{source.dotted}.{place} of the Application wins over {locator}: no write there is deployed"
     hint = "take it out of the Application, or write where it stands: leave write-back-target out"
-    return Flaw(place=(*source.place, place), code="overridden", message=message, hint=hint)
+    return FieldProblem(place=(*source.place, place), code="overridden", message=message, hint=hint)
 
 
 def _in_a_file(subscription: Subscription | None) -> Locator | None:
@@ -85,7 +85,7 @@ def _replaced(image: str) -> str:
     return left if equals else references.split(image).name or image
 
 
-def _told(answer: Answer, beside: tuple[tuple[str, str | None], ...]) -> Answer:
+def _told(answer: ImageTranslation, beside: tuple[tuple[str, str | None], ...]) -> ImageTranslation:
     if answer.subscription is None or not beside:
         return answer
     (target,) = answer.subscription.targets

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from updater.argocd.request import values
 from updater.argocd.request.annotations import HELM, KUSTOMIZE, WRITE_BACK
 from updater.argocd.request.applications import KIND
-from updater.argocd.request.layers import Flaw, Flawed, Setting, read_in
+from updater.argocd.request.layers import FieldProblem, FieldRefused, Setting, read_in
 from updater.argocd.request.selectors import name_matcher
 from updater.argocd.request.targets import PLUGIN, live_names, target_for, write_back
 from updater.errors import UpdaterError
@@ -18,6 +18,7 @@ from updater.inventory.precedence import Precedence
 from updater.model.image import AliasedImage, parse_aliased
 from updater.model.outcome import Outcome, Status
 from updater.model.subscription import (
+    CommitSpec,
     Downgrade,
     Form,
     GitBranch,
@@ -26,12 +27,11 @@ from updater.model.subscription import (
     Subscription,
     TagFilter,
     Variant,
-    Voice,
 )
 
 if TYPE_CHECKING:
     from updater.argocd.request.applications import Application
-    from updater.argocd.request.layers import ImageRequest, Place, Request, Settings
+    from updater.argocd.request.layers import ApplicationRequest, ImageRequest, Place, Settings
     from updater.model.image import Platform
     from updater.model.subscription import CredentialRef, Destination, PolicySpec, Target
 
@@ -46,7 +46,7 @@ _NO_VERIFICATION: Final = "signatures are not checked in this version, and an im
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
+class TranslationDefaults:
     """What holds where no object says otherwise.
 
     *namespace* is that of Argo CD, *interval* is in seconds. With *annotated* an Application whose annotations list
@@ -59,7 +59,7 @@ class Defaults:
 
     namespace: str = "argocd"
     interval: float = 120.0
-    voice: Voice = field(default_factory=Voice)
+    voice: CommitSpec = field(default_factory=CommitSpec)
     annotated: bool = True
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)
@@ -69,7 +69,7 @@ class Defaults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ImageTranslation:
     """What becomes of one listed image: its subscription, or the *code* and *sentence* that say why there is none.
 
     *application* is ``namespace/name``, *image* the entry as listed; *asked_by* the object that lists it. *writer* is the key
@@ -88,18 +88,18 @@ class Answer:
 
 
 def answer_image(
-    application: Application, request: Request, image: ImageRequest, defaults: Defaults
-) -> tuple[Answer, tuple[Flaw, ...]]:
+    application: Application, request: ApplicationRequest, image: ImageRequest, defaults: TranslationDefaults
+) -> tuple[ImageTranslation, tuple[FieldProblem, ...]]:
     """Say what becomes of one image; never raises: what is wrong ends this image alone."""
     try:
         listed, policy = check_image(image.text, image.place, image.settings)
         absence = _absence(application, image, listed)
         subscription = None if absence else _subscription(application, request, image, (listed, policy, defaults))
-    except Flawed as wrong:
+    except FieldRefused as wrong:
         # of a manifest that Argo CD never compared nobody can know the type: an answer, but nothing wrong
         is_unknown = wrong.flaw.code == UNKNOWN_TYPE and application.live is None
         return refused(application, request, image, wrong.flaw), () if is_unknown else (wrong.flaw,)
-    answer = Answer(
+    answer = ImageTranslation(
         application=str(application),
         alias=image.alias,
         image=image.text,
@@ -112,7 +112,7 @@ def answer_image(
     return answer, (unused,) if unused else ()
 
 
-def _unused_constraint(image: ImageRequest, listed: AliasedImage, policy: PolicySpec) -> Flaw | None:
+def _unused_constraint(image: ImageRequest, listed: AliasedImage, policy: PolicySpec) -> FieldProblem | None:
     """Say that a constraint filters nothing under this strategy; the image is kept current all the same, as with the peer."""
     if not listed.constraint or policy.kind not in _WITHOUT_CONSTRAINT:
         return None
@@ -127,7 +127,7 @@ def _unused_constraint(image: ImageRequest, listed: AliasedImage, policy: Policy
 
 
 def check_image(text: str, place: Place, settings: Settings) -> tuple[AliasedImage, PolicySpec]:
-    """Read what is said of one image alone: the entry, its policy, and that one target has the word; raises `Flawed`."""
+    """Read what is said of one image alone: the entry, its policy, and that one target has the word; raises `FieldRefused`."""
     kind = read_in(settings, "update-strategy", values.read_strategy, default="semver")
     # a constraint that is no range is wrong in the list, not in the strategy
     try:
@@ -141,9 +141,9 @@ def check_image(text: str, place: Place, settings: Settings) -> tuple[AliasedIma
     return listed, policy
 
 
-def refused(application: Application, request: Request, image: ImageRequest, flaw: Flaw) -> Answer:
+def refused(application: Application, request: ApplicationRequest, image: ImageRequest, flaw: FieldProblem) -> ImageTranslation:
     """Say that an image is not kept current because of a flaw."""
-    return Answer(
+    return ImageTranslation(
         application=str(application),
         alias=image.alias,
         image=image.text,
@@ -154,7 +154,7 @@ def refused(application: Application, request: Request, image: ImageRequest, fla
     )
 
 
-def refusal(answer: Answer) -> Outcome:
+def refusal(answer: ImageTranslation) -> Outcome:
     """Say an answer without a subscription as the outcome that it is: waiting for the image to run, or failed."""
     return Outcome(
         key=f"{answer.application}/{answer.alias or answer.image}",
@@ -176,7 +176,10 @@ def _absence(application: Application, image: ImageRequest, listed: AliasedImage
 
 
 def _subscription(
-    application: Application, request: Request, image: ImageRequest, context: tuple[AliasedImage, PolicySpec, Defaults]
+    application: Application,
+    request: ApplicationRequest,
+    image: ImageRequest,
+    context: tuple[AliasedImage, PolicySpec, TranslationDefaults],
 ) -> Subscription:
     listed, policy, defaults = context
     settings = image.settings
@@ -203,7 +206,7 @@ def _subscription(
 
 def _check_built(settings: Settings, write_back: Settings) -> None:
     hint = "take it out, or wait for the version that has it"
-    method = read_in(write_back, "write-back-method", values.read_method, default=values.Method(kind="argocd"))
+    method = read_in(write_back, "write-back-method", values.read_method, default=values.WriteBackMethod(kind="argocd"))
     if "pull-request" in write_back and method.kind == "git":
         raise write_back["pull-request"].flaw(_NO_PULL_REQUESTS, code="not-yet", hint=hint)
     if "verification" in settings:
@@ -211,7 +214,10 @@ def _check_built(settings: Settings, write_back: Settings) -> None:
 
 
 def _target(
-    application: Application, request: Request, image: ImageRequest, context: tuple[AliasedImage, Form, Defaults]
+    application: Application,
+    request: ApplicationRequest,
+    image: ImageRequest,
+    context: tuple[AliasedImage, Form, TranslationDefaults],
 ) -> Target:
     listed, form, defaults = context
     settings = image.settings
@@ -242,7 +248,9 @@ def _platforms(settings: Settings) -> tuple[Platform, ...]:
     return read_in(settings, "platforms", values.read_platforms, default=())
 
 
-def _check_git(destination: Destination, application: Application, request: Request, defaults: Defaults) -> None:
+def _check_git(
+    destination: Destination, application: Application, request: ApplicationRequest, defaults: TranslationDefaults
+) -> None:
     """Refuse what would be written by Argo CD's own credentials for a namespace that has no part in them."""
     if not isinstance(destination, GitBranch) or destination.credential:
         return
@@ -254,7 +262,7 @@ def _check_git(destination: Destination, application: Application, request: Requ
     raise at.flaw(message, code="credential-refused", hint=hint)
 
 
-def _may_name(found: CredentialRef, application: Application, defaults: Defaults) -> bool:
+def _may_name(found: CredentialRef, application: Application, defaults: TranslationDefaults) -> bool:
     if defaults.credentials is not None:
         return found in defaults.credentials
     if not defaults.is_configured:
@@ -263,7 +271,7 @@ def _may_name(found: CredentialRef, application: Application, defaults: Defaults
     return application.namespace == defaults.namespace and found.kind == "env"
 
 
-def _credential(settings: Settings, application: Application, defaults: Defaults) -> CredentialRef | None:
+def _credential(settings: Settings, application: Application, defaults: TranslationDefaults) -> CredentialRef | None:
     """Give what shows who we are to the registry; whoever writes an object chooses the registry too, so not everything is his."""
     found = read_in(settings, "pull-secret", values.read_pull_secret, default=None)
     if found and found.kind not in _IN_NAMESPACE and not _may_name(found, application, defaults):

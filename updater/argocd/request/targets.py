@@ -15,15 +15,24 @@ from typing import TYPE_CHECKING, Final
 from updater.argocd.application_source import DEFAULT_NAME, DEFAULT_TAG
 from updater.argocd.request.annotations import HELM, KUSTOMIZE
 from updater.argocd.request.applications import AppType, written
-from updater.argocd.request.layers import Flaw, Flawed, Setting, read_in
-from updater.argocd.request.values import Branches, Method, Place, read_branch, read_line, read_method, read_strategy, read_target
+from updater.argocd.request.layers import FieldProblem, FieldRefused, Setting, read_in
+from updater.argocd.request.values import (
+    BranchSpec,
+    WriteBackMethod,
+    WriteBackPlace,
+    read_branch,
+    read_line,
+    read_method,
+    read_strategy,
+    read_target,
+)
 from updater.errors import UpdaterError
 from updater.model.image import parse_name
 from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, shown_url
 from updater.model.written import common
 
 if TYPE_CHECKING:
-    from updater.argocd.request.applications import Application, Source
+    from updater.argocd.request.applications import Application, ApplicationSource
     from updater.argocd.request.layers import ImageRequest, Settings
     from updater.model.image import ImageName
     from updater.model.written import Written
@@ -42,32 +51,34 @@ _SCP_LIKE: Final = re.compile(r"[^:/\s@]+@[^:/\s]+:[^\s]+")
 class WriteBack:
     """How one Application is written: the method, the type it counts as, its source, and the destination."""
 
-    method: Method
-    place: Place
+    method: WriteBackMethod
+    place: WriteBackPlace
     type: AppType
-    source: Source
+    source: ApplicationSource
     destination: GitBranch | LiveApplication
     path: str = ""
 
 
 def write_back(application: Application, settings: Settings, *, namespace: str, is_plugin: bool = False) -> WriteBack:
-    """Say how *application* is written; *namespace* is that of Argo CD. Raises `Flawed`.
+    """Say how *application* is written; *namespace* is that of Argo CD. Raises `FieldRefused`.
 
     With *is_plugin* an image goes to the environment of a plugin.
     """
-    method = read_in(settings, "write-back-method", read_method, default=Method(kind="argocd"))
-    place = read_in(settings, "write-back-target", read_target, default=Place())
+    method = read_in(settings, "write-back-method", read_method, default=WriteBackMethod(kind="argocd"))
+    place = read_in(settings, "write-back-target", read_target, default=WriteBackPlace())
     kind = _type(application, place, is_plugin=is_plugin)
     source = application.source(kind)
     if source is None:
-        raise Flawed(Flaw(place=("spec",), code="no-source", message="the Application has no source", hint="write spec.source"))
+        raise FieldRefused(
+            FieldProblem(place=("spec",), code="no-source", message="the Application has no source", hint="write spec.source")
+        )
     if method.kind == "argocd":
         return WriteBack(method=method, place=place, type=kind, source=source, destination=_live(application, settings))
     destination = _branch(application, source, settings, method)
     if source.chart and place.kind in {"", "source"}:
         message = f"the source is the chart {source.chart}, and Argo CD reads overrides of a chart from no repository"
         hint = "name a values file that the chart is given: write-back-target: helmvalues:/<file>"
-        raise Flawed(Flaw(place=(*source.place, "chart"), code="target", message=message, hint=hint))
+        raise FieldRefused(FieldProblem(place=(*source.place, "chart"), code="target", message=message, hint=hint))
     path = _path(application, source, place, namespace)
     if destination.push_template:
         destination = _with_branch_of_its_own(destination, application, path)
@@ -75,7 +86,7 @@ def write_back(application: Application, settings: Settings, *, namespace: str, 
 
 
 def target_for(image: ImageRequest, name: ImageName, how: WriteBack, form: Form, application: Application) -> Target:
-    """Say where the image *name* is written; raises `Flawed`."""
+    """Say where the image *name* is written; raises `FieldRefused`."""
     editor, locator = _located(image, name, how)
     running = running_for(image, name, application)
     return Target(destination=how.destination, editor=editor, locator=locator, form=form, running=running)
@@ -103,11 +114,11 @@ def live_names(image: ImageRequest, name: ImageName) -> tuple[ImageName, ...]:
         return (name,)
     try:
         return parse_name(kustomized.read(read_line)), name
-    except (UpdaterError, Flawed):
+    except (UpdaterError, FieldRefused):
         return (name,)
 
 
-def _type(application: Application, place: Place, *, is_plugin: bool) -> AppType:
+def _type(application: Application, place: WriteBackPlace, *, is_plugin: bool) -> AppType:
     """Say as what an Application is written: the target may decide it, else Argo CD."""
     if place.kind == "kustomization":
         return AppType.KUSTOMIZE
@@ -117,15 +128,15 @@ def _type(application: Application, place: Place, *, is_plugin: bool) -> AppType
     if is_plugin and kind not in {AppType.PLUGIN, AppType.UNKNOWN}:
         hint = "take manifestTargets.plugin out, or say helm or kustomize"
         message = f"the image goes to a plugin, and the Application is of type {kind}"
-        raise Flawed(Flaw(place=("status", "sourceType"), code="target", message=message, hint=hint))
+        raise FieldRefused(FieldProblem(place=("status", "sourceType"), code="target", message=message, hint=hint))
     if kind is AppType.DIRECTORY:
         hint = "name a kustomization or a values file by write-back-target, or mark the values and name the policy there"
         message = "the Application is of plain manifests, in which Argo CD overrides nothing"
-        raise Flawed(Flaw(place=("status", "sourceType"), code="application-type", message=message, hint=hint))
+        raise FieldRefused(FieldProblem(place=("status", "sourceType"), code="application-type", message=message, hint=hint))
     if kind is AppType.UNKNOWN:
         hint = "it is known once Argo CD has compared the Application; or write spec.source.helm or spec.source.kustomize"
         message = "what makes the manifests of the Application is not known"
-        raise Flawed(Flaw(place=("status", "sourceType"), code="application-type", message=message, hint=hint))
+        raise FieldRefused(FieldProblem(place=("status", "sourceType"), code="application-type", message=message, hint=hint))
     return kind
 
 
@@ -135,11 +146,11 @@ def _live(application: Application, settings: Settings) -> LiveApplication:
         message = f"the ApplicationSet {application.owner} made this Application, and would undo what is written to it"
         hint = "write to Git: write-back-method: git"
         place = at.place if at else ("metadata", "ownerReferences")
-        raise Flawed(Flaw(place=place, code="application-set", message=message, hint=hint))
+        raise FieldRefused(FieldProblem(place=place, code="application-set", message=message, hint=hint))
     return LiveApplication(namespace=application.namespace, name=application.name)
 
 
-def _branch(application: Application, source: Source, settings: Settings, method: Method) -> GitBranch:
+def _branch(application: Application, source: ApplicationSource, settings: Settings, method: WriteBackMethod) -> GitBranch:
     given = read_in(settings, "git-repository", read_line, default="")
     at = settings["git-repository"] if given else Setting(source.repository, (*source.place, "repoURL"))
     url = at.read(read_line)
@@ -149,13 +160,13 @@ def _branch(application: Application, source: Source, settings: Settings, method
     if source.chart and "git-repository" not in settings:
         hint = "name the Git repository of the values by git-repository"
         raise at.flaw(f"the source is the chart {source.chart} of a Helm repository", code="git-url", hint=hint)
-    branches = read_in(settings, "git-branch", read_branch, default=Branches())
+    branches = read_in(settings, "git-branch", read_branch, default=BranchSpec())
     base = branches.base or _revision(application, source, url, settings)
     push, template = (base, branches.push) if "{{" in branches.push else (branches.push or base, "")
     return GitBranch(url=url, branch=base, push=push, push_template=template, credential=_secret(application, method, settings))
 
 
-def _revision(application: Application, source: Source, url: str, settings: Settings) -> str:
+def _revision(application: Application, source: ApplicationSource, url: str, settings: Settings) -> str:
     """Give the branch that the source with this repository follows; "" is the server's default branch."""
     chosen = next((item for item in (source, *application.sources) if item.repository == url), source)
     revision = Setting(chosen.revision, (*chosen.place, "targetRevision")).read(read_line)
@@ -167,7 +178,7 @@ def _revision(application: Application, source: Source, url: str, settings: Sett
     return revision.removeprefix("refs/heads/")
 
 
-def _secret(application: Application, method: Method, settings: Settings) -> str:
+def _secret(application: Application, method: WriteBackMethod, settings: Settings) -> str:
     if not method.secret:
         return ""
     if method.namespace not in {"", application.namespace}:
@@ -188,7 +199,7 @@ def _with_branch_of_its_own(destination: GitBranch, application: Application, pa
     )
 
 
-def _path(application: Application, source: Source, place: Place, namespace: str) -> str:
+def _path(application: Application, source: ApplicationSource, place: WriteBackPlace, namespace: str) -> str:
     """Give the file that is written, or the folder of the kustomization."""
     if place.kind == "kustomization":
         return _below(source.path, place.path or ".")
@@ -214,7 +225,9 @@ def _below(folder: str, path: str) -> str:
         message = f"{found!r} is no path that Git can check out everywhere"
     else:
         return found
-    raise Flawed(Flaw(place=("spec",), code="path", message=message, hint="write a path from the root of the repository: /path"))
+    raise FieldRefused(
+        FieldProblem(place=("spec",), code="path", message=message, hint="write a path from the root of the repository: /path")
+    )
 
 
 def _located(image: ImageRequest, name: ImageName, how: WriteBack) -> tuple[str, Locator]:
@@ -240,7 +253,7 @@ def _values_locator(image: ImageRequest, how: WriteBack) -> Locator:
     if image.alias is None:
         message = f"{image.text} has no alias, so nothing says which values of {how.path} are its own"
         hint = "write alias=image, and <alias>.helm.image-tag"
-        raise Flawed(Flaw(place=image.place, code="target", message=message, hint=hint))
+        raise FieldRefused(FieldProblem(place=image.place, code="target", message=message, hint=hint))
     if spec:
         return Locator(path=how.path, spec=spec)
     return Locator(path=how.path, name=name, tag=tag or DEFAULT_TAG)
@@ -251,7 +264,7 @@ def _plugin_locator(image: ImageRequest, path: str) -> Locator:
     if not (name or spec):
         message = f"{image.text} says no variable of the plugin"
         hint = "write manifestTargets.plugin in an ImageUpdater; or name a values file, write-back-target: helmvalues:<file>"
-        raise Flawed(Flaw(place=image.place, code="target", message=message, hint=hint))
+        raise FieldRefused(FieldProblem(place=image.place, code="target", message=message, hint=hint))
     if spec:
         return Locator(path=path, spec=spec, section="plugin")
     return Locator(path=path, name=name, tag=tag, section="plugin")

@@ -11,11 +11,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from updater.argocd.request.application import Finding, Part, translate_application
+from updater.argocd.request.application import ApplicationImages, ObjectProblem, translate_application
 from updater.argocd.request.applications import read_application
-from updater.argocd.request.head_names import Naming
+from updater.argocd.request.head_names import HeadNames
 from updater.argocd.request.imageupdaters import read_image_updater
-from updater.argocd.request.subscriptions import Answer, Defaults
+from updater.argocd.request.subscriptions import ImageTranslation, TranslationDefaults
 from updater.argocd.request.write_conflicts import without_doubles
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from updater.argocd.request.imageupdaters import ImageUpdater
     from updater.inventory.precedence import Precedence
 
-__all__ = ["Answer", "Defaults", "Finding", "Translation", "Translator", "translate"]
+__all__ = ["ImageTranslation", "ObjectProblem", "Translation", "TranslationDefaults", "Translator", "translate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,16 +37,19 @@ class Translation:
     """
 
     snapshot: Snapshot
-    answers: tuple[Answer, ...]
-    findings: tuple[Finding, ...]
+    answers: tuple[ImageTranslation, ...]
+    findings: tuple[ObjectProblem, ...]
     selected: Mapping[str, tuple[str, ...]]
 
 
 def translate(
-    applications: Sequence[Mapping[str, Any]], updaters: Sequence[Mapping[str, Any]], *, defaults: Defaults | None = None
+    applications: Sequence[Mapping[str, Any]],
+    updaters: Sequence[Mapping[str, Any]],
+    *,
+    defaults: TranslationDefaults | None = None,
 ) -> Translation:
     """Translate once; see `Translator`."""
-    return Translator(defaults or Defaults())(applications, updaters)
+    return Translator(defaults or TranslationDefaults())(applications, updaters)
 
 
 class _Same:
@@ -71,13 +74,13 @@ class Translator:
     resourceVersion are. Where nothing that matters changed, the very same `Translation` is given.
     """
 
-    def __init__(self, defaults: Defaults) -> None:
+    def __init__(self, defaults: TranslationDefaults) -> None:
         self._defaults = defaults
-        self._naming = Naming(defaults.branches)
+        self._naming = HeadNames(defaults.branches)
         self._updaters: dict[tuple[str, str], tuple[object, ImageUpdater]] = {}
-        self._parts: dict[tuple[str, str], tuple[object, Part]] = {}
+        self._parts: dict[tuple[str, str], tuple[object, ApplicationImages]] = {}
         self._seen: dict[int, tuple[Mapping[str, Any], tuple[str, str]]] = {}
-        self._last: tuple[tuple[Part, ...], tuple[ImageUpdater, ...], tuple[int, int], Translation] | None = None
+        self._last: tuple[tuple[ApplicationImages, ...], tuple[ImageUpdater, ...], tuple[int, int], Translation] | None = None
 
     def __call__(self, applications: Sequence[Mapping[str, Any]], updaters: Sequence[Mapping[str, Any]]) -> Translation:
         """Give the whole translation; nothing that stands in an object makes it raise."""
@@ -88,7 +91,7 @@ class Translator:
         for updater in read:
             near[updater.namespace] += (updater,)
         stamps = {namespace: tuple(map(_Same, found)) for namespace, found in near.items()}
-        parts: dict[tuple[str, str], tuple[object, Part]] = {}
+        parts: dict[tuple[str, str], tuple[object, ApplicationImages]] = {}
         seen: dict[int, tuple[Mapping[str, Any], tuple[str, str]]] = {}
         for item in applications:
             known = self._seen.get(id(item))  # what is kept is alive, so its id is nobody else's
@@ -105,7 +108,7 @@ class Translator:
         name: tuple[str, str],
         near: Mapping[str, tuple[ImageUpdater, ...]],
         stamps: Mapping[str, object],
-    ) -> tuple[object, Part]:
+    ) -> tuple[object, ApplicationImages]:
         """Translate one object, unless its version and its ImageUpdaters are known; an equal part stays the same object."""
         stamp = (_stamp(item), stamps.get(name[0], ()))
         known = self._parts.get(name)
@@ -126,7 +129,7 @@ class Translator:
         self._updaters = read
         return tuple(updater for _, updater in read.values())
 
-    def _joined(self, parts: tuple[Part, ...], updaters: tuple[ImageUpdater, ...]) -> Translation:
+    def _joined(self, parts: tuple[ApplicationImages, ...], updaters: tuple[ImageUpdater, ...]) -> Translation:
         last, version = self._last, (self._defaults.branches.version, self._defaults.precedence.version)
         if last is None or not (_are_same(last[0], parts) and _are_same(last[1], updaters) and last[2] == version):
             self._last = last = (parts, updaters, version, join(parts, updaters, self._naming, self._defaults.precedence))
@@ -137,11 +140,13 @@ class Translator:
         return str(metadata.get("namespace") or self._defaults.namespace), str(metadata.get("name") or "")
 
 
-def join(parts: Iterable[Part], updaters: Iterable[ImageUpdater], naming: Naming, precedence: Precedence) -> Translation:
+def join(
+    parts: Iterable[ApplicationImages], updaters: Iterable[ImageUpdater], naming: HeadNames, precedence: Precedence
+) -> Translation:
     """Put the parts together: one place is written by one subscription, or by several that want the same."""
     parts, updaters = tuple(parts), tuple(updaters)
     answers, clashes = without_doubles(naming(answer for part in parts for answer in part.answers), precedence)
-    wrong = [Finding(origin=str(updater), flaw=flaw) for updater in updaters for flaw in updater.flaws]
+    wrong = [ObjectProblem(origin=str(updater), flaw=flaw) for updater in updaters for flaw in updater.flaws]
     findings = tuple(dict.fromkeys([*wrong, *(finding for part in parts for finding in part.findings), *clashes]))
     selected: dict[str, list[str]] = {f"{updater.namespace}/{updater.name}": [] for updater in updaters}
     for part in parts:
@@ -158,7 +163,7 @@ def join(parts: Iterable[Part], updaters: Iterable[ImageUpdater], naming: Naming
     )
 
 
-def as_problem(finding: Finding, *, path: str = "", line: int | None = None) -> Problem:
+def as_problem(finding: ObjectProblem, *, path: str = "", line: int | None = None) -> Problem:
     """Say a finding as a problem; *path* and *line* are of the file that holds the object, where there is one."""
     flaw = finding.flaw
     return Problem(path=path, line=line, code=flaw.code, message=flaw.message, hint=flaw.hint, origin=finding.origin)

@@ -51,7 +51,7 @@ _KUSTOMIZATIONS: Final = frozenset({"kustomization.yaml", "kustomization.yml", "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
+class WriteBackMethod:
     """How results are written: ``git`` or ``argocd``; *secret* names the Secret for Git, its namespace "" where unsaid."""
 
     kind: str
@@ -60,7 +60,7 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class WriteBackPlace:
     """What a `write-back-target` names: ``source`` (``.argocd-source-…``), ``kustomization`` or ``helmvalues``; "" is none."""
 
     kind: str = ""
@@ -68,7 +68,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Branches:
+class BranchSpec:
     """What `git-branch` names: the branch to read, "" for that of the source, and the one to write, "" for the same."""
 
     base: str = ""
@@ -172,36 +172,36 @@ def read_pull_secret(value: Any) -> CredentialRef:
         raise ConfigError("this is no reference to a credential", hint=error.hint, code=error.code) from None
 
 
-def read_method(value: Any) -> Method:
+def read_method(value: Any) -> WriteBackMethod:
     """Read ``argocd``, ``git``, ``git:repocreds`` or ``git:secret:[namespace/]name``."""
     text = read_text(value)
     kind, _, credential = text.partition(":")
     if kind not in {"git", "argocd"} or (kind == "argocd" and text != kind) or text == "git:":
         raise ConfigError(f"{text!r} is no write-back method", hint="write argocd, git or git:secret:<name>", code="write-back")
     if credential in {"", "repocreds"}:
-        return Method(kind=kind)
+        return WriteBackMethod(kind=kind)
     word, _, name = credential.partition(":")
     found = _SECRET_NAME.fullmatch(name)
     if word != "secret" or not found:
         hint = "write git:repocreds, git:secret:<name> or git:secret:<namespace>/<name>"
         raise ConfigError(f"{credential!r} does not say where the credentials for Git are", hint=hint, code="credential-ref")
-    return Method(kind=kind, namespace=found[1] or "", secret=found[2])
+    return WriteBackMethod(kind=kind, namespace=found[1] or "", secret=found[2])
 
 
-def read_target(value: Any) -> Place:
+def read_target(value: Any) -> WriteBackPlace:
     """Read ``kustomization[:path]``, ``helmvalues[:path]``, or the path of a file of values or of overrides."""
     text = read_line(value)
     kind, colon, path = text.partition(":")
     if kind in {"kustomization", "helmvalues"}:
-        return Place(kind=kind, path=path if colon else "")
+        return WriteBackPlace(kind=kind, path=path if colon else "")
     name = text.rpartition("/")[2]
     if not text:
-        return Place()
+        return WriteBackPlace()
     if not colon and name not in _KUSTOMIZATIONS:
         if name.startswith(_SOURCE_FILE):
-            return Place(kind="source", path=text)
+            return WriteBackPlace(kind="source", path=text)
         if name.endswith((".yaml", ".yml")):
-            return Place(kind="helmvalues", path=text)
+            return WriteBackPlace(kind="helmvalues", path=text)
     hint = "write kustomization, kustomization:<folder> or helmvalues:<file>"
     raise ConfigError(f"{text!r} is no write-back target", hint=hint, code="write-back")
 
@@ -215,7 +215,7 @@ def _with_hidden_colons(text: str) -> str:
     return "".join((*pieces, text[position:]))
 
 
-def read_branch(value: Any) -> Branches:
+def read_branch(value: Any) -> BranchSpec:
     """Read ``base[:write]``; the second may be a template, and colons inside ``{{ }}`` are part of it."""
     text = read_line(value)
     parts = _with_hidden_colons(text).split(":")
@@ -228,7 +228,7 @@ def read_branch(value: Any) -> Branches:
         raise ConfigError(f"{base!r} is no branch to read", hint=hint, code="write-back")
     if "{{" in push:
         checks.check_template(push)
-    return Branches(base="" if base == "HEAD" else base, push="" if push == base else push)
+    return BranchSpec(base="" if base == "HEAD" else base, push="" if push == base else push)
 
 
 def read_variant(value: Any) -> Variant:

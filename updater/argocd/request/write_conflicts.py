@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
-from updater.argocd.request.application import Finding
+from updater.argocd.request.application import ObjectProblem
 from updater.argocd.request.branch_tracking import repository_place
-from updater.argocd.request.layers import Flaw
+from updater.argocd.request.layers import FieldProblem
 from updater.errors import ImageSyntaxError
 from updater.inventory.merge import repository
 from updater.inventory.precedence import RULE, Claim
@@ -24,7 +24,7 @@ from updater.model.subscription import GitBranch
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from updater.argocd.request.subscriptions import Answer
+    from updater.argocd.request.subscriptions import ImageTranslation
     from updater.inventory.precedence import Precedence
     from updater.model.subscription import Destination, Subscription, Target
 
@@ -92,7 +92,9 @@ class _Place:
                 yield from (rival.key for rival in rivals[: MOST_NAMED + 1])
 
 
-def without_doubles(answers: Sequence[Answer], precedence: Precedence) -> tuple[tuple[Answer, ...], list[Finding]]:
+def without_doubles(
+    answers: Sequence[ImageTranslation], precedence: Precedence
+) -> tuple[tuple[ImageTranslation, ...], list[ObjectProblem]]:
     """Leave each place to one subscription; gives the answers, and what is wrong with those that clash.
 
     Who wants the same and gets there by another way, such as another Secret, writes for itself: both write the same.
@@ -112,7 +114,7 @@ def without_doubles(answers: Sequence[Answer], precedence: Precedence) -> tuple[
                 place.add(rival)
     _award(places.values(), precedence)
     settled = list(answers)
-    findings: list[Finding] = []
+    findings: list[ObjectProblem] = []
     for rival, mine in rivals:
         position = rival.position
         settled[position], found = _settle(answers[position], rival, mine)
@@ -128,9 +130,9 @@ def _award(places: Iterable[_Place], precedence: Precedence) -> None:
         place.keeper = next(iter(precedence.order(claims)), None)
 
 
-def _settle(answer: Answer, rival: _Rival, places: Sequence[_Place]) -> tuple[Answer, list[Finding]]:
+def _settle(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place]) -> tuple[ImageTranslation, list[ObjectProblem]]:
     names = list(dict.fromkeys(islice(chain.from_iterable(place.others(rival.wish) for place in places), 100)))
-    findings = [Finding(origin=answer.asked_by, flaw=_flaw(answer, rival, places, names))] if names else []
+    findings = [ObjectProblem(origin=answer.asked_by, flaw=_flaw(answer, rival, places, names))] if names else []
     if all(place.is_kept_by(rival) for place in places):
         first = min((place.first[rival.wish, rival.way] for place in places), key=lambda one: one.age)
         if first.position == rival.position:
@@ -141,7 +143,7 @@ def _settle(answer: Answer, rival: _Rival, places: Sequence[_Place]) -> tuple[An
     return replace(answer, code=flaw.code, sentence=flaw.message, hint=flaw.hint, subscription=None), findings
 
 
-def _flaw(answer: Answer, rival: _Rival, places: Sequence[_Place], names: Sequence[str]) -> Flaw:
+def _flaw(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place], names: Sequence[str]) -> FieldProblem:
     """Say who else claims the place of *answer*, and who keeps it."""
     target = answer.subscription.targets[0] if answer.subscription else ""
     told = ", ".join(names[:MOST_NAMED]) + (" and others" if len(names) > MOST_NAMED else "")
@@ -151,7 +153,7 @@ def _flaw(answer: Answer, rival: _Rival, places: Sequence[_Place], names: Sequen
         message = f"{message}; {answer.application} keeps it: {RULE}"
     elif lost.keeper is not None:
         message = f"{message}; {lost.keeper.key} keeps it: {RULE}"
-    return Flaw(place=("metadata", "name"), code="conflict", message=message, hint="leave the place to one of them")
+    return FieldProblem(place=("metadata", "name"), code="conflict", message=message, hint="leave the place to one of them")
 
 
 def _claim(first: _Rival, keys: frozenset[str]) -> Claim:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from updater.errors import PolicyError
 from updater.model.candidate import Rank
-from updater.policies.base import Lost, Policy, check_options
+from updater.policies.base import NotRanked, Policy, check_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,14 +31,14 @@ class CalverPolicy(Policy):
         """The newest calendar version."""
         return "the newest calendar version"
 
-    def rank(self, text: str, candidate: Candidate) -> Rank | Lost:
+    def rank(self, text: str, candidate: Candidate) -> Rank | NotRanked:
         """Order by year, month and counter."""
         match = _CALENDAR.fullmatch(text)
         if match is None:
-            return Lost("not-a-version", f"{text} is not a calendar version")
+            return NotRanked("not-a-version", f"{text} is not a calendar version")
         year, month, micro = (int(number or 0) for number in match.groups())
         if year < self.since:
-            return Lost("range", f"{text} is older than {self.since}")
+            return NotRanked("range", f"{text} is older than {self.since}")
         return Rank((year, month, micro))
 
 
