@@ -70,7 +70,7 @@ def main():
 
 
 def landed(shape, count):
-    """Read, decide, edit and word one file; gives CPU seconds."""
+    """Read, decide, edit and word one file; return CPU seconds."""
     path, text, targets = shape(count)
     data, editors = text.encode(), make_editors(("*.env",))
     item = Subscription(

@@ -61,7 +61,7 @@ def build(root: Path, folders: int) -> None:
 
 
 def measure(root: Path) -> tuple[float, str]:
-    """Give the CPU seconds of one run, and its last line."""
+    """Return the CPU seconds of one run, and its last line."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "updater", "validate", str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -65,7 +65,7 @@ def subscriptions(host: str, url: str) -> str:
 
 
 def by_git(url: str, checkout: Path, host: str, wanted: dict[int, str], *, is_first: bool) -> float:
-    """The same landing by the git command line; gives seconds."""
+    """The same landing by the git command line; return seconds."""
     started = time.perf_counter()
     if is_first:
         run_git("clone", "-q", "--depth=1", url, checkout)

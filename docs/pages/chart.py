@@ -1,4 +1,4 @@
-"""Knows what of the chart is made from elsewhere: the schema of `config`, the table of values, alerts and dashboard."""
+"""What of the chart is made from elsewhere: the schema of `config`, the table of values, alerts and dashboard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HERE: Final = "#/$defs/settings"
 
 
 def chart_schema() -> str:
-    """Give values.schema.json: written by hand but for `config`, which is the schema of updater.yaml."""
+    """Return values.schema.json: written by hand but for `config`, which is the schema of updater.yaml."""
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     settings = _moved(json.loads(settings_schema()))
     for name in ("$schema", "title"):
@@ -31,7 +31,7 @@ def chart_schema() -> str:
 
 
 def chart_readme() -> str:
-    """Give README.md of the chart: written by hand but for the table of values."""
+    """Return README.md of the chart: written by hand but for the table of values."""
     text = (CHART / "README.md").read_text(encoding="utf-8")
     before, _, rest = text.partition(_BEGIN)
     after = rest.partition(_END)[2]

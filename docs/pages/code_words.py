@@ -1,4 +1,4 @@
-"""Knows where stable codes stand in the source: what a person may meet as a code has one of these forms.
+"""Where stable codes stand in the source: what a person may meet as a code has one of these forms.
 
 A code is a word such as ``no-such-key``. It is found as ``code="…"`` in a call or an assignment, as a class's
 ``default_code``, in a table whose name ends in ``CODES``, ``FAULTS``, ``FAILURES`` or ``KINDS``, as an argument at the place
@@ -25,7 +25,7 @@ _STRANGERS: Final = ("cli/embedded_registry.py", "editors/marker_text.py", "temp
 
 
 def code_words(package: Path) -> dict[str, str]:
-    """Give every code in the source of *package*, with one place (path:line) where it stands."""
+    """Return every code in the source of *package*, with one place (path:line) where it stands."""
     trees = {path.relative_to(package).as_posix(): ast.parse(path.read_bytes()) for path in sorted(package.rglob("*.py"))}
     constants = {name: value for tree in trees.values() for name, value in _constants(tree)}
     takers = {name: index for path, tree in trees.items() if path not in _STRANGERS for name, index in _takers(tree)}
@@ -84,7 +84,7 @@ def _entries(table: ast.expr, *, with_keys: bool) -> Iterator[ast.expr]:
 
 
 def _of_flaw(parts: list[ast.expr]) -> Iterator[ast.expr]:
-    """Give the code of a flaw: the word before its message, which is a text with spaces in it."""
+    """Return the code of a flaw: the word before its message, which is a text with spaces in it."""
     for word, message in pairwise(parts[:3]):
         if len(parts) in {3, 4} and " " in ast.unparse(message) and isinstance(message, ast.Constant | ast.JoinedStr):
             yield word

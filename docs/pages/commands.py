@@ -1,4 +1,4 @@
-"""Knows how the page of commands is made, from the command tree itself."""
+"""How the page of commands is made, from the command tree itself."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ JSON has times as RFC 3339 in UTC, null rather than keys left out, and keys in o
 
 
 def commands_page() -> str:
-    """Give the reference of all commands: what each does, takes and answers."""
+    """Return the reference of all commands: what each does, takes and answers."""
     context = click.Context(cli, info_name="updater", **cli.context_settings)
     parts = [_HEAD, *_command(cli, context, "updater")]
     for name in cli.list_commands(context):

@@ -1,4 +1,4 @@
-"""Knows how the page of differences is made: one table of the fragments beside it, by case."""
+"""How the page of differences is made: one table of the fragments beside it, by case."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _TABLE: Final = "| case | peer | here | principle |\n|---|---|---|---|\n"
 
 
 def differences_page() -> str:
-    """Give the page, its rows in the order of their cases."""
+    """Return the page, its rows in the order of their cases."""
     rows = sorted({row for path in sorted(FRAGMENTS.glob("*.md")) for row in _rows(path)}, key=_order)
     return _HEAD + _TABLE + "".join(f"{row}\n" for row in rows)
 
 
 def _rows(path: Path) -> Iterator[str]:
-    """Yield the rows of a fragment; raises `ValueError` where one has not the four columns of the table."""
+    """Yield the rows of a fragment; raise `ValueError` where one has not the four columns of the table."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     for line in lines[2:]:
         if len(re.split(r"(?<!\\)\|", line)) != 6:

@@ -1,4 +1,4 @@
-"""Knows how the page of all stable codes is made: the meanings in codes.toml, held against the source."""
+"""How the page of all stable codes is made: the meanings in codes.toml, held against the source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ and alerts may rely on them. A package that adds a policy or an editor may bring
 
 
 def errors_page() -> str:
-    """Give the page; raises `ValueError` that names the codes without a meaning and the meanings without a code."""
+    """Return the page; raise `ValueError` that names the codes without a meaning and the meanings without a code."""
     groups = tomllib.loads(MEANINGS.read_text(encoding="utf-8"))["group"]
     _check(groups)
     lines = [_HEAD]

@@ -1,4 +1,4 @@
-"""Knows how the page of metrics is made, from the one table of their names."""
+"""How the page of metrics is made, from the one table of their names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Labels never hold tags, digests or paths: no series is born with a release. `cod
 
 
 def metrics_page() -> str:
-    """Give the reference of all metrics, a row each."""
+    """Return the reference of all metrics, a row each."""
     rows = []
     for name, metric in METRICS.items():
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"

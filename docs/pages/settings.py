@@ -1,4 +1,4 @@
-"""Knows how the page of settings and their JSON Schema are made, from the settings tree."""
+"""How the page of settings and their JSON Schema are made, from the settings tree."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def settings_schema() -> str:
-    """Give the JSON Schema of a configuration file."""
+    """Return the JSON Schema of a configuration file."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def settings_page() -> str:
-    """Give the reference of all settings, a heading each."""
+    """Return the reference of all settings, a heading each."""
     tree = schema()
     lines = [_SETTINGS_HEAD]
     for place, rule, is_required in _settings(tree, tree, ""):

@@ -1,4 +1,4 @@
-"""Knows which source of an Argo CD Application is written, and as what: helm, kustomize or a plugin.
+"""Which source of an Argo CD Application is written, and as what: helm, kustomize or a plugin.
 
 Source: the schema of `argoproj.io/v1alpha1` Application. An Application may have one source, several, or, with the source
 hydrator, a dry one; the peer's rules say which of them is written. What is of the wrong type counts as not there.
@@ -68,7 +68,7 @@ class ApplicationSource:
 
 
 def type_of(sources: Sequence[ApplicationSource], types: Sequence[AppType]) -> AppType:
-    """Give the type of the first source that can be written; by its blocks where nobody says it yet.
+    """Return the type of the first source that can be written; by its blocks where nobody says it yet.
 
     *types* stand beside *sources* as far as they are known.
     """
@@ -82,7 +82,7 @@ def type_of(sources: Sequence[ApplicationSource], types: Sequence[AppType]) -> A
 
 
 def source_for(kind: AppType, sources: Sequence[ApplicationSource], types: Sequence[AppType]) -> ApplicationSource | None:
-    """Give the source that is written for *kind*: one with its block, one of that type, one with any block, the first."""
+    """Return the source that is written for *kind*: one with its block, one of that type, one with any block, the first."""
     own = next((source for source in sources if kind.section and kind.section in source.blocks), None)
     typed = next((source for source, known in zip(sources, types, strict=False) if known is kind), None)
     blocked = next((source for source in sources if source.blocks), None)
@@ -128,19 +128,19 @@ def read_owner(metadata: Mapping[str, Any]) -> str:
 
 
 def mapping_in(item: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Give the mapping at *key*, an empty one where another value stands there."""
+    """Return the mapping at *key*, an empty one where another value stands there."""
     value = item.get(key)
     return value if isinstance(value, dict) else {}
 
 
 def list_in(item: Mapping[str, Any], key: str) -> list[Any]:
-    """Give the list at *key*, an empty one where another value stands there."""
+    """Return the list at *key*, an empty one where another value stands there."""
     value = item.get(key)
     return value if isinstance(value, list) else []
 
 
 def text_in(item: Mapping[str, Any], key: str) -> str:
-    """Give the text at *key* without blanks around it, "" where another value stands there."""
+    """Return the text at *key* without blanks around it, "" where another value stands there."""
     value = item.get(key)
     return value.strip() if isinstance(value, str) else ""
 

@@ -1,4 +1,4 @@
-"""Knows the ConfigMap `argocd-image-updater-config`: every key that the peer ever read from it, and what answers it here.
+"""The ConfigMap `argocd-image-updater-config`: every key that the peer ever read from it, and what answers it here.
 
 Source: the peer's Deployment manifests from 0.1 to 1.3, which hand each key to the program as a variable or a file. Its
 readers are followed where they are lenient (any case, blank is absent). Where they fall back in silence there is a problem.
@@ -87,12 +87,12 @@ def read_peer_settings(
 
 
 def overlaid(settings: Settings, peer: PeerSettings) -> Settings:
-    """Give *settings*, as the files and the environment made them, with what *peer* says besides."""
+    """Return *settings*, as the files and the environment made them, with what *peer* says besides."""
     return lay_below(settings, peer.overlay, peer.registries)
 
 
 def open_problems(settings: Settings, peer: PeerSettings) -> tuple[Problem, ...]:
-    """Give the problems of *peer* that still matter: of a key whose setting the files hold, nobody needs to hear."""
+    """Return the problems of *peer* that still matter: of a key whose setting the files hold, nobody needs to hear."""
     return tuple(
         problem
         for problem in peer.problems
@@ -101,7 +101,7 @@ def open_problems(settings: Settings, peer: PeerSettings) -> tuple[Problem, ...]
 
 
 def _text(key: str, value: object) -> str:
-    """Give the text of a known key; empty where it says nothing."""
+    """Return the text of a known key; empty where it says nothing."""
     if key not in _KEYS:
         near = nearest(key, list(_KEYS))
         hint = near if near.startswith("did") else "take it out: neither that program nor this one reads it"

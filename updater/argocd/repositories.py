@@ -1,4 +1,4 @@
-"""Knows how a Git repository is reached by what Argo CD knows of it: its Secrets, its certificates, its host keys.
+"""How a Git repository is reached by what Argo CD knows of it: its Secrets, its certificates, its host keys.
 
 Everything is read from the API server, remembered for a minute, and read anew after a refusal by the Git server. Certificates
 and host keys are verified; only a `repository` Secret, or the Secret that a destination names, turns that off for itself.
@@ -36,7 +36,7 @@ MOST_REMEMBERED: Final = 4096
 
 
 class Repositories:
-    """Gives the way to Git repositories. *namespace* is that of Argo CD; one for a process, many tasks may ask.
+    """Returns the way to Git repositories. *namespace* is that of Argo CD; one for a process, many tasks may ask.
 
     *tokens* gives the tokens of GitHub Apps. *report* is told once what is wrong with a Secret, in a sentence without secrets.
     """
@@ -59,7 +59,7 @@ class Repositories:
         self._reported: set[str] = set()
 
     async def access(self, url: str) -> GitAccess | None:
-        """Give what *url* is reached with: by its `repository` Secret, else by `repo-creds`; None where Argo CD knows nothing.
+        """Return what *url* is reached with: by its `repository` Secret, else by `repo-creds`; None where Argo CD knows nothing.
 
         Raises `ConfigError` for a Secret that cannot be used, `KubeError` where one cannot be read, `GitError` for no URL, and
         what the token of a GitHub App raises.
@@ -73,7 +73,7 @@ class Repositories:
         return access if given or access != GitAccess() else None
 
     async def of_secret(self, namespace: str, name: str, url: str) -> GitAccess:
-        """Give what the Secret *name* holds for *url*: `sshPrivateKey`, a GitHub App's fields, or `username` and `password`.
+        """Return what the Secret *name* holds for *url*: `sshPrivateKey`, a GitHub App's fields, or `username` and `password`.
 
         Raises as `access` does, and `ConfigError` naming Secret and field where one is missing.
         """
@@ -160,11 +160,11 @@ class ServerTrust:
         self._tell = tell
 
     async def authority(self, host: str) -> str | None:
-        """Give the PEM texts that vouch for *host*, None where none are kept for it."""
+        """Return the PEM texts that vouch for *host*, None where none are kept for it."""
         return (await self._config_map(CERTIFICATES)).get(host.lower()) or None
 
     async def host_keys(self) -> str | None:
-        """Give the lines of known hosts, None where there are none."""
+        """Return the lines of known hosts, None where there are none."""
         keys = (await self._config_map(HOST_KEYS)).get(HOST_KEYS_FIELD, "")
         return keys if keys.strip() else None
 
@@ -201,7 +201,7 @@ class SecretCache:
         self._flights = SingleFlight()
 
     async def give(self, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Any:
-        """Give what stands for *key*, read anew by *read* when its minute is over; all who wait share one reading."""
+        """Return what stands for *key*, read anew by *read* when its minute is over; all who wait share one reading."""
         known = self._known.get(key)
         if known and self._clock() < known.good_until:
             return known.content

@@ -1,4 +1,4 @@
-"""Knows which of Argo CD's repository Secrets holds for a Git URL, and what it says of the way there. Nothing is asked here.
+"""Which of Argo CD's repository Secrets holds for a Git URL, and what it says of the way there. Nothing is asked here.
 
 Source: Argo CD's reference of declarative repositories and repository credentials. A `repository` Secret holds for one URL, a
 `repo-creds` Secret for all that begin with its own; URLs are compared as Argo CD does, without case, ``.git`` and ``ssh://``.
@@ -54,7 +54,7 @@ class SecretFields:
     unreadable: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> str:
-        """Give a field, "" where it is not there; raises `ConfigError` where it is no text."""
+        """Return a field, "" where it is not there; raise `ConfigError` where it is no text."""
         if name in self.unreadable:
             raise flawed(self.place, f"the field {name} is no UTF-8 text", hint="write it anew, as text")
         return self.fields.get(name, "")
@@ -89,7 +89,7 @@ class GitLogin:
 
 
 def read_secrets(items: Iterable[Mapping[str, Any]]) -> tuple[tuple[RepositorySecret, ...], tuple[str, ...]]:
-    """Read the Secrets that hold for Git repositories; gives them, and a sentence on each that is left out or doubtful."""
+    """Read the Secrets that hold for Git repositories; return them, and a sentence on each that is left out or doubtful."""
     found: list[RepositorySecret] = []
     remarks: list[str] = []
     for item in items:
@@ -127,7 +127,7 @@ def read_fields(place: str, data: object, *, is_decoded: bool = False) -> Secret
 
 
 def normalised(url: str) -> str:
-    """Give *url* as Argo CD compares it."""
+    """Return *url* as Argo CD compares it."""
     text = url.strip().lower()
     if _WITH_USER.fullmatch(text) and not text.startswith("ssh://"):
         text = text.replace(":", "/", 1)
@@ -135,7 +135,7 @@ def normalised(url: str) -> str:
 
 
 def choose(secrets: Sequence[RepositorySecret], url: str) -> SecretFields | None:
-    """Give what holds for *url*: its own Secret, with what it inherits; else the longest beginning. None: nothing does."""
+    """Return what holds for *url*: its own Secret, with what it inherits; else the longest beginning. None: nothing does."""
     wanted = normalised(url)
     own = next((item.given for item in secrets if item.kind == REPOSITORY and item.url == wanted), None)
     if own is not None and (own.is_true("useAzureWorkloadIdentity") or own.unreadable or any(map(own.fields.get, _OWN))):
@@ -151,7 +151,7 @@ def choose(secrets: Sequence[RepositorySecret], url: str) -> SecretFields | None
 
 
 def login(given: SecretFields, address: GitAddress) -> GitLogin:
-    """Say what the server at *address* is shown; raises `ConfigError` where a field is missing or cannot be used."""
+    """Return what the server at *address* is shown; raise `ConfigError` where a field is missing or cannot be used."""
     is_insecure = given.is_true("insecure") or given.is_true("insecureIgnoreHostKey")
     proxy = _proxy(given, address.host, address.port)
     if address.scheme == "ssh":
@@ -164,7 +164,7 @@ def login(given: SecretFields, address: GitAddress) -> GitLogin:
 
 
 def app_of(given: SecretFields, access: GitAccess) -> App:
-    """Read a GitHub App; raises `ConfigError` naming the field that is missing."""
+    """Read a GitHub App; raise `ConfigError` naming the field that is missing."""
     require(given, APP_FIELDS)
     identity, installation, key = (given[name].strip() for name in APP_FIELDS)
     base = given["githubAppEnterpriseBaseUrl"].strip() or API
@@ -221,7 +221,7 @@ def _without_trust(template: SecretFields) -> SecretFields:
 
 
 def _is_below(prefix: str, url: str) -> bool:
-    """Say whether credentials for *prefix* may be shown to *url*: it begins so, and both name one whole host and port."""
+    """Return whether credentials for *prefix* may be shown to *url*: it begins so, and both name one whole host and port."""
     scheme, separator, rest = url.partition("://")
     host = f"{scheme}{separator}{rest.partition('/')[0]}" if separator else url.partition("/")[0]
     return url.startswith(prefix) and prefix.startswith(host)
@@ -238,7 +238,7 @@ def _client_pem(given: SecretFields) -> bytes | None:
 
 
 def _proxy(given: SecretFields, host: str, port: int | None) -> str | None:
-    """Give the proxy for *host*, None where there is none; then the environment's rules hold."""
+    """Return the proxy for *host*, None where there is none; then the environment's rules hold."""
     proxy = given["proxy"].strip()
     if not proxy or is_direct(host, port, given["noProxy"]):
         return None
@@ -254,7 +254,7 @@ def _proxy(given: SecretFields, host: str, port: int | None) -> str | None:
 
 
 def is_direct(host: str, port: int | None, spared: str) -> bool:
-    """Say whether *spared*, a list as in NO_PROXY, names *host*: names with what is below them, addresses, networks, ``*``."""
+    """Return whether *spared*, a list as in NO_PROXY, names *host*: names with what is below them, addresses, networks, ``*``."""
     name = host.lower().rstrip(".")
     for entry in (text.strip().lower() for text in spared.split(",")):
         beginning, colon, number = entry.rpartition(":")

@@ -1,4 +1,4 @@
-"""Knows what is worth keeping between restarts, and for how long: descriptions, listings, outcomes.
+"""What is worth keeping between restarts, and for how long: descriptions, listings, outcomes.
 
 Deleting the file between any two steps costs requests and starts first-seen times again; it never changes
 what is right to write.
@@ -69,7 +69,7 @@ class Cache:
         await self._store.close()
 
     async def description(self, digest: Digest) -> Description | None:
-        """Give what is remembered of *digest*."""
+        """Return what is remembered of *digest*."""
 
         def work(connection: sqlite3.Connection) -> Description | None:
             row = connection.execute("SELECT content, used FROM description WHERE digest = ?", (str(digest),)).fetchone()
@@ -119,7 +119,7 @@ class Cache:
         return await self._store.run(work)
 
     async def outcomes(self) -> tuple[Outcome, ...]:
-        """Give the last outcome of every target, ordered by subscription key and target."""
+        """Return the last outcome of every target, ordered by subscription key and target."""
 
         def work(connection: sqlite3.Connection) -> tuple[Outcome, ...]:
             rows = connection.execute("SELECT content FROM outcome ORDER BY key, target").fetchall()
@@ -185,7 +185,7 @@ def _prune(connection: sqlite3.Connection, now: int) -> None:
 
 
 def _counts(content: bytes) -> dict[str, Any]:
-    """Give a remembered map of tags; what cannot be read is not there."""
+    """Return a remembered map of tags; what cannot be read is not there."""
     try:
         found = orjson.loads(content)
     except orjson.JSONDecodeError:

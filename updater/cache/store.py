@@ -1,4 +1,4 @@
-"""Knows SQLite: one connection in one thread, a schema that is made anew when it is another, and what to do when it breaks.
+"""SQLite: one connection in one thread, a schema that is made anew when it is another, and what to do when it breaks.
 
 A store never fails its caller. What cannot be used is said once and the store goes on in memory: the cache
 is a saving, and its loss may cost requests but never a decision.
@@ -55,7 +55,7 @@ class DatabaseFile:
         self._thread.shutdown(wait=False)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Give the result of *work* on the database, as one transaction."""
+        """Return the result of *work* on the database, as one transaction."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -1,4 +1,4 @@
-"""Knows how the edits of `set` become a commit and a push, and are made again where the push was refused."""
+"""How the edits of `set` become a commit and a push, and are made again where the push was refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RevisionFiles:
         self._prefix = prefix
 
     def names(self) -> Iterator[str]:
-        """Give the names of all regular files."""
+        """Return the names of all regular files."""
         if self.only is not None:
             yield self.only
             return
@@ -45,7 +45,7 @@ class RevisionFiles:
                 yield entry.path.removeprefix(self._prefix)
 
     def read(self, name: str) -> bytes | None:
-        """Give the bytes of a file, None where there is none."""
+        """Return the bytes of a file, None where there is none."""
         try:
             return self._tree.read(self._prefix + name)
         except EditError as error:
@@ -74,11 +74,11 @@ class SingleFile:
         self._data = data
 
     def names(self) -> Iterator[str]:
-        """Give its name."""
+        """Return its name."""
         yield str(self.only)
 
     def read(self, name: str) -> bytes | None:
-        """Give its bytes, None for every other name."""
+        """Return its bytes, None for every other name."""
         return self._data if name == self.only else None
 
 
@@ -88,16 +88,16 @@ class NoFiles:
     only: str | None = None
 
     def names(self) -> Iterator[str]:
-        """Give no name."""
+        """Return no name."""
         return iter(())
 
     def read(self, _name: str) -> bytes | None:
-        """Give nothing."""
+        """Return nothing."""
         return None
 
 
 def singles(wishes: SetRequest) -> Iterator[SetRequest]:
-    """Give every wish alone."""
+    """Return every wish alone."""
     nothing = replace(wishes, markers=(), entries=(), keys=())
     yield from (replace(nothing, markers=(marker,)) for marker in wishes.markers)
     yield from (replace(nothing, entries=(entry,)) for entry in wishes.entries)
@@ -164,7 +164,7 @@ class CheckoutCommitter:
         return _without(written, self._refused)
 
     def _refusals(self, written: SetResult, ignored: frozenset[str]) -> tuple[Problem, ...]:
-        """Say which files of *written* must not be committed from here, but for reasons that are *ignored*."""
+        """Return which files of *written* must not be committed from here, but for reasons that are *ignored*."""
         found = [(edit.path, self.tracking.refusal(self._prefix + edit.path)) for edit in written.edits]
         return tuple(
             Problem(path=path, code=error.code, message=error.message, hint=error.hint)
@@ -248,7 +248,7 @@ class CheckoutCommitter:
             return None  # the edit has said so already
 
     def _pending(self, head: Files, name: str, lost: list[SetRequest]) -> Edit | None:
-        """Give the file as an edit of HEAD's where it holds a value that HEAD's does not.
+        """Return the file as an edit of HEAD's where it holds a value that HEAD's does not.
 
         A file that HEAD does not know counts only for a wish that stands nowhere in HEAD: a stray copy stays out.
         """
@@ -275,7 +275,7 @@ def _stands(files: Files, wish: SetRequest) -> bool:
 
 
 def _message(wishes: SetRequest, written: SetResult, prefix: str) -> str:
-    """Say which wishes were written, and each change by its path from the root of the repository."""
+    """Return which wishes were written, and each change by its path from the root of the repository."""
     every = list(singles(wishes))
     met = [wish for wish in every if any(_is_written(edit, wish) for edit in written.edits)] or every
     named = [f"{wish.name} to {wish.image}" for one in met for wish in (*one.markers, *one.entries)]
@@ -289,7 +289,7 @@ def _message(wishes: SetRequest, written: SetResult, prefix: str) -> str:
 
 
 def _is_written(edit: Edit, wish: SetRequest) -> bool:
-    """Say whether *edit* did something for one wish: it stands after it, or there is less to do."""
+    """Return whether *edit* did something for one wish: it stands after it, or there is less to do."""
     before, after = (edit_files(SingleFile(edit.path, data), wish) for data in (edit.before or None, edit.after))
     return after.is_whole and not after.edits and (bool(before.edits) or not before.is_whole)
 

@@ -1,4 +1,4 @@
-"""Knows what a checkout's own configuration says: where to push, what CI systems put there to get in, and who commits."""
+"""What a checkout's own configuration says: where to push, what CI systems put there to get in, and who commits."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CI_BRANCHES: Final = (
 
 
 def find_upstream(config: Any, head: str | None, branch: str | None) -> Upstream:
-    """Say where *head* (the checked-out branch, None when detached) is pushed; *branch* overrules; `GitError` ``no-branch``."""
+    """Return where *head* (the checked-out branch, None: detached) is pushed; *branch* overrules; `GitError` ``no-branch``."""
     remote = _text(config, ("branch", head), "pushRemote") or _text(config, ("branch", head), "remote") if head else None
     merge = _text(config, ("branch", head), "merge") if head else None
     target = branch or (merge or "").removeprefix("refs/heads/")
@@ -61,7 +61,7 @@ def find_upstream(config: Any, head: str | None, branch: str | None) -> Upstream
 
 
 def ci_branch(environment: Mapping[str, str]) -> str | None:
-    """Say which branch a CI job builds, as its service tells; None where none does, or where it builds a tag or a merge.
+    """Return which branch a CI job builds, as its service tells; None where none does, or where it builds a tag or a merge.
 
     CI services check out a commit with HEAD detached, and name the branch in a variable.
     """
@@ -122,7 +122,7 @@ def _applied(access: GitAccess, key: str, value: str) -> GitAccess:
 
 
 def _http_settings(config: Any, url: str) -> Iterator[tuple[str, str]]:
-    """Give the settings of `[http]` and then of every `[http "prefix"]` that fits *url*, the longest last."""
+    """Return the settings of `[http]` and then of every `[http "prefix"]` that fits *url*, the longest last."""
     sections = [section for source in reversed(config.backends) for section in source.sections()]
     fitting = [name for name in dict.fromkeys(sections) if name[0].lower() == b"http" and _fits(name, url)]
     for section in sorted(fitting, key=lambda name: len(name[-1]) if len(name) > 1 else 0):

@@ -1,4 +1,4 @@
-"""Knows how a person's own wishes are written into a checkout, with the editors and no registry or policy.
+"""How a person's own wishes are written into a checkout, with the editors and no registry or policy.
 
 The same code edits a folder on disk and, when a push was refused, the tree of the new head.
 """
@@ -91,11 +91,11 @@ class Files(Protocol):
         ...
 
     def names(self) -> Iterable[str]:
-        """Give the names of all files."""
+        """Return the names of all files."""
         ...
 
     def read(self, name: str) -> bytes | None:
-        """Give the bytes of a file, None where there is none; raises `EditError` where it may not be read."""
+        """Return the bytes of a file, None where there is none; raise `EditError` where it may not be read."""
         ...
 
 
@@ -111,7 +111,7 @@ class FolderFiles:
         self.root = path if self.only is None else path.parent
 
     def names(self) -> Iterator[str]:
-        """Give the names of all regular files, in order."""
+        """Return the names of all regular files, in order."""
         if self.only is not None:
             yield self.only
             return
@@ -146,7 +146,7 @@ class FolderFiles:
             raise _unreadable(name, error) from error
 
     def write(self, edit: Edit) -> None:
-        """Replace a file at once or not at all, keeping its mode; raises `EditError`.
+        """Replace a file at once or not at all, keeping its mode; raise `EditError`.
 
         A file that somebody changed since it was read is left alone, code ``moved``.
         """
@@ -218,7 +218,7 @@ def edit_files(files: Files, wishes: SetRequest) -> SetResult:
 
 
 def write_files(folder: FolderFiles, written: SetResult) -> SetResult:
-    """Put the edits on disk; gives what really stands there, with each file that could not be written refused."""
+    """Put the edits on disk; return what really stands there, with each file that could not be written refused."""
     kept: list[Edit] = []
     refused = list(written.refused)
     for edit in written.edits:
@@ -250,7 +250,7 @@ def _edit_markers(draft: _Draft, wishes: SetRequest) -> list[str]:
 def _edit_marked(
     draft: _Draft, editor: Editor, file: tuple[str, bytes], images: dict[str, ImageRef], *, is_forced: bool
 ) -> set[str]:
-    """Edit the marked places of one file; gives the policies that it knows of, also by a place that is wrong."""
+    """Edit the marked places of one file; return the policies that it knows of, also by a place that is wrong."""
     name, data = file
     found = editor.read(name, data)
     lines = LINE_BREAKS.split(data.decode(errors="replace"))

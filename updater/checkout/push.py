@@ -1,4 +1,4 @@
-"""Knows how commits of a checkout reach the remote's branch, made again where somebody was faster, and drops nobody's work."""
+"""How commits of a checkout reach the remote's branch, made again where somebody was faster, and drops nobody's work."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ class PushAttempt:
         return [bytes(entry.commit.id).decode() for entry in found]
 
     def _is_remade(self, wording: CommitDetails, push: PushOptions) -> bool:
-        """Say whether HEAD is nothing but the change that *push* makes, as an earlier run committed it."""
+        """Return whether HEAD is nothing but the change that *push* makes, as an earlier run committed it."""
         parent = next(iter(self._parents(self.revision)), None)
         if parent is None:
             return False

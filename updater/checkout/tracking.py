@@ -1,4 +1,4 @@
-"""Knows which files of a checkout Git tracks, which of them it would store in another form, and what cannot be read."""
+"""Which files of a checkout Git tracks, which of them it would store in another form, and what cannot be read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SPARSE: Final = b"sdir\0\0\0\0"
 
 
 def check_format(config: Any) -> None:
-    """Refuse a checkout whose objects or refs are stored in a way that is not read; raises `GitError`."""
+    """Refuse a checkout whose objects or refs are stored in a way that is not read; raise `GitError`."""
     objects = _text(config, (b"extensions",), b"objectformat")
     if objects not in {"", "sha1"}:
         raise fault("git-object-format", f"the checkout names its objects by {objects.upper()}")
@@ -34,7 +34,7 @@ def check_format(config: Any) -> None:
 
 
 def read_index(repo: Repo) -> Index:
-    """Read the index; raises `GitError` ``work-tree`` where it is split, sparse, held by another program or damaged."""
+    """Read the index; raise `GitError` ``work-tree`` where it is split, sparse, held by another program or damaged."""
     path = Path(repo.index_path())
     if Path(f"{path}.lock").exists():
         raise fault("work-tree", "another git program holds the index")
@@ -69,11 +69,11 @@ class Tracking:
         self._patterns: dict[str, list[Any]] = {}
 
     def is_tracked(self, path: str) -> bool:
-        """Say whether Git tracks the file at *path* in this very checkout."""
+        """Return whether Git tracks the file at *path* in this very checkout."""
         return path in self._files
 
     def is_in_submodule(self, path: str) -> bool:
-        """Say whether *path* belongs to a submodule of this checkout."""
+        """Return whether *path* belongs to a submodule of this checkout."""
         return bool(self._modules) and any(folder in self._modules for folder in _above(path))
 
     def refusal(self, path: str) -> EditError | None:

@@ -1,4 +1,4 @@
-"""Knows how a change in a checkout becomes a commit and a push without a git program, as a CI job needs it.
+"""How a change in a checkout becomes a commit and a push without a git program, as a CI job needs it.
 
 The commit is built on HEAD's tree and holds the named paths only; what else is changed or staged stays so.
 A refused push is not merged: the change is made again on the new head by whoever made it first.
@@ -104,7 +104,7 @@ class Checkout:
         return RevisionTree(self._objects, head) if head else None
 
     def is_committed(self, path: str, entry: TreeEntry | None) -> bool:
-        """Say whether the file at *path* holds on disk what *entry*, of HEAD's tree, says; raises `EditError`."""
+        """Return whether the file at *path* holds on disk what *entry*, of HEAD's tree, says; raise `EditError`."""
         with tidy():
             if entry is None or entry.kind is not EntryKind.FILE:
                 return False
@@ -114,7 +114,7 @@ class Checkout:
     async def push(self, revision: str, wording: CommitDetails, push: PushOptions) -> PushedCommit:
         """Push *revision*, which is HEAD; on refusal make its change again on the new head, up to ten times.
 
-        Where HEAD is ahead by several commits, all of them go, as a fast-forward. Raises `PushRefused` where ten times
+        Where HEAD is ahead by several commits, all of them go, as a fast-forward. Raise `PushRefused` where ten times
         were not enough, or where the branch went another way and making one commit again would drop others; the commits
         then stand in the checkout, unpushed.
         """

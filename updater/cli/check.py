@@ -1,4 +1,4 @@
-"""Knows `updater check`: which tag would win, and why each other lost.
+"""`updater check`: which tag would win, and why each other lost.
 
 With a file of tags or with --batch no registry is asked and no configuration is read.
 """
@@ -52,7 +52,7 @@ _MAX_TAGS_FILE: Final = 256 * 1024 * 1024
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.pass_context
 def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str, **options: Any) -> None:
-    """Say which tag of IMAGE would win, and why each other lost."""
+    """Report which tag of IMAGE would win, and why each other lost."""
     if batch:
         _refuse_others(ctx)
         from updater.cli.check_lines import answer_lines

@@ -1,4 +1,4 @@
-"""Knows the JSON of `updater check`: lines of requests in, lines of answers out, and tags with their facts.
+"""The JSON of `updater check`: lines of requests in, lines of answers out, and tags with their facts.
 
 A line that cannot be answered is answered with what is wrong with it; it never ends the others.
 """
@@ -63,7 +63,7 @@ def answer_line(line: bytes) -> dict[str, Any]:
 
 
 def selection_as_json(selection: Selection) -> dict[str, Any]:
-    """Give status, tags and codes; of the rejected, those that match come first, best first."""
+    """Return status, tags and codes; of the rejected, those that match come first, best first."""
     return {
         "status": str(selection.status),
         "tag": selection.chosen.tag if selection.chosen else None,
@@ -73,13 +73,13 @@ def selection_as_json(selection: Selection) -> dict[str, Any]:
 
 
 def failure_as_json(error: UpdaterError) -> dict[str, Any]:
-    """Give the answer for what could not be decided."""
+    """Return the answer for what could not be decided."""
     said = {"code": error.code, "message": f"{error.message}; {error.hint}" if error.hint else error.message}
     return {"status": "failed", "tag": None, "held_tag": None, "rejected": {}, "error": said}
 
 
 def request_from(asked: Mapping[str, Any]) -> SelectionRequest:
-    """Read one request; raises `UpdaterError` for everything that is not exactly as it should be."""
+    """Read one request; raise `UpdaterError` for everything that is not exactly as it should be."""
     _check_keys(asked, _KEYS, "the request")
     if not isinstance(asked.get("tags"), list):
         raise _wrong("tags is not a list", 'write "tags": ["1.0.0", {"tag": "1.1.0", "created": "2025-01-31T12:00:00Z"}]')

@@ -1,4 +1,4 @@
-"""Knows how a selection is shown to people: the winner with its reason, then who lost and why."""
+"""How a selection is shown to people: the winner with its reason, then who lost and why."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WIDEST_TAG: Final = 48
 
 
 def as_json(selection: Selection, image: str) -> dict[str, Any]:
-    """Give the answer of a batch line, with the image and every sentence."""
+    """Return the answer of a batch line, with the image and every sentence."""
     return {
         "image": image,
         **selection_as_json(selection),

@@ -1,4 +1,4 @@
-"""Knows `updater demo`: the main job end to end on this machine, through the very code that `once` and `run` drive."""
+"""`updater demo`: the main job end to end on this machine, through the very code that `once` and `run` drive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows the fleet of the demo: three applications as people write them, and the configuration that keeps them current."""
+"""The fleet of the demo: three applications as people write them, and the configuration that keeps them current."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ subscriptions:
 
 
 def manifests(host: str) -> dict[str, bytes]:
-    """Give the files of the fleet's Git repository, for images on the registry at *host*."""
+    """Return the files of the fleet's Git repository, for images on the registry at *host*."""
     return {path: text.format(host=host).encode() for path, text in ((SHOP, _SHOP), (WEB, _WEB), (API, _API))}
 
 
 def configuration(host: str, folder: str) -> str:
-    """Give the updater.yaml of the demo."""
+    """Return the updater.yaml of the demo."""
     return _CONFIGURATION.format(host=host, folder=folder)

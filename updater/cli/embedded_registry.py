@@ -1,4 +1,4 @@
-"""Knows how to be a small OCI registry in this process: what `updater demo` reads from.
+"""Be a small OCI registry in this process: what `updater demo` reads from.
 
 Images are pushed by a Python call and served over HTTP on loopback, as the OCI distribution specification
 says for reading: tag lists with pages and Link, manifests, configurations. Nothing touches the disk.
@@ -39,7 +39,7 @@ class Blob:
         return "sha256:" + hashlib.sha256(self.body).hexdigest()
 
     def descriptor(self, **more: object) -> dict[str, object]:
-        """Give what points at this blob (OCI image specification, descriptors)."""
+        """Return what points at this blob (OCI image specification, descriptors)."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.body), **more}
 
 
@@ -55,7 +55,7 @@ class StoredImage:
 def build_image(
     *, created: datetime | None, labels: Mapping[str, str], platforms: tuple[Platform, ...]
 ) -> tuple[list[Blob], list[Blob]]:
-    """Give the manifests and blobs of an image, the one to be tagged last: an index where platforms are several."""
+    """Return the manifests and blobs of an image, the one to be tagged last: an index where platforms are several."""
     manifests, blobs, entries = [], [], []
     for platform in platforms:
         config = _json_blob(OCI_CONFIG, _config(created, labels, platform))
@@ -128,11 +128,11 @@ class EmbeddedRegistry:
         self._shelves[name].tags.pop(tag, None)
 
     def shelf(self, name: str) -> StoredImage:
-        """Give what is held under *name*, new and empty if there is nothing yet."""
+        """Return what is held under *name*, new and empty if there is nothing yet."""
         return self._shelves.setdefault(name, StoredImage())
 
     def application(self) -> web.Application:
-        """Give the web application."""
+        """Return the web application."""
         application = web.Application()
         application.router.add_get("/v2/", _hello)
         application.router.add_get("/v2/{name:.+}/tags/list", self._tags)
@@ -170,12 +170,12 @@ class EmbeddedRegistry:
 
 
 def refuse(status: int, code: str, message: str) -> web.Response:
-    """Give an error as the specification words it."""
+    """Return an error as the specification words it."""
     return web.json_response({"errors": [{"code": code, "message": message}]}, status=status)
 
 
 def serve(request: web.Request, blob: Blob, *, as_type: str | None = None) -> web.Response:
-    """Give a manifest or blob, or nothing but its headers to a HEAD."""
+    """Return a manifest or blob, or nothing but its headers to a HEAD."""
     headers = {"Docker-Content-Digest": blob.digest, "Content-Type": as_type or blob.media_type, "ETag": f'"{blob.digest}"'}
     if request.method == "HEAD":
         return web.Response(headers={**headers, "Content-Length": str(len(blob.body))})

@@ -1,4 +1,4 @@
-"""Knows `updater explain`: a dry pass for a person who asks why an image did or did not move."""
+"""`updater explain`: a dry pass for a person who asks why an image did or did not move."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHOWN_LOSERS: Final = 20
 @click.option("--all", "show_all", is_flag=True, help="Every losing tag, not the first 20.")
 @click.pass_context
 def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool) -> None:
-    """Say what would be done for KEY, and why: a dry pass, nothing is written.
+    """Report what would be done for KEY, and why: a dry pass, nothing is written.
 
     Without KEY every subscription is explained, with namespace/application every image of that Application.
     """
@@ -46,7 +46,7 @@ def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool)
 
 
 async def explained(config: Sequence[str], key: str | None) -> list[dict[str, Any]]:
-    """Scan, look and decide without writing; gives one row of plain data a subscription. Raises `UpdaterError`."""
+    """Scan, look and decide without writing; return one row of plain data a subscription. Raise `UpdaterError`."""
     from updater.daemon.one_shot import asked_for, opened
 
     async with opened(config) as generation:
@@ -66,7 +66,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 
 def _refused(outcome: Outcome) -> dict[str, Any]:
-    """Give the row of an image that somebody listed and that is not kept current: the reason is all there is."""
+    """Return the row of an image that somebody listed and that is not kept current: the reason is all there is."""
     nothing = dict.fromkeys(("image", "policy", "variant", "downgrade", "interval", "next_due"))
     return {
         "key": outcome.key,

@@ -1,4 +1,4 @@
-"""Knows `updater history`: what moved when, read from the trailers of our own commits."""
+"""`updater history`: what moved when, read from the trailers of our own commits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.pass_context
 def history(ctx: click.Context, key: str | None, limit: int, output: str) -> None:
-    """Say what moved when, from the commits on every branch that is written.
+    """Report what moved when, from the commits on every branch that is written.
 
     With KEY only the commits of that subscription.
     """
@@ -47,7 +47,7 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
 
 
 async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:
-    """Give our commits on every destination, newest first, as plain data; raises `UpdaterError`."""
+    """Return our commits on every destination, newest first, as plain data; raise `UpdaterError`."""
     from updater.daemon.one_shot import chosen, is_asked_for, opened
 
     rows: list[dict[str, Any]] = []
@@ -80,7 +80,7 @@ def _row(branch: Destination, commit: PastCommit, names: set[ImageName] | None) 
 
 
 def _moved(commit: PastCommit, names: set[ImageName] | None) -> tuple[list[str], list[str]]:
-    """Give the images of a commit, only those of *names* if given, and their policies.
+    """Return the images of a commit, only those of *names* if given, and their policies.
 
     A trailer stands once however many updates share it, so which policy chose which image is known only where there are as
     many of one as of the other.
@@ -95,7 +95,7 @@ def _moved(commit: PastCommit, names: set[ImageName] | None) -> tuple[list[str],
 
 
 def _image_lines(images: Sequence[str], policies: Sequence[str]) -> list[str]:
-    """Say each image with the policy that chose it; where that is not known, the policies stand below all of them."""
+    """Return each image with the policy that chose it; where that is not known, the policies stand below all of them."""
     if len(policies) == 1:
         policies = [*policies] * len(images)
     if len(policies) == len(images):
@@ -104,7 +104,7 @@ def _image_lines(images: Sequence[str], policies: Sequence[str]) -> list[str]:
 
 
 def _is_of(text: str, names: set[ImageName]) -> bool:
-    """Say whether a trailer names one of *names*; a commit carries the images of every subscription that moved with it."""
+    """Return whether a trailer names one of *names*; a commit carries the images of every subscription that moved with it."""
     try:
         return parse_ref(text).name in names
     except ImageSyntaxError:

@@ -1,4 +1,4 @@
-"""Knows the command tree, and is the one door through which errors leave the program.
+"""The command tree, and is the one door through which errors leave the program.
 
 Exit codes: 0 fine, 1 expected failure, 2 usage or configuration, 3 bug, 130 interrupted.
 """
@@ -102,7 +102,7 @@ def _remember_config(ctx: click.Context, _parameter: click.Parameter, value: tup
 
 
 def config_paths(ctx: click.Context) -> tuple[str, ...]:
-    """Give the files named by -c, before and after the subcommand, in order."""
+    """Return the files named by -c, before and after the subcommand, in order."""
     paths: tuple[str, ...] = ctx.find_root().meta.get("updater.config", ())
     return paths
 

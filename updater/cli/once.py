@@ -1,4 +1,4 @@
-"""Knows `updater once`: scan all, land all, say every outcome, exit."""
+"""`updater once`: scan all, land all, say every outcome, exit."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, ex
 
 
 def _say_failures(done: PassReport) -> None:
-    """Say on standard error what the diff cannot show."""
+    """Report on standard error what the diff cannot show."""
     for outcome in done.outcomes:
         if outcome.status is Status.FAILED:
             click.echo("\n".join(outcome_lines(outcome, len(outcome.status.value))), err=True)
 
 
 async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> PassReport:
-    """Load, scan, land, and gather what came of it; raises `ConfigError`."""
+    """Load, scan, land, and gather what came of it; raise `ConfigError`."""
     from updater.daemon.one_shot import asked_for, opened
 
     started = datetime.now(UTC)

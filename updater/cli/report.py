@@ -1,4 +1,4 @@
-"""Knows how outcomes look to a person and to a program."""
+"""How outcomes look to a person and to a program."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _place(problem: Problem) -> tuple[str, int, str]:
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """Give one outcome as plain data."""
+    """Return one outcome as plain data."""
     return {
         "key": outcome.key,
         "target": outcome.target,
@@ -109,14 +109,14 @@ def as_text(done: PassReport) -> str:
 
 
 def problem_lines(problem: Problem) -> list[str]:
-    """Say one problem and its hint; one of an object in a cluster, which has no path, is named by the object."""
+    """Return one problem and its hint; one of an object in a cluster, which has no path, is named by the object."""
     origin = f"{problem.origin}: " if problem.origin and not problem.path else ""
     lines = [f"{click.style('problem', fg='yellow')}  {printable(f'{origin}{problem}')}"]
     return [*lines, f"         {click.style('hint', fg='cyan')}  {printable(problem.hint)}"] if problem.hint else lines
 
 
 def outcome_lines(outcome: Outcome, width: int) -> list[str]:
-    """Say one outcome: status, subscription, reason; below it each change."""
+    """Return one outcome: status, subscription, reason; below it each change."""
     status = click.style(f"{outcome.status.value:<{width}}", fg=COLOURS[outcome.status], bold=outcome.status is Status.UPDATED)
     code = f" [{outcome.code}]" if outcome.code else ""
     revision = _carrier(outcome.revision) if outcome.revision else ""
@@ -156,7 +156,7 @@ def _diff(edit: Edit) -> str:
 
 
 def _named(path: str) -> str:
-    """Give a path as `git apply` takes it: as it is where it is UTF-8, else quoted."""
+    """Return a path as `git apply` takes it: as it is where it is UTF-8, else quoted."""
     return path if is_plain(path) else quoted(path.encode("utf-8", "surrogateescape"))
 
 

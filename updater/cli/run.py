@@ -1,4 +1,4 @@
-"""Knows `updater run`: the daemon."""
+"""`updater run`: the daemon."""
 
 from __future__ import annotations
 

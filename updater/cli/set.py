@@ -1,4 +1,4 @@
-"""Knows the command `set`: what CI jobs do with `kustomize edit set image`, minus the reformatting."""
+"""The command `set`: what CI jobs do with `kustomize edit set image`, minus the reformatting."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _ref(option: str, given: str, text: str) -> ImageRef:
 
 
 def _is_tag_alone(text: str) -> bool:
-    """Say whether *text* can only be a tag: a word that no image is called."""
+    """Return whether *text* can only be a tag: a word that no image is called."""
     from updater.model.image import is_tag, parse_name
 
     try:

@@ -1,4 +1,4 @@
-"""Knows how to show what is wrong with configuration, manifests, Flux objects and markers."""
+"""Show what is wrong with configuration, manifests, Flux objects and markers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows which versions to print when somebody reports a problem."""
+"""Which versions to print when somebody reports a problem."""
 
 from __future__ import annotations
 

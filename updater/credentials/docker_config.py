@@ -1,4 +1,4 @@
-"""Knows docker's `config.json`, podman's `auth.json`, and which of their entries serve an image.
+"""Docker's `config.json`, podman's `auth.json`, and which of their entries serve an image.
 
 Docker configurations are matched as kubelet does (Kubernetes documentation, "Interpretation of config.json"):
 each part of the host may be a glob, ports are equal, the path is a plain prefix, and every match counts,
@@ -48,13 +48,13 @@ class DockerConfig:
         return tuple(told(host, most=80) for host in sorted(hosts)[:_MOST_HOSTS])
 
     def matches(self, image: ImageName, *, as_podman: bool = False) -> tuple[Credential, ...]:
-        """Give the credentials that serve *image*, to be tried in this order."""
+        """Return the credentials that serve *image*, to be tried in this order."""
         serves = _serves_as_podman if as_podman else _serves
         found = [self.auths[key] for key in sorted(self.auths, reverse=True) if serves(key, image)]
         return tuple(found[:1] if as_podman else dict.fromkeys(found))
 
     def helper(self, image: ImageName) -> tuple[str, str] | None:
-        """Give the suffix of the helper program for *image* and the server it is asked for; None without one."""
+        """Return the suffix of the helper program for *image* and the server it is asked for; None without one."""
         server = HUB_KEY if image.registry == DOCKER_HUB else image.registry
         hosts = sorted(_HUB_HOSTS) if image.registry == DOCKER_HUB else [image.registry]
         suffix = next((self.helpers[key] for key in (server, *hosts) if key in self.helpers), self.store)
@@ -62,7 +62,7 @@ class DockerConfig:
 
 
 def parse_secret_text(text: str, *, place: str) -> DockerConfig | Credential:
-    """Read ``user:password`` or the JSON of a docker configuration; raises `ConfigError` that names *place*."""
+    """Read ``user:password`` or the JSON of a docker configuration; raise `ConfigError` that names *place*."""
     stripped = text.strip("\r\n \t\ufeff")
     if stripped.startswith("{"):
         return parse_docker_config(stripped, place=place)
@@ -73,7 +73,7 @@ def parse_secret_text(text: str, *, place: str) -> DockerConfig | Credential:
 
 
 def parse_docker_config(text: str, *, place: str) -> DockerConfig:
-    """Read a docker `config.json`, or the bare map of the older `.dockercfg`; raises `ConfigError`."""
+    """Read a docker `config.json`, or the bare map of the older `.dockercfg`; raise `ConfigError`."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -98,7 +98,7 @@ def _value_or(value: Any, default: Any) -> Any:
 
 
 def _bare_auths(document: dict[str, Any]) -> dict[str, Any]:
-    """Give the entries of a `.dockercfg`; a new docker configuration may hold none and other settings."""
+    """Return the entries of a `.dockercfg`; a new docker configuration may hold none and other settings."""
     return {key: value for key, value in document.items() if isinstance(value, dict) and {"auth", "username"} & value.keys()}
 
 
@@ -132,7 +132,7 @@ def _malformed(place: str, reason: str) -> ConfigError:
 
 
 def _split_key(key: str) -> tuple[str, int | None, str]:
-    """Give host, port and path of a key, which may have a scheme and the API's version in front of its path."""
+    """Return host, port and path of a key, which may have a scheme and the API's version in front of its path."""
     # Not urlsplit: in a key, `?` and `[` are globs.
     host, slash, path = key.partition("://")[2 if "://" in key else 0].partition("/")
     path = slash + path

@@ -1,4 +1,4 @@
-"""Knows how a GitHub App becomes a token: a JWT that it signs, exchanged for a token of one of its installations.
+"""How a GitHub App becomes a token: a JWT that it signs, exchanged for a token of one of its installations.
 
 Source: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app. A token reads and writes what
 the installation may, for an hour.
@@ -83,7 +83,7 @@ class _Held:
 
 
 class InstallationTokens:
-    """Gives tokens, and keeps each until five minutes before its end. One for a process; many tasks may ask.
+    """Returns tokens, and keeps each until five minutes before its end. One for a process; many tasks may ask.
 
     *clock* counts seconds, *wall* gives seconds since 1970: the one for how long a token holds, the other for what a JWT says.
     """
@@ -98,7 +98,7 @@ class InstallationTokens:
         self._flights = SingleFlight()
 
     async def token(self, app: App) -> str:
-        """Give a token of *app*, the same to all who ask at one time.
+        """Return a token of *app*, the same to all who ask at one time.
 
         Raises `ConfigError` where the App's numbers, key or URL cannot be used, `GitDenied` where GitHub refuses them and
         `GitUnavailable` where it does not answer; all have the code ``github-app``.
@@ -163,7 +163,7 @@ class InstallationTokens:
 
 
 def signed_jwt(issuer: str, private_key: str, *, now: int) -> str:
-    """Give the JWT by which an App says who it is (RS256, RFC 7515 and 7519); raises `ConfigError` for a key that is no RSA key.
+    """Return the JWT by which an App says who it is (RS256, RFC 7515 and 7519); raise `ConfigError` for a key that is no RSA key.
 
     It begins a minute ago, because clocks differ, and holds ten minutes in all, which is the most that GitHub takes.
     """
@@ -216,7 +216,7 @@ def _mapping(body: bytes) -> dict[str, Any]:
 
 
 def _seconds_until(text: object, now: float) -> float:
-    """Give the seconds until an end that is written as RFC 3339; an end that cannot be read has come."""
+    """Return the seconds until an end that is written as RFC 3339; an end that cannot be read has come."""
     try:
         end = datetime.fromisoformat(text) if isinstance(text, str) else None
         return end.timestamp() - now if end is not None and end.tzinfo is not None else 0.0

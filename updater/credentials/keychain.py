@@ -1,4 +1,4 @@
-"""Knows what a `CredentialRef` stands for at this moment, and how long that may be believed.
+"""What a `CredentialRef` stands for at this moment, and how long that may be believed.
 
 A variable is read each time, a file when it changed, a program or Secret when its lifetime is over or a
 registry refused what it gave. Without a reference the docker and podman files of this user count.
@@ -90,7 +90,7 @@ class Keychain:
         return found
 
     async def text(self, ref: CredentialRef) -> str:
-        """Give what stands behind *ref* as it is, without a line end: a Git token, a key. Raises `ConfigError`."""
+        """Return what stands behind *ref* as it is, without a line end: a Git token, a key. Raise `ConfigError`."""
         return (await self._flights.share(("text", str(ref)), lambda: self._read(ref))).strip("\r\n")
 
     def renew(self, ref: CredentialRef | None) -> bool:
@@ -211,7 +211,7 @@ class Keychain:
 
 
 def usual_files(environment: Mapping[str, str]) -> tuple[Path, ...]:
-    """Give the files in which docker and podman keep this user's credentials, in the order they count."""
+    """Return the files in which docker and podman keep this user's credentials, in the order they count."""
     home = environment.get("HOME", "")
     candidates = [
         Path(environment["DOCKER_CONFIG"], "config.json") if environment.get("DOCKER_CONFIG") else None,
@@ -235,7 +235,7 @@ def _parsed(ref: CredentialRef, text: str) -> DockerConfig | Credential:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Give what changes with a file's content; empty where there is no file."""
+    """Return what changes with a file's content; empty where there is no file."""
     try:
         found = path.stat()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Knows how to run a program that prints a credential: no shell, bounded in time and output, no process left behind.
+"""Run a program that prints a credential: no shell, bounded in time and output, no process left behind.
 
 `ext:` programs are named by the user. Docker's credential helpers are named by a file, so they run only where
 that is allowed (docker-credential-helpers: the server on stdin, ``{"Username", "Secret"}`` on stdout).
@@ -48,14 +48,14 @@ class Programs:
         self._said: set[str] = set()
 
     async def output(self, program: str) -> str:
-        """Give what *program*, an absolute path, prints; raises `ConfigError`."""
+        """Return what *program*, an absolute path, prints; raise `ConfigError`."""
         status, text = await self.run((program,))
         if status != 0:
             raise _failed(program, f"ended with status {status}")
         return text
 
     async def ask_helper(self, suffix: str, server: str) -> Credential | None:
-        """Give what ``docker-credential-SUFFIX`` knows of *server*; None without a helper or an answer.
+        """Return what ``docker-credential-SUFFIX`` knows of *server*; None without a helper or an answer.
 
         Raises `ConfigError`.
         """
@@ -80,7 +80,7 @@ class Programs:
         return os.path.abspath(path)  # noqa: PTH100
 
     async def run(self, command: tuple[str, ...], *, stdin: bytes = b"") -> tuple[int, str]:
-        """Give status and standard output of *command*, an absolute path and its arguments; raises `ConfigError`.
+        """Return status and standard output of *command*, an absolute path and its arguments; raise `ConfigError`.
 
         The program leads a process group, killed when time or output runs out.
         """

@@ -1,4 +1,4 @@
-"""Knows how everything that serves Argo CD's users is put together: source, answers, Git credentials, the peer's settings."""
+"""How everything that serves Argo CD's users is put together: source, answers, Git credentials, the peer's settings."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ class PeerConfiguration:
         return str(self._ref)
 
     async def read(self) -> PeerSettings:
-        """Read what the peer is told; a ConfigMap that is not there says nothing. Raises `KubeError` and `ConfigError`."""
+        """Read what the peer is told; a ConfigMap that is not there says nothing. Raise `KubeError` and `ConfigError`."""
         self._data = await self._read()
         return PeerSettings() if self._data is None else read_peer_settings(self._data, origin=str(self), try_message=try_message)
 
     async def has_changed(self) -> bool:
-        """Say whether it says something else than when it was read; False where it cannot be read now."""
+        """Return whether it says something else than when it was read; False where it cannot be read now."""
         try:
             return await self._read() != self._data
         except (ConfigError, KubeError):
@@ -116,7 +116,7 @@ async def argocd_components(settings: Settings, process: Process) -> ArgocdCompo
 
 
 def _broken(peer: PeerConfiguration, told: PeerSettings) -> ConfigError:
-    """Say what ends a start: the registries alone; any other key of the ConfigMap is a problem that ends nothing."""
+    """Return what ends a start: the registries alone; any other key of the ConfigMap is a problem that ends nothing."""
     wrong = tuple(_placed(problem, peer) for problem in told.problems if problem.path == REGISTRIES)
     first = wrong[0]
     return ConfigError(f"{peer}: {first.message}", hint=first.hint, code=first.code, path=first.path, problems=wrong)

@@ -1,4 +1,4 @@
-"""Knows how the registry client asks the cache for descriptions, and counts what the cache had."""
+"""How the registry client asks the cache for descriptions, and counts what the cache had."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class CachedDescriptions:
         self._process = process
 
     async def description(self, digest: Digest) -> Description | None:
-        """Give what the cache remembers of *digest*."""
+        """Return what the cache remembers of *digest*."""
         known = await self._process.cache.description(digest)
         self._process.metrics.count("updater_cache_requests_total", "miss" if known is None else "hit")
         return known

@@ -1,4 +1,4 @@
-"""Knows how one image is chosen for without a subscription: what `updater check IMAGE` asks of a registry."""
+"""How one image is chosen for without a subscription: what `updater check IMAGE` asks of a registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows the one way to the cluster that a process has: opened when somebody first needs it, closed with the process."""
+"""The one way to the cluster that a process has: opened when somebody first needs it, closed with the process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ClusterConnection:
         return self.settings.namespace or self.client.access.namespace
 
     async def read_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        """Read one Secret; raises `ConfigError` and `KubeError`."""
+        """Read one Secret; raise `ConfigError` and `KubeError`."""
         return await self.client.read_secret(namespace, name)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Knows who does the work of one loaded configuration, and puts them together."""
+"""Who does the work of one loaded configuration, and puts them together."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Source(Protocol):
         """The word for it in metrics."""
 
     async def once(self) -> Snapshot:
-        """Read everything once; raises `KubeError` and `ConfigError`."""
+        """Read everything once; raise `KubeError` and `ConfigError`."""
 
     async def again(self) -> Snapshot:
-        """Give what `once` read, with what was learned of branches since."""
+        """Return what `once` read, with what was learned of branches since."""
 
     async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
-        """Hand on whole snapshots until cancelled; raises `ConfigError`."""
+        """Hand on whole snapshots until cancelled; raise `ConfigError`."""
 
     @property
     def refused(self) -> tuple[Outcome, ...]:
@@ -111,11 +111,11 @@ class LeaderOnlyWriter:
     may_write: Callable[[], bool]
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
-        """Look as the writer does; raises what it raises."""
+        """Look as the writer does; raise what it raises."""
         return await self.writer.look(destination, subscriptions)
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
-        """Write as the writer does; raises `UpdaterError` with the code `NOT_LEADING` where another replica may write now."""
+        """Write as the writer does; raise `UpdaterError` with the code `NOT_LEADING` where another replica may write now."""
         if not (is_dry or self.may_write()):
             hint = "nothing is lost: the replica that leads now looks and decides by itself"
             raise UpdaterError("leading ended before this was written", hint=hint, code=NOT_LEADING)
@@ -123,7 +123,7 @@ class LeaderOnlyWriter:
 
 
 async def git_writer(settings: Settings, process: Process, subscriptions: Callable[[], Sequence[Subscription]]) -> GitWriter:
-    """Build the writer of branches; raises `ConfigError` where the key that signs cannot be had."""
+    """Build the writer of branches; raise `ConfigError` where the key that signs cannot be had."""
     signer = await signer_for(settings, process.keychain)
     rule = " ".join(settings.text_markers)
     return GitWriter(
@@ -137,7 +137,7 @@ async def git_writer(settings: Settings, process: Process, subscriptions: Callab
 
 
 def live_writer(process: Process, source: ArgocdSource | None) -> Callable[[], Writer]:
-    """Say who writes live Applications: made when the first is met, since only then a cluster is needed.
+    """Return who writes live Applications: made when the first is met, since only then a cluster is needed.
 
     What *source* watches need not be asked for again.
     """
@@ -160,7 +160,7 @@ def scans_of(settings: Settings, process: Process) -> Scanner:
 def git_access(
     settings: Settings, process: Process, repositories: RepositoryAccess | None
 ) -> Callable[[str, str], Awaitable[GitAccess]]:
-    """Say how Git URLs are reached by *settings*, and by what a cluster's Secrets say."""
+    """Return how Git URLs are reached by *settings*, and by what a cluster's Secrets say."""
 
     async def access(url: str, credential: str) -> GitAccess:
         return await access_for(url, settings, process.keychain, credential=credential, repositories=repositories)

@@ -1,4 +1,4 @@
-"""Knows one loaded configuration at work: its sources, its scans, its landings, its schedule."""
+"""One loaded configuration at work: its sources, its scans, its landings, its schedule."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Generation:
         )
 
     async def scan(self, listed: ScanKey) -> bool:
-        """Scan one image; says whether what it offers differs from before. A failure stands until the next scan.
+        """Scan one image; return whether what it offers differs from before. A failure stands until the next scan.
 
         It is logged when it begins, becomes another one, and ends: the same again every interval is no news.
         """
@@ -182,12 +182,12 @@ class Generation:
         return landing
 
     async def history(self, subscriptions: Sequence[Subscription], limit: int) -> list[tuple[GitBranch, tuple[PastCommit, ...]]]:
-        """Give our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
+        """Return our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
         branches = [item for item in destinations_of(subscriptions) if isinstance(item, GitBranch)]
         return [(branch, await self.crew.git.history(branch, limit)) for branch in branches]
 
     async def last_outcomes(self) -> tuple[Outcome, ...]:
-        """Give the last outcome of every target that the cache remembers."""
+        """Return the last outcome of every target that the cache remembers."""
         return await self._process.cache.outcomes()
 
     async def run(self) -> None:

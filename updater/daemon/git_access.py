@@ -1,4 +1,4 @@
-"""Knows how the settings of Git repositories become what a server is shown: tokens, keys, certificates, host keys."""
+"""How the settings of Git repositories become what a server is shown: tokens, keys, certificates, host keys."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class RepositoryAccess(Protocol):
     """What another place than our settings knows of Git repositories: the Secrets of a cluster."""
 
     async def access(self, url: str) -> GitAccess | None:
-        """Give what *url* is reached with; None where nothing is known of it."""
+        """Return what *url* is reached with; None where nothing is known of it."""
 
     async def of_secret(self, namespace: str, name: str, url: str) -> GitAccess:
-        """Give what the Secret *name* holds for *url*; raises `ConfigError` and `KubeError`."""
+        """Return what the Secret *name* holds for *url*; raise `ConfigError` and `KubeError`."""
 
 
 async def access_for(
     url: str, settings: Settings, keychain: Keychain, *, credential: str = "", repositories: RepositoryAccess | None = None
 ) -> GitAccess:
-    """Give what *url* is reached with; read anew each time, so that a rotated token is taken up.
+    """Return what *url* is reached with; read anew each time, so that a rotated token is taken up.
 
     *credential* is what a destination names, ``secret:namespace/name``: it wins. Else an entry of git.repositories
-    with credentials counts, then what *repositories* know, then anybody's access. Raises `ConfigError` where a credential
+    with credentials counts, then what *repositories* know, then anybody's access. Raise `ConfigError` where a credential
     leads nowhere.
     """
     entry = settings.repository_for(url)
@@ -66,7 +66,7 @@ async def _named(credential: str, url: str, repositories: RepositoryAccess | Non
 
 
 def _by(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:
-    """Give *access* by the way to the server that *entry* says, where it says one."""
+    """Return *access* by the way to the server that *entry* says, where it says one."""
     if entry is None:
         return access
     return replace(
@@ -101,12 +101,12 @@ class RenewingWriter:
         self._renew = renew
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
-        """Look as the writer does; raises what it raises."""
+        """Look as the writer does; raise what it raises."""
         with self._noticed():
             return await self._writer.look(destination, subscriptions)
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
-        """Write as the writer does; raises what it raises."""
+        """Write as the writer does; raise what it raises."""
         with self._noticed():
             return await self._writer.write(view, commits, is_dry=is_dry)
 
@@ -121,7 +121,7 @@ class RenewingWriter:
 
 
 async def signer_for(settings: Settings, keychain: Keychain) -> SshSigner | None:
-    """Load the key that signs commits, None where none is set; raises `ConfigError`."""
+    """Load the key that signs commits, None where none is set; raise `ConfigError`."""
     signing = settings.git.signing
     if signing is None:
         return None

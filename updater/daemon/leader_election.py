@@ -1,4 +1,4 @@
-"""Knows whether this replica writes: alone it always does, of several the one that holds the Lease."""
+"""Whether this replica writes: alone it always does, of several the one that holds the Lease."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ class LeaderElection:
             self._changed()
 
     def _failed(self, error: KubeError) -> None:
-        """Say a failure when it begins, not at every look."""
+        """Report a failure when it begins, not at every look."""
         if error.code != self._told:
             self._log.warning("leader election", detail=error.message, hint=error.hint, code=error.code)
         self._told = error.code
 
 
 def identity() -> str:
-    """Give this replica a name that no other has: its pod's, and a part that a restart does not repeat."""
+    """Return this replica a name that no other has: its pod's, and a part that a restart does not repeat."""
     return f"{os.environ.get('POD_NAME') or socket.gethostname()}_{secrets.token_hex(4)}"

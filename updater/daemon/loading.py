@@ -1,4 +1,4 @@
-"""Knows how the configuration of a process is loaded: read, and tried as far as that needs no server."""
+"""How the configuration of a process is loaded: read, and tried as far as that needs no server."""
 
 from __future__ import annotations
 

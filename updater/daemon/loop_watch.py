@@ -1,4 +1,4 @@
-"""Knows for how long the event loop answered nothing: a heartbeat that comes late was held up by somebody."""
+"""For how long the event loop answered nothing: a heartbeat that comes late was held up by somebody."""
 
 from __future__ import annotations
 

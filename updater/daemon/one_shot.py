@@ -1,4 +1,4 @@
-"""Knows how to open everything for one pass and close it again: what `once`, `explain` and `history` share."""
+"""Open everything for one pass and close it again: what `once`, `explain` and `history` share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
-    """Load the configuration, open a process and a generation for it, and read every source; raises `UpdaterError`.
+    """Load the configuration, open a process and a generation for it, and read every source; raise `UpdaterError`.
 
     Only errors are logged: a command says its results on standard output.
     """
@@ -37,12 +37,12 @@ async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
 
 
 def is_asked_for(key: str, asked: str | None) -> bool:
-    """Say whether *key* is what a person asked for: all, itself, or an Application (``namespace/name``) with all its images."""
+    """Return whether *key* was asked for: all, itself, or an Application (``namespace/name``) with all its images."""
     return asked is None or key == asked or (asked.count("/") == 1 and key.startswith(f"{asked}/"))
 
 
 def chosen(generation: Generation, key: str | None) -> tuple[Subscription, ...]:
-    """Give the subscriptions a person asked for; raises `ConfigError` with the nearest key for an unknown one."""
+    """Return the subscriptions a person asked for; raise `ConfigError` with the nearest key for an unknown one."""
     subscriptions = generation.subscriptions
     found = tuple(item for item in subscriptions if is_asked_for(item.key, key))
     if key is not None and not found:
@@ -55,7 +55,7 @@ def chosen(generation: Generation, key: str | None) -> tuple[Subscription, ...]:
 
 
 def asked_for(generation: Generation, key: str | None) -> tuple[tuple[Subscription, ...], tuple[Outcome, ...]]:
-    """Give what a person asked for: subscriptions, and outcomes of images that are listed and not kept current.
+    """Return what a person asked for: subscriptions, and outcomes of images that are listed and not kept current.
 
     Raises `ConfigError` where it is neither.
     """

@@ -1,4 +1,4 @@
-"""Knows what outlives a configuration: metrics, HTTP connections, the cache, the mirrors of Git repositories."""
+"""What outlives a configuration: metrics, HTTP connections, the cache, the mirrors of Git repositories."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ class Process:
             await self._stack.aclose()
 
     def may_write(self) -> bool:
-        """Say whether this replica is the one that writes, at this moment."""
+        """Return whether this replica is the one that writes, at this moment."""
         return self.leading is None or self.leading.is_leader
 
     def mirror(self, branch: GitBranch) -> Mirror:
-        """Give the mirror of a Git URL by a credential; one object and one folder each, for as long as the process lives.
+        """Return the mirror of a Git URL by a credential; one object and one folder each, for as long as the process lives.
 
         Two credentials never share a folder: what one may read, another may not.
         """
@@ -130,7 +130,7 @@ class Process:
             await asyncio.to_thread(shutil.rmtree, mirror.folder, ignore_errors=True)
 
     def render_metrics(self) -> bytes:
-        """Give the text of all metrics, with what this process holds at the moment; may be called from any thread."""
+        """Return the text of all metrics, with what this process holds at the moment; may be called from any thread."""
         mirrors = list(self._mirrors.values())
         held = {
             "updater_mirrors": len(mirrors),

@@ -1,4 +1,4 @@
-"""Knows how Git servers are asked who may push to a contested branch, and who wrote there before."""
+"""How Git servers are asked who may push to a contested branch, and who wrote there before."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def ask_servers(
 
 
 async def _evidence(mirror: Mirror, branch: GitBranch) -> Evidence:
-    """Look at the branch, and ask for the right to push; raises `UpdaterError`."""
+    """Look at the branch, and ask for the right to push; raise `UpdaterError`."""
     head = await mirror.look(branch.branch or None, branch.push)
     if head.revision is None:  # nothing is ever landed over a base that does not exist
         return Evidence(may_push=False)

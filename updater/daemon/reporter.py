@@ -1,4 +1,4 @@
-"""Knows what is said of a landing: metrics, log lines and the cache hear the same outcome; none of them can fail it."""
+"""What is said of a landing: metrics, log lines and the cache hear the same outcome; none of them can fail it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Reporter:
         self._pending = {key: since for key, since in self._pending.items() if key in keys}
 
     def _is_news(self, outcome: Outcome) -> bool:
-        """Say each state once, not at every pass."""
+        """Return each state once, not at every pass."""
         before = self._last.get((outcome.key, outcome.target))
         return before is None or bool(outcome.revision) or (before.status, before.detail) != (outcome.status, outcome.detail)
 

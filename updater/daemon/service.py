@@ -1,4 +1,4 @@
-"""Knows the daemon's life: serve, run a generation, reload by draining and swapping, stop in order."""
+"""The daemon's life: serve, run a generation, reload by draining and swapping, stop in order."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Service:
         self._retry: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
-        """Serve and work until a stop is asked for; changed files reload. Raises `ConfigError` for the address."""
+        """Serve and work until a stop is asked for; changed files reload. Raise `ConfigError` for the address."""
         listen = self._generation.loaded.settings.listen.metrics
         runner = await serve(application(self._probes()), str(listen)) if listen else None
         if runner:
@@ -131,7 +131,7 @@ class Service:
         return following
 
     def _warn_of_restart(self, settings: Settings) -> None:
-        """Say which changed settings a reload does not take up: what outlives a configuration is made once."""
+        """Report which changed settings a reload does not take up: what outlives a configuration is made once."""
         changed = [name for name in AT_START if getattr(settings, name) != getattr(self._first, name)]
         if changed:
             detail = f"{', '.join(changed)}: a change counts after a restart; everything else is in force"
@@ -197,7 +197,7 @@ async def _again_and_again(seconds: float, look: Callable[[], Awaitable[None]], 
 
 
 async def serve_forever(config: Sequence[str]) -> None:
-    """Run the daemon until it is told to stop; raises `ConfigError` for a configuration that cannot be used."""
+    """Run the daemon until it is told to stop; raise `ConfigError` for a configuration that cannot be used."""
     loaded = load_tried(config, os.environ)
     configure(level=loaded.settings.log.level, form=loaded.settings.log.format)
     wishes = Signals()

@@ -1,4 +1,4 @@
-"""Knows what is asked of a running daemon from outside: to stop, and to load its configuration again."""
+"""What is asked of a running daemon from outside: to stop, and to load its configuration again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Signals:
         self.reload.set()
 
     async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """Give what *work* gives, and raise what it raises; a stop cancels it, and gives None."""
+        """Return what *work* gives, and raise what it raises; a stop cancels it, and return None."""
         working, stopping = asyncio.create_task(work), asyncio.create_task(self.stop.wait())
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

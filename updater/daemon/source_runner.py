@@ -1,4 +1,4 @@
-"""Knows how what sources say is taken up while the program runs, and told: in metrics, in the log, and back to the sources."""
+"""How what sources say is taken up while the program runs, and told: in metrics, in the log, and back to the sources."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class SourceRunner:
         self._heard_at = {source.name: 0.0 for source in self.sources}
 
     async def gather(self) -> None:
-        """Read every source once; raises `KubeError` and `ConfigError`, since half of what is asked for is not it."""
+        """Read every source once; raise `KubeError` and `ConfigError`, since half of what is asked for is not it."""
         for source in self.sources:
             snapshot = await source.once()
             if not snapshot.complete:
@@ -98,7 +98,7 @@ class SourceRunner:
         return (*self.asked.refused, *(outcome for source in self.sources for outcome in source.refused))
 
     def tell(self) -> None:
-        """Say all that is asked for, and everything that is wrong with it."""
+        """Report all that is asked for, and everything that is wrong with it."""
         subscriptions, metrics = self.asked.snapshot.subscriptions, self._process.metrics
         emails = {subscription.voice.email for subscription in subscriptions}  # a few, of thousands
         self._process.ours |= {email.lower() for email in emails}

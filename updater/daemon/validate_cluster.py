@@ -1,4 +1,4 @@
-"""Knows how the objects of a cluster are looked at without writing anything: what `updater validate --live` asks."""
+"""How the objects of a cluster are looked at without writing anything: what `updater validate --live` asks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ClusterReport:
 
 
 async def look_at_cluster(config: Sequence[str]) -> ClusterReport:
-    """Read Applications and ImageUpdaters once, as the configuration says; raises `ConfigError` and `KubeError`.
+    """Read Applications and ImageUpdaters once, as the configuration says; raise `ConfigError` and `KubeError`.
 
     A problem has the object as its path.
     """

@@ -1,4 +1,4 @@
-"""Knows how bytes become data: the one door for YAML and JSON that people and programs wrote.
+"""How bytes become data: the one door for YAML and JSON that people and programs wrote.
 
 Every entry keeps its line, duplicate keys are said, and hostile text (alias bombs, deep nesting, foreign tags,
 not UTF-8) ends in a `Problem`, never in a traceback.

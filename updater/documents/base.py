@@ -1,4 +1,4 @@
-"""Knows what a document is: a value, the line of each of its parts, and how much of one is read at most."""
+"""What a document is: a value, the line of each of its parts, and how much of one is read at most."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Mark:
     below: dict[str, Mark] | list[Mark] | None = None
 
     def find(self, place: Sequence[str | int]) -> Mark:
-        """Give the mark of *place*, or of the nearest value above it that exists."""
+        """Return the mark of *place*, or of the nearest value above it that exists."""
         mark = self
         for part in place:
             following = mark._step(part)
@@ -59,7 +59,7 @@ class Document:
     mark: Mark
 
     def line_of(self, place: Sequence[str | int]) -> int:
-        """Give the 1-based line of *place*, such as ``("spec", "images", 0)``, or of what is nearest above it."""
+        """Return the 1-based line of *place*, such as ``("spec", "images", 0)``, or of what is nearest above it."""
         return self.mark.find(place).line
 
 
@@ -73,7 +73,7 @@ class Documents:
 
 
 def read_bytes(path: Path, *, caps: DocumentLimits = DEFAULT_CAPS) -> bytes:
-    """Read a file, at most the size that *caps* allow and one byte; raises `ConfigError`."""
+    """Read a file, at most the size that *caps* allow and one byte; raise `ConfigError`."""
     try:
         with path.open("rb") as file:
             return file.read(caps.size + 1)
@@ -102,7 +102,7 @@ class Stop(Exception):  # noqa: N818 - not an error of its own: it carries the p
 
 
 def checked(path: str, data: bytes, caps: DocumentLimits) -> bytes:
-    """Give *data* without a byte order mark, if it is UTF-8 and small enough."""
+    """Return *data* without a byte order mark, if it is UTF-8 and small enough."""
     if len(data) > caps.size:
         message = f"the file is larger than {caps.size:,} bytes"
         raise Stop(Problem(path=path, code="too-large", message=message, hint="split it into several files"))
@@ -117,6 +117,6 @@ def checked(path: str, data: bytes, caps: DocumentLimits) -> bytes:
 
 
 def too_deep(path: str, line: int | None, caps: DocumentLimits) -> Problem:
-    """Say that the text is nested deeper than *caps* allow."""
+    """Return that the text is nested deeper than *caps* allow."""
     message = f"values are nested deeper than {caps.depth} levels"
     return Problem(path=path, line=line, code="too-deep", message=message, hint="no file that people write is nested so deep")

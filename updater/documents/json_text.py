@@ -1,4 +1,4 @@
-"""Knows how to read JSON that was not written by us: duplicate keys, NaN, long numbers and deep nesting are refused."""
+"""Read JSON that was not written by us: duplicate keys, NaN, long numbers and deep nesting are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST_NUMBER: Final = 40
 
 
 def load_json(path: str, data: bytes, *, caps: DocumentLimits = DEFAULT_CAPS) -> Any:
-    """Read one JSON text (RFC 8259); duplicate keys, NaN and deep nesting are refused. Raises `ConfigError`."""
+    """Read one JSON text (RFC 8259); duplicate keys, NaN and deep nesting are refused. Raise `ConfigError`."""
     try:
         text = checked(path, data, caps).decode()
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_int=_integer)

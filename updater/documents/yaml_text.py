@@ -1,4 +1,4 @@
-"""Knows how YAML events become values with their lines.
+"""How YAML events become values with their lines.
 
 PyYAML's C parser gives the events; the values are built here, because its own loaders drop the lines, take the
 last of two equal keys and read `on` and `1:30` by YAML 1.1 (measured in decision record 0150).
@@ -75,7 +75,7 @@ def read_yaml(
 def load_yaml(
     path: str, data: bytes, *, dialect: Dialect = Dialect.CONFIGURATION, caps: DocumentLimits = DEFAULT_CAPS
 ) -> tuple[Document, ...]:
-    """Read every document of *data*; raises `ConfigError` with all problems where there is one."""
+    """Read every document of *data*; raise `ConfigError` with all problems where there is one."""
     found = read_yaml(path, data, dialect=dialect, caps=caps)
     if found.problems:
         raise as_error(found.problems)
@@ -195,7 +195,7 @@ class _Builder:
         return _Built(values, Mark(line, self.path, marks), nodes)
 
     def _key(self, event: Any, depth: int) -> str | None:
-        """Give a key as it is written, or None where it is no scalar."""
+        """Return a key as it is written, or None where it is no scalar."""
         if isinstance(event, yaml.ScalarEvent):
             line = _line_of(event)
             self._count(1, line)

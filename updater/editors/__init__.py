@@ -49,7 +49,7 @@ def make_editors(text_markers: tuple[str, ...] = ()) -> dict[str, Editor]:
 
 
 def make_editor(name: str, *, text_markers: tuple[str, ...] = ()) -> Editor:
-    """Make the editor called *name*; raises `ConfigError` with code ``editor``, and the nearest name as hint."""
+    """Make the editor called *name*; raise `ConfigError` with code ``editor``, and the nearest name as hint."""
     if name in EDITORS:
         return EDITORS[name](text_markers) if name == "marker" else EDITORS[name]()
     found = {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}

@@ -1,4 +1,4 @@
-"""Knows the files of overrides that Argo CD reads beside manifests: ``.argocd-source.yaml``, ``.argocd-source-<app>.yaml``.
+"""The files of overrides that Argo CD reads beside manifests: ``.argocd-source.yaml``, ``.argocd-source-<app>.yaml``.
 
 Such a file is a patch of an Application's source (https://argo-cd.readthedocs.io/en/stable/user-guide/parameters/). Each entry
 belongs to the name it has: what else stands in the file stays, and a file that is not there is made.
@@ -45,7 +45,7 @@ class ArgocdSourceEditor:
         return (locator.path,)
 
     def wants(self, path: str) -> bool:
-        """Say whether Argo CD reads a file of this name."""
+        """Return whether Argo CD reads a file of this name."""
         name = path.rpartition("/")[2]
         return name.startswith(PREFIX) and name.endswith(".yaml")
 
@@ -105,7 +105,7 @@ def _reading(found: Overrides, locator: Locator) -> Reading:
 
 
 def _entries(found: Overrides, locator: Locator) -> list[tuple[WantedOverride, OverrideEntry | None]]:
-    """Give what *locator* names, each with the entry that has it, None where there is none."""
+    """Return what *locator* names, each with the entry that has it, None where there is none."""
     section = overrides.section_of(locator)
     if section == "kustomize":
         entry = found.of_image(locator)
@@ -155,7 +155,7 @@ def _step(found: Overrides, wish: EditRequest, wanted: WantedOverride, entry: Ov
 
 
 def _text(wish: EditRequest, wanted: WantedOverride, entry: OverrideEntry | None) -> str:
-    """Give what an entry must say; raises `EditError` where the image lacks it."""
+    """Return what an entry must say; raise `EditError` where the image lacks it."""
     image, old = wish.image, entry.text if entry else ""
     if wish.locator.section == "kustomize":
         return _image_text(wish, entry)
@@ -168,7 +168,7 @@ def _text(wish: EditRequest, wanted: WantedOverride, entry: OverrideEntry | None
 
 
 def _image_text(wish: EditRequest, entry: OverrideEntry | None) -> str:
-    """Give the text of an image entry: the name that it replaces stays, or comes where the image is another."""
+    """Return the text of an image entry: the name that it replaces stays, or comes where the image is another."""
     image, locator = wish.image, wish.locator
     old = entry.image.name if entry else None
     name = references.keep_spelling(old, image.name)
@@ -233,7 +233,7 @@ def _added(
 
 
 def _with_beside(data: bytes, path: str, locator: Locator) -> bytes:
-    """Give the file with what stands in the Application's own list: Argo CD replaces that whole list by the one in the file.
+    """Return the file with what stands in the Application's own list: Argo CD replaces that whole list by the one in the file.
 
     Raises `EditError` ``hides-overrides`` where something stands there that nobody here may write.
     """
@@ -261,7 +261,7 @@ def _name_of(text: str) -> str:
 
 
 def _item(found: Overrides, section: str, name: str, text: str) -> str | Mapping[str, str | Literal[True]]:
-    """Give an entry as it is added; a parameter of helm always says that its value is a string."""
+    """Return an entry as it is added; a parameter of helm always says that its value is a string."""
     if section == "kustomize":
         return text
     if section == "plugin":
@@ -271,7 +271,7 @@ def _item(found: Overrides, section: str, name: str, text: str) -> str | Mapping
 
 
 def _made(data: bytes, section: str, item: str | Mapping[str, str | Literal[True]]) -> bytes:
-    """Give a file that has no content yet, behind the comments that it may have."""
+    """Return a file that has no content yet, behind the comments that it may have."""
     head = data if not data or data.endswith(b"\n") else data + (b"\r\n" if b"\r\n" in data else b"\n")
     first, *others = layout.text_of(item)
     lines = [f"{section}:", f"  {LISTS[section]}:", f"  - {first}", *(f"    {line}" for line in others)]

@@ -1,4 +1,4 @@
-"""Knows what an editor is: a pure reader and writer of one kind of text.
+"""What an editor is: a pure reader and writer of one kind of text.
 
 An editor never sees a file system, a repository or a registry. It is given the bytes of one file and
 says what is written there (`read`), or gives back the bytes with some values changed (`edit`).
@@ -27,7 +27,7 @@ class FileReadings:
 
 
 def creates(editor: Editor) -> bool:
-    """Say whether a file that is not there is an empty one to this editor: it makes the file.
+    """Return whether a file that is not there is an empty one to this editor: it makes the file.
 
     An editor says so by an attribute ``creates``; the others change only what they find.
     """
@@ -56,7 +56,7 @@ class Editor(Protocol):
         ...
 
     def wants(self, path: str) -> bool:
-        """Say whether a file of this name can hold a place at all."""
+        """Return whether a file of this name can hold a place at all."""
         ...
 
     def read(self, path: str, data: bytes, locator: Locator | None = None) -> FileReadings:

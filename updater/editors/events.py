@@ -1,4 +1,4 @@
-"""Knows how to take events from the YAML parser so that no text, however built, makes it work without bound.
+"""Take events from the YAML parser so that no text, however built, makes it work without bound.
 
 The parser's time grows with the number of events times the depth that is open, so both are looked at on the way,
 not when all events are made.
@@ -19,9 +19,9 @@ _ENDS: Final = frozenset({MappingEndEvent, SequenceEndEvent})
 
 
 def pull(text: str, *, depth: int, count: int) -> tuple[list[Any], Any]:
-    """Give the events of *text*, and the one that nests deeper than *depth* where that ended the reading, else None.
+    """Return the events of *text*, and the one that nests deeper than *depth* where that ended the reading, else None.
 
-    Ends also soon after *count* events. Raises what PyYAML raises where the text is no YAML.
+    Ends also soon after *count* events. Raise what PyYAML raises where the text is no YAML.
     """
     events: list[Any] = []
     level = 0

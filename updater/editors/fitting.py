@@ -1,4 +1,4 @@
-"""Knows whether a value has the shape that its place holds: a tag, a name, a digest or a full reference of the same image."""
+"""Whether a value has the shape that its place holds: a tag, a name, a digest or a full reference of the same image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORCE: Final = "write it anyway by --force"
 
 
 def check_marked(kind: PartKind, text: str, setter: str) -> None:
-    """Refuse a marked value that plainly is another part than its marker says; raises `EditError` ``misfit``."""
+    """Refuse a marked value that plainly is another part than its marker says; raise `EditError` ``misfit``."""
     shown = text[:_SHOWN]
     if kind is PartKind.REFERENCE:
         return  # a place that holds a name alone, or a tag, becomes a full reference as in the peer
@@ -35,13 +35,13 @@ def check_marked(kind: PartKind, text: str, setter: str) -> None:
 
 
 def reads_as_version(text: str) -> bool:
-    """Say whether a word without path, tag and digest begins like a version: with a digit, also behind a ``v``."""
+    """Return whether a word without path, tag and digest begins like a version: with a digit, also behind a ``v``."""
     is_word = bool(text) and not any(char in text for char in "/:@${} ")
     return is_word and (text[0].isdigit() or (text[0] in "vV" and text[1:2].isdigit()))
 
 
 def fitted(reading: Reading, image: ImageRef) -> ImageRef:
-    """Return what to write for a person's *image* at a place that is there; raises `EditError` ``misfit``.
+    """Return what to write for a person's *image* at a place that is there; raise `EditError` ``misfit``.
 
     A word alone is a tag where only a tag is written.
     """
@@ -64,7 +64,7 @@ def fitted(reading: Reading, image: ImageRef) -> ImageRef:
 
 
 def check_entry(reading: Reading, image: ImageRef) -> None:
-    """Refuse what is no image for an entry of `images`, and another image than its `newName`; raises `EditError` ``misfit``."""
+    """Refuse what is no image for an entry of `images`, and another image than its `newName`; raise `EditError` ``misfit``."""
     if image.tag is None and image.digest is None and reads_as_version(image.name.spelled):
         named = reading.written.name or reading.setter
         raise misfit(f"{image} reads as a tag, and an image is expected", f"write {reading.setter}={named}:{image}")
@@ -73,7 +73,7 @@ def check_entry(reading: Reading, image: ImageRef) -> None:
 
 
 def check_text(old: str, new: str) -> None:
-    """Refuse a text for a key that holds a tag, a name or a reference, where it is another of these; raises `EditError`."""
+    """Refuse a text for a key that holds a tag, a name or a reference, where it is another of these; raise `EditError`."""
     before, after = references.split(old), references.split(new)
     is_reference = bool(old) and "/" in old and bool(before.tag or before.digest)
     if is_reference and not (after.name and (after.tag or after.digest)):

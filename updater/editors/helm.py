@@ -1,4 +1,4 @@
-"""Knows values files: an image stands under a key of its name and one of its tag, or whole under one key."""
+"""Values files: an image stands under a key of its name and one of its tag, or whole under one key."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class HelmEditor:
         return (locator.path,)
 
     def wants(self, path: str) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Say yes: a values file is named, never searched for."""
+        """Return yes: a values file is named, never searched for."""
         return True
 
     def read(self, path: str, data: bytes, locator: Locator | None = None) -> FileReadings:
@@ -86,7 +86,7 @@ def set_values(path: str, data: bytes, values: Sequence[tuple[str, str]], *, is_
 
 
 def _reading(parsed: Parsed, path: str, locator: Locator) -> tuple[Reading, tuple[int, ...]]:
-    """Read the place of *locator*, with the event index of each part; raises `EditError`."""
+    """Read the place of *locator*, with the event index of each part; raise `EditError`."""
     keys = _keys(locator)
     indexes = tuple(keyed.scalar(parsed, key) for _, key in keys)
     parts = tuple(
@@ -125,7 +125,7 @@ def _text(parsed: Parsed, index: int) -> str:
 
 
 def _registry(parsed: Parsed, name: int, text: str) -> str:
-    """Give the registry that stands beside a name, "" where there is none or the name has its own."""
+    """Return the registry that stands beside a name, "" where there is none or the name has its own."""
     registry = _beside(parsed, name, _REGISTRY) if text else ""
     return "" if registry and text.startswith(f"{registry}/") else registry
 

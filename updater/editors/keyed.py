@@ -1,4 +1,4 @@
-"""Knows how to follow a key path through mappings, lists, aliases and merge keys to one node.
+"""Follow a key path through mappings, lists, aliases and merge keys to one node.
 
 ``a.b`` may be nested keys or one literal key ``a.b``, also half of each; nested keys win where both exist.
 A missing key is explained: how far the path went, and which key there is nearest.
@@ -62,7 +62,7 @@ def _descend(parsed: Parsed, node: int, steps: Sequence[Step]) -> int | None:
 
 
 def _keys(steps: Sequence[Step]) -> list[tuple[int, str]]:
-    """Give the keys with which a path can go on: its next one, then those with dots in them."""
+    """Return the keys with which a path can go on: its next one, then those with dots in them."""
     keys = [(1, str(steps[0]))]
     if not isinstance(steps[0], QuotedKey):
         for length in range(2, len(steps) + 1):
@@ -73,7 +73,7 @@ def _keys(steps: Sequence[Step]) -> list[tuple[int, str]]:
 
 
 def _value(parsed: Parsed, mapping: int, key: str, seen: set[int]) -> int | None:
-    """Give the value of a key, that of a merged mapping where the key itself is missing."""
+    """Return the value of a key, that of a merged mapping where the key itself is missing."""
     if mapping in seen:
         return None
     seen.add(mapping)
@@ -93,7 +93,7 @@ def _value(parsed: Parsed, mapping: int, key: str, seen: set[int]) -> int | None
 
 
 def _missing(parsed: Parsed, path: str, steps: Sequence[Step]) -> EditError:
-    """Say how far a path leads, at the document where it leads furthest."""
+    """Return how far a path leads, at the document where it leads furthest."""
     depth, node = max((_furthest(parsed, root, steps) for root in parsed.children[-1]), default=(0, -1))
     if node < 0:
         return EditError(f"there is no {path}: the file is empty", hint="write the key once", code="no-such-key", line=1)

@@ -1,4 +1,4 @@
-"""Knows the grammar of key paths: ``image.tag``, ``a[0].b``, ``a[0][1]``, ``annotations."example.org/image"``.
+"""The grammar of key paths: ``image.tag``, ``a[0].b``, ``a[0][1]``, ``annotations."example.org/image"``.
 
 A segment in double quotes is one literal key, with JSON's escapes. A path into a document behind the first
 of a file begins with its number, ``---[1].spec.image``; the root itself is written ``.``.
@@ -58,7 +58,7 @@ _remembered = lru_cache(maxsize=4096)(_written)  # manifests use few keys, again
 
 
 def parse(text: str) -> tuple[Step, ...]:
-    """Read a path; raises `EditError` with code ``key-path``."""
+    """Read a path; raise `EditError` with code ``key-path``."""
     steps: list[Step] = []
     position = 0
     while position < len(text):

@@ -1,4 +1,4 @@
-"""Knows the `images:` list of a kustomization: entries that rename, retag and pin images.
+"""The `images:` list of a kustomization: entries that rename, retag and pin images.
 
 With `digest` and `newTag` in one entry, kustomize before 5.0 takes the digest alone, later ones write both
 (https://kubectl.docs.kubernetes.io/references/kustomize/kustomization/images/). So the form tag removes a
@@ -59,7 +59,7 @@ class KustomizeEditor:
         return tuple(f"{folder}{name}" for name in NAMES)
 
     def wants(self, path: str) -> bool:
-        """Say whether the file has the name of a kustomization."""
+        """Return whether the file has the name of a kustomization."""
         return path.rpartition("/")[2] in NAMES
 
     def read(self, path: str, data: bytes, locator: Locator | None = None) -> FileReadings:
@@ -212,7 +212,7 @@ class _Images:
         )
 
     def value(self, entry: int, key: str) -> int | None:
-        """Give the event of one key of an entry; raises `EditError` where that cannot be edited."""
+        """Return the event of one key of an entry; raise `EditError` where that cannot be edited."""
         if self.parsed.alias(entry) is not None or not self.parsed.is_mapping(entry):
             what = "an alias" if self.parsed.alias(entry) else "no mapping"
             message = f"images[{self.entries.index(entry)}] is {what}"
@@ -369,7 +369,7 @@ def _change(images: _Images, found: Reading, key: _Key, splice: Splice) -> Chang
 
 
 def _wanted(found: Reading, image: ImageRef, there: dict[str, int], *, is_as_spelled: bool) -> dict[str, str | None]:
-    """Give the text that each key must have afterwards; None where the key must go."""
+    """Return the text that each key must have afterwards; None where the key must go."""
     wanted: dict[str, str | None] = {}
     if not _is_kept(found.written.name, image.name, is_as_spelled=is_as_spelled):
         wanted["newName"] = image.name.spelled

@@ -1,4 +1,4 @@
-"""Knows how to add and remove keys and list items so that they look like their neighbours."""
+"""Add and remove keys and list items so that they look like their neighbours."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _QUIET_LINE: Final = re.compile(r"(?:\r\n|\r|\n)([ \t]*)(?:#[^\r\n]*)?(?=\r\n|\r
 
 
 def newline(parsed: Parsed) -> str:
-    """Give the line end that the text uses, that of its first line."""
+    """Return the line end that the text uses, that of its first line."""
     first = parsed.text.find("\n")
     return "\r\n" if first > 0 and parsed.text[first - 1] == "\r" else "\n"
 
 
 def line_end(parsed: Parsed, offset: int) -> int:
-    """Give the offset of the end of a line, before its line break."""
+    """Return the offset of the end of a line, before its line break."""
     match = _LINE_END.search(parsed.text, offset)
     return match.start() if match else len(parsed.text)
 
@@ -131,7 +131,7 @@ def item_added(parsed: Parsed, sequence: int, item: Item) -> Splice:
 
 
 def _dash(parsed: Parsed, sequence: int, item: int) -> tuple[int, int]:
-    """Give the column of the dash before an item, and the number of blanks behind it."""
+    """Return the column of the dash before an item, and the number of blanks behind it."""
     start = parsed.span(item)[0]
     match = re.fullmatch(r"( *)-( +)", parsed.text[parsed.text.rfind("\n", 0, start) + 1 : start])
     if match:
@@ -193,7 +193,7 @@ def list_added(parsed: Parsed, mapping: int, keys: str | Sequence[str], item: It
 
 
 def _list_indent(parsed: Parsed, mapping: int) -> int:
-    """Give by how much the dashes of the neighbours are indented; flush, as kustomize writes, where none is there."""
+    """Return by how much the dashes of the neighbours are indented; flush, as kustomize writes, where none is there."""
     column = parsed.events[parsed.children[mapping][0]].start_mark.column
     for value in parsed.children[mapping][1::2]:
         if parsed.is_sequence(value) and not parsed.is_flow(value):
@@ -203,7 +203,7 @@ def _list_indent(parsed: Parsed, mapping: int) -> int:
 
 
 def text_of(item: Item) -> list[str]:
-    """Give the lines of an item as they stand behind its dash."""
+    """Return the lines of an item as they stand behind its dash."""
     if isinstance(item, str):
         return [quoting.write(item)]
     return [f"{key}: {'true' if value is True else quoting.write(value)}" for key, value in item.items()]

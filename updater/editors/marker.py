@@ -1,4 +1,4 @@
-"""Knows `$imagepolicy` markers: comments that bind a value to a policy, in YAML and in plain texts."""
+"""`$imagepolicy` markers: comments that bind a value to a policy, in YAML and in plain texts."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ class MarkerEditor:
         self._is_forced = is_forced
 
     def files(self, locator: Locator) -> tuple[str, ...] | None:  # noqa: ARG002 - the protocol's signature
-        """Say that every wanted file below the path counts."""
+        """Return that every wanted file below the path counts."""
         return None
 
     def wants(self, path: str) -> bool:
-        """Say whether the file is YAML by its name, or a text in which markers count."""
+        """Return whether the file is YAML by its name, or a text in which markers count."""
         return _is_yaml(path) or self._is_text(path)
 
     def read(self, path: str, data: bytes, locator: Locator | None = None) -> FileReadings:
-        """Find the marked places, of the policy *locator.name* or of all; raises nothing."""
+        """Find the marked places, of the policy *locator.name* or of all; raise nothing."""
         if not any(needle in data for needle in self.needles):
             return FileReadings()
         policy = locator.name if locator else None

@@ -1,4 +1,4 @@
-"""Knows the grammar of a marker: a comment that holds one JSON object and nothing else.
+"""The grammar of a marker: a comment that holds one JSON object and nothing else.
 
 ``# {"$imagepolicy": "ns:policy[:tag|:name|:digest]"}``, and the older
 ``# {"$ref": "#/definitions/io.k8s.cli.setters.ns:policy"}``. Other comments, and the setters of other
@@ -33,7 +33,7 @@ _HINT: Final = 'write # {"$imagepolicy": "namespace:policy"}, with :tag, :name o
 
 
 def offsets(text: str) -> list[int]:
-    """Give the offset of everything that may be a marker, in order."""
+    """Return the offset of everything that may be a marker, in order."""
     found = []
     for needle in _NEEDLES:
         at = text.find(needle)
@@ -61,7 +61,7 @@ def parse(comment: str) -> Marker | None:
 
 
 def is_bare(comment: str, *, has_value: bool) -> bool:
-    """Say whether a comment alone on its line can be a marker: what is written around one, or above no value, is prose."""
+    """Return whether a comment alone on its line can be a marker: what is written around one, or above no value, is prose."""
     body = comment.lstrip("#").strip()
     return body.startswith("{") and (has_value or body.endswith("}") or "}" not in body)
 

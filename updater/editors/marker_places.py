@@ -1,4 +1,4 @@
-"""Knows which scalar of a YAML text a marker comment belongs to, and which markers belong to none.
+"""Which scalar of a YAML text a marker comment belongs to, and which markers belong to none.
 
 A marker counts behind a scalar on its line, behind the header of a block scalar, and alone on the line
 above a scalar list item. Anywhere else it is in an impossible place, which is said with the way out.

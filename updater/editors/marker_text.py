@@ -1,4 +1,4 @@
-"""Knows markers in texts that are no YAML: a Dockerfile, an .env file, Terraform, SQL, an ini file.
+"""Markers in texts that are no YAML: a Dockerfile, an .env file, Terraform, SQL, an ini file.
 
 The marker stands behind ``#``, ``//``, ``--`` or ``;``: at the end of its line, or alone on the line above (a
 Dockerfile knows no comments behind an instruction). What it marks is found by its form: a full marker marks
@@ -117,7 +117,7 @@ def _survey(path: str, text: str) -> tuple[list[_Spot], list[tuple[str | None, P
 
 
 def _below(text: str, number: int, line: re.Match[str]) -> tuple[int, int, str]:
-    """Give number, offset and text of the line that a marker alone on its line marks: the next one."""
+    """Return number, offset and text of the line that a marker alone on its line marks: the next one."""
     start = text.find("\n", line.end()) + 1
     below = _LINE.match(text, start) if start else None
     if below is None or not below.group().strip() or below.group().lstrip().startswith(_SIGNS):
@@ -243,7 +243,7 @@ def _is_digest(text: str) -> bool:
 
 
 def _part(kind: PartKind, code: str, span: tuple[int, int]) -> tuple[int, int]:
-    """Give the span of one part within the span of a reference."""
+    """Return the span of one part within the span of a reference."""
     start, end = span
     said = references.split(code[start:end])
     text = {PartKind.NAME: said.name, PartKind.TAG: said.tag, PartKind.DIGEST: said.digest}.get(kind)

@@ -1,4 +1,4 @@
-"""Knows how to find one's way in the events of a parsed text: keys, paths, documents, aliases, objects."""
+"""Find one's way in the events of a parsed text: keys, paths, documents, aliases, objects."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _SHOWN_LINES: Final = 5
 
 
 def key_text(parsed: Parsed, key: int) -> str | None:
-    """Give the text of a key; None where the key is an alias or a collection."""
+    """Return the text of a key; None where the key is an alias or a collection."""
     event = parsed.scalar(key)
     return None if event is None else str(event.value)
 
 
 def values(parsed: Parsed, mapping: int, key: str) -> Sequence[int]:
-    """Give the values under *key*: one, none, or several where the key is written twice."""
+    """Return the values under *key*: one, none, or several where the key is written twice."""
     return table(parsed, mapping).get(key, ())
 
 
 def table(parsed: Parsed, mapping: int) -> dict[str | None, tuple[int, ...]]:
-    """Give the values of a mapping by their keys; under None those whose key is no text."""
+    """Return the values of a mapping by their keys; under None those whose key is no text."""
     found = parsed.tables.get(mapping)
     if found is None:
         inside = parsed.children[mapping]
@@ -52,15 +52,15 @@ def _doubled(keys: Sequence[str | None], inside: Sequence[int]) -> dict[str | No
 
 
 def is_key(parsed: Parsed, index: int) -> bool:
-    """Say whether the event is a key of its mapping."""
+    """Return whether the event is a key of its mapping."""
     parent = parsed.parents[index]
     return parent >= 0 and parsed.is_mapping(parent) and parsed.positions[index] % 2 == 0
 
 
 def where(parsed: Parsed, index: int) -> str:
-    """Give the key path of a value, as `keypaths` writes it.
+    """Return the key path of a value, as `keypaths` writes it.
 
-    A value whose key is no text has its position among the keys and values of its mapping instead. Raises `EditError` with
+    A value whose key is no text has its position among the keys and values of its mapping instead. Raise `EditError` with
     code ``duplicate-key`` where a key on the way is written twice: which one counts depends on who reads the file.
     """
     return _where(parsed, index) or "."
@@ -89,10 +89,10 @@ def _where(parsed: Parsed, index: int) -> str:
 
 
 def scalar_name(parsed: Parsed, index: int) -> str:
-    """Give the one name of the physical scalar at *index*, an alias followed to its anchor; "" where none stands there.
+    """Return the one name of the physical scalar at *index*, an alias followed to its anchor; "" where none stands there.
 
     It is its path as `where` writes it. What no key names alone (a key itself, the value of a doubled key or of one
-    that is no text) has its position among the keys and values of its mapping instead. Raises `EditError` ``no-anchor``.
+    that is no text) has its position among the keys and values of its mapping instead. Raise `EditError` ``no-anchor``.
     """
     found = resolve(parsed, index)
     return "" if parsed.scalar(found) is None else _name(parsed, found) or "."
@@ -111,7 +111,7 @@ def _name(parsed: Parsed, index: int) -> str:
 
 
 def _own_step(parsed: Parsed, index: int) -> Step:
-    """Give a step that leads from its parent to this node alone."""
+    """Return a step that leads from its parent to this node alone."""
     parent = parsed.parents[index]
     position = parsed.positions[index]
     if position % 2 == 0 or not parsed.is_mapping(parent):
@@ -121,7 +121,7 @@ def _own_step(parsed: Parsed, index: int) -> Step:
 
 
 def check_single(parsed: Parsed, mapping: int, key: str | None) -> None:
-    """Refuse a key that stands twice in one mapping; raises `EditError`."""
+    """Refuse a key that stands twice in one mapping; raise `EditError`."""
     if key is None or len(table(parsed, mapping).get(key, ())) < 2:
         return
     values_found = table(parsed, mapping)[key]
@@ -136,7 +136,7 @@ def check_single(parsed: Parsed, mapping: int, key: str | None) -> None:
 
 
 def object_id(parsed: Parsed, index: int) -> ObjectId:
-    """Give apiVersion, kind, namespace and name of the nearest object around an event, "" for what it lacks."""
+    """Return apiVersion, kind, namespace and name of the nearest object around an event, "" for what it lacks."""
     parent = parsed.parents[index]
     if parent < 0:
         return NO_OBJECT
@@ -166,7 +166,7 @@ def _text(parsed: Parsed, mapping: int | None, key: str) -> str:
 
 
 def last_event(parsed: Parsed, index: int) -> int:
-    """Give the index of the last event of a node: its own, or the end of the collection."""
+    """Return the index of the last event of a node: its own, or the end of the collection."""
     if not parsed.is_collection(index):
         return index
     inside = parsed.children[index]
@@ -174,7 +174,7 @@ def last_event(parsed: Parsed, index: int) -> int:
 
 
 def text_end(parsed: Parsed, index: int) -> int:
-    """Give the offset behind the last character of a node, line ends of block scalars left out."""
+    """Return the offset behind the last character of a node, line ends of block scalars left out."""
     inside = parsed.children[index] if parsed.is_collection(index) else None
     if inside and not parsed.is_flow(index):
         return text_end(parsed, inside[-1])
@@ -183,7 +183,7 @@ def text_end(parsed: Parsed, index: int) -> int:
 
 
 def resolve(parsed: Parsed, index: int) -> int:
-    """Follow an alias to the node that it stands for; raises `EditError` where there is none."""
+    """Follow an alias to the node that it stands for; raise `EditError` where there is none."""
     name = parsed.alias(index)
     if name is None:
         return index

@@ -1,4 +1,4 @@
-"""Knows the lists of overrides in the patch of an Argo CD source, and which entry speaks of which image.
+"""The lists of overrides in the patch of an Argo CD source, and which entry speaks of which image.
 
 Source: `ApplicationSource` of `argoproj.io/v1alpha1`: ``helm.parameters`` and ``plugin.env`` hold names and values,
 ``kustomize.images`` texts of the form ``[old=]new[:tag][@digest]``.
@@ -55,7 +55,7 @@ class WantedOverride:
 
 
 def section_of(locator: Locator) -> str:
-    """Give the section that a locator names; raises `EditError`."""
+    """Return the section that a locator names; raise `EditError`."""
     if locator.section not in LISTS:
         message = f"{locator.section!r} is no section of a source" if locator.section else "the target names no section"
         raise EditError(message, hint=f"write one of {', '.join(LISTS)}", code="section")
@@ -63,7 +63,7 @@ def section_of(locator: Locator) -> str:
 
 
 def wanted_of(locator: Locator) -> list[WantedOverride]:
-    """Give the values that a locator of `helm` or `plugin` names; raises `EditError`."""
+    """Return the values that a locator of `helm` or `plugin` names; raise `EditError`."""
     section = section_of(locator)
     if locator.spec:
         named = [(PartKind.REFERENCE, locator.spec)]
@@ -102,7 +102,7 @@ class Overrides:
         return roots[0] if roots else None
 
     def entries(self, section: str) -> list[OverrideEntry]:
-        """Read the entries of a section; raises `EditError` where its shape is another."""
+        """Read the entries of a section; raise `EditError` where its shape is another."""
         if section not in self._entries:
             found = self._list(section)
             items = [] if found is None or _is_null(self.parsed, found) else self.parsed.children[found]
@@ -111,11 +111,11 @@ class Overrides:
         return self._entries[section]
 
     def named(self, section: str, name: str) -> OverrideEntry | None:
-        """Give the entry of a name; raises `EditError` ``ambiguous`` where it is doubled."""
+        """Return the entry of a name; raise `EditError` ``ambiguous`` where it is doubled."""
         return self._single([entry for entry in self.entries(section) if entry.name == name], name)
 
     def of_image(self, locator: Locator) -> OverrideEntry | None:
-        """Give the image entry that replaces the name of *locator*, else one that already carries its image."""
+        """Return the image entry that replaces the name of *locator*, else one that already carries its image."""
         entries = self.entries("kustomize")
         name, image = locator.name or locator.spec or "", locator.spec or ""
         for is_like in (str.__eq__, is_same):
@@ -126,14 +126,14 @@ class Overrides:
         return self._single(carrying, image)
 
     def has_list(self, section: str) -> bool:
-        """Say whether the file says anything of this list, which then holds in place of the Application's own."""
+        """Return whether the file says anything of this list, which then holds in place of the Application's own."""
         if self.root is None or not outline.values(self.parsed, self.root, section):
             return False
         block = outline.values(self.parsed, self.root, section)[0]
         return not self.parsed.is_mapping(block) or bool(outline.values(self.parsed, block, LISTS[section]))
 
     def added(self, section: str, item: Item) -> Splice | None:
-        """Give the splice that adds an entry; None where the file has no root yet."""
+        """Return the splice that adds an entry; None where the file has no root yet."""
         if self.root is None:
             return None
         block = self._block(section)
@@ -148,7 +148,7 @@ class Overrides:
         return layout.list_filled(self.parsed, inside[inside.index(found) - 1], found, item)
 
     def spells(self, key: str) -> bool:
-        """Say whether an entry of the helm parameters has this very key."""
+        """Return whether an entry of the helm parameters has this very key."""
         return any(outline.values(self.parsed, entry.item, key) for entry in self.entries("helm"))
 
     def _single(self, found: Sequence[OverrideEntry], name: str) -> OverrideEntry | None:
@@ -188,7 +188,7 @@ class Overrides:
 
 
 def part_of(entry: OverrideEntry, kind: PartKind, place: str, parsed: Parsed) -> Part:
-    """Give what an entry says as a part of a reading."""
+    """Return what an entry says as a part of a reading."""
     text = entry.text.rpartition("=")[2] if place.startswith("kustomize.") else entry.text
     name = "" if entry.value is None else outline.scalar_name(parsed, entry.value)
     line = parsed.line(entry.item if entry.value is None else entry.value)
@@ -196,7 +196,7 @@ def part_of(entry: OverrideEntry, kind: PartKind, place: str, parsed: Parsed) ->
 
 
 def is_same(written: str, name: str) -> bool:
-    """Say whether two texts name one image."""
+    """Return whether two texts name one image."""
     try:
         return parse_name(written) == parse_name(name)
     except ImageSyntaxError:

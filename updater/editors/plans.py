@@ -1,4 +1,4 @@
-"""Knows how wishes for one file become one edit: each lands whole or not at all, and none stops the others.
+"""How wishes for one file become one edit: each lands whole or not at all, and none stops the others.
 
 Each wish keeps its number on the way, so that what became of it is known and never guessed from lines or key paths.
 """
@@ -47,7 +47,7 @@ class JointPlan:
         self._values: dict[int, str] = {}
 
     def add(self, planned: EditPlan) -> None:
-        """Add a plan; raises `EditError` where an earlier one wants a different value at its place."""
+        """Add a plan; raise `EditError` where an earlier one wants a different value at its place."""
         mine = {splice.at: splice.value for splice, _ in planned.steps if splice.value is not None}
         if any(self._values.get(at, value) != value for at, value in mine.items()):
             hint = "let one subscription own the place"
@@ -58,7 +58,7 @@ class JointPlan:
 
 
 def problem(error: EditError, path: str, line: int | None = None) -> Problem:
-    """Say an error as a problem of the file *path*; *line* counts where the error has none."""
+    """Return an error as a problem of the file *path*; *line* counts where the error has none."""
     return Problem(path=path, line=error.line or line, code=error.code, message=error.message, hint=error.hint)
 
 
@@ -187,7 +187,7 @@ def _unique(plans: Sequence[EditPlan]) -> list[Splice]:
 
 
 def _unproved(error: EditError, path: str, planned: EditPlan) -> Problem:
-    """Say what could not be proved at the line of the place, not of the result that nobody sees."""
+    """Return what could not be proved at the line of the place, not of the result that nobody sees."""
     return Problem(path=path, line=planned.line or error.line, code=error.code, message=error.message, hint=error.hint)
 
 

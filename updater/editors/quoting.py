@@ -1,4 +1,4 @@
-"""Knows when a text may stand in YAML without quotes and still be read back as the same string.
+"""When a text may stand in YAML without quotes and still be read back as the same string.
 
 Two schemas are in the field at once: YAML 1.1 (PyYAML, and Go's yaml as kustomize and Helm use it, which
 takes ``1e3`` and ``0o17`` for numbers too) and the core schema of YAML 1.2. A text stays plain only if
@@ -45,12 +45,12 @@ _UNPRINTABLE: Final = re.compile('[\\\\"\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]')
 
 @lru_cache(maxsize=1024)  # one value is written to many files
 def is_string(text: str) -> bool:
-    """Say whether a plain scalar of this text is a string in YAML 1.1, in Go's yaml and in YAML 1.2."""
+    """Return whether a plain scalar of this text is a string in YAML 1.1, in Go's yaml and in YAML 1.2."""
     return not (text in _WORDS or _NUMBER.fullmatch(text) or _DATE.fullmatch(text))
 
 
 def is_plain(text: str) -> bool:
-    """Say whether *text* may stand plain as far as syntax goes, in block and in flow collections."""
+    """Return whether *text* may stand plain as far as syntax goes, in block and in flow collections."""
     return _SYNTAX.fullmatch(text) is not None and not text.startswith(("...", "---"))
 
 

@@ -1,4 +1,4 @@
-"""Knows how the parts of an image are read from what is written, leniently, and what to write for each."""
+"""How the parts of an image are read from what is written, leniently, and what to write for each."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def written(parts: Iterable[Part]) -> Written:
 
 
 def text_for(kind: PartKind, image: ImageRef) -> str:
-    """Give what a part of this kind must say for *image*, its name as spelled.
+    """Return what a part of this kind must say for *image*, its name as spelled.
 
     Raises `EditError`: ``no-tag`` or ``no-digest`` where the image has none to write.
     """
@@ -74,7 +74,7 @@ def text_for(kind: PartKind, image: ImageRef) -> str:
 
 
 def is_same_image(first: str | None, second: ImageName) -> bool:
-    """Say whether a written name is this image name in another spelling."""
+    """Return whether a written name is this image name in another spelling."""
     try:
         return bool(first) and parse_ref(first or "").name == second
     except ImageSyntaxError:
@@ -90,7 +90,7 @@ def canonical(name: str | None) -> str | None:
 
 
 def keep_spelling(old: str | None, new: ImageName) -> str:
-    """Give the name to write over *old*: the old one where it is the same image, short where the old one was.
+    """Return the name to write over *old*: the old one where it is the same image, short where the old one was.
 
     ``docker.io/bitnami/nginx`` over ``bitnami/nginx`` changes nothing; over ``bitnami/redis`` it is written
     as ``bitnami/nginx``. On any other registry there is no short form.
@@ -104,6 +104,6 @@ def keep_spelling(old: str | None, new: ImageName) -> str:
 
 
 def has_registry(name: str) -> bool:
-    """Say whether a name begins with a registry host, by the rule of Docker."""
+    """Return whether a name begins with a registry host, by the rule of Docker."""
     first, slash, _ = name.partition("/")
     return bool(slash) and ("." in first or ":" in first or first == "localhost")

@@ -1,4 +1,4 @@
-"""Knows how to change single values of a YAML text and prove that nothing else changed.
+"""Change single values of a YAML text and prove that nothing else changed.
 
 The parser's marks give the span of one scalar; only that span is replaced. Then the result is parsed
 again, and its events must be those of the text before, but for the intended ones. Without that proof no
@@ -107,38 +107,38 @@ class Parsed:
         return bisect_right(self.line_starts(), offset)
 
     def scalar(self, index: int) -> ScalarEvent | None:
-        """Give the scalar at *index*, None where another event stands there."""
+        """Return the scalar at *index*, None where another event stands there."""
         event = self.events[index]
         return event if isinstance(event, ScalarEvent) else None
 
     def is_mapping(self, index: int) -> bool:
-        """Say whether a mapping starts at *index*."""
+        """Return whether a mapping starts at *index*."""
         return isinstance(self.events[index], MappingStartEvent)
 
     def is_sequence(self, index: int) -> bool:
-        """Say whether a sequence starts at *index*."""
+        """Return whether a sequence starts at *index*."""
         return isinstance(self.events[index], SequenceStartEvent)
 
     def is_collection(self, index: int) -> bool:
-        """Say whether a mapping or a list starts at *index*."""
+        """Return whether a mapping or a list starts at *index*."""
         return index in self.children
 
     def is_flow(self, index: int) -> bool:
-        """Say whether the collection that starts at *index* is written with brackets."""
+        """Return whether the collection that starts at *index* is written with brackets."""
         return bool(getattr(self.events[index], "flow_style", False))
 
     def alias(self, index: int) -> str | None:
-        """Give the name of the alias at *index*, None where another event stands there."""
+        """Return the name of the alias at *index*, None where another event stands there."""
         event = self.events[index]
         return str(event.anchor) if isinstance(event, AliasEvent) else None
 
     def span(self, index: int) -> tuple[int, int]:
-        """Give start and end of an event in the text; of a scalar with its anchor and tag."""
+        """Return start and end of an event in the text; of a scalar with its anchor and tag."""
         event = self.events[index]
         return event.start_mark.index, event.end_mark.index
 
     def line(self, index: int) -> int:
-        """Give the 1-based line on which an event starts."""
+        """Return the 1-based line on which an event starts."""
         line: int = self.events[index].start_mark.line
         return line + 1
 
@@ -161,7 +161,7 @@ class Splice:
 
 
 def parse(data: bytes, path: str) -> Parsed:
-    """Parse the bytes of a file; raises `EditError` with path and line where they are no YAML."""
+    """Parse the bytes of a file; raise `EditError` with path and line where they are no YAML."""
     if len(data) > MAX_BYTES:
         raise EditError(
             f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB",
@@ -184,7 +184,7 @@ def forget() -> None:
 
 
 def decode(data: bytes, path: str) -> str:
-    """Decode UTF-8, keeping a byte order mark; raises `EditError`."""
+    """Decode UTF-8, keeping a byte order mark; raise `EditError`."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise EditError("the file is UTF-16", hint="save it as UTF-8", code="not-utf8", path=path, line=1)
     try:
@@ -253,7 +253,7 @@ def _no_yaml(problem: str, text: str, path: str, line: int | None) -> EditError:
 
 
 def replacement(parsed: Parsed, index: int, value: str, path: str) -> Splice:
-    """Give the splice that makes the scalar at *index* say *value*, in the style that it has.
+    """Return the splice that makes the scalar at *index* say *value*, in the style that it has.
 
     Raises `EditError`: ``explicit-tag`` where a tag such as ``!!float`` says that it is no string,
     ``block-scalar`` where a block scalar has not exactly one line.
@@ -288,7 +288,7 @@ def _blank_from(text: str, start: int, end: int) -> int:
 
 
 def check_tag(event: Any, path: str) -> None:
-    """Refuse a scalar whose explicit tag says that it is no string; raises `EditError`."""
+    """Refuse a scalar whose explicit tag says that it is no string; raise `EditError`."""
     if event.tag is None:
         return
     kind = event.tag.removeprefix(_CORE_TAG)
@@ -319,7 +319,7 @@ def _in_block(text: str, index: int, event: Any, value: str, path: str) -> Splic
 
 
 def apply(parsed: Parsed, splices: Sequence[Splice], path: str) -> bytes:
-    """Give the text with all *splices* made, as bytes, after the proof that nothing else changed.
+    """Return the text with all *splices* made, as bytes, after the proof that nothing else changed.
 
     Raises `EditError` with code ``unproved`` where the result does not parse, or says anything else than
     was intended. Splices at one offset stand in the order given.
@@ -419,7 +419,7 @@ def _unproved(reason: str, path: str, line: int | None) -> EditError:
 
 
 def added(value: object) -> tuple[Signature, ...]:
-    """Give the events of *value* (texts, True, lists, mappings) as they must appear where it is added."""
+    """Return the events of *value* (texts, True, lists, mappings) as they must appear where it is added."""
     if isinstance(value, dict):
         inner = [signature for pair in value.items() for item in pair for signature in added(item)]
         return ((MappingStartEvent, None, None, True), *inner, (MappingEndEvent,))

@@ -1,4 +1,4 @@
-"""Knows how a selection comes about: policies rank, eligibility walks the ranks, guards have the last word; pure.
+"""How a selection comes about: policies rank, eligibility walks the ranks, guards have the last word; pure.
 
 One entry, `choose`, serves the engine and `updater check`. It is a generator: it yields `FactRequest` where it needs a
 fact, is sent the candidate with the fact filled (or None, where it could not be had), and returns the `Selection`.
@@ -86,7 +86,7 @@ class SelectionRequest:
 
 
 def foreseen_asks(request: SelectionRequest) -> list[FactRequest]:
-    """Give every fact that `choose` is sure to ask for, so that they may be fetched at once; platforms are not among them."""
+    """Return every fact that `choose` is sure to ask for, so that they may be fetched at once; platforms are not among them."""
     return foreseen(request.judge, request.candidates, request.current)
 
 
@@ -319,7 +319,7 @@ class Rejections(Mapping[str, Rejection]):
 
 
 def count_codes(rejections: Mapping[str, Rejection]) -> str:
-    """Say how many candidates lost by which code, the most frequent first: ``7 range, 2 prerelease``."""
+    """Return how many candidates lost by which code, the most frequent first: ``7 range, 2 prerelease``."""
     counts = Counter(str(rejection.code) for rejection in rejections.values())
     return ", ".join(f"{count} {code}" for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 

@@ -90,13 +90,13 @@ def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) 
 
 
 def needs_digest(target: Target, reading: Reading) -> bool:
-    """Say whether the value at this place holds a digest."""
+    """Return whether the value at this place holds a digest."""
     is_named = target.editor in _NAMES_PARTS and any(part.kind is PartKind.DIGEST for part in reading.parts)
     return target.form is not Form.TAG or is_named
 
 
 def wanted_image(subscription: Subscription, target: Target, reading: Reading, candidate: Candidate) -> ImageRef:
-    """Give the image to write at this place, reduced to what its form holds.
+    """Return the image to write at this place, reduced to what its form holds.
 
     Markers that name one part (``:tag``, ``:digest``), and the keys of a values file of which one is that of a digest,
     always get that part: there the form rules only full references.
@@ -114,7 +114,7 @@ def wanted_image(subscription: Subscription, target: Target, reading: Reading, c
 
 
 def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, RevertedImage]:
-    """Give what people decided against for one subscription, by tag: our commits that were reverted, as their trailers say."""
+    """Return what people decided against for one subscription, by tag: our commits that were reverted, as their trailers say."""
     taken_back: dict[str, RevertedImage] = {}
     key = " ".join(subscription.key.split())  # as trailers have it
     for past in recent:
@@ -131,7 +131,7 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
 
 
 def outcomes(decisions: Iterable[TargetDecision], landed: WriteResult | None) -> tuple[Outcome, ...]:
-    """Give every target its one outcome; *landed* is None where there was nothing to write."""
+    """Return every target its one outcome; *landed* is None where there was nothing to write."""
     return tuple(_outcome(decision, landed) for decision in decisions)
 
 
@@ -154,7 +154,7 @@ def failed(subscriptions: Iterable[Subscription], destination: object, error: Up
 
 
 def _claims(view: View, subscriptions: Sequence[Subscription]) -> Claims:
-    """Say who claims each scalar: by subscription, editor and form, because two forms of one subscription differ too."""
+    """Return who claims each scalar: by subscription, editor and form, because two forms of one subscription differ too."""
     targets = {
         (item.key, index): (item.key, target.editor, target.form.value)
         for item in subscriptions
@@ -176,7 +176,7 @@ def _scalars(reading: Reading) -> tuple[str, ...]:
 
 
 class _Keeper:
-    """Knows who keeps a place that several subscriptions claim: the file, else who wrote before, else the older object."""
+    """Who keeps a place that several subscriptions claim: the file, else who wrote before, else the older object."""
 
     def __init__(self, subscriptions: Sequence[Subscription], recent: Sequence[PastCommit]) -> None:
         self._items = {item.key: item for item in subscriptions}
@@ -282,7 +282,7 @@ def _replaced(subscription: Subscription, written: Written) -> ImageRef | None:
 
 
 def _move(written: Written, image: ImageRef) -> str:
-    """Say old → new, with the name only where it changes or nothing else stands there."""
+    """Return old → new, with the name only where it changes or nothing else stands there."""
     if written.name and not _is_same_name(written.name, image.name):
         return f"{written} → {image}"
     old = str(replace(written, name=None)) if written.tag or written.digest else str(written)
@@ -290,7 +290,7 @@ def _move(written: Written, image: ImageRef) -> str:
 
 
 def _differs(reading: Reading, image: ImageRef, *, follows_digest: bool = False) -> bool:
-    """Say whether an edit could change anything; the editor has the last word, and an edit without change is none.
+    """Return whether an edit could change anything; the editor has the last word, and an edit without change is none.
 
     With *follows_digest* a current digest is enough, whatever tag stands beside it: pods would roll for identical content.
     """
@@ -390,12 +390,12 @@ def _public(end: _End) -> _End:
 
 
 def _otherwise(error: UpdaterError) -> str:
-    """Give the message without words of a server, "" where it has none."""
+    """Return the message without words of a server, "" where it has none."""
     return "" if error.public == error.message else error.public
 
 
 def _sentence(ends: Sequence[_End], status: Status) -> str:
-    """Say each distinct reason of the leading status once, in order."""
+    """Return each distinct reason of the leading status once, in order."""
     return "; ".join(dict.fromkeys(end.detail for end in ends if end.status is status and end.detail))
 
 

@@ -1,4 +1,4 @@
-"""Knows when a destination may land: it is due, nothing pauses it, and what it needs was scanned. Never two landings at once.
+"""When a destination may land: it is due, nothing pauses it, and what it needs was scanned. Never two landings at once.
 
 Each destination has one worker. One that left and comes back while its landing goes on gets the same worker again.
 """
@@ -54,7 +54,7 @@ class DestinationWorker:
         self._news = asyncio.Event()
 
     def due(self) -> None:
-        """Say that something changed."""
+        """Report that something changed."""
         self._is_due = True
         self._news.set()
 
@@ -68,14 +68,14 @@ class DestinationWorker:
         self._expected.add(listed)
 
     def arrived(self, listed: ScanKey) -> None:
-        """Say that the scan of *listed* ended."""
+        """Report that the scan of *listed* ended."""
         self._expected.discard(listed)
         if not self._expected:
             self._expected_until = None
             self._news.set()
 
     def have(self, listed: ScanKey) -> None:
-        """Say that *listed* was scanned or failed, or is not needed any more."""
+        """Report that *listed* was scanned or failed, or is not needed any more."""
         self._missing.discard(listed)
         self.arrived(listed)
         if not self._missing:
@@ -128,7 +128,7 @@ class DestinationWorker:
                 await self._news.wait()
 
     def _end_of_patience(self) -> float | None:
-        """Say until when to wait for scans; None where something else has to happen first."""
+        """Return until when to wait for scans; None where something else has to happen first."""
         if self.is_paused:
             return None
         now = asyncio.get_running_loop().time()
@@ -153,7 +153,7 @@ class DestinationWorkers:
         self._is_paused = False
 
     def of(self, destinations: Iterable[Destination]) -> Iterable[DestinationWorker]:
-        """Give the workers of those *destinations* that have one."""
+        """Return the workers of those *destinations* that have one."""
         return [self._at_work[item] for item in destinations if item in self._at_work]
 
     def fit(self, destinations: Iterable[Destination], rebuilt: frozenset[Destination]) -> None:

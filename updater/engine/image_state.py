@@ -1,4 +1,4 @@
-"""Knows what one image offers: its candidates, their facts, and whether the list they come from can be trusted.
+"""What one image offers: its candidates, their facts, and whether the list they come from can be trusted.
 
 A list stands until the next scan, and so does the digest of a tag, which may move. Other facts of a tag are asked
 again after an hour, since a tag may be pushed anew; what hangs on a digest is the registry client's to remember.
@@ -64,7 +64,7 @@ class ListingMemory(Protocol):
     """Remembers lists of tags; see `updater.cache.cache.Cache`."""
 
     async def record_listing(self, image: str, tags: Iterable[str]) -> RememberedListing:
-        """Remember a list; gives what it is compared with."""
+        """Remember a list; return what it is compared with."""
         ...
 
 
@@ -89,7 +89,7 @@ class ImageState:
         self.failure: UpdaterError | None = None
 
     async def scan(self, listings: ListingMemory) -> bool:
-        """Ask the registry; says whether what stands now differs from before. A failure stands until the next scan."""
+        """Ask the registry; return whether what stands now differs from before. A failure stands until the next scan."""
         before, digests, failure = self.candidates, self._digests, self.failure
         try:
             if self._followed is not None:
@@ -156,7 +156,7 @@ class ImageState:
         return self._listed_since if is_late and candidate.first_seen is None and candidate.tag in self.candidates else created
 
     async def digest(self, tag: str) -> Digest:
-        """Give the digest of *tag*, asked once between two scans; raises `RegistryError` kin."""
+        """Return the digest of *tag*, asked once between two scans; raise `RegistryError` kin."""
         if tag not in self._digests:
             self._digests[tag] = await self._registry.digest(self._listed.image, tag, self._listed.credential)
         return self._digests[tag]

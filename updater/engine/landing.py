@@ -35,11 +35,11 @@ class Writer(Protocol):
     """Reads and writes one kind of destination."""
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
-        """Read the head and what is written at every target; raises `UpdaterError`."""
+        """Read the head and what is written at every target; raise `UpdaterError`."""
         ...
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
-        """Edit, commit and push once; raises `PushRefused` if the destination moved since *view*."""
+        """Edit, commit and push once; raise `PushRefused` if the destination moved since *view*."""
         ...
 
 
@@ -49,7 +49,7 @@ class Chooser(Protocol):
     async def __call__(
         self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
     ) -> Selection:
-        """Give the selection; raises `UpdaterError`."""
+        """Return the selection; raise `UpdaterError`."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Knows which images still have to be scanned, and tells those who wait; a scan that began too early does not count.
+"""Which images still have to be scanned, and tells those who wait; a scan that began too early does not count.
 
 What was pushed together shall land together: a change that a scan finds lets the other images of its destination be scanned
 again before that lands, once.
@@ -64,7 +64,7 @@ class PendingScans:
         self._tell(before, plan, wanted)
 
     async def scan(self, listed: ScanKey) -> None:
-        """Scan one image, again where the round changed meanwhile and wants it so; raises what the scan raises."""
+        """Scan one image, again where the round changed meanwhile and wants it so; raise what the scan raises."""
         if listed in self._scanning:
             return
         self._scanning.add(listed)

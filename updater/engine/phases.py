@@ -59,7 +59,7 @@ class Phases:
     _groups: dict[What, _Group] = field(default_factory=dict)
 
     def fit(self, plan: Plan, now: float) -> frozenset[What]:
-        """Give everything in *plan* a phase; returns what has another one than before. *now* is in seconds since 1970."""
+        """Return everything in *plan* a phase; returns what has another one than before. *now* is in seconds since 1970."""
         before, self._plan = self._plan, plan
         if len(self._above) > 2 * len(plan.destinations) + ROOM:
             self._forget(plan)
@@ -105,7 +105,7 @@ class Phases:
         return self._groups[root]
 
     def _join(self, destinations: tuple[Destination, ...]) -> Iterator[What]:
-        """Make one group of all *destinations*; gives each that others were joined to."""
+        """Make one group of all *destinations*; return each that others were joined to."""
         if len(destinations) < 2:
             return
         known = [root for root in dict.fromkeys(map(self._top, destinations)) if root in self._groups]
@@ -134,7 +134,7 @@ class Phases:
 
 
 def _changed(before: Waiting, after: Waiting) -> Iterator[tuple[ScanKey, tuple[Destination, ...]]]:
-    """Give what waits for other destinations than *before*; entries that are the same objects in the same order cost nothing."""
+    """Return what waits for other destinations than *before*; the same objects in the same order cost nothing."""
     old = iter(before.items())
     for listed, destinations in after.items():
         known, had = next(old, (None, None))

@@ -1,4 +1,4 @@
-"""Knows what our own commits replaced: under a policy that goes by times, Git is their memory. Pure."""
+"""What our own commits replaced: under a policy that goes by times, Git is their memory. Pure."""
 
 from __future__ import annotations
 

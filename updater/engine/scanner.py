@@ -1,4 +1,4 @@
-"""Knows which image is asked how, and chooses for subscriptions among what stands: one scan serves all who share it."""
+"""Which image is asked how, and chooses for subscriptions among what stands: one scan serves all who share it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Scanner:
     def follow(self, asked: Mapping[ScanKey, Sequence[Subscription]], changed: Iterable[ScanKey]) -> frozenset[ScanKey]:
         """Serve the subscriptions of *asked*, by image, from now on; only those of *changed* are others than before.
 
-        What nobody asks for any more is forgotten, what others asked for stands. Gives the images that are asked otherwise than
+        What nobody asks for any more is forgotten, what others asked for stands. Return the images that are asked otherwise than
         before, by a list or by single tags, and so have to be scanned afresh.
         """
         afresh = set()
@@ -88,7 +88,7 @@ class Scanner:
         return frozenset(afresh.intersection(asked))
 
     async def scan(self, listed: ScanKey) -> bool:
-        """Ask the registry for *listed*; says whether what stands now differs from before, as far as names tell."""
+        """Ask the registry for *listed*; return whether what stands now differs from before, as far as names tell."""
         host = listed.image.registry
         async with self._slots.slot(host):
             has_changed = await self._of(listed).scan(self._listings)
@@ -100,14 +100,14 @@ class Scanner:
             return has_changed
 
     def failure(self, listed: ScanKey) -> UpdaterError | None:
-        """Give what the last scan met, None where it went well."""
+        """Return what the last scan met, None where it went well."""
         standing = self._standing.get(listed)
         return standing.failure if standing else None
 
     async def choose(
         self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
     ) -> Selection:
-        """Choose for one written value; raises the error of the last scan."""
+        """Choose for one written value; raise the error of the last scan."""
         listed = scan_key_for(subscription)
         standing = await self._stood(listed)
         current = written.tag if written.tag and is_tag(written.tag) else None
@@ -131,13 +131,13 @@ class Scanner:
         return await self.choose_for(listed, request, rules.memory)
 
     async def choose_for(self, listed: ScanKey, request: SelectionRequest, memory: RankingMemory | None = None) -> Selection:
-        """Choose by *request* among what *listed* offers; raises the error of the scan."""
+        """Choose by *request* among what *listed* offers; raise the error of the scan."""
         standing = await self._stood(listed)
         request = await standing.foresee(replace(request, candidates=standing.candidates))
         return await drive(choose(request, memory), standing.answer)
 
     async def identify(self, subscription: Subscription, tag: str) -> Digest | None:
-        """Give the digest of a tag that is about to be written; None where the registry does not tell."""
+        """Return the digest of a tag that is about to be written; None where the registry does not tell."""
         try:
             return await self._of(scan_key_for(subscription)).digest(tag)
         except UpdaterError:
@@ -150,7 +150,7 @@ class Scanner:
         return self._standing[listed]
 
     async def _stood(self, listed: ScanKey) -> ImageState:
-        """Give what stands for *listed*, scanning it where it was never scanned; raises the error of the scan."""
+        """Return what stands for *listed*, scanning it where it was never scanned; raise the error of the scan."""
         if listed not in self._standing:
             await self.scan(listed)
         standing = self._of(listed)

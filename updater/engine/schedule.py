@@ -1,4 +1,4 @@
-"""Knows whose time it is: one job an image, one job and one worker a destination; the only home of APScheduler.
+"""Whose time it is: one job an image, one job and one worker a destination; the only home of APScheduler.
 
 An image is due for a scan, a destination for a look and a landing, never a pair of both. A slow
 registry therefore delays nobody else, and a destination lands once for all that arrived within its
@@ -135,12 +135,12 @@ class Schedule:
         return self._is_paused
 
     def due(self, destination: Destination) -> None:
-        """Say that something changed for *destination*; one that is not planned, or not any more, is let be."""
+        """Report that something changed for *destination*; one that is not planned, or not any more, is let be."""
         for worker in self._workers.of([destination]):
             worker.due()
 
     def next_due(self, what: ScanKey | Destination) -> datetime | None:
-        """Say when an image or a destination is due next, in UTC; None where nothing is planned, or all is paused."""
+        """Return when an image or a destination is due next, in UTC; None where nothing is planned, or all is paused."""
         return None if self._is_paused else self._jobs.next_time(what)
 
     def _is_open(self) -> bool:
@@ -231,7 +231,7 @@ class _Jobs:
             asyncio.get_running_loop().call_soon(self._work_off)
 
     def next_time(self, what: ScanKey | Destination) -> datetime | None:
-        """Say when a job runs next; None where there is none."""
+        """Return when a job runs next; None where there is none."""
         found = self._jobs.get(what)
         return found.next_run_time if found else None
 

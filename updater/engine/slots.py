@@ -1,4 +1,4 @@
-"""Knows who may scan now: a bounded number at one time, of each host no more than its share.
+"""Who may scan now: a bounded number at one time, of each host no more than its share.
 
 A scan holds its slot over all pages of a list, so without shares one slow registry of many images would hold them all.
 """

@@ -1,4 +1,4 @@
-"""Knows whether one candidate may be chosen: nobody took it back, and it runs on every platform that is asked for."""
+"""Whether one candidate may be chosen: nobody took it back, and it runs on every platform that is asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows what stands against an update although its candidate is fine: going down, or who knows where, and a listing in doubt."""
+"""What stands against an update although its candidate is fine: going down, or who knows where, and a listing in doubt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows how a Git repository is addressed and what is shown to its server; secrets never appear in a text made here."""
+"""How a Git repository is addressed and what is shown to its server; secrets never appear in a text made here."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class GitAddress:
 
 
 def parse_address(url: str) -> GitAddress:
-    """Read a Git URL, an scp-like ``user@host:path`` or a local path; raises `GitError` ``git-url``."""
+    """Read a Git URL, an scp-like ``user@host:path`` or a local path; raise `GitError` ``git-url``."""
     if not url.strip() or _has_control(url):
         raise fault("git-url", "a Git URL is empty or holds control characters")
     if _SCHEME.match(url):

@@ -1,4 +1,4 @@
-"""Knows how an empty bare repository is made; `updater demo` commits to one."""
+"""How an empty bare repository is made; `updater demo` commits to one."""
 
 from __future__ import annotations
 

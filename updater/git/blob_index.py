@@ -1,4 +1,4 @@
-"""Knows which blobs hold a needle: each is read once in its life, because its name is its content.
+"""Which blobs hold a needle: each is read once in its life, because its name is its content.
 
 Beside that the folders of the last tree are remembered, so a search visits only folders that changed. The file is a
 cache: with a wrong sum, another version or any damage it is built anew. Every blob is judged for all needles at once.
@@ -79,7 +79,7 @@ class SearchIndex:
         self.blobs_read = 0
 
     def search(self, tree: RevisionTree, prefix: str, question: SearchQuery) -> tuple[TreeEntry, ...]:
-        """Give the files at or below *prefix* that answer *question*, in the order of Git; symlinks never do."""
+        """Return the files at or below *prefix* that answer *question*, in the order of Git; symlinks never do."""
         self._read()
         hits = self._hits.setdefault(question.needles_key, {})
         walk = _Walk(tree=tree, question=question, hits=hits, seen=self._seen.setdefault(question.key, {}))
@@ -163,7 +163,7 @@ def _rows(seen: Mapping[tuple[str, str], _Seen]) -> int:
 
 
 def _unjudged(walk: _Walk, path: str, name: str) -> Iterator[str]:
-    """Give every blob below a folder that must be read before the question can be answered there."""
+    """Return every blob below a folder that must be read before the question can be answered there."""
     if (path, name) in walk.seen:
         for part, child in walk.seen[path, name][1]:
             yield from _unjudged(walk, f"{path}/{part}" if path else part, child)
@@ -200,7 +200,7 @@ def _answers(walk: _Walk, path: str, mode: int, name: str) -> bool:
 
 
 def _can_be_kept(path: str, what: _Seen) -> bool:
-    """Say whether the file can hold this folder: one with a name that is no UTF-8 is looked into again after a restart."""
+    """Return whether the file can hold this folder: one with a name that is no UTF-8 is looked into again after a restart."""
     files, folders = what
     return is_plain(path) and all(is_plain(row[0]) for row in files) and all(is_plain(part) for part, _ in folders)
 

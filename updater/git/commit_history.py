@@ -1,4 +1,4 @@
-"""Knows what lies below a head and above a base; the server is asked only where neither the log nor the store tells.
+"""What lies below a head and above a base; the server is asked only where neither the log nor the store tells.
 
 History comes apart from trees, commits only, so that the object store promises nothing below a head.
 """
@@ -36,7 +36,7 @@ MOST: Final = 100_000
 
 
 class CommitHistory:
-    """Knows the commits of one repository that were read once, and which are ours.
+    """The commits of one repository that were read once, and which are ours.
 
     *ours* holds our committers' addresses in lower case; it belongs to whoever made it, who may share it, and may grow.
     """
@@ -125,7 +125,7 @@ class CommitHistory:
         return tuple(found) if revision == known else None
 
     def above(self, base: str | None, expected: str) -> list[CommitInfo]:
-        """All commits from *expected*, the first, down to *base*; raises `PushRefused` ``foreign-commits`` for too many."""
+        """All commits from *expected*, the first, down to *base*; raise `PushRefused` ``foreign-commits`` for too many."""
         known = self._chain(expected, base)
         if known is not None:
             return known

@@ -1,4 +1,4 @@
-"""Knows how damage to a mirror's folder shows, and how it is told: lost or broken content heals by a fetch, a bad disk not."""
+"""How damage to a mirror's folder shows, and how it is told: lost or broken content heals by a fetch, a bad disk not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OF_THE_DISK: Final = _FULL | {errno.EACCES, errno.EPERM, errno.EROFS, errno.EMF
 
 
 def is_foreign(error: BaseException) -> bool:
-    """Say whether *error* may come from bytes that somebody else wrote.
+    """Return whether *error* may come from bytes that somebody else wrote.
 
     A Git library raises whatever the bytes lead it to (`OverflowError` for an odd number in an index, `MemoryError` for a
     length that lies), so no list of kinds is complete. A panic of its compiled parts is no `Exception`.
@@ -44,7 +44,7 @@ def renamed(make: Callable[[BaseException], GitError]) -> Iterator[None]:
 
 
 class Damage:
-    """Knows whether *folder* must be made anew since it was last read whole, and *why*: "" where it merely holds too much."""
+    """Whether *folder* must be made anew since it was last read whole, and *why*: "" where it merely holds too much."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,7 +52,7 @@ class Damage:
         self.why = ""
 
     def broken(self, name: str, why: str) -> GitError:
-        """Note that the folder cannot give *name*; gives the error to raise, ``mirror-broken``."""
+        """Note that the folder cannot give *name*; return the error to raise, ``mirror-broken``."""
         self.note(f"{name[:12]}: {why}")
         return fault("mirror-broken", f"the mirror {self.folder} cannot give {name[:12]}: {why}")
 
@@ -61,13 +61,13 @@ class Damage:
         self.is_found, self.why = True, self.why or why
 
     def clear(self) -> str:
-        """Note that the folder is whole again; gives what was wrong with it."""
+        """Note that the folder is whole again; return what was wrong with it."""
         why, self.is_found, self.why = self.why, False, ""
         return why
 
     @contextlib.contextmanager
     def noted(self, name: str = "the store") -> Iterator[None]:
-        """Note damage that shows while *name* is read or kept; raises `GitError` ``mirror-disk`` or ``mirror-broken`` for it."""
+        """Note damage that shows while *name* is read or kept; raise `GitError` ``mirror-disk`` or ``mirror-broken`` for it."""
         try:
             yield
         except UpdaterError:
@@ -84,7 +84,7 @@ class Damage:
 
     @contextlib.contextmanager
     def made(self) -> Iterator[None]:
-        """Let the folder be made inside; raises `GitError` ``mirror-disk`` where the disk does not take it."""
+        """Let the folder be made inside; raise `GitError` ``mirror-disk`` where the disk does not take it."""
         try:
             yield
         except OSError as error:

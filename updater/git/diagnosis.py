@@ -1,4 +1,4 @@
-"""Knows what it means when a conversation with a Git server fails: its words, its answer to a push, what dulwich raises."""
+"""What it means when a conversation with a Git server fails: its words, its answer to a push, what dulwich raises."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidd
 
 
 class Diagnosis:
-    """Knows the server at *address* and the secrets of *access*, which no error repeats."""
+    """The server at *address* and the secrets of *access*, which no error repeats."""
 
     def __init__(self, address: GitAddress, access: GitAccess) -> None:
         self._address = address
@@ -55,7 +55,7 @@ class Diagnosis:
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
-        """Name what goes wrong inside; raises `GitError`."""
+        """Name what goes wrong inside; raise `GitError`."""
         try:
             yield
         except UpdaterError:

@@ -1,4 +1,4 @@
-"""Knows every way in which talking to a Git server or keeping a mirror can fail, each with its code, class and hint."""
+"""Every way in which talking to a Git server or keeping a mirror can fail, each with its code, class and hint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows how a mirror is kept: what is asked of the server, what is stored, and how it is mended. It blocks.
+"""How a mirror is kept: what is asked of the server, what is stored, and how it is mended. It blocks.
 
 Trees come at depth 1. Every read and write of the store goes through one place, `FetchedStore.mended`: whatever is broken or
 missing on disk is fetched anew, once; then the error is told.
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 
 class FetchedStore:
-    """Knows what *remote* listed last of each branch and keeps the store and the search index in *folder* in step with it.
+    """What *remote* listed last of each branch and keeps the store and the search index in *folder* in step with it.
 
     Several callers look, each at branches of its own: what one of them listed stands when another one looks.
     """
@@ -82,7 +82,7 @@ class FetchedStore:
         return self._healed(work, lambda held: self._restore(revision, held) if revision is not None else None)
 
     def take(self, branch: str, head: str, objects: Sequence[ShaFile]) -> None:
-        """Store the *objects* that we pushed, which make *head* the head of *branch*; raises `GitError`."""
+        """Store the *objects* that we pushed, which make *head* the head of *branch*; raise `GitError`."""
         self._listed[branch] = head
         self.store.open()
         self.store.packs.add(objects)

@@ -1,4 +1,4 @@
-"""Knows Git's smart protocol over HTTP: which answers mean what, and that no credential leaves its origin.
+"""Git's smart protocol over HTTP: which answers mean what, and that no credential leaves its origin.
 
 dulwich frames and negotiates; this module owns every request: TLS, proxy, time limits, one retry of a read whose
 kept connection had gone, the redirect rule, and the memory of a listing, so that a fetch needs no second one.
@@ -162,7 +162,7 @@ class Allowance:
     left: int
 
     def spend(self, size: int) -> None:
-        """Count *size* bytes; raises `GitError` ``git-protocol`` when it is too much."""
+        """Count *size* bytes; raise `GitError` ``git-protocol`` when it is too much."""
         self.left -= size
         if self.left < 0:
             raise fault(
@@ -191,7 +191,7 @@ class GitHttpClient(AbstractHttpGitClient):
         self._expected = {ref: old} if old.strip(b"0") else {}
 
     def can_filter(self) -> bool:
-        """Say whether the server of the remembered listing leaves out trees and files when asked to."""
+        """Return whether the server of the remembered listing leaves out trees and files when asked to."""
         features = (item for item in self._line.memory.capabilities or () if item.startswith(b"fetch="))
         return any(b"filter" in item.split(b"=", 1)[1].split() for item in features)
 
@@ -354,7 +354,7 @@ def _hint(line: HttpConnection, code: str) -> str:
 
 
 def _is_same_place(url: str, target: str) -> bool:
-    """Say whether credentials for *url* may be shown to *target*: the same origin, or the same host by https."""
+    """Return whether credentials for *url* may be shown to *target*: the same origin, or the same host by https."""
     old, new = urlsplit(url), urlsplit(target)
     if old.hostname != new.hostname or new.username:
         return False

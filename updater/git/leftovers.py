@@ -1,4 +1,4 @@
-"""Knows what a process that was killed leaves half-written in the folder of a mirror: drafts, locks, and one half of a pack."""
+"""What a process that was killed leaves half-written in the folder of a mirror: drafts, locks, and one half of a pack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows how `git log -p` looks: commits newest first, each with its patch as a unified diff; no git program needed.
+"""How `git log -p` looks: commits newest first, each with its patch as a unified diff; no git program needed.
 
 Renames are shown as a removal and an addition. Format: git documentation, git-log and "Generating patch text with -p".
 """
@@ -32,7 +32,7 @@ _Row = list[tuple[str, int, int, int, int]]
 
 
 def log_patch(folder: Path, revision: str = "HEAD", *, limit: int = 100, until: str | None = None) -> Iterator[str]:
-    """Give the log of the repository at *folder* line by line, from *revision* down, at most *limit* commits.
+    """Return the log of the repository at *folder* line by line, from *revision* down, at most *limit* commits.
 
     *revision* is a branch, HEAD or a full revision; *until* leaves out that commit and all before it.
     Raises `GitError` ``checkout`` where *folder* holds no repository or it has no such revision.
@@ -160,7 +160,7 @@ def _file(path: bytes, old: tuple[int | None, bytes, str], new: tuple[int | None
 
 
 def unified(old: bytes, new: bytes) -> Iterator[str]:
-    """Give the hunks that turn *old* into *new*, with three lines of context and a heading as Git finds it."""
+    """Return the hunks that turn *old* into *new*, with three lines of context and a heading as Git finds it."""
     before, after = _lines(old), _lines(new)
     for group in SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(_CONTEXT):
         start, stop = (group[0][1], group[-1][2]), (group[0][3], group[-1][4])

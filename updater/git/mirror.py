@@ -1,4 +1,4 @@
-"""Knows one Git repository as the rest of the program uses it: look, fetch, read, search, land; without blocking the loop."""
+"""One Git repository as the rest of the program uses it: look, fetch, read, search, land; without blocking the loop."""
 
 from __future__ import annotations
 
@@ -112,19 +112,19 @@ class Mirror:
         return await self._talk(lambda: self._keeper.tree(revision, work))
 
     async def search(self, revision: str, prefix: str, question: SearchQuery) -> tuple[TreeEntry, ...]:
-        """Give the files at or below *prefix* that answer *question*; only blobs never seen are read."""
+        """Return the files at or below *prefix* that answer *question*; only blobs never seen are read."""
         return await self._talk(lambda: self._keeper.search(revision, prefix, question))
 
     async def read(self, revision: str, entries: Sequence[TreeEntry]) -> dict[str, bytes]:
-        """Give the bytes of many files that `search` or the tree of *revision* named, by path; off the event loop."""
+        """Return the bytes of many files that `search` or the tree of *revision* named, by path; off the event loop."""
         return await self._talk(lambda: self._keeper.read(revision, entries))
 
     async def history(self, revision: str, limit: int = LIMIT) -> tuple[PastCommit, ...]:
-        """Give our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
+        """Return our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
         return await self._talk(lambda: self._past.below(revision, limit))
 
     async def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
-        """Give our last commits at and below *revision*, the head of *branch*, and all that were ever taken back below them.
+        """Return our last commits at and below *revision*, the head of *branch*, and all that were ever taken back below them.
 
         Newest first; at most one request, two where the history was rewritten. What was read of the branch is remembered.
         """
@@ -146,7 +146,7 @@ class Mirror:
         return await self._talk(lambda: self._lander.land(base, branch, expected, commits, over))
 
     async def check_push(self) -> None:
-        """Ask whether the server takes pushes from us, one request; raises `GitDenied` and other `GitError` where it does not."""
+        """Ask whether the server takes pushes from us, one request; raise `GitDenied` and other `GitError` where it does not."""
         await self._talk(self._remote.check_push)
 
     async def close(self) -> None:

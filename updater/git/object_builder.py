@@ -1,4 +1,4 @@
-"""Knows how changed files become blobs, trees and commits, with everything beside them left as it stands."""
+"""How changed files become blobs, trees and commits, with everything beside them left as it stands."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ObjectBuilder:
     made: dict[str, ShaFile] = field(default_factory=dict)
 
     def edit(self, root: str | None, files: Mapping[str, bytes]) -> str:
-        """Give the tree that is *root* (None: an empty one) with *files* replaced or added; raises `EditError`."""
+        """Return the tree that is *root* (None: an empty one) with *files* replaced or added; raise `EditError`."""
         changes: dict[tuple[str, ...], bytes] = {}
         for path, data in files.items():
             check_path(path)

@@ -1,4 +1,4 @@
-"""Knows how Git names an object: the hash of its kind, length and bytes; so a name proves what was read under it."""
+"""How Git names an object: the hash of its kind, length and bytes; so a name proves what was read under it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Objects(Protocol):
     """Where objects are read from."""
 
     def load(self, name: str, kind: int) -> bytes:
-        """Read and prove one object; raises `GitUnavailable` where it is missing or broken."""
+        """Read and prove one object; raise `GitUnavailable` where it is missing or broken."""
         ...
 
     def scan(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
@@ -39,5 +39,5 @@ def commit_tree(raw: bytes) -> str:
 
 
 def is_object_name(text: str) -> bool:
-    """Say whether *text* is a full SHA-1 name."""
+    """Return whether *text* is a full SHA-1 name."""
     return len(text) == 40 and set(text) <= set("0123456789abcdef")

@@ -1,4 +1,4 @@
-"""Knows the packs of a mirror: how objects come in, are read and proved by their names, and how packs are joined."""
+"""The packs of a mirror: how objects come in, are read and proved by their names, and how packs are joined."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SPOOL_BYTES: Final = 4 * 2**20
 
 
 class Packs:
-    """Knows the objects below *folder*, in packs only, and reads them while it is open; what is broken is noted in *damage*.
+    """The objects below *folder*, in packs only, and reads them while it is open; what is broken is noted in *damage*.
 
     *count* is how many packs there were when they were counted last.
     """
@@ -62,7 +62,7 @@ class Packs:
         self._objects = None
 
     def holds(self, name: str) -> bool:
-        """Say whether an object is here, by the index alone."""
+        """Return whether an object is here, by the index alone."""
         try:
             return self._objects is not None and name.encode() in self._objects  # type: ignore[operator]
         except Exception as error:
@@ -71,7 +71,7 @@ class Packs:
             return False
 
     def load(self, name: str, kind: int) -> bytes:
-        """Read one object and prove it; raises `GitUnavailable` ``mirror-broken`` and notes it where that fails."""
+        """Read one object and prove it; raise `GitUnavailable` ``mirror-broken`` and notes it where that fails."""
         with self._damage.noted(name):
             number, data = self._opened().get_raw(name.encode())  # type: ignore[arg-type]
         if number != kind or object_name(kind, data) != name:
@@ -79,7 +79,7 @@ class Packs:
         return data
 
     def scan(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Give every blob of *names* with its bytes; many at once are read along the delta chains of the packs.
+        """Return every blob of *names* with its bytes; many at once are read along the delta chains of the packs.
 
         The names are made from the bytes, which proves them. What is not found raises as `load` does.
         """
@@ -99,7 +99,7 @@ class Packs:
             raise self._damage.broken(min(left), "it is missing")
 
     def receive(self, pack: Any, *, is_thin: bool) -> None:
-        """Keep the pack in the file *pack*, read from its start; raises `GitError`."""
+        """Keep the pack in the file *pack*, read from its start; raise `GitError`."""
         objects = self._opened()
         with self._damage.noted():
             if is_thin:
@@ -114,7 +114,7 @@ class Packs:
 
     @contextlib.contextmanager
     def spool(self) -> Iterator[Spool]:
-        """Give a file for an incoming pack, in memory while it is small, else beside the packs; gone afterwards."""
+        """Return a file for an incoming pack, in memory while it is small, else beside the packs; gone afterwards."""
         with self._damage.noted(), tempfile.SpooledTemporaryFile(_SPOOL_BYTES, dir=str(self.folder)) as file:
             yield Spool(file, self._damage)
 
@@ -194,6 +194,6 @@ class Spool:
             return int(self._file.write(data))
 
     def rewind(self) -> Any:
-        """Give the file, to be read from its start."""
+        """Return the file, to be read from its start."""
         self._file.seek(0)
         return self._file

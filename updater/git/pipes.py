@@ -1,4 +1,4 @@
-"""Knows how dulwich's clients over pipes are closed, and the race of theirs that must be avoided."""
+"""How dulwich's clients over pipes are closed, and the race of theirs that must be avoided."""
 
 from __future__ import annotations
 

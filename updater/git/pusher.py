@@ -1,4 +1,4 @@
-"""Knows how our commits reach a branch: built on a base, compared with what stands there, moved there by one push."""
+"""How our commits reach a branch: built on a base, compared with what stands there, moved there by one push."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PushResult:
 
 
 class Pusher:
-    """Knows when a push may happen: over what we hold, with a lease, and never over a commit that is not ours."""
+    """When a push may happen: over what we hold, with a lease, and never over a commit that is not ours."""
 
     def __init__(self, keeper: FetchedStore, past: CommitHistory) -> None:
         self._keeper = keeper
@@ -80,7 +80,7 @@ class Pusher:
         raise fault("branch-not-ours", f"the push branch {branch} exists, and updater never wrote to it")
 
     def _is_left_by_us(self, head: str, branch: str) -> bool:
-        """Say whether *head* is our own commit to *branch*, as after a merge; one to another branch was brought here by people.
+        """Return whether *head* is our own commit to *branch*; one to another branch was brought here by people.
 
         Commits of versions that did not name the branch count for every branch.
         """

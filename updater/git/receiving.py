@@ -1,4 +1,4 @@
-"""Knows how what was asked of the server comes into the store, and whose fault it is where it does not."""
+"""How what was asked of the server comes into the store, and whose fault it is where it does not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Receiver:
         self._store = store
 
     def receive(self, wants: Sequence[str]) -> None:
-        """Store the trees of the commits *wants*; raises `GitError`."""
+        """Store the trees of the commits *wants*; raise `GitError`."""
         self._store.open()
         self._store.packs.tidy()
         self._store.open()
@@ -48,7 +48,7 @@ class Receiver:
             raise fault("git-protocol", message) from error
 
     def _require(self, wants: Sequence[str], *, is_fresh: bool) -> None:
-        """Read the roots of what was asked for; raises `GitUnavailable` where they are not there, or only by their names."""
+        """Read the roots of what was asked for; raise `GitUnavailable` where they are not there, or only by their names."""
         try:
             for want in wants:
                 self._store.prove(want)

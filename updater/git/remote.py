@@ -1,4 +1,4 @@
-"""Knows the four conversations we hold with a Git server: list, fetch, history and push, over any carrier.
+"""The four conversations we hold with a Git server: list, fetch, history and push, over any carrier.
 
 Everything here blocks and belongs into a worker thread. What dulwich or a carrier raises leaves as `GitError`, named by
 `updater.git.diagnosis`.
@@ -98,7 +98,7 @@ class Remote:
             self._fetch_pack(client, wants, known, depth=depth, write=write, filter_spec=None)
 
     def history(self, want: str, known: Haves, depth: int, *, most_bytes: int | None = MOST_HISTORY_BYTES) -> tuple[bytes, ...]:
-        """Give up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
+        """Return up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
 
         Trees and files are left out where the server can filter (``tree:0``); where it cannot they come and are dropped.
         Raises `GitError` ``history-large`` where more than *most_bytes* come.

@@ -60,7 +60,7 @@ def decisions(head: str, commits: Sequence[CommitInfo], before: Decisions | None
 
 
 def are_resolved(commits: Sequence[CommitInfo], before: Decisions, get: Callable[[str], CommitInfo | None]) -> bool:
-    """Say whether everything that new *commits* revert is known: among them, decided *before*, or a plain commit by *get*."""
+    """Return whether everything that new *commits* revert is known: among them, decided *before*, or a plain commit by *get*."""
     known = {info.revision: info for info in commits}
     old = {info.revision for info in before.kept}
     for name, kept in (pair for info in commits for pair in named_reverts(info)):

@@ -1,4 +1,4 @@
-"""Knows SSH signatures of commits, as `ssh-keygen -Y` makes them (OpenSSH, PROTOCOL.sshsig), namespace ``git``."""
+"""SSH signatures of commits, as `ssh-keygen -Y` makes them (OpenSSH, PROTOCOL.sshsig), namespace ``git``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Signer(Protocol):
     """Whatever can sign a commit."""
 
     def sign(self, payload: bytes) -> bytes:
-        """Give the text of the commit's ``gpgsig`` header for the raw commit *payload*."""
+        """Return the text of the commit's ``gpgsig`` header for the raw commit *payload*."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Knows SSH as a carrier of Git: keys, known hosts, and one connection kept between calls.
+"""SSH as a carrier of Git: keys, known hosts, and one connection kept between calls.
 
 paramiko speaks the protocol, because the program's image holds no ssh program (docs/decisions/0101).
 A host key is verified unless `insecure_skip_verify` says otherwise; a host that `known_hosts` does not name is refused
@@ -67,7 +67,7 @@ class Pipe:
         self._channel.sendall(data)
 
     def can_read(self) -> bool:
-        """Say whether an answer waits."""
+        """Return whether an answer waits."""
         return self._channel.recv_ready()
 
     def close(self) -> None:
@@ -184,7 +184,7 @@ class SshClient(OpenPipes, SSHGitClient):
 
 
 def load_key(data: bytes, passphrase: str = "") -> paramiko.PKey:
-    """Read a private key, OpenSSH or PEM; raises `GitDenied` ``ssh-key``."""
+    """Read a private key, OpenSSH or PEM; raise `GitDenied` ``ssh-key``."""
     text = data.decode("utf-8", "replace").strip() + "\n"
     reasons = []
     for kind in _KEYS:

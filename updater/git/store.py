@@ -1,4 +1,4 @@
-"""Knows the folder of a mirror: which heads were fetched whole, and when the folder must be made anew.
+"""The folder of a mirror: which heads were fetched whole, and when the folder must be made anew.
 
 The folder is a cache. It may vanish, be truncated or be filled with rubbish between any two calls; because each
 object is hashed again as it is read, damage shows as `GitUnavailable` ``mirror-broken`` and never as a wrong tree.
@@ -30,7 +30,7 @@ _CONFIG: Final = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
 
 class MirrorStore:
-    """Knows the heads and cut commits kept in *folder*, whose objects are its *packs*; used by one writer at a time.
+    """The heads and cut commits kept in *folder*, whose objects are its *packs*; used by one writer at a time.
 
     *say* is told once of each damage that was found, when the folder was made anew.
     """
@@ -63,7 +63,7 @@ class MirrorStore:
             self._say(f"{self.folder}: {why}; it is fetched anew")
 
     def holds(self, revision: str) -> bool:
-        """Say whether *revision* was fetched whole and its commit and root tree can be read."""
+        """Return whether *revision* was fetched whole and its commit and root tree can be read."""
         if revision not in self.heads.values():
             return False
         try:
@@ -73,7 +73,7 @@ class MirrorStore:
         return True
 
     def prove(self, revision: str) -> None:
-        """Read the commit *revision* and its root tree; raises `GitUnavailable` ``mirror-broken``."""
+        """Read the commit *revision* and its root tree; raise `GitUnavailable` ``mirror-broken``."""
         self.packs.load(commit_tree(self.packs.load(revision, COMMIT)), TREE)
 
     def settle(self, heads: dict[str, str]) -> None:
@@ -110,7 +110,7 @@ class MirrorStore:
         return self._stamp is not None and self._stamp == self._read_stamp()
 
     def _read_stamp(self) -> _Stamp | None:
-        """Give what tells the files apart from what they become when anybody writes to them; None where one is gone."""
+        """Return what tells the files apart from what they become when anybody writes to them; None where one is gone."""
         try:
             with os.scandir(self.folder / "objects" / "pack") as found:
                 rows = [(item.name, item.stat()) for item in found]

@@ -1,4 +1,4 @@
-"""Knows how our commits are recognised in a history: the trailers they carry, and the commits that were read once.
+"""How our commits are recognised in a history: the trailers they carry, and the commits that were read once.
 
 A commit is ours when its committer's address is one of ours *and* its last paragraph holds a trailer
 ``Updater-Subscription:``. A person's commit that quotes our trailers is a person's commit.
@@ -77,7 +77,7 @@ def add_trailers(message: str, **values: Sequence[str]) -> str:
 
 
 def read_trailers(message: str) -> dict[str, tuple[str, ...]]:
-    """Give the trailers of the last paragraph by key; keys are compared without case by Git, ours are written one way."""
+    """Return the trailers of the last paragraph by key; keys are compared without case by Git, ours are written one way."""
     paragraphs = re.split(r"\n[ \t]*\n", message.replace("\r\n", "\n").strip())
     if len(paragraphs) < 2:
         return {}
@@ -116,7 +116,7 @@ def named_reverts(info: CommitInfo) -> list[tuple[str, str]]:
 def undone(
     commits: Iterable[CommitInfo], brought: Mapping[tuple[str, str], Iterable[str]] = MappingProxyType({})
 ) -> dict[str, str]:
-    """Say which commits were taken back, and by which: *commits* are newest first, as `git revert` writes them.
+    """Return which commits were taken back, and by which: *commits* are newest first, as `git revert` writes them.
 
     A reverted merge takes back what it brought in: all that its other parents reach and the kept one does not; *brought* has
     it for merges that are not among *commits*. A revert that was itself reverted takes nothing back.
@@ -198,12 +198,12 @@ class CommitLog:
                 self._shrink(list(_records(self._path.read_bytes())))
 
     def get(self, revision: str) -> CommitInfo | None:
-        """Give a known commit."""
+        """Return a known commit."""
         self._read()
         return self._known.get(revision)
 
     def walk(self, revision: str, limit: int) -> tuple[list[CommitInfo], bool]:
-        """Give up to *limit* known commits down from *revision*, newest first, and whether none of them is missing."""
+        """Return up to *limit* known commits down from *revision*, newest first, and whether none of them is missing."""
         self._read()
         found, missing = newest_first(self._known, revision, limit)
         return found, missing <= self._ends or len(found) >= limit

@@ -1,4 +1,4 @@
-"""Knows how the files of one revision, or of a checkout, are listed and read, and which paths may never be written."""
+"""How the files of one revision, or of a checkout, are listed and read, and which paths may never be written."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ class Tree(Protocol):
     """The files of one revision or checkout; every method blocks, and reads only what it is asked for."""
 
     def entries(self, prefix: str = ".") -> Iterator[TreeEntry]:
-        """Give every file, symlink and submodule at or below *prefix*, in the order of Git; folders are not entries."""
+        """Return every file, symlink and submodule at or below *prefix*, in the order of Git; folders are not entries."""
         ...
 
     def entry(self, path: str) -> TreeEntry | None:
-        """Give what stands at *path*; None where nothing does, or a folder."""
+        """Return what stands at *path*; None where nothing does, or a folder."""
         ...
 
     def read(self, path: str) -> bytes:
-        """Give the bytes of the file at *path*; `EditError` ``no-file``, ``symlink`` or ``submodule`` otherwise."""
+        """Return the bytes of the file at *path*; `EditError` ``no-file``, ``symlink`` or ``submodule`` otherwise."""
         ...
 
 
@@ -100,7 +100,7 @@ class RevisionTree:
         return self.store.load(require_file(path, self.entry(path)).id, BLOB)
 
     def find(self, path: str) -> tuple[int, str] | None:
-        """Give mode and object of what stands at *path*, folders too; None where nothing does."""
+        """Return mode and object of what stands at *path*, folders too; None where nothing does."""
         mode, name = _FOLDER, self.root
         for part in path.split("/") if path else ():
             if mode != _FOLDER:
@@ -128,7 +128,7 @@ class RevisionTree:
 
 
 def read_folder(store: Objects, name: str) -> list[tuple[str, int, str]]:
-    """Give (name, mode, object) of everything directly in the tree *name*; folders have mode 0o040000."""
+    """Return (name, mode, object) of everything directly in the tree *name*; folders have mode 0o040000."""
     raw = store.load(name, TREE)
     with renamed(lambda _: fault("mirror-broken", f"the tree {name[:12]} cannot be read")):
         rows = list(parse_tree(raw, 20))
@@ -178,7 +178,7 @@ class CheckoutTree:
             raise EditError(f"{path}: {os.strerror(error.errno or 0)}", code="no-file", path=path) from error
 
     def replace(self, path: str, data: bytes) -> None:
-        """Write *data* to the file at *path* at once or not at all, keeping its rights; raises `EditError`."""
+        """Write *data* to the file at *path* at once or not at all, keeping its rights; raise `EditError`."""
         check_path(path)
         name = normal(path)
         target = self.folder / name
@@ -215,7 +215,7 @@ class CheckoutTree:
 
 
 def require_file(path: str, entry: TreeEntry | None) -> TreeEntry:
-    """Give *entry* where it is a file; raises `EditError` that says what stands there instead."""
+    """Return *entry* where it is a file; raise `EditError` that says what stands there instead."""
     if entry is None:
         raise EditError(
             f"there is no file {path}", hint="check the path, from the root of the repository", code="no-file", path=path
@@ -227,17 +227,17 @@ def require_file(path: str, entry: TreeEntry | None) -> TreeEntry:
 
 
 def is_lfs_pointer(data: bytes) -> bool:
-    """Say whether *data* only points to a file in large file storage (Git LFS specification, "The Pointer")."""
+    """Return whether *data* only points to a file in large file storage (Git LFS specification, "The Pointer")."""
     return len(data) < _MAX_POINTER and data.startswith(_LFS)
 
 
 def normal(path: str) -> str:
-    """Give *path* without `.` parts and doubled or trailing slashes; "" is the root."""
+    """Return *path* without `.` parts and doubled or trailing slashes; "" is the root."""
     return "/".join(part for part in path.split("/") if part not in {"", "."})
 
 
 def check_path(path: str) -> None:
-    """Refuse a path that leaves the tree or touches `.git` in any spelling; raises `EditError` ``path``."""
+    """Refuse a path that leaves the tree or touches `.git` in any spelling; raise `EditError` ``path``."""
     parts = path.removeprefix("./").split("/")
     if path.startswith("/") or "\0" in path or not normal(path) or any(_is_unsafe(part) for part in parts):
         hint = "a path is relative to the root of the repository, without .. and outside .git"

@@ -1,4 +1,4 @@
-"""Knows how blocking work is done one piece at a time beside the event loop, and how some waits until no other comes."""
+"""How blocking work is done one piece at a time beside the event loop, and how some waits until no other comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows which addresses may be followed, and how one is shown without its secrets.
+"""Which addresses may be followed, and how one is shown without its secrets.
 
 A redirect or token realm is chosen by the other side. A private address there is a request forged from inside our
 network, unless the registry itself lives at that host or the configuration names it. Every spelling of an address is
@@ -36,7 +36,7 @@ _HARMLESS_QUERY: Final = frozenset({"n", "last", "service", "scope", "client_id"
 
 
 def origin_of(url: str) -> tuple[str, str, int]:
-    """Give scheme, host and port: what two URLs must share to be one server to a browser."""
+    """Return scheme, host and port: what two URLs must share to be one server to a browser."""
     end = url.find("/", url.find("://") + 3)
     return _origin(url if end < 0 else url[:end])
 
@@ -52,7 +52,7 @@ def _origin(beginning: str) -> tuple[str, str, int]:
 
 
 def shown(url: str) -> str:
-    """Give *url* for people: no user, no password, and no query that could hold a signature."""
+    """Return *url* for people: no user, no password, and no query that could hold a signature."""
     try:
         parts = urlsplit(url)
         names = {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
@@ -65,7 +65,7 @@ def shown(url: str) -> str:
 
 
 def split(url: str) -> SplitResult:
-    """Take *url* apart; raises `HttpFailure` unless it is http or https with a host and a real port."""
+    """Take *url* apart; raise `HttpFailure` unless it is http or https with a host and a real port."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
@@ -86,7 +86,7 @@ def resolve(
     connection: Connection = Connection(),  # noqa: B008 - frozen
     known: Mapping[str, Connection] = _NOBODY,
 ) -> str:
-    """Return the URL that *reference* names at *base*, with its host normalised; raises `HttpFailure` if it may not be asked.
+    """Return the URL that *reference* names at *base*, with its host normalised; raise `HttpFailure` if it may not be asked.
 
     *home* is the URL that the user configured, reached by *connection*: its own host is always fine. *known* are the other
     hosts that the configuration names. Plain HTTP is fine for a host of which the user said so, and for no other.
@@ -147,7 +147,7 @@ def normalised(host: str) -> str:
 
 
 def is_private(host: str) -> bool:
-    """Say whether *host* spells an address that is not of the public internet, in any spelling of it."""
+    """Return whether *host* spells an address that is not of the public internet, in any spelling of it."""
     try:
         name = normalised(host)
     except ValueError:
@@ -159,7 +159,7 @@ def is_private(host: str) -> bool:
 
 
 def is_listed(host: str, entries: Iterable[str]) -> bool:
-    """Say whether one of *entries* means *host*: its name, ``*.`` and the end of its name, or a network of its address."""
+    """Return whether one of *entries* means *host*: its name, ``*.`` and the end of its name, or a network of its address."""
     try:
         name = normalised(host)
     except ValueError:
@@ -176,7 +176,7 @@ def is_listed(host: str, entries: Iterable[str]) -> bool:
 
 
 def is_host_pattern(text: str) -> bool:
-    """Say whether *text* is an entry that `is_listed` can match: a host name, one behind ``*.``, or a network."""
+    """Return whether *text* is an entry that `is_listed` can match: a host name, one behind ``*.``, or a network."""
     if network_of(text) is not None:
         return True
     name = text.lower().removeprefix("*.").rstrip(".")
@@ -192,7 +192,7 @@ def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | Non
 
 
 def is_spared(host: str, networks: str) -> bool:
-    """Say whether *host* is an address in one of *networks*, as NO_PROXY lists them: ``10.0.0.0/8,fd00::/8,.svc``.
+    """Return whether *host* is an address in one of *networks*, as NO_PROXY lists them: ``10.0.0.0/8,fd00::/8,.svc``.
 
     Clusters name their Services so; the standard library reads only names.
     """

@@ -1,4 +1,4 @@
-"""Knows how many bytes of large answers may be in memory at one time, in the whole process, and whose turn it is.
+"""How many bytes of large answers may be in memory at one time, in the whole process, and whose turn it is.
 
 A large answer is read by one at a time of each host, so a slow host holds up itself and no other one.
 """

@@ -1,4 +1,4 @@
-"""Knows how one request becomes one answer: its turn, its tries, its redirects.
+"""How one request becomes one answer: its turn, its tries, its redirects.
 
 Everything here is bounded: tries, waits, redirects, bytes. aiohttp itself (0.3 s to import) is loaded
 with the first request.
@@ -87,7 +87,7 @@ class HttpClient:
             await sessions.close()
 
     async def send(self, request: HttpRequest) -> Response:
-        """Give the answer to *request*, whatever its status, after retries and redirects; raises `HttpFailure`."""
+        """Return the answer to *request*, whatever its status, after retries and redirects; raise `HttpFailure`."""
         secrets = _secrets_of(request)
         request = replace(request, secrets=secrets) if secrets else request
         try:
@@ -112,7 +112,7 @@ class HttpClient:
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest, *, idle: float) -> AsyncIterator[Stream]:
-        """Open an answer that is read line by line for as long as the server goes on; raises `HttpFailure`.
+        """Open an answer that is read line by line for as long as the server goes on; raise `HttpFailure`.
 
         It is sent once, follows no redirect and takes no slot of its host, which it would hold for minutes. It ends with a
         timeout when nothing came for *idle* seconds. `HttpRequest.limit` caps each line, and the body of an answer that is an
@@ -139,7 +139,7 @@ class HttpClient:
             await self._sessions.retire(connection)
 
     def wait_asked(self, answer: Response) -> float | None:
-        """Give the seconds that the answer's Retry-After asks for, None where it does not."""
+        """Return the seconds that the answer's Retry-After asks for, None where it does not."""
         return retry_after(answer, self._wall())
 
     async def _persist(self, request: HttpRequest) -> Response:
@@ -247,7 +247,7 @@ def _secrets_of(request: HttpRequest) -> tuple[str, ...]:
 
 
 def _follow(first: HttpRequest, hop: HttpRequest, status: int, location: str) -> HttpRequest:
-    """Return the request that a redirect asks for; raises `HttpFailure` where it must not be followed."""
+    """Return the request that a redirect asks for; raise `HttpFailure` where it must not be followed."""
     home, connection, known = first.url, first.connection, first.known
     target = resolve(hop.url, location, home=home, connection=connection, known=known)
     is_same = origin_of(target) == origin_of(hop.url)

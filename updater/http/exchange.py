@@ -1,4 +1,4 @@
-"""Knows the words of one HTTP exchange: what is asked, what was answered, and how it can fail."""
+"""The words of one HTTP exchange: what is asked, what was answered, and how it can fail."""
 
 from __future__ import annotations
 
@@ -150,9 +150,9 @@ class Response:
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def header(self, name: str) -> str | None:
-        """Give the first value of a header, None where it is absent."""
+        """Return the first value of a header, None where it is absent."""
         return self.fields.get(name)
 
     def headers(self, name: str) -> tuple[str, ...]:
-        """Give every value of a header, in the order sent."""
+        """Return every value of a header, in the order sent."""
         return tuple(self.fields.getall(name, ()))

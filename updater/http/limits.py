@@ -1,4 +1,4 @@
-"""Knows what servers say about waiting: Retry-After and the ratelimit headers, and how long to wait unasked."""
+"""What servers say about waiting: Retry-After and the ratelimit headers, and how long to wait unasked."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Patience:
     total_timeout: float = 60.0
 
     def delay(self, attempt: int, random: Callable[[], float]) -> float:
-        """Give the wait after the *attempt*-th try (from 0): between half and the whole of the doubled one."""
+        """Return the wait after the *attempt*-th try (from 0): between half and the whole of the doubled one."""
         whole = min(self.longest, self.first * 2.0**attempt)
         return whole * (0.5 + 0.5 * random())
 
 
 def retry_after(answer: Response, wall: float) -> float | None:
-    """Give the seconds that Retry-After asks for, as a number or an HTTP date (RFC 9110 §10.2.3), capped.
+    """Return the seconds that Retry-After asks for, as a number or an HTTP date (RFC 9110 §10.2.3), capped.
 
     *wall* is the time now, in seconds since 1970. None where the header is absent or says nothing.
     """
@@ -60,7 +60,7 @@ def retry_after(answer: Response, wall: float) -> float | None:
 
 
 def pause_asked(answer: Response, wall: float) -> float:
-    """Give the seconds for which the whole host is to be left alone after *answer*; 0 is not at all.
+    """Return the seconds for which the whole host is to be left alone after *answer*; 0 is not at all.
 
     Docker Hub writes ``ratelimit-remaining: 0;w=21600``: its window slides, so one request is free again
     after the window divided by the limit.

@@ -1,4 +1,4 @@
-"""Knows how pieces of an endless answer become its lines, each of a bounded length."""
+"""How pieces of an endless answer become its lines, each of a bounded length."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Lines:
         self._size = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Give the lines that are whole with *piece*, without their line ends; empty ones are left out."""
+        """Return the lines that are whole with *piece*, without their line ends; empty ones are left out."""
         first, *others = piece.split(b"\n")
         self._hold(first)
         for following in others:

@@ -1,4 +1,4 @@
-"""Knows in which forms a foreign text may hold what we showed a server, and finds them all.
+"""In which forms a foreign text may hold what we showed a server, and finds them all.
 
 A server may repeat a credential as it was sent, percent-encoded, escaped for JSON or HTML, as hex, as base64 at any offset,
 or as one of these inside another. So a text is read in each of these ways, to a bounded depth, and what is found in a reading
@@ -56,7 +56,7 @@ def clipped(text: str, most: int, secrets: Iterable[str]) -> str:
 
 
 def holds(text: str, secrets: Iterable[str]) -> bool:
-    """Say whether *text*, which may be long, repeats one of *secrets* that is too long to stand there by chance."""
+    """Return whether *text*, which may be long, repeats one of *secrets* that is too long to stand there by chance."""
     lowered = text.lower()
     return any(form.lower() in lowered for secret in secrets if len(secret) >= _SHORTEST_ECHO for form in _forms(secret))
 

@@ -1,4 +1,4 @@
-"""Knows whose turn it is at each host: how many at one time, how fast, and when to leave it alone."""
+"""Whose turn it is at each host: how many at one time, how fast, and when to leave it alone."""
 
 from __future__ import annotations
 
@@ -83,18 +83,18 @@ class Host:
         self._failures = 0
 
     def gate(self, pace: Pace) -> Gate:
-        """Give the gate of *pace* at this host."""
+        """Return the gate of *pace* at this host."""
         gate = self._gates.get(pace)
         if gate is None:
             gate = self._gates[pace] = Gate(pace)
         return gate
 
     def is_idle(self, now: float) -> bool:
-        """Say whether it may be forgotten: nobody asks it, and nothing keeps us from asking it."""
+        """Return whether it may be forgotten: nobody asks it, and nothing keeps us from asking it."""
         return now >= max(self._down_until, self._paused_until) and all(gate.is_idle for gate in self._gates.values())
 
     def wait(self, now: float) -> float:
-        """Give the seconds until this host may be asked; raises `HttpFailure` where they are more than bearable."""
+        """Return the seconds until this host may be asked; raise `HttpFailure` where they are more than bearable."""
         if now < self._down_until:
             raise HttpFailure(
                 f"{self.name} did not answer {self._failures} times in a row",

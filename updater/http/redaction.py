@@ -1,4 +1,4 @@
-"""Knows how the words of a server are repeated: on one line, of bounded length, without what we showed it."""
+"""How the words of a server are repeated: on one line, of bounded length, without what we showed it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows what a name that another server chose may resolve to; the connection goes to exactly the addresses that were checked.
+"""What a name that another server chose may resolve to; the connection goes to exactly the addresses that were checked.
 
 aiohttp connects to what its resolver returns and asks nobody again, so there is no moment between check and connection
 in which a name could come to mean something else.

@@ -1,4 +1,4 @@
-"""Knows aiohttp: the one module that imports it as a client, and the only one its exceptions are seen in."""
+"""Aiohttp: the one module that imports it as a client, and the only one its exceptions are seen in."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Sessions:
         self._proxies: dict[tuple[str, str], str | None] = {}
 
     async def exchange(self, request: HttpRequest) -> Response:
-        """Send *request* once; raises `HttpFailure`, never an exception of aiohttp."""
+        """Send *request* once; raise `HttpFailure`, never an exception of aiohttp."""
         session = await self._session(self._way(request))
         most = self._total if request.allowance is None else min(self._total, request.allowance.left)
         now = asyncio.get_running_loop().time
@@ -71,7 +71,7 @@ class Sessions:
 
     @asynccontextmanager
     async def stream(self, request: HttpRequest, *, idle: float) -> AsyncIterator[Stream]:
-        """Open *request* as a stream; raises `HttpFailure`, also while it is read."""
+        """Open *request* as a stream; raise `HttpFailure`, also while it is read."""
         session = await self._session(self._way(request))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.sock_connect, sock_read=idle)
         try:
@@ -192,7 +192,7 @@ class Stream:
 
 
 def tls_context(connection: Connection) -> ssl.SSLContext | bool:
-    """Give what aiohttp wants to know of TLS; raises `HttpFailure` where a file cannot be used."""
+    """Return what aiohttp wants to know of TLS; raise `HttpFailure` where a file cannot be used."""
     if connection.authority or connection.client_pem:
         return private_context(connection)
     if not connection.ca and not connection.client_certificate:
@@ -222,7 +222,7 @@ def _shown(name: str | None) -> str:
 
 
 def _is_text(authority: str) -> bool:
-    """Tell certificates given as text (``ca_data`` of a registries.conf) from the path of a file."""
+    """Return certificates given as text (``ca_data`` of a registries.conf) from the path of a file."""
     return "-----BEGIN" in authority
 
 

@@ -1,4 +1,4 @@
-"""Knows that identical work at one time is done once, and that nobody's cancellation is another's."""
+"""That identical work at one time is done once, and that nobody's cancellation is another's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SingleFlight:
         self._flights: dict[Hashable, asyncio.Future[Any]] = {}
 
     async def share(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """Give the result of *work*, or of the same work that is under way; its error is everybody's error."""
+        """Return the result of *work*, or of the same work that is under way; its error is everybody's error."""
         while (flight := self._flights.get(key)) is not None:
             try:
                 result: T = await asyncio.shield(flight)

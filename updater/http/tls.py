@@ -1,4 +1,4 @@
-"""Knows how a server of a private authority is trusted, and how we show it a certificate that is held as text."""
+"""How a server of a private authority is trusted, and how we show it a certificate that is held as text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def private_context(connection: Connection) -> ssl.SSLContext:
-    """Give the context of a connection with *authority* or *client_pem*; raises `HttpFailure` where a text is no PEM."""
+    """Return the context of a connection with *authority* or *client_pem*; raise `HttpFailure` where a text is no PEM."""
     try:
         context = ssl.create_default_context(cadata=connection.authority or None)
         # Python 3.13 made this the default; authorities of long-lived clusters lack the key identifiers that it wants.

@@ -1,4 +1,4 @@
-"""Knows which branch ``HEAD`` means on each server, once somebody listed it."""
+"""Which branch ``HEAD`` means on each server, once somebody listed it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DefaultBranches:
         self._heard = heard
 
     def name_of(self, branch: GitBranch) -> str:
-        """Give the name of the default branch, "" where it was not listed yet."""
+        """Return the name of the default branch, "" where it was not listed yet."""
         return self._names.get(_way(branch), "")
 
 

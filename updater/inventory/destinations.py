@@ -1,4 +1,4 @@
-"""Knows what lands together, from what subscriptions say."""
+"""What lands together, from what subscriptions say."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def destinations_of(subscriptions: Iterable[Subscription]) -> tuple[Destination,
 
 
 def by_destination(subscriptions: Iterable[Subscription]) -> dict[Destination, tuple[Subscription, ...]]:
-    """Give the subscriptions of each destination, each once."""
+    """Return the subscriptions of each destination, each once."""
     found: defaultdict[Destination, dict[str, Subscription]] = defaultdict(dict)
     for item in subscriptions:
         for target in item.targets:
@@ -29,7 +29,7 @@ def by_destination(subscriptions: Iterable[Subscription]) -> dict[Destination, t
 
 
 def is_rebuilt(destination: Destination) -> bool:
-    """Say whether it is a branch that is made anew from its base at each landing."""
+    """Return whether it is a branch that is made anew from its base at each landing."""
     return isinstance(destination, GitBranch) and destination.is_rebuilt
 
 
@@ -51,7 +51,7 @@ def marker_names(subscriptions: Iterable[Subscription]) -> frozenset[str]:
 
 
 def unnamed_beside_named(destinations: Iterable[Destination]) -> tuple[GitBranch, ...]:
-    """Give a branch without a name of each repository of which another branch has one: they may be the same branch."""
+    """Return a branch without a name of each repository of which another branch has one: they may be the same branch."""
     unnamed: dict[object, GitBranch] = {}
     named: set[object] = set()
     for found in destinations:

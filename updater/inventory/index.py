@@ -1,4 +1,4 @@
-"""Knows the subscriptions in force by image and by destination, and their plan: a change costs what changed, no more."""
+"""The subscriptions in force by image and by destination, and their plan: a change costs what changed, no more."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class SubscriptionIndex:
         return IndexDelta(images=frozenset(images), destinations=frozenset(destinations))
 
     def plan(self, *, is_complete: bool) -> Plan:
-        """Give the schedule of what is asked for.
+        """Return the schedule of what is asked for.
 
         While not every source was heard (*is_complete* is false), no branch is planned that is made anew at each landing: it
         would drop what the missing ones hold there.
@@ -98,7 +98,7 @@ def _settle(
     ranks: Mapping[int, int],
     places_of: Callable[[Subscription], Iterable[_Place]],
 ) -> set[_Place]:
-    """Take those that are gone out of *index* and put the new ones into it; gives the places where that changed anything."""
+    """Take those that are gone out of *index* and put the new ones into it; return the places where that changed anything."""
     gone, new = change
     touched: defaultdict[_Place, list[Subscription]] = defaultdict(list)
     for item in new:

@@ -1,4 +1,4 @@
-"""Knows what all sources together ask for at this moment, and what a new snapshot of one of them changes."""
+"""What all sources together ask for at this moment, and what a new snapshot of one of them changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class InventoryDelta:
     problems: tuple[Problem, ...]
 
     def followed_by(self, later: InventoryDelta) -> InventoryDelta:
-        """Give both changes as one; only what *later* leaves refused is refused."""
+        """Return both changes as one; only what *later* leaves refused is refused."""
         problems = dict.fromkeys((*self.problems, *later.problems))
         return replace(
             later,
@@ -111,7 +111,7 @@ class Inventory:
         return InventoryDelta(images=moved.images, destinations=changed, refused=refused, problems=problems)
 
     def _join(self) -> tuple[IndexDelta, tuple[Outcome, ...], tuple[Problem, ...]]:
-        """Join all again; gives what that changes, what was refused, and the problems that nobody said before."""
+        """Join all again; return what that changes, what was refused, and the problems that nobody said before."""
         joined = self._joiner(self._snapshots)
         self.snapshot, self.refused = joined.snapshot, joined.refused
         known, self._known = self._known, frozenset(joined.snapshot.problems)

@@ -1,4 +1,4 @@
-"""Knows how what several sources ask for becomes one: keys are unique, a repository has one spelling, no branch is undone.
+"""How what several sources ask for becomes one: keys are unique, a repository has one spelling, no branch is undone.
 
 The file comes first: what stands there was refused at load where it contradicts itself, and is never refused for another
 source's sake. Of others that cross each other, one keeps the branch by the rule of `updater.inventory.precedence`.
@@ -72,7 +72,7 @@ class Merger:
         self._respelled: dict[int, tuple[Subscription, tuple[str, ...], Subscription]] = {}
 
     def __call__(self, snapshots: Mapping[str, Snapshot]) -> MergedSnapshot:
-        """Give what *snapshots* ask for together; nothing in them makes it raise."""
+        """Return what *snapshots* ask for together; nothing in them makes it raise."""
         now = tuple(sorted(snapshots.items(), key=lambda item: item[0] != FILE))
         last = self._last
         if last is None or not _are_same(last[0], now) or last[1] != self._precedence.version:
@@ -141,14 +141,14 @@ class Merger:
 
 
 def crossed(item: Subscription, message: str, *, hint: str = _HINT) -> Problem:
-    """Say that *item* writes a branch, or spells a repository, as it must not."""
+    """Return that *item* writes a branch, or spells a repository, as it must not."""
     origin = item.origin
     return Problem(path=origin.name, line=origin.line, code=PUSH_BRANCH, message=message, hint=hint, origin=item.key)
 
 
 @lru_cache(maxsize=16384)
 def repository(url: str) -> tuple[str, str]:
-    """Fold the spellings of one repository: a slash or .git at the end, the case of the host. Gives that and the user apart."""
+    """Fold the spellings of one repository: a slash or .git at the end, the case of the host. Return that and the user apart."""
     scheme, separator, rest = url.partition("://")
     if separator:
         place, slash, path = rest.partition("/")
@@ -184,7 +184,7 @@ def _doubled(item: Subscription, first: Subscription) -> Problem:
 
 
 def _spellings(asked: Iterable[_Asked]) -> dict[tuple[str, str], str]:
-    """Give the one spelling of each URL and credential that is not spelled so: the file's, else the first in the alphabet.
+    """Return the one spelling of each URL and credential that is not spelled so: the file's, else the first in the alphabet.
 
     A user and a credential are how a repository is reached, and nobody is reached by what another one is.
     """
@@ -205,7 +205,7 @@ def _spellings(asked: Iterable[_Asked]) -> dict[tuple[str, str], str]:
 
 
 def _crossings(asked: Sequence[_Asked], wrong: Mapping[GitBranch, str]) -> list[tuple[_Asked, str]]:
-    """Say who is refused for which branch that is *wrong*."""
+    """Return who is refused for which branch that is *wrong*."""
     if not wrong:
         return []
     reasons = ((one, next((wrong[found] for found in one.branches if found in wrong), "")) for one in asked if not one.is_filed)
@@ -221,7 +221,7 @@ class _Verdict:
 
 
 def _wrong(asked: Sequence[_Asked], precedence: Precedence) -> _Verdict:
-    """Say where landings would undo each other, and how: of those that cross what the file says, then that cross each other."""
+    """Return where landings would undo each other, and how: first those that cross the file, then those that cross each other."""
     precedence.contest(BRANCHES, ())
     keys: dict[GitBranch, str] = {}
     for one in asked:
@@ -266,7 +266,7 @@ def _awarded(
 
 
 def _claims(asked: Iterable[_Asked], branches: Mapping[GitBranch, str]) -> dict[GitBranch, Claim]:
-    """Give one claim for each of *branches*: of the oldest object that asks for it, with the keys of all."""
+    """Return one claim for each of *branches*: of the oldest object that asks for it, with the keys of all."""
     items: defaultdict[GitBranch, list[Subscription]] = defaultdict(list)
     for one in asked:
         for found in one.branches:
@@ -313,7 +313,7 @@ class _Branches:
                 self._straight[place, found.branch].append(found)
 
     def clashes(self, those: Iterable[GitBranch], *, is_first: bool) -> dict[GitBranch, str]:
-        """Say which of *those* would undo what one of these writes, or be undone, and how.
+        """Return which of *those* would undo what one of these writes, or be undone, and how.
 
         Who writes a branch straight undoes nobody, and has to go only where these come first (*is_first*): else one wrong
         push branch would stop all who work on that branch.

@@ -1,4 +1,4 @@
-"""Knows the shape of a plan: which images and destinations are due, how often, and who waits for whom."""
+"""The shape of a plan: which images and destinations are due, how often, and who waits for whom."""
 
 from __future__ import annotations
 

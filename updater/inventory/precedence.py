@@ -1,4 +1,4 @@
-"""Knows who keeps what two subscriptions claim: what the Git servers said of each way to the branch, and the rule.
+"""Who keeps what two subscriptions claim: what the Git servers said of each way to the branch, and the rule.
 
 Who may not push to a repository claims nothing there. Among the others who wrote there before keeps it, as the trailers of our
 commits say; else the older object does. Until the servers have answered nobody keeps it.

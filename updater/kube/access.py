@@ -1,4 +1,4 @@
-"""Knows the way to the API server and how we show who we are: from inside a pod, or by a kubeconfig.
+"""The way to the API server and how we show who we are: from inside a pod, or by a kubeconfig.
 
 What is read from files is read again every minute and when the server refused it: tokens of service accounts are renewed
 in place (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/).
@@ -56,7 +56,7 @@ class FileText:
         self._read_at: float | None = None
 
     def text(self) -> str:
-        """Give the text without the white space around it; raises `KubeDenied` where there never was one."""
+        """Return the text without the white space around it; raise `KubeDenied` where there never was one."""
         now = self._clock()
         if self._read_at is None or now - self._read_at >= READ_AGAIN:
             try:
@@ -102,7 +102,7 @@ class ClusterAccess:
         self._last: ApiLogin | None = None
 
     async def login(self) -> ApiLogin:
-        """Give how the next request shows who we are; raises `KubeDenied` where nothing says it now."""
+        """Return how the next request shows who we are; raise `KubeDenied` where nothing says it now."""
         ways = self._ways
         token, pem = await ways.plugin.credential() if ways.plugin else ("", "")
         if ways.certificate and ways.key:
@@ -118,7 +118,7 @@ class ClusterAccess:
         return self._last
 
     def refused(self, login: ApiLogin) -> bool:
-        """Note that the server refused *login* (401), and say whether another one may be had."""
+        """Note that the server refused *login* (401), and return whether another one may be had."""
         if self._last is not None and login != self._last:
             return True  # it was renewed meanwhile
         for file in self._ways.files():
@@ -131,7 +131,7 @@ class ClusterAccess:
 def find_access(
     kubeconfig: Path | None = None, context: str = "", *, surroundings: AccessEnvironment | None = None
 ) -> ClusterAccess:
-    """Give the way to the cluster: *kubeconfig*, else KUBECONFIG, else the pod's own, else ``~/.kube/config``.
+    """Return the way to the cluster: *kubeconfig*, else KUBECONFIG, else the pod's own, else ``~/.kube/config``.
 
     Raises `ConfigError` with code ``kubeconfig`` where there is none, or where it cannot be used.
     """
@@ -233,7 +233,7 @@ def _impersonation(user: ConfigEntry) -> dict[str, str]:
 
 
 def _info(cluster: ConfigEntry) -> dict[str, Any]:
-    """Give what a program is told of the cluster, by the names of its own API."""
+    """Return what a program is told of the cluster, by the names of its own API."""
     values = cluster.values
     named = {
         "server": values.get("server"),
@@ -276,7 +276,7 @@ def _text_of(entry: ConfigEntry, key: str) -> str:
 
 
 def _first_text(file: FileText | None, text: str) -> str:
-    """Give what the file holds; *text* counts where there is no file, or nothing to read in it."""
+    """Return what the file holds; *text* counts where there is no file, or nothing to read in it."""
     if file is None:
         return text
     try:

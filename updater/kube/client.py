@@ -1,4 +1,4 @@
-"""Knows how objects are asked of an API server: read, listed page by page, created, patched, deleted, watched.
+"""How objects are asked of an API server: read, listed page by page, created, patched, deleted, watched.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/. Every error is a `KubeError`. Objects are plain JSON values;
 nothing is known here of any kind but the Secret.
@@ -49,7 +49,7 @@ class ListScope:
     fields: str = ""
 
     def query(self) -> dict[str, str]:
-        """Give the parameters of a request."""
+        """Return the parameters of a request."""
         return {
             **({"labelSelector": self.labels} if self.labels else {}),
             **({"fieldSelector": self.fields} if self.fields else {}),
@@ -87,11 +87,11 @@ class KubeClient:
         self._server = ApiServer(access, http, user_agent=user_agent, observe=observe)
 
     async def get(self, ref: Ref) -> Object:
-        """Read one object; raises `KubeGone` (code ``kube-not-found``) where it is not there, and `KubeError`."""
+        """Read one object; raise `KubeGone` (code ``kube-not-found``) where it is not there, and `KubeError`."""
         return await self._server.ask(ApiRequest(words=f"get {ref}", verb=Verb.GET, path=ref.path))
 
     async def pages(self, kind: Kind, scope: ListScope = EVERYWHERE, *, size: int = PAGE) -> AsyncIterator[ListPage]:
-        """Yield every object of *scope*, page by page, all of one version; raises `KubeError`.
+        """Yield every object of *scope*, page by page, all of one version; raise `KubeError`.
 
         `KubeGone` after the first page means that the rest is no longer kept: what came before must be thrown away.
         """
@@ -105,11 +105,11 @@ class KubeClient:
                 return
 
     async def list(self, kind: Kind, scope: ListScope = EVERYWHERE) -> list[Object]:
-        """Read every object of *scope* at once; raises `KubeError`."""
+        """Read every object of *scope* at once; raise `KubeError`."""
         return [item async for page in self.pages(kind, scope) for item in page.items]
 
     async def create(self, ref: Ref, body: Object) -> Object:
-        """Make an object, and give it as the server keeps it; raises `KubeConflict` where it is there already."""
+        """Make an object, and give it as the server keeps it; raise `KubeConflict` where it is there already."""
         path = ref.kind.path(ref.namespace)
         ask = ApiRequest(words=f"create {ref}", verb=Verb.CREATE, path=path, body=body, is_repeatable=False)
         return await self._server.ask(ask)
@@ -120,7 +120,7 @@ class KubeClient:
         """Change an object, and give it as it is then. *change* is a merge patch, or a list of JSON patch operations.
 
         With *version*, the `resourceVersion` that was read, it is changed only if it is still at it. *subresource* is
-        "status" where the kind keeps its status apart. Raises `KubeConflict`, `KubeGone`, `KubeError`.
+        "status" where the kind keeps its status apart. Raise `KubeConflict`, `KubeGone`, `KubeError`.
         """
         words = f"patch {subresource} of {ref}" if subresource else f"patch {ref}"
         path = f"{ref.path}/{subresource}" if subresource else ref.path
@@ -143,7 +143,7 @@ class KubeClient:
         return await self._server.ask(ask)
 
     async def delete(self, ref: Ref, *, version: str | None = None) -> bool:
-        """Delete an object, at *version* only where one is given; False where it was not there. Raises `KubeError`."""
+        """Delete an object, at *version* only where one is given; False where it was not there. Raise `KubeError`."""
         body = {"preconditions": {"resourceVersion": version}} if version else {}
         try:
             await self._server.ask(ApiRequest(words=f"delete {ref}", verb=Verb.DELETE, path=ref.path, body=body))
@@ -152,7 +152,7 @@ class KubeClient:
         return True
 
     async def read_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        """Read the data of one Secret, decoded; nothing of it is kept here. Raises `KubeError`."""
+        """Read the data of one Secret, decoded; nothing of it is kept here. Raise `KubeError`."""
         ref = Ref(SECRET, namespace, name)
         data = (await self.get(ref)).get("data") or {}
         try:
@@ -199,7 +199,7 @@ async def _events(stream: Stream, words: str) -> AsyncIterator[Object]:
 
 
 def _listed(found: Object, kind: Kind, words: str) -> tuple[Sequence[Object], str, str]:
-    """Give items, version and what follows; a list that is none must never look like an empty one."""
+    """Return items, version and what follows; a list that is none must never look like an empty one."""
     metadata, items = found.get("metadata"), found.get("items", found)
     if not str(found.get("kind")).endswith("List") or not isinstance(metadata, dict):  # a definition may name its list
         raise outside_protocol(words, f"the answer is no {kind.name}List")
@@ -212,7 +212,7 @@ def _listed(found: Object, kind: Kind, words: str) -> tuple[Sequence[Object], st
 
 
 def _guarded(change: Any, form: PatchType, version: str) -> Any:
-    """Give *change* so that the server takes it only at *version*: any other one answers 409."""
+    """Return *change* so that the server takes it only at *version*: any other one answers 409."""
     if form is PatchType.JSON:  # not `test`: its failure is a 422, like that of a mistake
         return [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}, *change]
     return {**change, "metadata": {**change.get("metadata", {}), "resourceVersion": version}}

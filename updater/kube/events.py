@@ -1,4 +1,4 @@
-"""Knows how something is told on an object of the cluster, so that `kubectl describe` and Argo CD's page show it.
+"""How something is told on an object of the cluster, so that `kubectl describe` and Argo CD's page show it.
 
 Events of the core group: everything shows those; of the newer group the pages of today leave out time and count.
 https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
@@ -85,7 +85,7 @@ class EventRecorder:
         self._buckets: dict[str, _Bucket] = {}
 
     async def tell(self, item: Object, remark: Event) -> bool:
-        """Tell *remark* on *item*, an object with apiVersion, kind and metadata; False where nothing was written."""
+        """Return *remark* on *item*, an object with apiVersion, kind and metadata; False where nothing was written."""
         key, now = self._key(item, remark), self._around.clock()
         known = self._told.pop(key, None)
         if known:
@@ -179,7 +179,7 @@ class EventRecorder:
 
 
 def _name(item: Object, key: str, wall: float) -> str:
-    """Give a name that no other event has: the object's, a part of what is said, and when."""
+    """Return a name that no other event has: the object's, a part of what is said, and when."""
     base = _NOT_IN_NAMES.sub("-", key_of(item)[1].lower())[:200].strip(".-") or "object"
     return f"{base}.{key[:10]}{int(wall * 1000):x}"
 

@@ -1,4 +1,4 @@
-"""Knows what an answer of the API server means that is not the one wanted: each becomes one error of ours.
+"""What an answer of the API server means that is not the one wanted: each becomes one error of ours.
 
 The body of an error is a Status object (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/).
 """

@@ -1,4 +1,4 @@
-"""Knows how kinds and objects of the Kubernetes API are named, and at which paths they are found.
+"""How kinds and objects of the Kubernetes API are named, and at which paths they are found.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 """
@@ -34,7 +34,7 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str | None = None) -> str:
-        """Give the path of the collection; without *namespace* that of all namespaces."""
+        """Return the path of the collection; without *namespace* that of all namespaces."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
         within = f"/namespaces/{quote(namespace, safe='')}" if self.is_namespaced and namespace else ""
         return f"{root}{within}/{self.plural}"
@@ -69,7 +69,7 @@ LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 
 
 def key_of(item: Object) -> tuple[str, str]:
-    """Give namespace and name of an object; raises `KeyError`, `TypeError` or `AttributeError` where it has none."""
+    """Return namespace and name of an object; raise `KeyError`, `TypeError` or `AttributeError` where it has none."""
     metadata = item["metadata"]
     name, namespace = metadata["name"], metadata.get("namespace", "")
     if not isinstance(name, str) or not isinstance(namespace, str) or not name:

@@ -1,4 +1,4 @@
-"""Knows the kubeconfig files: how several count as one, and what a context of theirs says of cluster and user.
+"""The kubeconfig files: how several count as one, and what a context of theirs says of cluster and user.
 
 https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/. Of clusters, users and contexts with one
 name the first file's counts, whole. Relative paths start at the folder of the file that holds them.
@@ -29,7 +29,7 @@ class ConfigEntry:
     file: Path
 
     def text(self, key: str) -> str:
-        """Give a text, "" where it is absent; raises `ConfigError`."""
+        """Return a text, "" where it is absent; raise `ConfigError`."""
         value = self.values.get(key)
         if value is None:
             return ""
@@ -38,14 +38,14 @@ class ConfigEntry:
         return value
 
     def flag(self, key: str) -> bool:
-        """Give a boolean, False where it is absent; raises `ConfigError`."""
+        """Return a boolean, False where it is absent; raise `ConfigError`."""
         value = self.values.get(key, False)
         if not isinstance(value, bool):
             raise self.wrong(f"{key} is neither true nor false")
         return value
 
     def path(self, key: str) -> Path | None:
-        """Give a path, None where it is absent; raises `ConfigError`."""
+        """Return a path, None where it is absent; raise `ConfigError`."""
         text = self.text(key)
         return self.file.parent / text if text else None
 
@@ -70,7 +70,7 @@ class _File:
 
 
 def choose(paths: Sequence[Path], context: str = "", *, may_miss: bool = False) -> ContextChoice:
-    """Give what *context*, else the current one, says in the files *paths*; with *may_miss* some may be absent.
+    """Return what *context*, else the current one, says in the files *paths*; with *may_miss* some may be absent.
 
     Raises `ConfigError`, code ``kubeconfig`` or that of the file's text.
     """

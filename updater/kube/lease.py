@@ -1,4 +1,4 @@
-"""Knows who leads: one replica holds a Lease, renews it, and says at once when it can no longer be sure of it.
+"""Who leads: one replica holds a Lease, renews it, and says at once when it can no longer be sure of it.
 
 Clocks of two machines are never compared: a holder counts as gone when its record did not change for the Lease's duration on
 our own clock. https://kubernetes.io/docs/concepts/architecture/leases/
@@ -154,7 +154,7 @@ class LeaderElector:
         return self._around.clock() - self._seen_at >= _duration(spec, self._term)
 
     def _body(self, *, transitions: int | None = None) -> Object:
-        """Give the record of a renewal; with *transitions*, the count of holders before, that of taking it."""
+        """Return the record of a renewal; with *transitions*, the count of holders before, that of taking it."""
         now = datetime.fromtimestamp(self._around.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         spec: dict[str, Any] = {
             "holderIdentity": self._identity,
@@ -202,7 +202,7 @@ def _spec(found: Object | None) -> dict[str, Any]:
 
 
 def _duration(spec: dict[str, Any], term: LeaseDurations) -> float:
-    """Give the seconds for which a record that does not change holds; one that was given back holds no more.
+    """Return the seconds for which a record that does not change holds; one that was given back holds no more.
 
     A holder that was only taken out, as by a person, may still be sure of leading.
     """

@@ -1,4 +1,4 @@
-"""Knows the programs that a kubeconfig names for credentials, and how long what they print holds.
+"""The programs that a kubeconfig names for credentials, and how long what they print holds.
 
 https://kubernetes.io/docs/reference/config-api/client-authentication.v1/; v1beta1 has the same shape.
 """
@@ -44,7 +44,7 @@ class ExecPlugin:
         self._flights = SingleFlight()
 
     async def credential(self) -> tuple[str, str]:
-        """Give token, and certificates with key as PEM; one of them may be "". Raises `KubeDenied`."""
+        """Return token, and certificates with key as PEM; one of them may be "". Raise `KubeDenied`."""
         return await self._flights.share("credential", self._current)
 
     def expire(self) -> None:

@@ -1,4 +1,4 @@
-"""Knows how many objects stay known: listed, watched, listed again; and when what is known is whole enough to be handed on.
+"""How many objects stay known: listed, watched, listed again; and when what is known is whole enough to be handed on.
 
 A snapshot is withheld until every kind was listed once. A kind that is lost keeps its last objects, and a list that breaks off
 changes nothing: a partial list must never look like a deletion.
@@ -63,7 +63,7 @@ class StoreSnapshot:
     lost: Mapping[WatchedKind[Any], KubeError]
 
     def of(self, watched: WatchedKind[T]) -> Mapping[Key, T]:
-        """Give the objects of one of the watched."""
+        """Return the objects of one of the watched."""
         return self.objects[watched]
 
 
@@ -193,7 +193,7 @@ class Reflector:
         shelf.version = version
 
     def _note(self, shelf: _Store, error: KubeError) -> None:
-        """Say that a kind is behind; one that is not installed and need not be counts as listed."""
+        """Report that a kind is behind; one that is not installed and need not be counts as listed."""
         before = self._lost.get(shelf.watched)
         # the first refusal after an outage is that of a server that starts: it does not count with the failures before
         shelf.failures = 1 if _is_refusal(error) and before and before.code != error.code else shelf.failures + 1
@@ -227,7 +227,7 @@ class Reflector:
 
 
 def _is_refusal(error: KubeError) -> bool:
-    """Say whether only people can mend it: rights, or a definition that is not installed."""
+    """Return whether only people can mend it: rights, or a definition that is not installed."""
     return isinstance(error, KubeDenied) or error.code == "kube-not-found"
 
 

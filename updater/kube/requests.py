@@ -1,4 +1,4 @@
-"""Knows how one request reaches the API server: who we say we are, renewed once where that was refused, and what came back."""
+"""How one request reaches the API server: who we say we are, renewed once where that was refused, and what came back."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class ApiServer:
 
 
 def object_of(body: bytes, words: str) -> Object:
-    """Read a body or a line as one JSON object; raises `KubeError`."""
+    """Read a body or a line as one JSON object; raise `KubeError`."""
     try:
         found = orjson.loads(body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Knows what is on offer: a tag and the facts about it, and how a policy speaks of them."""
+"""What is on offer: a tag and the facts about it, and how a policy speaks of them."""
 
 from __future__ import annotations
 

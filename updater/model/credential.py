@@ -1,4 +1,4 @@
-"""Knows the grammar of credential references: ``env:VAR``, ``file:/path``, ``secret:ns/name#field`` and kin."""
+"""The grammar of credential references: ``env:VAR``, ``file:/path``, ``secret:ns/name#field`` and kin."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Credential:
 
 
 def parse_credential_ref(text: str) -> CredentialRef:
-    """Read a reference to a credential; raises `ConfigError`."""
+    """Read a reference to a credential; raise `ConfigError`."""
     kind, _, value = text.partition(":")
     if kind not in _FORMS:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Knows the grammar of image references: one parser for every reference in every room.
+"""The grammar of image references: one parser for every reference in every room.
 
 Grammar: https://pkg.go.dev/github.com/distribution/reference and the OCI distribution
 specification, "Pulling manifests". A first part is a registry host only if it is ``localhost``,
@@ -96,7 +96,7 @@ class Platform:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
     def accepts(self, offered: Platform) -> bool:
-        """Say whether an image for *offered* serves one who asked for this platform.
+        """Return whether an image for *offered* serves one who asked for this platform.
 
         A platform without variant accepts every variant; with one, only that variant.
         """
@@ -115,7 +115,7 @@ class AliasedImage:
 
 
 def is_tag(text: str) -> bool:
-    """Say whether *text* is a tag by the OCI grammar."""
+    """Return whether *text* is a tag by the OCI grammar."""
     return _TAG.fullmatch(text) is not None
 
 

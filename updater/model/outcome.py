@@ -1,4 +1,4 @@
-"""Knows how one target ended: one status word, and the reason."""
+"""How one target ended: one status word, and the reason."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Outcome:
 
 
 def fold(statuses: Iterable[Status]) -> Status:
-    """Give the one word for a subscription from those of its targets; no targets are unchanged."""
+    """Return the one word for a subscription from those of its targets; no targets are unchanged."""
     present = set(statuses)
     return next((status for status in _FOLD if status in present), Status.UNCHANGED)
 

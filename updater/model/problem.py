@@ -1,4 +1,4 @@
-"""Knows how to say that something in a source or a file is wrong."""
+"""Say that something in a source or a file is wrong."""
 
 from __future__ import annotations
 

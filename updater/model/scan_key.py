@@ -1,4 +1,4 @@
-"""Knows what one scan asks for, and which scan serves a subscription."""
+"""What one scan asks for, and which scan serves a subscription."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class ScanKey:
 
 
 def scan_key_for(subscription: Subscription) -> ScanKey:
-    """Say which scan serves a subscription: all of the same image name and credential share one."""
+    """Return which scan serves a subscription: all of the same image name and credential share one."""
     return ScanKey(subscription.image, subscription.credential)

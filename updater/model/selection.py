@@ -1,4 +1,4 @@
-"""Knows what a policy made of the candidates: the chosen one, and why each other lost."""
+"""What a policy made of the candidates: the chosen one, and why each other lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows the whole of what one source asks for at one moment."""
+"""The whole of what one source asks for at one moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows what a person asked for: one image to keep current, by which policy, written where."""
+"""What a person asked for: one image to keep current, by which policy, written where."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Origin:
 
 
 def shown_url(url: str) -> str:
-    """Give the URL of a repository for people: without a password, and without a user name over HTTP, which may be a token."""
+    """Return the URL of a repository for people: without a password, and without a user name over HTTP, which may be a token."""
     return _WITH_SECRET.sub(r"\1•••@", url, count=1)
 
 

@@ -1,4 +1,4 @@
-"""Knows how text is shown that somebody else wrote: bytes of no encoding, and what would move a cursor, are spelled out.
+"""How text is shown that somebody else wrote: bytes of no encoding, and what would move a cursor, are spelled out.
 
 A path of Git is bytes. Where they are no UTF-8 our texts hold each odd byte as a lone surrogate, as Python does for the
 names of files, and so the path can be written back as it was; but no output takes such a text, so it is changed when it
@@ -15,7 +15,7 @@ _ESCAPES: Final = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f"
 
 
 def shown(text: str) -> str:
-    """Give *text* as any output takes it: a byte that is no UTF-8 by its number, as Python writes one in a string."""
+    """Return *text* as any output takes it: a byte that is no UTF-8 by its number, as Python writes one in a string."""
     if text.isascii():
         return text
     try:
@@ -50,12 +50,12 @@ def printable_data(data: _Data) -> _Data:
 
 
 def is_plain(text: str) -> bool:
-    """Say whether *text* can be shown as it is."""
+    """Return whether *text* can be shown as it is."""
     return shown(text) is text
 
 
 def quoted(path: bytes) -> str:
-    """Give *path* as it stands in a patch (git, quote.c): in quotes and with octal escapes where it is no plain ASCII."""
+    """Return *path* as it stands in a patch (git, quote.c): in quotes and with octal escapes where it is no plain ASCII."""
     if all(32 <= byte < 127 and byte not in _ESCAPES for byte in path):
         return path.decode("ascii")
     escaped = "".join(_ESCAPES.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}") for byte in path)

@@ -1,4 +1,4 @@
-"""Knows how a decision becomes bytes: updates, the edits they make, the commits and the push."""
+"""How a decision becomes bytes: updates, the edits they make, the commits and the push."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows what is written at a destination: places, their values, and our own recent commits there."""
+"""What is written at a destination: places, their values, and our own recent commits there."""
 
 from __future__ import annotations
 

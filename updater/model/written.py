@@ -1,4 +1,4 @@
-"""Knows what one place says of its image, in the words that stand there."""
+"""What one place says of its image, in the words that stand there."""
 
 from __future__ import annotations
 

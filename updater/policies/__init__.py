@@ -51,7 +51,7 @@ def kinds() -> tuple[str, ...]:
 
 
 def spec_from(value: object) -> PolicySpec:
-    """Read ``{"semver": {"range": ">=1"}}`` as configuration and batch lines give it; raises `PolicyError`.
+    """Read ``{"semver": {"range": ">=1"}}`` as configuration and batch lines give it; raise `PolicyError`.
 
     Options that are null count as left out. The options themselves are checked by `build`.
     """

@@ -1,4 +1,4 @@
-"""Knows what a policy is: it gives each tag its place in an order, or says why the tag has none.
+"""What a policy is: it gives each tag its place in an order, or says why the tag has none.
 
 A policy is pure and frozen, and never sees the current tag, platforms or guards: it only orders. A
 plugin subclasses `Policy` and is found by an entry point of the group ``updater.policies``.
@@ -90,7 +90,7 @@ class Policy(ABC):
         return False
 
     def within_variant(self) -> Policy:
-        """Give the policy to use while every candidate has the same suffix, such as ``-alpine``."""
+        """Return the policy to use while every candidate has the same suffix, such as ``-alpine``."""
         return self
 
     def among_counters(self) -> Policy:

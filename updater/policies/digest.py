@@ -1,4 +1,4 @@
-"""Knows the policy `digest`: one tag that moves, followed by what it points to."""
+"""The policy `digest`: one tag that moves, followed by what it points to."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class DigestPolicy(Policy):
         return NotRanked(Code.RANGE, f"{text} is not {self.tag}, the tag that is followed")
 
     def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
-        """Give nothing: what a tag pointed to before is neither above nor below."""
+        """Return nothing: what a tag pointed to before is neither above nor below."""
         return None
 
 
 def build(options: Mapping[str, object]) -> Policy:
-    """Build from ``tag``; raises `PolicyError`."""
+    """Build from ``tag``; raise `PolicyError`."""
     check_options("digest", options, OPTIONS)
     tag = text_option("digest", options, "tag")
     if tag is None:

@@ -1,4 +1,4 @@
-"""Knows which tags take part at all, and what of a tag a policy is shown.
+"""Which tags take part at all, and what of a tag a policy is shown.
 
 A tag passes if it is no signature or attestation, matches *allow* (unanchored), and matches nothing
 of *ignore*. *extract* is a template over the match of *allow*: ``$1``, ``$name`` (the longest name),
@@ -50,7 +50,7 @@ class NameFilter:
         return self._extract is not None
 
     def texts(self, tags: Iterable[str]) -> tuple[list[str], list[str]]:
-        """Give the tags that pass, in the given order, and what the policy is shown of each."""
+        """Return the tags that pass, in the given order, and what the policy is shown of each."""
         passing = [tag for tag in tags if not tag.startswith("sha256-") or not _ARTIFACT.fullmatch(tag)]
         if self._allow is None and not self._ignore:
             return passing, passing
@@ -58,7 +58,7 @@ class NameFilter:
         return [tag for tag, _ in judged], [text for _, text in judged]
 
     def judge(self, tag: str) -> str | NotRanked:
-        """Give what the policy is shown of one tag, or why the tag does not pass."""
+        """Return what the policy is shown of one tag, or why the tag does not pass."""
         if _ARTIFACT.fullmatch(tag):
             return NotRanked(Code.ARTIFACT, f"{tag[:14]}… is a signature or attestation, not an image")
         match = None
@@ -72,7 +72,7 @@ class NameFilter:
         return tag if self._extract is None else self._extracted(tag, match)
 
     def text_of_written(self, tag: str) -> str:
-        """Give what a policy is shown of the written tag, which need not pass: the tag itself where nothing is extracted."""
+        """Return what a policy is shown of the written tag, which need not pass: the tag itself where nothing is extracted."""
         match = _search(self._allow, tag) if self._extract is not None else None
         text = self._extracted(tag, match) if match else tag
         return text if isinstance(text, str) else tag
@@ -87,12 +87,12 @@ class NameFilter:
 
 @lru_cache(maxsize=4096)
 def build_filter(tag_filter: TagFilter = _EVERY) -> NameFilter:
-    """Build a filter; equal texts give the same object. Raises `PolicyError`."""
+    """Build a filter; equal texts give the same object. Raise `PolicyError`."""
     return NameFilter(tag_filter)
 
 
 def filter_from(value: object) -> TagFilter:
-    """Read ``{"allow": …, "ignore": […], "extract": …}`` as configuration and batch lines give it; raises `PolicyError`."""
+    """Read ``{"allow": …, "ignore": […], "extract": …}`` as configuration and batch lines give it; raise `PolicyError`."""
     if value is None:
         return _EVERY
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Knows the globs of tag filters: ``*``, ``?``, ``[a-z]``, ``[^a]`` and a backslash, as Go's path.Match reads them.
+"""The globs of tag filters: ``*``, ``?``, ``[a-z]``, ``[^a]`` and a backslash, as Go's path.Match reads them.
 
 A glob covers the whole tag. ``*`` and ``?`` never cover ``/``, which no tag holds anyway.
 Source: https://pkg.go.dev/path#Match
@@ -10,7 +10,7 @@ from updater.errors import PolicyError
 
 
 def glob_expression(glob: str) -> str:
-    """Translate a glob into an RE2 expression that covers the whole tag; raises `PolicyError`."""
+    """Translate a glob into an RE2 expression that covers the whole tag; raise `PolicyError`."""
     parts: list[str] = []
     position = 0
     while position < len(glob):

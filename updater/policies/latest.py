@@ -1,4 +1,4 @@
-"""Knows the policy `latest`: the candidate that appeared last."""
+"""The policy `latest`: the candidate that appeared last."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class LatestPolicy(Policy):
 
 
 def when(candidate: Candidate) -> datetime | None:
-    """Give the time by which a candidate is ordered; None where no time is known or it is before 1990."""
+    """Return the time by which a candidate is ordered; None where no time is known or it is before 1990."""
     for moment in (candidate.pushed, candidate.first_seen, candidate.created):
         if moment is not None:
             aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -55,6 +55,6 @@ def when(candidate: Candidate) -> datetime | None:
 
 
 def build(options: Mapping[str, object]) -> Policy:
-    """Build; there are no options. Raises `PolicyError`."""
+    """Build; there are no options. Raise `PolicyError`."""
     check_options("latest", options, {})
     return LatestPolicy()

@@ -1,4 +1,4 @@
-"""Knows the policy `name`: the last tag, or the first, in plain text order."""
+"""The policy `name`: the last tag, or the first, in plain text order."""
 
 from __future__ import annotations
 
@@ -51,6 +51,6 @@ def _mirrored(text: str) -> tuple[int, ...]:
 
 
 def build(options: Mapping[str, object]) -> Policy:
-    """Build from ``order``; raises `PolicyError`."""
+    """Build from ``order``; raise `PolicyError`."""
     check_options("name", options, OPTIONS)
     return NamePolicy(descending=order_option("name", options))

@@ -1,4 +1,4 @@
-"""Knows the policy `number`: the greatest number, or the least, however many digits it has."""
+"""The policy `number`: the greatest number, or the least, however many digits it has."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ class NumberPolicy(Policy):
 
 
 def build(options: Mapping[str, object]) -> Policy:
-    """Build from ``order``; raises `PolicyError`."""
+    """Build from ``order``; raise `PolicyError`."""
     check_options("number", options, OPTIONS)
     return NumberPolicy(descending=order_option("number", options))

@@ -1,4 +1,4 @@
-"""Knows the policy `pep440`: the highest Python version in a set of specifiers.
+"""The policy `pep440`: the highest Python version in a set of specifiers.
 
 Rules: https://packaging.python.org/en/latest/specifications/version-specifiers/
 """
@@ -78,7 +78,7 @@ def _parse(text: str) -> Version | None:
 
 
 def build(options: Mapping[str, object]) -> Policy:
-    """Build from ``range`` (all releases where left out) and ``prerelease``; raises `PolicyError`."""
+    """Build from ``range`` (all releases where left out) and ``prerelease``; raise `PolicyError`."""
     check_options("pep440", options, OPTIONS)
     text = text_option("pep440", options, "range")
     if text is not None and not text.strip():

@@ -1,4 +1,4 @@
-"""Knows the order of one listing under one policy, filter and variant, and keeps it from scan to scan.
+"""The order of one listing under one policy, filter and variant, and keeps it from scan to scan.
 
 Only the best candidates are kept, with the listing they come from: a new tag is compared with them,
 and the whole is ranked again only when they are gone or somebody asks for more than the best.
@@ -53,12 +53,12 @@ class Judge:
         return rank
 
     def passing(self, tags: Sequence[str]) -> list[str]:
-        """Give the tags that filter and variant let pass, in the given order."""
+        """Return the tags that filter and variant let pass, in the given order."""
         passing, _ = self.name_filter.texts(tags)
         return [tag for tag in passing if self._has_variant(tag)]
 
     def ordered(self, tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[tuple[Any, str]]:
-        """Give (order, tag) of those *tags* that have a place, in the given order."""
+        """Return (order, tag) of those *tags* that have a place, in the given order."""
         passing, texts = self.name_filter.texts(tags)
         orders = self.policy.orders(texts, passing, candidates)
         # shape and variant are looked at last, because most tags have lost by then
@@ -174,7 +174,7 @@ def _added(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> l
 
 
 def rank_all(judge: Judge, candidates: Mapping[str, Candidate], written: str | None) -> list[str]:
-    """Give every tag that has a place, best first."""
+    """Return every tag that has a place, best first."""
     pairs = judge.ordered(sorted(candidates, key=preference(written)), candidates)
     try:
         pairs.sort(key=_ORDER, reverse=True)  # stable: equals stay as `preference` put them
@@ -191,7 +191,7 @@ def _incomparable(judge: Judge) -> PolicyError:
 
 
 def preference(written: str | None) -> Callable[[str], tuple[Any, ...]]:
-    """Give the order among equals: the written tag, then tags spelled as it is, then plain text order.
+    """Return the order among equals: the written tag, then tags spelled as it is, then plain text order.
 
     Spelled alike are tags with or without a leading ``v``, then with as many dots.
     """
@@ -214,7 +214,7 @@ class RankingMemory:
         self._rankers: list[Ranker] = []
 
     def ranker(self, judge: Judge) -> Ranker:
-        """Give the ranker for a judge, the same as last time if it is still known."""
+        """Return the ranker for a judge, the same as last time if it is still known."""
         known = next((ranker for ranker in self._rankers if ranker.judge == judge), None) or Ranker(judge)
         self._rankers = [known, *(ranker for ranker in self._rankers if ranker is not known)][:_MAX_RANKERS]
         return known

@@ -1,4 +1,4 @@
-"""Knows how candidates are ranked when some facts must be asked for first.
+"""How candidates are ranked when some facts must be asked for first.
 
 `select` is a generator: it yields `FactRequest` when a policy cannot go on without a fact, is sent the
 candidate with it filled (or None, where the fact could not be had), and returns the ranking.
@@ -49,7 +49,7 @@ def select(
 
 
 def foreseen(judge: Judge, candidates: Mapping[str, Candidate], written: str | None) -> list[FactRequest]:
-    """Give what `select` will ask for, so that somebody may fetch it all at once.
+    """Return what `select` will ask for, so that somebody may fetch it all at once.
 
     The written tag is among them where it is listed: it is compared also if no filter lets it pass.
     """

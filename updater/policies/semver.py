@@ -1,4 +1,4 @@
-"""Knows the policy `semver`: the highest version in a range."""
+"""The policy `semver`: the highest version in a range."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class SemverPolicy(Policy):
         return (*version[:4], *natural(text.partition("-")[2]))
 
     def within_variant(self) -> Policy:
-        """Give the policy that reads ``1.2.3-alpine`` as the release 1.2.3 of its variant."""
+        """Return the policy that reads ``1.2.3-alpine`` as the release 1.2.3 of its variant."""
         return SemverVariantPolicy(range=self.range, prerelease=self.prerelease)
 
     def _lost(self, text: str, version: Version) -> NotRanked:
@@ -123,7 +123,7 @@ class SemverVariantPolicy(SemverPolicy):
 
 
 def build(options: Mapping[str, object]) -> Policy:
-    """Build from ``range`` (all releases where left out) and ``prerelease``; raises `PolicyError`."""
+    """Build from ``range`` (all releases where left out) and ``prerelease``; raise `PolicyError`."""
     check_options("semver", options, OPTIONS)
     text = text_option("semver", options, "range")
     return SemverPolicy(range=parse_range("*" if text is None else text), prerelease=flag_option("semver", options, "prerelease"))

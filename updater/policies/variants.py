@@ -1,4 +1,4 @@
-"""Knows what of a tag is its variant, such as ``-alpine``, and what is a version, pre-release or counter.
+"""What of a tag is its variant, such as ``-alpine``, and what is a version, pre-release or counter.
 
 The rule, word by word behind the version that begins a tag (a tag that begins with none, such as
 ``latest`` or ``main-3f2c1aa-17``, has no variant and is never locked):
@@ -75,7 +75,7 @@ _NONE: Final = TagVariant()
 
 
 def locked_words(written: str | None) -> tuple[str, ...] | None:
-    """Give the words that a tag must have while *written* stands; None where nothing is locked."""
+    """Return the words that a tag must have while *written* stands; None where nothing is locked."""
     if written is None or not _BEGIN.match(written):
         return None
     return read_variant(written).words
@@ -110,7 +110,7 @@ def _read(tag: str) -> TagVariant:
 
 
 def _role(joint: str, piece: str, before: str, last: str) -> str:
-    """Say what one piece is, from its own letters and from what stands before it."""
+    """Return what one piece is, from its own letters and from what stands before it."""
     if before == "commit word":
         return "commit"
     if piece.isdigit():

@@ -1,4 +1,4 @@
-"""Knows semantic versions: how a text becomes one, their order, and which of them a range admits.
+"""Semantic versions: how a text becomes one, their order, and which of them a range admits.
 
 The answers equal those of Masterminds/semver v3.5 (`NewVersion`, `NewConstraint`, `Check`,
 `Compare`), the library under the semver policies that people already run; the tests replay its
@@ -151,7 +151,7 @@ def _parts(words: str) -> tuple[tuple[int, int | str], ...] | None:
 
 
 def is_prerelease(version: Version) -> bool:
-    """Say whether the version has a pre-release part."""
+    """Return whether the version has a pre-release part."""
     return bool(version[3] == 0)
 
 
@@ -201,7 +201,7 @@ class Range:
     groups: tuple[_Group, ...]
 
     def admits(self, version: Version, *, prerelease: bool = False) -> bool:
-        """Say whether the range takes this version.
+        """Return whether the range takes this version.
 
         A pre-release is taken only by a group that names one itself, or with *prerelease* by all.
         """
@@ -224,7 +224,7 @@ class Range:
 
 
 def parse_range(text: str) -> Range:
-    """Read a range. Raises `PolicyError`, with a hint for what people write by mistake."""
+    """Read a range. Raise `PolicyError`, with a hint for what people write by mistake."""
     if len(text.encode(errors="replace")) > MAX_RANGE_LENGTH:
         raise PolicyError(f"the range {text[:40]!r}… is longer than {MAX_RANGE_LENGTH} bytes", hint="split it, or use a filter")
     groups = _spell_out_hyphens(text).split("||")
@@ -289,7 +289,7 @@ def _comparison(match: re.Match[str], whole: str) -> _Comparison:
 
 
 def _above(version: Version) -> Version:
-    """Give the lowest bound that is above *version* and below all that follow it."""
+    """Return the lowest bound that is above *version* and below all that follow it."""
     return (*version[:3], 2) if version[3] else (*version, (-1,))
 
 

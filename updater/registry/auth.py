@@ -1,4 +1,4 @@
-"""Knows how a registry is convinced: challenges read in every form seen, and the handshake that answers them.
+"""How a registry is convinced: challenges read in every form seen, and the handshake that answers them.
 
 A handshake is a generator that does no I/O: it yields the requests a token needs and returns a `Grant`.
 Sources: RFC 9110 §11, and distribution's token and OAuth2 specifications.
@@ -146,7 +146,7 @@ def _told_scheme(scheme: str, secrets: tuple[str, ...]) -> str:
 
 
 def secrets_of(credential: Credential | None, authorization: str | None = None) -> tuple[str, ...]:
-    """Give every text that must not be repeated of what is shown as *credential* or sent as *authorization*."""
+    """Return every text that must not be repeated of what is shown as *credential* or sent as *authorization*."""
     texts = [authorization.partition(" ")[2]] if authorization else []
     if credential:
         plain = (credential.password, credential.identity_token, credential.registry_token)
@@ -225,7 +225,7 @@ def _document(body: bytes, server: str) -> dict[str, Any]:
 
 
 def _life(document: dict[str, Any], now: datetime) -> float:
-    """Give the seconds a token has left: 60 where nothing is said, never less, counted from its issue if that is credible."""
+    """Return the seconds a token has left: 60 where nothing is said, never less, counted from its issue if that is credible."""
     try:
         life = float(document.get("expires_in") or 0)
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Knows what to ask registries: tags, digests, descriptions; each thing asked once at one time.
+"""What to ask registries: tags, digests, descriptions; each thing asked once at one time.
 
 What hangs on a digest is asked once, proved by the digest, and remembered.
 """
@@ -51,7 +51,7 @@ class DescriptionStore(Protocol):
     """Where descriptions outlive the process; it never fails, it only forgets."""
 
     async def description(self, digest: Digest) -> Description | None:
-        """Give what is remembered of *digest*."""
+        """Return what is remembered of *digest*."""
         ...
 
     async def remember_description(self, digest: Digest, description: Description) -> None:
@@ -84,19 +84,19 @@ class RegistryClient:
         self._recent: OrderedDict[Digest, Description] = OrderedDict()
 
     async def tags(self, image: ImageName, credential: CredentialRef | None = None) -> TagList:
-        """Give every tag of *image*, in the registry's order."""
+        """Return every tag of *image*, in the registry's order."""
         place = self._place(image, credential)
         return await self._share(("tags", place), lambda: self._list(place))
 
     async def digest(self, image: ImageName, tag: str, credential: CredentialRef | None = None) -> Digest:
-        """Give the digest that *tag* stands for now: of the index where there is one."""
+        """Return the digest that *tag* stands for now: of the index where there is one."""
         if not is_tag(tag):
             raise ImageSyntaxError(f"{tag!r} is not a tag", hint="a tag has letters, digits, '_', '.', '-', at most 128")
         place = self._place(image, credential)
         return await self._share(("digest", place, tag), lambda: self._resolve_anywhere(place, tag))
 
     async def describe(self, image: ImageName, digest: Digest, credential: CredentialRef | None = None) -> Description:
-        """Give creation time, labels and platforms of *digest*; a creation time in the future is none."""
+        """Return creation time, labels and platforms of *digest*; a creation time in the future is none."""
         known = self._recent.get(digest)
         if known is None:
             place = self._place(image, credential)
@@ -240,7 +240,7 @@ def _document_of(answer: Response) -> ImageDocument:
 
 
 def _told_digest(answer: Response, what: str) -> Digest | None:
-    """Give the digest that the answer's header names, None where it has no such header; raises `RegistryProtocolError`."""
+    """Return the digest that the answer's header names, None where it has no such header; raise `RegistryProtocolError`."""
     text = answer.header("Docker-Content-Digest")
     if text is None:
         return None

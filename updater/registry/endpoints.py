@@ -1,4 +1,4 @@
-"""Knows which settings hold for which image: the entry with the longest prefix, and the URL behind it."""
+"""Which settings hold for which image: the entry with the longest prefix, and the URL behind it."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class RegistryTable:
         return {host: ways.pop() for host, ways in found.items() if len(ways) == 1}
 
     def locate(self, image: ImageName) -> Endpoint:
-        """Give the base URL and path at which *image* is asked."""
+        """Return the base URL and path at which *image* is asked."""
         entry = self.find(image)
         base = ""
         if entry is self._default and not _names_registry(image):
@@ -172,14 +172,14 @@ def connection_of(entry: RegistryEntry) -> Connection:
 
 
 def normalise_prefix(text: str) -> str:
-    """Give *text* without scheme and slashes at its end, its host in lower case and Docker Hub by one name."""
+    """Return *text* without scheme and slashes at its end, its host in lower case and Docker Hub by one name."""
     host, slash, path = text.strip().partition("://")[2 if "://" in text else 0].strip("/").partition("/")
     host = host.lower()
     return (DOCKER_HUB if host in _HUB_SPELLINGS else host) + slash + path
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether *host*, with or without a port, is this machine by its spelling."""
+    """Return whether *host*, with or without a port, is this machine by its spelling."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
         if name == "localhost" or name.endswith(".localhost"):

@@ -1,4 +1,4 @@
-"""Knows how to walk a tag list to its end, whatever the registry makes of the specification.
+"""Walk a tag list to its end, whatever the registry makes of the specification.
 
 Pure: `walking` is a generator that yields URLs, takes answers, and returns a `TagList`. Every URL has the
 scheme, host and path of the first one: of a Link only the query is used, so no cursor leads elsewhere, and
@@ -69,7 +69,7 @@ class TagList:
 
 
 def walking(base: str, *, what: str, caps: ListingLimits) -> Generator[str, Response, TagList]:
-    """Yield the URLs of the pages at *base* (``…/tags/list``), and return the tags; raises `RegistryError`.
+    """Yield the URLs of the pages at *base* (``…/tags/list``), and return the tags; raise `RegistryError`.
 
     A cursor that names a deleted tag may give 404 in the middle (zot): the walk starts again, once.
     """
@@ -133,7 +133,7 @@ class _Harvest:
                     self._pushed.update({tag: pushed} if pushed else {})
 
     def result(self) -> TagList:
-        """Give the list."""
+        """Return the list."""
         return TagList(tags=tuple(self.tags), digests=self._digests, pushed=self._pushed)
 
 
@@ -168,7 +168,7 @@ def _walk(base: str, what: str, caps: ListingLimits) -> Generator[str, Response,
 
 
 def next_link(lines: tuple[str, ...]) -> str | None:
-    """Give the target of ``rel=next`` (RFC 8288): among several links, quoted or not; None for an empty one."""
+    """Return the target of ``rel=next`` (RFC 8288): among several links, quoted or not; None for an empty one."""
     for line in lines:
         for target, parameters in _LINK.findall(line):
             if _NEXT.search(parameters):
@@ -177,7 +177,7 @@ def next_link(lines: tuple[str, ...]) -> str | None:
 
 
 def _valid(listed: list[Any]) -> list[str]:
-    """Give those that are tags. Nearly always all are, which one pass of a regex over the whole tells."""
+    """Return those that are tags. Nearly always all are, which one pass of a regex over the whole tells."""
     try:
         joined = "\n".join(listed)
     except TypeError:

@@ -1,4 +1,4 @@
-"""Knows what manifests, indexes and configurations say of an image: when it was built, its labels, its platforms.
+"""What manifests, indexes and configurations say of an image: when it was built, its labels, its platforms.
 
 Pure. `describing` is a generator: it yields the documents it wants and returns a `Description`.
 Sources: OCI image specification (manifest, image-index, config, annotations), Docker image manifest
@@ -113,7 +113,7 @@ class ImageManifest:
 
 
 def check_digest(body: bytes, expected: Digest, *, what: str) -> None:
-    """Prove *body* by its digest; raises `RegistryProtocolError`."""
+    """Prove *body* by its digest; raise `RegistryProtocolError`."""
     make = _HASHES.get(expected.algorithm)
     if make is None:
         raise RegistryProtocolError(
@@ -128,7 +128,7 @@ def check_digest(body: bytes, expected: Digest, *, what: str) -> None:
 
 
 def decode_object(body: bytes, *, what: str, media_type: str = "", secrets: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Read a JSON object; raises `RegistryProtocolError`. Depth is bounded by the parser (1,024), size before it."""
+    """Read a JSON object; raise `RegistryProtocolError`. Depth is bounded by the parser (1,024), size before it."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -141,7 +141,7 @@ def decode_object(body: bytes, *, what: str, media_type: str = "", secrets: tupl
 
 
 def read_manifest(document: ImageDocument, *, what: str = "a manifest") -> ImageIndex | ImageManifest:
-    """Read a manifest or index by its media type; raises `RegistryProtocolError`."""
+    """Read a manifest or index by its media type; raise `RegistryProtocolError`."""
     content = decode_object(document.body, what=what, media_type=document.media_type, secrets=document.secrets)
     is_index = _is_index(content, document, what)
     annotations = _texts(content.get("annotations"))
@@ -155,7 +155,7 @@ def read_manifest(document: ImageDocument, *, what: str = "a manifest") -> Image
 
 
 def prove_manifest(document: ImageDocument, *, what: str) -> None:
-    """Prove that a document which no digest came with is a manifest or index; raises `RegistryProtocolError`.
+    """Prove that a document which no digest came with is a manifest or index; raise `RegistryProtocolError`.
 
     It calls itself one by its media type, or has the specification's schemaVersion: pages of proxies and lists of
     errors are JSON too, and would have a digest as good as any.
@@ -168,7 +168,7 @@ def prove_manifest(document: ImageDocument, *, what: str) -> None:
 
 
 def read_platform(config: Mapping[str, Any]) -> Platform | None:
-    """Give the platform that a configuration or an index entry names; None where it is unknown."""
+    """Return the platform that a configuration or an index entry names; None where it is unknown."""
     system, architecture, variant = (config.get(name) or "" for name in ("os", "architecture", "variant"))
     if not all(isinstance(part, str) for part in (system, architecture, variant)):
         return None
@@ -190,7 +190,7 @@ def read_time(text: object) -> datetime | None:
 
 
 def describing(digest: Digest) -> Generator[WantedDocument, ImageDocument, Description]:
-    """Yield what is needed to describe *digest*, and return the description; raises `RegistryProtocolError`.
+    """Yield what is needed to describe *digest*, and return the description; raise `RegistryProtocolError`.
 
     One image of an index stands for its dates and labels (linux/amd64, else the first): one build makes
     them all, and each further one would cost two requests.
@@ -260,12 +260,12 @@ def _images_below(top: ImageIndex) -> Generator[WantedDocument, ImageDocument, l
 
 
 def _plain_type(header: str) -> str:
-    """Give the media type of a Content-Type, without parameters."""
+    """Return the media type of a Content-Type, without parameters."""
     return header.partition(";")[0].strip().lower()
 
 
 def _is_index(content: dict[str, Any], document: ImageDocument, what: str) -> bool:
-    """Decide what a document is; raises where its parts contradict each other (CVE-2021-41190)."""
+    """Decide what a document is; raise where its parts contradict each other (CVE-2021-41190)."""
     inner = content.get("mediaType")
     if inner is not None and not isinstance(inner, str):
         raise _malformed(what, "its mediaType is no text")
@@ -293,7 +293,7 @@ def _is_index(content: dict[str, Any], document: ImageDocument, what: str) -> bo
 
 
 def _is_image(item: Any) -> bool:
-    """Say whether an entry of an index is an image, not an attestation, signature or other artifact."""
+    """Return whether an entry of an index is an image, not an attestation, signature or other artifact."""
     if not isinstance(item, dict) or item.get("artifactType"):
         return not isinstance(item, dict)  # what is no object is reported, not skipped
     if _texts(item.get("annotations")).get(_REFERENCE_TYPE):
@@ -324,7 +324,7 @@ def _entry(item: Any, what: str) -> Descriptor:
 
 
 def _inline(data: object, digest: Digest) -> bytes | None:
-    """Give the content that a descriptor carries itself, if it is what its digest says."""
+    """Return the content that a descriptor carries itself, if it is what its digest says."""
     if not isinstance(data, str) or len(data) > _LONGEST_INLINE:
         return None  # it is asked for like any other, and counted before it is parsed
     try:
@@ -336,7 +336,7 @@ def _inline(data: object, digest: Digest) -> bytes | None:
 
 
 def _texts(value: Any) -> dict[str, str]:
-    """Give the entries of an annotation or label map that are texts, with old names beside their new ones."""
+    """Return the entries of an annotation or label map that are texts, with old names beside their new ones."""
     if not isinstance(value, dict):
         return {}
     texts = {key: text for key, text in value.items() if isinstance(text, str)}
@@ -362,7 +362,7 @@ def _annotated_time(annotations: Mapping[str, str]) -> datetime | None:
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    """Give the later of two times: labels are inherited from base images, and every error makes a date older."""
+    """Return the later of two times: labels are inherited from base images, and every error makes a date older."""
     return max((moment for moment in (one, other) if moment), default=None)
 
 

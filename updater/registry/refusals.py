@@ -1,4 +1,4 @@
-"""Knows what a refusal means: each status of a registry, and each failure on the way to it, as one of our errors."""
+"""What a refusal means: each status of a registry, and each failure on the way to it, as one of our errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CODES: Final = {
 
 
 def refusal(answer: Response, what: str, *, retry_after: float | None = None) -> RegistryError:
-    """Give the error for an answer that is not what was asked for; *what* names the image or server.
+    """Return the error for an answer that is not what was asked for; *what* names the image or server.
 
     401 and 403 are `RegistryDenied`, 404 and 410 `ImageNotFound`, 429 `RateLimited`, 408 and 5xx
     `RegistryUnavailable`, all else `RegistryProtocolError` (distribution specification, "Error Codes").
@@ -66,7 +66,7 @@ def unreachable(failure: HttpFailure, what: str) -> UpdaterError:
 
 
 def _said(answer: Response) -> str:
-    """Give status and the first error that the body names, on one line of bounded length, without what we showed."""
+    """Return status and the first error that the body names, on one line of bounded length, without what we showed."""
     try:
         first = json.loads(answer.body)["errors"][0]
         text = f"{first['code']} {first.get('message') or ''}"

@@ -1,4 +1,4 @@
-"""Knows what each registry last granted, to whom and for which image, and when that ends.
+"""What each registry last granted, to whom and for which image, and when that ends.
 
 One token serves all who wait for it. After its end the challenge that led to it is answered again, without
 a refused request in between. Basic is granted for the whole registry.
@@ -51,14 +51,14 @@ class TokenCache:
         self._flights = SingleFlight()
 
     async def current(self, key: GrantKey) -> str | None:
-        """Give the Authorization to send, renewed if its time is over; None where nothing was ever wanted."""
+        """Return the Authorization to send, renewed if its time is over; None where nothing was ever wanted."""
         held = self._find(key) if self._held or self._of_hosts else None
         if held is None or self._clock() < held.ends:
             return held.authorization if held else None
         return await self._flights.share(key, lambda: self._take(key, held.challenges, held.authorization))
 
     async def answer(self, key: GrantKey, challenges: tuple[Challenge, ...], refused: str | None) -> str:
-        """Give the Authorization that answers *challenges*, after *refused* was sent and did not do."""
+        """Return the Authorization that answers *challenges*, after *refused* was sent and did not do."""
         return await self._flights.share(key, lambda: self._take(key, challenges, refused))
 
     def forget(self, key: GrantKey, authorization: str) -> None:

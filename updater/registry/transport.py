@@ -1,4 +1,4 @@
-"""Knows how one question reaches a registry: as whom, with which token, over which connection.
+"""How one question reaches a registry: as whom, with which token, over which connection.
 
 No ping: the real request is sent, its refusal read, one token fetched and the request repeated once. Only a registry that
 hides what it has, by 403 or 404 without a challenge, is asked at ``/v2/`` how it wants to be convinced.
@@ -74,7 +74,7 @@ class RepositoryEndpoint:
         return RepositoryEndpoint(self.image, replace(self.endpoint, path=self.endpoint.official, official=None), self.ref)
 
     def url(self, kind: str, reference: str) -> str:
-        """Give the URL of a tag list, manifest or blob of this image."""
+        """Return the URL of a tag list, manifest or blob of this image."""
         return f"{self.root}/{kind}/{reference}"
 
 
@@ -110,7 +110,7 @@ class RegistryTransport:
         self._challenges: dict[str, tuple[Challenge, ...]] = {}
 
     async def ask(self, place: RepositoryEndpoint, question: RegistryRequest) -> Response:
-        """Give the answer, whatever its status; raises `RegistryError` kin where there is none.
+        """Return the answer, whatever its status; raise `RegistryError` kin where there is none.
 
         Each credential is tried in turn until one is not refused; what a program or Secret gave is then read
         anew, once, and tried again if it is another.
@@ -130,11 +130,11 @@ class RegistryTransport:
         return answer
 
     def refusal(self, answer: Response, what: str) -> RegistryError:
-        """Give the error for an answer that is not what was asked for."""
+        """Return the error for an answer that is not what was asked for."""
         return refusal(answer, what, retry_after=self._http.wait_asked(answer))
 
     def now(self) -> datetime:
-        """Give the time, aware, in UTC."""
+        """Return the time, aware, in UTC."""
         return datetime.fromtimestamp(self._wall(), tz=UTC)
 
     async def _resolve(self, place: RepositoryEndpoint) -> tuple[Credential, ...]:

@@ -1,4 +1,4 @@
-"""Knows how log lines look, as JSON or for a console, and masks what must not be read in them."""
+"""How log lines look, as JSON or for a console, and masks what must not be read in them."""
 
 from __future__ import annotations
 

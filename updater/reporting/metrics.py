@@ -1,4 +1,4 @@
-"""Knows every Prometheus name this program serves, in one table; the only home of prometheus_client.
+"""Every Prometheus name this program serves, in one table; the only home of prometheus_client.
 
 Labels never hold tags, digests or paths: a series must not be born with each release.
 """
@@ -176,7 +176,7 @@ class Metrics:
                 self.count("updater_failures_total", outcome.code)
 
     def render(self) -> bytes:
-        """Give the exposition text; 50,000 series take 0.65 s, so call it off the event loop."""
+        """Return the exposition text; 50,000 series take 0.65 s, so call it off the event loop."""
         text: bytes = generate_latest(self.registry)
         return text
 
@@ -187,7 +187,7 @@ class Metrics:
         return collector.labels(*labels) if labels else collector
 
     def _host(self, host: str) -> str:
-        """Give a host, or a word for all once there are very many: whoever writes an object names hosts, and a series stays."""
+        """Return a host, or a word for all once there are very many: whoever writes an object names hosts, and a series stays."""
         if host not in self._hosts:
             if len(self._hosts) >= MOST_HOSTS:
                 return OTHER_HOSTS

@@ -1,4 +1,4 @@
-"""Knows where the rules behind a setting live: policies and templates are imported only when one is checked.
+"""Where the rules behind a setting live: policies and templates are imported only when one is checked.
 
 This is the one seam between the settings and those rooms. Each check raises an `UpdaterError`; equal
 texts are checked once, because a thousand subscriptions share a handful of policies.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=4096)
 def check_policy(spec: PolicySpec) -> None:
-    """Build the policy of *spec* and drop it; raises `PolicyError`."""
+    """Build the policy of *spec* and drop it; raise `PolicyError`."""
     from updater import policies  # noqa: PLC0415 - the rules are loaded only when there is something to check
 
     policies.build(spec)
@@ -26,7 +26,7 @@ def check_policy(spec: PolicySpec) -> None:
 
 @lru_cache(maxsize=4096)
 def check_filter(*, allow: str | None = None, ignore: str | None = None, extract: str | None = None) -> None:
-    """Build a filter of these parts and drop it; raises `PolicyError`."""
+    """Build a filter of these parts and drop it; raise `PolicyError`."""
     from updater import policies  # noqa: PLC0415
 
     built = policies.build_filter(TagFilter(allow=allow, ignore=(ignore,) if ignore is not None else (), extract=extract))
@@ -37,7 +37,7 @@ def check_filter(*, allow: str | None = None, ignore: str | None = None, extract
 
 @lru_cache(maxsize=256)
 def check_template(text: str) -> None:
-    """Parse a template and drop it; raises `TemplateError`."""
+    """Parse a template and drop it; raise `TemplateError`."""
     from updater import templates  # noqa: PLC0415
 
     templates.parse(text)

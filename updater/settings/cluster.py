@@ -1,4 +1,4 @@
-"""Knows the settings of what lies in a cluster: the way to it, who of several replicas writes, and whose objects are read."""
+"""The settings of what lies in a cluster: the way to it, who of several replicas writes, and whose objects are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows which environment variables are settings, and how their texts become values.
+"""Which environment variables are settings, and how their texts become values.
 
 The rule: below the prefix ``UPDATER_`` every name that holds ``__`` is the path of a setting (``UPDATER_GIT__AUTHOR__NAME`` is
 ``git.author.name``), and an unknown path is an error. A name without ``__`` is a setting only if it is a key of the first level
@@ -25,7 +25,7 @@ PREFIX: Final = "UPDATER_"
 
 
 def read_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], Mark, list[Problem]]:
-    """Give the settings that *environ* holds as nested maps, their marks, and what is wrong with their names."""
+    """Return the settings that *environ* holds as nested maps, their marks, and what is wrong with their names."""
     value: dict[str, Any] = {}
     mark = Mark(0, "the environment", {})
     problems: list[Problem] = []
@@ -44,7 +44,7 @@ def read_environment(environ: Mapping[str, str]) -> tuple[dict[str, Any], Mark, 
 
 
 def _refusal(name: str, place: tuple[str, ...]) -> Problem | None:
-    """Say why *place* is no setting that a variable can hold; None if it is one."""
+    """Return why *place* is no setting that a variable can hold; None if it is one."""
     tree: type[BaseModel] = Settings
     for depth, part in enumerate(place):
         if part not in tree.model_fields:

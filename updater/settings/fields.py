@@ -1,4 +1,4 @@
-"""Knows how the texts of `updater.settings.values` become fields: pydantic types, each with its JSON Schema.
+"""How the texts of `updater.settings.values` become fields: pydantic types, each with its JSON Schema.
 
 A wrong value ends in a `PydanticCustomError` of type ``setting``, whose context lists the problems as
 ``(place below the field, code, message, hint)``; `updater.settings.problems` turns them into `Problem`.
@@ -59,7 +59,7 @@ def flawed(*flaws: Flaw) -> PydanticCustomError:
 
 
 def flaw_of(error: UpdaterError, *below: str | int) -> Flaw:
-    """Say an expected error as a flaw at the place *below* a field."""
+    """Return an expected error as a flaw at the place *below* a field."""
     return below, error.code, error.message, error.hint
 
 
@@ -137,7 +137,7 @@ def _policy(value: object) -> PolicySpec:
 
 
 def _option_flaws(kind: str, options: Mapping[str, object]) -> list[Flaw]:
-    """Say which options of a policy of our own have an unknown name or a wrong type."""
+    """Return which options of a policy of our own have an unknown name or a wrong type."""
     known = POLICY_OPTIONS.get(kind)
     flaws: list[Flaw] = []
     for name, value in options.items() if known is not None else ():
@@ -178,7 +178,7 @@ def _build_flaws(spec: PolicySpec) -> list[Flaw]:
 
 
 def nearest(name: str, known: Mapping[str, object] | tuple[str, ...] | list[str]) -> str:
-    """Give the hint for a name that is not known: the nearest one, or all of them."""
+    """Return the hint for a name that is not known: the nearest one, or all of them."""
     import difflib  # noqa: PLC0415 - wanted only where something is wrong
 
     near = difflib.get_close_matches(name, list(known), n=1)

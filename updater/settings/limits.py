@@ -1,4 +1,4 @@
-"""Knows the settings that bound what registries may cost: memory, time, and how fast those without an entry are asked."""
+"""The settings that bound what registries may cost: memory, time, and how fast those without an entry are asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows what every part of the settings has in common: frozen, strict, described by its docstrings."""
+"""What every part of the settings has in common: frozen, strict, described by its docstrings."""
 
 from __future__ import annotations
 

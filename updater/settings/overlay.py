@@ -1,4 +1,4 @@
-"""Knows how settings from elsewhere lie below those of the files: only what no file and no variable says is taken."""
+"""How settings from elsewhere lie below those of the files: only what no file and no variable says is taken."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _N = TypeVar("_N", bound=Node)
 
 
 def lay_below(settings: Settings, values: Mapping[Path, object], registries: Sequence[RegistryEntry] = ()) -> Settings:
-    """Give *settings* with *values*, which are what a reading would have made of them, wherever they say nothing themselves.
+    """Return *settings* with *values*, which are what a reading would have made of them, wherever they say nothing themselves.
 
     A part that is off stays off. Of two entries for one prefix, and of two default registries, that of *settings* holds.
     """
@@ -31,7 +31,7 @@ def lay_below(settings: Settings, values: Mapping[Path, object], registries: Seq
 
 
 def is_said(settings: Node, path: Path) -> bool:
-    """Say whether the files or the environment hold a value at *path*."""
+    """Return whether the files or the environment hold a value at *path*."""
     name, rest = path[0], path[1:]
     if name not in settings.model_fields_set:
         return False

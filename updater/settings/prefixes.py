@@ -1,4 +1,4 @@
-"""Knows which of several entries holds for a Git URL: the one with the longest prefix, cut only at a boundary."""
+"""Which of several entries holds for a Git URL: the one with the longest prefix, cut only at a boundary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _Entry = TypeVar("_Entry", bound=Prefixed)
 
 
 def longest_prefix(repositories: Iterable[_Entry], url: str) -> _Entry | None:
-    """Give the entry with the longest prefix of *url*.
+    """Return the entry with the longest prefix of *url*.
 
     ``https://host/team`` holds for ``/team/x`` and ``/team.git``, not for ``/teammate``; ``https://host`` not for
     ``https://host:8443``, because credentials would reach another server. A user name in *url* does not count.

@@ -1,4 +1,4 @@
-"""Knows how to say what is wrong with a setting: each error of pydantic becomes a `Problem` with file, line and hint.
+"""Say what is wrong with a setting: each error of pydantic becomes a `Problem` with file, line and hint.
 
 A value is never repeated here: it may be a secret that stands at the wrong key.
 """
@@ -57,12 +57,12 @@ def problem_at(mark: Mark, place: Sequence[str | int], code: str, message: str, 
 
 
 def problems_of(error: ValidationError, mark: Mark, tree: type[BaseModel]) -> list[Problem]:
-    """Give every problem of *error*, in its order."""
+    """Return every problem of *error*, in its order."""
     return [problem for detail in error.errors(include_url=False) for problem in _problems(detail, mark, tree)]
 
 
 def in_order(problems: Sequence[Problem]) -> tuple[Problem, ...]:
-    """Give *problems* once each, by file and line."""
+    """Return *problems* once each, by file and line."""
     return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.path, problem.line or 0)))
 
 
@@ -95,7 +95,7 @@ def _said(kind: str, place: tuple[str | int, ...], context: Any, value: object, 
 
 
 def _tree_at(tree: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel]:
-    """Give the part of the settings that stands at *place*; a list's index changes nothing."""
+    """Return the part of the settings that stands at *place*; a list's index changes nothing."""
     for part in place:
         if isinstance(part, str):
             tree = next(trees_of(tree.model_fields[part].annotation), tree)
@@ -103,7 +103,7 @@ def _tree_at(tree: type[BaseModel], place: Sequence[str | int]) -> type[BaseMode
 
 
 def trees_of(annotation: object) -> Iterator[type[BaseModel]]:
-    """Give the parts of the settings that an annotation names."""
+    """Return the parts of the settings that an annotation names."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):

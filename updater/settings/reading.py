@@ -1,4 +1,4 @@
-"""Knows how files and the environment become one tree of settings, and how everything wrong is said at once.
+"""How files and the environment become one tree of settings, and how everything wrong is said at once.
 
 Files merge in order: maps deep, lists and values replace; the environment comes last. A path in a file is
 relative to the folder of that file.
@@ -56,7 +56,7 @@ class _Gathered:
 
 
 def find_files(paths: Sequence[Path], *, folder: Path | None = None) -> tuple[Path, ...]:
-    """Give *paths*, or without any the first of ./updater.yaml and /etc/updater/updater.yaml; raises `ConfigError`."""
+    """Return *paths*, or without any the first of ./updater.yaml and /etc/updater/updater.yaml; raise `ConfigError`."""
     if paths:
         return tuple(paths)
     for name in DEFAULT_FILES:
@@ -121,7 +121,7 @@ def _gather(gathered: _Gathered, path: str, data: bytes, home: str) -> None:
 
 
 def merge(below: Any, below_mark: Mark, above: Any, above_mark: Mark) -> tuple[Any, Mark]:
-    """Lay *above* over *below*: maps merge deep, everything else replaces. Gives the value and its marks."""
+    """Lay *above* over *below*: maps merge deep, everything else replaces. Return the value and its marks."""
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above, above_mark
     old, new = below_mark.below, above_mark.below
@@ -193,7 +193,7 @@ def _take_registries_conf(gathered: _Gathered, path: str, data: bytes) -> None:
 
 
 def _duplicates(gathered: _Gathered) -> Iterator[Problem]:
-    """Say which entries of a list have the key of an earlier one; found even where other things are wrong."""
+    """Return which entries of a list have the key of an earlier one; found even where other things are wrong."""
     for place, name in ((("subscriptions",), "key"), (("registries",), "prefix"), (("git", "repositories"), "prefix")):
         value: Any = gathered.value
         for part in place:

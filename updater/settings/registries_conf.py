@@ -1,4 +1,4 @@
-"""Knows the registries.conf of Argo CD Image Updater: its keys, its defaults, and what each becomes here.
+"""The registries.conf of Argo CD Image Updater: its keys, its defaults, and what each becomes here.
 
 Source: that program's registry configuration reference. Its YAML is strict: an unknown key is an error there, and here.
 ``tagsortmode`` and ``ping`` are checked and change nothing: a list of tags is never trusted to be sorted, and nothing is pinged.
@@ -80,7 +80,7 @@ class ForeignRegistry(Node):
     """Whether to ask /v2/ first."""
 
     def entry(self) -> RegistryEntry:
-        """Give this entry as the registry room takes it; plain HTTP is fine where api_url says so."""
+        """Return this entry as the registry room takes it; plain HTTP is fine where api_url says so."""
         host = urlsplit(self.api_url).netloc
         return RegistryEntry(
             prefix=normalise_prefix(self.prefix or host),
@@ -103,14 +103,14 @@ class ForeignRegistries(Node):
 
 
 def is_registries_conf(value: object) -> bool:
-    """Say whether *value* is a document of this form: nothing but registries, one of which has an api_url."""
+    """Return whether *value* is a document of this form: nothing but registries, one of which has an api_url."""
     if not isinstance(value, dict) or set(value) != {"registries"} or not isinstance(value["registries"], list):
         return False
     return any(isinstance(entry, dict) and "api_url" in entry for entry in value["registries"])
 
 
 def read_registries_conf(path: str, data: bytes) -> tuple[RegistryEntry, ...]:
-    """Read the bytes of a registries.conf; raises `ConfigError` with every problem of it."""
+    """Read the bytes of a registries.conf; raise `ConfigError` with every problem of it."""
     found = read_yaml(path, data, dialect=Dialect.MANIFEST)
     problems = list(found.problems)
     entries: tuple[RegistryEntry, ...] = ()
@@ -138,7 +138,7 @@ def _entries(path: str, found: Documents) -> tuple[tuple[RegistryEntry, ...], li
 
 
 def _contradictions(entries: Any, mark: Mark) -> Iterator[Problem]:
-    """Say where two entries claim the same: one prefix, no prefix, or to be the default."""
+    """Return where two entries claim the same: one prefix, no prefix, or to be the default."""
     seen: dict[str, str] = {}
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
         if not isinstance(entry, dict):
@@ -177,7 +177,7 @@ def remarks_on(path: str, data: bytes) -> tuple[Problem, ...]:
 
 
 def _begins_names(host: str) -> bool:
-    """Say whether the name of an image that begins with *host* names it as its registry."""
+    """Return whether the name of an image that begins with *host* names it as its registry."""
     try:
         return parse_name(f"{host}/image").registry == host
     except ImageSyntaxError:
@@ -185,7 +185,7 @@ def _begins_names(host: str) -> bool:
 
 
 def entries_of_file(path: str, data: bytes) -> tuple[tuple[RegistryEntry, ...], tuple[Problem, ...]]:
-    """Read as `read_registries_conf` does; gives the problems instead of raising them."""
+    """Read as `read_registries_conf` does; return the problems instead of raising them."""
     try:
         return read_registries_conf(path, data), ()
     except ConfigError as error:

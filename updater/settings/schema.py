@@ -1,4 +1,4 @@
-"""Knows how the settings look as a JSON Schema, for editors."""
+"""How the settings look as a JSON Schema, for editors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> dict[str, Any]:
-    """Give the JSON Schema (2020-12) of a configuration file."""
+    """Return the JSON Schema (2020-12) of a configuration file."""
     made = _untitled(Settings.model_json_schema())
     return {"$schema": DIALECT, "title": "updater.yaml", **made}
 

@@ -1,4 +1,4 @@
-"""Knows every setting: its name, its type, its default and what it does.
+"""Every setting: its name, its type, its default and what it does.
 
 Frozen and strict: an unknown key is an error. The descriptions here are the reference page and the
 JSON Schema. Durations are seconds, rates are requests a second.
@@ -98,7 +98,7 @@ class RegistrySettings(Node):
         return self
 
     def entry(self) -> RegistryEntry:
-        """Give this entry as the registry room takes it."""
+        """Return this entry as the registry room takes it."""
         return RegistryEntry(
             prefix=self.prefix,
             url=self.url,
@@ -274,7 +274,7 @@ class TargetSettings(Node):
         return self
 
     def _misplaced(self) -> fields.Flaw | None:
-        """Say what belongs to the other kind of destination."""
+        """Return what belongs to the other kind of destination."""
         if self.git is not None:
             is_fileless = self.helm is not None and self.helm.file is None
             hint = "add file: values.yaml, below the target's path"
@@ -390,9 +390,9 @@ class Settings(Node):
         return next((source.applications for source in self.sources if source.applications is not None), None)
 
     def place_of(self, subscription: int) -> tuple[str, int | None]:
-        """Give file and line of a subscription by its index; an empty file where it is not known."""
+        """Return file and line of a subscription by its index; an empty file where it is not known."""
         return self._lines[subscription] if subscription < len(self._lines) else ("", None)
 
     def repository_for(self, url: str) -> RepositorySettings | None:
-        """Give the entry of git.repositories with the longest prefix of *url*, cut only at a boundary."""
+        """Return the entry of git.repositories with the longest prefix of *url*, cut only at a boundary."""
         return longest_prefix(self.git.repositories, url)

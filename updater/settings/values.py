@@ -1,4 +1,4 @@
-"""Knows the texts that settings are written in: durations, rates, addresses, URLs and paths inside a repository.
+"""The texts that settings are written in: durations, rates, addresses, URLs and paths inside a repository.
 
 Every reader takes the text of one value and raises `ConfigError` with a hint; a text that may hold a secret is never repeated.
 """
@@ -62,7 +62,7 @@ def read_duration(text: str) -> float:
 
 
 def read_names(text: str) -> str:
-    """Read a glob of names; raises `PolicyError` where it is none."""
+    """Read a glob of names; raise `PolicyError` where it is none."""
     glob_expression(text)
     if not text or len(text) > LONGEST_GLOB:
         raise ConfigError(f"{_shown(text)} is no glob of names", hint="write a name, or team-*", code="policy")

@@ -1,1 +1,1 @@
-"""Knows where subscriptions come from: the configuration file; objects of a cluster stand beside it."""
+"""Where subscriptions come from: the configuration file; objects of a cluster stand beside it."""

@@ -1,4 +1,4 @@
-"""Knows how a configuration file becomes subscriptions, and when it has changed."""
+"""How a configuration file becomes subscriptions, and when it has changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LoadedConfiguration:
 
 
 def load(paths: Sequence[Path], environ: Mapping[str, str]) -> LoadedConfiguration:
-    """Read the configuration; raises `ConfigError` whose `problems` are everything that is wrong."""
+    """Read the configuration; raise `ConfigError` whose `problems` are everything that is wrong."""
     settings = load_settings(paths, environ)
     watched = WatchedFiles(settings.files)  # at once: a change while a generation starts or drains must not be lost
     snapshot = to_snapshot(settings)
@@ -46,7 +46,7 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> LoadedConfigurati
 
 
 def to_snapshot(settings: Settings) -> Snapshot:
-    """Give the subscriptions of *settings*."""
+    """Return the subscriptions of *settings*."""
     voice = voice_of(settings)
     subscriptions = []
     for index, item in enumerate(settings.subscriptions):
@@ -80,7 +80,7 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
 
 
 def voice_of(settings: Settings) -> CommitSpec:
-    """Give who speaks in the commits of this configuration; *signing* is the reference to the key, or empty."""
+    """Return who speaks in the commits of this configuration; *signing* is the reference to the key, or empty."""
     git = settings.git
     signing = str(git.signing.key) if git.signing else ""
     who = git.author
@@ -117,7 +117,7 @@ def _targets(item: SubscriptionSettings) -> Iterator[Target]:
 
 
 def _overriding(target: TargetSettings, image: str) -> Locator:
-    """Say what of an Application is written; which source that is, and without a section as what, its look says."""
+    """Return what of an Application is written; which source that is, and without a section as what, its look says."""
     if target.kustomize is not None:
         return Locator(path=WRITTEN_SOURCE, name=target.kustomize.name, spec=image, section="kustomize")
     if target.helm is not None:
@@ -180,7 +180,7 @@ def _sum(name: str) -> bytes | None:
 
 
 def problems_of(error: ConfigError) -> tuple[Problem, ...]:
-    """Give everything that *error* says as problems, at least one."""
+    """Return everything that *error* says as problems, at least one."""
     if error.problems:
         return error.problems
     return (Problem(path=error.path, code=error.code, message=error.message, hint=error.hint, origin=ORIGIN),)

@@ -1,4 +1,4 @@
-"""Knows where a parser stands among the tokens, how deep it is, and how it says what is wrong there."""
+"""Where a parser stands among the tokens, how deep it is, and how it says what is wrong there."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ class Cursor:
             self.fail(token, f"{token} is unexpected after {context}")
 
     def fail(self, token: Token, message: str, *, hint: str = "") -> NoReturn:
-        """Say what is wrong with *token*; raises `TemplateError`."""
+        """Return what is wrong with *token*; raise `TemplateError`."""
         self.fail_at(token.position, message, hint=hint)
 
     def fail_at(self, position: int, message: str, *, hint: str = "") -> NoReturn:
-        """Say what is wrong at *position*; raises `TemplateError`."""
+        """Return what is wrong at *position*; raise `TemplateError`."""
         raise self.source.fault(position, message, hint=hint)
 
     def unquoted(self, token: Token) -> str:
-        """Give the text of a string token; raises `TemplateError`."""
+        """Return the text of a string token; raise `TemplateError`."""
         try:
             return unquote(token.text)
         except ValueError as error:
             self.fail(token, str(error))
 
     def enter(self, token: Token) -> None:
-        """Go one level deeper, into a block or parentheses; raises `TemplateError` where that is too deep."""
+        """Go one level deeper, into a block or parentheses; raise `TemplateError` where that is too deep."""
         self._depth += 1
         if self._depth > MAX_BLOCK_DEPTH:
             raise self.source.fault(token.position, f"{token} is nested deeper than {MAX_BLOCK_DEPTH}", code=LIMIT)

@@ -1,4 +1,4 @@
-"""Knows what each node of a template does: the walk over text, actions and blocks.
+"""What each node of a template does: the walk over text, actions and blocks.
 
 Source: https://pkg.go.dev/text/template, "Actions", "Variables"
 """
@@ -44,7 +44,7 @@ class Run:
         self._depth = 0
 
     def render(self, data: object) -> str:
-        """Give the text; raises `TemplateError`."""
+        """Return the text; raise `TemplateError`."""
         self._walk(self._trees[""], data, VariableScope(data))
         return "".join(self._made)
 
@@ -150,5 +150,5 @@ class Run:
 
 
 def _shown(value: object) -> str:
-    """Give what an action prints: a value that is not there shows as ``<no value>``."""
+    """Return what an action prints: a value that is not there shows as ``<no value>``."""
     return NOTHING.value if value is NOTHING or value is None else show(value)

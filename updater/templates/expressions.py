@@ -1,4 +1,4 @@
-"""Knows what pipelines, fields and calls give: the values in a template.
+"""What pipelines, fields and calls give: the values in a template.
 
 Source: https://pkg.go.dev/text/template, "Arguments", "Pipelines", "Functions"
 """
@@ -48,7 +48,7 @@ class VariableScope:
                 self._variables.append((name, value))
 
     def find(self, name: str) -> object:
-        """Give the value of a variable, which the parser has seen."""
+        """Return the value of a variable, which the parser has seen."""
         return self._variables[self._position(name)][1]
 
     def _position(self, name: str) -> int:
@@ -56,7 +56,7 @@ class VariableScope:
 
 
 class Evaluator:
-    """Gives the values of expressions; every fault is told with the place of its expression."""
+    """Returns the values of expressions; every fault is told with the place of its expression."""
 
     def __init__(self, source: TemplateSource, functions: Mapping[str, Function], meter: Meter) -> None:
         self._source = source
@@ -72,13 +72,13 @@ class Evaluator:
             raise self._source.fault(position, error.message, hint=error.hint, code=error.code) from None
 
     def pipeline(self, node: Pipeline, dot: object, scope: VariableScope) -> object:
-        """Give the value of the last command, and bind the variables."""
+        """Return the value of the last command, and bind the variables."""
         value = self.range_value(node, dot, scope)
         scope.bind(((name, value) for name in node.variables), is_assignment=node.is_assignment)
         return value
 
     def range_value(self, node: Pipeline, dot: object, scope: VariableScope) -> object:
-        """Give the value of the last command; the variables are left to the caller."""
+        """Return the value of the last command; the variables are left to the caller."""
         piped: tuple[object, ...] = ()
         for command in node.commands:
             value = self._command(command, dot, scope, piped)
@@ -100,7 +100,7 @@ class Evaluator:
         return self._plain(first, dot, scope)
 
     def _plain(self, node: Operand, dot: object, scope: VariableScope) -> object:
-        """Give the value of an operand that nothing is asked of."""
+        """Return the value of an operand that nothing is asked of."""
         if isinstance(node, LiteralNode):
             return node.value
         if isinstance(node, Number):
@@ -187,7 +187,7 @@ class Evaluator:
         return self._fitting(node.position, self._plain(node, dot, scope), param)
 
     def _fitting(self, position: int, value: object, param: Param | None) -> object:
-        """Give *value* as what the parameter wants. Ints of both kinds fit, and any map does: Go is stricter, to no one's use."""
+        """Return *value* as what the parameter wants. Ints of both kinds fit, and any map does; Go is stricter."""
         if value is NOTHING or value is None:
             if param in {Param.ANY, Param.MAP}:
                 return {} if param is Param.MAP else None

@@ -1,4 +1,4 @@
-"""Knows what ``.Name`` gives: a field of a struct, an entry of a map, or what a method makes.
+"""What ``.Name`` gives: a field of a struct, an entry of a map, or what a method makes.
 
 Source: https://pkg.go.dev/text/template, "Arguments"
 """
@@ -25,7 +25,7 @@ class Fields:
         self._source = source
 
     def get(self, position: int, value: object, name: str, given: list[object] | None = None) -> object:
-        """Give the field *name* of *value*, or what the method of that name makes of *given*; raises `TemplateError`."""
+        """Return the field *name* of *value*, or what the method of that name makes of *given*; raise `TemplateError`."""
         if value is NOTHING:
             return NOTHING
         if value is None:

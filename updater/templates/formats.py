@@ -1,4 +1,4 @@
-"""Knows how a Go format string is read: flags, ``*``, explicit argument indexes, and its ways to say what is wrong.
+"""How a Go format string is read: flags, ``*``, explicit argument indexes, and its ways to say what is wrong.
 
 Source: https://pkg.go.dev/fmt, "Explicit argument indexes", "Format errors".
 """
@@ -100,7 +100,7 @@ class _Format:
         return Spec(**flags)  # type: ignore[arg-type] # the flags are the bool fields of Spec, and only those
 
     def _index(self) -> bool:
-        """Follow an explicit argument index, and say whether there was one."""
+        """Follow an explicit argument index, and return whether there was one."""
         if self._form[self._at : self._at + 1] != "[":
             return False
         self._is_reordered = True

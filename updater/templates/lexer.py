@@ -1,4 +1,4 @@
-"""Knows how a template falls into tokens: text, delimiters with their trim markers, and the words of an action.
+"""How a template falls into tokens: text, delimiters with their trim markers, and the words of an action.
 
 Source: https://pkg.go.dev/text/template, "Text and spaces", "Actions".
 """
@@ -77,7 +77,7 @@ _UNCLOSED: Final = {'"': "a string is not closed", "`": "a raw string is not clo
 
 
 def scan(source: TemplateSource) -> list[Token]:
-    """Cut a template into tokens, the last of which is `TokenKind.END`; raises `TemplateError`."""
+    """Cut a template into tokens, the last of which is `TokenKind.END`; raise `TemplateError`."""
     tokens: list[Token] = []
     position = 0
     text = source.text
@@ -111,7 +111,7 @@ def _wrong_comment(source: TemplateSource, position: int) -> int:
 
 
 def _after_right(text: str, position: int) -> int | None:
-    """Give the position behind the right delimiter at *position* and the spaces its marker trims; None without one."""
+    """Return the position behind the right delimiter at *position* and the spaces its marker trims; None without one."""
     if text.startswith("}}", position):
         return position + 2
     if not _TRIMMED_RIGHT.match(text, position):

@@ -1,4 +1,4 @@
-"""Knows how much a template may cost, so that a hostile one ends as an error and not as an outage.
+"""How much a template may cost, so that a hostile one ends as an error and not as an outage.
 
 A run has a fixed number of steps. Each node walked and each call is a step; what a call is given and
 what it makes is weighed and paid for too, so that time and memory follow the steps, whatever the
@@ -25,18 +25,18 @@ _CHARACTERS_A_STEP: Final = 32
 
 
 def refuse(message: str) -> TemplateError:
-    """Give the error for a template that wants too much."""
+    """Return the error for a template that wants too much."""
     return TemplateError(message, hint="a message needs far less; make the template smaller", code=LIMIT)
 
 
 def check_text(length: int) -> None:
-    """Refuse a text of *length* characters before it is built; raises `TemplateError`."""
+    """Refuse a text of *length* characters before it is built; raise `TemplateError`."""
     if length > MAX_TEXT:
         raise refuse(f"the template would make a text of {length} characters, more than {MAX_TEXT}")
 
 
 def check_items(count: int) -> None:
-    """Refuse a list of *count* items before it is built; raises `TemplateError`."""
+    """Refuse a list of *count* items before it is built; raise `TemplateError`."""
     if count > MAX_ITEMS:
         raise refuse(f"the template would make a list of {count} items, more than {MAX_ITEMS}")
 

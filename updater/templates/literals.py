@@ -1,4 +1,4 @@
-"""Knows how Go spells strings, characters and numbers, and reads them.
+"""How Go spells strings, characters and numbers, and reads them.
 
 Source: https://go.dev/ref/spec, "Integer literals", "Floating-point literals", "Rune literals", "String literals".
 """
@@ -27,14 +27,14 @@ _HEX_FLOAT: Final = re.compile(r"[+-]?0[xX](?:_?[0-9a-fA-F])*(?:\.(?:[0-9a-fA-F]
 
 
 def unquote(text: str) -> str:
-    """Read a string with its quotes; raises `ValueError`."""
+    """Read a string with its quotes; raise `ValueError`."""
     if text.startswith("`"):
         return text[1:-1].replace("\r", "")
     return from_octets(_unescape(text[1:-1], '"'))
 
 
 def read_character(text: str) -> int:
-    """Read a character with its quotes, and give its number; raises `ValueError`."""
+    """Read a character with its quotes, and give its number; raise `ValueError`."""
     inner = text[1:-1]
     escape = _ESCAPE.fullmatch(inner)
     if escape and (escape[1] or escape[4]):
@@ -114,7 +114,7 @@ def _from_hex(text: str) -> float:
 
 
 def read_number(position: int, text: str) -> Number:
-    """Read a number token; raises `ValueError`."""
+    """Read a number token; raise `ValueError`."""
     whole = parse_int(text)
     if whole is not None:
         return Number(position, text, whole, float(whole), is_float=False)

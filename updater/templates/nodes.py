@@ -1,4 +1,4 @@
-"""Knows what a template is made of once it is parsed."""
+"""What a template is made of once it is parsed."""
 
 from __future__ import annotations
 

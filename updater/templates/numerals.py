@@ -1,4 +1,4 @@
-"""Knows how Go writes numbers: the shortest floats, bases, signs, precision.
+"""How Go writes numbers: the shortest floats, bases, signs, precision.
 
 Source: https://pkg.go.dev/fmt, "Integer", "Floating-point"; https://pkg.go.dev/strconv, `FormatFloat`.
 """
@@ -14,7 +14,7 @@ _SHORTEST_EXPONENT: Final = 6  # strconv writes %e from here on when no precisio
 
 
 def shortest(value: float) -> str:
-    """Give the shortest text that reads back as *value*, in Go's ``%v``."""
+    """Return the shortest text that reads back as *value*, in Go's ``%v``."""
     if math.isinf(value) or math.isnan(value):
         return _special(value)
     sign, digits, exponent = _digits(value)
@@ -28,7 +28,7 @@ def _special(value: float) -> str:
 
 
 def _digits(value: float) -> tuple[str, str, int]:
-    """Give sign, significant digits and the exponent of the first of them."""
+    """Return sign, significant digits and the exponent of the first of them."""
     mantissa, _, exponent = f"{abs(value)!r}".partition("e")
     whole, _, fraction = mantissa.partition(".")
     sign = "-" if math.copysign(1, value) < 0 else ""
@@ -53,7 +53,7 @@ def _scientific(digits: str, exponent: int) -> str:
 
 
 def float_text(value: float, verb: str, precision: int | None, *, has_sharp: bool) -> str:
-    """Give *value* for the verbs e, E, f, F, g, G and v, with a sign only where it is negative (or infinite)."""
+    """Return *value* for the verbs e, E, f, F, g, G and v, with a sign only where it is negative (or infinite)."""
     if math.isinf(value) or math.isnan(value):
         return _special(value)
     verb = {"v": "g", "F": "f"}.get(verb, verb)
@@ -65,7 +65,7 @@ def float_text(value: float, verb: str, precision: int | None, *, has_sharp: boo
 
 
 def json_number(value: float) -> str:
-    """Give *value* as Go's encoding/json does."""
+    """Return *value* as Go's encoding/json does."""
     sign, digits, exponent = _digits(value)
     if -6 <= exponent < 21:  # the bounds of ECMAScript
         return sign + _positional(digits, exponent)
@@ -73,7 +73,7 @@ def json_number(value: float) -> str:
 
 
 def whole_text(value: int, verb: str, *, has_sharp: bool) -> str:
-    """Give the digits of a whole number for the verbs b, o, O, d, v, x and X, with a sign only where it is negative."""
+    """Return the digits of a whole number for the verbs b, o, O, d, v, x and X, with a sign only where it is negative."""
     prefix = _PREFIXES.get(verb, "") if has_sharp or verb == "O" else ""
     digits = format(abs(value), _BASES[verb])
     if prefix == "0" and digits.startswith("0"):

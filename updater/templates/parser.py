@@ -1,4 +1,4 @@
-"""Knows the grammar of blocks: which actions open, divide and end them, and what a template defines.
+"""The grammar of blocks: which actions open, divide and end them, and what a template defines.
 
 Source: https://pkg.go.dev/text/template, "Actions", "Nested template definitions"
 """
@@ -32,7 +32,7 @@ class Parser:
         self._trees: dict[str, tuple[Node, ...]] = {}
 
     def parse(self) -> dict[str, tuple[Node, ...]]:
-        """Read the whole; raises `TemplateError`."""
+        """Read the whole; raise `TemplateError`."""
         nodes, ending = self._nodes(is_top=True)
         if ending is not None:
             self._cursor.fail(

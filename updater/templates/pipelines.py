@@ -1,4 +1,4 @@
-"""Knows the grammar inside an action: pipelines, commands, operands, and which variables are in sight.
+"""The grammar inside an action: pipelines, commands, operands, and which variables are in sight.
 
 Source: https://pkg.go.dev/text/template, "Arguments", "Pipelines", "Variables"
 """
@@ -43,7 +43,7 @@ class Pipelines:
         self.variables = ["$"]
 
     def pipeline(self, context: str, end: TokenKind) -> Pipeline:
-        """Read a pipeline and the token *end* behind it; *context* names it in messages. Raises `TemplateError`."""
+        """Read a pipeline and the token *end* behind it; *context* names it in messages. Raise `TemplateError`."""
         start = self._cursor.peek()
         names, is_assignment = self._declarations(context)
         commands: list[Command] = []

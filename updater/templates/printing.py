@@ -1,4 +1,4 @@
-"""Knows how Go prints values: `Sprint`, `Sprintln` and every verb of `Sprintf`.
+"""How Go prints values: `Sprint`, `Sprintln` and every verb of `Sprintf`.
 
 Source: https://pkg.go.dev/fmt, "Printing", "Explicit argument indexes", "Format errors".
 """
@@ -58,12 +58,12 @@ def sprintln(values: Sequence[object]) -> str:
 
 
 def show(value: object) -> str:
-    """Give *value* as ``%v`` does."""
+    """Return *value* as ``%v`` does."""
     return value if isinstance(value, str) else render(value, _PLAIN)
 
 
 def render(value: object, spec: Spec, *, is_inner: bool = False) -> str:
-    """Give *value* by one verb; a verb that does not fit gives Go's ``%!verb(type=value)``."""
+    """Return *value* by one verb; a verb that does not fit gives Go's ``%!verb(type=value)``."""
     if spec.verb == "v" and spec.has_plus and not isinstance(value, (list, dict, Struct)):
         spec = replace(spec, has_plus=False)  # it asks for the names of fields, not for signs
     if spec.verb == "T":

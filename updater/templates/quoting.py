@@ -1,4 +1,4 @@
-"""Knows how Go writes strings and characters in quotes.
+"""How Go writes strings and characters in quotes.
 
 Source: https://pkg.go.dev/strconv, `Quote`, `QuoteToASCII`, `QuoteRune`.
 """
@@ -13,19 +13,19 @@ _NAMED: Final = {7: "\\a", 8: "\\b", 12: "\\f", 10: "\\n", 13: "\\r", 9: "\\t", 
 
 
 def quote(text: str, *, mark: str = '"', ascii_only: bool = False) -> str:
-    """Give *text* in quotes, with Go's escapes."""
+    """Return *text* in quotes, with Go's escapes."""
     # Bytes that were cut apart and joined again are characters once more.
     whole = from_octets(octets(text))
     return mark + "".join(_escape(char, mark, ascii_only=ascii_only) for char in whole) + mark
 
 
 def quote_character(code: int, *, ascii_only: bool = False) -> str:
-    """Give the character with this number in single quotes; one that is none becomes U+FFFD."""
+    """Return the character with this number in single quotes; one that is none becomes U+FFFD."""
     return quote(character(code), mark="'", ascii_only=ascii_only)
 
 
 def character(code: int) -> str:
-    """Give the character with this number, U+FFFD where there is none."""
+    """Return the character with this number, U+FFFD where there is none."""
     is_character = 0 <= code <= 0x10FFFF and not 0xD800 <= code < 0xE000
     return chr(code) if is_character else "\ufffd"
 

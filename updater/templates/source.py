@@ -1,4 +1,4 @@
-"""Knows where in a template something stands, and how a fault there is told."""
+"""Where in a template something stands, and how a fault there is told."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class TemplateSource:
     text: str
 
     def place(self, position: int) -> str:
-        """Give ``name:line:column`` of the character *position*, both counted from 1."""
+        """Return ``name:line:column`` of the character *position*, both counted from 1."""
         line = self.text.count("\n", 0, position) + 1
         column = position - (self.text.rfind("\n", 0, position) + 1) + 1
         return f"{self.name}:{line}:{column}"
 
     def fault(self, position: int, message: str, *, hint: str = "", code: str = SYNTAX) -> TemplateError:
-        """Give the error to raise for what is wrong at *position*."""
+        """Return the error to raise for what is wrong at *position*."""
         return TemplateError(f"{self.place(position)}: {message}", hint=hint, code=code)
 
     def stop(self, position: int, message: str, *, hint: str = "") -> NoReturn:

@@ -1,4 +1,4 @@
-"""Knows a template as a whole: parsed once, checked by name, rendered as often as wanted."""
+"""A template as a whole: parsed once, checked by name, rendered as often as wanted."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Template:
         self._functions = functions
 
     def render(self, data: object) -> str:
-        """Give the text for *data*: mappings, sequences, `Struct`, texts, numbers, bools and None.
+        """Return the text for *data*: mappings, sequences, `Struct`, texts, numbers, bools and None.
 
-        The data is copied first, so that no template changes it. Raises `TemplateError` with line and column.
+        The data is copied first, so that no template changes it. Raise `TemplateError` with line and column.
         """
         text = Run(self._source, self._trees, self._functions).render(thaw(data))
         return octets(text).decode("utf-8", "replace")
 
     def fields(self) -> frozenset[str]:
-        """Give the fields of its data that the template names, for a check before there is any data."""
+        """Return the fields of its data that the template names, for a check before there is any data."""
         return frozenset(names[0] for names in self.chains())
 
     def chains(self) -> frozenset[tuple[str, ...]]:
-        """Give the same with what follows: ``("Changed", "Changes")`` for ``.Changed.Changes``.
+        """Return the same with what follows: ``("Changed", "Changes")`` for ``.Changed.Changes``.
 
         Where range or with have moved the dot only ``$.Field`` is counted, and nothing in a defined template.
         """

@@ -1,4 +1,4 @@
-"""Knows how Python's values stand for Go's: kinds, type names, truth, order, and what a struct is.
+"""How Python's values stand for Go's: kinds, type names, truth, order, and what a struct is.
 
 =================== =========================== =========
 here                in Go                       kind
@@ -78,7 +78,7 @@ class Struct:
     hints: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def find(self, name: str) -> object:
-        """Give the field or method *name*, its own or an embedded one's; raises `KeyError`."""
+        """Return the field or method *name*, its own or an embedded one's; raise `KeyError`."""
         for key, value in self.fields:
             if key == name:
                 return value
@@ -91,19 +91,19 @@ class Struct:
         raise KeyError(name)
 
     def names(self) -> list[str]:
-        """Give every name that `find` knows."""
+        """Return every name that `find` knows."""
         inner = (value.names() for key, value in self.fields if key in self.embedded and isinstance(value, Struct))
         return [*(key for key, _ in self.fields), *(name for names in inner for name in names)]
 
     def shown(self) -> list[tuple[str, object]]:
-        """Give the fields without methods."""
+        """Return the fields without methods."""
         return [(key, value) for key, value in self.fields if not callable(value)]
 
 
 def thaw(value: object, depth: int = 0) -> object:
     """Copy *value* into the closed set of types above, so that no template can change what its caller holds.
 
-    Any mapping becomes a map, any other sequence than a text a slice. Raises `TemplateError` for what has no place in a template.
+    Any mapping becomes a map, any other sequence than a text a slice. Raise `TemplateError` for what has no place in a template.
     """
     if depth > _MAX_DEPTH:
         raise TemplateError("the data of a template is nested too deep", code=DATA)
@@ -145,7 +145,7 @@ _TYPE_NAMES: Final[dict[type, tuple[str, str]]] = {
 
 
 def type_name(value: object) -> str:
-    """Give the name of the type as Go's ``%T`` does; ``<nil>`` for nothing."""
+    """Return the name of the type as Go's ``%T`` does; ``<nil>`` for nothing."""
     if value is None or value is NOTHING:
         return "<nil>"
     if isinstance(value, Struct):
@@ -154,7 +154,7 @@ def type_name(value: object) -> str:
 
 
 def kind_name(value: object) -> str:
-    """Give the name of the kind as Go's reflection does; ``invalid`` for nothing."""
+    """Return the name of the kind as Go's reflection does; ``invalid`` for nothing."""
     if value is None or value is NOTHING:
         return "invalid"
     if isinstance(value, Struct):
@@ -163,29 +163,29 @@ def kind_name(value: object) -> str:
 
 
 def is_true(value: object) -> bool:
-    """Say whether a value counts as true: not zero, not empty, not nil; a struct always does."""
+    """Return whether a value counts as true: not zero, not empty, not nil; a struct always does."""
     if value is NOTHING:
         return False
     return isinstance(value, Struct) or bool(value)
 
 
 def is_empty(value: object) -> bool:
-    """Say whether a value counts as empty for sprig, which agrees with `is_true`."""
+    """Return whether a value counts as empty for sprig, which agrees with `is_true`."""
     return not is_true(value)
 
 
 def is_number(value: object) -> bool:
-    """Say whether a value is an int of either kind (a bool is none)."""
+    """Return whether a value is an int of either kind (a bool is none)."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def sorted_items(value: dict[object, object]) -> list[tuple[object, object]]:
-    """Give the entries in the order in which Go ranges over and prints a map."""
+    """Return the entries in the order in which Go ranges over and prints a map."""
     return sorted(value.items(), key=lambda pair: order_key(pair[0]))
 
 
 def order_key(key: object) -> tuple[int, Any]:
-    """Give what map keys are sorted by: nil, bools, numbers, texts, then structs field by field."""
+    """Return what map keys are sorted by: nil, bools, numbers, texts, then structs field by field."""
     if key is None:
         return (0, 0)
     if isinstance(key, bool):
@@ -199,7 +199,7 @@ def order_key(key: object) -> tuple[int, Any]:
 
 
 def octets(text: str) -> bytes:
-    """Give the bytes of a text as Go holds it."""
+    """Return the bytes of a text as Go holds it."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -207,12 +207,12 @@ def octets(text: str) -> bytes:
 
 
 def from_octets(data: bytes) -> str:
-    """Give the text of bytes; those that are no UTF-8 stay what they are."""
+    """Return the text of bytes; those that are no UTF-8 stay what they are."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def freeze(value: object) -> object:
-    """Give a hashable twin of *value*: two values have equal twins when Go finds them deeply equal."""
+    """Return a hashable twin of *value*: two values have equal twins when Go finds them deeply equal."""
     if isinstance(value, list):
         return (type_name(value), tuple(freeze(item) for item in value))
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Knows which documents carry annotations of Argo CD Image Updater, and what is wrong with them line by line.
+"""Which documents carry annotations of Argo CD Image Updater, and what is wrong with them line by line.
 
 What they mean is known by `updater.argocd.request`; here a flaw gets the file and the line where it stands.
 """
@@ -26,7 +26,7 @@ _PLACES: Final = (("metadata", "annotations"), _POD, ("spec", "jobTemplate", "sp
 
 
 def has_annotations(value: Any) -> bool:
-    """Say whether a document holds an object that the peer would read."""
+    """Return whether a document holds an object that the peer would read."""
     return any(True for _ in _annotated(value))
 
 

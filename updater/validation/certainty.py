@@ -1,4 +1,4 @@
-"""Knows which flaws of a file are known here, and which only what completes the file decides: kustomize, Helm, a substitution."""
+"""Which flaws of a file are known here, and which only what completes the file decides: kustomize, Helm, a substitution."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Certainty:
         return wrong, list(dict.fromkeys(unknown))
 
     def _is_open(self, problem: Problem) -> bool:
-        """Say whether something besides the file may still decide it."""
+        """Return whether something besides the file may still decide it."""
         if self._has_placeholder(problem):
             return True
         place = problem.message.partition(":")[0].split(".")

@@ -1,4 +1,4 @@
-"""Knows which files concern this program, and everything that is wrong in them.
+"""Which files concern this program, and everything that is wrong in them.
 
 The kind of a file is seen by its content: a configuration, annotated Applications, Flux objects, markers. What
 is none of them is nobody's business here, and is passed over. What only kustomize, Helm, a substitution or a cluster decides is
@@ -85,7 +85,7 @@ def lint(
     """Check files, and folders with everything below them; `.git` is not entered and symlinks are not followed.
 
     *configurations* are checked too, whatever they hold, and their marker targets and text_markers count. *try_template*
-    renders a template of a commit message, and raises `TemplateError` where that fails. Raises `ConfigError` where a path
+    renders a template of a commit message, and raises `TemplateError` where that fails. Raise `ConfigError` where a path
     does not exist.
     """
     named = {path for path in paths if not path.is_dir()}
@@ -116,7 +116,7 @@ def lint(
 
 
 def _settled(answer: ImageTranslation, wrong: Sequence[Problem], unknown: Sequence[Problem]) -> ImageTranslation:
-    """Say that an answer is not known here where its flaw is not: the type of a manifest, or what completes the file decides."""
+    """Mark an answer as not known here where its flaw is not: the type of a manifest, or what completes the file, decides."""
     is_untyped = answer.code == UNKNOWN_TYPE and all(problem.origin != answer.asked_by for problem in wrong)
     is_open = any(problem.message == answer.sentence and problem.origin == answer.asked_by for problem in unknown)
     return replace(answer, code=NOT_KNOWN) if is_untyped or is_open else answer
@@ -204,7 +204,7 @@ def _lint_configuration(
 
 
 def _is_deployed(value: Any) -> bool:
-    """Say whether a document is a Kustomization of Flux, which deploys a folder."""
+    """Return whether a document is a Kustomization of Flux, which deploys a folder."""
     return isinstance(value, dict) and str(value.get("apiVersion", "")).startswith(f"{_DEPLOYED}/")
 
 
@@ -263,7 +263,7 @@ def _lint_markers(files: Sequence[Path], findings: _Findings) -> None:
 
 
 def _uncovered(file: Path, data: bytes, policies: set[str]) -> Iterator[Problem]:
-    """Say that a marker of a known policy stands where no marker counts."""
+    """Return that a marker of a known policy stands where no marker counts."""
     found = make_editor("marker", text_markers=(file.name,)).read(file.name, data)
     for reading in found.readings:
         if _is_known(reading.setter, policies):

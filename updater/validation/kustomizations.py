@@ -1,4 +1,4 @@
-"""Knows what kustomize makes of the files of a tree, as far as that decides what is known of an object: who completes it.
+"""What kustomize makes of the files of a tree, as far as that decides what is known of an object: who completes it.
 
 Nothing is built. A file that is a patch is no whole object; one that a kustomization patches may get every field that the patches
 name; names and namespaces may be given by a kustomization.

@@ -1,4 +1,4 @@
-"""Knows the HTTP routes of the process: /metrics, /healthz, /readyz."""
+"""The HTTP routes of the process: /metrics, /healthz, /readyz."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def application(probes: Probes) -> web.Application:
 
 
 async def serve(app: web.Application, listen: str) -> web.AppRunner:
-    """Listen on ``host:port`` (port 0 takes a free one); raises `ConfigError` where that is impossible."""
+    """Listen on ``host:port`` (port 0 takes a free one); raise `ConfigError` where that is impossible."""
     host, _, port = listen.rpartition(":")
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()

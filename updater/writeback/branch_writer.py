@@ -1,4 +1,4 @@
-"""Knows how a Git branch is read as a view, and how updates become commits on it.
+"""How a Git branch is read as a view, and how updates become commits on it.
 
 Reading asks each editor what is written at each target; answers are remembered per blob, so that a second
 look at the same content parses nothing. Writing edits on top of the tree that was looked at.
@@ -152,13 +152,13 @@ class GitWriter:
     async def _drafted(
         self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
     ) -> tuple[list[CommitDraft], WriteResult]:
-        """Give what *commits* come to on top of *revision*."""
+        """Return what *commits* come to on top of *revision*."""
         drafting, drafts = await mirror.tree(revision, lambda tree: self._draft(partial(_read_writable, tree), commits))
         changes, refused = drafting.changes, drafting.refused
         return drafts, WriteResult(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
 
     async def _is_shared(self, mirror: Mirror, view: View, head: str) -> bool:
-        """Say whether a branch holds what other destinations wrote: their templates may make the same name.
+        """Return whether a branch holds what other destinations wrote: their templates may make the same name.
 
         Such a branch is not made anew from its base, since that would take their changes away: ours come on top.
         """
@@ -188,7 +188,7 @@ class GitWriter:
         return name, head.heads.get(name)
 
     async def history(self, branch: GitBranch, limit: int) -> tuple[PastCommit, ...]:
-        """Give our own commits among the last *limit* of the branch that is written, newest first."""
+        """Return our own commits among the last *limit* of the branch that is written, newest first."""
         mirror = self._mirror(branch)
         head = await mirror.look(branch.push, branch.branch)
         revision = head.revision or head.heads.get(branch.branch)
@@ -269,13 +269,13 @@ def _as_branch(destination: Destination) -> GitBranch:
 
 
 def _named(branch: GitBranch, head: Head) -> GitBranch:
-    """Give *branch* with the names that it leaves to the server."""
+    """Return *branch* with the names that it leaves to the server."""
     base = branch.branch or head.branch
     return replace(branch, branch=base, push=branch.push or base)
 
 
 def _heads(named: GitBranch, head: str, push_head: str | None) -> dict[str, str]:
-    """Give the heads whose trees are read, by branch: of the base, and of a push branch that is rebuilt on it."""
+    """Return the heads whose trees are read, by branch: of the base, and of a push branch that is rebuilt on it."""
     is_rebuilt = push_head is not None and push_head != head and named.push != named.branch
     return {named.branch: head, named.push: push_head} if is_rebuilt and push_head else {named.branch: head}
 

@@ -1,4 +1,4 @@
-"""Knows what a commit says: every change with its reason, in our words or by a user's template, and always our trailers.
+"""What a commit says: every change with its reason, in our words or by a user's template, and always our trailers.
 
 The trailers are the memory of the program, so nothing in a template's text can hide them or look like them.
 """
@@ -36,7 +36,7 @@ _NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\s]+|\.\.+|@\{")
 
 
 def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]]) -> str:
-    """Give the whole message of *commit*, ending in the trailers; *changes* are what each of its updates changed.
+    """Return the whole message of *commit*, ending in the trailers; *changes* are what each of its updates changed.
 
     The voice's template makes the text before the trailers; without one, or where it makes nothing, the text is ours.
     Raises `TemplateError` with the place in the template.
@@ -51,12 +51,12 @@ def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]])
 
 @lru_cache(maxsize=256)
 def message_template(text: str) -> Template:
-    """Parse a message template, with every function that messages have; raises `TemplateError`."""
+    """Parse a message template, with every function that messages have; raise `TemplateError`."""
     return parse(text, name="message", functions=VERSION_FUNCTIONS)
 
 
 def with_trailers(text: str, updates: Sequence[Update]) -> str:
-    """Give *text* with the trailers of *updates* as its last paragraph, each once and in the order of the updates."""
+    """Return *text* with the trailers of *updates* as its last paragraph, each once and in the order of the updates."""
     return add_trailers(
         text,
         subscriptions=[update.subscription for update in updates],
@@ -79,7 +79,7 @@ def _signed_off(text: str, voice: CommitSpec) -> str:
 
 
 def branch_name(template: str, updates: Sequence[Update], *, target: str = "") -> str:
-    """Give the name of a branch by *template*, at most 255 bytes; what Git refuses in a name becomes ``-``.
+    """Return the name of a branch by *template*, at most 255 bytes; what Git refuses in a name becomes ``-``.
 
     Raises `TemplateError`, also where nothing remains.
     """
@@ -92,7 +92,7 @@ def branch_name(template: str, updates: Sequence[Update], *, target: str = "") -
 
 
 def _as_branch(text: str) -> str:
-    """Give *text* by the rules of ``git check-ref-format``."""
+    """Return *text* by the rules of ``git check-ref-format``."""
     parts = _NOT_IN_A_BRANCH.sub("-", text).lstrip("-").split("/")
     kept = "/".join(part for part in (_without_ends(part) for part in parts) if part)
     return kept.lstrip("-/")
@@ -112,12 +112,12 @@ def _branch_template(text: str) -> Template:
 
 
 def push_summary(revision: str, branch: str, message: str) -> str:
-    """Say in a few words that *revision* is on *branch*; *message* is the text of its commit."""
+    """Return in a few words that *revision* is on *branch*; *message* is the text of its commit."""
     return f"pushed commit '{revision[:7]}' to branch '{branch}'\n{message}"
 
 
 def _clean(text: str) -> str:
-    """Give a template's text as Git can keep it: no control characters, nothing that reads as a trailer of ours."""
+    """Return a template's text as Git can keep it: no control characters, nothing that reads as a trailer of ours."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     kept = "".join(char for char in lines if char in "\n\t" or not (unicodedata.category(char) == "Cc" or char in _TURNING))
     stripped = "\n".join(line.rstrip() for line in kept[:MAX_MESSAGE].split("\n")).strip("\n")
@@ -172,7 +172,7 @@ def _subject(updates: Sequence[Update]) -> str:
 
 
 def _for_whom(updates: Sequence[Update]) -> str:
-    """Say in which Application several images move, or in how many; nothing where something else asked too."""
+    """Return in which Application several images move, or in how many; nothing where something else asked too."""
     asked = dict.fromkeys(update.origin.partition(" ")[::2] for update in updates)
     if any(kind != APPLICATION for kind, _ in asked):
         return ""

@@ -1,4 +1,4 @@
-"""Knows what a message template is shown: the data of both peers, so that their templates work, and our own.
+"""What a message template is shown: the data of both peers, so that their templates work, and our own.
 
 Sources: Flux, ``messageTemplate`` of ImageUpdateAutomation; Argo CD Image Updater, ``git.commit-message-template`` and
 the branch template of ``git-branch``. Everything is in a fixed order, so the same updates make the same text.
@@ -35,7 +35,7 @@ _GONE_CHANGED: Final = {
 def message_data(
     updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], values: Mapping[str, str] | None = None
 ) -> Struct:
-    """Give the data of a commit message; *changes* are what each update changed, *values* those of the voice."""
+    """Return the data of a commit message; *changes* are what each update changed, *values* those of the voice."""
     places = sorted(
         ((change, update) for update in updates for change in changes.get(update, ())),
         key=lambda pair: (pair[0].path, pair[0].line, pair[0].where),
@@ -56,7 +56,7 @@ def message_data(
 
 
 def branch_data(updates: Sequence[Update], target: str = "") -> Struct:
-    """Give the data of a branch name; *target* is the text of the place that is written to, behind ``.TargetKey``."""
+    """Return the data of a branch name; *target* is the text of the place that is written to, behind ``.TargetKey``."""
     return Struct("BranchData", _application(updates, target))
 
 
@@ -75,14 +75,14 @@ def _application(updates: Sequence[Update], target: str = "") -> tuple[tuple[str
 
 
 def _asked_by(update: Update) -> tuple[str, str]:
-    """Give namespace and name of the object that asked; for a subscription of a file, which has none, its key."""
+    """Return namespace and name of the object that asked; for a subscription of a file, which has none, its key."""
     if update.origin.partition(" ")[0] == _FILE:
         return "", update.subscription
     return origin_name([update])
 
 
 def joined_names(names: Iterable[str], length: int = NAMES_LENGTH) -> str:
-    """Give *names* once each with commas between them: the first one, and as many more as *length* has room for."""
+    """Return *names* once each with commas between them: the first one, and as many more as *length* has room for."""
     distinct = list(dict.fromkeys(names))
     shown = distinct[:1]
     for name in distinct[1:]:
@@ -102,13 +102,13 @@ def _place(update: Update) -> str:
 
 
 def old_tag(update: Update) -> str:
-    """Give what is replaced, without the image name: the tag, the digest or both."""
+    """Return what is replaced, without the image name: the tag, the digest or both."""
     written = update.reading.written
     return _tag(written.tag, written.digest)
 
 
 def new_tag(update: Update) -> str:
-    """Give what is written, without the image name."""
+    """Return what is written, without the image name."""
     image = update.image
     return _tag(image.tag, str(image.digest) if image.digest else None) or str(update.written_as.tag or "")
 
@@ -118,7 +118,7 @@ def _tag(tag: str | None, digest: str | None) -> str:
 
 
 def origin_name(updates: Sequence[Update]) -> tuple[str, str]:
-    """Give namespace and name of the object that asked first: ``Application argocd/app`` asks as ``argocd``, ``app``."""
+    """Return namespace and name of the object that asked first: ``Application argocd/app`` asks as ``argocd``, ``app``."""
     words = updates[0].origin.split(" ", 1) if updates else [""]
     namespace, slash, name = words[-1].partition("/")
     return (namespace, name) if slash else ("", words[-1])
@@ -129,13 +129,13 @@ def _namespaced(namespace: str, name: str) -> Struct:
 
 
 def _app_changes(updates: Sequence[Update]) -> list[Struct]:
-    """Give each move of an image once, over all Applications; labels are asked of no registry for the sake of a text."""
+    """Return each move of an image once, over all Applications; labels are asked of no registry for the sake of a text."""
     moves = dict.fromkeys((_path(update.written_as.name), *_moved(update)) for update in updates)
     return [_struct("ChangeEntry", ("Image", "OldTag", "NewTag", "Labels"), (*move, StringMap())) for move in moves]
 
 
 def _moved(update: Update) -> tuple[str, str]:
-    """Give what is replaced and what is written as the peer says it: the digest alone where there is one, else the tag."""
+    """Return what is replaced and what is written as the peer says it: the digest alone where there is one, else the tag."""
     return old_tag(update).rpartition("@")[2], new_tag(update).rpartition("@")[2]
 
 
@@ -144,7 +144,7 @@ def _struct(type_name: str, names: Sequence[str], values: Sequence[object]) -> S
 
 
 def _path(name: ImageName) -> str:
-    """Give an image's name without its registry, as the peer's templates show it: ``org/app`` of ``ghcr.io/org/app``."""
+    """Return an image's name without its registry, as the peer's templates show it: ``org/app`` of ``ghcr.io/org/app``."""
     host, _, rest = name.spelled.partition("/")
     if not rest or not ("." in host or ":" in host or host == "localhost"):
         return name.spelled
@@ -152,7 +152,7 @@ def _path(name: ImageName) -> str:
 
 
 def _alias(update: Update) -> str:
-    """Give what an Application calls its image: the key without the Application; of others the key."""
+    """Return what an Application calls its image: the key without the Application; of others the key."""
     kind, _, name = update.origin.partition(" ")
     return update.subscription.removeprefix(f"{name}/") if kind == APPLICATION else update.subscription
 

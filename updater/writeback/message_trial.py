@@ -1,4 +1,4 @@
-"""Knows two updates that never were, on which a message template is tried before a commit needs it.
+"""Two updates that never were, on which a message template is tried before a commit needs it.
 
 A template that names a field that is not there parses, and fails at the first commit. Whoever reads one from outside
 tries it here first.
@@ -25,7 +25,7 @@ _OBJECT: Final = ("apps/v1", "Deployment", "web", "web")
 
 
 def try_message(text: str) -> None:
-    """Render *text* as the message of a commit of two images; raises `TemplateError` with the place in the template."""
+    """Render *text* as the message of a commit of two images; raise `TemplateError` with the place in the template."""
     made = _made("web", "ghcr.io/example/web:1.0.0", "1.1.0"), _made("api", "ghcr.io/example/api:2.0.0", "2.0.1")
     changes: Mapping[Update, tuple[Change, ...]] = {update: (_change(update),) for update in made}
     message_template(text).render(message_data(made, changes))

@@ -1,4 +1,4 @@
-"""Knows how message templates ask about versions: sprig's ``semver`` and ``semverCompare``, by our own policies.
+"""How message templates ask about versions: sprig's ``semver`` and ``semverCompare``, by our own policies.
 
 Source: https://masterminds.github.io/sprig/semver.html
 """

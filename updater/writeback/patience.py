@@ -1,4 +1,4 @@
-"""Knows how long one text of somebody else may be worked on before it is given up, so that it holds up nobody else.
+"""How long one text of somebody else may be worked on before it is given up, so that it holds up nobody else.
 
 The work runs in a thread of its own. A thread cannot be ended from outside: it is left behind, and what it still finds is
 dropped. Small texts are worked on at once, since no work on them is long.
@@ -31,7 +31,7 @@ class _Made(Generic[T]):
 
 
 def within(work: Callable[[], T], path: str, size: int, *, seconds: float = PATIENCE) -> T:
-    """Return what *work* on the file *path* gives; raises `EditError` with code ``too-slow`` after *seconds*.
+    """Return what *work* on the file *path* gives; raise `EditError` with code ``too-slow`` after *seconds*.
 
     Called from a worker thread, never from the event loop.
     """

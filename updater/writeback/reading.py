@@ -1,4 +1,4 @@
-"""Knows how to ask the editors what is written at every target of a tree, and what is wrong there.
+"""Ask the editors what is written at every target of a tree, and what is wrong there.
 
 What an editor found in a blob is remembered by the blob's id: a second look at the same content parses nothing.
 """
@@ -54,7 +54,7 @@ class BlobReader:
         self._last: tuple[str, bytes] = ("", b"")
 
     def read(self, editor: str, entry: TreeEntry, tree: Tree, locator: Locator | None) -> FileReadings:
-        """Give what *editor* finds in one file; a file that cannot be read is a problem."""
+        """Return what *editor* finds in one file; a file that cannot be read is a problem."""
         place = (editor, entry.path, locator)
         blobs = self._found.setdefault(place, {})
         self._found.move_to_end(place)

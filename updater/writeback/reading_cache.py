@@ -1,4 +1,4 @@
-"""Knows how readings are kept beside a mirror, so that a new process parses only blobs that were never seen.
+"""How readings are kept beside a mirror, so that a new process parses only blobs that were never seen.
 
 The file is a cache: another version, another rule or any damage (its sum is wrong), and it is empty. A wrong reading could write
 nothing, because an editor finds the place again and refuses what is not there.
@@ -29,7 +29,7 @@ LARGEST: Final = 64 * 2**20
 
 
 def read_remembered(path: Path, rule: str) -> dict[str, Kept]:
-    """Give what the file at *path* holds under *rule*, by editor and path; nothing where it cannot be used."""
+    """Return what the file at *path* holds under *rule*, by editor and path; nothing where it cannot be used."""
     try:
         if path.stat().st_size > LARGEST:
             return {}

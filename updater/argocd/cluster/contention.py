@@ -1,4 +1,4 @@
-"""Knows that somebody else writes a status too, and how often ours is said again against that.
+"""That somebody else writes a status too, and how often ours is said again against that.
 
 As long as another controller works on the same objects, each would answer the other's write for ever.
 """
@@ -38,12 +38,12 @@ class Contention:
         self._said: dict[Key, _Said] = {}
 
     def wait(self, key: Key, status: Mapping[str, Any]) -> float:
-        """Give the seconds for which *status* is not to be written; above zero only where it says nothing new."""
+        """Return the seconds for which *status* is not to be written; above zero only where it says nothing new."""
         said = self._said.get(key)
         return max(0.0, said.until - self._clock()) if said and said.words == _words(status) else 0.0
 
     def note(self, key: Key, status: Mapping[str, Any]) -> bool:
-        """Note that *status* was written; says whether it is time to tell people, once, that somebody writes over it."""
+        """Note that *status* was written; return whether it is time to tell people, once, that somebody writes over it."""
         said, words = self._said.get(key), _words(status)
         times = said.times + 1 if said and said.words == words else 0
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(times - FREELY, 10)) if times >= FREELY else 0.0
@@ -56,7 +56,7 @@ class Contention:
 
 
 def _words(status: Mapping[str, Any]) -> object:
-    """Give what a status says without the times, and without what it tells of the past."""
+    """Return what a status says without the times, and without what it tells of the past."""
     conditions = [
         tuple(item.get(name) for name in ("type", "status", "reason", "message")) for item in list_in(status, "conditions")
     ]

@@ -1,4 +1,4 @@
-"""Knows what is told as Events, once each, and at which pace: a start with thousands of flaws is no storm on the API server."""
+"""What is told as Events, once each, and at which pace: a start with thousands of flaws is no storm on the API server."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class EventQueue:
                 await self._tell_next()
 
     async def _tell_next(self) -> bool:
-        """Tell what waits longest; says whether an Event was written."""
+        """Return what waits longest; return whether an Event was written."""
         key = next(iter(self._waiting))
         item, remark = self._waiting.pop(key)
         if isinstance(key, ObjectProblem):

@@ -1,4 +1,4 @@
-"""Knows in which words an object is told what is wrong with it, and what became of its images: the Events on it.
+"""In which words an object is told what is wrong with it, and what became of its images: the Events on it.
 
 `ImagesUpdated` and its annotations are the peer's, so that what listens for them keeps working.
 """
@@ -26,13 +26,13 @@ _MOST_IMAGES: Final = 50  # an Event is small; so many images of one Application
 
 
 def remark_on_flaw(flaw: FieldProblem) -> Event:
-    """Say what is wrong at a place of an object; the reason is the code in CamelCase, such as UnknownKey."""
+    """Return what is wrong at a place of an object; the reason is the code in CamelCase, such as UnknownKey."""
     reason = "".join(word.capitalize() for word in flaw.code.split("-"))
     return Event(reason=reason, message=_sentence(flaw.message, flaw.hint, flaw.code), weight="Warning")
 
 
 def remark_on_outcome(answer: ImageTranslation, outcome: Outcome) -> Event | None:
-    """Say why an image was held or failed; None where it was not."""
+    """Return why an image was held or failed; None where it was not."""
     reason = _REASONS.get(outcome.status)
     if reason is None:
         return None
@@ -41,7 +41,7 @@ def remark_on_outcome(answer: ImageTranslation, outcome: Outcome) -> Event | Non
 
 
 def remark_on_moves(moves: Sequence[ImageMove], revision: str | None) -> Event:
-    """Say which images of one Application moved, in which commit; *revision* may be the version of a live Application."""
+    """Return which images of one Application moved, in which commit; *revision* may be the version of a live Application."""
     told = ", ".join(f"{move.alias} {move.old} → {move.new}" if move.old else f"{move.alias} set to {move.new}" for move in moves)
     annotations: dict[str, str] = {}
     for number, move in enumerate(moves[:_MOST_IMAGES]):

@@ -1,4 +1,4 @@
-"""Knows what follows from an outcome for the objects that asked: statuses, Events, and that Argo CD should look again.
+"""What follows from an outcome for the objects that asked: statuses, Events, and that Argo CD should look again.
 
 What is remembered is the last outcome of each subscription that there is; with an Application that is gone it is forgotten.
 """
@@ -119,7 +119,7 @@ class Feedback:
         await self._telling.finish()
 
     def _tell(self, answer: ImageTranslation, outcome: Outcome) -> None:
-        """Say why an image was held or failed, once while that state lasts."""
+        """Report why an image was held or failed, once while that state lasts."""
         remark = remark_on_outcome(answer, outcome)
         item = self._find(f"{APPLICATION.name} {answer.application}")
         if remark and item:
@@ -141,7 +141,7 @@ class Feedback:
                 self._refreshing.landed(key, application, subscription.targets[0].destination, outcome)
 
     def _find(self, origin: str) -> dict[str, Any] | None:
-        """Give as much of the object of an origin, ``Kind namespace/name``, as Events need."""
+        """Return as much of the object of an origin, ``Kind namespace/name``, as Events need."""
         kind, _, name = origin.partition(" ")
         key, known = _key(name), self._known
         if known is None:

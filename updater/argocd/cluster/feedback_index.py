@@ -1,4 +1,4 @@
-"""Knows which answers belong to whom: found by subscription, by ImageUpdater, and by the subscription that writes for others."""
+"""Which answers belong to whom: found by subscription, by ImageUpdater, and by the subscription that writes for others."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ def index(translation: Translation) -> FeedbackIndex:
 
 
 def _is_asked_by(answer: ImageTranslation, updater: str) -> bool:
-    """Say whether an image is one of an ImageUpdater that selects its Application: listed there, or in the annotations."""
+    """Return whether an image is one of an ImageUpdater that selects its Application: listed there, or in the annotations."""
     asked_by = {f"{IMAGE_UPDATER} {updater}", f"{APPLICATION} {answer.application}"}
     return answer.code != UNUSED and answer.asked_by in asked_by

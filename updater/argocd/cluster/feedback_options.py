@@ -1,4 +1,4 @@
-"""Knows what answering is allowed to do, and whom it tells what came of it: everything that the daemon hands over."""
+"""What answering is allowed to do, and whom it tells what came of it: everything that the daemon hands over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Knows how the API server names the objects that Argo CD users write."""
+"""How the API server names the objects that Argo CD users write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Key = tuple[str, str]
 
 
 def identity(kind: Kind, key: Key, metadata: dict[str, Any]) -> dict[str, Any]:
-    """Give as much of an object as names it in an Event; the uid is what ``kubectl describe`` finds Events by."""
+    """Return as much of an object as names it in an Event; the uid is what ``kubectl describe`` finds Events by."""
     namespace, name = key
     uid = metadata.get("uid")
     known = {"uid": uid} if isinstance(uid, str) else {}

@@ -1,4 +1,4 @@
-"""Knows which image moved, from which version to which, where an outcome only tells the texts that were exchanged."""
+"""Which image moved, from which version to which, where an outcome only tells the texts that were exchanged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ImageMove:
 
 
 def move_of(answer: ImageTranslation, outcome: Outcome) -> ImageMove | None:
-    """Give the move that an outcome tells of; None where nothing was written."""
+    """Return the move that an outcome tells of; None where nothing was written."""
     subscription = answer.subscription
     if subscription is None or outcome.status is not Status.UPDATED:
         return None
@@ -45,13 +45,13 @@ def move_of(answer: ImageTranslation, outcome: Outcome) -> ImageMove | None:
 
 
 def _ran(detail: str) -> str:
-    """Give what ran before the first override: nothing was written then, and only the decision, ``old → new``, knows it."""
+    """Return what ran before the first override: nothing was written then, and only the decision, ``old → new``, knows it."""
     old, arrow, _ = detail.partition(" → ")
     return old if arrow and old != str(Written()) else ""
 
 
 def _version(text: str, image: ImageName) -> str:
-    """Give the version in a text that was written: a reference to *image*, the entry of a kustomization, or a bare version."""
+    """Return the version in a text that was written: a reference to *image*, the entry of a kustomization, or a bare version."""
     text = text.rpartition("=")[2]
     try:
         ref = parse_ref(text)

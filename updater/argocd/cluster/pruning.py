@@ -1,4 +1,4 @@
-"""Knows what is kept of the objects that are watched: what translation reads and answers need, and nothing that churns.
+"""What is kept of the objects that are watched: what translation reads and answers need, and nothing that churns.
 
 Argo CD writes the status of an Application again and again. What is kept of it are its types and the images that run, so that
 such a write is no change here. Nothing that stands in an object makes this raise: that would end the watch of all of them.
@@ -24,13 +24,13 @@ _MOST_SHARED: Final = 65_536
 
 
 class Sharing:
-    """Gives equal short texts as one object: thousands of Applications name the same repositories, labels and images."""
+    """Returns equal short texts as one object: thousands of Applications name the same repositories, labels and images."""
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
 
     def text(self, value: str) -> str:
-        """Give the text that was seen first."""
+        """Return the text that was seen first."""
         if len(value) > _LONGEST_SHARED:
             return value
         if len(self._texts) >= _MOST_SHARED:  # it saves memory, so it must not hold what is long gone
@@ -38,7 +38,7 @@ class Sharing:
         return self._texts.setdefault(value, value)
 
     def whole(self, value: Any, depth: int = _DEEPEST) -> Any:
-        """Give a value with every text of it shared; what nests deeper than *depth* is None."""
+        """Return a value with every text of it shared; what nests deeper than *depth* is None."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -64,7 +64,7 @@ class KeptUpdater:
 
 
 def prune_application(item: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
-    """Give what is kept of an Application, in its own shape."""
+    """Return what is kept of an Application, in its own shape."""
     metadata, spec, status = mapping_in(item, "metadata"), mapping_in(item, "spec"), mapping_in(item, "status")
     kept: dict[str, Any] = {"metadata": _metadata(metadata, sharing), "spec": _spec(spec, sharing)}
     if status:
@@ -79,7 +79,7 @@ def prune_application(item: Mapping[str, Any], sharing: Sharing) -> dict[str, An
 
 
 def prune_updater(item: Mapping[str, Any], sharing: Sharing) -> KeptUpdater:
-    """Give what is kept of an ImageUpdater: its spec is whole, since each unknown field in it is a finding."""
+    """Return what is kept of an ImageUpdater: its spec is whole, since each unknown field in it is a finding."""
     metadata = mapping_in(item, "metadata")
     kept = {"metadata": _names(metadata), "spec": sharing.whole(item.get("spec"))}
     generation, version = metadata.get("generation"), metadata.get("resourceVersion")

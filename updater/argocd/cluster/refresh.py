@@ -1,4 +1,4 @@
-"""Knows how Argo CD is asked to look again at an Application whose branch has a new commit: by an annotation that it takes off.
+"""How Argo CD is asked to look again at an Application whose branch has a new commit: by an annotation that it takes off.
 
 https://argo-cd.readthedocs.io/en/stable/user-guide/annotations-and-labels/
 """

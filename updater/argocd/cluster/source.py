@@ -1,4 +1,4 @@
-"""Knows how Argo CD's objects in a cluster become snapshots: which namespaces are watched, and what is kept between two of them.
+"""How Argo CD's objects in a cluster become snapshots: which namespaces are watched, and what is kept between two of them.
 
 What is known is whole or not at all: until every kind was listed once there are no subscriptions, and a kind that is lost
 keeps its last objects.
@@ -117,7 +117,7 @@ class ArgocdSource:
         """Watch until cancelled, and hand each snapshot that differs to *deliver*; while it works, changes gather.
 
         Before the first whole snapshot there may come some that are not complete: they have no subscription, and say which
-        kind cannot be listed. Raises `ConfigError` where the way to the cluster is wrong, and what *deliver* raises.
+        kind cannot be listed. Raise `ConfigError` where the way to the cluster is wrong, and what *deliver* raises.
         """
         told = self._told = _Told()
 
@@ -160,7 +160,7 @@ class ArgocdSource:
         return self._count
 
     def application(self, namespace: str, name: str) -> Mapping[str, Any] | None:
-        """Give what is kept of an Application, the same object while nothing of it changed; None where none is known."""
+        """Return what is kept of an Application, the same object while nothing of it changed; None where none is known."""
         return self._kept.get((namespace, name))
 
     def lead(self) -> None:
@@ -174,7 +174,7 @@ class ArgocdSource:
             await self._answering.finish()
 
     async def again(self) -> Snapshot:
-        """Give the snapshot of what `once` listed, with what was learned of branches since."""
+        """Return the snapshot of what `once` listed, with what was learned of branches since."""
         return await self._snapshot(*self._objects)
 
     def _look_again(self) -> None:
@@ -197,7 +197,7 @@ class ArgocdSource:
                 await deliver(snapshot)
 
     async def _snapshot(self, objects: Mapping[WatchedKind[Any], Mapping[Key, Any]], lost: Lost) -> Snapshot:
-        """Give the snapshot of what is known; the very same one where nothing changed that anybody reads."""
+        """Return the snapshot of what is known; the very same one where nothing changed that anybody reads."""
         self._objects = (objects, lost)
         applications = _joined(objects, self._applications)
         updaters: dict[Key, KeptUpdater] = _joined(objects, self._updaters)
@@ -219,7 +219,7 @@ class ArgocdSource:
         return last[2]
 
     def _lost_problems(self, lost: Lost) -> tuple[Problem, ...]:
-        """Say each kind that is lost; the same problem while the code is the same, since messages hold times and addresses."""
+        """Return each kind that is lost; the same problem while the code is the same, since messages hold times and addresses."""
         known = self._problems
         self._problems = {
             (watched, error.code): known.get((watched, error.code)) or _problem(watched, error) for watched, error in lost.items()
@@ -228,7 +228,7 @@ class ArgocdSource:
 
 
 def _watched(namespaces: tuple[str, ...]) -> tuple[tuple[WatchedKind[Any], ...], tuple[WatchedKind[Any], ...]]:
-    """Give what is watched for Applications, and what for ImageUpdaters."""
+    """Return what is watched for Applications, and what for ImageUpdaters."""
     sharing = Sharing()
     has_globs = any(_GLOB.intersection(name) for name in namespaces)
     matchers = [name_matcher(name) for name in namespaces] if has_globs and "*" not in namespaces else []
@@ -248,7 +248,7 @@ def _watched(namespaces: tuple[str, ...]) -> tuple[tuple[WatchedKind[Any], ...],
 
 
 def _same(before: Mapping[str, Any] | None, item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give the object of before where only the status moved: what is the same object is not translated anew."""
+    """Return the object of before where only the status moved: what is the same object is not translated anew."""
     return before if before is not None and before == item else item
 
 

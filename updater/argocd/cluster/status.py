@@ -1,4 +1,4 @@
-"""Knows the status of an ImageUpdater: the fields and reasons that its owner defines, and in conditions what those lack.
+"""The status of an ImageUpdater: the fields and reasons that its owner defines, and in conditions what those lack.
 
 The definition drops fields that it does not know, so each image's reason stands in the message of a condition of our own,
 `Images`, and what this version does not do in `NotYet`. A status is made only where more than times differs from the last one.
@@ -87,7 +87,7 @@ class _Image:
 
 
 def status_of(facts: StatusFacts, now: str) -> dict[str, Any] | None:
-    """Give the status to write at *now* (RFC 3339), None where the one that stands there says the same.
+    """Return the status to write at *now* (RFC 3339), None where the one that stands there says the same.
 
     Where images wait for their first check, nothing is written before it, unless the object itself is new: a restart of
     this program is no news to anybody.
@@ -162,7 +162,7 @@ def _known_conditions(before: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _judged(facts: StatusFacts, images: Sequence[_Image]) -> list[tuple[str, bool, str, str]]:
-    """Give type, status, reason and message of every condition of ours."""
+    """Return type, status, reason and message of every condition of ours."""
     bad = [image for image in images if image.word in _BAD]
     is_waiting = any(image.word == _PENDING for image in images)
     is_useless = bool(facts.flaws) and all(answer.subscription is None for answer in facts.answers)
@@ -203,7 +203,7 @@ def _counts(images: Sequence[_Image]) -> str:
 
 
 def _image_lines(images: Iterable[_Image]) -> list[str]:
-    """Say each image in a line; where many Applications say the same, some are named and the others counted."""
+    """Return each image in a line; where many Applications say the same, some are named and the others counted."""
     grouped: defaultdict[tuple[str, str, str, str], list[str]] = defaultdict(list)
     for image in images:
         grouped[image.word, image.image, image.sentence, image.code].append(image.application)

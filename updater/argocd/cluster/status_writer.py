@@ -1,4 +1,4 @@
-"""Knows when the status of an ImageUpdater is written: gathered for seconds, on the version read, and only if it changed."""
+"""When the status of an ImageUpdater is written: gathered for seconds, on the version read, and only if it changed."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class StatusWriter:
         self.touch([key])
 
     async def _write(self, key: Key) -> float:
-        """Write what is due to an object; gives the seconds after which to look again, 0 where it is done."""
+        """Write what is due to an object; return the seconds after which to look again, 0 where it is done."""
         kept = self._kept[key]
         if FINALIZER in kept.holders:
             await self._let_go(key, kept)
@@ -150,12 +150,12 @@ class StatusWriter:
         self._answers.count("finalizer", "ok")
 
     def _newest(self, key: Key, kept: KeptUpdater) -> KeptUpdater:
-        """Give what our last write made of an object where the watch still tells what was before it."""
+        """Return what our last write made of an object where the watch still tells what was before it."""
         before, after = self._written.get(key, (None, kept))
         return after if before is not None and kept.version == before.version else kept
 
     async def _put(self, key: Key, kept: KeptUpdater) -> float:
-        """Write the status if it differs from that of *kept*, on its version; gives the seconds for which that must wait.
+        """Write the status if it differs from that of *kept*, on its version; return the seconds for which that must wait.
 
         Raises `KubeConflict`.
         """

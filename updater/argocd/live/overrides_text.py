@@ -1,4 +1,4 @@
-"""Knows how the overrides of one live source look as a text, and which JSON patch makes the source what the text became. Pure.
+"""How the overrides of one live source look as a text, and which JSON patch makes the source what the text became. Pure.
 
 The text is what a file ``.argocd-source.yaml`` would hold: helm parameters, kustomize images and the environment of a plugin.
 So one editor reads and changes both, and people see a diff. The rest of a source is not in it, so it cannot be touched.
@@ -28,7 +28,7 @@ _FORCE: Final = "forceString"
 
 
 def overridden(source: Mapping[str, Any]) -> Overridden:
-    """Give what *source* overrides; null counts as not there, and what is of the wrong type is given as it is."""
+    """Return what *source* overrides; null counts as not there, and what is of the wrong type is given as it is."""
     found: dict[str, Any] = {}
     for section, key in LISTS.items():
         block = source.get(section)
@@ -40,7 +40,7 @@ def overridden(source: Mapping[str, Any]) -> Overridden:
 
 
 def write_text(overrides: Overridden) -> bytes:
-    """Write overrides as YAML; nothing is no bytes. Raises `EditError` where a value is nested without end."""
+    """Write overrides as YAML; nothing is no bytes. Raise `EditError` where a value is nested without end."""
     lines: list[str] = []
     try:
         for section, block in overrides.items():
@@ -51,7 +51,7 @@ def write_text(overrides: Overridden) -> bytes:
 
 
 def read_text(text: bytes) -> Overridden:
-    """Read what `write_text` wrote, also after an edit; raises `EditError` where it is nothing of the kind."""
+    """Read what `write_text` wrote, also after an edit; raise `EditError` where it is nothing of the kind."""
     found = read_yaml("", text, dialect=Dialect.MANIFEST)
     value = found.documents[0].value if len(found.documents) == 1 and not found.problems else None
     if not isinstance(value, dict):
@@ -62,7 +62,7 @@ def read_text(text: bytes) -> Overridden:
 def wanted_after(before: Overridden, text: bytes, edited: bytes) -> Overridden:
     """Read what an edit of *text* asks for; a parameter that it changed or added says that its value is a string.
 
-    Without that Helm takes 1.20 for the number 1.2. Raises `EditError` ``unproved`` where *text* does not say *before*: then
+    Without that Helm takes 1.20 for the number 1.2. Raise `EditError` ``unproved`` where *text* does not say *before*: then
     the patch would not say what the edit does.
     """
     if (read_text(text) if text else {}) != before:
@@ -76,7 +76,7 @@ def wanted_after(before: Overridden, text: bytes, edited: bytes) -> Overridden:
 
 
 def steps_for(place: Place, source: Mapping[str, Any], wanted: Overridden) -> list[Step]:
-    """Give the JSON patch that makes the lists of *source*, which stands at *place*, those of *wanted*; nothing else."""
+    """Return the JSON patch that makes the lists of *source*, which stands at *place*, those of *wanted*; nothing else."""
     steps: list[Step] = []
     for section, key in LISTS.items():
         if section not in wanted:

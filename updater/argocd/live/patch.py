@@ -1,4 +1,4 @@
-"""Knows how the updates of several voices become one JSON patch of a live Application, and what became of each. Pure."""
+"""How the updates of several voices become one JSON patch of a live Application, and what became of each. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LivePatch:
     refused: dict[Update, Problem] = field(default_factory=dict)
 
     def landed(self, *, revision: str = "", is_dry: bool = False) -> WriteResult:
-        """Say what became of every update; *revision* is the version of the Application that carries the changes."""
+        """Return what became of every update; *revision* is the version of the Application that carries the changes."""
         moved = [update for update, changes in self.changes.items() if changes and revision]
         return WriteResult(
             changes=self.changes,
@@ -86,7 +86,7 @@ def plan_of(live: LiveState, commits: Sequence[Commit]) -> LivePatch:
 
 
 def _fresh(live: LiveState, update: Update) -> Update:
-    """Give *update* as of the Application that was read now; raises `PushRefused` where its place says something else.
+    """Return *update* as of the Application that was read now; raise `PushRefused` where its place says something else.
 
     Only that counts, not the version: Argo CD writes the status of a busy Application many times a minute.
     """
@@ -115,13 +115,13 @@ def _add(plan: LivePatch, edit: Edit, path: str) -> None:
 
 
 def _with_lines(plan: LivePatch, update: Update, text: bytes) -> tuple[Change, ...]:
-    """Give the changes of *update* with their lines in *text*."""
+    """Return the changes of *update* with their lines in *text*."""
     found = EDITOR.read(update.reading.path, text, plan.live.located(update.target.locator))
     lines = {part.where: part.line for reading in found.readings for part in reading.parts}
     return tuple(replace(change, line=lines.get(change.where, change.line)) for change in plan.changes[update])
 
 
 def _shape(reading: Reading) -> tuple[str, str, bool, tuple[tuple[PartKind, str, str], ...]]:
-    """Give what a place says, without its lines: an entry added above it changes nothing for it."""
+    """Return what a place says, without its lines: an entry added above it changes nothing for it."""
     parts = tuple((part.kind, part.where, part.text) for part in reading.parts)
     return reading.path, reading.where, reading.is_missing, parts

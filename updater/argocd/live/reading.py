@@ -1,4 +1,4 @@
-"""Knows what a live Application says at every target. Pure.
+"""What a live Application says at every target. Pure.
 
 A target names its source by the place in the object, or leaves that to the Application (`WRITTEN`): then the rule of
 `updater.argocd.application_source` says which source is written, and as what.
@@ -58,7 +58,7 @@ class LiveState:
     is_leaving: bool = False
 
     def located(self, locator: Locator) -> Locator:
-        """Give *locator* with the source and section that it leaves to the Application; raises `EditError`."""
+        """Return *locator* with the source and section that it leaves to the Application; raise `EditError`."""
         if locator.path != WRITTEN_SOURCE:
             self._check_place(locator)
             return locator
@@ -78,11 +78,11 @@ class LiveState:
         raise _other_type(self.name, kind, hint)
 
     def text(self, path: str) -> bytes:
-        """Give the overrides of the source at *path* as YAML; raises `EditError`."""
+        """Return the overrides of the source at *path* as YAML; raise `EditError`."""
         return write_text(overridden(self.source(path)))
 
     def source(self, path: str) -> Mapping[str, Any]:
-        """Give the source at *path*, ``spec.sources[1]``; raises `EditError`."""
+        """Return the source at *path*, ``spec.sources[1]``; raise `EditError`."""
         found: Any = self.item
         for step in self.place(path):
             found = found[step]
@@ -92,7 +92,7 @@ class LiveState:
         return found
 
     def place(self, path: str) -> Place:
-        """Give the way to the source at *path*; raises `EditError` ``source-gone`` where Argo CD reads none there."""
+        """Return the way to the source at *path*; raise `EditError` ``source-gone`` where Argo CD reads none there."""
         place = next((source.place for source in self.sources if source.dotted == path), None)
         if place is None:
             there = ", ".join(source.dotted for source in self.sources) or "no source"
@@ -115,7 +115,7 @@ class LiveState:
         return f"{self.name}/{located.path}"
 
     def runs(self, locator: Locator, image: ImageName) -> Written | None:
-        """Say what runs of *image*, or of the one that kustomize replaces by it; None where nothing does."""
+        """Return what runs of *image*, or of the one that kustomize replaces by it; None where nothing does."""
         for name in _names(locator, image):
             found = [ref for ref in self.running if ref.name == name]
             if found:

@@ -1,4 +1,4 @@
-"""Knows what was written to live Applications and taken back by somebody, and for how long it is let be.
+"""What was written to live Applications and taken back by somebody, and for how long it is let be.
 
 An Application that is itself kept in Git is set back within seconds, and writing it again would roll its pods back and forth.
 """
@@ -49,7 +49,7 @@ class RevertedWrites:
                 self._moves.popitem(last=False)
 
     def is_held(self, application: LiveApplication, changes: Iterable[Change]) -> bool:
-        """Say whether one of *changes* was written before, was taken back, and its pause is not over."""
+        """Return whether one of *changes* was written before, was taken back, and its pause is not over."""
         for change in changes:
             move = self._moves.get((application, change.path, change.where))
             if move and (move.old, move.new) == (change.old, change.new) and self._clock() < move.at + move.pause:

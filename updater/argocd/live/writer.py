@@ -1,4 +1,4 @@
-"""Knows how a live Argo CD Application is looked at and patched: its own values alone, on the version that was read.
+"""How a live Argo CD Application is looked at and patched: its own values alone, on the version that was read.
 
 An Application keeps its status in the same object, without a subresource, and Argo CD writes it all the time: each write makes
 a new version. So the version of a look is not the lease. A write reads the Application again, proves that the places it
@@ -134,7 +134,7 @@ class ApplicationWriter:
         return _checked(live, application)
 
     def _told(self, application: LiveApplication) -> Mapping[str, Any] | None:
-        """Give what the watch keeps; None where it may not have told of our own write yet."""
+        """Return what the watch keeps; None where it may not have told of our own write yet."""
         item = self._known(application)
         if item is not None and item is self._behind.get(application):
             return None
@@ -142,7 +142,7 @@ class ApplicationWriter:
         return item
 
     async def _patch(self, application: LiveApplication, plan: LivePatch) -> WriteResult:
-        """Send the patch; raises `KubeConflict` where the Application is of another version meanwhile."""
+        """Send the patch; raise `KubeConflict` where the Application is of another version meanwhile."""
         try:
             # An index in a list is exact without a `test`: the server takes the patch only at the version of which it was
             # made, in which that index is that entry.
@@ -163,7 +163,7 @@ class ApplicationWriter:
 
 
 def _checked(live: LiveState, application: LiveApplication) -> LiveState:
-    """Give *live* where it may be written; raises `KubeGone` and `UpdaterError` ``application-set``."""
+    """Return *live* where it may be written; raise `KubeGone` and `UpdaterError` ``application-set``."""
     if live.is_leaving:
         raise _gone(application)
     if live.owner:
@@ -201,7 +201,7 @@ def _gone(application: LiveApplication) -> KubeGone:
 
 
 def _refusal(error: KubeError, application: LiveApplication) -> KubeError:
-    """Say what a refused patch means: a right that is missing, a rule of the cluster, or the definition of the kind."""
+    """Return what a refused patch means: a right that is missing, a rule of the cluster, or the definition of the kind."""
     if _NO_RIGHT in error.message:
         hint = f"grant patch on {APPLICATION.resource} in {application.namespace} to the account of the updater"
         return KubeDenied(error.message, hint=hint)

@@ -1,4 +1,4 @@
-"""Knows the annotations of Argo CD Image Updater and our own beside them: their keys, and which image each speaks of.
+"""The annotations of Argo CD Image Updater and our own beside them: their keys, and which image each speaks of.
 
 Source: the peer's annotation reference. A key is of one image (``<alias>.update-strategy``) or of the whole Application.
 Ours have another prefix, and say what the peer has no word for. Nothing is passed over: what is not known is a flaw.
@@ -46,7 +46,7 @@ class _Key:
 
 
 def has_image_list(annotations: Mapping[str, Any]) -> bool:
-    """Say whether annotations name images."""
+    """Return whether annotations name images."""
     return f"{PREFIX}{IMAGE_LIST}" in annotations
 
 
@@ -77,7 +77,7 @@ def read_annotations(
 
 
 def own_settings(annotations: Mapping[str, Any], alias: str | None) -> Settings:
-    """Give our own settings of one image, from annotations that some other object's image list goes with."""
+    """Return our own settings of one image, from annotations that some other object's image list goes with."""
     levels: tuple[dict[str, Setting], dict[str, Setting]] = ({}, {})
     for full, text in annotations.items():
         if full.startswith(OWN_PREFIX) and isinstance(text, str) and text.strip():
@@ -88,7 +88,7 @@ def own_settings(annotations: Mapping[str, Any], alias: str | None) -> Settings:
 
 
 def own_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[FieldProblem]:
-    """Say what is wrong with our own annotations beside the image list of another object, whose aliases are *aliases*."""
+    """Return what is wrong with our own annotations beside the image list of another object, whose aliases are *aliases*."""
     flaws: list[FieldProblem] = []
     ours = {key: text for key, text in annotations.items() if key.startswith(OWN_PREFIX)}
     for full, setting in _texts(ours, METADATA, flaws):

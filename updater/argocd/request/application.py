@@ -1,4 +1,4 @@
-"""Knows who decides for one Application, and what its images come to."""
+"""Who decides for one Application, and what its images come to."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ApplicationImages:
 def translate_application(
     application: Application, updaters: Sequence[ImageUpdater], defaults: TranslationDefaults
 ) -> ApplicationImages:
-    """Say what becomes of every image that is listed for one Application; never raises."""
+    """Return what becomes of every image that is listed for one Application; never raises."""
     asked = [(updater, request) for updater in updaters if (request := updater.request(application)) is not None]
     own = f"{KIND} {application}"
     findings = [ObjectProblem(origin=own, flaw=flaw) for updater in updaters for flaw in updater.flaws_of(application)]
@@ -103,7 +103,7 @@ def _settled(
 
 
 def _doubled(requests: Sequence[ApplicationRequest]) -> dict[tuple[int, ImageRequest], ApplicationRequest]:
-    """Give each image that another object lists too, by alias or by name, with the request of that object."""
+    """Return each image that another object lists too, by alias or by name, with the request of that object."""
     if len(requests) < 2:
         return {}
     claims: defaultdict[object, list[tuple[ApplicationRequest, ImageRequest]]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Knows what of an Argo CD Application matters here: its sources and their type, what runs, and who made it.
+"""What of an Argo CD Application matters here: its sources and their type, what runs, and who made it.
 
 Which source is written, and as what, is the rule of `updater.argocd.application_source`, which the writer of live Applications
 follows too.
@@ -61,11 +61,11 @@ class Application:
         return type_of(self.sources, self.types)
 
     def source(self, kind: AppType) -> ApplicationSource | None:
-        """Give the source that is written for *kind*: one with its block, one of that type, one with any block, the first."""
+        """Return the source that is written for *kind*: one with its block, one of that type, one with any block, the first."""
         return source_for(kind, self.sources, self.types)
 
     def running(self, *names: ImageName) -> tuple[ImageRef, ...]:
-        """Give what runs of the first of *names* of which anything runs."""
+        """Return what runs of the first of *names* of which anything runs."""
         for name in names:
             found = tuple(ref for ref in self.live or () if ref.name == name)
             if found:
@@ -74,7 +74,7 @@ class Application:
 
 
 def is_application(value: Any) -> bool:
-    """Say whether a document is an Application."""
+    """Return whether a document is an Application."""
     return isinstance(value, dict) and str(value.get("apiVersion", "")).startswith(GROUP) and value.get("kind") == KIND
 
 
@@ -95,5 +95,5 @@ def read_application(item: Mapping[str, Any], *, namespace: str = "") -> Applica
 
 
 def written(ref: ImageRef) -> Written:
-    """Say what runs as if it were written."""
+    """Return what runs as if it were written."""
     return Written(name=ref.name.spelled, tag=ref.tag, digest=str(ref.digest) if ref.digest else None)

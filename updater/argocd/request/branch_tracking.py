@@ -1,4 +1,4 @@
-"""Knows whether an Application follows a branch: only then there is something new for Argo CD to see after a push to it."""
+"""Whether an Application follows a branch: only then there is something new for Argo CD to see after a push to it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DEFAULT: Final = frozenset({"", "HEAD"})
 
 
 def follows(spec: Mapping[str, Any], destination: GitBranch) -> bool:
-    """Say whether a source of *spec* reads the branch that is written.
+    """Return whether a source of *spec* reads the branch that is written.
 
     The server's default branch is known by no name here, so where one side means it and the other has a name, they may
     be the same. A branch whose name is a template is nobody's yet.
@@ -31,7 +31,7 @@ def follows(spec: Mapping[str, Any], destination: GitBranch) -> bool:
 
 
 def is_hydrated(spec: Mapping[str, Any]) -> bool:
-    """Say whether manifests are made from a dry source, which Argo CD does only when it is asked for that."""
+    """Return whether manifests are made from a dry source, which Argo CD does only when it is asked for that."""
     return any("drySource" in source.place for source in read_sources(spec))
 
 
@@ -44,7 +44,7 @@ def _branch(name: str) -> str:
 
 
 def repository_place(url: str) -> str:
-    """Give what the spellings of one repository have in common: host and path, for https, ssh and ``git@host:path``."""
+    """Return what the spellings of one repository have in common: host and path, for https, ssh and ``git@host:path``."""
     rest = _SCHEME.sub("", url.strip())
     host, slash, path = rest.partition("/")
     host = host.rpartition("@")[2]

@@ -1,4 +1,4 @@
-"""Knows the fields of an ImageUpdater object: which there are at each level, and what kind of value each holds.
+"""The fields of an ImageUpdater object: which there are at each level, and what kind of value each holds.
 
 Source: the schema of `argocd-image-updater.argoproj.io/v1alpha1` ImageUpdater, its patterns and its rules.
 """
@@ -70,7 +70,7 @@ class FieldReader:
     flaws: list[FieldProblem]
 
     def mapping(self, parent: Mapping[str, Any], key: str, at: Place, known: Sequence[str]) -> Mapping[str, Any]:
-        """Give a block below *at*, with a flaw for each field that is not known; an absent one is empty."""
+        """Return a block below *at*, with a flaw for each field that is not known; an absent one is empty."""
         value = parent.get(key)
         if value is None:
             return {}
@@ -81,13 +81,13 @@ class FieldReader:
         return value
 
     def check_keys(self, value: Mapping[str, Any], at: Place, known: Sequence[str]) -> None:
-        """Say which fields are not known."""
+        """Report which fields are not known."""
         for name in value:
             if name not in known:
                 self.add((*at, name), "unknown-key", "this field is not known", nearest(name, list(known)))
 
     def items(self, parent: Mapping[str, Any], key: str, at: Place) -> list[tuple[int, Mapping[str, Any]]]:
-        """Give the mappings of a list with their positions."""
+        """Return the mappings of a list with their positions."""
         value = parent.get(key)
         if value is None:
             return []
@@ -100,7 +100,7 @@ class FieldReader:
         return [(index, item) for index, item in enumerate(value) if isinstance(item, dict)]
 
     def settings(self, block: Mapping[str, Any], at: Place, names: Mapping[str, str]) -> dict[str, Setting]:
-        """Give the settings of a block; a field that is null or blank says nothing."""
+        """Return the settings of a block; a field that is null or blank says nothing."""
         return {
             key: Setting(block[field], (*at, field))
             for field, key in names.items()
@@ -113,7 +113,7 @@ class FieldReader:
 
 
 def read_pull_request(value: Any) -> PullRequest:
-    """Read a `pullRequest` block: exactly one forge, and labels; raises `ConfigError`."""
+    """Read a `pullRequest` block: exactly one forge, and labels; raise `ConfigError`."""
     if not isinstance(value, dict):
         raise ConfigError("a mapping is wanted here", hint="write github: {} or gitlab: {}", code="wrong-type")
     named = [name for name in _PROVIDERS if value.get(name) is not None]

@@ -1,4 +1,4 @@
-"""Knows how HEAD becomes the name that a server tells: two Applications may name one branch in two ways, and share a commit."""
+"""How HEAD becomes the name that a server tells: two Applications may name one branch in two ways, and share a commit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HeadNames:
         self._named: dict[int, tuple[Subscription, Subscription]] = {}
 
     def __call__(self, answers: Iterable[ImageTranslation]) -> list[ImageTranslation]:
-        """Give *answers* with every branch that is known by its name."""
+        """Return *answers* with every branch that is known by its name."""
         before, self._named = self._named, {}
         return [self._answer(answer, before) for answer in answers]
 

@@ -1,4 +1,4 @@
-"""Knows what an ImageUpdater object asks for: which Applications it selects, which images, by which inherited settings.
+"""What an ImageUpdater object asks for: which Applications it selects, which images, by which inherited settings.
 
 A field of an image has the last word, then that of its reference, then that of the whole object. Under a reference with
 `useAnnotations` the Application's own annotations say everything, but for the check of signatures.
@@ -53,7 +53,7 @@ class Reference:
     verification: Settings = field(default_factory=dict, hash=False)
 
     def selects(self, application: Application) -> bool:
-        """Say whether this entry means an Application."""
+        """Return whether this entry means an Application."""
         if not self.matcher.fullmatch(application.name):
             return False
         return self.selector is None or is_selected(application.labels, self.selector)
@@ -72,13 +72,13 @@ class ImageUpdater:
         return f"{KIND} {self.namespace}/{self.name}"
 
     def reference(self, application: Application) -> Reference | None:
-        """Give the entry that speaks of an Application: the most exact one, of the namespace of this object."""
+        """Return the entry that speaks of an Application: the most exact one, of the namespace of this object."""
         if application.namespace != self.namespace:
             return None
         return next((reference for reference in self.references if reference.selects(application)), None)
 
     def request(self, application: Application) -> ApplicationRequest | None:
-        """Give what this object asks for an Application, None where it does not mean it."""
+        """Return what this object asks for an Application, None where it does not mean it."""
         reference = self.reference(application)
         if reference is None:
             return None
@@ -95,7 +95,7 @@ class ImageUpdater:
         )
 
     def flaws_of(self, application: Application) -> list[FieldProblem]:
-        """Say what is wrong with our own annotations on an Application whose images stand here."""
+        """Return what is wrong with our own annotations on an Application whose images stand here."""
         reference = self.reference(application)
         if reference is None or reference.has_annotations:
             return []
@@ -103,7 +103,7 @@ class ImageUpdater:
 
 
 def is_image_updater(value: Any) -> bool:
-    """Say whether a document is an ImageUpdater."""
+    """Return whether a document is an ImageUpdater."""
     return isinstance(value, dict) and str(value.get("apiVersion", "")).startswith(GROUP) and value.get("kind") == KIND
 
 
@@ -164,7 +164,7 @@ def _common(reader: FieldReader, level: Mapping[str, Any], at: Place) -> Setting
 
 
 def _verification(reader: FieldReader, level: Mapping[str, Any], at: Place) -> Settings:
-    """Give ``enabled`` of a block that is there; a block without the word is on."""
+    """Return ``enabled`` of a block that is there; a block without the word is on."""
     if level.get("imagesVerification") is None:
         return {}
     block = reader.mapping(level, "imagesVerification", at, fields.VERIFICATION)
@@ -269,7 +269,7 @@ def _check_image(alias: Any, name: Any, known: set[str | None], at: Place) -> No
 
 
 def _targets(reader: FieldReader, item: Mapping[str, Any], at: Place) -> dict[str, Setting]:
-    """Read `manifestTargets`: exactly one kind, and for a plugin at least a variable; raises `FieldRefused`."""
+    """Read `manifestTargets`: exactly one kind, and for a plugin at least a variable; raise `FieldRefused`."""
     block = reader.mapping(item, "manifestTargets", at, tuple(fields.TARGETS))
     here = (*at, "manifestTargets")
     named = [kind for kind in fields.TARGETS if block.get(kind) is not None]
@@ -289,6 +289,6 @@ def _targets(reader: FieldReader, item: Mapping[str, Any], at: Place) -> dict[st
 
 
 def _wanted(verification: Settings) -> Settings:
-    """Give the setting by which an image is known to need verification, none where that is off."""
+    """Return the setting by which an image is known to need verification, none where that is off."""
     enabled = verification.get("enabled")
     return {} if enabled is None or enabled.value is False else {"verification": enabled}

@@ -1,4 +1,4 @@
-"""Knows that a setting has a value and a place, and which of several levels has the last word."""
+"""That a setting has a value and a place, and which of several levels has the last word."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Setting:
         return FieldRefused(FieldProblem(place=self.place, code=code, message=f"{self.name}: {message}", hint=hint))
 
     def read(self, reader: Callable[[Any], _T]) -> _T:
-        """Read the value; raises `FieldRefused` at this place where *reader* raises an `UpdaterError`."""
+        """Read the value; raise `FieldRefused` at this place where *reader* raises an `UpdaterError`."""
         try:
             return reader(self.value)
         except UpdaterError as error:
@@ -70,7 +70,7 @@ Settings: TypeAlias = Mapping[str, Setting]
 
 
 def flaw_of(error: UpdaterError, place: Place) -> FieldProblem:
-    """Say an expected error as a flaw."""
+    """Return an expected error as a flaw."""
     return FieldProblem(place=place, code=error.code, message=error.message, hint=error.hint)
 
 
@@ -100,7 +100,7 @@ class ApplicationRequest:
 
 
 def read_in(settings: Settings, key: str, reader: Callable[[Any], _T], *, default: _T) -> _T:
-    """Read the setting *key*, *default* where nobody wrote it; raises `FieldRefused`."""
+    """Read the setting *key*, *default* where nobody wrote it; raise `FieldRefused`."""
     return settings[key].read(reader) if key in settings else default
 
 

@@ -1,4 +1,4 @@
-"""Knows how exported objects say what would happen: which file and line each came from, and what becomes of each image."""
+"""How exported objects say what would happen: which file and line each came from, and what becomes of each image."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Preview:
     _updaters: dict[str, tuple[Mapping[str, Any], Mark]] = field(default_factory=dict)
 
     def add(self, document: Document) -> bool:
-        """Take the objects of one document; says whether there was one."""
+        """Take the objects of one document; return whether there was one."""
         found = list(_objects(document))
         for item, mark in found:
             if is_image_updater(item):
@@ -42,7 +42,7 @@ class Preview:
         return bool(found)
 
     def result(self) -> tuple[list[Problem], tuple[ImageTranslation, ...]]:
-        """Give what is wrong, by file and line, and an answer for each image that is listed anywhere."""
+        """Return what is wrong, by file and line, and an answer for each image that is listed anywhere."""
         problems: dict[Problem, None] = {}
         answers: list[ImageTranslation] = []
         updaters = [item for item, _ in self._updaters.values()]

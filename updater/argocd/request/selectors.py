@@ -1,4 +1,4 @@
-"""Knows which Applications a reference of an ImageUpdater means, and which of two references means one more exactly.
+"""Which Applications a reference of an ImageUpdater means, and which of two references means one more exactly.
 
 Names match as in Go's `filepath.Match`, labels as in Kubernetes. Source: the peer's reference of `applicationRefs`.
 """
@@ -25,7 +25,7 @@ _GLOB: Final = re.compile(r"[*?\[\]]")
 
 @lru_cache(maxsize=1024)  # a few globs are asked for at thousands of images
 def name_matcher(pattern: str) -> Any:
-    """Give an expression whose `fullmatch` says whether a name fits; raises `PolicyError` where the glob cannot be read."""
+    """Return an expression whose `fullmatch` says whether a name fits; raise `PolicyError` where the glob cannot be read."""
     import re2  # noqa: PLC0415 - wanted only where there are ImageUpdaters
 
     if len(pattern) > LONGEST_GLOB:
@@ -39,7 +39,7 @@ def name_matcher(pattern: str) -> Any:
 
 
 def specificity(pattern: str, *, labels: int | None = None) -> int:
-    """Say how exact a reference is: *labels* counts what its selector asks for, None without a selector."""
+    """Return how exact a reference is: *labels* counts what its selector asks for, None without a selector."""
     literal = len(_GLOB.sub("", _without_sets(pattern)))
     exact = 0 if _GLOB.search(pattern) else EXACT
     return exact + literal + (0 if labels is None else SELECTED + PER_LABEL * labels)
@@ -72,7 +72,7 @@ def check_selector(selector: Any) -> None:
 
 
 def is_selected(labels: Mapping[str, Any], selector: Mapping[str, Any]) -> bool:
-    """Say whether labels satisfy a selector that was checked; an empty selector takes everything."""
+    """Return whether labels satisfy a selector that was checked; an empty selector takes everything."""
     wanted = selector.get("matchLabels") or {}
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
         _holds(labels, rule) for rule in _rules(selector)

@@ -1,4 +1,4 @@
-"""Knows what hides what: a list in a file of overrides the Application's own, and the Application's own what files below it say.
+"""What hides what: a list in a file of overrides the Application's own, and the Application's own what files below it say.
 
 Source: RFC 7386, by which Argo CD lays ``.argocd-source-<app>.yaml`` over a source. Whoever makes a list there must bring along
 what the Application says, or what it says is not deployed any more.
@@ -26,7 +26,7 @@ _TYPES: Final = {"helm": AppType.HELM, "kustomize": AppType.KUSTOMIZE}
 
 
 def with_beside(application: Application, answers: Sequence[ImageTranslation]) -> tuple[ImageTranslation, ...]:
-    """Tell each target in a file of overrides what stands in the Application's own list.
+    """Return each target in a file of overrides what stands in the Application's own list.
 
     An image that somebody pinned there comes along, as with the peer. So does a parameter of any of *answers*; another one is
     nobody's here to write, since its value may be a secret.
@@ -39,7 +39,7 @@ def with_beside(application: Application, answers: Sequence[ImageTranslation]) -
 
 
 def hidden(application: Application, answers: Sequence[ImageTranslation]) -> Iterator[FieldProblem]:
-    """Say which targets no deployment will show: the Application itself sets the value over the file that is written."""
+    """Return which targets no deployment will show: the Application itself sets the value over the file that is written."""
     for target in (answer.subscription.targets[0] for answer in answers if answer.subscription):
         kind = _TYPES.get(target.editor)
         source = application.source(kind) if kind else None
@@ -80,7 +80,7 @@ def _beside(application: Application, subscription: Subscription | None, managed
 
 
 def _replaced(image: str) -> str:
-    """Give the name that an image of kustomize replaces."""
+    """Return the name that an image of kustomize replaces."""
     left, equals, _ = image.partition("=")
     return left if equals else references.split(image).name or image
 

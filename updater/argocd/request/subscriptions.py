@@ -1,4 +1,4 @@
-"""Knows how one image that somebody listed for one Application becomes a subscription, or why it does not."""
+"""How one image that somebody listed for one Application becomes a subscription, or why it does not."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class ImageTranslation:
 def answer_image(
     application: Application, request: ApplicationRequest, image: ImageRequest, defaults: TranslationDefaults
 ) -> tuple[ImageTranslation, tuple[FieldProblem, ...]]:
-    """Say what becomes of one image; never raises: what is wrong ends this image alone."""
+    """Return what becomes of one image; never raises: what is wrong ends this image alone."""
     try:
         listed, policy = check_image(image.text, image.place, image.settings)
         absence = _absence(application, image, listed)
@@ -113,7 +113,7 @@ def answer_image(
 
 
 def _unused_constraint(image: ImageRequest, listed: AliasedImage, policy: PolicySpec) -> FieldProblem | None:
-    """Say that a constraint filters nothing under this strategy; the image is kept current all the same, as with the peer."""
+    """Return that a constraint filters nothing under this strategy; the image is kept current all the same, as with the peer."""
     if not listed.constraint or policy.kind not in _WITHOUT_CONSTRAINT:
         return None
     expression = re.escape(listed.constraint).replace(r"\*", ".*").replace(r"\?", ".").replace(r"\-", "-")
@@ -127,7 +127,7 @@ def _unused_constraint(image: ImageRequest, listed: AliasedImage, policy: Policy
 
 
 def check_image(text: str, place: Place, settings: Settings) -> tuple[AliasedImage, PolicySpec]:
-    """Read what is said of one image alone: the entry, its policy, and that one target has the word; raises `FieldRefused`."""
+    """Read what is said of one image alone: the entry, its policy, and that one target has the word; raise `FieldRefused`."""
     kind = read_in(settings, "update-strategy", values.read_strategy, default="semver")
     # a constraint that is no range is wrong in the list, not in the strategy
     try:
@@ -142,7 +142,7 @@ def check_image(text: str, place: Place, settings: Settings) -> tuple[AliasedIma
 
 
 def refused(application: Application, request: ApplicationRequest, image: ImageRequest, flaw: FieldProblem) -> ImageTranslation:
-    """Say that an image is not kept current because of a flaw."""
+    """Return that an image is not kept current because of a flaw."""
     return ImageTranslation(
         application=str(application),
         alias=image.alias,
@@ -155,7 +155,7 @@ def refused(application: Application, request: ApplicationRequest, image: ImageR
 
 
 def refusal(answer: ImageTranslation) -> Outcome:
-    """Say an answer without a subscription as the outcome that it is: waiting for the image to run, or failed."""
+    """Return an answer without a subscription as the outcome that it is: waiting for the image to run, or failed."""
     return Outcome(
         key=f"{answer.application}/{answer.alias or answer.image}",
         target=answer.asked_by,
@@ -167,7 +167,7 @@ def refusal(answer: ImageTranslation) -> Outcome:
 
 
 def _absence(application: Application, image: ImageRequest, listed: AliasedImage) -> str:
-    """Say that an image does not run, unless it is wanted all the same; nothing is known of a manifest from Git."""
+    """Return that an image does not run, unless it is wanted all the same; nothing is known of a manifest from Git."""
     if read_in(image.settings, "force-update", values.read_boolean, default=False):
         return ""
     if application.live is None or application.running(*live_names(image, listed.image)):
@@ -272,7 +272,7 @@ def _may_name(found: CredentialRef, application: Application, defaults: Translat
 
 
 def _credential(settings: Settings, application: Application, defaults: TranslationDefaults) -> CredentialRef | None:
-    """Give what shows who we are to the registry; whoever writes an object chooses the registry too, so not everything is his."""
+    """Return the credential for the registry. Whoever writes an object chooses the registry too, so not everything is his."""
     found = read_in(settings, "pull-secret", values.read_pull_secret, default=None)
     if found and found.kind not in _IN_NAMESPACE and not _may_name(found, application, defaults):
         message = f"{found.kind}: is not among the credentials that objects may name"
@@ -285,7 +285,7 @@ def _credential(settings: Settings, application: Application, defaults: Translat
 
 
 def _said(subscription: Subscription, image: ImageRequest, write_back: Settings) -> str:
-    """Say what is done for an image, in one sentence, and which settings have no say in it."""
+    """Return what is done for an image, in one sentence, and which settings have no say in it."""
     target = subscription.targets[0]
     where = f"{target.destination} {target.locator}"
     told = [f"{subscription.policy}", f"form {target.form.value}", f"to {where}"]

@@ -1,4 +1,4 @@
-"""Knows where the peer writes a new image, and says it as targets: files in Git, or the Application itself.
+"""Where the peer writes a new image, and says it as targets: files in Git, or the Application itself.
 
 Source: the peer's reference of write-back methods and targets. Paths are relative to the path of the source, or to the
 root of the repository where they begin with ``/``.
@@ -60,7 +60,7 @@ class WriteBack:
 
 
 def write_back(application: Application, settings: Settings, *, namespace: str, is_plugin: bool = False) -> WriteBack:
-    """Say how *application* is written; *namespace* is that of Argo CD. Raises `FieldRefused`.
+    """Return how *application* is written; *namespace* is that of Argo CD. Raise `FieldRefused`.
 
     With *is_plugin* an image goes to the environment of a plugin.
     """
@@ -86,14 +86,14 @@ def write_back(application: Application, settings: Settings, *, namespace: str, 
 
 
 def target_for(image: ImageRequest, name: ImageName, how: WriteBack, form: Form, application: Application) -> Target:
-    """Say where the image *name* is written; raises `FieldRefused`."""
+    """Return where the image *name* is written; raise `FieldRefused`."""
     editor, locator = _located(image, name, how)
     running = running_for(image, name, application)
     return Target(destination=how.destination, editor=editor, locator=locator, form=form, running=running)
 
 
 def running_for(image: ImageRequest, name: ImageName, application: Application) -> Written | None:
-    """Say what runs of an image; None where nothing does.
+    """Return what runs of an image; None where nothing does.
 
     Of several it is those with the configured tag, else with the tag of the first, else, where a digest is followed, all.
     Where their digests differ one of them is stale, and no digest is said to run.
@@ -108,7 +108,7 @@ def running_for(image: ImageRequest, name: ImageName, application: Application) 
 
 
 def live_names(image: ImageRequest, name: ImageName) -> tuple[ImageName, ...]:
-    """Give the names under which an image may run: the one that kustomize replaces, then its own."""
+    """Return the names under which an image may run: the one that kustomize replaces, then its own."""
     kustomized = image.settings.get(KUSTOMIZE)
     if kustomized is None:
         return (name,)
@@ -119,7 +119,7 @@ def live_names(image: ImageRequest, name: ImageName) -> tuple[ImageName, ...]:
 
 
 def _type(application: Application, place: WriteBackPlace, *, is_plugin: bool) -> AppType:
-    """Say as what an Application is written: the target may decide it, else Argo CD."""
+    """Return as what an Application is written: the target may decide it, else Argo CD."""
     if place.kind == "kustomization":
         return AppType.KUSTOMIZE
     if place.kind == "helmvalues":
@@ -167,7 +167,7 @@ def _branch(application: Application, source: ApplicationSource, settings: Setti
 
 
 def _revision(application: Application, source: ApplicationSource, url: str, settings: Settings) -> str:
-    """Give the branch that the source with this repository follows; "" is the server's default branch."""
+    """Return the branch that the source with this repository follows; "" is the server's default branch."""
     chosen = next((item for item in (source, *application.sources) if item.repository == url), source)
     revision = Setting(chosen.revision, (*chosen.place, "targetRevision")).read(read_line)
     revision = "" if revision == "HEAD" else revision
@@ -200,7 +200,7 @@ def _with_branch_of_its_own(destination: GitBranch, application: Application, pa
 
 
 def _path(application: Application, source: ApplicationSource, place: WriteBackPlace, namespace: str) -> str:
-    """Give the file that is written, or the folder of the kustomization."""
+    """Return the file that is written, or the folder of the kustomization."""
     if place.kind == "kustomization":
         return _below(source.path, place.path or ".")
     if place.kind == "helmvalues":

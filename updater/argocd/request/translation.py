@@ -1,4 +1,4 @@
-"""Knows how everything that Argo CD users asked for becomes one snapshot, and what was decided for each listed image.
+"""How everything that Argo CD users asked for becomes one snapshot, and what was decided for each listed image.
 
 An ImageUpdater that selects an Application decides for it; where none does, its annotations do. What one object asks for is
 remembered while the objects that say so do not change, so a status that churns costs the translation of one object.
@@ -83,7 +83,7 @@ class Translator:
         self._last: tuple[tuple[ApplicationImages, ...], tuple[ImageUpdater, ...], tuple[int, int], Translation] | None = None
 
     def __call__(self, applications: Sequence[Mapping[str, Any]], updaters: Sequence[Mapping[str, Any]]) -> Translation:
-        """Give the whole translation; nothing that stands in an object makes it raise."""
+        """Return the whole translation; nothing that stands in an object makes it raise."""
         before = self._updaters
         read = self._read_updaters(updaters)
         are_updaters_same = _are_same(tuple(before.values()), tuple(self._updaters.values()))
@@ -164,7 +164,7 @@ def join(
 
 
 def as_problem(finding: ObjectProblem, *, path: str = "", line: int | None = None) -> Problem:
-    """Say a finding as a problem; *path* and *line* are of the file that holds the object, where there is one."""
+    """Return a finding as a problem; *path* and *line* are of the file that holds the object, where there is one."""
     flaw = finding.flaw
     return Problem(path=path, line=line, code=flaw.code, message=flaw.message, hint=flaw.hint, origin=finding.origin)
 

@@ -1,4 +1,4 @@
-"""Knows what each setting of Argo CD Image Updater may say, and what it means in the words of this program.
+"""What each setting of Argo CD Image Updater may say, and what it means in the words of this program.
 
 Sources: the peer's annotation reference and the schema of its ImageUpdater objects. Every reader raises an `UpdaterError`
 with a hint; a value that the peer would pass over (an unknown strategy read as semver, a filter that matches nothing) is an
@@ -101,7 +101,7 @@ def read_boolean(value: Any) -> bool:
 
 
 def read_strategy(value: Any) -> str:
-    """Read the name of a strategy, in any case; gives the policy that it means."""
+    """Read the name of a strategy, in any case; return the policy that it means."""
     name = read_text(value).lower()
     if name not in STRATEGIES:
         raise ConfigError(f"{value!r} is no update strategy", hint=nearest(name, STRATEGIES), code="policy")
@@ -109,7 +109,7 @@ def read_strategy(value: Any) -> str:
 
 
 def read_policy(kind: str, image: AliasedImage) -> PolicySpec:
-    """Give the policy of *kind* for an image of the list, whose constraint is the range, or the tag that is followed."""
+    """Return the policy of *kind* for an image of the list, whose constraint is the range, or the tag that is followed."""
     if kind == "digest":
         if not image.constraint:
             message = f"{image.image} follows a digest and names no tag"
@@ -247,7 +247,7 @@ def read_form(value: Any) -> Form:
 
 
 def read_interval(value: Any) -> float:
-    """Read a duration; gives seconds, not fewer than `SHORTEST_INTERVAL`: many may write an object, and all pay for its pace."""
+    """Read a duration; return seconds, not fewer than `SHORTEST_INTERVAL`: many may write an object, and all pay for its pace."""
     seconds = read_duration(read_text(value))
     if seconds < SHORTEST_INTERVAL:
         hint = f"write {SHORTEST_INTERVAL:.0f}s or more, or set the interval of all in the configuration"

@@ -1,4 +1,4 @@
-"""Knows when two subscriptions would write one place, and that this is fine only where they want the same.
+"""When two subscriptions would write one place, and that this is fine only where they want the same.
 
 Applications of one repository often share a file: the same overlay for two clusters. Then one of the subscriptions writes,
 and the others are answered by it. Where they want different things, one keeps the place by the rule of
@@ -72,7 +72,7 @@ class _Place:
         return len(self.by_wish) > 1
 
     def claims(self) -> list[Claim]:
-        """Give one claim for each wish and way."""
+        """Return one claim for each wish and way."""
         keys: defaultdict[object, set[str]] = defaultdict(set)
         for rivals in self.by_wish.values():
             for rival in rivals:
@@ -80,7 +80,7 @@ class _Place:
         return [_claim(first, frozenset(keys[way])) for way, first in self.first.items()]
 
     def is_kept_by(self, rival: _Rival) -> bool:
-        """Say whether *rival* may write here: nobody wants anything else, or who does comes after it."""
+        """Return whether *rival* may write here: nobody wants anything else, or who does comes after it."""
         if self.keeper is None or not self.is_contested:
             return not self.is_contested
         return any(other.key == self.keeper.key for other in self.by_wish[rival.wish])
@@ -95,7 +95,7 @@ class _Place:
 def without_doubles(
     answers: Sequence[ImageTranslation], precedence: Precedence
 ) -> tuple[tuple[ImageTranslation, ...], list[ObjectProblem]]:
-    """Leave each place to one subscription; gives the answers, and what is wrong with those that clash.
+    """Leave each place to one subscription; return the answers, and what is wrong with those that clash.
 
     Who wants the same and gets there by another way, such as another Secret, writes for itself: both write the same.
     """
@@ -123,7 +123,7 @@ def without_doubles(
 
 
 def _award(places: Iterable[_Place], precedence: Precedence) -> None:
-    """Say who keeps each contested place, as far as the servers have answered."""
+    """Report who keeps each contested place, as far as the servers have answered."""
     contested = [(place, place.claims()) for place in places if place.is_contested]
     precedence.contest(PLACES, (claim.destination for _, claims in contested for claim in claims))
     for place, claims in contested:
@@ -144,7 +144,7 @@ def _settle(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place]) -
 
 
 def _flaw(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place], names: Sequence[str]) -> FieldProblem:
-    """Say who else claims the place of *answer*, and who keeps it."""
+    """Return who else claims the place of *answer*, and who keeps it."""
     target = answer.subscription.targets[0] if answer.subscription else ""
     told = ", ".join(names[:MOST_NAMED]) + (" and others" if len(names) > MOST_NAMED else "")
     message = f"{answer.alias or answer.image} of {answer.application}: {target} is also written by {told}"
@@ -199,7 +199,7 @@ def _canonical(name: str) -> str:
 
 
 def _wish(item: Subscription) -> object:
-    """Give all that decides what is written."""
+    """Return all that decides what is written."""
     target = item.targets[0]
     return (
         (item.image, item.policy.kind, repr(sorted(item.policy.options.items())), item.filter, item.platforms, item.variant),

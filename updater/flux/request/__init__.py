@@ -1,1 +1,1 @@
-"""Knows Flux's image objects."""
+"""Flux's image objects."""

@@ -1,4 +1,4 @@
-"""Knows the fields of Flux's ImageRepository, ImagePolicy and ImageUpdateAutomation, and which values they take.
+"""The fields of Flux's ImageRepository, ImagePolicy and ImageUpdateAutomation, and which values they take.
 
 Source: the API of image.toolkit.fluxcd.io at v1; v1beta2 has the same fields and is accepted from files.
 """
@@ -78,12 +78,12 @@ _Flaw = tuple[_Place, str, str, str]
 
 
 def is_flux(value: Any) -> bool:
-    """Say whether a document is of Flux's image group, whatever its kind and version."""
+    """Return whether a document is of Flux's image group, whatever its kind and version."""
     return isinstance(value, dict) and str(value.get("apiVersion", "")).partition("/")[0] == GROUP
 
 
 def policy_name(value: Any) -> str | None:
-    """Give ``namespace:name`` of an ImagePolicy, without namespace ``:name``; None for everything else."""
+    """Return ``namespace:name`` of an ImagePolicy, without namespace ``:name``; None for everything else."""
     if not is_flux(value) or value.get("kind") != "ImagePolicy" or not isinstance(value.get("metadata"), dict):
         return None
     metadata = value["metadata"]

@@ -1,4 +1,4 @@
-"""Knows every function that a template can name, and finds the one that was meant."""
+"""Every function that a template can name, and finds the one that was meant."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = MappingProxyType(
 
 
 def meant(name: str, known: Mapping[str, Function]) -> str | None:
-    """Give the name of a function that looks like *name*, or None."""
+    """Return the name of a function that looks like *name*, or None."""
     by_lower = {other.lower(): other for other in (*known, *SHORT_CIRCUITS)}
     close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else None

@@ -1,4 +1,4 @@
-"""Knows sprig's arithmetic: 64 bits that wrap around, and what counts as a number.
+"""Sprig's arithmetic: 64 bits that wrap around, and what counts as a number.
 
 Source: https://masterminds.github.io/sprig/math.html, https://masterminds.github.io/sprig/conversion.html
 """
@@ -26,7 +26,7 @@ _ZERO_FRACTION: Final = re.compile(r"\.0+$")
 
 
 def wrap_around(value: int) -> Int64:
-    """Give *value* in the 64 bits that Go has for it."""
+    """Return *value* in the 64 bits that Go has for it."""
     return Int64((value - INT_MIN) % _WORD_SIZE + INT_MIN)
 
 

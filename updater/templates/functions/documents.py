@@ -1,4 +1,4 @@
-"""Knows how Go writes and reads JSON.
+"""How Go writes and reads JSON.
 
 Source: https://pkg.go.dev/encoding/json, `Marshal`, `Unmarshal`; https://masterminds.github.io/sprig/defaults.html
 """

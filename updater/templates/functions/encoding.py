@@ -1,4 +1,4 @@
-"""Knows sprig's encodings and checksums.
+"""Sprig's encodings and checksums.
 
 Source: https://masterminds.github.io/sprig/encoding.html, crypto.html (the checksums alone: they need no secret and no chance)
 """

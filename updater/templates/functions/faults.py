@@ -1,4 +1,4 @@
-"""Knows how a function says that it cannot go on; where that was is added by the evaluator."""
+"""How a function says that it cannot go on; where that was is added by the evaluator."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from updater.templates.source import DATA
 
 
 def fault(message: str, *, hint: str = "", code: str = DATA) -> TemplateError:
-    """Give the error to raise."""
+    """Return the error to raise."""
     return TemplateError(message, hint=hint, code=code)

@@ -1,4 +1,4 @@
-"""Knows sprig's functions on lists. None changes the list it is given.
+"""Sprig's functions on lists. None changes the list it is given.
 
 Source: https://masterminds.github.io/sprig/lists.html
 """
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def items_of(value: object, doing: str) -> list[Any]:
-    """Give the items of a list; raises `TemplateError` where *value* is none."""
+    """Return the items of a list; raise `TemplateError` where *value* is none."""
     if isinstance(value, list):
         return value
     raise fault(f"cannot {doing} a {type_name(value)}", hint="give it a list")
 
 
 def texts_of(value: object) -> Strings:
-    """Give the texts of a list's items, nothing left out but nil; what is no list counts as its one item."""
+    """Return the texts of a list's items, nothing left out but nil; what is no list counts as its one item."""
     if value is None:
         return Strings()
     items = value if isinstance(value, list) else [value]

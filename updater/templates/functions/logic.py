@@ -1,4 +1,4 @@
-"""Knows sprig's defaults, choices and questions about kinds.
+"""Sprig's defaults, choices and questions about kinds.
 
 Source: https://masterminds.github.io/sprig/defaults.html, flow_control.html, reflection.html
 """

@@ -1,4 +1,4 @@
-"""Knows sprig's functions on slash-separated paths and on URLs.
+"""Sprig's functions on slash-separated paths and on URLs.
 
 Source: https://masterminds.github.io/sprig/paths.html, url.html; https://pkg.go.dev/path. The ``os…`` names mean the same
 here: no template depends on the machine it runs on.

@@ -1,4 +1,4 @@
-"""Knows which functions of the peers have no place in a message, and what to do instead.
+"""Which functions of the peers have no place in a message, and what to do instead.
 
 A message is made from what was decided, and is the same each time it is made; so nothing here may ask the clock,
 chance, the network or the machine, and nothing makes secrets.

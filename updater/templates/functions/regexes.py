@@ -1,4 +1,4 @@
-"""Knows sprig's functions on regular expressions, which run in time linear in their text (RE2, as in Go).
+"""Sprig's functions on regular expressions, which run in time linear in their text (RE2, as in Go).
 
 Source: https://masterminds.github.io/sprig/strings.html; https://pkg.go.dev/regexp, `Expand`, `ReplaceAll`, `Split`
 """
@@ -40,7 +40,7 @@ def _compiled(pattern: str) -> Any:
 
 
 def _matches(pattern: str, data: bytes, count: int = -1) -> Iterator[Any]:
-    """Give the matches from left to right as Go does: an empty one is left out right behind another match."""
+    """Return the matches from left to right as Go does: an empty one is left out right behind another match."""
     compiled = _compiled(pattern)
     position, last_end, found = 0, -1, 0
     while position <= len(data) and found != count:
@@ -57,7 +57,7 @@ def _matches(pattern: str, data: bytes, count: int = -1) -> Iterator[Any]:
 
 
 def _width(data: bytes, position: int) -> int:
-    """Give the length of the character at *position*, at least 1."""
+    """Return the length of the character at *position*, at least 1."""
     end = position + 1
     while end < len(data) and data[end] & 0xC0 == 0x80:
         end += 1
@@ -96,7 +96,7 @@ def _replaced(pattern: str, text: str, make: Callable[[Any], bytes]) -> str:
 
 
 def _reference(match: Any, found: re.Match[bytes]) -> bytes:
-    """Give the text of ``$1``, ``$name`` or ``${name}``; a group that is not there is empty."""
+    """Return the text of ``$1``, ``$name`` or ``${name}``; a group that is not there is empty."""
     name = found[1] or found[2]
     if name is None:
         return b"$"

@@ -1,4 +1,4 @@
-"""Knows what a template function takes: the kinds of its parameters, and what it costs to call."""
+"""What a template function takes: the kinds of its parameters, and what it costs to call."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Function:
     is_slow: bool = False
 
     def param(self, index: int) -> Param | None:
-        """Give the kind of the parameter *index*, counted from 0; None where there is none."""
+        """Return the kind of the parameter *index*, counted from 0; None where there is none."""
         return self.takes[index] if index < len(self.takes) else self.rest
 
     def wants(self, count: int) -> str:
-        """Say what is wrong with *count* arguments, or give the empty text."""
+        """Return what is wrong with *count* arguments, or give the empty text."""
         least = len(self.takes)
         if self.rest is not None and count < least:
             return f"wants at least {least} arguments, not {count}"
@@ -64,5 +64,5 @@ def declare(call: Callable[..., object], takes: str = "", *, deep: bool = False,
 
 
 def with_strict_names(functions: Mapping[str, Function], *names: str) -> dict[str, Function]:
-    """Give *functions* with each of *names* under its ``must…`` name too: ours always say what is wrong."""
+    """Return *functions* with each of *names* under its ``must…`` name too: ours always say what is wrong."""
     return {**functions, **{f"must{name[0].upper()}{name[1:]}": functions[name] for name in names}}

@@ -1,4 +1,4 @@
-"""Knows the functions that every Go template has.
+"""The functions that every Go template has.
 
 Source: https://pkg.go.dev/text/template, "Functions". ``and`` and ``or`` are the evaluator's, as they do not
 always evaluate their arguments; ``call`` is refused, as nothing here is a function value.
@@ -112,7 +112,7 @@ def _position(index: object, last: int) -> int:
 
 
 def slice_text(item: str, *indexes: object) -> str:
-    """Cut a text by bytes: ``slice x 1 2`` is Go's ``x[1:2]``; raises `TemplateError`."""
+    """Cut a text by bytes: ``slice x 1 2`` is Go's ``x[1:2]``; raise `TemplateError`."""
     data = octets(item)
     if len(indexes) > 2:
         raise fault("a string is sliced by at most 2 indexes")

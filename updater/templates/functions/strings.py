@@ -1,4 +1,4 @@
-"""Knows sprig's functions on texts. Lengths and positions are in bytes where Go counts bytes.
+"""Sprig's functions on texts. Lengths and positions are in bytes where Go counts bytes.
 
 Source: https://masterminds.github.io/sprig/strings.html
 """

@@ -1,4 +1,4 @@
-"""Knows how sprig's version functions are called; what a version is, is handed in, as policies live in a room of their own.
+"""How sprig's version functions are called; what a version is, is handed in, as policies live in a room of their own.
 
 Source: https://masterminds.github.io/sprig/semver.html
 """

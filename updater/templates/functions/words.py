@@ -1,4 +1,4 @@
-"""Knows how Go and sprig change the case of words, and wrap lines.
+"""How Go and sprig change the case of words, and wrap lines.
 
 Source: https://pkg.go.dev/strings, `ToUpper`, `Title`; https://masterminds.github.io/sprig/strings.html
 """
