@@ -41,6 +41,6 @@ def _check(groups: list[dict[str, Any]]) -> None:
     known = code_words(ROOT / "updater")
     wrong = [f"{code} ({place}) has no meaning" for code, place in known.items() if code not in explained]
     wrong += [f"{code} is in no source" for code in explained if code not in known]
-    wrong += [f"{code} stands twice" for code in dict.fromkeys(explained) if explained.count(code) > 1]
+    wrong += [f"{code} is defined twice" for code in dict.fromkeys(explained) if explained.count(code) > 1]
     if wrong:
         raise ValueError(f"{MEANINGS.relative_to(ROOT)}: {'; '.join(wrong)}")

@@ -156,8 +156,8 @@ def test_a_file_that_holds_no_tags_is_a_wrong_option(content, said, tmp_path, ca
         ([IMAGE, "--current", "1.0.0@sha256:12"], "is not a sha256 digest"),
         (["UPPER/case!"], "is not an image reference"),
         ([], "IMAGE is missing"),
-        (["--batch", "--allow", "x"], "--batch stands alone: each line says its own allow"),
-        (["--batch", IMAGE], "--batch stands alone: each line says its own image"),
+        (["--batch", "--allow", "x"], "--batch cannot be combined: each line has its own allow"),
+        (["--batch", IMAGE], "--batch cannot be combined: each line has its own image"),
     ],
 )
 def test_a_wrong_option_is_said_before_anything_is_read(arguments, said, capsys):

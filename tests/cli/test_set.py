@@ -1,4 +1,4 @@
-"""`updater set`: every REF stands somewhere, or the exit code and the JSON say which does not, and why."""
+"""`updater set`: every reference is in place, or the exit code and the JSON say which does not, and why."""
 
 from __future__ import annotations
 

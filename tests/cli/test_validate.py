@@ -30,7 +30,7 @@ def test_problems_are_grouped_by_file_with_hints_and_exit_1(here, capsys):
     assert run_cli(["validate", "."]) == 1
     out, err = capsys.readouterr()
     assert out == (
-        "more.yaml:1: subscriptions: a list is wanted here, not a number\n"
+        "more.yaml:1: subscriptions: expected a list, got a number\n"
         "\n"
         "updater.yaml:1: intervall: this key is not known\n"
         "  hint: did you mean 'interval'?\n"

@@ -215,7 +215,7 @@ def test_an_image_on_another_registry_than_the_one_beside_it_is_refused():
         ("a: []\n", "a[0]", "no-such-key", "the list is empty"),
         ("a: [x]\n", "a", "not-a-scalar", "a[0]"),
         ("a: {b: x}\n", "a", "not-a-scalar", "a.b"),
-        ("a: x\n", "a[0]", "no-such-key", "nothing stands below"),
+        ("a: x\n", "a[0]", "no-such-key", "it has no keys below"),
         ("a: {b: 1}\n", "a[0]", "no-such-key", "there are b"),
         ("a: 1\n---\na: 2\n", "a", "ambiguous", "one document"),
         ("# nothing\n", "a", "no-such-key", "once"),

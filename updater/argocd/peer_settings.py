@@ -107,7 +107,7 @@ def _text(key: str, value: object) -> str:
         hint = near if near.startswith("did") else "take it out: neither that program nor this one reads it"
         raise ConfigError("this key is not known", hint=hint, code="unknown-key")
     if not isinstance(value, str):
-        raise ConfigError("text is wanted here", hint="put it in quotes", code="wrong-type")
+        raise ConfigError("expected text", hint="put it in quotes", code="wrong-type")
     return value if value.strip() else ""
 
 

@@ -56,7 +56,7 @@ class SecretFields:
     def __getitem__(self, name: str) -> str:
         """Return a field, "" where it is not there; raise `ConfigError` where it is no text."""
         if name in self.unreadable:
-            raise flawed(self.place, f"the field {name} is no UTF-8 text", hint="write it anew, as text")
+            raise flawed(self.place, f"the field {name} is not UTF-8 text", hint="write it again, as text")
         return self.fields.get(name, "")
 
     def is_true(self, name: str) -> bool:

@@ -84,7 +84,7 @@ class DatabaseFile:
             except sqlite3.Error as again:
                 error = again
             else:
-                self._say(f"the cache {path} was broken ({error}); it was made anew, and fills again")
+                self._say(f"the cache {path} was broken ({error}); it was recreated and fills up again")
                 return
         self._path = None
         self._say(f"the cache {path} cannot be used ({error}); going on without it, at the price of more requests")

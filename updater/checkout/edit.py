@@ -139,7 +139,7 @@ class FolderFiles:
         for depth in range(1, len(parts) + 1):
             if (self.root / Path(*parts[:depth])).is_symlink():
                 hint = "edit the file that it points to"
-                raise EditError(f"{name} is, or lies behind, a symlink", hint=hint, code="symlink", path=name)
+                raise EditError(f"{name} is a symlink, or below one", hint=hint, code="symlink", path=name)
         try:
             return (self.root / name).read_bytes() if (self.root / name).is_file() else None
         except OSError as error:

@@ -157,7 +157,7 @@ class PushAttempt:
         if not lost or (len(lost) == 1 and (push.is_new or self._is_remade(wording, push))):
             return
         count = "a commit" if len(lost) == 1 else "several commits"
-        message = f"{self.upstream.branch} went another way, and HEAD holds {count} that would be lost by making the change anew"
+        message = f"{self.upstream.branch} has diverged, and HEAD holds {count} that would be lost if the change were made again"
         hint = f"git pull --rebase {self.upstream.remote} {self.upstream.branch}, then run the same command again"
         raise fault("diverged", message, hint=hint)
 

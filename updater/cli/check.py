@@ -31,13 +31,19 @@ _MAX_TAGS_FILE: Final = 256 * 1024 * 1024
 @click.option(
     "--range", "range_", metavar="RANGE", help="Versions that may be chosen, such as '>=1.2' or '^1'; with digest, the tag."
 )
-@click.option("--order", metavar="asc|desc", help="Of name and number: whether the last or the first wins.  [default: asc]")
+@click.option("--order", metavar="asc|desc", help="Sort order for the name and number policies.  [default: asc]")
 @click.option("--prerelease", is_flag=True, help="Let every range take pre-releases.")
 @click.option("--allow", metavar="REGEX", help="Only tags that match.")
 @click.option("--ignore", metavar="GLOB", multiple=True, help="No tags that match; 'regexp:…' for an expression; repeats.")
-@click.option("--extract", metavar="TEMPLATE", help="What of a match of --allow is compared, such as '$1' or '${name}'.")
+@click.option("--extract", metavar="TEMPLATE", help="Part of the --allow match to compare, such as '$1' or '${name}'.")
 @click.option("--platform", metavar="OS/ARCH", multiple=True, help="Only images for this platform; repeats.")
-@click.option("--variant", type=click.Choice(["lock", "any"]), default="lock", show_default=True, help="May -alpine change?")
+@click.option(
+    "--variant",
+    type=click.Choice(["lock", "any"]),
+    default="lock",
+    show_default=True,
+    help="Whether the suffix, such as -alpine, may change.",
+)
 @click.option(
     "--downgrade",
     type=click.Choice(["never", "by-policy", "always"]),
@@ -77,7 +83,7 @@ def _refuse_others(ctx: click.Context) -> None:
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
     others = sorted(name.rstrip("_").replace("_", "-") for name in given if name not in {"batch", "config"})
     if others:
-        raise click.UsageError(f"--batch stands alone: each line says its own {', '.join(others)}", ctx)
+        raise click.UsageError(f"--batch cannot be combined: each line has its own {', '.join(others)}", ctx)
 
 
 def _reference(image: str) -> ImageRef:

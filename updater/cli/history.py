@@ -43,7 +43,7 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
             click.echo(f"    {line}")
     if not rows:
         whose = f" for {key}" if key else ""
-        click.echo(f"no commit of ours was found{whose}; live Applications are patched, not committed")
+        click.echo(f"no commits by updater found{whose}; live Applications are patched, not committed")
 
 
 async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:

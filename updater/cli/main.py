@@ -26,12 +26,12 @@ INTERRUPTED: Final = 130
 # name → (module:object, the line that --help shows); a module is imported only when its command runs
 _COMMANDS: Final = {
     "run": ("updater.cli.run:run", "Run the daemon: schedule, metrics, health."),
-    "once": ("updater.cli.once:once", "Scan all, land all, exit."),
-    "check": ("updater.cli.check:check", "Say which tag would win, and why each other lost."),
-    "explain": ("updater.cli.explain:explain", "Say what would be done for a subscription, and why."),
+    "once": ("updater.cli.once:once", "Run one pass and exit."),
+    "check": ("updater.cli.check:check", "Show which tag wins, and why each other tag lost."),
+    "explain": ("updater.cli.explain:explain", "Show what would be done for a subscription, and why."),
     "set": ("updater.cli.set:set_command", "Write image references into a checkout."),
     "validate": ("updater.cli.validate:validate", "Lint configuration, manifests, Flux objects and markers."),
-    "history": ("updater.cli.history:history", "Say what moved when, from Git."),
+    "history": ("updater.cli.history:history", "Show what moved when, from Git."),
     "demo": ("updater.cli.demo:demo", "Show the main job end to end on this machine."),
     "version": ("updater.cli.version:version", "Print the version, and those of the main dependencies."),
 }

@@ -28,7 +28,7 @@ WRITTEN = 10
 @click.option("--exit-code", is_flag=True, help="Exit with 10 if something was written.")
 @click.pass_context
 def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, exit_code: bool) -> int:
-    """Scan all, land all, exit.
+    """Run one pass and exit.
 
     Exit codes: 0 fine, 1 if a target failed, 10 with --exit-code if something was written and nothing failed.
     """

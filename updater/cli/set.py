@@ -41,7 +41,7 @@ WRITTEN: Final = 10
 def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
     """Write image references into a checkout; only the bytes of the values change.
 
-    PATH is a file or a folder. Exit codes: 0 every REF stands somewhere, 1 a place was refused or a REF found
+    PATH is a file or a folder. Exit codes: 0 every reference is in place, 1 a place was refused or a REF found
     none (the rest is written), 10 with --exit-code where something was written.
     """
     _check(options)
@@ -114,7 +114,7 @@ def _named(option: str, texts: Sequence[str], check: Callable[[str, str], None])
     for given in texts:
         name, equals, text = given.partition("=")
         if not (name and equals and text):
-            raise ConfigError(f"{option} {given}: NAME=REF is wanted", hint=_example(option), code="usage")
+            raise ConfigError(f"{option} {given}: expected NAME=REF", hint=_example(option), code="usage")
         check(name, given)
         image = _tag_alone(text) if option == "--marker" and _is_tag_alone(text) else _ref(option, given, text)
         if name in found and found[name].image != image:
@@ -167,7 +167,7 @@ def _keyed(given: str) -> KeyRequest:
     file, colon, rest = given.partition(":")
     parts = keypaths.split(rest, "=")
     if not (file and colon and parts and parts[0] and parts[1]):
-        raise ConfigError(f"--helm {given}: FILE:KEY=VALUE is wanted", hint=_example("--helm"), code="usage")
+        raise ConfigError(f"--helm {given}: expected FILE:KEY=VALUE", hint=_example("--helm"), code="usage")
     try:
         keypaths.parse(parts[0])
     except EditError as error:
@@ -210,7 +210,7 @@ def _land(committing: CheckoutCommitter, written: SetResult, options: dict[str, 
     except UpdaterError:
         _show(written, None, options)
         if committing.is_standing:
-            click.echo("the commit stands here and was not pushed: run the same command again to push it", err=True)
+            click.echo("the commit exists locally and was not pushed: run the same command again to push it", err=True)
         raise
     return landed.written, landed.revision
 

@@ -30,11 +30,11 @@ _PROBLEMS = 1
 def validate(context: click.Context, paths: tuple[Path, ...], output: str, *, live: bool) -> int:
     """Lint configuration, annotated manifests, Flux objects and markers.
 
-    PATH is a file or a folder; what a file is, is seen by its content. A file named by -c is checked too, and
+    PATH is a file or a folder; file types are detected from content. A file named by -c is checked too, and
     its marker targets and text_markers count. Exit code 1 if there is a problem.
 
     For Applications and ImageUpdaters, as exported from a cluster or as they stand in Git, it also says what would
-    become of each image that they list, and asks nobody for it. With --live those of the cluster count too, as the
+    become of each image that they list, without contacting any server. With --live those of the cluster count too, as the
     configuration's source applications reads them; nothing is written.
     """
     from updater.cli.main import config_paths

@@ -157,7 +157,7 @@ class InstallationTokens:
         said = f"no token for {app}: {app.host} answered {answer.status}{words}"
         is_limited = self._http.wait_asked(answer) is not None or answer.header("x-ratelimit-remaining") == "0"
         if answer.status >= 500 or answer.status in {408, 429} or (answer.status == 403 and is_limited):
-            return GitUnavailable(said, hint="it is asked again at the next landing", code="github-app")
+            return GitUnavailable(said, hint="it is requested again with the next update", code="github-app")
         hint = _HINTS.get(answer.status, "check the base URL: it is that of the REST API, such as https://host/api/v3")
         return GitDenied(said, hint=hint, code="github-app")
 
@@ -194,7 +194,7 @@ def _key(private_key: str) -> Any:
 def _check(app: App) -> None:
     for name, text in (("App", app.identity), ("installation", app.installation)):
         if not _NUMBER.fullmatch(text):
-            hint = "both numbers stand in the URLs of the App's settings on GitHub"
+            hint = "both numbers are in the URLs of the App's settings on GitHub"
             raise ConfigError(f"the {name} of a GitHub App is not named by a number", hint=hint, code="github-app")
     schemes = {"https", "http"} if app.connection.insecure else {"https"}
     try:

@@ -142,7 +142,7 @@ class Keychain:
     async def _secret_text(self, ref: CredentialRef) -> str:
         if self._read_secret is None:
             raise ConfigError(
-                f"{ref} needs a Kubernetes cluster, and there is none here",
+                f"{ref} needs a Kubernetes cluster, and none is configured",
                 hint="use env:, file: or ext: outside a cluster",
                 code="credential-secret",
             )

@@ -174,7 +174,7 @@ class Generation:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on
             self._process.log.exception("bug", destination=str(destination))
-            error = UpdaterError("a bug in updater ended this landing; the log has its traceback", code="bug")
+            error = UpdaterError("a bug in updater ended this update; the log has the traceback", code="bug")
             landing = Landing(destination=destination, outcomes=failed(subscriptions, destination, error), choices={})
         if not (is_dry or any(outcome.code == NOT_LEADING for outcome in landing.outcomes)):  # that is the leader's to tell
             await self._process.reporter.report(landing, time.monotonic() - started)

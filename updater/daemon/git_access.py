@@ -58,7 +58,7 @@ async def _named(credential: str, url: str, repositories: RepositoryAccess | Non
         raise ConfigError(f"{credential!r} names no Secret", hint="write secret:namespace/name", code="credential-ref")
     if repositories is None:
         raise ConfigError(
-            f"{credential} needs a Kubernetes cluster, and there is none here",
+            f"{credential} needs a Kubernetes cluster, and none is configured",
             hint="give this repository credentials under git.repositories",
             code="credential-secret",
         )

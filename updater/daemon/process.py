@@ -157,7 +157,7 @@ class Process:
 
     def _cache_failed(self, sentence: str) -> None:
         self.metrics.count("updater_cache_problems_total")
-        self.log.warning("cache", detail=sentence, hint="work goes on without it; what it held is asked again")
+        self.log.warning("cache", detail=sentence, hint="work continues without it; its contents are requested again")
 
 
 def process_for(loaded: LoadedConfiguration) -> Process:

@@ -163,7 +163,9 @@ class Service:
         done, _ = await asyncio.wait({running}, timeout=DRAIN_AT_MOST)
         self._was_cut = not done
         if not done:
-            self._process.log.warning("landings cut", detail=f"they did not end within {DRAIN_AT_MOST:.0f} s")
+            self._process.log.warning(
+                "shutdown: unfinished pushes aborted", detail=f"they did not end within {DRAIN_AT_MOST:.0f} s"
+            )
             running.cancel()
             await asyncio.wait({running}, timeout=CUT_AT_MOST)  # what follows must not work beside what is being cut
 
@@ -193,7 +195,7 @@ async def _again_and_again(seconds: float, look: Callable[[], Awaitable[None]], 
         try:
             await look()
         except Exception:
-            log.exception("bug", detail="a look at what the daemon is told ended")
+            log.exception("bug", detail="watching for configuration changes ended")
 
 
 async def serve_forever(config: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 from updater.documents.base import DEFAULT_CAPS, DocumentLimits, Stop, as_error, checked, too_deep
 from updater.model.problem import Problem
 
-_HINT: Final = "JSON has double quotes, no comments, and no comma behind the last entry"
+_HINT: Final = "JSON has double quotes, no comments, and no comma after the last entry"
 _LONGEST_NUMBER: Final = 40
 
 
@@ -35,7 +35,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         names = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in names if names.count(key) > 1)!r} stands twice in one object")
+        raise ValueError(f"the key {next(key for key in names if names.count(key) > 1)!r} is defined twice in one object")
     return made
 
 

@@ -38,7 +38,7 @@ _HINTS: Final = (
     ("'\\t'", "YAML wants spaces, not tabs, at the start of a line"),
     ("cannot start any token", "put the value in quotes; a tab is no indentation"),
     ("mapping values are not allowed", "a value that holds ': ' wants quotes; or the indentation is off"),
-    ("could not find expected ':'", "a key wants a colon and a space behind it"),
+    ("could not find expected ':'", "a key needs a colon and a space after it"),
     ("did not find expected key", "the indentation of this line differs from its neighbours"),
     ("did not find expected '-'", "the indentation of this line differs from its neighbours"),
     ("unexpected end of stream", "a quote that was opened is never closed"),
@@ -185,7 +185,7 @@ class _Builder:
             if key == _MERGE:
                 merged.extend(self._merge_parts(built, key_line))
             elif key in values:
-                self._report("duplicate-key", f"the key {key!r} stands here twice", key_line, _duplicate_hint(marks[key].line))
+                self._report("duplicate-key", f"the key {key!r} is defined twice", key_line, _duplicate_hint(marks[key].line))
             elif key is not None:
                 values[key], marks[key] = built.value, Mark(key_line, self.path, built.mark.below)
         for part in merged:
@@ -265,7 +265,7 @@ def _from_reader(path: str, data: bytes, error: yaml.reader.ReaderError) -> Prob
 
 
 def _duplicate_hint(line: int) -> str:
-    return f"keep one of them; the first stands in line {line}"
+    return f"keep one of them; the first is on line {line}"
 
 
 def _number(text: str) -> object:

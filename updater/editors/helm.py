@@ -204,7 +204,7 @@ def _below_registry(part: Part, registry: str, name: ImageName, found: Reading) 
     if is_same:
         return name.path
     raise EditError(
-        f"{name} is not on {registry}, the registry that stands beside {part.where}",
+        f"{name} is not on {registry}, the registry next to {part.where}",
         hint="change the key registry by hand once, it is no part of this target",
         code="registry",
         line=part.line,

@@ -36,7 +36,7 @@ def scalar(parsed: Parsed, path: str) -> int:
     if len(hits) > 1:
         lines = ", ".join(str(parsed.line(hit)) for hit in hits)
         hint = "a values file is one document"
-        raise EditError(f"{path} stands in {len(hits)} documents, on lines {lines}", hint=hint, code="ambiguous", line=None)
+        raise EditError(f"{path} is in {len(hits)} documents, on lines {lines}", hint=hint, code="ambiguous", line=None)
     if parsed.scalar(hits[0]) is None:
         kind = "list" if parsed.is_sequence(hits[0]) else "mapping"
         hint = "name the key of one text" + _keys_hint(parsed, path, hits[0])
@@ -113,7 +113,7 @@ def _missing(parsed: Parsed, path: str, steps: Sequence[Step]) -> EditError:
         reason = f"{where} is no list" if isinstance(step, int) else f"{where} has no key {str(step)!r}"
         hint = _near(parsed, node, steps[:depth], step) or "write the key once; keys are never made up"
     else:
-        reason, hint = f"{where} is a text", "nothing stands below it; name this key, or make it a mapping"
+        reason, hint = f"{where} is a text", "it has no keys below it; name this key, or make it a mapping"
     return EditError(f"there is no {path}: {reason}", hint=hint, code="no-such-key", line=parsed.line(node))
 
 

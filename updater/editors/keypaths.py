@@ -101,7 +101,7 @@ def _index(text: str, position: int) -> tuple[int, int]:
         raise _wrong(text, f"{match.group(1)!r} is not the index of a list item")
     end = match.end()
     if end < len(text) and text[end] not in ".[":
-        raise _wrong(text, "behind ] a dot or [ is wanted")
+        raise _wrong(text, "expected a dot or [ after ]")
     return int(match.group(1)), end
 
 
@@ -114,5 +114,5 @@ def _unquote(quoted: str, text: str) -> str:
 
 
 def _wrong(text: str, reason: str) -> EditError:
-    hint = 'write keys with dots and list items by number, a[0].b; a key that holds dots stands in quotes, a."b.c"'
+    hint = 'write keys with dots and list items by number, a[0].b; quote a key that contains dots, a."b.c"'
     return EditError(f"{text!r} is not a key path: {reason}", hint=hint, code="key-path")

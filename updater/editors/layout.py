@@ -74,7 +74,7 @@ def _check_comments(parsed: Parsed, removed: tuple[int, int], key: int, value: i
     is_shared = parsed.is_flow(parsed.parents[value])
     if any(is_shared or not _is_marker(comment) for comment in comments):
         raise EditError(
-            "a comment stands on the line of a key that must go",
+            "there is a comment on the line of a key that must be removed",
             hint="move the comment to a line of its own above the entry, or remove the key by hand once",
             code="comment-in-way",
             line=parsed.line(value),
@@ -100,8 +100,8 @@ def _removal(parsed: Parsed, inside: list[int], position: int) -> tuple[int, int
         following = parsed.span(inside[2])[0]
         if "#" in text[line_end(parsed, end) : following]:
             raise EditError(
-                "a comment stands between this key and the next one",
-                hint="remove the key by hand once, or write it behind the other keys",
+                "there is a comment between this key and the next one",
+                hint="remove the key by hand once, or move it after the other keys",
                 code="comment-in-way",
                 line=parsed.line(inside[position]),
             )

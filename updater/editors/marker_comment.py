@@ -29,7 +29,7 @@ _SHOWN: Final = 100
 _OLD_PREFIX: Final = "#/definitions/io.k8s.cli.setters."
 _SUFFIXES: Final = {"tag": PartKind.TAG, "name": PartKind.NAME, "digest": PartKind.DIGEST}
 _NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
-_HINT: Final = 'write # {"$imagepolicy": "namespace:policy"}, with :tag, :name or :digest behind it for a part'
+_HINT: Final = 'write # {"$imagepolicy": "namespace:policy"}, followed by :tag, :name or :digest for one part'
 
 
 def offsets(text: str) -> list[int]:
@@ -128,7 +128,7 @@ def _load(body: str) -> object:
         json.loads(body[start : end + 1])
     except (ValueError, RecursionError):
         is_twice = len(NEEDLE.findall(body)) > 1
-        raise _wrong("two markers stand on one line" if is_twice else "it is not JSON", _quoted_hint(body)) from None
+        raise _wrong("there are two markers on one line" if is_twice else "it is not JSON", _quoted_hint(body)) from None
     raise _wrong("there is text around the JSON object", f"write # {body[start : end + 1]}")
 
 
@@ -141,7 +141,7 @@ def _marker(setter: str) -> Marker:
     parts = setter.split(":")
     if len(parts) < 2:
         near = f'write "{setter.replace("/", ":", 1)}"' if "/" in setter else _HINT
-        raise _wrong(f"{setter!r} has no namespace: namespace:policy is wanted", near)
+        raise _wrong(f"{setter!r} has no namespace: expected namespace:policy", near)
     if len(parts) > 3 or not all(_NAME.fullmatch(part) for part in parts[:2]):
         bare = re.sub(r"\s", "", setter)
         near = f'write "{bare}"' if bare != setter else _HINT

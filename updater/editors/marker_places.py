@@ -121,7 +121,7 @@ def _inside(parsed: Parsed, line: TextLine, index: int) -> MarkedScalar | None:
         return MarkedScalar(marker, _checked(parsed, index)) if marker else None
     comment = marker_comment.at_end(text)
     if comment is not None and marker_comment.parse(comment):
-        raise _misplaced("it stands inside a text, where it is no comment", "mark a value of the YAML itself")
+        raise _misplaced("it is inside a text, where it is not a comment", "mark a value of the YAML itself")
     return None
 
 
@@ -129,7 +129,7 @@ def _beside(parsed: Parsed, last: int, line: TextLine) -> int:
     if parsed.alias(last) is not None:
         raise _misplaced(f"the value is the alias *{parsed.alias(last)}", "mark the line of its anchor")
     if parsed.scalar(last) is None:
-        raise _misplaced("several values stand on its line", "write one entry a line, each with its marker")
+        raise _misplaced("there are several values on its line", "write one entry a line, each with its marker")
     if not outline.is_key(parsed, last):
         return last
     event = parsed.scalar(last + 1)
@@ -146,7 +146,7 @@ def _beside(parsed: Parsed, last: int, line: TextLine) -> int:
 def _below(parsed: Parsed, line: TextLine) -> int:
     index = _item_below(parsed, line)
     if index is None:
-        raise _misplaced("no value stands on its line", "move it to the end of the value's line, or right above a list item")
+        raise _misplaced("there is no value on its line", "move it to the end of the value's line, or right above a list item")
     return index
 
 
@@ -175,7 +175,7 @@ def _checked(parsed: Parsed, index: int) -> int:
         inside = parsed.children[parent]
         before = parsed.positions[index] - step
         if before >= 0 and parsed.events[inside[before]].end_mark.line == event.start_mark.line:
-            raise _misplaced("several values stand on its line", "write one entry a line, each with its marker")
+            raise _misplaced("there are several values on its line", "write one entry a line, each with its marker")
     scalars.check_tag(event, "")
     return index
 

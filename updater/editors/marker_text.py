@@ -121,7 +121,7 @@ def _below(text: str, number: int, line: re.Match[str]) -> tuple[int, int, str]:
     start = text.find("\n", line.end()) + 1
     below = _LINE.match(text, start) if start else None
     if below is None or not below.group().strip() or below.group().lstrip().startswith(_SIGNS):
-        message = "this marker does nothing: no value stands on its line or the next one"
+        message = "this marker does nothing: there is no value on its line or the next one"
         raise EditError(message, hint="move it to the end of the value's line, or right above it", code="marker-place")
     if marker_comment.NEEDLE.search(below.group()):
         raise EditError("two markers mark the line below", hint="keep one of them", code="marker-place")
@@ -152,8 +152,8 @@ def _comment(line: str) -> tuple[Marker, str] | None:
     if leader is None:
         if line.lstrip().startswith(_SIGNS):
             return None
-        message = "this marker is not understood: no comment sign stands before it"
-        raise EditError(message, hint="write the marker behind #, //, -- or ;", code="marker-syntax")
+        message = "this marker is not understood: there is no comment sign before it"
+        raise EditError(message, hint="write the marker after #, //, -- or ;", code="marker-syntax")
     code = line[:leader]
     if code.lstrip("\ufeff \t").startswith(_SIGNS):
         return None  # a marked line that somebody commented out
@@ -269,7 +269,7 @@ def _only(spans: list[tuple[int, int]], code: str, what: str) -> tuple[int, int]
 
 def _no_value(what: str) -> EditError:
     hint = "write the value on the line of its marker once, it is kept current from then on"
-    return EditError(f"no {what} stands on the line of the marker", hint=hint, code="empty-value")
+    return EditError(f"no {what} is on the line of the marker", hint=hint, code="empty-value")
 
 
 def _spot(path: str, number: int, marker: Marker, text: str, start: int) -> _Spot:

@@ -96,7 +96,7 @@ class Overrides:
             line = self.parsed.line(roots[1])
             raise EditError("the file has several documents", hint=hint, code="several-documents", line=line)
         if roots and not self.parsed.is_mapping(roots[0]):
-            hint = "write sections such as helm: and kustomize:, or delete the file: it is made anew"
+            hint = "write sections such as helm: and kustomize:, or delete the file: it is created again"
             line = self.parsed.line(roots[0])
             raise EditError("the file is no patch of a source", hint=hint, code="not-a-mapping", line=line)
         return roots[0] if roots else None

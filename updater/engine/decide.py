@@ -252,7 +252,7 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         return _digestless(subscription.image, selection.chosen)
     image = wanted_image(subscription, target, reading, selection.chosen)
     if not _differs(reading, image, follows_digest=subscription.policy.kind == _BY_DIGEST):
-        detail = selection.with_unread(f"{image.tag or image.digest} is written, and is what the policy wants")
+        detail = selection.with_unread(f"{image.tag or image.digest} is already the newest allowed version")
         return PlaceDecision(status=Status.UNCHANGED, detail=detail)
     update = Update(
         subscription=subscription.key,
@@ -376,12 +376,12 @@ def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
         return _End(status=Status.FAILED, detail=str(problem), code=problem.code, hint=problem.hint)
     changes = landed.changes.get(place.update, ())
     if not changes:
-        return _End(status=Status.UNCHANGED, detail=f"{place.update.image} stands there")
+        return _End(status=Status.UNCHANGED, detail=f"{place.update.image} is already written")
     if landed.is_dry:
         return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes)
     revision = landed.revisions.get(place.update)
     if revision is None:
-        return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} stands there")
+        return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")
     return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision)
 
 

@@ -71,7 +71,7 @@ def _refusal(candidate: Candidate, platforms: Sequence[Platform]) -> Rejection |
     if candidate.platforms is None:
         wanted = ", ".join(map(str, platforms))
         return Rejection(
-            tag=candidate.tag, code=Code.PLATFORM, sentence=f"the platforms of {candidate.tag} are not known; wanted: {wanted}"
+            tag=candidate.tag, code=Code.PLATFORM, sentence=f"the platforms of {candidate.tag} are not known; required: {wanted}"
         )
     offered = candidate.platforms
     lacking = [str(wanted) for wanted in platforms if not any(wanted.accepts(platform) for platform in offered)]

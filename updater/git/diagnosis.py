@@ -74,7 +74,7 @@ class Diagnosis:
         except BaseException as error:
             if not is_foreign(error):
                 raise
-            raise fault("git-protocol", f"{self._address} sent what Git does not: {type(error).__name__}") from error
+            raise fault("git-protocol", f"{self._address} did not answer as a Git server: {type(error).__name__}") from error
 
     def _hung_up(self, error: HangupException) -> GitError:
         text = " ".join(line.decode("utf-8", "replace") for line in error.stderr_lines or ())

@@ -43,24 +43,24 @@ FAULTS: Final[dict[str, GitFault]] = {
     "git-certificate": GitFault(GitDenied, "the file must hold a PEM certificate, and for a client its private key too"),
     "git-redirect": GitFault(GitError, "write the new URL into the configuration; credentials are never carried to another host"),
     "git-not-found": GitFault(
-        GitError, "check the URL; many servers answer so too when the credentials are missing or may not read"
+        GitError, "check the URL; many servers also return this when the credentials are missing or may not read"
     ),
     "git-protocol": GitFault(GitError, "the answer is not Git's smart protocol: check that the URL is the one `git clone` takes"),
     "git-object-format": GitFault(GitError, "only repositories with SHA-1 object names are read"),
     "host-key-unknown": GitFault(GitDenied, "compare the fingerprint with the server's own, then add its line to `known_hosts`"),
     "host-key-changed": GitFault(
-        GitDenied, "either the server was set up anew or somebody stands between: compare the fingerprint first"
+        GitDenied, "the server was reinstalled, or the connection is intercepted: compare the fingerprint first"
     ),
     "ssh-key": GitFault(GitDenied, "the private key must be an unencrypted or correctly unlocked Ed25519, ECDSA or RSA key"),
     "signing-key": GitFault(
         GitError, "the signing key must be an Ed25519, ECDSA or RSA private key, with its passphrase if it has one"
     ),
-    "push-refused": GitFault(
-        PushRefused, "somebody pushed first: what is to be written follows from the branch as it stands now"
+    "push-refused": GitFault(PushRefused, "somebody else pushed first: the update is re-evaluated on top of the new head"),
+    "push-declined": GitFault(
+        PushRefused, "a rule of the server rejected the push: see its message, branch protection and hooks"
     ),
-    "push-declined": GitFault(PushRefused, "a rule of the server said no: see its message, branch protection and hooks"),
     "foreign-commits": GitFault(
-        PushRefused, "the push branch holds commits of somebody else: merge or delete the branch, or name another one"
+        PushRefused, "the push branch has commits by somebody else: merge or delete the branch, or use another one"
     ),
     "branch-not-ours": GitFault(
         PushRefused,
@@ -68,7 +68,7 @@ FAULTS: Final[dict[str, GitFault]] = {
     ),
     "diverged": GitFault(PushRefused, "rebase the commits of the checkout onto the branch, then run the same command again"),
     "push-unknown": GitFault(
-        GitUnavailable, "whether the push arrived is not known: the branch tells, and nothing is written twice"
+        GitUnavailable, "it is not known whether the push arrived: the branch is read again, and nothing is written twice"
     ),
     "branch-missing": GitFault(GitError, "create the branch on the server, or correct its name in the configuration"),
     "branch-name": GitFault(GitError, "name a branch as git does: no spaces, no .., none of ~^:?*[ and no / at either end"),
@@ -78,7 +78,7 @@ FAULTS: Final[dict[str, GitFault]] = {
     "history-large": GitFault(
         GitError, "let the server leave files out of answers: uploadpack.allowFilter; until then only the last commits are read"
     ),
-    "mirror-broken": GitFault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch builds it anew"),
+    "mirror-broken": GitFault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch rebuilds it"),
     "mirror-disk": GitFault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),
     "hooks": GitFault(GitError, "this local repository has hooks, and without the git program they would not run: install git"),
     "checkout": GitFault(GitError, "run the command inside a Git checkout"),

@@ -130,7 +130,7 @@ class Remote:
 
         def update(refs: dict[Any, Any]) -> dict[Any, Any]:
             if refs.get(ref, ZERO) != old:
-                raise fault("push-refused", f"{branch} of {self.address} moved since it was looked at")
+                raise fault("push-refused", f"{branch} of {self.address} moved since it was read")
             return {ref: new.encode()}
 
         def pack(*_sets: Any, **_options: Any) -> Any:

@@ -183,7 +183,7 @@ class CheckoutTree:
         name = normal(path)
         target = self.folder / name
         if self._passes_link(name) or target.is_symlink():
-            raise EditError(f"{path} is, or lies behind, a symlink", hint="edit the file it points to", code="symlink", path=path)
+            raise EditError(f"{path} is a symlink, or below one", hint="edit the file it points to", code="symlink", path=path)
         try:
             mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -209,7 +209,7 @@ def tls_context(connection: Connection) -> ssl.SSLContext | bool:
         raise HttpFailure(
             f"the TLS files {_shown(connection.ca)} {_shown(connection.client_certificate)} cannot be used: {error}",
             trouble=FailureKind.SETTINGS,
-            hint="ca and client_certificate are paths of PEM files; a key stands in the same file or beside it, ending in .key",
+            hint="ca and client_certificate are paths of PEM files; its key is in the same file, or beside it, ending in .key",
         ) from error
     if connection.insecure:
         context.check_hostname = False

@@ -326,12 +326,12 @@ class _Branches:
         # an empty base is the default branch, whose name is not known here
         if found.branch and (other := self._other(found, self._anew.get((place, found.branch)))):
             verb = "reads" if found.is_rebuilt else "writes"
-            return f"{verb} {found.branch}, which is made anew as the push branch of {other}"
+            return f"{verb} {found.branch}, which is rebuilt as the push branch of {other}"
         if not found.is_rebuilt:
             return ""
         base = f"{found.push} over {found.branch or 'the default branch'}"
         if other := self._other(found, self._anew.get((place, found.push))):
-            return f"makes {base}, and {other} makes it anew as well, over another base or reached by another way"
+            return f"rebuilds {base}, and {other} rebuilds it as well, from another base or through another URL or credential"
         if other := self._other(found, self._over.get((place, found.push))):
             return f"makes {base}, and {other} has it as the base of another branch"
         if other := self._other(found, self._straight.get((place, found.push))):

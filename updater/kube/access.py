@@ -213,7 +213,7 @@ def _add_user(ways: _Ways, user: ConfigEntry, cluster: ConfigEntry, found: Acces
 def _refuse_the_old(ways: _Ways, user: ConfigEntry) -> None:
     has_more = bool(ways.token or ways.files() or ways.plugin or ways.connection.client_pem)
     if user.values.get("auth-provider") is not None and not has_more:
-        hint = "use the provider's program by `exec`, as kubectl has wanted since 1.26"
+        hint = "use the provider's program by `exec`, as kubectl requires since 1.26"
         raise user.wrong("auth-provider is no longer spoken by Kubernetes", hint=hint)
     if user.text("username") and not has_more:
         hint = "use a token, a client certificate or a program by `exec`"

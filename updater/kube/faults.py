@@ -44,7 +44,7 @@ def error_of(status: int, body: dict[str, Any], *, asked: str, retry_after: floa
             hint = "make it, or mend its name and namespace" if named else "check whether the definition of its kind is installed"
             return KubeGone(said, code="kube-not-found", hint=hint)
         case 409:
-            return KubeConflict(said, hint="somebody else changed it or owns that field; it is read and decided again")
+            return KubeConflict(said, hint="somebody else changed it or owns that field; it is read again and re-evaluated")
         case 410:
             return KubeGone(said, hint="the version asked for is no longer kept; the list is read again")
         case 429 | 500 | 502 | 503 | 504 | 408:

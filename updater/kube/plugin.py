@@ -113,7 +113,7 @@ def _checked(entry: ConfigEntry) -> dict[str, Any]:
     if not _are_texts(values.get("args") or []):
         raise entry.wrong("args of exec are no list of texts")
     if values.get("interactiveMode") == "Always":
-        raise entry.wrong("its program must ask somebody at a terminal", hint="use a service account's token here")
+        raise entry.wrong("its program must prompt at a terminal", hint="use a service account's token here")
     return values
 
 

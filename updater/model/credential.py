@@ -36,8 +36,8 @@ def parse_credential_ref(text: str) -> CredentialRef:
     kind, _, value = text.partition(":")
     if kind not in _FORMS:
         raise ConfigError(
-            f"{kind + ':' if value else 'this text'} does not say where a credential is found",
-            hint="write one of " + ", ".join(form for _, form in _FORMS.values()) + "; a secret itself never stands here",
+            f"{kind + ':' if value else 'this text'} is not a credential reference",
+            hint="write one of " + ", ".join(form for _, form in _FORMS.values()) + "; the secret itself is never written here",
             code="credential-ref",
         )
     pattern, form = _FORMS[kind]

@@ -144,7 +144,7 @@ def parse_name(text: str) -> ImageName:
     """
     ref = parse_ref(text)
     if ref.tag or ref.digest:
-        raise ImageSyntaxError(f"{text!r} has a tag or digest where only a name is wanted", hint=f"write {ref.name}")
+        raise ImageSyntaxError(f"{text!r} has a tag or digest where only a name is expected", hint=f"write {ref.name}")
     return ref.name
 
 

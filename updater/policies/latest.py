@@ -39,7 +39,7 @@ class LatestPolicy(Policy):
         """Place a candidate with a time that can be true."""
         moment = when(candidate)
         if moment is None:
-            dateless = NotRanked(Code.NO_DATE, f"{text} has no date after 1989, neither of its push nor of its creation")
+            dateless = NotRanked(Code.NO_DATE, f"{text} has no usable push or build date")
             return unread(candidate) or dateless
         return Rank(moment)
 

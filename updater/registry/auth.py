@@ -135,7 +135,7 @@ def _basic(challenges: tuple[Challenge, ...], credential: Credential | None) -> 
             code="registry-auth-scheme",
         )
     if credential is None or not (credential.username or credential.identity_token):
-        raise RegistryDenied("the registry wants user and password", hint="set credentials for this registry or image")
+        raise RegistryDenied("the registry requires authentication", hint="set credentials for this registry or image")
     return Grant(authorization=_basic_header(credential))
 
 

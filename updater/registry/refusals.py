@@ -44,7 +44,7 @@ def refusal(answer: Response, what: str, *, retry_after: float | None = None) ->
         hint = "lower rate or raise interval for this registry; credentials often raise the limit"
         return RateLimited(f"{what}: too many requests ({said})", hint=hint, retry_after=retry_after)
     if status == 408 or status >= 500:
-        return RegistryUnavailable(f"{what}: the registry is not well ({said})", hint="it is tried again with the next scan")
+        return RegistryUnavailable(f"{what}: the registry returned {said}", hint="it is retried with the next scan")
     hint = "check that the URL is a registry's that speaks the OCI distribution protocol, version 2"
     return RegistryProtocolError(f"{what}: an answer we cannot use ({said})", hint=hint)
 

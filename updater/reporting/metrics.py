@@ -47,7 +47,7 @@ METRICS: Final[dict[str, Metric]] = {
         text="Since when a chosen image is not written yet, in Unix time; 0 if none is pending.",
         labels=("subscription",),
     ),
-    "updater_outcomes_total": Metric(kind=Counter, text="Ends of targets, by method and status.", labels=("method", "status")),
+    "updater_outcomes_total": Metric(kind=Counter, text="Target outcomes, by method and status.", labels=("method", "status")),
     "updater_failures_total": Metric(
         kind=Counter, text="Failed and held targets, by stable code.", labels=("code",), begun=(("bug",),)
     ),
@@ -73,7 +73,9 @@ METRICS: Final[dict[str, Metric]] = {
         labels=("result",),
         begun=(("pushed",), ("unchanged",), ("refused",), ("failed",)),
     ),
-    "updater_landing_seconds": Metric(kind=Histogram, text="Duration of landings, in seconds.", buckets=_SECONDS),
+    "updater_landing_seconds": Metric(
+        kind=Histogram, text="Duration of updates of one destination that pushed, in seconds.", buckets=_SECONDS
+    ),
     "updater_commits_total": Metric(
         kind=Counter,
         text="Commits pushed, and live Applications patched.",
@@ -84,7 +86,7 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_cache_requests_total": Metric(
         kind=Counter, text="Questions to the cache of descriptions, by result: hit or miss.", labels=("result",)
     ),
-    "updater_cache_problems_total": Metric(kind=Counter, text="Times the cache could not be used; work goes on without it."),
+    "updater_cache_problems_total": Metric(kind=Counter, text="Times the cache could not be used; work continues without it."),
     "updater_event_loop_longest_block_seconds": Metric(
         kind=Gauge, text="Longest time for which the event loop answered nothing, in the last minute."
     ),
@@ -119,7 +121,7 @@ PROCESS_METRICS: Final = (
     "process_open_fds",
     "process_max_fds",
 )
-"""What every program that Prometheus scrapes tells of its process, on Linux, under the same names."""
+"""What every program that Prometheus scrapes exports about its process, on Linux, under the same names."""
 
 
 class Metrics:

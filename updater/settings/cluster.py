@@ -37,7 +37,7 @@ class ApplicationsSettings(Node):
     refresh: bool = True
     """Whether an Application is refreshed after a commit to the branch that it follows."""
     events: bool = True
-    """Whether what happens and what is wrong is told as Events on the objects."""
+    """Whether updates and problems are reported as Events on the objects."""
     credentials: tuple[fields.Credentials, ...] | None = None
     """Credentials that objects may name besides Secrets of their own namespace, whole: ext:/scripts/ecr.sh, env:REG_AUTH.
 
@@ -46,7 +46,7 @@ class ApplicationsSettings(Node):
     git_credentials_for: tuple[fields.Names, ...] = ("*",)
     """The namespaces, globs among them, whose Applications may use Argo CD's Git credentials; others write git:secret:<name>."""
     config_map: fields.Text | None = "argocd-image-updater-config"
-    """The ConfigMap of Argo CD Image Updater in the namespace of Argo CD; what stands here wins over it. Null leaves it alone."""
+    """The ConfigMap of Argo CD Image Updater in the namespace of Argo CD; settings in this file win over it. null ignores it."""
 
 
 class FluxSettings(Node):

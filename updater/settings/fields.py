@@ -73,7 +73,7 @@ def _text(function: Callable[[str], Any], example: str) -> Callable[[object], An
                 (
                     (),
                     "wrong-type",
-                    f"text is wanted here, not {NAMES.get(shown, shown)}",
+                    f"expected text, got {NAMES.get(shown, shown)}",
                     f"write it like {example}" if example else "put it in quotes",
                 )
             )
@@ -154,7 +154,7 @@ def _option_flaws(kind: str, options: Mapping[str, object]) -> list[Flaw]:
                 (
                     (kind, name),
                     "wrong-type",
-                    f"{wanted} is wanted here",
+                    f"expected {wanted}",
                     "put a number in quotes" if rule.get("type") == "string" else "",
                 )
             )
@@ -281,7 +281,7 @@ Policy = Annotated[
 
 def _at_least_one(value: tuple[Any, ...]) -> tuple[Any, ...]:
     if not value:
-        raise flawed(((), "empty", "at least one entry is wanted here", "nothing would be written without one"))
+        raise flawed(((), "empty", "expected at least one entry", "nothing would be written without one"))
     return value
 
 

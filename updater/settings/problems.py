@@ -85,13 +85,13 @@ def _said(kind: str, place: tuple[str | int, ...], context: Any, value: object, 
         return "missing-key", "this key is missing", _description(_tree_at(tree, place[:-1]), str(place[-1]))
     if kind in {"enum", "literal_error"}:
         known = [text.strip("' ") for text in re.split(r",| or ", str(context["expected"]))]
-        return "bad-value", f"{' or '.join(known)} is wanted here", nearest(value, known) if isinstance(value, str) else ""
+        return "bad-value", f"expected {' or '.join(known)}", nearest(value, known) if isinstance(value, str) else ""
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
-        return "bad-value", f"{words} {context[bound]} is wanted here", ""
+        return "bad-value", f"expected {words} {context[bound]}", ""
     given = "nothing" if value is None else NAMES.get(type(value).__name__, type(value).__name__)
     wanted = _WANTED.get(kind, "something else")
-    return "wrong-type", f"{wanted} is wanted here, not {given}", "put it in quotes" if wanted == "text" else ""
+    return "wrong-type", f"expected {wanted}, got {given}", "put it in quotes" if wanted == "text" else ""
 
 
 def _tree_at(tree: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel]:

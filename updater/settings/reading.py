@@ -117,7 +117,7 @@ def _gather(gathered: _Gathered, path: str, data: bytes, home: str) -> None:
             gathered.value, gathered.mark = merge(gathered.value, gathered.mark, value, document.mark)
         elif document.value is not None:
             hint = "a configuration begins with keys, such as subscriptions:"
-            gathered.problems.append(Problem(path=path, line=1, code="wrong-type", message="a map is wanted here", hint=hint))
+            gathered.problems.append(Problem(path=path, line=1, code="wrong-type", message="expected a mapping", hint=hint))
 
 
 def merge(below: Any, below_mark: Mark, above: Any, above_mark: Mark) -> tuple[Any, Mark]:
@@ -205,8 +205,8 @@ def _duplicates(gathered: _Gathered) -> Iterator[Problem]:
                 continue
             if text in seen:
                 first = gathered.mark.find((*place, seen[text], name)).line
-                message = f"the {name} {text!r} stands here twice"
-                yield problem_at(gathered.mark, (*place, index, name), "duplicate", message, f"the first stands in line {first}")
+                message = f"the {name} {text!r} is defined twice"
+                yield problem_at(gathered.mark, (*place, index, name), "duplicate", message, f"the first is on line {first}")
             seen.setdefault(text, index)
 
 

@@ -37,7 +37,7 @@ def _certificates(value: object) -> str:
     except ValueError:
         found = []
     if not found:
-        hint = "paste the whole of it, from -----BEGIN CERTIFICATE-----, behind ca_data: |"
+        hint = "paste all of it, from -----BEGIN CERTIFICATE-----, after ca_data: |"
         raise fields.flawed(((), "certificate", "this is no PEM certificate", hint))
     return text
 
@@ -61,7 +61,7 @@ class ForeignRegistry(Node):
     default: bool = False
     """Whether it holds for images that name no registry."""
     defaultns: str | None = None
-    """What stands before names of one part."""
+    """Prefix of names with one component."""
     credentials: fields.Credentials | None = None
     """Where the credentials are found."""
     credsexpire: Annotated[float, fields.read_by(_lifetime, type="string")] | None = None

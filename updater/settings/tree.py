@@ -151,7 +151,7 @@ class RepositorySettings(Node):
 
 
 class GitSettings(Node):
-    """Who speaks in commits, and how repositories are reached."""
+    """Commit author, and how repositories are reached."""
 
     author: AuthorSettings = AuthorSettings()
     """Author and committer of every commit."""
@@ -171,7 +171,7 @@ class FilterSettings(Node):
     allow: fields.Allow | None = None
     """A regular expression (RE2, unanchored) that a tag must match."""
     ignore: tuple[fields.Ignore, ...] = ()
-    """Globs, or regular expressions behind regexp:, of which a tag must match none."""
+    """Globs, or regular expressions after regexp:, of which a tag must match none."""
     extract: fields.Text | None = None
     """What of the match in allow the policy compares, such as $1 or $name."""
 
@@ -228,7 +228,7 @@ class HelmTarget(Node):
             raise fields.flawed((("spec",), "helm-keys", "spec is the whole reference", hint))
         if not self.spec and not self.tag and not self.digest:
             hint = "add tag: image.tag, digest: image.digest, or spec:"
-            raise fields.flawed(((), "helm-keys", "no key says where the version is written", hint))
+            raise fields.flawed(((), "helm-keys", "no key names the place of the version", hint))
         return self
 
 
@@ -260,14 +260,14 @@ class TargetSettings(Node):
         where = [name for name in ("git", "argocd") if getattr(self, name) is not None]
         how = [name for name in ("marker", "kustomize", "helm") if getattr(self, name) is not None]
         if len(where) != 1:
-            said = "names both git and argocd" if where else "says not where to write"
+            said = "names both git and argocd" if where else "does not say where to write"
             raise fields.flawed(
                 ((), "target", f"the target {said}", "one target has git: or argocd:; write two targets for both")
             )
         if len(how) > 1:
             raise fields.flawed(((), "target", f"the target has {' and '.join(how)}", "write one target for each"))
         if where == ["git"] and not how:
-            raise fields.flawed(((), "target", "the target says not what to write", "add marker:, kustomize: or helm:"))
+            raise fields.flawed(((), "target", "the target does not say what to write", "add marker:, kustomize: or helm:"))
         wrong = self._misplaced()
         if wrong:
             raise fields.flawed(wrong)
@@ -344,17 +344,17 @@ class Settings(Node):
     log: LogSettings = LogSettings()
     """What is logged, and how."""
     registries: tuple[RegistrySettings, ...] = ()
-    """How registries are reached; registries that stand not here are asked over https."""
+    """How registries are reached; registries not listed here are reached over https."""
     registry_limits: RegistryLimits = RegistryLimits()
     """What answers of registries may cost, and how fast registries without an entry are asked."""
     registries_conf: fields.Text | None = None
     """A registries.conf of Argo CD Image Updater, read as it is, besides registries."""
     docker_config: fields.Text | None = None
-    """A docker config.json with credentials; without it the usual place is looked at."""
+    """A docker config.json with credentials; default the usual location."""
     credential_helpers: bool = False
     """Whether the programs that a docker config.json names (credHelpers, credsStore) may run."""
     git: GitSettings = GitSettings()
-    """Who speaks in commits, and how repositories are reached."""
+    """Commit author, and how repositories are reached."""
     text_markers: tuple[fields.Glob, ...] = ()
     """Names of files that are not YAML, in which markers count too."""
     kubernetes: KubernetesSettings = KubernetesSettings()

@@ -97,7 +97,7 @@ def read_credential(text: str) -> CredentialRef:
     except ConfigError as error:
         if kind in _CREDENTIAL_KINDS:
             raise ConfigError(f"this is not a {kind} reference", hint=error.hint, code=error.code) from None
-        message = "this does not say where a credential is found; a secret itself must not stand in a file"
+        message = "this is not a credential reference; a secret itself must not stand in a file"
         raise ConfigError(message, hint=error.hint.partition(";")[0], code=error.code) from None
     if found.kind == "cloud":
         hint = "use ext: with a program that prints user:password"
@@ -146,7 +146,7 @@ def read_repository_path(text: str) -> str:
 def read_marker(text: str) -> str:
     """Check the name by which markers are found, ``namespace:policy``."""
     if not _MARKER.fullmatch(text):
-        hint = "write namespace:policy as it stands in the marker, without :tag or :name"
+        hint = "write namespace:policy as in the marker, without :tag or :name"
         raise ConfigError(f"{_shown(text)} is not the name of a marker", hint=hint, code="marker")
     return text
 
@@ -196,7 +196,7 @@ def _check_url(text: str, schemes: frozenset[str], hint: str, *, code: str, need
     except ValueError:
         raise ConfigError("this is not a URL", hint=hint, code=code) from None
     if parts.password is not None or (parts.username or "").startswith(_TOKENS):
-        message = "this URL holds a password, and secrets must not stand in a file"
+        message = "this URL contains a password, and secrets must not be written in a file"
         raise ConfigError(
             message, hint="take it out and name it by credentials:, such as file:/path or env:VARIABLE", code="secret"
         )

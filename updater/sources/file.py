@@ -73,7 +73,7 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
         if base != found.branch:
             yield crossed(item, f"{item.key} writes {found.push} over {found.branch}, another one over {base}")
         elif (found.url, found.branch) in rebuilt:
-            yield crossed(item, f"{item.key} reads {found.branch}, which is made anew as the push branch of another one")
+            yield crossed(item, f"{item.key} reads {found.branch}, which is rebuilt as the push branch of another one")
         if spelling != found.url:
             message = f"{item.key} spells {found.url} where another one spells {spelling}"
             yield crossed(item, message, hint="spell one repository one way")

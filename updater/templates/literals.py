@@ -59,7 +59,7 @@ def _unescape(inner: str, quote: str) -> bytes:
         position = found.end()
     rest = inner[position:]
     if "\\" in rest:
-        raise ValueError("a backslash stands alone")
+        raise ValueError("a single backslash")
     return bytes(made + octets(rest))
 
 

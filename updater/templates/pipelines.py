@@ -144,7 +144,7 @@ class Pipelines:
         if token.text == "nil":
             return LiteralNode(token.position, None)
         if token.text in KEYWORDS:
-            self._cursor.fail(token, f"{token.text!r} begins an action and cannot stand inside one")
+            self._cursor.fail(token, f"{token.text!r} begins an action and is not allowed inside one")
         self._check_function(token.text, token.position)
         return Call(token.position, token.text)
 

@@ -170,7 +170,7 @@ class GitWriter:
         """Name the branch that is written and the head it must still have; a template has its say only now."""
         branch = self._named.get(view.destination)
         if branch is None:  # nobody asked for it any more, and somebody does again
-            raise fault("push-refused", f"{view.destination} has to be looked at again")
+            raise fault("push-refused", f"{view.destination} has to be read again")
         if not branch.push_template:
             return branch.push, view.push_head
         updates = [update for draft in drafts for update in draft.changes]

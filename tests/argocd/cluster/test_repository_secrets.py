@@ -286,7 +286,7 @@ def test_what_is_not_supported_is_said(fields):
 def test_a_field_that_is_no_text_is_named_when_it_is_wanted(data):
     broken = secret(url=URL)
     broken["data"]["password"] = data
-    with pytest.raises(ConfigError, match="the Secret argocd/one: the field password is no UTF-8 text"):
+    with pytest.raises(ConfigError, match="the Secret argocd/one: the field password is not UTF-8 text"):
         shown([broken])
     broken["data"]["enableLfs"] = data
     assert shown([broken], "git@git.test:x/y") is None

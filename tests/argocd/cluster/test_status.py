@@ -55,7 +55,7 @@ def test_a_checked_object_is_ready_and_says_what_its_owner_defines():
         "Images": ("True", "AllFollowed"),
     }
     assert message(status, "Ready") == "1 application, 1 image: 1 unchanged"
-    assert message(status, "Images") == "web of web: unchanged: 1.0.0 is written, and is what the policy wants"
+    assert message(status, "Images") == "web of web: unchanged: 1.0.0 is already the newest allowed version"
     assert {item["observedGeneration"] for item in status["conditions"]} == {4}
 
 
@@ -207,7 +207,7 @@ def test_messages_are_bounded_and_say_the_worst_first():
     told = message(status, "Images")
     assert len(told) <= LONGEST_MESSAGE
     assert told.startswith("web of app-599: failed: the worst of all")
-    left = int(re.search(r"and (\d+) more; updater explain tells all$", told)[1])
+    left = int(re.search(r"and (\d+) more; updater explain lists all$", told)[1])
     assert left + told.count("\n") == 600
 
 

@@ -77,4 +77,4 @@ def outcome_for(application="web", alias="web", *, old=None, new=None, status=St
     return Outcome(key=key, target="", status=status, detail=detail or f"{old} → {new}", changes=changes, **options)
 
 
-WEB_OUTCOME = outcome_for(status=Status.UNCHANGED, detail="1.0.0 is written, and is what the policy wants")
+WEB_OUTCOME = outcome_for(status=Status.UNCHANGED, detail="1.0.0 is already the newest allowed version")

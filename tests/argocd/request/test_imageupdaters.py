@@ -271,8 +271,8 @@ def test_labels_of_pull_requests_are_trimmed_and_stand_once(labels, expected):
 @pytest.mark.parametrize(
     ("block", "said"),
     [
-        pytest.param({"github": {}, "gitlab": {}}, "not 2", id="argo-146"),
-        ({}, "not 0"),
+        pytest.param({"github": {}, "gitlab": {}}, "got 2", id="argo-146"),
+        ({}, "got 0"),
         ([], "mapping"),
         ({"github": {}, "labels": "x"}, "labels"),
         ({"github": {}, "labels": ["x" * 256]}, "too long"),

@@ -237,7 +237,7 @@ def _lines(lines: Iterable[str]) -> str:
             continue
         room -= len(short) + 1
         kept.append(short)
-    return "\n".join([*kept, *([f"and {left} more; updater explain tells all"] if left else [])])
+    return "\n".join([*kept, *([f"and {left} more; updater explain lists all"] if left else [])])
 
 
 def _recent(before: Mapping[str, Any], moves: Sequence[ImageMove], now: str) -> list[dict[str, Any]]:

@@ -191,7 +191,7 @@ class StatusWriter:
 
 def _contended() -> KubeError:
     hint = "if another Argo CD Image Updater still runs, stop it; until then ours is written less and less often"
-    return KubeError("somebody else writes over the status again and again", hint=hint, code="status-contended")
+    return KubeError("another controller keeps overwriting the status", hint=hint, code="status-contended")
 
 
 def _name(key: Key) -> str:

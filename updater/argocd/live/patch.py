@@ -92,8 +92,8 @@ def _fresh(live: LiveState, update: Update) -> Update:
     """
     found = live.read(update.target.locator)
     if [_shape(reading) for reading in found.readings] != [_shape(update.reading)]:
-        message = f"{update.reading.where} of {live.name} changed since it was looked at"
-        raise PushRefused(message, hint="it is looked at and decided again")
+        message = f"{update.reading.where} of {live.name} changed since it was read"
+        raise PushRefused(message, hint="it is read again and re-evaluated")
     target = replace(update.target, locator=live.located(update.target.locator))
     return replace(update, target=target, reading=replace(found.readings[0], written=update.reading.written))
 

@@ -113,7 +113,7 @@ class ApplicationWriter:
             except KubeConflict:
                 continue
         message = f"{application} changed {ATTEMPTS} times while it was written"
-        raise PushRefused(message, hint="it is looked at and decided again")
+        raise PushRefused(message, hint="it is read again and re-evaluated")
 
     def _plan(self, application: LiveApplication, live: LiveState, commits: Sequence[Commit]) -> LivePatch:
         """Plan what was not written before and taken back a moment ago."""

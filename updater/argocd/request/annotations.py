@@ -120,7 +120,11 @@ def _images(
         if found is not None or is_asked:
             place = found.place if found else at
             hint = "write image-list: alias=registry/image:constraint, with a comma between two"
-            message = f"{PREFIX}{IMAGE_LIST}: no image-list says which images" if found else "no image-list says which images"
+            message = (
+                f"{PREFIX}{IMAGE_LIST}: there is no image-list that names the images"
+                if found
+                else "there is no image-list that names the images"
+            )
             flaws.append(FieldProblem(place=place, code="image-list", message=message, hint=hint))
         return [], []
     images: list[ImageRequest] = []
@@ -155,7 +159,7 @@ def _add_image(entry: str, place: Place, images: list[ImageRequest], refused: li
         refused.append((ascii(entry), _listed(flaw)))
         return
     if image.alias and any(image.alias == other.alias for other in images):
-        message = f"the alias {image.alias!r} stands twice"
+        message = f"the alias {image.alias!r} is defined twice"
         flaw = FieldProblem(place=place, code="alias", message=message, hint="give each image an alias of its own")
         refused.append((entry, _listed(flaw)))
         return

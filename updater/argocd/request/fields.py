@@ -75,7 +75,7 @@ class FieldReader:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self.add((*at, key), "wrong-type", "a mapping is wanted here")
+            self.add((*at, key), "wrong-type", "expected a mapping")
             return {}
         self.check_keys(value, (*at, key), known)
         return value
@@ -92,11 +92,11 @@ class FieldReader:
         if value is None:
             return []
         if not isinstance(value, list):
-            self.add((*at, key), "wrong-type", "a list is wanted here")
+            self.add((*at, key), "wrong-type", "expected a list")
             return []
         for index, item in enumerate(value):
             if not isinstance(item, dict):
-                self.add((*at, key, index), "wrong-type", "a mapping is wanted here")
+                self.add((*at, key, index), "wrong-type", "expected a mapping")
         return [(index, item) for index, item in enumerate(value) if isinstance(item, dict)]
 
     def settings(self, block: Mapping[str, Any], at: Place, names: Mapping[str, str]) -> dict[str, Setting]:
@@ -115,10 +115,10 @@ class FieldReader:
 def read_pull_request(value: Any) -> PullRequest:
     """Read a `pullRequest` block: exactly one forge, and labels; raise `ConfigError`."""
     if not isinstance(value, dict):
-        raise ConfigError("a mapping is wanted here", hint="write github: {} or gitlab: {}", code="wrong-type")
+        raise ConfigError("expected a mapping", hint="write github: {} or gitlab: {}", code="wrong-type")
     named = [name for name in _PROVIDERS if value.get(name) is not None]
     if len(named) != 1:
-        raise ConfigError(f"exactly one forge is wanted, not {len(named)}", hint="write github: {} or gitlab: {}", code="forge")
+        raise ConfigError(f"exactly one forge is expected, got {len(named)}", hint="write github: {} or gitlab: {}", code="forge")
     found = value.get("labels") or []
     if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
         raise ConfigError("labels is no list of texts", hint="write a list", code="wrong-type")

@@ -170,7 +170,7 @@ def _verification(reader: FieldReader, level: Mapping[str, Any], at: Place) -> S
     block = reader.mapping(level, "imagesVerification", at, fields.VERIFICATION)
     enabled = Setting(block.get("enabled", True), (*at, "imagesVerification"))
     if not isinstance(enabled.value, bool):
-        reader.add((*enabled.place, "enabled"), "wrong-type", "true or false is wanted here")
+        reader.add((*enabled.place, "enabled"), "wrong-type", "expected true or false")
     return {"enabled": enabled}
 
 
@@ -193,7 +193,7 @@ def _reference(reader: FieldReader, entry: Mapping[str, Any], at: Place, above: 
     shared = level.below(above)
     pattern, selector = entry.get("namePattern"), entry.get("labelSelectors")
     if not isinstance(pattern, str) or not pattern:
-        reader.add((*at, "namePattern"), "wrong-type", "a name or a glob of names is wanted here")
+        reader.add((*at, "namePattern"), "wrong-type", "expected a name or a glob of names")
         return None
     try:
         matcher = name_matcher(pattern)
@@ -252,7 +252,7 @@ def _check_image(alias: Any, name: Any, known: set[str | None], at: Place) -> No
         raise Setting(alias, (*at, "alias")).flaw(message, code="alias", hint="write letters, digits, '-', '.' and '_'")
     if alias in known:
         raise Setting(alias, (*at, "alias")).flaw(
-            f"the alias {alias!r} stands twice", code="alias", hint="give each image an alias of its own"
+            f"the alias {alias!r} is defined twice", code="alias", hint="give each image an alias of its own"
         )
     if not isinstance(name, str) or not name.strip():
         raise Setting(name, (*at, "imageName")).flaw(
@@ -274,7 +274,7 @@ def _targets(reader: FieldReader, item: Mapping[str, Any], at: Place) -> dict[st
     here = (*at, "manifestTargets")
     named = [kind for kind in fields.TARGETS if block.get(kind) is not None]
     if item.get("manifestTargets") is not None and len(named) != 1:
-        message = f"exactly one of helm, kustomize and plugin is wanted, not {len(named)}"
+        message = f"exactly one of helm, kustomize and plugin is expected, got {len(named)}"
         raise Setting(block, here).flaw(message, code="target", hint="one image has one target; list it twice for two")
     settings: dict[str, Setting] = {}
     for kind in named:

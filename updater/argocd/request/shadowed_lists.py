@@ -58,7 +58,7 @@ def _numbered(source: ApplicationSource, section: str) -> Iterator[tuple[str, st
 
 def _flaw(locator: Locator, source: ApplicationSource, place: str) -> FieldProblem:
     message = f"{source.dotted}.{place} of the Application wins over {locator}: no write there is deployed"
-    hint = "take it out of the Application, or write where it stands: leave write-back-target out"
+    hint = "remove it from the Application, or write it where it is: leave out write-back-target"
     return FieldProblem(place=(*source.place, place), code="overridden", message=message, hint=hint)
 
 

@@ -251,7 +251,7 @@ def _values_locator(image: ImageRequest, how: WriteBack) -> Locator:
     """Name the keys of a values file; the name has one only where somebody says so, since keys are never made up."""
     name, tag, spec = (_text(image, key) for key in HELM)
     if image.alias is None:
-        message = f"{image.text} has no alias, so nothing says which values of {how.path} are its own"
+        message = f"{image.text} has no alias, so it is not known which values of {how.path} are its own"
         hint = "write alias=image, and <alias>.helm.image-tag"
         raise FieldRefused(FieldProblem(place=image.place, code="target", message=message, hint=hint))
     if spec:
@@ -262,7 +262,7 @@ def _values_locator(image: ImageRequest, how: WriteBack) -> Locator:
 def _plugin_locator(image: ImageRequest, path: str) -> Locator:
     name, tag, spec = (_text(image, key) for key in PLUGIN)
     if not (name or spec):
-        message = f"{image.text} says no variable of the plugin"
+        message = f"{image.text} names no variable of the plugin"
         hint = "write manifestTargets.plugin in an ImageUpdater; or name a values file, write-back-target: helmvalues:<file>"
         raise FieldRefused(FieldProblem(place=image.place, code="target", message=message, hint=hint))
     if spec:

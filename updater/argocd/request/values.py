@@ -78,7 +78,7 @@ class BranchSpec:
 def read_text(value: Any) -> str:
     """Read a text without blanks around it."""
     if not isinstance(value, str):
-        raise ConfigError("a text is wanted here", hint="put the value in quotes", code="wrong-type")
+        raise ConfigError("expected a text", hint="put the value in quotes", code="wrong-type")
     return value.strip()
 
 
@@ -86,7 +86,7 @@ def read_line(value: Any) -> str:
     """Read a text that names a place: one line of what people can see, or it reads otherwise where it is shown."""
     text = read_text(value)
     if not text.isprintable():
-        raise ConfigError(f"{text!r} holds characters that cannot be seen", hint="write it anew, on one line", code="wrong-type")
+        raise ConfigError(f"{text!r} holds characters that cannot be seen", hint="write it again, on one line", code="wrong-type")
     return text
 
 
@@ -184,7 +184,7 @@ def read_method(value: Any) -> WriteBackMethod:
     found = _SECRET_NAME.fullmatch(name)
     if word != "secret" or not found:
         hint = "write git:repocreds, git:secret:<name> or git:secret:<namespace>/<name>"
-        raise ConfigError(f"{credential!r} does not say where the credentials for Git are", hint=hint, code="credential-ref")
+        raise ConfigError(f"{credential!r} does not name the Git credentials", hint=hint, code="credential-ref")
     return WriteBackMethod(kind=kind, namespace=found[1] or "", secret=found[2])
 
 

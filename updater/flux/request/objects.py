@@ -149,7 +149,7 @@ def _flaws(value: Any, rule: Any, place: _Place) -> Iterator[_Flaw]:
         yield from _map_flaws(value, rule, place)
     elif isinstance(rule, list):
         if not isinstance(value, list):
-            yield place, "wrong-type", "a list is wanted here", ""
+            yield place, "wrong-type", "expected a list", ""
             return
         for index, item in enumerate(value):
             yield from _flaws(item, rule[0], (*place, index))
@@ -159,7 +159,7 @@ def _flaws(value: Any, rule: Any, place: _Place) -> Iterator[_Flaw]:
 
 def _map_flaws(value: Any, rule: Mapping[str, Any], place: _Place) -> Iterator[_Flaw]:
     if not isinstance(value, dict):
-        yield place, "wrong-type", "a map is wanted here", ""
+        yield place, "wrong-type", "expected a mapping", ""
         return
     known = {name.rstrip("!"): below for name, below in rule.items()}
     for name, item in value.items():
@@ -175,12 +175,12 @@ def _map_flaws(value: Any, rule: Mapping[str, Any], place: _Place) -> Iterator[_
 def _scalar_flaws(value: Any, rule: Any, place: _Place) -> Iterator[_Flaw]:
     if isinstance(rule, tuple):
         if value not in rule:
-            yield place, "bad-value", f"{' or '.join(rule)} is wanted here", nearest(str(value), rule)
+            yield place, "bad-value", f"expected {' or '.join(rule)}", nearest(str(value), rule)
     elif rule is bool:
         if not isinstance(value, bool):
-            yield place, "wrong-type", "true or false is wanted here", ""
+            yield place, "wrong-type", "expected true or false", ""
     elif not isinstance(value, str):
-        yield place, "wrong-type", "text is wanted here", "put it in quotes"
+        yield place, "wrong-type", "expected text", "put it in quotes"
     elif isinstance(rule, str):
         try:
             _READERS[rule](value)
@@ -230,7 +230,7 @@ def _policy_rules(spec: Mapping[str, Any]) -> Iterator[_Flaw]:
         yield ("spec", "interval"), "missing-key", "digestReflectionPolicy: Always needs an interval", "write interval: 10m"
     if not is_always and spec.get("interval"):
         hint = "take it out, or set digestReflectionPolicy: Always"
-        yield ("spec", "interval"), "bad-value", "an interval stands only with digestReflectionPolicy: Always", hint
+        yield ("spec", "interval"), "bad-value", "interval is allowed only with digestReflectionPolicy: Always", hint
     tags = spec.get("filterTags")
     if isinstance(tags, dict) and isinstance(tags.get("pattern"), str) and isinstance(tags.get("extract"), str):
         try:
@@ -243,7 +243,7 @@ def _policy_rules(spec: Mapping[str, Any]) -> Iterator[_Flaw]:
 def _repository_rules(spec: Mapping[str, Any]) -> Iterator[_Flaw]:
     listed = spec.get("exclusionList")
     if isinstance(listed, list) and len(listed) > 25:
-        yield ("spec", "exclusionList"), "bad-value", "at most 25 expressions may stand here", "join some of them by |"
+        yield ("spec", "exclusionList"), "bad-value", "at most 25 expressions are allowed", "join some of them by |"
 
 
 _RULES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Flaw]]]] = {

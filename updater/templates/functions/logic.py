@@ -21,7 +21,7 @@ def _default(fallback: object, *given: object) -> object:
 
 
 def _fail(message: str) -> NoReturn:
-    raise fault(message, hint="the template itself says so, by its function fail", code=FAILED)
+    raise fault(message, hint="the template calls its function fail", code=FAILED)
 
 
 def _type_is_like(name: str, value: object) -> bool:
