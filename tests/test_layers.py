@@ -19,6 +19,7 @@ HOMES = {
     "paramiko": ("git/",),
     "urllib3": ("git/",),
     "yaml": ("documents/", "editors/"),
+    "ruamel": ("documents/roundtrip.py",),
     "apscheduler": ("engine/schedule.py",),
     "prometheus_client": ("reporting/metrics.py",),
     "pydantic": ("settings/",),

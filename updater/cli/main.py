@@ -25,6 +25,7 @@ INTERRUPTED: Final = 130
 
 # name → (module:object, the line that --help shows); a module is imported only when its command runs
 _COMMANDS: Final = {
+    "init": ("updater.cli.init:init", "Write a first configuration from what a repository holds."),
     "run": ("updater.cli.run:run", "Run the daemon: schedule, metrics, health."),
     "once": ("updater.cli.once:once", "Run one pass and exit."),
     "check": ("updater.cli.check:check", "Show which tag wins, and why each other tag lost."),
@@ -42,7 +43,7 @@ _CONFIG_HELP: Final = {
     "set": "Configuration file, for its text_markers and author; repeats.",
     "validate": "Configuration file, for its marker targets and text_markers; repeats.",
 }
-_WITHOUT_CONFIG: Final = frozenset({"demo", "version"})
+_WITHOUT_CONFIG: Final = frozenset({"demo", "init", "version"})
 
 
 class LazyGroup(click.Group):

@@ -1,0 +1,128 @@
+"""`updater init`: a first configuration from what a repository, or a cluster, already holds."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from updater.discovery.checkout import CheckoutFacts
+    from updater.discovery.draft import DraftOptions
+    from updater.discovery.found import Discovery
+
+STDOUT = "-"
+
+
+@click.command()
+@click.argument("path", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--from",
+    "kinds",
+    multiple=True,
+    type=click.Choice(["markers", "kustomize", "helm", "argocd", "renovate", "keel"]),
+    help="What to read; repeats.  [default: markers, kustomize, helm, argocd]",
+)
+@click.option("--live", is_flag=True, help="Look for Argo CD Applications and ImageUpdaters in the cluster too.")
+@click.option("--output", metavar="FILE", default="updater.yaml", show_default=True, help="File to write; - is stdout.")
+@click.option("--force", is_flag=True, help="Overwrite FILE.")
+@click.option("--url", metavar="URL", help="Git URL that is read and pushed to.  [default: the remote of PATH]")
+@click.option("--branch", metavar="NAME", help="Branch that is read and pushed to.  [default: that of PATH]")
+@click.option("--author", metavar="'NAME <EMAIL>'", help="Who commits.  [default: as Git's configuration says]")
+@click.option("--credentials", metavar="REF", default="", help="How the Git server is reached, such as env:GIT_AUTH.")
+def init(path: Path, kinds: tuple[str, ...], output: str, **flags: object) -> None:
+    """Write a commented updater.yaml from what PATH holds.
+
+    PATH is a checkout. Read are $imagepolicy markers with their Flux objects, kustomizations, Helm values, and annotated
+    Argo CD Applications; with --from also the rules of Renovate and the annotations of Keel. On a terminal it asks for what
+    it cannot find out; elsewhere the flags say it. No file is overwritten without --force.
+    """
+    from updater.discovery.checkout import read_checkout
+    from updater.discovery.draft import draft, with_policies
+    from updater.discovery.repository import USUAL, discover
+    from updater.errors import ConfigError
+    from updater.git.tree import CheckoutTree
+
+    target = None if output == STDOUT else Path(output)
+    if target and target.exists() and not flags["force"]:
+        raise ConfigError(f"{target} already exists", hint="--force overwrites it, --output names another file", code="usage")
+    checkout = read_checkout(path, os.environ)
+    found = discover(CheckoutTree(checkout.root), prefix=checkout.prefix, kinds=kinds or USUAL)
+    if flags["live"]:
+        _add_cluster(found)
+    found = with_policies(found)
+    text = draft(found, _options(checkout, flags))
+    _check(output, text)
+    if target is None:
+        click.echo(text, nl=False)
+    else:
+        target.write_text(text, encoding="utf-8")
+    _say(found, output)
+
+
+def _options(known: CheckoutFacts, flags: dict[str, object]) -> DraftOptions:
+    """Take each option from its flag, else from the checkout, else from the person at the terminal."""
+    from updater.discovery.draft import DraftOptions
+
+    name, email = _author(flags["author"]) or (known.author, known.email)
+    return DraftOptions(
+        url=_ask("--url", "Git URL", flags["url"] or known.url),
+        branch=_ask("--branch", "Branch", flags["branch"] or known.branch or "main"),
+        author=_ask("--author", "Commit author, name", name),
+        email=_ask("--author", "Commit author, e-mail", email),
+        credentials=str(flags["credentials"]),
+    )
+
+
+def _author(text: object) -> tuple[str, str] | None:
+    if not text:
+        return None
+    from updater.errors import ConfigError
+
+    name, _, rest = str(text).partition("<")
+    email = rest.strip().removesuffix(">").strip()
+    if not name.strip() or not email:
+        raise ConfigError(f"{text!r} is not an author", hint="write --author 'Name <name@example.org>'", code="usage")
+    return name.strip(), email
+
+
+def _ask(flag: str, what: str, known: object) -> str:
+    """Return *known*, or ask for it; raise `ConfigError` where nobody is there to answer."""
+    if known:
+        return str(known)
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        return str(click.prompt(what, err=True))
+    from updater.errors import ConfigError
+
+    raise ConfigError(f"{what.lower()} is not known", hint=f"name it by {flag}", code="usage")
+
+
+def _add_cluster(found: Discovery) -> None:
+    """Add the namespaces whose Applications ask for image updates in the cluster of the kubeconfig."""
+    import asyncio
+
+    from updater.daemon.discover_cluster import namespaces_with_applications
+
+    found.applications |= asyncio.run(namespaces_with_applications())
+
+
+def _check(name: str, text: str) -> None:
+    """Read the draft as the program will: what is handed over is a configuration that loads."""
+    from updater.settings import build_settings
+
+    build_settings([(name, text.encode())], {"HOME": os.environ.get("HOME", "/")})
+
+
+def _say(found: Discovery, output: str) -> None:
+    images, places = len(found.images), sum(len(image.targets) for image in found.images)
+    where = "standard output" if output == STDOUT else output
+    click.echo(
+        f"{where}: {images} image{'s' * (images != 1)} in {places} place{'s' * (places != 1)}, from {found.files} files", err=True
+    )
+    for remark in found.remarks:
+        click.echo(f"note: {remark}", err=True)
+    if output != STDOUT:
+        click.echo(f"next: updater once --dry-run -o diff -c {output}", err=True)

@@ -1,0 +1,1 @@
+"""What a repository already says about its images, as the first configuration of this program. No server is asked."""

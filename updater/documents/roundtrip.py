@@ -1,0 +1,77 @@
+"""People's configuration written as YAML with comments; the only home of ruamel.yaml.
+
+It is imported by commands that write such a file, never by the daemon: the import alone takes half a second.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_WIDTH: Final = 120
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/@:-]*[A-Za-z0-9]|[A-Za-z]|[0-9]+[smhd]")
+
+
+@dataclass(frozen=True, slots=True)
+class Commented:
+    """A mapping to write. *comments* stand on lines of their own above a key, *beside* behind its value.
+
+    With *is_flow* it is written on one line, ``{a: 1}``.
+    """
+
+    values: Mapping[str, Any]
+    comments: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
+    is_flow: bool = False
+
+
+def dump(document: Commented, *, head: str = "") -> str:
+    """Return *document* as YAML text; *head* is a comment above everything. Values may be `Commented`, lists and scalars."""
+    writer = YAML()
+    writer.width = _WIDTH
+    writer.indent(mapping=2, sequence=4, offset=2)
+    made = _mapping(document, indent=0)
+    out = io.StringIO()
+    writer.dump(made, out)
+    comment = "".join(f"# {line}".rstrip() + "\n" for line in head.splitlines())
+    text = f"{out.getvalue().rstrip()}\n"  # a comment behind the last value leaves no line end
+    return f"{comment}\n{text}" if comment else text
+
+
+def _mapping(source: Commented, *, indent: int) -> CommentedMap:
+    made = CommentedMap()
+    for key, value in source.values.items():
+        made[key] = _value(value, indent=indent + 2)
+    for key, text in source.beside.items():
+        made.yaml_add_eol_comment(text, key)
+    for key, text in source.comments.items():
+        made.yaml_set_comment_before_after_key(key, before=text, indent=indent)
+    if source.is_flow:
+        made.fa.set_flow_style()
+    return made
+
+
+def _value(value: Any, *, indent: int) -> Any:
+    if isinstance(value, Commented):
+        return _mapping(value, indent=indent)
+    if isinstance(value, list | tuple):
+        return _sequence(value, indent=indent)
+    if isinstance(value, str) and not _PLAIN.fullmatch(value):
+        return DoubleQuotedScalarString(value)
+    return value
+
+
+def _sequence(values: Sequence[Any], *, indent: int) -> CommentedSeq:
+    made = CommentedSeq(_value(value, indent=indent + 2) for value in values)
+    if not values:
+        made.fa.set_flow_style()
+    return made
