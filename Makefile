@@ -8,7 +8,11 @@ LINT := $(VENV)/lint
 # without bytecode every start compiles its modules anew: 2.7 s of CPU for `once` instead of 1.3 s
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check real cluster bench docs image lock clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test check real cluster bench docs image lock clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 demo: $(STAMP)  ## the main job, end to end, on this machine
 	@$(BIN)/updater demo

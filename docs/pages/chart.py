@@ -24,7 +24,7 @@ def chart_schema() -> str:
     """Return values.schema.json: written by hand but for `config`, which is the schema of updater.yaml."""
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     settings = _moved(json.loads(settings_schema()))
-    for name in ("$schema", "title"):
+    for name in ("$schema", "$id", "title"):  # an identity of its own would begin its references anew
         settings.pop(name, None)
     schema["$defs"]["settings"] = settings
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -6,13 +6,15 @@ from typing import Any, Final
 
 from updater.settings.tree import Settings
 
+#: a name, not a place: nothing is fetched to check a file
+IDENTITY: Final = "urn:gitops-image-updater:configuration"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a configuration file."""
     made = _untitled(Settings.model_json_schema())
-    return {"$schema": DIALECT, "title": "updater.yaml", **made}
+    return {"$schema": DIALECT, "$id": IDENTITY, "title": "updater.yaml", **made}
 
 
 def _untitled(value: Any) -> Any:
