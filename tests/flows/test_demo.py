@@ -24,8 +24,16 @@ async def test_the_demo_ends_with_real_commits_and_a_refused_downgrade(tmp_path)
 async def test_the_log_of_the_demo_is_what_git_prints(tmp_path):
     folder = tmp_path / "kept"
     _, output, _ = await updater("demo", "--keep", folder)
-    printed = output.partition("git log -p\n")[2].partition("\n\nkept in")[0].strip()
-    assert printed == run_git("--git-dir", folder / "fleet.git", "log", "-p", "main").strip()
+    printed = output.partition("git log -p -1\n")[2].partition("\n\nkept in")[0].strip()
+    assert printed == run_git("--git-dir", folder / "fleet.git", "log", "-p", "-1", "main").strip()
+    assert printed.count("commit ") == 1
+
+
+async def test_the_demo_ends_with_three_commands_to_go_on_with():
+    code, output, _ = await updater("demo")
+    assert code == 0
+    last = output.partition("\nnext\n")[2].splitlines()
+    assert [line.split()[:2] for line in last] == [["updater", "demo"], ["updater", "init"], ["updater", "check"]]
 
 
 async def test_a_folder_that_holds_something_is_left_alone(tmp_path):

@@ -53,6 +53,8 @@ def demo(*, keep: Path | None, serve: bool) -> None:
         asyncio.run(_tell(folder, serve=serve))
         if keep:
             click.echo(f"\nkept in {folder}: fleet.git, updater.yaml, state")
+        if not serve:
+            _say_next(folder if keep else None)
 
 
 class RacingWriter:
@@ -169,26 +171,26 @@ async def _play(stage: DemoStage) -> None:
     click.echo()
     await stage.pass_once()
 
-    _head(3, "A tag disappears: nothing goes down")
+    _head(3, "A tag disappears: nothing is downgraded")
     stage.registry.delete("acme/web", "2.4.7")
     click.echo("  the registry loses  web: 2.4.7\n")
     await stage.pass_once()
-    click.echo("\n  the next scan agrees that it is gone\n")
+    click.echo("\n  the next scan confirms that it is gone\n")
     await stage.pass_once()
 
-    _head(4, "A person is faster than we are: both commits stay")
+    _head(4, "A person pushes first: both commits stay")
     stage.push("shop", "1.4.2")
     stage.racing.person = lambda: _grace_scales(stage)
     click.echo()
     landings = await stage.pass_once()
     replays = sum(landing.replays for landing in landings)
-    click.echo(f"\n  the push was refused {replays} time: looked and decided again on her commit, never over it")
+    click.echo(f"\n  the push was refused {replays} time: re-evaluated on top of her commit; nothing overwritten")
 
 
 async def _grace_scales(stage: DemoStage) -> None:
     before = await stage.content(SHOP)
     await stage.commit("Grace", "Scale the shop for the weekend", {SHOP: before.replace(b"replicas: 3", b"replicas: 12")})
-    click.echo("  Grace pushes  replicas: 12, between our look and our push")
+    click.echo("  Grace pushes  replicas: 12, while the update is being prepared")
 
 
 def _head(number: int, text: str) -> None:
@@ -219,12 +221,27 @@ def _say_why(selection: Selection, width: int) -> None:
 def _show_log(folder: Path) -> None:
     from updater.git.log import log_patch
 
-    _head(5, "git log -p\n")
+    _head(5, "git log -p -1\n")
     colours = {"commit ": "yellow", "+": "green", "-": "red", "@@": "cyan"}
-    for line in log_patch(folder / "fleet.git", "main", limit=4):
+    for line in log_patch(folder / "fleet.git", "main", limit=1):
         colour = next((name for start, name in colours.items() if line.startswith(start)), None)
         is_heading = line.startswith(("+++", "---", "diff ", "index "))
         click.echo(click.style(line, bold=True) if is_heading else click.style(line, fg=colour) if colour else line)
+
+
+def _say_next(kept: Path | None) -> None:
+    """Name three commands to go on with."""
+    commands = [
+        (f"git --git-dir {kept}/fleet.git log -p", "every commit of the demo")
+        if kept
+        else ("updater demo --keep trial", "the same, kept in a folder to look at"),
+        ("updater init", "a first configuration from a repository of yours"),
+        ("updater check IMAGE:TAG", "which tag would win for an image of yours, and why"),
+    ]
+    width = max(len(command) for command, _ in commands)
+    click.echo(f"\n{click.style('next', bold=True)}")
+    for command, what in commands:
+        click.echo(f"  {command:<{width}}  {what}")
 
 
 async def _serve(stage: DemoStage) -> None:
