@@ -168,3 +168,26 @@ def test_a_file_that_cannot_be_read_is_a_problem_and_others_are_checked(tree, mo
 def test_a_file_named_twice_is_looked_at_once(tree):
     folder = tree(a_yaml=MARKED)
     assert len(lint([folder, folder / "a.yaml"]).problems) == 1
+
+
+def test_a_hint_names_a_few_of_many_policies_and_never_an_empty_namespace(tree):
+    policies = "---\n".join(POLICY.replace("name: app, namespace: flux-system", f"name: other-{n}") for n in range(120))
+    (problem,) = lint([tree(policy_yaml=policies, a_yaml=MARKED)]).problems
+    assert problem.hint == "known are other-0, other-1, other-10, other-100, other-101 and 115 more"
+
+
+def test_a_marker_of_a_tag_on_a_full_reference_and_a_misspelt_key_are_problems(tree):
+    text = MARKED.replace("system:app", "system:app:tag") + MARKED.replace("$imagepolicy", "$imagePolicy").replace("spec", "more")
+    report = lint([tree(policy_yaml=POLICY, a_yaml=text)])
+    assert said(report) == [("a.yaml", 2, "misfit"), ("a.yaml", 4, "marker-syntax")]
+    assert [problem.hint for problem in report.problems] == [
+        'write "flux-system:app" to mark the full reference',
+        'write # {"$imagepolicy": "flux-system:app"}',
+    ]
+
+
+def test_an_automation_of_the_first_version_is_told_where_its_fields_went(tree):
+    text = "apiVersion: image.toolkit.fluxcd.io/v1alpha1\nkind: ImageUpdateAutomation\nmetadata: {name: a}\nspec: {}\n"
+    hints = [problem.hint for problem in lint([tree(a_yaml=text)]).problems if problem.code == "api-version"]
+    assert hints
+    assert "spec.checkout is now spec.sourceRef and spec.git.checkout" in hints[0]

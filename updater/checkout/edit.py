@@ -171,6 +171,13 @@ class FolderFiles:
             raise EditError(f"the file cannot be written: {reason}", hint=hint, code="not-written", path=edit.path) from error
 
 
+def prefix_in_checkout(folder: Path) -> str:
+    """Return the way from the root of the checkout around *folder* to it, ending in a slash; "" at the root or outside of one."""
+    here = folder.resolve()
+    root = next((above for above in (here, *here.parents) if os.path.lexists(above / ".git")), here)
+    return "" if root == here else f"{here.relative_to(root).as_posix()}/"
+
+
 def _unreadable(name: str, error: OSError) -> EditError:
     reason = os.strerror(error.errno or 0)
     return EditError(f"{name} cannot be read: {reason}", hint="check its rights", code="not-read", path=name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from updater.model.outcome import Status
-from updater.model.text import is_plain, printable, quoted
+from updater.model.text import printable, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,23 +141,19 @@ def as_diffs(edits: Iterable[tuple[str, tuple[Edit, ...]]]) -> str:
     return "".join(f"# {destination}\n{text}" if len(shown) > 1 else text for destination, text in shown)
 
 
-def as_diff(edits: Iterable[Edit]) -> str:
-    """Render edits as one unified diff that `git apply` takes."""
-    return "".join(_diff(edit) for edit in edits if edit.before != edit.after)
+def as_diff(edits: Iterable[Edit], *, prefix: str = "") -> str:
+    """Render edits as one unified diff that `git apply` takes; *prefix* leads from its root to the folder of their paths."""
+    return "".join(_diff(edit, prefix + edit.path) for edit in edits if edit.before != edit.after)
 
 
-def _diff(edit: Edit) -> str:
+def _diff(edit: Edit, path: str) -> str:
     before, after = (_lines(text) for text in (edit.before, edit.after))
-    old, new = (_named(f"{side}/{edit.path}") for side in "ab")
-    lines = difflib.unified_diff(before, after, "/dev/null" if edit.is_made else old, new)
+    old, new = (quoted(f"{side}/{path}".encode("utf-8", "surrogateescape")) for side in "ab")
+    end = "\t" if " " in path else ""  # as git writes it: a name may have blanks, a time may stand behind it
+    lines = difflib.unified_diff(before, after, "/dev/null" if edit.is_made else old + end, new + end)
     body = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
     made = "new file mode 100644\n" if edit.is_made else ""
     return f"diff --git {old} {new}\n{made}{body}"
-
-
-def _named(path: str) -> str:
-    """Return a path as `git apply` takes it: as it is where it is UTF-8, else quoted."""
-    return path if is_plain(path) else quoted(path.encode("utf-8", "surrogateescape"))
 
 
 def _lines(data: bytes) -> list[str]:

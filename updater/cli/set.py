@@ -47,12 +47,13 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
     _check(options)
     settings = _settings(config_paths(ctx))
     wishes = _wishes(options, settings.text_markers if settings else ())
-    from updater.checkout.edit import FolderFiles, edit_files, write_files
+    from updater.checkout.edit import FolderFiles, edit_files, prefix_in_checkout, write_files
 
     if path.is_symlink() and not path.is_dir():
         hint = "name the file that it points to"
         raise ConfigError(f"{path} is a symlink, which is never followed", hint=hint, code="usage")
     folder = FolderFiles(path)
+    options["prefix"] = prefix_in_checkout(folder.root) if options["is_diff"] else ""
     committing = _committing(folder, wishes, options, settings) if options["is_commit"] else None
     written = edit_files(folder if committing is None else committing.folder, wishes)
     if committing is not None:
@@ -221,7 +222,7 @@ def _show(written: SetResult, commit: str | None, options: dict[str, Any]) -> No
     if options["output"] == "json":
         click.echo(_as_json(written, commit))
     elif options["is_diff"]:
-        click.echo(as_diff(written.edits), nl=False)
+        click.echo(as_diff(written.edits, prefix=options["prefix"]), nl=False)
     else:
         for change in written.changes:
             old = change.old or "nothing"

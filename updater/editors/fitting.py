@@ -27,11 +27,11 @@ def check_marked(kind: PartKind, text: str, setter: str) -> None:
     before, _, behind = text.partition("@")
     said = references.split(text)
     if kind is PartKind.TAG and "/" in before:  # a name without a path becomes a tag as in the peer
-        raise misfit(f"{shown!r} is no tag, but the marker stands for a tag", f'write "{policy}" to mark the full reference')
+        raise _wrong_part(f"{shown!r} is no tag, but the marker stands for a tag", f'write "{policy}" to mark the full reference')
     if kind is PartKind.NAME and (said.digest or (said.tag and "/" in text)):
-        raise misfit(f"{shown!r} is more than a name, but the marker stands for a name", f'write "{policy}"')
+        raise _wrong_part(f"{shown!r} is more than a name, but the marker stands for a name", f'write "{policy}"')
     if kind is PartKind.DIGEST and (behind or "/" in text):
-        raise misfit(f"{shown!r} is no digest, but the marker stands for a digest", f'write "{policy}"')
+        raise _wrong_part(f"{shown!r} is no digest, but the marker stands for a digest", f'write "{policy}"')
 
 
 def reads_as_version(text: str) -> bool:
@@ -83,6 +83,10 @@ def check_text(old: str, new: str) -> None:
     if reads_as_version(old.partition("@")[0]) and ("/" in new or (after.tag and is_tag(after.tag))):
         tag = after.tag or "the tag alone"
         raise misfit(f"{new!r} is no tag, and {old[:_SHOWN]!r} is written here", f"write {tag}")
+
+
+def _wrong_part(reason: str, hint: str) -> EditError:
+    return EditError(reason, hint=hint, code="misfit")
 
 
 def misfit(reason: str, hint: str) -> EditError:

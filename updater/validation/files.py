@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +22,6 @@ from updater.errors import ConfigError, TemplateError
 from updater.flux.request.objects import GROUP, check_object, is_flux, policy_name
 from updater.model.problem import Problem
 from updater.settings import build_settings
-from updater.settings.fields import nearest
 from updater.settings.problems import in_order
 from updater.settings.registries_conf import is_registries_conf
 from updater.sources.file import problems_of, to_snapshot
@@ -39,7 +39,7 @@ _OWN_NAMES: Final = ("updater.yaml", "updater.yml", "updater.*.yaml", "updater-*
 _OWN_KEYS: Final = frozenset({"subscriptions", "text_markers", "registries_conf", "docker_config"})
 _TEXTS: Final = ("*.md", "*.markdown", "*.rst", "*.adoc", "*.txt", "*.html")  # they speak of markers
 _DEPLOYED: Final = "kustomize.toolkit.fluxcd.io"
-_MARKERS: Final = (b"$imagepolicy", b"$ref")
+_SHOWN_POLICIES: Final = 5
 _NEEDLES: Final = (PREFIX.encode(), OWN_PREFIX.encode(), GROUP.encode())
 _APPLICATIONS: Final = b"argoproj.io/v1alpha1"
 
@@ -246,7 +246,7 @@ def _lint_markers(files: Sequence[Path], findings: _Findings) -> None:
             data = read_bytes(file)
         except ConfigError:
             continue  # said when its documents were read
-        if not any(needle in data for needle in _MARKERS):
+        if not any(needle in data for needle in editor.needles):
             continue
         if not is_covered:
             findings.problems += _uncovered(file, data, findings.policies)
@@ -280,4 +280,9 @@ def _is_known(setter: str, policies: set[str]) -> bool:
 def _marker_hint(setter: str, policies: set[str]) -> str:
     if not policies:
         return "name the file or folder of its ImagePolicy too, or the configuration by -c"
-    return nearest(setter, sorted(policies))
+    known = sorted(policy.removeprefix(":") for policy in policies)
+    near = get_close_matches(setter, known, n=1) or get_close_matches(setter.partition(":")[2], known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    shown = ", ".join(known[:_SHOWN_POLICIES])
+    return f"known are {shown}" + (f" and {len(known) - _SHOWN_POLICIES} more" if len(known) > _SHOWN_POLICIES else "")

@@ -35,6 +35,9 @@ BLOBS_OF_A_PLACE: Final = 8  # of as many branches, or of as many commits on one
 #: how often a file that was given up is tried again: the machine may have been busy
 TRIES: Final = 3
 MOST_SLOW: Final = 1000
+#: how many unknown names are compared with all known ones, and how long they are: whoever writes markers chooses both
+COMPARED: Final = 100
+LONGEST_COMPARED: Final = 200
 
 
 class BlobReader:
@@ -151,11 +154,16 @@ class Targets:
 
     def note_unclaimed(self, names: frozenset[str]) -> None:
         """Note each marker whose policy is none of *names*."""
+        near: dict[str, list[str]] = {}
         for setters in self._below.values():
             for setter, readings in setters.items():
-                if setter not in names:
-                    for reading in readings:
-                        self.notes[_unclaimed(reading, names)] = None
+                if setter in names:
+                    continue
+                if setter not in near:
+                    is_compared = len(near) < COMPARED and len(setter) <= LONGEST_COMPARED
+                    near[setter] = get_close_matches(setter, names, n=1) if is_compared else []
+                for reading in readings:
+                    self.notes[_unclaimed(reading, near[setter])] = None
 
     def _read_target(self, place: tuple[str, int], target: Target) -> None:
         editor = self.blobs.editors[target.editor]
@@ -204,8 +212,7 @@ def _no_file(files: Sequence[str], target: Target) -> Problem:
     )
 
 
-def _unclaimed(reading: Reading, names: frozenset[str]) -> Problem:
-    near = get_close_matches(reading.setter, names, n=1)
+def _unclaimed(reading: Reading, near: Sequence[str]) -> Problem:
     return Problem(
         path=reading.path,
         line=reading.line,

@@ -103,10 +103,18 @@ def check_object(document: Document, try_template: Callable[[str], None] | None 
         yield Problem(path=mark.path, line=mark.line, code=code, message=said, hint=hint)
 
 
+def _version_hint(version: str, kind: str) -> str:
+    """Say how an object of an older version is written today."""
+    if version == "v1alpha1" and kind == "ImageUpdateAutomation":
+        moved = "spec.checkout is now spec.sourceRef and spec.git.checkout"
+        return f"write {GROUP}/v1; {moved}, spec.commit is spec.git.commit, spec.push is spec.git.push"
+    return f"write {GROUP}/v1, and look at the fields that are reported below it"
+
+
 def _object_flaws(value: Mapping[str, Any]) -> Iterator[_Flaw]:
     version, kind = str(value.get("apiVersion")).partition("/")[2], str(value.get("kind"))
     if version not in VERSIONS:
-        yield ("apiVersion",), "api-version", f"{version!r} is not read", f"write {GROUP}/v1; the fields are the same"
+        yield ("apiVersion",), "api-version", f"{version!r} is not read", _version_hint(version, kind)
     spec = _SPECS.get(kind)
     if spec is None:
         yield ("kind",), "kind", f"{GROUP} has no kind {kind!r}", nearest(kind, list(_SPECS))
