@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.editors import fitting, helm, kustomize, marker
-from updater.editors.scalars import LINE_BREAKS
+from updater.editors.breaks import LINE_BREAKS
 from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.subscription import Locator

@@ -118,7 +118,7 @@ class PushAttempt:
             listing = self.remote.list([self.upstream.branch])
             head = listing.heads.get(self.upstream.branch)
             if head is None and push.branch is not None:
-                return self._on_new_branch(listing.heads.get(listing.default or ""), push)
+                return _on_new_branch(self, listing.heads.get(listing.default or ""), push)
             if head is None:
                 raise fault("branch-missing", f"the branch {self.upstream.branch} is gone")
             self._fetch(head)
@@ -132,14 +132,6 @@ class PushAttempt:
                 self._require_ours(head, wording, push)
                 files = push.replay(RevisionTree(self.objects, head))
             return self._made(head, push.reword() if push.reword else wording, files)
-
-    def _on_new_branch(self, default: str | None, push: PushOptions) -> PendingCommit:
-        """Push HEAD as a branch that does not exist yet, unless that would hold nothing new."""
-        base = default if default and default.encode() in self.repo.object_store else None  # type: ignore[operator]
-        if base and not push.is_new and can_fast_forward(self.repo, ObjectID(self.revision.encode()), ObjectID(base.encode())):
-            self.is_ours = False
-            return PendingCommit(self.revision, is_there=True)
-        return PendingCommit(self.revision, base, makes_branch=True)
 
     def _made(self, head: str, wording: CommitDetails, files: Mapping[str, bytes]) -> PendingCommit:
         draft = ObjectBuilder(self.objects)
@@ -221,6 +213,16 @@ class PushAttempt:
 
     def _track(self, tip: str) -> None:
         self.repo.refs[_tracking(self.upstream)] = ObjectID(tip.encode())
+
+
+def _on_new_branch(attempt: PushAttempt, default: str | None, push: PushOptions) -> PendingCommit:
+    """Push HEAD as a branch that does not exist yet, unless that would hold nothing new."""
+    repo, head = attempt.repo, ObjectID(attempt.revision.encode())
+    base = default if default and default.encode() in repo.object_store else None  # type: ignore[operator]
+    if base and not push.is_new and can_fast_forward(repo, head, ObjectID(base.encode())):
+        attempt.is_ours = False
+        return PendingCommit(attempt.revision, is_there=True)
+    return PendingCommit(attempt.revision, base, makes_branch=True)
 
 
 def _tracking(upstream: Upstream) -> Any:

@@ -136,7 +136,7 @@ class Checkout:
 
     def _commit(self, paths: Sequence[str], wording: CommitDetails) -> str | None:
         with tidy():
-            index = self._open_index()
+            index = _open_index(self._repo)
             files = {path: self._checked_in(path) for path in paths}
             draft, old = ObjectBuilder(self._objects), self.head
             tip = draft.commit(old, new_commit(wording, files))
@@ -165,11 +165,6 @@ class Checkout:
         name = path.encode("utf-8", "surrogateescape")
         return bytes(self._repo.get_blob_normalizer().checkin_normalize(blob, name).as_raw_string())
 
-    def _open_index(self) -> Index:
-        index = read_index(self._repo)
-        index._extensions = []  # noqa: SLF001 - caches over the old entries, which would lie after a change
-        return index
-
     @cached_property
     def tracking(self) -> Tracking:
         """What Git tracks here; raises `GitError` where the checkout is of a kind that is not read."""
@@ -190,7 +185,7 @@ class Checkout:
     def _advance(self, old: str, new: str) -> bool:
         """Take the checkout from *old* to *new* where no file that differs was touched by anybody; False otherwise."""
         with tidy():
-            index = self._open_index()
+            index = _open_index(self._repo)
             before = {entry.path: entry for entry in RevisionTree(self._objects, old).entries()}
             after = {entry.path: entry for entry in RevisionTree(self._objects, new).entries()}
             moved = [path for path in {**before, **after} if before.get(path) != after.get(path)]
@@ -237,6 +232,12 @@ class Checkout:
         index[key] = index_entry_from_stat(
             file.lstat(), entry.id.encode(), mode=_LINK if entry.kind is EntryKind.SYMLINK else entry.mode
         )
+
+
+def _open_index(repo: Repo) -> Index:
+    index = read_index(repo)
+    index._extensions = []  # noqa: SLF001 - caches over the old entries, which would lie after a change
+    return index
 
 
 async def _try(attempt: PushAttempt, wording: CommitDetails, push: PushOptions) -> str:

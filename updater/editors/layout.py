@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from updater.editors import marker_comment, outline, quoting, scalars
+from updater.editors import breaks, marker_comment, outline, quoting, scalars
 from updater.editors.scalars import Splice
 from updater.errors import EditError
 
@@ -66,7 +66,7 @@ def _check_comments(parsed: Parsed, removed: tuple[int, int], key: int, value: i
     """Refuse a removal that takes a comment along, other than the marker of a value that has its line to itself."""
     text, (start, end) = parsed.text, removed
     first, last = parsed.span(value)
-    content = scalars.behind_properties(text, first, last)
+    content = breaks.behind_properties(text, first, last)
     if text.startswith(("|", ">"), content, last):
         content = min(line_end(parsed, content), last)
     pieces = ((start, parsed.span(key)[0]), (parsed.span(key)[1], content), (outline.text_end(parsed, value), end))

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from updater.editors import marker_comment, outline, scalars
+from updater.editors.breaks import BREAKS, line_starts
 from updater.errors import EditError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from updater.editors.marker_comment import Marker
     from updater.editors.scalars import Parsed
 
-_BREAKS: Final = "\r\n\x85\u2028\u2029"
 _COMMENT: Final = re.compile(r"(?:(?<=\s)|(?<![\s\S]))#")
 _ITEM: Final = re.compile(r"[ \t]*-[ \t]+")
 
@@ -56,13 +56,13 @@ def _lines(parsed: Parsed) -> Iterator[tuple[TextLine, int]]:
     """Yield each line that may hold a marker, once, with the offset of the first."""
     text = parsed.text
     offsets = marker_comment.offsets(text)
-    starts = parsed.line_starts() if offsets else []
+    starts = line_starts(text, parsed.starts) if offsets else []
     below = 0
     for offset in offsets:
         if offset >= below:
             number = bisect_right(starts, offset)
             start, below = starts[number - 1], starts[number] if number < len(starts) else len(text)
-            end = below - (2 if text.endswith("\r\n", start, below) else int(below > start and text[below - 1] in _BREAKS))
+            end = below - (2 if text.endswith("\r\n", start, below) else int(below > start and text[below - 1] in BREAKS))
             yield TextLine(start, end, below), offset
 
 

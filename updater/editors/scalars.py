@@ -11,7 +11,6 @@ Nothing here builds objects out of YAML or follows aliases, so that an alias bom
 from __future__ import annotations
 
 import codecs
-import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -32,7 +31,7 @@ from yaml.events import (
     StreamStartEvent,
 )
 
-from updater.editors import quoting
+from updater.editors import breaks, quoting
 from updater.editors.events import pull
 from updater.errors import EditError
 
@@ -43,12 +42,6 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 250_000
 MAX_DEPTH: Final = 200
 _BYTE_ORDER_MARK: Final = "\ufeff"
-_BREAKS: Final = "\r\n\x85\u2028\u2029"
-_BLANKS: Final = frozenset(f" \t{_BREAKS}")
-_BLANK_OR_COMMENT: Final = _BLANKS | {"#"}
-LINE_BREAKS: Final = re.compile(rf"\r\n|[{_BREAKS}]")
-_BREAK_OR_END: Final = re.compile(rf"\r\n|[{_BREAKS}]|\Z")
-_CONTENT: Final = re.compile(rf"[^{_BREAKS}]+")
 _CONTENT_TYPES: Final = frozenset({"str"})
 _CORE_TAG: Final = "tag:yaml.org,2002:"
 # What is compared of an event: its class and what it says. Marks and styles are left out: the bytes outside a
@@ -96,15 +89,9 @@ class Parsed:
     known: dict[str, Any] = field(default_factory=dict)
     starts: list[int] = field(default_factory=list)
 
-    def line_starts(self) -> list[int]:
-        """Return the offset at which each line starts, by the line breaks that the parser counts; looked for once."""
-        if not self.starts:
-            self.starts[:] = [0, *(found.end() for found in LINE_BREAKS.finditer(self.text))]
-        return self.starts
-
     def line_at(self, offset: int) -> int:
         """Return the 1-based line of an offset."""
-        return bisect_right(self.line_starts(), offset)
+        return bisect_right(breaks.line_starts(self.text, self.starts), offset)
 
     def scalar(self, index: int) -> ScalarEvent | None:
         """Return the scalar at *index*, None where another event stands there."""
@@ -264,27 +251,11 @@ def replacement(parsed: Parsed, index: int, value: str, path: str) -> Splice:
     start, end = parsed.span(index)
     if event.style in {"|", ">"}:
         return _in_block(parsed.text, index, event, value, path)
-    start = behind_properties(parsed.text, start, end)
+    start = breaks.behind_properties(parsed.text, start, end)
     text = quoting.write(value, style=event.style or quoting.PLAIN, is_typed=event.tag is not None)
     if start == end and start > 0 and not parsed.text[start - 1].isspace():
         text = f" {text}"
     return Splice(start=start, end=end, text=text, at=index, value=value)
-
-
-def behind_properties(text: str, start: int, end: int) -> int:
-    """Return where a scalar begins behind its anchor and tag, and behind the blanks, line breaks and comments after them."""
-    while text.startswith(("&", "!"), start, end):
-        start = _blank_from(text, start, end)
-        while start < end and text[start] in _BLANK_OR_COMMENT:
-            start = _BREAK_OR_END.search(text, start, end).end() if text[start] == "#" else start + 1  # type: ignore[union-attr]
-    return start
-
-
-def _blank_from(text: str, start: int, end: int) -> int:
-    """Return the offset of the next blank or line break, *end* where none follows."""
-    while start < end and text[start] not in _BLANKS:
-        start += 1
-    return start
 
 
 def check_tag(event: Any, path: str) -> None:
@@ -304,8 +275,8 @@ def check_tag(event: Any, path: str) -> None:
 
 def _in_block(text: str, index: int, event: Any, value: str, path: str) -> Splice:
     start, end = event.start_mark.index, event.end_mark.index
-    body = LINE_BREAKS.search(text, start, end)
-    lines = list(_CONTENT.finditer(text, body.end() if body else end, end))
+    body = breaks.LINE_BREAKS.search(text, start, end)
+    lines = list(breaks.CONTENT.finditer(text, body.end() if body else end, end))
     content = [line for line in lines if line.group().strip(" ")]
     if len(content) != 1 or event.value.startswith((" ", "\n")) or "\n" in value or value != value.strip() or not value:
         count = len(content)
