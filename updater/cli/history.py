@@ -41,6 +41,8 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
         click.echo(f"{row['when']}  {click.style(row['revision'][:9], fg='yellow')}  {row['destination']}")
         for line in _image_lines(row["images"], row["policies"]):
             click.echo(f"    {line}")
+        if row["reverted_by"]:
+            click.echo(f"    {click.style('reverted', fg='red')} by {row['reverted_by'][:9]}: not chosen again")
     if not rows:
         whose = f" for {key}" if key else ""
         click.echo(f"no commits by updater found{whose}; live Applications are patched, not committed")
@@ -76,6 +78,7 @@ def _row(branch: Destination, commit: PastCommit, names: set[ImageName] | None) 
         "images": images,
         "policies": policies,
         "rejected": list(commit.rejected),
+        "reverted_by": commit.reverted_by,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.outcome import Outcome, Status, fold
 from updater.model.subscription import GitBranch
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from updater.reporting.metrics import Metrics
 
 
+REJECTED: Final = "updater_subscription_rejected_images"
+
+
 class Reporter:
     """Tells of landings. *wall* gives seconds since 1970."""
 
@@ -27,6 +30,7 @@ class Reporter:
         self._wall = wall
         self._last: dict[tuple[str, str], Outcome] = {}
         self._pending: dict[str, float] = {}
+        self._rejected: dict[tuple[str, str], set[str]] = {}
 
     async def report(self, landing: Landing, seconds: float) -> None:
         """Count a landing, log what is new in it, and remember its outcomes."""
@@ -43,6 +47,7 @@ class Reporter:
         for outcome in news:
             self._say(outcome)
             self._last[outcome.key, outcome.target] = outcome
+        self._tell_rejections(landing)
         self._note_freshness(landing.outcomes)
         if news:
             await self._cache.remember_outcomes(news)
@@ -51,6 +56,8 @@ class Reporter:
         """Forget every subscription but *keys*."""
         self._last = {place: outcome for place, outcome in self._last.items() if place[0] in keys}
         self._pending = {key: since for key, since in self._pending.items() if key in keys}
+        self._rejected = {place: tags for place, tags in self._rejected.items() if place[0] in keys}
+        self._metrics.keep(REJECTED, ((key,) for key in keys))
 
     def _is_news(self, outcome: Outcome) -> bool:
         """Return each state once, not at every pass."""
@@ -70,6 +77,19 @@ class Reporter:
             "target": outcome.target,
         }
         say(outcome.status.value, **{name: value for name, value in fields.items() if value})
+
+    def _tell_rejections(self, landing: Landing) -> None:
+        """Report what people took back, once each, and count it as long as it is not chosen for that."""
+        if landing.view is None:
+            return
+        where, found = str(landing.destination), landing.rejections()
+        for key in {outcome.key for outcome in landing.outcomes}:
+            before, tags = self._rejected.get((key, where), set()), found.get(key, {})
+            for tag in tags.keys() - before:
+                self._log.info("rejected", key=key, tag=tag, detail=tags[tag].sentence, code=str(tags[tag].code), target=where)
+            if tags or before:
+                self._rejected[key, where] = set(tags)
+                self._metrics.set(REJECTED, key, to=sum(len(item) for place, item in self._rejected.items() if place[0] == key))
 
     def _note_freshness(self, outcomes: Sequence[Outcome]) -> None:
         now = self._wall()

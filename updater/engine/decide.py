@@ -240,7 +240,7 @@ def _kept(subscription: Subscription, target: Target, reading: Reading, pending:
         image=image,
         written_as=image,
         policy=str(subscription.policy),
-        origin=str(subscription.origin),
+        origin=subscription.origin.in_commits,
     )
 
 
@@ -261,7 +261,7 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         image=image,
         written_as=ImageRef(name=subscription.image, tag=selection.chosen.tag, digest=selection.chosen.digest),
         policy=str(subscription.policy),
-        origin=str(subscription.origin),
+        origin=subscription.origin.in_commits,
         replaced=_replaced(subscription, reading.written),
     )
     return PlaceDecision(status=Status.UPDATED, detail=selection.with_unread(_move(reading.written, image)), update=update)

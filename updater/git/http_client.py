@@ -175,7 +175,8 @@ class Allowance:
 class GitHttpClient(AbstractHttpGitClient):
     """One call's client over a `HttpConnection`; *count* is told of every request, with the name of its service.
 
-    A client lives for one call: dulwich keeps the state of a conversation in it.
+    A client lives for one call: dulwich keeps the state of a conversation in it. With *expected* it pushes as if the server had
+    just listed these refs, where its capabilities are known: the server compares them itself.
     """
 
     def __init__(self, line: HttpConnection, count: Callable[[], None], *, thin_packs: bool = True, reuse: bool = False) -> None:
@@ -184,11 +185,7 @@ class GitHttpClient(AbstractHttpGitClient):
         self._count = count
         self._reuse = reuse
         self._allowance: Allowance | None = None
-        self._expected: dict[bytes, bytes | None] | None = None
-
-    def expect(self, ref: bytes, old: bytes) -> None:
-        """Push as if the server had just listed *ref* at *old*, which it compares itself, where its capabilities are known."""
-        self._expected = {ref: old} if old.strip(b"0") else {}
+        self.expected: dict[bytes, bytes | None] | None = None
 
     def can_filter(self) -> bool:
         """Return whether the server of the remembered listing leaves out trees and files when asked to."""
@@ -211,9 +208,9 @@ class GitHttpClient(AbstractHttpGitClient):
     def _discover(self, service: bytes, base_url: str, version: int | None, prefixes: Sequence[bytes] | None) -> Discovered:
         memory = self._line.memory
         if service != _UPLOAD:
-            if memory.pushing is not None and self._expected is not None:
+            if memory.pushing is not None and self.expected is not None:
                 self.protocol_version, known = memory.pushing
-                return (self._expected, *known[1:])
+                return (self.expected, *known[1:])
             found = self._ask(service, memory.base_url or base_url, None, None)
             memory.pushing = self.protocol_version, ({}, *found[1:])
             return found

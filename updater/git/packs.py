@@ -61,8 +61,8 @@ class Packs:
             self._objects.close()
         self._objects = None
 
-    def holds(self, name: str) -> bool:
-        """Return whether an object is here, by the index alone."""
+    def __contains__(self, name: str) -> bool:
+        """Return whether an object is here, by the indexes alone: nothing is proved, and nothing is called damage."""
         try:
             return self._objects is not None and name.encode() in self._objects  # type: ignore[operator]
         except Exception as error:

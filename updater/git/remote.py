@@ -141,7 +141,7 @@ class Remote:
         try:
             with self._diagnosis.named(), self._client("push") as client:
                 if is_contended and isinstance(client, GitHttpClient):
-                    client.expect(ref, old)
+                    client.expected = {ref: old} if expected else {}
                 answer = client.send_pack(self._path, update, pack, progress=talk.extend)
             self._diagnosis.judge(branch, answer.ref_status, ref=ref, talk=bytes(talk))
         except GitUnavailable as error:

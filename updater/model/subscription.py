@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -116,6 +116,12 @@ class Origin:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}" + (f":{self.line}" if self.line else "")
+
+    @property
+    def in_commits(self) -> str:
+        """The same for everybody who reads a commit: of a file its name alone, since its folder means this machine's."""
+        name = self.name.replace("\\", "/").rpartition("/")[2] if self.kind == "file" else self.name
+        return str(replace(self, name=name))
 
 
 def shown_url(url: str) -> str:
