@@ -118,7 +118,7 @@ class CommitHistory:
         found: list[bytes] = []
         with contextlib.suppress(GitError):
             packs = self._keeper.store.packs
-            while revision != known and len(found) < LIMIT and packs.holds(revision):
+            while revision != known and len(found) < LIMIT and revision in packs:
                 found.append(packs.load(revision, COMMIT))
                 parents = read_commit(found[-1]).parents
                 revision = parents[0] if len(parents) == 1 else ""
