@@ -26,7 +26,7 @@ LARGEST_FILE: Final = 2 * 1024 * 1024
 ALL: Final = frozenset({"markers", "kustomize", "helm", "argocd", "renovate", "keel"})
 USUAL: Final = ALL - {"renovate", "keel"}
 _YAML: Final = (".yaml", ".yml")
-_VALUES: Final = re.compile(r"(^|[-_./])values([-_.][^/]*)?\.ya?ml$")
+_SEPARATORS: Final = re.compile(r"[-_.]")
 _MARKER: Final = b"$imagepolicy"
 
 
@@ -98,7 +98,7 @@ class _Survey:
             if "argocd" in self._kinds:
                 metadata = value.get("metadata")
                 self._found.applications.add((metadata.get("namespace") if isinstance(metadata, dict) else None) or "argocd")
-        elif "helm" in self._kinds and _VALUES.search(path):
+        elif "helm" in self._kinds and _is_values(path):
             for image in values.find_images(value):
                 target = FoundTarget(editor="helm", options={"file": path, **image.options}, place=path)
                 self._add(image.image, FoundImage(key="", image=image.image, written=image.written), target)
@@ -188,6 +188,11 @@ class _Survey:
                 item.policy, item.reason = policy, "as the Renovate configuration says"
             kept.append(item)
         self._found.images = kept
+
+
+def _is_values(path: str) -> bool:
+    """Return whether the name of a file says that it holds Helm values: ``values.yaml``, ``values-prod.yaml``."""
+    return "values" in _SEPARATORS.split(path.rpartition("/")[2])[:-1]
 
 
 def _is_marked(image: FoundImage) -> bool:

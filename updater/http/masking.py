@@ -107,11 +107,20 @@ def _forms(secret: str) -> Iterator[str]:
             yield known.replace("+", "-").replace("/", "_")
 
 
+def _folded(text: str) -> str:
+    """Return *text* in lower case, of the same length: some letters become two, and stay as they are."""
+    low = text.casefold()
+    return low if len(low) == len(text) else "".join(one if len(one.casefold()) > 1 else one.casefold() for one in text)
+
+
 def _spans(text: str, needles: list[str], depth: int) -> Iterator[Span]:
     """Yield where *text* holds a needle, in any reading of it."""
+    folded = _folded(text)
     for needle in needles:
-        for found in re.finditer(f"(?={re.escape(needle)})", text, re.IGNORECASE):
-            yield found.start(), found.start() + len(needle)
+        start = folded.find(wanted := _folded(needle))
+        while start >= 0:
+            yield start, start + len(needle)
+            start = folded.find(wanted, start + 1)
     if depth <= 0:
         return
     for escape in _ESCAPES:

@@ -17,7 +17,7 @@ NOT_KNOWN: Final = "not-known"
 UNKNOWN_KEY: Final = "unknown-key"
 _MISSING: Final = "missing-key"
 #: as Flux and envsubst write them: ${VAR}, ${VAR:=default}; never the ${1} of a regular expression
-_PLACEHOLDER: Final = re.compile(rb"\$\{[A-Za-z_][A-Za-z0-9_]*(?:[^A-Za-z0-9_}][^}\n]*)?\}")
+_BRACED: Final = re.compile(rb"[A-Za-z_][^}\n]*+\}")
 _TEMPLATE: Final = re.compile(rb"\{\{|\{%")
 _OF_EXTRACT: Final = "extract"
 
@@ -60,9 +60,9 @@ class Certainty:
     def _has_placeholder(self, problem: Problem) -> bool:
         lines = self._lines_of(problem.path)
         if problem.code in {"conflict", "alias"}:  # two places that are one until they are filled in; a list that is not read
-            return any(map(_PLACEHOLDER.search, lines))
+            return any(map(_has_placeholder, lines))
         line = lines[problem.line - 1] if problem.line and problem.line <= len(lines) else b""
-        return bool(_PLACEHOLDER.search(line)) and _OF_EXTRACT not in problem.message
+        return _has_placeholder(line) and _OF_EXTRACT not in problem.message
 
     def _is_template(self, problem: Problem) -> bool:
         if is_chart_template(Path(problem.path)):
@@ -81,3 +81,8 @@ class Certainty:
 def is_chart_template(file: Path) -> bool:
     """Return whether *file* is among the templates of a Helm chart."""
     return any(folder.name == "templates" and (folder.parent / "Chart.yaml").is_file() for folder in file.parents)
+
+
+def _has_placeholder(line: bytes) -> bool:
+    """Return whether a line holds ``${NAME}`` or ``${NAME:=default}``, which a substitution fills in."""
+    return any(_BRACED.match(piece) for piece in line.split(b"${")[1:])

@@ -153,8 +153,28 @@ def read_ignore_tags(value: Any) -> tuple[str, ...]:
 
 def _is_cut(text: str) -> bool:
     """Return whether an expression opens a repetition that it does not close; RE2 reads that as plain text."""
-    plain = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "", text)
+    plain = _outside_classes(text)
     return text.startswith(REGEXP) and plain.count("{") != plain.count("}")
+
+
+def _outside_classes(text: str) -> str:
+    """Return an expression without escapes and without what is between the brackets of its character classes."""
+    kept: list[str] = []
+    index = 0
+    while index < len(text):
+        if text[index] == "\\":
+            index += 2
+            continue
+        if text[index] == "[":
+            begin = index + 1 + text.startswith("^", index + 1)
+            end = text.find("]", begin + 1)  # a bracket right at the beginning belongs to the class
+            if end < 0:
+                return "".join(kept) + text[index:]
+            index = end
+        else:
+            kept.append(text[index])
+        index += 1
+    return "".join(kept)
 
 
 def read_platforms(value: Any) -> tuple[Platform, ...]:
