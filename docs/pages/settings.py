@@ -40,7 +40,8 @@ must be the path of a setting. A name without it counts only if it is a key of t
 (`UPDATER_INTERVAL`, `UPDATER_STATE`); any other belongs to somebody else and is left alone. Entries of lists are written in a
 file; a list of texts may be a variable, as `["*.env", "*.tf"]`.
 
-Durations are written `90s`, `2m`, `1h30m` or `1d`, rates `50/s`, `100/m` or `1000/h`. A credential is named, never written:
+Durations are written `90s`, `2m`, `1h30m` or `1d`, rates `50/s`, `100/m` or `1000/h`, sizes `512KiB`,
+`8MiB` or `1GiB`. A credential is named, never written:
 `env:VARIABLE`, `file:/path`, `ext:/program`, `secret:namespace/name#field`, `pullsecret:namespace/name`.
 """
 

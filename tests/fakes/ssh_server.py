@@ -28,6 +28,7 @@ class SshServer:
     program: str
     authorized: list[Path] = field(default_factory=list)
     accepts_protocol: bool = True
+    more: str = ""
     port: int = 0
 
     def __enter__(self):
@@ -43,7 +44,7 @@ class SshServer:
         config.write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {host_key}\nPidFile {self.folder}/sshd.pid\n"
             f"AuthorizedKeysFile {keys}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-            f"SetEnv HOME={self.home}\n" + ("AcceptEnv GIT_PROTOCOL\n" if self.accepts_protocol else "")
+            f"SetEnv HOME={self.home}\n" + ("AcceptEnv GIT_PROTOCOL\n" if self.accepts_protocol else "") + self.more
         )
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # privilege separation wants it

@@ -177,6 +177,15 @@ async def test_a_history_that_is_too_large_without_a_filter_is_read_as_far_as_be
     assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
 
 
+async def test_a_history_above_the_limits_of_packs_is_read_as_far_as_before(repository, server, mirrors):  # noqa: F811
+    """Limits keep a server from costing too much; they do not take a repository with a long history out of service."""
+    fill(repository, 1200)
+    ours = write_ours(repository)
+    by = revert(repository, ours)
+    mirror = mirrors(server.url("fleet.git"), objects=700)
+    assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
+
+
 async def test_a_history_without_end_is_cut(repository, server, mirrors, monkeypatch):  # noqa: F811
     monkeypatch.setattr(past, "MOST", 500)
     ours = write_ours(repository)

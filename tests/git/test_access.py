@@ -1,10 +1,13 @@
 """What a Git URL means, and what never appears in a text."""
 
+import base64
+
 import pytest
 
 from updater.errors import GitError
 from updater.git.access import GitAccess, authorization, masked, parse_address
 from updater.model.credential import Credential
+from updater.model.subscription import shown_url
 
 
 @pytest.mark.parametrize(
@@ -107,3 +110,33 @@ def test_secrets_are_masked_in_what_servers_say():
 
 def test_the_user_of_an_scp_like_address_may_hold_an_at_sign():
     assert parse_address("john@doe.org@john-server.org:29418/project").username == "john@doe.org"
+
+
+SCP_SECRETS = ("me:s3cret@host:repo.git", "me:s3cr/et@host:repo.git", "me:s3c@ret@host:repo.git", "me:s3cret@host/repo.git")
+
+
+@pytest.mark.parametrize("url", [*SCP_SECRETS, "https://me:s3c/ret@host/repo.git"])
+def test_a_url_that_holds_a_password_where_none_can_be_is_refused_and_not_repeated(url):
+    with pytest.raises(GitError) as caught:
+        parse_address(url)
+    assert caught.value.code == "git-url"
+    assert "s3c" not in f"{caught.value} {caught.value.hint} {shown_url(url)}"
+
+
+@pytest.mark.parametrize("url", ["git@host:repo.git", "host:repo.git", "./a:b@c", "ssh://host/a@b", "https://host:8443/a@b"])
+def test_a_url_without_a_password_is_shown_as_it_is(url):
+    assert shown_url(url) == url
+    parse_address(url)
+
+
+def test_the_token_behind_a_header_and_the_password_of_a_proxy_are_masked():
+    basic = base64.b64encode(b"robot:hunter22-in-header").decode()
+    access = GitAccess(headers=(("Authorization", f"Basic {basic}"),), proxy="http://me:proxy-word@proxy:3128")
+    text = masked(f"{basic} hunter22-in-header proxy-word", access, parse_address("https://host/a"))
+    assert text == "••• ••• •••"
+
+
+def test_a_token_as_user_name_is_masked_and_an_organisation_is_not():
+    token = "glpat-abcdefghijklmnop1234"
+    assert masked(f"{token} x", GitAccess(), parse_address(f"https://{token}@host/a")) == "••• x"
+    assert masked("acme x", GitAccess(), parse_address("https://acme@host/a")) == "acme x"

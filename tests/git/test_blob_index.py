@@ -32,6 +32,12 @@ class Shelf:
     def scan(self, names):
         return [(name, self.load(name, BLOB)) for name in names]
 
+    def size(self, name):
+        return len(self.load(name, BLOB))
+
+    def holding(self, names, needles):
+        return [(name, any(needle in data for needle in needles)) for name, data in self.scan(names)]
+
     def folder(self, files):
         rows = {}
         for path, value in files.items():

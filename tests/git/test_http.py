@@ -363,20 +363,19 @@ class Endless:
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("kind", ["application/x-git-upload-pack-advertisement", "text/html"])
-async def test_a_listing_without_an_end_is_given_up(mirrors, monkeypatch, packed, kind):
-    monkeypatch.setattr(http_client, "_MAX_LISTING", 2**20)
+async def test_a_listing_without_an_end_is_given_up(mirrors, packed, kind):
     async with Endless(packed=packed, kind=kind) as server:
         with pytest.raises(GitError) as caught:
-            await mirrors(server.url).look("main")
-    assert caught.value.code == "git-protocol"
-    assert "more than 1 MiB of refs" in caught.value.message
+            await mirrors(server.url, answer=2**20).look("main")
+    assert caught.value.code == "git-limit"
+    assert "more than 1 MiB" in caught.value.message
+    assert "git.limits.answer" in caught.value.hint
 
 
-async def test_the_limit_of_a_listing_is_none_of_a_pack(server, mirrors, repository, monkeypatch):
-    monkeypatch.setattr(http_client, "_MAX_LISTING", 2000)
+async def test_the_limit_of_a_listing_is_none_of_a_pack(server, mirrors, repository):
     data = "".join(f"{number * 7919}\n" for number in range(4000)).encode()
     repository.commit({"big": data})
-    mirror = mirrors(server.url("fleet.git"))
+    mirror = mirrors(server.url("fleet.git"), answer=2000)
     head = await mirror.look("main")
     await mirror.fetch("main")
     assert await mirror.tree(head.revision, lambda tree: tree.read("big")) == data

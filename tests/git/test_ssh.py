@@ -4,17 +4,20 @@ import getpass
 
 import pytest
 
-from tests.fakes.git_server import BareRepository
+from tests.fakes.git_server import BareRepository, run_git
 from tests.fakes.ssh_server import SshServer, make_key
+from tests.git.conftest import ME, NOW
 from tests.real.parts import free_port, require
+from updater.checkout.worktree import Checkout, CommitDetails, PushOptions
 from updater.errors import GitDenied, GitError, GitUnavailable
-from updater.git import ssh_client
+from updater.git import host_keys
 from updater.git.access import GitAccess
 from updater.git.ssh_client import load_key
 from updater.model.credential import Credential
 
 pytestmark = pytest.mark.real
 KINDS = ("ed25519", "ecdsa", "rsa")
+WORDING = CommitDetails(message="Set app to 1.1\n", author=ME, when=NOW)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +103,7 @@ async def test_a_scp_like_path_starts_at_home(sshd, mirrors, access, repository)
 
 
 async def test_an_unknown_host_is_refused_with_its_fingerprint(sshd, keys, mirrors, repository, access, tmp_path, monkeypatch):
-    monkeypatch.setattr(ssh_client, "_SYSTEM_KNOWN_HOSTS", (tmp_path / "none",))
+    monkeypatch.setattr(host_keys, "_SYSTEM_FILES", (tmp_path / "none",))
     empty = tmp_path / "known_hosts"
     empty.write_text("# nobody\n\n@cert-authority * ssh-ed25519 AAAA\nother.example.org ssh-strange AAAA\n")
     for number, known in enumerate((b"", empty, None)):
@@ -180,3 +183,57 @@ async def test_a_declined_push_says_why_over_ssh_too(sshd, mirrors, access, repo
         await land(mirrors(sshd.url(repository.path), access()), commit)
     assert caught.value.code == "push-declined"
     assert "not today" in caught.value.message
+
+
+@pytest.mark.parametrize("place", ["core.sshCommand", "GIT_SSH_COMMAND"])
+@pytest.mark.parametrize(
+    "form", ["-i {key} -o UserKnownHostsFile={hosts}", '-o "IdentityFile {key}" -oUserKnownHostsFile={hosts}']
+)
+async def test_the_key_and_known_hosts_of_an_ssh_command_are_used(sshd, keys, repository, tmp_path, place, form):
+    hosts = tmp_path / "hosts"
+    hosts.write_bytes(sshd.known_hosts)
+    command = "ssh -F none -o StrictHostKeyChecking=yes " + form.format(key=keys / "ed25519", hosts=hosts)
+    checkout, revision = await committed(tmp_path, sshd.url(repository.path), repository, place, command)
+    await checkout.push(revision, WORDING, PushOptions(replay=lambda _: {}, pause=_never, branch="main"))
+    checkout.close()
+    assert repository.show("x") == b"1\n"
+
+
+async def test_what_an_ssh_command_says_and_nobody_reads_is_named_in_the_error(sshd, keys, repository, tmp_path):
+    (tmp_path / "hosts").write_bytes(b"")
+    command = f"ssh -J jump.example.org -o StrictHostKeyChecking=no -i {keys / 'ed25519'} -o UserKnownHostsFile={tmp_path}/hosts"
+    checkout, revision = await committed(tmp_path, sshd.url(repository.path), repository, "core.sshCommand", command)
+    with pytest.raises(GitError) as caught:
+        await checkout.push(revision, WORDING, PushOptions(replay=lambda _: {}, pause=_never, branch="main"))
+    checkout.close()
+    assert caught.value.code == "host-key-unknown"
+    assert "-J jump.example.org of core.sshCommand" in caught.value.hint
+    assert "-o StrictHostKeyChecking=no of core.sshCommand" in caught.value.hint
+
+
+@pytest.mark.parametrize(("command", "word"), [("ssh -i /absent/key", "/absent/key of core.sshCommand"), ("ssh -i 'x", "quote")])
+async def test_an_ssh_command_that_cannot_be_followed_is_told(repository, tmp_path, command, word):
+    checkout, revision = await committed(tmp_path, "ssh://git@127.0.0.1:1/x.git", repository, "core.sshCommand", command)
+    with pytest.raises(GitDenied) as caught:
+        await checkout.push(revision, WORDING, PushOptions(replay=lambda _: {}, pause=_never, branch="main"))
+    checkout.close()
+    assert caught.value.code == "ssh-key"
+    assert word in caught.value.message
+
+
+async def committed(tmp_path, url, repository, place, command):
+    """A clone with a commit to push to *url*, by the SSH *command* that *place* names."""
+    clone = tmp_path / "clone"
+    run_git("clone", "-q", repository.path, clone)
+    run_git("-C", clone, "remote", "set-url", "origin", url)
+    if place == "core.sshCommand":
+        run_git("-C", clone, "config", place, command)
+    (clone / "x").write_text("1\n")
+    run_git("-C", clone, "add", "x")
+    run_git("-C", clone, "commit", "-qm", "x")
+    checkout = Checkout(clone, {} if place == "core.sshCommand" else {place: command})
+    return checkout, checkout.head
+
+
+async def _never(_number):
+    raise AssertionError("there is nobody else who pushes")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,3 +38,14 @@ def test_what_is_too_short_to_be_told_from_a_word_stays():
 
 def test_a_shown_url_holds_no_control_character():
     assert shown("https://r.example.com/\x1b[31m\u2028x").isprintable()
+
+
+@given(before=st.binary(max_size=9), after=st.binary(max_size=9), secret=st.text("abcXYZ019&+/=%é", min_size=12, max_size=30))
+def test_a_secret_is_found_in_every_form_in_which_a_server_writes_it(before, after, secret):
+    raw = secret.encode()
+    inside = base64.b64encode(before + raw + after).decode()
+    core = inside[-(-8 * len(before) // 6) : 8 * (len(before) + len(raw)) // 6]
+    for form in (secret, quote(secret, safe=""), quote_plus(secret), raw.hex().upper(), json.dumps(secret), inside):
+        assert "•••" in masked(form, (secret,))
+    assert core not in masked(inside, (secret,))
+    assert core.translate(str.maketrans("+/", "-_")) not in masked(inside.translate(str.maketrans("+/", "-_")), (secret,))

@@ -12,7 +12,7 @@ from tests.fakes.git_server import IDENTITY, BareRepository, GitServer, run_git
 from tests.real.parts import require
 from updater.errors import GitUnavailable, PushRefused
 from updater.git.access import GitAccess
-from updater.git.mirror import Mirror
+from updater.git.mirror import Mirror, Shared
 from updater.git.object_builder import Identity, NewCommit
 from updater.git.trailers import add_trailers
 
@@ -84,7 +84,7 @@ async def test_of_two_hundred_commits_by_nine_writers_none_is_lost_and_none_forc
     repository.log_pushes()
     with GitServer(tmp_path / "served") as server:
         url = server.url("fleet.git")
-        mirror = Mirror(url, tmp_path / "mirror", GitAccess(), ours={ME.email})
+        mirror = Mirror(url, tmp_path / "mirror", GitAccess(), Shared(ours={ME.email}))
         writers = [
             person(repository.path, tmp_path / f"person-{number}", number, random.Random(number)) for number in range(PERSONS)
         ]

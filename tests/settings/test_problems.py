@@ -155,6 +155,15 @@ def test_a_secret_in_place_of_a_reference_is_refused_and_not_repeated(secret):
         assert found.hint
 
 
+def test_sizes_have_units_and_the_memory_holds_the_largest_object():
+    """A limit that can never be met would refuse every repository."""
+    assert problem_of("git: {limits: {pack: 12}}").code == "wrong-type"
+    assert "12MiB" in problem_of('git: {limits: {pack: "12"}}').hint
+    assert problem_of("git: {limits: {pack: 1KB}}").code == "size"
+    assert problem_of("git: {limits: {pack: 9999GiB}}").code == "size"
+    assert problem_of("git: {limits: {object: 40MiB}}").code == "size"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -162,6 +171,8 @@ def test_a_secret_in_place_of_a_reference_is_refused_and_not_repeated(secret):
         'git: {repositories: [{prefix: "https://h/", proxy: "http://u:hunter2@p:1"}]}',
         SUBSCRIPTION.replace("https://git", "https://u:hunter2@git"),
         SUBSCRIPTION.replace("https://git", "https://ghp_hunter2@git"),
+        SUBSCRIPTION.replace("https://git.example.org/fleet.git", "me:hunter2@host:fleet.git"),
+        'git: {repositories: [{prefix: "me:hunter2@host:"}]}',
     ],
 )
 def test_a_password_in_a_url_is_refused_and_not_repeated(text):

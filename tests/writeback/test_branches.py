@@ -15,7 +15,7 @@ from updater.editors import make_editors
 from updater.engine.decide import decide
 from updater.errors import GitError, PushRefused
 from updater.git.access import GitAccess
-from updater.git.mirror import Mirror
+from updater.git.mirror import Mirror, Shared
 from updater.model.subscription import GitBranch, Locator, Origin, Target
 from updater.model.update import Commit
 from updater.writeback.branch_writer import CommitSettings, GitWriter
@@ -34,7 +34,7 @@ def repository(tmp_path):
 
 @pytest.fixture
 async def writer(tmp_path, repository):
-    mirror = Mirror(str(repository.path), tmp_path / "mirror", GitAccess(), ours={"updater@example.org"})
+    mirror = Mirror(str(repository.path), tmp_path / "mirror", GitAccess(), Shared(ours={"updater@example.org"}))
     pen = CommitSettings(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
     yield GitWriter(mirror=lambda _branch: mirror, editors=make_editors(), pen=pen)
     await mirror.close()

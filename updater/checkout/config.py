@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from updater.git.access import GitAccess
+from updater.git.access import GitAccess, parse_address
 from updater.git.faults import fault
 from updater.git.object_builder import Identity
+from updater.git.ssh_command import follow_ssh_command
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
@@ -71,11 +72,14 @@ def ci_branch(environment: Mapping[str, str]) -> str | None:
 
 
 def find_access(config: Any, url: str, environment: Mapping[str, str]) -> GitAccess:
-    """Collect what the configuration gives for *url*: extra headers, CA, proxy, verification; and the environment's token.
+    """Collect what the configuration gives for *url*: headers, CA, proxy, verification, SSH command; and the environment's token.
 
+    Of GIT_SSH_COMMAND, else of core.sshCommand, the key and known_hosts count; see `updater.git.ssh_command`.
     UPDATER_GIT_USERNAME and UPDATER_GIT_PASSWORD win over an ``Authorization`` header of the configuration.
     """
     access = GitAccess(use_agent=True)
+    if parse_address(url).scheme == "ssh":
+        access = follow_ssh_command(access, _text(config, ("core",), "sshCommand"), environment)
     for key, value in _http_settings(config, url):
         access = _applied(access, key, value)
     password = environment.get(PASSWORD, "")

@@ -18,7 +18,7 @@ from updater.git.damage import is_foreign, renamed
 from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit, ObjectBuilder
 from updater.git.objects import BLOB, COMMIT, commit_tree, object_name
-from updater.git.remote import Haves, Remote
+from updater.git.remote import Haves, Remote, judge_pack
 from updater.git.tree import RevisionTree, read_folder
 
 if TYPE_CHECKING:
@@ -195,6 +195,7 @@ class PushAttempt:
         known = Haves.of(haves, sorted(cut))
         with tempfile.SpooledTemporaryFile(4 * 2**20) as file:
             self.remote.fetch([head], known, 1 if cut else None, file.write)
+            judge_pack(file, self.remote.bounds)
             file.seek(0)
             self.repo.object_store.add_thin_pack(file.read, None)
         if cut:
@@ -250,9 +251,13 @@ class CheckoutObjects:
             raise self._broken(name)
         return data
 
-    def scan(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """See `Objects.scan`."""
-        return ((name, self.load(name, BLOB)) for name in names)
+    def size(self, name: str) -> int:
+        """See `Objects.size`."""
+        return len(self.load(name, BLOB))
+
+    def holding(self, names: Collection[str], needles: Collection[bytes]) -> Iterator[tuple[str, bool]]:
+        """See `Objects.holding`."""
+        return ((name, any(needle in data for needle in needles)) for name in names for data in [self.load(name, BLOB)])
 
     @staticmethod
     def _broken(name: str) -> GitError:

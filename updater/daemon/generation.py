@@ -102,6 +102,7 @@ class Generation:
     def take_over(self) -> None:
         """Let the process reach Git as this generation says; call it when no other one works any more."""
         self._process.access_for = self.crew.access
+        self._process.bounds.limits = self.loaded.settings.git.limits.limits()
         self._process.metrics.keep("updater_watch_lost", ())  # what the one before lost is watched anew
         self.hearing.tell()
         self.hearing.warn(self.asked.snapshot.problems)

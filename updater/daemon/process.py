@@ -18,7 +18,8 @@ from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
 from updater.daemon.reporter import Reporter
-from updater.git.mirror import Mirror
+from updater.git.limits import Bounds
+from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
 from updater.inventory.default_branches import DefaultBranches
 from updater.inventory.precedence import Precedence
@@ -72,9 +73,11 @@ class Process:
         self.cache = Cache(state / "cache.db", say=self._cache_failed)
         self.access_for: Callable[[str, str], Awaitable[GitAccess]] = _nobody
         self.ours: set[str] = set()
+        self.bounds = Bounds()
         self.reporter = Reporter(self.metrics, self.cache, self.log)
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
+        self._shared = Shared(ours=self.ours, count=self._count_git, say=self._mirror_mended, bounds=self.bounds)
         self._mirrors: dict[tuple[str, str], Mirror] = {}
         self._stack = AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,14 +109,7 @@ class Process:
             # the name of the folder says nothing of the URL, which may hold a user name
             name = f"{url}\n{credential}" if credential else url
             folder = self.state / "mirrors" / hashlib.sha256(name.encode()).hexdigest()[:24]
-            self._mirrors[key] = Mirror(
-                url,
-                folder,
-                lambda: self.access_for(url, credential),
-                ours=self.ours,
-                count=self._count_git,
-                say=self._mirror_mended,
-            )
+            self._mirrors[key] = Mirror(url, folder, lambda: self.access_for(url, credential), self._shared)
         return self._mirrors[key]
 
     async def keep_mirrors(self, branches: Iterable[GitBranch]) -> None:

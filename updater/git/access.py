@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from updater.git.faults import fault
+from updater.http import redaction as telling
+from updater.model.subscription import has_scp_password
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +21,7 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SCP: Final = re.compile(r"(?:(?P<user>[^/:\s]+)@)?(?P<host>\[[0-9a-fA-F:]+\]|[^:/\s@\[\]]+):(?P<path>[^\s].*)")
 _SCHEMES: Final = frozenset({"https", "http", "ssh", "git+ssh", "ssh+git", "file"})
 _USER_WITHOUT_NAME: Final = "git"
+_SHORTEST_TOKEN: Final = 20  # of a user name: no forge issues shorter ones, and organisations have shorter names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,8 @@ class GitAccess:
     *credential*: a `registry_token` is sent as ``Authorization: Bearer``; otherwise user name and password go as Basic
     (an empty user name becomes ``git``, which the hosts take for tokens). Over SSH only the user name and, without
     a key, the password count. *headers* are sent with every HTTP request to this repository (``http.extraHeader``).
-    *use_agent* lets SSH ask the agent and the keys of the user who runs the program.
+    *use_agent* lets SSH ask the agent and the keys of the user who runs the program. *unread* is what an SSH command of the
+    user says and nobody reads here; errors name it.
     """
 
     credential: Credential | None = None
@@ -41,15 +45,18 @@ class GitAccess:
     insecure_skip_verify: bool = False
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     use_agent: bool = False
+    unread: tuple[str, ...] = ()
 
     def secrets(self) -> tuple[str, ...]:
-        """Every text that must not be repeated, longest first."""
+        """Return every text that must not be repeated."""
         known = self.credential
-        texts = [self.passphrase, *(value for _, value in self.headers)]
+        texts = [self.passphrase, *(text for _, value in self.headers for text in _of_header(value))]
         if known is not None:
             texts += [known.password, known.registry_token, known.identity_token]
-            texts.append(base64.b64encode(f"{known.username}:{known.password}".encode()).decode() if known.password else "")
-        return tuple(sorted((text for text in texts if len(text) > 3), key=len, reverse=True))
+            texts += _of_pair(known.username or _USER_WITHOUT_NAME, known.password)
+        if self.proxy is not None:
+            texts.append(_proxy_password(self.proxy))
+        return tuple(dict.fromkeys(text for text in texts if text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,18 +88,25 @@ def parse_address(url: str) -> GitAddress:
         raise fault("git-url", "a Git URL is empty or holds control characters")
     if _SCHEME.match(url):
         return _parse_url(url)
+    if has_scp_password(url):
+        raise fault("git-url", "this Git URL holds a password", hint=_SCP_HINT)
     scp = _SCP.fullmatch(url)
     if scp is None:
         return GitAddress(scheme="file", path=url)
     return GitAddress(scheme="ssh", host=scp["host"].strip("[]"), path=_ssh_path(scp["path"]), username=scp["user"] or "git")
 
 
+_SCP_HINT: Final = (
+    "write user@host:path, and name the password by `credentials`; for a path that holds @ write ssh://user@host/path"
+)
+
+
 def _parse_url(url: str) -> GitAddress:
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
-    except ValueError as error:
-        raise fault("git-url", f"{url} is no URL: {error}") from error
+    except ValueError:  # neither the URL nor the reason is repeated: a password with a slash in it looks like a port
+        raise fault("git-url", "this Git URL cannot be read: its host or port is malformed") from None
     scheme = parts.scheme.lower()
     if scheme not in _SCHEMES:
         raise fault("git-url", f"{scheme}:// is not a way to reach a Git repository")
@@ -135,7 +149,38 @@ def authorization(access: GitAccess, address: GitAddress) -> str | None:
 
 
 def masked(text: str, access: GitAccess, address: GitAddress) -> str:
-    """Replace every secret of *access* and *address* in *text*, which may come from a server."""
-    for secret in (*access.secrets(), *((address.password,) if len(address.password) > 3 else ())):
-        text = text.replace(secret, "•••")
-    return text
+    """Replace every secret of *access* and *address* in *text*, which may come from a server, in any form of it."""
+    return telling.masked(text, (*access.secrets(), *_of_address(address)))
+
+
+def _of_address(address: GitAddress) -> list[str]:
+    """Return the secrets of a URL; a long user name without a password is one over HTTP, where it is a token."""
+    if address.password:
+        return [address.password, *_of_pair(address.username, address.password)]
+    is_token = address.scheme in {"http", "https"} and len(address.username) >= _SHORTEST_TOKEN
+    return [address.username, *_of_pair(address.username, "")] if is_token else []
+
+
+def _of_pair(username: str, password: str) -> list[str]:
+    """Return what Basic authentication makes of a pair; the password alone would leave the user name readable in it."""
+    if not (password or len(username) >= _SHORTEST_TOKEN):
+        return []
+    pair = f"{username}:{password}".encode()
+    return [base64.b64encode(pair).decode(), base64.urlsafe_b64encode(pair).decode()]
+
+
+def _of_header(value: str) -> list[str]:
+    """Return the secrets of a header: its value, the token behind the scheme, and the password in it."""
+    token = value.rpartition(" ")[2]
+    try:
+        password = base64.b64decode(token, validate=True).decode().partition(":")[2]
+    except ValueError:
+        password = ""
+    return [value, token, password]
+
+
+def _proxy_password(url: str) -> str:
+    try:
+        return unquote(urlsplit(url if "://" in url else f"http://{url}").password or "")
+    except ValueError:
+        return ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from updater.git.limits import Limits, exceeded
 from updater.git.store import write_atomically
 from updater.git.tree import EntryKind, RevisionTree, TreeEntry, normal, read_folder
 from updater.model.text import is_plain
@@ -65,6 +66,25 @@ class _Walk:
     found: list[TreeEntry] = field(default_factory=list)
     touched: dict[tuple[str, str], _Seen] = field(default_factory=dict)
     read: int = 0
+    limits: Limits = field(default_factory=Limits)
+    entries: int = 0
+
+    def enter(self, path: str, rows: int) -> None:
+        """Count the *rows* of the folder *path*; raise `GitError` ``git-limit`` for a tree that is too large or too deep."""
+        self.entries += rows
+        if self.entries > self.limits.entries:
+            what = f"the tree has more than {self.limits.entries:,} entries below the path that is searched"
+            raise exceeded("entries", what, self.limits.entries)
+        if path.count("/") >= self.limits.tree_depth:
+            what = f"the tree has folders more than {self.limits.tree_depth:,} levels deep"
+            raise exceeded("tree_depth", what, self.limits.tree_depth)
+
+    def find(self, entry: TreeEntry) -> None:
+        """Note a file that answers; raise `GitError` ``git-limit`` for too many."""
+        if len(self.found) >= self.limits.files:
+            what = f"more than {self.limits.files:,} files hold what is looked for"
+            raise exceeded("files", what, self.limits.files)
+        self.found.append(entry)
 
 
 class SearchIndex:
@@ -78,15 +98,22 @@ class SearchIndex:
         self._unsaved = 0
         self.blobs_read = 0
 
-    def search(self, tree: RevisionTree, prefix: str, question: SearchQuery) -> tuple[TreeEntry, ...]:
-        """Return the files at or below *prefix* that answer *question*, in the order of Git; symlinks never do."""
+    def search(
+        self, tree: RevisionTree, prefix: str, question: SearchQuery, limits: Limits | None = None
+    ) -> tuple[TreeEntry, ...]:
+        """Return the files at or below *prefix* that answer *question*, in the order of Git; symlinks never do.
+
+        Raises `GitError` ``git-limit`` for a tree with more in it than *limits* allow.
+        """
         self._read()
         hits = self._hits.setdefault(question.needles_key, {})
         walk = _Walk(tree=tree, question=question, hits=hits, seen=self._seen.setdefault(question.key, {}))
+        walk.limits = limits or walk.limits
         start = normal(prefix)
         found = tree.find(start)
         if found is not None and found[0] == _FOLDER:
             _judge(walk, _unjudged(walk, start, found[1]))
+            walk.entries = 0
             self._visit(walk, start, found[1])
         elif found is not None and _answers(walk, start, *found):
             walk.found.append(TreeEntry(path=start, id=found[1], kind=EntryKind.FILE, mode=found[0]))
@@ -119,13 +146,14 @@ class SearchIndex:
         seen = walk.seen.get(key) or _look_into(walk, path, name)
         walk.touched[key] = seen
         files, folders = seen
+        walk.enter(path, len(files) + len(folders))
         above = f"{path}/" if path else ""
         rows: list[tuple[str, int, str]] = [*files, *((part + "/", _FOLDER, child) for part, child in folders)]
         for part, mode, child in sorted(rows):  # a folder sorts as if its name ended in a slash, which is Git's order
             if mode == _FOLDER:
                 self._visit(walk, above + part[:-1], child)
             else:
-                walk.found.append(TreeEntry(path=above + part, id=child, kind=EntryKind.FILE, mode=mode))
+                walk.find(TreeEntry(path=above + part, id=child, kind=EntryKind.FILE, mode=mode))
 
     def _remember(self, walk: _Walk) -> None:
         """Keep what was learned; the file is written only now and then, for losing it costs no more than reading again."""
@@ -165,11 +193,15 @@ def _rows(seen: Mapping[tuple[str, str], _Seen]) -> int:
 def _unjudged(walk: _Walk, path: str, name: str) -> Iterator[str]:
     """Return every blob below a folder that must be read before the question can be answered there."""
     if (path, name) in walk.seen:
-        for part, child in walk.seen[path, name][1]:
+        folders = walk.seen[path, name][1]
+        walk.enter(path, len(folders))
+        for part, child in folders:
             yield from _unjudged(walk, f"{path}/{part}" if path else part, child)
         return
     above = f"{path}/" if path else ""
-    for part, mode, child in read_folder(walk.tree.store, name):
+    rows = read_folder(walk.tree.store, name)
+    walk.enter(path, len(rows))
+    for part, mode, child in rows:
         if mode == _FOLDER:
             yield from _unjudged(walk, above + part, child)
         elif mode & 0o170000 == _REGULAR and child not in walk.hits and walk.question.wants(above + part):
@@ -179,8 +211,8 @@ def _unjudged(walk: _Walk, path: str, name: str) -> Iterator[str]:
 def _judge(walk: _Walk, names: Iterable[str]) -> None:
     """Read blobs, in the order of the packs, and remember whether they hold a needle."""
     wanted = set(names)
-    for name, data in walk.tree.store.scan(wanted) if wanted else ():
-        walk.hits[name] = any(needle in data for needle in walk.question.needles)
+    if wanted:
+        walk.hits.update(walk.tree.store.holding(wanted, walk.question.needles))
     walk.read += len(wanted)
 
 

@@ -106,7 +106,7 @@ class CommitHistory:
             read = self._stored_above(known, revision) if known else None
             read = read or self._remote.history(revision, Haves.of([known] if known else []), MOST)
         except GitError as error:
-            if error.code != "history-large":
+            if error.code not in {"history-large", "git-limit"}:
                 raise
             read = self._remote.history(revision, Haves(), LIMIT, most_bytes=None)
         commits = {info.revision: (info, raw) for raw in read for info in [read_commit(raw)]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
@@ -13,7 +14,7 @@ from updater.git.damage import is_foreign
 from updater.git.faults import fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from updater.errors import GitError
     from updater.git.access import GitAccess, GitAddress
@@ -30,9 +31,35 @@ _MOVED: Final = (
     "unable to set",
     "but expected",
 )
+_LOCKED: Final = ("lock", "failed to update ref", "unable to create")
+_REFUSAL_HINTS: Final = {
+    "non-fast-forward": "the server forbids rebuilding it (receive.denyNonFastForwards or branch protection): allow force "
+    "pushes to it, or name another branch",
+    "hook declined": "a hook of the server refused the push: its words are in the message",
+    ".lock": "another git process holds a lock on the server, or left one behind: look there, and delete it if it is stale",
+}
 _MOVED_ON: Final = ("not our ref", "unadvertised object")
 _ABSENT: Final = ("does not appear to be a git repository", "not found", "does not exist", "no such")
 _DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidden", "not allowed", "dubious ownership")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A push that the server refused: what it *said*, without secrets.
+
+    *may_be_race* says that it says so too when the branch has moved, *is_locked* that something held its lock. *hint* says what
+    to do where the branch has not moved.
+    """
+
+    said: str
+    may_be_race: bool
+    is_locked: bool
+    hint: str = ""
+
+
+def conflicting(branch: str, others: Collection[str]) -> str | None:
+    """Return a branch that excludes *branch*, because the name of one begins the other's; None where none does."""
+    return next((other for other in others if branch.startswith(f"{other}/") or other.startswith(f"{branch}/")), None)
 
 
 class Diagnosis:
@@ -42,35 +69,46 @@ class Diagnosis:
         self._address = address
         self._access = access
 
-    def judge(self, branch: str, status: Mapping[bytes, str | None] | None, *, ref: bytes, talk: bytes) -> None:
-        """Raise what *status*, the server's answer to a push to *branch*, says of *ref*; *talk* is what it told beside."""
+    def judge(self, branch: str, status: Mapping[bytes, str | None] | None, *, ref: bytes, talk: bytes) -> Refusal | None:
+        """Return what *status*, the server's answer to a push to *branch*, says of *ref*; *talk* is what it told beside.
+
+        None where it was updated; raise `GitUnavailable` ``push-unknown`` where there is no answer.
+        """
         if status is None:
             raise fault("push-unknown", f"the server did not say whether {branch} was updated")
         reason = status.get(ref)
         if reason is None:
-            return
-        code = "push-refused" if any(word in reason for word in _MOVED) else "push-declined"
-        said = " ".join(talk.decode("utf-8", "replace").split())
-        raise fault(code, self._masked(f"{branch} of {self._address}: {reason}" + (f" ({said})" if said else "")))
+            return None
+        told = " ".join(talk.decode("utf-8", "replace").split())
+        said = self.masked(f"{branch} of {self._address}: {reason}" + (f" ({told})" if told else ""))
+        words = f"{reason} {told}".lower()
+        return Refusal(
+            said=said,
+            may_be_race=any(word in words for word in _MOVED),
+            is_locked=any(word in words for word in _LOCKED),
+            hint=next((hint for word, hint in _REFUSAL_HINTS.items() if word in words), ""),
+        )
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
         """Name what goes wrong inside; raise `GitError`."""
         try:
             yield
-        except UpdaterError:
+        except UpdaterError as error:
+            error.message, error.hint = self.masked(error.message), self.masked(error.hint)
+            error.args = (error.message,)
             raise
         except NotGitRepository as error:
             raise fault("git-not-found", f"there is no Git repository at {self._address}") from error
         except HangupException as error:
             raise self._hung_up(error) from error
         except SendPackError as error:
-            raise fault("push-declined", self._masked(f"{self._address} could not take the push: {_said(error)}")) from error
+            raise fault("push-declined", self.masked(f"{self._address} could not take the push: {_said(error)}")) from error
         except GitProtocolError as error:
             raise self._misspoken(_said(error), "git-protocol") from error
         except OSError as error:
             code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
-            raise fault(code, self._masked(f"{self._address}: {error}")) from error
+            raise fault(code, self.masked(f"{self._address}: {error}")) from error
         except BaseException as error:
             if not is_foreign(error):
                 raise
@@ -89,9 +127,10 @@ class Diagnosis:
             code = "git-forbidden"
         elif any(word in low for word in _ABSENT):
             code = "git-not-found"
-        return fault(code, self._masked(f"{self._address}: {text}"))
+        return fault(code, self.masked(f"{self._address}: {text}"))
 
-    def _masked(self, text: str) -> str:
+    def masked(self, text: str) -> str:
+        """Return *text*, which may come from the server, without what it was shown."""
         return masked(text, self._access, self._address)
 
 

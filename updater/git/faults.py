@@ -46,6 +46,10 @@ FAULTS: Final[dict[str, GitFault]] = {
         GitError, "check the URL; many servers also return this when the credentials are missing or may not read"
     ),
     "git-protocol": GitFault(GitError, "the answer is not Git's smart protocol: check that the URL is the one `git clone` takes"),
+    "git-limit": GitFault(GitError, "if the repository is meant to be so large, raise the limit under git.limits"),
+    "git-deadline": GitFault(
+        GitUnavailable, "the server answers too slowly, or never ends: look at its load, or raise git.limits.deadline"
+    ),
     "git-object-format": GitFault(GitError, "only repositories with SHA-1 object names are read"),
     "host-key-unknown": GitFault(GitDenied, "compare the fingerprint with the server's own, then add its line to `known_hosts`"),
     "host-key-changed": GitFault(
@@ -56,6 +60,13 @@ FAULTS: Final[dict[str, GitFault]] = {
         GitError, "the signing key must be an Ed25519, ECDSA or RSA private key, with its passphrase if it has one"
     ),
     "push-refused": GitFault(PushRefused, "somebody else pushed first: the update is re-evaluated on top of the new head"),
+    "branch-conflict": GitFault(
+        PushRefused, "Git keeps no branch whose name begins another one's: delete the branch that stands in the way, or rename"
+    ),
+    "host-key-revoked": GitFault(
+        GitDenied, "known_hosts marks this key by @revoked: it may be in the wrong hands, so ask who runs the server first"
+    ),
+    "ssh-algorithms": GitFault(GitError, "allow one of the program's algorithms on the server, or reach the repository by https"),
     "push-declined": GitFault(
         PushRefused, "a rule of the server rejected the push: see its message, branch protection and hooks"
     ),

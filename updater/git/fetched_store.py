@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from updater.errors import GitUnavailable, PushRefused
 from updater.git.blob_index import SearchIndex, SearchQuery
 from updater.git.faults import fault
+from updater.git.objects import BLOB
 from updater.git.receiving import Receiver
 from updater.git.store import MirrorStore
 from updater.git.tree import EntryKind, RevisionTree, TreeEntry
@@ -35,9 +36,10 @@ class FetchedStore:
     Several callers look, each at branches of its own: what one of them listed stands when another one looks.
     """
 
-    def __init__(self, remote: Remote, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, remote: Remote, folder: Path, *, say: Callable[[str], None] = lambda _: None) -> None:
         self.remote = remote
-        self.store = MirrorStore(folder, say)
+        self._bounds = remote.bounds
+        self.store = MirrorStore(folder, say=say, bounds=remote.bounds)
         self._receiver = Receiver(remote, self.store)
         self.index = SearchIndex(folder / "updater-index")
         self._listed: dict[str, str | None] = {}
@@ -65,17 +67,21 @@ class FetchedStore:
 
     def search(self, revision: str, prefix: str, question: SearchQuery) -> tuple[TreeEntry, ...]:
         """Find files in *revision*'s tree; see `SearchIndex.search`."""
-        return self.mended(revision, lambda: self.index.search(RevisionTree(self.store.packs, revision), prefix, question))
+
+        def search() -> tuple[TreeEntry, ...]:
+            return self.index.search(RevisionTree(self.store.packs, revision), prefix, question, self._bounds.limits)
+
+        return self.mended(revision, search)
 
     def read(self, revision: str, entries: Sequence[TreeEntry]) -> dict[str, bytes]:
         """Read many files of *revision*'s tree, by path."""
         names = {entry.id for entry in entries if entry.kind is EntryKind.FILE}
-        found = self.mended(revision, lambda: dict(self.store.packs.scan(names)))
+        found = self.mended(revision, lambda: {name: self.store.packs.load(name, BLOB) for name in names})
         return {entry.path: found[entry.id] for entry in entries if entry.kind is EntryKind.FILE}
 
     def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
         """Do *work* on *revision*'s tree; it is done once more from the start where an object was missing or broken."""
-        return self.mended(revision, lambda: work(RevisionTree(self.store.packs, revision)))
+        return self.mended(revision, lambda: work(RevisionTree(self.store.packs, revision, self._bounds.limits.file)))
 
     def mended(self, revision: str | None, work: Callable[[], _T]) -> _T:
         """Do *work* on the store; where an object is missing or broken, fetch *revision* anew and do it once more."""

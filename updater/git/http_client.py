@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import ssl
 import tempfile
 from dataclasses import dataclass, field
@@ -37,17 +38,20 @@ from urllib3.exceptions import (
 
 from updater.git.access import GitAccess, GitAddress, authorization, masked
 from updater.git.faults import clean, fault
+from updater.git.sockets import Sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from updater.errors import GitError
+    from updater.git.conversation import Conversation
 
 CONNECT_SECONDS: Final = 15.0
 READ_SECONDS: Final = 60.0
 _MAX_REDIRECTS: Final = 5
-_MAX_LISTING: Final = 64 * 2**20  # bytes, unpacked: more than a million refs
 _MAX_ERROR_TEXT: Final = 300
+_READ_OF_ERROR: Final = 8192  # more than is shown, so that no part of a secret stands at the end of what is read
+_PIECE: Final = 65536
 _UPLOAD: Final = b"git-upload-pack"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
@@ -83,14 +87,24 @@ class HttpConnection:
     access: GitAccess
     pool: urllib3.PoolManager = field(init=False)
     memory: ServerMemory = field(default_factory=ServerMemory)
+    sockets: Sockets = field(default_factory=Sockets)
 
     def __post_init__(self) -> None:
         self.pool = open_pool(self.address, self.access)
+        self.pool.pool_classes_by_scheme = self.sockets.pool_classes()
+
+    def abort(self) -> None:
+        """Break every connection, from any thread, and let no new one begin."""
+        self.sockets.abort()
 
     @property
     def base_url(self) -> str:
         """The URL without user info."""
         return f"{self.address.scheme}://{self.address.netloc}{self.address.path.rstrip('/')}/"
+
+    def masked(self, text: str) -> str:
+        """Return *text*, which may come from the server, without what it was shown."""
+        return masked(text, self.access, self.address)
 
     def close(self) -> None:
         """Close every connection."""
@@ -154,24 +168,6 @@ def _load_client_certificate(context: ssl.SSLContext, source: Path | bytes) -> N
         Path(name).unlink()
 
 
-@dataclass(slots=True)
-class Allowance:
-    """What a listing may still take, in bytes, unpacked: it is held in memory, and a server may never stop."""
-
-    address: GitAddress
-    left: int
-
-    def spend(self, size: int) -> None:
-        """Count *size* bytes; raise `GitError` ``git-protocol`` when it is too much."""
-        self.left -= size
-        if self.left < 0:
-            raise fault(
-                "git-protocol",
-                f"{self.address} lists more than {_MAX_LISTING // 2**20} MiB of refs",
-                hint="check the URL; a repository with that many refs needs a server that speaks protocol 2",
-            )
-
-
 class GitHttpClient(AbstractHttpGitClient):
     """One call's client over a `HttpConnection`; *count* is told of every request, with the name of its service.
 
@@ -184,8 +180,14 @@ class GitHttpClient(AbstractHttpGitClient):
         self._line = line
         self._count = count
         self._reuse = reuse
-        self._allowance: Allowance | None = None
         self.expected: dict[bytes, bytes | None] | None = None
+        self.talk: Conversation | None = None
+        self._responses: list[Any] = []
+
+    def close(self) -> None:
+        """Close what is left open of the conversation: dulwich leaves an answer open where the next request fails."""
+        for response in self._responses:
+            _let_go(response)
 
     def can_filter(self) -> bool:
         """Return whether the server of the remembered listing leaves out trees and files when asked to."""
@@ -199,13 +201,7 @@ class GitHttpClient(AbstractHttpGitClient):
         protocol_version: int | None = None,
         ref_prefix: Sequence[bytes] | None = None,
     ) -> Discovered:
-        self._allowance = Allowance(self._line.address, _MAX_LISTING)
-        try:
-            return self._discover(service, base_url, protocol_version, ref_prefix)
-        finally:
-            self._allowance = None  # what follows is a pack, which goes to disk
-
-    def _discover(self, service: bytes, base_url: str, version: int | None, prefixes: Sequence[bytes] | None) -> Discovered:
+        version, prefixes = protocol_version, ref_prefix
         memory = self._line.memory
         if service != _UPLOAD:
             if memory.pushing is not None and self.expected is not None:
@@ -255,24 +251,32 @@ class GitHttpClient(AbstractHttpGitClient):
         raise_for_status: bool = True,  # noqa: FBT001, FBT002, ARG002 - dulwich's signature
     ) -> tuple[Any, Callable[[int], bytes]]:
         response, final = self._follow(url, dict(headers or {}), data)
+        self._responses.append(response)
         response.content_type = response.headers.get("Content-Type", "")
         if data is not None and not response.content_type.startswith("application/x-git-"):
-            response.close()
-            raise fault(
-                "git-protocol", f"{self._line.address} answers a Git request with {clean(response.content_type) or 'nothing'}"
-            )
+            _let_go(response)
+            kind = self._line.masked(response.content_type) or "nothing"
+            raise fault("git-protocol", f"{self._line.address} answers a Git request with {kind}")
         response.redirect_location = final if final != url else ""
         return response, self._reader(response)
 
     def _reader(self, response: Any) -> Callable[[int], bytes]:
-        def read(size: int | None = None) -> bytes:
+        def take(size: int) -> bytes:
             try:
                 data = bytes(response.read(size))
             except (HTTPError, OSError) as error:
                 raise self._failure(error) from error
-            if self._allowance is not None:
-                self._allowance.spend(len(data))
+            if self.talk is not None:
+                self.talk.spend(len(data))
             return data
+
+        def read(size: int | None = None) -> bytes:
+            parts: list[bytes] = []
+            while piece := take(_PIECE if size is None else size):
+                parts.append(piece)
+                if size is not None:
+                    break
+            return b"".join(parts)
 
         return read
 
@@ -285,12 +289,11 @@ class GitHttpClient(AbstractHttpGitClient):
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or not location:
                 raise self._refusal(response)
-            response.release_conn()
+            _let_go(response)
             target = urljoin(url, location)
             if data is not None or not _is_same_place(url, target):
-                raise fault(
-                    "git-redirect", f"{self._line.address} is redirected to {urlsplit(target)._replace(query='').geturl()}"
-                )
+                shown = self._line.masked(urlsplit(target)._replace(query="", fragment="").geturl())
+                raise fault("git-redirect", f"{self._line.address} is redirected to {shown}")
             url = target
         raise fault("git-redirect", f"{self._line.address} is redirected more than {_MAX_REDIRECTS} times")
 
@@ -305,7 +308,7 @@ class GitHttpClient(AbstractHttpGitClient):
             try:
                 return self._line.pool.request(method, url, headers=headers, body=data, preload_content=False, redirect=False)
             except ProtocolError as error:  # a kept connection that the server closed meanwhile: reading twice is harmless
-                if is_last:
+                if is_last or self._line.sockets.is_aborted:
                     raise self._failure(error) from error
             except (HTTPError, LocationValueError, OSError) as error:
                 raise self._failure(error) from error
@@ -315,24 +318,23 @@ class GitHttpClient(AbstractHttpGitClient):
         code = next((code for kinds, code in _FAILURES if isinstance(error, kinds)), "git-unreachable")
         if isinstance(error, ProtocolError) and isinstance(error.args[-1], ssl.SSLError):
             code = "git-tls"
-        return fault(code, f"{self._line.address}: {self._masked(str(error))}")
+        text = _POOL.sub("", self._line.masked(str(error)))
+        return fault(code, f"{self._line.address}: {text}")
 
     def _refusal(self, response: Any) -> GitError:
         text = ""
         if "text/plain" in response.headers.get("Content-Type", ""):  # a page of HTML tells a person nothing in a log line
             with contextlib.suppress(HTTPError, OSError):
-                text = response.read(_MAX_ERROR_TEXT).decode("utf-8", "replace")
-        detail = f": {self._masked(text.strip())}" if text.strip() else ""
-        response.close()
+                text = self._line.masked(response.read(_READ_OF_ERROR).decode("utf-8", "replace")).strip()[:_MAX_ERROR_TEXT]
+        detail = f": {text}" if text else ""
+        _let_go(response)
         status: int = response.status
         code = _STATUS_CODES.get(HTTPStatus(status), "") if status in set(HTTPStatus) else ""
         code = code or ("git-unavailable" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "git-protocol")
         return fault(code, f"{self._line.address} answered {status}{detail}", hint=_hint(self._line, code))
 
-    def _masked(self, text: str) -> str:
-        return masked(text, self._line.access, self._line.address)
 
-
+_POOL: Final = re.compile(r"\b\w+\(host=[^)]*\): ")  # the library's name of a connection
 _FAILURES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
     (SSLError, "git-tls"),
     (NewConnectionError, "git-unreachable"),
@@ -342,6 +344,13 @@ _FAILURES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
     (LocationValueError, "git-url"),
     (ssl.SSLError, "git-tls"),
 )
+
+
+def _let_go(response: Any) -> None:
+    """Close an answer whose body nobody reads, and its socket, which an empty body would keep open."""
+    response.close()
+    if (original := response._original_response) is not None:  # noqa: SLF001 - urllib3 closes it only when it was read
+        original.close()
 
 
 def _hint(line: HttpConnection, code: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -12,6 +12,7 @@ from updater.git.access import GitAccess, parse_address
 from updater.git.blob_index import SearchQuery
 from updater.git.commit_history import LIMIT, CommitHistory
 from updater.git.fetched_store import FetchedStore
+from updater.git.limits import Bounds
 from updater.git.pusher import Pusher, PushResult
 from updater.git.remote import Remote
 from updater.git.tree import RevisionTree, TreeEntry
@@ -42,12 +43,29 @@ class Head:
     default: str | None
 
 
+def _untold(_: str) -> None:
+    """Stand for nobody who listens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What the mirrors of a process share with the program around them.
+
+    *ours* holds the addresses of our committers in lower case; it may grow. *count* is told of every request: look, fetch,
+    history or push; *say* of each damage to a folder that was found and mended. *bounds* says how much servers and
+    repositories may ask.
+    """
+
+    ours: set[str] = field(default_factory=set)
+    count: Callable[[str], None] = _untold
+    say: Callable[[str], None] = _untold
+    bounds: Bounds = field(default_factory=Bounds)
+
+
 class Mirror:
     """A remote repository and our store of it in *folder*, which may be deleted at any time.
 
-    *access* is asked before every conversation, so a rotated token is taken up. *ours* holds the addresses of our
-    committers in lower case; it may be shared and may grow. *count* is told of every request: look, fetch, history or
-    push; *say* of each damage to the folder that was found and mended. Errors: `GitUnavailable`, `GitDenied`,
+    *access* is asked before every conversation, so a rotated token is taken up. Errors: `GitUnavailable`, `GitDenied`,
     `PushRefused`, `GitError`, with the codes of `updater.git.faults`.
 
     One conversation runs at a time, in a worker thread; a cancelled call lets go at once while its conversation ends in
@@ -59,15 +77,13 @@ class Mirror:
         url: str,
         folder: Path,
         access: GitAccess | Callable[[], GitAccess | Awaitable[GitAccess]],
-        *,
-        ours: set[str] | None = None,
-        count: Callable[[str], None] | None = None,
-        say: Callable[[str], None] = lambda _: None,
+        shared: Shared | None = None,
     ) -> None:
+        shared = shared or Shared()
         self._access = access
-        self._remote = Remote(parse_address(url), GitAccess(), count or (lambda _: None))
-        self._keeper = FetchedStore(self._remote, folder, say)
-        self._past = CommitHistory(self._remote, self._keeper, set() if ours is None else ours)
+        self._remote = Remote(parse_address(url), GitAccess(), shared.count, shared.bounds)
+        self._keeper = FetchedStore(self._remote, folder, say=shared.say)
+        self._past = CommitHistory(self._remote, self._keeper, shared.ours)
         self._lander = Pusher(self._keeper, self._past)
         self._worker = WorkerThread()
         # without files while no conversation follows: many mirrors then need few open files
@@ -180,4 +196,4 @@ class Mirror:
         return await asyncio.wrap_future(self._worker.submit(work))
 
 
-__all__ = ["GitAccess", "Head", "Mirror", "PushResult", "SearchQuery", "TreeEntry"]
+__all__ = ["GitAccess", "Head", "Mirror", "PushResult", "SearchQuery", "Shared", "TreeEntry"]

@@ -23,8 +23,12 @@ class Objects(Protocol):
         """Read and prove one object; raise `GitUnavailable` where it is missing or broken."""
         ...
 
-    def scan(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Read and prove many objects, in any order."""
+    def size(self, name: str) -> int:
+        """Return the length of one object, without reading it where that is possible; raise as `load` does."""
+        ...
+
+    def holding(self, names: Collection[str], needles: Collection[bytes]) -> Iterator[tuple[str, bool]]:
+        """Prove many blobs, in any order, and say of each whether one of *needles* is in it."""
         ...
 
 

@@ -1,20 +1,22 @@
-"""The packs of a mirror: how objects come in, are read and proved by their names, and how packs are joined."""
+"""The packs of a mirror: how objects come in, are read and proved by their names, and how packs are joined.
+
+The size of an object is read and judged before it is inflated; see `updater.git.inflation`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.object_store import DiskObjectStore
-from dulwich.pack import PackData, PackIndexer, UnpackedObjectIterator, iter_sha1, write_pack_index_v2
 
 from updater.git.damage import is_foreign
-from updater.git.objects import BLOB, object_name
+from updater.git.intake import measured, require_small, take_in
+from updater.git.limits import MEBIBYTE, Bounds
+from updater.git.objects import object_name
+from updater.git.scanning import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
 
 _MAX_PACKS: Final = 12  # each is four open files while its mirror is worked with
 _MAX_GROWTH: Final = 4
-_MANY: Final = 1500  # from here on one inflation of every chain costs less than walking each chain anew
 _SLACK_BYTES: Final = 32 * 2**20
 _SPOOL_BYTES: Final = 4 * 2**20
+_CACHE_BYTES: Final = 8 * MEBIBYTE  # of bases that dulwich keeps for each pack
+_LARGE: Final = MEBIBYTE
 
 
 class Packs:
@@ -36,10 +39,11 @@ class Packs:
     *count* is how many packs there were when they were counted last.
     """
 
-    def __init__(self, folder: Path, damage: Damage) -> None:
+    def __init__(self, folder: Path, damage: Damage, bounds: Bounds | None = None) -> None:
         self.folder = folder
         self.count = 0
         self._damage = damage
+        self._bounds = bounds or Bounds()
         self._objects: DiskObjectStore | None = None
 
     @property
@@ -53,7 +57,7 @@ class Packs:
 
     def open(self) -> None:
         """Take hold of the files."""
-        self._objects = DiskObjectStore(self.folder)
+        self._objects = DiskObjectStore(self.folder, delta_base_cache_limit=_CACHE_BYTES)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -71,41 +75,43 @@ class Packs:
             return False
 
     def load(self, name: str, kind: int) -> bytes:
-        """Read one object and prove it; raise `GitUnavailable` ``mirror-broken`` and notes it where that fails."""
+        """Read one object and prove it; raise `GitUnavailable` ``mirror-broken`` and notes it where that fails.
+
+        Raises `GitError` ``git-limit`` for an object that is larger than objects in memory may be.
+        """
         with self._damage.noted(name):
-            number, data = self._opened().get_raw(name.encode())  # type: ignore[arg-type]
+            pack, size = measured(self._opened(), name)
+            require_small(name, size, self._bounds)
+            with self._bounds.memory(3 * size if size > _LARGE else 0):
+                number, data = pack.get_raw(bytes.fromhex(name))  # type: ignore[arg-type]
         if number != kind or object_name(kind, data) != name:
             raise self._damage.broken(name, "the content does not fit its name")
         return data
 
-    def scan(self, names: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Return every blob of *names* with its bytes; many at once are read along the delta chains of the packs.
+    def size(self, name: str) -> int:
+        """Return the length of an object without reading it; raise `GitUnavailable` ``mirror-broken`` where it is missing."""
+        with self._damage.noted(name):
+            return measured(self._opened(), name)[1]
 
-        The names are made from the bytes, which proves them. What is not found raises as `load` does.
+    def holding(self, names: Collection[str], needles: Collection[bytes]) -> Iterator[tuple[str, bool]]:
+        """Yield every blob of *names* and whether one of *needles* is in it, along the delta chains of the packs.
+
+        Large blobs are read in pieces. Names are made from the bytes, which proves them. Raise `GitError` ``git-limit`` for
+        more bytes than a search may read, and as `load` does for what is missing.
         """
-        if len(names) < _MANY:
-            yield from ((name, self.load(name, BLOB)) for name in names)
-            return
-        left = set(names)
+        scan = Scan(set(names), needles, self._bounds)
         with self._damage.noted("many objects"):
             packs: list[Any] = self._opened().packs
             for pack in packs:
-                inside: Any = [name.encode() for name in left if name.encode() in pack]
-                for item in UnpackedObjectIterator.for_pack_subset(pack, inside):
-                    if (name := item.sha().hex()) in left:
-                        left.remove(name)
-                        yield name, b"".join(item.obj_chunks or ())
-        if left:
-            raise self._damage.broken(min(left), "it is missing")
+                yield from scan.of_pack(pack)
+        if scan.left:
+            raise self._damage.broken(min(scan.left), "it is missing")
 
     def receive(self, pack: Any, *, is_thin: bool) -> None:
         """Keep the pack in the file *pack*, read from its start; raise `GitError`."""
         objects = self._opened()
         with self._damage.noted():
-            if is_thin:
-                objects.add_thin_pack(pack.read, None)
-                return
-            self._take_in(pack)
+            take_in(self.folder / "pack", pack, self._bounds, objects if is_thin else None)
 
     def add(self, objects: Sequence[ShaFile]) -> None:
         """Keep objects that we made, as one pack."""
@@ -128,42 +134,23 @@ class Packs:
             self._damage.is_found = True
         elif len(packs) > _MAX_PACKS:
             joined = _smallest(packs)
-            self._join({name for name, _ in joined})
+            with self._damage.noted():
+                _join(self._opened(), {name for name, _ in joined})
             self.count -= len(joined) - 1
-
-    def _take_in(self, pack: Any) -> None:
-        """Index a whole pack and move it in. Its sum is checked; each object is proved when it is read, so not here."""
-        folder = self.folder / "pack"
-        descriptor, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "w+b") as file:
-                shutil.copyfileobj(pack, file)
-                file.flush()
-                with contextlib.closing(PackData(name, DEFAULT_OBJECT_FORMAT, file=file)) as data:
-                    data.check()
-                    entries = sorted(PackIndexer.for_pack_data(data))
-                    sum_of_pack = data.get_stored_checksum()
-            base = folder / f"pack-{iter_sha1(entry[0] for entry in entries).decode()}"
-            with base.with_suffix(".idx").open("wb") as index:
-                write_pack_index_v2(index, entries, sum_of_pack)
-            Path(name).replace(base.with_suffix(".pack"))
-        finally:
-            Path(name).unlink(missing_ok=True)
 
     def _opened(self) -> DiskObjectStore:
         if self._objects is None:
             raise self._damage.broken("the store", "it is not open")
         return self._objects
 
-    def _join(self, names: set[str]) -> None:
-        objects = self._opened()
-        with self._damage.noted():
-            old = [pack for pack in objects.packs if Path(pack._basename).name in names]  # noqa: SLF001 - no public name
-            items = {item.id: (item, None) for pack in old for item in pack.iterobjects()}
-            kept = objects.add_objects(list(items.values()))
-            for pack in old:
-                if kept is None or pack.name() != kept.name():
-                    objects._remove_pack(pack)  # noqa: SLF001 - dulwich's own repack does so; nothing public does
+
+def _join(objects: DiskObjectStore, names: set[str]) -> None:
+    old = [pack for pack in objects.packs if Path(pack._basename).name in names]  # noqa: SLF001 - no public name
+    items = {item.id: (item, None) for pack in old for item in pack.iterobjects()}
+    kept = objects.add_objects(list(items.values()))
+    for pack in old:
+        if kept is None or pack.name() != kept.name():
+            objects._remove_pack(pack)  # noqa: SLF001 - dulwich's own repack does so; nothing public does
 
 
 def _smallest(packs: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:

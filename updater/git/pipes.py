@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dulwich.client import TraditionalGitClient
+from dulwich.client import SubprocessWrapper, TraditionalGitClient
+
+if TYPE_CHECKING:
+    from updater.git.conversation import Conversation
 
 
 class OpenPipes(TraditionalGitClient):
-    """A client that closes what it opened, also where dulwich gives up before it would."""
+    """A client that closes what it opened, also where dulwich gives up before it would; *talk* counts what it reads."""
 
     _pipes: tuple[Any, ...] = ()
+    talk: Conversation | None = None
 
     def _connect(self, cmd: bytes, path: str | bytes, protocol_version: int | None = None) -> Any:
         proto, _, stderr = super()._connect(cmd, path, protocol_version)
         self._pipes = (*self._pipes, proto)
+        if self.talk is not None:
+            proto.read = self.talk.metered(proto.read)
         # Protocol 0 answers a wish for depth before the haves are through, and dulwich would take that for an
         # acknowledgement. Our haves are few: everything is read after the last of them.
         return proto, _never, stderr
+
+    def abort(self) -> None:
+        """Break every pipe, from any thread; whoever reads or writes there is woken by an error."""
+        for pipe in self._pipes:
+            owner = getattr(pipe._close, "__self__", None)  # noqa: SLF001 - dulwich hands out nothing else of a process
+            with contextlib.suppress(OSError, EOFError):
+                owner.proc.kill() if isinstance(owner, SubprocessWrapper) else pipe.close()
 
     def close(self) -> None:
         """Close every pipe."""

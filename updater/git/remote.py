@@ -9,37 +9,40 @@ and what the server answered for a ref is read (it would be dropped).
 from __future__ import annotations
 
 import contextlib
+import mmap
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dulwich.client import GitClient, LocalGitClient, SubprocessGitClient
-from dulwich.object_format import DEFAULT_OBJECT_FORMAT
 from dulwich.object_store import ObjectStoreGraphWalker
-from dulwich.objects import Commit
-from dulwich.pack import PackData, UnpackedObjectIterator, pack_objects_to_data
 from dulwich.refs import Ref, check_ref_format
 
-from updater.errors import GitUnavailable, PushRefused
-from updater.git.diagnosis import Diagnosis
+from updater.errors import GitError, GitUnavailable, PushRefused
+from updater.git.conversation import Conversation
+from updater.git.diagnosis import Diagnosis, Refusal, conflicting
 from updater.git.faults import fault
 from updater.git.http_client import GitHttpClient, HttpConnection
+from updater.git.inflation import Surveyor, read_commits
+from updater.git.limits import Bounds
+from updater.git.objects import is_object_name
 from updater.git.pipes import OpenPipes
+from updater.git.pushing import HEADS, ZERO, PushAttempt, nothing_sent, short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from dulwich.objects import ShaFile
 
     from updater.git.access import GitAccess, GitAddress
     from updater.git.ssh_client import SshConnection
 
-ZERO: Final = b"0" * 40
-HEADS: Final = b"refs/heads/"
 _SPOOL_BYTES: Final = 8 * 2**20
 MOST_HISTORY_BYTES: Final = 256 * 2**20
+_LOCK_SECONDS: Final = (0.3, 1.0)  # whoever holds the lock of a branch may be about to move it
 _HOOKS: Final = ("pre-receive", "update", "post-receive", "post-update", "reference-transaction")
 
 
@@ -54,16 +57,21 @@ class RefListing:
 class Remote:
     """One repository on its server, with the connections kept between calls; used by one thread at a time.
 
-    *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push.
+    *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push. Each conversation has
+    the deadline and the limits of *bounds*.
     """
 
-    def __init__(self, address: GitAddress, access: GitAccess, count: Callable[[str], None]) -> None:
+    def __init__(
+        self, address: GitAddress, access: GitAccess, count: Callable[[str], None], bounds: Bounds | None = None
+    ) -> None:
         self.address = address
         self.access = access
+        self.bounds = bounds or Bounds()
+        self.pause: Callable[[float], None] = time.sleep
         self._count = count
         self._diagnosis = Diagnosis(address, access)
         self._line: HttpConnection | SshConnection | None = None
-        self._contended: set[str] = set()
+        self._contended: dict[str, str | None] = {}  # where a branch was thought to stand, by branch
 
     @property
     def is_contended(self) -> bool:
@@ -79,14 +87,18 @@ class Remote:
     def list(self, branches: Sequence[str]) -> RefListing:
         """Ask for the heads of *branches*; protocol 2 names only refs that begin so, and HEAD."""
         prefixes = [b"HEAD", *(HEADS + _encoded(branch) for branch in branches)]
-        with self._diagnosis.named(), self._client("look") as client:
+        with self._diagnosis.named(), self._client("look") as (client, _):
             answer = client.get_refs(self._path, protocol_version=2, ref_prefix=prefixes)
         refs = {bytes(name): bytes(value) for name, value in answer.refs.items() if value}
         if any(len(value) != len(ZERO) for value in refs.values()) or answer.object_format not in {None, "sha1"}:
             raise fault("git-object-format", f"{self.address} does not name objects by SHA-1")
+        if not all(is_object_name(value.decode("ascii", "replace")) for value in refs.values()):
+            raise fault("git-protocol", f"{self.address} lists what is no name of an object")
         wanted = {HEADS + _encoded(branch): branch for branch in branches}
         target = next((bytes(end) for name, end in answer.symrefs.items() if name == b"HEAD"), b"")
-        default = _decoded(target.removeprefix(HEADS)) if target.startswith(HEADS) else None
+        default = short(target) if target.startswith(HEADS) else None
+        if default is not None and self._diagnosis.masked(default) != default:
+            default = None  # the server repeats what it was shown, and the name would be told and kept
         heads = {wanted[name]: value.decode() for name, value in refs.items() if name in wanted}
         if default is not None and b"HEAD" in refs:
             heads.setdefault(default, refs[b"HEAD"].decode())
@@ -94,8 +106,8 @@ class Remote:
 
     def fetch(self, wants: Sequence[str], known: Haves, depth: int | None, write: Callable[[bytes], int]) -> None:
         """Write the pack of *wants*, their last *depth* commits (None: all) with their content, minus what is *known*."""
-        with self._diagnosis.named(), self._client("fetch", reuse=True) as client:
-            self._fetch_pack(client, wants, known, depth=depth, write=write, filter_spec=None)
+        with self._diagnosis.named(), self._client("fetch", reuse=True) as (client, talk):
+            self._fetch_pack(client, wants, known, depth=depth, write=_kept(talk, write), filter_spec=None)
 
     def history(self, want: str, known: Haves, depth: int, *, most_bytes: int | None = MOST_HISTORY_BYTES) -> tuple[bytes, ...]:
         """Return up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
@@ -104,15 +116,16 @@ class Remote:
         Raises `GitError` ``history-large`` where more than *most_bytes* come.
         """
         with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file, self._diagnosis.named():
+            with self._client("history", reuse=True, thin_packs=False) as (client, talk):
 
-            def write(data: bytes) -> int:
-                if most_bytes is not None and file.tell() + len(data) > most_bytes:
-                    raise fault("history-large", f"the history of {self.address} is larger than {most_bytes} bytes")
-                return int(file.write(data))
+                def write(data: bytes) -> int:
+                    if most_bytes is not None and file.tell() + len(data) > most_bytes:
+                        raise fault("history-large", f"the history of {self.address} is larger than {most_bytes} bytes")
+                    talk.keep(len(data))
+                    return int(file.write(data))
 
-            with self._client("history", reuse=True, thin_packs=False) as client:
                 self._fetch_pack(client, [want], known, depth=depth, write=write, filter_spec=b"tree:0")
-            return tuple(_commits(file))
+            return tuple(_commits(file, self.bounds))
 
     def push(self, branch: str, expected: str | None, new: str, objects: Sequence[ShaFile]) -> None:
         """Move *branch* from *expected* (None: it must not exist) to *new*, sending *objects*; a lease, always.
@@ -120,43 +133,51 @@ class Remote:
         Over HTTP, after a refusal, the server is not asked for its refs once more before: it compares them itself, and others
         push meanwhile.
 
-        Raises `PushRefused` where the branch stands elsewhere or the server declines, `GitUnavailable`
+        Raises `PushRefused`: ``push-refused`` where the branch stands elsewhere, which a fresh look has shown, ``push-declined``
+        and ``branch-conflict`` where it does not and the server refuses all the same. Right after a lost race the server's
+        words are enough for ``push-refused``; a push from the same head as the one before is judged by a look. `GitUnavailable`
         ``push-unknown`` where the answer was lost.
         """
-        ref, old = HEADS + _encoded(branch), (expected or ZERO.decode()).encode()
-        is_sent, talk = False, bytearray()
-        is_contended = branch in self._contended
-        self._contended.discard(branch)
-
-        def update(refs: dict[Any, Any]) -> dict[Any, Any]:
-            if refs.get(ref, ZERO) != old:
-                raise fault("push-refused", f"{branch} of {self.address} moved since it was read")
-            return {ref: new.encode()}
-
-        def pack(*_sets: Any, **_options: Any) -> Any:
-            nonlocal is_sent
-            is_sent = True
-            return pack_objects_to_data(list(objects))
-
+        old = (expected or ZERO.decode()).encode()
+        attempt = PushAttempt(self.address, HEADS + _encoded(branch), old, new.encode(), objects)
+        is_contended = self._contended.pop(branch, expected) != expected
         try:
-            with self._diagnosis.named(), self._client("push") as client:
-                if is_contended and isinstance(client, GitHttpClient):
-                    client.expected = {ref: old} if expected else {}
-                answer = client.send_pack(self._path, update, pack, progress=talk.extend)
-            self._diagnosis.judge(branch, answer.ref_status, ref=ref, talk=bytes(talk))
-        except GitUnavailable as error:
-            if is_sent:
-                raise fault("push-unknown", f"the push to {branch} broke off: {error.message}") from error
-            raise
+            self._send(attempt, branch, expected, is_contended=is_contended)
         except PushRefused as refused:
             if refused.code == PushRefused.default_code:
-                self._contended.add(branch)
+                self._contended[branch] = expected
             raise
+
+    def _send(self, attempt: PushAttempt, branch: str, expected: str | None, *, is_contended: bool) -> None:
+        try:
+            with self._diagnosis.named(), self._client("push") as (client, _):
+                if is_contended and isinstance(client, GitHttpClient):
+                    client.expected = {attempt.ref: attempt.old} if expected else {}
+                answer = client.send_pack(self._path, attempt.update, attempt.pack, progress=attempt.talk.extend)
+        except GitError as error:
+            if attempt.is_sent and (isinstance(error, GitUnavailable) or error.code == "git-limit"):
+                raise fault("push-unknown", f"the push to {branch} broke off: {error.message}") from error
+            raise
+        refusal = self._diagnosis.judge(branch, answer.ref_status, ref=attempt.ref, talk=bytes(attempt.talk))
+        if refusal is not None and is_contended and refusal.may_be_race:
+            raise fault("push-refused", refusal.said)
+        if refusal is not None:
+            raise self._judged(refusal, branch, expected, attempt.branches)
 
     def check_push(self) -> None:
         """Ask for a push of nothing: raises `GitDenied` or another `GitError` where the server takes none from us."""
-        with self._diagnosis.named(), self._client("look") as client:
-            client.send_pack(self._path, lambda _refs: {}, _nothing)
+        with self._diagnosis.named(), self._client("look") as (client, _):
+            client.send_pack(self._path, lambda _refs: {}, nothing_sent)
+
+    def _judged(self, refusal: Refusal, branch: str, expected: str | None, advertised: Collection[str]) -> GitError:
+        """Make the error of a refused push: a race only where a fresh look shows another head."""
+        if (other := conflicting(branch, advertised)) is not None:
+            return fault("branch-conflict", f"{refusal.said}: the branch {other} stands in the way")
+        for wait in (0.0, *(_LOCK_SECONDS if refusal.is_locked else ())):
+            self.pause(wait)
+            if refusal.may_be_race and self.list([branch]).heads.get(branch) != expected:
+                return fault("push-refused", refusal.said)
+        return fault("push-declined", refusal.said, hint=refusal.hint)
 
     def close(self) -> None:
         """Close every connection."""
@@ -187,10 +208,24 @@ class Remote:
         )
 
     @contextlib.contextmanager
-    def _client(self, kind: str, *, reuse: bool = False, thin_packs: bool = True) -> Iterator[GitClient]:
+    def _client(self, kind: str, *, reuse: bool = False, thin_packs: bool = True) -> Iterator[tuple[GitClient, Conversation]]:
+        talk = Conversation(self.address, self.bounds.limits)
         client = self._make_client(lambda: self._count(kind), reuse=reuse, thin_packs=thin_packs, is_push=kind == "push")
-        with contextlib.closing(client):
-            yield client
+        if isinstance(client, (GitHttpClient, OpenPipes)):
+            client.talk = talk
+
+        def abort() -> None:  # runs in another thread
+            if isinstance(client, OpenPipes):
+                client.abort()
+            if (line := self._line) is not None:
+                line.abort()
+
+        try:
+            with talk.bounded(abort), contextlib.closing(client):
+                yield client, talk
+        finally:
+            if talk.is_overdue:
+                self.close()
 
     def _make_client(self, count: Callable[[], None], *, reuse: bool, thin_packs: bool, is_push: bool) -> GitClient:
         if self.address.scheme == "ssh":
@@ -232,19 +267,32 @@ class Haves:
         return cls(haves=tuple(name.encode() for name in haves), shallow=tuple(name.encode() for name in shallow))
 
 
-def _nothing(*_sets: Any, **_options: Any) -> Any:
-    raise AssertionError("a push of nothing sends no pack")
+def _kept(talk: Conversation, write: Callable[[bytes], int]) -> Callable[[bytes], int]:
+    def keep(data: bytes) -> int:
+        talk.keep(len(data))
+        return write(data)
+
+    return keep
 
 
-def _commits(file: Any) -> Iterator[bytes]:
+def judge_pack(file: Any, bounds: Bounds) -> None:
+    """Raise `GitError` ``git-limit`` where the pack in *file*, read to its end, holds more than *bounds* allow."""
+    with _mapped(file) as contents, bounds.memory(Surveyor(contents, bounds.limits).survey().memory):
+        return
+
+
+def _commits(file: Any, bounds: Bounds) -> Iterator[bytes]:
     if file.tell() == 0:
         return
-    size = file.tell()
-    file.seek(0)
-    with contextlib.closing(PackData.from_file(file, DEFAULT_OBJECT_FORMAT, size)) as pack:
-        for item in UnpackedObjectIterator.for_pack_data(pack):
-            if item.obj_type_num == Commit.type_num:
-                yield b"".join(item.obj_chunks or ())
+    with _mapped(file) as contents:
+        yield from read_commits(contents, bounds)
+
+
+def _mapped(file: Any) -> mmap.mmap:
+    file.flush()
+    if isinstance(file, tempfile.SpooledTemporaryFile):
+        file.rollover()  # a file on disk can be mapped
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _git_program() -> str | None:
@@ -263,7 +311,3 @@ def _encoded(branch: str) -> bytes:
     if not check_ref_format(Ref(HEADS + name)):
         raise fault("branch-name", f"{branch!r} cannot be the name of a branch")
     return name
-
-
-def _decoded(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")

@@ -10,26 +10,22 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import paramiko
 from dulwich.client import SSHGitClient
-from paramiko.hostkeys import HostKeys, InvalidHostKey
 
+from updater.errors import GitError
 from updater.git.access import GitAccess, GitAddress, masked
 from updater.git.faults import fault
+from updater.git.host_keys import KnownHosts, VerifiedTransport, is_certificate
 from updater.git.pipes import OpenPipes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from updater.errors import GitError
-
 CONNECT_SECONDS: Final = 15.0
 READ_SECONDS: Final = 60.0
-_SYSTEM_KNOWN_HOSTS: Final = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 _KEYS: Final[tuple[type[paramiko.PKey], ...]] = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
 # paramiko's thread prints a traceback for every connection that ends badly; the error reaches us anyway.
@@ -37,13 +33,22 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class _Refuse(paramiko.MissingHostKeyPolicy):
-    """A host that is not known is never trusted on first sight."""
+    """A host that is not known is never trusted on first sight; one with a certificate of a trusted authority is known."""
 
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002
-        raise fault(
-            "host-key-unknown",
-            f"the SSH host {hostname} is not in known_hosts; it shows {key.get_name()} {key.fingerprint}",
-        )
+    def __init__(self, known: KnownHosts, host: str) -> None:
+        self._known = known
+        self._host = host
+
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        transport = client.get_transport()
+        shown = transport.shown if isinstance(transport, VerifiedTransport) else b""
+        if is_certificate(shown):
+            self._known.check_certificate(hostname, self._host, shown)
+            return
+        message = f"the SSH host {hostname} is not in known_hosts; it shows {key.get_name()} {key.fingerprint}"
+        if self._known.has_authority(hostname):
+            message += ", and no certificate of the authority that known_hosts names for it"
+        raise fault("host-key-unknown", message)
 
 
 class _Trust(paramiko.MissingHostKeyPolicy):
@@ -82,6 +87,7 @@ class SshConnection:
         self.address = address
         self.access = access
         self._client: paramiko.SSHClient | None = None
+        self._transport: VerifiedTransport | None = None
 
     def run_command(self, host: str, command: bytes, **options: Any) -> Pipe:  # noqa: ARG002 - dulwich's SSHVendor interface
         """Start *command*; the protocol version goes as an environment variable, which a server may ignore."""
@@ -91,16 +97,29 @@ class SshConnection:
             if options.get("protocol_version"):
                 channel.set_environment_variable("GIT_PROTOCOL", f"version={options['protocol_version']}")
             channel.exec_command(command.decode("utf-8", "surrogateescape"))
+        except GitError as error:
+            raise self._with_unread(error) from error.__cause__
         except (paramiko.SSHException, OSError, EOFError) as error:
             self.close()
-            raise self.failure(error) from error
+            raise self._with_unread(self.failure(error)) from error
         return Pipe(channel)
+
+    def _with_unread(self, error: GitError) -> GitError:
+        """Name in the hint what an SSH command says and nobody reads here."""
+        if self.access.unread:
+            error.hint = f"{error.hint}; not read here: {', '.join(self.access.unread)}"
+        return error
 
     def close(self) -> None:
         """Close the connection."""
         if self._client is not None:
             self._client.close()
         self._client = None
+
+    def abort(self) -> None:
+        """Break the connection, from any thread."""
+        if (client := self._client) is not None:
+            client.close()
 
     def _channel(self) -> paramiko.Channel:
         if self._client is not None:
@@ -109,41 +128,46 @@ class SshConnection:
                 if transport is not None and transport.is_active():
                     return transport.open_session(timeout=CONNECT_SECONDS)
             self.close()
-        self._client = self._connect()
+        self._client = paramiko.SSHClient()
+        try:
+            self._connect(self._client)
+        except BaseException:
+            self.close()
+            raise
         transport = self._client.get_transport()
         if transport is None:
             raise paramiko.SSHException("the connection closed at once")
         return transport.open_session(timeout=CONNECT_SECONDS)
 
-    def _connect(self) -> paramiko.SSHClient:
+    def _connect(self, client: paramiko.SSHClient) -> None:
         if self.access.proxy:
             raise fault(
                 "git-url", f"{self.address}: a proxy is used for http and https only", hint="reach this repository by https"
             )
-        client = paramiko.SSHClient()
-        if self.access.insecure_skip_verify:
-            client.set_missing_host_key_policy(_Trust())
-        else:
-            client.set_missing_host_key_policy(_Refuse())
-            _load_known_hosts(client.get_host_keys(), self.access.known_hosts)
+        hosts = None if self.access.insecure_skip_verify else KnownHosts(client.get_host_keys())
+        if hosts is not None:
+            hosts.load(self.access.known_hosts)
+        client.set_missing_host_key_policy(_Refuse(hosts, self.address.host) if hosts is not None else _Trust())
+        name = self.address.host if (self.address.port or 22) == 22 else f"[{self.address.host}]:{self.address.port}"
         known = self.access.credential
-        try:
-            client.connect(
-                self.address.host,
-                port=self.address.port or 22,
-                username=self.address.username or (known.username if known else "") or "git",
-                password=(known.password if known and self.access.private_key is None else None) or None,
-                pkey=load_key(self.access.private_key, self.access.passphrase) if self.access.private_key else None,
-                allow_agent=self.access.use_agent,
-                look_for_keys=self.access.use_agent,
-                timeout=CONNECT_SECONDS,
-                banner_timeout=CONNECT_SECONDS,
-                auth_timeout=CONNECT_SECONDS,
-            )
-        except BaseException:
-            client.close()
-            raise
-        return client
+
+        def transport(sock: Any, **options: Any) -> paramiko.Transport:
+            self._transport = VerifiedTransport(sock, name, hosts, **options)
+            return self._transport
+
+        client.connect(
+            self.address.host,
+            port=self.address.port or 22,
+            username=self.address.username or (known.username if known else "") or "git",
+            password=(known.password if known and self.access.private_key is None else None) or None,
+            pkey=load_key(self.access.private_key, self.access.passphrase) if self.access.private_key else None,
+            allow_agent=self.access.use_agent,
+            look_for_keys=self.access.use_agent,
+            timeout=CONNECT_SECONDS,
+            banner_timeout=CONNECT_SECONDS,
+            auth_timeout=CONNECT_SECONDS,
+            transport_factory=transport,
+        )
 
     def failure(self, error: BaseException) -> GitError:
         """Name what went wrong."""
@@ -153,6 +177,8 @@ class SshConnection:
                 f"the SSH host {error.hostname} shows {error.key.get_name()} {error.key.fingerprint}, "
                 f"but known_hosts has {error.expected_key.get_name()} {error.expected_key.fingerprint}",
             )
+        if isinstance(error, paramiko.ssh_exception.IncompatiblePeer) and self._transport is not None:
+            return fault("ssh-algorithms", f"{self.address}: {self._transport.mismatch() or error}")
         code = "git-unreachable"
         if isinstance(error, paramiko.AuthenticationException):
             code = "git-denied"
@@ -195,23 +221,3 @@ def load_key(data: bytes, passphrase: str = "") -> paramiko.PKey:
         except (paramiko.SSHException, ValueError, IndexError, TypeError) as error:
             reasons.append(str(error))
     raise fault("ssh-key", f"the private key cannot be read: {reasons[0]}")
-
-
-def _load_known_hosts(keys: HostKeys, source: Path | bytes | None) -> None:
-    if isinstance(source, bytes):
-        _add_lines(keys, source)
-        return
-    for path in (source,) if source is not None else _SYSTEM_KNOWN_HOSTS:
-        try:
-            _add_lines(keys, path.expanduser().read_bytes())
-        except OSError as error:
-            if source is not None:
-                raise fault("host-key-unknown", f"known_hosts cannot be read: {os.strerror(error.errno or 0)}") from error
-
-
-def _add_lines(keys: HostKeys, text: bytes) -> None:
-    for line in text.decode("utf-8", "replace").splitlines():
-        with contextlib.suppress(InvalidHostKey, paramiko.SSHException):  # a line of an unknown key type hides no other line
-            entry = paramiko.hostkeys.HostKeyEntry.from_line(line) if line.strip() and not line.startswith(("#", "@")) else None
-            for name in entry.hostnames or () if entry is not None else ():
-                keys.add(name, entry.key.get_name(), entry.key)  # type: ignore[union-attr]

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from updater.git.limits import Bounds
+
 _Stamp = frozenset[tuple[str, int, int, int]]
 _CONFIG: Final = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 
@@ -32,16 +34,16 @@ _CONFIG: Final = b"[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 class MirrorStore:
     """The heads and cut commits kept in *folder*, whose objects are its *packs*; used by one writer at a time.
 
-    *say* is told once of each damage that was found, when the folder was made anew.
+    *say* is told once of each damage that was found, when the folder was made anew. *bounds* holds for the objects.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, folder: Path, *, say: Callable[[str], None] = lambda _: None, bounds: Bounds | None = None) -> None:
         self.folder = folder
         self.heads: dict[str, str] = {}
         self.shallow: set[str] = set()
         self._say = say
         self._damage = Damage(folder)
-        self.packs = Packs(folder / "objects", self._damage)
+        self.packs = Packs(folder / "objects", self._damage, bounds)
         self._is_known = False
         self._is_in_use = False
         self._stamp: _Stamp | None = None

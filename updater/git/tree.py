@@ -15,6 +15,7 @@ from dulwich.objects import parse_tree
 from updater.errors import EditError
 from updater.git.damage import renamed
 from updater.git.faults import fault
+from updater.git.limits import shown_size
 from updater.git.objects import BLOB, COMMIT, TREE, Objects, commit_tree, object_name
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _LFS: Final = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 _MAX_POINTER: Final = 1024
 _REMEMBERED: Final = 256
+_REMEMBERED_ROWS: Final = 100_000
 _FOLDER: Final = 0o040000
 _LINK: Final = 0o120000
 _MODULE: Final = 0o160000
@@ -69,12 +71,14 @@ class Tree(Protocol):
 class RevisionTree:
     """The tree of one revision in a mirror or in the objects of a checkout.
 
-    Raises `GitUnavailable` ``mirror-broken`` where an object is lost.
+    Raises `GitUnavailable` ``mirror-broken`` where an object is lost, and `EditError` ``file-too-large`` where `read` is asked
+    for a file of more than *most* bytes.
     """
 
-    def __init__(self, store: Objects, revision: str) -> None:
+    def __init__(self, store: Objects, revision: str, most: int | None = None) -> None:
         self.store = store
         self.revision = revision
+        self._most = most
         self.root = commit_tree(store.load(revision, COMMIT))
         self._folders: dict[str, dict[str, tuple[int, str]]] = {}
 
@@ -97,7 +101,11 @@ class RevisionTree:
 
     def read(self, path: str) -> bytes:
         """See `Tree.read`."""
-        return self.store.load(require_file(path, self.entry(path)).id, BLOB)
+        name = require_file(path, self.entry(path)).id
+        if self._most is not None and (size := self.store.size(name)) > self._most:
+            hint = f"the limit is {shown_size(self._most)}: split the file, or raise git.limits.file"
+            raise EditError(f"{path} is {shown_size(size)} long", hint=hint, code="file-too-large", path=path)
+        return self.store.load(name, BLOB)
 
     def find(self, path: str) -> tuple[int, str] | None:
         """Return mode and object of what stands at *path*, folders too; None where nothing does."""
@@ -114,7 +122,7 @@ class RevisionTree:
     def _folder(self, name: str) -> dict[str, tuple[int, str]]:
         """A folder's rows by name, remembered while few are: most reads go to neighbours."""
         if name not in self._folders:
-            if len(self._folders) >= _REMEMBERED:
+            if len(self._folders) >= _REMEMBERED or sum(map(len, self._folders.values())) > _REMEMBERED_ROWS:
                 self._folders.clear()
             self._folders[name] = {part: (mode, child) for part, mode, child in read_folder(self.store, name)}
         return self._folders[name]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from updater.model.written import Written
 
 _WITH_SECRET: Final = re.compile(r"^(https?://(?=[^/]*@)|[^:/@]+://(?=[^/@:]*:[^/]*@))[^/]*@", re.IGNORECASE)
+# what stands where a port would, and is none, is a password with a slash in it
+_WITH_SLASH: Final = re.compile(r"^([^:/@]+://)[^/@:]*:(?![0-9]*(?:/|$))[^@]*@")
 _NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
@@ -126,7 +128,15 @@ class Origin:
 
 def shown_url(url: str) -> str:
     """Return the URL of a repository for people: without a password, and without a user name over HTTP, which may be a token."""
-    return _WITH_SECRET.sub(r"\1•••@", url, count=1)
+    if has_scp_password(url):
+        return "•••@" + url.rpartition("@")[2]
+    return _WITH_SECRET.sub(r"\1•••@", _WITH_SLASH.sub(r"\1•••@", url, count=1), count=1)
+
+
+def has_scp_password(text: str) -> bool:
+    """Return whether *text* is no URL, and looks like ``user:password@host:path``: SSH has no such form, and it is not repeated."""
+    before, at, _ = text.partition("@")
+    return bool(at) and ":" in before and "://" not in text and not text.startswith(("/", "."))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

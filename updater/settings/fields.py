@@ -240,6 +240,7 @@ def not_yet(what: str) -> AfterValidator:
 Text = Annotated[str, _typed(_filled, "")]
 Names = Annotated[str, _typed(values.read_names, "team-*")]
 Duration = Annotated[float, _typed(values.read_duration, "2m", pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$")]
+Size = Annotated[int, _typed(values.read_size, "64MiB", pattern=r"^[0-9]+(\.[0-9]+)?(KiB|MiB|GiB)$")]
 Rate = Annotated[float, _typed(values.read_rate, "50/s", pattern=r"^[0-9]+(\.[0-9]+)?/(s|m|h)$")]
 Listen = Annotated[ListenAddress, _typed(values.read_address, "0.0.0.0:8080")]
 Credentials = Annotated[

@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
-from updater.model.subscription import CredentialRef, LiveApplication
+from updater.model.subscription import CredentialRef, LiveApplication, has_scp_password
 from updater.policies.globs import glob_expression
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
 _DURATION_PART: Final = re.compile(r"(?<![0-9])([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_SIZE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(KiB|MiB|GiB)")
+_SIZE_UNITS: Final = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h)")
 _SCP_LIKE: Final = re.compile(r"(?:[^:/\s]+@)?(?:\[[0-9a-fA-F:]+\]|[^:/\s@\[\]]+):[^\s]+")
 _CREDENTIAL_KINDS: Final = frozenset({"env", "file", "ext", "secret", "pullsecret", "cloud"})
@@ -37,6 +39,7 @@ _TOKENS: Final = (
 )  # issued by forges; as user names they are secrets
 LONGEST_GLOB: Final = 1024
 LONGEST_DURATION: Final = 366 * 86400.0
+LARGEST_SIZE: Final = 2**40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,18 @@ def read_duration(text: str) -> float:
     if not 0 < seconds <= LONGEST_DURATION:
         raise ConfigError(f"{_shown(text)} is out of range", hint="a duration is above zero and at most 366d", code="duration")
     return seconds
+
+
+def read_size(text: str) -> int:
+    """Read ``64KiB``, ``8MiB`` or ``1.5GiB``; returns bytes, at least 1 KiB and at most 1024 GiB."""
+    found = _SIZE.fullmatch(text)
+    if not found:
+        hint = f"write {text}MiB" if text.isdigit() else "write a number and its unit, such as 512KiB, 8MiB or 1GiB"
+        raise ConfigError(f"{_shown(text)} is not a size", hint=hint, code="size")
+    size = int(float(found[1]) * _SIZE_UNITS[found[2]])
+    if not 1024 <= size <= LARGEST_SIZE:
+        raise ConfigError(f"{_shown(text)} is out of range", hint="a size is at least 1KiB and at most 1024GiB", code="size")
+    return size
 
 
 def read_names(text: str) -> str:
@@ -111,6 +126,7 @@ def read_git_url(text: str) -> str:
     """Check the URL of a Git repository: https, http, ssh, scp-like, or a local path that begins with ``/`` or ``.``."""
     if not text or re.search(r"[\s\x00-\x1f]", text):
         raise ConfigError("this is not a Git URL", hint=_GIT_HINT, code="git-url")
+    _check_scp(text)
     if "://" in text:
         _check_url(text, _GIT_SCHEMES, _GIT_HINT, code="git-url")
     elif not (text.startswith(("/", "./", "../")) or text in {".", ".."} or _SCP_LIKE.fullmatch(text)):
@@ -122,6 +138,7 @@ def read_prefix(text: str) -> str:
     """Check the beginning of Git URLs; a secret in it is refused."""
     if not text or re.search(r"\s", text):
         raise ConfigError("this is not the beginning of a Git URL", hint=_GIT_HINT, code="git-url")
+    _check_scp(text)
     if "://" in text:
         _check_url(text, _GIT_SCHEMES, _GIT_HINT, code="git-url", needs_host=False)
     return text
@@ -187,6 +204,13 @@ def check_registry_url(text: str) -> str:
 _HUB_INDEXES: Final = frozenset({"index.docker.io", "docker.io", "hub.docker.com", "registry-1.docker.io"})
 _GIT_HINT: Final = "write https://host/path, ssh://git@host/path, git@host:path or a local path"
 _PATH_HINT: Final = "write it from the root of the repository, such as apps/prod; the root itself is ."
+
+
+def _check_scp(text: str) -> None:
+    if has_scp_password(text):
+        message = "this URL contains a password, and secrets must not be written in a file"
+        hint = "write user@host:path, and name the password by credentials:; for a path that holds @ write ssh://user@host/path"
+        raise ConfigError(message, hint=hint, code="secret")
 
 
 def _check_url(text: str, schemes: frozenset[str], hint: str, *, code: str, needs_host: bool = True) -> None:

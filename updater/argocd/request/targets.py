@@ -28,7 +28,7 @@ from updater.argocd.request.values import (
 )
 from updater.errors import UpdaterError
 from updater.model.image import parse_name
-from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, shown_url
+from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, has_scp_password, shown_url
 from updater.model.written import common
 
 if TYPE_CHECKING:
@@ -156,6 +156,8 @@ def _branch(application: Application, source: ApplicationSource, settings: Setti
     url = at.read(read_line)
     if not url.startswith(_SCHEMES) and not _SCP_LIKE.fullmatch(url):
         message = f"{shown_url(url)!r} is no Git repository" if url else "no Git repository is named"
+        if has_scp_password(url):
+            message = f"the Git URL {shown_url(url)!r} holds a password"
         raise at.flaw(message, code="git-url", hint="write an https or ssh URL, by git-repository or in the source")
     if source.chart and "git-repository" not in settings:
         hint = "name the Git repository of the values by git-repository"
