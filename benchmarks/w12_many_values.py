@@ -12,7 +12,8 @@ import sys
 import time
 
 from updater.editors import make_editors
-from updater.engine.decide import decide, outcomes
+from updater.engine.decide import decide
+from updater.engine.outcomes import outcomes
 from updater.model.candidate import Candidate
 from updater.model.image import parse_name
 from updater.model.selection import Selection

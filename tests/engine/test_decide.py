@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.engine.making import BRANCH, SHA, chosen, held, part_reading, reading, subscription, target, view
-from updater.engine.decide import decide, failed, needs_digest, outcomes
+from updater.engine.decide import decide, needs_digest
+from updater.engine.outcomes import failed, outcomes
 from updater.errors import RegistryUnavailable
 from updater.model.candidate import Candidate, FactFailure
 from updater.model.outcome import Status

@@ -6,7 +6,8 @@ import pytest
 
 from tests.engine.making import chosen, subscription
 from updater.editors import make_editors
-from updater.engine.decide import decide, outcomes
+from updater.engine.decide import decide
+from updater.engine.outcomes import outcomes
 from updater.model.outcome import Status
 from updater.model.subscription import GitBranch, Locator, Target
 from updater.model.update import Commit, Edit, WriteResult

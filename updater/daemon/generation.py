@@ -22,8 +22,8 @@ from updater.daemon.components import (
 )
 from updater.daemon.git_access import RenewingWriter
 from updater.daemon.source_runner import SourceRunner
-from updater.engine.decide import failed
 from updater.engine.landing import Landing, LandingContext, land
+from updater.engine.outcomes import failed
 from updater.engine.schedule import Schedule
 from updater.errors import PushRefused, UpdaterError
 from updater.inventory.destinations import by_destination, destinations_of, with_companions

@@ -13,14 +13,14 @@ from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name, parse_ref
-from updater.model.outcome import Outcome, Status, fold
+from updater.model.outcome import Status
 from updater.model.selection import RevertedImage
 from updater.model.subscription import Form
-from updater.model.update import Change, Update, WriteResult
+from updater.model.update import Update
 from updater.model.view import PartKind, PastCommit, Reading, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from updater.model.candidate import Candidate
     from updater.model.problem import Problem
@@ -130,29 +130,6 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
     return superseded_for(subscription, recent) | taken_back if subscription.policy.kind == _BY_TIME else taken_back
 
 
-def outcomes(decisions: Iterable[TargetDecision], landed: WriteResult | None) -> tuple[Outcome, ...]:
-    """Return every target its one outcome; *landed* is None where there was nothing to write."""
-    return tuple(_outcome(decision, landed) for decision in decisions)
-
-
-def failed(subscriptions: Iterable[Subscription], destination: object, error: UpdaterError) -> tuple[Outcome, ...]:
-    """End every target on *destination* as failed with the error's code."""
-    return tuple(
-        Outcome(
-            key=item.key,
-            target=str(target),
-            status=Status.FAILED,
-            detail=error.message,
-            code=error.code,
-            hint=error.hint,
-            public=_otherwise(error),
-        )
-        for item in subscriptions
-        for target in item.targets
-        if target.destination == destination
-    )
-
-
 def _claims(view: View, subscriptions: Sequence[Subscription]) -> Claims:
     """Return who claims each scalar: by subscription, editor and form, because two forms of one subscription differ too."""
     targets = {
@@ -219,7 +196,7 @@ def _judge(
     choice = choices[subscription.key, reading.written]
     if isinstance(choice, UpdaterError):
         decision = PlaceDecision(
-            status=Status.FAILED, detail=choice.message, code=choice.code, hint=choice.hint, public=_otherwise(choice)
+            status=Status.FAILED, detail=choice.message, code=choice.code, hint=choice.hint, public=other_words(choice)
         )
     else:
         decision = _judge_selection(subscription, target, reading, choice)
@@ -337,66 +314,9 @@ def _nowhere(target: Target) -> PlaceDecision:
     )
 
 
-def _outcome(decision: TargetDecision, landed: WriteResult | None) -> Outcome:
-    ends = [_end(place, landed) for place in decision.places]
-    status = fold(end.status for end in ends)
-    leading = next(end for end in ends if end.status is status)
-    changes = tuple(change for end in ends for change in end.changes)
-    revision = next((end.revision for end in ends if end.revision), None)
-    detail, public = (_sentence(those, leading.status) for those in (ends, [_public(end) for end in ends]))
-    return Outcome(
-        key=decision.subscription.key,
-        target=str(decision.target),
-        status=status,
-        detail=detail,
-        public="" if public == detail else public,
-        changes=changes,
-        revision=revision,
-        code=leading.code,
-        hint=leading.hint,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _End:
-    status: Status
-    detail: str
-    code: str | None = None
-    hint: str = ""
-    changes: tuple[Change, ...] = ()
-    revision: str | None = None
-    public: str = ""
-
-
-def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
-    if place.update is None or landed is None or place.status is not Status.UPDATED:
-        return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint, public=place.public)
-    problem = landed.refused.get(place.update)
-    if problem:
-        return _End(status=Status.FAILED, detail=str(problem), code=problem.code, hint=problem.hint)
-    changes = landed.changes.get(place.update, ())
-    if not changes:
-        return _End(status=Status.UNCHANGED, detail=f"{place.update.image} is already written")
-    if landed.is_dry:
-        return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes)
-    revision = landed.revisions.get(place.update)
-    if revision is None:
-        return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")
-    return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision)
-
-
-def _public(end: _End) -> _End:
-    return replace(end, detail=end.public or end.detail)
-
-
-def _otherwise(error: UpdaterError) -> str:
+def other_words(error: UpdaterError) -> str:
     """Return the message without words of a server, "" where it has none."""
     return "" if error.public == error.message else error.public
-
-
-def _sentence(ends: Sequence[_End], status: Status) -> str:
-    """Return each distinct reason of the leading status once, in order."""
-    return "; ".join(dict.fromkeys(end.detail for end in ends if end.status is status and end.detail))
 
 
 def written_ref(written: Written, name: ImageName) -> ImageRef | None:

@@ -12,7 +12,8 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.decide import TargetDecision, decide, failed, needs_digest, outcomes, rejected_for
+from updater.engine.decide import TargetDecision, decide, needs_digest, rejected_for
+from updater.engine.outcomes import failed, outcomes
 from updater.errors import PushRefused, UpdaterError
 from updater.model.selection import Code
 from updater.model.update import Commit, WriteResult

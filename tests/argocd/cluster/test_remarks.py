@@ -7,7 +7,8 @@ import pytest
 from tests.argocd.request.making import DIGEST, GIT, application, outcome_for, run
 from updater.argocd.cluster.event_texts import remark_on_moves, remark_on_outcome
 from updater.argocd.cluster.moves import move_of
-from updater.engine.decide import decide, failed, outcomes
+from updater.engine.decide import decide
+from updater.engine.outcomes import failed, outcomes
 from updater.errors import (
     EditError,
     GitDenied,

@@ -1,0 +1,97 @@
+"""Makes the one outcome of every target: from what was decided for its places, and from what landed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from updater.engine.decide import other_words
+from updater.model.outcome import Outcome, Status, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from updater.engine.decide import PlaceDecision, TargetDecision
+    from updater.errors import UpdaterError
+    from updater.model.subscription import Subscription
+    from updater.model.update import Change, WriteResult
+
+
+def outcomes(decisions: Iterable[TargetDecision], landed: WriteResult | None) -> tuple[Outcome, ...]:
+    """Return every target its one outcome; *landed* is None where there was nothing to write."""
+    return tuple(_outcome(decision, landed) for decision in decisions)
+
+
+def failed(subscriptions: Iterable[Subscription], destination: object, error: UpdaterError) -> tuple[Outcome, ...]:
+    """End every target on *destination* as failed with the error's code."""
+    return tuple(
+        Outcome(
+            key=item.key,
+            target=str(target),
+            status=Status.FAILED,
+            detail=error.message,
+            code=error.code,
+            hint=error.hint,
+            public=other_words(error),
+        )
+        for item in subscriptions
+        for target in item.targets
+        if target.destination == destination
+    )
+
+
+def _outcome(decision: TargetDecision, landed: WriteResult | None) -> Outcome:
+    ends = [_end(place, landed) for place in decision.places]
+    status = fold(end.status for end in ends)
+    leading = next(end for end in ends if end.status is status)
+    changes = tuple(change for end in ends for change in end.changes)
+    revision = next((end.revision for end in ends if end.revision), None)
+    detail, public = (_sentence(those, leading.status) for those in (ends, [_public(end) for end in ends]))
+    return Outcome(
+        key=decision.subscription.key,
+        target=str(decision.target),
+        status=status,
+        detail=detail,
+        public="" if public == detail else public,
+        changes=changes,
+        revision=revision,
+        code=leading.code,
+        hint=leading.hint,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    status: Status
+    detail: str
+    code: str | None = None
+    hint: str = ""
+    changes: tuple[Change, ...] = ()
+    revision: str | None = None
+    public: str = ""
+
+
+def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
+    if place.update is None or landed is None or place.status is not Status.UPDATED:
+        return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint, public=place.public)
+    problem = landed.refused.get(place.update)
+    if problem:
+        return _End(status=Status.FAILED, detail=str(problem), code=problem.code, hint=problem.hint)
+    changes = landed.changes.get(place.update, ())
+    if not changes:
+        return _End(status=Status.UNCHANGED, detail=f"{place.update.image} is already written")
+    if landed.is_dry:
+        return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes)
+    revision = landed.revisions.get(place.update)
+    if revision is None:
+        return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")
+    return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision)
+
+
+def _public(end: _End) -> _End:
+    return replace(end, detail=end.public or end.detail)
+
+
+def _sentence(ends: Sequence[_End], status: Status) -> str:
+    """Return each distinct reason of the leading status once, in order."""
+    return "; ".join(dict.fromkeys(end.detail for end in ends if end.status is status and end.detail))
