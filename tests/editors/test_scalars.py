@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from updater.editors import scalars
+from updater.editors import proof, scalars
 from updater.errors import EditError
 
 
@@ -150,5 +150,5 @@ def test_the_proof_sees_every_difference_that_a_reader_could_see(after):
     with pytest.raises(EditError) as caught:
         scalars.apply(scalars.parse(before.encode(), "f"), [splice], "f")
     assert caught.value.code == "unproved"
-    quick = scalars._is_proved(scalars.parse(before.encode(), "f").events, scalars.parse(after.encode(), "f").events, [])
+    quick = proof._is_proved(scalars.parse(before.encode(), "f").events, scalars.parse(after.encode(), "f").events, [])
     assert not quick

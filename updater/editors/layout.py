@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from updater.editors import breaks, marker_comment, outline, quoting, scalars
+from updater.editors import breaks, marker_comment, outline, proof, quoting
 from updater.editors.scalars import Splice
 from updater.errors import EditError
 
@@ -41,11 +41,11 @@ def key_added(parsed: Parsed, mapping: int, after: int, key: str, value: str) ->
     at = outline.last_event(parsed, after) + 1
     end = outline.text_end(parsed, after)
     if parsed.is_flow(mapping):
-        return Splice(start=end, end=end, text=f", {text}", at=at, adds=scalars.added(key) + scalars.added(value))
+        return Splice(start=end, end=end, text=f", {text}", at=at, adds=proof.added(key) + proof.added(value))
     column = parsed.events[parsed.children[mapping][0]].start_mark.column
     place = line_end(parsed, end)
     text = f"{newline(parsed)}{' ' * column}{text}"
-    return Splice(start=place, end=place, text=text, at=at, adds=scalars.added(key) + scalars.added(value))
+    return Splice(start=place, end=place, text=text, at=at, adds=proof.added(key) + proof.added(value))
 
 
 def key_removed(parsed: Parsed, mapping: int, value: int) -> Splice:
@@ -117,7 +117,7 @@ def item_added(parsed: Parsed, sequence: int, item: Item) -> Splice:
     """Add the last item to a list that has items or is an empty ``[]``."""
     inside = parsed.children[sequence]
     at = outline.last_event(parsed, sequence)
-    adds = scalars.added(_plain(item))
+    adds = proof.added(_plain(item))
     if parsed.is_flow(sequence):
         end = outline.text_end(parsed, inside[-1]) if inside else parsed.span(sequence)[1]
         text = (", " if inside else "") + _flow(item)
@@ -145,7 +145,7 @@ def list_filled(parsed: Parsed, key: int, value: int, item: Item) -> Splice:
     mapping = parsed.parents[value]
     is_list = parsed.is_sequence(value)
     at = outline.last_event(parsed, value) if is_list else value
-    adds = scalars.added(_plain(item) if is_list else [_plain(item)])
+    adds = proof.added(_plain(item) if is_list else [_plain(item)])
     start, end = parsed.span(key)[1], outline.text_end(parsed, value)
     rest = parsed.text[end : line_end(parsed, end)]
     drops = 0 if is_list else 1
@@ -173,7 +173,7 @@ def list_added(parsed: Parsed, mapping: int, keys: str | Sequence[str], item: It
     value: object = [_plain(item)]
     for name in reversed(names[1:]):
         value = {name: value}
-    adds = scalars.added(names[0]) + scalars.added(value)
+    adds = proof.added(names[0]) + proof.added(value)
     if parsed.is_flow(mapping):
         end = outline.text_end(parsed, inside[-1]) if inside else parsed.span(mapping)[1]
         nested = f"{': {'.join(names)}: [{_flow(item)}]{'}' * (len(names) - 1)}"

@@ -1,0 +1,138 @@
+"""Proves that a changed YAML text says what was intended and nothing else: by its events, without their marks and styles."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+    StreamStartEvent,
+)
+
+from updater.editors import quoting
+from updater.errors import EditError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from updater.editors.scalars import Parsed, Splice
+
+# What is compared of an event: its class and what it says. Marks and styles are left out: the bytes outside a
+# splice are equal anyway, and a style is no meaning.
+Signature: TypeAlias = Any
+_SIGN: Final[dict[type, Callable[[Any], Signature]]] = {
+    StreamStartEvent: lambda _: (StreamStartEvent,),
+    StreamEndEvent: lambda _: (StreamEndEvent,),
+    DocumentStartEvent: attrgetter("__class__", "explicit", "version", "tags"),
+    DocumentEndEvent: lambda _: (DocumentEndEvent,),
+    MappingStartEvent: attrgetter("__class__", "anchor", "tag", "implicit"),
+    MappingEndEvent: lambda _: (MappingEndEvent,),
+    SequenceStartEvent: attrgetter("__class__", "anchor", "tag", "implicit"),
+    SequenceEndEvent: lambda _: (SequenceEndEvent,),
+    AliasEvent: attrgetter("__class__", "anchor"),
+    ScalarEvent: attrgetter("__class__", "value", "anchor", "tag", "implicit"),
+}
+
+
+# The events besides scalars and collections that say more than their class does.
+_TELLING: Final = frozenset({DocumentStartEvent, AliasEvent})
+
+
+def prove(parsed: Parsed, splices: Sequence[Splice], found: list[Any], path: str) -> None:
+    """Raise `EditError` ``unproved`` where *found*, the events of the result, are not those of *parsed* with *splices* made."""
+    if all(splice.value is not None for splice in splices) and _is_proved(parsed.events, found, splices):
+        return
+    signatures = [_SIGN[type(event)](event) for event in found]
+    expected = _expected(parsed, splices)
+    if signatures != expected:
+        pairs = zip(signatures, expected, strict=False)
+        first = next((index for index, (new, old) in enumerate(pairs) if new != old), len(found) - 1)
+        line = found[first].start_mark.line + 1
+        raise unproved("another value would change with it", path, line)
+
+
+def _is_proved(before: list[Any], after: list[Any], splices: Sequence[Splice]) -> bool:
+    """Compare event by event where only values change: the everyday case, all that `_SIGN` says without its tuples."""
+    if len(before) != len(after):
+        return False
+    values = {splice.at: splice.value or "" for splice in splices}
+    if any(_Value(value, before[at]) != _SIGN[type(after[at])](after[at]) for at, value in values.items()):
+        return False
+    for index, (old, new) in enumerate(zip(before, after, strict=True)):
+        kind = type(new)
+        if kind is not type(old):
+            return False
+        if kind is ScalarEvent:
+            is_other = (
+                new.value != old.value or new.implicit != old.implicit or new.tag != old.tag or new.anchor != old.anchor
+            ) and index not in values
+        elif kind is MappingStartEvent or kind is SequenceStartEvent:
+            is_other = new.implicit != old.implicit or new.tag != old.tag or new.anchor != old.anchor
+        else:
+            is_other = kind in _TELLING and _SIGN[kind](new) != _SIGN[kind](old)
+        if is_other:
+            return False
+    return True
+
+
+def _expected(parsed: Parsed, splices: Sequence[Splice]) -> list[Signature]:
+    expected: list[Any] = [_SIGN[type(event)](event) for event in parsed.events]
+    before: dict[int, list[Signature]] = {}
+    for splice in splices:
+        if splice.value is not None:
+            expected[splice.at] = _Value(splice.value, parsed.events[splice.at])
+        for index in range(splice.at, splice.at + splice.drops):
+            expected[index] = None
+        before.setdefault(splice.at, []).extend(splice.adds)
+    if not any(before.values()) and None not in expected:
+        return expected
+    return [item for index, old in enumerate(expected) for item in (*before.get(index, ()), old) if item is not None]
+
+
+class _Value:
+    """Stands for a scalar that must say *text* and be a string; equal to the signature of each that does."""
+
+    def __init__(self, text: str, event: Any = None) -> None:
+        self._text = text
+        self._anchor: str | None = getattr(event, "anchor", None)
+        self._tag: str | None = getattr(event, "tag", None)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, tuple) or other[0] is not ScalarEvent:
+            return False
+        _, value, anchor, tag, implicit = other
+        is_string = not implicit[0] or tag is not None or quoting.is_string(self._text)
+        return bool((value, anchor, tag) == (self._text, self._anchor, self._tag) and is_string)
+
+    __hash__ = None  # type: ignore[assignment]  # compared only
+
+
+def unproved(reason: str, path: str, line: int | None) -> EditError:
+    """Make the error of a change that cannot be proved to be the only one."""
+    return EditError(
+        f"the value cannot be changed alone: {reason}",
+        hint="correct the YAML around it, or move the value to a file of its own",
+        code="unproved",
+        path=path,
+        line=line,
+    )
+
+
+def added(value: object) -> tuple[Signature, ...]:
+    """Return the events of *value* (texts, True, lists, mappings) as they must appear where it is added."""
+    if isinstance(value, dict):
+        inner = [signature for pair in value.items() for item in pair for signature in added(item)]
+        return ((MappingStartEvent, None, None, True), *inner, (MappingEndEvent,))
+    if isinstance(value, list):
+        inner = [signature for item in value for signature in added(item)]
+        return ((SequenceStartEvent, None, None, True), *inner, (SequenceEndEvent,))
+    return ((ScalarEvent, "true", None, None, (True, False)),) if value is True else (_Value(str(value)),)
