@@ -223,7 +223,7 @@ class VerifiedTransport(paramiko.Transport):
             self.known.check_revoked(self.name_of_host, host_key)
 
     def mismatch(self) -> str:
-        """Return which algorithms each side offers, of the first kind in which they have none in common; "" where there is none."""
+        """Return what each side offers, of the first kind of algorithm that they do not share; "" where there is none."""
         options = self.get_security_options()
         rows = (
             ("key exchanges", options.kex, "kex_algo_list"),

@@ -134,7 +134,7 @@ def shown_url(url: str) -> str:
 
 
 def has_scp_password(text: str) -> bool:
-    """Return whether *text* is no URL, and looks like ``user:password@host:path``: SSH has no such form, and it is not repeated."""
+    """Return whether *text* looks like ``user:password@host:path``, a form that SSH does not have."""
     before, at, _ = text.partition("@")
     return bool(at) and ":" in before and "://" not in text and not text.startswith(("/", "."))
 

@@ -86,32 +86,24 @@ class RegistryClient:
     async def tags(self, image: ImageName, credential: CredentialRef | None = None) -> TagList:
         """Return every tag of *image*, in the registry's order."""
         place = self._place(image, credential)
-        return await self._share(("tags", place), lambda: self._list(place))
+        return await _share(self._flights, ("tags", place), lambda: self._list(place))
 
     async def digest(self, image: ImageName, tag: str, credential: CredentialRef | None = None) -> Digest:
         """Return the digest that *tag* stands for now: of the index where there is one."""
         if not is_tag(tag):
             raise ImageSyntaxError(f"{tag!r} is not a tag", hint="a tag has letters, digits, '_', '.', '-', at most 128")
         place = self._place(image, credential)
-        return await self._share(("digest", place, tag), lambda: self._resolve_anywhere(place, tag))
+        return await _share(self._flights, ("digest", place, tag), lambda: self._resolve_anywhere(place, tag))
 
     async def describe(self, image: ImageName, digest: Digest, credential: CredentialRef | None = None) -> Description:
         """Return creation time, labels and platforms of *digest*; a creation time in the future is none."""
         known = self._recent.get(digest)
         if known is None:
             place = self._place(image, credential)
-            known = await self._share(("describe", place, digest), lambda: self._describe(place, digest))
+            known = await _share(self._flights, ("describe", place, digest), lambda: self._describe(place, digest))
         if known.created and known.created > self._asking.now() + _CLOCK_ERROR:
             return replace(known, created=None)
         return known
-
-    async def _share(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """Do *work* once for all who ask. Its error is kept until the next scan, and must not keep the answer with it."""
-        try:
-            return await self._flights.share(key, work)
-        except RegistryError as error:
-            error.__cause__ = error.__context__ = None
-            raise error.with_traceback(None)  # noqa: B904 - its frames, and a parser's error, hold the whole body
 
     def _place(self, image: ImageName, credential: CredentialRef | None) -> RepositoryEndpoint:
         """Look the image's place up once, not for each of its tags."""
@@ -225,6 +217,15 @@ class RegistryClient:
             raise self._asking.refusal(answer, what)
         check_digest(answer.body, wanted.digest, what=what)
         return _document_of(answer)
+
+
+async def _share(flights: SingleFlight, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
+    """Do *work* once for all who ask. Its error is kept until the next scan, and must not keep the answer with it."""
+    try:
+        return await flights.share(key, work)
+    except RegistryError as error:
+        error.__cause__ = error.__context__ = None
+        raise error.with_traceback(None)  # noqa: B904 - its frames, and a parser's error, hold the whole body
 
 
 def _without(secrets: tuple[str, ...], description: Description) -> Description:
