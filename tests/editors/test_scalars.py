@@ -48,7 +48,7 @@ def test_a_file_that_cannot_be_edited_is_refused_with_its_line(data, code, line)
 def test_an_alias_bomb_is_only_some_events():
     lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 50)}]" for n in range(1, 60)]
     parsed = scalars.parse("\n".join([*lines, "tag: v1"]).encode(), "a.yaml")
-    after = scalars.apply(parsed, [scalars.replacement(parsed, index_of(parsed, "v1"), "v2", "a.yaml")], "a.yaml")
+    after = proof.apply(parsed, [scalars.replacement(parsed, index_of(parsed, "v1"), "v2", "a.yaml")], "a.yaml")
     assert after.endswith(b"tag: v2")
 
 
@@ -56,7 +56,7 @@ def test_a_splice_that_changes_another_value_is_not_proved():
     parsed = scalars.parse(b"a: x\nb: y\n", "a.yaml")
     wrong = scalars.Splice(start=3, end=9, text="z\nb: q", at=index_of(parsed, "x"), value="z")
     with pytest.raises(EditError, match="cannot be changed alone") as caught:
-        scalars.apply(parsed, [wrong], "a.yaml")
+        proof.apply(parsed, [wrong], "a.yaml")
     assert caught.value.code == "unproved"
     assert caught.value.line == 2
 
@@ -66,7 +66,7 @@ def test_no_text_that_says_more_or_less_than_the_value_is_proved(text):
     parsed = scalars.parse(b"a: x\nb: y\n", "a.yaml")
     value = "1.20" if text == "1.20" else "z # w"
     with pytest.raises(EditError) as caught:
-        scalars.apply(parsed, [scalars.Splice(start=3, end=4, text=text, at=index_of(parsed, "x"), value=value)], "a.yaml")
+        proof.apply(parsed, [scalars.Splice(start=3, end=4, text=text, at=index_of(parsed, "x"), value=value)], "a.yaml")
     assert caught.value.code == "unproved"
 
 
@@ -76,13 +76,13 @@ def test_overlapping_splices_are_refused():
     one = scalars.Splice(start=3, end=6, text="a", at=at, value="a")
     two = scalars.Splice(start=4, end=6, text="b", at=at, value="b")
     with pytest.raises(EditError, match="touch the same text"):
-        scalars.apply(parsed, [one, two], "a.yaml")
+        proof.apply(parsed, [one, two], "a.yaml")
 
 
 def test_a_value_that_vanishes_is_not_proved():
     parsed = scalars.parse(b"a: x\nb: y\n", "a.yaml")
     with pytest.raises(EditError):
-        scalars.apply(parsed, [scalars.Splice(start=4, end=10, text="", at=index_of(parsed, "x"), value="x")], "a.yaml")
+        proof.apply(parsed, [scalars.Splice(start=4, end=10, text="", at=index_of(parsed, "x"), value="x")], "a.yaml")
 
 
 @pytest.mark.parametrize("kind", ["float", "int", "bool", "null", "binary", "timestamp", "seq"])
@@ -96,7 +96,7 @@ def test_a_value_that_says_it_is_no_string_is_refused(kind):
 
 def test_properties_on_a_line_of_their_own_stay():
     parsed = scalars.parse(b"a: !!str # why\n  &x\n  v1\nb: 1\n", "a.yaml")
-    after = scalars.apply(parsed, [scalars.replacement(parsed, index_of(parsed, "v1"), "v2", "a.yaml")], "a.yaml")
+    after = proof.apply(parsed, [scalars.replacement(parsed, index_of(parsed, "v1"), "v2", "a.yaml")], "a.yaml")
     assert after == b"a: !!str # why\n  &x\n  v2\nb: 1\n"
 
 
@@ -121,7 +121,7 @@ def test_a_block_scalar_of_other_than_one_line_is_refused(text, value):
 def test_exotic_line_breaks_do_not_shift_an_edit():
     text = "a: é\x85b: x\u2028c: v1\r\nd: 'y\u2029z'\n"
     parsed = scalars.parse(text.encode(), "a.yaml")
-    after = scalars.apply(parsed, [scalars.replacement(parsed, index_of(parsed, "v1"), "v2", "a.yaml")], "a.yaml")
+    after = proof.apply(parsed, [scalars.replacement(parsed, index_of(parsed, "v1"), "v2", "a.yaml")], "a.yaml")
     assert after.decode() == text.replace("v1", "v2")
 
 
@@ -148,7 +148,7 @@ def test_the_proof_sees_every_difference_that_a_reader_could_see(after):
     before = "a: x\nb: [y, z]\nc: *m\n"
     splice = scalars.Splice(start=0, end=len(before), text=after, at=-1)
     with pytest.raises(EditError) as caught:
-        scalars.apply(scalars.parse(before.encode(), "f"), [splice], "f")
+        proof.apply(scalars.parse(before.encode(), "f"), [splice], "f")
     assert caught.value.code == "unproved"
     quick = proof._is_proved(scalars.parse(before.encode(), "f").events, scalars.parse(after.encode(), "f").events, [])
     assert not quick

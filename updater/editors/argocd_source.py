@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
-from updater.editors import layout, overrides, plans, references, scalars
+from updater.editors import layout, overrides, plans, proof, references, scalars
 from updater.editors.base import FileReadings
 from updater.editors.overrides import LISTS, Overrides, WantedOverride
 from updater.editors.plans import EditPlan
@@ -202,7 +202,7 @@ def _completed(edit: Edit, wish: EditRequest, first: Overrides) -> Edit:
             if entry is None:
                 data, changes = _added(found, wish, wanted, (data, changes))
             elif step is not None:
-                data = scalars.apply(found.parsed, [step[0]], edit.path)
+                data = proof.apply(found.parsed, [step[0]], edit.path)
                 changes.append(step[1])
     except EditError as error:
         return replace(edit, refused=(*edit.refused, plans.problem(error, edit.path, wish.reading.line)))
@@ -252,7 +252,7 @@ def _with_beside(data: bytes, path: str, locator: Locator) -> bytes:
 
 def _with_item(found: Overrides, data: bytes, section: str, item: str | Mapping[str, str | Literal[True]]) -> bytes:
     splice = found.added(section, item)
-    return _made(data, section, item) if splice is None else scalars.apply(found.parsed, [splice], found.path)
+    return _made(data, section, item) if splice is None else proof.apply(found.parsed, [splice], found.path)
 
 
 def _name_of(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from updater.editors import scalars
+from updater.editors import proof
 from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.update import Answer, Edit
@@ -142,7 +142,7 @@ class _Proving:
         self.events += len(self.parsed.events)
         together = sorted((*self.kept, *numbers))
         try:
-            self.after = scalars.apply(self.parsed, _unique([self.plans[number] for number in together]), self.path)
+            self.after = proof.apply(self.parsed, _unique([self.plans[number] for number in together]), self.path)
             self.kept = together
         except EditError as error:
             if len(numbers) == 1:

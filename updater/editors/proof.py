@@ -1,9 +1,13 @@
-"""Proves that a changed YAML text says what was intended and nothing else: by its events, without their marks and styles."""
+"""Makes changes in a YAML text and proves that nothing else changed.
+
+The result is parsed again, and its events must be those of the text before, but for the intended ones. Without that proof
+no byte is handed out.
+"""
 
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from yaml.events import (
     AliasEvent,
@@ -19,16 +23,15 @@ from yaml.events import (
 )
 
 from updater.editors import quoting
+from updater.editors.scalars import read_events
 from updater.errors import EditError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from updater.editors.scalars import Parsed, Splice
+    from updater.editors.scalars import Parsed, Signature, Splice
 
-# What is compared of an event: its class and what it says. Marks and styles are left out: the bytes outside a
-# splice are equal anyway, and a style is no meaning.
-Signature: TypeAlias = Any
+# how an event is compared: by its class and what it says
 _SIGN: Final[dict[type, Callable[[Any], Signature]]] = {
     StreamStartEvent: lambda _: (StreamStartEvent,),
     StreamEndEvent: lambda _: (StreamEndEvent,),
@@ -47,8 +50,30 @@ _SIGN: Final[dict[type, Callable[[Any], Signature]]] = {
 _TELLING: Final = frozenset({DocumentStartEvent, AliasEvent})
 
 
-def prove(parsed: Parsed, splices: Sequence[Splice], found: list[Any], path: str) -> None:
-    """Raise `EditError` ``unproved`` where *found*, the events of the result, are not those of *parsed* with *splices* made."""
+def apply(parsed: Parsed, splices: Sequence[Splice], path: str) -> bytes:
+    """Return the text with all *splices* made, as bytes, after the proof that nothing else changed.
+
+    Raises `EditError` with code ``unproved`` where the result does not parse, or says anything else than
+    was intended. Splices at one offset stand in the order given.
+    """
+    text, pieces, position = parsed.text, [parsed.mark], 0
+    for splice in sorted(splices, key=lambda splice: (splice.start, splice.end)):
+        if splice.start < position:
+            raise _unproved("two changes touch the same text", path, parsed.line(splice.at))
+        pieces += (text[position : splice.start], splice.text)
+        position = splice.end
+    pieces.append(text[position:])
+    after = "".join(pieces)
+    try:
+        found = read_events(after.removeprefix(parsed.mark), path)
+    except EditError as error:
+        raise _unproved("the result would not be YAML", path, error.line) from None
+    _prove(parsed, splices, found, path)
+    return after.encode()
+
+
+def _prove(parsed: Parsed, splices: Sequence[Splice], found: list[Any], path: str) -> None:
+    """Compare *found*, the events of the result, with those of *parsed* with *splices* made."""
     if all(splice.value is not None for splice in splices) and _is_proved(parsed.events, found, splices):
         return
     signatures = [_SIGN[type(event)](event) for event in found]
@@ -57,7 +82,7 @@ def prove(parsed: Parsed, splices: Sequence[Splice], found: list[Any], path: str
         pairs = zip(signatures, expected, strict=False)
         first = next((index for index, (new, old) in enumerate(pairs) if new != old), len(found) - 1)
         line = found[first].start_mark.line + 1
-        raise unproved("another value would change with it", path, line)
+        raise _unproved("another value would change with it", path, line)
 
 
 def _is_proved(before: list[Any], after: list[Any], splices: Sequence[Splice]) -> bool:
@@ -116,8 +141,7 @@ class _Value:
     __hash__ = None  # type: ignore[assignment]  # compared only
 
 
-def unproved(reason: str, path: str, line: int | None) -> EditError:
-    """Make the error of a change that cannot be proved to be the only one."""
+def _unproved(reason: str, path: str, line: int | None) -> EditError:
     return EditError(
         f"the value cannot be changed alone: {reason}",
         hint="correct the YAML around it, or move the value to a file of its own",

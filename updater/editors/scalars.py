@@ -1,9 +1,8 @@
-"""Change single values of a YAML text and prove that nothing else changed.
+"""Find where the values of a YAML text stand, and what to put in the place of one.
 
-The parser's marks give the span of one scalar; only that span is replaced. Then the result is parsed
-again, and its events must be those of the text before, but for the intended ones. Without that proof no
-byte is handed out. PyYAML's C parser gives the events: its marks count code points, not bytes, and skip a
-byte order mark, so all offsets here are into the decoded text without it.
+The parser's marks give the span of one scalar; only that span is replaced, by `updater.editors.proof`. PyYAML's
+C parser gives the events: its marks count code points, not bytes, and skip a byte order mark, so all offsets here are into
+the decoded text without it.
 
 Nothing here builds objects out of YAML or follows aliases, so that an alias bomb is just a few events.
 """
@@ -14,7 +13,7 @@ import codecs
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import (
@@ -26,14 +25,9 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from updater.editors import breaks, proof, quoting
+from updater.editors import breaks, quoting
 from updater.editors.events import pull
 from updater.errors import EditError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from updater.editors.proof import Signature
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 250_000
@@ -41,6 +35,9 @@ MAX_DEPTH: Final = 200
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _CONTENT_TYPES: Final = frozenset({"str"})
 _CORE_TAG: Final = "tag:yaml.org,2002:"
+# What is compared of an event: its class and what it says. Marks and styles are left out: the bytes outside a
+# splice are equal anyway, and a style is no meaning.
+Signature: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +157,7 @@ def decode(data: bytes, path: str) -> str:
 
 
 def _outline(text: str, mark: str, path: str) -> Parsed:
-    events = _events(text, path)
+    events = read_events(text, path)
     parents: list[int] = []
     positions: list[int] = []
     children: dict[int, list[int]] = {-1: []}
@@ -190,7 +187,8 @@ def _too_large(reason: str, path: str, line: int | None = None) -> EditError:
     return EditError(f"the file {reason}", hint=hint, code="too-large", path=path, line=line)
 
 
-def _events(text: str, path: str) -> list[Any]:
+def read_events(text: str, path: str) -> list[Any]:
+    """Return the events of a text; raises `EditError` with path and line where it is no YAML, or too large."""
     try:
         events, deep = pull(text, depth=MAX_DEPTH, count=MAX_EVENTS)
     except MarkedYAMLError as error:
@@ -265,25 +263,3 @@ def _in_block(text: str, index: int, event: Any, value: str, path: str) -> Splic
     first += len(content[0].group()) - len(content[0].group().lstrip(" "))
     ending = event.value[len(event.value.rstrip("\n")) :]
     return Splice(start=first, end=last, text=value, at=index, value=value + ending)
-
-
-def apply(parsed: Parsed, splices: Sequence[Splice], path: str) -> bytes:
-    """Return the text with all *splices* made, as bytes, after the proof that nothing else changed.
-
-    Raises `EditError` with code ``unproved`` where the result does not parse, or says anything else than
-    was intended. Splices at one offset stand in the order given.
-    """
-    text, pieces, position = parsed.text, [parsed.mark], 0
-    for splice in sorted(splices, key=lambda splice: (splice.start, splice.end)):
-        if splice.start < position:
-            raise proof.unproved("two changes touch the same text", path, parsed.line(splice.at))
-        pieces += (text[position : splice.start], splice.text)
-        position = splice.end
-    pieces.append(text[position:])
-    after = "".join(pieces)
-    try:
-        found = _events(after.removeprefix(parsed.mark), path)
-    except EditError as error:
-        raise proof.unproved("the result would not be YAML", path, error.line) from None
-    proof.prove(parsed, splices, found, path)
-    return after.encode()
