@@ -193,7 +193,7 @@ class TestTrouble:
         async with opened(path, said=said) as cache:
             assert await cache.description(DIGEST) == DESCRIPTION
         assert len(said) == 1
-        assert "made anew" in said[0]
+        assert "recreated" in said[0]
 
     async def test_a_file_that_breaks_while_it_is_open_costs_no_call(self, path):
         said: list[str] = []

@@ -8,7 +8,7 @@ import urllib.error
 
 import pytest
 
-from tests.argocd.live.live_making import IMAGE, helm, parameter, parts, wanted
+from tests.argocd.live.making import IMAGE, helm, parameter, parts, wanted
 from tests.real.cluster import start
 from updater.argocd.live.writer import APPLICATION, ApplicationWriter
 from updater.engine.landing import land

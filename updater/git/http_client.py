@@ -318,7 +318,7 @@ class GitHttpClient(AbstractHttpGitClient):
         code = next((code for kinds, code in _FAILURES if isinstance(error, kinds)), "git-unreachable")
         if isinstance(error, ProtocolError) and isinstance(error.args[-1], ssl.SSLError):
             code = "git-tls"
-        text = _POOL.sub("", self._line.masked(str(error)))
+        text = _without_pool(self._line.masked(str(error)))
         return fault(code, f"{self._line.address}: {text}")
 
     def _refusal(self, response: Any) -> GitError:
@@ -334,7 +334,12 @@ class GitHttpClient(AbstractHttpGitClient):
         return fault(code, f"{self._line.address} answered {status}{detail}", hint=_hint(self._line, code))
 
 
-_POOL: Final = re.compile(r"\b\w+\(host=[^)]*\): ")  # the library's name of a connection
+def _without_pool(text: str) -> str:
+    named = _POOL.match(text)
+    return text[named.end() :] if named else text
+
+
+_POOL: Final = re.compile(r"\w++\(host=[^)]*+\): ")  # the library's name of a connection, which begins its text
 _FAILURES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
     (SSLError, "git-tls"),
     (NewConnectionError, "git-unreachable"),

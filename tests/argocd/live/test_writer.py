@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.argocd.live.live_making import HELM, IMAGE, KUSTOMIZE, PLUGIN, SHOP, SPEC, TAG, helm, parameter, wanted
+from tests.argocd.live.making import HELM, IMAGE, KUSTOMIZE, PLUGIN, SHOP, SPEC, TAG, helm, parameter, wanted
 from tests.engine.making import SHA
 from updater.cli.report import as_diff, outcome_lines
 from updater.model.outcome import Status

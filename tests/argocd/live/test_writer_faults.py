@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from tests.argocd.live.live_making import IMAGE, KUSTOMIZE, PLUGIN, SHOP, TAG, helm, parameter, parts, wanted
+from tests.argocd.live.making import IMAGE, KUSTOMIZE, PLUGIN, SHOP, TAG, helm, parameter, parts, wanted
 from tests.engine.making import SHA
 from tests.fakes.kube import refuse, when
 from updater.argocd.live.writer import APPLICATION, ATTEMPTS

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.argocd.live.live_making import helm, parameter, wanted
+from tests.argocd.live.making import helm, parameter, wanted
 from updater.argocd.live.reverted_writes import FIRST_PAUSE, LONGEST_PAUSE
 from updater.argocd.live.writer import ApplicationWriter
 from updater.model.outcome import Status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.argocd.live.live_making import helm, parameter, wanted
+from tests.argocd.live.making import helm, parameter, wanted
 from updater.argocd.cluster.pruning import Sharing, prune_application
 from updater.argocd.live.writer import APPLICATION, ApplicationWriter
 from updater.model.outcome import Status

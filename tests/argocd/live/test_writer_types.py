@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.argocd.live.live_making import IMAGE, helm, parameter, wanted
+from tests.argocd.live.making import IMAGE, helm, parameter, wanted
 from updater.model.outcome import Status
 from updater.model.subscription import WRITTEN_SOURCE, Locator
 

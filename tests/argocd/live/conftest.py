@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.argocd.live.live_making import staged
+from tests.argocd.live.making import staged
 
 
 @pytest.fixture
