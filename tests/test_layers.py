@@ -147,3 +147,25 @@ def _is_method(node: ast.stmt) -> bool:
 def test_no_module_is_a_bag() -> None:
     """Nothing is called utils, helpers or common: such a module knows nothing."""
     assert [path for path in MODULES if {"utils", "helpers", "common", "misc"} & set(Path(path).with_suffix("").parts)] == []
+
+
+def test_a_public_class_has_a_name_of_its_own() -> None:
+    """One name, one thing: a class is known by its name alone, in whichever room it is met."""
+    homes: dict[str, list[str]] = {}
+    for path, tree in MODULES.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(path)
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
+
+
+def test_docstrings_begin_with_the_verbs_of_the_field() -> None:
+    """A function returns, raises, reads or reports; it neither gives nor says, and a class does not know."""
+    old = [
+        f"{path}:{node.lineno} {node.name}"
+        for path, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and (ast.get_docstring(node) or "").startswith(("Give ", "Gives ", "Say ", "Knows "))
+    ]
+    assert old == []

@@ -15,7 +15,7 @@ from updater.http.client import HttpClient
 from updater.model.image import parse_name
 from updater.model.scan_key import ScanKey
 from updater.registry.client import RegistryClient
-from updater.registry.shape import Limits
+from updater.registry.shape import AnswerLimits
 from updater.registry.transport import RegistryTransport
 
 
@@ -62,7 +62,7 @@ async def test_a_list_without_end_ends_at_its_deadline_and_its_registry_is_asked
 
     async with FakeRegistry() as slow, HttpClient(surroundings=time.surroundings()) as http:
         slow.faults.append(always("/tags/", page))
-        asking = RegistryTransport(http, Keychain(environment={}, docker_configs=()), limits=Limits(list_time=100))
+        asking = RegistryTransport(http, Keychain(environment={}, docker_configs=()), limits=AnswerLimits(list_time=100))
         scans = Scanner(RegistryClient(asking), Cache(None))
         await scans.scan(listed(slow, "x"))
         failure = scans.failure(listed(slow, "x"))

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.git_server import Authority, BareRepository, GitServer
 from tests.real.parts import require
 from updater.git.access import GitAccess
-from updater.git.limits import Bounds, Limits
+from updater.git.limits import Bounds, RepositoryLimits
 from updater.git.mirror import Mirror, Shared
 from updater.git.object_builder import Identity, NewCommit
 from updater.git.trailers import add_trailers
@@ -66,7 +66,7 @@ class Mirrors:
     kinds: list
 
     def __call__(self, url, access=None, *, name="mirror", ours=("updater@example.org",), **limits) -> Mirror:
-        shared = Shared(ours=set(ours), count=self.kinds.append, bounds=Bounds(Limits(**limits)))
+        shared = Shared(ours=set(ours), count=self.kinds.append, bounds=Bounds(RepositoryLimits(**limits)))
         mirror = Mirror(url, self.folder / name, access or GitAccess(), shared)
         self.made.append(mirror)
         return mirror

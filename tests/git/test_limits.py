@@ -9,11 +9,11 @@ import pytest
 from tests.fakes import hostile_git as evil
 from updater.errors import GitError
 from updater.git.inflation import Chains, Surveyor, index_entries, resolved
-from updater.git.limits import MEBIBYTE, Bounds, Budget, Limits, shown_size
+from updater.git.limits import MEBIBYTE, Bounds, MemoryBudget, RepositoryLimits, shown_size
 
 
 def test_a_budget_lets_one_wait_until_another_is_done():
-    budget, order = Budget(), []
+    budget, order = MemoryBudget(), []
     entered = threading.Event()
 
     def second():
@@ -32,7 +32,7 @@ def test_a_budget_lets_one_wait_until_another_is_done():
 
 
 def test_what_never_fits_is_refused_and_what_is_small_never_waits():
-    bounds = Bounds(Limits(memory=32 * MEBIBYTE))
+    bounds = Bounds(RepositoryLimits(memory=32 * MEBIBYTE))
     with pytest.raises(GitError) as caught, bounds.memory(33 * MEBIBYTE):
         pass
     assert caught.value.code == "git-limit"
@@ -84,8 +84,8 @@ def test_few_bases_wait_at_one_time_however_the_chains_branch():
         entries.append(evil.entry(evil.OFS_DELTA, data, base=_distance(distance)))
         offsets.append(offsets[-1] + len(entries[-2]))
     pack = evil.pack(*entries)
-    survey = Surveyor(pack, Limits(delta_depth=2000)).survey()
-    chains, most = Chains(pack, survey, Limits(delta_depth=2000)), 0
+    survey = Surveyor(pack, RepositoryLimits(delta_depth=2000)).survey()
+    chains, most = Chains(pack, survey, RepositoryLimits(delta_depth=2000)), 0
     for _ in resolved(survey, chains):
         most = max(most, chains._held)
     assert most <= 12 * size

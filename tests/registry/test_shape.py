@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from updater.errors import RegistryProtocolError
-from updater.registry.shape import Limits, check_shape
+from updater.registry.shape import AnswerLimits, check_shape
 
 TEXT = st.text(st.sampled_from('"\\[]{},:a\n\u00e9😀'), max_size=8)
 VALUES = st.recursive(
@@ -35,7 +35,7 @@ def counted(value) -> tuple[int, int]:
 
 def fits(body: bytes, **limits) -> bool:
     try:
-        check_shape(body, Limits(**limits), what="it")
+        check_shape(body, AnswerLimits(**limits), what="it")
     except RegistryProtocolError:
         return False
     return True

@@ -65,7 +65,7 @@ class SecretFields:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """Say what is wrong with this Secret, one sentence each; never what stands in it."""
+        """Return what is wrong with this Secret, one sentence each; never what stands in it."""
         flags = ("insecure", "insecureIgnoreHostKey", "useAzureWorkloadIdentity")
         doubtful = [name for name in flags if _flag(self.fields.get(name, "")) is None]
         return tuple(f"the Secret {self.place}: {name} is neither true nor false, and counts as false" for name in doubtful)

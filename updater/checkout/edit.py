@@ -78,7 +78,7 @@ class SetResult:
 
     @property
     def is_whole(self) -> bool:
-        """Say whether every wish stands somewhere and none was refused."""
+        """Return whether every wish stands somewhere and none was refused."""
         return not self.refused and not self.unmatched
 
 

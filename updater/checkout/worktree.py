@@ -167,7 +167,7 @@ class Checkout:
 
     @cached_property
     def tracking(self) -> Tracking:
-        """What Git tracks here; raises `GitError` where the checkout is of a kind that is not read."""
+        """What Git tracks here; raise `GitError` where the checkout is of a kind that is not read."""
         with tidy():
             check_format(self.config)
             return Tracking(self._repo, self.root, self.config)

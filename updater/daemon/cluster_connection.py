@@ -26,7 +26,7 @@ class ClusterConnection:
 
     @property
     def client(self) -> KubeClient:
-        """Give the client; raises `ConfigError` (code ``kubeconfig``) where no way leads to a cluster."""
+        """Return the client; raise `ConfigError` (code ``kubeconfig``) where no way leads to a cluster."""
         if self._client is None:
             kubeconfig = self.settings.kubeconfig
             access = find_access(Path(kubeconfig).expanduser() if kubeconfig else None, self.settings.context or "")
@@ -35,7 +35,7 @@ class ClusterConnection:
 
     @property
     def namespace(self) -> str:
-        """The namespace of the Lease; raises `ConfigError` as `client` does."""
+        """The namespace of the Lease; raise `ConfigError` as `client` does."""
         return self.settings.namespace or self.client.access.namespace
 
     async def read_secret(self, namespace: str, name: str) -> Mapping[str, bytes]:

@@ -54,7 +54,7 @@ class LeaderElection:
         self._task = asyncio.create_task(self._run())
 
     async def leave(self) -> None:
-        """Give the Lease back, once nothing of ours is written any more."""
+        """Release the Lease, once nothing of ours is written any more."""
         self._is_leaving = True
         if self._task:
             self._task.cancel()

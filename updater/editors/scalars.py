@@ -188,7 +188,7 @@ def _too_large(reason: str, path: str, line: int | None = None) -> EditError:
 
 
 def read_events(text: str, path: str) -> list[Any]:
-    """Return the events of a text; raises `EditError` with path and line where it is no YAML, or too large."""
+    """Return the events of a text; raise `EditError` with path and line where it is no YAML, or too large."""
     try:
         events, deep = pull(text, depth=MAX_DEPTH, count=MAX_EVENTS)
     except MarkedYAMLError as error:

@@ -68,7 +68,7 @@ class SelectionRequest:
 
     @property
     def judge(self) -> Judge:
-        """Give the way of one tag under these rules."""
+        """Return the way of one tag under these rules."""
         return judge_for(
             self.policy,
             self.name_filter,

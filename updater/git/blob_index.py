@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from updater.git.limits import Limits, exceeded
+from updater.git.limits import RepositoryLimits, exceeded
 from updater.git.store import write_atomically
 from updater.git.tree import EntryKind, RevisionTree, TreeEntry, normal, read_folder
 from updater.model.text import is_plain
@@ -66,7 +66,7 @@ class _Walk:
     found: list[TreeEntry] = field(default_factory=list)
     touched: dict[tuple[str, str], _Seen] = field(default_factory=dict)
     read: int = 0
-    limits: Limits = field(default_factory=Limits)
+    limits: RepositoryLimits = field(default_factory=RepositoryLimits)
     entries: int = 0
 
     def enter(self, path: str, rows: int) -> None:
@@ -99,7 +99,7 @@ class SearchIndex:
         self.blobs_read = 0
 
     def search(
-        self, tree: RevisionTree, prefix: str, question: SearchQuery, limits: Limits | None = None
+        self, tree: RevisionTree, prefix: str, question: SearchQuery, limits: RepositoryLimits | None = None
     ) -> tuple[TreeEntry, ...]:
         """Return the files at or below *prefix* that answer *question*, in the order of Git; symlinks never do.
 

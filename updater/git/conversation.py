@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from updater.errors import GitError
     from updater.git.access import GitAddress
-    from updater.git.limits import Limits
+    from updater.git.limits import RepositoryLimits
 
 _CHUNK: Final = 65536  # of a pack, which is read before it is kept
 
@@ -26,7 +26,7 @@ class Conversation:
     A server that never stops talking, or that sends a byte now and then, comes to an end by one of the two.
     """
 
-    def __init__(self, address: GitAddress, limits: Limits) -> None:
+    def __init__(self, address: GitAddress, limits: RepositoryLimits) -> None:
         self._address = address
         self._limits = limits
         self._left = limits.answer + _CHUNK

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from updater.errors import GitError
-    from updater.git.limits import Bounds, Limits
+    from updater.git.limits import Bounds, RepositoryLimits
 
     Contents = bytes | mmap.mmap
     Entry = tuple[bytes, int, int | None]
@@ -177,7 +177,7 @@ class Survey:
 class Surveyor:
     """Walks once over a pack, judges every size and count in it and names its whole objects."""
 
-    def __init__(self, contents: Contents, limits: Limits) -> None:
+    def __init__(self, contents: Contents, limits: RepositoryLimits) -> None:
         self._contents = contents
         self._limits = limits
         self._survey = Survey()
@@ -228,7 +228,7 @@ class Surveyor:
             return zlib.crc32(piece)
 
 
-def _too_large(size: int, limits: Limits) -> GitError:
+def _too_large(size: int, limits: RepositoryLimits) -> GitError:
     return exceeded("object", f"one object of a pack needs {shown_size(size)} of memory", limits.object)
 
 
@@ -249,7 +249,7 @@ class Chains:
         self,
         contents: Contents,
         survey: Survey,
-        limits: Limits,
+        limits: RepositoryLimits,
         *,
         external: Callable[[bytes], tuple[int, bytes]] | None = None,
     ) -> None:

@@ -22,7 +22,7 @@ _SMALL: Final = MEBIBYTE  # what every conversation needs anyway is not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class RepositoryLimits:
     """The limits of one repository; sizes are bytes, *deadline* is seconds. Each has the name of its setting.
 
     *deadline* bounds one conversation with a server, *answer* what it may say besides a pack, *pack* a pack as it is sent.
@@ -46,7 +46,7 @@ class Limits:
     memory: int = 160 * MEBIBYTE
 
 
-class Budget:
+class MemoryBudget:
     """The memory that large objects of all repositories may take at one time; threads wait for their turn."""
 
     def __init__(self) -> None:
@@ -75,8 +75,8 @@ class Budget:
 class Bounds:
     """The limits in force, which a reload may replace, and the budget that all repositories of a process share."""
 
-    limits: Limits = field(default_factory=Limits)
-    budget: Budget = field(default_factory=Budget)
+    limits: RepositoryLimits = field(default_factory=RepositoryLimits)
+    budget: MemoryBudget = field(default_factory=MemoryBudget)
 
     @contextlib.contextmanager
     def memory(self, size: int) -> Iterator[None]:

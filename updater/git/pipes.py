@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+import subprocess
+from typing import TYPE_CHECKING, Any, Final
 
 from dulwich.client import SubprocessWrapper, TraditionalGitClient
 
 if TYPE_CHECKING:
     from updater.git.conversation import Conversation
+
+
+_ENDS_WITHIN: Final = 1.0
+_MOST_WORDS: Final = 8192
 
 
 class OpenPipes(TraditionalGitClient):
@@ -32,6 +37,16 @@ class OpenPipes(TraditionalGitClient):
             owner = getattr(pipe._close, "__self__", None)  # noqa: SLF001 - dulwich hands out nothing else of a process
             with contextlib.suppress(OSError, EOFError):
                 owner.proc.kill() if isinstance(owner, SubprocessWrapper) else pipe.close()
+
+    def last_words(self) -> list[bytes]:
+        """Return what the program at the other end wrote to standard error before it ended; nothing where it still runs."""
+        for pipe in self._pipes:
+            owner = getattr(pipe._close, "__self__", None)  # noqa: SLF001 - see abort
+            if isinstance(owner, SubprocessWrapper) and owner.proc.stderr is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired, OSError, ValueError):
+                    owner.proc.wait(_ENDS_WITHIN)
+                    return owner.proc.stderr.read(_MOST_WORDS).splitlines()
+        return []
 
     def close(self) -> None:
         """Close every pipe."""

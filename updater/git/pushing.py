@@ -19,7 +19,7 @@ ZERO: Final = b"0" * 40
 HEADS: Final = b"refs/heads/"
 
 
-class PushAttempt:
+class RefUpdate:
     """One try to move the branch *ref* of the server at *address* from *old* to *new*, sending *objects*.
 
     *talk* is what the server says meanwhile, *branches* what it listed, *is_sent* whether the pack was asked for.

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dulwich.client import GitClient, LocalGitClient, SubprocessGitClient
+from dulwich.errors import GitProtocolError, HangupException
 from dulwich.object_store import ObjectStoreGraphWalker
 from dulwich.refs import Ref, check_ref_format
 
@@ -30,7 +31,7 @@ from updater.git.inflation import Surveyor, read_commits
 from updater.git.limits import Bounds
 from updater.git.objects import is_object_name
 from updater.git.pipes import OpenPipes
-from updater.git.pushing import HEADS, ZERO, PushAttempt, nothing_sent, short
+from updater.git.pushing import HEADS, ZERO, RefUpdate, nothing_sent, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -139,7 +140,7 @@ class Remote:
         ``push-unknown`` where the answer was lost.
         """
         old = (expected or ZERO.decode()).encode()
-        attempt = PushAttempt(self.address, HEADS + _encoded(branch), old, new.encode(), objects)
+        attempt = RefUpdate(self.address, HEADS + _encoded(branch), old, new.encode(), objects)
         is_contended = self._contended.pop(branch, expected) != expected
         try:
             self._send(attempt, branch, expected, is_contended=is_contended)
@@ -148,7 +149,7 @@ class Remote:
                 self._contended[branch] = expected
             raise
 
-    def _send(self, attempt: PushAttempt, branch: str, expected: str | None, *, is_contended: bool) -> None:
+    def _send(self, attempt: RefUpdate, branch: str, expected: str | None, *, is_contended: bool) -> None:
         try:
             with self._diagnosis.named(), self._client("push") as (client, _):
                 if is_contended and isinstance(client, GitHttpClient):
@@ -222,7 +223,13 @@ class Remote:
 
         try:
             with talk.bounded(abort), contextlib.closing(client):
-                yield client, talk
+                try:
+                    yield client, talk
+                except GitProtocolError as error:
+                    # a program that ends while we write says why on its standard error, and the library reads it no more
+                    if isinstance(client, OpenPipes) and isinstance(error.__cause__, OSError) and not talk.is_overdue:
+                        raise HangupException(client.last_words()) from error
+                    raise
         finally:
             if talk.is_overdue:
                 self.close()

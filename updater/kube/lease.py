@@ -75,7 +75,7 @@ class LeaderElector:
 
     @property
     def leader(self) -> str | None:
-        """Give the identity of who led when last looked, None where nobody did."""
+        """Return the identity of who led when last looked, None where nobody did."""
         holder = _spec(self._seen).get("holderIdentity")
         return holder if isinstance(holder, str) and holder else None
 
@@ -184,7 +184,7 @@ class LeaderElector:
         return min(pause, max(self._sure_until - self._around.clock(), 0.0)) if self._leads else pause
 
     async def _release(self) -> None:
-        """Give the Lease back, so that the next leader need not wait for its end."""
+        """Release the Lease, so that the next leader need not wait for its end."""
         held, self._must_read = self._leads and not self._must_read, True
         self._end()
         if not held:

@@ -67,7 +67,7 @@ class TagVariant:
 
     @property
     def is_release(self) -> bool:
-        """Say whether the suffix is a variant and nothing in it makes the tag a pre-release."""
+        """Return whether the suffix is a variant and nothing in it makes the tag a pre-release."""
         return bool(self.words) and not self.is_prerelease
 
 

@@ -56,7 +56,7 @@ class Grant:
 
     @property
     def is_for_host(self) -> bool:
-        """Say whether it serves every image of the registry, as Basic does, and not the one it was asked for."""
+        """Return whether it serves every image of the registry, as Basic does, and not the one it was asked for."""
         return self.authorization.startswith("Basic ")
 
 

@@ -22,7 +22,7 @@ _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class AnswerLimits:
     """What one answer of a registry may cost: decoded bytes of a page of tags, values and depth of any document.
 
     *list_time* is how many seconds a registry may take for the whole list of an image; waiting for our own turn does not count.
@@ -36,7 +36,7 @@ class Limits:
     rate: float | None = 20.0
 
 
-def check_shape(body: bytes, limits: Limits, *, what: str) -> None:
+def check_shape(body: bytes, limits: AnswerLimits, *, what: str) -> None:
     """Raise `RegistryProtocolError` if the JSON text *body* holds more than *limits* allow; it need not be JSON."""
     opens = _count(body, b"[{")
     if opens <= limits.depth and opens + _count(body, b",:") < limits.values:

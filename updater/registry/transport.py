@@ -21,7 +21,7 @@ from updater.registry.auth import MOST_TOKEN_BYTES, Challenge, TokenScope, hands
 from updater.registry.endpoints import HUB_URL, connection_of
 from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
 from updater.registry.refusals import refusal, unreachable
-from updater.registry.shape import Limits, check_shape
+from updater.registry.shape import AnswerLimits, check_shape
 from updater.registry.token_cache import GrantKey, TokenCache
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ class RegistryTransport:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        limits: Limits | None = None,
+        limits: AnswerLimits | None = None,
     ) -> None:
-        self.limits = limits or Limits()
+        self.limits = limits or AnswerLimits()
         self._http = http
         self._keychain = keychain
         self._wall = wall

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from updater.git.limits import Limits, shown_size
+from updater.git.limits import RepositoryLimits, shown_size
 from updater.settings import fields
 from updater.settings.node import Node
 
@@ -52,6 +52,6 @@ class GitLimitSettings(Node):
             raise fields.flawed((("memory",), "size", "this is too little memory for the largest object", hint))
         return self
 
-    def limits(self) -> Limits:
+    def limits(self) -> RepositoryLimits:
         """Return the limits as the Git package takes them."""
-        return Limits(**{name: getattr(self, name) for name in type(self).model_fields})
+        return RepositoryLimits(**{name: getattr(self, name) for name in type(self).model_fields})

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from updater.http.budget import DEFAULT_BUDGET
 from updater.registry.listing import ListingLimits
-from updater.registry.shape import Limits
+from updater.registry.shape import AnswerLimits
 from updater.settings import fields  # noqa: TC001 - pydantic reads the annotations
 from updater.settings.node import Node
 
@@ -37,9 +37,9 @@ class RegistryLimits(Node):
         """Return where reading a list of tags ends with an error."""
         return ListingLimits.for_tags(self.tags, page_bytes=self.page_bytes)
 
-    def limits(self) -> Limits:
+    def limits(self) -> AnswerLimits:
         """Return them as the registry room takes them."""
-        return Limits(
+        return AnswerLimits(
             page_bytes=self.page_bytes,
             values=max(self.values, 2 * self.tags),
             depth=self.depth,

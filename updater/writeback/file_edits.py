@@ -106,7 +106,7 @@ class CommitDrafter:
         return self.after[path]
 
     def _assign(self, edit: Edit, updates: Sequence[Update]) -> None:
-        """Give each update what became of its own wish."""
+        """Assign to each update what became of its own request."""
         for update, answer in zip(updates, edit.answers, strict=True):
             self.changes[update] = tuple(edit.changes[number] for number in answer.changes)
             if answer.refusal is not None:

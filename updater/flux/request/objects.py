@@ -104,7 +104,7 @@ def check_object(document: Document, try_template: Callable[[str], None] | None 
 
 
 def _version_hint(version: str, kind: str) -> str:
-    """Say how an object of an older version is written today."""
+    """Return how an object of an older version is written today."""
     if version == "v1alpha1" and kind == "ImageUpdateAutomation":
         moved = "spec.checkout is now spec.sourceRef and spec.git.checkout"
         return f"write {GROUP}/v1; {moved}, spec.commit is spec.git.commit, spec.push is spec.git.push"
