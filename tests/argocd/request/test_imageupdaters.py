@@ -6,9 +6,10 @@ import pytest
 
 from tests.argocd.request.making import GIT, application, codes, image, one, reference, run, updater
 from updater.argocd.request.fields import PullRequest, read_pull_request
-from updater.argocd.request.selectors import check_selector, is_selected, name_matcher, specificity
+from updater.argocd.request.selectors import check_selector, is_selected, specificity
 from updater.errors import ConfigError
 from updater.model.subscription import Downgrade, Form, GitBranch, PolicySpec, Variant
+from updater.policies.globs import name_matcher
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0"}
 

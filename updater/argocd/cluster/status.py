@@ -10,10 +10,10 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.application_source import list_in
 from updater.argocd.request.application import UNUSED
 from updater.argocd.request.subscriptions import NOT_LIVE
 from updater.argocd.request.write_conflicts import SHARED
+from updater.documents.members import list_in
 from updater.model.outcome import Status
 from updater.model.text import printable
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from updater.argocd.cluster.moves import ImageMove
-    from updater.argocd.cluster.pruning import KeptUpdater
     from updater.argocd.request.layers import FieldProblem
     from updater.argocd.request.subscriptions import ImageTranslation
+    from updater.controller.objects import KeptObject
     from updater.model.outcome import Outcome
 
 READY: Final = "Ready"
@@ -34,6 +34,8 @@ NOT_YET: Final = "NotYet"
 OURS: Final = (READY, RECONCILING, ERROR, IMAGES, NOT_YET)
 LONGEST_MESSAGE: Final = 16_384  # the definition allows 32,768 characters; etcd has other things to keep too
 MOST_RECENT: Final = 20
+#: fields that are no statement by themselves: times, and what happened in the past
+VOLATILE: Final = frozenset({"lastCheckedAt", "lastUpdatedAt", "recentUpdates"})
 _LONGEST_LINE: Final = 500
 _MOST_NAMED: Final = 3
 UNSELECTING: Final = (
@@ -67,7 +69,7 @@ class StatusFacts:
     *flaws* of the object itself, *moves* those that its status does not tell yet.
     """
 
-    kept: KeptUpdater
+    kept: KeptObject
     applications: int
     answers: Sequence[ImageTranslation]
     outcomes: Mapping[str, Outcome]
