@@ -117,13 +117,6 @@ def test_texts_that_repeat_are_one_object():
     assert sharing.text("y" * 300) == "y" * 300
 
 
-def test_what_is_shared_does_not_grow_without_end():
-    sharing = Sharing()
-    for number in range(70_000):
-        sharing.text(str(number))
-    assert len(sharing._texts) <= 65_536
-
-
 def test_what_nests_without_end_is_cut():
     deep: dict = {}
     inner = deep
