@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from updater.documents.members import list_in, mapping_in
 from updater.editors.overrides import LISTS
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
@@ -125,18 +126,6 @@ def read_owner(metadata: Mapping[str, Any]) -> str:
         if isinstance(owner, dict) and owner.get("kind") == SET:
             return text_in(owner, "name") or SET
     return ""
-
-
-def mapping_in(item: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """Return the mapping at *key*, an empty one where another value stands there."""
-    value = item.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def list_in(item: Mapping[str, Any], key: str) -> list[Any]:
-    """Return the list at *key*, an empty one where another value stands there."""
-    value = item.get(key)
-    return value if isinstance(value, list) else []
 
 
 def text_in(item: Mapping[str, Any], key: str) -> str:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
     from updater.cli.embedded_registry import EmbeddedRegistry
     from updater.daemon.generation import Generation
-    from updater.engine.landing import Landing, Writer
+    from updater.engine.landing import Landing
     from updater.git.mirror import Mirror
     from updater.model.selection import Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
+    from updater.writeback.base import Writer
 
 SHOWN_LOSERS: Final = 4
 RELEASE_EVERY: Final = 5.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.live.writer import ApplicationWriter
 from updater.daemon.cached_descriptions import CachedDescriptions
@@ -26,47 +26,16 @@ if TYPE_CHECKING:
     from updater.argocd.cluster.source import ArgocdSource
     from updater.daemon.git_access import RepositoryAccess
     from updater.daemon.process import Process
-    from updater.engine.landing import Writer
     from updater.git.access import GitAccess
-    from updater.model.outcome import Outcome
-    from updater.model.snapshot import Snapshot
     from updater.model.subscription import Destination, LiveApplication, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
     from updater.settings import Settings
+    from updater.sources.base import Source
+    from updater.writeback.base import Writer
 
 
 NOT_LEADING: Final = "not-leading"
-
-
-class Source(Protocol):
-    """Where subscriptions come from while the program runs, and who is answered there."""
-
-    @property
-    def name(self) -> str:
-        """The word for it in metrics."""
-
-    async def once(self) -> Snapshot:
-        """Read everything once; raise `KubeError` and `ConfigError`."""
-
-    async def again(self) -> Snapshot:
-        """Return what `once` read, with what was learned of branches since."""
-
-    async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
-        """Hand on whole snapshots until cancelled; raise `ConfigError`."""
-
-    @property
-    def refused(self) -> tuple[Outcome, ...]:
-        """What was asked for and is no subscription, each with its reason."""
-
-    def answer(self, outcomes: Sequence[Outcome]) -> None:
-        """Hear how targets ended; never raises and never waits."""
-
-    def lead(self) -> None:
-        """Write from now on what is due: this replica leads."""
-
-    async def finish(self) -> None:
-        """Write what is due now, at the end of a single pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

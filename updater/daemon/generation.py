@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.process import Process
-    from updater.engine.landing import Writer
     from updater.inventory.inventory import InventoryDelta
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from updater.model.view import PastCommit
     from updater.reporting.metrics import Metrics
     from updater.sources.file import LoadedConfiguration
+    from updater.writeback.base import Writer
 
 LONGEST_PAUSE: Final = 0.1
 ANSWERS_AT_MOST: Final = 2.0

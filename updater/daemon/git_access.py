@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from updater.credentials.keychain import Keychain
-    from updater.engine.landing import Writer
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
     from updater.settings.tree import RepositorySettings, Settings
+    from updater.writeback.base import Writer
 
 
 class RepositoryAccess(Protocol):

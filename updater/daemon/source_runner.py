@@ -16,12 +16,12 @@ from updater.model.subscription import GitBranch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from updater.daemon.components import Source
     from updater.daemon.process import Process
     from updater.inventory.inventory import Inventory, InventoryDelta
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.snapshot import Snapshot
+    from updater.sources.base import Source
 
 TRIED_AGAIN: Final = 30.0
 ASKED_AGAIN: Final = 60.0  # who may push, while several claim one place

@@ -29,20 +29,9 @@ if TYPE_CHECKING:
     from updater.model.update import Update
     from updater.model.view import View
     from updater.model.written import Written
+    from updater.writeback.base import Writer
 
 ATTEMPTS: Final = 30
-
-
-class Writer(Protocol):
-    """Reads and writes one kind of destination."""
-
-    async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
-        """Read the head and what is written at every target; raise `UpdaterError`."""
-        ...
-
-    async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
-        """Edit, commit and push once; raise `PushRefused` if the destination moved since *view*."""
-        ...
 
 
 class Chooser(Protocol):

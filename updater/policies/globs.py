@@ -1,12 +1,17 @@
-"""The globs of tag filters: ``*``, ``?``, ``[a-z]``, ``[^a]`` and a backslash, as Go's path.Match reads them.
+"""The globs of tag filters and of names: ``*``, ``?``, ``[a-z]``, ``[^a]`` and a backslash, as Go's path.Match reads them.
 
-A glob covers the whole tag. ``*`` and ``?`` never cover ``/``, which no tag holds anyway.
+A glob covers the whole tag or name. ``*`` and ``?`` never cover ``/``, which none of them holds anyway.
 Source: https://pkg.go.dev/path#Match
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any, Final
+
 from updater.errors import PolicyError
+
+LONGEST_GLOB: Final = 1024
 
 
 def glob_expression(glob: str) -> str:
@@ -18,6 +23,21 @@ def glob_expression(glob: str) -> str:
         if not (part == "[^/]*" and parts and parts[-1] == part):
             parts.append(part)
     return rf"\A(?s:{''.join(parts)})\z"
+
+
+@lru_cache(maxsize=1024)  # a few globs are asked for at thousands of images
+def name_matcher(pattern: str) -> Any:
+    """Return an expression whose `fullmatch` says whether a name fits; raise `PolicyError` where the glob cannot be read."""
+    import re2  # noqa: PLC0415 - wanted only where names are matched
+
+    if len(pattern) > LONGEST_GLOB:
+        raise PolicyError(f"{pattern[:40]!r}… is too long for a glob", hint="a name has at most 253 characters")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(glob_expression(pattern), options)
+    except re2.error as error:
+        raise PolicyError(f"{pattern!r} is too large for a glob", hint="write fewer sets and stars") from error
 
 
 def _part(glob: str, position: int) -> tuple[str, int]:

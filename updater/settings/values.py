@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
 from updater.model.subscription import CredentialRef, LiveApplication, has_scp_password
-from updater.policies.globs import glob_expression
+from updater.policies.globs import LONGEST_GLOB, glob_expression
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
@@ -37,7 +37,6 @@ _TOKENS: Final = (
     "gldt-",
     "ATBB",
 )  # issued by forges; as user names they are secrets
-LONGEST_GLOB: Final = 1024
 LONGEST_DURATION: Final = 366 * 86400.0
 LARGEST_SIZE: Final = 2**40
 

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.argocd.request.making import OWN, PREFIX, application, image, reference, updater
-from updater.argocd.cluster.pruning import KeptUpdater, Sharing, prune_application, prune_updater
+from updater.argocd.cluster.pruning import prune_application
 from updater.argocd.request import TranslationDefaults, Translator, translate
 from updater.argocd.request.applications import read_application
+from updater.controller.objects import KeptObject, Sharing, keep_object
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=8) | st.floats(allow_nan=False),
@@ -75,9 +76,9 @@ def test_what_is_kept_reads_as_the_whole(item):
 @given(st.lists(APPLICATIONS, max_size=2), UPDATERS)
 def test_no_object_breaks_what_is_kept_or_translated(applications, image_updater):
     sharing = Sharing()
-    kept = prune_updater(image_updater, sharing)
+    kept = keep_object(image_updater, sharing)
     translate([prune_application(item, sharing) for item in applications], [kept.item], defaults=TranslationDefaults())
-    assert isinstance(kept, KeptUpdater)
+    assert isinstance(kept, KeptObject)
 
 
 def whole_application(**status):
@@ -116,13 +117,6 @@ def test_texts_that_repeat_are_one_object():
     assert sharing.text("y" * 300) == "y" * 300
 
 
-def test_what_is_shared_does_not_grow_without_end():
-    sharing = Sharing()
-    for number in range(70_000):
-        sharing.text(str(number))
-    assert len(sharing._texts) <= 65_536
-
-
 def test_what_nests_without_end_is_cut():
     deep: dict = {}
     inner = deep
@@ -130,8 +124,8 @@ def test_what_nests_without_end_is_cut():
         inner["a"] = inner = {}
     item = updater(reference("*", image()))
     item["spec"]["deep"] = deep
-    kept = prune_updater(item, Sharing())
-    assert kept == prune_updater(item, Sharing())
+    kept = keep_object(item, Sharing())
+    assert kept == keep_object(item, Sharing())
     (finding,) = translate([], [kept.item]).findings
     assert finding.flaw.code == "unknown-key"
 
@@ -139,8 +133,8 @@ def test_what_nests_without_end_is_cut():
 def test_an_own_status_leaves_what_is_translated_as_it_is():
     sharing = Sharing()
     item = updater(reference("*", image()), version="7")
-    before = prune_updater(item, sharing)
-    after = prune_updater(
+    before = keep_object(item, sharing)
+    after = keep_object(
         {**item, "status": {"applicationsMatched": 1}} | {"metadata": {**item["metadata"], "resourceVersion": "8"}}, sharing
     )
     assert (before == after, before.item == after.item, after.version) == (False, True, "8")

@@ -9,8 +9,8 @@ import pytest
 from tests.argocd.request.making import WEB_OUTCOME, application, image, outcome_for, reference, run, updater
 from updater.argocd.cluster.feedback_index import index
 from updater.argocd.cluster.moves import move_of
-from updater.argocd.cluster.pruning import Sharing, prune_updater
 from updater.argocd.cluster.status import LONGEST_MESSAGE, MOST_RECENT, StatusFacts, status_of
+from updater.controller.objects import Sharing, keep_object
 from updater.model.outcome import Status
 
 NOW, LATER = "2026-08-18T12:00:00Z", "2026-08-18T13:00:00Z"
@@ -22,7 +22,7 @@ def facts(translation, *, outcomes=(), moves=(), before=None, generation=1):
     item["metadata"]["generation"] = generation
     found = index(translation)
     return StatusFacts(
-        kept=prune_updater({**item, "status": before or {}}, Sharing()),
+        kept=keep_object({**item, "status": before or {}}, Sharing()),
         applications=len(translation.selected["argocd/all"]),
         answers=found.by_updater["argocd/all"],
         outcomes={outcome.key: outcome for outcome in outcomes},

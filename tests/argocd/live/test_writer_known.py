@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.argocd.live.making import helm, parameter, wanted
-from updater.argocd.cluster.pruning import Sharing, prune_application
+from updater.argocd.cluster.pruning import prune_application
 from updater.argocd.live.writer import APPLICATION, ApplicationWriter
+from updater.controller.objects import Sharing
 from updater.model.outcome import Status
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.argocd.request.making import GIT, application, codes, image, one, reference, run, updater
 from updater.argocd.request.fields import PullRequest, read_pull_request
-from updater.argocd.request.selectors import check_selector, is_selected, name_matcher, specificity
+from updater.argocd.request.selectors import check_selector, is_selected, specificity
 from updater.errors import ConfigError
 from updater.model.subscription import Downgrade, Form, GitBranch, PolicySpec, Variant
 
@@ -27,14 +27,6 @@ LIST = {"image-list": "web=ghcr.io/o/web:^1.0"}
 )
 def test_names_without_globs_are_the_most_exact_then_labels_then_letters(pattern, labels, score):
     assert specificity(pattern, labels=labels) == score
-
-
-@pytest.mark.parametrize(
-    ("pattern", "name", "fits"),
-    [("*", "web", True), ("web", "web-1", False), ("w?b", "web", True), ("web-[0-9]", "web-7", True), ("[^a]*", "abc", False)],
-)
-def test_names_match_as_globs_of_go(pattern, name, fits):
-    assert bool(name_matcher(pattern).fullmatch(name)) is fits
 
 
 @pytest.mark.parametrize(

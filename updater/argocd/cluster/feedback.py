@@ -8,34 +8,36 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
-from updater.argocd.cluster.event_queue import EventQueue
-from updater.argocd.cluster.event_texts import remark_on_moves, remark_on_outcome
+from updater.argocd.cluster.event_texts import remark_on_flaw, remark_on_moves, remark_on_outcome
 from updater.argocd.cluster.feedback_index import FeedbackIndex, index
 from updater.argocd.cluster.feedback_options import FeedbackOptions
-from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER, identity
+from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
 from updater.argocd.cluster.moves import move_of
 from updater.argocd.cluster.refresh import Refresher
-from updater.argocd.cluster.status_writer import StatusWriter
+from updater.argocd.cluster.status_writer import ImageUpdaterStatuses, updater_ref
+from updater.controller.event_queue import EventQueue
+from updater.controller.objects import event_subject
+from updater.controller.work import bugs_logged, repeat
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from updater.argocd.cluster.kinds import Key
     from updater.argocd.cluster.moves import ImageMove
-    from updater.argocd.cluster.pruning import KeptUpdater
+    from updater.argocd.request.application import ObjectProblem
     from updater.argocd.request.subscriptions import ImageTranslation
     from updater.argocd.request.translation import Translation
+    from updater.controller.objects import KeptObject, Key
     from updater.kube.client import KubeClient
+    from updater.kube.events import Event
+    from updater.kube.kinds import Object
     from updater.model.outcome import Outcome, Status
 
 __all__ = ["ClusterState", "Feedback", "FeedbackOptions"]
 
+_NOT_WRITTEN: Final = "an answer to Argo CD's objects was not written"
 #: the same failure is told with another wait each time; it is no other state for that
 _WAITS: Final = re.compile(r"(?<!\d)\d+(?:\.\d+)?(?= ?(?:ms|s|seconds?|m|min|minutes?|h|hours?)\b)")
 
@@ -45,7 +47,7 @@ class ClusterState:
     """What is known at one moment: the objects, and what they come to."""
 
     applications: Mapping[Key, Mapping[str, Any]]
-    updaters: Mapping[Key, KeptUpdater]
+    updaters: Mapping[Key, KeptObject]
     translation: Translation
 
 
@@ -57,10 +59,10 @@ class Feedback:
         self._answers = answers
         self._known: ClusterState | None = None
         self._index = FeedbackIndex()
-        self._telling = EventQueue(answers)
+        self._telling: EventQueue[ObjectProblem] = EventQueue(answers)
         self._refreshing = Refresher(client, answers)
-        self._statuses = StatusWriter(client, answers, self._outcomes)
-        for part in (self._telling, self._refreshing, self._statuses):
+        self._statuses = ImageUpdaterStatuses(client, answers, self._outcomes)
+        for part in (self._telling, self._refreshing, self._statuses.writer):
             answers.when_leading(part.wake)
 
     def know(self, known: ClusterState) -> None:
@@ -71,13 +73,13 @@ class Feedback:
             for key in [key for key in self._outcomes if key not in self._index.by_key]:
                 del self._outcomes[key]
                 self._telling.withdraw(key)
-            self._telling.findings(known.translation.findings, self._find)
+            self._telling.states(known.translation.findings, self._on_flaw)
         self._refreshing.keep(known.applications)
         self._statuses.know(known.updaters, known.translation.selected, self._index)
 
     def note(self, outcomes: Sequence[Outcome]) -> None:
         """Remember how targets ended, and set off what follows; outcomes of subscriptions that are not here are left out."""
-        with _bugs_logged():
+        with bugs_logged(_NOT_WRITTEN):
             self._note(outcomes)
 
     def _note(self, outcomes: Sequence[Outcome]) -> None:
@@ -90,7 +92,7 @@ class Feedback:
             if before is not None and _state(before) == _state(outcome):
                 continue
             self._outcomes[outcome.key] = outcome
-            self._statuses.touch(map(_key, self._index.owners(answer)))
+            self._statuses.writer.touch(map(updater_ref, self._index.owners(answer)))
             self._tell(answer, outcome)
             move = move_of(answer, outcome)
             if move:
@@ -98,14 +100,14 @@ class Feedback:
                 self._spread(answer, outcome, move)
         for (application, revision), moves in moved.items():
             if item := self._find(f"{APPLICATION.name} {application}"):
-                self._telling.remark((application, revision), item, remark_on_moves(moves, revision))
+                self._telling.put((application, revision), item, remark_on_moves(moves, revision))
 
     async def run(self) -> None:
         """Write until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_forever(self._telling.work), name="tell Events")
-            tasks.create_task(_forever(self._refreshing.work), name="refresh Applications")
-            tasks.create_task(_forever(lambda: self._statuses.work(tasks)), name="write statuses")
+            tasks.create_task(self._telling.run(), name="tell Events")
+            tasks.create_task(repeat(self._refreshing.work, detail=_NOT_WRITTEN), name="refresh Applications")
+            tasks.create_task(self._statuses.writer.run(), name="write statuses")
 
     def lead(self) -> None:
         """Write what waited for this replica to lead."""
@@ -115,7 +117,7 @@ class Feedback:
         """Write what is due now: the end of a single pass."""
         self._refreshing.wake()
         await self._refreshing.work()
-        await self._statuses.finish()
+        await self._statuses.writer.finish()
         await self._telling.finish()
 
     def _tell(self, answer: ImageTranslation, outcome: Outcome) -> None:
@@ -123,14 +125,14 @@ class Feedback:
         remark = remark_on_outcome(answer, outcome)
         item = self._find(f"{APPLICATION.name} {answer.application}")
         if remark and item:
-            self._telling.remark(outcome.key, item, remark)
+            self._telling.put(outcome.key, item, remark)
         else:
             self._telling.withdraw(outcome.key)
 
     def _spread(self, answer: ImageTranslation, outcome: Outcome, move: ImageMove) -> None:
         """Tell the ImageUpdaters of a move, and refresh every Application that reads what was written."""
         for name in self._index.owners(answer):
-            self._statuses.moved(_key(name), move)
+            self._statuses.writer.tell(updater_ref(name), move)
         subscription, known = answer.subscription, self._known
         if subscription is None or known is None:
             return
@@ -140,33 +142,22 @@ class Feedback:
             if application is not None:
                 self._refreshing.landed(key, application, subscription.targets[0].destination, outcome)
 
-    def _find(self, origin: str) -> dict[str, Any] | None:
+    def _on_flaw(self, finding: ObjectProblem) -> tuple[Object, Event] | None:
+        """Return the Event that tells what is wrong with an object; None where the object is not known."""
+        item = self._find(finding.origin)
+        return (item, remark_on_flaw(finding.flaw)) if item else None
+
+    def _find(self, origin: str) -> Object | None:
         """Return as much of the object of an origin, ``Kind namespace/name``, as Events need."""
         kind, _, name = origin.partition(" ")
         key, known = _key(name), self._known
         if known is None:
             return None
         if kind == IMAGE_UPDATER.name and key in known.updaters:
-            return identity(IMAGE_UPDATER, key, known.updaters[key].item["metadata"])
+            return event_subject(IMAGE_UPDATER, key, known.updaters[key].item["metadata"])
         if kind == APPLICATION.name and key in known.applications:
-            return identity(APPLICATION, key, known.applications[key]["metadata"])
+            return event_subject(APPLICATION, key, known.applications[key]["metadata"])
         return None
-
-
-async def _forever(work: Callable[[], Awaitable[None]]) -> None:
-    """Do one piece of work after the other; a bug ends one piece, and never the watch."""
-    while True:
-        with _bugs_logged():
-            await work()
-
-
-@contextmanager
-def _bugs_logged() -> Iterator[None]:
-    """Log a bug with its traceback: who is not told must not cost those who are kept current."""
-    try:
-        yield
-    except Exception:  # noqa: BLE001 - whatever it is, it is only about telling
-        structlog.get_logger().exception("bug", detail="an answer to Argo CD's objects was not written")
 
 
 def _state(outcome: Outcome) -> tuple[Status, str | None, str, str | None]:

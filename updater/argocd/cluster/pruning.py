@@ -1,4 +1,4 @@
-"""What is kept of the objects that are watched: what translation reads and answers need, and nothing that churns.
+"""What is kept of an Application: what translation reads and answers need, and nothing that churns.
 
 Argo CD writes the status of an Application again and again. What is kept of it are its types and the images that run, so that
 such a write is no change here. Nothing that stands in an object makes this raise: that would end the watch of all of them.
@@ -6,61 +6,20 @@ such a write is no change here. Nothing that stands in an object makes this rais
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.application_source import SET, list_in, mapping_in
+from updater.argocd.application_source import SET
 from updater.argocd.request.annotations import OWN_PREFIX, PREFIX
+from updater.controller.objects import DELETED, names_in
+from updater.documents.members import list_in, mapping_in
 from updater.editors.overrides import LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from updater.controller.objects import Sharing
+
 _SOURCE_TEXTS: Final = ("repoURL", "path", "targetRevision", "chart")
-_DELETED: Final = "deletionTimestamp"
-_DEEPEST: Final = 16  # an ImageUpdater is 8 deep; what nests without end would end a comparison with it
-_LONGEST_SHARED: Final = 256
-_MOST_SHARED: Final = 65_536
-
-
-class Sharing:
-    """Returns equal short texts as one object: thousands of Applications name the same repositories, labels and images."""
-
-    def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
-
-    def text(self, value: str) -> str:
-        """Return the text that was seen first."""
-        if len(value) > _LONGEST_SHARED:
-            return value
-        if len(self._texts) >= _MOST_SHARED:  # it saves memory, so it must not hold what is long gone
-            self._texts.clear()
-        return self._texts.setdefault(value, value)
-
-    def whole(self, value: Any, depth: int = _DEEPEST) -> Any:
-        """Return a value with every text of it shared; what nests deeper than *depth* is None."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.text(key): self.whole(item, depth - 1) for key, item in value.items()} if depth else None
-        if isinstance(value, list):
-            return [self.whole(item, depth - 1) for item in value] if depth else None
-        return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptUpdater:
-    """What is kept of an ImageUpdater: *item* is what translation reads, the rest is needed to answer it.
-
-    *item* is without version and status, so that our own writes of the status leave it as it is. *holders* are the finalizers
-    of an object that somebody deleted, for which the API server waits.
-    """
-
-    item: Mapping[str, Any]
-    generation: int
-    version: str
-    status: Mapping[str, Any]
-    holders: tuple[str, ...] = ()
 
 
 def prune_application(item: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
@@ -78,22 +37,8 @@ def prune_application(item: Mapping[str, Any], sharing: Sharing) -> dict[str, An
     return kept
 
 
-def prune_updater(item: Mapping[str, Any], sharing: Sharing) -> KeptUpdater:
-    """Return what is kept of an ImageUpdater: its spec is whole, since each unknown field in it is a finding."""
-    metadata = mapping_in(item, "metadata")
-    kept = {"metadata": _names(metadata), "spec": sharing.whole(item.get("spec"))}
-    generation, version = metadata.get("generation"), metadata.get("resourceVersion")
-    return KeptUpdater(
-        item=kept,
-        generation=generation if isinstance(generation, int) and not isinstance(generation, bool) else 0,
-        version=version if isinstance(version, str) else "",
-        status=sharing.whole(mapping_in(item, "status")),
-        holders=tuple(name for name in list_in(metadata, "finalizers") if isinstance(name, str) and metadata.get(_DELETED)),
-    )
-
-
 def _metadata(metadata: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
-    kept = _names(metadata)
+    kept: dict[str, Any] = names_in(metadata)
     labels = {
         sharing.text(key): sharing.text(text) for key, text in mapping_in(metadata, "labels").items() if isinstance(text, str)
     }
@@ -103,18 +48,14 @@ def _metadata(metadata: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
     ours = {sharing.text(key): sharing.whole(value) for key, value in annotations if key.startswith((PREFIX, OWN_PREFIX))}
     if ours:
         kept["annotations"] = ours
-    if metadata.get(_DELETED):
-        kept[_DELETED] = sharing.whole(metadata[_DELETED])
+    if metadata.get(DELETED):
+        kept[DELETED] = sharing.whole(metadata[DELETED])
     for owner in list_in(metadata, "ownerReferences"):
         if isinstance(owner, dict) and owner.get("kind") == SET:
             name = owner.get("name")
             kept["ownerReferences"] = [{"kind": SET, "name": sharing.text(name) if isinstance(name, str) else ""}]
             break
     return kept
-
-
-def _names(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: metadata[key] for key in ("namespace", "name", "uid", "creationTimestamp") if isinstance(metadata.get(key), str)}
 
 
 def _spec(spec: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:

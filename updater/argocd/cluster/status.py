@@ -10,10 +10,11 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.application_source import list_in
 from updater.argocd.request.application import UNUSED
 from updater.argocd.request.subscriptions import NOT_LIVE
 from updater.argocd.request.write_conflicts import SHARED
+from updater.controller.conditions import Condition, conditions_in, merge_conditions
+from updater.documents.members import list_in
 from updater.model.outcome import Status
 from updater.model.text import printable
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from updater.argocd.cluster.moves import ImageMove
-    from updater.argocd.cluster.pruning import KeptUpdater
     from updater.argocd.request.layers import FieldProblem
     from updater.argocd.request.subscriptions import ImageTranslation
+    from updater.controller.objects import KeptObject
     from updater.model.outcome import Outcome
 
 READY: Final = "Ready"
@@ -34,6 +35,8 @@ NOT_YET: Final = "NotYet"
 OURS: Final = (READY, RECONCILING, ERROR, IMAGES, NOT_YET)
 LONGEST_MESSAGE: Final = 16_384  # the definition allows 32,768 characters; etcd has other things to keep too
 MOST_RECENT: Final = 20
+#: fields that are no statement by themselves: times, and what happened in the past
+VOLATILE: Final = frozenset({"lastCheckedAt", "lastUpdatedAt", "recentUpdates"})
 _LONGEST_LINE: Final = 500
 _MOST_NAMED: Final = 3
 UNSELECTING: Final = (
@@ -67,7 +70,7 @@ class StatusFacts:
     *flaws* of the object itself, *moves* those that its status does not tell yet.
     """
 
-    kept: KeptUpdater
+    kept: KeptObject
     applications: int
     answers: Sequence[ImageTranslation]
     outcomes: Mapping[str, Outcome]
@@ -101,7 +104,7 @@ def status_of(facts: StatusFacts, now: str) -> dict[str, Any] | None:
         "observedGeneration": generation,
         "applicationsMatched": facts.applications,
         "imagesManaged": sum(1 for answer in facts.answers if answer.subscription or answer.code == SHARED),
-        "conditions": _conditions(facts, images, now),
+        "conditions": merge_conditions(before, _judged(facts, images), owned=OURS, generation=generation, now=now),
         "recentUpdates": _recent(before, facts.moves, now),
     }
     if facts.moves:
@@ -114,7 +117,7 @@ def status_of(facts: StatusFacts, now: str) -> dict[str, Any] | None:
 
 
 def _is_told(before: Mapping[str, Any]) -> bool:
-    return any(item.get("type") == READY for item in _known_conditions(before))
+    return any(item.get("type") == READY for item in conditions_in(before))
 
 
 def _images(facts: StatusFacts) -> list[_Image]:
@@ -137,32 +140,8 @@ def _on_one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def _conditions(facts: StatusFacts, images: Sequence[_Image], now: str) -> list[Mapping[str, Any]]:
-    known = _known_conditions(facts.kept.status)
-    before = {item.get("type"): item for item in known}
-    made: list[Mapping[str, Any]] = []
-    for kind, is_true, reason, message in _judged(facts, images):
-        old, value = before.get(kind, {}), "True" if is_true else "False"
-        moved = old.get("lastTransitionTime") if old.get("status") == value else None
-        made.append(
-            {
-                "type": kind,
-                "status": value,
-                "reason": reason,
-                "message": message,
-                "observedGeneration": facts.kept.generation,
-                "lastTransitionTime": moved if isinstance(moved, str) else now,
-            }
-        )
-    return [*made, *(item for item in known if item.get("type") not in OURS)]
-
-
-def _known_conditions(before: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [item for item in list_in(before, "conditions") if isinstance(item, dict) and isinstance(item.get("type"), str)]
-
-
-def _judged(facts: StatusFacts, images: Sequence[_Image]) -> list[tuple[str, bool, str, str]]:
-    """Return type, status, reason and message of every condition of ours."""
+def _judged(facts: StatusFacts, images: Sequence[_Image]) -> list[Condition]:
+    """Return every condition of ours."""
     bad = [image for image in images if image.word in _BAD]
     is_waiting = any(image.word == _PENDING for image in images)
     is_useless = bool(facts.flaws) and all(answer.subscription is None for answer in facts.answers)
@@ -183,7 +162,7 @@ def _judged(facts: StatusFacts, images: Sequence[_Image]) -> list[tuple[str, boo
     missing = [image for image in images if image.code == "not-yet"]
     if missing:
         made.append((NOT_YET, True, "NotYet", _lines(_image_lines(missing))))
-    return made
+    return [Condition(kind, "True" if is_true else "False", reason, message) for kind, is_true, reason, message in made]
 
 
 def _images_reason(images: Sequence[_Image], bad: Sequence[_Image]) -> str:

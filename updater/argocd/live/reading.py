@@ -14,7 +14,6 @@ from updater.argocd.application_source import (
     DEFAULT_NAME,
     DEFAULT_TAG,
     AppType,
-    mapping_in,
     read_live,
     read_owner,
     read_sources,
@@ -24,6 +23,7 @@ from updater.argocd.application_source import (
     type_of,
 )
 from updater.argocd.live.overrides_text import overridden, write_text
+from updater.documents.members import mapping_in
 from updater.editors.argocd_source import ArgocdSourceEditor
 from updater.editors.base import FileReadings
 from updater.errors import EditError, ImageSyntaxError

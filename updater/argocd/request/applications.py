@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.argocd.application_source import (
     ApplicationSource,
     AppType,
-    mapping_in,
     read_live,
     read_owner,
     read_sources,
@@ -21,6 +20,7 @@ from updater.argocd.application_source import (
     text_in,
     type_of,
 )
+from updater.documents.members import mapping_in
 from updater.model.written import Written
 
 if TYPE_CHECKING:

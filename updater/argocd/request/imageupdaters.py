@@ -23,10 +23,11 @@ from updater.argocd.request.layers import (
     inherit,
     show,
 )
-from updater.argocd.request.selectors import check_selector, is_selected, label_count, name_matcher, specificity
+from updater.argocd.request.selectors import check_selector, is_selected, label_count, specificity
 from updater.argocd.request.values import READERS
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
+from updater.policies.globs import name_matcher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

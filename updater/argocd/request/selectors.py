@@ -6,12 +6,9 @@ Names match as in Go's `filepath.Match`, labels as in Kubernetes. Source: the pe
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.errors import ConfigError, PolicyError
-from updater.policies.globs import glob_expression
-from updater.settings.values import LONGEST_GLOB
+from updater.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,21 +18,6 @@ SELECTED: Final = 10_000
 PER_LABEL: Final = 100
 OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist")
 _GLOB: Final = re.compile(r"[*?\[\]]")
-
-
-@lru_cache(maxsize=1024)  # a few globs are asked for at thousands of images
-def name_matcher(pattern: str) -> Any:
-    """Return an expression whose `fullmatch` says whether a name fits; raise `PolicyError` where the glob cannot be read."""
-    import re2  # noqa: PLC0415 - wanted only where there are ImageUpdaters
-
-    if len(pattern) > LONGEST_GLOB:
-        raise PolicyError(f"{pattern[:40]!r}… is too long for a glob", hint="a name has at most 253 characters")
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(glob_expression(pattern), options)
-    except re2.error as error:
-        raise PolicyError(f"{pattern!r} is too large for a glob", hint="write fewer sets and stars") from error
 
 
 def specificity(pattern: str, *, labels: int | None = None) -> int:

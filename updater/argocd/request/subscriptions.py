@@ -10,7 +10,6 @@ from updater.argocd.request import values
 from updater.argocd.request.annotations import HELM, KUSTOMIZE, WRITE_BACK
 from updater.argocd.request.applications import KIND
 from updater.argocd.request.layers import FieldProblem, FieldRefused, Setting, read_in
-from updater.argocd.request.selectors import name_matcher
 from updater.argocd.request.targets import PLUGIN, live_names, target_for, write_back
 from updater.errors import UpdaterError
 from updater.inventory.default_branches import DefaultBranches
@@ -28,6 +27,7 @@ from updater.model.subscription import (
     TagFilter,
     Variant,
 )
+from updater.policies.globs import name_matcher
 
 if TYPE_CHECKING:
     from updater.argocd.request.applications import Application

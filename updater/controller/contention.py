@@ -8,17 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.application_source import list_in
+from updater.documents.members import list_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from updater.argocd.cluster.kinds import Key
+    from updater.kube.kinds import Ref
 
 FREELY: Final = 2  # a person, or a controller at its end, may write over ours
 FIRST_WAIT: Final = 10.0
 LONGEST_WAIT: Final = 300.0
-_TIMES: Final = frozenset({"lastCheckedAt", "lastUpdatedAt", "recentUpdates"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +30,36 @@ class _Said:
 
 
 class Contention:
-    """Remembers what was said of each object. *clock* is in seconds. News is never held up."""
+    """Remembers what was said of each object. *clock* is in seconds. News is never held up.
+
+    The fields named *volatile* say nothing by themselves: times, and what happened in the past.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._said: dict[Key, _Said] = {}
+        self._said: dict[Ref, _Said] = {}
 
-    def wait(self, key: Key, status: Mapping[str, Any]) -> float:
+    def wait(self, ref: Ref, status: Mapping[str, Any], *, volatile: Collection[str]) -> float:
         """Return the seconds for which *status* is not to be written; above zero only where it says nothing new."""
-        said = self._said.get(key)
-        return max(0.0, said.until - self._clock()) if said and said.words == _words(status) else 0.0
+        said = self._said.get(ref)
+        return max(0.0, said.until - self._clock()) if said and said.words == _words(status, volatile) else 0.0
 
-    def note(self, key: Key, status: Mapping[str, Any]) -> bool:
+    def note(self, ref: Ref, status: Mapping[str, Any], *, volatile: Collection[str]) -> bool:
         """Note that *status* was written; return whether it is time to tell people, once, that somebody writes over it."""
-        said, words = self._said.get(key), _words(status)
+        said, words = self._said.get(ref), _words(status, volatile)
         times = said.times + 1 if said and said.words == words else 0
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(times - FREELY, 10)) if times >= FREELY else 0.0
-        self._said[key] = _Said(words, times, self._clock() + wait)
+        self._said[ref] = _Said(words, times, self._clock() + wait)
         return times == FREELY
 
-    def keep(self, keys: Collection[Key]) -> None:
-        """Forget every object but *keys*."""
-        self._said = {key: said for key, said in self._said.items() if key in keys}
+    def keep(self, refs: Collection[Ref]) -> None:
+        """Forget every object but *refs*."""
+        self._said = {ref: said for ref, said in self._said.items() if ref in refs}
 
 
-def _words(status: Mapping[str, Any]) -> object:
-    """Return what a status says without the times, and without what it tells of the past."""
+def _words(status: Mapping[str, Any], volatile: Collection[str]) -> object:
+    """Return what a status says without the times of its conditions and without what is *volatile*."""
     conditions = [
         tuple(item.get(name) for name in ("type", "status", "reason", "message")) for item in list_in(status, "conditions")
     ]
-    return conditions, {name: value for name, value in status.items() if name not in _TIMES and name != "conditions"}
+    return conditions, {name: value for name, value in status.items() if name not in volatile and name != "conditions"}
