@@ -48,7 +48,7 @@ class StatusRules(Generic[N]):
 
 
 class StatusPatcher(Generic[N]):
-    """Knows the objects whose statuses are written, as they are after our own last writes, and writes one of them."""
+    """The objects whose statuses are written, as they are after our own last writes, and writes one of them."""
 
     def __init__(self, client: KubeClient, options: ControllerOptions, rules: Mapping[Kind, StatusRules[N]]) -> None:
         self._client = client
