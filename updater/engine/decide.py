@@ -13,11 +13,12 @@ from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name, parse_ref
-from updater.model.outcome import Outcome, Status, fold
+from updater.model.outcome import Move, Outcome, Status, fold
 from updater.model.selection import RevertedImage
 from updater.model.subscription import Form
 from updater.model.update import Change, Update, WriteResult
 from updater.model.view import PartKind, PastCommit, Reading, View
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from updater.model.problem import Problem
     from updater.model.selection import Selection
     from updater.model.subscription import Subscription, Target
-    from updater.model.written import Written
 
     Claims = Mapping[tuple[str, str], set[tuple[str, str, str]]]
     Choices = Mapping[tuple[str, Written], Selection | UpdaterError]
@@ -146,6 +146,8 @@ def failed(subscriptions: Iterable[Subscription], destination: object, error: Up
             code=error.code,
             hint=error.hint,
             public=_otherwise(error),
+            origin=item.origin,
+            target_spec=target,
         )
         for item in subscriptions
         for target in item.targets
@@ -354,6 +356,9 @@ def _outcome(decision: TargetDecision, landed: WriteResult | None) -> Outcome:
         revision=revision,
         code=leading.code,
         hint=leading.hint,
+        origin=decision.subscription.origin,
+        target_spec=decision.target,
+        moves=tuple(dict.fromkeys(end.move for end in ends if end.move)),
     )
 
 
@@ -366,6 +371,7 @@ class _End:
     changes: tuple[Change, ...] = ()
     revision: str | None = None
     public: str = ""
+    move: Move | None = None
 
 
 def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
@@ -377,12 +383,20 @@ def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
     changes = landed.changes.get(place.update, ())
     if not changes:
         return _End(status=Status.UNCHANGED, detail=f"{place.update.image} is already written")
+    move = move_of(place.update)
     if landed.is_dry:
-        return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes)
+        return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes, move=move)
     revision = landed.revisions.get(place.update)
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")
-    return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision)
+    return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision, move=move)
+
+
+def move_of(update: Update) -> Move:
+    """Return which written image an update makes give way, and to what."""
+    image = update.image
+    digest = str(image.digest) if image.digest else None
+    return Move(old=update.reading.written, new=Written(name=image.name.spelled, tag=image.tag, digest=digest))
 
 
 def _public(end: _End) -> _End:
