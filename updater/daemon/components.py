@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from updater.engine.landing import Writer
     from updater.git.access import GitAccess
     from updater.model.outcome import Outcome
+    from updater.model.report import DestinationLanded, TargetsRefused
     from updater.model.snapshot import Snapshot
     from updater.model.subscription import Destination, LiveApplication, Subscription
     from updater.model.update import Commit, WriteResult
@@ -59,8 +60,8 @@ class Source(Protocol):
     def refused(self) -> tuple[Outcome, ...]:
         """What was asked for and is no subscription, each with its reason."""
 
-    def answer(self, outcomes: Sequence[Outcome]) -> None:
-        """Hear how targets ended; never raises and never waits."""
+    def hear(self, report: DestinationLanded | TargetsRefused) -> None:
+        """Hear how targets ended; never waits."""
 
     def lead(self) -> None:
         """Write from now on what is due: this replica leads."""

@@ -7,6 +7,7 @@ import random
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ from updater.daemon.git_access import RenewingWriter
 from updater.daemon.source_runner import SourceRunner
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, LandingContext, land
+from updater.engine.reports import landing_reports, scan_report
 from updater.engine.schedule import Schedule
 from updater.errors import PushRefused, UpdaterError
 from updater.inventory.destinations import by_destination, destinations_of, with_companions
@@ -137,20 +139,10 @@ class Generation:
         )
 
     async def scan(self, listed: ScanKey) -> bool:
-        """Scan one image; return whether what it offers differs from before. A failure stands until the next scan.
-
-        It is logged when it begins, becomes another one, and ends: the same again every interval is no news.
-        """
-        before = self.crew.scans.failure(listed)
+        """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
         has_changed = await self.crew.scans.scan(listed)
-        failure = self.crew.scans.failure(listed)
-        self._process.metrics.count("updater_scans_total", listed.image.registry, failure.code if failure else "ok")
-        if failure and (before is None or before.code != failure.code):
-            self._process.log.warning(
-                "scan failed", image=str(listed.image), detail=failure.message, code=failure.code, hint=failure.hint
-            )
-        elif before and not failure:
-            self._process.log.info("scanned again", image=str(listed.image))
+        tags, failure = self.crew.scans.offered(listed), self.crew.scans.failure(listed)
+        self._process.reports.publish(scan_report(listed, tags=tags, failure=failure, at=datetime.now(UTC)))
         return has_changed
 
     async def land(
@@ -177,8 +169,8 @@ class Generation:
             error = UpdaterError("a bug in updater ended this update; the log has the traceback", code="bug")
             landing = Landing(destination=destination, outcomes=failed(subscriptions, destination, error), choices={})
         if not (is_dry or any(outcome.code == NOT_LEADING for outcome in landing.outcomes)):  # that is the leader's to tell
-            await self._process.reporter.report(landing, time.monotonic() - started)
-            self.hearing.answer(landing.outcomes)
+            for report in landing_reports(landing, seconds=time.monotonic() - started, at=datetime.now(UTC)):
+                self._process.reports.publish(report)
         return landing
 
     async def history(self, subscriptions: Sequence[Subscription], limit: int) -> list[tuple[GitBranch, tuple[PastCommit, ...]]]:

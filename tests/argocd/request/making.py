@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from updater.argocd.request import TranslationDefaults, translate
 from updater.model.image import parse_ref
 from updater.model.outcome import Move, Outcome, Status
+from updater.model.report import DestinationLanded, LandingEnd
+from updater.model.subscription import GitBranch
 from updater.model.update import Change
 from updater.model.written import Written
 
@@ -78,6 +82,13 @@ def outcome_for(application="web", alias="web", *, old=None, new=None, status=St
     options.setdefault("moves", (Move(old=written(old or ""), new=written(new)),) if new else ())
     key = f"{options.pop('namespace', 'argocd')}/{application}/{alias}"
     return Outcome(key=key, target="", status=status, detail=detail or f"{old} → {new}", changes=changes, **options)
+
+
+def landed(outcomes, notes=None, **options):
+    """A landing that ended so, on the branch from which Applications are read."""
+    main = GitBranch(url=REPOSITORY, branch="main", push="main")
+    options = {"destination": main, "end": LandingEnd.QUIET, "at": datetime(2024, 5, 6, tzinfo=UTC)} | options
+    return DestinationLanded(outcomes=tuple(outcomes), notes=notes, **options)
 
 
 def written(text):

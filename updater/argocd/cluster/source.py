@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from updater.kube import reflector as watch
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
+    from updater.model.report import DestinationLanded, TargetsRefused
 
     Lost = Mapping[WatchedKind[Any], KubeError]
 
@@ -143,10 +144,10 @@ class ArgocdSource:
         except ExceptionGroup as group:  # that there are tasks is nobody's business
             raise group.exceptions[0] from group
 
-    def answer(self, outcomes: Sequence[Outcome]) -> None:
-        """Remember how targets ended, and let it be written; never raises, never waits. Targets of other sources are left out."""
+    def hear(self, report: DestinationLanded | TargetsRefused) -> None:
+        """Remember how targets ended, and let it be written; never waits. Targets of other sources are left out."""
         if self._answering:
-            self._answering.note(outcomes)
+            self._answering.hear(report)
 
     @property
     def refused(self) -> tuple[Outcome, ...]:
