@@ -23,6 +23,7 @@ from updater.daemon.components import (
 )
 from updater.daemon.git_access import RenewingWriter
 from updater.daemon.source_runner import SourceRunner
+from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.reports import landing_reports, scan_report
@@ -134,9 +135,8 @@ class Generation:
         images = dict.fromkeys(scan_key_for(subscription) for subscription in whole)
         await asyncio.gather(*(self.scan(listed) for listed in images))
         together = by_destination(whole)
-        return tuple(
-            await asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
-        )
+        landings = asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
+        return tuple(await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)]))
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
@@ -186,15 +186,13 @@ class Generation:
         """Work by the schedule, and follow every source, until `stop`."""
         self.schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         self.lead()
-        async with asyncio.TaskGroup() as group:
-            following = [group.create_task(self.hearing.follow(source)) for source in self.crew.sources]
-            following.append(group.create_task(self.hearing.settle()))
-            await self.schedule.run()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(ANSWERS_AT_MOST):
-                    await self.hearing.finish()
-            for task in following:
-                task.cancel()
+        await run_beside(self._work(self.schedule), generation_tasks(self.hearing))
+
+    async def _work(self, schedule: Schedule) -> None:
+        await schedule.run()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWERS_AT_MOST):
+                await self.hearing.finish()
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
