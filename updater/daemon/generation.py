@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
+    from updater.reporting.last_outcomes import SubscriptionStatus
     from updater.reporting.metrics import Metrics
     from updater.sources.file import LoadedConfiguration
 
@@ -137,6 +138,14 @@ class Generation:
         together = by_destination(whole)
         landings = asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
         return tuple(await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)]))
+
+    async def statuses(self, subscriptions: Sequence[Subscription]) -> tuple[SubscriptionStatus, ...]:
+        """Return the status of *subscriptions* by a dry pass; since when a state lasts is not known then."""
+        last, now = self._process.last_outcomes, datetime.now(UTC)
+        for landing in await self.once(subscriptions, is_dry=True):
+            for report in landing_reports(landing, seconds=0.0, at=now):
+                last.hear(report)
+        return tuple(replace(status, since=None) for status in last.statuses())
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""

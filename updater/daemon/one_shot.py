@@ -12,6 +12,7 @@ from updater.daemon.generation import Generation
 from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
 from updater.errors import ConfigError
+from updater.reporting.last_outcomes import GLOB, is_named
 from updater.reporting.logs import configure
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from updater.model.outcome import Outcome
     from updater.model.subscription import Subscription
+    from updater.reporting.last_outcomes import SubscriptionStatus
 
 
 @asynccontextmanager
@@ -34,6 +36,16 @@ async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
         generation.take_over()
         await generation.hearing.gather()
         yield generation
+
+
+async def statuses(config: Sequence[str], keys: Sequence[str]) -> tuple[SubscriptionStatus, ...]:
+    """Return the status of what *keys* name by a dry pass over that alone; raise `UpdaterError`, for an unknown key too."""
+    async with opened(config) as generation:
+        for key in keys:
+            if not GLOB.intersection(key):
+                asked_for(generation, key)
+        wanted = tuple(item for item in generation.subscriptions if is_named(item.key, keys))
+        return tuple(status for status in await generation.statuses(wanted) if is_named(status.key, keys))
 
 
 def is_asked_for(key: str, asked: str | None) -> bool:

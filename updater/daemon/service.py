@@ -17,7 +17,7 @@ from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
 from updater.sources.file import problems_of
-from updater.web.app import Probes, application, serve
+from updater.web.app import STATUS_PATH, Probes, application, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ class Service:
         listen = self._generation.loaded.settings.listen.metrics
         runner = await serve(application(self._probes()), str(listen)) if listen else None
         if runner:
-            self._process.log.info("listening", address=str(listen), paths="/metrics /healthz /readyz")
+            self._process.log.info("listening", address=str(listen), paths=f"/metrics /healthz /readyz {STATUS_PATH}")
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
         looks = Looks(files=self._look_at_files, peer=self._look_at_peer, peer_every=self._peer_every)
         try:
@@ -193,6 +193,7 @@ class Service:
             render_metrics=self._process.render_metrics,
             content_type=CONTENT_TYPE,
             waits_for=lambda: self._generation.waits_for,
+            statuses=self._process.last_outcomes.statuses,
         )
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from datetime import UTC
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.outcome import Status, fold
 from updater.model.report import DestinationLanded, InventoryChanged, SelectionMade, TargetsRefused
+from updater.model.text import printable
+from updater.reporting.logs import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,6 +21,21 @@ if TYPE_CHECKING:
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
     from updater.model.written import Written
+
+
+GLOB: Final = frozenset("*?[")
+_MOST_WRITTEN: Final = 20
+_LONGEST: Final = 1000
+
+
+def is_named(key: str, patterns: Sequence[str]) -> bool:
+    """Return whether one of *patterns* names *key*: a key, a glob, or an Application (``namespace/name``) with its images.
+
+    No pattern names all.
+    """
+    return not patterns or any(
+        fnmatchcase(key, pattern) or (pattern.count("/") == 1 and key.startswith(f"{pattern}/")) for pattern in patterns
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +58,22 @@ class SubscriptionStatus:
     last_change: datetime | None = None
     held_by: str | None = None
     verdict: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return it as plain data for JSON: times as RFC 3339 in UTC, every text printable, bounded and without passwords."""
+        return {
+            "key": _text(self.key),
+            "image": _text(self.image),
+            "written": [_text(value) for value in self.written[:_MOST_WRITTEN]],
+            "running": _text(self.running),
+            "chosen": _text(self.chosen),
+            "state": self.state.value if self.state else None,
+            "reason": _text(self.reason),
+            "since": _moment(self.since),
+            "last_change": _moment(self.last_change),
+            "held_by": self.held_by,
+            "verdict": self.verdict,
+        }
 
 
 @dataclass(slots=True)
@@ -73,11 +108,12 @@ class LastOutcomes:
         elif isinstance(report, InventoryChanged):
             self._changed(report)
 
-    def statuses(self) -> Iterator[SubscriptionStatus]:
-        """Yield the status of every subscription, and of what is asked for and refused, by key."""
+    def statuses(self, keys: Sequence[str] = ()) -> Iterator[SubscriptionStatus]:
+        """Yield the status of every subscription that *keys* name, and of what is asked for and refused, by key."""
         changes = self._last_changes()
         for key in sorted(self._subscriptions.keys() | self._known.keys()):
-            yield self._status(key, changes.get(" ".join(key.split())))
+            if is_named(key, keys):
+                yield self._status(key, changes.get(" ".join(key.split())))
 
     def _landed(self, report: DestinationLanded) -> None:
         self._recent[report.destination] = report.recent
@@ -129,8 +165,8 @@ class LastOutcomes:
         return SubscriptionStatus(
             key=key,
             image=str(item.image) if item else None,
-            written=tuple(dict.fromkeys(str(value) for values in known.written.values() for value in values)),
-            running=str(running) if running else None,
+            written=tuple(dict.fromkeys(_value(value) for values in known.written.values() for value in values)),
+            running=_value(running) if running else None,
             chosen=known.chosen,
             state=known.state,
             reason=leading.told if leading else None,
@@ -138,3 +174,19 @@ class LastOutcomes:
             last_change=max(changes, default=None),
             held_by=leading.code if leading and leading.status is Status.HELD else None,
         )
+
+
+def _value(written: Written) -> str:
+    """Return what is written: a reference, or a bare version where no name stands beside it."""
+    return str(written).removeprefix(":").removeprefix("@")
+
+
+def _text(text: str | None) -> str | None:
+    if text is None:
+        return None
+    told = printable(mask(text))
+    return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
