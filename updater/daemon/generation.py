@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
-    from updater.reporting.last_outcomes import SubscriptionStatus
+    from updater.reporting.last_outcomes import LastOutcomes
     from updater.reporting.metrics import Metrics
     from updater.sources.file import LoadedConfiguration
 
@@ -121,6 +121,11 @@ class Generation:
         return self.asked.snapshot.problems
 
     @property
+    def last(self) -> LastOutcomes:
+        """What became of each subscription, as far as this process has seen."""
+        return self._process.last_outcomes
+
+    @property
     def waits_for(self) -> str:
         """What readiness still waits for, in words; "" where this replica is ready, also one that waits to lead."""
         if self.schedule is None or not (self.schedule.is_running or self.schedule.is_paused):
@@ -138,14 +143,6 @@ class Generation:
         together = by_destination(whole)
         landings = asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
         return tuple(await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)]))
-
-    async def statuses(self, subscriptions: Sequence[Subscription]) -> tuple[SubscriptionStatus, ...]:
-        """Return the status of *subscriptions* by a dry pass; since when a state lasts is not known then."""
-        last, now = self._process.last_outcomes, datetime.now(UTC)
-        for landing in await self.once(subscriptions, is_dry=True):
-            for report in landing_reports(landing, seconds=0.0, at=now):
-                last.hear(report)
-        return tuple(replace(status, since=None) for status in last.statuses())
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
@@ -193,15 +190,16 @@ class Generation:
 
     async def run(self) -> None:
         """Work by the schedule, and follow every source, until `stop`."""
-        self.schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
+        self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         self.lead()
-        await run_beside(self._work(self.schedule), generation_tasks(self.hearing))
 
-    async def _work(self, schedule: Schedule) -> None:
-        await schedule.run()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ANSWERS_AT_MOST):
-                await self.hearing.finish()
+        async def work() -> None:
+            await schedule.run()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANSWERS_AT_MOST):
+                    await self.hearing.finish()
+
+        await run_beside(work(), generation_tasks(self.hearing))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""

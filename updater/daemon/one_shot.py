@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from updater.daemon.generation import Generation
 from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
+from updater.engine.reports import landing_reports
 from updater.errors import ConfigError
 from updater.reporting.last_outcomes import GLOB, is_named
 from updater.reporting.logs import configure
@@ -45,7 +48,12 @@ async def statuses(config: Sequence[str], keys: Sequence[str]) -> tuple[Subscrip
             if not GLOB.intersection(key):
                 asked_for(generation, key)
         wanted = tuple(item for item in generation.subscriptions if is_named(item.key, keys))
-        return tuple(status for status in await generation.statuses(wanted) if is_named(status.key, keys))
+        now = datetime.now(UTC)
+        for landing in await generation.once(wanted, is_dry=True):
+            for report in landing_reports(landing, seconds=0.0, at=now):
+                generation.last.hear(report)
+        # since when a state lasts, one pass cannot know
+        return tuple(replace(status, since=None) for status in generation.last.statuses(keys))
 
 
 def is_asked_for(key: str, asked: str | None) -> bool:

@@ -62,7 +62,13 @@ class Service:
     async def run(self) -> None:
         """Serve and work until a stop is asked for; changed files reload. Raise `ConfigError` for the address."""
         listen = self._generation.loaded.settings.listen.metrics
-        runner = await serve(application(self._probes()), str(listen)) if listen else None
+        probes = Probes(
+            render_metrics=self._process.render_metrics,
+            content_type=CONTENT_TYPE,
+            waits_for=lambda: self._generation.waits_for,
+            statuses=self._process.last_outcomes.statuses,
+        )
+        runner = await serve(application(probes), str(listen)) if listen else None
         if runner:
             self._process.log.info("listening", address=str(listen), paths=f"/metrics /healthz /readyz {STATUS_PATH}")
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
@@ -160,11 +166,8 @@ class Service:
         """Take part in choosing a leader from the first generation on that reads a cluster, for as long as the process lives."""
         if self._leading or not generation.crew.sources or not self._process.cluster.settings.leader_election:
             return
-        self._leading = self._process.leading = LeaderElection(self._process, changed=self._led)
+        self._leading = self._process.leading = LeaderElection(self._process, changed=lambda: self._generation.lead())  # noqa: PLW0108 - the one in force then
         self._has_election.set()
-
-    def _led(self) -> None:
-        self._generation.lead()
 
     async def _drain(self, running: asyncio.Task[None]) -> None:
         """Let landings that have begun finish; past the limit they are cut, and Git has either all of a push or nothing."""
@@ -187,14 +190,6 @@ class Service:
         if peer and await peer.has_changed():
             self._process.log.info("the peer's settings changed")
             self._wishes.reload.set()
-
-    def _probes(self) -> Probes:
-        return Probes(
-            render_metrics=self._process.render_metrics,
-            content_type=CONTENT_TYPE,
-            waits_for=lambda: self._generation.waits_for,
-            statuses=self._process.last_outcomes.statuses,
-        )
 
 
 async def serve_forever(config: Sequence[str]) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from updater.model.text import without_waits
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from updater.model.outcome import Outcome, Status
-
-#: the same failure is told with another wait each time; it is no other state for that
-_WAITS: Final = re.compile(r"(?<!\d)\d+(?:\.\d+)?(?= ?(?:ms|s|seconds?|m|min|minutes?|h|hours?)\b)")
 
 _State = tuple["Status", "str | None", str]
 
@@ -36,4 +34,4 @@ class News:
 
 def state_of(outcome: Outcome) -> _State:
     """Return what tells one state of a target from another."""
-    return outcome.status, outcome.code, _WAITS.sub("#", outcome.detail)
+    return outcome.status, outcome.code, without_waits(outcome.detail)

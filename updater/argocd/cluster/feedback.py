@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-import re
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from updater.argocd.cluster.moves import move_of
 from updater.argocd.cluster.refresh import Refresher
 from updater.argocd.cluster.status_writer import StatusWriter
 from updater.model.report import DestinationLanded
+from updater.model.text import without_waits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 __all__ = ["ClusterState", "Feedback", "FeedbackOptions"]
 
 _MOST_NOTES: Final = 20
-#: the same failure is told with another wait each time; it is no other state for that
-_WAITS: Final = re.compile(r"(?<!\d)\d+(?:\.\d+)?(?= ?(?:ms|s|seconds?|m|min|minutes?|h|hours?)\b)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +201,7 @@ def _bugs_logged() -> Iterator[None]:
 
 
 def _state(outcome: Outcome) -> tuple[Status, str | None, str, str | None]:
-    return outcome.status, outcome.code, _WAITS.sub("#", outcome.told), outcome.revision
+    return outcome.status, outcome.code, without_waits(outcome.told), outcome.revision
 
 
 def _folder(target: Target) -> str:
