@@ -15,7 +15,7 @@ from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
 from updater.argocd.cluster.source import ArgocdSource
 from updater.argocd.cluster.status_writer import FINALIZER
 from updater.argocd.request.subscriptions import TranslationDefaults
-from updater.http.client import HttpClient
+from updater.http.client import Clock, HttpClient
 from updater.kube.access import AccessEnvironment, find_access
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.events import EventRecorder
@@ -159,12 +159,10 @@ async def running(cluster, namespace, folder, *objects, rules=None):
     problems = []
     async with HttpClient(patience=PATIENCE) as http:
         client = KubeClient(access, http)
-        from updater.http.client import AccessEnvironment as Around  # noqa: PLC0415 - two of one name
-
         answers = FeedbackOptions(
             events=EventRecorder(client, component="updater", instance="pod-1", report=problems.append),
             report=lambda _, error: problems.append(error),
-            surroundings=Around(sleep=short),
+            surroundings=Clock(sleep=short),
         )
         source = ArgocdSource(client, namespaces=(namespace,), defaults=TranslationDefaults(namespace=namespace), answers=answers)
         stage = Stage(cluster, namespace, source, problems)
