@@ -13,6 +13,7 @@ from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.report import ImageScanned
 from updater.model.scan_key import scan_key_for
+from updater.model.selection import Code, Rejection
 from updater.reporting.counted import CountedReports
 from updater.reporting.logged import LoggedReports
 from updater.reporting.metrics import Metrics
@@ -127,3 +128,18 @@ def test_markers_that_nobody_claims_are_counted_until_they_are_gone():
     ]:
         counted.hear(report)
         assert (line in metrics.render()) is is_served
+
+
+def test_what_people_took_back_is_logged_once_and_counted_as_long_as_it_is_not_chosen_for_that():
+    gone = {"web": {"2.0.0": Rejection(tag="2.0.0", code=Code.REJECTED, sentence="2.0.0 was reverted")}}
+    reports = [inventory(), *(landed(ended(), rejected=rejected) for rejected in (gone, gone, {}))]
+    metrics, listener = Metrics(), LoggedReports(structlog.get_logger())
+    counted, shown = CountedReports(metrics), []
+    with capture_logs() as lines:
+        for report in reports:
+            listener.hear(report)
+            counted.hear(report)
+            found = [line for line in metrics.render().decode().splitlines() if line.startswith("updater_subscription_rejected")]
+            shown.append(found and found[0].rpartition(" ")[2])
+    assert events(lines) == ["unchanged", "rejected"]
+    assert shown == [[], "1.0", "1.0", "0.0"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.engine.decide import TargetDecision, decide, failed, needs_digest, outcomes, rejected_for
 from updater.errors import PushRefused, UpdaterError
+from updater.model.selection import Code
 from updater.model.update import Commit, WriteResult
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from updater.engine.decide import Choices
     from updater.model.image import Digest, ImageRef
     from updater.model.outcome import Outcome
-    from updater.model.selection import RevertedImage, Selection
+    from updater.model.selection import Rejection, RevertedImage, Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Update
     from updater.model.view import View
@@ -79,6 +80,20 @@ class Landing:
     decisions: tuple[TargetDecision, ...] = ()
     landed: WriteResult | None = None
     replays: int = 0
+
+    def rejections(self) -> dict[str, dict[str, Rejection]]:
+        """Return what was not chosen because people took it back, by subscription and tag."""
+        reverted = [past for past in self.view.recent if past.reverted_by] if self.view else []
+        if not reverted:
+            return {}
+        rejected = {item.subscription.key: rejected_for(item.subscription, reverted) for item in self.decisions}
+        found: dict[str, dict[str, Rejection]] = {}
+        for (key, _), selection in self.choices.items():
+            reasons = {} if isinstance(selection, UpdaterError) else selection.rejections
+            for tag in rejected.get(key, ()):
+                if tag in reasons and reasons[tag].code == Code.REJECTED:
+                    found.setdefault(key, {})[tag] = reasons[tag]
+        return found
 
 
 async def land(

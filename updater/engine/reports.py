@@ -39,6 +39,7 @@ def landing_reports(landing: Landing, *, seconds: float, at: datetime) -> Iterat
         notes=view.notes if view else None,
         written=_written(landing),
         recent=view.recent if view else (),
+        rejected=landing.rejections(),
         replays=landing.replays,
         seconds=seconds,
         at=at,

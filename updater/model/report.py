@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
-    from updater.model.selection import Selection
+    from updater.model.selection import Rejection, Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
     from updater.model.written import Written
@@ -80,6 +80,7 @@ class DestinationLanded:
 
     *notes* are problems of files that belong to no single target, such as a misspelt marker; None where the destination was
     not read. *written* is what stands there now, by subscription key. *recent* are our own commits there, newest first.
+    *rejected* is what was not chosen because people took it back, by subscription key and tag; it counts where *notes* are known.
     *replays* counts the pushes that were refused and decided again, *seconds* is how long it took.
     """
 
@@ -89,6 +90,7 @@ class DestinationLanded:
     notes: tuple[Problem, ...] | None = None
     written: Mapping[str, tuple[Written, ...]] = field(default_factory=dict)
     recent: tuple[PastCommit, ...] = ()
+    rejected: Mapping[str, Mapping[str, Rejection]] = field(default_factory=dict)
     replays: int = 0
     seconds: float = 0.0
     at: datetime

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _BY_SUBSCRIPTION: Final = (
     "updater_subscription_last_success_timestamp_seconds",
     "updater_subscription_pending_since_timestamp_seconds",
+    "updater_subscription_rejected_images",
 )
 
 
@@ -28,6 +29,7 @@ class CountedReports:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._pending: dict[str, float] = {}
+        self._rejected: dict[tuple[str, Destination], int] = {}
         self._notes: dict[Destination, tuple[Problem, ...]] = {}
 
     def hear(self, report: Report) -> None:
@@ -50,6 +52,7 @@ class CountedReports:
         if report.end in {LandingEnd.PUSHED, LandingEnd.UNCHANGED}:
             metrics.time("updater_landing_seconds", seconds=report.seconds)
         self._note_freshness(report)
+        self._note_rejected(report)
         if report.notes is not None and self._notes.get(report.destination, ()) != report.notes:
             self._notes[report.destination] = report.notes
             self._show_notes()
@@ -65,6 +68,7 @@ class CountedReports:
         keys = {item.key for item in report.subscriptions}
         for name in _BY_SUBSCRIPTION:
             metrics.keep(name, {(key,) for key in keys})
+        self._rejected = {place: count for place, count in self._rejected.items() if place[0] in keys}
         self._pending = {key: since for key, since in self._pending.items() if key in keys}
         if not self._notes.keys() <= report.destinations:
             self._notes = {place: notes for place, notes in self._notes.items() if place in report.destinations}
@@ -73,6 +77,17 @@ class CountedReports:
     def _show_notes(self) -> None:
         codes = Counter((problem.code,) for notes in self._notes.values() for problem in notes)
         self._metrics.replace("updater_marker_problems", codes.items())
+
+    def _note_rejected(self, report: DestinationLanded) -> None:
+        """Count what people took back, as long as it is not chosen for that; 0 where that is over."""
+        if report.notes is None:
+            return
+        for key in {outcome.key for outcome in report.outcomes}:
+            place, count = (key, report.destination), len(report.rejected.get(key, {}))
+            if count or place in self._rejected:
+                self._rejected[place] = count
+                total = sum(many for (other, _), many in self._rejected.items() if other == key)
+                self._metrics.set("updater_subscription_rejected_images", key, to=total)
 
     def _note_freshness(self, report: DestinationLanded) -> None:
         now = report.at.timestamp()

@@ -41,6 +41,7 @@ class LoggedReports:
         self._scans: _Lasting[ScanKey] = _Lasting()
         self._codes: dict[ScanKey, str] = {}
         self._notes: dict[Destination, frozenset[Problem]] = {}
+        self._rejected: dict[tuple[str, Destination], frozenset[str]] = {}
         self._pass = _Pass(log)
 
     def hear(self, report: Report) -> None:
@@ -67,6 +68,7 @@ class LoggedReports:
             self._say_lasting(report.destination, those, detail=detail, code=code)
         if report.notes is not None:
             self._note(report.destination, report.notes)
+            self._say_rejected(report)
         self._pass.landed(report)
 
     def _scanned(self, report: ImageScanned) -> None:
@@ -93,6 +95,7 @@ class LoggedReports:
         self._scans.keep(place for place in self._scans.places if place in images)
         self._codes = {listed: code for listed, code in self._codes.items() if listed in images}
         self._notes = {place: notes for place, notes in self._notes.items() if place in report.destinations}
+        self._rejected = {place: tags for place, tags in self._rejected.items() if place[0] in keys}
         self._pass.expect(report.destinations)
 
     def _note(self, destination: Destination, notes: tuple[Problem, ...]) -> None:
@@ -106,6 +109,17 @@ class LoggedReports:
         if gone := before.difference(notes):
             self._log.info("problems solved", count=len(gone), destination=str(destination))
         self._notes[destination] = frozenset(notes)
+
+    def _say_rejected(self, report: DestinationLanded) -> None:
+        """Log what people took back and is not chosen for that, once each."""
+        where = report.destination
+        for key in {outcome.key for outcome in report.outcomes}:
+            before, tags = self._rejected.get((key, where), frozenset()), report.rejected.get(key, {})
+            for tag in tags.keys() - before:
+                reason = tags[tag]
+                self._log.info("rejected", key=key, tag=tag, detail=reason.sentence, code=str(reason.code), target=str(where))
+            if tags or before:
+                self._rejected[key, where] = frozenset(tags)
 
     def _say(self, outcome: Outcome) -> None:
         say = self._log.warning if outcome.status in _BAD else self._log.info

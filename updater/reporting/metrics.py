@@ -52,6 +52,9 @@ METRICS: Final[dict[str, Metric]] = {
         text="Since when a chosen image is not written yet, in Unix time; 0 if none is pending.",
         labels=("subscription",),
     ),
+    "updater_subscription_rejected_images": Metric(
+        kind=Gauge, text="Images that people took back and that are not chosen for that reason.", labels=("subscription",)
+    ),
     "updater_outcomes_total": Metric(kind=Counter, text="Target outcomes, by method and status.", labels=("method", "status")),
     "updater_failures_total": Metric(
         kind=Counter, text="Failed and held targets, by stable code.", labels=("code",), begun=(("bug",),)
