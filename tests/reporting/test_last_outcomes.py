@@ -94,6 +94,7 @@ def test_what_is_gone_is_forgotten_and_what_is_refused_is_shown_with_its_reason(
     refused = failed("other", "two want it", "conflict")
     found = statuses(inventory(asked("web", MAIN), asked("old", MAIN)), landed(ended(), ended("old")), inventory())
     assert list(found) == ["web"]
+    assert list(statuses(inventory(), landed(ended("old"), written={"old": (ONE,)}))) == ["web"], "it began before"
     found = statuses(inventory(), TargetsRefused(outcomes=(refused,), at=at()))
     assert (found["other"].image, found["other"].state, found["other"].reason) == (None, Status.FAILED, "two want it")
 

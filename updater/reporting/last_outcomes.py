@@ -100,7 +100,7 @@ class LastOutcomes:
         """Remember one report."""
         if isinstance(report, DestinationLanded):
             self._landed(report)
-        elif isinstance(report, SelectionMade):
+        elif isinstance(report, SelectionMade) and report.subscription in self._subscriptions:
             named = report.selection.chosen or report.selection.held
             self._of(report.subscription).chosen = named.tag if named else None
         elif isinstance(report, TargetsRefused):
@@ -118,8 +118,10 @@ class LastOutcomes:
     def _landed(self, report: DestinationLanded) -> None:
         self._recent[report.destination] = report.recent
         for key, written in report.written.items():
-            self._of(key).written[report.destination] = written
-        self._take(report.outcomes, report.at)
+            if key in self._subscriptions:
+                self._of(key).written[report.destination] = written
+        # a landing that had begun may end after its subscription is gone
+        self._take([outcome for outcome in report.outcomes if outcome.key in self._subscriptions], report.at)
 
     def _take(self, outcomes: Sequence[Outcome], at: datetime) -> None:
         for outcome in outcomes:
