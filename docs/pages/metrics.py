@@ -9,7 +9,8 @@ from updater.reporting.metrics import METRICS, PROCESS_METRICS
 _HEAD: Final = """# Metrics
 
 Generated from the code by `docs/generate.py`. `updater run` serves them at `/metrics` of `listen.metrics`, as Prometheus text.
-Beside them are `/healthz` (the process lives) and `/readyz` (the configuration is in force and its schedule runs).
+Beside them are `/healthz` (the process lives), `/readyz` (the configuration is in force and its schedule runs) and
+`/api/v1/status` (where each subscription stands, as JSON; `updater status --server` reads it).
 
 Labels never hold tags, digests or paths: no series is born with a release. `code` is a word of [codes](errors.md),
 `status` of outcomes a word of [outcomes](outcomes.md). Alerts and a dashboard over them:

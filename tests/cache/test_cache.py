@@ -14,8 +14,9 @@ from updater.cache import cache as cache_module
 from updater.cache.cache import Cache
 from updater.model.candidate import Description
 from updater.model.image import Digest, Platform
-from updater.model.outcome import Outcome, Status
+from updater.model.outcome import Move, Outcome, Status
 from updater.model.update import Change
+from updater.model.written import Written
 
 DIGEST = Digest(algorithm="sha256", encoded="a" * 64)
 DESCRIPTION = Description(
@@ -24,7 +25,10 @@ DESCRIPTION = Description(
     platforms=(Platform(os="linux", architecture="arm", variant="v7"), Platform(os="linux", architecture="amd64")),
 )
 CHANGE = Change(path="apps/a.yaml", line=3, where="spec.image", old="a:1", new="a:2", object_id=("v1", "Pod", "ns", "a"))
-OUTCOME = Outcome(key="app", target="git", status=Status.UPDATED, detail="moved", changes=(CHANGE,), revision="abc")
+MOVE = Move(old=Written(tag="1"), new=Written(name="r.test/a", tag="2"))
+OUTCOME = Outcome(
+    key="app", target="git", status=Status.UPDATED, detail="moved", changes=(CHANGE,), revision="abc", moves=(MOVE,)
+)
 
 
 @pytest.fixture

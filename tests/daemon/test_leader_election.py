@@ -27,6 +27,15 @@ async def candidate(server, folder):
         yield one, process, said
 
 
+@asynccontextmanager
+async def taking_part(one, **options):
+    running = asyncio.create_task(one.run())
+    yield
+    one.leave(**options)
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def until(question):
     async with asyncio.timeout(10):
         while not question():  # noqa: ASYNC110 - a state, not an event
@@ -42,11 +51,10 @@ async def test_who_takes_the_lease_says_so_once_and_gives_it_back_without_a_word
         server.install(LEASE)
         async with candidate(server, tmp_path / "one") as (one, process, said):
             assert not process.may_write()
-            one.start()
-            assert not leads(process)
-            await until(lambda: said)
-            assert (said, leads(process), one.is_leader) == ([True], True, True)
-            await one.leave()
+            async with taking_part(one):
+                assert not leads(process)
+                await until(lambda: said)
+                assert (said, leads(process), one.is_leader) == ([True], True, True)
             assert (said, leads(process), one.is_leader) == ([True], False, False)
         assert server.read(LEASE, "updater", "argocd")["spec"]["holderIdentity"] == ""
 
@@ -55,14 +63,12 @@ async def test_who_loses_the_lease_to_another_says_so_and_writes_no_more(tmp_pat
     monkeypatch.setattr(leading_room, "LeaderElector", quick)
     async with FakeKube() as server:
         server.install(LEASE)
-        async with candidate(server, tmp_path / "one") as (one, process, said):
-            one.start()
+        async with candidate(server, tmp_path / "one") as (one, process, said), taking_part(one):
             await until(lambda: said)
             spec = {"holderIdentity": "somebody", "leaseDurationSeconds": 15}
             await server.put(LEASE, "updater", "argocd", spec=spec)
             await until(lambda: len(said) == 2)
             assert (said, leads(process), process.may_write()) == ([True, False], False, False)
-            await one.leave()
 
 
 def quick(*arguments, **options):
@@ -74,10 +80,8 @@ async def test_a_failure_is_said_when_it_begins_not_at_every_look(tmp_path, monk
     monkeypatch.setattr(leading_room, "LeaderElector", quick)
     async with FakeKube() as server:  # no kind Lease is served
         with structlog.testing.capture_logs() as lines:
-            async with candidate(server, tmp_path / "one") as (one, _, said):
-                one.start()
+            async with candidate(server, tmp_path / "one") as (one, _, said), taking_part(one):
                 await until(lambda: len(server.asked) >= 4)
-                await one.leave()
         warnings = [line for line in lines if line["log_level"] == "warning"]
         assert len(warnings) == 1
         assert warnings[0]["code"].startswith("kube-")
@@ -101,17 +105,21 @@ async def test_a_way_to_the_cluster_that_is_wrong_is_tried_again_and_so_is_what_
                 await broken()
 
             one.leadership.run = run
-            one.start()
-            await until(lambda: said)
+            async with taking_part(one):
+                await until(lambda: said)
             assert len(calls) == 3
-            await one.leave()
             assert not leads(process)
 
 
-async def test_who_never_started_has_nothing_to_give_back(tmp_path):
-    async with FakeKube() as server, candidate(server, tmp_path / "one") as (one, _, said):
-        await one.leave()
-        assert (server.asked, said) == ([], [])
+async def test_who_was_cut_leaves_the_lease_to_end_by_itself(tmp_path):
+    """A push that was cut may still travel: the next leader must not begin before the Lease has ended."""
+    async with FakeKube() as server:
+        server.install(LEASE)
+        async with candidate(server, tmp_path / "one") as (one, process, said):
+            async with taking_part(one, gives_back=False):
+                await until(lambda: said)
+            assert not process.may_write()
+        assert server.read(LEASE, "updater", "argocd")["spec"]["holderIdentity"] == one._identity
 
 
 def test_each_replica_has_a_name_of_its_own_that_begins_with_its_pods(monkeypatch):

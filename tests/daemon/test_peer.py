@@ -12,7 +12,7 @@ import structlog
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.inventory.asking import configured, install
 from updater.argocd.cluster.kinds import APPLICATION
-from updater.daemon import service as service_room
+from updater.daemon import tasks as task_room
 from updater.daemon.argocd import PeerConfiguration, argocd_components
 from updater.daemon.generation import Generation
 from updater.daemon.process import process_for
@@ -192,7 +192,7 @@ async def test_a_reload_that_cannot_read_it_is_refused_and_tried_again_by_itself
 
 
 async def test_reloads_that_are_refused_again_and_again_leave_one_retry(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(service_room, "LOOK_AT_FILES_EVERY", 0.02)
+    monkeypatch.setattr(task_room, "LOOK_AT_FILES_EVERY", 0.02)
     async with serving(server, tmp_path) as process:
         await until(lambda: generation(process) == 1)
         path = tmp_path / "updater.yaml"
@@ -208,13 +208,13 @@ async def test_reloads_that_are_refused_again_and_again_leave_one_retry(server, 
 
 async def test_what_is_written_while_the_first_generation_starts_is_taken_up(server, tmp_path, monkeypatch):
     """A start may wait for a cluster for minutes, in which somebody mends the file."""
-    monkeypatch.setattr(service_room, "LOOK_AT_FILES_EVERY", 0.02)
+    monkeypatch.setattr(task_room, "LOOK_AT_FILES_EVERY", 0.02)
     async with serving(server, tmp_path, before=lambda path: path.write_text(f"{path.read_text()}interval: 5m\n")) as process:
         await until(lambda: generation(process) == 2)
 
 
 async def test_a_look_that_ends_by_a_bug_is_not_the_last(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(service_room, "LOOK_AT_FILES_EVERY", 0.02)
+    monkeypatch.setattr(task_room, "LOOK_AT_FILES_EVERY", 0.02)
     async with serving(server, tmp_path) as process:
         await until(lambda: generation(process) == 1)
         path = tmp_path / "updater.yaml"

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
+from tests.argocd.request.making import landed
 from tests.inventory.asking import LIVE, MAIN, SourceByHand, asked, outcome, problem, snapshot
 from updater.daemon import source_runner as hearing_room
 from updater.daemon.process import Process
@@ -88,11 +89,12 @@ async def test_series_of_subscriptions_and_problems_that_are_gone_are_served_no_
 
 async def test_answers_turns_and_ends_reach_every_source(tmp_path):
     source = SourceByHand(refused=(outcome("refused"),))
-    async with heard(tmp_path, source) as (hearing, _, _):
-        hearing.answer([outcome("landed")])
+    async with heard(tmp_path, source) as (hearing, process, _):
+        hearing.tell()
+        process.reports.publish(landed([outcome("landed")]))
         hearing.lead()
         await hearing.finish()
-        assert source.heard == [outcome("landed"), "lead", "finish"]
+        assert source.heard == [outcome("refused"), outcome("landed"), "lead", "finish"]
         assert [item.key for item in hearing.refused] == ["refused"]
 
 

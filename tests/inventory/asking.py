@@ -68,8 +68,8 @@ class SourceByHand:
                 raise said
             await deliver(said)
 
-    def answer(self, outcomes):
-        self.heard += outcomes
+    def hear(self, report):
+        self.heard += report.outcomes
 
     def lead(self):
         self.heard.append("lead")

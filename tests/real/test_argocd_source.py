@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.argocd.request.making import GIT, WEB_OUTCOME, application, image, outcome_for, reference, updater
+from tests.argocd.request.making import GIT, WEB_OUTCOME, application, image, landed, outcome_for, reference, updater
 from tests.real.cluster import start
 from updater.argocd.cluster.feedback import FeedbackOptions
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
@@ -135,7 +135,7 @@ class Stage:
         answers = [answer for answer in self.source.translation.answers if answer.subscription]
         targets = {answer.subscription.key: str(answer.subscription.targets[0]) for answer in answers}
         key = f"{self.namespace}/{outcome.key.partition('/')[2]}"
-        self.source.answer([replace(outcome, key=key, target=targets[key])])
+        self.source.hear(landed([replace(outcome, key=key, target=targets[key])]))
 
     async def until(self, check):
         for _ in range(200):

@@ -7,7 +7,7 @@ what is right to write.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -16,8 +16,9 @@ import orjson
 from updater.cache.store import DatabaseFile
 from updater.model.candidate import Description
 from updater.model.image import Platform
-from updater.model.outcome import Outcome, Status
+from updater.model.outcome import Move, Outcome, Status
 from updater.model.update import Change
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     import sqlite3
@@ -129,7 +130,7 @@ class Cache:
 
     async def remember_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         """Remember how targets ended, each in place of what was remembered of it."""
-        rows = [(outcome.key, outcome.target, orjson.dumps(outcome)) for outcome in outcomes]
+        rows = [(outcome.key, outcome.target, _stored(outcome)) for outcome in outcomes]
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("INSERT OR REPLACE INTO outcome VALUES (?, ?, ?)", rows)
@@ -211,10 +212,16 @@ def _description(content: bytes) -> Description | None:
         return None
 
 
+def _stored(outcome: Outcome) -> bytes:
+    """Return an outcome as it is kept: its texts and moves. Whoever asked for it may ask otherwise by then."""
+    return orjson.dumps(replace(outcome, origin=None, target_spec=None))
+
+
 def _outcome(content: bytes) -> Outcome | None:
     try:
         found = orjson.loads(content)
         changes = tuple(Change(**{**item, "object_id": tuple(item["object_id"])}) for item in found.pop("changes"))
-        return Outcome(**{**found, "status": Status(found["status"]), "changes": changes})
+        moves = tuple(Move(old=Written(**item["old"]), new=Written(**item["new"])) for item in found.pop("moves"))
+        return Outcome(**{**found, "status": Status(found["status"]), "changes": changes, "moves": moves})
     except (orjson.JSONDecodeError, LookupError, TypeError, ValueError):
         return None

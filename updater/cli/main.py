@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "once": ("updater.cli.once:once", "Run one pass and exit."),
     "check": ("updater.cli.check:check", "Show which tag wins, and why each other tag lost."),
     "explain": ("updater.cli.explain:explain", "Show what would be done for a subscription, and why."),
+    "status": ("updater.cli.status:status", "Show where each subscription stands, one line each."),
     "set": ("updater.cli.set:set_command", "Write image references into a checkout."),
     "validate": ("updater.cli.validate:validate", "Lint configuration, manifests, Flux objects and markers."),
     "history": ("updater.cli.history:history", "Show what moved when, from Git."),

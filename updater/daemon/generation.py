@@ -7,6 +7,7 @@ import random
 import time
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +23,10 @@ from updater.daemon.components import (
 )
 from updater.daemon.git_access import RenewingWriter
 from updater.daemon.source_runner import SourceRunner
+from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
+from updater.engine.reports import landing_reports, scan_report
 from updater.engine.schedule import Schedule
 from updater.errors import PushRefused, UpdaterError
 from updater.inventory.destinations import by_destination, destinations_of, with_companions
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
+    from updater.reporting.last_outcomes import LastOutcomes
     from updater.reporting.metrics import Metrics
     from updater.sources.file import LoadedConfiguration
     from updater.writeback.base import Writer
@@ -118,6 +122,11 @@ class Generation:
         return self.asked.snapshot.problems
 
     @property
+    def last(self) -> LastOutcomes:
+        """What became of each subscription, as far as this process has seen."""
+        return self._process.last_outcomes
+
+    @property
     def waits_for(self) -> str:
         """What readiness still waits for, in words; "" where this replica is ready, also one that waits to lead."""
         if self.schedule is None or not (self.schedule.is_running or self.schedule.is_paused):
@@ -133,25 +142,14 @@ class Generation:
         images = dict.fromkeys(scan_key_for(subscription) for subscription in whole)
         await asyncio.gather(*(self.scan(listed) for listed in images))
         together = by_destination(whole)
-        return tuple(
-            await asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
-        )
+        landings = asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
+        return tuple(await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)]))
 
     async def scan(self, listed: ScanKey) -> bool:
-        """Scan one image; return whether what it offers differs from before. A failure stands until the next scan.
-
-        It is logged when it begins, becomes another one, and ends: the same again every interval is no news.
-        """
-        before = self.crew.scans.failure(listed)
+        """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
         has_changed = await self.crew.scans.scan(listed)
-        failure = self.crew.scans.failure(listed)
-        self._process.metrics.count("updater_scans_total", listed.image.registry, failure.code if failure else "ok")
-        if failure and (before is None or before.code != failure.code):
-            self._process.log.warning(
-                "scan failed", image=str(listed.image), detail=failure.message, code=failure.code, hint=failure.hint
-            )
-        elif before and not failure:
-            self._process.log.info("scanned again", image=str(listed.image))
+        tags, failure = self.crew.scans.offered(listed), self.crew.scans.failure(listed)
+        self._process.reports.publish(scan_report(listed, tags=tags, failure=failure, at=datetime.now(UTC)))
         return has_changed
 
     async def land(
@@ -178,8 +176,8 @@ class Generation:
             error = UpdaterError("a bug in updater ended this update; the log has the traceback", code="bug")
             landing = Landing(destination=destination, outcomes=failed(subscriptions, destination, error), choices={})
         if not (is_dry or any(outcome.code == NOT_LEADING for outcome in landing.outcomes)):  # that is the leader's to tell
-            await self._process.reporter.report(landing, time.monotonic() - started)
-            self.hearing.answer(landing.outcomes)
+            for report in landing_reports(landing, seconds=time.monotonic() - started, at=datetime.now(UTC)):
+                self._process.reports.publish(report)
         return landing
 
     async def history(self, subscriptions: Sequence[Subscription], limit: int) -> list[tuple[GitBranch, tuple[PastCommit, ...]]]:
@@ -193,17 +191,16 @@ class Generation:
 
     async def run(self) -> None:
         """Work by the schedule, and follow every source, until `stop`."""
-        self.schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
+        self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         self.lead()
-        async with asyncio.TaskGroup() as group:
-            following = [group.create_task(self.hearing.follow(source)) for source in self.crew.sources]
-            following.append(group.create_task(self.hearing.settle()))
-            await self.schedule.run()
+
+        async def work() -> None:
+            await schedule.run()
             with suppress(TimeoutError):
                 async with asyncio.timeout(ANSWERS_AT_MOST):
                     await self.hearing.finish()
-            for task in following:
-                task.cancel()
+
+        await run_beside(work(), generation_tasks(self.hearing))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""

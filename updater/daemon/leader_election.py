@@ -31,7 +31,6 @@ class LeaderElection:
         self._changed = changed
         self._told = ""
         self._is_leaving = False
-        self._task: asyncio.Task[None] | None = None
         self.leadership = LeaderElector(
             cluster.client,
             (cluster.namespace, cluster.settings.lease),
@@ -46,25 +45,14 @@ class LeaderElection:
         """Whether this replica may write at this moment."""
         return self.leadership.is_leader
 
-    def start(self) -> None:
-        """Take part from now on."""
-        place = f"{self._cluster.namespace}/{self._cluster.settings.lease}"
-        self._log.info("leader election", lease=place, identity=self._identity)
-        self._metrics.set("updater_leader", to=0)
-        self._task = asyncio.create_task(self._run())
-
-    async def leave(self) -> None:
-        """Release the Lease, once nothing of ours is written any more."""
-        self._is_leaving = True
-        if self._task:
-            self._task.cancel()
-            await asyncio.wait({self._task})
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
         """Take part until cancelled. A way to the cluster that is wrong is tried again, and so is what ended by a bug.
 
         A replica that never takes part again would look well and write nothing.
         """
+        place = f"{self._cluster.namespace}/{self._cluster.settings.lease}"
+        self._log.info("leader election", lease=place, identity=self._identity)
+        self._metrics.set("updater_leader", to=0)
         while True:
             try:
                 await self.leadership.run()
@@ -73,6 +61,14 @@ class LeaderElection:
             except Exception:  # noqa: BLE001 - a bug costs one attempt, with its traceback in the log
                 self._log.exception("bug", detail="taking part in choosing a leader ended")
             await asyncio.sleep(TRIED_AGAIN)
+
+    def leave(self, *, gives_back: bool = True) -> None:
+        """Expect that `run` is cancelled now, because this replica ends.
+
+        It gives the Lease back then; not where *gives_back* is false, since something of ours may still be written.
+        """
+        self._is_leaving = True
+        self.leadership.gives_back = gives_back
 
     def _gained(self) -> None:
         self._metrics.set("updater_leader", to=1)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from updater.daemon.generation import Generation
 from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
+from updater.engine.reports import landing_reports
 from updater.errors import ConfigError
+from updater.reporting.last_outcomes import GLOB, is_named
 from updater.reporting.logs import configure
 
 if TYPE_CHECKING:
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
 
     from updater.model.outcome import Outcome
     from updater.model.subscription import Subscription
+    from updater.reporting.last_outcomes import SubscriptionStatus
 
 
 @asynccontextmanager
@@ -34,6 +39,21 @@ async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
         generation.take_over()
         await generation.hearing.gather()
         yield generation
+
+
+async def statuses(config: Sequence[str], keys: Sequence[str]) -> tuple[SubscriptionStatus, ...]:
+    """Return the status of what *keys* name by a dry pass over that alone; raise `UpdaterError`, for an unknown key too."""
+    async with opened(config) as generation:
+        for key in keys:
+            if not GLOB.intersection(key):
+                asked_for(generation, key)
+        wanted = tuple(item for item in generation.subscriptions if is_named(item.key, keys))
+        now = datetime.now(UTC)
+        for landing in await generation.once(wanted, is_dry=True):
+            for report in landing_reports(landing, seconds=0.0, at=now):
+                generation.last.hear(report)
+        # since when a state lasts, one pass cannot know
+        return tuple(replace(status, since=None) for status in generation.last.statuses(keys))
 
 
 def is_asked_for(key: str, asked: str | None) -> bool:

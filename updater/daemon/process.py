@@ -7,9 +7,9 @@ import hashlib
 import os
 import shutil
 import threading
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import structlog
 
@@ -17,13 +17,17 @@ from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
-from updater.daemon.reporter import Reporter
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
 from updater.inventory.default_branches import DefaultBranches
 from updater.inventory.precedence import Precedence
+from updater.reporting.counted import CountedReports
+from updater.reporting.last_outcomes import LastOutcomes
+from updater.reporting.logged import LoggedReports
 from updater.reporting.metrics import Metrics
+from updater.reporting.remembered import RememberedOutcomes
+from updater.reporting.stream import ReportStream
 from updater.settings.cluster import KubernetesSettings
 
 if TYPE_CHECKING:
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
     from updater.model.subscription import GitBranch
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
+
+
+REPORTS_AT_MOST: Final = 2.0
 
 
 class LeaderStatus(Protocol):
@@ -74,7 +81,8 @@ class Process:
         self.access_for: Callable[[str, str], Awaitable[GitAccess]] = _nobody
         self.ours: set[str] = set()
         self.bounds = Bounds()
-        self.reporter = Reporter(self.metrics, self.cache, self.log)
+        self.last_outcomes = LastOutcomes()
+        self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
         self._shared = Shared(ours=self.ours, count=self._count_git, say=self._mirror_mended, bounds=self.bounds)
@@ -85,6 +93,7 @@ class Process:
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         await self._stack.enter_async_context(self.cache)
+        self._stack.push_async_callback(self._finish_reports)
         await self._stack.enter_async_context(self.http)
         self._stack.push_async_callback(self.cluster.close)
         return self
@@ -137,6 +146,20 @@ class Process:
         for name, number in held.items():
             self.metrics.set(name, to=number)
         return self.metrics.render()
+
+    def _stream(self) -> ReportStream:
+        """Build the stream of reports with every listener that lives as long as the process."""
+        stream = ReportStream(self.metrics, self.log)
+        for listener in (CountedReports(self.metrics), LoggedReports(self.log), self.last_outcomes):
+            stream.join(listener)
+        stream.join_queued(RememberedOutcomes(self.cache))
+        return stream
+
+    async def _finish_reports(self) -> None:
+        """Let those who may wait take what was reported, for a while: what they lose is nice to have."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPORTS_AT_MOST):
+                await self.reports.drain()
 
     def _count_kubernetes(self, verb: str, status: int) -> None:
         self.metrics.count("updater_kubernetes_requests_total", verb, str(status))

@@ -5,29 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from updater.daemon.generation import Generation
 from updater.daemon.leader_election import LeaderElection
 from updater.daemon.loading import load_tried
-from updater.daemon.loop_watch import measure_blocks
 from updater.daemon.process import Process, process_for
 from updater.daemon.signals import Signals
+from updater.daemon.tasks import Looks, process_tasks, run_beside
 from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
 from updater.reporting.metrics import CONTENT_TYPE
 from updater.sources.file import problems_of
-from updater.web.app import Probes, application, serve
+from updater.web.app import STATUS_PATH, Probes, application, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
 
 DRAIN_AT_MOST: Final = 6.0
 CUT_AT_MOST: Final = 2.0
-LOOK_AT_FILES_EVERY: Final = 2.0
 LOOK_AT_PEER_EVERY: Final = 60.0
 CLUSTER_TRIED_AGAIN: Final = 5.0
 AT_START: Final = ("listen", "state", "docker_config", "credential_helpers", "kubernetes")
@@ -56,30 +55,45 @@ class Service:
         self._wishes = wishes
         self._peer_every = peer_every
         self._leading: LeaderElection | None = None
+        self._has_election = asyncio.Event()
         self._was_cut = False
         self._retry: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve and work until a stop is asked for; changed files reload. Raise `ConfigError` for the address."""
         listen = self._generation.loaded.settings.listen.metrics
-        runner = await serve(application(self._probes()), str(listen)) if listen else None
+        probes = Probes(
+            render_metrics=self._process.render_metrics,
+            content_type=CONTENT_TYPE,
+            waits_for=lambda: self._generation.waits_for,
+            statuses=self._process.last_outcomes.statuses,
+        )
+        runner = await serve(application(probes), str(listen)) if listen else None
         if runner:
-            self._process.log.info("listening", address=str(listen), paths="/metrics /healthz /readyz")
+            self._process.log.info("listening", address=str(listen), paths=f"/metrics /healthz /readyz {STATUS_PATH}")
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
-        looks = ((LOOK_AT_FILES_EVERY, self._look_at_files), (self._peer_every, self._look_at_peer))
-        besides = [asyncio.create_task(_again_and_again(*look, self._process.log)) for look in looks]
-        besides.append(asyncio.create_task(measure_blocks(self._process.metrics)))
+        looks = Looks(files=self._look_at_files, peer=self._look_at_peer, peer_every=self._peer_every)
+        try:
+            await run_beside(self._run_generations(), process_tasks(self._process, looks, self._take_part))
+        finally:
+            if runner:
+                await runner.cleanup()
+        self._process.log.info("stopped")
+
+    async def _run_generations(self) -> None:
+        """Run one generation after the other until a stop is asked for."""
         try:
             while not self._wishes.stop.is_set():
                 await self._run_generation()
         finally:
-            for task in besides:
-                task.cancel()
-            if self._leading and not self._was_cut:  # a push that was cut may still travel: then the Lease ends by itself
-                await self._leading.leave()
-            if runner:
-                await runner.cleanup()
-        self._process.log.info("stopped")
+            if self._leading:  # a push that was cut may still travel: then the Lease ends by itself
+                self._leading.leave(gives_back=not self._was_cut)
+
+    async def _take_part(self) -> None:
+        """Take part in choosing a leader, once there is a generation that wants that."""
+        await self._has_election.wait()
+        assert self._leading is not None  # noqa: S101 - see `_lead`
+        await self._leading.run()
 
     async def _run_generation(self) -> None:
         """Run the generation in force until there is a next one or a stop, and drain it."""
@@ -152,11 +166,8 @@ class Service:
         """Take part in choosing a leader from the first generation on that reads a cluster, for as long as the process lives."""
         if self._leading or not generation.crew.sources or not self._process.cluster.settings.leader_election:
             return
-        self._leading = self._process.leading = LeaderElection(self._process, changed=self._led)
-        self._leading.start()
-
-    def _led(self) -> None:
-        self._generation.lead()
+        self._leading = self._process.leading = LeaderElection(self._process, changed=lambda: self._generation.lead())  # noqa: PLW0108 - the one in force then
+        self._has_election.set()
 
     async def _drain(self, running: asyncio.Task[None]) -> None:
         """Let landings that have begun finish; past the limit they are cut, and Git has either all of a push or nothing."""
@@ -179,23 +190,6 @@ class Service:
         if peer and await peer.has_changed():
             self._process.log.info("the peer's settings changed")
             self._wishes.reload.set()
-
-    def _probes(self) -> Probes:
-        return Probes(
-            render_metrics=self._process.render_metrics,
-            content_type=CONTENT_TYPE,
-            waits_for=lambda: self._generation.waits_for,
-        )
-
-
-async def _again_and_again(seconds: float, look: Callable[[], Awaitable[None]], log: Any) -> None:
-    """Look every *seconds*. A bug ends one look, with its traceback in the log: nobody would notice that none follows."""
-    while True:
-        await asyncio.sleep(seconds)
-        try:
-            await look()
-        except Exception:
-            log.exception("bug", detail="watching for configuration changes ended")
 
 
 async def serve_forever(config: Sequence[str]) -> None:

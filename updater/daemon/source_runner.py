@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import defaultdict
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from updater.daemon.push_evidence import ask_servers
 from updater.errors import ConfigError, KubeError, UpdaterError
 from updater.inventory.destinations import unnamed_beside_named
+from updater.model.report import InventoryChanged, SourceState, TargetsRefused
 from updater.model.subscription import GitBranch
+from updater.reporting.feedback import SourceFeedback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -77,11 +80,6 @@ class SourceRunner:
                 for source in self.sources:
                     await self._take(source, await source.again())
 
-    def answer(self, outcomes: Sequence[Outcome]) -> None:
-        """Let every source hear how targets ended."""
-        for source in self.sources:
-            source.answer(outcomes)
-
     def lead(self) -> None:
         """Let every source write what is due: this replica leads."""
         for source in self.sources:
@@ -98,17 +96,37 @@ class SourceRunner:
         return (*self.asked.refused, *(outcome for source in self.sources for outcome in source.refused))
 
     def tell(self) -> None:
-        """Report all that is asked for, and everything that is wrong with it."""
-        subscriptions, metrics = self.asked.snapshot.subscriptions, self._process.metrics
+        """Report all that is asked for, and what is wrong with it; from now on these sources hear what becomes of it."""
+        subscriptions, reports = self.asked.snapshot.subscriptions, self._process.reports
         emails = {subscription.voice.email for subscription in subscriptions}  # a few, of thousands
         self._process.ours |= {email.lower() for email in emails}
-        metrics.replace("updater_subscriptions", [((name,), len(item.subscriptions)) for name, item in self.asked.sources])
-        metrics.replace("updater_problems", Counter((name, problem.code) for name, problem in self.asked.problems).items())
-        metrics.replace("updater_snapshot_timestamp_seconds", [((name,), when) for name, when in self._heard_at.items()])
-        keys = {(subscription.key,) for subscription in subscriptions}
-        for name in ("last_success", "pending_since"):
-            metrics.keep(f"updater_subscription_{name}_timestamp_seconds", keys)
-        self._process.reporter.keep({subscription.key for subscription in subscriptions})
+        reports.join(SourceFeedback(self.sources))
+        now = datetime.now(UTC)
+        reports.publish(
+            InventoryChanged(
+                subscriptions=subscriptions,
+                destinations=frozenset(self.asked.by_destination),
+                sources=self._source_states(),
+                at=now,
+            )
+        )
+        if refused := self.refused:
+            reports.publish(TargetsRefused(outcomes=refused, at=now))
+
+    def _source_states(self) -> tuple[SourceState, ...]:
+        problems: defaultdict[str, list[Problem]] = defaultdict(list)
+        for name, problem in self.asked.problems:
+            problems[name].append(problem)
+        counts = {name: len(snapshot.subscriptions) for name, snapshot in self.asked.sources}
+        return tuple(
+            SourceState(
+                name=name,
+                subscriptions=counts.get(name),
+                problems=tuple(problems[name]),
+                heard_at=self._heard_at.get(name),
+            )
+            for name in dict.fromkeys((*counts, *self._heard_at))
+        )
 
     def warn(self, problems: Iterable[Problem]) -> None:
         """Log problems."""
@@ -131,7 +149,6 @@ class SourceRunner:
         standing = set(self.asked.snapshot.problems)
         self.warn(problem for problem in change.problems if problem in standing)
         self._tell_left_out()
-        self.answer(change.refused)
         self._changed(change)
         if self.asked.is_complete:  # before, what is missing is not gone
             await self._forget({item.key for item in self.asked.snapshot.subscriptions})

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from updater.engine.decide import other_words
-from updater.model.outcome import Outcome, Status, fold
+from updater.model.outcome import Move, Outcome, Status, fold
+from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from updater.engine.decide import PlaceDecision, TargetDecision
     from updater.errors import UpdaterError
     from updater.model.subscription import Subscription
-    from updater.model.update import Change, WriteResult
+    from updater.model.update import Change, Update, WriteResult
 
 
 def outcomes(decisions: Iterable[TargetDecision], landed: WriteResult | None) -> tuple[Outcome, ...]:
@@ -33,6 +34,8 @@ def failed(subscriptions: Iterable[Subscription], destination: object, error: Up
             code=error.code,
             hint=error.hint,
             public=other_words(error),
+            origin=item.origin,
+            target_spec=target,
         )
         for item in subscriptions
         for target in item.targets
@@ -57,6 +60,9 @@ def _outcome(decision: TargetDecision, landed: WriteResult | None) -> Outcome:
         revision=revision,
         code=leading.code,
         hint=leading.hint,
+        origin=decision.subscription.origin,
+        target_spec=decision.target,
+        moves=tuple(dict.fromkeys(end.move for end in ends if end.move)),
     )
 
 
@@ -69,6 +75,7 @@ class _End:
     changes: tuple[Change, ...] = ()
     revision: str | None = None
     public: str = ""
+    move: Move | None = None
 
 
 def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
@@ -80,12 +87,20 @@ def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
     changes = landed.changes.get(place.update, ())
     if not changes:
         return _End(status=Status.UNCHANGED, detail=f"{place.update.image} is already written")
+    move = move_of(place.update)
     if landed.is_dry:
-        return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes)
+        return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes, move=move)
     revision = landed.revisions.get(place.update)
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")
-    return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision)
+    return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision, move=move)
+
+
+def move_of(update: Update) -> Move:
+    """Return which written image an update makes give way, and to what."""
+    image = update.image
+    digest = str(image.digest) if image.digest else None
+    return Move(old=update.reading.written, new=Written(name=image.name.spelled, tag=image.tag, digest=digest))
 
 
 def _public(end: _End) -> _End:

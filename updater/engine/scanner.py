@@ -99,6 +99,11 @@ class Scanner:
                 self._slots.slow(host)
             return has_changed
 
+    def offered(self, listed: ScanKey) -> int:
+        """Return how many tags an image offers since its last scan that went well."""
+        standing = self._standing.get(listed)
+        return len(standing.candidates) if standing else 0
+
     def failure(self, listed: ScanKey) -> UpdaterError | None:
         """Return what the last scan met, None where it went well."""
         standing = self._standing.get(listed)

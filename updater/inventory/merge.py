@@ -355,6 +355,8 @@ def _refusals(item: Subscription, problem: Problem) -> Iterator[Outcome]:
             detail=problem.message,
             code=problem.code,
             hint=problem.hint,
+            origin=item.origin,
+            target_spec=target,
         )
 
 

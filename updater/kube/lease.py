@@ -67,6 +67,7 @@ class LeaderElector:
         self._sure_until = 0.0
         self._taken_until = 0.0
         self._leads = False
+        self.gives_back = True
 
     @property
     def is_leader(self) -> bool:
@@ -184,8 +185,8 @@ class LeaderElector:
         return min(pause, max(self._sure_until - self._around.clock(), 0.0)) if self._leads else pause
 
     async def _release(self) -> None:
-        """Release the Lease, so that the next leader need not wait for its end."""
-        held, self._must_read = self._leads and not self._must_read, True
+        """Release the Lease, so that the next leader need not wait for its end; not without `gives_back`."""
+        held, self._must_read = self.gives_back and self._leads and not self._must_read, True
         self._end()
         if not held:
             return

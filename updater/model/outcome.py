@@ -11,7 +11,9 @@ from updater.model.text import is_plain, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from updater.model.subscription import Origin, Target
     from updater.model.update import Change
+    from updater.model.written import Written
 
 
 class Status(StrEnum):
@@ -38,12 +40,23 @@ _FOLD: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What one written image gave way to: what stood at the place, or ran where nothing stood, and what stands there now."""
+
+    old: Written
+    new: Written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How one target of one subscription ended.
 
     *code* says why it was held or failed, else None; *hint* what to do about it, "" where nothing helps. *revision* is
     the commit that carries the changes, or the version of the live Application that does. *public* is the detail without
     words of a server, "" where *detail* has none. All of it can be shown; the bytes of a file's name are in the edits.
+
+    *origin* and *target_spec* are the values behind the texts, None where the outcome was read back from a text. *moves* are
+    the images that gave way, as values, one for each pair that differs.
     """
 
     key: str
@@ -56,6 +69,9 @@ class Outcome:
     code: str | None = None
     hint: str = ""
     public: str = ""
+    origin: Origin | None = None
+    target_spec: Target | None = None
+    moves: tuple[Move, ...] = ()
 
     @property
     def told(self) -> str:

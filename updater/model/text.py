@@ -7,9 +7,12 @@ is shown.
 
 from __future__ import annotations
 
+import re
 from typing import Final, TypeVar
 
 _Data = TypeVar("_Data")
+
+_WAITS: Final = re.compile(r"(?<!\d)\d+(?:\.\d+)?(?= ?(?:ms|s|seconds?|m|min|minutes?|h|hours?)\b)")
 
 _ESCAPES: Final = {7: "\\a", 8: "\\b", 9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 
@@ -47,6 +50,11 @@ def printable_data(data: _Data) -> _Data:
     if isinstance(data, list):
         return [printable_data(item) for item in data]  # type: ignore[return-value]
     return data
+
+
+def without_waits(text: str) -> str:
+    """Return *text* with each duration as ``#``: the same failure is told with another wait each time, and is no other one."""
+    return _WAITS.sub("#", text)
 
 
 def is_plain(text: str) -> bool:

@@ -39,6 +39,11 @@ _SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 METRICS: Final[dict[str, Metric]] = {
     "updater_subscriptions": Metric(kind=Gauge, text="Subscriptions in force, by source.", labels=("source",)),
     "updater_problems": Metric(kind=Gauge, text="Problems found in the objects of a source, by code.", labels=("source", "code")),
+    "updater_marker_problems": Metric(
+        kind=Gauge,
+        text="Problems of files that are searched for markers, such as a misspelt marker or one that nobody subscribed to.",
+        labels=("code",),
+    ),
     "updater_subscription_last_success_timestamp_seconds": Metric(
         kind=Gauge, text="When every target of a subscription last ended without failure, in Unix time.", labels=("subscription",)
     ),
@@ -90,6 +95,14 @@ METRICS: Final[dict[str, Metric]] = {
         kind=Counter, text="Questions to the cache of descriptions, by result: hit or miss.", labels=("result",)
     ),
     "updater_cache_problems_total": Metric(kind=Counter, text="Times the cache could not be used; work continues without it."),
+    "updater_listener_failures_total": Metric(
+        kind=Counter,
+        text="Reports that a listener did not take because of a bug; the log has the traceback.",
+        labels=("listener",),
+    ),
+    "updater_reports_dropped_total": Metric(
+        kind=Counter, text="Reports that a slow listener has lost; its queue was full.", labels=("listener",)
+    ),
     "updater_event_loop_longest_block_seconds": Metric(
         kind=Gauge, text="Longest time for which the event loop answered nothing, in the last minute."
     ),

@@ -53,7 +53,7 @@ class ListenSettings(Node):
     """Where the program listens; null turns a server off."""
 
     metrics: fields.Listen | None = Field(default=_EVERYWHERE, json_schema_extra={"default": "0.0.0.0:8080"})
-    """Metrics, health and readiness: /metrics, /healthz and /readyz."""
+    """Metrics, health, readiness and status: /metrics, /healthz, /readyz and /api/v1/status."""
     web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
     """The page, the API and webhooks. Not in this version: only null is taken."""
 

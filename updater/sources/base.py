@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from updater.model.outcome import Outcome
+    from updater.model.report import DestinationLanded, TargetsRefused
     from updater.model.snapshot import Snapshot
 
 
@@ -31,7 +32,7 @@ class Source(Protocol):
     def refused(self) -> tuple[Outcome, ...]:
         """What was asked for and is no subscription, each with its reason."""
 
-    def answer(self, outcomes: Sequence[Outcome]) -> None:
+    def hear(self, report: DestinationLanded | TargetsRefused) -> None:
         """Hear how targets ended; never raises and never waits."""
 
     def lead(self) -> None:

@@ -1,26 +1,40 @@
-"""The HTTP routes of the process: /metrics, /healthz, /readyz."""
+"""The HTTP routes of the process: /metrics, /healthz, /readyz, and the statuses of subscriptions as JSON."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
 from updater.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
+
+    from updater.reporting.last_outcomes import SubscriptionStatus
+
+
+STATUS_PATH: Final = "/api/v1/status"
+MOST_STATUSES: Final = 20_000
+MOST_KEYS: Final = 100
+_AT_ONCE: Final = 200
+
+
+def _no_statuses(_keys: Sequence[str]) -> tuple[SubscriptionStatus, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """What the routes ask: metrics text, and what readiness still waits for ("" if ready)."""
+    """What the routes ask: metrics text, what readiness still waits for ("" if ready), and the statuses that keys name."""
 
     render_metrics: Callable[[], bytes]
     content_type: str
     waits_for: Callable[[], str]
+    statuses: Callable[[Sequence[str]], Iterable[SubscriptionStatus]] = _no_statuses
 
 
 def application(probes: Probes) -> web.Application:
@@ -37,9 +51,40 @@ def application(probes: Probes) -> web.Application:
         waiting = probes.waits_for()
         return web.Response(status=503 if waiting else 200, text=f"{waiting or 'ok'}\n")
 
+    async def statuses(request: web.Request) -> web.Response:
+        keys, states = request.query.getall("key", [])[:MOST_KEYS], set(request.query.getall("state", []))
+        rows, total = await _rows(probes.statuses(keys), states)
+        body = await asyncio.to_thread(_as_json, rows, total)
+        return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
     app = web.Application()
-    app.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    app.add_routes(
+        [
+            web.get("/metrics", metrics),
+            web.get("/healthz", healthz),
+            web.get("/readyz", readyz),
+            web.get(STATUS_PATH, statuses),
+        ]
+    )
     return app
+
+
+async def _rows(statuses: Iterable[SubscriptionStatus], states: set[str]) -> tuple[list[dict[str, Any]], int]:
+    """Return the first rows of *states* (none: all), and how many there are; some at a time, between other things of the loop."""
+    rows: list[dict[str, Any]] = []
+    total = 0
+    for number, status in enumerate(statuses, start=1):
+        if not states or (status.state is not None and status.state.value in states):
+            total += 1
+            if len(rows) < MOST_STATUSES:
+                rows.append(status.row())
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return rows, total
+
+
+def _as_json(rows: list[dict[str, Any]], total: int) -> bytes:
+    return json.dumps({"subscriptions": rows, "total": total}, sort_keys=True, ensure_ascii=False).encode()
 
 
 async def serve(app: web.Application, listen: str) -> web.AppRunner:

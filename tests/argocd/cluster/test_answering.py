@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.argocd.cluster.test_source import keys, put
-from tests.argocd.request.making import GIT, REPOSITORY, WEB_OUTCOME, application, image, outcome_for, reference, updater
+from tests.argocd.request.making import GIT, REPOSITORY, WEB_OUTCOME, application, image, landed, outcome_for, reference, updater
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.fakes.still_time import StillTime
 from updater.argocd.cluster.feedback import FeedbackOptions
@@ -24,6 +24,7 @@ from updater.kube.client import KubeClient
 from updater.kube.events import EventRecorder
 from updater.kube.kinds import EVENT
 from updater.model.outcome import Status
+from updater.model.problem import Problem
 from updater.model.subscription import GitBranch
 
 WEB = {"image-list": "web=ghcr.io/o/web:^1"}
@@ -84,7 +85,7 @@ class Stage:
             answer.subscription.key: answer.subscription for answer in self.source.translation.answers if answer.subscription
         }
         targets = {key: str(item.targets[0]) for key, item in known.items()}
-        self.source.answer([replace(outcome, target=targets.get(outcome.key, "")) for outcome in outcomes])
+        self.source.hear(landed([replace(outcome, target=targets.get(outcome.key, "")) for outcome in outcomes]))
 
     def events(self):
         return [asked.body for asked in self.server.asked if asked.method == "POST" and "events" in asked.path]
@@ -439,7 +440,22 @@ async def test_a_bug_in_telling_ends_nothing_else(begin, server, capsys):
         await stage.until(lambda: "ZeroDivisionError" in capsys.readouterr().out or len(stage.statuses()) >= 1)
         await put(server, application(WEB, name="api"))
         assert len(keys(await stage.snapshot())) == 2
-        stage.source.answer([None])
+
+
+async def test_a_marker_that_nobody_claims_is_told_once_to_the_application_whose_files_hold_it(begin):
+    inside = Problem(
+        path="apps/web/deploy.yaml", line=3, code="unknown-policy", message="the marker names 'ns:wbe'", hint="ns:web"
+    )
+    outside = replace(inside, path="apps/api/deploy.yaml")
+    async with begin(application(WEB | GIT)) as stage:
+        (answer,) = [item for item in stage.source.translation.answers if item.subscription]
+        target = answer.subscription.targets[0]
+        seen = [replace(WEB_OUTCOME, target=str(target), target_spec=target)]
+        for notes in ([inside, outside], [inside, outside], None):
+            stage.source.hear(landed(seen, notes and tuple(notes)))
+            await stage.until(lambda: len(stage.told()) == 1)
+        message = "apps/web/deploy.yaml:3: the marker names 'ns:wbe'; ns:web (unknown-policy)"
+        assert stage.told() == [("UnknownPolicy", "Application", message)]
 
 
 def branch(**fields):

@@ -19,40 +19,39 @@ from updater.errors import (
     RegistryDenied,
     RegistryProtocolError,
 )
-from updater.model.outcome import Status
+from updater.model.outcome import Move, Status
 from updater.model.view import Reading, View
 from updater.model.written import Written
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-def told(old, new, detail, revision=COMMIT):
+def told(old, revision=COMMIT, *, new=Written(tag="1.1.0")):  # noqa: B008 - a frozen value
     (answer,) = run(application({"image-list": "web=ghcr.io/o/web:^1", **GIT})).answers
-    move = move_of(answer, outcome_for(old=old, new=new, detail=detail))
+    move = move_of(answer, outcome_for(new="1.1.0", moves=(Move(old=old, new=new),), detail="words → for people"))
     return remark_on_moves([move], revision)
 
 
 @pytest.mark.parametrize(
-    ("detail", "message", "old"),
+    ("written", "message", "old"),
     [
-        ("1.0.0 → 1.1.0", "web 1.0.0 → 1.1.0", "1.0.0"),
-        (f"1.0.0 → 1.1.0@{DIGEST}", "web 1.0.0 → 1.1.0", "1.0.0"),
-        (f"@{DIGEST} → 1.1.0", f"web {DIGEST} → 1.1.0", DIGEST),
-        ("ghcr.io/o/web:1.0.0 → ghcr.io/o/web:1.1.0", "web 1.0.0 → 1.1.0", "1.0.0"),
-        ("1.0.0 → 1.1.0; 1.0.1 → 1.1.0", "web 1.0.0 → 1.1.0", "1.0.0"),
-        ("nothing → 1.1.0", "web set to 1.1.0", ""),
-        ("1.1.0 is new here", "web set to 1.1.0", ""),
+        (Written(tag="1.0.0"), "web 1.0.0 → 1.1.0", "1.0.0"),
+        (Written(tag="1.0.0", digest=DIGEST), f"web 1.0.0@{DIGEST} → 1.1.0", f"1.0.0@{DIGEST}"),
+        (Written(digest=DIGEST), f"web {DIGEST} → 1.1.0", DIGEST),
+        (Written(name="ghcr.io/o/web", tag="1.0.0"), "web 1.0.0 → 1.1.0", "1.0.0"),
+        (Written(name="ghcr.io/o/old", tag="1.0.0"), "web ghcr.io/o/old:1.0.0 → 1.1.0", "ghcr.io/o/old:1.0.0"),
+        (Written(), "web set to 1.1.0", ""),
     ],
 )
-def test_the_first_override_moves_from_what_ran_before_it(detail, message, old):
-    remark = told("", "1.1.0", detail)
+def test_an_event_takes_both_versions_from_the_values_and_never_from_words(written, message, old):
+    remark = told(written)
     assert remark.message == f"{message} in commit 0123456789ab"
     assert dict(remark.annotations)["argocd-image-updater.image-0/old-tag"] == old
 
 
 def test_the_version_of_a_live_application_is_no_commit():
-    assert told("1.0.0", "1.1.0", "1.0.0 → 1.1.0", "237").message == "web 1.0.0 → 1.1.0 in the Application itself"
-    assert told("1.0.0", "1.1.0", "1.0.0 → 1.1.0", None).message == "web 1.0.0 → 1.1.0"
+    assert told(Written(tag="1.0.0"), "237").message == "web 1.0.0 → 1.1.0 in the Application itself"
+    assert told(Written(tag="1.0.0"), None).message == "web 1.0.0 → 1.1.0"
 
 
 @pytest.mark.parametrize(

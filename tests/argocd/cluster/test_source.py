@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
@@ -19,6 +20,7 @@ from updater.inventory.default_branches import DefaultBranches
 from updater.kube.client import KubeClient
 from updater.kube.kinds import Ref
 from updater.model.outcome import Outcome, Status
+from updater.model.report import TargetsRefused
 
 WEB = {"image-list": "web=ghcr.io/o/web:^1"}
 
@@ -235,7 +237,11 @@ async def test_without_answers_an_outcome_is_no_ones(client, server):
     await put(server, application(WEB))
     made = source(client)
     await made.once()
-    made.answer([Outcome(key="argocd/web/web", target="", status=Status.FAILED, detail="")])
+    made.hear(
+        TargetsRefused(
+            outcomes=(Outcome(key="argocd/web/web", target="", status=Status.FAILED, detail=""),), at=datetime.now(UTC)
+        )
+    )
     assert {asked.method for asked in server.asked} == {"GET"}
 
 

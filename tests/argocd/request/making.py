@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from updater.argocd.request import TranslationDefaults, translate
-from updater.model.outcome import Outcome, Status
+from updater.model.image import parse_ref
+from updater.model.outcome import Move, Outcome, Status
+from updater.model.report import DestinationLanded, LandingEnd
+from updater.model.subscription import GitBranch
 from updater.model.update import Change
+from updater.model.written import Written
 
 PREFIX = "argocd-image-updater.argoproj.io/"
 OWN = "image-updater.gitops/"
@@ -73,8 +79,24 @@ def codes(translation) -> list[str]:
 def outcome_for(application="web", alias="web", *, old=None, new=None, status=Status.UPDATED, detail="", **options):
     """An outcome of one image; with *new* a value of it was written."""
     changes = (Change(path="kustomization.yaml", line=1, where="images[0].newTag", old=old or "", new=new),) if new else ()
+    options.setdefault("moves", (Move(old=written(old or ""), new=written(new)),) if new else ())
     key = f"{options.pop('namespace', 'argocd')}/{application}/{alias}"
     return Outcome(key=key, target="", status=status, detail=detail or f"{old} → {new}", changes=changes, **options)
+
+
+def landed(outcomes, notes=None, **options):
+    """A landing that ended so, on the branch from which Applications are read."""
+    main = GitBranch(url=REPOSITORY, branch="main", push="main")
+    options = {"destination": main, "end": LandingEnd.QUIET, "at": datetime(2024, 5, 6, tzinfo=UTC)} | options
+    return DestinationLanded(outcomes=tuple(outcomes), notes=notes, **options)
+
+
+def written(text):
+    """What a tag, a digest or a reference says of an image."""
+    if "/" not in text:
+        return Written(digest=text) if text.startswith("sha256:") else Written(tag=text or None)
+    ref = parse_ref(text)
+    return Written(name=ref.name.spelled, tag=ref.tag, digest=str(ref.digest) if ref.digest else None)
 
 
 WEB_OUTCOME = outcome_for(status=Status.UNCHANGED, detail="1.0.0 is already the newest allowed version")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from updater.argocd.request.layers import FieldProblem
     from updater.argocd.request.subscriptions import ImageTranslation
     from updater.model.outcome import Outcome
+    from updater.model.problem import Problem
 
 UPDATED: Final = "ImagesUpdated"
 _REASONS: Final = {Status.FAILED: "ImageFailed", Status.HELD: "ImageHeld"}
@@ -27,8 +28,12 @@ _MOST_IMAGES: Final = 50  # an Event is small; so many images of one Application
 
 def remark_on_flaw(flaw: FieldProblem) -> Event:
     """Return what is wrong at a place of an object; the reason is the code in CamelCase, such as UnknownKey."""
-    reason = "".join(word.capitalize() for word in flaw.code.split("-"))
-    return Event(reason=reason, message=_sentence(flaw.message, flaw.hint, flaw.code), weight="Warning")
+    return Event(reason=_reason(flaw.code), message=_sentence(flaw.message, flaw.hint, flaw.code), weight="Warning")
+
+
+def remark_on_note(note: Problem) -> Event:
+    """Return what is wrong in a file that an Application reads, such as a marker that nobody subscribed to."""
+    return Event(reason=_reason(note.code), message=_sentence(str(note), note.hint, note.code), weight="Warning")
 
 
 def remark_on_outcome(answer: ImageTranslation, outcome: Outcome) -> Event | None:
@@ -53,6 +58,10 @@ def remark_on_moves(moves: Sequence[ImageMove], revision: str | None) -> Event:
             f"{prefix}/new-tag": move.new,
         }
     return Event(reason=UPDATED, message=f"{told}{_carrier(revision)}", annotations=tuple(annotations.items()))
+
+
+def _reason(code: str) -> str:
+    return "".join(word.capitalize() for word in code.split("-"))
 
 
 def _carrier(revision: str | None) -> str:

@@ -6,12 +6,12 @@ What is remembered is the last outcome of each subscription that there is; with 
 from __future__ import annotations
 
 import asyncio
-import re
+import posixpath
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.cluster.event_texts import remark_on_flaw, remark_on_moves, remark_on_outcome
+from updater.argocd.cluster.event_texts import remark_on_flaw, remark_on_moves, remark_on_note, remark_on_outcome
 from updater.argocd.cluster.feedback_index import FeedbackIndex, index
 from updater.argocd.cluster.feedback_options import FeedbackOptions
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
@@ -21,6 +21,8 @@ from updater.argocd.cluster.status_writer import ImageUpdaterStatuses, updater_r
 from updater.controller.event_queue import EventQueue
 from updater.controller.objects import event_subject
 from updater.controller.work import bugs_logged, repeat
+from updater.model.report import DestinationLanded
+from updater.model.text import without_waits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,12 +36,14 @@ if TYPE_CHECKING:
     from updater.kube.events import Event
     from updater.kube.kinds import Object
     from updater.model.outcome import Outcome, Status
+    from updater.model.problem import Problem
+    from updater.model.report import TargetsRefused
+    from updater.model.subscription import Destination, Target
 
 __all__ = ["ClusterState", "Feedback", "FeedbackOptions"]
 
 _NOT_WRITTEN: Final = "an answer to Argo CD's objects was not written"
-#: the same failure is told with another wait each time; it is no other state for that
-_WAITS: Final = re.compile(r"(?<!\d)\d+(?:\.\d+)?(?= ?(?:ms|s|seconds?|m|min|minutes?|h|hours?)\b)")
+_MOST_NOTES: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +56,14 @@ class ClusterState:
 
 
 class Feedback:
-    """Answers the objects of one cluster. `know` and `note` remember and return at once; `run` writes."""
+    """Answers the objects of one cluster. `know` and `hear` remember and return at once; `run` writes."""
 
     def __init__(self, client: KubeClient, answers: FeedbackOptions) -> None:
         self._outcomes: dict[str, Outcome] = {}
         self._answers = answers
         self._known: ClusterState | None = None
         self._index = FeedbackIndex()
+        self._noted: dict[Destination, dict[tuple[str, Problem], Event]] = {}
         self._telling: EventQueue[ObjectProblem] = EventQueue(answers)
         self._refreshing = Refresher(client, answers)
         self._statuses = ImageUpdaterStatuses(client, answers, self._outcomes)
@@ -77,10 +82,36 @@ class Feedback:
         self._refreshing.keep(known.applications)
         self._statuses.know(known.updaters, known.translation.selected, self._index)
 
-    def note(self, outcomes: Sequence[Outcome]) -> None:
+    def hear(self, report: DestinationLanded | TargetsRefused) -> None:
         """Remember how targets ended, and set off what follows; outcomes of subscriptions that are not here are left out."""
         with bugs_logged(_NOT_WRITTEN):
-            self._note(outcomes)
+            self._note(report.outcomes)
+        if isinstance(report, DestinationLanded) and report.notes is not None:
+            self._tell_notes(report, report.notes)
+
+    def _tell_notes(self, report: DestinationLanded, notes: Sequence[Problem]) -> None:
+        """Tell an Application of a problem in a file that nobody's target holds, if it lies where that Application is written."""
+        before, now = self._noted.get(report.destination, {}), self._notes_by_application(report, notes)
+        for key in before.keys() - now.keys():
+            self._telling.withdraw(key)
+        for key in now.keys() - before.keys():
+            if item := self._find(f"{APPLICATION.name} {key[0]}"):
+                self._telling.put(key, item, now[key])
+        self._noted[report.destination] = now
+
+    def _notes_by_application(self, report: DestinationLanded, notes: Sequence[Problem]) -> dict[tuple[str, Problem], Event]:
+        if not notes:
+            return {}
+        folders = {
+            (answer.application, _folder(outcome.target_spec))
+            for outcome in report.outcomes
+            if outcome.target_spec and (answer := self._index.by_key.get(outcome.key)) is not None
+        }
+        told: dict[tuple[str, Problem], Event] = {}
+        for application, folder in sorted(folders):
+            those = [note for note in notes if folder == "." or note.path.startswith(f"{folder}/")]
+            told |= {(application, note): remark_on_note(note) for note in those[:_MOST_NOTES]}
+        return told
 
     def _note(self, outcomes: Sequence[Outcome]) -> None:
         moved: defaultdict[tuple[str, str | None], list[ImageMove]] = defaultdict(list)
@@ -161,7 +192,14 @@ class Feedback:
 
 
 def _state(outcome: Outcome) -> tuple[Status, str | None, str, str | None]:
-    return outcome.status, outcome.code, _WAITS.sub("#", outcome.told), outcome.revision
+    return outcome.status, outcome.code, without_waits(outcome.told), outcome.revision
+
+
+def _folder(target: Target) -> str:
+    """Return the folder in which a target of Git lies."""
+    path = target.locator.path
+    is_folder = target.editor == "kustomize" and not path.endswith((".yaml", ".yml"))
+    return path if is_folder else posixpath.dirname(path) or "."
 
 
 def _key(name: str) -> Key:

@@ -1,4 +1,4 @@
-"""Which image moved, from which version to which, where an outcome only tells the texts that were exchanged."""
+"""Which image of an Application moved, from which version to which, as the peer's Events and statuses write versions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from updater.errors import ImageSyntaxError
-from updater.model.image import parse_ref
+from updater.model.image import parse_name
 from updater.model.outcome import Status
-from updater.model.written import Written
 
 if TYPE_CHECKING:
     from updater.argocd.request.subscriptions import ImageTranslation
     from updater.model.image import ImageName
     from updater.model.outcome import Outcome
+    from updater.model.written import Written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,27 +36,27 @@ def move_of(answer: ImageTranslation, outcome: Outcome) -> ImageMove | None:
     if subscription is None or outcome.status is not Status.UPDATED:
         return None
     image = subscription.image
-    versions = [(_version(change.old, image), _version(change.new, image)) for change in outcome.changes]
-    old, new = next(((old, new) for old, new in versions if new), ("", ""))
-    old = old or _version(_ran(outcome.detail), image)
+    first = next(iter(outcome.moves), None)
+    if first is None:
+        return None
     return ImageMove(
-        application=answer.application, alias=answer.alias or image.path, image=image, old=old, new=new or outcome.detail
+        application=answer.application,
+        alias=answer.alias or image.path,
+        image=image,
+        old=_version(first.old, image),
+        new=_version(first.new, image),
     )
 
 
-def _ran(detail: str) -> str:
-    """Return what ran before the first override: nothing was written then, and only the decision, ``old → new``, knows it."""
-    old, arrow, _ = detail.partition(" → ")
-    return old if arrow and old != str(Written()) else ""
+def _version(written: Written, image: ImageName) -> str:
+    """Return the version of *image* that is written; the whole reference where it is to another image."""
+    if written.name is not None and not _is_of(written.name, image):
+        return str(written)
+    return "@".join(part for part in (written.tag, written.digest) if part)
 
 
-def _version(text: str, image: ImageName) -> str:
-    """Return the version in a text that was written: a reference to *image*, the entry of a kustomization, or a bare version."""
-    text = text.rpartition("=")[2]
+def _is_of(text: str, image: ImageName) -> bool:
     try:
-        ref = parse_ref(text)
+        return parse_name(text) == image
     except ImageSyntaxError:
-        return text.removeprefix("@")
-    if ref.name != image:
-        return text
-    return "@".join(part for part in (ref.tag, str(ref.digest) if ref.digest else None) if part)
+        return False

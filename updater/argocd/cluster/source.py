@@ -16,7 +16,7 @@ from updater.controller.objects import KeptObject, Sharing, items_of, keep_objec
 from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
     from updater.argocd.request.subscriptions import TranslationDefaults
     from updater.controller.objects import Key
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from updater.kube.client import KubeClient
     from updater.kube.reflector import WatchedKind
     from updater.model.outcome import Outcome
+    from updater.model.report import DestinationLanded, TargetsRefused
     from updater.model.snapshot import Snapshot
 
 _MISSING: Final = "Argo CD is not installed in this cluster; install it, or take the source applications out"
@@ -85,10 +86,10 @@ class ArgocdSource:
         """Watch until cancelled, hand each snapshot that differs to *deliver*, and write answers; see `WatchedSource.run`."""
         await self._watched.run(deliver, beside=(self._answering.run,) if self._answering else ())
 
-    def answer(self, outcomes: Sequence[Outcome]) -> None:
-        """Remember how targets ended, and let it be written; never raises, never waits. Targets of other sources are left out."""
+    def hear(self, report: DestinationLanded | TargetsRefused) -> None:
+        """Remember how targets ended, and let it be written; never waits. Targets of other sources are left out."""
         if self._answering:
-            self._answering.note(outcomes)
+            self._answering.hear(report)
 
     @property
     def refused(self) -> tuple[Outcome, ...]:

@@ -1,0 +1,91 @@
+"""What `updater status` shows: one line a subscription, the state seen first, and clear words where no daemon answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import pytest
+
+from tests.inventory.asking import MAIN, asked
+from tests.reporting.making import at, ended, failed, inventory, landed
+from updater.cli.status import from_server, table
+from updater.errors import ConfigError, UpdaterError
+from updater.model.outcome import Status
+from updater.model.written import Written
+from updater.reporting.last_outcomes import LastOutcomes
+from updater.web import app as web_room
+from updater.web.app import Probes, application, serve
+
+KEYS = {"key", "image", "written", "running", "chosen", "state", "reason", "since", "last_change", "held_by", "verdict"}
+
+
+@pytest.fixture
+def last():
+    known = LastOutcomes()
+    known.hear(inventory(*(asked(key, MAIN) for key in ("api", "shop-a", "shop-b"))))
+    known.hear(landed(ended("shop-a"), failed("shop-b"), written={"shop-a": (Written(tag="1.0.0"),)}))
+    return known
+
+
+@pytest.fixture
+async def server(last):
+    probes = Probes(render_metrics=bytes, content_type="text/plain", waits_for=str, statuses=last.statuses)
+    runner = await serve(application(probes), "127.0.0.1:0")
+    host, port = runner.addresses[0][:2]
+    yield f"http://{host}:{port}"
+    await runner.cleanup()
+
+
+async def test_a_daemon_answers_every_row_whole(server):
+    rows = await from_server(server, (), ())
+    assert [(row["key"], row["state"]) for row in rows] == [("api", None), ("shop-a", "unchanged"), ("shop-b", "failed")]
+    assert {frozenset(row) for row in rows} == {frozenset(KEYS)}
+
+
+async def test_keys_and_states_choose_rows_and_the_address_needs_no_scheme(server):
+    address = server.removeprefix("http://") + "/"
+    assert [row["key"] for row in await from_server(address, ("shop-*",), ("failed", "held"))] == ["shop-b"]
+    assert await from_server(address, ("none-*",), ()) == []
+    with pytest.raises(ConfigError, match="there is no subscription 'shop'"):
+        await from_server(address, ("api", "shop"), ())
+
+
+async def test_what_is_left_out_of_a_very_long_answer_is_said(server, monkeypatch, capsys):
+    monkeypatch.setattr(web_room, "MOST_STATUSES", 2)
+    assert len(await from_server(server, (), ())) == 2
+    assert "only the first 2 of 3 subscriptions are shown" in capsys.readouterr().err
+
+
+async def test_where_no_daemon_answers_the_address_and_a_way_out_are_named(server):
+    with pytest.raises(UpdaterError, match="answered 404, and no statuses") as caught:
+        await from_server(f"{server}/elsewhere", (), ())
+    assert caught.value.code == "status-server"
+    with pytest.raises(UpdaterError, match=r"127\.0\.0\.1:1") as caught:
+        await from_server("http://127.0.0.1:1", (), ())
+    assert "dry pass" in caught.value.hint
+
+
+def test_one_subscription_is_one_line_in_columns_no_wider_than_the_terminal(last):
+    rows = [status.row() for status in last.statuses()]
+    lines = table(rows, now=at() + timedelta(minutes=3), width=60)
+    plain = [click.unstyle(line) for line in lines]
+    assert plain[0].split() == ["KEY", "STATE", "WRITTEN", "CHOSEN", "SINCE", "CHANGED", "REASON"]
+    assert [line.split()[:2] for line in plain[1:]] == [["api", "unknown"], ["shop-a", "unchanged"], ["shop-b", "failed"]]
+    assert "1.0.0" in plain[2]
+    assert "3m" in plain[2]
+    assert max(map(len, plain)) <= 60
+    assert click.style("failed".ljust(9), fg="red") in lines[3]
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(5, "5s"), (90, "1m"), (7200, "2h"), (86_400 * 20, "20d"), (-5, "0s")])
+def test_ages_are_written_as_kubectl_writes_them(seconds, shown):
+    now = datetime(2024, 5, 6, tzinfo=UTC)
+    known = LastOutcomes()
+    known.hear(inventory())
+    known.hear(landed(ended(status=Status.HELD, code="downgrade")))
+    (row,) = (status.row() for status in known.statuses())
+    row["since"] = (now - timedelta(seconds=seconds)).isoformat()
+    line = click.unstyle(table([row], now=now, width=None)[1])
+    assert line.split()[4] == shown
+    assert line.endswith("[downgrade]")

@@ -1,0 +1,126 @@
+"""What a status promises: the last word on each subscription, null for what is not known, and nothing of what is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.inventory.asking import LIVE, MAIN, asked
+from tests.reporting.making import at, ended, failed, inventory, landed
+from updater.model.candidate import Candidate
+from updater.model.outcome import Status
+from updater.model.report import SelectionMade, TargetsRefused
+from updater.model.selection import Selection
+from updater.model.view import PastCommit
+from updater.model.written import Written
+from updater.reporting.last_outcomes import LastOutcomes, is_named
+
+ONE, TWO = Written(tag="1.0.0"), Written(name="r.test/app", tag="2.0.0")
+
+
+def statuses(*reports, keys=()):
+    last = LastOutcomes()
+    for report in reports:
+        last.hear(report)
+    return {status.key: status for status in last.statuses(keys)}
+
+
+def row(*reports):
+    (status,) = statuses(*reports).values()
+    return status.row()
+
+
+def past(when, *keys):
+    return PastCommit(revision="a" * 40, when=when, subject="", subscriptions=keys, images=(), policies=())
+
+
+def test_what_is_not_known_yet_is_null():
+    found = row(inventory())
+    assert (found.pop("key"), found.pop("image"), found.pop("written")) == ("web", "r.test/app", [])
+    assert set(found.values()) == {None}
+
+
+def test_a_row_tells_what_is_written_what_was_chosen_and_since_when_it_stands():
+    chosen = SelectionMade(
+        subscription="web",
+        written=ONE,
+        selection=Selection(status="unchanged", chosen=Candidate(tag="1.0.0"), rejections={}),
+        at=at(),
+    )
+    commits = (past(at(-60), "web"), past(at(-90), "web"))
+    first = landed(ended(), written={"web": (ONE, TWO)}, recent=commits)
+    found = row(inventory(), chosen, first, landed(ended(), minutes=5, written={"web": (ONE, TWO)}, recent=commits))
+    assert found == {
+        "key": "web",
+        "image": "r.test/app",
+        "written": ["1.0.0", "r.test/app:2.0.0"],
+        "running": None,
+        "chosen": "1.0.0",
+        "state": "unchanged",
+        "reason": "1.0.0 is the newest",
+        "since": "2024-05-06T07:08:09Z",
+        "last_change": "2024-05-06T06:08:09Z",
+        "held_by": None,
+        "verdict": None,
+    }
+
+
+def test_a_commit_of_this_moment_is_the_last_change():
+    moved = ended(status=Status.UPDATED, detail="1 → 2", revision="a" * 40)
+    found = row(inventory(), landed(ended()), landed(moved, minutes=3), landed(ended(), minutes=5))
+    assert (found["state"], found["since"], found["last_change"]) == (
+        "unchanged",
+        "2024-05-06T07:13:09Z",
+        "2024-05-06T07:11:09Z",
+    )
+
+
+def test_of_several_targets_the_worst_gives_state_and_reason_and_what_holds_is_named():
+    held = ended(status=Status.HELD, detail="2 is lower", code="downgrade", target="a")
+    found = row(inventory(), landed(held, ended(target="b")))
+    assert (found["state"], found["reason"], found["held_by"]) == ("held", "2 is lower", "downgrade")
+    found = row(inventory(), landed(held, failed(target="b")))
+    assert (found["state"], found["reason"], found["held_by"]) == ("failed", "the server is down", None)
+
+
+def test_what_a_server_said_and_what_moves_a_cursor_is_not_in_a_reason():
+    detail = "https://user:secret@git.test/x \x1b[31m said XYZZY"
+    public = "https://user:secret@git.test/x \x1b[31m refused"
+    found = row(inventory(), landed(failed(detail=detail, public=public)))
+    assert found["reason"] == "https://***@git.test/x \\x1b[31m refused"
+    assert len(row(inventory(), landed(failed(detail="x" * 5000)))["reason"]) == 1000
+
+
+def test_what_is_gone_is_forgotten_and_what_is_refused_is_shown_with_its_reason():
+    refused = failed("other", "two want it", "conflict")
+    found = statuses(inventory(asked("web", MAIN), asked("old", MAIN)), landed(ended(), ended("old")), inventory())
+    assert list(found) == ["web"]
+    assert list(statuses(inventory(), landed(ended("old"), written={"old": (ONE,)}))) == ["web"], "it began before"
+    found = statuses(inventory(), TargetsRefused(outcomes=(refused,), at=at()))
+    assert (found["other"].image, found["other"].state, found["other"].reason) == (None, Status.FAILED, "two want it")
+
+
+def test_a_subscription_that_wants_another_target_forgets_the_one_before():
+    before, now = asked("web", MAIN), asked("web", LIVE)
+    outcome = failed(target=str(before.targets[0]))
+    good = ended(target=str(now.targets[0]))
+    found = statuses(inventory(before), landed(outcome, written={"web": (ONE,)}), inventory(now), landed(good, destination=LIVE))
+    assert (found["web"].state, found["web"].written) == (Status.UNCHANGED, ())
+
+
+def test_a_value_that_runs_where_nothing_is_written_is_named():
+    item = asked("web", LIVE)
+    item = replace(item, targets=(replace(item.targets[0], running=Written(name="r.test/app", tag="1.0.0")),))
+    assert row(inventory(item))["running"] == "r.test/app:1.0.0"
+
+
+def test_keys_are_named_whole_by_glob_or_by_application():
+    keys = ["argocd/web/app", "argocd/webshop/app", "shop-a", "shop-b"]
+
+    def named(*patterns):
+        return [key for key in keys if is_named(key, patterns)]
+
+    assert named() == keys
+    assert named("shop-*") == ["shop-a", "shop-b"]
+    assert named("argocd/web") == ["argocd/web/app"]
+    assert named("shop-a", "argocd/webshop/app") == ["argocd/webshop/app", "shop-a"]
+    assert named("nothing") == []

@@ -1,0 +1,180 @@
+"""`updater status`: one line a subscription, from a running daemon or by a dry pass of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
+
+import click
+
+from updater.cli.main import config_paths
+from updater.cli.report import COLOURS
+from updater.errors import ConfigError, UpdaterError
+from updater.model.outcome import Status
+from updater.model.text import printable_data
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HEADS: Final = ("KEY", "STATE", "WRITTEN", "CHOSEN", "SINCE", "CHANGED", "REASON")
+_WIDEST: Final = 40
+_UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "m"))
+_LIMIT: Final = 64 * 1024 * 1024
+
+
+@click.command()
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([status.value for status in Status]),
+    help="Only subscriptions in this state; repeats.",
+)
+@click.option("--server", metavar="URL", help="Ask the daemon whose metrics are at this address, such as http://localhost:8080.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
+@click.pass_context
+def status(ctx: click.Context, *, keys: tuple[str, ...], states: tuple[str, ...], server: str | None, output: str) -> None:
+    """Show where each subscription stands: what is written, what was chosen, and why it does not move.
+
+    KEY is a key, a glob such as 'shop-*', or namespace/application. Without --server a dry pass over the configuration finds
+    out: it asks the registries and Git, writes nothing, and says `held` with the code dry-run where something would be written.
+    """
+    rows = asyncio.run(from_server(server, keys, states) if server else from_pass(config_paths(ctx), keys, states))
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
+    elif rows:
+        has_colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        click.echo("\n".join(table(printable_data(rows), now=datetime.now(UTC), width=_width())), color=has_colours)
+    else:
+        click.echo("no subscriptions" if not (keys or states) else "no subscription is in such a state")
+
+
+async def from_pass(config: Sequence[str], keys: Sequence[str], states: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows by a dry pass; raise `UpdaterError`."""
+    from updater.daemon.one_shot import statuses
+
+    rows = [found.row() for found in await statuses(config, keys)]
+    return [row for row in rows if not states or row["state"] in states]
+
+
+async def from_server(server: str, keys: Sequence[str], states: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows that a running daemon answers; raise `UpdaterError` where none does."""
+    from updater.http.client import HttpClient
+    from updater.http.exchange import HttpFailure, HttpRequest
+    from updater.http.limits import Patience
+    from updater.web.app import STATUS_PATH
+
+    base = (server if "://" in server else f"http://{server}").rstrip("/")
+    query = urlencode([*(("key", key) for key in keys), *(("state", state) for state in states)])
+    url = f"{base}{STATUS_PATH}" + (f"?{query}" if query else "")
+    async with HttpClient(patience=Patience(attempts=1, connect_timeout=5.0, total_timeout=20.0)) as http:
+        try:
+            answer = await http.send(HttpRequest(url=url, limit=_LIMIT))
+        except HttpFailure as failure:
+            hint = "--server is the address at which the daemon serves /metrics; without it, status makes a dry pass of its own"
+            raise UpdaterError(failure.message, hint=hint, code="status-server") from failure
+    rows, total = _read(answer.status, answer.body, base)
+    if not states:
+        _check_named(rows, keys)
+    if total > len(rows):
+        click.echo(f"only the first {len(rows)} of {total} subscriptions are shown; name fewer of them by KEY", err=True)
+    return rows
+
+
+def _read(code: int, body: bytes, server: str) -> tuple[list[dict[str, Any]], int]:
+    """Read an answer; raise `UpdaterError` where it is none of a daemon of this version."""
+    try:
+        found = json.loads(body) if code == 200 else None
+        rows = [{name: row.get(name) for name in _NAMES} for row in found["subscriptions"]] if found else None
+        total = int(found["total"]) if found else 0
+    except (ValueError, LookupError, TypeError, AttributeError):
+        rows, total = None, 0
+    if rows is None:
+        hint = "is it the metrics address of an updater of this version?"
+        raise UpdaterError(f"{server} answered {code}, and no statuses", hint=hint, code="status-server")
+    return printable_data(rows), total
+
+
+_NAMES: Final = (
+    "key",
+    "image",
+    "written",
+    "running",
+    "chosen",
+    "state",
+    "reason",
+    "since",
+    "last_change",
+    "held_by",
+    "verdict",
+)
+
+
+def _check_named(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> None:
+    """Refuse a key that names nothing; a glob may."""
+    from updater.reporting.last_outcomes import GLOB, is_named
+
+    for key in keys:
+        if not GLOB.intersection(key) and not any(is_named(str(row["key"]), [key]) for row in rows):
+            hint = "updater status --server without KEY shows all of them"
+            raise ConfigError(f"there is no subscription {key!r}", hint=hint, code="unknown-key")
+
+
+def table(rows: Sequence[dict[str, Any]], *, now: datetime, width: int | None) -> list[str]:
+    """Return the rows in columns, each on one line of at most *width* characters; None is no limit."""
+    cells = [_cells(row, now) for row in rows]
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(_HEADS, *cells, strict=True)]
+    lines = [click.style(_line(_HEADS, widths, width), bold=True)]
+    for row, each in zip(rows, cells, strict=True):
+        line = _line(each, widths, width)
+        begin, end = widths[0] + 2, widths[0] + 2 + widths[1]
+        colour = next((colour for status, colour in COLOURS.items() if status.value == row["state"]), None)
+        lines.append(line[:begin] + click.style(line[begin:end], fg=colour) + line[end:])
+    return lines
+
+
+def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
+    written = ", ".join(map(str, row["written"] or ())) or (f"runs {row['running']}" if row["running"] else "-")
+    code = f" [{row['held_by']}]" if row["held_by"] else ""
+    return (
+        str(row["key"]),
+        row["state"] or "unknown",
+        written.removeprefix(f"{row['image']}:") if row["image"] else written,
+        row["chosen"] or "-",
+        _age(row["since"], now),
+        _age(row["last_change"], now),
+        f"{row['reason'] or ''}{code}",
+    )
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], width: int | None) -> str:
+    *fixed, last = cells
+    text = "  ".join([*(_cut(cell, size).ljust(size) for cell, size in zip(fixed, widths, strict=False)), last]).rstrip()
+    return text if width is None else _cut(text, width)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: max(width - 1, 0)]}…"
+
+
+def _age(moment: str | None, now: datetime) -> str:
+    """Return how long ago something was, as kubectl writes it: 45s, 12m, 3h, 20d."""
+    try:
+        seconds = max(int((now - datetime.fromisoformat(moment)).total_seconds()), 0) if moment else None
+    except (TypeError, ValueError):
+        seconds = None
+    if seconds is None:
+        return "-"
+    return next((f"{seconds // size}{unit}" for size, unit in _UNITS if seconds >= size), f"{seconds}s")
+
+
+def _width() -> int | None:
+    """Return the columns of the terminal; None off one, where a program reads the lines."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

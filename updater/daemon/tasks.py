@@ -1,0 +1,88 @@
+"""Every task that lives long in the daemon, in one list: what runs beside the work, and for how long.
+
+| lives as long as | task |
+|---|---|
+| the process | work off the reports for listeners that wait; look at the files, and at the peer's settings; measure the event loop; take part in choosing a leader, from the first generation on that reads a cluster |
+| a generation | follow each source (which watches its kinds and writes its answers, in a group of its own); ask again who may push; the schedule, with a worker for each destination |
+
+They live in one `asyncio.TaskGroup` of one call, so that none outlives what it works for, and a bug in one of them ends the daemon with its
+traceback instead of leaving it half alive.
+"""  # noqa: E501 - a table
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from updater.daemon.loop_watch import measure_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from updater.daemon.process import Process
+    from updater.daemon.source_runner import SourceRunner
+
+_Result = TypeVar("_Result")
+LOOK_AT_FILES_EVERY: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongTask:
+    """One task: what it is called in a dump of tasks, and what it does until it is cancelled."""
+
+    name: str
+    run: Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """What the daemon looks at again and again: its files, and what the peer is told in a cluster, *peer_every* seconds."""
+
+    files: Callable[[], Awaitable[None]]
+    peer: Callable[[], Awaitable[None]]
+    peer_every: float
+
+
+def process_tasks(process: Process, looks: Looks, election: Callable[[], Coroutine[Any, Any, None]]) -> tuple[LongTask, ...]:
+    """List what lives as long as the daemon."""
+    return (
+        LongTask(name="reports", run=process.reports.run),
+        LongTask(name="look at files", run=partial(_again_and_again, LOOK_AT_FILES_EVERY, looks.files, process.log)),
+        LongTask(name="look at the peer's settings", run=partial(_again_and_again, looks.peer_every, looks.peer, process.log)),
+        LongTask(name="measure the event loop", run=partial(measure_blocks, process.metrics)),
+        LongTask(name="leader election", run=election),
+    )
+
+
+def generation_tasks(hearing: SourceRunner) -> tuple[LongTask, ...]:
+    """List what lives as long as one generation, beside its schedule."""
+    follow = (LongTask(name=f"follow {source.name}", run=partial(hearing.follow, source)) for source in hearing.sources)
+    return (*follow, LongTask(name="ask who may push", run=hearing.settle))
+
+
+async def run_beside(work: Awaitable[_Result], tasks: Sequence[LongTask]) -> _Result:
+    """Return what *work* returns, with *tasks* running for as long as it takes; raise what it raises.
+
+    A bug in a task cancels the work, and is raised in an `ExceptionGroup`.
+    """
+    async with asyncio.TaskGroup() as group:
+        beside = [group.create_task(task.run(), name=task.name) for task in tasks]
+        ended = await asyncio.gather(work, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+    (result,) = ended
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+async def _again_and_again(seconds: float, look: Callable[[], Awaitable[None]], log: Any) -> None:
+    """Look every *seconds*. A bug ends one look, with its traceback in the log: nobody would notice that none follows."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await look()
+        except Exception:
+            log.exception("bug", detail="watching for configuration changes ended")

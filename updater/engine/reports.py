@@ -1,0 +1,71 @@
+"""How what the engine did becomes reports. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from updater.errors import UpdaterError
+from updater.inventory.destinations import is_rebuilt
+from updater.model.candidate import FactFailure
+from updater.model.report import DestinationLanded, ImageScanned, LandingEnd, SelectionMade
+from updater.model.written import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from updater.engine.landing import Landing
+    from updater.model.report import Report
+    from updater.model.scan_key import ScanKey
+    from updater.model.view import Reading
+
+
+def scan_report(listed: ScanKey, *, tags: int, failure: UpdaterError | None, at: datetime) -> ImageScanned:
+    """Return the report of one scan."""
+    told = FactFailure(failure.code, failure.message, failure.hint) if failure else None
+    return ImageScanned(listed=listed, tags=tags, failure=told, at=at)
+
+
+def landing_reports(landing: Landing, *, seconds: float, at: datetime) -> Iterator[Report]:
+    """Yield the reports of one landing: what was chosen, then how it ended."""
+    for (key, written), choice in landing.choices.items():
+        if not isinstance(choice, UpdaterError):
+            yield SelectionMade(subscription=key, written=written, selection=choice, at=at)
+    view = landing.view
+    yield DestinationLanded(
+        destination=landing.destination,
+        outcomes=landing.outcomes,
+        end=_end(landing),
+        notes=view.notes if view else None,
+        written=_written(landing),
+        recent=view.recent if view else (),
+        rejected=landing.rejections(),
+        replays=landing.replays,
+        seconds=seconds,
+        at=at,
+    )
+
+
+def _end(landing: Landing) -> LandingEnd:
+    if landing.landed is not None:
+        return LandingEnd.PUSHED if landing.landed.revisions else LandingEnd.UNCHANGED
+    return LandingEnd.FAILED if landing.view is None else LandingEnd.QUIET
+
+
+def _written(landing: Landing) -> dict[str, tuple[Written, ...]]:
+    """Return what stands at the destination after the landing, each value once; a branch of its own leaves the base as it was."""
+    if landing.view is None:
+        return {}
+    moved: dict[tuple[str, Reading], Written] = {}
+    if landing.landed is not None and not is_rebuilt(landing.destination):
+        for update in landing.landed.revisions:
+            image = update.image
+            digest = str(image.digest) if image.digest else None
+            name = image.name.spelled if update.reading.written.name else None
+            moved[update.subscription, update.reading] = Written(name=name, tag=image.tag, digest=digest)
+    values: dict[str, dict[Written, None]] = {}
+    for (key, _), readings in landing.view.readings.items():
+        for reading in readings:
+            written = moved.get((key, reading), reading.written) if moved else reading.written
+            values.setdefault(key, {})[written] = None
+    return {key: tuple(those) for key, those in values.items()}

@@ -1,0 +1,194 @@
+"""What became of each subscription last: for `updater status`, and for a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.model.outcome import Status, fold
+from updater.model.report import DestinationLanded, InventoryChanged, SelectionMade, TargetsRefused
+from updater.model.text import printable
+from updater.reporting.logs import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from updater.model.outcome import Outcome
+    from updater.model.report import Report
+    from updater.model.subscription import Destination, Subscription
+    from updater.model.view import PastCommit
+    from updater.model.written import Written
+
+
+GLOB: Final = frozenset("*?[")
+_MOST_WRITTEN: Final = 20
+_LONGEST: Final = 1000
+
+
+def is_named(key: str, patterns: Sequence[str]) -> bool:
+    """Return whether one of *patterns* names *key*: a key, a glob, or an Application (``namespace/name``) with its images.
+
+    No pattern names all.
+    """
+    return not patterns or any(
+        fnmatchcase(key, pattern) or (pattern.count("/") == 1 and key.startswith(f"{pattern}/")) for pattern in patterns
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionStatus:
+    """One subscription at this moment; None where it is not known yet.
+
+    *written* are the distinct values that stand at its targets, *running* what the cluster says where nothing is written,
+    *chosen* the tag that should stand, *since* when *state* began, as far as this process has seen, *last_change* when we
+    changed a value last, *held_by* the code of what holds it.
+    """
+
+    key: str
+    image: str | None
+    written: tuple[str, ...] = ()
+    running: str | None = None
+    chosen: str | None = None
+    state: Status | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    last_change: datetime | None = None
+    held_by: str | None = None
+    verdict: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return it as plain data for JSON: times as RFC 3339 in UTC, every text printable, bounded and without passwords."""
+        return {
+            "key": _text(self.key),
+            "image": _text(self.image),
+            "written": [_text(value) for value in self.written[:_MOST_WRITTEN]],
+            "running": _text(self.running),
+            "chosen": _text(self.chosen),
+            "state": self.state.value if self.state else None,
+            "reason": _text(self.reason),
+            "since": _moment(self.since),
+            "last_change": _moment(self.last_change),
+            "held_by": self.held_by,
+            "verdict": self.verdict,
+        }
+
+
+@dataclass(slots=True)
+class _Known:
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    written: dict[Destination, tuple[Written, ...]] = field(default_factory=dict)
+    chosen: str | None = None
+    state: Status | None = None
+    since: datetime | None = None
+    changed: datetime | None = None
+
+
+class LastOutcomes:
+    """Remembers the last outcome of every target, and what was seen beside it."""
+
+    name: Final = "last outcomes"
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[str, Subscription] = {}
+        self._known: dict[str, _Known] = {}
+        self._recent: dict[Destination, Sequence[PastCommit]] = {}
+
+    def hear(self, report: Report) -> None:
+        """Remember one report."""
+        if isinstance(report, DestinationLanded):
+            self._landed(report)
+        elif isinstance(report, SelectionMade) and report.subscription in self._subscriptions:
+            named = report.selection.chosen or report.selection.held
+            self._of(report.subscription).chosen = named.tag if named else None
+        elif isinstance(report, TargetsRefused):
+            self._take(report.outcomes, report.at)
+        elif isinstance(report, InventoryChanged):
+            self._changed(report)
+
+    def statuses(self, keys: Sequence[str] = ()) -> Iterator[SubscriptionStatus]:
+        """Yield the status of every subscription that *keys* name, and of what is asked for and refused, by key."""
+        changes = self._last_changes()
+        for key in sorted(self._subscriptions.keys() | self._known.keys()):
+            if is_named(key, keys):
+                yield self._status(key, changes.get(" ".join(key.split())))
+
+    def _landed(self, report: DestinationLanded) -> None:
+        self._recent[report.destination] = report.recent
+        for key, written in report.written.items():
+            if key in self._subscriptions:
+                self._of(key).written[report.destination] = written
+        # a landing that had begun may end after its subscription is gone
+        self._take([outcome for outcome in report.outcomes if outcome.key in self._subscriptions], report.at)
+
+    def _take(self, outcomes: Sequence[Outcome], at: datetime) -> None:
+        for outcome in outcomes:
+            known = self._of(outcome.key)
+            known.outcomes[outcome.target] = outcome
+            if outcome.revision:
+                known.changed = at
+        for key in {outcome.key for outcome in outcomes}:
+            known = self._known[key]
+            state = fold(outcome.status for outcome in known.outcomes.values())
+            if state is not known.state:
+                known.state, known.since = state, at
+
+    def _changed(self, report: InventoryChanged) -> None:
+        before, self._subscriptions = self._subscriptions, {item.key: item for item in report.subscriptions}
+        for key, known in list(self._known.items()):
+            now = self._subscriptions.get(key)
+            if now is None:
+                del self._known[key]
+            elif before.get(key) is not now:  # other targets, another policy: what was said of those that are gone is over
+                targets = {str(target) for target in now.targets}
+                known.outcomes = {text: item for text, item in known.outcomes.items() if text in targets}
+                known.written = {place: item for place, item in known.written.items() if place in report.destinations}
+        self._recent = {place: commits for place, commits in self._recent.items() if place in report.destinations}
+
+    def _of(self, key: str) -> _Known:
+        return self._known.setdefault(key, _Known())
+
+    def _last_changes(self) -> dict[str, datetime]:
+        """Return when our commits changed each subscription last, by its key as trailers have it."""
+        changes: dict[str, datetime] = {}
+        for commits in self._recent.values():
+            for past in commits:
+                for key in past.subscriptions:
+                    changes[key] = max(changes.get(key, past.when), past.when)
+        return changes
+
+    def _status(self, key: str, committed: datetime | None) -> SubscriptionStatus:
+        known, item = self._known.get(key, _Known()), self._subscriptions.get(key)
+        leading = next((outcome for outcome in known.outcomes.values() if outcome.status is known.state), None)
+        running = next((target.running for target in item.targets if target.running), None) if item else None
+        changes = [moment for moment in (committed, known.changed) if moment]
+        return SubscriptionStatus(
+            key=key,
+            image=str(item.image) if item else None,
+            written=tuple(dict.fromkeys(_value(value) for values in known.written.values() for value in values)),
+            running=_value(running) if running else None,
+            chosen=known.chosen,
+            state=known.state,
+            reason=leading.told if leading else None,
+            since=known.since,
+            last_change=max(changes, default=None),
+            held_by=leading.code if leading and leading.status is Status.HELD else None,
+        )
+
+
+def _value(written: Written) -> str:
+    """Return what is written: a reference, or a bare version where no name stands beside it."""
+    return str(written).removeprefix(":").removeprefix("@")
+
+
+def _text(text: str | None) -> str | None:
+    if text is None:
+        return None
+    told = printable(mask(text))
+    return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None

@@ -1,0 +1,42 @@
+"""The listener that keeps outcomes over a restart, for those who ask what became of an image last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from updater.model.report import DestinationLanded, InventoryChanged
+from updater.reporting.news import News
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from updater.model.outcome import Outcome
+    from updater.model.report import Report
+
+
+class OutcomeMemory(Protocol):
+    """Remembers outcomes; see `updater.cache.cache.Cache`."""
+
+    async def remember_outcomes(self, outcomes: Iterable[Outcome]) -> None:
+        """Remember how targets ended."""
+
+
+class RememberedOutcomes:
+    """Writes outcomes that are new into *memory*, all that waited at once."""
+
+    name: Final = "cache"
+
+    def __init__(self, memory: OutcomeMemory) -> None:
+        self._memory = memory
+        self._news = News()
+
+    async def hear(self, reports: Sequence[Report]) -> None:
+        """Remember what is new in *reports*."""
+        fresh: list[Outcome] = []
+        for report in reports:
+            if isinstance(report, InventoryChanged):
+                self._news.keep({item.key for item in report.subscriptions})
+            elif isinstance(report, DestinationLanded):
+                fresh += filter(self._news.take, report.outcomes)
+        if fresh:
+            await self._memory.remember_outcomes(fresh)
