@@ -166,8 +166,6 @@ class Generation:
         parts = LandingContext(
             writer=self.crew.writer,
             choose=self.crew.scans.choose,
-            # only a commit says the digests of what it writes
-            identify=self.crew.scans.identify if isinstance(destination, GitBranch) else _unidentified,
             pause=partial(_pause, metrics=self._process.metrics),
         )
         try:
@@ -231,10 +229,6 @@ class Generation:
         afresh = self.crew.scans.follow(self.asked.by_image, change.images)
         if self.schedule:
             self.schedule.replan(self.asked.plan, changed=change.destinations, afresh=afresh)
-
-
-async def _unidentified(_subscription: Subscription, _tag: str) -> None:
-    return
 
 
 async def _pause(_attempt: int, metrics: Metrics) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, overload
 
 from updater.gates.eligibility import eligible, not_replaced, not_taken_back
@@ -22,6 +22,7 @@ from updater.policies.ranking import RankingMemory, judge_for, rank_all
 from updater.policies.select import foreseen, select
 from updater.policies.shape import is_leap
 
+_DIGEST = frozenset({Fact.DIGEST})
 _JUDGED = frozenset(Code)  # every other code is that of an error
 
 __all__ = [
@@ -33,16 +34,26 @@ __all__ = [
     "count_codes",
     "drive",
     "foreseen_asks",
+    "identified",
+    "nothing_named",
 ]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Set as AbstractSet
 
     from updater.model.image import Digest, Platform
     from updater.policies.base import Policy
     from updater.policies.filters import NameFilter
     from updater.policies.ranking import Judge
     from updater.policies.select import Ranking
+
+    NamedTags = Callable[[Selection], AbstractSet[str]]
+
+
+def nothing_named(_selection: Selection) -> AbstractSet[str]:
+    """Return no tag: there will be no commit."""
+    return frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +62,8 @@ class SelectionRequest:
 
     *candidates* are by tag, and nobody changes the map afterwards. *current* is the tag that is written, *current_digest*
     the digest beside it. *facts* are those that the chosen one must have, such as the digest for a form that writes it.
-    *rejected* has, by tag, what people took back.
+    *rejected* has, by tag, what people took back. *named* says which tags a commit will name after a selection, so that their
+    digests are asked for with it: nothing is asked between the decision and the write.
     """
 
     candidates: Mapping[str, Candidate]
@@ -65,6 +77,7 @@ class SelectionRequest:
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
     rejected: Mapping[str, RevertedImage] = field(default_factory=dict)
+    named: NamedTags = nothing_named
 
     @property
     def judge(self) -> Judge:
@@ -98,7 +111,8 @@ def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Ge
         fit, refusal = yield from _admitted(candidate, request)
         if refusal is None:
             chosen = yield from _completed(fit, request)
-            return _guarded(request, ranking, chosen, unfit)
+            selection = _guarded(request, ranking, chosen, unfit)
+            return (yield from identified(selection, request.named, ranking.candidates))
         unfit[candidate.tag] = refusal
     rejections = Rejections(ranking, request.current, unfit, None)
     detail = f"no tag matches: {count_codes(rejections)}" if rejections else "there is no tag"
@@ -128,6 +142,18 @@ def _completed(candidate: Candidate, request: SelectionRequest) -> Generator[Fac
     if not lacking:
         return candidate
     return (yield FactRequest(candidate=candidate, facts=lacking)) or candidate
+
+
+def identified(
+    selection: Selection, named: NamedTags, candidates: Mapping[str, Candidate]
+) -> Generator[FactRequest, Candidate | None, Selection]:
+    """Ask for the digests of the tags that a commit will name; one that cannot be had stops nothing."""
+    digests: dict[str, Digest | None] = {}
+    for tag in sorted(named(selection)):
+        candidate = candidates.get(tag) or Candidate(tag=tag)
+        answer = yield FactRequest(candidate=candidate, facts=_DIGEST, is_needed=False)
+        digests[tag] = answer.digest if answer else None
+    return replace(selection, digests=digests) if digests else selection
 
 
 def _guarded(request: SelectionRequest, ranking: Ranking, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Selection:

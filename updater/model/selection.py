@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
@@ -83,7 +83,8 @@ class Selection:
     *status* is updated, unchanged, no-match or held; *chosen* is None unless updated or unchanged;
     *held* names the candidate a guard stopped, *code* and *detail* say which guard and why, *hint* what to do about it.
     *ranked* (best first) and *rejections* may be made only when they are read. *unread* are those among the rejected whose
-    facts the registry did not give: it is not known whether one of them should have been chosen.
+    facts the registry did not give: it is not known whether one of them should have been chosen. *digests* are those of the tags
+    that a commit will name, None where the registry does not tell.
     """
 
     status: str
@@ -95,6 +96,7 @@ class Selection:
     ranked: Sequence[Candidate] = ()
     rejections: Mapping[str, Rejection]
     unread: tuple[Rejection, ...] = ()
+    digests: Mapping[str, Digest | None] = field(default_factory=dict)
 
     def with_unread(self, sentence: str) -> str:
         """Return *sentence* with what could not be read behind it: the first few tags, each with its code and reason."""
