@@ -26,7 +26,7 @@ GOAL = 2.0
 ROUNDS = 3
 BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main", push="main")
 MARKER = '# {"$imagepolicy": "fleet:web"}'
-CHOSEN = Selection(status="updated", chosen=Candidate(tag="1.1.0"), ranked=(), rejections={})
+CHOSEN = Selection(status="updated", chosen=Candidate(tag="1.1.0"), rejections={})
 
 
 def mapping(count):

@@ -55,7 +55,7 @@ def view(*readings: Reading, key: str = "app", head: str = "1" * 40, destination
 
 def chosen(tag: str, digest: str | None = None, status: str = "updated") -> Selection:
     candidate = Candidate(tag=tag, digest=parse_digest(digest) if digest else None)
-    return Selection(status=status, chosen=candidate, rejections={}, ranked=(candidate,))
+    return Selection(status=status, chosen=candidate, rejections={})
 
 
 def held(tag: str, code: str = "downgrade") -> Selection:

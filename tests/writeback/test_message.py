@@ -18,7 +18,7 @@ from updater.model.subscription import CommitSpec, Form, GitBranch, LiveApplicat
 from updater.model.update import Change, Commit, Purpose, Update
 from updater.model.view import Part, PartKind, Reading
 from updater.model.written import Written
-from updater.writeback.message import SUBJECT_LENGTH, branch_name, commit_message, push_summary, with_trailers
+from updater.writeback.message import SUBJECT_LENGTH, branch_name, commit_message, with_trailers
 from updater.writeback.message_trial import try_message
 
 BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main", push="main")
@@ -238,11 +238,6 @@ def test_what_is_no_version_is_an_error_of_the_template(template):
 def flux(template, *, updates=None, **options):
     made = updates or [update("org/a", "1", "2", origin="ImagePolicy flux-system/auto")]
     return body(*made, template=template, **options)
-
-
-def test_flux_310_a_push_is_summed_up_by_short_revision_branch_and_message():
-    told = push_summary("a47b32f4814810acac804df5054ec37cbfdbfb53", "test-branch", "Update from image update automation")
-    assert told == "pushed commit 'a47b32f' to branch 'test-branch'\nUpdate from image update automation"
 
 
 def test_flux_311_an_empty_template_names_the_changes_rather_than_nothing():

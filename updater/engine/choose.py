@@ -7,9 +7,9 @@ fact, is sent the candidate with the fact filled (or None, where it could not be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from updater.gates.eligibility import eligible, not_replaced, not_taken_back
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
@@ -26,7 +26,6 @@ _DIGEST = frozenset({Fact.DIGEST})
 _JUDGED = frozenset(Code)  # every other code is that of an error
 
 __all__ = [
-    "RankedCandidates",
     "RankingMemory",
     "Rejections",
     "SelectionRequest",
@@ -168,7 +167,6 @@ def _guarded(request: SelectionRequest, ranking: Ranking, chosen: Candidate, unf
         status=status,
         chosen=chosen,
         detail=_reason(request, chosen, is_written=is_written),
-        ranked=RankedCandidates(ranking, current, unfit, chosen),
         rejections=Rejections(ranking, current, unfit, chosen),
         unread=_unread(ranking, unfit),
     )
@@ -231,7 +229,6 @@ def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mappi
         code=refusal.code,
         detail=refusal.sentence,
         hint=refusal.hint,
-        ranked=RankedCandidates(ranking, current, {tag: item for tag, item in refused.items() if tag != held.tag}, held),
         rejections=Rejections(ranking, current, refused, None),
     )
 
@@ -249,40 +246,6 @@ def _reason(request: SelectionRequest, chosen: Candidate, *, is_written: bool) -
     if chosen.tag == request.current:
         return f"{said}, and points to {chosen.digest} instead of {request.current_digest}"
     return f"{said}; {request.current} is written"
-
-
-class RankedCandidates(Sequence[Candidate]):
-    """The candidates that may be chosen, best first, ranked in full when first read.
-
-    Those that were found unfit are left out; lower ones were not looked at for that.
-    """
-
-    __slots__ = ("_best", "_current", "_ranked", "_ranking", "_unfit")
-
-    def __init__(self, ranking: Ranking, current: str | None, unfit: Mapping[str, Rejection], best: Candidate) -> None:
-        self._ranking = ranking
-        self._current = current
-        self._unfit = unfit
-        self._best = best
-        self._ranked: tuple[Candidate, ...] | None = None
-
-    def _all(self) -> tuple[Candidate, ...]:
-        if self._ranked is None:
-            candidates = self._ranking.candidates
-            tags = rank_all(self._ranking.judge, candidates, self._current)
-            known = {self._best.tag: self._best}
-            self._ranked = tuple(known.get(tag) or candidates[tag] for tag in tags if tag not in self._unfit)
-        return self._ranked
-
-    @overload
-    def __getitem__(self, index: int) -> Candidate: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Candidate, ...]: ...
-    def __getitem__(self, index: int | slice) -> Candidate | tuple[Candidate, ...]:
-        return self._all()[index]
-
-    def __len__(self) -> int:
-        return len(self._all())
 
 
 class Rejections(Mapping[str, Rejection]):

@@ -19,7 +19,6 @@ class Fact(StrEnum):
     DIGEST = "digest"
     CREATED = "created"
     PLATFORMS = "platforms"
-    LABELS = "labels"
 
 
 @dataclass(frozen=True, slots=True)

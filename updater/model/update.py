@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from updater.model.image import ImageRef
     from updater.model.problem import Problem
-    from updater.model.subscription import CommitSpec, Destination, Locator, Target
+    from updater.model.subscription import CommitSpec, Locator, Target
     from updater.model.view import Reading
 
 
@@ -93,7 +93,6 @@ class Update:
     policy: str
     origin: str
     purpose: Purpose = Purpose.MOVE
-    group: str = ""
     replaced: ImageRef | None = field(default=None, compare=False)
 
     def __hash__(self) -> int:
@@ -107,14 +106,6 @@ class Commit:
 
     voice: CommitSpec
     updates: tuple[Update, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
-    """The commits that land together on one destination."""
-
-    destination: Destination
-    commits: tuple[Commit, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,11 +111,6 @@ def _branch_template(text: str) -> Template:
     return parse(text, name="branch", functions=VERSION_FUNCTIONS)
 
 
-def push_summary(revision: str, branch: str, message: str) -> str:
-    """Return in a few words that *revision* is on *branch*; *message* is the text of its commit."""
-    return f"pushed commit '{revision[:7]}' to branch '{branch}'\n{message}"
-
-
 def _clean(text: str) -> str:
     """Return a template's text as Git can keep it: no control characters, nothing that reads as a trailer of ours."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
