@@ -37,7 +37,7 @@ def asked(number: int, interval: float = 120.0) -> Subscription:
         key=f"argocd/app{number}/web",
         image=parse_name(f"r.test/team/app{number}"),
         policy=PolicySpec("semver", {"range": ">=1"}),
-        targets=(Target(destination=branch, editor="marker", locator=Locator(name="a:b")),),
+        targets=(Target(destination=branch, editor="marker", locator=Locator(name="a:b"), interval=interval),),
         origin=Origin(kind="Application", name=f"argocd/app{number}"),
         interval=interval,
     )

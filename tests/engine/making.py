@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from updater.model.candidate import Candidate
 from updater.model.image import parse_digest, parse_name
 from updater.model.selection import Selection
@@ -17,14 +19,14 @@ def target(editor: str = "marker", *, form: Form = Form.TAG, name: str = "ns:app
     return Target(destination=destination, editor=editor, locator=Locator(path=".", name=name), form=form)
 
 
-def subscription(key: str = "app", image: str = "ghcr.io/o/app", *targets: Target, voice: str = "updater") -> Subscription:
+def subscription(key: str = "app", image: str = "ghcr.io/o/app", *targets: Target, author: str = "updater") -> Subscription:
+    commit_spec = CommitSpec(name=author)
     return Subscription(
         key=key,
         image=parse_name(image),
         policy=PolicySpec("semver", {"range": ">=1"}),
-        targets=targets or (target(name=f"ns:{key}"),),
+        targets=tuple(replace(item, commit_spec=commit_spec) for item in targets or (target(name=f"ns:{key}"),)),
         origin=Origin(kind="file", name="updater.yaml", line=3),
-        voice=CommitSpec(name=voice),
     )
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.engine.making import BRANCH, SHA, chosen, reading, subscription, view
+from tests.engine.making import BRANCH, SHA, chosen, reading, subscription, target, view
 from updater.engine.landing import ATTEMPTS, LandingContext, land
 from updater.errors import GitUnavailable, PushRefused, RegistryDenied
 from updater.model.image import parse_digest
 from updater.model.outcome import Status
-from updater.model.subscription import PolicySpec
+from updater.model.subscription import CommitSpec, PolicySpec
 from updater.model.update import Change, WriteResult
 
 
@@ -106,7 +106,7 @@ async def test_a_registry_that_denies_one_image_leaves_the_others():
     assert {end.key: end.status for end in landing.outcomes} == {"app": Status.UPDATED, "denied": Status.FAILED}
 
 
-async def test_each_voice_speaks_in_a_commit_of_its_own():
+async def test_each_commit_spec_has_a_commit_of_its_own():
     class Two(Branch):
         async def look(self, destination, subscriptions):
             seen = await super().look(destination, subscriptions)
@@ -115,8 +115,27 @@ async def test_each_voice_speaks_in_a_commit_of_its_own():
             return seen
 
     branch = Two("1.0.0")
-    await land(BRANCH, (subscription("a", voice="anna"), subscription("b", voice="ben")), parts(branch))
-    assert [commit.voice.name for commit in branch.commits] == ["anna", "ben"]
+    await land(BRANCH, (subscription("a", author="anna"), subscription("b", author="ben")), parts(branch))
+    assert [commit.commit_spec.name for commit in branch.commits] == ["anna", "ben"]
+
+
+async def test_two_automations_commit_one_policy_each_by_its_own_commit_spec():
+    class Two(Branch):
+        async def look(self, destination, subscriptions):
+            seen = await super().look(destination, subscriptions)
+            object.__setattr__(seen, "readings", {("app", 0): (reading(path="a.yaml"),), ("app", 1): (reading(path="b.yaml"),)})
+            return seen
+
+    item = subscription("app", "ghcr.io/o/app", target(), target())
+    first, second = item.targets
+    item = replace(item, targets=(first, replace(second, commit_spec=CommitSpec(name="ben"))))
+    branch = Two("1.0.0")
+    landing = await land(BRANCH, (item,), parts(branch))
+    made = {commit.commit_spec.name: [update.reading.path for update in commit.updates] for commit in branch.commits}
+    assert (made, [outcome.status for outcome in landing.outcomes]) == (
+        {"updater": ["a.yaml"], "ben": ["b.yaml"]},
+        [Status.UPDATED, Status.UPDATED],
+    )
 
 
 async def test_a_dry_run_is_told_to_the_writer_and_ends_held():

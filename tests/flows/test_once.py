@@ -367,7 +367,7 @@ async def test_a_signed_commit_verifies_with_git_and_a_template_of_the_user_is_i
         run_git(*config, "--git-dir", made.repository.path, "verify-commit", "main")
 
 
-async def test_each_voice_has_its_own_commit_and_each_outcome_names_its_own(tmp_path):
+async def test_each_commit_spec_has_its_own_commit_and_each_outcome_names_its_own(tmp_path):
     async with fleet(tmp_path) as made:
         made.add("app", "marker: ns:app")
         made.add("web", "kustomize: {path: apps/web, name: web}")
@@ -375,7 +375,9 @@ async def test_each_voice_has_its_own_commit_and_each_outcome_names_its_own(tmp_
             made.registry.push(f"o/{name}", "1.1.0")
         async with made.opened() as generation:
             app, web = generation.loaded.snapshot.subscriptions
-            web = replace(web, voice=replace(web.voice, name="release-train"))
+            (target,) = web.targets
+            target = replace(target, commit_spec=replace(target.commit_spec, name="release-train"))
+            web = replace(web, targets=(target,))
             (landing,) = await generation.once((app, web), is_dry=False)
         assert [line.partition(":")[0] for line in made.commits()] == ["release-train", "updater", "Person"]
         revisions = {outcome.key: outcome.revision for outcome in landing.outcomes}

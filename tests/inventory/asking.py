@@ -19,7 +19,8 @@ LIVE = LiveApplication(namespace="argocd", name="web")
 
 
 def asked(key, *destinations, image="r.test/app", interval=120.0, editor="marker"):
-    targets = tuple(Target(destination=item, editor=editor, locator=Locator(name=f"ns:{key}")) for item in destinations)
+    locator = Locator(name=f"ns:{key}")
+    targets = tuple(Target(destination=item, editor=editor, locator=locator, interval=interval) for item in destinations)
     return Subscription(
         key=key,
         image=parse_name(image),

@@ -133,9 +133,9 @@ async def test_missing_objects_are_made_in_every_section_by_one_patch(lab, write
         {"sources": [{"path": "a"}, {"path": "b", "kustomize": {"namePrefix": "p-"}}, {"path": "c", "plugin": {"name": "x"}}]}
     )
     items = [
-        lab.wanted(Locator(path="spec.sources[0]", name="image.name", tag="image.tag", section="helm"), key="a", voice="one"),
-        lab.wanted(Locator(path="spec.sources[1]", spec=IMAGE, section="kustomize"), key="b", voice="two"),
-        lab.wanted(Locator(path="spec.sources[2]", tag="TAG", section="plugin"), key="c", voice="two"),
+        lab.wanted(Locator(path="spec.sources[0]", name="image.name", tag="image.tag", section="helm"), key="a", author="one"),
+        lab.wanted(Locator(path="spec.sources[1]", spec=IMAGE, section="kustomize"), key="b", author="two"),
+        lab.wanted(Locator(path="spec.sources[2]", tag="TAG", section="plugin"), key="c", author="two"),
     ]
     outcomes = await landed(lab, writer, *items)
     assert [outcome.status for outcome in outcomes] == [Status.UPDATED] * 3

@@ -75,7 +75,9 @@ def test_a_subscription_holds_everything_that_was_written(tmp_path):
     assert (item.filter.allow, item.filter.ignore, item.filter.extract) == ("^v", ("x*",), None)
     assert [str(platform) for platform in item.platforms] == ["linux/amd64"]
     assert (item.variant, item.downgrade, item.interval) == (Variant.ANY, Downgrade.ALWAYS, 10.0)
-    assert (item.voice.name, item.voice.email, item.voice.message, item.voice.signing) == ("me", "me@example.org", "m", "file:/k")
+    (spec,) = {target.commit_spec for target in item.targets}
+    assert (spec.name, spec.email, spec.message, spec.signing) == ("me", "me@example.org", "m", "file:/k")
+    assert {target.interval for target in item.targets} == {10.0}
     assert (item.origin.kind, item.origin.name, item.origin.line) == ("file", str(path), 4)
 
 
@@ -103,7 +105,8 @@ def test_defaults_fill_what_was_not_written(tmp_path):
     assert (item.interval, item.variant, item.downgrade) == (420.0, Variant.LOCK, Downgrade.NEVER)
     assert item.targets[0].locator == Locator(path=".", name="n:a")
     assert item.targets[0].form is Form.TAG
-    assert (item.voice.message, item.voice.signing) == ("", "")
+    spec = item.targets[0].commit_spec
+    assert (spec.message, spec.signing, item.targets[0].interval) == ("", "", 420.0)
     assert loaded.snapshot.complete
     assert not loaded.snapshot.problems
 

@@ -53,7 +53,7 @@ async def land(writer, item, tag="1.2.3"):
     view = await writer.look(destination, [item])
     (reading,) = view.readings[item.key, 0]
     (decision,) = decide(view, [item], {(item.key, reading.written): chosen(tag)})
-    return await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+    return await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
 
 
 async def test_an_empty_branch_is_the_servers_default_one(writer, repository):
@@ -89,7 +89,7 @@ async def test_a_base_that_moved_before_the_branch_is_named_is_looked_at_again(w
     (decision,) = decide(view, [item], {(item.key, reading.written): chosen("1.2.3")})
     repository.commit({"apps/b.yaml": b"moved\n"})
     with pytest.raises(PushRefused):
-        await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+        await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
 
 
 async def test_many_branches_on_a_base_that_moves_meanwhile_all_land_without_a_new_mirror(writer, repository):
@@ -141,7 +141,7 @@ async def test_what_was_read_of_a_branch_that_nobody_asks_for_is_forgotten_and_a
     (reading,) = view.readings[item.key, 0]
     (decision,) = decide(view, [item], {(item.key, reading.written): chosen("1.2.3")})
     with pytest.raises(PushRefused) as caught:
-        await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+        await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
     assert caught.value.code == PushRefused.default_code
     assert await writer.look(destination, [item]) is not view
     assert len((await land(writer, item)).revisions) == 1

@@ -29,7 +29,7 @@ async def land(writer, item, tag="1.2.3"):  # noqa: F811
     view = await writer.look(item.targets[0].destination, [item])
     (reading,) = view.readings[item.key, 0]
     (decision,) = decide(view, [item], {(item.key, reading.written): chosen(tag)})
-    return await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+    return await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
 
 
 def head(repository, branch):  # noqa: F811

@@ -64,7 +64,7 @@ def change(made, *, identity=DEPLOYMENT, path=None, old=None, new=None):
 
 
 def message(*updates, template="", values=(), changes=None):
-    commit = Commit(voice=CommitSpec(message=template, values=tuple(values)), updates=updates)
+    commit = Commit(commit_spec=CommitSpec(message=template, values=tuple(values)), updates=updates)
     return commit_message(commit, {item: (change(item),) for item in updates} if changes is None else changes)
 
 
@@ -449,9 +449,11 @@ def test_the_key_of_a_target_is_that_of_repository_branch_and_file():
 SIGNED = CommitSpec(name="Ann", email="ann@example.org", is_signed_off=True)
 
 
-def signed(template="", voice=SIGNED):
+def signed(template="", commit_spec=SIGNED):
     made = update("o/a", "1", "2")
-    return commit_message(Commit(voice=dataclasses.replace(voice, message=template), updates=(made,)), {made: (change(made),)})
+    return commit_message(
+        Commit(commit_spec=dataclasses.replace(commit_spec, message=template), updates=(made,)), {made: (change(made),)}
+    )
 
 
 def test_a_sign_off_is_the_last_line_of_the_trailers():
@@ -472,7 +474,7 @@ def test_the_sign_off_of_somebody_else_stays_beside_ours():
 
 
 def test_a_name_cannot_write_a_trailer_by_its_sign_off():
-    text = signed(voice=CommitSpec(name="Ann\nUpdater-Image: x", email="a>\n\n<b", is_signed_off=True))
+    text = signed(commit_spec=CommitSpec(name="Ann\nUpdater-Image: x", email="a>\n\n<b", is_signed_off=True))
     assert read_trailers(text)["Updater-Image"] == ("o/a:2",)
     assert len(text.rstrip("\n").rpartition("\n\n")[2].splitlines()) == 4
 

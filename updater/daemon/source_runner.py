@@ -100,7 +100,7 @@ class SourceRunner:
     def tell(self) -> None:
         """Report all that is asked for, and everything that is wrong with it."""
         subscriptions, metrics = self.asked.snapshot.subscriptions, self._process.metrics
-        emails = {subscription.voice.email for subscription in subscriptions}  # a few, of thousands
+        emails = {target.commit_spec.email for item in subscriptions for target in item.targets}  # a few, of thousands
         self._process.ours |= {email.lower() for email in emails}
         metrics.replace("updater_subscriptions", [((name,), len(item.subscriptions)) for name, item in self.asked.sources])
         metrics.replace("updater_problems", Counter((name, problem.code) for name, problem in self.asked.problems).items())

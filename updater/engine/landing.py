@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from updater.engine.decide import Choice, Choices, Place, TargetDecision
     from updater.model.outcome import Outcome
     from updater.model.selection import RevertedImage, Selection
-    from updater.model.subscription import Destination, Subscription
+    from updater.model.subscription import CommitSpec, Destination, Subscription
+    from updater.model.update import Update
     from updater.model.view import View
     from updater.model.written import Written
 
@@ -100,7 +101,7 @@ async def land(
             judge = PlaceJudge(view, concerned)
             choices = await _choose_all(concerned, view, made, judge)
             decisions = decide(view, concerned, choices, judge)
-            landed = await _write(view, decisions, concerned, parts.writer, is_dry=is_dry)
+            landed = await _write(view, decisions, parts.writer, is_dry=is_dry)
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again
             if attempt == ATTEMPTS or refused.code != PushRefused.default_code:
@@ -161,24 +162,18 @@ def _names(choice: Choice, named: NamedTags) -> bool:
     return isinstance(choice, UpdaterError) or named(choice) <= choice.digests.keys()
 
 
-async def _write(
-    view: View, decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription], writer: Writer, *, is_dry: bool
-) -> WriteResult | None:
-    commits = by_commit_spec(decisions, subscriptions)
+async def _write(view: View, decisions: Sequence[TargetDecision], writer: Writer, *, is_dry: bool) -> WriteResult | None:
+    commits = by_commit_spec(decisions)
     return await writer.write(view, commits, is_dry=is_dry) if commits else None
 
 
-def by_commit_spec(decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription]) -> tuple[Commit, ...]:
-    """Group the updates by who speaks, one commit each, in the order in which the voices are first heard."""
-    voices = {item.key: item.voice for item in subscriptions}
-    grouped: dict[object, list[TargetDecision]] = {}
+def by_commit_spec(decisions: Sequence[TargetDecision]) -> tuple[Commit, ...]:
+    """Group the updates by commit spec, one commit each, in the order in which the specs are met first."""
+    grouped: dict[CommitSpec, list[Update]] = {}
     for decision in decisions:
         if decision.updates:
-            grouped.setdefault(voices[decision.subscription.key], []).append(decision)
-    return tuple(
-        Commit(voice=group[0].subscription.voice, updates=tuple(update for decision in group for update in decision.updates))
-        for group in grouped.values()
-    )
+            grouped.setdefault(decision.target.commit_spec, []).extend(decision.updates)
+    return tuple(Commit(commit_spec=commit_spec, updates=tuple(updates)) for commit_spec, updates in grouped.items())
 
 
 async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _MadeChoices, judge: PlaceJudge) -> Choices:

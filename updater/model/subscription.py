@@ -92,7 +92,7 @@ class CredentialRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitSpec:
-    """Who speaks in a commit: author, signer, message template and its values; one commit each per landing.
+    """Author, signer, message template and its values of a commit; one commit each per landing.
 
     With *is_signed_off* the author vouches for each commit by a line ``Signed-off-by:``.
     """
@@ -205,7 +205,9 @@ class Locator:
 class Target:
     """One thing to write: which editor, where, on which destination, in which form.
 
-    *running* is what runs while the place is not written at all: a place that an edit would add is judged by it.
+    *running* is what runs while the place is not written at all: a place that an edit would add is judged by it. *interval* says
+    every how many seconds the destination is due for this target, *commit_spec* how it is committed: two automations may
+    commit one policy.
     """
 
     destination: Destination
@@ -213,6 +215,8 @@ class Target:
     locator: Locator
     form: Form = Form.TAG
     running: Written | None = None
+    interval: float = 120.0
+    commit_spec: CommitSpec = CommitSpec()
 
     def __str__(self) -> str:
         return f"{self.destination} {self.editor} {self.locator}"
@@ -222,7 +226,8 @@ class Target:
 class Subscription:
     """One image to keep current.
 
-    With *is_shape_locked* a written version of three numbers moves only to versions of three numbers or more.
+    *interval* says every how many seconds the image is due. With *is_shape_locked* a written version of three numbers moves only
+    to versions of three numbers or more.
     """
 
     key: str
@@ -236,5 +241,4 @@ class Subscription:
     targets: tuple[Target, ...] = ()
     interval: float = 120.0
     credential: CredentialRef | None = None
-    voice: CommitSpec = CommitSpec()
     origin: Origin

@@ -102,9 +102,9 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """The updates of one voice, to be one commit."""
+    """The updates of one commit spec, to be one commit."""
 
-    voice: CommitSpec
+    commit_spec: CommitSpec
     updates: tuple[Update, ...]
 
 
@@ -112,7 +112,7 @@ class Commit:
 class WriteResult:
     """What a write did, by update: the changes it made, the refusal it met, the commit that carries it.
 
-    *edits* are the files before and after, one a file over all voices. With *is_dry* nothing was pushed. *note*
+    *edits* are the files before and after, one a file over all commits. With *is_dry* nothing was pushed. *note*
     says why there is no commit although there are changes.
     """
 

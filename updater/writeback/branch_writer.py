@@ -43,7 +43,7 @@ REMEMBERED_VIEWS: Final = 4096
 class CommitSettings:
     """What a commit is written with.
 
-    *message* gives its text from the updates and what they changed, *signer* the signer a voice names ("" is
+    *message* gives its text from the updates and what they changed, *signer* the signer that a commit spec names ("" is
     none), *now* the time. *rule* names everything that decides which files the marker editor wants.
     """
 
@@ -117,7 +117,7 @@ class GitWriter:
         self._named = {branch: named for branch, named in self._named.items() if branch in branches}
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
-        """Edit on top of the tree that was looked at: one commit a voice, one push.
+        """Edit on top of the tree that was looked at: one commit for each commit spec, one push.
 
         Raises `PushRefused` if the branch moved since the look, and other `GitError`.
         """
@@ -253,13 +253,13 @@ class GitWriter:
         return drafting, [draft for draft in drafts if draft.files]
 
     def _commit(self, draft: CommitDraft, push: str) -> NewCommit:
-        voice = draft.commit.voice
+        commit_spec = draft.commit.commit_spec
         return NewCommit(
             message=add_trailers(self._pen.message(draft.commit, draft.changes), branches=[push]),
-            author=Identity(name=voice.name, email=voice.email),
+            author=Identity(name=commit_spec.name, email=commit_spec.email),
             files=draft.files,
             when=self._pen.now(),
-            signer=self._pen.signer(voice.signing),
+            signer=self._pen.signer(commit_spec.signing),
         )
 
 

@@ -35,7 +35,7 @@ _GONE_CHANGED: Final = {
 def message_data(
     updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], values: Mapping[str, str] | None = None
 ) -> Struct:
-    """Return the data of a commit message; *changes* are what each update changed, *values* those of the voice."""
+    """Return the data of a commit message; *changes* are what each update changed, *values* those of the commit spec."""
     places = sorted(
         ((change, update) for update in updates for change in changes.get(update, ())),
         key=lambda pair: (pair[0].path, pair[0].line, pair[0].where),

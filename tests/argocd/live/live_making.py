@@ -31,13 +31,13 @@ def wanted(
     *,
     key: str = "app",
     image: str = IMAGE,
-    voice: str = "updater",
+    author: str = "updater",
     form: Form = Form.TAG,
     running: Written | None = None,
     application: LiveApplication = SHOP,
 ) -> Subscription:
     target = Target(destination=application, editor="application", locator=locator, form=form, running=running)
-    return subscription(key, image, target, voice=voice)
+    return subscription(key, image, target, author=author)
 
 
 def parameter(name: str, value: Any, **others: Any) -> dict[str, Any]:

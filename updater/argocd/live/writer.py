@@ -95,7 +95,7 @@ class ApplicationWriter:
         return view
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
-        """Write every update in one JSON patch, whatever the number of voices; `WriteResult.revisions` has the new version.
+        """Write every update in one JSON patch, whatever the number of commit specs; `WriteResult.revisions` has the new version.
 
         Raises `PushRefused` where a place that is to change says something else than in *view*, and `KubeError`. What
         the API server does not take is refused, update by update, and not tried again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.argocd.request import values
@@ -59,7 +59,7 @@ class TranslationDefaults:
 
     namespace: str = "argocd"
     interval: float = 120.0
-    voice: CommitSpec = field(default_factory=CommitSpec)
+    commit_spec: CommitSpec = field(default_factory=CommitSpec)
     annotated: bool = True
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)
@@ -197,9 +197,8 @@ def _subscription(
         downgrade=_downgrade(settings),
         is_shape_locked=False,
         targets=(_target(application, request, image, (listed, form, defaults)),),
-        interval=read_in(settings, "interval", values.read_interval, default=defaults.interval),
+        interval=_interval(settings, defaults),
         credential=_credential(settings, application, defaults),
-        voice=defaults.voice,
         origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
 
@@ -224,7 +223,12 @@ def _target(
     is_plugin = any(key in settings for key in PLUGIN)
     how = write_back(application, request.write_back, namespace=defaults.namespace, is_plugin=is_plugin)
     _check_git(how.destination, application, request, defaults)
-    return target_for(image, listed.image, how, form, application)
+    made = target_for(image, listed.image, how, form, application)
+    return replace(made, interval=_interval(settings, defaults), commit_spec=defaults.commit_spec)
+
+
+def _interval(settings: Settings, defaults: TranslationDefaults) -> float:
+    return read_in(settings, "interval", values.read_interval, default=defaults.interval)
 
 
 def _filter(settings: Settings) -> TagFilter:

@@ -203,6 +203,6 @@ def _wish(item: Subscription) -> object:
     target = item.targets[0]
     return (
         (item.image, item.policy.kind, repr(sorted(item.policy.options.items())), item.filter, item.platforms, item.variant),
-        (item.downgrade, item.credential, item.voice),
+        (item.downgrade, item.credential, target.commit_spec),
         (_branch(target.destination), target.editor, target.locator, target.form),
     )
