@@ -24,7 +24,7 @@ from updater.writeback.message import commit_message
 
 GOAL = 2.0
 ROUNDS = 3
-BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main", push="main")
+BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main")
 MARKER = '# {"$imagepolicy": "fleet:web"}'
 CHOSEN = Selection(status="updated", chosen=Candidate(tag="1.1.0"), rejections={})
 

@@ -6,12 +6,34 @@ from dataclasses import replace
 
 from updater.model.candidate import Candidate
 from updater.model.image import parse_digest, parse_name
+from updater.model.publishing import PushBranch
 from updater.model.selection import Selection
-from updater.model.subscription import CommitSpec, Form, GitBranch, Locator, Origin, PolicySpec, Subscription, Target
+from updater.model.subscription import (
+    CommitSpec,
+    CredentialRef,
+    Form,
+    GitBranch,
+    Locator,
+    Origin,
+    PolicySpec,
+    Subscription,
+    Target,
+)
 from updater.model.view import Part, PartKind, Reading, View
 from updater.model.written import Written
 
-BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
+
+def ref(text: str) -> CredentialRef | None:
+    kind, _, value = text.partition(":")
+    return CredentialRef(kind=kind, value=value) if text else None
+
+
+def git_branch(url: str, branch: str = "main", push: str = "", *, credential: str = "") -> GitBranch:
+    """A branch that is written straight, or to *push*."""
+    return GitBranch(url=url, branch=branch, publishing=PushBranch(push), credential=ref(credential))
+
+
+BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main")
 SHA = "sha256:" + "a" * 64
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.engine.making import git_branch
 from updater.errors import ConfigError
 from updater.model.subscription import Downgrade, Form, GitBranch, LiveApplication, Locator, Variant
 from updater.sources.file import WatchedFiles, load, problems_of
@@ -83,8 +84,8 @@ def test_a_subscription_holds_everything_that_was_written(tmp_path):
 
 def test_targets_say_editor_place_form_and_destination(tmp_path):
     (item,) = load([write(tmp_path, FULL)], {}).snapshot.subscriptions
-    main = GitBranch(url="/srv/fleet.git", branch="main", push="main")
-    beside = GitBranch(url="/srv/fleet.git", branch="main", push="updates")
+    main = GitBranch(url="/srv/fleet.git", branch="main")
+    beside = git_branch("/srv/fleet.git", push="updates")
     assert [(target.editor, target.locator, target.form, target.destination) for target in item.targets] == [
         (
             "marker",
@@ -93,7 +94,7 @@ def test_targets_say_editor_place_form_and_destination(tmp_path):
             beside,
         ),
         ("kustomize", Locator(path="apps/prod", name="ghcr.io/org/a"), Form.TAG, main),
-        ("kustomize", Locator(path="prod", name="thing"), Form.DIGEST, GitBranch(url="/srv/other.git", branch="dev", push="dev")),
+        ("kustomize", Locator(path="prod", name="thing"), Form.DIGEST, GitBranch(url="/srv/other.git", branch="dev")),
         ("helm", Locator(path="charts/values.yaml", tag="image.tag"), Form.DIGEST, main),
     ]
 

@@ -16,7 +16,7 @@ from updater.model.update import Commit, Edit, WriteResult
 from updater.model.view import View
 from updater.writeback.file_edits import CommitDrafter
 
-BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
+BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main")
 MARKER = '# {"$imagepolicy": "ns:app"}'
 MARKED = (Locator(path=".", name="ns:app"),)
 IMAGE = "ghcr.io/o/app:1.0.0"

@@ -16,7 +16,7 @@ from updater.model.written import Written
 from updater.writeback.file_edits import CommitDrafter
 from updater.writeback.reading import BlobReader, Targets
 
-BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
+BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main")
 PATH = "apps/.argocd-source-web.yaml"
 
 

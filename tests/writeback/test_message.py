@@ -21,7 +21,7 @@ from updater.model.written import Written
 from updater.writeback.message import SUBJECT_LENGTH, branch_name, commit_message, with_trailers
 from updater.writeback.message_trial import try_message
 
-BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main", push="main")
+BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main")
 DEPLOYMENT = ("apps/v1", "Deployment", "ns1", "a")
 
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.real
 
 
 def items_of(repository, count=10):  # noqa: F811 - the fixture's name
-    destination = GitBranch(url=str(repository.path), branch="main", push="main")
+    destination = GitBranch(url=str(repository.path), branch="main")
     items = []
     for number in range(count):
         locator = Locator(path=f"apps/.argocd-source-a{number}.yaml", tag="image.tag", section="helm")

@@ -14,7 +14,6 @@ from updater.editors import make_editors
 from updater.engine.scanner import Scanner
 from updater.errors import UpdaterError
 from updater.inventory.destinations import marker_names
-from updater.model.subscription import GitBranch
 from updater.registry.client import RegistryClient
 from updater.registry.transport import RegistryTransport
 from updater.writeback.branch_writer import CommitSettings, GitWriter
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from updater.git.access import GitAccess
     from updater.model.outcome import Outcome
     from updater.model.snapshot import Snapshot
-    from updater.model.subscription import Destination, LiveApplication, Subscription
+    from updater.model.subscription import CredentialRef, Destination, LiveApplication, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
     from updater.settings import Settings
@@ -80,7 +79,7 @@ class Components:
     scans: Scanner
     git: GitWriter
     writer: Writer
-    access: Callable[[str, str], Awaitable[GitAccess]]
+    access: Callable[[str, CredentialRef | None], Awaitable[GitAccess]]
     sources: tuple[Source, ...] = ()
 
 
@@ -100,7 +99,7 @@ class WriterRoutes:
         return await self._of(view.destination).write(view, commits, is_dry=is_dry)
 
     def _of(self, destination: Destination) -> Writer:
-        return self.git if isinstance(destination, GitBranch) else self.live()
+        return self.git if destination.method == "git" else self.live()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +158,10 @@ def scans_of(settings: Settings, process: Process) -> Scanner:
 
 def git_access(
     settings: Settings, process: Process, repositories: RepositoryAccess | None
-) -> Callable[[str, str], Awaitable[GitAccess]]:
+) -> Callable[[str, CredentialRef | None], Awaitable[GitAccess]]:
     """Return how Git URLs are reached by *settings*, and by what a cluster's Secrets say."""
 
-    async def access(url: str, credential: str) -> GitAccess:
+    async def access(url: str, credential: CredentialRef | None) -> GitAccess:
         return await access_for(url, settings, process.keychain, credential=credential, repositories=repositories)
 
     return access

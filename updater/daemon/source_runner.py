@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.daemon.push_evidence import ask_servers
 from updater.errors import ConfigError, KubeError, UpdaterError
-from updater.inventory.destinations import unnamed_beside_named
-from updater.model.subscription import GitBranch
+from updater.inventory.destinations import branches_of, unnamed_beside_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.snapshot import Snapshot
+    from updater.model.subscription import GitBranch
 
 TRIED_AGAIN: Final = 30.0
 ASKED_AGAIN: Final = 60.0  # who may push, while several claim one place
@@ -156,7 +156,7 @@ class SourceRunner:
         """Forget what became of subscriptions that are no more, and let go of repositories that nobody names."""
         if self._keys is None or self._keys - keys:
             await self._process.cache.forget_outcomes(except_keys=keys)
-            await self._process.keep_mirrors(item for item in self.asked.by_destination if isinstance(item, GitBranch))
+            await self._process.keep_mirrors(branches_of(self.asked.by_destination))
         self._keys = keys
 
 

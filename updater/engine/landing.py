@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 from updater.engine.choose import nothing_named
 from updater.engine.decide import PlaceJudge, decide, failed, needs_digest, outcomes, places_of, rejected_for
 from updater.errors import PushRefused, UpdaterError
-from updater.model.subscription import GitBranch
 from updater.model.update import Commit, WriteResult
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ async def land(
     concerned = tuple(item for item in subscriptions if any(target.destination == destination for target in item.targets))
     choices: Choices = {}
     # only a commit says the digests of what it writes
-    made = _MadeChoices(parts.choose, is_recorded=not is_dry and isinstance(destination, GitBranch))
+    made = _MadeChoices(parts.choose, is_recorded=not is_dry and destination.method == "git")
     for attempt in range(1, ATTEMPTS + 1):
         try:
             view = await parts.writer.look(destination, concerned)

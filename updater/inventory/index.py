@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from updater.inventory.destinations import destinations_of, is_rebuilt
+from updater.inventory.destinations import destinations_of
 from updater.inventory.plan import Plan
 from updater.model.scan_key import scan_key_for
 
@@ -84,12 +84,12 @@ class SubscriptionIndex:
             items = self.by_destination.get(destination, ()) if self._is_planned(destination) else ()
             _note(destinations, destination, _shortest(items, destination))
         rebuilt = (before.rebuilt - self._stale_destinations) | frozenset(
-            item for item in self._stale_destinations if item in destinations and is_rebuilt(item)
+            item for item in self._stale_destinations if item in destinations and item.is_rebuilt
         )
         return Plan(images=images, destinations=destinations, waiting=waiting, rebuilt=rebuilt)
 
     def _is_planned(self, destination: Destination) -> bool:
-        return self._is_complete or not is_rebuilt(destination)
+        return self._is_complete or not destination.is_rebuilt
 
 
 def _settle(

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from updater.model.publishing import DIRECT, Direct, Publishing, PushBranch, PushTemplate, pushed_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,41 +125,72 @@ def shown_url(url: str) -> str:
     return _WITH_SECRET.sub(r"\1•••@", url, count=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GitBranch:
-    """A destination in Git: read at *branch*, written to *push* (the same branch unless said otherwise).
+    """A destination in Git: read at *branch*, written as *publishing* says.
 
-    An empty *branch* is the server's default branch, an empty *push* the same as *branch*. *push_template* makes the name
-    of the branch that is written, once the updates are known; *push* is then a name of its own that holds for this origin
-    alone, so that what does not know the template never writes to the base. *credential* names the Secret
-    (``secret:namespace/name``) by which this destination is reached; empty, the settings of the repository hold.
+    An empty *branch* is the server's default branch. A push branch that is the branch itself is none. *credential* names the
+    Secret (``secret:namespace/name``) by which this destination is reached; without one the settings of the repository hold.
     """
+
+    method: ClassVar[Literal["git"]] = "git"
 
     url: str
     branch: str
-    push: str
-    push_template: str = ""
-    credential: str = ""
+    publishing: Publishing = DIRECT
+    credential: CredentialRef | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.publishing, PushBranch) and self.publishing.name in {"", self.branch}:
+            object.__setattr__(self, "publishing", DIRECT)
 
     def __str__(self) -> str:
-        push = self.push_template or self.push
-        return f"{shown_url(self.url)}#{self.branch or 'HEAD'}" + (f":{push}" if push != self.branch else "")
+        shown = f"{shown_url(self.url)}#{self.branch or 'HEAD'}"
+        match self.publishing:
+            case PushBranch(name):
+                return f"{shown}:{name}"
+            case PushTemplate(template):
+                return f"{shown}:{template}"
+            case _:
+                return shown
+
+    @property
+    def push(self) -> str:
+        """The branch that is written; "" where it is the default branch, or a proposal names it."""
+        return pushed_as(self.publishing, self.branch)
 
     @property
     def is_rebuilt(self) -> bool:
         """Whether the branch that is written is made anew from its base at each landing."""
-        return self.push not in {"", self.branch}
+        return not isinstance(self.publishing, Direct)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is known where it is written without asking its server."""
+        return bool(self.branch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class LiveApplication:
     """A destination in the cluster: an Argo CD Application."""
 
+    method: ClassVar[Literal["argocd"]] = "argocd"
+
     namespace: str
     name: str
 
     def __str__(self) -> str:
         return f"argocd:{self.namespace}/{self.name}"
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether it is made anew at each landing: only its own values are patched."""
+        return False
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is known where it is written without asking anybody."""
+        return True
 
 
 Destination = GitBranch | LiveApplication

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import ConfigError
 from updater.inventory.merge import crossed, repository
 from updater.model.problem import Problem
+from updater.model.publishing import PushBranch
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import WRITTEN_SOURCE, CommitSpec, GitBranch, Locator, Origin, Subscription, TagFilter, Target
 from updater.settings import Settings, load_settings
@@ -65,7 +66,7 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
     bases: dict[tuple[str, str], str] = {}
     spelled: dict[str, str] = {}
     pairs = [(item, target.destination) for item in subscriptions for target in item.targets]
-    branches = [(item, found) for item, found in dict.fromkeys(pairs) if isinstance(found, GitBranch)]
+    branches = [(item, found) for item, found in dict.fromkeys(pairs) if found.method == "git"]
     rebuilt = {(found.url, found.push) for _, found in branches if found.is_rebuilt}
     for item, found in branches:
         base = bases.setdefault((found.url, found.push), found.branch)
@@ -112,7 +113,7 @@ def _targets(item: SubscriptionSettings) -> Iterator[Target]:
         if target.git is not None:
             git = target.git
             editor, locator = _located(target, git.path, item.image.spelled)
-            destination = GitBranch(url=git.url, branch=git.branch, push=git.push or git.branch)
+            destination = GitBranch(url=git.url, branch=git.branch, publishing=PushBranch(git.push or git.branch))
             yield Target(destination=destination, editor=editor, locator=locator, form=form)
 
 

@@ -12,7 +12,6 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from updater.model.image import DOCKER_HUB
-from updater.model.subscription import GitBranch
 from updater.templates import StringMap, Struct
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def joined_names(names: Iterable[str], length: int = NAMES_LENGTH) -> str:
 def _place(update: Update) -> str:
     """Name repository, branch and file that an update is written to: what a branch of its own is known by."""
     target = update.target
-    if isinstance(target.destination, GitBranch):
+    if target.destination.method == "git":
         return f"{target.destination.url}|{target.destination.branch}|{target.locator.path}"
     return str(target.destination)
 

@@ -21,8 +21,6 @@ from updater.model.subscription import (
     CommitSpec,
     Downgrade,
     Form,
-    GitBranch,
-    LiveApplication,
     Origin,
     Subscription,
     TagFilter,
@@ -256,7 +254,7 @@ def _check_git(
     destination: Destination, application: Application, request: ApplicationRequest, defaults: TranslationDefaults
 ) -> None:
     """Refuse what would be written by Argo CD's own credentials for a namespace that has no part in them."""
-    if not isinstance(destination, GitBranch) or destination.credential:
+    if destination.method != "git" or destination.credential:
         return
     if any(name_matcher(name).fullmatch(application.namespace) for name in defaults.git_credentials_for):
         return
@@ -298,6 +296,6 @@ def _said(subscription: Subscription, image: ImageRequest, write_back: Settings)
         told.append(f"the constraint {constraint} means nothing to {subscription.policy.kind}")
     is_kustomize = target.editor == "kustomize" or target.locator.section == "kustomize"
     idle = [key for key in (HELM if is_kustomize else (KUSTOMIZE,)) if key in image.settings]
-    idle += [key for key in GIT_ONLY if key in write_back and isinstance(target.destination, LiveApplication)]
+    idle += [key for key in GIT_ONLY if key in write_back and target.destination.method == "argocd"]
     told += [f"{key} means nothing here" for key in idle]
     return "; ".join(told)
