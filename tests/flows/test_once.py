@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -457,3 +459,18 @@ async def test_branches_that_would_undo_each_other_are_refused_before_anything_r
         with pytest.raises(ConfigError) as caught:
             await made.once()
         assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+async def test_a_digest_is_asked_for_once_and_only_of_what_a_commit_will_name(tmp_path):
+    async with fleet(tmp_path) as made:
+        add_usual(made)
+        made.registry.push("o/app", "1.1.0")
+        made.registry.push("o/web", "1.1.0")
+        counts = []
+        for is_dry in (True, False, False):
+            before = len(made.registry.asked)
+            await made.once(is_dry=is_dry)
+            counts.append(Counter(asked.method for asked in made.registry.asked[before:]))
+        assert counts == [{"GET": 3}, {"GET": 3, "HEAD": 2}, {"GET": 3}]
+        message = made.repository.git("log", "-1", "--format=%B", "main")
+        assert len(re.findall(r"^Updater-Image: .*@sha256:[0-9a-f]{64}$", message, re.MULTILINE)) == 2
