@@ -21,6 +21,7 @@ from updater.inventory.index import SubscriptionIndex
 from updater.inventory.inventory import Inventory
 from updater.inventory.merge import Merger
 from updater.model.image import parse_name
+from updater.model.publishing import PushBranch
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import GitBranch, Locator, Origin, PolicySpec, Subscription, Target
 
@@ -32,12 +33,14 @@ ROUNDS = 9
 
 
 def asked(number: int, interval: float = 120.0) -> Subscription:
-    branch = GitBranch(url=f"https://git.test/fleet{number}.git", branch="main", push="auto" if number % 2 else "main")
+    branch = GitBranch(
+        url=f"https://git.test/fleet{number}.git", branch="main", publishing=PushBranch("auto" if number % 2 else "main")
+    )
     return Subscription(
         key=f"argocd/app{number}/web",
         image=parse_name(f"r.test/team/app{number}"),
         policy=PolicySpec("semver", {"range": ">=1"}),
-        targets=(Target(destination=branch, editor="marker", locator=Locator(name="a:b")),),
+        targets=(Target(destination=branch, editor="marker", locator=Locator(name="a:b"), interval=interval),),
         origin=Origin(kind="Application", name=f"argocd/app{number}"),
         interval=interval,
     )

@@ -25,9 +25,9 @@ from updater.writeback.message import commit_message
 
 GOAL = 2.0
 ROUNDS = 3
-BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main", push="main")
+BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main")
 MARKER = '# {"$imagepolicy": "fleet:web"}'
-CHOSEN = Selection(status="updated", chosen=Candidate(tag="1.1.0"), ranked=(), rejections={})
+CHOSEN = Selection(status="updated", chosen=Candidate(tag="1.1.0"), rejections={})
 
 
 def mapping(count):
@@ -80,7 +80,6 @@ def landed(shape, count):
         policy=PolicySpec("semver", {"range": "*"}),
         targets=tuple(targets),
         origin=Origin(kind="file", name="updater.yaml", line=1),
-        voice=CommitSpec(name="updater"),
     )
     start = time.process_time()
     readings = {
@@ -90,7 +89,8 @@ def landed(shape, count):
     view = View(destination=BRANCH, head="1" * 40, readings=readings, problems={}, pending={})
     written = {reading.written for found in readings.values() for reading in found}
     decisions = decide(view, [item], {("web", value): CHOSEN for value in written})
-    commit = Commit(voice=item.voice, updates=tuple(update for decision in decisions for update in decision.updates))
+    updates = tuple(update for decision in decisions for update in decision.updates)
+    commit = Commit(commit_spec=CommitSpec(name="updater"), updates=updates)
     drafting = CommitDrafter(editors=editors, read=lambda _: data)
     draft = drafting.draft(commit)
     commit_message(commit, draft.changes)

@@ -12,8 +12,7 @@
     │   │   └── RateLimited      try again after `retry_after` seconds
     │   ├── RegistryDenied       401 and 403
     │   ├── ImageNotFound        404 for a name, tag or digest
-    │   ├── RegistryProtocolError  an answer outside the specification
-    │   └── SignatureRefused     a signature that is missing or wrong
+    │   └── RegistryProtocolError  an answer outside the specification
     ├── KubeError
     │   ├── KubeUnavailable      try again later, after `retry_after` seconds where the server said so
     │   ├── KubeDenied           401 and 403, or no way to say who we are
@@ -141,12 +140,6 @@ class RegistryProtocolError(RegistryError):
 
     default_code = "registry-protocol"
     summary = "the answer of the registry is outside the specification"
-
-
-class SignatureRefused(RegistryError):  # noqa: N818
-    """The image has no acceptable signature."""
-
-    default_code = "signature"
 
 
 class KubeError(UpdaterError):

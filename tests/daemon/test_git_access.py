@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.making import ref
 from updater.credentials.keychain import Keychain
 from updater.daemon.git_access import RenewingWriter, access_for
 from updater.errors import ConfigError, GitDenied, GitError, GitUnavailable
@@ -95,7 +96,7 @@ async def reach(entry, *, credential="", repositories=None):
     text = ENTRY.replace(b"ENTRY", entry.encode()) if entry else b"subscriptions: []\n"
     settings = build_settings([("updater.yaml", text)], {})
     keychain = Keychain(environment={"GIT_SECRET": "me:ours"}, docker_configs=[])
-    return await access_for(URL, settings, keychain, credential=credential, repositories=repositories)
+    return await access_for(URL, settings, keychain, credential=ref(credential), repositories=repositories)
 
 
 async def test_credentials_of_the_settings_win_over_what_a_cluster_knows():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import signal
 import sys
 
 import pytest
 
+from tests.engine.making import git_branch
 from tests.fakes.git_server import BareRepository, GitServer
 from tests.flows.fleet import add_usual, fleet
 from tests.real.parts import require
@@ -38,7 +40,7 @@ async def test_many_mirrors_of_servers_that_hang_are_let_go_together(tmp_path):
         async with asyncio.timeout(10):
             async with Process(tmp_path / "state") as process:
                 process.access_for = anonymous
-                branches = [GitBranch(url=server.url(f"r{number}.git"), branch="main", push="main") for number in range(8)]
+                branches = [GitBranch(url=server.url(f"r{number}.git"), branch="main") for number in range(8)]
                 looks = [asyncio.create_task(process.mirror(branch).look("main")) for branch in branches]
                 await until(lambda: server.count() == 8)
                 for look in looks:
@@ -48,7 +50,7 @@ async def test_many_mirrors_of_servers_that_hang_are_let_go_together(tmp_path):
 async def test_a_repository_that_nobody_names_any_more_leaves_nothing_on_disk_and_may_come_back(tmp_path):
     require("git")
     kept, gone = (
-        GitBranch(url=str(BareRepository.make(tmp_path / f"{name}.git", {"x": b"1"}).path), branch="main", push="main")
+        GitBranch(url=str(BareRepository.make(tmp_path / f"{name}.git", {"x": b"1"}).path), branch="main")
         for name in ("kept", "gone")
     )
     async with Process(tmp_path / "state") as process:
@@ -78,3 +80,11 @@ async def test_sigterm_ends_it_while_a_push_hangs(tmp_path):
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+
+async def test_the_folder_of_a_mirror_is_named_as_before_by_url_and_credential(tmp_path):
+    url = "https://git.test/fleet.git"
+    async with Process(tmp_path / "state") as process:
+        folders = [process.mirror(git_branch(url, credential=credential)).folder.name for credential in ("", "secret:team/git")]
+    texts = (url, f"{url}\nsecret:team/git")
+    assert folders == [hashlib.sha256(text.encode()).hexdigest()[:24] for text in texts]

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.engine.making import git_branch
 from tests.fakes.git_server import BareRepository, GitServer
 from tests.inventory.asking import SourceByHand, asked, snapshot
 from updater.daemon.process import Process
@@ -17,14 +18,13 @@ from updater.git.access import GitAccess
 from updater.inventory.inventory import Inventory
 from updater.inventory.precedence import Evidence, Precedence
 from updater.model.credential import Credential
-from updater.model.subscription import GitBranch
 
 pytestmark = pytest.mark.real
 OURS = "updater <updater@example.org>"
 
 
 def branch(url, push="main", base="main", credential=""):
-    return GitBranch(url=url, branch=base, push=push, credential=credential)
+    return git_branch(url, base, push, credential=f"secret:team/{credential}" if credential else "")
 
 
 def said(*keys):
@@ -40,9 +40,13 @@ async def asking(tmp_path):
             process.ours.add("updater@example.org")
 
             async def access(_url, credential):
-                if credential == "gone":
+                if credential and credential.value == "team/gone":
                     raise ConfigError("the Secret is not there", code="credential-secret")
-                return GitAccess(credential=Credential(username="u", password=credential or "right"))
+                return GitAccess(
+                    credential=Credential(
+                        username="u", password=credential.value.removeprefix("team/") if credential else "right"
+                    )
+                )
 
             process.access_for = access
             yield repository, server, process

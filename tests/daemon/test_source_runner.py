@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.argocd.request.making import landed
+from tests.engine.making import git_branch
 from tests.inventory.asking import LIVE, MAIN, SourceByHand, asked, outcome, problem, snapshot
 from updater.daemon import source_runner as hearing_room
 from updater.daemon.process import Process
@@ -99,8 +100,8 @@ async def test_answers_turns_and_ends_reach_every_source(tmp_path):
 
 
 async def test_what_another_source_forbids_is_answered_and_counted(tmp_path):
-    away = type(MAIN)(url=MAIN.url, branch="main", push="update")
-    back = type(MAIN)(url=MAIN.url, branch="update", push="main")
+    away = git_branch(MAIN.url, push="update")
+    back = git_branch(MAIN.url, "update", "main")
     source = SourceByHand(snapshot(asked("back", back)))
     async with heard(tmp_path, source, snapshot(asked("filed", away))) as (hearing, process, _):
         await hearing.gather()

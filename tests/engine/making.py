@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from updater.model.candidate import Candidate
 from updater.model.image import parse_digest, parse_name
+from updater.model.publishing import PushBranch
 from updater.model.selection import Selection
-from updater.model.subscription import CommitSpec, Form, GitBranch, Locator, Origin, PolicySpec, Subscription, Target
+from updater.model.subscription import (
+    CommitSpec,
+    CredentialRef,
+    Form,
+    GitBranch,
+    Locator,
+    Origin,
+    PolicySpec,
+    Subscription,
+    Target,
+)
 from updater.model.view import Part, PartKind, Reading, View
 from updater.model.written import Written
 
-BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
+
+def ref(text: str) -> CredentialRef | None:
+    kind, _, value = text.partition(":")
+    return CredentialRef(kind=kind, value=value) if text else None
+
+
+def git_branch(url: str, branch: str = "main", push: str = "", *, credential: str = "") -> GitBranch:
+    """A branch that is written straight, or to *push*."""
+    return GitBranch(url=url, branch=branch, publishing=PushBranch(push), credential=ref(credential))
+
+
+BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main")
 SHA = "sha256:" + "a" * 64
 
 
@@ -17,14 +41,14 @@ def target(editor: str = "marker", *, form: Form = Form.TAG, name: str = "ns:app
     return Target(destination=destination, editor=editor, locator=Locator(path=".", name=name), form=form)
 
 
-def subscription(key: str = "app", image: str = "ghcr.io/o/app", *targets: Target, voice: str = "updater") -> Subscription:
+def subscription(key: str = "app", image: str = "ghcr.io/o/app", *targets: Target, author: str = "updater") -> Subscription:
+    commit_spec = CommitSpec(name=author)
     return Subscription(
         key=key,
         image=parse_name(image),
         policy=PolicySpec("semver", {"range": ">=1"}),
-        targets=targets or (target(name=f"ns:{key}"),),
+        targets=tuple(replace(item, commit_spec=commit_spec) for item in targets or (target(name=f"ns:{key}"),)),
         origin=Origin(kind="file", name="updater.yaml", line=3),
-        voice=CommitSpec(name=voice),
     )
 
 
@@ -55,7 +79,7 @@ def view(*readings: Reading, key: str = "app", head: str = "1" * 40, destination
 
 def chosen(tag: str, digest: str | None = None, status: str = "updated") -> Selection:
     candidate = Candidate(tag=tag, digest=parse_digest(digest) if digest else None)
-    return Selection(status=status, chosen=candidate, rejections={}, ranked=(candidate,))
+    return Selection(status=status, chosen=candidate, rejections={})
 
 
 def held(tag: str, code: str = "downgrade") -> Selection:

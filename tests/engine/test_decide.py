@@ -241,7 +241,7 @@ def test_a_refused_edit_fails_with_its_code():
 
 
 def test_an_error_of_the_destination_fails_every_target_on_it_and_no_other():
-    elsewhere = target(destination=replace(BRANCH, branch="other", push="other"))
+    elsewhere = target(destination=replace(BRANCH, branch="other"))
     item = subscription("app", "ghcr.io/o/app", target(), elsewhere)
     ends = failed((item,), BRANCH, RegistryUnavailable("down", hint=""))
     assert [end.target for end in ends] == [str(item.targets[0])]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from tests.engine.making import BRANCH, chosen, reading, subscription, view
+from dataclasses import replace
+
+import pytest
+
+from tests.engine.making import BRANCH, SHA, chosen, reading, subscription, target, view
 from updater.engine.landing import ATTEMPTS, LandingContext, land
 from updater.errors import GitUnavailable, PushRefused, RegistryDenied
+from updater.model.image import parse_digest
 from updater.model.outcome import Status
+from updater.model.subscription import CommitSpec, PolicySpec
 from updater.model.update import Change, WriteResult
 
 
@@ -35,16 +41,13 @@ class Branch:
 
 
 def parts(branch, choose=None, pauses=None):
-    async def newest(subscription, written, *, needs_digest, rejected):
+    async def newest(subscription, written, *, needs_digest, rejected, named):
         return chosen("2.0.0", status="unchanged" if written.tag == "2.0.0" else "updated")
 
     async def pause(attempt):
         (pauses if pauses is not None else []).append(attempt)
 
-    async def identify(subscription, tag):
-        return None
-
-    return LandingContext(writer=branch, choose=choose or newest, identify=identify, pause=pause)
+    return LandingContext(writer=branch, choose=choose or newest, pause=pause)
 
 
 async def test_an_update_lands_in_one_commit():
@@ -85,7 +88,7 @@ async def test_an_unreachable_git_server_fails_its_targets_with_the_code():
 
 
 async def test_a_registry_that_denies_one_image_leaves_the_others():
-    async def choose(item, written, *, needs_digest, rejected):
+    async def choose(item, written, *, needs_digest, rejected, named):
         if item.key == "denied":
             raise RegistryDenied("401", hint="")
         return chosen("2.0.0")
@@ -103,7 +106,7 @@ async def test_a_registry_that_denies_one_image_leaves_the_others():
     assert {end.key: end.status for end in landing.outcomes} == {"app": Status.UPDATED, "denied": Status.FAILED}
 
 
-async def test_each_voice_speaks_in_a_commit_of_its_own():
+async def test_each_commit_spec_has_a_commit_of_its_own():
     class Two(Branch):
         async def look(self, destination, subscriptions):
             seen = await super().look(destination, subscriptions)
@@ -112,11 +115,106 @@ async def test_each_voice_speaks_in_a_commit_of_its_own():
             return seen
 
     branch = Two("1.0.0")
-    await land(BRANCH, (subscription("a", voice="anna"), subscription("b", voice="ben")), parts(branch))
-    assert [commit.voice.name for commit in branch.commits] == ["anna", "ben"]
+    await land(BRANCH, (subscription("a", author="anna"), subscription("b", author="ben")), parts(branch))
+    assert [commit.commit_spec.name for commit in branch.commits] == ["anna", "ben"]
+
+
+async def test_two_automations_commit_one_policy_each_by_its_own_commit_spec():
+    class Two(Branch):
+        async def look(self, destination, subscriptions):
+            seen = await super().look(destination, subscriptions)
+            object.__setattr__(seen, "readings", {("app", 0): (reading(path="a.yaml"),), ("app", 1): (reading(path="b.yaml"),)})
+            return seen
+
+    item = subscription("app", "ghcr.io/o/app", target(), target())
+    first, second = item.targets
+    item = replace(item, targets=(first, replace(second, commit_spec=CommitSpec(name="ben"))))
+    branch = Two("1.0.0")
+    landing = await land(BRANCH, (item,), parts(branch))
+    made = {commit.commit_spec.name: [update.reading.path for update in commit.updates] for commit in branch.commits}
+    assert (made, [outcome.status for outcome in landing.outcomes]) == (
+        {"updater": ["a.yaml"], "ben": ["b.yaml"]},
+        [Status.UPDATED, Status.UPDATED],
+    )
 
 
 async def test_a_dry_run_is_told_to_the_writer_and_ends_held():
     branch = Branch("1.0.0")
     landing = await land(BRANCH, (subscription(),), parts(branch), is_dry=True)
     assert (landing.outcomes[0].status, landing.outcomes[0].code) == (Status.HELD, "dry-run")
+
+
+class Registry:
+    """Answers choices as the engine does, and remembers which digests a commit was said to name."""
+
+    def __init__(self, *events, tag="2.0.0"):
+        self.events, self.tag = list(events), tag
+
+    async def choose(self, subscription, written, *, needs_digest, rejected, named):
+        selection = chosen(self.tag, status="unchanged" if written.tag == self.tag else "updated")
+        tags = sorted(named(selection))
+        self.events += [f"digest {tag}" for tag in tags]
+        return replace(selection, digests=dict.fromkeys(tags, parse_digest(SHA)))
+
+
+class Traced(Branch):
+    def __init__(self, registry, *args, **more):
+        super().__init__(*args, **more)
+        self.registry = registry
+
+    async def write(self, seen, commits, *, is_dry):
+        self.registry.events.append("write")
+        return await super().write(seen, commits, is_dry=is_dry)
+
+
+async def test_the_choice_asks_for_the_digests_that_the_commit_names_and_nothing_is_asked_before_the_write():
+    registry = Registry()
+    branch = Traced(registry, "1.0.0", refusals=2)
+    await land(BRANCH, (subscription(),), parts(branch, registry.choose))
+    assert registry.events == ["digest 2.0.0", "write", "write", "write"]
+    (update,) = branch.commits[0].updates
+    assert (str(update.written_as), str(update.image)) == (f"ghcr.io/o/app:2.0.0@{SHA}", "ghcr.io/o/app:2.0.0")
+
+
+async def test_under_latest_the_digest_of_the_replaced_tag_is_asked_for_too():
+    registry = Registry()
+    branch = Traced(registry, "1.0.0")
+    await land(BRANCH, (replace(subscription(), policy=PolicySpec("latest")),), parts(branch, registry.choose))
+    assert registry.events == ["digest 1.0.0", "digest 2.0.0", "write"]
+    assert str(branch.commits[0].updates[0].replaced) == f"ghcr.io/o/app:1.0.0@{SHA}"
+
+
+@pytest.mark.parametrize(("written", "is_dry"), [("2.0.0", False), ("1.0.0", True)])
+async def test_no_digest_is_asked_for_where_no_commit_will_name_it(written, is_dry):
+    registry = Registry()
+    await land(BRANCH, (subscription(),), parts(Branch(written), registry.choose), is_dry=is_dry)
+    assert registry.events == []
+
+
+async def test_no_digest_is_asked_for_a_place_that_is_refused():
+    class Contested(Branch):
+        async def look(self, destination, subscriptions):
+            seen = await super().look(destination, subscriptions)
+            object.__setattr__(seen, "readings", {("a", 0): (reading(),), ("b", 0): (reading(),)})
+            return seen
+
+    registry = Registry()
+    both = (subscription("a"), subscription("b"))
+    landing = await land(BRANCH, both, parts(Contested("1.0.0"), registry.choose))
+    assert ([outcome.code for outcome in landing.outcomes], registry.events) == (["conflict", "conflict"], [])
+
+
+async def test_a_place_that_is_free_at_the_next_attempt_is_chosen_with_its_digest():
+    class Freed(Traced):
+        async def look(self, destination, subscriptions):
+            seen = await super().look(destination, subscriptions)
+            other = reading(path="a.yaml" if self.looks == 1 else "b.yaml")
+            free = reading(path="c.yaml")
+            object.__setattr__(seen, "readings", {("a", 0): (reading(),), ("b", 0): (other,), ("c", 0): (free,)})
+            return seen
+
+    registry = Registry()
+    branch = Freed(registry, "1.0.0", refusals=1)
+    await land(BRANCH, tuple(map(subscription, "abc")), parts(branch, registry.choose))
+    assert registry.events == ["digest 2.0.0", "write", "digest 2.0.0", "digest 2.0.0", "write"]
+    assert {update.written_as.digest for commit in branch.commits for update in commit.updates} == {parse_digest(SHA)}

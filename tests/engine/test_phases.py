@@ -19,7 +19,7 @@ from updater.model.scan_key import ScanKey
 
 NOW = 1_800_000_000.0
 IMAGES = [ScanKey(parse_name(f"r.test/i{number}"), None) for number in range(1000)]
-BRANCHES = [replace(BRANCH, branch=f"b{number}", push=f"b{number}") for number in range(50)]
+BRANCHES = [replace(BRANCH, branch=f"b{number}") for number in range(50)]
 
 
 def plan(*pairs, seconds=60.0):

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from tests.engine.making import BRANCH
 from updater.engine.schedule import Plan, Schedule, WaitTimes
 from updater.model.image import parse_name
+from updater.model.publishing import PushBranch
 from updater.model.scan_key import ScanKey
 from updater.model.subscription import LiveApplication
 
 IMAGES = tuple(ScanKey(parse_name(f"r.test/{name}"), None) for name in "abc")
 A, B, C = IMAGES
-BUILT = replace(BRANCH, push="auto")
+BUILT = replace(BRANCH, publishing=PushBranch("auto"))
 LIVE = LiveApplication(namespace="argocd", name="web")
 DESTINATIONS = (BRANCH, BUILT, LIVE)
 NO_CHANGE = Plan(images={}, destinations={}, waiting={})

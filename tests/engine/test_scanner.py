@@ -10,6 +10,7 @@ import pytest
 
 from tests.engine.making import subscription
 from updater.cache.cache import Cache
+from updater.engine.choose import nothing_named
 from updater.engine.scanner import Scanner
 from updater.errors import ImageNotFound, RegistryProtocolError, RegistryUnavailable
 from updater.model.candidate import Description
@@ -59,8 +60,8 @@ NOW = 1_700_000_000
 LATEST = PolicySpec("latest", {})
 
 
-async def choose(scans, item, tag=None, *, needs_digest=False):
-    return await scans.choose(item, Written(tag=tag), needs_digest=needs_digest, rejected={})
+async def choose(scans, item, tag=None, *, needs_digest=False, named=nothing_named):
+    return await scans.choose(item, Written(tag=tag), needs_digest=needs_digest, rejected={}, named=named)
 
 
 def scans_of(registry, *subscriptions, clock=None):
@@ -220,11 +221,35 @@ async def test_a_followed_tag_that_is_not_there_is_no_match():
     assert (selection.status, selection.detail) == ("no-match", "no tag matches: 1 image-not-found")
 
 
-async def test_the_digest_for_the_trailers_is_none_where_the_registry_does_not_tell():
+async def test_a_choice_brings_the_digests_that_a_commit_will_name_and_none_where_the_registry_does_not_tell():
     registry = Registry(**{"1.0.0": NOW})
     scans, item = scans_of(registry), subscription()
-    assert await scans.identify(item, "1.0.0") is not None
-    assert await scans.identify(item, "9.9.9") is None
+    selection = await choose(scans, item, "0.9.0", named=lambda made: {made.chosen.tag, "0.9.0"})
+    assert (selection.status, {tag: digest is not None for tag, digest in selection.digests.items()}) == (
+        "updated",
+        {"1.0.0": True, "0.9.0": False},
+    )
+    again = await choose(scans, item, "0.8.0", named=lambda made: {made.chosen.tag, "0.9.0"})
+    assert (again.digests, registry.asked) == (selection.digests, ["tags", "digest 0.9.0", "digest 1.0.0"])
+
+
+async def test_a_registry_that_fails_when_a_digest_is_asked_for_the_message_stops_no_choice():
+    registry = Registry(**{"1.0.0": NOW})
+    scans, item = scans_of(registry), subscription()
+    await scans.scan(scan_key_for(item))
+    registry.failure = RegistryUnavailable("503", hint="")
+    selection = await choose(scans, item, "0.9.0", named=lambda _: {"1.0.0"})
+    assert (selection.chosen.tag, selection.digests) == ("1.0.0", {"1.0.0": None})
+
+
+async def test_an_unmerged_change_that_is_kept_while_a_list_is_doubted_is_named_with_its_digest():
+    registry = Registry(**{"1.0.0": NOW, "1.1.0": NOW})
+    scans, item = scans_of(registry), subscription()
+    await choose(scans, item, "1.1.0")
+    del registry.tags_by_time["1.1.0"]
+    await scans.scan(scan_key_for(item))
+    selection = await choose(scans, item, "1.1.0", named=lambda _: {"1.0.0"})
+    assert (selection.code, selection.digests["1.0.0"]) == ("incomplete-list", Digest(algorithm="sha256", encoded=f"{NOW:064x}"))
 
 
 def follows(*tags):

@@ -14,7 +14,7 @@ from updater.model.image import parse_name
 from updater.model.scan_key import ScanKey
 
 FAST, SLOW = ScanKey(parse_name("r.test/fast"), None), ScanKey(parse_name("r.test/slow"), None)
-OTHER = replace(BRANCH, branch="other", push="other")
+OTHER = replace(BRANCH, branch="other")
 
 
 class Work:

@@ -13,7 +13,7 @@ from updater.model.image import parse_name
 from updater.model.scan_key import ScanKey
 
 IMAGES = [ScanKey(parse_name(f"r.test/i{number}"), None) for number in range(5)]
-OTHER = replace(BRANCH, branch="other", push="other")
+OTHER = replace(BRANCH, branch="other")
 ALONE = ScanKey(parse_name("r.test/alone"), None)
 
 

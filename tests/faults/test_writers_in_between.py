@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.engine.making import BRANCH, chosen, subscription
@@ -102,16 +104,12 @@ async def test_a_merge_in_between_is_read_with_its_history(tmp_path):
 async def test_another_attempt_asks_no_registry_again():
     asked = []
 
-    async def choose(item, written, *, needs_digest, rejected):
+    async def choose(item, written, *, needs_digest, rejected, named):
         asked.append(written)
-        return chosen("2.0.0")
-
-    async def identify(item, tag):
-        asked.append(tag)
+        selection = chosen("2.0.0")
+        return replace(selection, digests=dict.fromkeys(named(selection)))
 
     branch = Branch("1.0.0", refusals=ATTEMPTS - 1)
     made = parts(branch)
-    landing = await land(
-        BRANCH, (subscription(),), LandingContext(writer=branch, choose=choose, identify=identify, pause=made.pause)
-    )
-    assert (landing.outcomes[0].status, landing.replays, len(asked)) == (Status.UPDATED, ATTEMPTS - 1, 2)
+    landing = await land(BRANCH, (subscription(),), LandingContext(writer=branch, choose=choose, pause=made.pause))
+    assert (landing.outcomes[0].status, landing.replays, len(asked)) == (Status.UPDATED, ATTEMPTS - 1, 1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -367,7 +369,7 @@ async def test_a_signed_commit_verifies_with_git_and_a_template_of_the_user_is_i
         run_git(*config, "--git-dir", made.repository.path, "verify-commit", "main")
 
 
-async def test_each_voice_has_its_own_commit_and_each_outcome_names_its_own(tmp_path):
+async def test_each_commit_spec_has_its_own_commit_and_each_outcome_names_its_own(tmp_path):
     async with fleet(tmp_path) as made:
         made.add("app", "marker: ns:app")
         made.add("web", "kustomize: {path: apps/web, name: web}")
@@ -375,7 +377,9 @@ async def test_each_voice_has_its_own_commit_and_each_outcome_names_its_own(tmp_
             made.registry.push(f"o/{name}", "1.1.0")
         async with made.opened() as generation:
             app, web = generation.loaded.snapshot.subscriptions
-            web = replace(web, voice=replace(web.voice, name="release-train"))
+            (target,) = web.targets
+            target = replace(target, commit_spec=replace(target.commit_spec, name="release-train"))
+            web = replace(web, targets=(target,))
             (landing,) = await generation.once((app, web), is_dry=False)
         assert [line.partition(":")[0] for line in made.commits()] == ["release-train", "updater", "Person"]
         revisions = {outcome.key: outcome.revision for outcome in landing.outcomes}
@@ -455,3 +459,18 @@ async def test_branches_that_would_undo_each_other_are_refused_before_anything_r
         with pytest.raises(ConfigError) as caught:
             await made.once()
         assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+async def test_a_digest_is_asked_for_once_and_only_of_what_a_commit_will_name(tmp_path):
+    async with fleet(tmp_path) as made:
+        add_usual(made)
+        made.registry.push("o/app", "1.1.0")
+        made.registry.push("o/web", "1.1.0")
+        counts = []
+        for is_dry in (True, False, False):
+            before = len(made.registry.asked)
+            await made.once(is_dry=is_dry)
+            counts.append(Counter(asked.method for asked in made.registry.asked[before:]))
+        assert counts == [{"GET": 3}, {"GET": 3, "HEAD": 2}, {"GET": 3}]
+        message = made.repository.git("log", "-1", "--format=%B", "main")
+        assert len(re.findall(r"^Updater-Image: .*@sha256:[0-9a-f]{64}$", message, re.MULTILINE)) == 2

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from updater.daemon.generation import Generation
+    from updater.model.subscription import CredentialRef
 
 pytestmark = pytest.mark.real
 
@@ -62,7 +63,7 @@ class Saboteur:
         self._ask = self.process.access_for
         self.process.access_for = self._access
 
-    async def _access(self, url: str, credential: str):
+    async def _access(self, url: str, credential: CredentialRef | None):
         if self.count == self.due:
             self.act()
         self.count += 1

@@ -76,13 +76,17 @@ async def test_a_restart_finds_everything_on_disk(server, mirrors, repository):
     await first.search(head.revision, ".", MARKERS)
     await first.history(head.revision)
     await first.close()
+    index = (first.folder / "updater-index").stat()
     second = mirrors(server.url("fleet.git"))
     mirrors.kinds.clear()
     head = await ready(second)
     assert len(await second.search(head.revision, ".", MARKERS)) == 2
-    assert second._keeper.index.blobs_read == 0
     await second.history(head.revision)
     assert set(mirrors.kinds) == {"look"}
+    await second.close()
+    # what was read anew would have been written
+    again = (second.folder / "updater-index").stat()
+    assert (again.st_ino, again.st_mtime_ns) == (index.st_ino, index.st_mtime_ns)
 
 
 async def test_only_the_asked_branches_are_listed_and_a_missing_one_is_none(mirror, repository):

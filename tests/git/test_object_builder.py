@@ -76,7 +76,7 @@ async def test_nothing_new_is_no_commit(repository, land):
     assert (landed.revision, landed.is_unchanged) == (head, True)
 
 
-async def test_two_voices_are_two_commits_in_one_push(repository, mirror, commit):
+async def test_two_commit_specs_are_two_commits_in_one_push(repository, mirror, commit):
     repository.log_pushes()
     head = await mirror.look("main")
     await mirror.fetch("main")

@@ -78,7 +78,7 @@ def decisions(folder, newest):
 def drafted(found):
     drafting = CommitDrafter(editors=make_editors(), read=Tree().read)
     updates = tuple(update for decision in found for update in decision.updates)
-    draft = drafting.draft(Commit(voice=found[0].subscription.voice, updates=updates))
+    draft = drafting.draft(Commit(commit_spec=found[0].target.commit_spec, updates=updates))
     assert drafting.refused == {}
     return draft
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.engine.making import git_branch
 from tests.fakes.kube import kubeconfig
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
 from updater.kube.kinds import CONFIG_MAP, LEASE
@@ -13,13 +14,14 @@ from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import GitBranch, LiveApplication, Locator, Origin, PolicySpec, Subscription, Target
 
-MAIN = GitBranch(url="https://git.test/fleet", branch="main", push="main")
-REBUILT = GitBranch(url="https://git.test/fleet", branch="main", push="update")
+MAIN = GitBranch(url="https://git.test/fleet", branch="main")
+REBUILT = git_branch("https://git.test/fleet", push="update")
 LIVE = LiveApplication(namespace="argocd", name="web")
 
 
 def asked(key, *destinations, image="r.test/app", interval=120.0, editor="marker"):
-    targets = tuple(Target(destination=item, editor=editor, locator=Locator(name=f"ns:{key}")) for item in destinations)
+    locator = Locator(name=f"ns:{key}")
+    targets = tuple(Target(destination=item, editor=editor, locator=locator, interval=interval) for item in destinations)
     return Subscription(
         key=key,
         image=parse_name(image),

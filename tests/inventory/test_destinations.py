@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tests.engine.making import git_branch
 from tests.inventory.asking import LIVE, MAIN, REBUILT, asked
 from updater.inventory.destinations import by_destination, destinations_of, marker_names, unnamed_beside_named, with_companions
-from updater.model.subscription import GitBranch
 
 
 def test_destinations_are_named_once_and_know_their_subscriptions():
@@ -26,7 +26,7 @@ def test_markers_are_those_of_marker_targets_alone():
 
 def test_a_branch_without_a_name_matters_where_another_of_its_repository_has_one():
     def branch(url, name, credential=""):
-        return GitBranch(url=url, branch=name, push=name, credential=credential)
+        return git_branch(url, name, credential=credential)
 
     mixed, alone, other = branch("https://g/a", ""), branch("https://g/b", ""), branch("https://g/a", "", "secret:n/s")
     assert unnamed_beside_named([mixed, alone, other, branch("https://G/a.git", "main"), LIVE]) == (mixed,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +58,14 @@ def test_an_image_that_several_ask_for_is_scanned_once_as_often_as_the_most_impa
     assert plan.images == {scan_key_for(slow): 30.0}
     assert plan.destinations == {MAIN: 300.0, LIVE: 30.0}
     assert plan.waiting == {scan_key_for(slow): (MAIN, LIVE)}
+
+
+def test_a_destination_is_due_as_often_as_its_own_targets_want_and_not_as_its_images_do():
+    item = asked("app", MAIN, LIVE, interval=300.0)
+    first, second = item.targets
+    item = replace(item, targets=(first, replace(second, interval=30.0)))
+    plan = SubscriptionIndex([item]).plan(is_complete=True)
+    assert (plan.images, plan.destinations) == ({scan_key_for(item): 300.0}, {MAIN: 300.0, LIVE: 30.0})
 
 
 def test_no_branch_that_is_made_anew_is_planned_while_a_source_is_missing():

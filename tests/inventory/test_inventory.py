@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.engine.making import git_branch
 from tests.inventory.asking import LIVE, MAIN, REBUILT, asked, problem, snapshot
 from updater.inventory.inventory import Inventory
 
@@ -62,4 +63,4 @@ def test_branches_that_would_undo_each_other_are_refused_to_the_other_source_and
     assert GOES_BACK not in both.by_destination
 
 
-GOES_BACK = type(MAIN)(url=MAIN.url, branch="update", push="main")
+GOES_BACK = git_branch(MAIN.url, "update", "main")

@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engine.making import git_branch
 from updater.inventory.merge import Merger, merge, repository
 from updater.model.image import parse_name
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
-from updater.model.subscription import GitBranch, LiveApplication, Locator, Origin, PolicySpec, Subscription, Target
+from updater.model.subscription import LiveApplication, Locator, Origin, PolicySpec, Subscription, Target
 
 FLEET = "https://git.test/team/fleet"
 KUBE = "applications"
 
 
 def branch(url=FLEET, base="main", push=None, credential=""):
-    return GitBranch(url=url, branch=base, push=base if push is None else push, credential=credential)
+    return git_branch(url, base, push or "", credential=credential)
 
 
 def asked(key, *destinations, kind="Application"):

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tests.argocd.request.making import REPOSITORY, application, codes
+from tests.engine.making import git_branch
 from tests.inventory.test_merge import asked, branch, snapshots
 from updater.argocd.request import TranslationDefaults, Translator
 from updater.inventory.merge import Merger
 from updater.inventory.precedence import Claim, Evidence, Precedence
-from updater.model.subscription import GitBranch, LiveApplication, Origin
+from updater.model.subscription import LiveApplication, Origin
 
 MAY, MAY_NOT, SILENT = Evidence(may_push=True), Evidence(may_push=False), Evidence(may_push=None)
 OWN = branch(credential="secret:team-b/own")
@@ -84,7 +85,7 @@ def tenants(**other):
 
 
 def main_of(credential=""):
-    return GitBranch(url=REPOSITORY, branch="main", push="main", credential=credential)
+    return git_branch(REPOSITORY, credential=credential)
 
 
 @pytest.mark.parametrize("method", ["git", "git:secret:not-there"])

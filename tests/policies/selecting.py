@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from updater.engine.choose import RankingMemory, SelectionRequest, choose, drive
 from updater.model.candidate import Candidate
 from updater.model.image import parse_platform
+from updater.model.selection import Code
 from updater.model.subscription import Variant
 from updater.policies import build, build_filter, filter_from, spec_from
 
@@ -63,3 +64,10 @@ def winner(*arguments: Any, **rules: Any) -> str | None:
 
 def codes(selection: Selection) -> dict[str, str]:
     return {tag: str(rejection.code) for tag, rejection in selection.rejections.items()}
+
+
+def ranked(selection: Selection) -> list[str]:
+    """The tags that have a place and may be chosen, best first."""
+    best = selection.chosen or selection.held
+    lost = [item.tag for item in selection.rejections.values() if item.code in {Code.OUTRANKED, Code.DUPLICATE}]
+    return [best.tag, *lost] if best else lost

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policies.selecting import codes, selected, winner
+from tests.policies.selecting import codes, ranked, selected, winner
 from updater.errors import PolicyError
 from updater.model.candidate import Candidate
 from updater.model.subscription import PolicySpec
@@ -104,9 +104,9 @@ def test_the_greatest_number_wins_and_the_least_in_descending_order(numbers):
 
 @given(st.lists(st.text(max_size=4), min_size=1, unique=True))
 def test_names_are_ordered_by_code_point_both_ways(tags):
-    ranked = [candidate.tag for candidate in selected({"name": {}}, tags).ranked]
-    assert ranked == sorted(tags, reverse=True)
-    assert [candidate.tag for candidate in selected({"name": {"order": "desc"}}, tags).ranked] == ranked[::-1]
+    upwards = ranked(selected({"name": {}}, tags))
+    assert upwards == sorted(tags, reverse=True)
+    assert ranked(selected({"name": {"order": "desc"}}, tags)) == upwards[::-1]
 
 
 def test_the_newest_is_by_push_then_first_seen_then_creation():
@@ -115,7 +115,7 @@ def test_the_newest_is_by_push_then_first_seen_then_creation():
         Candidate(tag="seen", first_seen=DAY + timedelta(1), created=DAY + timedelta(9)),
         Candidate(tag="created", created=DAY),
     ]
-    assert [candidate.tag for candidate in selected({"latest": {}}, tags).ranked] == ["pushed", "seen", "created"]
+    assert ranked(selected({"latest": {}}, tags)) == ["pushed", "seen", "created"]
 
 
 def test_times_are_compared_across_zones_and_a_bare_one_is_utc():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.policies.selecting import codes, selected, winner
+from tests.policies.selecting import codes, ranked, selected, winner
 from updater.errors import ImageSyntaxError, PolicyError
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.candidate import Candidate, Fact
@@ -62,7 +62,7 @@ def test_flux_policies_choose(case):
 )
 def test_filters_let_pass(filter_, tags, passing):
     selection = selected({"name": {}}, tags, filter_=filter_)
-    assert sorted(candidate.tag for candidate in selection.ranked) == sorted(passing)
+    assert sorted(ranked(selection)) == sorted(passing)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_argo_029_argo_030_argo_031_what_a_policy_needs(policy, is_by_name, asks
     ],
 )
 def test_tags_are_ranked(policy, candidates, best_first):
-    assert [candidate.tag for candidate in selected(policy, candidates).ranked] == best_first
+    assert ranked(selected(policy, candidates)) == best_first
 
 
 @pytest.mark.parametrize(

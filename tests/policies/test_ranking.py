@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policies.selecting import codes, listing, request, selected
+from tests.policies.selecting import codes, listing, ranked, request, selected
 from updater.engine.choose import RankingMemory, choose, drive
 from updater.errors import PolicyError
 from updater.model.candidate import Candidate, Rank
@@ -57,7 +57,7 @@ def dated(tags):
 def outcome(selection):
     return (
         *(selection.status, selection.chosen, selection.held, selection.code, selection.detail),
-        *(tuple(selection.ranked), codes(selection)),
+        *(ranked(selection), codes(selection)),
     )
 
 

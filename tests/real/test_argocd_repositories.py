@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.engine.making import git_branch
 from tests.fakes.git_server import Authority, BareRepository, GitServer
 from tests.fakes.ssh_server import SshServer, make_key
 from tests.fakes.still_time import StillTime
@@ -24,7 +25,6 @@ from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
 from updater.kube.access import AccessEnvironment, find_access
 from updater.kube.client import PATIENCE, KubeClient
-from updater.model.subscription import GitBranch
 from updater.settings import build_settings
 from updater.writeback.branch_writer import CommitSettings, GitWriter
 from updater.writeback.message import commit_message
@@ -156,7 +156,7 @@ async def writer(repositories, tmp_path):
 
 
 def branch(url, credential=""):
-    return GitBranch(url=url, branch="main", push="main", credential=credential)
+    return git_branch(url, credential=credential)
 
 
 async def test_a_private_repository_is_read_by_argo_cds_secret_and_authority(cluster, writer, git, trusted):

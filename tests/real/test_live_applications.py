@@ -133,9 +133,9 @@ async def test_missing_objects_are_made_in_every_section_by_one_patch(lab, write
         {"sources": [{"path": "a"}, {"path": "b", "kustomize": {"namePrefix": "p-"}}, {"path": "c", "plugin": {"name": "x"}}]}
     )
     items = [
-        lab.wanted(Locator(path="spec.sources[0]", name="image.name", tag="image.tag", section="helm"), key="a", voice="one"),
-        lab.wanted(Locator(path="spec.sources[1]", spec=IMAGE, section="kustomize"), key="b", voice="two"),
-        lab.wanted(Locator(path="spec.sources[2]", tag="TAG", section="plugin"), key="c", voice="two"),
+        lab.wanted(Locator(path="spec.sources[0]", name="image.name", tag="image.tag", section="helm"), key="a", author="one"),
+        lab.wanted(Locator(path="spec.sources[1]", spec=IMAGE, section="kustomize"), key="b", author="two"),
+        lab.wanted(Locator(path="spec.sources[2]", tag="TAG", section="plugin"), key="c", author="two"),
     ]
     outcomes = await landed(lab, writer, *items)
     assert [outcome.status for outcome in outcomes] == [Status.UPDATED] * 3
@@ -192,15 +192,13 @@ async def test_a_pin_between_look_and_write_stays_until_it_is_decided_again(lab,
     seen = []
     crew = parts(writer)
 
-    async def choose(item, written, *, needs_digest, rejected):
+    async def choose(item, written, *, needs_digest, rejected, named):
         seen.append(written.tag)
         if len(seen) == 1:
             lab.patch({"spec": helm(parameter("image.tag", "0.9.0"))})
-        return await crew.choose(item, written, needs_digest=needs_digest, rejected=rejected)
+        return await crew.choose(item, written, needs_digest=needs_digest, rejected=rejected, named=named)
 
-    landing = await land(
-        lab.place, (lab.wanted(),), type(crew)(writer=writer, choose=choose, identify=crew.identify, pause=crew.pause)
-    )
+    landing = await land(lab.place, (lab.wanted(),), type(crew)(writer=writer, choose=choose, pause=crew.pause))
     assert (seen, landing.replays, landing.outcomes[0].detail) == (["1.0.0", "0.9.0"], 1, "0.9.0 → 1.1.0")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.engine.making import git_branch
 from updater.errors import ConfigError
 from updater.model.subscription import Downgrade, Form, GitBranch, LiveApplication, Locator, Variant
 from updater.sources.file import WatchedFiles, load, problems_of
@@ -75,14 +76,16 @@ def test_a_subscription_holds_everything_that_was_written(tmp_path):
     assert (item.filter.allow, item.filter.ignore, item.filter.extract) == ("^v", ("x*",), None)
     assert [str(platform) for platform in item.platforms] == ["linux/amd64"]
     assert (item.variant, item.downgrade, item.interval) == (Variant.ANY, Downgrade.ALWAYS, 10.0)
-    assert (item.voice.name, item.voice.email, item.voice.message, item.voice.signing) == ("me", "me@example.org", "m", "file:/k")
+    (spec,) = {target.commit_spec for target in item.targets}
+    assert (spec.name, spec.email, spec.message, spec.signing) == ("me", "me@example.org", "m", "file:/k")
+    assert {target.interval for target in item.targets} == {10.0}
     assert (item.origin.kind, item.origin.name, item.origin.line) == ("file", str(path), 4)
 
 
 def test_targets_say_editor_place_form_and_destination(tmp_path):
     (item,) = load([write(tmp_path, FULL)], {}).snapshot.subscriptions
-    main = GitBranch(url="/srv/fleet.git", branch="main", push="main")
-    beside = GitBranch(url="/srv/fleet.git", branch="main", push="updates")
+    main = GitBranch(url="/srv/fleet.git", branch="main")
+    beside = git_branch("/srv/fleet.git", push="updates")
     assert [(target.editor, target.locator, target.form, target.destination) for target in item.targets] == [
         (
             "marker",
@@ -91,7 +94,7 @@ def test_targets_say_editor_place_form_and_destination(tmp_path):
             beside,
         ),
         ("kustomize", Locator(path="apps/prod", name="ghcr.io/org/a"), Form.TAG, main),
-        ("kustomize", Locator(path="prod", name="thing"), Form.DIGEST, GitBranch(url="/srv/other.git", branch="dev", push="dev")),
+        ("kustomize", Locator(path="prod", name="thing"), Form.DIGEST, GitBranch(url="/srv/other.git", branch="dev")),
         ("helm", Locator(path="charts/values.yaml", tag="image.tag"), Form.DIGEST, main),
     ]
 
@@ -103,7 +106,8 @@ def test_defaults_fill_what_was_not_written(tmp_path):
     assert (item.interval, item.variant, item.downgrade) == (420.0, Variant.LOCK, Downgrade.NEVER)
     assert item.targets[0].locator == Locator(path=".", name="n:a")
     assert item.targets[0].form is Form.TAG
-    assert (item.voice.message, item.voice.signing) == ("", "")
+    spec = item.targets[0].commit_spec
+    assert (spec.message, spec.signing, item.targets[0].interval) == ("", "", 420.0)
     assert loaded.snapshot.complete
     assert not loaded.snapshot.problems
 

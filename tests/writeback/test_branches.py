@@ -16,6 +16,7 @@ from updater.engine.decide import decide
 from updater.errors import GitError, PushRefused
 from updater.git.access import GitAccess
 from updater.git.mirror import Mirror, Shared
+from updater.model.publishing import Proposal, PushBranch, PushTemplate
 from updater.model.subscription import GitBranch, Locator, Origin, Target
 from updater.model.update import Commit
 from updater.writeback.branch_writer import CommitSettings, GitWriter
@@ -41,7 +42,7 @@ async def writer(tmp_path, repository):
 
 
 def wanted(repository, **names):
-    destination = GitBranch(url=str(repository.path), **{"branch": "", "push": ""} | names)
+    destination = GitBranch(url=str(repository.path), **{"branch": ""} | names)
     locator = Locator(path=PATH, tag="image.tag", section="helm")
     target = Target(destination=destination, editor="argocd_source", locator=locator)
     item = subscription("argocd/web/web", "ghcr.io/o/app", target)
@@ -53,7 +54,7 @@ async def land(writer, item, tag="1.2.3"):
     view = await writer.look(destination, [item])
     (reading,) = view.readings[item.key, 0]
     (decision,) = decide(view, [item], {(item.key, reading.written): chosen(tag)})
-    return await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+    return await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
 
 
 async def test_an_empty_branch_is_the_servers_default_one(writer, repository):
@@ -64,7 +65,7 @@ async def test_an_empty_branch_is_the_servers_default_one(writer, repository):
 
 async def test_a_template_names_the_branch_once_the_update_is_known(writer, repository):
     template = "up-{{.AppNamespace}}-{{.AppName}}{{range .Images}}-{{.NewTag}}{{end}}"
-    item = wanted(repository, branch="main", push="image-updater-x", push_template=template)
+    item = wanted(repository, branch="main", publishing=PushTemplate(template, "image-updater-x"))
     await land(writer, item)
     assert b"value: 1.2.3" in repository.show(PATH, "up-argocd-web-1.2.3")
     again = await land(writer, item)
@@ -75,26 +76,33 @@ async def test_a_template_names_the_branch_once_the_update_is_known(writer, repo
 
 
 async def test_a_template_that_makes_the_base_is_refused(writer, repository):
-    item = wanted(repository, branch="main", push="image-updater-x", push_template='{{ printf "main" }}')
+    item = wanted(repository, branch="main", publishing=PushTemplate('{{ printf "main" }}', "image-updater-x"))
     with pytest.raises(GitError) as caught:
         await land(writer, item)
     assert caught.value.code == "branch-template"
 
 
+async def test_a_proposal_is_refused_until_there_are_any_and_nothing_is_written(writer, repository):
+    head = repository.head()
+    with pytest.raises(GitError) as caught:
+        await land(writer, wanted(repository, branch="main", publishing=Proposal()))
+    assert (caught.value.code, repository.head()) == ("not-yet", head)
+
+
 async def test_a_base_that_moved_before_the_branch_is_named_is_looked_at_again(writer, repository):
-    item = wanted(repository, branch="main", push="image-updater-x", push_template="up-{{.SHA256}}")
+    item = wanted(repository, branch="main", publishing=PushTemplate("up-{{.SHA256}}", "image-updater-x"))
     destination = item.targets[0].destination
     view = await writer.look(destination, [item])
     (reading,) = view.readings[item.key, 0]
     (decision,) = decide(view, [item], {(item.key, reading.written): chosen("1.2.3")})
     repository.commit({"apps/b.yaml": b"moved\n"})
     with pytest.raises(PushRefused):
-        await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+        await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
 
 
 async def test_many_branches_on_a_base_that_moves_meanwhile_all_land_without_a_new_mirror(writer, repository):
     """Each Application has a branch of its own; a person pushes to the base while they land."""
-    items = [wanted(repository, branch="main", push=f"updates-{number}") for number in range(6)]
+    items = [wanted(repository, branch="main", publishing=PushBranch(f"updates-{number}")) for number in range(6)]
     mirror = writer._mirror(items[0].targets[0].destination)
     await land(writer, items[0])
     stored = mirror.folder.stat().st_ino, (mirror.folder / "objects").stat().st_ino
@@ -122,7 +130,7 @@ async def test_a_look_tells_which_branch_the_server_calls_its_default_one_even_w
     mirror = Mirror(str(repository.path), tmp_path / "other", GitAccess())
     pen = CommitSettings(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
     made = GitWriter(mirror=lambda _: mirror, editors=make_editors(), pen=pen, learned=lambda *heard: told.append(heard))
-    here, gone = (wanted(repository, branch=name, push=name) for name in ("main", "gone"))
+    here, gone = (wanted(repository, branch=name) for name in ("main", "gone"))
     await made.look(here.targets[0].destination, [here])
     with pytest.raises(GitError, match="has no branch 'gone'"):
         await made.look(gone.targets[0].destination, [gone])
@@ -141,7 +149,7 @@ async def test_what_was_read_of_a_branch_that_nobody_asks_for_is_forgotten_and_a
     (reading,) = view.readings[item.key, 0]
     (decision,) = decide(view, [item], {(item.key, reading.written): chosen("1.2.3")})
     with pytest.raises(PushRefused) as caught:
-        await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+        await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
     assert caught.value.code == PushRefused.default_code
     assert await writer.look(destination, [item]) is not view
     assert len((await land(writer, item)).revisions) == 1

@@ -10,6 +10,7 @@ from tests.engine.making import chosen, subscription
 from tests.writeback.test_branches import repository, writer  # noqa: F401 - fixtures
 from updater.engine.decide import decide
 from updater.errors import PushRefused
+from updater.model.publishing import PushTemplate
 from updater.model.subscription import GitBranch, Locator, Origin, Target
 from updater.model.update import Commit
 
@@ -18,7 +19,7 @@ TEMPLATE = "up-{{range .Images}}{{.NewTag}}{{end}}"
 
 
 def wanted(repository, name):  # noqa: F811 - the fixture's name
-    destination = GitBranch(url=str(repository.path), branch="main", push=f"image-updater-{name}", push_template=TEMPLATE)
+    destination = GitBranch(url=str(repository.path), branch="main", publishing=PushTemplate(TEMPLATE, f"image-updater-{name}"))
     locator = Locator(path=f"apps/.argocd-source-{name}.yaml", tag="image.tag", section="helm")
     target = Target(destination=destination, editor="argocd_source", locator=locator)
     item = subscription(f"argocd/{name}/web", "ghcr.io/o/app", target)
@@ -29,7 +30,7 @@ async def land(writer, item, tag="1.2.3"):  # noqa: F811
     view = await writer.look(item.targets[0].destination, [item])
     (reading,) = view.readings[item.key, 0]
     (decision,) = decide(view, [item], {(item.key, reading.written): chosen(tag)})
-    return await writer.write(view, [Commit(voice=item.voice, updates=decision.updates)], is_dry=False)
+    return await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
 
 
 def head(repository, branch):  # noqa: F811

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.engine.making import chosen, subscription
 from updater.editors import make_editors
 from updater.engine.decide import decide
+from updater.engine.landing import by_commit_spec
 from updater.engine.outcomes import outcomes
 from updater.model.outcome import Status
-from updater.model.subscription import GitBranch, Locator, Target
+from updater.model.subscription import CommitSpec, GitBranch, Locator, Target
 from updater.model.update import Commit, Edit, WriteResult
 from updater.model.view import View
 from updater.writeback.file_edits import CommitDrafter
 
-BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
+BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main")
 MARKER = '# {"$imagepolicy": "ns:app"}'
 MARKED = (Locator(path=".", name="ns:app"),)
 IMAGE = "ghcr.io/o/app:1.0.0"
@@ -31,7 +34,7 @@ def drafted(text, *, path="a.yaml", editor="marker", locators=MARKED, editors=No
     decisions = decide(view, [item], {("app", value): chosen("1.1.0") for value in written})
     updates = tuple(update for decision in decisions for update in decision.updates)
     drafting = CommitDrafter(editors=editors, read=lambda _: text.encode())
-    draft = drafting.draft(Commit(voice=item.voice, updates=updates))
+    draft = drafting.draft(Commit(commit_spec=item.targets[0].commit_spec, updates=updates))
     revisions = dict.fromkeys(draft.changes, "2" * 40)
     return (
         drafting,
@@ -123,3 +126,22 @@ def test_an_editor_that_does_not_say_what_became_of_its_places_writes_nothing():
     drafting, _, (end,) = drafted(f"a: {IMAGE} {MARKER}\n", editors={"marker": Silent()})
     assert (end.status, end.code) == (Status.FAILED, "editor")
     assert drafting.edits() == ()
+
+
+def test_of_two_commit_specs_at_one_place_the_first_commits_and_the_other_has_nothing_to_do():
+    editors, path = make_editors(()), "a.yaml"
+    text = f"image: {IMAGE} {MARKER}\n"
+    item = subscription(
+        "app", "ghcr.io/o/app", *(Target(destination=BRANCH, editor="marker", locator=MARKED[0]) for _ in range(2))
+    )
+    first, second = item.targets
+    item = replace(item, targets=(first, replace(second, commit_spec=CommitSpec(name="ben"))))
+    readings = {("app", number): editors["marker"].read(path, text.encode(), MARKED[0]).readings for number in range(2)}
+    view = View(destination=BRANCH, head="1" * 40, readings=readings, problems={}, pending={})
+    decisions = decide(view, [item], {("app", found[0].written): chosen("1.1.0") for found in readings.values()})
+    drafting = CommitDrafter(editors=editors, read=lambda _: text.encode())
+    drafts = [drafting.draft(commit) for commit in by_commit_spec(decisions)]
+    assert [(draft.commit.commit_spec.name, list(draft.files)) for draft in drafts] == [("updater", [path]), ("ben", [])]
+    revisions = dict.fromkeys(drafts[0].changes, "2" * 40)
+    ends = outcomes(decisions, WriteResult(changes=drafting.changes, refused=drafting.refused, revisions=revisions))
+    assert [end.status for end in ends] == [Status.UPDATED, Status.UNCHANGED]

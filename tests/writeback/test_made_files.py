@@ -16,7 +16,7 @@ from updater.model.written import Written
 from updater.writeback.file_edits import CommitDrafter
 from updater.writeback.reading import BlobReader, Targets
 
-BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
+BRANCH = GitBranch(url="https://git.test/fleet.git", branch="main")
 PATH = "apps/.argocd-source-web.yaml"
 
 
@@ -57,7 +57,7 @@ def test_a_missing_file_is_made_with_what_the_policy_wants(tmp_path):
     item = wanted()
     _, verdict = judge(item, tmp_path)
     drafting = CommitDrafter(editors=make_editors(), read=FlatTree().read)
-    draft = drafting.draft(Commit(voice=item.voice, updates=(verdict.update,)))
+    draft = drafting.draft(Commit(commit_spec=item.targets[0].commit_spec, updates=(verdict.update,)))
     assert draft.files[PATH].startswith(b"helm:\n  parameters:\n  - name: image.name\n    value: ghcr.io/o/app\n")
     assert [(change.old, change.new) for change in draft.changes[verdict.update]] == [("", "ghcr.io/o/app"), ("", "1.2.3")]
     assert drafting.edits()[0].before == b""
@@ -94,6 +94,6 @@ def test_a_file_that_vanished_since_it_was_read_is_not_made_of_its_values(tmp_pa
         {("app", found.readings[0].written): chosen("1.2.3")},
     )[0].places
     drafting = CommitDrafter(editors=make_editors(), read=FlatTree().read)
-    assert drafting.draft(Commit(voice=item.voice, updates=(verdict.update,))).files == {}
+    assert drafting.draft(Commit(commit_spec=item.targets[0].commit_spec, updates=(verdict.update,))).files == {}
     assert drafting.refused[verdict.update].code == "no-file"
     assert reading.is_missing

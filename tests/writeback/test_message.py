@@ -18,10 +18,10 @@ from updater.model.subscription import CommitSpec, Form, GitBranch, LiveApplicat
 from updater.model.update import Change, Commit, Purpose, Update
 from updater.model.view import Part, PartKind, Reading
 from updater.model.written import Written
-from updater.writeback.message import SUBJECT_LENGTH, branch_name, commit_message, push_summary, with_trailers
+from updater.writeback.message import SUBJECT_LENGTH, branch_name, commit_message, with_trailers
 from updater.writeback.message_trial import try_message
 
-BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main", push="main")
+BRANCH = GitBranch(url="https://git.example.org/fleet.git", branch="main")
 DEPLOYMENT = ("apps/v1", "Deployment", "ns1", "a")
 
 
@@ -64,7 +64,7 @@ def change(made, *, identity=DEPLOYMENT, path=None, old=None, new=None):
 
 
 def message(*updates, template="", values=(), changes=None):
-    commit = Commit(voice=CommitSpec(message=template, values=tuple(values)), updates=updates)
+    commit = Commit(commit_spec=CommitSpec(message=template, values=tuple(values)), updates=updates)
     return commit_message(commit, {item: (change(item),) for item in updates} if changes is None else changes)
 
 
@@ -238,11 +238,6 @@ def test_what_is_no_version_is_an_error_of_the_template(template):
 def flux(template, *, updates=None, **options):
     made = updates or [update("org/a", "1", "2", origin="ImagePolicy flux-system/auto")]
     return body(*made, template=template, **options)
-
-
-def test_flux_310_a_push_is_summed_up_by_short_revision_branch_and_message():
-    told = push_summary("a47b32f4814810acac804df5054ec37cbfdbfb53", "test-branch", "Update from image update automation")
-    assert told == "pushed commit 'a47b32f' to branch 'test-branch'\nUpdate from image update automation"
 
 
 def test_flux_311_an_empty_template_names_the_changes_rather_than_nothing():
@@ -454,9 +449,11 @@ def test_the_key_of_a_target_is_that_of_repository_branch_and_file():
 SIGNED = CommitSpec(name="Ann", email="ann@example.org", is_signed_off=True)
 
 
-def signed(template="", voice=SIGNED):
+def signed(template="", commit_spec=SIGNED):
     made = update("o/a", "1", "2")
-    return commit_message(Commit(voice=dataclasses.replace(voice, message=template), updates=(made,)), {made: (change(made),)})
+    return commit_message(
+        Commit(commit_spec=dataclasses.replace(commit_spec, message=template), updates=(made,)), {made: (change(made),)}
+    )
 
 
 def test_a_sign_off_is_the_last_line_of_the_trailers():
@@ -477,7 +474,7 @@ def test_the_sign_off_of_somebody_else_stays_beside_ours():
 
 
 def test_a_name_cannot_write_a_trailer_by_its_sign_off():
-    text = signed(voice=CommitSpec(name="Ann\nUpdater-Image: x", email="a>\n\n<b", is_signed_off=True))
+    text = signed(commit_spec=CommitSpec(name="Ann\nUpdater-Image: x", email="a>\n\n<b", is_signed_off=True))
     assert read_trailers(text)["Updater-Image"] == ("o/a:2",)
     assert len(text.rstrip("\n").rpartition("\n\n")[2].splitlines()) == 4
 

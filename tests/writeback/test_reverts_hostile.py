@@ -17,7 +17,7 @@ pytestmark = pytest.mark.real
 
 
 def items_of(repository, count=10):  # noqa: F811 - the fixture's name
-    destination = GitBranch(url=str(repository.path), branch="main", push="main")
+    destination = GitBranch(url=str(repository.path), branch="main")
     items = []
     for number in range(count):
         locator = Locator(path=f"apps/.argocd-source-a{number}.yaml", tag="image.tag", section="helm")
@@ -28,16 +28,13 @@ def items_of(repository, count=10):  # noqa: F811 - the fixture's name
 
 
 def parts(writer, tag):  # noqa: F811
-    async def choose(item, written, *, needs_digest, rejected):
+    async def choose(item, written, *, needs_digest, rejected, named):
         return chosen(tag)
-
-    async def identify(item, tag):
-        return None
 
     async def pause(attempt):
         return None
 
-    return LandingContext(writer=writer, choose=choose, identify=identify, pause=pause)
+    return LandingContext(writer=writer, choose=choose, pause=pause)
 
 
 async def test_a_revert_of_one_commit_is_a_no_to_every_application_in_it_and_to_nothing_else(writer, repository):  # noqa: F811

@@ -149,7 +149,7 @@ async def _tell(folder: Path, *, serve: bool) -> None:
 
             generation = await Generation.start(loaded, process, wrap=race)
             generation.take_over()
-            branch = GitBranch(url=str(folder / "fleet.git"), branch="main", push="main")
+            branch = GitBranch(url=str(folder / "fleet.git"), branch="main")
             stage = DemoStage(folder, registry, generation, races[-1], process.mirror(branch))
             await _play(stage)
             _show_log(folder)

@@ -16,7 +16,7 @@ from updater.credentials.github_app import InstallationTokens
 from updater.errors import ConfigError, KubeDenied, KubeError, KubeGone
 from updater.kube.events import EventRecorder
 from updater.kube.kinds import CONFIG_MAP, Ref
-from updater.sources.file import voice_of
+from updater.sources.file import commit_spec_of
 from updater.writeback.message_trial import try_message
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def argocd_components(settings: Settings, process: Process) -> ArgocdCompo
         defaults=TranslationDefaults(
             namespace=wanted.argocd_namespace,
             interval=both.interval,
-            voice=voice_of(both),
+            commit_spec=commit_spec_of(both),
             annotated=wanted.annotations,
             credentials=wanted.credentials,
             git_credentials_for=wanted.git_credentials_for,

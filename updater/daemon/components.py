@@ -14,7 +14,6 @@ from updater.editors import make_editors
 from updater.engine.scanner import Scanner
 from updater.errors import UpdaterError
 from updater.inventory.destinations import marker_names
-from updater.model.subscription import GitBranch
 from updater.registry.client import RegistryClient
 from updater.registry.transport import RegistryTransport
 from updater.writeback.branch_writer import CommitSettings, GitWriter
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from updater.daemon.git_access import RepositoryAccess
     from updater.daemon.process import Process
     from updater.git.access import GitAccess
-    from updater.model.subscription import Destination, LiveApplication, Subscription
+    from updater.model.subscription import CredentialRef, Destination, LiveApplication, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
     from updater.settings import Settings
@@ -49,7 +48,7 @@ class Components:
     scans: Scanner
     git: GitWriter
     writer: Writer
-    access: Callable[[str, str], Awaitable[GitAccess]]
+    access: Callable[[str, CredentialRef | None], Awaitable[GitAccess]]
     sources: tuple[Source, ...] = ()
 
 
@@ -69,7 +68,7 @@ class WriterRoutes:
         return await self._of(view.destination).write(view, commits, is_dry=is_dry)
 
     def _of(self, destination: Destination) -> Writer:
-        return self.git if isinstance(destination, GitBranch) else self.live()
+        return self.git if destination.method == "git" else self.live()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +127,10 @@ def scans_of(settings: Settings, process: Process) -> Scanner:
 
 def git_access(
     settings: Settings, process: Process, repositories: RepositoryAccess | None
-) -> Callable[[str, str], Awaitable[GitAccess]]:
+) -> Callable[[str, CredentialRef | None], Awaitable[GitAccess]]:
     """Return how Git URLs are reached by *settings*, and by what a cluster's Secrets say."""
 
-    async def access(url: str, credential: str) -> GitAccess:
+    async def access(url: str, credential: CredentialRef | None) -> GitAccess:
         return await access_for(url, settings, process.keychain, credential=credential, repositories=repositories)
 
     return access

@@ -29,10 +29,9 @@ from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
 from updater.engine.schedule import Schedule
 from updater.errors import PushRefused, UpdaterError
-from updater.inventory.destinations import by_destination, destinations_of, with_companions
+from updater.inventory.destinations import branches_of, by_destination, destinations_of, with_companions
 from updater.inventory.inventory import Inventory
 from updater.model.scan_key import scan_key_for
-from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
-    from updater.model.subscription import Destination, Subscription
+    from updater.model.subscription import Destination, GitBranch, Subscription
     from updater.model.view import PastCommit
     from updater.reporting.last_outcomes import LastOutcomes
     from updater.reporting.metrics import Metrics
@@ -165,8 +164,6 @@ class Generation:
         parts = LandingContext(
             writer=self.crew.writer,
             choose=self.crew.scans.choose,
-            # only a commit says the digests of what it writes
-            identify=self.crew.scans.identify if isinstance(destination, GitBranch) else _unidentified,
             pause=partial(_pause, metrics=self._process.metrics),
         )
         try:
@@ -182,8 +179,7 @@ class Generation:
 
     async def history(self, subscriptions: Sequence[Subscription], limit: int) -> list[tuple[GitBranch, tuple[PastCommit, ...]]]:
         """Return our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
-        branches = [item for item in destinations_of(subscriptions) if isinstance(item, GitBranch)]
-        return [(branch, await self.crew.git.history(branch, limit)) for branch in branches]
+        return [(item, await self.crew.git.history(item, limit)) for item in branches_of(destinations_of(subscriptions))]
 
     async def last_outcomes(self) -> tuple[Outcome, ...]:
         """Return the last outcome of every target that the cache remembers."""
@@ -225,14 +221,10 @@ class Generation:
             self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
 
     def _replan(self, change: InventoryDelta) -> None:
-        self.crew.git.keep({item for item in self.asked.by_destination if isinstance(item, GitBranch)})
+        self.crew.git.keep(set(branches_of(self.asked.by_destination)))
         afresh = self.crew.scans.follow(self.asked.by_image, change.images)
         if self.schedule:
             self.schedule.replan(self.asked.plan, changed=change.destinations, afresh=afresh)
-
-
-async def _unidentified(_subscription: Subscription, _tag: str) -> None:
-    return
 
 
 async def _pause(_attempt: int, metrics: Metrics) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from updater.credentials.keychain import Keychain
-    from updater.model.subscription import Destination, Subscription
+    from updater.model.subscription import CredentialRef, Destination, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
     from updater.settings.tree import RepositorySettings, Settings
@@ -34,7 +34,12 @@ class RepositoryAccess(Protocol):
 
 
 async def access_for(
-    url: str, settings: Settings, keychain: Keychain, *, credential: str = "", repositories: RepositoryAccess | None = None
+    url: str,
+    settings: Settings,
+    keychain: Keychain,
+    *,
+    credential: CredentialRef | None = None,
+    repositories: RepositoryAccess | None = None,
 ) -> GitAccess:
     """Return what *url* is reached with; read anew each time, so that a rotated token is taken up.
 
@@ -51,11 +56,10 @@ async def access_for(
     return _by(entry, known or GitAccess())
 
 
-async def _named(credential: str, url: str, repositories: RepositoryAccess | None) -> GitAccess:
-    kind, _, place = credential.partition(":")
-    namespace, _, name = place.partition("/")
-    if kind != "secret" or not namespace or not name:
-        raise ConfigError(f"{credential!r} names no Secret", hint="write secret:namespace/name", code="credential-ref")
+async def _named(credential: CredentialRef, url: str, repositories: RepositoryAccess | None) -> GitAccess:
+    namespace, _, name = credential.value.partition("/")
+    if credential.kind != "secret" or not namespace or not name:
+        raise ConfigError(f"{str(credential)!r} names no Secret", hint="write secret:namespace/name", code="credential-ref")
     if repositories is None:
         raise ConfigError(
             f"{credential} needs a Kubernetes cluster, and none is configured",

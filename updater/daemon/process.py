@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from updater.git.access import GitAccess
-    from updater.model.subscription import GitBranch
+    from updater.model.subscription import CredentialRef, GitBranch
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
 
@@ -78,7 +78,7 @@ class Process:
             programs=Programs(os.environ, helpers_allowed=helpers_allowed, say=self._helper_left_out),
         )
         self.cache = Cache(state / "cache.db", say=self._cache_failed)
-        self.access_for: Callable[[str, str], Awaitable[GitAccess]] = _nobody
+        self.access_for: Callable[[str, CredentialRef | None], Awaitable[GitAccess]] = _nobody
         self.ours: set[str] = set()
         self.bounds = Bounds()
         self.last_outcomes = LastOutcomes()
@@ -86,7 +86,7 @@ class Process:
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
         self._shared = Shared(ours=self.ours, count=self._count_git, say=self._mirror_mended, bounds=self.bounds)
-        self._mirrors: dict[tuple[str, str], Mirror] = {}
+        self._mirrors: dict[tuple[str, CredentialRef | None], Mirror] = {}
         self._stack = AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -194,5 +194,5 @@ def process_of(settings: Settings, state: Path) -> Process:
     )
 
 
-async def _nobody(url: str, _credential: str) -> GitAccess:
+async def _nobody(url: str, _credential: CredentialRef | None) -> GitAccess:
     raise AssertionError(f"no generation says how {url} is reached")

@@ -36,7 +36,7 @@ async def ask_servers(
             except UpdaterError:  # its landing says it
                 return Evidence(may_push=False)
 
-    asked = tuple(islice(sorted(branches), MOST_ASKED))
+    asked = tuple(islice(sorted(branches, key=_rank), MOST_ASKED))
     return precedence.learn(dict(zip(asked, await asyncio.gather(*map(ask, asked)), strict=True)))
 
 
@@ -53,3 +53,7 @@ async def _evidence(mirror: Mirror, branch: GitBranch) -> Evidence:
     if branch.is_rebuilt:  # each landing makes the branch anew, so its last commit says whose it is
         past = past[:1] if past and past[0].revision == pushed else ()
     return Evidence(may_push=True, writers=frozenset(key for commit in past for key in commit.subscriptions))
+
+
+def _rank(branch: GitBranch) -> tuple[str, ...]:
+    return branch.url, branch.branch, branch.push, str(branch), str(branch.credential or "")

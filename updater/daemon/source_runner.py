@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from updater.daemon.push_evidence import ask_servers
 from updater.errors import ConfigError, KubeError, UpdaterError
-from updater.inventory.destinations import unnamed_beside_named
+from updater.inventory.destinations import branches_of, unnamed_beside_named
 from updater.model.report import InventoryChanged, SourceState, TargetsRefused
-from updater.model.subscription import GitBranch
 from updater.reporting.feedback import SourceFeedback
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.snapshot import Snapshot
+    from updater.model.subscription import GitBranch
     from updater.sources.base import Source
 
 TRIED_AGAIN: Final = 30.0
@@ -98,7 +98,7 @@ class SourceRunner:
     def tell(self) -> None:
         """Report all that is asked for, and what is wrong with it; from now on these sources hear what becomes of it."""
         subscriptions, reports = self.asked.snapshot.subscriptions, self._process.reports
-        emails = {subscription.voice.email for subscription in subscriptions}  # a few, of thousands
+        emails = {target.commit_spec.email for item in subscriptions for target in item.targets}  # a few, of thousands
         self._process.ours |= {email.lower() for email in emails}
         reports.join(SourceFeedback(self.sources))
         now = datetime.now(UTC)
@@ -173,7 +173,7 @@ class SourceRunner:
         """Forget what became of subscriptions that are no more, and let go of repositories that nobody names."""
         if self._keys is None or self._keys - keys:
             await self._process.cache.forget_outcomes(except_keys=keys)
-            await self._process.keep_mirrors(item for item in self.asked.by_destination if isinstance(item, GitBranch))
+            await self._process.keep_mirrors(branches_of(self.asked.by_destination))
         self._keys = keys
 
 

@@ -13,7 +13,6 @@ from typing import Final
 
 PLAIN: Final = ""
 SINGLE: Final = "'"
-DOUBLE: Final = '"'
 
 _WORDS: Final = frozenset(
     {"", "~", "=", "<<", "null", "Null", "NULL"}

@@ -7,9 +7,9 @@ fact, is sent the candidate with the fact filled (or None, where it could not be
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, overload
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from updater.gates.eligibility import eligible, not_replaced, not_taken_back
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
@@ -22,10 +22,10 @@ from updater.policies.ranking import RankingMemory, judge_for, rank_all
 from updater.policies.select import foreseen, select
 from updater.policies.shape import is_leap
 
+_DIGEST = frozenset({Fact.DIGEST})
 _JUDGED = frozenset(Code)  # every other code is that of an error
 
 __all__ = [
-    "RankedCandidates",
     "RankingMemory",
     "Rejections",
     "SelectionRequest",
@@ -33,16 +33,26 @@ __all__ = [
     "count_codes",
     "drive",
     "foreseen_asks",
+    "identified",
+    "nothing_named",
 ]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Set as AbstractSet
 
     from updater.model.image import Digest, Platform
     from updater.policies.base import Policy
     from updater.policies.filters import NameFilter
     from updater.policies.ranking import Judge
     from updater.policies.select import Ranking
+
+    NamedTags = Callable[[Selection], AbstractSet[str]]
+
+
+def nothing_named(_selection: Selection) -> AbstractSet[str]:
+    """Return no tag: there will be no commit."""
+    return frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +61,8 @@ class SelectionRequest:
 
     *candidates* are by tag, and nobody changes the map afterwards. *current* is the tag that is written, *current_digest*
     the digest beside it. *facts* are those that the chosen one must have, such as the digest for a form that writes it.
-    *rejected* has, by tag, what people took back.
+    *rejected* has, by tag, what people took back. *named* says which tags a commit will name after a selection, so that their
+    digests are asked for with it: nothing is asked between the decision and the write.
     """
 
     candidates: Mapping[str, Candidate]
@@ -65,6 +76,7 @@ class SelectionRequest:
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
     rejected: Mapping[str, RevertedImage] = field(default_factory=dict)
+    named: NamedTags = nothing_named
 
     @property
     def judge(self) -> Judge:
@@ -98,7 +110,8 @@ def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Ge
         fit, refusal = yield from _admitted(candidate, request)
         if refusal is None:
             chosen = yield from _completed(fit, request)
-            return _guarded(request, ranking, chosen, unfit)
+            selection = _guarded(request, ranking, chosen, unfit)
+            return (yield from identified(selection, request.named, ranking.candidates))
         unfit[candidate.tag] = refusal
     rejections = Rejections(ranking, request.current, unfit, None)
     detail = f"no tag matches: {count_codes(rejections)}" if rejections else "there is no tag"
@@ -130,6 +143,18 @@ def _completed(candidate: Candidate, request: SelectionRequest) -> Generator[Fac
     return (yield FactRequest(candidate=candidate, facts=lacking)) or candidate
 
 
+def identified(
+    selection: Selection, named: NamedTags, candidates: Mapping[str, Candidate]
+) -> Generator[FactRequest, Candidate | None, Selection]:
+    """Ask for the digests of the tags that a commit will name; one that cannot be had stops nothing."""
+    digests: dict[str, Digest | None] = {}
+    for tag in sorted(named(selection)):
+        candidate = candidates.get(tag) or Candidate(tag=tag)
+        answer = yield FactRequest(candidate=candidate, facts=_DIGEST, is_needed=False)
+        digests[tag] = answer.digest if answer else None
+    return replace(selection, digests=digests) if digests else selection
+
+
 def _guarded(request: SelectionRequest, ranking: Ranking, chosen: Candidate, unfit: Mapping[str, Rejection]) -> Selection:
     current = request.current
     stopped = _stopped(request, ranking, chosen) or _incomparable(request, chosen, unfit)
@@ -142,7 +167,6 @@ def _guarded(request: SelectionRequest, ranking: Ranking, chosen: Candidate, unf
         status=status,
         chosen=chosen,
         detail=_reason(request, chosen, is_written=is_written),
-        ranked=RankedCandidates(ranking, current, unfit, chosen),
         rejections=Rejections(ranking, current, unfit, chosen),
         unread=_unread(ranking, unfit),
     )
@@ -205,7 +229,6 @@ def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mappi
         code=refusal.code,
         detail=refusal.sentence,
         hint=refusal.hint,
-        ranked=RankedCandidates(ranking, current, {tag: item for tag, item in refused.items() if tag != held.tag}, held),
         rejections=Rejections(ranking, current, refused, None),
     )
 
@@ -223,40 +246,6 @@ def _reason(request: SelectionRequest, chosen: Candidate, *, is_written: bool) -
     if chosen.tag == request.current:
         return f"{said}, and points to {chosen.digest} instead of {request.current_digest}"
     return f"{said}; {request.current} is written"
-
-
-class RankedCandidates(Sequence[Candidate]):
-    """The candidates that may be chosen, best first, ranked in full when first read.
-
-    Those that were found unfit are left out; lower ones were not looked at for that.
-    """
-
-    __slots__ = ("_best", "_current", "_ranked", "_ranking", "_unfit")
-
-    def __init__(self, ranking: Ranking, current: str | None, unfit: Mapping[str, Rejection], best: Candidate) -> None:
-        self._ranking = ranking
-        self._current = current
-        self._unfit = unfit
-        self._best = best
-        self._ranked: tuple[Candidate, ...] | None = None
-
-    def _all(self) -> tuple[Candidate, ...]:
-        if self._ranked is None:
-            candidates = self._ranking.candidates
-            tags = rank_all(self._ranking.judge, candidates, self._current)
-            known = {self._best.tag: self._best}
-            self._ranked = tuple(known.get(tag) or candidates[tag] for tag in tags if tag not in self._unfit)
-        return self._ranked
-
-    @overload
-    def __getitem__(self, index: int) -> Candidate: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Candidate, ...]: ...
-    def __getitem__(self, index: int | slice) -> Candidate | tuple[Candidate, ...]:
-        return self._all()[index]
-
-    def __len__(self) -> int:
-        return len(self._all())
 
 
 class Rejections(Mapping[str, Rejection]):

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from updater.engine.claims import Claims
+from updater.engine.place_image import differs, is_same_name, wanted_image, written_ref
 from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
-from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name, parse_ref
+from updater.model.image import ImageName, ImageRef, parse_ref
 from updater.model.outcome import Status
 from updater.model.selection import RevertedImage
 from updater.model.subscription import Form
@@ -20,7 +22,7 @@ from updater.model.update import Update
 from updater.model.view import PartKind, PastCommit, Reading, View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from updater.model.candidate import Candidate
     from updater.model.problem import Problem
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
     from updater.model.subscription import Subscription, Target
     from updater.model.written import Written
 
-    Claims = Mapping[tuple[str, str], set[tuple[str, str, str]]]
-    Choices = Mapping[tuple[str, Written], Selection | UpdaterError]
+    Choice = Selection | UpdaterError
+    Choices = Mapping[tuple[str, Written], Choice]
 
 _NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say which part stands where
 _BY_TIME: Final = "latest"
@@ -62,55 +64,86 @@ class TargetDecision:
         return tuple(place.update for place in self.places if place.update)
 
 
-def decide(view: View, subscriptions: Sequence[Subscription], choices: Choices) -> tuple[TargetDecision, ...]:
+def decide(
+    view: View, subscriptions: Sequence[Subscription], choices: Choices, judge: PlaceJudge | None = None
+) -> tuple[TargetDecision, ...]:
     """Judge every place of *view*.
 
     *choices* holds, by subscription key and written value, the `Selection`, or the `UpdaterError` that stands
-    in its way (a registry that did not answer).
+    in its way (a registry that did not answer). *judge* is the one of this view, where there is one already.
     """
     decisions: list[TargetDecision] = []
-    claims = _claims(view, subscriptions)
-    keeper = _Keeper(subscriptions, view.recent)
+    judge = judge or PlaceJudge(view, subscriptions)
     for subscription in subscriptions:
         for index, target in enumerate(subscription.targets):
             if target.destination != view.destination:
                 continue
-            place = (subscription.key, index)
-            pending = {(item.path, item.where): item for item in view.pending.get(place, ())}
-            places = [
-                _conflict(reading, claims, (subscription.key, target.editor, target.form.value), keeper)
-                or _judge(subscription, target, reading, pending.get((reading.path, reading.where)), choices)
-                for reading in view.readings.get(place, ())
-            ]
-            places += [_problem(problem) for problem in view.problems.get(place, ())]
+            read = places_of(view, subscription, index)
+            places = [judge.judge(place, choices[subscription.key, place.reading.written]) for place in read]
+            places += [_problem(problem) for problem in view.problems.get((subscription.key, index), ())]
             if not places:
                 places = [_nowhere(target)]
             decisions.append(TargetDecision(subscription=subscription, target=target, places=tuple(places)))
     return tuple(decisions)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One reading, by its number, of the target at *index* of a subscription."""
+
+    subscription: Subscription
+    index: int
+    number: int
+    reading: Reading
+
+    @property
+    def target(self) -> Target:
+        """The target that it was read for."""
+        return self.subscription.targets[self.index]
+
+
+def places_of(view: View, subscription: Subscription, index: int) -> Iterator[Place]:
+    """Yield every place that was read for one target."""
+    for number, reading in enumerate(view.readings.get((subscription.key, index), ())):
+        yield Place(subscription, index, number, reading)
+
+
+class PlaceJudge:
+    """Judges the places of one view, each by the choice for what is written there, and once for each choice."""
+
+    def __init__(self, view: View, subscriptions: Sequence[Subscription]) -> None:
+        self._claims = Claims(view, subscriptions)
+        self._judged: dict[tuple[str, int, int], tuple[Choice, PlaceDecision]] = {}
+        self._pending = {key: {(item.path, item.where): item for item in readings} for key, readings in view.pending.items()}
+
+    def judge(self, place: Place, choice: Choice) -> PlaceDecision:
+        """Return what becomes of one place."""
+        key = (place.subscription.key, place.index, place.number)
+        before = self._judged.get(key)
+        if before is None or before[0] is not choice:
+            before = self._judged[key] = (choice, self._judge(place, choice))
+        return before[1]
+
+    def _judge(self, place: Place, choice: Choice) -> PlaceDecision:
+        subscription, target, reading = place.subscription, place.target, place.reading
+        conflict = self._claims.conflict(subscription, target, reading)
+        if conflict is not None:
+            hint = "leave the place to one of them"
+            return PlaceDecision(status=Status.FAILED, detail=conflict, code="conflict", hint=hint)
+        pending = self._pending.get((subscription.key, place.index), {})
+        return _judge(place, pending.get((reading.path, reading.where)), choice)
+
+    def unidentified(self, places: Iterable[Place], choice: Choice) -> frozenset[str]:
+        """Return the tags that a commit would name for *places* after this choice, as far as their digests are not known."""
+        updates = (self.judge(place, choice).update for place in places)
+        named = (ref for update in updates if update for ref in (update.written_as, update.replaced) if ref)
+        return frozenset(ref.tag for ref in named if ref.tag and ref.digest is None)
+
+
 def needs_digest(target: Target, reading: Reading) -> bool:
     """Return whether the value at this place holds a digest."""
     is_named = target.editor in _NAMES_PARTS and any(part.kind is PartKind.DIGEST for part in reading.parts)
     return target.form is not Form.TAG or is_named
-
-
-def wanted_image(subscription: Subscription, target: Target, reading: Reading, candidate: Candidate) -> ImageRef:
-    """Return the image to write at this place, reduced to what its form holds.
-
-    Markers that name one part (``:tag``, ``:digest``), and the keys of a values file of which one is that of a digest,
-    always get that part: there the form rules only full references.
-    """
-    name = _spelling(subscription.image, reading.written)
-    kinds = {part.kind for part in reading.parts}
-    is_by_parts = target.editor == "marker" or (target.editor == "helm" and PartKind.DIGEST in kinds)
-    if is_by_parts and PartKind.REFERENCE not in kinds:
-        return ImageRef(name=name, tag=candidate.tag, digest=candidate.digest if PartKind.DIGEST in kinds else None)
-    return ImageRef(
-        name=name,
-        tag=None if target.form is Form.DIGEST else candidate.tag,
-        digest=None if target.form is Form.TAG else candidate.digest,
-    )
 
 
 def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, RevertedImage]:
@@ -130,105 +163,48 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
     return superseded_for(subscription, recent) | taken_back if subscription.policy.kind == _BY_TIME else taken_back
 
 
-def _claims(view: View, subscriptions: Sequence[Subscription]) -> Claims:
-    """Return who claims each scalar: by subscription, editor and form, because two forms of one subscription differ too."""
-    targets = {
-        (item.key, index): (item.key, target.editor, target.form.value)
-        for item in subscriptions
-        for index, target in enumerate(item.targets)
-    }
-    claims: dict[tuple[str, str], set[tuple[str, str, str]]] = {}
-    for place, readings in view.readings.items():
-        for reading in readings:
-            for scalar in _scalars(reading):
-                claims.setdefault((reading.path, scalar), set()).add(targets[place])
-    return claims
-
-
-def _scalars(reading: Reading) -> tuple[str, ...]:
-    """Name what an edit of this place would change: its scalars, or the entry that it would add."""
-    if reading.is_missing:
-        return (f"+ {reading.where} {reading.setter}",)
-    return tuple(part.scalar or part.where for part in reading.parts)
-
-
-class _Keeper:
-    """Who keeps a place that several subscriptions claim: the file, else who wrote before, else the older object."""
-
-    def __init__(self, subscriptions: Sequence[Subscription], recent: Sequence[PastCommit]) -> None:
-        self._items = {item.key: item for item in subscriptions}
-        self._recent = recent
-
-    def of(self, keys: set[str]) -> str | None:
-        """Return the key of the one that keeps the place; None where nothing tells one from the other."""
-        items = [self._items[key] for key in keys]
-        filed = [item for item in items if item.origin.kind == "file"]
-        if filed or len({item.origin for item in items}) < len(items):
-            return filed[0].key if len(filed) == 1 else None
-        written = {key for past in self._recent for key in past.subscriptions}
-        before = [item for item in items if item.key in written] or items
-        first = min(before, key=lambda item: (item.origin.since or "~", item.key))
-        return first.key if first.origin.since or len(before) == 1 else None
-
-
-def _conflict(reading: Reading, claims: Claims, own: tuple[str, str, str], keeper: _Keeper) -> PlaceDecision | None:
-    """Refuse a place that two would write in turn, for ever, to all but the one that keeps it."""
-    others = sorted({claim for scalar in _scalars(reading) for claim in claims[reading.path, scalar]} - {own})
-    if not others:
-        return None
-    first = keeper.of({own[0], *(key for key, _, _ in others)}) if all(key != own[0] for key, _, _ in others) else None
-    if first == own[0]:
-        return None
-    named = ", ".join(dict.fromkeys(key if key != own[0] else f"its target for {editor}" for key, editor, _ in others))
-    detail = f"{reading.path}:{reading.line} is also written by {named}"
-    if first is not None:
-        detail += f"; {first} keeps it"
-    return PlaceDecision(status=Status.FAILED, detail=detail, code="conflict", hint="leave the place to one of them")
-
-
-def _judge(
-    subscription: Subscription, target: Target, reading: Reading, pending: Reading | None, choices: Choices
-) -> PlaceDecision:
+def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecision:
     """Judge one place: what stands at the base, and *pending*, what a rebuilt branch holds there.
 
     Where we do not know what should stand, an unmerged change is not dropped.
     """
-    choice = choices[subscription.key, reading.written]
     if isinstance(choice, UpdaterError):
         decision = PlaceDecision(
             status=Status.FAILED, detail=choice.message, code=choice.code, hint=choice.hint, public=other_words(choice)
         )
     else:
-        decision = _judge_selection(subscription, target, reading, choice)
+        decision = _judge_selection(place, choice)
     if pending is not None and (decision.status is Status.FAILED or decision.code == INCOMPLETE_LIST):
-        return replace(decision, update=_kept(subscription, target, reading, pending))
+        return replace(decision, update=_kept(place, pending, choice))
     return decision
 
 
-def _kept(subscription: Subscription, target: Target, reading: Reading, pending: Reading) -> Update | None:
+def _kept(place: Place, pending: Reading, choice: Choice) -> Update | None:
     """Keep what the rebuilt branch holds for a subscription whose registry did not answer: an unmerged change is not dropped."""
+    subscription = place.subscription
     image = written_ref(pending.written, subscription.image)
-    if image is None or pending.written == reading.written:
+    if image is None or pending.written == place.reading.written:
         return None
     return Update(
         subscription=subscription.key,
-        target=target,
-        reading=reading,
+        target=place.target,
+        reading=place.reading,
         image=image,
-        written_as=image,
+        written_as=image if isinstance(choice, UpdaterError) else _identified(image, choice),
         policy=str(subscription.policy),
         origin=subscription.origin.in_commits,
     )
 
 
-def _judge_selection(subscription: Subscription, target: Target, reading: Reading, selection: Selection) -> PlaceDecision:
+def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
+    subscription, target, reading = place.subscription, place.target, place.reading
     if selection.chosen is None:
         detail = selection.with_unread(selection.detail)
         return PlaceDecision(status=Status(selection.status), detail=detail, code=selection.code, hint=selection.hint)
     if needs_digest(target, reading) and selection.chosen.digest is None:
         return _digestless(subscription.image, selection.chosen)
     image = wanted_image(subscription, target, reading, selection.chosen)
-    if not _differs(reading, image, follows_digest=subscription.policy.kind == _BY_DIGEST):
+    if not differs(reading, image, follows_digest=subscription.policy.kind == _BY_DIGEST):
         detail = selection.with_unread(f"{image.tag or image.digest} is already the newest allowed version")
         return PlaceDecision(status=Status.UNCHANGED, detail=detail)
     update = Update(
@@ -236,10 +212,12 @@ def _judge_selection(subscription: Subscription, target: Target, reading: Readin
         target=target,
         reading=reading,
         image=image,
-        written_as=ImageRef(name=subscription.image, tag=selection.chosen.tag, digest=selection.chosen.digest),
+        written_as=_identified(
+            ImageRef(name=subscription.image, tag=selection.chosen.tag, digest=selection.chosen.digest), selection
+        ),
         policy=str(subscription.policy),
         origin=subscription.origin.in_commits,
-        replaced=_replaced(subscription, reading.written),
+        replaced=_replaced(subscription, reading.written, selection),
     )
     return PlaceDecision(status=Status.UPDATED, detail=selection.with_unread(_move(reading.written, image)), update=update)
 
@@ -252,53 +230,23 @@ def _digestless(image: ImageName, chosen: Candidate) -> PlaceDecision:
     return PlaceDecision(status=Status.FAILED, detail=f"the digest of {image}:{chosen.tag} is not known", code="no-digest")
 
 
-def _replaced(subscription: Subscription, written: Written) -> ImageRef | None:
+def _replaced(subscription: Subscription, written: Written, selection: Selection) -> ImageRef | None:
     """Return the image that gives way, if its policy goes by times that only the cache knows."""
     ref = written_ref(written, subscription.image) if subscription.policy.kind == _BY_TIME else None
-    return replace(ref, name=subscription.image) if ref is not None and ref.tag else None
+    return _identified(replace(ref, name=subscription.image), selection) if ref is not None and ref.tag else None
+
+
+def _identified(ref: ImageRef, selection: Selection) -> ImageRef:
+    """Add the digest that the choice found for a tag; what has one keeps it."""
+    return replace(ref, digest=ref.digest or selection.digests.get(ref.tag or ""))
 
 
 def _move(written: Written, image: ImageRef) -> str:
     """Return old → new, with the name only where it changes or nothing else stands there."""
-    if written.name and not _is_same_name(written.name, image.name):
+    if written.name and not is_same_name(written.name, image.name):
         return f"{written} → {image}"
     old = str(replace(written, name=None)) if written.tag or written.digest else str(written)
     return f"{old.removeprefix(':')} → {str(image).removeprefix(image.name.spelled).removeprefix(':')}"
-
-
-def _differs(reading: Reading, image: ImageRef, *, follows_digest: bool = False) -> bool:
-    """Return whether an edit could change anything; the editor has the last word, and an edit without change is none.
-
-    With *follows_digest* a current digest is enough, whatever tag stands beside it: pods would roll for identical content.
-    """
-    kinds = {part.kind for part in reading.parts}
-    digest = str(image.digest) if image.digest else None
-    is_named = reading.written.name is not None and not _is_same_name(reading.written.name, image.name)
-    if follows_digest and digest is not None and reading.written.digest == digest:
-        return is_named
-    if reading.is_missing:  # what runs already needs no new entry
-        runs = reading.written
-        is_running = not reading.parts and image.tag in {None, runs.tag} and digest in {None, runs.digest}
-        return not is_running or is_named
-    if kinds == {PartKind.NAME}:
-        return is_named
-    if kinds <= {PartKind.DIGEST, PartKind.NAME}:
-        return is_named or (reading.written.digest != digest)
-    return is_named or reading.written.tag != image.tag or reading.written.digest != digest
-
-
-def _is_same_name(text: str, name: ImageName) -> bool:
-    try:
-        return parse_name(text) == name
-    except ImageSyntaxError:
-        return False
-
-
-def _spelling(image: ImageName, written: Written) -> ImageName:
-    """Keep the spelling that stands there where it names the same image: the least change."""
-    if written.name and _is_same_name(written.name, image):
-        return replace(image, spelled=written.name)
-    return image
 
 
 def _problem(problem: Problem) -> PlaceDecision:
@@ -317,13 +265,3 @@ def _nowhere(target: Target) -> PlaceDecision:
 def other_words(error: UpdaterError) -> str:
     """Return the message without words of a server, "" where it has none."""
     return "" if error.public == error.message else error.public
-
-
-def written_ref(written: Written, name: ImageName) -> ImageRef | None:
-    """Read what is written as a reference to *name*; None where it holds neither a tag nor a digest."""
-    tag = written.tag if written.tag and is_tag(written.tag) else None
-    try:
-        digest = parse_digest(written.digest) if written.digest else None
-    except ImageSyntaxError:
-        digest = None
-    return ImageRef(name=_spelling(name, written), tag=tag, digest=digest) if tag or digest else None

@@ -129,7 +129,18 @@ class ImageState:
         return replace(request, candidates={**self.candidates, **failed} if failed else self.candidates)
 
     async def answer(self, ask: FactRequest) -> Candidate:
-        """Fill the facts asked for, or the failure where the registry has none of this tag; asked once between two scans."""
+        """Fill the facts asked for, or the failure where the registry has none of this tag; asked once between two scans.
+
+        Raises `RegistryError` kin where the registry does not answer and the facts are needed.
+        """
+        try:
+            return await self._filled(ask)
+        except UpdaterError:
+            if ask.is_needed:
+                raise
+            return ask.candidate
+
+    async def _filled(self, ask: FactRequest) -> Candidate:
         candidate = ask.candidate
         needs_only_digest = ask.facts <= {Fact.DIGEST}
         failure = self._failures.get((candidate.tag, needs_only_digest))

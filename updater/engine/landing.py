@@ -1,18 +1,19 @@
 """THE STORY: how one destination is brought to what its subscriptions want.
 
 Look at what is written, choose for each written value, decide, write in one push. If somebody was
-faster, look and decide again: never a merge, never an overwrite. What was chosen is chosen still, so
-that between that look and the push nothing waits for a registry. Every verb of the command line
-drives `land` with other parts handed to it.
+faster, look and decide again: never a merge, never an overwrite. What was chosen is chosen still, and
+the choice has asked for every digest that the commit names: nothing is asked of a registry between
+`decide` and the write. Every verb of the command line drives `land` with other parts handed to it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.decide import TargetDecision, decide, needs_digest, rejected_for
+from updater.engine.choose import nothing_named
+from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, rejected_for
 from updater.engine.outcomes import failed, outcomes
 from updater.errors import PushRefused, UpdaterError
 from updater.model.selection import Code
@@ -21,11 +22,11 @@ from updater.model.update import Commit, WriteResult
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from updater.engine.decide import Choices
-    from updater.model.image import Digest, ImageRef
+    from updater.engine.choose import NamedTags
+    from updater.engine.decide import Choice, Choices, Place, TargetDecision
     from updater.model.outcome import Outcome
     from updater.model.selection import Rejection, RevertedImage, Selection
-    from updater.model.subscription import Destination, Subscription
+    from updater.model.subscription import CommitSpec, Destination, Subscription
     from updater.model.update import Update
     from updater.model.view import View
     from updater.model.written import Written
@@ -35,12 +36,18 @@ ATTEMPTS: Final = 30
 
 
 class Chooser(Protocol):
-    """Chooses for one written value; see `updater.engine.scanner.Scans.choose`."""
+    """Chooses for one written value; see `updater.engine.scanner.Scanner.choose`."""
 
     async def __call__(
-        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
+        self,
+        subscription: Subscription,
+        written: Written,
+        *,
+        needs_digest: bool,
+        rejected: Mapping[str, RevertedImage],
+        named: NamedTags,
     ) -> Selection:
-        """Return the selection; raise `UpdaterError`."""
+        """Return the selection, with the digests of the tags that a commit will name; raise `UpdaterError`."""
         ...
 
 
@@ -49,13 +56,11 @@ class LandingContext:
     """What a landing needs: the writer, the choice for a written value, and what to do before trying again.
 
     *choose* is told whether the digest is wanted too, and raises `UpdaterError` where the registry did not answer.
-    *identify* gives the digest of a tag that is about to be written, for the trailers; None where it is not told.
     *pause* is told the number of the refused attempt, from 1, and waits with jitter.
     """
 
     writer: Writer
     choose: Chooser
-    identify: Callable[[Subscription, str], Awaitable[Digest | None]]
     pause: Callable[[int], Awaitable[None]]
 
 
@@ -92,13 +97,15 @@ async def land(
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
     concerned = tuple(item for item in subscriptions if any(target.destination == destination for target in item.targets))
     choices: Choices = {}
-    known = _Known(parts)
+    # only a commit says the digests of what it writes
+    made = _MadeChoices(parts.choose, is_recorded=not is_dry and destination.method == "git")
     for attempt in range(1, ATTEMPTS + 1):
         try:
             view = await parts.writer.look(destination, concerned)
-            choices = await _choose_all(concerned, view, known)
-            decisions = decide(view, concerned, choices)
-            landed = await _write(view, decisions, concerned, known, is_dry=is_dry)
+            judge = PlaceJudge(view, concerned)
+            choices = await _choose_all(concerned, view, made, judge)
+            decisions = decide(view, concerned, choices, judge)
+            landed = await _write(view, decisions, parts.writer, is_dry=is_dry)
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again
             if attempt == ATTEMPTS or refused.code != PushRefused.default_code:
@@ -121,93 +128,74 @@ async def land(
 
 
 @dataclass(slots=True)
-class _Known:
-    """What one landing has asked already: another attempt on a newer head asks only what is new there."""
+class _MadeChoices:
+    """What one landing has chosen already: another attempt on a newer head asks only what is new there.
 
-    parts: LandingContext
-    chosen: dict[tuple[str, Written], tuple[Mapping[str, RevertedImage], bool, Selection | UpdaterError]] = field(
-        default_factory=dict
-    )
-    digests: dict[tuple[str, str], Digest | None] = field(default_factory=dict)
+    Unless *is_recorded*, no commit names what is written.
+    """
+
+    make: Chooser
+    is_recorded: bool
+    made: dict[tuple[str, Written], tuple[Mapping[str, RevertedImage], bool, Choice]] = field(default_factory=dict)
 
     async def choose(
-        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
-    ) -> Selection | UpdaterError:
-        """Choose for one written value, once as long as nobody took anything else back."""
-        before = self.chosen.get((subscription.key, written))
-        if before is not None and before[0] == rejected and before[1] >= needs_digest:
+        self,
+        subscription: Subscription,
+        written: Written,
+        *,
+        needs_digest: bool,
+        rejected: Mapping[str, RevertedImage],
+        named: NamedTags,
+    ) -> Choice:
+        """Choose for one written value, once as long as nobody took anything else back and no other digest is needed."""
+        named = named if self.is_recorded else nothing_named
+        before = self.made.get((subscription.key, written))
+        if before is not None and before[0] == rejected and before[1] >= needs_digest and _names(before[2], named):
             return before[2]
-        found: Selection | UpdaterError
+        choice: Choice
         try:
-            found = await self.parts.choose(subscription, written, needs_digest=needs_digest, rejected=rejected)
+            choice = await self.make(subscription, written, needs_digest=needs_digest, rejected=rejected, named=named)
         except UpdaterError as error:
-            found = error
-        self.chosen[subscription.key, written] = (rejected, needs_digest, found)
-        return found
-
-    async def identify(self, subscription: Subscription, tag: str) -> Digest | None:
-        """Return the digest of a tag, asked once."""
-        if (subscription.key, tag) not in self.digests:
-            self.digests[subscription.key, tag] = await self.parts.identify(subscription, tag)
-        return self.digests[subscription.key, tag]
+            choice = error
+        self.made[subscription.key, written] = (rejected, needs_digest, choice)
+        return choice
 
 
-async def _write(
-    view: View, decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription], known: _Known, *, is_dry: bool
-) -> WriteResult | None:
-    commits = by_commit_spec(decisions, subscriptions)
-    if not commits:
-        return None
-    if not is_dry:
-        commits = await _identified(commits, subscriptions, known)
-    return await known.parts.writer.write(view, commits, is_dry=is_dry)
+def _names(choice: Choice, named: NamedTags) -> bool:
+    """Return whether every digest that a commit will name was asked for."""
+    return isinstance(choice, UpdaterError) or named(choice) <= choice.digests.keys()
 
 
-async def _identified(commits: Sequence[Commit], subscriptions: Sequence[Subscription], known: _Known) -> tuple[Commit, ...]:
-    """Add to each update the digests of its tags, asked once a tag, for the trailers."""
-    by_key = {item.key: item for item in subscriptions}
-    updates = [update for commit in commits for update in commit.updates]
-    named = [(update.subscription, ref) for update in updates for ref in (update.written_as, update.replaced) if ref is not None]
-    unknown = {(key, ref.tag) for key, ref in named if ref.digest is None}
-    asked = [(key, tag) for key, tag in unknown if tag]
-    digests = dict(zip(asked, await asyncio.gather(*(known.identify(by_key[key], tag) for key, tag in asked)), strict=True))
-
-    def with_digest(key: str, ref: ImageRef) -> ImageRef:
-        return replace(ref, digest=ref.digest or digests.get((key, ref.tag or "")))
-
-    def identified(update: Update) -> Update:
-        replaced = with_digest(update.subscription, update.replaced) if update.replaced else None
-        return replace(update, written_as=with_digest(update.subscription, update.written_as), replaced=replaced)
-
-    return tuple(replace(commit, updates=tuple(map(identified, commit.updates))) for commit in commits)
+async def _write(view: View, decisions: Sequence[TargetDecision], writer: Writer, *, is_dry: bool) -> WriteResult | None:
+    commits = by_commit_spec(decisions)
+    return await writer.write(view, commits, is_dry=is_dry) if commits else None
 
 
-def by_commit_spec(decisions: Sequence[TargetDecision], subscriptions: Sequence[Subscription]) -> tuple[Commit, ...]:
-    """Group the updates by who speaks, one commit each, in the order in which the voices are first heard."""
-    voices = {item.key: item.voice for item in subscriptions}
-    grouped: dict[object, list[TargetDecision]] = {}
+def by_commit_spec(decisions: Sequence[TargetDecision]) -> tuple[Commit, ...]:
+    """Group the updates by commit spec, one commit each, in the order in which the specs are met first."""
+    grouped: dict[CommitSpec, list[Update]] = {}
     for decision in decisions:
         if decision.updates:
-            grouped.setdefault(voices[decision.subscription.key], []).append(decision)
-    return tuple(
-        Commit(voice=group[0].subscription.voice, updates=tuple(update for decision in group for update in decision.updates))
-        for group in grouped.values()
-    )
+            grouped.setdefault(decision.target.commit_spec, []).extend(decision.updates)
+    return tuple(Commit(commit_spec=commit_spec, updates=tuple(updates)) for commit_spec, updates in grouped.items())
 
 
-async def _choose_all(subscriptions: Sequence[Subscription], view: View, known: _Known) -> Choices:
+async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _MadeChoices, judge: PlaceJudge) -> Choices:
     """Choose once per subscription and distinct written value; a failure is the answer for that value alone."""
-    wanted: dict[tuple[str, Written], tuple[Subscription, bool]] = {}
+    places: dict[tuple[str, Written], list[Place]] = {}
     for subscription in subscriptions:
-        for index, target in enumerate(subscription.targets):
-            for reading in view.readings.get((subscription.key, index), ()):
-                _, is_needed = wanted.get((subscription.key, reading.written), (None, False))
-                is_needed = is_needed or needs_digest(target, reading)
-                wanted[subscription.key, reading.written] = (subscription, is_needed)
+        for index, _ in enumerate(subscription.targets):
+            for place in places_of(view, subscription, index):
+                places.setdefault((subscription.key, place.reading.written), []).append(place)
 
-    async def one(subscription: Subscription, written: Written, *, is_needed: bool) -> Selection | UpdaterError:
-        taken_back = rejected_for(subscription, view.recent)
-        return await known.choose(subscription, written, needs_digest=is_needed, rejected=taken_back)
+    async def one(written: Written, alike: Sequence[Place]) -> Choice:
+        return await made.choose(
+            alike[0].subscription,
+            written,
+            needs_digest=any(needs_digest(place.target, place.reading) for place in alike),
+            rejected=rejected_for(alike[0].subscription, view.recent),
+            named=lambda selection: judge.unidentified(alike, selection),
+        )
 
-    asked = (one(item, written, is_needed=is_needed) for (_, written), (item, is_needed) in wanted.items())
-    return dict(zip(wanted, await asyncio.gather(*asked), strict=True))
+    asked = (one(written, alike) for (_, written), alike in places.items())
+    return dict(zip(places, await asyncio.gather(*asked), strict=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from updater.errors import UpdaterError
-from updater.inventory.destinations import is_rebuilt
 from updater.model.candidate import FactFailure
 from updater.model.report import DestinationLanded, ImageScanned, LandingEnd, SelectionMade
 from updater.model.written import Written
@@ -57,7 +56,7 @@ def _written(landing: Landing) -> dict[str, tuple[Written, ...]]:
     if landing.view is None:
         return {}
     moved: dict[tuple[str, Reading], Written] = {}
-    if landing.landed is not None and not is_rebuilt(landing.destination):
+    if landing.landed is not None and not landing.destination.is_rebuilt:
         for update in landing.landed.revisions:
             image = update.image
             digest = str(image.digest) if image.digest else None

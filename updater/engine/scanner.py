@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from updater.engine.choose import SelectionRequest, choose
+from updater.engine.choose import SelectionRequest, choose, identified, nothing_named
 from updater.engine.image_state import ImageState
 from updater.engine.slots import Slots
-from updater.errors import ImageSyntaxError, UpdaterError
+from updater.errors import ImageSyntaxError
 from updater.model.candidate import Fact
 from updater.model.image import is_tag, parse_digest
 from updater.model.scan_key import ScanKey, scan_key_for
@@ -20,7 +20,9 @@ from updater.policies.ranking import RankingMemory
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 
+    from updater.engine.choose import NamedTags
     from updater.engine.image_state import ListingMemory, RegistryReader
+    from updater.errors import UpdaterError
     from updater.model.candidate import Candidate, FactRequest
     from updater.model.image import Digest
     from updater.model.selection import RevertedImage, Selection
@@ -110,15 +112,21 @@ class Scanner:
         return standing.failure if standing else None
 
     async def choose(
-        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
+        self,
+        subscription: Subscription,
+        written: Written,
+        *,
+        needs_digest: bool,
+        rejected: Mapping[str, RevertedImage],
+        named: NamedTags = nothing_named,
     ) -> Selection:
-        """Choose for one written value; raise the error of the last scan."""
+        """Choose for one written value, see `SelectionRequest`; raise the error of the last scan."""
         listed = scan_key_for(subscription)
         standing = await self._stood(listed)
         current = written.tag if written.tag and is_tag(written.tag) else None
         doubt = standing.doubt(current)
         if doubt is not None:
-            return doubt
+            return await drive(identified(doubt, named, standing.candidates), standing.answer)
         rules = self._rules_of(subscription)
         request = SelectionRequest(
             candidates=standing.candidates,
@@ -132,6 +140,7 @@ class Scanner:
             variant=subscription.variant,
             facts=_DIGEST if needs_digest else frozenset(),
             rejected=rejected,
+            named=named,
         )
         return await self.choose_for(listed, request, rules.memory)
 
@@ -140,13 +149,6 @@ class Scanner:
         standing = await self._stood(listed)
         request = await standing.foresee(replace(request, candidates=standing.candidates))
         return await drive(choose(request, memory), standing.answer)
-
-    async def identify(self, subscription: Subscription, tag: str) -> Digest | None:
-        """Return the digest of a tag that is about to be written; None where the registry does not tell."""
-        try:
-            return await self._of(scan_key_for(subscription)).digest(tag)
-        except UpdaterError:
-            return None
 
     def _of(self, listed: ScanKey) -> ImageState:
         if listed not in self._standing:

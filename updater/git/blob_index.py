@@ -96,7 +96,6 @@ class SearchIndex:
         self._seen: dict[str, dict[tuple[str, str], _Seen]] = {}
         self._is_read = False
         self._unsaved = 0
-        self.blobs_read = 0
 
     def search(
         self, tree: RevisionTree, prefix: str, question: SearchQuery, limits: RepositoryLimits | None = None
@@ -117,7 +116,6 @@ class SearchIndex:
             self._visit(walk, start, found[1])
         elif found is not None and _answers(walk, start, *found):
             walk.found.append(TreeEntry(path=start, id=found[1], kind=EntryKind.FILE, mode=found[0]))
-        self.blobs_read = walk.read
         self._remember(walk)
         return tuple(walk.found)
 

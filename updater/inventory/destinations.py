@@ -6,12 +6,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from updater.inventory.merge import repository
-from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from updater.model.subscription import Destination, Subscription
+    from updater.model.subscription import Destination, GitBranch, Subscription
 
 
 def destinations_of(subscriptions: Iterable[Subscription]) -> tuple[Destination, ...]:
@@ -28,14 +27,14 @@ def by_destination(subscriptions: Iterable[Subscription]) -> dict[Destination, t
     return {destination: tuple(items.values()) for destination, items in found.items()}
 
 
-def is_rebuilt(destination: Destination) -> bool:
-    """Return whether it is a branch that is made anew from its base at each landing."""
-    return isinstance(destination, GitBranch) and destination.is_rebuilt
+def branches_of(destinations: Iterable[Destination]) -> tuple[GitBranch, ...]:
+    """Return the Git branches among *destinations*."""
+    return tuple(item for item in destinations if item.method == "git")
 
 
 def with_companions(chosen: Sequence[Subscription], known: Sequence[Subscription]) -> tuple[Subscription, ...]:
     """Add to *chosen* who writes the same rebuilt branches: a landing without them would drop what they hold."""
-    rebuilt = {destination for destination in destinations_of(chosen) if is_rebuilt(destination)}
+    rebuilt = {destination for destination in destinations_of(chosen) if destination.is_rebuilt}
     companions = (item for item in known if any(target.destination in rebuilt for target in item.targets))
     return tuple(dict.fromkeys((*chosen, *companions)))
 
@@ -54,8 +53,7 @@ def unnamed_beside_named(destinations: Iterable[Destination]) -> tuple[GitBranch
     """Return a branch without a name of each repository of which another branch has one: they may be the same branch."""
     unnamed: dict[object, GitBranch] = {}
     named: set[object] = set()
-    for found in destinations:
-        if isinstance(found, GitBranch):
-            way = (repository(found.url), found.credential)
-            named.add(way) if found.branch else unnamed.setdefault(way, found)
+    for found in branches_of(destinations):
+        way = (repository(found.url), found.credential)
+        named.add(way) if found.is_named else unnamed.setdefault(way, found)
     return tuple(found for way, found in unnamed.items() if way in named)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from updater.inventory.destinations import destinations_of, is_rebuilt
+from updater.inventory.destinations import destinations_of
 from updater.inventory.plan import Plan
 from updater.model.scan_key import scan_key_for
 
@@ -78,18 +78,18 @@ class SubscriptionIndex:
         images, destinations, waiting = dict(before.images), dict(before.destinations), dict(before.waiting)
         for listed in self._stale_images:
             items = self.by_image.get(listed, ())
-            _note(images, listed, _shortest(items))
+            _note(images, listed, min((item.interval for item in items), default=0.0))
             _note(waiting, listed, tuple(filter(self._is_planned, destinations_of(items))))
         for destination in self._stale_destinations:
             items = self.by_destination.get(destination, ()) if self._is_planned(destination) else ()
-            _note(destinations, destination, _shortest(items))
+            _note(destinations, destination, _shortest(items, destination))
         rebuilt = (before.rebuilt - self._stale_destinations) | frozenset(
-            item for item in self._stale_destinations if item in destinations and is_rebuilt(item)
+            item for item in self._stale_destinations if item in destinations and item.is_rebuilt
         )
         return Plan(images=images, destinations=destinations, waiting=waiting, rebuilt=rebuilt)
 
     def _is_planned(self, destination: Destination) -> bool:
-        return self._is_complete or not is_rebuilt(destination)
+        return self._is_complete or not destination.is_rebuilt
 
 
 def _settle(
@@ -126,5 +126,7 @@ def _note(mapping: dict[_Place, _Value], place: _Place, value: _Value) -> None:
         mapping.pop(place, None)
 
 
-def _shortest(items: Iterable[Subscription]) -> float:
-    return min((item.interval for item in items), default=0.0)
+def _shortest(items: Iterable[Subscription], destination: Destination) -> float:
+    """Return every how many seconds *destination* is due: as often as the most impatient target on it wants."""
+    targets = (target for item in items for target in item.targets if target.destination == destination)
+    return min((target.interval for target in targets), default=0.0)

@@ -17,12 +17,13 @@ from updater.inventory.precedence import RULE, Claim, Precedence
 from updater.model.outcome import Outcome, Status
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
-from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from updater.model.subscription import Subscription
+    from updater.model.subscription import CredentialRef, GitBranch, Subscription
+
+    _Way = tuple[str, CredentialRef | None]
 
 _Made = TypeVar("_Made")
 FILE: Final = "file"
@@ -116,18 +117,18 @@ class Merger:
     def _respell(
         self,
         item: Subscription,
-        spelling: Mapping[tuple[str, str], str],
+        spelling: Mapping[_Way, str],
         shared: dict[GitBranch, GitBranch],
         before: Mapping[int, tuple[Subscription, tuple[str, ...], Subscription]],
     ) -> Subscription:
         urls = tuple(
-            spelling.get((found.url, found.credential), found.url) if isinstance(found, GitBranch) else ""
+            spelling.get((found.url, found.credential), found.url) if found.method == "git" else ""
             for found in (target.destination for target in item.targets)
         )
         targets = []
         for target, url in zip(item.targets, urls, strict=True):
             found = target.destination
-            if isinstance(found, GitBranch) and found.url != url:
+            if found.method == "git" and found.url != url:
                 written = replace(found, url=url)
                 targets.append(replace(target, destination=shared.setdefault(written, written)))
             else:
@@ -162,7 +163,7 @@ def repository(url: str) -> tuple[str, str]:
 
 
 def _asked(item: Subscription, *, is_filed: bool) -> _Asked:
-    return _Asked(item, is_filed, tuple(found for target in item.targets if isinstance(found := target.destination, GitBranch)))
+    return _Asked(item, is_filed, tuple(found for target in item.targets if (found := target.destination).method == "git"))
 
 
 def _with_unique_keys(asked: Iterable[_Asked]) -> tuple[list[_Asked], list[tuple[Subscription, Problem]]]:
@@ -183,17 +184,17 @@ def _doubled(item: Subscription, first: Subscription) -> Problem:
     return Problem(path=origin.name, line=origin.line, code=DUPLICATE, message=message, hint=hint, origin=item.key)
 
 
-def _spellings(asked: Iterable[_Asked]) -> dict[tuple[str, str], str]:
+def _spellings(asked: Iterable[_Asked]) -> dict[_Way, str]:
     """Return the one spelling of each URL and credential that is not spelled so: the file's, else the first in the alphabet.
 
     A user and a credential are how a repository is reached, and nobody is reached by what another one is.
     """
-    ranks: dict[tuple[str, str], bool] = {}
+    ranks: dict[_Way, bool] = {}
     for one in asked:
         for found in one.branches:
             way = (found.url, found.credential)
             ranks[way] = ranks.get(way, False) or one.is_filed
-    groups: defaultdict[tuple[tuple[str, str], str], list[tuple[bool, str]]] = defaultdict(list)
+    groups: defaultdict[tuple[tuple[str, str], CredentialRef | None], list[tuple[bool, str]]] = defaultdict(list)
     for (url, credential), is_filed in ranks.items():
         groups[repository(url), credential].append((not is_filed, url))
     best = {group: min(found)[1] for group, found in groups.items() if len(found) > 1}
@@ -254,7 +255,7 @@ def _awarded(
     wrong = dict(crossing)
     for claim in precedence.order([claims[found] for found in crossing]):
         found = claim.destination
-        assert isinstance(found, GitBranch)  # noqa: S101 - claims of branches alone
+        assert found.method == "git"  # noqa: S101 - claims of branches alone
         clash = _Branches(kept).clashes([found], is_first=True)
         if clash:
             wrong[found] = f"{clash[found]}; {RULE}"

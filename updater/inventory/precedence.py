@@ -64,7 +64,7 @@ class Precedence:
 
     def contest(self, what: str, destinations: Iterable[Destination]) -> None:
         """Note the whole of what is contested of one kind."""
-        self._contested[what] = frozenset(item for item in destinations if isinstance(item, GitBranch))
+        self._contested[what] = frozenset(item for item in destinations if item.method == "git")
 
     def learn(self, evidence: dict[GitBranch, Evidence]) -> bool:
         """Take in what servers said; what is no longer contested is forgotten. Return whether it was news."""
@@ -100,7 +100,7 @@ class Precedence:
 
     def _may_count(self, claim: Claim) -> bool:
         known = self._known(claim.destination)
-        return isinstance(claim.destination, GitBranch) and (known is None or known.may_push is not False)
+        return claim.destination.method == "git" and (known is None or known.may_push is not False)
 
     def _is_proved(self, claim: Claim) -> bool:
         known = self._known(claim.destination)
@@ -111,7 +111,7 @@ class Precedence:
         return any(claim.keys & found.writers for found in known if found is not None)
 
     def _known(self, destination: Destination) -> Evidence | None:
-        return self._evidence.get(destination) if isinstance(destination, GitBranch) else None
+        return self._evidence.get(destination) if destination.method == "git" else None
 
 
 def _age(claim: Claim) -> tuple[str, str]:

@@ -19,7 +19,6 @@ class Fact(StrEnum):
     DIGEST = "digest"
     CREATED = "created"
     PLATFORMS = "platforms"
-    LABELS = "labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +58,11 @@ class Description:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactRequest:
-    """A selection needs *facts* of this candidate before it can go on."""
+    """A selection needs *facts* of this candidate before it can go on; unless *is_needed*, it goes on without them too."""
 
     candidate: Candidate
     facts: frozenset[Fact]
+    is_needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

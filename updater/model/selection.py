@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from datetime import datetime
 
     from updater.model.candidate import Candidate
@@ -82,8 +82,9 @@ class Selection:
 
     *status* is updated, unchanged, no-match or held; *chosen* is None unless updated or unchanged;
     *held* names the candidate a guard stopped, *code* and *detail* say which guard and why, *hint* what to do about it.
-    *ranked* (best first) and *rejections* may be made only when they are read. *unread* are those among the rejected whose
-    facts the registry did not give: it is not known whether one of them should have been chosen.
+    *rejections*, the ranked ones first, may be made only when they are read. *unread* are those among the rejected whose facts
+    the registry did not give: it is not known whether one of them should have been chosen. *digests* are those of the tags that
+    a commit will name, None where the registry does not tell.
     """
 
     status: str
@@ -92,9 +93,9 @@ class Selection:
     code: str | None = None
     detail: str = ""
     hint: str = ""
-    ranked: Sequence[Candidate] = ()
     rejections: Mapping[str, Rejection]
     unread: tuple[Rejection, ...] = ()
+    digests: Mapping[str, Digest | None] = field(default_factory=dict)
 
     def with_unread(self, sentence: str) -> str:
         """Return *sentence* with what could not be read behind it: the first few tags, each with its code and reason."""

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from updater.model.publishing import DIRECT, Direct, Publishing, PushBranch, PushTemplate, pushed_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +96,7 @@ class CredentialRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitSpec:
-    """Who speaks in a commit: author, signer, message template and its values; one commit each per landing.
+    """Author, signer, message template and its values of a commit; one commit each per landing.
 
     With *is_signed_off* the author vouches for each commit by a line ``Signed-off-by:``.
     """
@@ -139,41 +141,72 @@ def has_scp_password(text: str) -> bool:
     return bool(at) and ":" in before and "://" not in text and not text.startswith(("/", "."))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GitBranch:
-    """A destination in Git: read at *branch*, written to *push* (the same branch unless said otherwise).
+    """A destination in Git: read at *branch*, written as *publishing* says.
 
-    An empty *branch* is the server's default branch, an empty *push* the same as *branch*. *push_template* makes the name
-    of the branch that is written, once the updates are known; *push* is then a name of its own that holds for this origin
-    alone, so that what does not know the template never writes to the base. *credential* names the Secret
-    (``secret:namespace/name``) by which this destination is reached; empty, the settings of the repository hold.
+    An empty *branch* is the server's default branch. A push branch that is the branch itself is none. *credential* names the
+    Secret (``secret:namespace/name``) by which this destination is reached; without one the settings of the repository hold.
     """
+
+    method: ClassVar[Literal["git"]] = "git"
 
     url: str
     branch: str
-    push: str
-    push_template: str = ""
-    credential: str = ""
+    publishing: Publishing = DIRECT
+    credential: CredentialRef | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.publishing, PushBranch) and self.publishing.name in {"", self.branch}:
+            object.__setattr__(self, "publishing", DIRECT)
 
     def __str__(self) -> str:
-        push = self.push_template or self.push
-        return f"{shown_url(self.url)}#{self.branch or 'HEAD'}" + (f":{push}" if push != self.branch else "")
+        shown = f"{shown_url(self.url)}#{self.branch or 'HEAD'}"
+        match self.publishing:
+            case PushBranch(name):
+                return f"{shown}:{name}"
+            case PushTemplate(template):
+                return f"{shown}:{template}"
+            case _:
+                return shown
+
+    @property
+    def push(self) -> str:
+        """The branch that is written; "" where it is the default branch, or a proposal names it."""
+        return pushed_as(self.publishing, self.branch)
 
     @property
     def is_rebuilt(self) -> bool:
         """Whether the branch that is written is made anew from its base at each landing."""
-        return self.push not in {"", self.branch}
+        return not isinstance(self.publishing, Direct)
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is known where it is written without asking its server."""
+        return bool(self.branch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class LiveApplication:
     """A destination in the cluster: an Argo CD Application."""
 
+    method: ClassVar[Literal["argocd"]] = "argocd"
+
     namespace: str
     name: str
 
     def __str__(self) -> str:
         return f"argocd:{self.namespace}/{self.name}"
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether it is made anew at each landing: only its own values are patched."""
+        return False
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it is known where it is written without asking anybody."""
+        return True
 
 
 Destination = GitBranch | LiveApplication
@@ -221,7 +254,9 @@ class Locator:
 class Target:
     """One thing to write: which editor, where, on which destination, in which form.
 
-    *running* is what runs while the place is not written at all: a place that an edit would add is judged by it.
+    *running* is what runs while the place is not written at all: a place that an edit would add is judged by it. *interval* says
+    every how many seconds the destination is due for this target, *commit_spec* how it is committed: two automations may
+    commit one policy.
     """
 
     destination: Destination
@@ -229,6 +264,8 @@ class Target:
     locator: Locator
     form: Form = Form.TAG
     running: Written | None = None
+    interval: float = 120.0
+    commit_spec: CommitSpec = CommitSpec()
 
     def __str__(self) -> str:
         return f"{self.destination} {self.editor} {self.locator}"
@@ -238,7 +275,8 @@ class Target:
 class Subscription:
     """One image to keep current.
 
-    With *is_shape_locked* a written version of three numbers moves only to versions of three numbers or more.
+    *interval* says every how many seconds the image is due. With *is_shape_locked* a written version of three numbers moves only
+    to versions of three numbers or more.
     """
 
     key: str
@@ -252,5 +290,4 @@ class Subscription:
     targets: tuple[Target, ...] = ()
     interval: float = 120.0
     credential: CredentialRef | None = None
-    voice: CommitSpec = CommitSpec()
     origin: Origin

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from updater.model.image import ImageRef
     from updater.model.problem import Problem
-    from updater.model.subscription import CommitSpec, Destination, Locator, Target
+    from updater.model.subscription import CommitSpec, Locator, Target
     from updater.model.view import Reading
 
 
@@ -93,7 +93,6 @@ class Update:
     policy: str
     origin: str
     purpose: Purpose = Purpose.MOVE
-    group: str = ""
     replaced: ImageRef | None = field(default=None, compare=False)
 
     def __hash__(self) -> int:
@@ -103,25 +102,17 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """The updates of one voice, to be one commit."""
+    """The updates of one commit spec, to be one commit."""
 
-    voice: CommitSpec
+    commit_spec: CommitSpec
     updates: tuple[Update, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
-    """The commits that land together on one destination."""
-
-    destination: Destination
-    commits: tuple[Commit, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteResult:
     """What a write did, by update: the changes it made, the refusal it met, the commit that carries it.
 
-    *edits* are the files before and after, one a file over all voices. With *is_dry* nothing was pushed. *note*
+    *edits* are the files before and after, one a file over all commits. With *is_dry* nothing was pushed. *note*
     says why there is no commit although there are changes.
     """
 

@@ -52,7 +52,6 @@ class Grant:
 
     authorization: str = field(repr=False)
     expires_in: float | None = None
-    refresh_token: str = field(default="", repr=False)
 
     @property
     def is_for_host(self) -> bool:
@@ -197,11 +196,9 @@ def _grant(answer: Response, realm: str, now: datetime) -> Grant:
     token = document.get("token") or document.get("access_token")
     if not isinstance(token, str):
         raise _malformed(server, "it holds no token")
-    refresh = document.get("refresh_token")
     return Grant(
         authorization=f"Bearer {_sendable(token)}",
         expires_in=_life(document, now),
-        refresh_token=refresh if isinstance(refresh, str) else "",
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
 from updater.inventory.merge import crossed, repository
 from updater.model.problem import Problem
+from updater.model.publishing import PushBranch
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import WRITTEN_SOURCE, CommitSpec, GitBranch, Locator, Origin, Subscription, TagFilter, Target
 from updater.settings import Settings, load_settings
@@ -47,12 +48,12 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> LoadedConfigurati
 
 def to_snapshot(settings: Settings) -> Snapshot:
     """Return the subscriptions of *settings*."""
-    voice = voice_of(settings)
+    commit_spec = commit_spec_of(settings)
     subscriptions = []
     for index, item in enumerate(settings.subscriptions):
         path, line = settings.place_of(index)
         origin = Origin(kind=ORIGIN, name=path, line=line)
-        subscriptions.append(_subscription(item, settings, voice, origin))
+        subscriptions.append(_subscription(item, settings, commit_spec, origin))
     return Snapshot(subscriptions=tuple(subscriptions))
 
 
@@ -65,7 +66,7 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
     bases: dict[tuple[str, str], str] = {}
     spelled: dict[str, str] = {}
     pairs = [(item, target.destination) for item in subscriptions for target in item.targets]
-    branches = [(item, found) for item, found in dict.fromkeys(pairs) if isinstance(found, GitBranch)]
+    branches = [(item, found) for item, found in dict.fromkeys(pairs) if found.method == "git"]
     rebuilt = {(found.url, found.push) for _, found in branches if found.is_rebuilt}
     for item, found in branches:
         base = bases.setdefault((found.url, found.push), found.branch)
@@ -79,15 +80,16 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
             yield crossed(item, message, hint="spell one repository one way")
 
 
-def voice_of(settings: Settings) -> CommitSpec:
-    """Return who speaks in the commits of this configuration; *signing* is the reference to the key, or empty."""
+def commit_spec_of(settings: Settings) -> CommitSpec:
+    """Return the commit spec of this configuration; *signing* is the reference to the key, or empty."""
     git = settings.git
     signing = str(git.signing.key) if git.signing else ""
     who = git.author
     return CommitSpec(name=who.name, email=who.email, message=git.message or "", signing=signing, is_signed_off=git.sign_off)
 
 
-def _subscription(item: SubscriptionSettings, settings: Settings, voice: CommitSpec, origin: Origin) -> Subscription:
+def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: CommitSpec, origin: Origin) -> Subscription:
+    interval = item.interval or settings.interval
     return Subscription(
         key=item.key,
         image=item.image,
@@ -96,9 +98,8 @@ def _subscription(item: SubscriptionSettings, settings: Settings, voice: CommitS
         platforms=item.platforms,
         variant=item.variant,
         downgrade=item.downgrade_rule,
-        targets=tuple(_targets(item)),
-        interval=item.interval or settings.interval,
-        voice=voice,
+        targets=tuple(replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item)),
+        interval=interval,
         origin=origin,
     )
 
@@ -112,7 +113,7 @@ def _targets(item: SubscriptionSettings) -> Iterator[Target]:
         if target.git is not None:
             git = target.git
             editor, locator = _located(target, git.path, item.image.spelled)
-            destination = GitBranch(url=git.url, branch=git.branch, push=git.push or git.branch)
+            destination = GitBranch(url=git.url, branch=git.branch, publishing=PushBranch(git.push or git.branch))
             yield Target(destination=destination, editor=editor, locator=locator, form=form)
 
 

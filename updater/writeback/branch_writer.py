@@ -16,7 +16,8 @@ from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit
 from updater.git.trailers import add_trailers
 from updater.git.tree import check_path
-from updater.model.subscription import GitBranch, shown_url
+from updater.model.publishing import Proposal, PushTemplate
+from updater.model.subscription import shown_url
 from updater.model.update import WriteResult
 from updater.model.view import View
 from updater.writeback.file_edits import CommitDraft, CommitDrafter
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from updater.git.mirror import Head, Mirror
     from updater.git.signing import Signer
     from updater.git.tree import Tree
-    from updater.model.subscription import Destination, Subscription
+    from updater.model.subscription import CredentialRef, Destination, GitBranch, Subscription
     from updater.model.update import Change, Commit, Update
     from updater.model.view import PastCommit
     from updater.writeback.reading import Searched
@@ -43,7 +44,7 @@ REMEMBERED_VIEWS: Final = 4096
 class CommitSettings:
     """What a commit is written with.
 
-    *message* gives its text from the updates and what they changed, *signer* the signer a voice names ("" is
+    *message* gives its text from the updates and what they changed, *signer* the signer that a commit spec names ("" is
     none), *now* the time. *rule* names everything that decides which files the marker editor wants.
     """
 
@@ -76,7 +77,7 @@ class GitWriter:
         self._known = known
         self._count = count
         self._learned = learned
-        self._blobs: dict[tuple[str, str], BlobReader] = {}
+        self._blobs: dict[tuple[str, CredentialRef | None], BlobReader] = {}
         self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
         self._named: dict[Destination, GitBranch] = {}
 
@@ -117,7 +118,7 @@ class GitWriter:
         self._named = {branch: named for branch, named in self._named.items() if branch in branches}
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
-        """Edit on top of the tree that was looked at: one commit a voice, one push.
+        """Edit on top of the tree that was looked at: one commit for each commit spec, one push.
 
         Raises `PushRefused` if the branch moved since the look, and other `GitError`.
         """
@@ -128,7 +129,7 @@ class GitWriter:
         if is_dry or not drafts:
             return landed
         base, (push, expected) = view.head, await self._lease(mirror, view, drafts)
-        if branch.push_template and expected is not None and await self._is_shared(mirror, view, expected):
+        if isinstance(branch.publishing, PushTemplate) and expected is not None and await self._is_shared(mirror, view, expected):
             base, before = expected, landed
             drafts, landed = await self._drafted(mirror, base, commits)
             if not drafts:
@@ -146,7 +147,7 @@ class GitWriter:
             if revision is not None
         }
         for _ in set(revisions.values()):
-            self._count("updater_commits_total", "git")
+            self._count("updater_commits_total", branch.method)
         return replace(landed, revisions=revisions)
 
     async def _drafted(
@@ -171,11 +172,11 @@ class GitWriter:
         branch = self._named.get(view.destination)
         if branch is None:  # nobody asked for it any more, and somebody does again
             raise fault("push-refused", f"{view.destination} has to be read again")
-        if not branch.push_template:
+        if not isinstance(branch.publishing, PushTemplate):
             return branch.push, view.push_head
         updates = [update for draft in drafts for update in draft.changes]
         place = updates[0].target.locator.path
-        name = branch_name(branch.push_template, updates, target=f"{branch.url}|{branch.branch}|{place}")
+        name = branch_name(branch.publishing.template, updates, target=f"{branch.url}|{branch.branch}|{place}")
         if name == branch.branch:
             hint = "let the template name an image: updates-{{ .SHA256 }}"
             raise GitError(
@@ -253,25 +254,28 @@ class GitWriter:
         return drafting, [draft for draft in drafts if draft.files]
 
     def _commit(self, draft: CommitDraft, push: str) -> NewCommit:
-        voice = draft.commit.voice
+        commit_spec = draft.commit.commit_spec
         return NewCommit(
             message=add_trailers(self._pen.message(draft.commit, draft.changes), branches=[push]),
-            author=Identity(name=voice.name, email=voice.email),
+            author=Identity(name=commit_spec.name, email=commit_spec.email),
             files=draft.files,
             when=self._pen.now(),
-            signer=self._pen.signer(voice.signing),
+            signer=self._pen.signer(commit_spec.signing),
         )
 
 
 def _as_branch(destination: Destination) -> GitBranch:
-    assert isinstance(destination, GitBranch)  # noqa: S101 - the composition root routes by type
+    assert destination.method == "git"  # noqa: S101 - the composition root routes by method
+    if isinstance(destination.publishing, Proposal):
+        hint = "let it be pushed to a branch, or wait for the version that has them"
+        raise GitError(f"{destination}: proposals do not exist yet", hint=hint, code="not-yet")
     return destination
 
 
 def _named(branch: GitBranch, head: Head) -> GitBranch:
     """Return *branch* with the names that it leaves to the server."""
     base = branch.branch or head.branch
-    return replace(branch, branch=base, push=branch.push or base)
+    return replace(branch, branch=base)
 
 
 def _heads(named: GitBranch, head: str, push_head: str | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How the updates of several voices become files: each voice edits on top of the one before. Pure."""
+"""How the updates of several commits become files: each commit edits on top of the one before. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class CommitDrafter:
         return CommitDraft(commit=commit, files=files, changes=changes)
 
     def edits(self) -> tuple[Edit, ...]:
-        """Return every changed file once, before and after all voices."""
+        """Return every changed file once, before and after all commits."""
         by_path: dict[str, list[Change]] = {}
         for changes in self.changes.values():
             for change in changes:
@@ -94,7 +94,7 @@ class CommitDrafter:
         self.refused.update(dict.fromkeys(updates, problem))
 
     def _content(self, path: str, *, is_made: bool) -> bytes:
-        """Return a file of the tree, or what an earlier voice made of it; one that is to be made is empty."""
+        """Return a file of the tree, or what an earlier commit made of it; one that is to be made is empty."""
         if path not in self.after:
             try:
                 self.before[path] = self.after[path] = self.read(path)

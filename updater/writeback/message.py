@@ -38,15 +38,15 @@ _NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\s]+|\.\.+|@\{")
 def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]]) -> str:
     """Return the whole message of *commit*, ending in the trailers; *changes* are what each of its updates changed.
 
-    The voice's template makes the text before the trailers; without one, or where it makes nothing, the text is ours.
+    The template of the commit spec makes the text before the trailers; without one, or where it makes nothing, the text is ours.
     Raises `TemplateError` with the place in the template.
     """
     updates = [update for update in commit.updates if changes.get(update)] or list(commit.updates)
     text = ""
-    if commit.voice.message:
-        data = message_data(updates, changes, dict(commit.voice.values))
-        text = _clean(message_template(commit.voice.message).render(data))
-    return _signed_off(with_trailers(text or _default(updates, changes), updates), commit.voice)
+    if commit.commit_spec.message:
+        data = message_data(updates, changes, dict(commit.commit_spec.values))
+        text = _clean(message_template(commit.commit_spec.message).render(data))
+    return _signed_off(with_trailers(text or _default(updates, changes), updates), commit.commit_spec)
 
 
 @lru_cache(maxsize=256)
@@ -71,10 +71,10 @@ def with_trailers(text: str, updates: Sequence[Update]) -> str:
     )
 
 
-def _signed_off(text: str, voice: CommitSpec) -> str:
+def _signed_off(text: str, commit_spec: CommitSpec) -> str:
     """Add the author's line behind the trailers, as ``git commit --signoff`` does; one that stands there is enough."""
-    line = f"Signed-off-by: {Identity(name=voice.name, email=voice.email)}"
-    is_needed = voice.is_signed_off and line.casefold() not in text.casefold().split("\n")
+    line = f"Signed-off-by: {Identity(name=commit_spec.name, email=commit_spec.email)}"
+    is_needed = commit_spec.is_signed_off and line.casefold() not in text.casefold().split("\n")
     return f"{text}{line}\n" if is_needed else text
 
 
@@ -109,11 +109,6 @@ def _without_ends(part: str) -> str:
 @lru_cache(maxsize=256)
 def _branch_template(text: str) -> Template:
     return parse(text, name="branch", functions=VERSION_FUNCTIONS)
-
-
-def push_summary(revision: str, branch: str, message: str) -> str:
-    """Return in a few words that *revision* is on *branch*; *message* is the text of its commit."""
-    return f"pushed commit '{revision[:7]}' to branch '{branch}'\n{message}"
 
 
 def _clean(text: str) -> str:

@@ -12,7 +12,6 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from updater.model.image import DOCKER_HUB
-from updater.model.subscription import GitBranch
 from updater.templates import StringMap, Struct
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ _GONE_CHANGED: Final = {
 def message_data(
     updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], values: Mapping[str, str] | None = None
 ) -> Struct:
-    """Return the data of a commit message; *changes* are what each update changed, *values* those of the voice."""
+    """Return the data of a commit message; *changes* are what each update changed, *values* those of the commit spec."""
     places = sorted(
         ((change, update) for update in updates for change in changes.get(update, ())),
         key=lambda pair: (pair[0].path, pair[0].line, pair[0].where),
@@ -96,7 +95,7 @@ def joined_names(names: Iterable[str], length: int = NAMES_LENGTH) -> str:
 def _place(update: Update) -> str:
     """Name repository, branch and file that an update is written to: what a branch of its own is known by."""
     target = update.target
-    if isinstance(target.destination, GitBranch):
+    if target.destination.method == "git":
         return f"{target.destination.url}|{target.destination.branch}|{target.locator.path}"
     return str(target.destination)
 

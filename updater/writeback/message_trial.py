@@ -19,7 +19,7 @@ from updater.writeback.message_data import APPLICATION, message_data
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_BRANCH: Final = GitBranch(url="https://git.example.org/fleet.git", branch="main", push="main")
+_BRANCH: Final = GitBranch(url="https://git.example.org/fleet.git", branch="main")
 _PATH: Final = "apps/web/deployment.yaml"
 _OBJECT: Final = ("apps/v1", "Deployment", "web", "web")
 

@@ -25,6 +25,7 @@ from updater.kube.events import EventRecorder
 from updater.kube.kinds import EVENT
 from updater.model.outcome import Status
 from updater.model.problem import Problem
+from updater.model.publishing import PushBranch, PushTemplate
 from updater.model.subscription import GitBranch
 
 WEB = {"image-list": "web=ghcr.io/o/web:^1"}
@@ -459,7 +460,7 @@ async def test_a_marker_that_nobody_claims_is_told_once_to_the_application_whose
 
 
 def branch(**fields):
-    return GitBranch(**({"url": REPOSITORY, "branch": "main", "push": "main"} | fields))
+    return GitBranch(**({"url": REPOSITORY, "branch": "main"} | fields))
 
 
 @pytest.mark.parametrize(
@@ -468,14 +469,14 @@ def branch(**fields):
         ("main", branch(), True),
         ("refs/heads/main", branch(), True),
         ("HEAD", branch(), True),
-        ("", branch(branch="", push=""), True),
-        ("main", branch(branch="", push=""), True),
+        ("", branch(branch=""), True),
+        ("main", branch(branch=""), True),
         ("release", branch(), False),
-        ("release", branch(push="release"), True),
+        ("release", branch(publishing=PushBranch("release")), True),
         ("main", branch(url="git@git.test:fleet.git"), True),
         ("main", branch(url="ssh://git@git.test:22/fleet"), True),
         ("main", branch(url="https://git.test/other.git"), False),
-        ("main", branch(push="x", push_template="{{.SHA256}}"), False),
+        ("main", branch(publishing=PushTemplate("{{.SHA256}}", "x")), False),
     ],
 )
 def test_an_application_follows_the_branch_of_its_source(revision, destination, expected):

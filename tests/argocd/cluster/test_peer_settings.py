@@ -12,7 +12,7 @@ from updater.model.image import parse_name
 from updater.registry.endpoints import RegistryTable
 from updater.settings import build_settings
 from updater.settings.tree import Level, LogFormat
-from updater.sources.file import voice_of
+from updater.sources.file import commit_spec_of
 from updater.writeback.message_trial import try_message
 
 ORIGIN = "ConfigMap argocd/argocd-image-updater-config"
@@ -73,8 +73,8 @@ def test_a_whole_config_map_becomes_settings():
     made = overlaid(settings_of(), peer)
     assert made.interval == 300
     assert (made.log.level, made.log.format) == (Level.WARNING, LogFormat.CONSOLE)
-    voice = voice_of(made)
-    assert (voice.name, voice.email, voice.message, voice.is_signed_off) == ("Robot", "robot@example.org", TEMPLATE, True)
+    spec = commit_spec_of(made)
+    assert (spec.name, spec.email, spec.message, spec.is_signed_off) == ("Robot", "robot@example.org", TEMPLATE, True)
     applications = made.applications
     assert applications is not None
     assert (applications.events, applications.argocd_namespace, applications.namespaces) == (

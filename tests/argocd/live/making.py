@@ -31,13 +31,13 @@ def wanted(
     *,
     key: str = "app",
     image: str = IMAGE,
-    voice: str = "updater",
+    author: str = "updater",
     form: Form = Form.TAG,
     running: Written | None = None,
     application: LiveApplication = SHOP,
 ) -> Subscription:
     target = Target(destination=application, editor="application", locator=locator, form=form, running=running)
-    return subscription(key, image, target, voice=voice)
+    return subscription(key, image, target, author=author)
 
 
 def parameter(name: str, value: Any, **others: Any) -> dict[str, Any]:
@@ -51,16 +51,13 @@ def helm(*parameters: Any) -> dict[str, Any]:
 def parts(writer: Any, tag: str = "1.1.0", digest: str | None = None, pauses: list[int] | None = None) -> LandingContext:
     """Everything moves to *tag*."""
 
-    async def choose(item, written, *, needs_digest, rejected):
+    async def choose(item, written, *, needs_digest, rejected, named):
         return chosen(tag, digest)
-
-    async def identify(subscription, tag):
-        return None
 
     async def pause(attempt):
         (pauses if pauses is not None else []).append(attempt)
 
-    return LandingContext(writer=writer, choose=choose, identify=identify, pause=pause)
+    return LandingContext(writer=writer, choose=choose, pause=pause)
 
 
 class Stage:

@@ -128,11 +128,11 @@ async def test_the_source_that_a_target_names_is_written(stage, spec, path, poin
     assert stage.patches[0][0]["path"].startswith(f"{pointer}/helm")
 
 
-async def test_several_voices_and_sources_are_one_patch(stage):
+async def test_several_commit_specs_and_sources_are_one_patch(stage):
     await stage.put({"sources": [helm(parameter("a.tag", "1.0.0"))["source"], {"kustomize": {"images": ["b:1.0.0"]}}]})
-    first = wanted(Locator(path="spec.sources[0]", tag="a.tag", section="helm"), key="a", voice="one")
-    second = wanted(Locator(path="spec.sources[1]", spec="b", section="kustomize"), key="b", image="b", voice="two")
-    third = wanted(Locator(path="spec.sources[0]", tag="c.tag", section="helm"), key="c", voice="two")
+    first = wanted(Locator(path="spec.sources[0]", tag="a.tag", section="helm"), key="a", author="one")
+    second = wanted(Locator(path="spec.sources[1]", spec="b", section="kustomize"), key="b", image="b", author="two")
+    third = wanted(Locator(path="spec.sources[0]", tag="c.tag", section="helm"), key="c", author="two")
     landing = await stage.land(first, second, third)
     assert [outcome.status for outcome in landing.outcomes] == [Status.UPDATED] * 3
     assert len(stage.patches) == 1

@@ -54,17 +54,15 @@ async def test_a_value_that_somebody_pins_meanwhile_is_decided_again(stage):
     seen, pauses = [], []
     crew = parts(stage.writer, pauses=pauses)
 
-    async def choose(item, written, *, needs_digest, rejected):
+    async def choose(item, written, *, needs_digest, rejected, named):
         seen.append(written.tag)
-        return await crew.choose(item, written, needs_digest=needs_digest, rejected=rejected)
+        return await crew.choose(item, written, needs_digest=needs_digest, rejected=rejected, named=named)
 
     async def pin():
         await stage.put(helm(parameter("image.tag", "0.9.0", forceString=True)))
 
     stage.server.faults.append(before_patches(pin, times=1))
-    landing = await land(
-        SHOP, (wanted(),), type(crew)(writer=crew.writer, choose=choose, identify=crew.identify, pause=crew.pause)
-    )
+    landing = await land(SHOP, (wanted(),), type(crew)(writer=crew.writer, choose=choose, pause=crew.pause))
     assert (seen, pauses, landing.replays) == (["1.0.0", "0.9.0"], [1], 1)
     assert landing.outcomes[0].detail == "0.9.0 → 1.1.0"
 
@@ -97,13 +95,11 @@ async def test_an_application_deleted_between_look_and_write_is_said(stage, befo
     async def remove(request):
         await stage.server.remove(APPLICATION, "shop", "argocd")
 
-    async def choose(item, written, *, needs_digest, rejected):
+    async def choose(item, written, *, needs_digest, rejected, named):
         stage.server.faults.append(when(remove, method=before, times=1))
-        return await crew.choose(item, written, needs_digest=needs_digest, rejected=rejected)
+        return await crew.choose(item, written, needs_digest=needs_digest, rejected=rejected, named=named)
 
-    landing = await land(
-        SHOP, (wanted(),), type(crew)(writer=crew.writer, choose=choose, identify=crew.identify, pause=crew.pause)
-    )
+    landing = await land(SHOP, (wanted(),), type(crew)(writer=crew.writer, choose=choose, pause=crew.pause))
     assert [(outcome.status, outcome.code) for outcome in landing.outcomes] == [(Status.FAILED, "application-gone")]
 
 

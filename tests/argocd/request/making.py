@@ -86,7 +86,7 @@ def outcome_for(application="web", alias="web", *, old=None, new=None, status=St
 
 def landed(outcomes, notes=None, **options):
     """A landing that ended so, on the branch from which Applications are read."""
-    main = GitBranch(url=REPOSITORY, branch="main", push="main")
+    main = GitBranch(url=REPOSITORY, branch="main")
     options = {"destination": main, "end": LandingEnd.QUIET, "at": datetime(2024, 5, 6, tzinfo=UTC)} | options
     return DestinationLanded(outcomes=tuple(outcomes), notes=notes, **options)
 

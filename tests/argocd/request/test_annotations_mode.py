@@ -19,7 +19,7 @@ def test_an_annotated_application_needs_no_other_object():
     assert (item.variant, item.downgrade, item.interval) == (Variant.ANY, Downgrade.BY_POLICY, 120.0)
     assert str(item.origin) == "Application argocd/web"
     (target,) = item.targets
-    assert target.destination == GitBranch(url="https://git.test/fleet.git", branch="main", push="main")
+    assert target.destination == GitBranch(url="https://git.test/fleet.git", branch="main")
     assert (target.editor, target.locator.path) == ("argocd_source", "apps/web/.argocd-source-web.yaml")
     assert (target.locator.section, target.locator.name, target.locator.spec) == ("kustomize", None, "ghcr.io/o/web")
     assert target.running == Written(name="ghcr.io/o/web", tag="1.0.0")

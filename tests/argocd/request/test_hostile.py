@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.argocd.request.making import GIT, application, codes, image, reference, run, updater
+from tests.engine.making import ref
 from updater.argocd.request.annotations import MOST_IMAGES
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
@@ -196,7 +197,7 @@ def test_another_way_to_a_repository_does_not_make_two_places_of_one(texts, sour
 
 def test_who_agrees_but_brings_a_secret_of_its_own_writes_by_that_secret():
     found = run(kustomized("a", "^1"), kustomized("b", "^1", texts={"write-back-method": "git:secret:own"}))
-    assert [item.targets[0].destination.credential for item in found.snapshot.subscriptions] == ["", "secret:argocd/own"]
+    assert [item.targets[0].destination.credential for item in found.snapshot.subscriptions] == [None, ref("secret:argocd/own")]
 
 
 def test_many_of_one_place_are_told_in_few_words():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.argocd.request.making import GIT, application, codes, image, one, reference, run, updater
+from tests.engine.making import git_branch
 from updater.argocd.request.fields import PullRequest, read_pull_request
 from updater.argocd.request.selectors import check_selector, is_selected, specificity
 from updater.errors import ConfigError
-from updater.model.subscription import Downgrade, Form, GitBranch, PolicySpec, Variant
+from updater.model.subscription import Downgrade, Form, PolicySpec, Variant
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0"}
 
@@ -72,7 +73,7 @@ def test_an_object_asks_for_the_images_that_it_lists():
     )
     item = one(application(), updaters=[asked])
     assert (item.key, item.policy, item.variant) == ("argocd/web/web", PolicySpec("semver", {"range": "~1.2"}), Variant.ANY)
-    assert item.targets[0].destination == GitBranch(url="https://git.test/fleet.git", branch="main", push="up")
+    assert item.targets[0].destination == git_branch("https://git.test/fleet.git", push="up")
     assert (item.targets[0].editor, item.targets[0].locator.name) == ("kustomize", "web")
     assert str(item.origin) == "Application argocd/web"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.argocd.request.making import GIT, REPOSITORY, application, codes
+from tests.engine.making import git_branch
 from updater.argocd.request import TranslationDefaults, Translator
 from updater.inventory.default_branches import DefaultBranches
 from updater.model.subscription import GitBranch
@@ -12,7 +13,7 @@ from updater.model.subscription import GitBranch
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0"}
 OVERLAY = GIT | {"write-back-target": "kustomization"}
 HEAD = {"targetRevision": "HEAD"}
-FLEET = GitBranch(url=REPOSITORY, branch="", push="")
+FLEET = GitBranch(url=REPOSITORY, branch="")
 
 
 @pytest.fixture
@@ -60,14 +61,14 @@ def test_one_file_reached_by_both_words_has_one_writer_or_none(branches, transla
 
 @pytest.mark.parametrize("url", [f"{REPOSITORY}/", REPOSITORY.removesuffix(".git"), REPOSITORY.replace("git.test", "GIT.test")])
 def test_the_spelling_by_which_it_was_learned_does_not_count(branches, url):
-    branches.learn(GitBranch(url=url, branch="main", push="main"), "main")
+    branches.learn(GitBranch(url=url, branch="main"), "main")
     assert branches.name_of(FLEET) == "main"
 
 
 def test_another_credential_or_repository_is_another_question(branches):
     branches.learn(FLEET, "main")
-    assert branches.name_of(GitBranch(url=REPOSITORY, branch="", push="", credential="secret:a/b")) == ""
-    assert branches.name_of(GitBranch(url="https://git.test/other.git", branch="", push="")) == ""
+    assert branches.name_of(git_branch(REPOSITORY, "", credential="secret:a/b")) == ""
+    assert branches.name_of(GitBranch(url="https://git.test/other.git", branch="")) == ""
 
 
 def test_a_branch_of_its_own_for_each_write_keeps_its_name_over_the_named_base(branches, translate):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.argocd.request.making import GIT, REPOSITORY, application, codes, image, one, reference, run, updater
+from tests.engine.making import git_branch, ref
 from updater.model.subscription import Form, GitBranch, LiveApplication, Locator
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0"}
@@ -134,13 +135,13 @@ def test_a_path_out_of_the_repository_is_refused():
     ],
 )
 def test_git_branch_names_the_branch_to_read_and_the_one_to_write(branch, base, push):
-    assert target(GIT | {"git-branch": branch}).destination == GitBranch(url=REPOSITORY, branch=base, push=push)
+    assert target(GIT | {"git-branch": branch}).destination == git_branch(REPOSITORY, base, push)
 
 
 @pytest.mark.parametrize("revision", ["HEAD", ""])
 def test_head_is_the_servers_default_branch(revision):
     found = target(GIT, source={"targetRevision": revision}).destination
-    assert found == GitBranch(url=REPOSITORY, branch="", push="")
+    assert found == GitBranch(url=REPOSITORY, branch="")
     assert str(found) == f"{REPOSITORY}#HEAD"
     assert target(GIT | {"git-branch": "HEAD:updates"}, source={"targetRevision": "v1"}).destination.branch == "v1"
 
@@ -150,10 +151,10 @@ def test_a_template_of_a_branch_is_kept_and_never_falls_back_to_the_base():
     first, second = (
         one(application(LIST | GIT | {"git-branch": text}, name=name)).targets[0].destination for name in ("one", "two")
     )
-    assert first.push_template == text.partition(":")[2]
+    assert first.publishing.template == text.partition(":")[2]
     assert first.branch == "main"
     assert first.push not in {"main", second.push}
-    assert str(first).endswith(first.push_template)
+    assert str(first).endswith(first.publishing.template)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_values_of_a_chart_are_written_where_git_repository_says():
         "write-back-target": "helmvalues:/web.yaml",
     }
     found = target(annotations, source={"chart": "web", "targetRevision": "1.2.3"}, kind="Helm")
-    assert found.destination == GitBranch(url="git@git.test:values.git", branch="main", push="main")
+    assert found.destination == GitBranch(url="git@git.test:values.git", branch="main")
     assert found.locator.path == "web.yaml"
 
 
@@ -205,7 +206,7 @@ def test_values_of_a_chart_are_written_where_git_repository_says():
 )
 def test_the_secret_for_git_is_one_of_the_applications_namespace(method, credential):
     found = one(application(LIST | {"write-back-method": method}, namespace="foo"))
-    assert found.targets[0].destination.credential == credential
+    assert found.targets[0].destination.credential == ref(credential)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_a_block_wins_over_what_the_status_says():
 def test_values_of_a_multi_source_chart_go_to_the_repository_that_is_named():
     annotations = GIT | {"write-back-target": "helmvalues:/v.yaml", "git-repository": REPOSITORY}
     found = target(annotations, types=["Helm", ""], sources=SOURCES)
-    assert found.destination == GitBranch(url=REPOSITORY, branch="main", push="main")
+    assert found.destination == GitBranch(url=REPOSITORY, branch="main")
 
 
 def test_a_hydrated_application_is_written_at_its_dry_source():

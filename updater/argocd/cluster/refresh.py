@@ -13,7 +13,6 @@ from updater.argocd.request.branch_tracking import follows, is_hydrated
 from updater.errors import KubeError, KubeGone
 from updater.kube.kinds import Ref
 from updater.model.outcome import Status
-from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +47,7 @@ class Refresher:
 
     def landed(self, key: Key, application: Mapping[str, Any], destination: Destination, outcome: Outcome) -> None:
         """Let an Application be refreshed if *outcome* is a commit to a branch that it follows."""
-        if not self._answers.refresh or outcome.status is not Status.UPDATED or not isinstance(destination, GitBranch):
+        if not self._answers.refresh or outcome.status is not Status.UPDATED or destination.method != "git":
             return
         spec = application.get("spec") or {}
         revision = outcome.revision or ""

@@ -1,4 +1,4 @@
-"""How the updates of several voices become one JSON patch of a live Application, and what became of each. Pure."""
+"""How the updates of several commits become one JSON patch of a live Application, and what became of each. Pure."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class LivePatch:
 
 
 def plan_of(live: LiveState, commits: Sequence[Commit]) -> LivePatch:
-    """Plan everything that *commits* ask of *live*, each voice on top of the one before.
+    """Plan everything that *commits* ask of *live*, each commit on top of the one before.
 
     Raises `PushRefused` where a place does not say what it said when the decision fell.
     """
@@ -74,7 +74,7 @@ def plan_of(live: LiveState, commits: Sequence[Commit]) -> LivePatch:
         editors={update.target.editor: EDITOR for update in fresh.values()}, read=lambda file: live.text(paths[file])
     )
     for commit in commits:
-        drafting.draft(Commit(voice=commit.voice, updates=tuple(fresh[update] for update in commit.updates)))
+        drafting.draft(Commit(commit_spec=commit.commit_spec, updates=tuple(fresh[update] for update in commit.updates)))
     plan = LivePatch(live=live)
     for update, now in fresh.items():
         plan.changes[update] = drafting.changes.get(now, ())

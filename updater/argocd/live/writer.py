@@ -18,7 +18,6 @@ from updater.argocd.live.reverted_writes import RevertedWrites, undone
 from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, PushRefused, UpdaterError
 from updater.kube.client import PatchType
 from updater.kube.kinds import Kind, Ref
-from updater.model.subscription import LiveApplication
 from updater.model.view import View
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from updater.argocd.live.reading import LiveState
     from updater.kube.client import KubeClient
     from updater.model.problem import Problem
-    from updater.model.subscription import Destination, Subscription
+    from updater.model.subscription import Destination, LiveApplication, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import Reading
 
@@ -95,7 +94,7 @@ class ApplicationWriter:
         return view
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
-        """Write every update in one JSON patch, whatever the number of voices; `WriteResult.revisions` has the new version.
+        """Write every update in one JSON patch, whatever the number of commit specs; `WriteResult.revisions` has the new version.
 
         Raises `PushRefused` where a place that is to change says something else than in *view*, and `KubeError`. What
         the API server does not take is refused, update by update, and not tried again.
@@ -186,7 +185,7 @@ def _view(live: LiveState, application: LiveApplication, subscriptions: Sequence
 
 
 def _as_application(destination: Destination) -> LiveApplication:
-    assert isinstance(destination, LiveApplication)  # noqa: S101 - the composition root routes by type
+    assert destination.method == "argocd"  # noqa: S101 - the composition root routes by method
     return destination
 
 

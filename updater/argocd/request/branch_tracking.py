@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from updater.argocd.application_source import read_sources
+from updater.model.publishing import PushTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ def follows(spec: Mapping[str, Any], destination: GitBranch) -> bool:
     The server's default branch is known by no name here, so where one side means it and the other has a name, they may
     be the same. A branch whose name is a template is nobody's yet.
     """
-    if destination.push_template:
+    if isinstance(destination.publishing, PushTemplate):
         return False
     pushed, repository = _branch(destination.push), repository_place(destination.url)
     sources = [source for source in read_sources(spec) if repository_place(source.repository) == repository]

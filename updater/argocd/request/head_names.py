@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from updater.model.subscription import GitBranch
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -29,7 +27,7 @@ class HeadNames:
 
     def _answer(self, answer: ImageTranslation, before: dict[int, tuple[Subscription, Subscription]]) -> ImageTranslation:
         item = answer.subscription
-        if item is None or not self._branches.version or all(_is_named(target) for target in item.targets):
+        if item is None or not self._branches.version or all(target.destination.is_named for target in item.targets):
             return answer
         targets = tuple(self._target(target) for target in item.targets)
         known = before.get(id(item))  # what is kept is alive, so its id is nobody else's
@@ -39,10 +37,6 @@ class HeadNames:
 
     def _target(self, target: Target) -> Target:
         found = target.destination
-        if not isinstance(found, GitBranch) or found.branch or not (name := self._branches.name_of(found)):
+        if found.method != "git" or found.is_named or not (name := self._branches.name_of(found)):
             return target
-        return replace(target, destination=replace(found, branch=name, push=found.push or name))
-
-
-def _is_named(target: Target) -> bool:
-    return not isinstance(target.destination, GitBranch) or bool(target.destination.branch)
+        return replace(target, destination=replace(found, branch=name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.argocd.request import values
@@ -20,8 +20,6 @@ from updater.model.subscription import (
     CommitSpec,
     Downgrade,
     Form,
-    GitBranch,
-    LiveApplication,
     Origin,
     Subscription,
     TagFilter,
@@ -59,7 +57,7 @@ class TranslationDefaults:
 
     namespace: str = "argocd"
     interval: float = 120.0
-    voice: CommitSpec = field(default_factory=CommitSpec)
+    commit_spec: CommitSpec = field(default_factory=CommitSpec)
     annotated: bool = True
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)
@@ -197,9 +195,8 @@ def _subscription(
         downgrade=_downgrade(settings),
         is_shape_locked=False,
         targets=(_target(application, request, image, (listed, form, defaults)),),
-        interval=read_in(settings, "interval", values.read_interval, default=defaults.interval),
+        interval=_interval(settings, defaults),
         credential=_credential(settings, application, defaults),
-        voice=defaults.voice,
         origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
 
@@ -224,7 +221,12 @@ def _target(
     is_plugin = any(key in settings for key in PLUGIN)
     how = write_back(application, request.write_back, namespace=defaults.namespace, is_plugin=is_plugin)
     _check_git(how.destination, application, request, defaults)
-    return target_for(image, listed.image, how, form, application)
+    made = target_for(image, listed.image, how, form, application)
+    return replace(made, interval=_interval(settings, defaults), commit_spec=defaults.commit_spec)
+
+
+def _interval(settings: Settings, defaults: TranslationDefaults) -> float:
+    return read_in(settings, "interval", values.read_interval, default=defaults.interval)
 
 
 def _filter(settings: Settings) -> TagFilter:
@@ -252,7 +254,7 @@ def _check_git(
     destination: Destination, application: Application, request: ApplicationRequest, defaults: TranslationDefaults
 ) -> None:
     """Refuse what would be written by Argo CD's own credentials for a namespace that has no part in them."""
-    if not isinstance(destination, GitBranch) or destination.credential:
+    if destination.method != "git" or destination.credential:
         return
     if any(name_matcher(name).fullmatch(application.namespace) for name in defaults.git_credentials_for):
         return
@@ -294,6 +296,6 @@ def _said(subscription: Subscription, image: ImageRequest, write_back: Settings)
         told.append(f"the constraint {constraint} means nothing to {subscription.policy.kind}")
     is_kustomize = target.editor == "kustomize" or target.locator.section == "kustomize"
     idle = [key for key in (HELM if is_kustomize else (KUSTOMIZE,)) if key in image.settings]
-    idle += [key for key in GIT_ONLY if key in write_back and isinstance(target.destination, LiveApplication)]
+    idle += [key for key in GIT_ONLY if key in write_back and target.destination.method == "argocd"]
     told += [f"{key} means nothing here" for key in idle]
     return "; ".join(told)

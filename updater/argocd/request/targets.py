@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.argocd.application_source import DEFAULT_NAME, DEFAULT_TAG
@@ -28,7 +28,17 @@ from updater.argocd.request.values import (
 )
 from updater.errors import UpdaterError
 from updater.model.image import parse_name
-from updater.model.subscription import Form, GitBranch, LiveApplication, Locator, Target, has_scp_password, shown_url
+from updater.model.publishing import PushBranch, PushTemplate
+from updater.model.subscription import (
+    CredentialRef,
+    Form,
+    GitBranch,
+    LiveApplication,
+    Locator,
+    Target,
+    has_scp_password,
+    shown_url,
+)
 from updater.model.written import common
 
 if TYPE_CHECKING:
@@ -80,8 +90,9 @@ def write_back(application: Application, settings: Settings, *, namespace: str, 
         hint = "name a values file that the chart is given: write-back-target: helmvalues:/<file>"
         raise FieldRefused(FieldProblem(place=(*source.place, "chart"), code="target", message=message, hint=hint))
     path = _path(application, source, place, namespace)
-    if destination.push_template:
-        destination = _with_branch_of_its_own(destination, application, path)
+    if isinstance(destination.publishing, PushTemplate):
+        named = replace(destination.publishing, stand_in=_stand_in(destination, application, path))
+        destination = replace(destination, publishing=named)
     return WriteBack(method=method, place=place, type=kind, source=source, destination=destination, path=path)
 
 
@@ -164,8 +175,8 @@ def _branch(application: Application, source: ApplicationSource, settings: Setti
         raise at.flaw(f"the source is the chart {source.chart} of a Helm repository", code="git-url", hint=hint)
     branches = read_in(settings, "git-branch", read_branch, default=BranchSpec())
     base = branches.base or _revision(application, source, url, settings)
-    push, template = (base, branches.push) if "{{" in branches.push else (branches.push or base, "")
-    return GitBranch(url=url, branch=base, push=push, push_template=template, credential=_secret(application, method, settings))
+    publishing = PushTemplate(branches.push) if "{{" in branches.push else PushBranch(branches.push or base)
+    return GitBranch(url=url, branch=base, publishing=publishing, credential=_secret(application, method, settings))
 
 
 def _revision(application: Application, source: ApplicationSource, url: str, settings: Settings) -> str:
@@ -180,25 +191,20 @@ def _revision(application: Application, source: ApplicationSource, url: str, set
     return revision.removeprefix("refs/heads/")
 
 
-def _secret(application: Application, method: WriteBackMethod, settings: Settings) -> str:
+def _secret(application: Application, method: WriteBackMethod, settings: Settings) -> CredentialRef | None:
     if not method.secret:
-        return ""
+        return None
     if method.namespace not in {"", application.namespace}:
         message = f"the Secret {method.namespace}/{method.secret} is not in the namespace of the Application"
         hint = f"put it into {application.namespace}, and write git:secret:{method.secret}"
         raise settings["write-back-method"].flaw(message, code="secret-namespace", hint=hint)
-    return f"secret:{application.namespace}/{method.secret}"
+    return CredentialRef(kind="secret", value=f"{application.namespace}/{method.secret}")
 
 
-def _with_branch_of_its_own(destination: GitBranch, application: Application, path: str) -> GitBranch:
+def _stand_in(destination: GitBranch, application: Application, path: str) -> str:
+    """Return a name of a branch that is nobody else's."""
     key = hashlib.sha256(f"{destination.url}|{destination.branch}|{path}|{application}".encode()).hexdigest()[:8]
-    return GitBranch(
-        url=destination.url,
-        branch=destination.branch,
-        push=f"image-updater-{application.namespace}-{application.name}-{key}",
-        push_template=destination.push_template,
-        credential=destination.credential,
-    )
+    return f"image-updater-{application.namespace}-{application.name}-{key}"
 
 
 def _path(application: Application, source: ApplicationSource, place: WriteBackPlace, namespace: str) -> str:
@@ -237,7 +243,7 @@ def _located(image: ImageRequest, name: ImageName, how: WriteBack) -> tuple[str,
         return "kustomize", Locator(path=how.path, name=_text(image, KUSTOMIZE) or name.spelled)
     if how.place.kind == "helmvalues":
         return "helm", _values_locator(image, how)
-    editor = SOURCE_FILE if isinstance(how.destination, GitBranch) else LIVE
+    editor = SOURCE_FILE if how.destination.method == "git" else LIVE
     path = how.path if editor == SOURCE_FILE else how.source.dotted
     if how.type is AppType.KUSTOMIZE:
         return editor, Locator(path=path, name=_text(image, KUSTOMIZE), spec=name.spelled, section="kustomize")

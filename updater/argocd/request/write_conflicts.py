@@ -19,7 +19,6 @@ from updater.errors import ImageSyntaxError
 from updater.inventory.merge import repository
 from updater.inventory.precedence import RULE, Claim
 from updater.model.image import parse_name
-from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -181,14 +180,14 @@ def _claims(target: Target) -> Iterator[object]:
 
 def _branch(destination: Destination) -> object:
     """Name what is written, however it is reached: a user, a Secret or another spelling makes no other branch of it."""
-    if not isinstance(destination, GitBranch):
+    if destination.method != "git":
         return destination
-    return repository_place(destination.url), destination.branch, destination.push, destination.push_template
+    return repository_place(destination.url), destination.branch, destination.publishing
 
 
 def _way(destination: Destination) -> object:
     """Name how it is reached; a slash or ``.git`` at the end is no other way."""
-    return (repository(destination.url), destination.credential) if isinstance(destination, GitBranch) else None
+    return (repository(destination.url), destination.credential) if destination.method == "git" else None
 
 
 def _canonical(name: str) -> str:
@@ -203,6 +202,6 @@ def _wish(item: Subscription) -> object:
     target = item.targets[0]
     return (
         (item.image, item.policy.kind, repr(sorted(item.policy.options.items())), item.filter, item.platforms, item.variant),
-        (item.downgrade, item.credential, item.voice),
+        (item.downgrade, item.credential, target.commit_spec),
         (_branch(target.destination), target.editor, target.locator, target.form),
     )
