@@ -1,4 +1,4 @@
-"""Change single values of a YAML text and prove that nothing else changed.
+"""Change single values of a YAML text, and prove that nothing else changed.
 
 The parser's marks give the span of one scalar; only that span is replaced. Then the result is parsed
 again, and its events must be those of the text before, but for the intended ones. Without that proof no
@@ -67,7 +67,7 @@ _TELLING: Final = frozenset({DocumentStartEvent, AliasEvent})
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The events of one text and who contains whom, by the index of each event.
+    """The events of one text and their nesting, by the index of each event.
 
     *parents* names the collection that holds an event (-1 for the root of a document), *children* the keys
     and values or the items of a collection in order, with -1 for the roots of all documents; *positions* says
@@ -132,7 +132,7 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splice:
-    """Put *text* between *start* and *end*, and what that does to the events, at index *at*.
+    """Replace the text from *start* to *end* with *text*, which changes the events at index *at*.
 
     A *value* is what the scalar there says afterwards; *drops* counts events that go; *adds* are events
     that come before it.

@@ -1,4 +1,4 @@
-"""How kinds and objects of the Kubernetes API are named, and at which paths they are found.
+"""Names and API paths of kinds and objects.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 """
@@ -15,7 +15,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: API group ("" is the core group), version, kind, and the plural that stands in paths."""
+    """One kind: API group ("" is the core group), version, kind, and the plural used in paths."""
 
     group: str
     version: str
@@ -25,12 +25,12 @@ class Kind:
 
     @property
     def api_version(self) -> str:
-        """Give what objects of this kind have as `apiVersion`."""
+        """Return the `apiVersion` of objects of this kind."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
     def resource(self) -> str:
-        """Give the name that RBAC and people use: ``leases.coordination.k8s.io``."""
+        """Return the name that RBAC and people use: ``leases.coordination.k8s.io``."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     def path(self, namespace: str | None = None) -> str:
@@ -53,12 +53,12 @@ class Ref:
 
     @property
     def place(self) -> str:
-        """Give ``namespace/name``, or the name alone."""
+        """Return ``namespace/name``, or only the name."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
     @property
     def path(self) -> str:
-        """Give the path of the object."""
+        """Return the path of the object."""
         return f"{self.kind.path(self.namespace)}/{quote(self.name, safe='')}"
 
 

@@ -1,4 +1,4 @@
-"""Who leads: one replica holds a Lease, renews it, and says at once when it can no longer be sure of it.
+"""Leader election: one replica holds a Lease, renews it, and reports at once when it is no longer certain to lead.
 
 Clocks of two machines are never compared: a holder counts as gone when its record did not change for the Lease's duration on
 our own clock. https://kubernetes.io/docs/concepts/architecture/leases/
@@ -27,7 +27,7 @@ RELEASED: Final = 1  # what a Lease that was given back lasts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseDurations:
-    """How long leading lasts, in seconds: others wait *duration* for a renewal, the holder stops being sure after *sure*.
+    """Lease times in seconds: others wait *duration* for a renewal; the holder is no longer certain after *sure*.
 
     *sure* is below *duration*, so that no two ever lead at one time; *every* is between two looks.
     """
@@ -75,7 +75,7 @@ class LeaderElector:
 
     @property
     def leader(self) -> str | None:
-        """Give the identity of who led when last looked, None where nobody did."""
+        """Return the identity of the last known leader, or None if there was none."""
         holder = _spec(self._seen).get("holderIdentity")
         return holder if isinstance(holder, str) and holder else None
 
@@ -184,7 +184,7 @@ class LeaderElector:
         return min(pause, max(self._sure_until - self._around.clock(), 0.0)) if self._leads else pause
 
     async def _release(self) -> None:
-        """Give the Lease back, so that the next leader need not wait for its end."""
+        """Release the Lease, so that the next leader need not wait until it expires."""
         held, self._must_read = self._leads and not self._must_read, True
         self._end()
         if not held:

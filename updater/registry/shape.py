@@ -1,4 +1,4 @@
-"""How many values and how much nesting a JSON text holds, before a parser makes objects of them.
+"""Count the values and the nesting of a JSON text before it is parsed.
 
 Sixteen megabytes of ``[],`` become half a gigabyte of lists. What stands between the strings is counted, by searches of
 bytes that make no object for what they count.
@@ -23,7 +23,7 @@ _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one answer of a registry may cost: decoded bytes of a page of tags, values and depth of any document.
+    """The limits of one answer: decoded bytes of a page of tags, values and depth of any document.
 
     *list_time* is how many seconds a registry may take for the whole list of an image; waiting for our own turn does not count.
     *rate* is how many requests a second a registry gets that nobody configured, after a burst of as many; None is no limit.

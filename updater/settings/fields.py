@@ -1,4 +1,4 @@
-"""How the texts of `updater.settings.values` become fields: pydantic types, each with its JSON Schema.
+"""Pydantic types for the texts of `updater.settings.values`, each with its JSON Schema.
 
 A wrong value ends in a `PydanticCustomError` of type ``setting``, whose context lists the problems as
 ``(place below the field, code, message, hint)``; `updater.settings.problems` turns them into `Problem`.
