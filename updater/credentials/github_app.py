@@ -68,7 +68,7 @@ class App:
 
     @property
     def host(self) -> str:
-        """Return the host of the API, or "" if the base URL names none."""
+        """Return the host of the API, "" where the base URL names none."""
         try:
             return urlsplit(self.base_url).hostname or ""
         except ValueError:

@@ -1,4 +1,4 @@
-"""Change single values of a YAML text, and prove that nothing else changed.
+"""Change single values of a YAML text and prove that nothing else changed.
 
 The parser's marks give the span of one scalar; only that span is replaced. Then the result is parsed
 again, and its events must be those of the text before, but for the intended ones. Without that proof no

@@ -55,7 +55,7 @@ FAULTS: Final[dict[str, GitFault]] = {
     "signing-key": GitFault(
         GitError, "the signing key must be an Ed25519, ECDSA or RSA private key, with its passphrase if it has one"
     ),
-    "push-refused": GitFault(PushRefused, "another writer pushed first: the update is re-evaluated on top of the new head"),
+    "push-refused": GitFault(PushRefused, "somebody else pushed first: the update is re-evaluated on top of the new head"),
     "push-declined": GitFault(
         PushRefused, "a rule of the server rejected the push: see its message, branch protection and hooks"
     ),

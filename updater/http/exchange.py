@@ -55,7 +55,7 @@ class HttpFailure(UpdaterError):  # noqa: N818 - the name says what is the case,
 
     @property
     def is_passing(self) -> bool:
-        """Return whether the same request may succeed a moment later."""
+        """Return whether the same request may work a moment later."""
         return self.trouble in _PASSING
 
 

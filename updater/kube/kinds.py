@@ -25,7 +25,7 @@ class Kind:
 
     @property
     def api_version(self) -> str:
-        """Return the `apiVersion` of objects of this kind."""
+        """Return what objects of this kind have as `apiVersion`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
@@ -53,7 +53,7 @@ class Ref:
 
     @property
     def place(self) -> str:
-        """Return ``namespace/name``, or only the name."""
+        """Return ``namespace/name``, or the name alone."""
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
     @property

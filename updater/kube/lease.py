@@ -75,7 +75,7 @@ class LeaderElector:
 
     @property
     def leader(self) -> str | None:
-        """Return the identity of the last known leader, or None if there was none."""
+        """Return the identity of who led when last looked, None where nobody did."""
         holder = _spec(self._seen).get("holderIdentity")
         return holder if isinstance(holder, str) and holder else None
 
@@ -184,7 +184,7 @@ class LeaderElector:
         return min(pause, max(self._sure_until - self._around.clock(), 0.0)) if self._leads else pause
 
     async def _release(self) -> None:
-        """Release the Lease, so that the next leader need not wait until it expires."""
+        """Release the Lease, so that the next leader need not wait for its end."""
         held, self._must_read = self._leads and not self._must_read, True
         self._end()
         if not held:

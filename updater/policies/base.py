@@ -57,7 +57,7 @@ class Policy(ABC):
     @property
     @abstractmethod
     def reason(self) -> str:
-        """Describe the chosen candidate, to follow "1.9.0 is": ``the highest version in the range >=1.0``."""
+        """Return what the chosen one is, to stand behind "1.9.0 is": ``the highest version in the range >=1.0``."""
 
     @property
     def followed_tag(self) -> str | None:

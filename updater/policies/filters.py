@@ -46,7 +46,7 @@ class NameFilter:
 
     @property
     def extracts(self) -> bool:
-        """Return whether a policy compares a text other than the tag."""
+        """Return whether a policy is shown something else than the tag."""
         return self._extract is not None
 
     def texts(self, tags: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""Globs of tag filters: ``*``, ``?``, ``[a-z]``, ``[^a]`` and a backslash, as in Go's path.Match.
+"""The globs of tag filters: ``*``, ``?``, ``[a-z]``, ``[^a]`` and a backslash, as Go's path.Match reads them.
 
 A glob covers the whole tag. ``*`` and ``?`` never cover ``/``, which no tag holds anyway.
 Source: https://pkg.go.dev/path#Match

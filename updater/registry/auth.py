@@ -56,7 +56,7 @@ class Grant:
 
     @property
     def is_for_host(self) -> bool:
-        """Return whether the grant applies to every image of the registry, as with Basic, and not only to the requested one."""
+        """Return whether it serves every image of the registry, as Basic does, and not the one it was asked for."""
         return self.authorization.startswith("Basic ")
 
 

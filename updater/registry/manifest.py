@@ -81,7 +81,7 @@ class ImageDocument:
 
     @property
     def shown_type(self) -> str:
-        """Return the media type of the response, safe for messages."""
+        """Return the media type that it came with, as it may be repeated."""
         return told(self.media_type.partition(";")[0], most=80, secrets=self.secrets)
 
 

@@ -23,7 +23,7 @@ _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The limits of one answer: decoded bytes of a page of tags, values and depth of any document.
+    """What one answer of a registry may cost: decoded bytes of a page of tags, values and depth of any document.
 
     *list_time* is how many seconds a registry may take for the whole list of an image; waiting for our own turn does not count.
     *rate* is how many requests a second a registry gets that nobody configured, after a burst of as many; None is no limit.

@@ -38,7 +38,7 @@ class RegistryLimits(Node):
         return ListingLimits.for_tags(self.tags, page_bytes=self.page_bytes)
 
     def limits(self) -> Limits:
-        """Return the limits in the form of the registry client."""
+        """Return them as the registry room takes them."""
         return Limits(
             page_bytes=self.page_bytes,
             values=max(self.values, 2 * self.tags),

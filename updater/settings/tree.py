@@ -386,7 +386,7 @@ class Settings(Node):
 
     @property
     def applications(self) -> ApplicationsSettings | None:
-        """Return the settings of the source of Argo CD's Applications, or None if it is off."""
+        """Return the settings of the source of Argo CD's Applications, None where it is off."""
         return next((source.applications for source in self.sources if source.applications is not None), None)
 
     def place_of(self, subscription: int) -> tuple[str, int | None]:
