@@ -1,4 +1,4 @@
-"""What of the chart is made from elsewhere: the schema of `config`, the table of values, alerts and dashboard."""
+"""Generate parts of the chart: the schema of `config`, the table of values, alerts and dashboard."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ _HERE: Final = "#/$defs/settings"
 
 
 def chart_schema() -> str:
-    """Return values.schema.json: written by hand but for `config`, which is the schema of updater.yaml."""
+    """Return values.schema.json: written by hand except `config`, which is the schema of updater.yaml."""
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     settings = _moved(json.loads(settings_schema()))
-    for name in ("$schema", "$id", "title"):  # an identity of its own would begin its references anew
+    for name in ("$schema", "$id", "title"):  # an identity of its own would change the base of its references
         settings.pop(name, None)
     schema["$defs"]["settings"] = settings
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def chart_readme() -> str:
-    """Return README.md of the chart: written by hand but for the table of values."""
+    """Return README.md of the chart: written by hand except the table of values."""
     text = (CHART / "README.md").read_text(encoding="utf-8")
     before, _, rest = text.partition(_BEGIN)
     after = rest.partition(_END)[2]
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
     rows = "".join(f"| `{place}` | {default} | {text} |\n" for place, default, text in _rows(schema["properties"], values))
-    return f"{before}{_BEGIN}\n| value | default | means |\n|---|---|---|\n{rows}\n{_END}{after}"
+    return f"{before}{_BEGIN}\n| value | default | meaning |\n|---|---|---|\n{rows}\n{_END}{after}"
 
 
 def chart_copies() -> dict[str, Path]:
-    """Give, by the path in the checkout, what the chart has a copy of: a chart reads nothing outside its folder."""
+    """Return the files that the chart has copies of, by the path of the copy: a chart reads nothing outside its folder."""
     found = {
         "charts/updater/files/alerts.yaml": ROOT / "config/prometheus/alerts.yaml",
         "charts/updater/files/dashboard.json": ROOT / "config/grafana/dashboard.json",
@@ -51,7 +51,7 @@ def chart_copies() -> dict[str, Path]:
 
 
 def _moved(node: Any) -> Any:
-    """Let references within the schema of settings lead to where it stands in that of values."""
+    """Return the schema of settings with its references moved to its place in the schema of values."""
     if isinstance(node, list):
         return [_moved(item) for item in node]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""Where stable codes stand in the source: what a person may meet as a code has one of these forms.
+"""Find stable codes in the source; a code has one of these forms.
 
 A code is a word such as ``no-such-key``. It is found as ``code="…"`` in a call or an assignment, as a class's
 ``default_code``, in a table whose name ends in ``CODES``, ``FAULTS``, ``FAILURES`` or ``KINDS``, as an argument at the place

@@ -1,4 +1,4 @@
-"""How the page of commands is made, from the command tree itself."""
+"""Generate the page of commands from the command tree."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from pages.prose import wrapped
 from updater.cli.main import cli
 
 if TYPE_CHECKING:
@@ -17,15 +18,15 @@ _HEAD: Final = """# Commands
 
 Generated from the code by `docs/generate.py`; `updater COMMAND --help` shows the same.
 
-Data goes to standard output, talk to standard error, where a failure is a line `error:` and a line `hint:`. There is
-no colour off a terminal, nor with `NO_COLOR`.
-JSON has times as RFC 3339 in UTC, null rather than keys left out, and keys in order.
+Data goes to standard output, messages to standard error, where a failure is a line `error:` and a line `hint:`. Output
+is colored only on a terminal, and never with `NO_COLOR`. JSON has times as RFC 3339 in UTC, null instead of missing
+keys, and keys in a fixed order.
 
-| exit code | means |
+| exit code | meaning |
 |---|---|
-| 0 | fine |
-| 1 | an expected failure: a target failed, a place was refused, a file has problems |
-| 2 | the command line or the configuration cannot be used; nothing was done |
+| 0 | success |
+| 1 | an expected failure: a target failed, a value was refused, a file has problems |
+| 2 | the command line or the configuration is invalid; nothing was done |
 | 3 | a bug |
 | 10 | with `--exit-code` of `once` and `set`: something was written, and nothing failed |
 | 130 | interrupted |
@@ -33,7 +34,7 @@ JSON has times as RFC 3339 in UTC, null rather than keys left out, and keys in o
 
 
 def commands_page() -> str:
-    """Return the reference of all commands: what each does, takes and answers."""
+    """Return the reference of all commands with their options and output."""
     context = click.Context(cli, info_name="updater", **cli.context_settings)
     parts = [_HEAD, *_command(cli, context, "updater")]
     for name in cli.list_commands(context):
@@ -56,7 +57,8 @@ def _command(command: click.Command, context: click.Context, title: str) -> Iter
 
 
 def _paragraphs(text: str) -> str:
-    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text))
+    joined = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(text))
+    return "\n\n".join(wrapped(paragraph) for paragraph in joined.split("\n\n"))
 
 
 def _cell(text: str) -> str:

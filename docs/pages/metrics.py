@@ -1,22 +1,22 @@
-"""How the page of metrics is made, from the one table of their names."""
+"""Generate the page of metrics from the table of their names."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from pages.prose import wrapped
 from updater.reporting.metrics import METRICS, PROCESS_METRICS
 
 _HEAD: Final = """# Metrics
 
-Generated from the code by `docs/generate.py`. `updater run` serves them at `/metrics` of `listen.metrics`, as Prometheus text.
-Beside them are `/healthz` (the process lives), `/readyz` (the configuration is in force and its schedule runs) and
-`/api/v1/status` (where each subscription stands, as JSON; `updater status --server` reads it).
+Generated from the code by `docs/generate.py`. `updater run` serves the metrics at `/metrics` of `listen.metrics`, in
+the Prometheus text format, next to `/healthz` (the process works), `/readyz` (the configuration is in force and its
+schedule runs) and `/api/v1/status` (the state of each subscription as JSON).
 
-Labels never hold tags, digests or paths: no series is born with a release. `code` is a word of [codes](errors.md),
-`status` of outcomes a word of [outcomes](outcomes.md). Alerts and a dashboard over them:
-[Monitor it](../how-to/monitor.md).
+Labels never contain tags, digests or paths, so a release adds no series. `code` is one of the [codes](errors.md),
+`status` of outcomes one of the [outcomes](outcomes.md). [Monitor](../how-to/monitor.md) has alerts and a dashboard.
 
-| metric | kind | labels | tells |
+| metric | kind | labels | meaning |
 |---|---|---|---|
 """
 
@@ -28,4 +28,4 @@ def metrics_page() -> str:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
         rows.append(f"| `{name}` | {metric.kind.__name__.lower()} | {labels} | {metric.text} |\n")
     names = ", ".join(f"`{name}`" for name in PROCESS_METRICS)
-    return _HEAD + "".join(rows) + f"\nOn Linux also, of the process: {names}.\n"
+    return _HEAD + "".join(rows) + f"\n{wrapped(f'On Linux, the process also has: {names}.')}\n"

@@ -1,1 +1,1 @@
-"""What is nice to have after a restart; deletable at any moment."""
+"""The cache: data that saves requests after a restart; it can be deleted at any moment."""

@@ -1,4 +1,4 @@
-"""What is worth keeping between restarts, and for how long: descriptions, listings, outcomes.
+"""The cached data and its lifetime: descriptions, listings, outcomes.
 
 Deleting the file between any two steps costs requests and starts first-seen times again; it never changes
 what is right to write.
@@ -37,7 +37,7 @@ _PRUNED_EVERY: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparedListing:
-    """What a tag list was compared with: *previous* are the tags of the one before, None where none is remembered.
+    """The comparison of a tag list with the *previous* one, which is None if none is cached.
 
     *first_seen* holds, for each tag of the new list, when it was first seen here (aware, in UTC).
     """
@@ -47,7 +47,7 @@ class ComparedListing:
 
 
 class Cache:
-    """The cache of one daemon. *path* None keeps it in memory; *say* is told once what is wrong with the file.
+    """The cache of one daemon. With *path* None it stays in memory; *say* is called once with the problem of the file.
 
     *wall* gives seconds since 1970. No method fails: what was lost is not there.
     """

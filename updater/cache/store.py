@@ -1,4 +1,4 @@
-"""SQLite: one connection in one thread, a schema that is made anew when it is another, and what to do when it breaks.
+"""The SQLite file: one connection in one thread, a schema that is recreated when its version differs, recovery from damage.
 
 A store never fails its caller. What cannot be used is said once and the store goes on in memory: the cache
 is a saving, and its loss may cost requests but never a decision.
@@ -32,7 +32,7 @@ _BROKEN: Final = ("not a database", "malformed", "file is encrypted", "no such t
 
 
 class DatabaseFile:
-    """One database file. *path* None keeps everything in memory; *say* is told what is wrong, in one sentence.
+    """One database file. With *path* None everything stays in memory; *say* is called with a problem, in one sentence.
 
     Every call runs in the store's own thread; `close` ends it.
     """

@@ -14,7 +14,7 @@ from updater.cli.main import config_paths
 def run(ctx: click.Context) -> None:
     """Run the daemon: schedule, metrics, health.
 
-    SIGHUP or a changed file loads the configuration anew; an invalid file keeps the old one. SIGTERM finishes the
+    SIGHUP or a changed file reloads the configuration; an invalid file keeps the old one. SIGTERM finishes the
     pushes in flight and exits.
     """
     from updater.daemon.service import serve_forever

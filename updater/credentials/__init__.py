@@ -1,1 +1,1 @@
-"""Turns a reference to a credential into the credential: variables, files, programs, secrets, docker configurations."""
+"""Resolve references to credentials: variables, files, programs, Secrets, Docker configurations."""

@@ -1,4 +1,4 @@
-"""Docker's `config.json`, podman's `auth.json`, and which of their entries serve an image.
+"""Docker's `config.json`, podman's `auth.json`, and which of their entries apply to an image.
 
 Docker configurations are matched as kubelet does (Kubernetes documentation, "Interpretation of config.json"):
 each part of the host may be a glob, ports are equal, the path is a plain prefix, and every match counts,
@@ -35,7 +35,7 @@ _FORMAT_HINT: Final = 'write user:password, or the content of a docker config.js
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockerConfig:
-    """The entries of one file: credentials by key, and the helpers that know more."""
+    """The entries of one file: credentials by key, and the credential helpers."""
 
     auths: Mapping[str, Credential] = field(default_factory=dict, repr=False)
     helpers: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""How a GitHub App becomes a token: a JWT that it signs, exchanged for a token of one of its installations.
+"""Tokens of GitHub Apps: a signed JWT is exchanged for a token of one of the App's installations.
 
 Source: https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app. A token reads and writes what
 the installation may, for an hour.
@@ -52,7 +52,7 @@ _HINTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """One installation of an App: the numbers of both, and the App's private key as PEM.
+    """One installation of an App: the IDs of both, and the App's private key as PEM.
 
     *base_url* is that of the REST API: ``https://host/api/v3`` for GitHub Enterprise. *connection* is how it is reached.
     """
@@ -83,7 +83,7 @@ class _Held:
 
 
 class InstallationTokens:
-    """Returns tokens, and keeps each until five minutes before its end. One for a process; many tasks may ask.
+    """Return tokens, and cache each until five minutes before it expires. One per process, shared by many tasks.
 
     *clock* counts seconds, *wall* gives seconds since 1970: the one for how long a token holds, the other for what a JWT says.
     """

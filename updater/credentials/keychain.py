@@ -1,4 +1,4 @@
-"""What a `CredentialRef` stands for at this moment, and how long that may be believed.
+"""The current value of a `CredentialRef`, and how long it is cached.
 
 A variable is read each time, a file when it changed, a program or Secret when its lifetime is over or a
 registry refused what it gave. Without a reference the docker and podman files of this user count.
@@ -40,7 +40,7 @@ class _Known:
 
 
 class Keychain:
-    """Resolves references. One for a process; it may be used from many tasks.
+    """Resolve references. One per process, shared by many tasks.
 
     *read_secret* gives the data of a Kubernetes Secret by namespace and name; None where there is no cluster.
     *docker_configs* are the files that count without a reference; None is where docker and podman keep them. A single

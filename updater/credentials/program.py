@@ -28,7 +28,7 @@ _HINT: Final = "run it by hand as the same user: it must print one credential an
 
 
 class Programs:
-    """Runs programs with *environment*, each for at most *time_limit* seconds.
+    """Run programs with *environment*, each for at most *time_limit* seconds.
 
     *helpers_allowed* lets credential helpers run; *say* is told, once each, which one was left out.
     """

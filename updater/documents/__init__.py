@@ -1,4 +1,4 @@
-"""How bytes become data: the one door for YAML and JSON that people and programs wrote.
+"""Read YAML and JSON as data: the only entry point for documents that people and programs wrote.
 
 Every entry keeps its line, duplicate keys are said, and hostile text (alias bombs, deep nesting, foreign tags,
 not UTF-8) ends in a `Problem`, never in a traceback.

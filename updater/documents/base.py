@@ -1,4 +1,4 @@
-"""What a document is: a value, the line of each of its parts, and how much of one is read at most."""
+"""The document type: a value, the line of each of its parts, and the limits for reading."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentLimits:
-    """How much is read at most: bytes, levels, and values after every alias is followed."""
+    """The limits for reading: bytes, levels, and values after resolving every alias."""
 
     size: int = 16 * 1024 * 1024
     depth: int = 100
@@ -27,7 +27,7 @@ DEFAULT_CAPS: Final = DocumentLimits()
 
 @dataclass(slots=True)
 class Mark:
-    """Where a value stands: 1-based line of its key (or of itself in a list), the file, and the marks below it."""
+    """The position of a value: 1-based line of its key (or of the value in a list), the file, and the marks below it."""
 
     line: int
     path: str = ""
@@ -65,7 +65,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Documents:
-    """What could be read of a file, and everything that is wrong with it. *is_broken*: reading stopped early."""
+    """The readable documents of a file, and all its problems. *is_broken*: reading stopped early."""
 
     documents: tuple[Document, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -94,7 +94,7 @@ def as_error(problems: Sequence[Problem]) -> ConfigError:
 
 
 class Stop(Exception):  # noqa: N818 - not an error of its own: it carries the problem out of the recursion
-    """Ends the reading of a file; *problem* says why. Never leaves this package."""
+    """Stop reading a file because of *problem*. Never leaves this package."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.message)

@@ -1,4 +1,4 @@
-"""Read JSON that was not written by us: duplicate keys, NaN, long numbers and deep nesting are refused."""
+"""Read JSON from other programs: duplicate keys, NaN, long numbers and deep nesting are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People's configuration written as YAML with comments; the only home of ruamel.yaml.
+"""Write configuration as YAML with comments; the only module that imports ruamel.yaml.
 
 It is imported by commands that write such a file, never by the daemon: the import alone takes half a second.
 """
@@ -23,7 +23,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/@:-]*[A-Za-z0-9]|[A-Za-z]|[0-9
 
 @dataclass(frozen=True, slots=True)
 class Commented:
-    """A mapping to write. *comments* stand on lines of their own above a key, *beside* behind its value.
+    """A mapping to write. *comments* are lines above a key, *beside* is a comment after its value.
 
     With *is_flow* it is written on one line, ``{a: 1}``.
     """

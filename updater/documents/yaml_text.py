@@ -1,4 +1,4 @@
-"""How YAML events become values with their lines.
+"""Convert YAML events to values with their lines.
 
 PyYAML's C parser gives the events; the values are built here, because its own loaders drop the lines, take the
 last of two equal keys and read `on` and `1:30` by YAML 1.1 (measured in decision record 0150).

@@ -1,4 +1,4 @@
-"""Pure readers and writers of the texts in which images are named: bytes in, bytes and changes out.
+"""Pure readers and writers of texts with image references: bytes in, bytes and changes out.
 
 `EDITORS` is the table of all kinds; a package may add one under the entry point group
 ``updater.editors``: its name, and a callable without arguments that gives an `Editor`.

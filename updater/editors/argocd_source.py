@@ -1,4 +1,4 @@
-"""The files of overrides that Argo CD reads beside manifests: ``.argocd-source.yaml``, ``.argocd-source-<app>.yaml``.
+"""The override files that Argo CD reads next to manifests: ``.argocd-source.yaml``, ``.argocd-source-<app>.yaml``.
 
 Such a file is a patch of an Application's source (https://argo-cd.readthedocs.io/en/stable/user-guide/parameters/). Each entry
 belongs to the name it has: what else stands in the file stays, and a file that is not there is made.
@@ -34,7 +34,7 @@ _FORCE: Final = "forceString"
 
 
 class ArgocdSourceEditor:
-    """Reads and writes the entries of a `Locator` in its *section*: parameters of helm, images of kustomize, env of a plugin."""
+    """Read and write the entries of a `Locator` in its *section*: helm parameters, kustomize images, plugin env."""
 
     name: str = "argocd_source"
     needles: tuple[bytes, ...] = ()

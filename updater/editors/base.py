@@ -1,4 +1,4 @@
-"""What an editor is: a pure reader and writer of one kind of text.
+"""The editor protocol: a pure reader and writer of one kind of text.
 
 An editor never sees a file system, a repository or a registry. It is given the bytes of one file and
 says what is written there (`read`), or gives back the bytes with some values changed (`edit`).
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReadings:
-    """What one file holds for an editor: every place, and every place that is wrong."""
+    """The places that an editor found in one file, and their problems."""
 
     readings: tuple[Reading, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -35,7 +35,7 @@ def creates(editor: Editor) -> bool:
 
 
 class Editor(Protocol):
-    """Reads and changes one kind of text; pure.
+    """Read and change one kind of text; pure.
 
     *name* is the key in `updater.editors.EDITORS`. A file without any of the bytes in *needles* holds nothing
     for it and need not be read; no needles mean that every file named by `files` counts.

@@ -1,4 +1,4 @@
-"""Where the lines of a YAML text break, and where a scalar begins behind its anchor and tag."""
+"""Line breaks of a YAML text, and the start of a scalar after its anchor and tag."""
 
 from __future__ import annotations
 

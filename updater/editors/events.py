@@ -1,4 +1,4 @@
-"""Take events from the YAML parser so that no text, however built, makes it work without bound.
+"""Read events from the YAML parser within bounds that hold for every text.
 
 The parser's time grows with the number of events times the depth that is open, so both are looked at on the way,
 not when all events are made.

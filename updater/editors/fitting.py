@@ -1,4 +1,4 @@
-"""Whether a value has the shape that its place holds: a tag, a name, a digest or a full reference of the same image."""
+"""Check that a value has the form of the place: a tag, a name, a digest or a full reference of the same image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values files: an image stands under a key of its name and one of its tag, or whole under one key."""
+"""Helm values files: an image is written under keys for its name and tag, or as one full reference."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DIGEST = "digest"
 
 
 class HelmEditor:
-    """Reads and writes the keys of a `Locator`: *spec* for a full reference, else one or more of *name*, *tag* and *digest*.
+    """Read and write the keys of a `Locator`: *spec* for a full reference, or one or more of *name*, *tag* and *digest*.
 
     A tag key holds ``tag`` or ``tag@digest``; beside a digest key of the target it holds the tag alone. A name keeps its
     short form, and stays without its registry where

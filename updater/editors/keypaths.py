@@ -26,7 +26,7 @@ _KEY: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[^.\[\]"]+')
 
 
 class QuotedKey(str):
-    """A key that stood in quotes: dots in it are part of the key."""
+    """A quoted key: dots in it are part of the key."""
 
     __slots__ = ()
 

@@ -38,7 +38,7 @@ _ORDER: Final = ("name", "newName", "newTag", "digest")
 
 
 class KustomizeEditor:
-    """Reads and writes the entry that *locator.name* names, by `name` first, then by `newName`.
+    """Read and write the entry with *locator.name*, by `name` first, then by `newName`.
 
     An entry keeps its name where that is the same image in another spelling, unless *is_as_spelled* asks for
     the name exactly as given.

@@ -1,4 +1,4 @@
-"""Add and remove keys and list items so that they look like their neighbours."""
+"""Add and remove keys and list items in the style of their neighbors."""
 
 from __future__ import annotations
 

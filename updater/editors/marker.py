@@ -47,7 +47,7 @@ class _Survey:
 
 
 class MarkerEditor:
-    """Reads and writes marked values; *text_markers* are globs of the other files in which markers count.
+    """Read and write marked values; *text_markers* are globs of files that are not YAML and may have markers.
 
     A glob without ``/`` is held against the last part of a path, one with ``/`` against all of it. *is_forced* takes values
     that have another shape than their marker says, too.

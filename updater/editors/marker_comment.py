@@ -1,4 +1,4 @@
-"""The grammar of a marker: a comment that holds one JSON object and nothing else.
+"""The grammar of a marker: a comment that contains one JSON object and nothing else.
 
 ``# {"$imagepolicy": "ns:policy[:tag|:name|:digest]"}``, and the older
 ``# {"$ref": "#/definitions/io.k8s.cli.setters.ns:policy"}``. Other comments, and the setters of other
@@ -45,7 +45,7 @@ def offsets(text: str) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A policy ``namespace:name`` and the part of the image that the marked value holds."""
+    """A policy ``namespace:name``, and the part of the image in the marked value."""
 
     policy: str
     kind: PartKind

@@ -1,4 +1,4 @@
-"""Which scalar of a YAML text a marker comment belongs to, and which markers belong to none.
+"""Assign marker comments to scalars of a YAML text, and find markers without one.
 
 A marker counts behind a scalar on its line, behind the header of a block scalar, and alone on the line
 above a scalar list item. Anywhere else it is in an impossible place, which is said with the way out.
@@ -25,7 +25,7 @@ _ITEM: Final = re.compile(r"[ \t]*-[ \t]+")
 
 
 class TextLine(NamedTuple):
-    """One line of the text: where it starts, where it ends, and where the one below starts."""
+    """One line of the text: its start, its end, and the start of the next line."""
 
     start: int
     end: int

@@ -1,4 +1,4 @@
-"""Markers in texts that are no YAML: a Dockerfile, an .env file, Terraform, SQL, an ini file.
+"""Markers in texts that are not YAML: a Dockerfile, an .env file, Terraform, SQL, an ini file.
 
 The marker stands behind ``#``, ``//``, ``--`` or ``;``: at the end of its line, or alone on the line above (a
 Dockerfile knows no comments behind an instruction). What it marks is found by its form: a full marker marks

@@ -1,4 +1,4 @@
-"""Find one's way in the events of a parsed text: keys, paths, documents, aliases, objects."""
+"""The structure of a parsed text, from its events: keys, paths, documents, aliases, objects."""
 
 from __future__ import annotations
 

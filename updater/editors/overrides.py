@@ -1,4 +1,4 @@
-"""The lists of overrides in the patch of an Argo CD source, and which entry speaks of which image.
+"""The override lists of an Argo CD source, and the image of each entry.
 
 Source: `ApplicationSource` of `argoproj.io/v1alpha1`: ``helm.parameters`` and ``plugin.env`` hold names and values,
 ``kustomize.images`` texts of the form ``[old=]new[:tag][@digest]``.
@@ -26,7 +26,7 @@ LISTS: Final = {"helm": "parameters", "kustomize": "images", "plugin": "env"}
 
 
 class OverrideEntry(NamedTuple):
-    """One entry: its event, the name it belongs to, the event of its value (None: it has none) and the value's text."""
+    """One entry: its event, its name, the event of its value (None if it has none) and the text of the value."""
 
     item: int
     name: str
@@ -47,7 +47,7 @@ class OverrideEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedOverride:
-    """One value that a locator names: what of an image it holds, its name, and where that is for people."""
+    """One value that a locator names: its part of the image, its name, and its path for messages."""
 
     kind: PartKind
     name: str

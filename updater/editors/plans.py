@@ -1,4 +1,4 @@
-"""How wishes for one file become one edit: each lands whole or not at all, and none stops the others.
+"""Combine the edit requests of one file: each is applied completely or not at all, and none stops the others.
 
 Each wish keeps its number on the way, so that what became of it is known and never guessed from lines or key paths.
 """
@@ -27,7 +27,7 @@ MAX_PROVED_EVENTS: Final = 2_500_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditPlan:
-    """What one wish comes to: splices, with the change that each makes where it is one people count."""
+    """The splices of one edit request, each with the change that it reports, if any."""
 
     line: int | None
     steps: tuple[tuple[Splice, Change | None], ...]
@@ -39,7 +39,7 @@ class EditPlan:
 
 
 class JointPlan:
-    """The plans for one file, of which no two may want different values at one place."""
+    """The plans of one file, no two of which may write different values to one place."""
 
     def __init__(self, path: str) -> None:
         self.plans: list[EditPlan] = []

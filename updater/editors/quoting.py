@@ -1,4 +1,4 @@
-"""When a text may stand in YAML without quotes and still be read back as the same string.
+"""Decide whether a text needs quotes in YAML to be read back as the same string.
 
 Two schemas are in the field at once: YAML 1.1 (PyYAML, and Go's yaml as kustomize and Helm use it, which
 takes ``1e3`` and ``0o17`` for numbers too) and the core schema of YAML 1.2. A text stays plain only if

@@ -1,4 +1,4 @@
-"""How the parts of an image are read from what is written, leniently, and what to write for each."""
+"""Read the parts of a written image leniently, and return what to write for each part."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ Signature: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The events of one text and who contains whom, by the index of each event.
+    """The events of one text and their nesting, by the index of each event.
 
     *parents* names the collection that holds an event (-1 for the root of a document), *children* the keys
     and values or the items of a collection in order, with -1 for the roots of all documents; *positions* says
@@ -107,7 +107,7 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splice:
-    """Put *text* between *start* and *end*, and what that does to the events, at index *at*.
+    """Replace the text from *start* to *end* with *text*, which changes the events at index *at*.
 
     A *value* is what the scalar there says afterwards; *drops* counts events that go; *adds* are events
     that come before it.

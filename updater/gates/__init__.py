@@ -1,1 +1,1 @@
-"""May it: who among ranked candidates is eligible, and what stands against an update; pure."""
+"""Decide whether an update is allowed: the eligibility of candidates, and guards; pure."""

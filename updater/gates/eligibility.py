@@ -1,4 +1,4 @@
-"""Whether one candidate may be chosen: nobody took it back, and it runs on every platform that is asked for."""
+"""Decide whether a candidate is eligible: it was not reverted, and it runs on every required platform."""
 
 from __future__ import annotations
 

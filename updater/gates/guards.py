@@ -1,4 +1,4 @@
-"""What stands against an update although its candidate is fine: going down, or who knows where, and a listing in doubt."""
+"""Guards that hold an update of an eligible candidate: downgrades, unreadable tags, leaps, and a doubtful tag list."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNREADABLE_HINT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenTag:
-    """What is known of the value that is written: its tag, and its *rank*, None where the policy cannot compare it.
+    """The written value: its tag, and its *rank*, which is None if the policy cannot compare it.
 
     *is_admitted* says whether filter and policy would still take it, *is_filtered* whether the filter drops it.
     """
@@ -103,14 +103,14 @@ def _may_be_older(chosen: Candidate, gone: Superseded) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """Why updates of an image are held until a second scan shows the same; a stable code and a sentence."""
+    """The reason to hold updates of an image until a second scan confirms the list; a stable code and a sentence."""
 
     code: str = INCOMPLETE_LIST
     sentence: str
 
 
 class ListingGuard:
-    """Remembers the list of tags of one image that was trusted last, and a doubted one that waits to be confirmed.
+    """Remember the last trusted tag list of one image, and a doubtful one that waits for confirmation.
 
     With nothing remembered there is no doubt, so a fresh one trusts what it sees first.
     """

@@ -71,7 +71,7 @@ FAULTS: Final[dict[str, GitFault]] = {
         PushRefused, "a rule of the server rejected the push: see its message, branch protection and hooks"
     ),
     "foreign-commits": GitFault(
-        PushRefused, "the push branch has commits by somebody else: merge or delete the branch, or use another one"
+        PushRefused, "the push branch has commits by others: merge or delete the branch, or use another one"
     ),
     "branch-not-ours": GitFault(
         PushRefused,

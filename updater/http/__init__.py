@@ -1,1 +1,1 @@
-"""The only HTTP client of the project: paced by host, bounded in size, time and tries."""
+"""The only HTTP client of the project: paced by host, with limits for size, time and attempts."""

@@ -1,4 +1,4 @@
-"""Which addresses may be followed, and how one is shown without its secrets.
+"""Decide which addresses may be followed, and show an address without its secrets.
 
 A redirect or token realm is chosen by the other side. A private address there is a request forged from inside our
 network, unless the registry itself lives at that host or the configuration names it. Every spelling of an address is

@@ -1,4 +1,4 @@
-"""How many bytes of large answers may be in memory at one time, in the whole process, and whose turn it is.
+"""The memory budget for large answers in the whole process, and the queue for it.
 
 A large answer is read by one at a time of each host, so a slow host holds up itself and no other one.
 """
@@ -16,7 +16,7 @@ DEFAULT_BUDGET: Final = 32 * 1024 * 1024
 
 
 class Budget:
-    """*total* bytes for large answers. Who waits longest is next, unless another answer of the same host is being read."""
+    """*total* bytes for large answers. The longest waiter is next, unless another answer of the same host is being read."""
 
     def __init__(self, total: int = DEFAULT_BUDGET) -> None:
         self._total = total
@@ -63,7 +63,7 @@ class Budget:
 
 
 class Share:
-    """What one answer holds of a budget, from its first large piece to its end. *waited* is called after waiting for a turn."""
+    """The part of a budget that one answer uses, from its first large piece to its end. *waited* is called after a wait."""
 
     def __init__(self, budget: Budget, owner: str, waited: Callable[[], None]) -> None:
         self._budget = budget

@@ -1,4 +1,4 @@
-"""How one request becomes one answer: its turn, its tries, its redirects.
+"""Send one request and return its response: pacing, retries, redirects.
 
 Everything here is bounded: tries, waits, redirects, bytes. aiohttp itself (0.3 s to import) is loaded
 with the first request.
@@ -38,7 +38,7 @@ def _observe_nothing(_host: str, _status: int, _seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """Time and chance: *clock* counts seconds, *wall* gives seconds since 1970, *random* is from 0 to 1."""
+    """Time and randomness: *clock* counts seconds, *wall* returns seconds since 1970, *random* is from 0 to 1."""
 
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
@@ -47,7 +47,7 @@ class Clock:
 
 
 class HttpClient:
-    """Sends requests. Open it once for a process, close it at the end; it may be used from many tasks.
+    """Send requests. Open one per process and close it at the end; many tasks may share it.
 
     *budget* bounds what large answers hold in memory at one time.
 

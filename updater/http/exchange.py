@@ -1,4 +1,4 @@
-"""The words of one HTTP exchange: what is asked, what was answered, and how it can fail."""
+"""The types of one HTTP exchange: request, response, and failure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_LIMIT: Final = 4 * 1024 * 1024
 
 
 class FailureKind(StrEnum):
-    """What kept an exchange from giving an answer."""
+    """The reason why an exchange has no response."""
 
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
@@ -38,7 +38,7 @@ _PASSING: Final = frozenset({FailureKind.UNREACHABLE, FailureKind.TIMEOUT, Failu
 
 
 class HttpFailure(UpdaterError):  # noqa: N818 - the name says what is the case, as in updater.errors
-    """No answer was had. *trouble* says why; *retry_after* is in seconds where a pause is in force.
+    """A request without a response. *trouble* says why; *retry_after* is in seconds if a pause is in force.
 
     Rooms above turn it into their own errors; its code is ``http-`` and the trouble.
     """
@@ -61,7 +61,7 @@ class HttpFailure(UpdaterError):  # noqa: N818 - the name says what is the case,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """How a server is reached: paths of PEM files, a proxy's URL, and whether certificates go unverified.
+    """How to reach a server: paths of PEM files, the URL of a proxy, and whether to skip verification of certificates.
 
     *client_certificate* holds the certificate and its key, or stands beside a file of the same name that
     ends in ``.key``. Without *proxy* the environment's HTTP_PROXY, HTTPS_PROXY and NO_PROXY count.
@@ -86,7 +86,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast one host is asked: requests at one time, and per second (None is no limit) after a *burst* of them."""
+    """The request rate for one host: simultaneous requests, and requests per second (None means no limit) after a *burst*."""
 
     concurrency: int = 16
     rate: float | None = None
@@ -94,7 +94,7 @@ class Pace:
 
 
 class Allowance:
-    """The seconds that servers may take in all for requests that belong together; waiting for our own turn does not count."""
+    """The total seconds that servers may take for a group of requests; waiting for a slot does not count."""
 
     __slots__ = ("_left", "seconds")
 
@@ -114,7 +114,7 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One request. *lane* is whom it is for: lanes take turns. *limit* caps the decoded body, in bytes.
+    """One request. Requests of different *lane*s take turns. *limit* is the maximum size of the decoded body, in bytes.
 
     *is_repeatable* says that sending it twice does what sending it once does. One that is not is tried again only where the
     server said that it did nothing (429 and 503). *known* are the other hosts that the configuration names, and how each is
@@ -138,7 +138,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What came back: status, decoded body, and the URL that answered after redirects.
+    """A response: status, decoded body, and the URL that answered after redirects.
 
     *secrets* is what the other side was shown to get it. It may say so again: none of it is ever repeated.
     """

@@ -1,4 +1,4 @@
-"""What servers say about waiting: Retry-After and the ratelimit headers, and how long to wait unasked."""
+"""Read Retry-After and the rate limit headers, and compute the pause between attempts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WINDOW: Final = re.compile(r";\s*w=([0-9]{1,9})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How often and how long to try: *attempts* in all; waits double from *first* to *longest*, in seconds.
+    """The retry policy: *attempts* in total; pauses double from *first* to *longest*, in seconds.
 
     A wait that the server asks for is kept if it is at most *bearable*; a longer one ends the request.
     After *broken_in_a_row* connections failed, a host is left alone for a while.

@@ -1,4 +1,4 @@
-"""How pieces of an endless answer become its lines, each of a bounded length."""
+"""Split the pieces of an endless response into lines of bounded length."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class LineTooLong(Exception):  # noqa: N818 - a sign for the reader of the stream, which knows whose line it is
-    """A line outgrew its cap. Never leaves this package."""
+    """A line exceeded its maximum length. Never leaves this package."""
 
 
 class Lines:
-    """Takes pieces as they come and gives the lines that they end. What stands after the last line end is kept back.
+    """Take pieces as they arrive and return the complete lines; the rest is kept for the next piece.
 
     So a line that broke off in the middle is never taken for a whole one. aiohttp's own reader of lines ends at 64 KiB.
     """

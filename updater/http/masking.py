@@ -1,4 +1,4 @@
-"""In which forms a foreign text may hold what we showed a server, and finds them all.
+"""Find a credential that was sent to a server in the server's text, in every encoding.
 
 A server may repeat a credential as it was sent, percent-encoded, escaped for JSON or HTML, as hex, as base64 at any offset,
 or as one of these inside another. So a text is read in each of these ways, to a bounded depth, and what is found in a reading

@@ -1,4 +1,4 @@
-"""Whose turn it is at each host: how many at one time, how fast, and when to leave it alone."""
+"""Pace requests to each host: how many at one time, how fast, and when to pause."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """The slots of one pace at one host. Who waits stands in a lane, and lanes take turns.
+    """The request slots of one pace at one host. Waiters queue in lanes, and lanes take turns.
 
     So an image of 10,000 digests does not keep the next one from its single listing.
     """
@@ -70,7 +70,7 @@ class Gate:
 
 
 class Host:
-    """What all requests to one origin share: its gates by pace, its pauses, its failures in a row."""
+    """The state shared by all requests to one origin: gates by pace, pauses, consecutive failures."""
 
     __slots__ = ("_down_until", "_failures", "_gates", "_patience", "_paused_until", "name")
 

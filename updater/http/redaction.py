@@ -1,4 +1,4 @@
-"""How the words of a server are repeated: on one line, of bounded length, without what we showed it."""
+"""Quote the text of a server: on one line, of bounded length, without credentials."""
 
 from __future__ import annotations
 

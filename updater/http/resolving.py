@@ -1,4 +1,4 @@
-"""What a name that another server chose may resolve to; the connection goes to exactly the addresses that were checked.
+"""Resolve names that another server chose, refuse private addresses, and connect only to the checked addresses.
 
 aiohttp connects to what its resolver returns and asks nobody again, so there is no moment between check and connection
 in which a name could come to mean something else.
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class PrivateAddress(OSError):  # noqa: N818 - says what is the case; an OSError, because aiohttp takes only those from a resolver
-    """A name resolves to an address of a private network. Never leaves this package."""
+    """Raised if a name resolves to an address of a private network. Never leaves this package."""
 
 
 class GuardedResolver(AbstractResolver):
-    """Resolves names, and raises `PrivateAddress` where one address is of a private network that *private_hosts* do not list."""
+    """Resolve names; raise `PrivateAddress` if an address is in a private network and not listed in *private_hosts*."""
 
     def __init__(self, private_hosts: tuple[str, ...], resolver: AbstractResolver | None = None) -> None:
         self._private_hosts = private_hosts

@@ -1,4 +1,4 @@
-"""Aiohttp: the one module that imports it as a client, and the only one its exceptions are seen in."""
+"""Aiohttp sessions: the only module that imports the aiohttp client and handles its exceptions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _FOREIGN: Final = (aiohttp.ClientError, OSError, ValueError, zlib.error)
 
 
 class Sessions:
-    """One aiohttp session for each way to connect, made when it is first needed."""
+    """One aiohttp session for each kind of connection, created when it is first needed."""
 
     def __init__(self, patience: Patience, budget: Budget) -> None:
         self._budget = budget
@@ -159,7 +159,7 @@ class Sessions:
 
 
 class Stream:
-    """An answer without an end: its status, and its lines as they come."""
+    """An endless response: its status, and its lines as they arrive."""
 
     def __init__(self, response: aiohttp.ClientResponse, request: HttpRequest) -> None:
         self.status = response.status

@@ -1,4 +1,4 @@
-"""That identical work at one time is done once, and that nobody's cancellation is another's."""
+"""Do identical simultaneous work once; cancelling one caller does not cancel the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Abandoned(Exception):  # noqa: N818 - never seen outside this module
 
 
 class SingleFlight:
-    """Work in flight by key. Who asks first does it in its own task; the others wait for the result."""
+    """Work in progress by key. The first caller does it in its own task; the others wait for the result."""
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, asyncio.Future[Any]] = {}

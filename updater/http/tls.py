@@ -1,4 +1,4 @@
-"""How a server of a private authority is trusted, and how we show it a certificate that is held as text."""
+"""TLS contexts: private authorities, and client certificates held as text."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The cluster, seen through its API server: objects read, watched and patched; who leads; what is told of an object."""
+"""The Kubernetes API: objects are read, watched and patched; leader election; Events."""

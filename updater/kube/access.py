@@ -1,4 +1,4 @@
-"""The way to the API server and how we show who we are: from inside a pod, or by a kubeconfig.
+"""Access to the API server: its address and the client's identity, in a pod or from a kubeconfig.
 
 What is read from files is read again every minute and when the server refused it: tokens of service accounts are renewed
 in place (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/).
@@ -29,7 +29,7 @@ _EXTENSION: Final = "client.authentication.k8s.io/exec"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiLogin:
-    """How one request shows who we are."""
+    """The identity of one request."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     connection: Connection
@@ -37,7 +37,7 @@ class ApiLogin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessEnvironment:
-    """What a way to the cluster is found in: environment, home, the pod's files, and time (*clock* and *wall* in seconds)."""
+    """The inputs for finding access to a cluster: environment, home, the pod's files, and time (*clock*, *wall* in seconds)."""
 
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     home: Path = field(default_factory=Path.home)
@@ -47,7 +47,7 @@ class AccessEnvironment:
 
 
 class FileText:
-    """The text of a small file, read again every minute; the last good one holds while it cannot be read."""
+    """The text of a small file, read again every minute; the last good text applies while it cannot be read."""
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self.path = path
@@ -93,7 +93,7 @@ class _Ways:
 
 
 class ClusterAccess:
-    """One way to one cluster: `url` without a slash at its end, and the `namespace` that is meant where none is named."""
+    """Access to one cluster: `url` without a trailing slash, and the default `namespace`."""
 
     def __init__(self, url: str, namespace: str, ways: _Ways) -> None:
         self.url = url.rstrip("/")

@@ -1,4 +1,4 @@
-"""How objects are asked of an API server: read, listed page by page, created, patched, deleted, watched.
+"""The API client: read objects, list them page by page, create, patch, delete, watch.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/. Every error is a `KubeError`. Objects are plain JSON values;
 nothing is known here of any kind but the Secret.
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from updater.kube.access import ClusterAccess
 
 PATIENCE: Final = Patience(attempts=4, first=0.25, longest=4.0, broken_in_a_row=1_000_000, total_timeout=30.0)
-"""How an `HttpClient` for the API server tries: a restart must not end in the minute of rest that a dead registry gets."""
+"""The retry policy of an `HttpClient` for the API server: shorter pauses than for a registry, because a restart is brief."""
 
 PAGE: Final = 200
 LONGEST_ANSWER: Final = 64 * 1024 * 1024
 
 
 class PatchType(StrEnum):
-    """How a patch is written (RFC 7386 and RFC 6902); server-side apply has a method of its own."""
+    """The format of a patch (RFC 7386 and RFC 6902); server-side apply has its own method."""
 
     MERGE = "application/merge-patch+json"
     JSON = "application/json-patch+json"
@@ -42,7 +42,7 @@ class PatchType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListScope:
-    """Which objects of a kind are meant: one namespace or all (None), and selectors as kubectl takes them."""
+    """The objects to list: one namespace or all (None), and selectors in kubectl's syntax."""
 
     namespace: str | None = None
     labels: str = ""
@@ -61,7 +61,7 @@ EVERYWHERE: Final = ListScope()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage:
-    """One page of a list. *version* is that of the whole list: a watch goes on from it. *is_last*: nothing follows."""
+    """One page of a list. A watch continues from *version*, that of the whole list. *is_last*: no page follows."""
 
     items: Sequence[Object]
     version: str
@@ -69,7 +69,7 @@ class ListPage:
 
 
 class KubeClient:
-    """Asks one API server. *http* should have `PATIENCE`.
+    """Send requests to one API server. *http* should have `PATIENCE`.
 
     *observe* is called for each request with its verb (get, list, watch, create, patch, delete) and the status of the answer,
     0 where none came.

@@ -1,4 +1,4 @@
-"""How something is told on an object of the cluster, so that `kubectl describe` and Argo CD's page show it.
+"""Write Events on objects of the cluster, where `kubectl describe` and Argo CD's page show them.
 
 Events of the core group: everything shows those; of the newer group the pages of today leave out time and count.
 https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
@@ -29,7 +29,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9.-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What is told. *reason* is one word in CamelCase, *message* a sentence for people, *annotations* are for programs."""
+    """An Event to write. *reason* is one word in CamelCase, *message* a sentence for people, *annotations* are for programs."""
 
     reason: str
     message: str
@@ -53,14 +53,14 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventRate:
-    """How much is told of one object: *burst* at once, then one every *seconds*."""
+    """The rate of Events for one object: *burst* at once, then one every *seconds*."""
 
     burst: int = 25
     seconds: float = 300.0
 
 
 class EventRecorder:
-    """Tells remarks, each once: a repetition is counted, and the count written at most every ten minutes.
+    """Write each Event once: repetitions are counted, and the count is written at most every ten minutes.
 
     *component* is the name of the program in them, *instance* that of this replica. Nothing here raises: a remark that cannot be
     written is left out, and *report* is told why.

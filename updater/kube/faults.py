@@ -1,4 +1,4 @@
-"""What an answer of the API server means that is not the one wanted: each becomes one error of ours.
+"""Map unsuccessful answers of the API server to errors.
 
 The body of an error is a Status object (https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/).
 """

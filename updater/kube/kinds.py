@@ -1,4 +1,4 @@
-"""How kinds and objects of the Kubernetes API are named, and at which paths they are found.
+"""Names and API paths of kinds and objects.
 
 https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 """
@@ -15,7 +15,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind: API group ("" is the core group), version, kind, and the plural that stands in paths."""
+    """One kind: API group ("" is the core group), version, kind, and the plural used in paths."""
 
     group: str
     version: str

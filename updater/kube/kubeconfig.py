@@ -1,4 +1,4 @@
-"""The kubeconfig files: how several count as one, and what a context of theirs says of cluster and user.
+"""Read kubeconfig files: merge several files, and return the cluster and user of a context.
 
 https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/. Of clusters, users and contexts with one
 name the first file's counts, whole. Relative paths start at the folder of the file that holds them.
@@ -21,7 +21,7 @@ _LISTS: Final = {"clusters": "cluster", "users": "user", "contexts": "context"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigEntry:
-    """A cluster, user or context: what is written of it, and the file where."""
+    """A cluster, user or context: its content, and the file that contains it."""
 
     what: str
     name: str
@@ -56,7 +56,7 @@ class ConfigEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextChoice:
-    """What one context says."""
+    """The content of one context."""
 
     cluster: ConfigEntry
     user: ConfigEntry | None

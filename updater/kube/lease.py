@@ -1,4 +1,4 @@
-"""Who leads: one replica holds a Lease, renews it, and says at once when it can no longer be sure of it.
+"""Leader election: one replica holds a Lease, renews it, and reports at once when it is no longer certain to lead.
 
 Clocks of two machines are never compared: a holder counts as gone when its record did not change for the Lease's duration on
 our own clock. https://kubernetes.io/docs/concepts/architecture/leases/
@@ -27,7 +27,7 @@ RELEASED: Final = 1  # what a Lease that was given back lasts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseDurations:
-    """How long leading lasts, in seconds: others wait *duration* for a renewal, the holder stops being sure after *sure*.
+    """Lease times in seconds: others wait *duration* for a renewal; the holder is no longer certain after *sure*.
 
     *sure* is below *duration*, so that no two ever lead at one time; *every* is between two looks.
     """

@@ -1,4 +1,4 @@
-"""The programs that a kubeconfig names for credentials, and how long what they print holds.
+"""Credential plug-ins of a kubeconfig, and how long their output is valid.
 
 https://kubernetes.io/docs/reference/config-api/client-authentication.v1/; v1beta1 has the same shape.
 """
@@ -27,7 +27,7 @@ TIME_LIMIT: Final = 60.0  # cloud providers' programs ask servers far away
 
 
 class ExecPlugin:
-    """One program, as the user *entry* names it. *cluster* is what it is told of the cluster where it wants to know.
+    """One program, as named by the user *entry*. *cluster* is the cluster information for programs that require it.
 
     *environment* is that of this process; *wall* gives seconds since 1970. Raises `ConfigError` where it cannot be used.
     """

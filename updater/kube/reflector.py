@@ -1,4 +1,4 @@
-"""How many objects stay known: listed, watched, listed again; and when what is known is whole enough to be handed on.
+"""Keep a set of objects known: list, watch, list again; hand on snapshots only when they are complete.
 
 A snapshot is withheld until every kind was listed once. A kind that is lost keeps its last objects, and a list that breaks off
 changes nothing: a partial list must never look like a deletion.
@@ -38,7 +38,7 @@ _SETTLED: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedKind(Generic[T]):
-    """One kind to keep known. *prune* makes of an object what is kept of it; two that are equal are no change.
+    """One kind to watch. *prune* returns the part of an object to keep; equal parts are not a change.
 
     *is_optional*: where its definition is not installed it counts as listed and empty, and is looked for again.
     """
@@ -54,7 +54,7 @@ class WatchedKind(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSnapshot:
-    """What is known of everything watched: pruned objects by (namespace, name), and why a kind may be behind.
+    """The known objects of all watched kinds: pruned objects by (namespace, name), and why a kind may be outdated.
 
     A value that did not change is the same object as in the snapshot before.
     """
@@ -79,7 +79,7 @@ class _Store:
 
 
 class Reflector:
-    """Keeps *watched* known. *report* is told when one of them is lost, and with None when it is back.
+    """Keep the objects of *watched* known. *report* is called when a watch is lost, and with None when it is back.
 
     *surroundings* are time and chance, *debounce* the seconds for which changes are gathered.
     """

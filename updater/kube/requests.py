@@ -1,4 +1,4 @@
-"""How one request reaches the API server: who we say we are, renewed once where that was refused, and what came back."""
+"""Send one request to the API server: with the client's identity, renewed once if it was refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PACE: Final = Pace(concurrency=8)
 
 
 class Verb(StrEnum):
-    """What a request does, in the words of the API's own rules of access."""
+    """The verb of a request, as in RBAC rules."""
 
     GET = "get"
     LIST = "list"
@@ -52,7 +52,7 @@ def observe_nothing(_verb: str, _status: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiRequest:
-    """One request in the making. *words* say it to people: "get Secret argocd/login"."""
+    """One request before it is sent. *words* describe it in messages: "get Secret argocd/login"."""
 
     words: str
     verb: Verb
@@ -65,7 +65,7 @@ class ApiRequest:
 
 
 class ApiServer:
-    """Sends what the client asks. Raises `KubeError`.
+    """Send the requests of the client. Raise `KubeError`.
 
     *observe* is called with the verb and the status of each answer, or 0 where none came after every try.
     """

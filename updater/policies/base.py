@@ -1,4 +1,4 @@
-"""What a policy is: it gives each tag its place in an order, or says why the tag has none.
+"""The policy protocol: rank a tag, or say why it has no rank.
 
 A policy is pure and frozen, and never sees the current tag, platforms or guards: it only orders. A
 plugin subclasses `Policy` and is found by an entry point of the group ``updater.policies``.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NotRanked:
-    """Why a tag has no place in an order: a stable code of `updater.model.selection.Code`, and a sentence."""
+    """The reason why a tag has no rank: a stable code of `updater.model.selection.Code`, and a sentence."""
 
     code: str
     sentence: str
@@ -33,7 +33,7 @@ def unread(candidate: Candidate) -> NotRanked | None:
 
 
 class Policy(ABC):
-    """Orders candidates. *text* is always the tag, or what the filter extracted from it."""
+    """Rank candidates. *text* is the tag, or the text that the filter extracted from it."""
 
     #: facts that the chosen one must have, before it is compared with what is written
     chosen_facts: ClassVar[frozenset[Fact]] = frozenset()

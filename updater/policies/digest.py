@@ -1,4 +1,4 @@
-"""The policy `digest`: one tag that moves, followed by what it points to."""
+"""The policy `digest`: follow one mutable tag by its digest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPTIONS: Final = {"tag": "the tag to follow"}
 
 @dataclass(frozen=True)
 class DigestPolicy(Policy):
-    """The one candidate whose tag is *tag*, with its digest (that of the index, where there is one)."""
+    """Choose the candidate whose tag is *tag*, with its digest (of the index, if there is one)."""
 
     has_variants: ClassVar[bool] = False
     follows_digest: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Which tags take part at all, and what of a tag a policy is shown.
+"""Filter tags by name, and extract the part of a tag that a policy compares.
 
 A tag passes if it is no signature or attestation, matches *allow* (unanchored), and matches nothing
 of *ignore*. *extract* is a template over the match of *allow*: ``$1``, ``$name`` (the longest name),
@@ -31,7 +31,7 @@ _KEYS: Final = {"allow": "", "ignore": "", "extract": ""}
 
 
 class NameFilter:
-    """A filter ready to be asked; made by `build_filter`.
+    """A filter, built by `build_filter`.
 
     *unknown_group* is the group that *extract* names and *allow* does not have, else None: then no tag passes.
     """

@@ -21,7 +21,7 @@ EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class LatestPolicy(Policy):
-    """The newest by the time of the push, else the time first seen, else the time of creation."""
+    """Choose the newest candidate by push time, otherwise first-seen time, otherwise creation time."""
 
     is_by_time: ClassVar[bool] = True
 

@@ -20,7 +20,7 @@ _FLOATING: Final = "latest"
 
 @dataclass(frozen=True)
 class NamePolicy(Policy):
-    """The greatest text by code point, with *descending* the least; ``1.9`` stands above ``1.10``."""
+    """Choose the last text by code point, with *descending* the first; ``1.9`` ranks above ``1.10``."""
 
     is_by_name: ClassVar[bool] = True
     orders_every_text: ClassVar[bool] = True

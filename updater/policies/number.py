@@ -26,7 +26,7 @@ _NUMBER: Final = re.compile(rf"[+-]?+(?:{_DIGITS}(?:\.(?:{_DIGITS})?+)?+|\.{_DIG
 
 @dataclass(frozen=True)
 class NumberPolicy(Policy):
-    """The greatest decimal number, with *descending* the least; exact, never rounded."""
+    """Choose the greatest decimal number, with *descending* the least; exact, never rounded."""
 
     is_by_name: ClassVar[bool] = True
 

@@ -28,7 +28,7 @@ _MAX_LENGTH: Final = 256
 
 @dataclass(frozen=True)
 class Pep440Policy(Policy):
-    """The highest version that *specifiers* contain; pre-releases and development releases only where named or asked for."""
+    """Choose the highest version in *specifiers*; pre-releases and development releases only if named or requested."""
 
     is_by_name: ClassVar[bool] = True
     has_shapes: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""The order of one listing under one policy, filter and variant, and keeps it from scan to scan.
+"""Rank one listing under one policy, filter and variant, and keep the ranking from scan to scan.
 
 Only the best candidates are kept, with the listing they come from: a new tag is compared with them,
 and the whole is ranked again only when they are gone or somebody asks for more than the best.
@@ -30,7 +30,7 @@ _NOTHING: Final[Mapping[str, Candidate]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """The whole way of one tag: filter, variant, policy, shape.
+    """Judge one tag: filter, variant, policy, shape.
 
     *words* are those of the locked variant, None where none is. With *is_full* a version of fewer than three numbers loses.
     """
@@ -105,7 +105,7 @@ def judge_for(
 
 
 class Ranker:
-    """Ranks listings by one judge, one after the other."""
+    """Rank successive listings with one judge."""
 
     __slots__ = ("_best", "_listed", "_top", "judge")
 
@@ -206,7 +206,7 @@ def _has_v(tag: str) -> bool:
 
 
 class RankingMemory:
-    """What a standing selection keeps between scans, so that the next one costs what changed. Deletable at any time."""
+    """The rankings kept between scans, so that a scan costs only what changed. They can be deleted at any time."""
 
     __slots__ = ("_rankers",)
 

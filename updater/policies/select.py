@@ -1,4 +1,4 @@
-"""How candidates are ranked when some facts must be asked for first.
+"""Rank candidates when some facts must be requested first.
 
 `select` is a generator: it yields `FactRequest` when a policy cannot go on without a fact, is sent the
 candidate with it filled (or None, where the fact could not be had), and returns the ranking.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Candidates, with the facts that were asked for, and their order."""
+    """Candidates with the requested facts, and their order."""
 
     judge: Judge
     candidates: Mapping[str, Candidate]

@@ -22,7 +22,7 @@ OPTIONS: Final = {"range": "a range of versions", "prerelease": "true or false"}
 
 @dataclass(frozen=True)
 class SemverPolicy(Policy):
-    """The highest version in *range*; *prerelease* opens every range to pre-releases.
+    """Choose the highest version in *range*; *prerelease* admits pre-releases to every range.
 
     With *is_natural*, or where pre-releases are asked for by *prerelease*, a suffix of counters and dates is ordered as people
     read it: to the letter ``-r9`` stands above ``-r10``, and ``2026-9-01`` above ``2026-12-25``.
@@ -90,7 +90,7 @@ class SemverPolicy(Policy):
 
 @dataclass(frozen=True)
 class SemverVariantPolicy(SemverPolicy):
-    """`SemverPolicy` among tags of one variant, whose suffix is no pre-release and is ordered as people read it.
+    """`SemverPolicy` among tags of one variant, whose suffix is not a pre-release and is ordered naturally.
 
     By the letter ``1.2.3-alpine`` is a pre-release of 1.2.3, and no plain range admits it; and
     ``-debian-12-r9`` would stand above ``-debian-12-r10``.

@@ -1,4 +1,4 @@
-"""The shape of a version: how many numbers it begins with, and which of them read like a year, a date or a build.
+"""The shape of a version: how many numbers it starts with, and which of them look like a year, a date or a build number.
 
 A bare number such as ``20240131`` or ``9505540`` is a version to the letter, and higher than every release.
 """

@@ -1,4 +1,4 @@
-"""What of a tag is its variant, such as ``-alpine``, and what is a version, pre-release or counter.
+"""Split a tag into its variant, such as ``-alpine``, and its version, pre-release or counter.
 
 The rule, word by word behind the version that begins a tag (a tag that begins with none, such as
 ``latest`` or ``main-3f2c1aa-17``, has no variant and is never locked):

@@ -1,4 +1,4 @@
-"""Semantic versions: how a text becomes one, their order, and which of them a range admits.
+"""Semantic versions: parsing, order, and ranges.
 
 The answers equal those of Masterminds/semver v3.5 (`NewVersion`, `NewConstraint`, `Check`,
 `Compare`), the library under the semver policies that people already run; the tests replay its
@@ -195,7 +195,7 @@ def _shuts_out(item: _Comparison, version: Version) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A range as a person wrote it, ready to be asked; groups are alternatives."""
+    """A parsed range; its groups are alternatives."""
 
     text: str
     groups: tuple[_Group, ...]

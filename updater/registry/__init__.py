@@ -1,1 +1,1 @@
-"""OCI distribution v2 as a reader sees it: tag lists, digests, descriptions; asked once, proved by digest."""
+"""Read OCI distribution v2 registries: tag lists, digests, descriptions; requested once, verified by digest."""

@@ -1,4 +1,4 @@
-"""How a registry is convinced: challenges read in every form seen, and the handshake that answers them.
+"""Registry authentication: parse challenges, and answer them.
 
 A handshake is a generator that does no I/O: it yields the requests a token needs and returns a `Grant`.
 Sources: RFC 9110 §11, and distribution's token and OAuth2 specifications.
@@ -48,7 +48,7 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What to send as Authorization, and for how many seconds; None is until it is refused."""
+    """The value of Authorization, and for how many seconds it is valid; None means until it is refused."""
 
     authorization: str = field(repr=False)
     expires_in: float | None = None
@@ -71,7 +71,7 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenScope:
-    """Who asks for what: the registry's URL, the image's path there, and how the registry and other known hosts are reached."""
+    """The subject of a token: the registry's URL, the image's path, and how to reach the registry and other known hosts."""
 
     registry_url: str
     path: str

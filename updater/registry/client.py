@@ -1,4 +1,4 @@
-"""What to ask registries: tags, digests, descriptions; each thing asked once at one time.
+"""The registry client: tags, digests, descriptions; identical simultaneous requests are sent once.
 
 What hangs on a digest is asked once, proved by the digest, and remembered.
 """
@@ -48,7 +48,7 @@ _CLOCK_ERROR: Final = timedelta(days=1)
 
 
 class DescriptionStore(Protocol):
-    """Where descriptions outlive the process; it never fails, it only forgets."""
+    """Persistent storage of descriptions; it never fails, but may lose entries."""
 
     async def description(self, digest: Digest) -> Description | None:
         """Return what is remembered of *digest*."""
@@ -60,7 +60,7 @@ class DescriptionStore(Protocol):
 
 
 class RegistryClient:
-    """Asks registries as their entries say. It may be used from many tasks; identical questions are one request.
+    """Send requests to registries, as their entries say. Many tasks may share it; identical requests are sent once.
 
     *facts* keeps descriptions beyond the process. Every method takes the credential of the subscription, else
     that of the registry's entry counts, and raises `RegistryError` kin, or `ConfigError` for credentials that

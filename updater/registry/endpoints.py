@@ -1,4 +1,4 @@
-"""Which settings hold for which image: the entry with the longest prefix, and the URL behind it."""
+"""Find the settings of an image: the entry with the longest prefix, and its URL."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HUB_SPELLINGS: Final = frozenset({"docker.io", "index.docker.io", "registry-1.d
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryEntry:
-    """What a person set for the images below *prefix* (a host, or a host and a path).
+    """The settings of the images below *prefix* (a host, or a host and a path).
 
     *url* is where the API is asked; None is ``https://`` and the host. *rate* is in requests per second, after a *burst*.
     *insecure* allows plain HTTP and does not verify certificates. *ca* and *client_certificate* are paths of
@@ -53,7 +53,7 @@ class RegistryEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where one image is asked: the base URL without a slash at its end, the path there, and its settings.
+    """The endpoint of one image: the base URL without a trailing slash, the path, and the settings.
 
     Two endpoints are equal when they ask the same server for the same image. *official* is the path that the image has
     there if it is one of Docker Hub's official images behind a mirror, None where it cannot be; *is_guess* says that this
@@ -70,7 +70,7 @@ class Endpoint:
 
 
 class RegistryTable:
-    """The entries of a configuration; raises `ConfigError` where two contradict, or one cannot be used.
+    """The entries of a configuration; raise `ConfigError` if two conflict or one cannot be used.
 
     *rate* holds for registries without an entry, in requests per second; None is no limit.
     """

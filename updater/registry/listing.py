@@ -1,4 +1,4 @@
-"""Walk a tag list to its end, whatever the registry makes of the specification.
+"""Read a tag list to its end, also from registries that deviate from the specification.
 
 Pure: `walking` is a generator that yields URLs, takes answers, and returns a `TagList`. Every URL has the
 scheme, host and path of the first one: of a Link only the query is used, so no cursor leads elsewhere, and
@@ -37,7 +37,7 @@ _N_REFUSED: Final = frozenset({400, 405})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingLimits:
-    """Where a walk ends with an error: pages, tags, and decoded bytes of one page and of all."""
+    """The limits of a tag list: pages, tags, and decoded bytes of one page and of all pages."""
 
     pages: int = 2_000
     tags: int = 250_000

@@ -1,4 +1,4 @@
-"""What manifests, indexes and configurations say of an image: when it was built, its labels, its platforms.
+"""Read manifests, indexes and configurations: creation time, labels and platforms of an image.
 
 Pure. `describing` is a generator: it yields the documents it wants and returns a `Description`.
 Sources: OCI image specification (manifest, image-index, config, annotations), Docker image manifest
@@ -61,7 +61,7 @@ _PREFERRED: Final = Platform(os="linux", architecture="amd64")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedDocument:
-    """A document that a description needs: a manifest, or a blob whose size is known."""
+    """A document that a description requires: a manifest, or a blob of known size."""
 
     digest: Digest
     is_blob: bool = False
@@ -70,7 +70,7 @@ class WantedDocument:
 
 @dataclass(frozen=True, slots=True)
 class ImageDocument:
-    """The bytes of a document, already proved by their digest, and the Content-Type they came with.
+    """The bytes of a document, verified by their digest, and their Content-Type.
 
     *secrets* is what the registry was shown to get it, which no error repeats.
     """
@@ -87,7 +87,7 @@ class ImageDocument:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
-    """What an index or manifest points at. *platform* is None where it is not said."""
+    """A reference in an index or manifest. *platform* is None if it is not specified."""
 
     digest: Digest
     media_type: str

@@ -1,4 +1,4 @@
-"""What a refusal means: each status of a registry, and each failure on the way to it, as one of our errors."""
+"""Map each status of a registry, and each failure to reach it, to an error."""
 
 from __future__ import annotations
 

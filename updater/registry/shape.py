@@ -1,4 +1,4 @@
-"""How many values and how much nesting a JSON text holds, before a parser makes objects of them.
+"""Count the values and the nesting of a JSON text before it is parsed.
 
 Sixteen megabytes of ``[],`` become half a gigabyte of lists. What stands between the strings is counted, by searches of
 bytes that make no object for what they count.

@@ -1,4 +1,4 @@
-"""What each registry last granted, to whom and for which image, and when that ends.
+"""The last grant of each registry, by credential and image, until it expires.
 
 One token serves all who wait for it. After its end the challenge that led to it is answered again, without
 a refused request in between. Basic is granted for the whole registry.
@@ -25,7 +25,7 @@ _RENEWED_EARLY: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GrantKey:
-    """For which registry, image and credential a grant holds."""
+    """The registry, image and credential of a grant."""
 
     endpoint: Endpoint
     credential: Credential | None
@@ -39,7 +39,7 @@ class _Held:
 
 
 class TokenCache:
-    """What was granted. *fetch* makes a grant from challenges; *clock* counts seconds."""
+    """The cached grants. *fetch* requests a grant for challenges; *clock* counts seconds."""
 
     def __init__(
         self, fetch: Callable[[GrantKey, tuple[Challenge, ...]], Awaitable[Grant]], *, clock: Callable[[], float]

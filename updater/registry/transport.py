@@ -1,4 +1,4 @@
-"""How one question reaches a registry: as whom, with which token, over which connection.
+"""Send one request to a registry: with the right credential, token and connection.
 
 No ping: the real request is sent, its refusal read, one token fetched and the request repeated once. Only a registry that
 hides what it has, by 403 or 404 without a challenge, is asked at ``/v2/`` how it wants to be convinced.
@@ -42,7 +42,7 @@ _BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 
 
 class RepositoryEndpoint:
-    """One image as one asker sees it: where it is asked, with which credential, and in which manner.
+    """The endpoint of one image for one credential, and how to reach it.
 
     *server* is the image by the host and path where it is asked, if that is another host than its name has. *moved* is
     the place to ask instead, once it turned out that the registry knows the image by another path. *is_known* says that
@@ -80,7 +80,7 @@ class RepositoryEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRequest:
-    """A request before it is known who asks: URL, method, cap and media types of the answer, and whose time it takes."""
+    """A request without its credential: URL, method, limit and media types of the answer, and the time allowance."""
 
     url: str
     method: str = "GET"
@@ -90,7 +90,7 @@ class RegistryRequest:
 
 
 class RegistryTransport:
-    """Sends questions with the credentials of their place. What an answer holds is counted before anybody parses it."""
+    """Send requests with the credentials of their endpoint. Answers are counted before they are parsed."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""Every Prometheus name this program serves, in one table; the only home of prometheus_client.
+"""Every Prometheus metric of the program, in one table; the only module that imports prometheus_client.
 
-Labels never hold tags, digests or paths: a series must not be born with each release.
+Labels never contain tags, digests or paths: a release must not add a series.
 """
 
 from __future__ import annotations
@@ -45,11 +45,13 @@ METRICS: Final[dict[str, Metric]] = {
         labels=("code",),
     ),
     "updater_subscription_last_success_timestamp_seconds": Metric(
-        kind=Gauge, text="When every target of a subscription last ended without failure, in Unix time.", labels=("subscription",)
+        kind=Gauge,
+        text="Time when every target of a subscription last ended without failure, in Unix time.",
+        labels=("subscription",),
     ),
     "updater_subscription_pending_since_timestamp_seconds": Metric(
         kind=Gauge,
-        text="Since when a chosen image is not written yet, in Unix time; 0 if none is pending.",
+        text="Time since which a chosen image waits to be written, in Unix time; 0 if none waits.",
         labels=("subscription",),
     ),
     "updater_subscription_rejected_images": Metric(
@@ -61,7 +63,7 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_registry_requests_total": Metric(
         kind=Counter,
-        text="Requests to registries and token servers; 0 is no answer, host 201 and on are other.",
+        text="Requests to registries and token servers; status 0 means no answer, hosts after the 200th are other.",
         labels=("host", "status"),
     ),
     "updater_registry_request_seconds": Metric(
@@ -69,15 +71,15 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_scans_total": Metric(kind=Counter, text="Scans of images, by registry and result.", labels=("registry", "result")),
     "updater_git_requests_total": Metric(kind=Counter, text="Requests to Git servers, by kind.", labels=("kind",)),
-    "updater_mirrors": Metric(kind=Gauge, text="Mirrors of Git repositories that are kept."),
-    "updater_mirror_packs": Metric(kind=Gauge, text="Packs in all mirrors, when they were counted last."),
-    "updater_mirrors_mended_total": Metric(kind=Counter, text="Mirrors that were found damaged or gone, and fetched anew."),
+    "updater_mirrors": Metric(kind=Gauge, text="Mirrors of Git repositories."),
+    "updater_mirror_packs": Metric(kind=Gauge, text="Packs in all mirrors at the last count."),
+    "updater_mirrors_mended_total": Metric(kind=Counter, text="Mirrors that were damaged or missing, and were fetched again."),
     "updater_threads": Metric(kind=Gauge, text="Threads of the process."),
     "updater_tasks": Metric(kind=Gauge, text="Tasks on the event loop."),
-    "updater_looks_total": Metric(kind=Counter, text="Looks at destinations, by result.", labels=("result",)),
+    "updater_looks_total": Metric(kind=Counter, text="Reads of destinations, by result.", labels=("result",)),
     "updater_landings_total": Metric(
         kind=Counter,
-        text="Landings that pushed or tried to, by result.",
+        text="Updates of a destination that pushed or tried to, by result.",
         labels=("result",),
         begun=(("pushed",), ("unchanged",), ("refused",), ("failed",)),
     ),
@@ -92,7 +94,7 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_replays_total": Metric(kind=Counter, text="Pushes refused and decided again on the new head."),
     "updater_cache_requests_total": Metric(
-        kind=Counter, text="Questions to the cache of descriptions, by result: hit or miss.", labels=("result",)
+        kind=Counter, text="Lookups in the cache of image descriptions, by result: hit or miss.", labels=("result",)
     ),
     "updater_cache_problems_total": Metric(kind=Counter, text="Times the cache could not be used; work continues without it."),
     "updater_listener_failures_total": Metric(
@@ -104,24 +106,24 @@ METRICS: Final[dict[str, Metric]] = {
         kind=Counter, text="Reports that a slow listener has lost; its queue was full.", labels=("listener",)
     ),
     "updater_event_loop_longest_block_seconds": Metric(
-        kind=Gauge, text="Longest time for which the event loop answered nothing, in the last minute."
+        kind=Gauge, text="Longest time in the last minute during which the event loop was blocked, in seconds."
     ),
     "updater_generation": Metric(kind=Gauge, text="Number of the configuration in force, counted from the start."),
     "updater_reloads_total": Metric(
-        kind=Counter, text="Configurations read again, by result.", labels=("result",), begun=(("ok",), ("refused",))
+        kind=Counter, text="Reloads of the configuration, by result.", labels=("result",), begun=(("ok",), ("refused",))
     ),
-    "updater_leader": Metric(kind=Gauge, text="1 while this replica leads and writes, else 0."),
+    "updater_leader": Metric(kind=Gauge, text="1 while this replica leads and writes, otherwise 0."),
     "updater_kubernetes_requests_total": Metric(
-        kind=Counter, text="Requests to the API server; status 0 is no answer.", labels=("verb", "status")
+        kind=Counter, text="Requests to the API server; status 0 means no answer.", labels=("verb", "status")
     ),
     "updater_kubernetes_writes_total": Metric(
-        kind=Counter, text="Writes to the cluster, by what was written and how it ended.", labels=("kind", "result")
+        kind=Counter, text="Writes to the cluster, by what was written and by result.", labels=("kind", "result")
     ),
     "updater_watch_lost": Metric(
         kind=Gauge, text="1 while a kind cannot be watched; its last objects stay in force.", labels=("kind",)
     ),
     "updater_snapshot_timestamp_seconds": Metric(
-        kind=Gauge, text="When the last snapshot of a source came, in Unix time.", labels=("source",)
+        kind=Gauge, text="Time of the last snapshot of a source, in Unix time.", labels=("source",)
     ),
 }
 

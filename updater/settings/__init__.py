@@ -1,4 +1,4 @@
-"""The configuration: a frozen tree, read strictly, with everything that is wrong said at once.
+"""The configuration: a frozen tree, read strictly, with all problems reported at once.
 
 Importing this room loads pydantic; commands that read no configuration leave it alone.
 """

@@ -1,4 +1,4 @@
-"""Where the rules behind a setting live: policies and templates are imported only when one is checked.
+"""Check settings with the rules of policies and templates, which are imported only when they are needed.
 
 This is the one seam between the settings and those rooms. Each check raises an `UpdaterError`; equal
 texts are checked once, because a thousand subscriptions share a handful of policies.

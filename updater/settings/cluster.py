@@ -1,4 +1,4 @@
-"""The settings of what lies in a cluster: the way to it, who of several replicas writes, and whose objects are read."""
+"""The settings of a cluster: the connection, which of several replicas writes, and whose objects are read."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from updater.settings.node import Node
 
 
 class KubernetesSettings(Node):
-    """The way to the cluster, and who of several replicas writes. Used only where a source or a credential needs a cluster."""
+    """The connection to the cluster, and which of several replicas writes. Only sources and credentials in a cluster need it."""
 
     kubeconfig: fields.Text | None = None
-    """A kubeconfig; without it KUBECONFIG, then the pod's service account, then ~/.kube/config."""
+    """A kubeconfig; the default is KUBECONFIG, then the pod's service account, then ~/.kube/config."""
     context: fields.Text | None = None
-    """The context of the kubeconfig; without it the current one."""
+    """The context of the kubeconfig; the default is the current context."""
     leader_election: bool = True
-    """Whether replicas agree by a Lease on the one that writes. Only `updater run` with a source in the cluster takes part."""
+    """Whether replicas elect the one that writes through a Lease. Only `updater run` with a source in the cluster takes part."""
     lease: fields.Text = "updater"
     """The name of the Lease."""
     namespace: fields.Text | None = None
-    """The namespace of the Lease; without it the pod's own, or that of the kubeconfig's context."""
+    """The namespace of the Lease; the default is the namespace of the pod, or of the kubeconfig's context."""
 
 
 class ApplicationsSettings(Node):
     """Argo CD Applications, their annotations and ImageUpdater objects."""
 
     namespaces: tuple[fields.Names, ...] = ()
-    """The namespaces to look in, globs among them; none means all."""
+    """The namespaces to read, globs included; an empty list means all namespaces."""
     argocd_namespace: fields.Text = "argocd"
-    """The namespace of Argo CD: its repositories' Secrets, its ConfigMaps, and the names of override files follow it."""
+    """The namespace of Argo CD, with its repository Secrets and ConfigMaps. The names of override files depend on it."""
     annotations: bool = True
     """Whether Applications that no ImageUpdater selects are kept current by their annotations alone."""
     refresh: bool = True
@@ -39,14 +39,14 @@ class ApplicationsSettings(Node):
     events: bool = True
     """Whether updates and problems are reported as Events on the objects."""
     credentials: tuple[fields.Credentials, ...] | None = None
-    """Credentials that objects may name besides Secrets of their own namespace, whole: ext:/scripts/ecr.sh, env:REG_AUTH.
+    """Whole references that objects may name, in addition to Secrets of their own namespace: ext:/scripts/ecr.sh, env:REG_AUTH.
 
-    Without it objects in the namespace of Argo CD may name variables (env:), and others none; files and programs only from
-    this list."""
+    Without the list, objects in Argo CD's namespace may name variables (env:), and other objects none. Files and programs
+    must always be in this list."""
     git_credentials_for: tuple[fields.Names, ...] = ("*",)
-    """The namespaces, globs among them, whose Applications may use Argo CD's Git credentials; others write git:secret:<name>."""
+    """The namespaces, globs included, whose Applications may use Argo CD's Git credentials; others write git:secret:<name>."""
     config_map: fields.Text | None = "argocd-image-updater-config"
-    """The ConfigMap of Argo CD Image Updater in the namespace of Argo CD; settings in this file win over it. null ignores it."""
+    """The ConfigMap of Argo CD Image Updater in Argo CD's namespace. Settings in this file override it; null ignores it."""
 
 
 class FluxSettings(Node):
@@ -54,12 +54,12 @@ class FluxSettings(Node):
 
 
 class SourceSettings(Node):
-    """One more place that subscriptions come from: exactly one kind."""
+    """One additional source of subscriptions, of exactly one kind."""
 
     applications: Annotated[ApplicationsSettings | None, fields.EMPTY_WHERE_NULL] = None
     """Argo CD Applications with annotations, and ImageUpdater objects."""
     flux: Annotated[FluxSettings | None, fields.EMPTY_WHERE_NULL, fields.not_yet("Flux's image objects are")] = None
-    """ImageRepository, ImagePolicy and ImageUpdateAutomation. Not in this version: it is refused."""
+    """ImageRepository, ImagePolicy and ImageUpdateAutomation objects. Not supported in this version: it is refused."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -69,7 +69,7 @@ class SourceSettings(Node):
 
 
 def sources_once(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
-    """Refuse a kind of source that is named twice: two of them would ask for the same images."""
+    """Refuse a kind of source that is named twice: both would ask for the same images."""
     seen: set[str] = set()
     for index, source in enumerate(sources):
         kind = next(iter(source.model_fields_set))

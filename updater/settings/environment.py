@@ -1,4 +1,4 @@
-"""Which environment variables are settings, and how their texts become values.
+"""Read settings from environment variables.
 
 The rule: below the prefix ``UPDATER_`` every name that holds ``__`` is the path of a setting (``UPDATER_GIT__AUTHOR__NAME`` is
 ``git.author.name``), and an unknown path is an error. A name without ``__`` is a setting only if it is a key of the first level

@@ -1,4 +1,4 @@
-"""How the texts of `updater.settings.values` become fields: pydantic types, each with its JSON Schema.
+"""Pydantic types for the texts of `updater.settings.values`, each with its JSON Schema.
 
 A wrong value ends in a `PydanticCustomError` of type ``setting``, whose context lists the problems as
 ``(place below the field, code, message, hint)``; `updater.settings.problems` turns them into `Problem`.
@@ -28,7 +28,7 @@ NOT_YET: Final = "not-yet"
 
 Flaw = tuple[tuple[str | int, ...], str, str, str]
 
-_ORDER: Final = {"order": {"enum": ["asc", "desc"], "description": "asc picks the last of the order, desc the first."}}
+_ORDER: Final = {"order": {"enum": ["asc", "desc"], "description": "asc chooses the last tag of the order, desc the first."}}
 _RANGE: Final = {
     "range": {"type": "string", "description": "The versions that may be chosen, such as '>=1.0.0' or '^1.2'."},
     "prerelease": {"type": "boolean", "description": "Whether versions such as 1.2.3-rc.1 may be chosen."},
@@ -44,8 +44,8 @@ POLICY_OPTIONS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
 }
 _POLICY_MEANINGS: Final = {
     "semver": "The highest version in a range.",
-    "latest": "The newest by the time it was pushed or first seen, else built.",
-    "name": "The last by the order of names.",
+    "latest": "The newest by push time or first-seen time, otherwise by build time.",
+    "name": "The last in text order.",
     "number": "The highest number.",
     "digest": "One tag, whose digest is followed.",
     "pep440": "The highest version by Python's rules.",

@@ -1,4 +1,4 @@
-"""The settings that bound what registries may cost: memory, time, and how fast those without an entry are asked."""
+"""The limits for registries: memory, time, and the request rate for registries without an entry."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _MEBIBYTE = 1024 * 1024
 
 
 class RegistryLimits(Node):
-    """What answers of registries may cost. The defaults suit a memory limit of 512 MiB."""
+    """Limits for the answers of registries. The defaults suit a memory limit of 512 MiB."""
 
     page_bytes: Annotated[int, Field(ge=64 * 1024, le=1024 * _MEBIBYTE)] = 16 * _MEBIBYTE
-    """The most bytes of one page of a list of tags, after decompression."""
+    """The maximum size of one page of a tag list in bytes, after decompression."""
     tags: Annotated[int, Field(ge=1, le=10_000_000)] = 250_000
-    """The most tags that an image may have; one with more fails, unless its policy is digest, which needs no list."""
+    """The maximum number of tags of an image. An image with more tags fails, unless its policy is digest, which needs no list."""
     values: Annotated[int, Field(ge=1000, le=100_000_000)] = 500_000
-    """The most JSON keys and values in one answer; each tag is one. An answer with more is refused before it is parsed."""
+    """The maximum number of JSON keys and values in one answer; each tag is one. A larger answer is not parsed."""
     depth: Annotated[int, Field(ge=8, le=1000)] = 32
-    """How deep an answer may be nested."""
+    """The maximum nesting depth of an answer."""
     memory: Annotated[int, Field(ge=_MEBIBYTE, le=1024 * 1024 * _MEBIBYTE)] = DEFAULT_BUDGET
-    """The bytes of large answers that may be in memory at one time. One answer is always read; of each host, one at a time."""
+    """The bytes of large answers in memory at one time. One answer is always read; each host has one at a time."""
     list_time: fields.Duration = Field(default=300.0, json_schema_extra={"default": "5m"})
-    """How long a registry may take for the whole list of one image. Waiting for our own turn does not count."""
+    """How long a registry may take for the whole list of one image. Time that updater itself waits does not count."""
     rate: fields.Rate | None = Field(default=20.0, json_schema_extra={"default": "20/s"})
-    """The most requests in a time to a registry without an entry in registries, after a burst of as many; null is no limit."""
+    """The maximum rate of requests to a registry without an entry in registries, after a burst of as many; null: no limit."""
 
     def caps(self) -> ListingLimits:
-        """Return where reading a list of tags ends with an error."""
+        """Return the limits for a list of tags."""
         return ListingLimits.for_tags(self.tags, page_bytes=self.page_bytes)
 
     def limits(self) -> AnswerLimits:

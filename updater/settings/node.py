@@ -1,4 +1,4 @@
-"""What every part of the settings has in common: frozen, strict, described by its docstrings."""
+"""The base of every part of the settings: frozen, strict, described by its docstrings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How settings from elsewhere lie below those of the files: only what no file and no variable says is taken."""
+"""Settings with lower priority than files and variables: only missing values are taken from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of several entries holds for a Git URL: the one with the longest prefix, cut only at a boundary."""
+"""Find the entry for a Git URL: the one with the longest prefix, cut only at a boundary."""
 
 from __future__ import annotations
 

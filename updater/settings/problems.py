@@ -1,4 +1,4 @@
-"""Say what is wrong with a setting: each error of pydantic becomes a `Problem` with file, line and hint.
+"""Report problems of settings: each error of pydantic becomes a `Problem` with file, line and hint.
 
 A value is never repeated here: it may be a secret that stands at the wrong key.
 """

@@ -1,4 +1,4 @@
-"""How files and the environment become one tree of settings, and how everything wrong is said at once.
+"""Read files and the environment as one tree of settings, and report all problems at once.
 
 Files merge in order: maps deep, lists and values replace; the environment comes last. A path in a file is
 relative to the folder of that file.

@@ -13,28 +13,28 @@ from updater.settings.node import Node
 
 
 class RegistrySettings(Node):
-    """What holds for the images below one prefix; the longest prefix wins."""
+    """Settings of the images below one prefix; the longest prefix wins."""
 
     prefix: fields.Text
-    """The registry's host, or the host and the first parts of the path."""
+    """The registry's host, or the host and the first segments of the path."""
     url: fields.RegistryUrl | None = None
-    """Where the registry is asked; without it https:// and the host of the image."""
+    """The URL of the registry; the default is https:// and the host of the image."""
     insecure: bool = False
-    """Plain HTTP is fine, and certificates are not verified."""
+    """Permit plain HTTP, and do not verify certificates."""
     rate: fields.Rate | None = None
-    """The most requests in a time, such as 50/s or 100/m; without it only the registry's own limits hold."""
+    """The maximum rate of requests, such as 50/s or 100/m; by default only the registry's own limits apply."""
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
-    """The most requests at one time."""
+    """The maximum number of simultaneous requests."""
     ca: fields.Text | None = None
-    """A PEM file with the certificate authorities that may vouch for the registry, besides those of the system."""
+    """A PEM file with certificate authorities to trust for the registry, in addition to those of the system."""
     client_certificate: fields.Text | None = None
-    """A PEM file with a certificate and its key, shown to the registry."""
+    """A PEM file with a client certificate and its key for the registry."""
     credentials: fields.Credentials | None = None
-    """Where the user name and password, or the token, are found; never the secret itself."""
+    """A reference to the user name and password, or the token; never the secret itself."""
     default_namespace: fields.Text | None = None
-    """What a mirror of Docker Hub wants before names of one part below the prefix, such as library; tried without it too."""
+    """The namespace that a mirror of Docker Hub requires before names of one segment, such as library; also found without it."""
     private_hosts: tuple[fields.Text, ...] = ()
-    """Other private hosts that the registry may name, such as a token server: auth.corp, *.corp or 10.0.0.0/8."""
+    """Other private hosts that the registry may refer to, such as a token server: auth.corp, *.corp or 10.0.0.0/8."""
 
     @model_validator(mode="after")
     def _check_entry(self) -> Self:
@@ -45,7 +45,7 @@ class RegistrySettings(Node):
         return self
 
     def entry(self) -> RegistryEntry:
-        """Return this entry as the registry room takes it."""
+        """Return this entry in the form of the registry client."""
         return RegistryEntry(
             prefix=self.prefix,
             url=self.url,

@@ -1,4 +1,4 @@
-"""The registries.conf of Argo CD Image Updater: its keys, its defaults, and what each becomes here.
+"""The registries.conf of Argo CD Image Updater: its keys, its defaults, and the settings that they become.
 
 Source: that program's registry configuration reference. Its YAML is strict: an unknown key is an error there, and here.
 ``tagsortmode`` and ``ping`` are checked and change nothing: a list of tags is never trusted to be sorted, and nothing is pinged.

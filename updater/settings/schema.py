@@ -1,4 +1,4 @@
-"""How the settings look as a JSON Schema, for editors."""
+"""The JSON Schema of the settings."""
 
 from __future__ import annotations
 

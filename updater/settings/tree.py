@@ -1,7 +1,7 @@
-"""Every setting: its name, its type, its default and what it does.
+"""Every setting: its name, its type, its default and its description.
 
-Frozen and strict: an unknown key is an error. The descriptions here are the reference page and the
-JSON Schema. Durations are seconds, rates are requests a second.
+Frozen and strict: an unknown key is an error. The reference page and the JSON Schema are generated from the descriptions here.
+Durations are in seconds, rates in requests per second.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _EVERYWHERE: Final = ListenAddress(host="0.0.0.0", port=8080)  # noqa: S104
 
 
 class Level(StrEnum):
-    """From which severity on log lines are written."""
+    """The least severe log lines that are written."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -50,16 +50,16 @@ class LogFormat(StrEnum):
 
 
 class ListenSettings(Node):
-    """Where the program listens; null turns a server off."""
+    """The addresses that the program listens on; null turns a server off."""
 
     metrics: fields.Listen | None = Field(default=_EVERYWHERE, json_schema_extra={"default": "0.0.0.0:8080"})
     """Metrics, health, readiness and status: /metrics, /healthz, /readyz and /api/v1/status."""
     web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
-    """The page, the API and webhooks. Not in this version: only null is taken."""
+    """The page, the API and webhooks. Not supported in this version: only null is accepted."""
 
 
 class LogSettings(Node):
-    """What is logged, and how."""
+    """Which log lines are written, and in which format."""
 
     level: Level = Level.INFO
     """The least severe lines that are written: debug, info, warning or error."""
@@ -68,7 +68,7 @@ class LogSettings(Node):
 
 
 class AuthorSettings(Node):
-    """Who commits."""
+    """The commit author."""
 
     name: fields.Text = "updater"
     """The name of the author and committer."""
@@ -82,54 +82,54 @@ class SigningSettings(Node):
     method: Literal["ssh"] = "ssh"
     """The kind of signature."""
     key: fields.Credentials
-    """Where the private key is found."""
+    """A reference to the private key."""
 
 
 class RepositorySettings(Node):
-    """What holds for the Git repositories below one prefix; the longest prefix wins."""
+    """Settings of the Git repositories below one prefix; the longest prefix wins."""
 
     prefix: fields.GitPrefix
-    """The beginning of the URL, up to a / or the end of it."""
+    """The start of the URL, up to a / or its end."""
     credentials: fields.Credentials | None = None
-    """Where user name and password, a token or an SSH key are found; without it access is tried anonymously."""
+    """A reference to user name and password, a token or an SSH key; without it access is anonymous."""
     ca: fields.Text | None = None
-    """A PEM file with the certificate authorities that may vouch for the server, besides those of the system."""
+    """A PEM file with certificate authorities to trust for the server, in addition to those of the system."""
     client_certificate: fields.Text | None = None
-    """A PEM file with a certificate and its key, shown to the server."""
+    """A PEM file with a client certificate and its key for the server."""
     known_hosts: fields.Text | None = None
-    """A known_hosts file; host keys are verified against it."""
+    """A known_hosts file with the host keys to trust."""
     proxy: fields.Proxy | None = None
-    """The proxy to use, instead of the one that the environment names."""
+    """The proxy to use, instead of the one in the environment."""
     insecure_skip_verify: bool = False
-    """Certificates and host keys are not verified; for tests only."""
+    """Do not verify certificates and host keys; for tests only."""
 
 
 class GitSettings(Node):
-    """Commit author, and how repositories are reached."""
+    """The commit author, and how repositories are reached."""
 
     author: AuthorSettings = AuthorSettings()
-    """Author and committer of every commit."""
+    """The author and committer of every commit."""
     signing: SigningSettings | None = None
-    """How commits are signed; without it they are not."""
+    """How commits are signed; by default they are not."""
     sign_off: bool = False
-    """Whether each message ends with a line Signed-off-by: of the author."""
+    """Whether each message ends with the author's Signed-off-by: line."""
     message: fields.Template | None = None
-    """A Go template for commit messages; without it each change is named, old to new, with policy and origin."""
+    """A Go template for commit messages; the default message lists each change, old to new, with policy and origin."""
     limits: GitLimitSettings = GitLimitSettings()
     """How much a Git server and a repository may ask of the program."""
     repositories: tuple[RepositorySettings, ...] = ()
-    """Credentials and trust, by the beginning of the URL."""
+    """Credentials and trust, by the start of the URL."""
 
 
 class FilterSettings(Node):
-    """Which tags take part at all."""
+    """Which tags the policy considers."""
 
     allow: fields.Allow | None = None
     """A regular expression (RE2, unanchored) that a tag must match."""
     ignore: tuple[fields.Ignore, ...] = ()
     """Globs, or regular expressions after regexp:, of which a tag must match none."""
     extract: fields.Text | None = None
-    """What of the match in allow the policy compares, such as $1 or $name."""
+    """The part of the match of allow that the policy compares, such as $1 or $name."""
 
     @model_validator(mode="after")
     def _check_extract(self) -> Self:
@@ -142,38 +142,38 @@ class FilterSettings(Node):
 
 
 class GitTarget(Node):
-    """The branch that is read and written."""
+    """The branch to read and write."""
 
     url: fields.GitUrl
     """https, http, ssh, scp-like (git@host:path) or a local path."""
     branch: fields.Branch = "main"
-    """The branch that is read."""
+    """The branch to read."""
     push: fields.Branch | None = None
-    """The branch that is written; without it the same."""
+    """The branch to write; the default is the same branch."""
     path: fields.RepositoryPath = "."
-    """The folder below which places are looked for; . is the root."""
+    """The folder to search; . is the root."""
 
 
 class KustomizeTarget(Node):
-    """An entry of images: in a kustomization, or of kustomize.images of an Application."""
+    """An entry of images: in a kustomization, or of kustomize.images in an Application."""
 
     path: fields.RepositoryPath = "."
-    """The folder of the kustomization, or the file, below the target's path. Not with argocd."""
+    """The folder of the kustomization, or the file, below the target's path. Not allowed with argocd."""
     name: fields.Text | None = None
-    """The name of the entry; without it the image as it is spelled in the subscription."""
+    """The name of the entry; the default is the image as spelled in the subscription."""
 
 
 class HelmTarget(Node):
     """Keys of one values file, or parameters of an Application."""
 
     file: fields.RepositoryPath | None = None
-    """The values file, below the target's path. Needed with git; not with argocd, where parameters are written."""
+    """The values file, below the target's path. Required with git; not allowed with argocd, where parameters are written."""
     name: fields.Text | None = None
     """The key or parameter of the image name, such as image.repository."""
     tag: fields.Text | None = None
     """The key or parameter of the tag, such as image.tag."""
     digest: fields.Text | None = None
-    """The key of the digest, such as image.digest, beside the tag or instead of it; it always holds the chosen tag's digest."""
+    """The key of the digest, such as image.digest, with the tag or instead of it; it always has the digest of the chosen tag."""
     spec: fields.Text | None = None
     """The key or parameter of one full reference, instead of name, tag and digest."""
 
@@ -189,27 +189,27 @@ class HelmTarget(Node):
 
 
 class ArgocdTarget(Node):
-    """A live Application, whose own overrides are written: not what an ApplicationSet made, which would undo it."""
+    """A live Application, whose own overrides are written. An Application that an ApplicationSet generated is refused."""
 
     application: fields.Application
-    """namespace/name of the Application. Its source of the type Helm or Kustomize is written, in this order of several."""
+    """namespace/name of the Application. Its Helm source is written, otherwise its Kustomize source."""
 
 
 class TargetSettings(Node):
-    """One thing to write: where (git or argocd), and by which editor (marker, kustomize or helm)."""
+    """One value to write: where (git or argocd), and with which editor (marker, kustomize or helm)."""
 
     git: GitTarget | None = None
     """A branch of a Git repository."""
     argocd: ArgocdTarget | None = None
-    """A live Argo CD Application; without kustomize and helm its type decides: images, or parameters image.name and image.tag."""
+    """A live Argo CD Application. Without kustomize and helm its type decides: images, or parameters image.name and image.tag."""
     marker: fields.Marker | None = None
-    """Every marker of this name below the path, namespace:policy."""
+    """The name of the markers below the path, namespace:policy."""
     kustomize: KustomizeTarget | None = None
-    """The images: entry of a kustomization, or of an Application."""
+    """The images: entry of a kustomization or of an Application."""
     helm: HelmTarget | None = None
     """Keys of a values file, or parameters of an Application."""
     form: Form | None = None
-    """How this target is written: tag, digest or tag@digest; without it as the subscription says."""
+    """How this target is written: tag, digest or tag@digest; the default is the subscription's form."""
 
     @model_validator(mode="after")
     def _check_kinds(self) -> Self:
@@ -230,7 +230,7 @@ class TargetSettings(Node):
         return self
 
     def _misplaced(self) -> fields.Flaw | None:
-        """Return what belongs to the other kind of destination."""
+        """Return the problem of a key that belongs to the other kind of destination."""
         if self.git is not None:
             is_fileless = self.helm is not None and self.helm.file is None
             hint = "add file: values.yaml, below the target's path"
@@ -251,17 +251,17 @@ class SubscriptionSettings(Node):
     """One image to keep current."""
 
     key: fields.Text
-    """Its name in logs, metrics and commands; unique."""
+    """Its unique name in logs, metrics and commands."""
     image: fields.Image
     """The image, without tag and digest."""
     policy: fields.Policy
     """Which tag should run: semver, latest, name, number, digest or pep440, with its options."""
     filter: FilterSettings = FilterSettings()
-    """Which tags take part at all."""
+    """Which tags the policy considers."""
     platforms: tuple[fields.Platforms, ...] = ()
-    """The platforms that a tag must be built for; none means any."""
+    """The platforms that a tag must be built for; an empty list means any platform."""
     variant: Variant = Variant.LOCK
-    """lock: 1.2.3-alpine moves only to -alpine; any: suffixes do not count."""
+    """lock: 1.2.3-alpine moves only to -alpine; any: suffixes are ignored."""
     downgrade: Annotated[Downgrade, fields.DOWNGRADE] = Downgrade.NEVER
     """Whether a lower version is written: never; by-policy: only if filter or policy exclude the written one; always."""
     allow_downgrade: bool | None = None
@@ -269,7 +269,7 @@ class SubscriptionSettings(Node):
     form: Form = Form.TAG
     """How the image is written: tag, digest or tag@digest."""
     interval: fields.Duration | None = None
-    """How often the registry is asked; without it as often as interval at the top says."""
+    """How often the registry is asked; the default is the top-level interval."""
     targets: Annotated[tuple[TargetSettings, ...], fields.NOT_EMPTY, Field(json_schema_extra={"minItems": 1})]
     """Where the image is written."""
 
@@ -282,7 +282,7 @@ class SubscriptionSettings(Node):
 
     @property
     def downgrade_rule(self) -> Downgrade:
-        """The rule, in whichever spelling it was given."""
+        """Return the rule, in whichever spelling it was written."""
         return self.downgrade if self.allow_downgrade is None else Downgrade.of_flag(is_allowed=self.allow_downgrade)
 
 
@@ -290,33 +290,33 @@ class Settings(Node):
     """The whole configuration."""
 
     interval: fields.Duration = Field(default=120.0, json_schema_extra={"default": "2m"})
-    """How often registries are asked and destinations are looked at, unless a subscription says otherwise.
+    """How often registries are asked and destinations are read, unless a subscription sets its own interval.
 
-    What shares a destination is due together."""
+    Images that share a destination are due together."""
     state: fields.Text = DEFAULT_STATE
-    """The folder of Git mirrors and the cache. All of it may be deleted at any time."""
+    """The folder of Git mirrors and the cache. You can delete all of it at any time."""
     listen: ListenSettings = ListenSettings()
-    """Where the program listens."""
+    """The addresses that the program listens on."""
     log: LogSettings = LogSettings()
-    """What is logged, and how."""
+    """Which log lines are written, and in which format."""
     registries: tuple[RegistrySettings, ...] = ()
-    """How registries are reached; registries not listed here are reached over https."""
+    """How registries are reached; registries that are not listed here are reached over https."""
     registry_limits: RegistryLimits = RegistryLimits()
-    """What answers of registries may cost, and how fast registries without an entry are asked."""
+    """Limits for the answers of registries, and the request rate for registries without an entry."""
     registries_conf: fields.Text | None = None
-    """A registries.conf of Argo CD Image Updater, read as it is, besides registries."""
+    """A registries.conf of Argo CD Image Updater, read as it is, in addition to registries."""
     docker_config: fields.Text | None = None
-    """A docker config.json with credentials; default the usual location."""
+    """A Docker config.json with credentials; the default is the usual location."""
     credential_helpers: bool = False
-    """Whether the programs that a docker config.json names (credHelpers, credsStore) may run."""
+    """Whether the programs that a Docker config.json names (credHelpers, credsStore) may run."""
     git: GitSettings = GitSettings()
-    """Commit author, and how repositories are reached."""
+    """The commit author, and how repositories are reached."""
     text_markers: tuple[fields.Glob, ...] = ()
-    """Names of files that are not YAML, in which markers count too."""
+    """Names of files that are not YAML and in which markers are read as well."""
     kubernetes: KubernetesSettings = KubernetesSettings()
-    """The way to the cluster, and who of several replicas writes."""
+    """The connection to the cluster, and which of several replicas writes."""
     sources: Annotated[tuple[SourceSettings, ...], AfterValidator(sources_once)] = ()
-    """Where subscriptions come from besides this file."""
+    """Where subscriptions come from, in addition to this file."""
     subscriptions: tuple[SubscriptionSettings, ...] = ()
     """The images to keep current."""
 
@@ -327,17 +327,17 @@ class Settings(Node):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Every file that was read for these settings."""
+        """Return every file that was read for these settings."""
         return self._files
 
     @property
     def remarks(self) -> tuple[Problem, ...]:
-        """What is worth a look in those files and may be as it should: it is said, and keeps nothing from working."""
+        """Return remarks about those files: they are reported, and stop nothing."""
         return self._remarks
 
     @property
     def registry_entries(self) -> tuple[RegistryEntry, ...]:
-        """Every registry entry, of this form and of registries.conf, as `RegistryTable` takes them."""
+        """Return every registry entry, of this file and of registries.conf, for `RegistryTable`."""
         return (*(entry.entry() for entry in self.registries), *self._foreign_registries)
 
     @property
@@ -346,7 +346,7 @@ class Settings(Node):
         return next((source.applications for source in self.sources if source.applications is not None), None)
 
     def place_of(self, subscription: int) -> tuple[str, int | None]:
-        """Return file and line of a subscription by its index; an empty file where it is not known."""
+        """Return file and line of a subscription by its index; the file is empty if it is unknown."""
         return self._lines[subscription] if subscription < len(self._lines) else ("", None)
 
     def repository_for(self, url: str) -> RepositorySettings | None:

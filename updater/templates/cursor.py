@@ -1,4 +1,4 @@
-"""Where a parser stands among the tokens, how deep it is, and how it says what is wrong there."""
+"""The parser's position in the tokens, its depth, and its error messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Cursor:
-    """The tokens of one template, and the place of the next one, *at*."""
+    """The tokens of one template, and the index of the next one, *at*."""
 
     def __init__(self, source: TemplateSource) -> None:
         self.source = source

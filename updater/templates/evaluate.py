@@ -1,4 +1,4 @@
-"""What each node of a template does: the walk over text, actions and blocks.
+"""Evaluate the nodes of a template: text, actions and blocks.
 
 Source: https://pkg.go.dev/text/template, "Actions", "Variables"
 """

@@ -1,4 +1,4 @@
-"""What pipelines, fields and calls give: the values in a template.
+"""Evaluate pipelines, fields and calls to values.
 
 Source: https://pkg.go.dev/text/template, "Arguments", "Pipelines", "Functions"
 """
@@ -26,7 +26,7 @@ _SHORT_CIRCUITS: Final = {"and": False, "or": True}
 
 
 class VariableScope:
-    """The variables in sight, innermost last."""
+    """The variables in scope, innermost last."""
 
     def __init__(self, root: object) -> None:
         self._variables: list[tuple[str, object]] = [("$", root)]
@@ -56,7 +56,7 @@ class VariableScope:
 
 
 class Evaluator:
-    """Returns the values of expressions; every fault is told with the place of its expression."""
+    """Return the values of expressions; every error has the position of its expression."""
 
     def __init__(self, source: TemplateSource, functions: Mapping[str, Function], meter: Meter) -> None:
         self._source = source

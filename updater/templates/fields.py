@@ -1,4 +1,4 @@
-"""What ``.Name`` gives: a field of a struct, an entry of a map, or what a method makes.
+"""Evaluate ``.Name``: a field of a struct, an entry of a map, or the result of a method.
 
 Source: https://pkg.go.dev/text/template, "Arguments"
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Fields:
-    """Finds fields; a fault is told with the place where the field is named."""
+    """Find fields; an error has the position of the field's name."""
 
     def __init__(self, source: TemplateSource) -> None:
         self._source = source

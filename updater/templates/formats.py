@@ -1,4 +1,4 @@
-"""How a Go format string is read: flags, ``*``, explicit argument indexes, and its ways to say what is wrong.
+"""Parse a Go format string: flags, ``*``, explicit argument indexes, and its error texts.
 
 Source: https://pkg.go.dev/fmt, "Explicit argument indexes", "Format errors".
 """

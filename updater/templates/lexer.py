@@ -1,4 +1,4 @@
-"""How a template falls into tokens: text, delimiters with their trim markers, and the words of an action.
+"""Split a template into tokens: text, delimiters with their trim markers, and the words of an action.
 
 Source: https://pkg.go.dev/text/template, "Text and spaces", "Actions".
 """
@@ -17,7 +17,7 @@ SPACES: Final = " \t\r\n"
 
 
 class TokenKind(StrEnum):
-    """What a token is; the value is its name in messages."""
+    """The kind of a token; the value is its name in messages."""
 
     TEXT = "text"
     LEFT = "{{"
@@ -41,7 +41,7 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One piece of the source, and the character at which it begins."""
+    """One piece of the source, and the index of its first character."""
 
     kind: TokenKind
     text: str

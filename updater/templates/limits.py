@@ -1,4 +1,4 @@
-"""How much a template may cost, so that a hostile one ends as an error and not as an outage.
+"""The limits of a template, so that a hostile template ends in an error and not in an outage.
 
 A run has a fixed number of steps. Each node walked and each call is a step; what a call is given and
 what it makes is weighed and paid for too, so that time and memory follow the steps, whatever the
@@ -42,7 +42,7 @@ def check_items(count: int) -> None:
 
 
 class Meter:
-    """Counts the steps of one run; every method raises `TemplateError` when they are used up."""
+    """Count the steps of one run; every method raises `TemplateError` when the limit is exceeded."""
 
     def __init__(self, steps: int = MAX_STEPS) -> None:
         self._left = steps

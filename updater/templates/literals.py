@@ -1,4 +1,4 @@
-"""How Go spells strings, characters and numbers, and reads them.
+"""Parse strings, characters and numbers in Go's syntax.
 
 Source: https://go.dev/ref/spec, "Integer literals", "Floating-point literals", "Rune literals", "String literals".
 """

@@ -1,4 +1,4 @@
-"""What a template is made of once it is parsed."""
+"""The nodes of a parsed template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LiteralNode:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number, as an int where it is a whole one and as a float; *is_float* says what it is where both would do."""
+    """A number, as an int if it is whole and as a float; *is_float* decides if both are possible."""
 
     position: int
     text: str
@@ -26,7 +26,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """The value at hand."""
+    """The current value."""
 
     position: int
 
@@ -49,7 +49,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """``(pipeline).Name``, or fields of what a function gives."""
+    """``(pipeline).Name``, or fields of the result of a function."""
 
     position: int
     of: Operand
@@ -74,7 +74,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Commands, each given what the one before it made; *variables* get what the last one made."""
+    """Commands, each with the result of the previous one; *variables* get the result of the last one."""
 
     position: int
     commands: tuple[Command, ...]
@@ -103,7 +103,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """``if``, ``with`` and ``range``, told apart by *word*."""
+    """``if``, ``with`` and ``range``, distinguished by *word*."""
 
     position: int
     word: str
@@ -114,7 +114,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """``template``, and the place of a ``block``."""
+    """``template``, and the invocation of a ``block``."""
 
     position: int
     name: str
@@ -123,7 +123,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Leap:
-    """``break`` and ``continue``, told apart by *word*."""
+    """``break`` and ``continue``, distinguished by *word*."""
 
     position: int
     word: str

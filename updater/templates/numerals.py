@@ -1,4 +1,4 @@
-"""How Go writes numbers: the shortest floats, bases, signs, precision.
+"""Format numbers as Go does: the shortest floats, bases, signs, precision.
 
 Source: https://pkg.go.dev/fmt, "Integer", "Floating-point"; https://pkg.go.dev/strconv, `FormatFloat`.
 """

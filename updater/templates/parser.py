@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Parser:
-    """Reads one template; *check_function* is asked about each function that is named, and raises for a wrong one.
+    """Parse one template; *check_function* is called with the name of each function, and raises for an unknown one.
 
     `parse` gives the nodes by template name; that of the whole text is ``""``.
     """

@@ -1,4 +1,4 @@
-"""The grammar inside an action: pipelines, commands, operands, and which variables are in sight.
+"""The grammar of an action: pipelines, commands, operands, and the variables in scope.
 
 Source: https://pkg.go.dev/text/template, "Arguments", "Pipelines", "Variables"
 """
@@ -32,7 +32,7 @@ _OPERANDS: Final = frozenset(
 
 
 class Pipelines:
-    """Reads pipelines at a cursor; *variables* are those in sight, which the parser of blocks takes away again.
+    """Parse pipelines at a cursor; *variables* are those in scope, which the parser of blocks removes again.
 
     *check_function* is asked about each function that is named, and raises for a wrong one.
     """

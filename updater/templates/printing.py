@@ -1,4 +1,4 @@
-"""How Go prints values: `Sprint`, `Sprintln` and every verb of `Sprintf`.
+"""Print values as Go does: `Sprint`, `Sprintln` and every verb of `Sprintf`.
 
 Source: https://pkg.go.dev/fmt, "Printing", "Explicit argument indexes", "Format errors".
 """

@@ -1,4 +1,4 @@
-"""How Go writes strings and characters in quotes.
+"""Quote strings and characters as Go does.
 
 Source: https://pkg.go.dev/strconv, `Quote`, `QuoteToASCII`, `QuoteRune`.
 """

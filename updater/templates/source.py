@@ -1,4 +1,4 @@
-"""Where in a template something stands, and how a fault there is told."""
+"""Positions in a template, and error messages with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAILED: Final = "template-failed"
 
 @dataclass(frozen=True, slots=True)
 class TemplateSource:
-    """The text of a template and the name by which people know it."""
+    """The text of a template and its name in messages."""
 
     name: str
     text: str

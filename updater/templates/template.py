@@ -1,4 +1,4 @@
-"""A template as a whole: parsed once, checked by name, rendered as often as wanted."""
+"""A template: parsed once, checked by name, rendered any number of times."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Template:
-    """A parsed template. It keeps nothing of a run, and may be shared."""
+    """A parsed template. It keeps no state of a run, and may be shared."""
 
     def __init__(self, source: TemplateSource, trees: Mapping[str, tuple[Node, ...]], functions: Mapping[str, Function]) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""How Python's values stand for Go's: kinds, type names, truth, order, and what a struct is.
+"""Python values for Go values: kinds, type names, truth, order, and structs.
 
 =================== =========================== =========
 here                in Go                       kind
@@ -33,7 +33,7 @@ _MISSING: Final = object()
 
 
 class NoValue(Enum):
-    """The value that is not there: a key that a map lacks."""
+    """The missing value: the result of a key that a map lacks."""
 
     NOTHING = "<no value>"
 
@@ -45,7 +45,7 @@ NOTHING: Final = NoValue.NOTHING
 
 
 class Int64(int):
-    """Go's int64, which sprig's arithmetic gives."""
+    """Go's int64, the result of sprig's arithmetic."""
 
     __slots__ = ()
 
@@ -59,7 +59,7 @@ class Ints(list[Any]):
 
 
 class StringMap(dict[Any, Any]):
-    """Go's map from string to string: `index` gives the empty text for a key it lacks."""
+    """Go's map from string to string: `index` returns the empty text for a missing key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,24 +5,24 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{/* Where Applications are: a Role in each named namespace, or a ClusterRole. */}}
 {{- define "updater.rules.applications" -}}
 {{- $applications := fromYaml (include "updater.applications" .) -}}
-# sources/applications/source.py watches Applications
+# argocd/cluster/source.py watches Applications
 - apiGroups: [argoproj.io]
   resources: [applications]
   verbs: [list, watch]
 {{- if .Values.rbac.argocdMethod }}
-# writeback/argocd.py reads an Application again and writes its parameters and images (rbac.argocdMethod); sources/applications/refreshing.py
+# argocd/live/writer.py reads an Application again and writes its parameters and images (rbac.argocdMethod); argocd/cluster/refresh.py
 # annotates one after a commit (refresh)
 - apiGroups: [argoproj.io]
   resources: [applications]
   verbs: [get, patch]
 {{- else if $applications.refresh }}
-# sources/applications/refreshing.py annotates an Application after a commit (refresh)
+# argocd/cluster/refresh.py annotates an Application after a commit (refresh)
 - apiGroups: [argoproj.io]
   resources: [applications]
   verbs: [patch]
 {{- end }}
-# sources/applications/source.py watches ImageUpdaters; sources/applications/status_writing.py answers in their status, reads one that moved,
-# and takes the finalizer of the peer off one that was deleted (patch)
+# argocd/cluster/source.py watches ImageUpdaters; argocd/cluster/status_writer.py writes their status, reads one that changed,
+# and removes the finalizer of Argo CD Image Updater from a deleted one (patch)
 - apiGroups: [argocd-image-updater.argoproj.io]
   resources: [imageupdaters]
   verbs: [get, list, watch, patch]
@@ -30,13 +30,13 @@ Every right that the program has, and the code that uses it. Roles are made of t
   resources: [imageupdaters/status]
   verbs: [patch]
 {{- if $applications.events }}
-# kube/events.py tells on the objects what happened (events)
+# kube/events.py writes Events on the objects (events)
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
 {{- end }}
 {{- if .Values.rbac.pullSecrets }}
-# credentials/keychain.py reads pullsecret: and secret: of annotations, sources/applications/repositories.py git:secret, each by its name
+# credentials/keychain.py reads pullsecret: and secret: of annotations, argocd/repositories.py git:secret, each by name
 # (rbac.pullSecrets)
 - apiGroups: [""]
   resources: [secrets]
@@ -52,13 +52,13 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- $names = prepend $names $applications.config_map -}}
 {{- end -}}
 {{- if .Values.rbac.repositorySecrets -}}
-# sources/applications/repositories.py lists Argo CD's repository Secrets by their label, which no rule can narrow (rbac.repositorySecrets)
+# argocd/repositories.py lists Argo CD's repository Secrets by their label, which no rule can narrow (rbac.repositorySecrets)
 - apiGroups: [""]
   resources: [secrets]
   verbs: [list]
 {{ end }}
 {{- if $names -}}
-# daemon/argocd.py reads the peer's settings (config_map), sources/applications/repositories.py known hosts and certificates
+# daemon/argocd.py reads the ConfigMap of Argo CD Image Updater (config_map), argocd/repositories.py known hosts and certificates
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: {{ toJson $names }}
@@ -89,7 +89,7 @@ Every right that the program has, and the code that uses it. Roles are made of t
 
 {{/* The live Applications that targets of updater.yaml name, in one namespace; takes root and namespace. */}}
 {{- define "updater.rules.live" -}}
-# writeback/argocd.py writes what targets of updater.yaml name by argocd:
+# argocd/live/writer.py writes what targets of updater.yaml name by argocd:
 - apiGroups: [argoproj.io]
   resources: [applications]
   resourceNames: {{ toJson (index (fromYaml (include "updater.liveApplications" .root)) .namespace) }}

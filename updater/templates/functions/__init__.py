@@ -1,4 +1,4 @@
-"""Every function that a template can name, and finds the one that was meant."""
+"""All functions of templates, and suggestions for misspelled names."""
 
 from __future__ import annotations
 

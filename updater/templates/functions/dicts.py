@@ -1,4 +1,4 @@
-"""Sprig's functions on maps. `set`, `unset` and `merge` change the map they are given, as sprig says they do.
+"""Sprig's functions on maps. `set`, `unset` and `merge` change their argument, as in sprig.
 
 Source: https://masterminds.github.io/sprig/dicts.html. Keys and values come in sorted order here, where sprig's order is random.
 """

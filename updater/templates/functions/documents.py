@@ -1,4 +1,4 @@
-"""How Go writes and reads JSON.
+"""Write and read JSON as Go does.
 
 Source: https://pkg.go.dev/encoding/json, `Marshal`, `Unmarshal`; https://masterminds.github.io/sprig/defaults.html
 """

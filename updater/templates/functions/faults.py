@@ -1,4 +1,4 @@
-"""How a function says that it cannot go on; where that was is added by the evaluator."""
+"""Errors of functions; the evaluator adds the position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sprig's functions on lists. None changes the list it is given.
+"""Sprig's functions on lists. None changes its argument.
 
 Source: https://masterminds.github.io/sprig/lists.html
 """

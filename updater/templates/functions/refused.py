@@ -1,4 +1,4 @@
-"""Which functions of the peers have no place in a message, and what to do instead.
+"""Functions of Flux and Argo CD Image Updater that are refused in a message, and what to use instead.
 
 A message is made from what was decided, and is the same each time it is made; so nothing here may ask the clock,
 chance, the network or the machine, and nothing makes secrets.

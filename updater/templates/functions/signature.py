@@ -1,4 +1,4 @@
-"""What a template function takes: the kinds of its parameters, and what it costs to call."""
+"""The signature of a template function: the kinds of its parameters, and the cost of a call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Param(StrEnum):
-    """A kind of parameter, by the name that Go gives its type."""
+    """A kind of parameter, by the name of its type in Go."""
 
     STRING = "string"
     INT = "int"

@@ -1,4 +1,4 @@
-"""How sprig's version functions are called; what a version is, is handed in, as policies live in a room of their own.
+"""Sprig's version functions; the version implementation is passed in, because policies are another package.
 
 Source: https://masterminds.github.io/sprig/semver.html
 """

@@ -1,4 +1,4 @@
-"""How Go and sprig change the case of words, and wrap lines.
+"""Change the case of words and wrap lines, as Go and sprig do.
 
 Source: https://pkg.go.dev/strings, `ToUpper`, `Title`; https://masterminds.github.io/sprig/strings.html
 """
