@@ -128,8 +128,8 @@ async def passes(config: str) -> None:
     """Scan and land for each line of standard input; the landing of a quiet pass is the look at Git and the decisions."""
     from updater.daemon.one_shot import opened
 
-    async with opened([config]) as (generation, loaded):
-        subscriptions = loaded.snapshot.subscriptions
+    async with opened([config]) as generation:
+        subscriptions = generation.subscriptions
         for _ in iter(sys.stdin.readline, ""):
             wall = time.perf_counter()
             await generation.once(subscriptions, is_dry=False)
