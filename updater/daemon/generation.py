@@ -24,7 +24,6 @@ from updater.daemon.git_access import RenewingWriter
 from updater.daemon.source_runner import SourceRunner
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, LandingContext, land
-from updater.engine.schedule import Schedule
 from updater.errors import PushRefused, UpdaterError
 from updater.inventory.destinations import by_destination, destinations_of, with_companions
 from updater.inventory.inventory import Inventory
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
+    from updater.engine.schedule import Schedule
     from updater.inventory.inventory import InventoryDelta
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
@@ -192,6 +192,8 @@ class Generation:
 
     async def run(self) -> None:
         """Work by the schedule, and follow every source, until `stop`."""
+        from updater.engine.schedule import Schedule  # noqa: PLC0415 - it loads the scheduler, which a single pass does not need
+
         self.schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         self.lead()
         async with asyncio.TaskGroup() as group:
