@@ -47,6 +47,7 @@ _BREAKS: Final = "\r\n\x85\u2028\u2029"
 _BLANKS: Final = frozenset(f" \t{_BREAKS}")
 _BLANK_OR_COMMENT: Final = _BLANKS | {"#"}
 LINE_BREAKS: Final = re.compile(rf"\r\n|[{_BREAKS}]")
+_NEWLINE: Final = re.compile("\n")
 _BREAK_OR_END: Final = re.compile(rf"\r\n|[{_BREAKS}]|\Z")
 _CONTENT: Final = re.compile(rf"[^{_BREAKS}]+")
 _CONTENT_TYPES: Final = frozenset({"str"})
@@ -99,7 +100,9 @@ class Parsed:
     def line_starts(self) -> list[int]:
         """Return the offset at which each line starts, by the line breaks that the parser counts; looked for once."""
         if not self.starts:
-            self.starts[:] = [0, *(found.end() for found in LINE_BREAKS.finditer(self.text))]
+            is_usual = self.text.isascii() and "\r" not in self.text
+            ends = _NEWLINE.finditer(self.text) if is_usual else LINE_BREAKS.finditer(self.text)
+            self.starts[:] = [0, *(found.end() for found in ends)]
         return self.starts
 
     def line_at(self, offset: int) -> int:
