@@ -126,7 +126,10 @@ class Daemon:
 
 async def passes(config: str) -> None:
     """Scan and land for each line of standard input; the landing of a quiet pass is the look at Git and the decisions."""
+    from updater.cli.collector import settle
     from updater.daemon.one_shot import opened
+
+    settle()  # as the program does
 
     async with opened([config]) as generation:
         subscriptions = generation.subscriptions

@@ -41,7 +41,10 @@ def serve(images: int) -> None:
 
 
 async def passes(config: Path, count: int) -> list[dict[str, float]]:
+    from updater.cli.collector import settle
     from updater.daemon.one_shot import opened
+
+    settle()  # as the program does
 
     rows = []
     async with opened([str(config)]) as generation:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from updater.cli.imports import importing
+from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, outcome_json
 from updater.model.text import printable_data, shown

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from updater.cli.imports import importing
+from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from updater.cli.imports import importing, leave
+from updater.cli.collector import importing, leave, settle
 from updater.errors import ConfigError, UpdaterError
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def cli(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code; every error leaves through here."""
+    settle()
     code = run_cli(arguments)
     leave()
     sys.exit(code)

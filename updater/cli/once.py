@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from updater.cli.imports import importing
+from updater.cli.collector import importing
 from updater.cli.main import FAILURE, config_paths
 from updater.cli.report import PassReport, as_diffs, as_json, as_text, outcome_lines
 from updater.model.outcome import Status

@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from updater.cli.imports import importing
+from updater.cli.collector import importing
 from updater.cli.main import config_paths
 
 

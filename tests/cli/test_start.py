@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from updater.cli.imports import importing
+from updater.cli.collector import importing
 
 ROOT = Path(__file__).parents[2]
 HEAVY = frozenset({"aiohttp", "apscheduler", "cryptography", "dulwich", "pydantic", "re2", "ruamel", "urllib3"})
