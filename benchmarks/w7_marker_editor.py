@@ -22,7 +22,7 @@ from updater.model.image import parse_ref
 from updater.model.subscription import Locator
 from updater.model.update import EditRequest
 
-GOAL = 3.5
+GOALS = {"read": 3.0, "read and edit": 3.5}
 ROUNDS = 5
 MANIFEST = """\
 apiVersion: apps/v1
@@ -76,7 +76,7 @@ def main():
         middle = statistics.median(times[name])
         label = "two bare parses" if name == "floor" else name
         spread = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        goal = f"  goal ≤ {GOAL:.1f}x: {'held' if ratio <= GOAL else 'NOT HELD'}" if name in {"read", "read and edit"} else ""
+        goal = f"  goal ≤ {GOALS[name]:.1f}x: {'held' if ratio <= GOALS[name] else 'NOT HELD'}" if name in GOALS else ""
         print(f"{label:<18} {middle:7.2f} s CPU {count / middle:9.0f} files/s {ratio:6.2f}x {spread}{goal}")
 
 
