@@ -126,10 +126,13 @@ class Daemon:
 
 async def passes(config: str) -> None:
     """Scan and land for each line of standard input; the landing of a quiet pass is the look at Git and the decisions."""
+    from updater.cli.collector import settle
     from updater.daemon.one_shot import opened
 
-    async with opened([config]) as (generation, loaded):
-        subscriptions = loaded.snapshot.subscriptions
+    settle()  # as the program does
+
+    async with opened([config]) as generation:
+        subscriptions = generation.subscriptions
         for _ in iter(sys.stdin.readline, ""):
             wall = time.perf_counter()
             await generation.once(subscriptions, is_dry=False)

@@ -22,6 +22,7 @@ import aiohttp
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.real.parts import find, free_port
+from updater.cli.collector import settle
 from updater.cli.embedded_registry import build_image
 from updater.credentials.keychain import Keychain
 from updater.http.client import HttpClient
@@ -118,29 +119,32 @@ def recorded(http: HttpClient, requests: list[tuple[str, str]]) -> None:
 
 
 async def measure(host: str, options: argparse.Namespace) -> None:
-    ratios, rates = [], []
+    ratios, rates, spent = [], [], []
     entries = [RegistryEntry(prefix=host, concurrency=CONCURRENCY)]
     for _ in range(options.rounds):
         requests: list[tuple[str, str]] = []
         async with HttpClient() as http:
             recorded(http, requests)
             client = RegistryClient(RegistryTransport(http, Keychain(docker_configs=())), entries)
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.process_time()
             await ours(client, host, options.images)
-            seconds = time.perf_counter() - began
+            seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
             first = len(requests)
             began = time.perf_counter()
             await asyncio.gather(*(client.tags(parse_name(f"{host}/team/app-{number}")) for number in range(options.images)))
             again = time.perf_counter() - began
         second = len(requests) - first
-        began = time.perf_counter()
+        began, bare_cpu = time.perf_counter(), time.process_time()
         await bare(requests[:first])
-        reference = time.perf_counter() - began
+        reference, bare_cpu = time.perf_counter() - began, time.process_time() - bare_cpu
         ratios.append(reference / seconds)
         rates.append(first / seconds)
+        spent.append(bare_cpu / cpu)
         print(f"ours {first / seconds:7.0f}/s ({first} requests)   bare {first / reference:7.0f}/s", end="   ")
         print(f"second pass {second} requests in {again:.2f} s")
     print(f"W3: ours/bare rate {statistics.median(ratios):.0%} (goal >= 70 %), median {statistics.median(rates):.0f} requests/s;")
+    shown = f"ours {1e6 * cpu / first:.0f} us a request, bare {1e6 * bare_cpu / first:.0f} us (last)"
+    print(f"    by CPU {statistics.median(spent):.0%}: {shown}")
     print(f"    second pass {second / options.images:.2f} requests per image name (goal <= 1)")
 
 
@@ -153,6 +157,7 @@ def main() -> None:
     program = find("crane")
     if program is None:
         sys.exit("crane is not here: run .ci/parts crane")
+    settle()  # as the program does; the bare loop has it, too
     with crane(program) as host:
         asyncio.run(seed(host, options.images, options.tags))
         asyncio.run(measure(host, options))

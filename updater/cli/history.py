@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
@@ -50,7 +51,8 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
 
 async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:
     """Return our commits on every destination, newest first, as plain data; raise `UpdaterError`."""
-    from updater.daemon.one_shot import chosen, is_asked_for, opened
+    with importing():
+        from updater.daemon.one_shot import chosen, is_asked_for, opened
 
     rows: list[dict[str, Any]] = []
     async with opened(config) as generation:

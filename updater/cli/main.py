@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
+from updater.cli.collector import importing, leave, settle
 from updater.errors import ConfigError, UpdaterError
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(module), name)
+        with importing():
+            command = getattr(importlib.import_module(module), name)
         assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
         _accept_config(command, cmd_name)
         return command
@@ -125,7 +127,10 @@ def cli(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code; every error leaves through here."""
-    sys.exit(run_cli(arguments))
+    settle()
+    code = run_cli(arguments)
+    leave()
+    sys.exit(code)
 
 
 def run_cli(arguments: Sequence[str] | None = None) -> int:

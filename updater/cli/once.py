@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from updater.cli.collector import importing
 from updater.cli.main import FAILURE, config_paths
 from updater.cli.report import PassReport, as_diffs, as_json, as_text, outcome_lines
 from updater.model.outcome import Status
@@ -51,7 +52,8 @@ def _say_failures(done: PassReport) -> None:
 
 async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> PassReport:
     """Load, scan, land, and gather what came of it; raise `ConfigError`."""
-    from updater.daemon.one_shot import asked_for, opened
+    with importing():
+        from updater.daemon.one_shot import asked_for, opened
 
     started = datetime.now(UTC)
     async with opened(config) as generation:

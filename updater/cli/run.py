@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from updater.cli.collector import importing
 from updater.cli.main import config_paths
 
 
@@ -17,6 +18,7 @@ def run(ctx: click.Context) -> None:
     SIGHUP or a changed file reloads the configuration; an invalid file keeps the old one. SIGTERM finishes the
     pushes in flight and exits.
     """
-    from updater.daemon.service import serve_forever
+    with importing():
+        from updater.daemon.service import serve_forever
 
     asyncio.run(serve_forever(config_paths(ctx)))

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from updater.http.client import HttpClient
-from updater.kube.access import find_access
-from updater.kube.client import PATIENCE, KubeClient
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from updater.http.client import HttpClient
+    from updater.kube.client import KubeClient
     from updater.settings.cluster import KubernetesSettings
 
 
@@ -21,15 +19,20 @@ class ClusterConnection:
     def __init__(self, settings: KubernetesSettings, *, count: Callable[[str, int], None]) -> None:
         self.settings = settings
         self._count = count
-        self._http = HttpClient(patience=PATIENCE)
+        self._http: HttpClient | None = None
         self._client: KubeClient | None = None
 
     @property
     def client(self) -> KubeClient:
         """Return the client; raise `ConfigError` (code ``kubeconfig``) where no way leads to a cluster."""
         if self._client is None:
+            from updater.http.client import HttpClient  # noqa: PLC0415 - who has no cluster need not import the way to one
+            from updater.kube.access import find_access  # noqa: PLC0415
+            from updater.kube.client import PATIENCE, KubeClient  # noqa: PLC0415
+
             kubeconfig = self.settings.kubeconfig
             access = find_access(Path(kubeconfig).expanduser() if kubeconfig else None, self.settings.context or "")
+            self._http = HttpClient(patience=PATIENCE)
             self._client = KubeClient(access, self._http, observe=self._count)
         return self._client
 
@@ -44,4 +47,5 @@ class ClusterConnection:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.close()
+        if self._http is not None:
+            await self._http.close()

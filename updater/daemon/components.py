@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.argocd.live.writer import ApplicationWriter
 from updater.daemon.cached_descriptions import CachedDescriptions
 from updater.daemon.git_access import access_for, signer_for
 from updater.editors import make_editors
@@ -113,7 +112,12 @@ def live_writer(process: Process, source: ArgocdSource | None) -> Callable[[], W
     def known(application: LiveApplication) -> Mapping[str, Any] | None:
         return source.application(application.namespace, application.name) if source else None
 
-    return cache(lambda: ApplicationWriter(process.cluster.client, known=known, count=process.metrics.count))
+    def made() -> Writer:
+        from updater.argocd.live.writer import ApplicationWriter  # noqa: PLC0415 - who writes only branches need not import it
+
+        return ApplicationWriter(process.cluster.client, known=known, count=process.metrics.count)
+
+    return cache(made)
 
 
 def scans_of(settings: Settings, process: Process) -> Scanner:

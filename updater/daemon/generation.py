@@ -27,7 +27,6 @@ from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
-from updater.engine.schedule import Schedule
 from updater.errors import PushRefused, UpdaterError
 from updater.inventory.destinations import branches_of, by_destination, destinations_of, with_companions
 from updater.inventory.inventory import Inventory
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.process import Process
+    from updater.engine.schedule import Schedule
     from updater.inventory.inventory import InventoryDelta
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
@@ -187,6 +187,8 @@ class Generation:
 
     async def run(self) -> None:
         """Work by the schedule, and follow every source, until `stop`."""
+        from updater.engine.schedule import Schedule  # noqa: PLC0415 - it loads the scheduler, which a single pass does not need
+
         self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         self.lead()
 

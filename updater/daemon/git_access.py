@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from updater.errors import ConfigError, GitDenied, GitError
 from updater.git.access import GitAccess
-from updater.git.signing import SshSigner
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from updater.credentials.keychain import Keychain
+    from updater.git.signing import SshSigner
     from updater.model.subscription import CredentialRef, Destination, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
@@ -129,6 +129,8 @@ async def signer_for(settings: Settings, keychain: Keychain) -> SshSigner | None
     signing = settings.git.signing
     if signing is None:
         return None
+    from updater.git.signing import SshSigner  # noqa: PLC0415 - it loads cryptography, which only a key needs
+
     text = await keychain.text(signing.key)
     try:
         return SshSigner(text.encode() + b"\n")

@@ -8,6 +8,7 @@ from typing import Final
 BREAKS: Final = "\r\n\x85\u2028\u2029"
 _BLANKS: Final = frozenset(f" \t{BREAKS}")
 _BLANK_OR_COMMENT: Final = _BLANKS | {"#"}
+_NEWLINE: Final = re.compile("\n")
 LINE_BREAKS: Final = re.compile(rf"\r\n|[{BREAKS}]")
 _BREAK_OR_END: Final = re.compile(rf"\r\n|[{BREAKS}]|\Z")
 CONTENT: Final = re.compile(rf"[^{BREAKS}]+")
@@ -32,5 +33,6 @@ def _blank_from(text: str, start: int, end: int) -> int:
 def line_starts(text: str, known: list[int]) -> list[int]:
     """Return the offset at which each line of *text* starts, by the breaks that the parser counts; *known* keeps it."""
     if not known:
-        known[:] = [0, *(found.end() for found in LINE_BREAKS.finditer(text))]
+        ends = _NEWLINE if text.isascii() and "\r" not in text else LINE_BREAKS  # the usual text costs a third
+        known[:] = [0, *(found.end() for found in ends.finditer(text))]
     return known

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
+from functools import cache
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Node(BaseModel):
     """A part of the settings: frozen, and without unknown keys."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True, defer_build=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, defer_build=True)
+
+
+@cache
+def descriptions(tree: type[BaseModel]) -> Mapping[str, str]:
+    """Return the docstring below each field of *tree*.
+
+    They are read from the source when a schema or a problem needs them: pydantic would read them at every start.
+    """
+    (found,) = ast.parse(textwrap.dedent(inspect.getsource(tree))).body
+    assert isinstance(found, ast.ClassDef)  # noqa: S101 - the source of a class
+    described = {}
+    for field, text in zip(found.body, found.body[1:], strict=False):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
+                described[name] = inspect.cleandoc(said)
+            case _:
+                pass
+    return described

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from updater.model.problem import Problem
 from updater.settings.fields import NAMES, nearest
+from updater.settings.node import descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,5 +112,4 @@ def trees_of(annotation: object) -> Iterator[type[BaseModel]]:
 
 
 def _description(tree: type[BaseModel], name: str) -> str:
-    field = tree.model_fields.get(name)
-    return (field.description or "") if field else ""
+    return descriptions(tree).get(name, "")

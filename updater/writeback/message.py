@@ -14,15 +14,14 @@ from updater.errors import TemplateError
 from updater.git.object_builder import Identity
 from updater.git.trailers import TRAILERS, add_trailers
 from updater.model.update import Purpose
-from updater.templates import Template, parse
 from updater.writeback.message_data import APPLICATION, branch_data, message_data, new_tag, old_tag
-from updater.writeback.message_versions import VERSION_FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from updater.model.subscription import CommitSpec
     from updater.model.update import Change, Commit, Update
+    from updater.templates.template import Template
 
 SUBJECT_LENGTH: Final = 72
 MAX_MESSAGE: Final = 64 * 1024
@@ -52,7 +51,7 @@ def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]])
 @lru_cache(maxsize=256)
 def message_template(text: str) -> Template:
     """Parse a message template, with every function that messages have; raise `TemplateError`."""
-    return parse(text, name="message", functions=VERSION_FUNCTIONS)
+    return _parsed(text, "message")
 
 
 def with_trailers(text: str, updates: Sequence[Update]) -> str:
@@ -108,7 +107,14 @@ def _without_ends(part: str) -> str:
 
 @lru_cache(maxsize=256)
 def _branch_template(text: str) -> Template:
-    return parse(text, name="branch", functions=VERSION_FUNCTIONS)
+    return _parsed(text, "branch")
+
+
+def _parsed(text: str, name: str) -> Template:
+    from updater.templates import parse  # noqa: PLC0415 - messages of our own words need no template language
+    from updater.writeback.message_versions import VERSION_FUNCTIONS  # noqa: PLC0415
+
+    return parse(text, name=name, functions=VERSION_FUNCTIONS)
 
 
 def _clean(text: str) -> str:
