@@ -8,7 +8,7 @@ both read a string.
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final
 
 PLAIN: Final = ""
@@ -43,18 +43,16 @@ def is_string(text: str) -> bool:
     return not (text in _WORDS or _NUMBER.fullmatch(text) or _DATE.fullmatch(text))
 
 
+# a first character without a meaning of its own, then nothing that could end the scalar or open a comment
+_SYNTAX: Final = re.compile(
+    r"[A-Za-z0-9_./+\u00a1-\u2027\u202a-\ud7ff]"
+    r"(?:[^\s,\[\]{}:\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]|:(?![\s,\[\]{}]|$)|\x20(?![\s#]|$))*"
+)
+
+
 def is_plain(text: str) -> bool:
     """Return whether *text* may stand plain as far as syntax goes, in block and in flow collections."""
-    return _syntax().fullmatch(text) is not None and not text.startswith(("...", "---"))
-
-
-@cache  # five milliseconds, which who edits nothing need not wait for
-def _syntax() -> re.Pattern[str]:
-    """Compile: a first character without a meaning of its own, then nothing that could end the scalar or open a comment."""
-    return re.compile(
-        r"[A-Za-z0-9_./+\u00a1-\u2027\u202a-\ud7ff]"
-        r"(?:[^\s,\[\]{}:\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]|:(?![\s,\[\]{}]|$)|\x20(?![\s#]|$))*"
-    )
+    return _SYNTAX.fullmatch(text) is not None and not text.startswith(("...", "---"))
 
 
 @lru_cache(maxsize=1024)
