@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -41,6 +42,15 @@ async def test_a_daemon_answers_every_row_whole(server):
     rows = await from_server(server, (), ())
     assert [(row["key"], row["state"]) for row in rows] == [("api", None), ("shop-a", "unchanged"), ("shop-b", "failed")]
     assert {frozenset(row) for row in rows} == {frozenset(KEYS)}
+
+
+def test_words_of_a_server_are_shown_to_whoever_asked_it_alone(last):
+    """A dry pass shows the whole failure; a daemon, whose address others reach, what it may say to anybody."""
+    item = replace(failed("shop-b"), detail="the registry said: secret words", public="the registry gave no usable answer")
+    last.hear(landed(item))
+    shown = {status.key: status.reason for status in last.statuses()}
+    assert shown["shop-b"] == "the registry gave no usable answer"
+    assert {status.key: status.reason for status in last.statuses(is_public=False)}["shop-b"] == "the registry said: secret words"
 
 
 async def test_keys_and_states_choose_rows_and_the_address_needs_no_scheme(server):

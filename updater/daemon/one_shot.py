@@ -53,7 +53,7 @@ async def statuses(config: Sequence[str], keys: Sequence[str]) -> tuple[Subscrip
             for report in landing_reports(landing, seconds=0.0, at=now):
                 generation.last.hear(report)
         # since when a state lasts, one pass cannot know
-        return tuple(replace(status, since=None) for status in generation.last.statuses(keys))
+        return tuple(replace(status, since=None) for status in generation.last.statuses(keys, is_public=False))
 
 
 def is_asked_for(key: str, asked: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
@@ -108,12 +108,20 @@ class LastOutcomes:
         elif isinstance(report, InventoryChanged):
             self._changed(report)
 
-    def statuses(self, keys: Sequence[str] = ()) -> Iterator[SubscriptionStatus]:
-        """Yield the status of every subscription that *keys* name, and of what is asked for and refused, by key."""
+    def statuses(self, keys: Sequence[str] = (), *, is_public: bool = True) -> Iterator[SubscriptionStatus]:
+        """Yield the status of every subscription that *keys* name, and of what is asked for and refused, by key.
+
+        With *is_public* a reason has no words of a server: whoever reads it may not be allowed to see them.
+        """
         changes = self._last_changes()
         for key in sorted(self._subscriptions.keys() | self._known.keys()):
             if is_named(key, keys):
-                yield self._status(key, changes.get(" ".join(key.split())))
+                status = self._status(key, changes.get(" ".join(key.split())))
+                yield status if is_public else replace(status, reason=self._detail(key))
+
+    def _detail(self, key: str) -> str | None:
+        known = self._known.get(key, _Known())
+        return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
     def _landed(self, report: DestinationLanded) -> None:
         self._recent[report.destination] = report.recent
