@@ -128,6 +128,19 @@ async def test_what_follows_a_large_file_in_a_pack_is_read_where_it_begins(mirro
             assert await mirror.tree(revision, lambda tree, path=path: tree.read(path.decode())) == data
 
 
+async def test_a_folder_with_two_entries_of_one_name_is_never_written_anew(mirrors, commit):
+    twice = [(b"100644", b"b.yaml", evil.name_of(evil.BLOB, data)) for data in (b"one\n", b"two\n")]
+    more = [evil.entry(evil.BLOB, data) for data in (b"one\n", b"two\n")]
+    head, sent = evil.repository(*more, rows=twice, files=[(b"a.yaml", MARKED)])
+    with HostileGit(head, sent) as server:
+        mirror = mirrors(server.url)
+        revision = await fetched(mirror)
+        with pytest.raises(EditError) as caught:
+            new = commit({"a.yaml": b"image: app:2.0\n"})
+            await mirror.land(base=revision, branch="main", expected=revision, commits=[new])
+    assert caught.value.code == "duplicate-entry"
+
+
 def folders(levels: int, wide: int, data: bytes = MARKED):
     """Trees that hold one another *wide* times, *levels* deep."""
     root = evil.folder(*((b"100644", b"f%d.yaml" % number, evil.name_of(evil.BLOB, data)) for number in range(wide)))
