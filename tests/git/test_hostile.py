@@ -135,8 +135,8 @@ async def test_a_folder_with_two_entries_of_one_name_is_never_written_anew(mirro
     with HostileGit(head, sent) as server:
         mirror = mirrors(server.url)
         revision = await fetched(mirror)
+        new = commit({"a.yaml": b"image: app:2.0\n"})
         with pytest.raises(EditError) as caught:
-            new = commit({"a.yaml": b"image: app:2.0\n"})
             await mirror.land(base=revision, branch="main", expected=revision, commits=[new])
     assert caught.value.code == "duplicate-entry"
 
