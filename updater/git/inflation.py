@@ -94,8 +94,7 @@ def inflate(contents: Contents, header: Header, take: Callable[[bytes], object])
             with view[at : at + min(_STEP, left + (left >> 9) + 64)] as piece:
                 data = inflater.decompress(piece, min(_STEP, left + 1))
                 # at the end zlib may leave what follows in both: it is counted once
-                behind = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-                used = len(piece) - len(behind)
+                used = len(piece) - len(inflater.unused_data or inflater.unconsumed_tail)
             at, left = at + used, left - len(data)
             if left < 0 or not (used or data or inflater.eof):
                 raise ValueError("an object is longer or shorter than its header says")
