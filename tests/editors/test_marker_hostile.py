@@ -82,3 +82,14 @@ def test_a_misspelt_key_is_said_with_the_right_one(key, path):
     (problem,) = editor.read(path, text.encode()).problems
     assert (problem.code, problem.line) == ("marker-syntax", 1)
     assert '{"$imagepolicy": "ns:p"}' in problem.hint
+
+
+@pytest.mark.parametrize("marker", ["ns:p", "ns:p:tag", "ns:p:name"])
+def test_a_marked_value_that_is_longer_than_any_reference_is_refused_and_not_repeated(marker):
+    """It would stand in every log line, Event and commit message."""
+    text = f'a: {"x" * 100_000} # {{"$imagepolicy": "{marker}"}}\nb: h/a:1 # {{"$imagepolicy": "ns:p"}}\n'
+    found = MarkerEditor().read("a.yaml", text.encode(), None)
+    assert [reading.where for reading in found.readings] == ["b"]
+    (problem,) = found.problems
+    assert problem.code == "misfit"
+    assert len(str(problem)) < 300

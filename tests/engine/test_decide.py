@@ -279,3 +279,10 @@ def test_two_subscriptions_that_would_add_one_entry_are_refused_both():
     seen = replace(view(), readings={("one", 0): (missing,), ("two", 0): (missing,)})
     choices = {(key, missing.written): chosen("2") for key in ("one", "two")}
     assert {end.code for end in outcomes(decide(seen, (one, two), choices), None)} == {"conflict"}
+
+
+def test_the_detail_of_an_outcome_has_a_longest_length():
+    """What is written in a repository may be of any length, and a detail stands in logs, Events and answers."""
+    decision = judge([reading("ghcr.io/o/app:1.0.0")], [replace(held("1.1.0"), detail="x" * 1_000_000)])
+    (outcome,) = outcomes([decision], None)
+    assert len(outcome.detail) < 5_000

@@ -123,6 +123,15 @@ async def test_an_invalid_file_is_said_and_the_old_generation_works_on(daemon):
     await until(lambda: "1.1.0" in daemon.made.file("apps/app.yaml"))
 
 
+async def test_a_file_that_is_empty_while_it_is_written_takes_no_subscription_away(daemon):
+    path = daemon.configure()
+    path.write_text("")
+    daemon.process.send_signal(signal.SIGHUP)
+    await daemon.says("there is nothing in the file")
+    daemon.made.registry.push("o/app", "1.1.0")
+    await until(lambda: "1.1.0" in daemon.made.file("apps/app.yaml"))
+
+
 async def test_a_git_server_that_is_down_for_a_while_loses_nothing(daemon):
     daemon.made.server.fail("status", times=20, status=503)
     daemon.made.registry.push("o/app", "1.1.0")

@@ -116,6 +116,31 @@ async def test_a_needle_is_found_where_two_pieces_of_a_large_file_meet(mirrors):
             assert len(await mirror.search(await fetched(mirror), ".", MARKERS)) == 1
 
 
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 200_000, 1_000_000])
+async def test_what_follows_a_large_file_in_a_pack_is_read_where_it_begins(mirrors, size):
+    files = [(b"%02d.yaml" % number, bytes([65 + number]) * size) for number in range(3)]
+    head, sent = evil.repository(files=[*files, (b"a.yaml", MARKED)])
+    with HostileGit(head, sent) as server:
+        mirror = mirrors(server.url)
+        revision = await fetched(mirror)
+        assert [entry.path for entry in await mirror.search(revision, ".", MARKERS)] == ["a.yaml"]
+        for path, data in files:
+            assert await mirror.tree(revision, lambda tree, path=path: tree.read(path.decode())) == data
+
+
+async def test_a_folder_with_two_entries_of_one_name_is_never_written_anew(mirrors, commit):
+    twice = [(b"100644", b"b.yaml", evil.name_of(evil.BLOB, data)) for data in (b"one\n", b"two\n")]
+    more = [evil.entry(evil.BLOB, data) for data in (b"one\n", b"two\n")]
+    head, sent = evil.repository(*more, rows=twice, files=[(b"a.yaml", MARKED)])
+    with HostileGit(head, sent) as server:
+        mirror = mirrors(server.url)
+        revision = await fetched(mirror)
+        new = commit({"a.yaml": b"image: app:2.0\n"})
+        with pytest.raises(EditError) as caught:
+            await mirror.land(base=revision, branch="main", expected=revision, commits=[new])
+    assert caught.value.code == "duplicate-entry"
+
+
 def folders(levels: int, wide: int, data: bytes = MARKED):
     """Trees that hold one another *wide* times, *levels* deep."""
     root = evil.folder(*((b"100644", b"f%d.yaml" % number, evil.name_of(evil.BLOB, data)) for number in range(wide)))

@@ -177,6 +177,18 @@ def test_the_swap_of_a_config_map_is_a_change(tmp_path):
     assert watched.changed()
 
 
+def test_a_file_that_lost_its_content_is_named_and_one_that_was_empty_is_not(tmp_path):
+    full, empty = write(tmp_path, "interval: 1m\n"), tmp_path / "empty"
+    empty.touch()
+    names = [str(full), str(empty)]
+    before = WatchedFiles(names)
+    full.write_text("")
+    assert before.changed()
+    assert WatchedFiles(names).emptied_since(before) == [str(full)]
+    full.write_text("{}")
+    assert WatchedFiles(names).emptied_since(before) == []
+
+
 def test_an_error_without_problems_is_one_problem():
     (problem,) = problems_of(ConfigError("gone", hint="look", path="f", code="c"))
     assert (problem.path, problem.code, problem.message, problem.hint) == ("f", "c", "gone", "look")

@@ -126,6 +126,7 @@ class Service:
             self._retry.cancel()
         try:
             loaded = await asyncio.to_thread(load_tried, self._config, os.environ)
+            _check_written(loaded, self._generation.loaded)
             following = await self._wishes.unless_stopped(Generation.start(loaded, self._process))
         except ConfigError as error:
             self._process.metrics.count("updater_reloads_total", "refused")
@@ -202,6 +203,14 @@ async def serve_forever(config: Sequence[str]) -> None:
         first = await wishes.unless_stopped(first_generation(loaded, process))
         if first:
             await Service(config, process, first, wishes).run()
+
+
+def _check_written(loaded: LoadedConfiguration, before: LoadedConfiguration) -> None:
+    """Refuse a file that is empty now, as it is for a moment while a shell or editor writes it in place; raise `ConfigError`."""
+    emptied = loaded.watched.emptied_since(before.watched)
+    if emptied:
+        hint = "what was in force stays until the file is written; write {} if nothing shall be kept current"
+        raise ConfigError(f"{emptied[0]}: there is nothing in the file", hint=hint, code="empty")
 
 
 async def first_generation(loaded: LoadedConfiguration, process: Process, *, pause: float = CLUSTER_TRIED_AGAIN) -> Generation:

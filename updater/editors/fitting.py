@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from updater.model.view import Reading
 
 _SHOWN: Final = 100
+_LONGEST: Final = 1024  # a name has 255 characters at most (distribution spec), a tag 128, a digest of SHA-512 135
 _FORCE: Final = "write it anyway by --force"
 
 
 def check_marked(kind: PartKind, text: str, setter: str) -> None:
     """Refuse a marked value that plainly is another part than its marker says; raise `EditError` ``misfit``."""
     shown = text[:_SHOWN]
+    if len(text) > _LONGEST:
+        reason = f"the marked value is {len(text):,} characters long, and no image reference is"
+        raise EditError(reason, hint="correct the value, or move the marker to the value that it means", code="misfit")
     if kind is PartKind.REFERENCE:
         return  # a place that holds a name alone, or a tag, becomes a full reference as in the peer
     policy = setter.rpartition(":")[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from updater.engine.decide import other_words
 from updater.model.outcome import Move, Outcome, Status, fold
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from updater.errors import UpdaterError
     from updater.model.subscription import Subscription
     from updater.model.update import Change, Update, WriteResult
+
+_MOST: Final = 4096  # of a detail: many places, or one long text of a repository
 
 
 def outcomes(decisions: Iterable[TargetDecision], landed: WriteResult | None) -> tuple[Outcome, ...]:
@@ -108,5 +110,7 @@ def _public(end: _End) -> _End:
 
 
 def _sentence(ends: Sequence[_End], status: Status) -> str:
-    """Return each distinct reason of the leading status once, in order."""
-    return "; ".join(dict.fromkeys(end.detail for end in ends if end.status is status and end.detail))
+    """Return each distinct reason of the leading status once, in order, as long as a person reads on."""
+    reasons = list(dict.fromkeys(end.detail for end in ends if end.status is status and end.detail))
+    text = "; ".join(reasons)
+    return text if len(text) <= _MOST else f"{text[:_MOST]}… ({len(reasons)} reasons in all)"

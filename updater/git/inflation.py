@@ -93,7 +93,8 @@ def inflate(contents: Contents, header: Header, take: Callable[[bytes], object])
         while not inflater.eof:
             with view[at : at + min(_STEP, left + (left >> 9) + 64)] as piece:
                 data = inflater.decompress(piece, min(_STEP, left + 1))
-                used = len(piece) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
+                # at the end zlib may leave what follows in both: it is counted once
+                used = len(piece) - len(inflater.unused_data or inflater.unconsumed_tail)
             at, left = at + used, left - len(data)
             if left < 0 or not (used or data or inflater.eof):
                 raise ValueError("an object is longer or shorter than its header says")

@@ -86,7 +86,7 @@ class ObjectBuilder:
         return name
 
     def _edit_folder(self, name: str | None, above: tuple[str, ...], changes: Mapping[tuple[str, ...], bytes]) -> str:
-        rows = {part: (mode, child) for part, mode, child in self._rows(name)}
+        rows = _by_name(self._rows(name), above)
         groups: dict[str, dict[tuple[str, ...], bytes]] = {}
         for (first, *rest), data in changes.items():
             groups.setdefault(first, {})[tuple(rest)] = data
@@ -136,6 +136,16 @@ class ObjectBuilder:
     def _blob(self, name: str) -> bytes:
         made = self.made.get(name)
         return made.as_raw_string() if made is not None else self.store.load(name, BLOB)
+
+
+def _by_name(rows: list[tuple[str, int, str]], above: tuple[str, ...]) -> dict[str, tuple[int, str]]:
+    """Return *rows* by name; raise `EditError` where two have one name, since a new tree would lose the first of them."""
+    found = {part: (mode, child) for part, mode, child in rows}
+    if len(found) == len(rows):
+        return found
+    path = "/".join(above) or "."
+    hint = "repair the tree: check the branch out, commit it by git and look for the names by git fsck"
+    raise EditError(f"the folder {path} holds two entries of one name", hint=hint, code="duplicate-entry", path=path)
 
 
 def make_commit(tree: str, parent: str | None, new: NewCommit) -> Commit:

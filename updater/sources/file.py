@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ORIGIN: Final = "file"
 LIVE: Final = "application"
+_NOTHING: Final = hashlib.sha256().digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,11 @@ class WatchedFiles:
     def __init__(self, files: Sequence[str]) -> None:
         self._seen = {name: _stamp(name) for name in files}
         self._sums = {name: _sum(name) for name in files}
+        self._filled = {name for name, content in self._sums.items() if content not in {None, _NOTHING}}
+
+    def emptied_since(self, before: WatchedFiles) -> list[str]:
+        """Name the files that held something when *before* was made and held nothing when this was."""
+        return sorted(before._filled - self._filled)
 
     def changed(self) -> bool:
         """Look at every file: a new content, a file that is gone and one that came are changes."""
