@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from updater.cli.main import FAILURE, config_paths
-from updater.cli.report import PassReport, as_diffs, as_json, as_text, outcome_lines
+from updater.cli.report import PassReport, as_diffs, as_json, as_text, coloured, has_colours, outcome_lines
 from updater.model.outcome import Status
 
 if TYPE_CHECKING:
@@ -25,18 +26,21 @@ WRITTEN = 10
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json", "diff"]), default="text", show_default=True, help="How to print."
 )
-@click.option("--exit-code", is_flag=True, help="Exit with 10 if something was written.")
+@click.option("--exit-code", is_flag=True, help="Exit with 10 if something was written, or with --dry-run would be.")
 @click.pass_context
 def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, exit_code: bool) -> int:
     """Run one pass and exit.
 
-    Exit codes: 0 fine, 1 if a target failed, 10 with --exit-code if something was written and nothing failed.
+    Exit codes: 0 fine, 1 if a target failed, 10 with --exit-code if something was written (with --dry-run: would be
+    written) and nothing failed.
     """
     done = asyncio.run(one_pass(config_paths(ctx), only=only, is_dry=dry_run))
-    text = as_json(done) if output == "json" else as_diffs(done.edits) if output == "diff" else as_text(done)
-    click.echo(text, nl=output != "diff")
     if output == "diff":
+        diff = as_diffs(done.edits)
+        click.echo(coloured(diff) if has_colours(sys.stdout) else diff, nl=False)
         _say_failures(done)
+    else:
+        click.echo(as_json(done) if output == "json" else as_text(done))
     if done.is_failed:
         return FAILURE
     return WRITTEN if exit_code and done.has_written else 0

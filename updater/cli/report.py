@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from updater.model.outcome import Status
+from updater.model.outcome import DRY_RUN, Status
 from updater.model.text import is_plain, printable, quoted
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ COLOURS: Final = {
 }
 
 _LENGTH_OF_COMMIT: Final = 40
+_WOULD_UPDATE: Final = "would update"
+_WOULD_MOVE: Final = "would move "
+_DIFF_COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +55,8 @@ class PassReport:
 
     @property
     def has_written(self) -> bool:
-        """Whether something was written."""
-        return any(outcome.revision for outcome in self.outcomes)
+        """Whether something was written, or in a dry run would be."""
+        return any(outcome.revision or outcome.code == DRY_RUN for outcome in self.outcomes)
 
 
 def as_json(done: PassReport) -> str:
@@ -100,7 +104,7 @@ def rfc3339(moment: datetime) -> str:
 def as_text(done: PassReport) -> str:
     """Render a pass for people: problems first, then each outcome with its reason and changes."""
     lines = [line for problem in done.problems for line in problem_lines(problem)]
-    width = max((len(outcome.status.value) for outcome in done.outcomes), default=0)
+    width = max((len(_word(outcome)) for outcome in done.outcomes), default=0)
     for outcome in sorted(done.outcomes, key=lambda item: (item.key, item.target)):
         lines += outcome_lines(outcome, width)
     if not done.outcomes:
@@ -117,13 +121,20 @@ def problem_lines(problem: Problem) -> list[str]:
 
 def outcome_lines(outcome: Outcome, width: int) -> list[str]:
     """Return one outcome: status, subscription, reason; below it each change."""
-    status = click.style(f"{outcome.status.value:<{width}}", fg=COLOURS[outcome.status], bold=outcome.status is Status.UPDATED)
-    code = f" [{outcome.code}]" if outcome.code else ""
+    is_dry = outcome.code == DRY_RUN
+    status = Status.UPDATED if is_dry else outcome.status
+    word = click.style(f"{_word(outcome):<{width}}", fg=COLOURS[status], bold=status is Status.UPDATED)
+    code = f" [{outcome.code}]" if outcome.code and not is_dry else ""
+    detail = outcome.detail.replace(_WOULD_MOVE, "") if is_dry else outcome.detail  # the first word says it
     revision = _carrier(outcome.revision) if outcome.revision else ""
-    lines = [f"{status}  {click.style(printable(outcome.key), bold=True)}: {printable(outcome.detail)}{revision}{code}"]
+    lines = [f"{word}  {click.style(printable(outcome.key), bold=True)}: {printable(detail)}{revision}{code}"]
     indent = " " * (width + 2)
     lines += [f"{indent}{click.style('hint', fg='cyan')}  {printable(outcome.hint)}"] if outcome.hint else []
     return [*lines, *(f"{indent}{_change_line(change)}" for change in outcome.changes)]
+
+
+def _word(outcome: Outcome) -> str:
+    return _WOULD_UPDATE if outcome.code == DRY_RUN else outcome.status.value
 
 
 def _change_line(change: Change) -> str:
@@ -144,6 +155,23 @@ def as_diffs(edits: Iterable[tuple[str, tuple[Edit, ...]]]) -> str:
 def as_diff(edits: Iterable[Edit]) -> str:
     """Render edits as one unified diff that `git apply` takes."""
     return "".join(_diff(edit) for edit in edits if edit.before != edit.after)
+
+
+def has_colours(stream: IO[str]) -> bool:
+    """Return whether *stream* is a terminal of somebody who did not refuse colours."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def coloured(diff: str) -> str:
+    """Return a diff with the colours of `git diff`, for a terminal alone: `git apply` takes no such text."""
+    return "\n".join(_coloured(line) for line in diff.split("\n"))
+
+
+def _coloured(line: str) -> str:
+    if line.startswith(("diff --git ", "--- ", "+++ ", "new file mode ")):
+        return click.style(line, bold=True)
+    colour = _DIFF_COLOURS.get(line[:1])
+    return click.style(line, fg=colour) if colour else line
 
 
 def _diff(edit: Edit) -> str:

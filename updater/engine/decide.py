@@ -13,7 +13,7 @@ from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageName, ImageRef, is_tag, parse_digest, parse_name, parse_ref
-from updater.model.outcome import Outcome, Status, fold
+from updater.model.outcome import DRY_RUN, Outcome, Status, fold
 from updater.model.selection import RevertedImage
 from updater.model.subscription import Form
 from updater.model.update import Change, Update, WriteResult
@@ -378,7 +378,7 @@ def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
     if not changes:
         return _End(status=Status.UNCHANGED, detail=f"{place.update.image} is already written")
     if landed.is_dry:
-        return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes)
+        return _End(status=Status.HELD, detail=f"would move {place.detail}", code=DRY_RUN, changes=changes)
     revision = landed.revisions.get(place.update)
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")

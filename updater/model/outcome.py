@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from updater.model.update import Change
 
 
+DRY_RUN: Final = "dry-run"
+
+
 class Status(StrEnum):
     """The one word with which a target ends."""
 
