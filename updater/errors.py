@@ -220,3 +220,31 @@ class EditError(UpdaterError):
         super().__init__(message, hint=hint, code=code)
         self.path = path
         self.line = line
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what the system or TLS said, without the words of a library around it: no ``[Errno 111]``, no class names.
+
+    "" where nothing in *error* or behind it says anything of the kind.
+    """
+    waiting, met = [error], set[int]()
+    while waiting:
+        cause = waiting.pop(0)
+        if id(cause) in met:
+            continue
+        met.add(id(cause))
+        if isinstance(cause, OSError) and (said := _system_words(cause)):
+            return said
+        behind = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
+        waiting += [item for item in behind if isinstance(item, BaseException)]
+    return ""
+
+
+def _system_words(error: OSError) -> str:
+    verified = getattr(error, "verify_message", None)  # ssl.SSLCertVerificationError
+    tls = getattr(error, "reason", None)  # ssl.SSLError: a word in capitals
+    if isinstance(verified, str) and verified:
+        return verified
+    if isinstance(tls, str) and tls:
+        return tls.replace("_", " ").lower()
+    return (error.strerror or "").lower() if error.errno else ""

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from updater.cli.report import PassReport, as_diff, as_diffs, as_json, as_text, coloured, outcome_lines, problem_lines
+from updater.model.image import parse_name
 from updater.model.outcome import DRY_RUN, Outcome, Status
 from updater.model.problem import Problem
 from updater.model.update import Change, Edit
@@ -70,6 +71,24 @@ def test_a_dry_pass_says_what_it_would_do():
     assert json.loads(as_json(done))["outcomes"][0]["status"] == "held"
     assert done.has_written
     assert not replace(done, outcomes=(same,)).has_written
+
+
+def test_one_failure_of_many_subscriptions_is_one_message_with_a_count_and_json_keeps_each():
+    now = datetime(2026, 11, 28, tzinfo=UTC)
+    images = {f"app{number:02}": parse_name(f"ghcr.io/o/app{number:02}") for number in range(12)}
+    outcomes = tuple(
+        Outcome(key=key, target="t", status=Status.FAILED, detail=f"{image}: ghcr.io is down", code="x", hint="wait")
+        for key, image in images.items()
+    )
+    other = Outcome(key="web", target="t", status=Status.FAILED, detail="ghcr.io/o/web: not found", code="y")
+    done = PassReport(id="1", started=now, finished=now, problems=(), outcomes=(*outcomes, other), images=images)
+    assert click.unstyle(as_text(done)).splitlines() == [
+        "failed  12 subscriptions: ghcr.io is down [x]",
+        "        hint  wait",
+        "        app00, app01, app02, app03, app04, app05, app06, app07, app08, app09 and 2 more",
+        "failed  web: ghcr.io/o/web: not found [y]",
+    ]
+    assert len(json.loads(as_json(done))["outcomes"]) == 13
 
 
 def test_a_diff_in_colours_holds_the_same_text_and_colours_every_changed_line():

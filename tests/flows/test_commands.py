@@ -112,6 +112,22 @@ async def test_explain_says_what_was_on_offer_what_lost_and_where_it_stands(made
     assert made.commits() == ["Person: first"]
 
 
+async def test_faults_of_registry_and_git_are_said_together(made):
+    made.registry.faults.append(times(99, 404, part="o/web"))
+    path = made.configure()
+    path.write_text(path.read_text().replace(made.url, "http://127.0.0.1:1/fleet.git"))
+    code, output, _ = await updater("once", "-c", path)
+    assert code == 1
+    assert f"problem  image {made.registry.host}/o/web: " in output
+    assert "[git-unreachable]" in output
+    assert "connection refused" in output
+    for foreign in ("HTTPConnection", "Errno", "Error("):
+        assert foreign not in output
+    done = json.loads((await updater("once", "-o", "json", "-c", path))[1])
+    assert [problem["code"] for problem in done["problems"]] == ["image-not-found"]
+    assert [outcome["code"] for outcome in done["outcomes"]] == ["git-unreachable"] * 3
+
+
 async def test_explain_as_json_holds_selections_and_outcomes(made):
     _, output, _ = await updater("explain", "-o", "json", "-c", made.configure())
     rows = json.loads(output)

@@ -28,7 +28,8 @@ _MAX_TAGS_FILE: Final = 256 * 1024 * 1024
 
 
 @click.command(
-    epilog="Exit codes: 0 for updated, unchanged, no-match and held, 1 for failed (with --batch: if every line failed), 2 for a wrong option."
+    epilog="Exit codes: 0 for updated, unchanged, no-match and held, 1 for failed (with --batch: if every line failed), "
+    "2 for a wrong option."
 )
 @click.argument("image", required=False)
 @click.option("--policy", default="semver", show_default=True, metavar="KIND", help=f"{', '.join(_POLICIES)} or a plugin's.")

@@ -13,9 +13,14 @@ import click
 from updater.cli.main import FAILURE, config_paths
 from updater.cli.report import PassReport, as_diffs, as_json, as_text, coloured, has_colours, outcome_lines
 from updater.model.outcome import Status
+from updater.model.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from updater.errors import UpdaterError
+    from updater.model.image import ImageName
+    from updater.model.outcome import Outcome
 
 WRITTEN = 10
 
@@ -53,6 +58,18 @@ def _say_failures(done: PassReport) -> None:
             click.echo("\n".join(outcome_lines(outcome, len(outcome.status.value))), err=True)
 
 
+def _unseen_failures(failures: Mapping[str, tuple[ImageName, UpdaterError]], outcomes: Iterable[Outcome]) -> list[Problem]:
+    """Return what registries did not answer and no outcome says: a target ends with one failure, such as its Git server's."""
+    said = {(outcome.key, outcome.code) for outcome in outcomes}
+    unsaid = {
+        (error.code, error.message): (image, error) for key, (image, error) in failures.items() if (key, error.code) not in said
+    }
+    return [
+        Problem(path="", code=error.code, message=error.message, hint=error.hint, origin=f"image {image}")
+        for image, error in unsaid.values()
+    ]
+
+
 async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> PassReport:
     """Load, scan, land, and gather what came of it; raise `ConfigError`."""
     from updater.daemon.one_shot import asked_for, opened
@@ -65,12 +82,14 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> 
             await generation.hearing.finish()
     keys = {subscription.key for subscription in subscriptions}
     outcomes = [outcome for landing in landings for outcome in landing.outcomes if outcome.key in keys]
+    unseen = _unseen_failures(generation.scan_failures(subscriptions), outcomes)
     notes = dict.fromkeys(note for landing in landings if landing.view for note in landing.view.notes)
     return PassReport(
         id=secrets.token_hex(8),
         started=started,
         finished=datetime.now(UTC),
-        problems=(*generation.problems, *notes),
+        problems=(*generation.problems, *notes, *unseen),
         outcomes=(*outcomes, *refused),
         edits=tuple((str(landing.destination), landing.landed.edits) for landing in landings if landing.landed),
+        images={subscription.key: subscription.image for subscription in subscriptions},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
@@ -14,9 +14,10 @@ from updater.model.outcome import DRY_RUN, Status
 from updater.model.text import is_plain, printable, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from updater.model.image import ImageName
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.update import Change, Edit
@@ -33,13 +34,17 @@ COLOURS: Final = {
 
 _LENGTH_OF_COMMIT: Final = 40
 _WOULD_UPDATE: Final = "would update"
+_NAMED: Final = 10
 _WOULD_MOVE: Final = "would move "
 _DIFF_COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassReport:
-    """One pass over everything: its id, times, problems, outcomes and the edits behind them, by destination."""
+    """One pass over everything: its id, times, problems, outcomes and the edits behind them, by destination.
+
+    *images* are those of the subscriptions, by key.
+    """
 
     id: str
     started: datetime
@@ -47,6 +52,7 @@ class PassReport:
     problems: tuple[Problem, ...]
     outcomes: tuple[Outcome, ...]
     edits: tuple[tuple[str, tuple[Edit, ...]], ...] = ()
+    images: Mapping[str, ImageName] = field(default_factory=dict)
 
     @property
     def is_failed(self) -> bool:
@@ -105,11 +111,38 @@ def as_text(done: PassReport) -> str:
     """Render a pass for people: problems first, then each outcome with its reason and changes."""
     lines = [line for problem in done.problems for line in problem_lines(problem)]
     width = max((len(_word(outcome)) for outcome in done.outcomes), default=0)
+    alike: dict[tuple[object, ...], list[Outcome]] = {}
     for outcome in sorted(done.outcomes, key=lambda item: (item.key, item.target)):
-        lines += outcome_lines(outcome, width)
+        alike.setdefault(_failure_of(outcome, done.images) or (id(outcome),), []).append(outcome)
+    for group in alike.values():
+        lines += outcome_lines(group[0], width) if len(group) == 1 else _group_lines(group, done.images, width)
     if not done.outcomes:
         lines.append("nothing to do: the configuration has no subscription")
     return "\n".join(lines)
+
+
+def _failure_of(outcome: Outcome, images: Mapping[str, ImageName]) -> tuple[object, ...] | None:
+    """Return what makes failures the same one, whichever image met it; None for what did not fail."""
+    if outcome.status is not Status.FAILED or outcome.changes:
+        return None
+    return outcome.code, outcome.hint, _without_image(outcome, images)
+
+
+def _without_image(outcome: Outcome, images: Mapping[str, ImageName]) -> str:
+    image = images.get(outcome.key)
+    if image is None:
+        return outcome.detail
+    return outcome.detail.removeprefix(f"{image}: ").replace(str(image), "…").replace(f"/{image.path}/", "/…/")
+
+
+def _group_lines(group: Sequence[Outcome], images: Mapping[str, ImageName], width: int) -> list[str]:
+    """Return one failure that many targets met: how many, and the first of them by name."""
+    first = group[0]
+    keys = list(dict.fromkeys(outcome.key for outcome in group))
+    what = f"{len(keys)} subscriptions" if len(keys) > 1 else f"{first.key}, {len(group)} targets"
+    said = outcome_lines(replace(first, key=what, detail=_without_image(first, images)), width)
+    named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
+    return [*said, f"{' ' * (width + 2)}{printable(named)}"] if len(keys) > 1 else said
 
 
 def problem_lines(problem: Problem) -> list[str]:

@@ -32,12 +32,13 @@ from updater.model.scan_key import scan_key_for
 from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.process import Process
     from updater.engine.landing import Writer
     from updater.inventory.inventory import InventoryDelta
+    from updater.model.image import ImageName
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
@@ -152,6 +153,11 @@ class Generation:
         elif before and not failure:
             self._process.log.info("scanned again", image=str(listed.image))
         return has_changed
+
+    def scan_failures(self, subscriptions: Iterable[Subscription]) -> dict[str, tuple[ImageName, UpdaterError]]:
+        """Return what the last scan of each subscription's image met, by key; those whose scan went well are left out."""
+        failures = {item.key: (item.image, self.crew.scans.failure(scan_key_for(item))) for item in subscriptions}
+        return {key: (image, failure) for key, (image, failure) in failures.items() if failure is not None}
 
     async def land(
         self, destination: Destination, subscriptions: Sequence[Subscription] | None = None, *, is_dry: bool = False

@@ -28,7 +28,8 @@ class GitAccess:
     *credential*: a `registry_token` is sent as ``Authorization: Bearer``; otherwise user name and password go as Basic
     (an empty user name becomes ``git``, which the hosts take for tokens). Over SSH only the user name and, without
     a key, the password count. *headers* are sent with every HTTP request to this repository (``http.extraHeader``).
-    *use_agent* lets SSH ask the agent and the keys of the user who runs the program.
+    *use_agent* lets SSH ask the agent and the keys of the user who runs the program. *origin* says in words where the credential
+    was read: the Secret, file or variable.
     """
 
     credential: Credential | None = None
@@ -41,6 +42,7 @@ class GitAccess:
     insecure_skip_verify: bool = False
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     use_agent: bool = False
+    origin: str = field(default="", compare=False)
 
     def secrets(self) -> tuple[str, ...]:
         """Every text that must not be repeated, longest first."""

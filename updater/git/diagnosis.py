@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
 
-from updater.errors import UpdaterError
+from updater.errors import GitDenied, UpdaterError, reason_of
 from updater.git.access import masked
 from updater.git.damage import is_foreign
 from updater.git.faults import fault
@@ -32,6 +32,7 @@ _MOVED: Final = (
 )
 _MOVED_ON: Final = ("not our ref", "unadvertised object")
 _ABSENT: Final = ("does not appear to be a git repository", "not found", "does not exist", "no such")
+_BY_CREDENTIAL: Final = frozenset({"git-denied", "git-forbidden"})
 _DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidden", "not allowed", "dubious ownership")
 
 
@@ -58,6 +59,8 @@ class Diagnosis:
         """Name what goes wrong inside; raise `GitError`."""
         try:
             yield
+        except GitDenied as error:
+            raise self._with_origin(error) from error.__cause__
         except UpdaterError:
             raise
         except NotGitRepository as error:
@@ -70,11 +73,11 @@ class Diagnosis:
             raise self._misspoken(_said(error), "git-protocol") from error
         except OSError as error:
             code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
-            raise fault(code, self._masked(f"{self._address}: {error}")) from error
+            raise fault(code, self._masked(f"{self._address}: {reason_of(error) or 'no answer in time'}")) from error
         except BaseException as error:
             if not is_foreign(error):
                 raise
-            raise fault("git-protocol", f"{self._address} did not answer as a Git server: {type(error).__name__}") from error
+            raise fault("git-protocol", f"{self._address} did not answer as a Git server") from error
 
     def _hung_up(self, error: HangupException) -> GitError:
         text = " ".join(line.decode("utf-8", "replace") for line in error.stderr_lines or ())
@@ -90,6 +93,14 @@ class Diagnosis:
         elif any(word in low for word in _ABSENT):
             code = "git-not-found"
         return fault(code, self._masked(f"{self._address}: {text}"))
+
+    def _with_origin(self, error: GitDenied) -> GitError:
+        """Say which credential was refused."""
+        origin = self._access.origin
+        if not origin or error.code not in _BY_CREDENTIAL:
+            return error
+        hint = f"check {origin}, and what it may do in this repository" if self._access.credential else error.hint
+        return fault(error.code, f"{error.message}; refused was the credential from {origin}", hint=hint)
 
     def _masked(self, text: str) -> str:
         return masked(text, self._access, self._address)

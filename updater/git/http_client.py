@@ -23,18 +23,21 @@ import urllib3
 from dulwich.client import AbstractHttpGitClient, build_ls_refs_request_v2, read_pkt_refs_v2
 from dulwich.protocol import Protocol, pkt_line
 from urllib3.exceptions import (
+    ConnectTimeoutError,
     HTTPError,
     InsecureRequestWarning,
     LocationValueError,
     NewConnectionError,
     ProtocolError,
     ProxyError,
+    ReadTimeoutError,
     SSLError,
 )
 from urllib3.exceptions import (
     TimeoutError as UrlTimeoutError,
 )
 
+from updater.errors import reason_of
 from updater.git.access import GitAccess, GitAddress, authorization, masked
 from updater.git.faults import clean, fault
 
@@ -133,7 +136,7 @@ def _tls(access: GitAccess) -> ssl.SSLContext:
         if access.client_certificate is not None:
             _load_client_certificate(context, access.client_certificate)
     except (OSError, ValueError) as error:
-        raise fault("git-certificate", f"a certificate cannot be loaded: {error}") from error
+        raise fault("git-certificate", f"a certificate cannot be loaded: {reason_of(error) or 'it is not PEM'}") from error
     if access.insecure_skip_verify:
         urllib3.disable_warnings(InsecureRequestWarning)  # the setting was a decision; a warning per request helps nobody
         context.check_hostname = False
@@ -318,7 +321,7 @@ class GitHttpClient(AbstractHttpGitClient):
         code = next((code for kinds, code in _FAILURES if isinstance(error, kinds)), "git-unreachable")
         if isinstance(error, ProtocolError) and isinstance(error.args[-1], ssl.SSLError):
             code = "git-tls"
-        return fault(code, f"{self._line.address}: {self._masked(str(error))}")
+        return fault(code, f"{self._line.address}: {self._masked(_reason(error))}")
 
     def _refusal(self, response: Any) -> GitError:
         text = ""
@@ -345,6 +348,18 @@ _FAILURES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ..
     (LocationValueError, "git-url"),
     (ssl.SSLError, "git-tls"),
 )
+
+
+def _reason(error: BaseException) -> str:
+    """Return what went wrong in words for people: urllib3's own begin with the name and address of an object."""
+    if isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError):
+        seconds, what = (CONNECT_SECONDS, "connection") if isinstance(error, ConnectTimeoutError) else (READ_SECONDS, "answer")
+        return f"no {what} within {seconds:.0f} s"
+    if said := reason_of(error):
+        return said
+    if isinstance(error, ProtocolError):
+        return "the server closed the connection in the middle of an answer"
+    return "the URL cannot be used" if isinstance(error, LocationValueError) else "no usable answer"
 
 
 def _hint(line: HttpConnection, code: str) -> str:

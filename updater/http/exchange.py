@@ -140,7 +140,8 @@ class HttpRequest:
 class Response:
     """What came back: status, decoded body, and the URL that answered after redirects.
 
-    *secrets* is what the other side was shown to get it. It may say so again: none of it is ever repeated.
+    *secrets* is what the other side was shown to get it. It may say so again: none of it is ever repeated. *asked_by* says in
+    words where the credential of who asked was read, "" for nobody or where that does not matter.
     """
 
     status: int
@@ -148,6 +149,7 @@ class Response:
     body: bytes
     fields: CIMultiDictProxy[str]
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    asked_by: str = ""
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, None where it is absent."""

@@ -20,7 +20,7 @@ from updater.model.image import ImageName
 from updater.registry.auth import MOST_TOKEN_BYTES, Challenge, TokenScope, handshake, read_challenges, secrets_of
 from updater.registry.endpoints import HUB_URL, connection_of
 from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
-from updater.registry.refusals import refusal, unreachable
+from updater.registry.refusals import refusal, unreachable, with_origins
 from updater.registry.shape import Limits, check_shape
 from updater.registry.token_cache import GrantKey, TokenCache
 
@@ -125,9 +125,10 @@ class RegistryTransport:
             refused = denied
         if self._keychain.renew(place.ref) and (fresh := await self._resolve(place)) != credentials:
             return await self._in_turn(place, fresh, question)
+        origins = " and ".join(dict.fromkeys(item.origin for item in credentials if item.origin))
         if refused:
-            raise refused
-        return answer
+            raise with_origins(refused, str(place.image), origins)
+        return replace(answer, asked_by=origins)
 
     def refusal(self, answer: Response, what: str) -> RegistryError:
         """Return the error for an answer that is not what was asked for."""

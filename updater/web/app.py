@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from updater.errors import ConfigError
+from updater.errors import ConfigError, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_REASONS: Final = {
+    errno.EADDRINUSE: "the address is already in use",
+    errno.EACCES: "this user may not use the port",
+    errno.EADDRNOTAVAIL: "this machine does not have the address",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,12 @@ async def serve(app: web.Application, listen: str) -> web.AppRunner:
     except (OSError, ValueError) as error:
         await runner.cleanup()
         raise ConfigError(
-            f"cannot listen on {listen}: {error}", hint="listen.metrics is host:port, on a port that is free", code="listen"
+            f"cannot listen on {listen}: {_why(error)}", hint="listen.metrics is host:port, on a port that is free", code="listen"
         ) from error
     return runner
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return _REASONS.get(error.errno or 0) or reason_of(error) or "the address cannot be used"
+    return "the port is not a number"
