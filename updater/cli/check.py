@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from updater.cli.asking import asking_of, asking_options
 from updater.cli.main import FAILURE
 from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from updater.daemon.watching import Asking
     from updater.engine.choose import SelectionRequest
     from updater.model.candidate import Candidate
     from updater.model.image import ImageRef
@@ -62,6 +64,7 @@ _MAX_TAGS_FILE: Final = 256 * 1024 * 1024
 @click.option("--batch", is_flag=True, help="Answer JSON lines from stdin, one by one; the format is in docs/reference/batch.md.")
 @click.option("--all", "show_all", is_flag=True, help="Every losing tag, not the first 20.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
+@asking_options
 @click.pass_context
 def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str, **options: Any) -> int:
     """Report which tag of IMAGE would win, and why each other lost."""
@@ -111,7 +114,8 @@ def _select(ctx: click.Context, reference: ImageRef, options: Mapping[str, Any])
     if options["tags_file"] is None:
         from updater.cli.main import config_paths
 
-        return _from_registry(reference, template, config_paths(ctx))
+        asking = asking_of(timeout=options["timeout"], verbose=options["verbose"])
+        return _from_registry(reference, template, config_paths(ctx), asking)
     return drive(choose(_with(template, _read_tags(options["tags_file"]))), lambda _ask: None)
 
 
@@ -189,13 +193,13 @@ def _tags_of(listed: Any) -> list[Any]:
     return tags
 
 
-def _from_registry(reference: ImageRef, request: SelectionRequest, config: tuple[str, ...]) -> Selection:
+def _from_registry(reference: ImageRef, request: SelectionRequest, config: tuple[str, ...], asking: Asking) -> Selection:
     """Choose among what the registry offers, asking it for facts as they are needed; the one place that knows the daemon."""
     import asyncio
 
     from updater.daemon.check_image import choose_from_registry
 
-    return asyncio.run(choose_from_registry(reference.name, request, config))
+    return asyncio.run(choose_from_registry(reference.name, request, config, asking))
 
 
 def _write(selection: Selection, image: str, output: str, *, most: int | None) -> None:

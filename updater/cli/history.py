@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from updater.cli.asking import asking_of, asking_options
 from updater.cli.main import config_paths
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
@@ -17,6 +18,7 @@ from updater.model.text import printable_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from updater.daemon.watching import Asking
     from updater.model.image import ImageName
     from updater.model.subscription import Destination
     from updater.model.view import PastCommit
@@ -28,13 +30,14 @@ if TYPE_CHECKING:
     "--limit", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Commits to look through."
 )
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
+@asking_options
 @click.pass_context
-def history(ctx: click.Context, key: str | None, limit: int, output: str) -> None:
+def history(ctx: click.Context, /, key: str | None, limit: int, output: str, **asked: Any) -> None:
     """Report what moved when, from the commits on every branch that is written.
 
     With KEY only the commits of that subscription.
     """
-    rows = asyncio.run(past(config_paths(ctx), key=key, limit=limit))
+    rows = asyncio.run(past(config_paths(ctx), key=key, limit=limit, asking=asking_of(**asked)))
     if output == "json":
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
         return
@@ -45,12 +48,12 @@ def history(ctx: click.Context, key: str | None, limit: int, output: str) -> Non
         click.echo(f"no commits by updater found{whose}; live Applications are patched, not committed")
 
 
-async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:
+async def past(config: Sequence[str], *, key: str | None, limit: int, asking: Asking | None = None) -> list[dict[str, Any]]:
     """Return our commits on every destination, newest first, as plain data; raise `UpdaterError`."""
     from updater.daemon.one_shot import chosen, is_asked_for, opened
 
     rows: list[dict[str, Any]] = []
-    async with opened(config) as generation:
+    async with opened(config, asking) as generation:
         subscriptions = chosen(generation, key)
         names = {subscription.image for subscription in subscriptions} if key else None
         for branch, commits in await generation.history(subscriptions, limit):

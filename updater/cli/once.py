@@ -6,10 +6,11 @@ import asyncio
 import secrets
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from updater.cli.asking import asking_of, asking_options
 from updater.cli.main import FAILURE, config_paths
 from updater.cli.report import PassReport, as_diffs, as_json, as_text, coloured, has_colours, outcome_lines
 from updater.model.outcome import Status
@@ -18,6 +19,7 @@ from updater.model.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from updater.daemon.watching import Asking
     from updater.errors import UpdaterError
     from updater.model.image import ImageName
     from updater.model.outcome import Outcome
@@ -32,14 +34,15 @@ WRITTEN = 10
     "-o", "--output", type=click.Choice(["text", "json", "diff"]), default="text", show_default=True, help="How to print."
 )
 @click.option("--exit-code", is_flag=True, help="Exit with 10 if something was written, or with --dry-run would be.")
+@asking_options
 @click.pass_context
-def once(ctx: click.Context, *, dry_run: bool, only: str | None, output: str, exit_code: bool) -> int:
+def once(ctx: click.Context, /, *, dry_run: bool, only: str | None, output: str, exit_code: bool, **asked: Any) -> int:
     """Run one pass and exit.
 
     Exit codes: 0 fine, 1 if a target failed, 10 with --exit-code if something was written (with --dry-run: would be
     written) and nothing failed.
     """
-    done = asyncio.run(one_pass(config_paths(ctx), only=only, is_dry=dry_run))
+    done = asyncio.run(one_pass(config_paths(ctx), only=only, is_dry=dry_run, asking=asking_of(**asked)))
     if output == "diff":
         diff = as_diffs(done.edits)
         click.echo(coloured(diff) if has_colours(sys.stdout) else diff, nl=False)
@@ -70,12 +73,12 @@ def _unseen_failures(failures: Mapping[str, tuple[ImageName, UpdaterError]], out
     ]
 
 
-async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool) -> PassReport:
+async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool, asking: Asking | None = None) -> PassReport:
     """Load, scan, land, and gather what came of it; raise `ConfigError`."""
     from updater.daemon.one_shot import asked_for, opened
 
     started = datetime.now(UTC)
-    async with opened(config) as generation:
+    async with opened(config, asking) as generation:
         subscriptions, refused = asked_for(generation, only)
         landings = await generation.once(subscriptions, is_dry=is_dry)
         if not is_dry:

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from updater.daemon.components import (
     NOT_LEADING,
@@ -22,6 +22,7 @@ from updater.daemon.components import (
 )
 from updater.daemon.git_access import RenewingWriter
 from updater.daemon.source_runner import SourceRunner
+from updater.daemon.watching import PassProgress
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.schedule import Schedule
@@ -32,7 +33,7 @@ from updater.model.scan_key import scan_key_for
 from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.process import Process
@@ -42,11 +43,14 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
+    from updater.model.selection import RevertedImage, Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
+    from updater.model.written import Written
     from updater.reporting.metrics import Metrics
     from updater.sources.file import LoadedConfiguration
 
+_T = TypeVar("_T")
 LONGEST_PAUSE: Final = 0.1
 ANSWERS_AT_MOST: Final = 2.0
 
@@ -67,6 +71,8 @@ class Generation:
         self.schedule: Schedule | None = None
         self._process = process
         self.peer = peer
+        self.progress = PassProgress()
+        self._scans: dict[ScanKey, asyncio.Task[bool]] = {}
 
     @classmethod
     async def start(
@@ -125,17 +131,39 @@ class Generation:
         return f"the first snapshot of {', '.join(self.asked.missing)}" if self.asked.missing else ""
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
-        """Scan all images of *subscriptions*, then land all their destinations, side by side.
+        """Scan all images of *subscriptions* and land all their destinations, side by side.
 
-        A branch that is made anew at each landing takes the other subscriptions of it along, or it would drop what they hold.
+        A destination is read while its images are scanned, and chosen for when its own are: one silent server is waited for once,
+        and hides no fault of another one. A branch that is made anew at each landing takes the other subscriptions of it
+        along, or it would drop what they hold.
         """
         whole = with_companions(subscriptions, self.subscriptions)
         images = dict.fromkeys(scan_key_for(subscription) for subscription in whole)
-        await asyncio.gather(*(self.scan(listed) for listed in images))
-        together = by_destination(whole)
-        return tuple(
-            await asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
-        )
+        together, destinations = by_destination(whole), destinations_of(subscriptions)
+        progress = self.progress
+        progress.images, progress.destinations = len(images), len(destinations)
+        async with asyncio.TaskGroup() as group:
+            self._scans = {listed: group.create_task(self._counted(self.scan(listed), "scanned")) for listed in images}
+            landings = [
+                group.create_task(self._counted(self.land(item, together[item], is_dry=is_dry), "landed"))
+                for item in destinations
+            ]
+        self._scans = {}
+        return tuple(landing.result() for landing in landings)
+
+    async def _counted(self, work: Coroutine[Any, Any, _T], name: str) -> _T:
+        done = await work
+        setattr(self.progress, name, getattr(self.progress, name) + 1)
+        return done
+
+    async def _choose(
+        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
+    ) -> Selection:
+        """Choose when the scan of a single pass, if one goes on, has ended."""
+        scan = self._scans.get(scan_key_for(subscription))
+        if scan:
+            await asyncio.shield(scan)
+        return await self.crew.scans.choose(subscription, written, needs_digest=needs_digest, rejected=rejected)
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan.
@@ -171,7 +199,7 @@ class Generation:
             subscriptions = self.asked.by_destination.get(destination, ())
         parts = LandingContext(
             writer=self.crew.writer,
-            choose=self.crew.scans.choose,
+            choose=self._choose,
             # only a commit says the digests of what it writes
             identify=self.crew.scans.identify if isinstance(destination, GitBranch) else _unidentified,
             pause=partial(_pause, metrics=self._process.metrics),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from updater.daemon.generation import Generation
 from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
+from updater.daemon.watching import Asking, PassProgress, watched
 from updater.errors import ConfigError
 from updater.reporting.logs import configure
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
+async def opened(config: Sequence[str], asking: Asking | None = None) -> AsyncIterator[Generation]:
     """Load the configuration, open a process and a generation for it, and read every source; raise `UpdaterError`.
 
     Only errors are logged: a command says its results on standard output.
@@ -30,10 +31,13 @@ async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
     loaded = load_tried(config, os.environ)
     configure(level="error", form="console" if sys.stderr.isatty() else loaded.settings.log.format)
     async with process_for(loaded) as process:
-        generation = await Generation.start(loaded, process)
-        generation.take_over()
-        await generation.hearing.gather()
-        yield generation
+        progress = PassProgress()
+        async with watched(process, asking or Asking(), lambda: str(progress)):
+            generation = await Generation.start(loaded, process)
+            generation.progress = progress
+            generation.take_over()
+            await generation.hearing.gather()
+            yield generation
 
 
 def is_asked_for(key: str, asked: str | None) -> bool:

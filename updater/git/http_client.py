@@ -12,6 +12,7 @@ import contextlib
 import os
 import ssl
 import tempfile
+import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -80,10 +81,14 @@ class ServerMemory:
 
 @dataclass(slots=True)
 class HttpConnection:
-    """The connections to one server, kept between calls, and what was learned over them."""
+    """The connections to one server, kept between calls, and what was learned over them.
+
+    *trace* is told of each request: method, URL, status (0 where there is none) and seconds.
+    """
 
     address: GitAddress
     access: GitAccess
+    trace: Callable[[str, str, int, float], None] | None = None
     pool: urllib3.PoolManager = field(init=False)
     memory: ServerMemory = field(default_factory=ServerMemory)
 
@@ -309,13 +314,23 @@ class GitHttpClient(AbstractHttpGitClient):
         for is_last in (not is_read, True):
             self._count()
             try:
-                return self._line.pool.request(method, url, headers=headers, body=data, preload_content=False, redirect=False)
+                return self._traced(method, url, headers, data)
             except ProtocolError as error:  # a kept connection that the server closed meanwhile: reading twice is harmless
                 if is_last:
                     raise self._failure(error) from error
             except (HTTPError, LocationValueError, OSError) as error:
                 raise self._failure(error) from error
         raise AssertionError("the second try returns or raises")
+
+    def _traced(self, method: str, url: str, headers: dict[str, str], data: bytes | Iterator[bytes] | None) -> Any:
+        began, status = time.monotonic(), 0
+        try:
+            response = self._line.pool.request(method, url, headers=headers, body=data, preload_content=False, redirect=False)
+            status = response.status
+            return response
+        finally:
+            if self._line.trace:
+                self._line.trace(method, self._masked(clean(url)), status, time.monotonic() - began)
 
     def _failure(self, error: BaseException) -> GitError:
         code = next((code for kinds, code in _FAILURES if isinstance(error, kinds)), "git-unreachable")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from updater.git.access import GitAccess, GitAddress
     from updater.git.ssh_client import SshConnection
+    from updater.http.waiting import ServerWatch
 
 ZERO: Final = b"0" * 40
 HEADS: Final = b"refs/heads/"
@@ -54,13 +56,15 @@ class RefListing:
 class Remote:
     """One repository on its server, with the connections kept between calls; used by one thread at a time.
 
-    *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push.
+    *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push; `watch`, where a person
+    waits, of what comes from the server.
     """
 
     def __init__(self, address: GitAddress, access: GitAccess, count: Callable[[str], None]) -> None:
         self.address = address
         self.access = access
         self._count = count
+        self.watch: ServerWatch | None = None
         self._diagnosis = Diagnosis(address, access)
         self._line: HttpConnection | SshConnection | None = None
         self._contended: set[str] = set()
@@ -171,6 +175,12 @@ class Remote:
         return self.address.path.encode("utf-8", "surrogateescape") if self.address.scheme == "ssh" else self.address.path
 
     def _fetch_pack(self, client: GitClient, wants: Sequence[str], known: Haves, **options: Any) -> None:
+        def received(data: bytes) -> int:
+            if self.watch:
+                self.watch.answered(self.address.netloc or self.address.path)
+            written: int = options["write"](data)
+            return written
+
         names: Any = [want.encode() for want in wants]
         walker: Any = ObjectStoreGraphWalker(known.haves, lambda _: [], shallow=set(known.shallow))  # type: ignore[arg-type]
         if isinstance(client, GitHttpClient) and not client.can_filter():
@@ -179,7 +189,7 @@ class Remote:
             self._path,
             lambda *_args, **_options: names,
             walker,
-            options["write"],
+            received,
             depth=options["depth"],
             filter_spec=options["filter_spec"],
             protocol_version=2,
@@ -189,8 +199,13 @@ class Remote:
     @contextlib.contextmanager
     def _client(self, kind: str, *, reuse: bool = False, thin_packs: bool = True) -> Iterator[GitClient]:
         client = self._make_client(lambda: self._count(kind), reuse=reuse, thin_packs=thin_packs, is_push=kind == "push")
-        with contextlib.closing(client):
-            yield client
+        began = time.monotonic()
+        try:
+            with contextlib.closing(client):
+                yield client
+        finally:
+            if self.watch and self.watch.trace and self.address.scheme not in {"http", "https"}:  # HTTP tells each request
+                self.watch.trace(kind, str(self.address), 0, time.monotonic() - began)
 
     def _make_client(self, count: Callable[[], None], *, reuse: bool, thin_packs: bool, is_push: bool) -> GitClient:
         if self.address.scheme == "ssh":
@@ -201,7 +216,7 @@ class Remote:
             return SshClient(self._line, count, thin_packs=thin_packs)
         if self.address.scheme in {"http", "https"}:
             if not isinstance(self._line, HttpConnection):
-                self._line = HttpConnection(self.address, self.access)
+                self._line = HttpConnection(self.address, self.access, self.watch.trace if self.watch else None)
             return GitHttpClient(self._line, count, thin_packs=thin_packs, reuse=reuse)
         count()
         if _git_program() is not None:

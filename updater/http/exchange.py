@@ -119,7 +119,7 @@ class HttpRequest:
     *is_repeatable* says that sending it twice does what sending it once does. One that is not is tried again only where the
     server said that it did nothing (429 and 503). *known* are the other hosts that the configuration names, and how each is
     reached: what *connection* says holds for the host of *url* alone. *secrets* must not be repeated either, besides what the
-    headers show. *allowance* bounds the time of all requests that share it.
+    headers show. *allowance* bounds the time of all requests that share it. *what* says in words what is asked for.
     """
 
     url: str
@@ -134,6 +134,7 @@ class HttpRequest:
     is_repeatable: bool = True
     secrets: tuple[str, ...] = field(default=(), repr=False)
     allowance: Allowance | None = field(default=None, repr=False, compare=False)
+    what: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _DENIED: Final = frozenset({401, 403})
 _HIDDEN: Final = frozenset({401, 403, 404})
+_WORDS: Final = {"/tags/list": "tags", "/manifests/": "a manifest", "/blobs/": "the configuration"}
 _BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 
 
@@ -87,6 +88,11 @@ class RegistryRequest:
     limit: int = MOST_BYTES
     accept: str = ACCEPT
     allowance: Allowance | None = None
+
+    @property
+    def what(self) -> str:
+        """What is asked for, in a word."""
+        return next((word for part, word in _WORDS.items() if part in self.url), "how to authenticate for images")
 
 
 class RegistryTransport:
@@ -214,6 +220,7 @@ class RegistryTransport:
             lane=place.endpoint.path,
             limit=question.limit,
             allowance=question.allowance,
+            what=f"{question.what} of {place.image}",
             secrets=secrets_of(credential, authorization),
         )
         try:
@@ -244,6 +251,7 @@ class RegistryTransport:
                     pace=Pace(endpoint.entry.concurrency),
                     lane=endpoint.path,
                     limit=MOST_TOKEN_BYTES,
+                    what=f"a token for {endpoint.path}",
                     secrets=secrets,
                 )
                 answer = await self._http.send(request)
