@@ -31,6 +31,7 @@ from updater.inventory.destinations import by_destination, destinations_of, with
 from updater.inventory.inventory import Inventory
 from updater.model.scan_key import scan_key_for
 from updater.model.subscription import GitBranch
+from updater.sources.file import require_author
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -89,6 +90,7 @@ class Generation:
 
         argocd = await _argocd(loaded, process)
         settings = argocd.settings if argocd else loaded.settings
+        require_author(settings, loaded.snapshot.subscriptions)
         git = await git_writer(settings, process, subscriptions)
         live = live_writer(process, argocd.source if argocd else None)
         routes = WriterRoutes(RenewingWriter(git, argocd.repositories.expire) if argocd else git, live)

@@ -6,6 +6,7 @@ JSON Schema. Durations are seconds, rates are requests a second.
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 
 DEFAULT_STATE: Final = "~/.local/state/updater"
-# probes and Prometheus ask from outside the pod
-_EVERYWHERE: Final = ListenAddress(host="0.0.0.0", port=8080)  # noqa: S104
+_LOOPBACK: Final = ListenAddress(host="127.0.0.1", port=8080)
+_EVERYWHERE: Final = ListenAddress(host="0.0.0.0", port=8080)  # noqa: S104 - probes and Prometheus ask from outside the pod
+IN_A_POD: Final = "KUBERNETES_SERVICE_HOST"
 
 
 class Level(StrEnum):
@@ -47,11 +49,16 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
+def _usual_address() -> ListenAddress:
+    """Return where metrics are served unless it is set: everybody on a network may read what listens on all addresses."""
+    return _EVERYWHERE if os.environ.get(IN_A_POD) else _LOOPBACK
+
+
 class ListenSettings(Node):
     """Where the program listens; null turns a server off."""
 
-    metrics: fields.Listen | None = Field(default=_EVERYWHERE, json_schema_extra={"default": "0.0.0.0:8080"})
-    """Metrics, health and readiness: /metrics, /healthz and /readyz."""
+    metrics: fields.Listen | None = Field(default_factory=_usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
+    """Metrics, health and readiness: /metrics, /healthz and /readyz. In a pod the default is 0.0.0.0:8080."""
     web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
     """The page, the API and webhooks. Not in this version: only null is taken."""
 
@@ -117,9 +124,9 @@ class AuthorSettings(Node):
     """Who commits."""
 
     name: fields.Text = "updater"
-    """The name of the author and committer."""
+    """The name of the author and committer. Required where a subscription of the file writes to Git."""
     email: fields.Text = "updater@example.org"
-    """The address of the author and committer."""
+    """The address of the author and committer, by which updater knows its own commits. Required like the name."""
 
 
 class SigningSettings(Node):
@@ -339,7 +346,7 @@ class Settings(Node):
     What shares a destination is due together."""
     state: fields.Text = DEFAULT_STATE
     """The folder of Git mirrors and the cache. All of it may be deleted at any time."""
-    listen: ListenSettings = ListenSettings()
+    listen: ListenSettings = Field(default_factory=ListenSettings)
     """Where the program listens."""
     log: LogSettings = LogSettings()
     """What is logged, and how."""
