@@ -132,6 +132,14 @@ class Generation:
             return "the schedule to start"
         return f"the first snapshot of {', '.join(self.asked.missing)}" if self.asked.missing else ""
 
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Each condition of readiness by name, with what it still waits for, "" where it holds."""
+        is_working = self.schedule is not None and (self.schedule.is_running or self.schedule.is_paused)
+        missing = self.asked.missing
+        sources = {f"source-{item.name}": "no snapshot yet" if item.name in missing else "" for item in self.crew.sources}
+        return {"configuration": "", "schedule": "" if is_working else "not started", **sources}
+
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Scan all images of *subscriptions* and land all their destinations, side by side.
 

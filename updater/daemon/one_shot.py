@@ -29,7 +29,7 @@ async def opened(config: Sequence[str], asking: Asking | None = None) -> AsyncIt
     Only errors are logged: a command says its results on standard output.
     """
     loaded = load_tried(config, os.environ)
-    configure(level="error", form="console" if sys.stderr.isatty() else loaded.settings.log.format)
+    configure(level="error", form="console" if sys.stderr.isatty() else loaded.settings.log.format or None)
     async with process_for(loaded) as process:
         progress = PassProgress()
         async with watched(process, asking or Asking(), lambda: str(progress)):

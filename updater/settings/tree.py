@@ -68,8 +68,8 @@ class LogSettings(Node):
 
     level: Level = Level.INFO
     """The least severe lines that are written: debug, info, warning or error."""
-    format: LogFormat = LogFormat.JSON
-    """json for machines, console for people."""
+    format: LogFormat | None = None
+    """json for machines, console for people; null is console on a terminal and json elsewhere."""
 
 
 class RegistrySettings(Node):

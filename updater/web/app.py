@@ -12,7 +12,7 @@ from aiohttp import web
 from updater.errors import ConfigError, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 _REASONS: Final = {
@@ -24,11 +24,12 @@ _REASONS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """What the routes ask: metrics text, and what readiness still waits for ("" if ready)."""
+    """What the routes ask: metrics text, and what readiness still waits for ("" if ready), in words and by condition."""
 
     render_metrics: Callable[[], bytes]
     content_type: str
     waits_for: Callable[[], str]
+    conditions: Callable[[], Mapping[str, str]] = dict
 
 
 def application(probes: Probes) -> web.Application:
@@ -41,13 +42,21 @@ def application(probes: Probes) -> web.Application:
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")  # an answer at all is the sign of life: the loop that lands gives it
 
-    async def readyz(_request: web.Request) -> web.Response:
+    async def readyz(request: web.Request) -> web.Response:
         waiting = probes.waits_for()
+        if "verbose" in request.query:
+            return web.Response(status=503 if waiting else 200, text=_verbose(probes.conditions(), is_ready=not waiting))
         return web.Response(status=503 if waiting else 200, text=f"{waiting or 'ok'}\n")
 
     app = web.Application()
     app.add_routes([web.get("/metrics", metrics), web.get("/healthz", healthz), web.get("/readyz", readyz)])
     return app
+
+
+def _verbose(conditions: Mapping[str, str], *, is_ready: bool) -> str:
+    """Return each condition on a line of its own, as the API server of Kubernetes does for ``/readyz?verbose``."""
+    lines = [f"[-]{name} failed: {waits}" if waits else f"[+]{name} ok" for name, waits in conditions.items()]
+    return "\n".join([*lines, f"readyz check {'passed' if is_ready else 'failed'}"]) + "\n"
 
 
 async def serve(app: web.Application, listen: str) -> web.AppRunner:
