@@ -76,6 +76,7 @@ def _unseen_failures(failures: Mapping[str, tuple[ImageName, UpdaterError]], out
 async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool, asking: Asking | None = None) -> PassReport:
     """Load, scan, land, and gather what came of it; raise `ConfigError`."""
     from updater.daemon.one_shot import asked_for, opened
+    from updater.daemon.single_pass import scan_failures
 
     started = datetime.now(UTC)
     async with opened(config, asking) as generation:
@@ -85,7 +86,7 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool, ask
             await generation.hearing.finish()
     keys = {subscription.key for subscription in subscriptions}
     outcomes = [outcome for landing in landings for outcome in landing.outcomes if outcome.key in keys]
-    unseen = _unseen_failures(generation.scan_failures(subscriptions), outcomes)
+    unseen = _unseen_failures(scan_failures(generation, subscriptions), outcomes)
     notes = dict.fromkeys(note for landing in landings if landing.view for note in landing.view.notes)
     return PassReport(
         id=secrets.token_hex(8),

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from updater.daemon.components import (
     NOT_LEADING,
@@ -21,37 +21,33 @@ from updater.daemon.components import (
     scans_of,
 )
 from updater.daemon.git_access import RenewingWriter
+from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
 from updater.daemon.watching import PassProgress
 from updater.engine.decide import failed
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.schedule import Schedule
 from updater.errors import PushRefused, UpdaterError
-from updater.inventory.destinations import by_destination, destinations_of, with_companions
+from updater.inventory.destinations import destinations_of
 from updater.inventory.inventory import Inventory
-from updater.model.scan_key import scan_key_for
 from updater.model.subscription import GitBranch
 from updater.sources.file import require_author
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.process import Process
-    from updater.engine.landing import Writer
+    from updater.engine.landing import Chooser, Writer
     from updater.inventory.inventory import InventoryDelta
-    from updater.model.image import ImageName
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
-    from updater.model.selection import RevertedImage, Selection
     from updater.model.subscription import Destination, Subscription
     from updater.model.view import PastCommit
-    from updater.model.written import Written
     from updater.reporting.metrics import Metrics
     from updater.sources.file import LoadedConfiguration
 
-_T = TypeVar("_T")
 LONGEST_PAUSE: Final = 0.1
 ANSWERS_AT_MOST: Final = 2.0
 
@@ -73,7 +69,6 @@ class Generation:
         self._process = process
         self.peer = peer
         self.progress = PassProgress()
-        self._scans: dict[ScanKey, asyncio.Task[bool]] = {}
 
     @classmethod
     async def start(
@@ -141,39 +136,8 @@ class Generation:
         return {"configuration": "", "schedule": "" if is_working else "not started", **sources}
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
-        """Scan all images of *subscriptions* and land all their destinations, side by side.
-
-        A destination is read while its images are scanned, and chosen for when its own are: one silent server is waited for once,
-        and hides no fault of another one. A branch that is made anew at each landing takes the other subscriptions of it
-        along, or it would drop what they hold.
-        """
-        whole = with_companions(subscriptions, self.subscriptions)
-        images = dict.fromkeys(scan_key_for(subscription) for subscription in whole)
-        together, destinations = by_destination(whole), destinations_of(subscriptions)
-        progress = self.progress
-        progress.images, progress.destinations = len(images), len(destinations)
-        async with asyncio.TaskGroup() as group:
-            self._scans = {listed: group.create_task(self._counted(self.scan(listed), "scanned")) for listed in images}
-            landings = [
-                group.create_task(self._counted(self.land(item, together[item], is_dry=is_dry), "landed"))
-                for item in destinations
-            ]
-        self._scans = {}
-        return tuple(landing.result() for landing in landings)
-
-    async def _counted(self, work: Coroutine[Any, Any, _T], name: str) -> _T:
-        done = await work
-        setattr(self.progress, name, getattr(self.progress, name) + 1)
-        return done
-
-    async def _choose(
-        self, subscription: Subscription, written: Written, *, needs_digest: bool, rejected: Mapping[str, RevertedImage]
-    ) -> Selection:
-        """Choose when the scan of a single pass, if one goes on, has ended."""
-        scan = self._scans.get(scan_key_for(subscription))
-        if scan:
-            await asyncio.shield(scan)
-        return await self.crew.scans.choose(subscription, written, needs_digest=needs_digest, rejected=rejected)
+        """Make one pass over *subscriptions*, and over what their branches need besides."""
+        return await SinglePass(self).run(subscriptions, is_dry=is_dry)
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan.
@@ -192,24 +156,24 @@ class Generation:
             self._process.log.info("scanned again", image=str(listed.image))
         return has_changed
 
-    def scan_failures(self, subscriptions: Iterable[Subscription]) -> dict[str, tuple[ImageName, UpdaterError]]:
-        """Return what the last scan of each subscription's image met, by key; those whose scan went well are left out."""
-        failures = {item.key: (item.image, self.crew.scans.failure(scan_key_for(item))) for item in subscriptions}
-        return {key: (image, failure) for key, (image, failure) in failures.items() if failure is not None}
-
     async def land(
-        self, destination: Destination, subscriptions: Sequence[Subscription] | None = None, *, is_dry: bool = False
+        self,
+        destination: Destination,
+        subscriptions: Sequence[Subscription] | None = None,
+        *,
+        is_dry: bool = False,
+        choose: Chooser | None = None,
     ) -> Landing:
         """Land one destination, and report; a bug ends its targets as failed, with the traceback in the log.
 
-        *subscriptions* are those that count, None for all of this destination.
+        *subscriptions* are those that count, None for all of this destination; *choose* stands in for the choice of the scans.
         """
         started = time.monotonic()
         if subscriptions is None:
             subscriptions = self.asked.by_destination.get(destination, ())
         parts = LandingContext(
             writer=self.crew.writer,
-            choose=self._choose,
+            choose=choose or self.crew.scans.choose,
             # only a commit says the digests of what it writes
             identify=self.crew.scans.identify if isinstance(destination, GitBranch) else _unidentified,
             pause=partial(_pause, metrics=self._process.metrics),

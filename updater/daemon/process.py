@@ -117,7 +117,7 @@ class Process:
                 count=self._count_git,
                 say=self._mirror_mended,
             )
-            self._mirrors[key].watch(self.watch)
+            self._mirrors[key].watch = self.watch
         return self._mirrors[key]
 
     async def keep_mirrors(self, branches: Iterable[GitBranch]) -> None:

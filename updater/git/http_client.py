@@ -100,6 +100,17 @@ class HttpConnection:
         """The URL without user info."""
         return f"{self.address.scheme}://{self.address.netloc}{self.address.path.rstrip('/')}/"
 
+    def request(self, method: str, url: str, headers: dict[str, str], data: bytes | Iterator[bytes] | None) -> Any:
+        """Send once; return the answer of urllib3 with its body unread, raise what it raises."""
+        began, status = time.monotonic(), 0
+        try:
+            response = self.pool.request(method, url, headers=headers, body=data, preload_content=False, redirect=False)
+            status = response.status
+        finally:
+            if self.trace:
+                self.trace(method, masked(clean(url), self.access, self.address), status, time.monotonic() - began)
+        return response
+
     def close(self) -> None:
         """Close every connection."""
         self.pool.clear()
@@ -314,23 +325,13 @@ class GitHttpClient(AbstractHttpGitClient):
         for is_last in (not is_read, True):
             self._count()
             try:
-                return self._traced(method, url, headers, data)
+                return self._line.request(method, url, headers, data)
             except ProtocolError as error:  # a kept connection that the server closed meanwhile: reading twice is harmless
                 if is_last:
                     raise self._failure(error) from error
             except (HTTPError, LocationValueError, OSError) as error:
                 raise self._failure(error) from error
         raise AssertionError("the second try returns or raises")
-
-    def _traced(self, method: str, url: str, headers: dict[str, str], data: bytes | Iterator[bytes] | None) -> Any:
-        began, status = time.monotonic(), 0
-        try:
-            response = self._line.pool.request(method, url, headers=headers, body=data, preload_content=False, redirect=False)
-            status = response.status
-            return response
-        finally:
-            if self._line.trace:
-                self._line.trace(method, self._masked(clean(url)), status, time.monotonic() - began)
 
     def _failure(self, error: BaseException) -> GitError:
         code = next((code for kinds, code in _FAILURES if isinstance(error, kinds)), "git-unreachable")

@@ -50,7 +50,8 @@ class Mirror:
 
     *access* is asked before every conversation, so a rotated token is taken up. *ours* holds the addresses of our
     committers in lower case; it may be shared and may grow. *count* is told of every request: look, fetch, history or
-    push; *say* of each damage to the folder that was found and mended. Errors: `GitUnavailable`, `GitDenied`,
+    push; *say* of each damage to the folder that was found and mended. `watch` is set where a person waits: it gives up a server
+    that stays silent, but never while it may be taking a push. Errors: `GitUnavailable`, `GitDenied`,
     `PushRefused`, `GitError`, with the codes of `updater.git.faults`.
 
     One conversation runs at a time, in a worker thread; a cancelled call lets go at once while its conversation ends in
@@ -67,7 +68,7 @@ class Mirror:
         count: Callable[[str], None] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._watch: ServerWatch | None = None
+        self.watch: ServerWatch | None = None
         self._access = access
         self._remote = Remote(parse_address(url), GitAccess(), count or (lambda _: None))
         self._keeper = FetchedStore(self._remote, folder, say)
@@ -76,10 +77,6 @@ class Mirror:
         self._worker = WorkerThread()
         # without files while no conversation follows: many mirrors then need few open files
         self._rest = Later(REST_SECONDS, lambda: self._worker.submit(self._keeper.store.close))
-
-    def watch(self, watch: ServerWatch | None) -> None:
-        """Let *watch* give up a server that stays silent, but never while it may be taking a push; None gives up nothing."""
-        self._watch = self._remote.watch = watch
 
     def __str__(self) -> str:
         return str(self._remote.address)
@@ -100,7 +97,7 @@ class Mirror:
         What was listed of a branch is what `fetch` fetches, until the next look at that branch.
         """
         names = tuple(dict.fromkeys(name for name in (branch, *also) if name))
-        listing = await self._ask("refs", lambda: self._keeper.look(names))
+        listing = await self._talk(lambda: self._keeper.look(names), asked="refs")
         name = branch or listing.default or "main"
         return Head(branch=name, revision=listing.heads.get(name), heads=listing.heads, default=listing.default)
 
@@ -110,7 +107,7 @@ class Mirror:
         *at* are heads that the caller's look gave: raises `PushRefused` ``push-refused`` where somebody else's look found
         one of them moved since.
         """
-        await self._ask("files", lambda: self._keeper.fetch(branches, at))
+        await self._talk(lambda: self._keeper.fetch(branches, at), asked="files")
 
     async def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
         """Do *work* on the tree of *revision*, off the event loop; the tree reads the disk, some 50 microseconds a file.
@@ -129,14 +126,14 @@ class Mirror:
 
     async def history(self, revision: str, limit: int = LIMIT) -> tuple[PastCommit, ...]:
         """Return our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
-        return await self._ask("history", lambda: self._past.below(revision, limit))
+        return await self._talk(lambda: self._past.below(revision, limit), asked="history")
 
     async def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
         """Return our last commits at and below *revision*, the head of *branch*, and all that were ever taken back below them.
 
         Newest first; at most one request, two where the history was rewritten. What was read of the branch is remembered.
         """
-        return await self._ask("history", lambda: self._past.recall(branch, revision))
+        return await self._talk(lambda: self._past.recall(branch, revision), asked="history")
 
     async def land(
         self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
@@ -151,7 +148,9 @@ class Mirror:
         Raises `PushRefused`: ``push-refused`` (look and decide again), ``push-declined``, ``foreign-commits``,
         ``branch-not-ours``; `EditError` for a path that may not be written; then nothing was pushed.
         """
-        return await self._ask("a push", lambda: self._lander.land(base, branch, expected, commits, over), may_give_up=False)
+        return await self._talk(
+            lambda: self._lander.land(base, branch, expected, commits, over), asked="a push", may_give_up=False
+        )
 
     async def check_push(self) -> None:
         """Ask whether the server takes pushes from us, one request; raise `GitDenied` and other `GitError` where it does not."""
@@ -168,18 +167,8 @@ class Mirror:
         except TimeoutError:
             self._worker.submit(self._keeper.close)
 
-    async def _ask(self, what: str, work: Callable[[], _T], *, may_give_up: bool = True) -> _T:
-        """Do *work*, which asks the server; raise `GitUnavailable` where it is given up."""
-        if self._watch is None:
-            return await self._talk(work)
-        address = self._remote.address
-        try:
-            async with self._watch.asked(address.netloc or address.path, f"{what} of {address}", may_give_up=may_give_up):
-                return await self._talk(work)
-        except SilentServer as silent:
-            raise fault("git-timeout", f"{address}: {silent}", hint=HINT) from None
-
-    async def _talk(self, work: Callable[[], _T]) -> _T:
+    async def _talk(self, work: Callable[[], _T], *, asked: str = "", may_give_up: bool = True) -> _T:
+        """Do *work*, in which the server may be *asked* for something; raise `GitUnavailable` where it is given up."""
         given = self._access if isinstance(self._access, GitAccess) else self._access()
         access = await given if inspect.isawaitable(given) else given
 
@@ -190,8 +179,16 @@ class Mirror:
             finally:
                 self._keeper.store.pause()
 
+        address = self._remote.address
+        self._remote.watch = self.watch
         try:
-            return await self._run(talk)
+            if self.watch is None or not asked:
+                return await self._run(talk)
+            what = f"{asked} of {address}"
+            async with self.watch.asked(address.netloc or address.path, what, may_give_up=may_give_up):
+                return await self._run(talk)
+        except SilentServer as silent:
+            raise fault("git-timeout", f"{address}: {silent}", hint=HINT) from None
         finally:
             self._rest.postpone()
 

@@ -189,7 +189,7 @@ class HttpClient:
         began = self._clock()
         status = 0
         try:
-            async with self._watched(request):
+            async with _watched(self.watch, request):
                 answer = await self._opened().exchange(request)
             status = answer.status
         except HttpFailure as failure:
@@ -217,21 +217,8 @@ class HttpClient:
             if request.allowance:
                 request.allowance.spend(seconds)
                 _check_time(request)
-            async with self._watched(request):
+            async with _watched(self.watch, request):
                 await self._sleep(seconds)
-
-    @asynccontextmanager
-    async def _watched(self, request: HttpRequest) -> AsyncIterator[None]:
-        """Count the time inside as the server's; raise `HttpFailure` where it is given up."""
-        if self.watch is None:
-            yield
-            return
-        host, what = urlsplit(request.url).netloc.rpartition("@")[2], request.what or shown(request.url)
-        try:
-            async with self.watch.asked(host, what):
-                yield
-        except SilentServer as silent:
-            raise HttpFailure(str(silent), trouble=FailureKind.DOWN, hint=HINT) from None
 
     def _host(self, origin: tuple[str, str, int], secrets: tuple[str, ...] = ()) -> Host:
         """Return what is known of a host. Servers name hosts: their number is bounded, and so are the names that are observed."""
@@ -253,6 +240,20 @@ class HttpClient:
 
             self._sessions = Sessions(self._patience, self.budget)
         return self._sessions
+
+
+@asynccontextmanager
+async def _watched(watch: ServerWatch | None, request: HttpRequest) -> AsyncIterator[None]:
+    """Count the time inside as the server's; raise `HttpFailure` where it is given up."""
+    if watch is None:
+        yield
+        return
+    host, what = urlsplit(request.url).netloc.rpartition("@")[2], request.what or shown(request.url)
+    try:
+        async with watch.asked(host, what):
+            yield
+    except SilentServer as silent:
+        raise HttpFailure(str(silent), trouble=FailureKind.DOWN, hint=HINT) from None
 
 
 def _check_time(request: HttpRequest) -> None:

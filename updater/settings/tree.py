@@ -6,7 +6,6 @@ JSON Schema. Durations are seconds, rates are requests a second.
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 
@@ -20,7 +19,7 @@ from updater.settings.cluster import KubernetesSettings, SourceSettings, sources
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
-from updater.settings.values import ListenAddress
+from updater.settings.values import usual_address
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 
 DEFAULT_STATE: Final = "~/.local/state/updater"
-_LOOPBACK: Final = ListenAddress(host="127.0.0.1", port=8080)
-_EVERYWHERE: Final = ListenAddress(host="0.0.0.0", port=8080)  # noqa: S104 - probes and Prometheus ask from outside the pod
-IN_A_POD: Final = "KUBERNETES_SERVICE_HOST"
 
 
 class Level(StrEnum):
@@ -49,15 +45,10 @@ class LogFormat(StrEnum):
     CONSOLE = "console"
 
 
-def _usual_address() -> ListenAddress:
-    """Return where metrics are served unless it is set: everybody on a network may read what listens on all addresses."""
-    return _EVERYWHERE if os.environ.get(IN_A_POD) else _LOOPBACK
-
-
 class ListenSettings(Node):
     """Where the program listens; null turns a server off."""
 
-    metrics: fields.Listen | None = Field(default_factory=_usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
+    metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
     """Metrics, health and readiness: /metrics, /healthz and /readyz. In a pod the default is 0.0.0.0:8080."""
     web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
     """The page, the API and webhooks. Not in this version: only null is taken."""
