@@ -49,6 +49,21 @@ async def test_a_look_at_the_cluster_gives_every_image_and_every_problem_and_wri
     assert {asked.method for asked in server.asked} == {"GET"}
 
 
+async def test_a_cluster_that_never_answers_is_given_up_and_said(tmp_path):
+    async def never(_reader, _writer):
+        await asyncio.sleep(600)
+
+    async with await asyncio.start_server(never, "127.0.0.1", 0) as silent, FakeKube() as server:
+        path = configured(server, tmp_path)
+        port = silent.sockets[0].getsockname()[1]
+        kubeconfig = tmp_path / "kubeconfig"
+        text = kubeconfig.read_text()
+        kubeconfig.write_text(text.replace(f":{server.port}", f":{port}").replace("https://", "http://"))
+        async with asyncio.timeout(30):
+            with pytest.raises(KubeError, match=r"the cluster did not answer within 0\.5 s"):
+                await look_at_cluster([str(path)], patience=0.5)
+
+
 async def test_a_look_at_no_cluster_is_refused_with_what_to_write(tmp_path):
     path = tmp_path / "updater.yaml"
     path.write_text(f"state: {tmp_path}\n")
