@@ -31,12 +31,15 @@ out are outcomes, never errors. Foreign exceptions never leave the package that 
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any, ClassVar, Final
 
 #: codes of errors whose message has no word of a server in it
 _OWN_WORDS: Final = frozenset(
     {"branch-missing", "branch-name", "branch-not-ours", "branch-template", "foreign-commits", "git-url"}
 )
+_NUMBERS: Final = re.compile(r"\[Errno ([0-9]{1,4})\]")
 _IN_LOG: Final = "what it answered is in the log of updater alone"
 
 
@@ -247,4 +250,6 @@ def _system_words(error: OSError) -> str:
         return verified
     if isinstance(tls, str) and tls:
         return tls.replace("_", " ").lower()
-    return (error.strerror or "").lower() if error.errno else ""
+    number = error.errno or next(map(int, _NUMBERS.findall(str(error))), 0)  # several addresses were tried: asyncio joins texts
+    # asyncio puts words of its own where the system's stand; a name that does not resolve has a number below zero
+    return (os.strerror(number) if number > 0 else error.strerror or "").lower() if number else ""

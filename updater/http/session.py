@@ -319,5 +319,5 @@ def _failure(url: str, error: BaseException) -> HttpFailure:
 
 def _reason(error: BaseException) -> str:
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    text = getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or str(inner)
+    text = reason_of(inner) or getattr(inner, "strerror", None) or str(inner)
     return told(str(text).splitlines()[0], most=200) if text else type(error).__name__
