@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import ssl
 import tempfile
 import time
@@ -337,8 +336,7 @@ class GitHttpClient(AbstractHttpGitClient):
         code = next((code for kinds, code in _FAILURES if isinstance(error, kinds)), "git-unreachable")
         if isinstance(error, ProtocolError) and isinstance(error.args[-1], ssl.SSLError):
             code = "git-tls"
-        text = _without_pool(self._line.masked(_reason(error)))
-        return fault(code, f"{self._line.address}: {text}")
+        return fault(code, f"{self._line.address}: {self._line.masked(_reason(error))}")
 
     def _refusal(self, response: Any) -> GitError:
         text = ""
@@ -353,12 +351,6 @@ class GitHttpClient(AbstractHttpGitClient):
         return fault(code, f"{self._line.address} answered {status}{detail}", hint=_hint(self._line, code))
 
 
-def _without_pool(text: str) -> str:
-    named = _POOL.match(text)
-    return text[named.end() :] if named else text
-
-
-_POOL: Final = re.compile(r"\w++\(host=[^)]*+\): ")  # the library's name of a connection, which begins its text
 _FAILURES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
     (SSLError, "git-tls"),
     (NewConnectionError, "git-unreachable"),

@@ -90,7 +90,7 @@ class ServerWatch:
             known.since, known.name_after = now, self._named_after
 
     def look(self) -> list[str]:
-        """Give up the hosts whose time is over; return a line for each other one that is to be named now."""
+        """Return a line for each host that is to be named now, and give up those whose time is over."""
         now, lines = self._clock(), []
         for host, known in self._hosts.items():
             if not known.open or known.is_given_up:
