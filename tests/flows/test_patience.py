@@ -51,6 +51,15 @@ async def test_a_silent_registry_and_a_silent_git_server_end_in_failures_that_na
     assert {problem["code"] for problem in done["problems"]} == {"registry-unavailable"}
 
 
+async def test_status_gives_a_silent_registry_up_and_names_it(made):
+    made.registry.faults.append(hangs("o/web"))
+    async with asyncio.timeout(AT_MOST):
+        _, output, _ = await updater("status", "--timeout", "2s", "-o", "json", "-c", made.configure())
+    ends = {row["key"]: row for row in json.loads(output)}
+    assert ends["web"]["state"] == "failed"
+    assert f"{made.registry.host} did not answer within 2 s" in ends["web"]["reason"]
+
+
 async def test_after_5_seconds_a_silent_server_is_named_on_standard_error(made):
     made.registry.faults.append(hangs("o/web"))
     async with asyncio.timeout(AT_MOST):

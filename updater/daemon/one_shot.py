@@ -45,9 +45,9 @@ async def opened(config: Sequence[str], asking: Asking | None = None) -> AsyncIt
             yield generation
 
 
-async def statuses(config: Sequence[str], keys: Sequence[str]) -> tuple[SubscriptionStatus, ...]:
+async def statuses(config: Sequence[str], keys: Sequence[str], asking: Asking | None = None) -> tuple[SubscriptionStatus, ...]:
     """Return the status of what *keys* name by a dry pass over that alone; raise `UpdaterError`, for an unknown key too."""
-    async with opened(config) as generation:
+    async with opened(config, asking) as generation:
         for key in keys:
             if not GLOB.intersection(key):
                 asked_for(generation, key)
