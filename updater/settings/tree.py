@@ -51,9 +51,7 @@ class ListenSettings(Node):
     """The addresses that the program listens on; null turns a server off."""
 
     metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
-    """Metrics, health, readiness and status: /metrics, /healthz, /readyz and /api/v1/status.
-
-    In a pod the default is 0.0.0.0:8080."""
+    """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
     web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
     """The page, the API and webhooks. Not supported in this version: only null is accepted."""
 
