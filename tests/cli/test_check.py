@@ -59,6 +59,16 @@ def test_the_winner_stands_first_and_the_losers_in_a_table(tags_file, capsys):
     ]
 
 
+def test_a_long_table_is_cut_at_twenty_rows_and_says_how_many_more_there_are(tmp_path, capsys):
+    path = tmp_path / "tags"
+    path.write_text("".join(f"1.{number}.0\n" for number in range(31)))
+    _, out, _ = run(capsys, IMAGE, "--tags-file", str(path))
+    assert len(out.splitlines()) == 3 + 20 + 1
+    assert out.splitlines()[-1] == "… and 10 more; --all shows them"
+    _, out, _ = run(capsys, IMAGE, "--all", "--tags-file", str(path))
+    assert len(out.splitlines()) == 3 + 30
+
+
 def test_json_says_the_same_with_every_sentence(tags_file, capsys):
     code, out, _ = run(capsys, f"{IMAGE}:1.1.0", "--range", "^1", "--tags-file", tags_file, "-o", "json")
     answer = json.loads(out)
@@ -157,7 +167,7 @@ def test_a_file_that_holds_no_tags_is_a_wrong_option(content, said, tmp_path, ca
         (["UPPER/case!"], "is not an image reference"),
         ([], "IMAGE is missing"),
         (["--batch", "--allow", "x"], "--batch cannot be combined: each line has its own allow"),
-        (["--batch", IMAGE], "--batch cannot be combined: each line has its own image"),
+        (["--batch", IMAGE], "--batch takes no IMAGE: each line is a request of its own"),
     ],
 )
 def test_a_wrong_option_is_said_before_anything_is_read(arguments, said, capsys):

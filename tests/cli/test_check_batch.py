@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -251,6 +252,23 @@ def test_the_command_answers_lines_and_ends_well(monkeypatch, capsysbinary):
         "error": None,
     }
     assert (second["id"], second["status"], err) == (None, "failed", b"")
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"), [(b"not json\n[]\n", 1), (b'not json\n{"tags": ["1.0.0"]}\n', 0), (b"", 0), (b"\n\n", 0)]
+)
+def test_a_batch_fails_if_every_line_failed(lines, code, monkeypatch, capsysbinary):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert run_cli(["check", "--batch"]) == code
+
+
+def test_the_page_of_batches_shows_what_is_answered(monkeypatch, capsysbinary):
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "batch.md").read_text()
+    asked, answers = re.findall(r"```json\n(.*?)```", page, re.DOTALL)[:2]
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(asked.encode())))
+    assert run_cli(["check", "--batch"]) == 0
+    out, _ = capsysbinary.readouterr()
+    assert [json.loads(line) for line in out.splitlines()] == [json.loads(line) for line in answers.splitlines()]
 
 
 def test_a_real_process_answers_a_line_while_its_input_stays_open():

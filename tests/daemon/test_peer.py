@@ -251,7 +251,7 @@ async def test_what_cannot_be_written_to_the_objects_is_counted_and_said(server,
     server.faults.append(when(lambda _: refuse(403, "no right"), method="POST", part="/events"))
     async with serving(server, tmp_path) as process:
         await until(lambda: served(process, 'updater_kubernetes_writes_total{kind="event",result="kube-denied"}'))
-    assert '"event":"event","level":"warning"' in capfd.readouterr().err
+    assert '"level":"warning","event":"event"' in capfd.readouterr().err
 
 
 async def test_a_start_that_cannot_read_it_raises_what_is_wrong(server, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 
 import pytest
 
@@ -47,6 +48,16 @@ async def test_a_look_at_the_cluster_gives_every_image_and_every_problem_and_wri
     (problem,) = live.problems
     assert (problem.code, problem.path) == ("unknown-key", "Application argocd/typo")
     assert {asked.method for asked in server.asked} == {"GET"}
+
+
+async def test_a_cluster_that_never_answers_is_given_up_and_said(server, tmp_path):
+    path = configured(server, tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        file = tmp_path / "kubeconfig"
+        file.write_text(file.read_text().replace(f":{server.port}", f":{silent.getsockname()[1]}"))
+        async with asyncio.timeout(30):
+            with pytest.raises(KubeError, match=r"the cluster did not answer within 0\.5 s"):
+                await look_at_cluster([str(path)], patience=0.5)
 
 
 async def test_a_look_at_no_cluster_is_refused_with_what_to_write(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.git_server import run_git
 from tests.fakes.registry import times
-from tests.flows.fleet import add_usual, fleet
+from tests.flows.fleet import MARKED, add_usual, fleet
 
 
 async def updater(*arguments, data: bytes = b""):
@@ -35,6 +35,14 @@ async def test_once_exits_0_and_with_exit_code_10_where_something_was_written(ma
     made.registry.push("o/app", "1.1.0")
     assert (await updater("once", "--exit-code", "-c", made.configure()))[0] == 10
     assert (await updater("-c", made.configure(), "once", "--exit-code"))[0] == 0
+
+
+async def test_a_dry_pass_says_would_update_and_exits_10_only_if_something_would_be_written(made):
+    assert (await updater("once", "--dry-run", "--exit-code", "-c", made.configure()))[0] == 0
+    made.registry.push("o/app", "1.1.0")
+    code, output, _ = await updater("once", "--dry-run", "--exit-code", "-c", made.configure())
+    assert (code, "would update  app: " in output) == (10, True), output
+    assert made.commits() == ["Person: first"]
 
 
 async def test_once_speaks_the_json_of_the_contract(made):
@@ -104,6 +112,22 @@ async def test_explain_says_what_was_on_offer_what_lost_and_where_it_stands(made
     assert made.commits() == ["Person: first"]
 
 
+async def test_faults_of_registry_and_git_are_said_together(made):
+    made.registry.faults.append(times(99, 404, part="o/web"))
+    path = made.configure()
+    path.write_text(path.read_text().replace(made.url, "http://127.0.0.1:1/fleet.git"))
+    code, output, _ = await updater("once", "-c", path)
+    assert code == 1
+    assert f"problem  image {made.registry.host}/o/web: " in output
+    assert "[git-unreachable]" in output
+    assert "connection refused" in output
+    for foreign in ("HTTPConnection", "Errno", "Error("):
+        assert foreign not in output
+    done = json.loads((await updater("once", "-o", "json", "-c", path))[1])
+    assert [problem["code"] for problem in done["problems"]] == ["image-not-found"]
+    assert [outcome["code"] for outcome in done["outcomes"]] == ["git-unreachable"] * 3
+
+
 async def test_explain_as_json_holds_selections_and_outcomes(made):
     _, output, _ = await updater("explain", "-o", "json", "-c", made.configure())
     rows = json.loads(output)
@@ -120,6 +144,22 @@ async def test_history_is_read_from_git_with_an_empty_cache(made):
     assert (code, row["subscriptions"], row["revision"]) == (0, ["app"], made.repository.head())
     assert row["images"][0].startswith(f"{made.registry.host}/o/app:1.1.0@sha256:")
     assert json.loads((await updater("history", "web", "-o", "json", "-c", made.configure()))[1]) == []
+
+
+async def test_history_shows_old_and_new_value_with_the_key_and_marks_what_was_reverted(made):
+    made.registry.push("o/app", "1.1.0")
+    await updater("once", "-c", made.configure())
+    ours = made.repository.head()
+    _, output, _ = await updater("history", "-c", made.configure())
+    head, change = output.splitlines()
+    assert "reverted" not in head
+    assert change.strip() == f"app  {made.registry.host}/o/app  1.0.0 → 1.1.0  (semver >=1.0.0)"
+    before = {"apps/app.yaml": MARKED.format(host=made.registry.host).encode()}
+    theirs = made.repository.commit(before, message=f"Revert\n\nThis reverts commit {ours}.")
+    _, output, _ = await updater("history", "-c", made.configure())
+    assert output.splitlines()[0].endswith(f"reverted by {theirs[:9]}")
+    (row,) = json.loads((await updater("history", "-o", "json", "-c", made.configure()))[1])
+    assert (row["reverted_by"], row["changes"][0]["old"], row["changes"][0]["new"]) == (theirs, "1.0.0", "1.1.0")
 
 
 @pytest.mark.parametrize(

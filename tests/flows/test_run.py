@@ -142,7 +142,10 @@ async def test_no_subscription_at_all_is_fine(tmp_path):
     async with fleet(tmp_path) as made, Daemon(made, free_port()) as running:
         await until(lambda: running.get("/readyz"))
         assert (await running.get("/readyz"))[0] == 200
-        assert len([line for line in running.lines if "generation" in line]) == 1
+        (loaded,) = (line for line in running.lines if "configuration loaded" in line)
+        assert "updater.yaml" in loaded
+        ready = (await running.get("/readyz?verbose"))[1]
+        assert ready == "[+]configuration ok\n[+]schedule ok\nreadyz check passed\n"
 
 
 async def test_a_reload_whose_signing_key_is_gone_keeps_the_old_generation(daemon):

@@ -108,6 +108,17 @@ async def test_a_certificate_that_cannot_be_loaded_is_told(tls, mirrors, tmp_pat
     assert caught.value.code == "git-certificate"
 
 
+@pytest.mark.parametrize(("status", "code"), [(401, "git-denied"), (403, "git-forbidden")])
+async def test_a_refusal_names_where_the_refused_credential_is_read(server, mirrors, status, code):
+    server.fail("status", times=2, status=status)
+    access = GitAccess(credential=Credential(username="u", password="wrong-word"), origin="Secret argocd/repo")
+    with pytest.raises(GitDenied) as caught:
+        await mirrors(server.url("fleet.git"), access).look("main")
+    assert caught.value.code == code
+    assert caught.value.message.endswith("; refused was the credential from Secret argocd/repo")
+    assert caught.value.hint == "check Secret argocd/repo, and what it may do in this repository"
+
+
 FAULTS = [
     ("refuse", {}, GitUnavailable, "git-interrupted"),
     ("html", {}, GitError, "git-protocol"),

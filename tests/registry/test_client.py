@@ -378,8 +378,10 @@ class TestBasic:
         ref = parse_credential_ref(f"file:{tmp_path / 'word'}")
         client = lab.client()
         for _ in range(2):
-            with pytest.raises(RegistryDenied, match="access denied"):
+            with pytest.raises(RegistryDenied, match="access denied") as denied:
                 await client.tags(lab.image, ref)
+            assert denied.value.message.endswith(f"; refused was the credential from {tmp_path / 'word'}")
+            assert denied.value.hint.startswith(f"check {tmp_path / 'word'}, ")
             lab.still.now += 60
 
     async def test_credentials_that_lead_nowhere_are_said_as_such(self, lab):

@@ -28,6 +28,24 @@ def test_a_json_line_carries_time_level_event_and_fields(stream):
     assert event["timestamp"].endswith("Z")
 
 
+def test_time_and_level_stand_first_in_a_json_line(stream):
+    configure(form="json", stream=stream)
+    structlog.get_logger().info("landed", key="app", code=None)
+    assert list(json.loads(stream.buffer.getvalue())) == ["timestamp", "level", "event", "key", "code"]
+
+
+@pytest.mark.parametrize(("is_terminal", "form", "starts"), [(True, None, b"2"), (False, None, b"{"), (True, "json", b"{")])
+def test_without_a_format_a_terminal_gets_the_console_form_and_everything_else_json(
+    stream, monkeypatch, is_terminal, form, starts
+):
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(stream, "isatty", lambda: is_terminal, raising=False)
+    configure(form=form, stream=stream)
+    structlog.get_logger().info("landed", key="app")
+    assert stream.buffer.getvalue().startswith(starts)
+    assert b"\x1b" not in stream.buffer.getvalue()
+
+
 def test_lines_below_the_level_are_not_written(stream):
     configure(level="warning", form="console", stream=stream)
     structlog.get_logger().info("quiet")

@@ -12,7 +12,7 @@ import pytest
 from updater.model.credential import parse_credential_ref
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import ListenAddress, load_settings, schema
-from updater.settings.tree import Level, LogFormat, Settings
+from updater.settings.tree import Level, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "config" / "updater.example.yaml"
@@ -28,7 +28,7 @@ def test_the_top_of_the_example_arrives(example):
     assert example.state == "/var/lib/updater"
     assert example.listen.metrics == ListenAddress(host="0.0.0.0", port=8080)
     assert example.listen.web is None
-    assert (example.log.level, example.log.format) == (Level.INFO, LogFormat.JSON)
+    assert (example.log.level, example.log.format) == (Level.INFO, None)
     assert (example.registries_conf, example.docker_config) == (None, None)
     assert example.text_markers == ("Dockerfile*", "*.env", "*.tf")
     assert example.sources == ()

@@ -20,9 +20,18 @@ def test_nothing_at_all_is_the_defaults():
     assert found.interval == 120.0
     assert found.subscriptions == ()
     assert found.state == "/home/me/.local/state/updater"
-    assert str(found.listen.metrics) == "0.0.0.0:8080"
+    assert str(found.listen.metrics) == "127.0.0.1:8080"
     assert found.git.author.name == "updater"
     assert found.registry_entries == ()
+
+
+def test_metrics_are_served_to_everybody_only_in_a_pod_or_where_that_is_set(monkeypatch):
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert str(settings_of("").listen.metrics) == "0.0.0.0:8080"
+    assert str(settings_of("listen: {metrics: '127.0.0.1:9'}\n").listen.metrics) == "127.0.0.1:9"
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
+    assert str(settings_of("listen: {}\n").listen.metrics) == "127.0.0.1:8080"
+    assert str(settings_of("listen: {metrics: '0.0.0.0:8080'}\n").listen.metrics) == "0.0.0.0:8080"
 
 
 def test_maps_merge_deep_and_lists_replace():

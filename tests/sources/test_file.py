@@ -99,9 +99,25 @@ def test_targets_say_editor_place_form_and_destination(tmp_path):
     ]
 
 
+AUTHOR = "git: {author: {name: n, email: n@x}}\n"
+WRITES = "subscriptions: [{key: a, image: a, policy: {latest: }, targets: [{git: {url: /f}, marker: 'n:a'}]}]\n"
+
+
+def test_who_writes_to_git_says_who_commits(tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        load([write(tmp_path, WRITES)], {})
+    assert refused.value.code == "no-author"
+    assert refused.value.message == "git.author.name and git.author.email must be set: a writes to Git"
+    with pytest.raises(ConfigError, match=r"git\.author\.email must be set"):
+        load([write(tmp_path, WRITES + "git: {author: {name: n}}\n")], {})
+    load([write(tmp_path, WRITES + AUTHOR)], {})
+    load([write(tmp_path, WRITES)], {"UPDATER_GIT__AUTHOR__NAME": "n", "UPDATER_GIT__AUTHOR__EMAIL": "n@x"})
+    load([write(tmp_path, WRITES + "sources: [{applications: {}}]\n")], {})  # the cluster may know who commits
+
+
 def test_defaults_fill_what_was_not_written(tmp_path):
     text = "subscriptions: [{key: a, image: a, policy: {latest: }, targets: [{git: {url: /f}, marker: 'n:a'}]}]\ninterval: 7m\n"
-    loaded = load([write(tmp_path, text)], {})
+    loaded = load([write(tmp_path, text + AUTHOR)], {})
     (item,) = loaded.snapshot.subscriptions
     assert (item.interval, item.variant, item.downgrade) == (420.0, Variant.LOCK, Downgrade.NEVER)
     assert item.targets[0].locator == Locator(path=".", name="n:a")

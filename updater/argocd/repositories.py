@@ -70,7 +70,9 @@ class Repositories:
         given = secrets.choose(await self._known(), url)
         login = secrets.login(given, address) if given else secrets.GitLogin(access=GitAccess())
         access = await self._completed(login, address)
-        return access if given or access != GitAccess() else None
+        if given:
+            return replace(access, origin=f"Secret {given.place}")
+        return access if access != GitAccess() else None
 
     async def of_secret(self, namespace: str, name: str, url: str) -> GitAccess:
         """Return what the Secret *name* holds for *url*: `sshPrivateKey`, a GitHub App's fields, or `username` and `password`.

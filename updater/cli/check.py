@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from updater.cli.asking import asking_of, asking_options
+from updater.cli.main import FAILURE
 from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from updater.daemon.watching import Asking
     from updater.engine.choose import SelectionRequest
     from updater.model.candidate import Candidate
     from updater.model.image import ImageRef
@@ -22,10 +25,14 @@ if TYPE_CHECKING:
     from updater.model.subscription import PolicySpec
 
 _POLICIES: Final = ["semver", "latest", "name", "number", "digest", "pep440"]
+_SHOWN_LOSERS: Final = 20
 _MAX_TAGS_FILE: Final = 256 * 1024 * 1024
 
 
-@click.command(epilog="Exit codes: 0 for updated, unchanged, no-match and held, 1 for failed, 2 for a wrong option.")
+@click.command(
+    epilog="Exit codes: 0 for updated, unchanged, no-match and held, 1 for failed (with --batch: if every line failed), "
+    "2 for a wrong option."
+)
 @click.argument("image", required=False)
 @click.option("--policy", default="semver", show_default=True, metavar="KIND", help=f"{', '.join(_POLICIES)} or a plugin's.")
 @click.option(
@@ -54,17 +61,18 @@ _MAX_TAGS_FILE: Final = 256 * 1024 * 1024
 @click.option("--allow-downgrade", is_flag=True, help="The same as --downgrade always.")
 @click.option("--current", metavar="TAG", help="What is written now.  [default: the tag of IMAGE]")
 @click.option("--tags-file", metavar="FILE", help="Tags, one a line or as JSON, instead of asking the registry; - is stdin.")
-@click.option("--batch", is_flag=True, help="Answer JSON lines from stdin, one by one.")
+@click.option("--batch", is_flag=True, help="Answer JSON lines from stdin, one by one; the format is in docs/reference/batch.md.")
+@click.option("--all", "show_all", is_flag=True, help="Every losing tag, not the first 20.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
+@asking_options
 @click.pass_context
-def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str, **options: Any) -> None:
+def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str, **options: Any) -> int:
     """Report which tag of IMAGE would win, and why each other lost."""
     if batch:
         _refuse_others(ctx)
         from updater.cli.check_lines import answer_lines
 
-        answer_lines(sys.stdin.buffer, sys.stdout.buffer)
-        return
+        return 0 if answer_lines(sys.stdin.buffer, sys.stdout.buffer) else FAILURE
     if image is None:
         raise click.UsageError("IMAGE is missing; or give --batch", ctx)
     reference = _reference(image)
@@ -76,11 +84,15 @@ def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str,
 
             _write_json({"image": image, **failure_as_json(error)})
         raise
-    _write(selection, image, output)
+    _write(selection, image, output, most=None if options["show_all"] else _SHOWN_LOSERS)
+    return 0
 
 
 def _refuse_others(ctx: click.Context) -> None:
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if "image" in given:
+        hint = '"image" is no key of it: give "tags", and the tag that is written as "current"'
+        raise click.UsageError(f"--batch takes no IMAGE: each line is a request of its own, and {hint}", ctx)
     others = sorted(name.rstrip("_").replace("_", "-") for name in given if name not in {"batch", "config"})
     if others:
         raise click.UsageError(f"--batch cannot be combined: each line has its own {', '.join(others)}", ctx)
@@ -102,7 +114,8 @@ def _select(ctx: click.Context, reference: ImageRef, options: Mapping[str, Any])
     if options["tags_file"] is None:
         from updater.cli.main import config_paths
 
-        return _from_registry(reference, template, config_paths(ctx))
+        asking = asking_of(timeout=options["timeout"], verbose=options["verbose"])
+        return _from_registry(reference, template, config_paths(ctx), asking)
     return drive(choose(_with(template, _read_tags(options["tags_file"]))), lambda _ask: None)
 
 
@@ -180,22 +193,22 @@ def _tags_of(listed: Any) -> list[Any]:
     return tags
 
 
-def _from_registry(reference: ImageRef, request: SelectionRequest, config: tuple[str, ...]) -> Selection:
+def _from_registry(reference: ImageRef, request: SelectionRequest, config: tuple[str, ...], asking: Asking) -> Selection:
     """Choose among what the registry offers, asking it for facts as they are needed; the one place that knows the daemon."""
     import asyncio
 
     from updater.daemon.check_image import choose_from_registry
 
-    return asyncio.run(choose_from_registry(reference.name, request, config))
+    return asyncio.run(choose_from_registry(reference.name, request, config, asking))
 
 
-def _write(selection: Selection, image: str, output: str) -> None:
+def _write(selection: Selection, image: str, output: str, *, most: int | None) -> None:
     from updater.cli.check_output import as_json, show
 
     if output == "json":
         _write_json(as_json(selection, image))
     else:
-        show(selection, sys.stdout)
+        show(selection, sys.stdout, most=most)
 
 
 def _write_json(answer: Mapping[str, Any]) -> None:

@@ -33,8 +33,12 @@ _KEYS: Final = dict.fromkeys(
 _TAG_KEYS: Final = dict.fromkeys(("tag", "created", "pushed", "digest", "platforms"))
 
 
-def answer_lines(lines: BinaryIO, answers: BinaryIO) -> None:
-    """Answer every line of *lines* on *answers* at once, in order; blank lines are passed over."""
+def answer_lines(lines: BinaryIO, answers: BinaryIO) -> bool:
+    """Answer every line of *lines* on *answers* at once, in order; blank lines are passed over.
+
+    Return False if there were lines and every one of them failed.
+    """
+    count = failed = 0
     while line := lines.readline(MAX_LINE + 1):
         if len(line) > MAX_LINE and not line.endswith(b"\n"):
             _skip_rest(lines)
@@ -45,6 +49,9 @@ def answer_lines(lines: BinaryIO, answers: BinaryIO) -> None:
             continue
         answers.write(json.dumps(answer, separators=(",", ":"), allow_nan=False).encode() + b"\n")
         answers.flush()
+        count += 1
+        failed += answer["status"] == "failed"
+    return count == 0 or failed < count
 
 
 def answer_line(line: bytes) -> dict[str, Any]:

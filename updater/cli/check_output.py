@@ -31,9 +31,13 @@ def as_json(selection: Selection, image: str) -> dict[str, Any]:
     }
 
 
-def show(selection: Selection, stream: IO[str]) -> None:
-    """Write the selection as text: the winner with its reason, then an aligned table of who lost; colours on a terminal."""
-    rows = [tuple(map(printable, (row.tag, str(row.code), row.sentence))) for row in selection.rejections.values()]
+def show(selection: Selection, stream: IO[str], *, most: int | None = None) -> None:
+    """Write the selection as text: the winner with its reason, then an aligned table of the first *most* that lost.
+
+    Colours only on a terminal.
+    """
+    losers = list(selection.rejections.values())
+    rows = [tuple(map(printable, (row.tag, str(row.code), row.sentence))) for row in losers[:most]]
     has_colours = stream.isatty() and not os.environ.get("NO_COLOR")
     status = str(selection.status)
     shown = click.style(status, fg=_COLOURS.get(status, "white"), bold=True) if has_colours else status
@@ -47,3 +51,5 @@ def show(selection: Selection, stream: IO[str]) -> None:
     for number, (tag, code, why) in enumerate((_HEAD, *rows)):
         line = f"{tag:<{widths[0]}}  {code:<{widths[1]}}  {why}"
         stream.write(f"{click.style(line, bold=True) if has_colours and number == 0 else line}\n")
+    if len(losers) > len(rows):
+        stream.write(f"… and {len(losers) - len(rows)} more; --all shows them\n")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from updater.cli.asking import asking_of, asking_options
 from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, outcome_json
@@ -16,6 +17,7 @@ from updater.model.text import printable_data, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from updater.daemon.watching import Asking
     from updater.engine.landing import Landing
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
@@ -30,13 +32,14 @@ SHOWN_LOSERS: Final = 20
 @click.argument("key", required=False)
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.option("--all", "show_all", is_flag=True, help="Every losing tag, not the first 20.")
+@asking_options
 @click.pass_context
-def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool) -> None:
+def explain(ctx: click.Context, /, key: str | None, output: str, *, show_all: bool, **asked: Any) -> None:
     """Report what would be done for KEY, and why: a dry pass, nothing is written.
 
     Without KEY every subscription is explained, with namespace/application every image of that Application.
     """
-    rows = asyncio.run(explained(config_paths(ctx), key))
+    rows = asyncio.run(explained(config_paths(ctx), key, asking_of(**asked)))
     if output == "json":
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
         return
@@ -46,12 +49,12 @@ def explain(ctx: click.Context, key: str | None, output: str, *, show_all: bool)
         click.echo("the configuration has no subscription")
 
 
-async def explained(config: Sequence[str], key: str | None) -> list[dict[str, Any]]:
+async def explained(config: Sequence[str], key: str | None, asking: Asking | None = None) -> list[dict[str, Any]]:
     """Scan, look and decide without writing; return one row of plain data a subscription. Raise `UpdaterError`."""
     with importing():
         from updater.daemon.one_shot import asked_for, opened
 
-    async with opened(config) as generation:
+    async with opened(config, asking) as generation:
         subscriptions, refused = asked_for(generation, key)
         last = await generation.last_outcomes()
         landings = await generation.once(subscriptions, is_dry=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from updater.cli.asking import asking_of, asking_options
 from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.errors import ImageSyntaxError
@@ -17,6 +19,7 @@ from updater.model.text import printable_data
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from updater.daemon.watching import Asking
     from updater.model.image import ImageName
     from updater.model.subscription import Destination
     from updater.model.view import PastCommit
@@ -28,47 +31,67 @@ if TYPE_CHECKING:
     "--limit", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Commits to look through."
 )
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
+@asking_options
 @click.pass_context
-def history(ctx: click.Context, key: str | None, limit: int, output: str) -> None:
+def history(ctx: click.Context, /, key: str | None, limit: int, output: str, **asked: Any) -> None:
     """Report what moved when, from the commits on every branch that is written.
 
     With KEY only the commits of that subscription.
     """
-    rows = asyncio.run(past(config_paths(ctx), key=key, limit=limit))
+    rows = asyncio.run(past(config_paths(ctx), key=key, limit=limit, asking=asking_of(**asked)))
     if output == "json":
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
         return
     for row in map(printable_data, rows):
-        click.echo(f"{row['when']}  {click.style(row['revision'][:9], fg='yellow')}  {row['destination']}")
-        for line in _image_lines(row["images"], row["policies"]):
-            click.echo(f"    {line}")
-        if row["reverted_by"]:
-            click.echo(f"    {click.style('reverted', fg='red')} by {row['reverted_by'][:9]}: not chosen again")
+        click.echo("\n".join(_lines(row)))
     if not rows:
         whose = f" for {key}" if key else ""
         click.echo(f"no commits by updater found{whose}; live Applications are patched, not committed")
 
 
-async def past(config: Sequence[str], *, key: str | None, limit: int) -> list[dict[str, Any]]:
+async def past(config: Sequence[str], *, key: str | None, limit: int, asking: Asking | None = None) -> list[dict[str, Any]]:
     """Return our commits on every destination, newest first, as plain data; raise `UpdaterError`."""
     with importing():
         from updater.daemon.one_shot import chosen, is_asked_for, opened
 
     rows: list[dict[str, Any]] = []
-    async with opened(config) as generation:
+    async with opened(config, asking) as generation:
         subscriptions = chosen(generation, key)
         names = {subscription.image for subscription in subscriptions} if key else None
         for branch, commits in await generation.history(subscriptions, limit):
             rows += [
-                _row(branch, commit, names)
+                _row(branch, commit, names, key)
                 for commit in commits
                 if key is None or any(is_asked_for(name, key) for name in commit.subscriptions)
             ]
     return sorted(rows, key=lambda row: str(row["when"]), reverse=True)
 
 
-def _row(branch: Destination, commit: PastCommit, names: set[ImageName] | None) -> dict[str, Any]:
+def _lines(row: dict[str, Any]) -> list[str]:
+    """Return one commit: when, which, where, whether it was reverted; below it what moved."""
+    undone = f"  {click.style('reverted', fg='red')} by {row['reverted_by'][:9]}" if row["reverted_by"] else ""
+    head = f"{row['when']}  {click.style(row['revision'][:9], fg='yellow')}  {row['destination']}{undone}"
+    moved = [_change_line(change) for change in row["changes"]]
+    if not moved:  # a commit of a version that did not say what was written before
+        moved = [f"{', '.join(row['subscriptions'])}:", *_image_lines(row["images"], row["policies"])]
+    return [head, *(f"    {line}" for line in moved)]
+
+
+def _change_line(change: dict[str, Any]) -> str:
+    image = f"  {change['image']}" if change["image"] else ""
+    policy = f"  ({change['policy']})" if change["policy"] else ""
+    moved = f"{_short(change['old'] or 'nothing')} → {_short(change['new'])}"
+    return f"{click.style(change['key'], bold=True)}{image}  {moved}{policy}"
+
+
+def _short(value: str) -> str:
+    """Cut digests to 12 digits, as messages do; JSON has the whole."""
+    return re.sub(r"(sha[0-9]+:[0-9a-f]{12})[0-9a-f]+", r"\1", value)
+
+
+def _row(branch: Destination, commit: PastCommit, names: set[ImageName] | None, key: str | None) -> dict[str, Any]:
     from updater.cli.report import rfc3339
+    from updater.daemon.one_shot import is_asked_for
 
     images, policies = _moved(commit, names)
     return {
@@ -80,8 +103,34 @@ def _row(branch: Destination, commit: PastCommit, names: set[ImageName] | None) 
         "images": images,
         "policies": policies,
         "rejected": list(commit.rejected),
+        "changes": [change for change in _changes(commit) if is_asked_for(change["key"], key)],
         "reverted_by": commit.reverted_by,
     }
+
+
+def _changes(commit: PastCommit) -> list[dict[str, Any]]:
+    """Return what a commit wrote over what, by its trailers, with image and policy where it is known whose they are."""
+    images, policies, keys = commit.images, commit.policies, commit.subscriptions
+    image_of = dict(zip(keys, images, strict=True)) if len(images) == len(keys) else {}
+    policy_of = dict(zip(keys, policies, strict=True)) if len(policies) == len(keys) else {}
+    rows = (line.rsplit(" ", 2) for line in commit.changes)
+    return [
+        {
+            "key": key,
+            "image": _name(image_of.get(key)) or (_name(images[0]) if len(images) == 1 else None),
+            "policy": policy_of.get(key) or (policies[0] if len(policies) == 1 else None),
+            "old": None if old == "-" else old,
+            "new": new,
+        }
+        for key, old, new in (row for row in rows if len(row) == 3)
+    ]
+
+
+def _name(image: str | None) -> str | None:
+    try:
+        return str(parse_ref(image).name) if image else None
+    except ImageSyntaxError:
+        return None
 
 
 def _moved(commit: PastCommit, names: set[ImageName] | None) -> tuple[list[str], list[str]]:

@@ -139,7 +139,12 @@ def run_cli(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # no name of a file ends a command, whatever bytes it has
     try:
-        result: Any = cli.main(args=None if arguments is None else list(arguments), prog_name="updater", standalone_mode=False)
+        result: Any = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="updater",
+            standalone_mode=False,
+            color=False if os.environ.get("NO_COLOR") else None,
+        )
     except click.exceptions.Abort:
         return _say("error", "interrupted", INTERRUPTED)
     except KeyboardInterrupt:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import difflib
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+import os
+from dataclasses import asdict, dataclass, field, replace
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from updater.model.outcome import Status
+from updater.model.outcome import DRY_RUN, Status
 from updater.model.text import printable, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from updater.model.image import ImageName
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.update import Change, Edit
@@ -31,11 +33,18 @@ COLOURS: Final = {
 }
 
 _LENGTH_OF_COMMIT: Final = 40
+_WOULD_UPDATE: Final = "would update"
+_NAMED: Final = 10
+_WOULD_MOVE: Final = "would move "
+_DIFF_COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassReport:
-    """One pass over everything: its id, times, problems, outcomes and the edits behind them, by destination."""
+    """One pass over everything: its id, times, problems, outcomes and the edits behind them, by destination.
+
+    *images* are those of the subscriptions, by key.
+    """
 
     id: str
     started: datetime
@@ -43,6 +52,7 @@ class PassReport:
     problems: tuple[Problem, ...]
     outcomes: tuple[Outcome, ...]
     edits: tuple[tuple[str, tuple[Edit, ...]], ...] = ()
+    images: Mapping[str, ImageName] = field(default_factory=dict)
 
     @property
     def is_failed(self) -> bool:
@@ -51,8 +61,8 @@ class PassReport:
 
     @property
     def has_written(self) -> bool:
-        """Whether something was written."""
-        return any(outcome.revision for outcome in self.outcomes)
+        """Whether something was written, or in a dry run would be."""
+        return any(outcome.revision or outcome.code == DRY_RUN for outcome in self.outcomes)
 
 
 def as_json(done: PassReport) -> str:
@@ -100,12 +110,39 @@ def rfc3339(moment: datetime) -> str:
 def as_text(done: PassReport) -> str:
     """Render a pass for people: problems first, then each outcome with its reason and changes."""
     lines = [line for problem in done.problems for line in problem_lines(problem)]
-    width = max((len(outcome.status.value) for outcome in done.outcomes), default=0)
+    width = max((len(_word(outcome)) for outcome in done.outcomes), default=0)
+    alike: dict[tuple[object, ...], list[Outcome]] = {}
     for outcome in sorted(done.outcomes, key=lambda item: (item.key, item.target)):
-        lines += outcome_lines(outcome, width)
+        alike.setdefault(_failure_of(outcome, done.images) or (id(outcome),), []).append(outcome)
+    for group in alike.values():
+        lines += outcome_lines(group[0], width) if len(group) == 1 else _group_lines(group, done.images, width)
     if not done.outcomes:
         lines.append("nothing to do: the configuration has no subscription")
     return "\n".join(lines)
+
+
+def _failure_of(outcome: Outcome, images: Mapping[str, ImageName]) -> tuple[object, ...] | None:
+    """Return what makes failures the same one, whichever image met it; None for what did not fail."""
+    if outcome.status is not Status.FAILED or outcome.changes:
+        return None
+    return outcome.code, outcome.hint, _without_image(outcome, images)
+
+
+def _without_image(outcome: Outcome, images: Mapping[str, ImageName]) -> str:
+    image = images.get(outcome.key)
+    if image is None:
+        return outcome.detail
+    return outcome.detail.removeprefix(f"{image}: ").replace(str(image), "…").replace(f"/{image.path}/", "/…/")
+
+
+def _group_lines(group: Sequence[Outcome], images: Mapping[str, ImageName], width: int) -> list[str]:
+    """Return one failure that many targets met: how many, and the first of them by name."""
+    first = group[0]
+    keys = list(dict.fromkeys(outcome.key for outcome in group))
+    what = f"{len(keys)} subscriptions" if len(keys) > 1 else f"{first.key}, {len(group)} targets"
+    said = outcome_lines(replace(first, key=what, detail=_without_image(first, images)), width)
+    named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
+    return [*said, f"{' ' * (width + 2)}{printable(named)}"] if len(keys) > 1 else said
 
 
 def problem_lines(problem: Problem) -> list[str]:
@@ -117,13 +154,20 @@ def problem_lines(problem: Problem) -> list[str]:
 
 def outcome_lines(outcome: Outcome, width: int) -> list[str]:
     """Return one outcome: status, subscription, reason; below it each change."""
-    status = click.style(f"{outcome.status.value:<{width}}", fg=COLOURS[outcome.status], bold=outcome.status is Status.UPDATED)
-    code = f" [{outcome.code}]" if outcome.code else ""
+    is_dry = outcome.code == DRY_RUN
+    status = Status.UPDATED if is_dry else outcome.status
+    word = click.style(f"{_word(outcome):<{width}}", fg=COLOURS[status], bold=status is Status.UPDATED)
+    code = f" [{outcome.code}]" if outcome.code and not is_dry else ""
+    detail = outcome.detail.replace(_WOULD_MOVE, "") if is_dry else outcome.detail  # the first word says it
     revision = _carrier(outcome.revision) if outcome.revision else ""
-    lines = [f"{status}  {click.style(printable(outcome.key), bold=True)}: {printable(outcome.detail)}{revision}{code}"]
+    lines = [f"{word}  {click.style(printable(outcome.key), bold=True)}: {printable(detail)}{revision}{code}"]
     indent = " " * (width + 2)
     lines += [f"{indent}{click.style('hint', fg='cyan')}  {printable(outcome.hint)}"] if outcome.hint else []
     return [*lines, *(f"{indent}{_change_line(change)}" for change in outcome.changes)]
+
+
+def _word(outcome: Outcome) -> str:
+    return _WOULD_UPDATE if outcome.code == DRY_RUN else outcome.status.value
 
 
 def _change_line(change: Change) -> str:
@@ -144,6 +188,23 @@ def as_diffs(edits: Iterable[tuple[str, tuple[Edit, ...]]]) -> str:
 def as_diff(edits: Iterable[Edit], *, prefix: str = "") -> str:
     """Render edits as one unified diff that `git apply` takes; *prefix* leads from its root to the folder of their paths."""
     return "".join(_diff(edit, prefix + edit.path) for edit in edits if edit.before != edit.after)
+
+
+def has_colours(stream: IO[str]) -> bool:
+    """Return whether *stream* is a terminal of somebody who did not refuse colours."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def coloured(diff: str) -> str:
+    """Return a diff with the colours of `git diff`, for a terminal alone: `git apply` takes no such text."""
+    return "\n".join(_coloured(line) for line in diff.split("\n"))
+
+
+def _coloured(line: str) -> str:
+    if line.startswith(("diff --git ", "--- ", "+++ ", "new file mode ")):
+        return click.style(line, bold=True)
+    colour = _DIFF_COLOURS.get(line[:1])
+    return click.style(line, fg=colour) if colour else line
 
 
 def _diff(edit: Edit, path: str) -> str:

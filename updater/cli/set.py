@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -217,12 +218,13 @@ def _land(committing: CheckoutCommitter, written: SetResult, options: dict[str, 
 
 
 def _show(written: SetResult, commit: str | None, options: dict[str, Any]) -> None:
-    from updater.cli.report import as_diff
+    from updater.cli.report import as_diff, coloured, has_colours
 
     if options["output"] == "json":
         click.echo(_as_json(written, commit))
     elif options["is_diff"]:
-        click.echo(as_diff(written.edits, prefix=options["prefix"]), nl=False)
+        diff = as_diff(written.edits, prefix=options["prefix"])
+        click.echo(coloured(diff) if has_colours(sys.stdout) else diff, nl=False)
     else:
         for change in written.changes:
             old = change.old or "nothing"

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import click
 
+from updater.cli.asking import asking_of, asking_options
 from updater.cli.main import config_paths
 from updater.cli.report import COLOURS
 from updater.errors import ConfigError, UpdaterError
@@ -21,6 +22,8 @@ from updater.model.text import printable_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from updater.daemon.watching import Asking
 
 _HEADS: Final = ("KEY", "STATE", "WRITTEN", "CHOSEN", "SINCE", "CHANGED", "REASON")
 _WIDEST: Final = 40
@@ -39,14 +42,20 @@ _LIMIT: Final = 64 * 1024 * 1024
 )
 @click.option("--server", metavar="URL", help="Ask the daemon whose metrics are at this address, such as http://localhost:8080.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
+@asking_options
 @click.pass_context
-def status(ctx: click.Context, *, keys: tuple[str, ...], states: tuple[str, ...], server: str | None, output: str) -> None:
+def status(
+    ctx: click.Context, /, *, keys: tuple[str, ...], states: tuple[str, ...], server: str | None, output: str, **asked: Any
+) -> None:
     """Show where each subscription stands: what is written, what was chosen, and why it does not move.
 
     KEY is a key, a glob such as 'shop-*', or namespace/application. Without --server a dry pass over the configuration finds
     out: it asks the registries and Git, writes nothing, and says `held` with the code dry-run where something would be written.
     """
-    rows = asyncio.run(from_server(server, keys, states) if server else from_pass(config_paths(ctx), keys, states))
+    if server:
+        rows = asyncio.run(from_server(server, keys, states))
+    else:
+        rows = asyncio.run(from_pass(config_paths(ctx), keys, states, asking_of(**asked)))
     if output == "json":
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
     elif rows:
@@ -56,11 +65,13 @@ def status(ctx: click.Context, *, keys: tuple[str, ...], states: tuple[str, ...]
         click.echo("no subscriptions" if not (keys or states) else "no subscription is in such a state")
 
 
-async def from_pass(config: Sequence[str], keys: Sequence[str], states: Sequence[str]) -> list[dict[str, Any]]:
+async def from_pass(
+    config: Sequence[str], keys: Sequence[str], states: Sequence[str], asking: Asking | None = None
+) -> list[dict[str, Any]]:
     """Return the rows by a dry pass; raise `UpdaterError`."""
     from updater.daemon.one_shot import statuses
 
-    rows = [found.row() for found in await statuses(config, keys)]
+    rows = [found.row() for found in await statuses(config, keys, asking)]
     return [row for row in rows if not states or row["state"] in states]
 
 

@@ -26,8 +26,11 @@ _PROBLEMS = 1
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
 @click.option("--live", is_flag=True, help="Read the Applications and ImageUpdaters of the cluster too.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
+@click.option(
+    "--timeout", metavar="DURATION", default="30s", show_default=True, help="With --live: how long the cluster may take."
+)
 @click.pass_context
-def validate(context: click.Context, paths: tuple[Path, ...], output: str, *, live: bool) -> int:
+def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeout: str, *, live: bool) -> int:
     """Lint configuration, annotated manifests, Flux objects and markers.
 
     PATH is a file or a folder; file types are detected from content. A file named by -c is checked too, and
@@ -59,17 +62,18 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, *, li
         known = set(report.problems)
         report = replace(report, problems=(*(item for item in problems if item not in known), *report.problems))
     if live:
-        report = _with_cluster(report, config_paths(context))
+        report = _with_cluster(report, config_paths(context), timeout)
     _show_json(report) if output == "json" else _show_text(report)
     return _PROBLEMS if report.problems else 0
 
 
-def _with_cluster(report: ValidationReport, config: Sequence[str]) -> ValidationReport:
+def _with_cluster(report: ValidationReport, config: Sequence[str], timeout: str) -> ValidationReport:
     import asyncio
 
     from updater.daemon.validate_cluster import look_at_cluster
+    from updater.settings.values import read_duration
 
-    found = asyncio.run(look_at_cluster(config))
+    found = asyncio.run(look_at_cluster(config, patience=read_duration(timeout)))
     return replace(
         report,
         problems=(*report.problems, *found.problems),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -82,12 +82,12 @@ class Keychain:
             return await self._of_this_user(names) if self._files else ()
         content = await self._content(ref, lifetime or DEFAULT_LIFETIME)
         if isinstance(content, Credential):
-            return (content,)
+            return (replace(content, origin=place_of(ref)),)
         found = await self._in_config(content, names)
         if not found:
             self.renew(ref)  # who adds the entry need not wait until the lifetime is over
             raise self._without_entry(ref, content, image)
-        return found
+        return tuple(replace(item, origin=place_of(ref)) for item in found)
 
     async def text(self, ref: CredentialRef) -> str:
         """Return what stands behind *ref* as it is, without a line end: a Git token, a key. Raise `ConfigError`."""
@@ -169,7 +169,7 @@ class Keychain:
         if program and not self._programs.helpers_allowed:
             hint = f"it leaves this to {program}: set credential_helpers: true to let it run, or add an entry"
         return ConfigError(
-            f"no entry for {image.registry} in {_place_of(ref)}{knows_none}", hint=hint, code="credential-entry", path=str(ref)
+            f"no entry for {image.registry} in {place_of(ref)}{knows_none}", hint=hint, code="credential-entry", path=str(ref)
         )
 
     async def _of_this_user(self, names: Sequence[ImageName]) -> tuple[Credential, ...]:
@@ -184,7 +184,8 @@ class Keychain:
                 self._known[str(path)] = known
             if isinstance(known.content, DockerConfig):
                 as_podman = path.name == "auth.json"
-                found.update(dict.fromkeys(await self._in_config(known.content, names, as_podman=as_podman)))
+                mine = await self._in_config(known.content, names, as_podman=as_podman)
+                found.update(dict.fromkeys(replace(item, origin=str(path)) for item in mine if item not in found))
         return tuple(found)
 
     async def _in_config(
@@ -223,7 +224,7 @@ def usual_files(environment: Mapping[str, str]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path for path in candidates if path))
 
 
-def _place_of(ref: CredentialRef) -> str:
+def place_of(ref: CredentialRef) -> str:
     """Return the words for where a reference leads."""
     if ref.kind in {"secret", "pullsecret"}:
         return f"Secret {ref.value.partition('#')[0]}"

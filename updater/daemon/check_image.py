@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from updater.daemon.process import process_of
+from updater.daemon.watching import Asking, watched
 from updater.engine.scanner import Scanner
 from updater.errors import ConfigError
 from updater.model.scan_key import ScanKey
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from updater.model.selection import Selection
 
 
-async def choose_from_registry(image: ImageName, request: SelectionRequest, config: Sequence[str]) -> Selection:
+async def choose_from_registry(
+    image: ImageName, request: SelectionRequest, config: Sequence[str], asking: Asking | None = None
+) -> Selection:
     """List the tags of *image* and choose by *request*; a configuration tells how registries are reached, if there is one.
 
     A policy that follows one tag has that tag resolved instead, as the daemon does: an image may have too many to list.
@@ -33,10 +36,13 @@ async def choose_from_registry(image: ImageName, request: SelectionRequest, conf
     settings = _settings(config)
     configure(level="error", form="console")
     with tempfile.TemporaryDirectory(prefix="updater-check-") as folder:
-        async with process_of(settings, Path(folder)) as process:
+        async with (
+            process_of(settings, Path(folder)) as process,
+            watched(process, asking or Asking(), lambda: f"asking {image.registry} for the tags of {image}"),
+        ):
             limits = settings.registry_limits
-            asking = RegistryTransport(process.http, process.keychain, limits=limits.limits())
-            registry = RegistryClient(asking, settings.registry_entries, facts=process.cache, caps=limits.caps())
+            transport = RegistryTransport(process.http, process.keychain, limits=limits.limits())
+            registry = RegistryClient(transport, settings.registry_entries, facts=process.cache, caps=limits.caps())
             listed, tag = ScanKey(image, None), request.policy.followed_tag
             scans = Scanner(registry, process.cache, followed={listed: frozenset({tag})} if tag else {})
             return await scans.choose_for(listed, request)

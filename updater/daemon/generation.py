@@ -22,21 +22,24 @@ from updater.daemon.components import (
     scans_of,
 )
 from updater.daemon.git_access import RenewingWriter
+from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
+from updater.daemon.watching import PassProgress
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
 from updater.errors import PushRefused, UpdaterError
-from updater.inventory.destinations import branches_of, by_destination, destinations_of, with_companions
+from updater.inventory.destinations import branches_of, destinations_of
 from updater.inventory.inventory import Inventory
-from updater.model.scan_key import scan_key_for
+from updater.sources.file import require_author
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.process import Process
+    from updater.engine.landing import Chooser
     from updater.engine.schedule import Schedule
     from updater.inventory.inventory import InventoryDelta
     from updater.model.outcome import Outcome
@@ -69,6 +72,7 @@ class Generation:
         self.schedule: Schedule | None = None
         self._process = process
         self.peer = peer
+        self.progress = PassProgress()
 
     @classmethod
     async def start(
@@ -85,6 +89,7 @@ class Generation:
 
         argocd = await _argocd(loaded, process)
         settings = argocd.settings if argocd else loaded.settings
+        require_author(settings, loaded.snapshot.subscriptions)
         git = await git_writer(settings, process, subscriptions)
         live = live_writer(process, argocd.source if argocd else None)
         routes = WriterRoutes(RenewingWriter(git, argocd.repositories.expire) if argocd else git, live)
@@ -132,17 +137,18 @@ class Generation:
             return "the schedule to start"
         return f"the first snapshot of {', '.join(self.asked.missing)}" if self.asked.missing else ""
 
-    async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
-        """Scan all images of *subscriptions*, then land all their destinations, side by side.
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Each condition of readiness by name, with what it still waits for, "" where it holds."""
+        is_working = self.schedule is not None and (self.schedule.is_running or self.schedule.is_paused)
+        missing = self.asked.missing
+        sources = {f"source-{item.name}": "no snapshot yet" if item.name in missing else "" for item in self.crew.sources}
+        return {"configuration": "", "schedule": "" if is_working else "not started", **sources}
 
-        A branch that is made anew at each landing takes the other subscriptions of it along, or it would drop what they hold.
-        """
-        whole = with_companions(subscriptions, self.subscriptions)
-        images = dict.fromkeys(scan_key_for(subscription) for subscription in whole)
-        await asyncio.gather(*(self.scan(listed) for listed in images))
-        together = by_destination(whole)
-        landings = asyncio.gather(*(self.land(item, together[item], is_dry=is_dry) for item in destinations_of(subscriptions)))
-        return tuple(await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)]))
+    async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
+        """Make one pass over *subscriptions*, and over what their branches need besides; its reports are heard meanwhile."""
+        landings = SinglePass(self).run(subscriptions, is_dry=is_dry)
+        return await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)])
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
@@ -152,18 +158,23 @@ class Generation:
         return has_changed
 
     async def land(
-        self, destination: Destination, subscriptions: Sequence[Subscription] | None = None, *, is_dry: bool = False
+        self,
+        destination: Destination,
+        subscriptions: Sequence[Subscription] | None = None,
+        *,
+        is_dry: bool = False,
+        choose: Chooser | None = None,
     ) -> Landing:
         """Land one destination, and report; a bug ends its targets as failed, with the traceback in the log.
 
-        *subscriptions* are those that count, None for all of this destination.
+        *subscriptions* are those that count, None for all of this destination; *choose* stands in for the choice of the scans.
         """
         started = time.monotonic()
         if subscriptions is None:
             subscriptions = self.asked.by_destination.get(destination, ())
         parts = LandingContext(
             writer=self.crew.writer,
-            choose=self.crew.scans.choose,
+            choose=choose or self.crew.scans.choose,
             pause=partial(_pause, metrics=self._process.metrics),
         )
         try:

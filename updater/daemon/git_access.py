@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from updater.credentials.keychain import place_of
 from updater.errors import ConfigError, GitDenied, GitError
 from updater.git.access import GitAccess
 from updater.model.credential import Credential
@@ -66,7 +67,7 @@ async def _named(credential: CredentialRef, url: str, repositories: RepositoryAc
             hint="give this repository credentials under git.repositories",
             code="credential-secret",
         )
-    return await repositories.of_secret(namespace, name, url)
+    return replace(await repositories.of_secret(namespace, name, url), origin=f"Secret {namespace}/{name}")
 
 
 def _by(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:
@@ -87,6 +88,7 @@ async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> GitAccess:
     text = await keychain.text(entry.credentials) if entry.credentials else ""
     is_key = "PRIVATE KEY-----" in text
     return GitAccess(
+        origin=place_of(entry.credentials) if entry.credentials else "",
         credential=_credential(text) if text and not is_key else None,
         private_key=text.encode() + b"\n" if is_key else None,
         ca=_path(entry.ca),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from updater.daemon.generation import Generation
 from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
+from updater.daemon.watching import Asking, PassProgress, watched
 from updater.engine.reports import landing_reports
 from updater.errors import ConfigError
 from updater.reporting.last_outcomes import GLOB, is_named
@@ -27,23 +28,26 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def opened(config: Sequence[str]) -> AsyncIterator[Generation]:
+async def opened(config: Sequence[str], asking: Asking | None = None) -> AsyncIterator[Generation]:
     """Load the configuration, open a process and a generation for it, and read every source; raise `UpdaterError`.
 
     Only errors are logged: a command says its results on standard output.
     """
     loaded = load_tried(config, os.environ)
-    configure(level="error", form="console" if sys.stderr.isatty() else loaded.settings.log.format)
+    configure(level="error", form="console" if sys.stderr.isatty() else loaded.settings.log.format or None)
     async with process_for(loaded) as process:
-        generation = await Generation.start(loaded, process)
-        generation.take_over()
-        await generation.hearing.gather()
-        yield generation
+        progress = PassProgress()
+        async with watched(process, asking or Asking(), lambda: str(progress)):
+            generation = await Generation.start(loaded, process)
+            generation.progress = progress
+            generation.take_over()
+            await generation.hearing.gather()
+            yield generation
 
 
-async def statuses(config: Sequence[str], keys: Sequence[str]) -> tuple[SubscriptionStatus, ...]:
+async def statuses(config: Sequence[str], keys: Sequence[str], asking: Asking | None = None) -> tuple[SubscriptionStatus, ...]:
     """Return the status of what *keys* name by a dry pass over that alone; raise `UpdaterError`, for an unknown key too."""
-    async with opened(config) as generation:
+    async with opened(config, asking) as generation:
         for key in keys:
             if not GLOB.intersection(key):
                 asked_for(generation, key)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from updater.git.access import GitAccess
+    from updater.http.waiting import ServerWatch
     from updater.model.subscription import CredentialRef, GitBranch
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
@@ -56,6 +57,7 @@ class Process:
     `access_for` is set by the generation in force: what a Git URL is reached with by the credential that a destination
     names ("": none). `ours` are the addresses under which we commit, of every generation so far: by them our own commits
     are known again. `leading` says whether this replica is the one that writes; None where there is no other.
+    `watch` is set by commands that a person waits for, before a mirror is asked for.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Process:
         self.http = HttpClient(observe=self.metrics.request)
         self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
         self.leading: LeaderStatus | None = None
+        self.watch: ServerWatch | None = None
         self.keychain = Keychain(
             read_secret=self.cluster.read_secret,
             docker_configs=Path(docker_config) if docker_config else None,
@@ -119,6 +122,7 @@ class Process:
             name = f"{url}\n{credential}" if credential else url
             folder = self.state / "mirrors" / hashlib.sha256(name.encode()).hexdigest()[:24]
             self._mirrors[key] = Mirror(url, folder, lambda: self.access_for(url, credential), self._shared)
+            self._mirrors[key].watch = self.watch
         return self._mirrors[key]
 
     async def keep_mirrors(self, branches: Iterable[GitBranch]) -> None:

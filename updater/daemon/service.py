@@ -66,6 +66,7 @@ class Service:
             render_metrics=self._process.render_metrics,
             content_type=CONTENT_TYPE,
             waits_for=lambda: self._generation.waits_for,
+            conditions=lambda: self._generation.conditions,
             statuses=self._process.last_outcomes.statuses,
         )
         runner = await serve(application(probes), str(listen)) if listen else None
@@ -161,7 +162,8 @@ class Service:
         self._process.metrics.set("updater_generation", to=self._number)
         for remark in settings.remarks:
             self._process.log.warning("configuration", detail=str(remark), hint=remark.hint, code=remark.code)
-        self._process.log.info("generation", number=self._number, subscriptions=len(generation.subscriptions))
+        files = ", ".join(settings.files)
+        self._process.log.info("configuration loaded", file=files, subscriptions=len(generation.subscriptions))
 
     def _lead(self, generation: Generation) -> None:
         """Take part in choosing a leader from the first generation on that reads a cluster, for as long as the process lives."""

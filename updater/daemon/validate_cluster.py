@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from updater.daemon.argocd import argocd_components
 from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
-from updater.errors import ConfigError
+from updater.errors import ConfigError, KubeUnavailable
 from updater.reporting.logs import configure
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ class ClusterReport:
     objects: int
 
 
-async def look_at_cluster(config: Sequence[str]) -> ClusterReport:
+async def look_at_cluster(config: Sequence[str], *, patience: float | None = None) -> ClusterReport:
     """Read Applications and ImageUpdaters once, as the configuration says; raise `ConfigError` and `KubeError`.
+
+    A cluster that takes longer than *patience* seconds is given up.
 
     A problem has the object as its path.
     """
@@ -39,8 +42,13 @@ async def look_at_cluster(config: Sequence[str]) -> ClusterReport:
         hint = "write sources: [{applications: {}}] into the configuration"
         raise ConfigError("the configuration reads no cluster", hint=hint, code="source")
     async with process_for(loaded) as process:
-        parts = await argocd_components(loaded.settings, process)
-        snapshot = await parts.source.once()
+        try:
+            async with asyncio.timeout(patience):
+                parts = await argocd_components(loaded.settings, process)
+                snapshot = await parts.source.once()
+        except TimeoutError:
+            hint = "check the API server and the network; --timeout gives it more time"
+            raise KubeUnavailable(f"the cluster did not answer within {patience:g} s", hint=hint) from None
     translation = parts.source.translation
     problems = tuple(replace(problem, path=problem.path or problem.origin) for problem in (*parts.problems, *snapshot.problems))
     answers = translation.answers if translation else ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.engine.decide import other_words
-from updater.model.outcome import Move, Outcome, Status, fold
+from updater.model.outcome import DRY_RUN, Move, Outcome, Status, fold
 from updater.model.written import Written
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
         return _End(status=Status.UNCHANGED, detail=f"{place.update.image} is already written")
     move = move_of(place.update)
     if landed.is_dry:
-        return _End(status=Status.HELD, detail=f"would move {place.detail}", code="dry-run", changes=changes, move=move)
+        return _End(status=Status.HELD, detail=f"would move {place.detail}", code=DRY_RUN, changes=changes, move=move)
     revision = landed.revisions.get(place.update)
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")

@@ -32,7 +32,8 @@ class GitAccess:
     (an empty user name becomes ``git``, which the hosts take for tokens). Over SSH only the user name and, without
     a key, the password count. *headers* are sent with every HTTP request to this repository (``http.extraHeader``).
     *use_agent* lets SSH ask the agent and the keys of the user who runs the program. *unread* is what an SSH command of the
-    user says and nobody reads here; errors name it.
+    user says and nobody reads here; errors name it. *origin* says in words where the credential was read: the Secret, file or
+    variable.
     """
 
     credential: Credential | None = None
@@ -46,6 +47,7 @@ class GitAccess:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     use_agent: bool = False
     unread: tuple[str, ...] = ()
+    origin: str = field(default="", compare=False)
 
     def secrets(self) -> tuple[str, ...]:
         """Return every text that must not be repeated."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
 
-from updater.errors import UpdaterError
+from updater.errors import GitDenied, UpdaterError, reason_of
 from updater.git.access import masked
 from updater.git.damage import is_foreign
 from updater.git.faults import fault
@@ -40,6 +40,7 @@ _REFUSAL_HINTS: Final = {
 }
 _MOVED_ON: Final = ("not our ref", "unadvertised object")
 _ABSENT: Final = ("does not appear to be a git repository", "not found", "does not exist", "no such")
+_BY_CREDENTIAL: Final = frozenset({"git-denied", "git-forbidden"})
 _DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidden", "not allowed", "dubious ownership")
 
 
@@ -95,8 +96,7 @@ class Diagnosis:
         try:
             yield
         except UpdaterError as error:
-            error.message, error.hint = self.masked(error.message), self.masked(error.hint)
-            error.args = (error.message,)
+            self._complete(error)
             raise
         except NotGitRepository as error:
             raise fault("git-not-found", f"there is no Git repository at {self._address}") from error
@@ -108,11 +108,11 @@ class Diagnosis:
             raise self._misspoken(_said(error), "git-protocol") from error
         except OSError as error:
             code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
-            raise fault(code, self.masked(f"{self._address}: {error}")) from error
+            raise fault(code, self.masked(f"{self._address}: {reason_of(error) or 'no answer in time'}")) from error
         except BaseException as error:
             if not is_foreign(error):
                 raise
-            raise fault("git-protocol", f"{self._address} did not answer as a Git server: {type(error).__name__}") from error
+            raise fault("git-protocol", f"{self._address} did not answer as a Git server") from error
 
     def _hung_up(self, error: HangupException) -> GitError:
         text = " ".join(line.decode("utf-8", "replace") for line in error.stderr_lines or ())
@@ -128,6 +128,16 @@ class Diagnosis:
         elif any(word in low for word in _ABSENT):
             code = "git-not-found"
         return fault(code, self.masked(f"{self._address}: {text}"))
+
+    def _complete(self, error: UpdaterError) -> None:
+        """Take secrets out of *error*, and say which credential was refused."""
+        origin = self._access.origin
+        if origin and isinstance(error, GitDenied) and error.code in _BY_CREDENTIAL:
+            error.message = f"{error.message}; refused was the credential from {origin}"
+            if self._access.credential:
+                error.hint = f"check {origin}, and what it may do in this repository"
+        error.message, error.hint = self.masked(error.message), self.masked(error.hint)
+        error.args = (error.message,)
 
     def masked(self, text: str) -> str:
         """Return *text*, which may come from the server, without what it was shown."""

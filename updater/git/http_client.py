@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import ssl
 import tempfile
+import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -24,18 +24,21 @@ import urllib3
 from dulwich.client import AbstractHttpGitClient, build_ls_refs_request_v2, read_pkt_refs_v2
 from dulwich.protocol import Protocol, pkt_line
 from urllib3.exceptions import (
+    ConnectTimeoutError,
     HTTPError,
     InsecureRequestWarning,
     LocationValueError,
     NewConnectionError,
     ProtocolError,
     ProxyError,
+    ReadTimeoutError,
     SSLError,
 )
 from urllib3.exceptions import (
     TimeoutError as UrlTimeoutError,
 )
 
+from updater.errors import reason_of
 from updater.git.access import GitAccess, GitAddress, authorization, masked
 from updater.git.faults import clean, fault
 from updater.git.sockets import Sockets
@@ -81,10 +84,14 @@ class ServerMemory:
 
 @dataclass(slots=True)
 class HttpConnection:
-    """The connections to one server, kept between calls, and what was learned over them."""
+    """The connections to one server, kept between calls, and what was learned over them.
+
+    *trace* is told of each request: method, URL, status (0 where there is none) and seconds.
+    """
 
     address: GitAddress
     access: GitAccess
+    trace: Callable[[str, str, int, float], None] | None = None
     pool: urllib3.PoolManager = field(init=False)
     memory: ServerMemory = field(default_factory=ServerMemory)
     sockets: Sockets = field(default_factory=Sockets)
@@ -105,6 +112,17 @@ class HttpConnection:
     def masked(self, text: str) -> str:
         """Return *text*, which may come from the server, without what it was shown."""
         return masked(text, self.access, self.address)
+
+    def request(self, method: str, url: str, headers: dict[str, str], data: bytes | Iterator[bytes] | None) -> Any:
+        """Send once; return the answer of urllib3 with its body unread, raise what it raises."""
+        began, status = time.monotonic(), 0
+        try:
+            response = self.pool.request(method, url, headers=headers, body=data, preload_content=False, redirect=False)
+            status = response.status
+        finally:
+            if self.trace:
+                self.trace(method, self.masked(clean(url)), status, time.monotonic() - began)
+        return response
 
     def close(self) -> None:
         """Close every connection."""
@@ -147,7 +165,7 @@ def _tls(access: GitAccess) -> ssl.SSLContext:
         if access.client_certificate is not None:
             _load_client_certificate(context, access.client_certificate)
     except (OSError, ValueError) as error:
-        raise fault("git-certificate", f"a certificate cannot be loaded: {error}") from error
+        raise fault("git-certificate", f"a certificate cannot be loaded: {reason_of(error) or 'it is not PEM'}") from error
     if access.insecure_skip_verify:
         urllib3.disable_warnings(InsecureRequestWarning)  # the setting was a decision; a warning per request helps nobody
         context.check_hostname = False
@@ -306,7 +324,7 @@ class GitHttpClient(AbstractHttpGitClient):
         for is_last in (not is_read, True):
             self._count()
             try:
-                return self._line.pool.request(method, url, headers=headers, body=data, preload_content=False, redirect=False)
+                return self._line.request(method, url, headers, data)
             except ProtocolError as error:  # a kept connection that the server closed meanwhile: reading twice is harmless
                 if is_last or self._line.sockets.is_aborted:
                     raise self._failure(error) from error
@@ -318,8 +336,7 @@ class GitHttpClient(AbstractHttpGitClient):
         code = next((code for kinds, code in _FAILURES if isinstance(error, kinds)), "git-unreachable")
         if isinstance(error, ProtocolError) and isinstance(error.args[-1], ssl.SSLError):
             code = "git-tls"
-        text = _without_pool(self._line.masked(str(error)))
-        return fault(code, f"{self._line.address}: {text}")
+        return fault(code, f"{self._line.address}: {self._line.masked(_reason(error))}")
 
     def _refusal(self, response: Any) -> GitError:
         text = ""
@@ -334,12 +351,6 @@ class GitHttpClient(AbstractHttpGitClient):
         return fault(code, f"{self._line.address} answered {status}{detail}", hint=_hint(self._line, code))
 
 
-def _without_pool(text: str) -> str:
-    named = _POOL.match(text)
-    return text[named.end() :] if named else text
-
-
-_POOL: Final = re.compile(r"\w++\(host=[^)]*+\): ")  # the library's name of a connection, which begins its text
 _FAILURES: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
     (SSLError, "git-tls"),
     (NewConnectionError, "git-unreachable"),
@@ -356,6 +367,18 @@ def _let_go(response: Any) -> None:
     response.close()
     if (original := response._original_response) is not None:  # noqa: SLF001 - urllib3 closes it only when it was read
         original.close()
+
+
+def _reason(error: BaseException) -> str:
+    """Return what went wrong in words for people: urllib3's own begin with the name and address of an object."""
+    if isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError):
+        seconds, what = (CONNECT_SECONDS, "connection") if isinstance(error, ConnectTimeoutError) else (READ_SECONDS, "answer")
+        return f"no {what} within {seconds:.0f} s"
+    if said := reason_of(error):
+        return said
+    if isinstance(error, ProtocolError):
+        return "the server closed the connection in the middle of an answer"
+    return "the URL cannot be used" if isinstance(error, LocationValueError) else "no usable answer"
 
 
 def _hint(line: HttpConnection, code: str) -> str:

@@ -11,18 +11,21 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from updater.git.access import GitAccess, parse_address
 from updater.git.blob_index import SearchQuery
 from updater.git.commit_history import LIMIT, CommitHistory
+from updater.git.faults import fault
 from updater.git.fetched_store import FetchedStore
 from updater.git.limits import Bounds
 from updater.git.pusher import Pusher, PushResult
 from updater.git.remote import Remote
 from updater.git.tree import RevisionTree, TreeEntry
 from updater.git.worker_thread import Later, WorkerThread
+from updater.http.waiting import HINT, SilentServer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from updater.git.object_builder import NewCommit
+    from updater.http.waiting import ServerWatch
     from updater.model.view import PastCommit
 
 CLOSE_SECONDS: Final = 2.0
@@ -65,7 +68,8 @@ class Shared:
 class Mirror:
     """A remote repository and our store of it in *folder*, which may be deleted at any time.
 
-    *access* is asked before every conversation, so a rotated token is taken up. Errors: `GitUnavailable`, `GitDenied`,
+    *access* is asked before every conversation, so a rotated token is taken up. `watch` is set where a person waits: it gives
+    up a server that stays silent, but never while it may be taking a push. Errors: `GitUnavailable`, `GitDenied`,
     `PushRefused`, `GitError`, with the codes of `updater.git.faults`.
 
     One conversation runs at a time, in a worker thread; a cancelled call lets go at once while its conversation ends in
@@ -80,6 +84,7 @@ class Mirror:
         shared: Shared | None = None,
     ) -> None:
         shared = shared or Shared()
+        self.watch: ServerWatch | None = None
         self._access = access
         self._remote = Remote(parse_address(url), GitAccess(), shared.count, shared.bounds)
         self._keeper = FetchedStore(self._remote, folder, say=shared.say)
@@ -108,7 +113,7 @@ class Mirror:
         What was listed of a branch is what `fetch` fetches, until the next look at that branch.
         """
         names = tuple(dict.fromkeys(name for name in (branch, *also) if name))
-        listing = await self._talk(lambda: self._keeper.look(names))
+        listing = await self._talk(lambda: self._keeper.look(names), asked="refs")
         name = branch or listing.default or "main"
         return Head(branch=name, revision=listing.heads.get(name), heads=listing.heads, default=listing.default)
 
@@ -118,7 +123,7 @@ class Mirror:
         *at* are heads that the caller's look gave: raises `PushRefused` ``push-refused`` where somebody else's look found
         one of them moved since.
         """
-        await self._talk(lambda: self._keeper.fetch(branches, at))
+        await self._talk(lambda: self._keeper.fetch(branches, at), asked="files")
 
     async def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
         """Do *work* on the tree of *revision*, off the event loop; the tree reads the disk, some 50 microseconds a file.
@@ -137,14 +142,14 @@ class Mirror:
 
     async def history(self, revision: str, limit: int = LIMIT) -> tuple[PastCommit, ...]:
         """Return our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
-        return await self._talk(lambda: self._past.below(revision, limit))
+        return await self._talk(lambda: self._past.below(revision, limit), asked="history")
 
     async def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
         """Return our last commits at and below *revision*, the head of *branch*, and all that were ever taken back below them.
 
         Newest first; at most one request, two where the history was rewritten. What was read of the branch is remembered.
         """
-        return await self._talk(lambda: self._past.recall(branch, revision))
+        return await self._talk(lambda: self._past.recall(branch, revision), asked="history")
 
     async def land(
         self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
@@ -159,7 +164,9 @@ class Mirror:
         Raises `PushRefused`: ``push-refused`` (look and decide again), ``push-declined``, ``foreign-commits``,
         ``branch-not-ours``; `EditError` for a path that may not be written; then nothing was pushed.
         """
-        return await self._talk(lambda: self._lander.land(base, branch, expected, commits, over))
+        return await self._talk(
+            lambda: self._lander.land(base, branch, expected, commits, over), asked="a push", may_give_up=False
+        )
 
     async def check_push(self) -> None:
         """Ask whether the server takes pushes from us, one request; raise `GitDenied` and other `GitError` where it does not."""
@@ -176,7 +183,8 @@ class Mirror:
         except TimeoutError:
             self._worker.submit(self._keeper.close)
 
-    async def _talk(self, work: Callable[[], _T]) -> _T:
+    async def _talk(self, work: Callable[[], _T], *, asked: str = "", may_give_up: bool = True) -> _T:
+        """Do *work*, in which the server may be *asked* for something; raise `GitUnavailable` where it is given up."""
         given = self._access if isinstance(self._access, GitAccess) else self._access()
         access = await given if inspect.isawaitable(given) else given
 
@@ -187,8 +195,16 @@ class Mirror:
             finally:
                 self._keeper.store.pause()
 
+        address = self._remote.address
+        self._remote.watch = self.watch
         try:
-            return await self._run(talk)
+            if self.watch is None or not asked:
+                return await self._run(talk)
+            what = f"{asked} of {address}"
+            async with self.watch.asked(address.netloc or address.path, what, may_give_up=may_give_up):
+                return await self._run(talk)
+        except SilentServer as silent:
+            raise fault("git-timeout", f"{address}: {silent}", hint=HINT) from None
         finally:
             self._rest.postpone()
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from updater.git.access import GitAccess, GitAddress
     from updater.git.ssh_client import SshConnection
+    from updater.http.waiting import ServerWatch
 
 _SPOOL_BYTES: Final = 8 * 2**20
 MOST_HISTORY_BYTES: Final = 256 * 2**20
@@ -58,8 +59,8 @@ class RefListing:
 class Remote:
     """One repository on its server, with the connections kept between calls; used by one thread at a time.
 
-    *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push. Each conversation has
-    the deadline and the limits of *bounds*.
+    *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push; `watch`, where a person
+    waits, of what comes from the server. Each conversation has the deadline and the limits of *bounds*.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Remote:
         self.bounds = bounds or Bounds()
         self.pause: Callable[[float], None] = time.sleep
         self._count = count
+        self.watch: ServerWatch | None = None
         self._diagnosis = Diagnosis(address, access)
         self._line: HttpConnection | SshConnection | None = None
         self._contended: dict[str, str | None] = {}  # where a branch was thought to stand, by branch
@@ -193,6 +195,12 @@ class Remote:
         return self.address.path.encode("utf-8", "surrogateescape") if self.address.scheme == "ssh" else self.address.path
 
     def _fetch_pack(self, client: GitClient, wants: Sequence[str], known: Haves, **options: Any) -> None:
+        def received(data: bytes) -> int:
+            if self.watch:
+                self.watch.answered(self.address.netloc or self.address.path)
+            written: int = options["write"](data)
+            return written
+
         names: Any = [want.encode() for want in wants]
         walker: Any = ObjectStoreGraphWalker(known.haves, lambda _: [], shallow=set(known.shallow))  # type: ignore[arg-type]
         if isinstance(client, GitHttpClient) and not client.can_filter():
@@ -201,7 +209,7 @@ class Remote:
             self._path,
             lambda *_args, **_options: names,
             walker,
-            options["write"],
+            received,
             depth=options["depth"],
             filter_spec=options["filter_spec"],
             protocol_version=2,
@@ -212,6 +220,7 @@ class Remote:
     def _client(self, kind: str, *, reuse: bool = False, thin_packs: bool = True) -> Iterator[tuple[GitClient, Conversation]]:
         talk = Conversation(self.address, self.bounds.limits)
         client = self._make_client(lambda: self._count(kind), reuse=reuse, thin_packs=thin_packs, is_push=kind == "push")
+        began = time.monotonic()
         if isinstance(client, (GitHttpClient, OpenPipes)):
             client.talk = talk
 
@@ -233,6 +242,8 @@ class Remote:
         finally:
             if talk.is_overdue:
                 self.close()
+            if self.watch and self.watch.trace and self.address.scheme not in {"http", "https"}:  # HTTP tells each request
+                self.watch.trace(kind, str(self.address), 0, time.monotonic() - began)
 
     def _make_client(self, count: Callable[[], None], *, reuse: bool, thin_packs: bool, is_push: bool) -> GitClient:
         if self.address.scheme == "ssh":
@@ -243,7 +254,7 @@ class Remote:
             return SshClient(self._line, count, thin_packs=thin_packs)
         if self.address.scheme in {"http", "https"}:
             if not isinstance(self._line, HttpConnection):
-                self._line = HttpConnection(self.address, self.access)
+                self._line = HttpConnection(self.address, self.access, self.watch.trace if self.watch else None)
             return GitHttpClient(self._line, count, thin_packs=thin_packs, reuse=reuse)
         count()
         if _git_program() is not None:

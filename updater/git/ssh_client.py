@@ -185,7 +185,7 @@ class SshConnection:
         elif isinstance(error, TimeoutError):
             code = "git-timeout"
         reason = error.strerror if isinstance(error, OSError) else None  # without the number, which paramiko may lack
-        text = reason or str(error) or type(error).__name__
+        text = reason or str(error) or "no usable answer"
         return fault(code, f"{self.address}: {masked(text, self.access, self.address)}", hint=_SSH_HINTS.get(code, ""))
 
 

@@ -28,6 +28,7 @@ POLICY: Final = "Updater-Policy"
 IMAGE: Final = "Updater-Image"
 REJECTED: Final = "Updater-Rejected"
 REPLACED: Final = "Updater-Replaced"
+CHANGE: Final = "Updater-Change"
 BRANCH: Final = "Updater-Branch"
 TRAILERS: Final = {
     "subscriptions": SUBSCRIPTION,
@@ -35,6 +36,7 @@ TRAILERS: Final = {
     "images": IMAGE,
     "rejected": REJECTED,
     "replaced": REPLACED,
+    "changes": CHANGE,
     "branches": BRANCH,
 }
 _TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*+(.*)")
@@ -104,6 +106,7 @@ def read_past(info: CommitInfo, ours: AbstractSet[str]) -> PastCommit | None:
         policies=trailers.get(POLICY, ()),
         rejected=trailers.get(REJECTED, ()),
         replaced=trailers.get(REPLACED, ()),
+        changes=trailers.get(CHANGE, ()),
         branches=trailers.get(BRANCH, ()),
     )
 

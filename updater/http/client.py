@@ -12,6 +12,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
 
 from updater.http.address import connection_to, origin_of, resolve, shown
 from updater.http.budget import Budget
@@ -19,12 +20,14 @@ from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Respons
 from updater.http.limits import RETRIED, UNTOUCHED, Patience, pause_asked, retry_after
 from updater.http.masking import SECRET_HEADERS, masked, secrets_sent
 from updater.http.pacing import Host
+from updater.http.waiting import HINT, SilentServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from updater.http.exchange import Connection
     from updater.http.session import Sessions, Stream
+    from updater.http.waiting import ServerWatch
 
 MOST_REDIRECTS: Final = 5
 MOST_HOSTS: Final = 4096
@@ -51,7 +54,8 @@ class HttpClient:
 
     *budget* bounds what large answers hold in memory at one time.
 
-    *observe* is called for each exchange with host and port, status (0 where no answer came), and seconds.
+    *observe* is called for each exchange with host and port, status (0 where no answer came), and seconds. `watch` is set where a
+    person waits: it gives up servers that stay silent.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class HttpClient:
         self._names: set[str] = set()
         self._sessions: Sessions | None = None
         self.budget = budget or Budget()
+        self.watch: ServerWatch | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -184,7 +189,8 @@ class HttpClient:
         began = self._clock()
         status = 0
         try:
-            answer = await self._opened().exchange(request)
+            async with _watched(self.watch, request):
+                answer = await self._opened().exchange(request)
             status = answer.status
         except HttpFailure as failure:
             if failure.is_passing:
@@ -193,6 +199,8 @@ class HttpClient:
         finally:
             took = self._clock() - began
             self._observe(host.name, status, took)
+            if self.watch and self.watch.trace:
+                self.watch.trace(request.method, masked(shown(request.url), request.secrets), status, took)
             if request.allowance:
                 request.allowance.spend(took)
         host.succeeded()
@@ -209,7 +217,8 @@ class HttpClient:
             if request.allowance:
                 request.allowance.spend(seconds)
                 _check_time(request)
-            await self._sleep(seconds)
+            async with _watched(self.watch, request):
+                await self._sleep(seconds)
 
     def _host(self, origin: tuple[str, str, int], secrets: tuple[str, ...] = ()) -> Host:
         """Return what is known of a host. Servers name hosts: their number is bounded, and so are the names that are observed."""
@@ -231,6 +240,20 @@ class HttpClient:
 
             self._sessions = Sessions(self._patience, self.budget)
         return self._sessions
+
+
+@asynccontextmanager
+async def _watched(watch: ServerWatch | None, request: HttpRequest) -> AsyncIterator[None]:
+    """Count the time inside as the server's; raise `HttpFailure` where it is given up."""
+    if watch is None:
+        yield
+        return
+    host, what = urlsplit(request.url).netloc.rpartition("@")[2], request.what or shown(request.url)
+    try:
+        async with watch.asked(host, what):
+            yield
+    except SilentServer as silent:
+        raise HttpFailure(str(silent), trouble=FailureKind.DOWN, hint=HINT) from None
 
 
 def _check_time(request: HttpRequest) -> None:

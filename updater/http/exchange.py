@@ -119,7 +119,7 @@ class HttpRequest:
     *is_repeatable* says that sending it twice does what sending it once does. One that is not is tried again only where the
     server said that it did nothing (429 and 503). *known* are the other hosts that the configuration names, and how each is
     reached: what *connection* says holds for the host of *url* alone. *secrets* must not be repeated either, besides what the
-    headers show. *allowance* bounds the time of all requests that share it.
+    headers show. *allowance* bounds the time of all requests that share it. *what* says in words what is asked for.
     """
 
     url: str
@@ -134,13 +134,15 @@ class HttpRequest:
     is_repeatable: bool = True
     secrets: tuple[str, ...] = field(default=(), repr=False)
     allowance: Allowance | None = field(default=None, repr=False, compare=False)
+    what: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """A response: status, decoded body, and the URL that answered after redirects.
 
-    *secrets* is what the other side was shown to get it. It may say so again: none of it is ever repeated.
+    *secrets* is what the other side was shown to get it. It may say so again: none of it is ever repeated. *asked_by* says in
+    words where the credential of who asked was read, "" for nobody or where that does not matter.
     """
 
     status: int
@@ -148,6 +150,7 @@ class Response:
     body: bytes
     fields: CIMultiDictProxy[str]
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    asked_by: str = ""
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, None where it is absent."""

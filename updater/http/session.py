@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
+from updater.errors import reason_of
 from updater.http.address import PRIVATE_HINT, is_spared, origin_of, shown
 from updater.http.budget import SMALL, Share
 from updater.http.exchange import Connection, FailureKind, HttpFailure, Response
@@ -207,7 +208,8 @@ def tls_context(connection: Connection) -> ssl.SSLContext | bool:
             context.load_cert_chain(connection.client_certificate, keyfile=_key_of(connection.client_certificate))
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise HttpFailure(
-            f"the TLS files {_shown(connection.ca)} {_shown(connection.client_certificate)} cannot be used: {error}",
+            f"the TLS files {_shown(connection.ca)} {_shown(connection.client_certificate)} cannot be used: "
+            f"{reason_of(error) or 'they are not PEM'}",
             trouble=FailureKind.SETTINGS,
             hint="ca and client_certificate are paths of PEM files; its key is in the same file, or beside it, ending in .key",
         ) from error
@@ -317,5 +319,5 @@ def _failure(url: str, error: BaseException) -> HttpFailure:
 
 def _reason(error: BaseException) -> str:
     inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    text = getattr(inner, "verify_message", None) or getattr(inner, "strerror", None) or str(inner)
+    text = reason_of(inner) or getattr(inner, "strerror", None) or str(inner)
     return told(str(text).splitlines()[0], most=200) if text else type(error).__name__

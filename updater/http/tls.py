@@ -7,6 +7,7 @@ import ssl
 import tempfile
 from typing import TYPE_CHECKING
 
+from updater.errors import reason_of
 from updater.http.exchange import FailureKind, HttpFailure
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def private_context(connection: Connection) -> ssl.SSLContext:
             _show_certificate(context, connection.client_pem)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise HttpFailure(
-            f"the authority or client certificate cannot be used: {error}",
+            f"the authority or client certificate cannot be used: {reason_of(error) or 'it is not PEM'}",
             trouble=FailureKind.SETTINGS,
             hint="both are PEM; a client certificate comes with its key, which has no password",
         ) from error

@@ -23,12 +23,16 @@ _FORMS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """What a registry or Git server is shown; its secrets never appear in `repr`."""
+    """What a registry or Git server is shown; its secrets never appear in `repr`.
+
+    *origin* says in words where it was read: the Secret, file, variable or program.
+    """
 
     username: str = ""
     password: str = field(default="", repr=False)
     identity_token: str = field(default="", repr=False)
     registry_token: str = field(default="", repr=False)
+    origin: str = field(default="", compare=False)
 
 
 def parse_credential_ref(text: str) -> CredentialRef:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from updater.model.written import Written
 
 
+DRY_RUN: Final = "dry-run"
+
+
 class Status(StrEnum):
     """The one word with which a target ends."""
 

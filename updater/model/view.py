@@ -62,7 +62,8 @@ class Reading:
 class PastCommit:
     """One of our own commits, read back from its trailers; *reverted_by* is the commit that took it back, if one did.
 
-    *branches* name the branch that it was pushed to; empty in commits of versions before that trailer.
+    *branches* name the branch that it was pushed to, *changes* what was written before and after (key, old value or ``-``, new
+    value); empty in commits of versions before that trailer.
     """
 
     revision: str
@@ -73,6 +74,7 @@ class PastCommit:
     policies: tuple[str, ...]
     rejected: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     reverted_by: str | None = None
 

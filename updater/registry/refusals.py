@@ -36,8 +36,8 @@ def refusal(answer: Response, what: str, *, retry_after: float | None = None) ->
     status = answer.status
     said = _said(answer)
     if status in {401, 403}:
-        hint = "set credentials that may pull it, or correct those that are set; or check its spelling"
-        return RegistryDenied(f"{what}: access denied ({said})", hint=hint)
+        denied = RegistryDenied(f"{what}: access denied ({said})", hint="set credentials that may pull it; or check its spelling")
+        return with_origins(denied, what, answer.asked_by)
     if status in {404, 410}:
         return ImageNotFound(f"{what}: not found ({said})", hint="check the spelling, the registry and its path")
     if status == 429:
@@ -47,6 +47,15 @@ def refusal(answer: Response, what: str, *, retry_after: float | None = None) ->
         return RegistryUnavailable(f"{what}: the registry returned {said}", hint="it is retried with the next scan")
     hint = "check that the URL is a registry's that speaks the OCI distribution protocol, version 2"
     return RegistryProtocolError(f"{what}: an answer we cannot use ({said})", hint=hint)
+
+
+def with_origins(denied: RegistryDenied, what: str, origins: str) -> RegistryDenied:
+    """Return *denied* naming *what* was asked for, and in *origins* where the credentials that were refused are read."""
+    message = denied.message if denied.message.startswith(f"{what}:") else f"{what}: {denied.message}"
+    if not origins:
+        return RegistryDenied(message, hint=denied.hint, code=denied.code)
+    hint = f"check {origins}, and whether it may pull the image; or check the spelling of the image"
+    return RegistryDenied(f"{message}; refused was the credential from {origins}", hint=hint, code=denied.code)
 
 
 def unreachable(failure: HttpFailure, what: str) -> UpdaterError:

@@ -20,7 +20,7 @@ from updater.model.image import ImageName
 from updater.registry.auth import MOST_TOKEN_BYTES, Challenge, TokenScope, handshake, read_challenges, secrets_of
 from updater.registry.endpoints import HUB_URL, connection_of
 from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
-from updater.registry.refusals import refusal, unreachable
+from updater.registry.refusals import refusal, unreachable, with_origins
 from updater.registry.shape import AnswerLimits, check_shape
 from updater.registry.token_cache import GrantKey, TokenCache
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _DENIED: Final = frozenset({401, 403})
 _HIDDEN: Final = frozenset({401, 403, 404})
+_WORDS: Final = {"/tags/list": "tags", "/manifests/": "a manifest", "/blobs/": "the configuration"}
 _BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 
 
@@ -88,6 +89,11 @@ class RegistryRequest:
     accept: str = ACCEPT
     allowance: Allowance | None = None
 
+    @property
+    def what(self) -> str:
+        """What is asked for, in a word."""
+        return next((word for part, word in _WORDS.items() if part in self.url), "how to authenticate for images")
+
 
 class RegistryTransport:
     """Send requests with the credentials of their endpoint. Answers are counted before they are parsed."""
@@ -125,9 +131,10 @@ class RegistryTransport:
             refused = denied
         if self._keychain.renew(place.ref) and (fresh := await self._resolve(place)) != credentials:
             return await self._in_turn(place, fresh, question)
+        origins = " and ".join(dict.fromkeys(item.origin for item in credentials if item.origin))
         if refused:
-            raise refused
-        return answer
+            raise with_origins(refused, str(place.image), origins)
+        return replace(answer, asked_by=origins)
 
     def refusal(self, answer: Response, what: str) -> RegistryError:
         """Return the error for an answer that is not what was asked for."""
@@ -213,6 +220,7 @@ class RegistryTransport:
             lane=place.endpoint.path,
             limit=question.limit,
             allowance=question.allowance,
+            what=f"{question.what} of {place.image}",
             secrets=secrets_of(credential, authorization),
         )
         try:
@@ -243,6 +251,7 @@ class RegistryTransport:
                     pace=Pace(endpoint.entry.concurrency),
                     lane=endpoint.path,
                     limit=MOST_TOKEN_BYTES,
+                    what=f"a token for {endpoint.path}",
                     secrets=secrets,
                 )
                 answer = await self._http.send(request)

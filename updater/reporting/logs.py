@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import textwrap
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
 _SECRET_KEYS: Final = frozenset({"password", "token", "authorization", "secret", "identity_token", "registry_token"})
+_FIRST: Final = ("timestamp", "level", "event")
 _USERINFO: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 _SIGNED: Final = re.compile(r"(?i)([?&](?:x-amz-signature|x-amz-credential|sig|signature|token|access_token)=)[^&\s]+")
@@ -28,9 +30,13 @@ def mask(text: str) -> str:
     return _BEARER.sub(r"\1 ***", text)
 
 
-def configure(*, level: str = "info", form: str = "json", stream: Any = None) -> None:
-    """Set up logging for the process: *form* is json or console, *level* debug, info, warning or error."""
+def configure(*, level: str = "info", form: str | None = None, stream: Any = None) -> None:
+    """Set up logging for the process: *form* is json, console or None, *level* debug, info, warning or error.
+
+    None is console where the log goes to a terminal, and json elsewhere.
+    """
     target: Any = stream or sys.stderr
+    form = form or ("console" if target.isatty() else "json")
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Callable[..., Any]] = [
         structlog.contextvars.merge_contextvars,
@@ -39,6 +45,7 @@ def configure(*, level: str = "info", form: str = "json", stream: Any = None) ->
         structlog.processors.format_exc_info,
         _mask_event,
         _escape_event,
+        _order_event,
     ]
     if form == "json":
         import orjson  # noqa: PLC0415 - a console user does not pay for it
@@ -50,7 +57,8 @@ def configure(*, level: str = "info", form: str = "json", stream: Any = None) ->
         factory: Any = structlog.BytesLoggerFactory(file=buffer)
     else:
         shared.append(_indent_exception)
-        renderer = structlog.dev.ConsoleRenderer(colors=target.isatty(), pad_event_to=12, sort_keys=False)
+        has_colours = target.isatty() and not os.environ.get("NO_COLOR")
+        renderer = structlog.dev.ConsoleRenderer(colors=has_colours, pad_event_to=12, sort_keys=False)
         factory = structlog.PrintLoggerFactory(file=target)
     structlog.configure(
         processors=[*shared, renderer],
@@ -82,6 +90,11 @@ def _escape_event(_logger: object, _method: str, event: MutableMapping[str, Any]
     for key, value in event.items():
         event[key] = printable_lines(value) if key == "exception" else printable_data(value)
     return event
+
+
+def _order_event(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put first what every line has: its time, its level, and what happened."""
+    return {name: event[name] for name in _FIRST if name in event} | dict(event)
 
 
 def _indent_exception(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -20,7 +20,7 @@ from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
-from updater.settings.values import ListenAddress
+from updater.settings.values import usual_address
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 
 DEFAULT_STATE: Final = "~/.local/state/updater"
-# probes and Prometheus ask from outside the pod
-_EVERYWHERE: Final = ListenAddress(host="0.0.0.0", port=8080)  # noqa: S104
 
 
 class Level(StrEnum):
@@ -52,8 +50,8 @@ class LogFormat(StrEnum):
 class ListenSettings(Node):
     """The addresses that the program listens on; null turns a server off."""
 
-    metrics: fields.Listen | None = Field(default=_EVERYWHERE, json_schema_extra={"default": "0.0.0.0:8080"})
-    """Metrics, health, readiness and status: /metrics, /healthz, /readyz and /api/v1/status."""
+    metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
+    """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
     web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
     """The page, the API and webhooks. Not supported in this version: only null is accepted."""
 
@@ -63,17 +61,17 @@ class LogSettings(Node):
 
     level: Level = Level.INFO
     """The least severe lines that are written: debug, info, warning or error."""
-    format: LogFormat = LogFormat.JSON
-    """json for machines, console for people."""
+    format: LogFormat | None = None
+    """json for machines, console for people; null is console on a terminal and json elsewhere."""
 
 
 class AuthorSettings(Node):
     """The commit author."""
 
     name: fields.Text = "updater"
-    """The name of the author and committer."""
+    """The name of the author and committer. Required where a subscription of the file writes to Git."""
     email: fields.Text = "updater@example.org"
-    """The address of the author and committer."""
+    """The address of the author and committer, by which updater knows its own commits. Required like the name."""
 
 
 class SigningSettings(Node):
@@ -295,7 +293,7 @@ class Settings(Node):
     Images that share a destination are due together."""
     state: fields.Text = DEFAULT_STATE
     """The folder of Git mirrors and the cache. You can delete all of it at any time."""
-    listen: ListenSettings = ListenSettings()
+    listen: ListenSettings = Field(default_factory=ListenSettings)
     """The addresses that the program listens on."""
     log: LogSettings = LogSettings()
     """Which log lines are written, and in which format."""

@@ -5,6 +5,7 @@ Every reader takes the text of one value and raises `ConfigError` with a hint; a
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ _TOKENS: Final = (
     "gldt-",
     "ATBB",
 )  # issued by forges; as user names they are secrets
+IN_A_POD: Final = "KUBERNETES_SERVICE_HOST"
 LONGEST_DURATION: Final = 366 * 86400.0
 LARGEST_SIZE: Final = 2**40
 
@@ -50,6 +52,11 @@ class ListenAddress:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def usual_address() -> ListenAddress:
+    """Return where metrics are served unless it is set: in a pod, probes and Prometheus ask from outside it."""
+    return ListenAddress(host="0.0.0.0" if os.environ.get(IN_A_POD) else "127.0.0.1", port=8080)  # noqa: S104
 
 
 def read_duration(text: str) -> float:

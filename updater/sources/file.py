@@ -15,6 +15,7 @@ from updater.model.publishing import PushBranch
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import WRITTEN_SOURCE, CommitSpec, GitBranch, Locator, Origin, Subscription, TagFilter, Target
 from updater.settings import Settings, load_settings
+from updater.settings.overlay import is_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,11 +41,28 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> LoadedConfigurati
     settings = load_settings(paths, environ)
     watched = WatchedFiles(settings.files)  # at once: a change while a generation starts or drains must not be lost
     snapshot = to_snapshot(settings)
+    if settings.applications is None:  # else the cluster may know the author, as Argo CD Image Updater's ConfigMap does
+        require_author(settings, snapshot.subscriptions)
     wrong = tuple(_crossed_branches(snapshot.subscriptions))
     if wrong:
         raise ConfigError(wrong[0].message, hint=wrong[0].hint, code=wrong[0].code, path=wrong[0].path, problems=wrong)
     # the settings of 5,000 subscriptions are 20 MB that nobody reads once they are subscriptions
     return LoadedConfiguration(settings=settings.model_copy(update={"subscriptions": ()}), snapshot=snapshot, watched=watched)
+
+
+def require_author(settings: Settings, subscriptions: Sequence[Subscription]) -> None:
+    """Raise `ConfigError` where *subscriptions* write to Git and nobody said who commits: no address is ours to make up."""
+    writing = [item.key for item in subscriptions if any(isinstance(target.destination, GitBranch) for target in item.targets)]
+    missing = [f"git.author.{name}" for name in ("name", "email") if not is_said(settings, ("git", "author", name))]
+    if writing and missing:
+        raise ConfigError(
+            f"{' and '.join(missing)} must be set: {writing[0]} writes to Git"
+            + (f", and {len(writing) - 1} more" if len(writing) > 1 else ""),
+            hint='write git: {author: {name: "image updates", email: "images@your.domain"}}, or git.user and git.email in the '
+            "ConfigMap of Argo CD Image Updater; commits are known as ours by the address",
+            code="no-author",
+            path=settings.files[0] if settings.files else "",
+        )
 
 
 def to_snapshot(settings: Settings) -> Snapshot:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from updater.errors import ConfigError
+from updater.errors import ConfigError, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from updater.reporting.last_outcomes import SubscriptionStatus
 
@@ -21,6 +22,11 @@ STATUS_PATH: Final = "/api/v1/status"
 MOST_STATUSES: Final = 20_000
 MOST_KEYS: Final = 100
 _AT_ONCE: Final = 200
+_REASONS: Final = {
+    errno.EADDRINUSE: "the address is already in use",
+    errno.EACCES: "this user may not use the port",
+    errno.EADDRNOTAVAIL: "this machine does not have the address",
+}
 
 
 def _no_statuses(_keys: Sequence[str]) -> tuple[SubscriptionStatus, ...]:
@@ -29,11 +35,15 @@ def _no_statuses(_keys: Sequence[str]) -> tuple[SubscriptionStatus, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """What the routes ask: metrics text, what readiness still waits for ("" if ready), and the statuses that keys name."""
+    """What the routes ask: metrics text, readiness, and the statuses that keys name.
+
+    Readiness is what is still waited for ("" if ready), in words and by condition.
+    """
 
     render_metrics: Callable[[], bytes]
     content_type: str
     waits_for: Callable[[], str]
+    conditions: Callable[[], Mapping[str, str]] = dict
     statuses: Callable[[Sequence[str]], Iterable[SubscriptionStatus]] = _no_statuses
 
 
@@ -47,8 +57,10 @@ def application(probes: Probes) -> web.Application:
     async def healthz(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")  # an answer at all is the sign of life: the loop that lands gives it
 
-    async def readyz(_request: web.Request) -> web.Response:
+    async def readyz(request: web.Request) -> web.Response:
         waiting = probes.waits_for()
+        if "verbose" in request.query:
+            return web.Response(status=503 if waiting else 200, text=_verbose(probes.conditions(), is_ready=not waiting))
         return web.Response(status=503 if waiting else 200, text=f"{waiting or 'ok'}\n")
 
     async def statuses(request: web.Request) -> web.Response:
@@ -87,6 +99,12 @@ def _as_json(rows: list[dict[str, Any]], total: int) -> bytes:
     return json.dumps({"subscriptions": rows, "total": total}, sort_keys=True, ensure_ascii=False).encode()
 
 
+def _verbose(conditions: Mapping[str, str], *, is_ready: bool) -> str:
+    """Return each condition on a line of its own, as the API server of Kubernetes does for ``/readyz?verbose``."""
+    lines = [f"[-]{name} failed: {waits}" if waits else f"[+]{name} ok" for name, waits in conditions.items()]
+    return "\n".join([*lines, f"readyz check {'passed' if is_ready else 'failed'}"]) + "\n"
+
+
 async def serve(app: web.Application, listen: str) -> web.AppRunner:
     """Listen on ``host:port`` (port 0 takes a free one); raise `ConfigError` where that is impossible."""
     host, _, port = listen.rpartition(":")
@@ -97,6 +115,12 @@ async def serve(app: web.Application, listen: str) -> web.AppRunner:
     except (OSError, ValueError) as error:
         await runner.cleanup()
         raise ConfigError(
-            f"cannot listen on {listen}: {error}", hint="listen.metrics is host:port, on a port that is free", code="listen"
+            f"cannot listen on {listen}: {_why(error)}", hint="listen.metrics is host:port, on a port that is free", code="listen"
         ) from error
     return runner
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return _REASONS.get(error.errno or 0) or reason_of(error) or "the address cannot be used"
+    return "the port is not a number"

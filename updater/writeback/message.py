@@ -67,6 +67,7 @@ def with_trailers(text: str, updates: Sequence[Update]) -> str:
             if update.purpose is Purpose.REVERT and update.reading.written.digest
         ],
         replaced=[f"{update.subscription} {update.replaced}" for update in updates if update.replaced],
+        changes=[f"{update.subscription} {old_tag(update) or '-'} {new_tag(update)}" for update in updates],
     )
 
 
