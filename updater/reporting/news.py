@@ -21,11 +21,14 @@ class News:
         self._states: dict[tuple[str, str], _State] = {}
 
     def take(self, outcome: Outcome) -> bool:
-        """Remember an outcome; return whether it says something new: another state, or a commit."""
-        place, now = (outcome.key, outcome.target), state_of(outcome)
-        is_news = bool(outcome.revision) or self._states.get(place) != now
-        self._states[place] = now
+        """Remember an outcome; return whether it says something new."""
+        is_news = self.has(outcome)
+        self._states[outcome.key, outcome.target] = state_of(outcome)
         return is_news
+
+    def has(self, outcome: Outcome) -> bool:
+        """Return whether an outcome says something new: another state, or a commit. Nothing is remembered."""
+        return bool(outcome.revision) or self._states.get((outcome.key, outcome.target)) != state_of(outcome)
 
     def keep(self, keys: Collection[str]) -> None:
         """Forget every subscription but *keys*."""

@@ -31,12 +31,14 @@ class RememberedOutcomes:
         self._news = News()
 
     async def hear(self, reports: Sequence[Report]) -> None:
-        """Remember what is new in *reports*."""
+        """Remember what is new in *reports*. What could not be written, or was cut off while it was, is new again."""
         fresh: list[Outcome] = []
         for report in reports:
             if isinstance(report, InventoryChanged):
                 self._news.keep({item.key for item in report.subscriptions})
             elif isinstance(report, DestinationLanded):
-                fresh += filter(self._news.take, report.outcomes)
+                fresh += filter(self._news.has, report.outcomes)
         if fresh:
             await self._memory.remember_outcomes(fresh)
+        for outcome in fresh:
+            self._news.take(outcome)
