@@ -59,7 +59,7 @@ def test_a_written_tag_that_is_gone_is_held_until_a_second_scan_agrees():
     rest = MANY - {"1.0.9"}
     doubt = guard.check(rest, ["1.0.9", "7.7.7"])
     assert doubt is not None
-    assert doubt.sentence == "1.0.9 has disappeared from the registry of tags"
+    assert doubt.sentence == "1.0.9 has disappeared from the registry"
     assert guard.check(rest, ["1.0.9"]) is None
 
 

@@ -253,10 +253,19 @@ def _problem(problem: Problem) -> PlaceDecision:
     return PlaceDecision(status=Status.FAILED, detail=str(problem), code=problem.code, hint=problem.hint)
 
 
+def _sought(target: Target) -> str:
+    """Return what was looked for, and where."""
+    where = target.locator.path
+    below = "" if where in {"", "."} else f" in {where}"
+    if target.editor == "marker":
+        return f"marker {target.locator.name}{below}"
+    return f"place for {target.locator}"
+
+
 def _nowhere(target: Target) -> PlaceDecision:
     return PlaceDecision(
         status=Status.FAILED,
-        detail=f"no place for {target.locator} was found at {target.destination}",
+        detail=f"no {_sought(target)} was found at {target.destination}",
         code="no-place",
         hint="check the name, and the path of the target; problems of files on the way are listed above",
     )

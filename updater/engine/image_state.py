@@ -113,7 +113,7 @@ class ImageState:
         doubt = ListingGuard(self._before).check(self.candidates, (current,) if current else ())
         if doubt is None:
             return None
-        detail = f"{doubt.sentence}; held until the next scan agrees"
+        detail = f"{doubt.sentence}; held until the next scan confirms it"
         return Selection(status=Status.HELD, chosen=None, code=doubt.code, detail=detail, rejections={})
 
     async def foresee(self, request: SelectionRequest) -> SelectionRequest:

@@ -140,7 +140,7 @@ class ListingGuard:
 def _doubt(listed: Collection[str], before: Collection[str], written: Iterable[str]) -> Doubt | None:
     gone = sorted(tag for tag in written if tag in before and tag not in listed)
     if gone:
-        return Doubt(sentence=f"{', '.join(gone[:3])} has disappeared from the registry of tags")
+        return Doubt(sentence=f"{', '.join(gone[:3])} has disappeared from the registry")
     if 2 * len(listed) < len(before):
         return Doubt(sentence=f"the list of tags shrank from {len(before)} to {len(listed)}")
     return None

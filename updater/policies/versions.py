@@ -72,7 +72,9 @@ _SEPARATOR: Final = re.compile(rf"{_SPACE}*+,{_SPACE}*+|{_SPACE}++")
 _BLANK: Final = re.compile(rf"{_SPACE}*+")
 _WILDCARDS: Final = frozenset({"x", "X", "*", None})
 
-_HINT: Final = "write comparisons such as >=1.2, ~1.4, ^2, 1.x or 1.2 - 1.9, joined by a comma or space (and) or || (or)"
+_HINT: Final = (
+    'write comparisons such as >=1.2, ~1.4, ^2, 1.x or 1.2 - 1.9, joined by a comma or a space for "and", by || for "or"'
+)
 
 
 def parse_version(text: str) -> Version | None:

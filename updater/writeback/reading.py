@@ -217,6 +217,6 @@ def _unclaimed(reading: Reading, near: Sequence[str]) -> Problem:
         path=reading.path,
         line=reading.line,
         code="unknown-policy",
-        message=f"the marker names {reading.setter!r}, and no subscription is called that",
-        hint=f"did you mean {near[0]!r}?" if near else "subscribe to it, or remove the marker",
+        message=f"the marker names {reading.setter!r}, and no target has this marker",
+        hint=f"did you mean {near[0]!r}?" if near else "add a target with this marker, or remove the marker",
     )
