@@ -52,7 +52,9 @@ def configuration(folder, registry, urls):
     ]
     file = folder / "updater.yaml"
     registries = [{"prefix": registry.host, "url": registry.url, "insecure": True}]
-    file.write_text(json.dumps({"state": str(folder / "state"), "registries": registries, "subscriptions": subscriptions}))
+    author = {"author": {"name": "updater", "email": "updater@example.org"}}
+    settings = {"state": str(folder / "state"), "git": author, "registries": registries, "subscriptions": subscriptions}
+    file.write_text(json.dumps(settings))
     return file
 
 

@@ -40,7 +40,7 @@ def test_a_pull_secret_is_said_while_it_is_missing_or_wrong_and_works_once_it_is
             daemon.until(lambda: "1.1.0" in flow.written("app"))
             guarded.wanted = basic("puller", "second")["Authorization"]
             guarded.registry.push("o/app", "1.2.0")
-            daemon.until(lambda: flow.has_event("app", "ImageFailed", "set credentials that may pull it"))
+            daemon.until(lambda: flow.has_event("app", "ImageFailed", "whether it may pull the image"))
             assert daemon.metric("updater_failures_total", code="registry-denied") > 0
             secret(flow.lab, "puller", creds="puller:second")
             daemon.until(lambda: "1.2.0" in flow.written("app"))
