@@ -73,7 +73,8 @@ def test_a_failure_that_ended_is_no_old_one_when_it_comes_back(log):
 
 def scanned(code=None, minutes=0.0):
     failure = FactFailure(code, "no answer", "wait") if code else None
-    return ImageScanned(listed=scan_key_for(asked("web", MAIN)), tags=3, failure=failure, at=at(minutes))
+    listed = scan_key_for(asked("web", MAIN))
+    return ImageScanned(listed=listed, names=("1.0.0", "1.1.0", "1.2.0"), failure=failure, began=at(minutes), at=at(minutes))
 
 
 def test_a_scan_that_fails_is_logged_when_it_begins_changes_lasts_and_ends(log):

@@ -91,8 +91,8 @@ def test_a_bug_in_the_feedback_of_one_source_costs_no_other_one(stream):
     refused = TargetsRefused(outcomes=(ended(),), at=landed().at)
     for report in (inventory(), landed(), refused):
         stream.publish(report)
-    assert sound.heard == [landed(), refused]
-    assert served(stream, 'updater_listener_failures_total{listener="feedback"} 2.0')
+    assert sound.heard == [inventory(), landed(), refused]
+    assert served(stream, 'updater_listener_failures_total{listener="feedback"} 3.0')
 
 
 async def test_a_listener_that_waits_holds_up_nobody_and_gets_the_rest_together(stream):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +15,7 @@ from updater.errors import UpdaterError
 from updater.inventory.destinations import marker_names
 from updater.registry.client import RegistryClient
 from updater.registry.transport import RegistryTransport
+from updater.sources.base import SourceRequests
 from updater.writeback.branch_writer import CommitSettings, GitWriter
 from updater.writeback.message import commit_message
 
@@ -49,6 +50,7 @@ class Components:
     writer: Writer
     access: Callable[[str, CredentialRef | None], Awaitable[GitAccess]]
     sources: tuple[Source, ...] = ()
+    requests: SourceRequests = field(default_factory=SourceRequests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from updater.daemon.components import (
     scans_of,
 )
 from updater.daemon.git_access import RenewingWriter
+from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
@@ -70,6 +71,7 @@ class Generation:
         self.asked = Inventory(loaded.snapshot, [source.name for source in crew.sources], process.precedence)
         self.hearing = SourceRunner(self.asked, crew.sources, process, changed=self._replan)
         self.schedule: Schedule | None = None
+        self._reflections = Reflections(self.asked, crew.scans, process.reports.publish)
         self._process = process
         self.peer = peer
         self.progress = PassProgress()
@@ -104,7 +106,7 @@ class Generation:
             problems = (*loaded.snapshot.problems, *argocd.problems)
             loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
         generation = cls(loaded, process, crew, argocd.peer if argocd else None)
-        crew.scans.follow(generation.asked.by_image, generation.asked.by_image)
+        crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
         return generation
 
     def take_over(self) -> None:
@@ -152,9 +154,13 @@ class Generation:
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
-        has_changed = await self.crew.scans.scan(listed)
-        tags, failure = self.crew.scans.offered(listed), self.crew.scans.failure(listed)
-        self._process.reports.publish(scan_report(listed, tags=tags, failure=failure, at=datetime.now(UTC)))
+        began = datetime.now(UTC)
+        timeouts = [asked.timeout for asked in self.asked.scans.get(listed, ()) if asked.timeout]
+        has_changed = await self.crew.scans.scan(listed, within=max(timeouts, default=None))
+        names, failure = self.crew.scans.offered(listed), self.crew.scans.failure(listed)
+        report = scan_report(listed, names=names, failure=failure, began=began, at=datetime.now(UTC))
+        self._process.reports.publish(report)
+        await self._reflections.scanned(listed, began)
         return has_changed
 
     async def land(
@@ -201,6 +207,7 @@ class Generation:
         from updater.engine.schedule import Schedule  # noqa: PLC0415 - it loads the scheduler, which a single pass does not need
 
         self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
+        self._connect(schedule)
         self.lead()
 
         async def work() -> None:
@@ -209,7 +216,12 @@ class Generation:
                 async with asyncio.timeout(ANSWERS_AT_MOST):
                     await self.hearing.finish()
 
-        await run_beside(work(), generation_tasks(self.hearing))
+        await run_beside(work(), generation_tasks(self.hearing, self._reflections.run))
+
+    def _connect(self, schedule: Schedule) -> None:
+        """Let the sources ask for work out of turn."""
+        requests = self.crew.requests
+        requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -235,9 +247,10 @@ class Generation:
 
     def _replan(self, change: InventoryDelta) -> None:
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))
-        afresh = self.crew.scans.follow(self.asked.by_image, change.images)
+        afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
             self.schedule.replan(self.asked.plan, changed=change.destinations, afresh=afresh)
+            self._reflections.changed(change.images)
 
 
 async def _pause(_attempt: int, metrics: Metrics) -> None:

@@ -63,7 +63,7 @@ class SinglePass:
         """
         generation = self._generation
         whole = with_companions(subscriptions, generation.subscriptions)
-        images = dict.fromkeys(scan_key_for(subscription) for subscription in whole)
+        images = dict.fromkeys(scan_key_for(subscription) for subscription in whole if not subscription.is_fixed)
         together, destinations = by_destination(whole), destinations_of(subscriptions)
         self._progress.images, self._progress.destinations = len(images), len(destinations)
         async with asyncio.TaskGroup() as group:
@@ -87,7 +87,8 @@ class SinglePass:
         named: NamedTags,
     ) -> Selection:
         """Choose when the scan of the image has ended; raise what it met."""
-        await asyncio.shield(self._scans[scan_key_for(subscription)])
+        if not subscription.is_fixed:
+            await asyncio.shield(self._scans[scan_key_for(subscription)])
         scans = self._generation.crew.scans
         return await scans.choose(subscription, written, needs_digest=needs_digest, rejected=rejected, named=named)
 

@@ -82,7 +82,7 @@ def decide(
             places = [judge.judge(place, choices[subscription.key, place.reading.written]) for place in read]
             places += [_problem(problem) for problem in view.problems.get((subscription.key, index), ())]
             if not places:
-                places = [_nowhere(target)]
+                places = [_absent(target) if target.may_be_absent else _nowhere(target)]
             decisions.append(TargetDecision(subscription=subscription, target=target, places=tuple(places)))
     return tuple(decisions)
 
@@ -260,6 +260,10 @@ def _sought(target: Target) -> str:
     if target.editor == "marker":
         return f"marker {target.locator.name}{below}"
     return f"place for {target.locator}"
+
+
+def _absent(target: Target) -> PlaceDecision:
+    return PlaceDecision(status=Status.UNCHANGED, detail=f"no {_sought(target)} stands at {target.destination}")
 
 
 def _nowhere(target: Target) -> PlaceDecision:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.engine.choose import SelectionRequest, foreseen_asks
-from updater.errors import ImageNotFound, ImageSyntaxError, RegistryProtocolError, UpdaterError
+from updater.errors import ImageNotFound, ImageSyntaxError, RegistryProtocolError, RegistryUnavailable, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST, ListingGuard
 from updater.model.candidate import Candidate, Fact, FactFailure
 from updater.model.outcome import Status
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from updater.registry.listing import TagList
 
 FACTS_KEPT: Final = 3600.0
+SCAN_TIMEOUT: Final = "scan-timeout"
 
 
 class RegistryReader(Protocol):
@@ -83,29 +84,38 @@ class ImageState:
         self._has_scanned = False
         self._digests: dict[str, Digest] = {}
         self._failures: dict[tuple[str, bool], FactFailure] = {}
-        self._has_ended = False
+        self.has_ended = False
         self._listed_since: datetime | None = None
         self.candidates: Mapping[str, Candidate] = {}
         self.failure: UpdaterError | None = None
 
-    async def scan(self, listings: ListingMemory) -> bool:
+    async def scan(self, listings: ListingMemory, *, within: float | None = None) -> bool:
         """Ask the registry; return whether what stands now differs from before. A failure stands until the next scan."""
         before, digests, failure = self.candidates, self._digests, self.failure
         try:
-            if self._followed is not None:
-                await self._follow(self._followed)
-            else:
-                await self._stand(await self._registry.tags(self._listed.image, self._listed.credential), listings)
+            async with asyncio.timeout(within):
+                await self._ask(listings)
         except UpdaterError as error:
-            self.failure, self._has_ended = error, True
+            self.failure, self.has_ended = error, True
             return failure is None
-        self.failure, self._has_ended = None, True
+        except TimeoutError:
+            message = f"{self._listed.image.registry} did not list {self._listed} within the timeout of {within:g} s"
+            self.failure = RegistryUnavailable(message, hint="set a longer timeout for this image", code=SCAN_TIMEOUT)
+            self.has_ended = True
+            return failure is None
+        self.failure, self.has_ended = None, True
         has_moved = self._followed is not None and self._digests != digests
         return failure is not None or self.candidates is not before or has_moved
 
+    async def _ask(self, listings: ListingMemory) -> None:
+        if self._followed is not None:
+            await self._follow(self._followed)
+        else:
+            await self._stand(await self._registry.tags(self._listed.image, self._listed.credential), listings)
+
     def doubt(self, current: str | None) -> Selection | None:
         """Hold an image whose list shrank suspiciously, until the next scan agrees, or whose first scan goes on."""
-        if not self._has_ended:
+        if not self.has_ended:
             detail = f"the first scan of {self._listed} has not ended"
             return Selection(status=Status.HELD, chosen=None, code=INCOMPLETE_LIST, detail=detail, rejections={})
         if self._before is None:
@@ -165,6 +175,11 @@ class ImageState:
         """
         is_late = created is not None and self._listed_since is not None and created > self._listed_since
         return self._listed_since if is_late and candidate.first_seen is None and candidate.tag in self.candidates else created
+
+    def forget_digests(self) -> None:
+        """Ask for the digest of each tag anew when it is next wanted."""
+        self._digests = {}
+        self._failures = {}
 
     async def digest(self, tag: str) -> Digest:
         """Return the digest of *tag*, asked once between two scans; raise `RegistryError` kin."""

@@ -1,28 +1,46 @@
-"""How what the engine did becomes reports. Pure."""
+"""How what the engine did becomes reports."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from updater.engine.choose import nothing_named
 from updater.errors import UpdaterError
 from updater.model.candidate import FactFailure
-from updater.model.report import DestinationLanded, ImageScanned, LandingEnd, SelectionMade
+from updater.model.report import DestinationLanded, ImageScanned, LandingEnd, SelectionMade, SelectionReflected
 from updater.model.written import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Collection, Iterator
 
-    from updater.engine.landing import Landing
+    from updater.engine.landing import Chooser, Landing
     from updater.model.report import Report
     from updater.model.scan_key import ScanKey
+    from updater.model.subscription import Subscription
     from updater.model.view import Reading
 
 
-def scan_report(listed: ScanKey, *, tags: int, failure: UpdaterError | None, at: datetime) -> ImageScanned:
+def scan_report(
+    listed: ScanKey, *, names: Collection[str], failure: UpdaterError | None, began: datetime, at: datetime
+) -> ImageScanned:
     """Return the report of one scan."""
     told = FactFailure(failure.code, failure.message, failure.hint) if failure else None
-    return ImageScanned(listed=listed, tags=tags, failure=told, at=at)
+    return ImageScanned(listed=listed, names=names, failure=told, began=began, at=at)
+
+
+async def reflect(subscription: Subscription, choose: Chooser, *, began: datetime) -> SelectionReflected:
+    """Return what the policy of *subscription* chooses for a place that holds nothing; raise nothing."""
+    selection, failure = None, None
+    try:
+        selection = await choose(
+            subscription, Written(), needs_digest=subscription.reflects_digest, rejected={}, named=nothing_named
+        )
+    except UpdaterError as error:
+        failure = FactFailure(error.code, error.message, error.hint)
+    return SelectionReflected(
+        subscription=subscription.key, selection=selection, failure=failure, began=began, at=datetime.now(UTC)
+    )
 
 
 def landing_reports(landing: Landing, *, seconds: float, at: datetime) -> Iterator[Report]:
@@ -41,6 +59,7 @@ def landing_reports(landing: Landing, *, seconds: float, at: datetime) -> Iterat
         rejected=landing.rejections(),
         replays=landing.replays,
         seconds=seconds,
+        head=view.head if view else None,
         at=at,
     )
 

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from updater.engine.choose import SelectionRequest, choose, identified, nothing_named
 from updater.engine.image_state import ImageState
 from updater.engine.slots import Slots
 from updater.errors import ImageSyntaxError
-from updater.model.candidate import Fact
+from updater.model.candidate import Candidate, Fact
 from updater.model.image import is_tag, parse_digest
+from updater.model.outcome import Status
 from updater.model.scan_key import ScanKey, scan_key_for
+from updater.model.selection import Selection
 from updater.policies import build
 from updater.policies.filters import build_filter
 from updater.policies.ranking import RankingMemory
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Generator, Iterable, Mapping, Sequence
 
     from updater.engine.choose import NamedTags
     from updater.engine.image_state import ListingMemory, RegistryReader
     from updater.errors import UpdaterError
-    from updater.model.candidate import Candidate, FactRequest
-    from updater.model.image import Digest
-    from updater.model.selection import RevertedImage, Selection
+    from updater.model.candidate import FactRequest
+    from updater.model.image import Digest, ImageRef
+    from updater.model.selection import RevertedImage
     from updater.model.subscription import PolicySpec, Subscription, TagFilter
     from updater.model.written import Written
     from updater.policies.base import Policy
@@ -68,32 +71,43 @@ class Scanner:
         self._standing: dict[ScanKey, ImageState] = {}
         self._rules: dict[str, PolicyRules] = {}
 
-    def follow(self, asked: Mapping[ScanKey, Sequence[Subscription]], changed: Iterable[ScanKey]) -> frozenset[ScanKey]:
+    def follow(
+        self,
+        asked: Mapping[ScanKey, Sequence[Subscription]],
+        changed: Iterable[ScanKey],
+        *,
+        listed_anyway: Collection[ScanKey] = (),
+    ) -> frozenset[ScanKey]:
         """Serve the subscriptions of *asked*, by image, from now on; only those of *changed* are others than before.
 
-        What nobody asks for any more is forgotten, what others asked for stands. Return the images that are asked otherwise than
-        before, by a list or by single tags, and so have to be scanned afresh.
+        Images *listed_anyway* are scanned for their own sake, by a list. What nobody asks for any more is forgotten, what others
+        asked for stands. Return the images that are asked otherwise than before, by a list or by single tags, and so have to be
+        scanned afresh.
         """
         afresh = set()
         for listed in changed:
-            before, followed = self._followed.pop(listed, None), _followed(asked.get(listed, ()))
+            subscriptions = () if listed in listed_anyway else asked.get(listed, ())
+            before, followed = self._followed.pop(listed, None), _followed(subscriptions)
             if followed is not None:
                 self._followed[listed] = followed
             if before != followed and listed in self._standing:
                 del self._standing[listed]
                 afresh.add(listed)
         # a scan or a landing that was going on may have brought back what was gone then
-        for listed in set(self._standing).difference(asked):
+        for listed in set(self._standing).difference(asked, listed_anyway):
             del self._standing[listed]
         for key in set(self._rules).difference(item.key for items in asked.values() for item in items):
             del self._rules[key]
-        return frozenset(afresh.intersection(asked))
+        return frozenset(listed for listed in afresh if listed in asked or listed in listed_anyway)
 
-    async def scan(self, listed: ScanKey) -> bool:
-        """Ask the registry for *listed*; return whether what stands now differs from before, as far as names tell."""
+    async def scan(self, listed: ScanKey, *, within: float | None = None) -> bool:
+        """Ask the registry for *listed*; return whether what stands now differs from before, as far as names tell.
+
+        A scan that takes longer than *within* seconds fails; None leaves that to the registry's own limits.
+        """
         host = listed.image.registry
         async with self._slots.slot(host):
-            has_changed = await self._of(listed).scan(self._listings)
+            has_changed = await self._of(listed).scan(self._listings, within=within)
             failure = self.failure(listed)
             if failure is None:
                 self._slots.well(host)
@@ -101,10 +115,14 @@ class Scanner:
                 self._slots.slow(host)
             return has_changed
 
-    def offered(self, listed: ScanKey) -> int:
-        """Return how many tags an image offers since its last scan that went well."""
+    def has_scanned(self, listed: ScanKey) -> bool:
+        """Return whether *listed* was scanned, well or not, since somebody asks for it."""
+        return listed in self._standing and self._standing[listed].has_ended
+
+    def offered(self, listed: ScanKey) -> Collection[str]:
+        """Return the tags that an image offers since its last scan that went well."""
         standing = self._standing.get(listed)
-        return len(standing.candidates) if standing else 0
+        return standing.candidates.keys() if standing else ()
 
     def failure(self, listed: ScanKey) -> UpdaterError | None:
         """Return what the last scan met, None where it went well."""
@@ -121,6 +139,8 @@ class Scanner:
         named: NamedTags = nothing_named,
     ) -> Selection:
         """Choose for one written value, see `SelectionRequest`; raise the error of the last scan."""
+        if subscription.is_fixed:
+            return fixed_selection(subscription.policy, written)
         listed = scan_key_for(subscription)
         standing = await self._stood(listed)
         current = written.tag if written.tag and is_tag(written.tag) else None
@@ -142,13 +162,20 @@ class Scanner:
             rejected=rejected,
             named=named,
         )
-        return await self.choose_for(listed, request, rules.memory)
+        request = await standing.foresee(request)
+        return await drive(choose(request, rules.memory), partial(_settled_or_asked, subscription.settled, standing.answer))
 
-    async def choose_for(self, listed: ScanKey, request: SelectionRequest, memory: RankingMemory | None = None) -> Selection:
+    async def choose_for(self, listed: ScanKey, request: SelectionRequest) -> Selection:
         """Choose by *request* among what *listed* offers; raise the error of the scan."""
         standing = await self._stood(listed)
         request = await standing.foresee(replace(request, candidates=standing.candidates))
-        return await drive(choose(request, memory), standing.answer)
+        return await drive(choose(request), standing.answer)
+
+    def forget_digests(self, listed: ScanKey) -> None:
+        """Ask for the digest of each tag of *listed* anew when it is next wanted; what its last scan listed stands."""
+        standing = self._standing.get(listed)
+        if standing is not None:
+            standing.forget_digests()
 
     def _of(self, listed: ScanKey) -> ImageState:
         if listed not in self._standing:
@@ -193,6 +220,23 @@ async def drive(
     except StopIteration as end:
         result: _T = end.value
         return result
+
+
+async def _settled_or_asked(
+    settled: ImageRef | None, answer: Callable[[FactRequest], Awaitable[Candidate]], ask: FactRequest
+) -> Candidate:
+    """Return the candidate with the digest on which its subscription settled; else what *answer* says."""
+    if settled is not None and settled.tag == ask.candidate.tag and settled.digest and ask.facts <= _DIGEST:
+        return replace(ask.candidate, digest=settled.digest)
+    return await answer(ask)
+
+
+def fixed_selection(policy: PolicySpec, written: Written) -> Selection:
+    """Return the selection of the tag that a fixed policy names, with its digest where it names one."""
+    tag, digest = str(policy.options["tag"]), policy.options.get("digest")
+    chosen = Candidate(tag=tag, digest=parse_digest(str(digest)) if digest else None)
+    status = Status.UNCHANGED if written.tag == tag else Status.UPDATED
+    return Selection(status=status, chosen=chosen, rejections={}, digests={tag: chosen.digest})
 
 
 def _digest_of(written: Written) -> Digest | None:

@@ -139,6 +139,11 @@ class Schedule:
         for worker in self._workers.of([destination]):
             worker.due()
 
+    def scan_afresh(self, listed: ScanKey) -> None:
+        """Scan an image now, and do not count a scan that began before; one that is not planned is let be."""
+        if listed in self._plan.images and self._is_open():
+            self.replan(self._plan, afresh={listed})
+
     def next_due(self, what: ScanKey | Destination) -> datetime | None:
         """Return when an image or a destination is due next, in UTC; None where nothing is planned, or all is paused."""
         return None if self._is_paused else self._jobs.next_time(what)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from updater.model.scan_key import ScanKey
+    from updater.model.snapshot import ScanRequest
     from updater.model.subscription import Destination, Subscription
 
 _Place = TypeVar("_Place")
@@ -31,21 +32,38 @@ class IndexDelta:
 class SubscriptionIndex:
     """The subscriptions of each image and of each destination, in the order in which they are asked for.
 
-    A subscription is the same while it is the very same object.
+    A subscription is the same while it is the very same object. Images that are scanned for their own sake are in `by_image`
+    too, of some with no subscription; those that are named by a fixed policy are not.
     """
 
-    def __init__(self, subscriptions: Iterable[Subscription] = ()) -> None:
+    def __init__(self, subscriptions: Iterable[Subscription] = (), scans: Iterable[ScanRequest] = ()) -> None:
         self.by_image: dict[ScanKey, tuple[Subscription, ...]] = {}
         self.by_destination: dict[Destination, tuple[Subscription, ...]] = {}
+        self.scans: dict[ScanKey, tuple[ScanRequest, ...]] = {}
         self._known: dict[int, Subscription] = {}
         self._plan = Plan(images={}, destinations={}, waiting={})
         self._is_complete = True
         self._stale_images: set[ScanKey] = set()
         self._stale_destinations: set[Destination] = set()
-        self.take(subscriptions)
+        self.take(subscriptions, scans)
 
-    def take(self, subscriptions: Iterable[Subscription]) -> IndexDelta:
-        """Put *subscriptions*, each with a key of its own, in the place of those before, and say what that changes."""
+    def take(self, subscriptions: Iterable[Subscription], scans: Iterable[ScanRequest] = ()) -> IndexDelta:
+        """Put *subscriptions*, each with a key of its own, and *scans* in the place of those before; say what that changes."""
+        asked, fresh = self._take_scans(scans), self._take_subscriptions(subscriptions)
+        self._stale_images |= asked | fresh.images
+        self._stale_destinations |= fresh.destinations
+        return IndexDelta(images=fresh.images | asked, destinations=fresh.destinations)
+
+    def _take_scans(self, scans: Iterable[ScanRequest]) -> frozenset[ScanKey]:
+        found: defaultdict[ScanKey, list[ScanRequest]] = defaultdict(list)
+        for scan in scans:
+            found[scan.listed].append(scan)
+        before, self.scans = self.scans, {listed: tuple(those) for listed, those in found.items()}
+        if before == self.scans:
+            return frozenset()
+        return frozenset(key for key in {*before, *self.scans} if before.get(key) != self.scans.get(key))
+
+    def _take_subscriptions(self, subscriptions: Iterable[Subscription]) -> IndexDelta:
         # what is known is alive, so its id is nobody else's
         before, self._known = self._known, {id(item): item for item in subscriptions}
         gone = [item for number, item in before.items() if number not in self._known]
@@ -53,10 +71,8 @@ class SubscriptionIndex:
         if not gone and not new:
             return IndexDelta()
         ranks = {number: rank for rank, number in enumerate(self._known)}
-        images = _settle(self.by_image, (gone, new), ranks, lambda item: (scan_key_for(item),))
+        images = _settle(self.by_image, (gone, new), ranks, _images_of)
         destinations = _settle(self.by_destination, (gone, new), ranks, lambda item: destinations_of([item]))
-        self._stale_images |= images
-        self._stale_destinations |= destinations
         return IndexDelta(images=frozenset(images), destinations=frozenset(destinations))
 
     def plan(self, *, is_complete: bool) -> Plan:
@@ -67,7 +83,7 @@ class SubscriptionIndex:
         """
         if is_complete != self._is_complete:
             self._is_complete = is_complete
-            self._stale_images |= self.by_image.keys()
+            self._stale_images |= self.by_image.keys() | self.scans.keys()
             self._stale_destinations |= self.by_destination.keys()
         if self._stale_images or self._stale_destinations:
             self._plan = self._planned(self._plan)
@@ -78,7 +94,8 @@ class SubscriptionIndex:
         images, destinations, waiting = dict(before.images), dict(before.destinations), dict(before.waiting)
         for listed in self._stale_images:
             items = self.by_image.get(listed, ())
-            _note(images, listed, min((item.interval for item in items), default=0.0))
+            intervals = [*(item.interval for item in items), *(scan.interval for scan in self.scans.get(listed, ()))]
+            _note(images, listed, min(intervals, default=0.0))
             _note(waiting, listed, tuple(filter(self._is_planned, destinations_of(items))))
         for destination in self._stale_destinations:
             items = self.by_destination.get(destination, ()) if self._is_planned(destination) else ()
@@ -90,6 +107,10 @@ class SubscriptionIndex:
 
     def _is_planned(self, destination: Destination) -> bool:
         return self._is_complete or not destination.is_rebuilt
+
+
+def _images_of(item: Subscription) -> tuple[ScanKey, ...]:
+    return () if item.is_fixed else (scan_key_for(item),)
 
 
 def _settle(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
+    from updater.model.snapshot import ScanRequest
     from updater.model.subscription import Destination, Subscription
 
 
@@ -77,6 +78,11 @@ class Inventory:
         return self._ledger.by_image
 
     @property
+    def scans(self) -> Mapping[ScanKey, tuple[ScanRequest, ...]]:
+        """The images that are scanned for their own sake."""
+        return self._ledger.scans
+
+    @property
     def plan(self) -> Plan:
         """When what is due; the same objects for what did not change."""
         return self._ledger.plan(is_complete=self.is_complete)
@@ -116,4 +122,4 @@ class Inventory:
         self.snapshot, self.refused = joined.snapshot, joined.refused
         known, self._known = self._known, frozenset(joined.snapshot.problems)
         news = tuple(problem for problem in joined.snapshot.problems if problem not in known)
-        return self._ledger.take(joined.snapshot.subscriptions), joined.refused, news
+        return self._ledger.take(joined.snapshot.subscriptions, joined.snapshot.scans), joined.refused, news

@@ -364,6 +364,7 @@ def _refusals(item: Subscription, problem: Problem) -> Iterator[Outcome]:
 def _snapshot(kept: tuple[Subscription, ...], problems: Iterable[Problem], snapshots: Sequence[Snapshot]) -> Snapshot:
     whole = Snapshot(
         subscriptions=kept,
+        scans=tuple(scan for snapshot in snapshots for scan in snapshot.scans),
         problems=(*(problem for snapshot in snapshots for problem in snapshot.problems), *problems),
         complete=all(snapshot.complete for snapshot in snapshots),
     )

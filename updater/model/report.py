@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from updater.model.subscription import GitBranch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from updater.model.candidate import FactFailure
@@ -56,12 +56,21 @@ class InventoryChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageScanned:
-    """One scan of one image: how many tags it offers, or what stood in the way."""
+    """One scan of one image, begun at *began*: the tags that it offers; *failure* is what stood in the way.
+
+    *names* are those of the last scan that went well.
+    """
 
     listed: ScanKey
-    tags: int
+    names: Collection[str]
     failure: FactFailure | None
+    began: datetime
     at: datetime
+
+    @property
+    def tags(self) -> int:
+        """How many tags the image offers."""
+        return len(self.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +84,28 @@ class SelectionMade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionReflected:
+    """What the policy of a subscription, by its key, chooses for a place that holds nothing; *failure* is what stood in the way.
+
+    *began* is when that was asked for.
+    """
+
+    subscription: str
+    selection: Selection | None
+    failure: FactFailure | None
+    began: datetime
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationLanded:
     """One landing: how each target ended, and what was seen there.
 
     *notes* are problems of files that belong to no single target, such as a misspelt marker; None where the destination was
     not read. *written* is what stands there now, by subscription key. *recent* are our own commits there, newest first.
     *rejected* is what was not chosen because people took it back, by subscription key and tag; it counts where *notes* are known.
-    *replays* counts the pushes that were refused and decided again, *seconds* is how long it took.
+    *replays* counts the pushes that were refused and decided again, *seconds* is how long it took. *head* is what was read,
+    None where nothing was.
     """
 
     destination: Destination
@@ -93,6 +117,7 @@ class DestinationLanded:
     rejected: Mapping[str, Mapping[str, Rejection]] = field(default_factory=dict)
     replays: int = 0
     seconds: float = 0.0
+    head: str | None = None
     at: datetime
 
     @property
@@ -109,4 +134,4 @@ class TargetsRefused:
     at: datetime
 
 
-Report = InventoryChanged | ImageScanned | SelectionMade | DestinationLanded | TargetsRefused
+Report = InventoryChanged | ImageScanned | SelectionMade | SelectionReflected | DestinationLanded | TargetsRefused

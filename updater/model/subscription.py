@@ -13,7 +13,7 @@ from updater.model.publishing import DIRECT, Direct, Publishing, PushBranch, Pus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.model.image import ImageName, Platform
+    from updater.model.image import ImageName, ImageRef, Platform
     from updater.model.written import Written
 
 _WITH_SECRET: Final = re.compile(r"^(https?://(?=[^/]*@)|[^:/@]+://(?=[^/@:]*:[^/]*@))[^/]*@", re.IGNORECASE)
@@ -24,6 +24,9 @@ _NO_OPTIONS: Final[Mapping[str, object]] = MappingProxyType({})
 
 #: the path of a locator that leaves it to the Application which source is written
 WRITTEN_SOURCE: Final = "spec"
+
+#: the policy that names one tag, and perhaps its digest: what a suspended object chose before
+FIXED: Final = "fixed"
 
 #: the option that says most of a policy, shown without its name
 _MAIN_OPTIONS: Final = ("range", "order", "tag")
@@ -256,7 +259,8 @@ class Target:
 
     *running* is what runs while the place is not written at all: a place that an edit would add is judged by it. *interval* says
     every how many seconds the destination is due for this target, *commit_spec* how it is committed: two automations may
-    commit one policy.
+    commit one policy. A target with *may_be_absent* that is written nowhere is nobody's fault: an automation writes those of
+    its policies that have a marker below its path.
     """
 
     destination: Destination
@@ -266,6 +270,7 @@ class Target:
     running: Written | None = None
     interval: float = 120.0
     commit_spec: CommitSpec = CommitSpec()
+    may_be_absent: bool = False
 
     def __str__(self) -> str:
         return f"{self.destination} {self.editor} {self.locator}"
@@ -276,7 +281,9 @@ class Subscription:
     """One image to keep current.
 
     *interval* says every how many seconds the image is due. With *is_shape_locked* a written version of three numbers moves only
-    to versions of three numbers or more.
+    to versions of three numbers or more. With *is_reflected* the choice for a place that holds nothing is reported after each
+    scan, with its digest where *reflects_digest*: an ImagePolicy says it in its status. A choice of the tag of *settled* has the
+    digest of *settled*, whatever the registry says of that tag by now.
     """
 
     key: str
@@ -290,4 +297,12 @@ class Subscription:
     targets: tuple[Target, ...] = ()
     interval: float = 120.0
     credential: CredentialRef | None = None
+    is_reflected: bool = False
+    reflects_digest: bool = False
+    settled: ImageRef | None = None
     origin: Origin
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the image is named, so that no registry is asked what there is."""
+        return self.policy.kind == FIXED

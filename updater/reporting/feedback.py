@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.model.report import DestinationLanded, TargetsRefused
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class ReportReader(Protocol):
-    """A source that answers the objects that asked; see `updater.daemon.components.Source`."""
+    """A source that answers the objects that asked; see `updater.sources.base.Source`."""
 
-    def hear(self, report: DestinationLanded | TargetsRefused) -> None:
-        """Hear how targets ended; never waits."""
+    def hear(self, report: Report) -> None:
+        """Hear what happened; never waits."""
 
 
 class SourceFeedback:
-    """Lets each of *sources* hear how targets ended."""
+    """Lets each of *sources* hear what happened."""
 
     name: Final = "feedback"
 
@@ -28,13 +26,12 @@ class SourceFeedback:
         self._sources = sources
 
     def hear(self, report: Report) -> None:
-        """Hand on what is about targets."""
-        if isinstance(report, DestinationLanded | TargetsRefused):
-            errors: list[Exception] = []
-            for source in self._sources:
-                try:
-                    source.hear(report)
-                except Exception as error:  # noqa: BLE001 - a bug in one source costs no other one; the stream logs it
-                    errors.append(error)
-            if errors:
-                raise ExceptionGroup("a source did not take a report", errors)
+        """Hand it on."""
+        errors: list[Exception] = []
+        for source in self._sources:
+            try:
+                source.hear(report)
+            except Exception as error:  # noqa: BLE001 - a bug in one source costs no other one; the stream logs it
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("a source did not take a report", errors)

@@ -14,6 +14,7 @@ from updater.argocd.request.translation import Translation, Translator
 from updater.controller.namespaces import select_namespaces
 from updater.controller.objects import KeptObject, Sharing, items_of, keep_object
 from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
+from updater.model.report import DestinationLanded, TargetsRefused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from updater.kube.client import KubeClient
     from updater.kube.reflector import WatchedKind
     from updater.model.outcome import Outcome
-    from updater.model.report import DestinationLanded, TargetsRefused
+    from updater.model.report import Report
     from updater.model.snapshot import Snapshot
 
 _MISSING: Final = "Argo CD is not installed in this cluster; install it, or take the source applications out"
@@ -86,9 +87,9 @@ class ArgocdSource:
         """Watch until cancelled, hand each snapshot that differs to *deliver*, and write answers; see `WatchedSource.run`."""
         await self._watched.run(deliver, beside=(self._answering.run,) if self._answering else ())
 
-    def hear(self, report: DestinationLanded | TargetsRefused) -> None:
+    def hear(self, report: Report) -> None:
         """Remember how targets ended, and let it be written; never waits. Targets of other sources are left out."""
-        if self._answering:
+        if self._answering and isinstance(report, DestinationLanded | TargetsRefused):
             self._answering.hear(report)
 
     @property
