@@ -14,9 +14,9 @@ from updater.engine.choose import nothing_named
 from updater.engine.scanner import Scanner
 from updater.errors import ImageNotFound, RegistryProtocolError, RegistryUnavailable
 from updater.model.candidate import Description
-from updater.model.image import Digest, parse_platform
+from updater.model.image import Digest, ImageRef, parse_platform
 from updater.model.scan_key import scan_key_for
-from updater.model.subscription import PolicySpec
+from updater.model.subscription import FIXED, PolicySpec
 from updater.model.written import Written
 from updater.registry.listing import TagList
 
@@ -383,3 +383,45 @@ async def test_a_build_date_in_the_future_hides_no_later_tag():
         registry.tags_by_time["later"] = NOW
         await scans.scan(scan_key_for(item))
         assert (await choose(scans, item, "future")).chosen.tag == "later"
+
+
+async def test_an_image_that_is_named_is_asked_of_nobody():
+    registry, digest = Registry(), f"sha256:{1:064x}"
+    fixed = replace(subscription("suspended"), policy=PolicySpec(FIXED, {"tag": "1.2.3", "digest": digest}))
+    selection = await choose(scans_of(registry, fixed), fixed, "9.9.9", needs_digest=True)
+    assert (selection.chosen.tag, str(selection.chosen.digest), registry.asked) == ("1.2.3", digest, [])
+
+
+async def test_a_settled_digest_is_kept_as_long_as_its_tag_is_chosen():
+    registry = Registry(**{"1.0.0": 1, "1.1.0": 2})
+    kept = ImageRef(name=subscription("app").image, tag="1.1.0", digest=Digest(algorithm="sha256", encoded=f"{9:064x}"))
+    item = replace(subscription("app"), settled=kept)
+    scans = scans_of(registry, item)
+    assert (await choose(scans, item, needs_digest=True)).chosen.digest == kept.digest
+    assert "digest 1.1.0" not in registry.asked
+    registry.tags_by_time["1.2.0"] = 3
+    await scans.scan(scan_key_for(item))
+    assert int((await choose(scans, item, needs_digest=True)).chosen.digest.encoded, 16) == 3
+
+
+async def test_a_scan_that_takes_longer_than_its_object_allows_fails_by_name():
+    class Silent(Registry):
+        async def tags(self, image, credential=None):
+            await asyncio.Event().wait()
+
+    item = subscription("app")
+    scans = scans_of(Silent(), item)
+    await scans.scan(scan_key_for(item), within=0.01)
+    assert scans.failure(scan_key_for(item)).code == "scan-timeout"
+
+
+async def test_an_image_that_is_scanned_for_its_own_sake_is_listed_and_stays_without_a_subscription():
+    registry, item = Registry(**{"1.0.0": 1}), replace(subscription("app"), policy=PolicySpec("digest", {"tag": "1.0.0"}))
+    listed, scans = scan_key_for(item), Scanner(registry, Cache(None), clock=Clock())
+    scans.follow({listed: [item]}, [listed], listed_anyway=[listed])
+    await scans.scan(listed)
+    assert registry.asked == ["tags"]
+    assert scans.follow({}, [listed], listed_anyway=[listed]) == frozenset()
+    assert list(scans.offered(listed)) == ["1.0.0"]
+    scans.follow({}, [listed])
+    assert list(scans.offered(listed)) == []

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from tests.inventory.asking import LIVE, MAIN, REBUILT, asked
 from updater.inventory.index import IndexDelta, SubscriptionIndex
 from updater.model.scan_key import scan_key_for
+from updater.model.snapshot import ScanRequest
+from updater.model.subscription import FIXED, PolicySpec
 
 KEYS = ("one", "two", "three", "four")
 IMAGES = ("r.test/app", "r.test/base")
@@ -93,3 +95,15 @@ def test_a_new_subscription_stands_where_it_is_asked_for_and_costs_the_others_no
     assert ledger.by_destination[MAIN] == (first, between, last)
     assert (moved.destinations, moved.images) == ({MAIN}, {scan_key_for(first)})
     assert ledger.by_destination[LIVE] is alone
+
+
+def test_an_image_is_scanned_for_its_own_sake_as_often_as_it_asks_and_a_named_one_is_not():
+    app, fixed = asked("app", MAIN, interval=300.0), asked("fixed", MAIN, image="r.test/fixed")
+    fixed = replace(fixed, policy=PolicySpec(FIXED, {"tag": "1.0.0"}))
+    listed = scan_key_for(app)
+    ledger = SubscriptionIndex([app, fixed], [ScanRequest(listed=listed, interval=60.0)])
+    assert ledger.plan(is_complete=True).images == {listed: 60.0}
+    assert ledger.take([fixed], [ScanRequest(listed=listed, interval=60.0)]).images == {listed}
+    assert ledger.plan(is_complete=True).images == {listed: 60.0}
+    assert ledger.take([fixed]).images == {listed}
+    assert ledger.plan(is_complete=True).images == {}

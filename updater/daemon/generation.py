@@ -207,7 +207,8 @@ class Generation:
         from updater.engine.schedule import Schedule  # noqa: PLC0415 - it loads the scheduler, which a single pass does not need
 
         self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
-        self._connect(schedule)
+        requests = self.crew.requests
+        requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
         self.lead()
 
         async def work() -> None:
@@ -217,11 +218,6 @@ class Generation:
                     await self.hearing.finish()
 
         await run_beside(work(), generation_tasks(self.hearing, self._reflections.run))
-
-    def _connect(self, schedule: Schedule) -> None:
-        """Let the sources ask for work out of turn."""
-        requests = self.crew.requests
-        requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
