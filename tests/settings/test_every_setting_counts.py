@@ -42,8 +42,6 @@ def test_every_key_is_read_by_some_part_of_the_program():
     ("text", "code", "place"),
     [
         ('listen: {web: "0.0.0.0:8081"}', "not-yet", "listen.web"),
-        ("sources: [{flux: {}}]", "not-yet", "sources[0].flux"),
-        ("sources: [{flux: }]", "not-yet", "sources[0].flux"),
         ("registries: [{prefix: a.b, credentials: 'cloud:aws'}]", "credential-unsupported", "registries[0].credentials"),
         ("git: {repositories: [{prefix: 'https://a/', credentials: 'cloud:gcp'}]}", "credential-unsupported", "git.repositories"),
         ("git: {signing: {key: 'cloud:azure'}}", "credential-unsupported", "git.signing.key"),

@@ -28,7 +28,7 @@ git:
     - {prefix: "https://u:hunter2@git.example.org/"}
 sources:
   - fluxx: {}
-  - flux:
+  - flux: {evens: true}
 text_markers: "*.env"
 subscriptions:
   - key: a
@@ -74,7 +74,7 @@ EXPECTED = [
     (11, "template", "git.message", ""),
     (13, "secret", "git.repositories[0].prefix", "credentials:"),
     (15, "unknown-key", "sources[0].fluxx", "did you mean 'flux'?"),
-    (16, "not-yet", "sources[1].flux", "take it out"),
+    (16, "unknown-key", "sources[1].flux.evens", "did you mean 'events'?"),
     (17, "wrong-type", "text_markers", ""),
     (20, "image-syntax", "subscriptions[0].image", "ghcr.io/x"),
     (21, "policy", "subscriptions[0].policy.semvr", "did you mean 'semver'?"),
@@ -235,7 +235,9 @@ def test_a_subscription_that_cannot_be_meant_is_refused(old, new, code):
     ("text", "code"),
     [
         ("sources: [{}]", "source"),
-        ("sources: [{flux: {}, applications: {}}]", "not-yet"),
+        ("sources: [{flux: {}, applications: {}}]", "source"),
+        ("sources: [{flux: {events_address: 'ftp://x'}}]", "url"),
+        ("sources: [{flux: {while_flux_runs: run}}]", "bad-value"),
         ("sources: [{flux: {x: 1}}]", "unknown-key"),
         ("text_markers: ['/abs']", "glob"),
         ("text_markers: ['']", "glob"),

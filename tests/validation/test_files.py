@@ -110,7 +110,7 @@ def test_a_broken_configuration_gives_all_its_problems_and_what_needs_a_cluster(
         ("updater.yaml", 1, "unknown-key"),
         ("updater.yaml", 2, "duration"),
     ]
-    assert said(lint([tree(updater_yaml="sources: [{flux: {}}]\n")])) == [("updater.yaml", 1, "not-yet")]
+    assert said(lint([tree(updater_yaml='listen: {web: "0.0.0.0:8081"}\n')])) == [("updater.yaml", 1, "not-yet")]
 
 
 @pytest.mark.parametrize(

@@ -38,13 +38,14 @@ class SourceKind(Generic[T]):
     """One kind that a source reads. *prune* makes of an object what is kept of it; two that are equal are no change.
 
     *is_optional*: where its definition is not installed there are no objects of it. Where it has to be installed,
-    *missing_hint* says what to do.
+    *missing_hint* says what to do. Where there are *labels*, a selector as kubectl has it, only objects that match are read.
     """
 
     kind: Kind
     prune: Callable[[Object], T]
     is_optional: bool = False
     missing_hint: str = ""
+    labels: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,8 @@ def _watched(kind: SourceKind[Any], namespaces: NamespaceSelection) -> tuple[Wat
     """Return what is watched for one kind: all namespaces at once, or one after the other."""
     prune = partial(_pruned, kind, namespaces)
     return tuple(
-        WatchedKind(kind=kind.kind, prune=prune, scope=scope, is_optional=kind.is_optional) for scope in namespaces.scopes
+        WatchedKind(kind=kind.kind, prune=prune, scope=replace(scope, labels=kind.labels), is_optional=kind.is_optional)
+        for scope in namespaces.scopes
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import model_validator
@@ -49,8 +50,32 @@ class ApplicationsSettings(Node):
     """The ConfigMap of Argo CD Image Updater in Argo CD's namespace. Settings in this file override it; null ignores it."""
 
 
+class WhileFluxRuns(StrEnum):
+    """What to do while Flux's own image controllers work too."""
+
+    WAIT = "wait"
+    WORK = "work"
+
+
 class FluxSettings(Node):
-    """Flux's image objects."""
+    """Flux's ImageRepository, ImagePolicy and ImageUpdateAutomation objects."""
+
+    namespaces: tuple[fields.Names, ...] = ()
+    """The namespaces to read, globs included; an empty list means all namespaces."""
+    watch_label_selector: fields.Text | None = None
+    """A label selector that image objects must match, as the option --watch-label-selector of Flux's controllers."""
+    cross_namespace_references: bool = True
+    """Whether objects may refer to objects of other namespaces. false is the option --no-cross-namespace-refs of Flux."""
+    default_service_account: fields.Text | None = None
+    """The ServiceAccount whose pull secrets are used by an ImageRepository that names none."""
+    events: bool = True
+    """Whether updates and problems are reported as Events on the objects."""
+    events_address: fields.EventsAddress | None = None
+    """The address of Flux's notification-controller, to which Events are sent so that Alerts go on."""
+    flux_namespace: fields.Text = "flux-system"
+    """The namespace of Flux, with the Leases of its image controllers."""
+    while_flux_runs: WhileFluxRuns = WhileFluxRuns.WAIT
+    """What to do while Flux's image controllers renew their Leases: wait, or work beside them."""
 
 
 class SourceSettings(Node):
@@ -58,8 +83,8 @@ class SourceSettings(Node):
 
     applications: Annotated[ApplicationsSettings | None, fields.EMPTY_WHERE_NULL] = None
     """Argo CD Applications with annotations, and ImageUpdater objects."""
-    flux: Annotated[FluxSettings | None, fields.EMPTY_WHERE_NULL, fields.not_yet("Flux's image objects are")] = None
-    """ImageRepository, ImagePolicy and ImageUpdateAutomation objects. Not supported in this version: it is refused."""
+    flux: Annotated[FluxSettings | None, fields.EMPTY_WHERE_NULL] = None
+    """Flux's ImageRepository, ImagePolicy and ImageUpdateAutomation objects."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:

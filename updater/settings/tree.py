@@ -25,7 +25,7 @@ from updater.settings.values import usual_address
 if TYPE_CHECKING:
     from updater.model.problem import Problem
     from updater.registry.endpoints import RegistryEntry
-    from updater.settings.cluster import ApplicationsSettings
+    from updater.settings.cluster import ApplicationsSettings, FluxSettings
 
 
 DEFAULT_STATE: Final = "~/.local/state/updater"
@@ -342,6 +342,11 @@ class Settings(Node):
     def applications(self) -> ApplicationsSettings | None:
         """Return the settings of the source of Argo CD's Applications, None where it is off."""
         return next((source.applications for source in self.sources if source.applications is not None), None)
+
+    @property
+    def flux(self) -> FluxSettings | None:
+        """Return the settings of the source of Flux's image objects, None where it is off."""
+        return next((source.flux for source in self.sources if source.flux is not None), None)
 
     def place_of(self, subscription: int) -> tuple[str, int | None]:
         """Return file and line of a subscription by its index; the file is empty if it is unknown."""

@@ -156,6 +156,15 @@ def read_proxy(text: str) -> str:
     return text
 
 
+def read_events_address(text: str) -> str:
+    """Check the address of a receiver of Events, an http or https URL without a secret."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+        hint = "write http://notification-controller.flux-system.svc.cluster.local./"
+        raise ConfigError("this is no address of an event receiver", hint=hint, code="url")
+    return text
+
+
 def read_repository_path(text: str) -> str:
     """Read a path below the root of a repository, ``.`` is the root; returned without ``./`` and without a ``/`` at its end."""
     if not text or text.startswith(("/", "~")) or re.match(r"[A-Za-z]:[\\/]", text):

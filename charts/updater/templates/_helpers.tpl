@@ -76,18 +76,38 @@ What holds for the source `applications`, with the program's own defaults; empty
 {{- end -}}
 {{- end -}}
 
-{{/* "true" where Applications of every namespace are watched: none is named, or one by a glob. */}}
-{{- define "updater.watchesAll" -}}
-{{- $applications := fromYaml (include "updater.applications" .) -}}
-{{- if and $applications (or (not $applications.namespaces) (regexMatch `[*?\[\\]` (join " " $applications.namespaces))) -}}
+{{/* What holds for the source `flux`, in the same way. */}}
+{{- define "updater.flux" -}}
+{{- range .Values.config.sources -}}
+{{- if hasKey . "flux" -}}
+{{- $all := dict "namespaces" list "cross_namespace_references" true "events" true "flux_namespace" "flux-system" "while_flux_runs" "wait" -}}
+{{- range $key, $value := .flux -}}
+{{- $_ := set $all $key $value -}}
+{{- end -}}
+{{- toYaml $all -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* "true" where objects of every namespace are watched: none is named, or one by a glob. Takes what holds for a source. */}}
+{{- define "updater.isEverywhere" -}}
+{{- if and . (or (not .namespaces) (regexMatch `[*?\[\\]` (join " " .namespaces))) -}}
 true
 {{- end -}}
+{{- end -}}
+
+{{- define "updater.watchesAll" -}}
+{{- include "updater.isEverywhere" (fromYaml (include "updater.applications" .)) -}}
+{{- end -}}
+
+{{- define "updater.watchesAllFlux" -}}
+{{- include "updater.isEverywhere" (fromYaml (include "updater.flux" .)) -}}
 {{- end -}}
 
 {{/* Whether replicas elect a leader: only a source in the cluster makes them do so. */}}
 {{- define "updater.electsLeader" -}}
 {{- $kubernetes := .Values.config.kubernetes | default dict -}}
-{{- if and (include "updater.applications" .) (not (eq (toString $kubernetes.leader_election) "false")) -}}
+{{- if and (or (include "updater.applications" .) (include "updater.flux" .)) (not (eq (toString $kubernetes.leader_election) "false")) -}}
 true
 {{- end -}}
 {{- end -}}

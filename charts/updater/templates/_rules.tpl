@@ -66,6 +66,61 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- end }}
 {{- end -}}
 
+{{/* Where Flux's image objects are: a Role in each named namespace, or a ClusterRole. */}}
+{{- define "updater.rules.flux" -}}
+{{- $flux := fromYaml (include "updater.flux" .) -}}
+# flux/cluster/source.py watches the image objects; flux/cluster/feedback.py writes their status, reads one that changed, and
+# removes the finalizer of Flux from a deleted one (patch)
+- apiGroups: [image.toolkit.fluxcd.io]
+  resources: [imagepolicies, imagerepositories, imageupdateautomations]
+  verbs: [get, list, patch, watch]
+- apiGroups: [image.toolkit.fluxcd.io]
+  resources: [imagepolicies/status, imagerepositories/status, imageupdateautomations/status]
+  verbs: [patch]
+# flux/cluster/source.py watches the GitRepositories that automations name
+- apiGroups: [source.toolkit.fluxcd.io]
+  resources: [gitrepositories]
+  verbs: [list, watch]
+{{- if $flux.events }}
+# kube/events.py writes Events on the objects (events)
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+{{- if .Values.rbac.pullSecrets }}
+# credentials/keychain.py reads the Secrets and ServiceAccounts that ImageRepositories name, flux/git_repositories.py those of
+# GitRepositories and signing keys, each by name (rbac.pullSecrets)
+- apiGroups: [""]
+  resources: [secrets, serviceaccounts]
+  verbs: [get]
+{{- end }}
+{{- if $flux.cross_namespace_references }}
+# flux/cluster/namespaces.py reads the labels of a namespace whose policies refer to an ImageRepository of another one
+# (cross_namespace_references)
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
+{{- end }}
+{{- end -}}
+
+{{/* Where Flux's own controllers are: whether they renew their Leases. */}}
+{{- define "updater.rules.fluxLeases" -}}
+{{- $flux := fromYaml (include "updater.flux" .) -}}
+{{- $suffix := "" -}}
+{{- with $flux.watch_label_selector -}}
+{{- $suffix = printf "-%s" (sha256sum . | trunc 8) -}}
+{{- end -}}
+{{- $names := list -}}
+{{- range list "image-automation-controller" "image-reflector-controller" -}}
+{{- $names = append $names (printf "%s-leader-election%s" . $suffix) -}}
+{{- end -}}
+# flux/cluster/rivals.py waits while Flux's own image controllers renew their Leases (while_flux_runs)
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: {{ toJson $names }}
+  verbs: [get]
+{{- end -}}
+
 {{/* Where the Lease is. No rule can narrow a create by name. */}}
 {{- define "updater.rules.lease" -}}
 # kube/lease.py elects the replica that writes (kubernetes.leader_election)
@@ -135,6 +190,18 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- range $watched -}}
 {{- $_ := set $rules . (list (include "updater.rules.applications" $root)) -}}
 {{- end -}}
+{{- $flux := fromYaml (include "updater.flux" .) -}}
+{{- $fluxAll := include "updater.watchesAllFlux" . -}}
+{{- $fluxed := list -}}
+{{- if and $flux (not $fluxAll) -}}
+{{- $fluxed = uniq $flux.namespaces -}}
+{{- end -}}
+{{- range $fluxed -}}
+{{- $_ := set $rules . (append (get $rules . | default list) (include "updater.rules.flux" $root)) -}}
+{{- end -}}
+{{- if and $flux (eq $flux.while_flux_runs "wait") -}}
+{{- $_ := set $rules $flux.flux_namespace (append (get $rules $flux.flux_namespace | default list) (include "updater.rules.fluxLeases" .)) -}}
+{{- end -}}
 {{- $there := include "updater.rules.argocd" . | trim -}}
 {{- if and $applications $there -}}
 {{- $_ := set $rules $applications.argocd_namespace (append (get $rules $applications.argocd_namespace | default list) $there) -}}
@@ -146,7 +213,11 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- range $part, $given := dict "live" .Values.rbac.argocdMethod "named" .Values.rbac.pullSecrets -}}
 {{- $names := ternary "updater.liveApplications" "updater.namedSecrets" (eq $part "live") -}}
 {{- range $namespace := keys (fromYaml (include $names $root)) | sortAlpha -}}
-{{- if not (and $given (or $all (has $namespace $watched))) -}}
+{{- $covered := or $all (has $namespace $watched) -}}
+{{- if eq $part "named" -}}
+{{- $covered = or $covered $fluxAll (has $namespace $fluxed) -}}
+{{- end -}}
+{{- if not (and $given $covered) -}}
 {{- $more := include (printf "updater.rules.%s" $part) (dict "root" $root "namespace" $namespace) -}}
 {{- $_ := set $rules $namespace (append (get $rules $namespace | default list) $more) -}}
 {{- end -}}

@@ -1,0 +1,195 @@
+"""Which objects of Flux's users a cluster has, and what they come to: kinds, what is kept of them, what they ask for at once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.controller.namespaces import select_namespaces
+from updater.controller.objects import KeptObject, Sharing, items_of, keep_object
+from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
+from updater.documents.members import mapping_in
+from updater.flux.cluster.feedback import FluxState
+from updater.flux.cluster.namespaces import crossing
+from updater.flux.cluster.requested import RequestedWork
+from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION, REQUESTED_AT
+from updater.flux.request.requests import FluxTranslation
+from updater.model.problem import Problem
+from updater.model.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from updater.controller.objects import Key
+    from updater.errors import KubeError
+    from updater.flux.cluster.feedback import FluxFeedback
+    from updater.flux.cluster.namespaces import NamespaceLabels
+    from updater.flux.cluster.rivals import RivalControllers
+    from updater.flux.request.translation import FluxTranslator
+    from updater.http.client import Clock
+    from updater.kube.client import KubeClient
+    from updater.kube.kinds import Kind
+    from updater.kube.reflector import WatchedKind
+    from updater.model.outcome import Outcome
+    from updater.model.report import Report
+    from updater.sources.base import SourceRequests
+
+_MISSING: Final = "Flux is not installed in this cluster with its image kinds; install them, or take the source flux out"
+_MISSING_SOURCE: Final = "Flux's source-controller is not installed in this cluster; install it, or take the source flux out"
+RIVALS: Final = "flux-runs"
+KINDS: Final = (IMAGE_REPOSITORY, IMAGE_POLICY, IMAGE_UPDATE_AUTOMATION, GIT_REPOSITORY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluxParts:
+    """Who does the parts of the work of a `FluxSource`; without *rivals* nobody is waited for."""
+
+    translator: FluxTranslator
+    feedback: FluxFeedback
+    labels: NamespaceLabels
+    requests: SourceRequests
+    rivals: RivalControllers | None = None
+
+
+class FluxSource:
+    """Image objects and GitRepositories of a cluster, kept known, and answered.
+
+    *namespaces* are names or globs, see `select_namespaces`; none means all. Image objects alone have to match *selector*.
+    *report* is told when a kind cannot be watched, and with None when it can again. Raises `PolicyError` for a glob that
+    cannot be read.
+    """
+
+    name: Final = "flux"
+
+    def __init__(
+        self,
+        client: KubeClient,
+        parts: FluxParts,
+        *,
+        namespaces: tuple[str, ...] = (),
+        selector: str = "",
+        report: Callable[[WatchedKind[Any], KubeError | None], None] = lambda _watched, _error: None,
+        surroundings: Clock | None = None,
+    ) -> None:
+        self._parts = parts
+        sharing = Sharing()
+        self._kinds: dict[Kind, SourceKind[KeptObject]] = {
+            kind: SourceKind(
+                kind=kind,
+                prune=partial(keep_flux_object, sharing=sharing),
+                missing_hint=_MISSING_SOURCE if kind is GIT_REPOSITORY else _MISSING,
+                labels="" if kind is GIT_REPOSITORY else selector,
+            )
+            for kind in KINDS
+        }
+        self._watched = WatchedSource(
+            client,
+            tuple(self._kinds.values()),
+            self._translate,
+            namespaces=select_namespaces(namespaces),
+            report=report,
+            surroundings=surroundings,
+        )
+        self._items: dict[Kind, dict[Key, Mapping[str, Any]]] = {kind: {} for kind in KINDS}
+        self._work = RequestedWork(parts.requests, surroundings)
+        self._waiting: Snapshot | None = None
+        self.translation = FluxTranslation()
+        self.count = 0
+
+    async def once(self) -> Snapshot:
+        """List everything, and return the snapshot; see `WatchedSource.once`."""
+        if self._parts.rivals:
+            await self._parts.rivals.look()
+        return await self._watched.once()
+
+    async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
+        """Watch until cancelled, hand each snapshot that differs to *deliver*, and write answers; see `WatchedSource.run`."""
+        rivals, beside = self._parts.rivals, [self._parts.feedback.run, self._work.run]
+        if rivals:
+            await rivals.look()
+            beside.append(partial(rivals.follow, self._watched.look_again))
+        await self._watched.run(deliver, beside=beside)
+
+    def hear(self, report: Report) -> None:
+        """Remember what became of what was asked for, and let it be written; never waits."""
+        if not self.is_waiting:
+            self._parts.feedback.hear(report)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether Flux's own controllers work, so that nothing is asked for and nothing written."""
+        return bool(self._parts.rivals and self._parts.rivals.working)
+
+    @property
+    def refused(self) -> tuple[Outcome, ...]:
+        """Nothing: what asks for nothing is a problem of its object."""
+        return ()
+
+    def spec_of(self, kind: Kind, key: Key) -> Mapping[str, Any] | None:
+        """Return the spec that is kept of an object; None where none is known."""
+        item = self._items[kind].get(key)
+        return mapping_in(item, "spec") if item is not None else None
+
+    def lead(self) -> None:
+        """Write what is due: this replica leads from now on."""
+        self._parts.feedback.lead()
+
+    async def finish(self) -> None:
+        """Write what is due now, at the end of a single pass."""
+        if not self.is_waiting:
+            await self._parts.feedback.finish()
+
+    async def again(self) -> Snapshot:
+        """Return the snapshot of what is known."""
+        return await self._watched.again()
+
+    def look_again(self) -> None:
+        """Translate what is known once more: a policy selected another image."""
+        self._watched.look_again()
+
+    async def _translate(self, known: KnownObjects) -> Snapshot:
+        """Return the snapshot of what is known; the very same one where nothing changed that anybody reads."""
+        kept = {kind: known.of(self._kinds[kind]) for kind in KINDS}
+        self._items = {kind: items_of(kept[kind], self._items[kind]) for kind in KINDS}
+        labels = await self._parts.labels.of(crossing(self._items[IMAGE_POLICY]))
+        items = [self._items[kind] for kind in KINDS]
+        latest = self._parts.feedback.latest_of(kept[IMAGE_POLICY])
+        # thousands of policies take a second the first time: probes and the Lease must not wait for them
+        self.translation = translation = await asyncio.to_thread(self._parts.translator, *items, labels=labels, latest=latest)
+        self.count = known.count
+        if self.is_waiting:
+            return self._waits()
+        self._waiting = None
+        self._parts.feedback.know(FluxState(kept=kept, translation=translation))
+        self._work.know(translation)
+        return translation.snapshot
+
+    def _waits(self) -> Snapshot:
+        """Return the snapshot while Flux's own controllers work: it asks for nothing, and says why."""
+        assert self._parts.rivals is not None  # noqa: S101 - see `is_waiting`
+        names = " and ".join(self._parts.rivals.working)
+        hint = f"scale {names} to zero, or set sources[].flux.while_flux_runs: work"
+        message = f"{names} of Flux still runs; nothing is written for Flux's objects until it stops"
+        waiting = Snapshot(problems=(Problem(path="", code=RIVALS, message=message, hint=hint, origin=self.name),))
+        if self._waiting != waiting:
+            self._waiting = waiting
+        return self._waiting
+
+
+def keep_flux_object(item: Mapping[str, Any], sharing: Sharing) -> KeptObject:
+    """Return what is kept of an object: names, labels, what asks for work and goes into its Events, spec and status."""
+    metadata = mapping_in(item, "metadata")
+    labels = {key: text for key, text in mapping_in(metadata, "labels").items() if isinstance(text, str)}
+    found = mapping_in(metadata, "annotations").items()
+    annotations = {key: text for key, text in found if key.startswith(_READ_ANNOTATIONS) and isinstance(text, str)}
+    kept: dict[str, Any] = {}
+    if labels:
+        kept["labels"] = sharing.whole(labels)
+    if annotations:
+        kept["annotations"] = sharing.whole(annotations)
+    return keep_object(item, sharing, metadata=kept)
+
+
+_READ_ANNOTATIONS: Final = (REQUESTED_AT, "event.toolkit.fluxcd.io/")
