@@ -36,7 +36,10 @@ from typing import Any, ClassVar, Final
 
 #: codes of errors whose message has no word of a server in it
 _OWN_WORDS: Final = frozenset(
-    {"branch-missing", "branch-name", "branch-not-ours", "branch-template", "foreign-commits", "git-url"}
+    {
+        *("branch-missing", "branch-name", "branch-not-ours", "branch-template", "foreign-commits", "git-url"),
+        *("checkout-ref", "push-branch-missing", "push-options-unsupported", "ref-missing"),
+    }
 )
 _NUMBERS: Final = re.compile(r"\[Errno ([0-9]{1,4})\]")
 _IN_LOG: Final = "what it answered is in the log of updater alone"

@@ -258,6 +258,7 @@ def test_flux_312_values_are_a_map_of_texts():
 def test_flux_313_a_removed_field_names_its_replacement(field):
     with pytest.raises(TemplateError, match="can't evaluate field") as caught:
         flux(f"{{{{ {field} }}}}")
+    assert caught.value.code == "template-removed-field"
     assert "{{ range .Changed.Changes }}" in caught.value.hint
 
 

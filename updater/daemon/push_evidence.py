@@ -42,7 +42,7 @@ async def ask_servers(
 
 async def _evidence(mirror: Mirror, branch: GitBranch) -> Evidence:
     """Look at the branch, and ask for the right to push; raise `UpdaterError`."""
-    head = await mirror.look(branch.branch or None, branch.push)
+    head = await mirror.look(branch.branch or None, branch.push, ref=branch.ref)
     if head.revision is None:  # nothing is ever landed over a base that does not exist
         return Evidence(may_push=False)
     await mirror.check_push()

@@ -81,6 +81,10 @@ FAULTS: Final[dict[str, GitFault]] = {
     "push-unknown": GitFault(
         GitUnavailable, "it is not known whether the push arrived: the branch is read again, and nothing is written twice"
     ),
+    "push-options-unsupported": GitFault(GitError, "set receive.advertisePushOptions on the server, or remove the push options"),
+    "checkout-ref": GitFault(GitError, "correct the reference that is checked out"),
+    "ref-missing": GitFault(GitError, "push the tag or ref to the server, or correct its name"),
+    "push-branch-missing": GitFault(GitError, "name the branch to push: commits cannot be pushed to a tag or a commit"),
     "branch-missing": GitFault(GitError, "create the branch on the server, or correct its name in the configuration"),
     "branch-name": GitFault(GitError, "name a branch as git does: no spaces, no .., none of ~^:?*[ and no / at either end"),
     "history-missing": GitFault(

@@ -44,11 +44,17 @@ class FetchedStore:
         self.index = SearchIndex(folder / "updater-index")
         self._listed: dict[str, str | None] = {}
 
-    def look(self, branches: Sequence[str]) -> RefListing:
-        """List the heads of *branches*; the answer is what `fetch` and `land` build on."""
+    def look(self, branches: Sequence[str], pick: Callable[[Sequence[str]], str] | None = None) -> RefListing:
+        """List the heads of *branches*; the answer is what `fetch` and `land` build on.
+
+        *pick* is given all tags and returns one more name to list; it is what remains of them.
+        """
         for branch in branches:
             self._listed.pop(branch, None)
-        listing = self.remote.list(branches)
+        listing = self.remote.list(branches, with_tags=pick is not None)
+        if pick is not None:
+            listing = listing.only(pick(listing.tags), *branches)
+        self.remote.objects = dict(list({**self.remote.objects, **listing.objects}.items())[-_MAX_LISTED:])
         self._listed.update({branch: listing.heads.get(branch) for branch in (*branches, *listing.heads)})
         self._listed = dict(list(self._listed.items())[-_MAX_LISTED:])
         return listing

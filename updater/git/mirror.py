@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -14,8 +15,9 @@ from updater.git.commit_history import LIMIT, CommitHistory
 from updater.git.faults import fault
 from updater.git.fetched_store import FetchedStore
 from updater.git.limits import Bounds
-from updater.git.pusher import Pusher, PushResult
+from updater.git.pusher import PLAIN, Pusher, PushManner, PushResult
 from updater.git.remote import Remote
+from updater.git.revisions import newest_tag, ref_name
 from updater.git.tree import RevisionTree, TreeEntry
 from updater.git.worker_thread import Later, WorkerThread
 from updater.http.waiting import HINT, SilentServer
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from updater.git.object_builder import NewCommit
     from updater.http.waiting import ServerWatch
+    from updater.model.checkout_ref import CheckoutRef
     from updater.model.view import PastCommit
 
 CLOSE_SECONDS: Final = 2.0
@@ -107,14 +110,18 @@ class Mirror:
         """Where the mirror is kept; it may vanish at any time."""
         return self._keeper.store.folder
 
-    async def look(self, branch: str | None = None, *also: str) -> Head:
+    async def look(self, branch: str | None = None, *also: str, ref: CheckoutRef | None = None) -> Head:
         """List the heads of *branch* (None: the server's default branch) and *also*; one request, the first time two.
 
-        What was listed of a branch is what `fetch` fetches, until the next look at that branch.
+        With *ref* that is looked at instead of *branch*. Branches and other refs are named as in `updater.git.ref_names`. What
+        was listed of one is what `fetch` fetches, until the next look at it. Raises `GitError` ``ref-missing`` where no tag is
+        in the range of *ref*.
         """
+        branch = branch if ref is None else ref_name(ref)
         names = tuple(dict.fromkeys(name for name in (branch, *also) if name))
-        listing = await self._talk(lambda: self._keeper.look(names), asked="refs")
-        name = branch or listing.default or "main"
+        pick = partial(newest_tag, ref, place=str(self)) if ref is not None and branch is None else None
+        listing = await self._talk(lambda: self._keeper.look(names, pick), asked="refs")
+        name = branch or (listing.tags[0] if pick else listing.default) or "main"
         return Head(branch=name, revision=listing.heads.get(name), heads=listing.heads, default=listing.default)
 
     async def fetch(self, *branches: str, at: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -152,7 +159,14 @@ class Mirror:
         return await self._talk(lambda: self._past.recall(branch, revision), asked="history")
 
     async def land(
-        self, *, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
+        self,
+        *,
+        base: str | None,
+        branch: str,
+        expected: str | None,
+        commits: Sequence[NewCommit],
+        over: str | None = None,
+        manner: PushManner = PLAIN,
     ) -> PushResult:
         """Build *commits* on *base* (None: an empty repository) and move *branch* from *expected* to the last, by one push.
 
@@ -161,11 +175,16 @@ class Mirror:
         are left out; the same base with the same tree is not pushed again. *over* is the base of a push branch: it is rebuilt or
         grows only if it has a commit of ours above that, and nobody else's, or its head is our own commit to it.
 
+        *manner* says with which push options, and to which second ref the same commit goes by a push of its own: moved forward,
+        or rebuilt where every commit of it above *base* is ours. Without *commits* the second ref alone is brought to *expected*,
+        where an earlier push to it failed.
+
         Raises `PushRefused`: ``push-refused`` (look and decide again), ``push-declined``, ``foreign-commits``,
-        ``branch-not-ours``; `EditError` for a path that may not be written; then nothing was pushed.
+        ``branch-not-ours``; `GitError` ``push-options-unsupported``; `EditError` for a path that may not be written; then nothing
+        was pushed. Raises `SecondPushFailed` where *branch* has the commits and the second ref has not.
         """
         return await self._talk(
-            lambda: self._lander.land(base, branch, expected, commits, over), asked="a push", may_give_up=False
+            lambda: self._lander.land(base, branch, expected, commits, over, manner), asked="a push", may_give_up=False
         )
 
     async def check_push(self) -> None:
@@ -212,4 +231,4 @@ class Mirror:
         return await asyncio.wrap_future(self._worker.submit(work))
 
 
-__all__ = ["GitAccess", "Head", "Mirror", "PushResult", "SearchQuery", "Shared", "TreeEntry"]
+__all__ = ["GitAccess", "Head", "Mirror", "PushManner", "PushResult", "SearchQuery", "Shared", "TreeEntry"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from updater.errors import GitError
+from updater.errors import GitError, PushRefused
 from updater.git.faults import fault
 from updater.git.object_builder import NewCommit, ObjectBuilder
 from updater.git.objects import COMMIT
+from updater.git.ref_names import shown
 from updater.git.trailers import read_past
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from updater.git.commit_history import CommitHistory
     from updater.git.fetched_store import FetchedStore
     from updater.git.trailers import CommitInfo
+
+_RACES: Final = 3
+_SECOND_HINT: Final = "merge these commits into the branch that is read, or name another ref in the refspec"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,32 @@ class PushResult:
     commits: tuple[str | None, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushManner:
+    """How a push is done beside its lease: the push *options* that are sent, and the *second* ref that gets the commit too.
+
+    *second* is a name in a mirror (`updater.git.ref_names`), "" for none.
+    """
+
+    options: tuple[str, ...] = ()
+    second: str = ""
+
+
+PLAIN: Final = PushManner()
+
+
+class SecondPushFailed(GitError):  # noqa: N818 - the name says what is the case
+    """The branch has the commit *revision*, and the second ref has not."""
+
+    default_code = "second-push"
+    summary = "the second push failed"
+
+    def __init__(self, error: GitError, revision: str, second: str) -> None:
+        message = f"{revision[:12]} was pushed, but not to {shown(second)}: {error.message}"
+        super().__init__(message, hint=error.hint, code=error.code if error.code != PushRefused.default_code else None)
+        self.revision = revision
+
+
 class Pusher:
     """When a push may happen: over what we hold, with a lease, and never over a commit that is not ours."""
 
@@ -40,9 +70,17 @@ class Pusher:
         self._past = past
 
     def land(
-        self, base: str | None, branch: str, expected: str | None, commits: Sequence[NewCommit], over: str | None = None
+        self,
+        base: str | None,
+        branch: str,
+        expected: str | None,
+        commits: Sequence[NewCommit],
+        over: str | None = None,
+        manner: PushManner = PLAIN,
     ) -> PushResult:
         """Build *commits* on *base* and move *branch* from *expected* to them, by one push; see `Mirror.land`."""
+        if not commits and expected is not None:
+            self._push_second(base, expected, branch, manner)
         self._past.ours.update((new.committer or new.author).email.lower() for new in commits)
         draft, tips = self._keeper.mended(base, lambda: self._draft(base, commits))
         tip = tips[-1] if tips else base
@@ -51,10 +89,50 @@ class Pusher:
         if expected is not None and (over is not None or expected != base):
             above = self._check_ours(base if over is None else over, expected, branch)
             if above and above[-1].parents == (base,) and above[0].tree == draft.tree_of(tip):
+                self._push_second(base, expected, branch, manner)
                 return PushResult(revision=expected, is_unchanged=True)
-        self._keeper.remote.push(branch, expected, tip, list(draft.made.values()))
+        if manner.second and manner.second != branch:
+            self._second_head(base, manner.second)  # what may not be written is refused before anything is
+        self._keeper.remote.push(branch, expected, tip, list(draft.made.values()), options=manner.options)
         self._remember(branch, tip, draft)
+        self._push_second(base, tip, branch, manner)
         return PushResult(revision=tip, commits=tips)
+
+    def _move_second(self, base: str | None, revision: str, manner: PushManner) -> None:
+        """Move the second ref of *manner* to *revision*, which the server has: forward, or over commits of ours above *base*.
+
+        Raises `PushRefused` ``branch-not-ours`` where it holds commits of others. A lost race is tried again on the new head.
+        """
+        for left in reversed(range(_RACES)):
+            head = self._second_head(base, manner.second)
+            if head == revision:
+                return
+            try:
+                self._keeper.remote.push(manner.second, head, revision, (), options=manner.options)
+            except PushRefused as error:
+                if error.code != PushRefused.default_code or not left:
+                    raise
+            else:
+                return
+
+    def _push_second(self, base: str | None, revision: str, branch: str, manner: PushManner) -> None:
+        if not manner.second or manner.second == branch:
+            return
+        try:
+            self._move_second(base, revision, manner)
+        except GitError as error:
+            raise SecondPushFailed(error, revision, manner.second) from error
+
+    def _second_head(self, base: str | None, name: str) -> str | None:
+        """Return where the second ref stands; raise `PushRefused` ``branch-not-ours`` where others wrote there above *base*."""
+        head = self._keeper.look([name]).heads.get(name)
+        above = self._past.above(base, head) if head is not None and head != base else []
+        foreign = next((info for info in above if read_past(info, self._past.ours) is None), None)
+        if foreign is not None:
+            who = foreign.committer or "somebody"
+            message = f"{shown(name)} holds {foreign.revision[:12]} by {who}, which a push would take away"
+            raise fault("branch-not-ours", message, hint=_SECOND_HINT)
+        return head
 
     def _draft(self, base: str | None, commits: Sequence[NewCommit]) -> tuple[ObjectBuilder, tuple[str | None, ...]]:
         draft, tip = ObjectBuilder(self._keeper.store.packs), base

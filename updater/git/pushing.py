@@ -5,46 +5,57 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dulwich.pack import pack_objects_to_data
+from dulwich.protocol import CAPABILITY_PUSH_OPTIONS
 
 from updater.git.faults import fault
+from updater.git.ref_names import HEADS, short, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from dulwich.objects import ShaFile
 
     from updater.git.access import GitAddress
 
 ZERO: Final = b"0" * 40
-HEADS: Final = b"refs/heads/"
 
 
 class RefUpdate:
-    """One try to move the branch *ref* of the server at *address* from *old* to *new*, sending *objects*.
+    """One try to move *ref* of the server at *address* from the first to the second of *heads*, sending *objects*.
 
-    *talk* is what the server says meanwhile, *branches* what it listed, *is_sent* whether the pack was asked for.
+    *talk* is what the server says meanwhile, *branches* what it listed, *offered* what it can do, *is_sent* whether the pack was
+    asked for. With *options* the server must take push options.
     """
 
-    def __init__(self, address: GitAddress, ref: bytes, old: bytes, new: bytes, objects: Sequence[ShaFile]) -> None:
+    def __init__(
+        self,
+        address: GitAddress,
+        ref: bytes,
+        heads: tuple[bytes, bytes],
+        objects: Sequence[ShaFile],
+        *,
+        options: Sequence[str] = (),
+    ) -> None:
         self.ref = ref
-        self.old = old
+        self.old, self._new = heads
+        self.options = [option.encode() for option in options]
+        self.offered: Collection[bytes] = ()
         self.talk = bytearray()
         self.branches: list[str] = []
         self.is_sent = False
         self._address = address
-        self._new = new
         self._objects = objects
 
-    @property
-    def branch(self) -> str:
-        """The name of the branch."""
-        return short(self.ref)
-
     def update(self, refs: dict[Any, Any]) -> dict[Any, Any]:
-        """Return what to change of *refs*, which the server listed; raise `PushRefused` where the branch stands elsewhere."""
+        """Return what to change of *refs*, which the server listed; raise `PushRefused` where the ref stands elsewhere.
+
+        Raises `GitError` ``push-options-unsupported`` where the server takes no push options and there are some.
+        """
         self.branches += [short(name) for name in refs if name.startswith(HEADS)]
+        if self.options and CAPABILITY_PUSH_OPTIONS not in self.offered:
+            raise fault("push-options-unsupported", f"{self._address} takes no push options")
         if refs.get(self.ref, ZERO) != self.old:
-            raise fault("push-refused", f"{self.branch} of {self._address} moved since it was read")
+            raise fault("push-refused", f"{shown(short(self.ref))} of {self._address} moved since it was read")
         return {self.ref: self._new}
 
     def pack(self, *_sets: Any, **_options: Any) -> Any:
@@ -56,8 +67,3 @@ class RefUpdate:
 def nothing_sent(*_sets: Any, **_options: Any) -> Any:
     """Stand for the pack of a push of nothing."""
     raise AssertionError("a push of nothing sends no pack")
-
-
-def short(ref: bytes) -> str:
-    """Return the name of the branch *ref*."""
-    return ref.removeprefix(HEADS).decode("utf-8", "surrogateescape")

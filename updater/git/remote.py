@@ -13,14 +13,13 @@ import mmap
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dulwich.client import GitClient, LocalGitClient, SubprocessGitClient
 from dulwich.errors import GitProtocolError, HangupException
 from dulwich.object_store import ObjectStoreGraphWalker
-from dulwich.refs import Ref, check_ref_format
 
 from updater.errors import GitError, GitUnavailable, PushRefused
 from updater.git.conversation import Conversation
@@ -31,7 +30,8 @@ from updater.git.inflation import Surveyor, read_commits
 from updater.git.limits import Bounds
 from updater.git.objects import is_object_name
 from updater.git.pipes import OpenPipes
-from updater.git.pushing import HEADS, ZERO, RefUpdate, nothing_sent, short
+from updater.git.pushing import ZERO, RefUpdate, nothing_sent
+from updater.git.ref_names import HEADS, PEELED, TAGS, commit_of, full, short, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -50,17 +50,29 @@ _HOOKS: Final = ("pre-receive", "update", "post-receive", "post-update", "refere
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefListing:
-    """The heads that a server named, by branch, and its default branch where it tells one."""
+    """The commits that a server named, by branch or other ref (`updater.git.ref_names`), and its default branch if it tells one.
+
+    *tags* are all tags where they were asked for. *objects* are the tag objects by which commits were named.
+    """
 
     heads: Mapping[str, str]
     default: str | None
+    tags: tuple[str, ...] = ()
+    objects: Mapping[str, str] = field(default_factory=dict)
+
+    def only(self, tag: str, *others: str) -> RefListing:
+        """Return the listing of *others*, the default branch and of all tags of *tag* alone."""
+        heads = {name: head for name, head in self.heads.items() if name in {tag, self.default, *others}}
+        objects = {head: name for head, name in self.objects.items() if head in heads.values()}
+        return RefListing(heads=heads, default=self.default, tags=(tag,), objects=objects)
 
 
 class Remote:
     """One repository on its server, with the connections kept between calls; used by one thread at a time.
 
     *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push; `watch`, where a person
-    waits, of what comes from the server. Each conversation has the deadline and the limits of *bounds*.
+    waits, of what comes from the server. Each conversation has the deadline and the limits of *bounds*. `objects` are the tag
+    objects by which commits are asked for.
     """
 
     def __init__(
@@ -69,6 +81,7 @@ class Remote:
         self.address = address
         self.access = access
         self.bounds = bounds or Bounds()
+        self.objects: dict[str, str] = {}  # a server of protocol 0 gives no commit but those that it listed
         self.pause: Callable[[float], None] = time.sleep
         self._count = count
         self.watch: ServerWatch | None = None
@@ -87,9 +100,13 @@ class Remote:
             self.close()
             self.access, self._diagnosis = access, Diagnosis(self.address, access)
 
-    def list(self, branches: Sequence[str]) -> RefListing:
-        """Ask for the heads of *branches*; protocol 2 names only refs that begin so, and HEAD."""
-        prefixes = [b"HEAD", *(HEADS + _encoded(branch) for branch in branches)]
+    def list(self, branches: Sequence[str], *, with_tags: bool = False) -> RefListing:
+        """Ask for the heads of *branches* and other refs; protocol 2 names only refs that begin so, and HEAD.
+
+        *with_tags* asks for all tags too.
+        """
+        wanted = {full(branch): branch for branch in branches if not commit_of(branch)}
+        prefixes = [b"HEAD", *wanted, *([TAGS] if with_tags else [])]
         with self._diagnosis.named(), self._client("look") as (client, _):
             answer = client.get_refs(self._path, protocol_version=2, ref_prefix=prefixes)
         refs = {bytes(name): bytes(value) for name, value in answer.refs.items() if value}
@@ -97,15 +114,19 @@ class Remote:
             raise fault("git-object-format", f"{self.address} does not name objects by SHA-1")
         if not all(is_object_name(value.decode("ascii", "replace")) for value in refs.values()):
             raise fault("git-protocol", f"{self.address} lists what is no name of an object")
-        wanted = {HEADS + _encoded(branch): branch for branch in branches}
         target = next((bytes(end) for name, end in answer.symrefs.items() if name == b"HEAD"), b"")
         default = short(target) if target.startswith(HEADS) else None
         if default is not None and self._diagnosis.masked(default) != default:
             default = None  # the server repeats what it was shown, and the name would be told and kept
-        heads = {wanted[name]: value.decode() for name, value in refs.items() if name in wanted}
+        tags = [name for name in refs if with_tags and name.startswith(TAGS) and not name.endswith(PEELED)]
+        wanted.update({name: short(name) for name in tags})
+        heads = {branch: refs.get(name + PEELED, refs[name]).decode() for name, branch in wanted.items() if name in refs}
+        heads.update({branch: commit for branch in branches if (commit := commit_of(branch))})
+        objects = {heads[branch]: refs[name].decode() for name, branch in wanted.items() if name + PEELED in refs}
         if default is not None and b"HEAD" in refs:
             heads.setdefault(default, refs[b"HEAD"].decode())
-        return RefListing(heads=heads, default=default)
+        names = tuple(name.removeprefix(TAGS).decode("utf-8", "surrogateescape") for name in tags)
+        return RefListing(heads=heads, default=default, tags=names, objects=objects)
 
     def fetch(self, wants: Sequence[str], known: Haves, depth: int | None, write: Callable[[bytes], int]) -> None:
         """Write the pack of *wants*, their last *depth* commits (None: all) with their content, minus what is *known*."""
@@ -130,8 +151,12 @@ class Remote:
                 self._fetch_pack(client, [want], known, depth=depth, write=write, filter_spec=b"tree:0")
             return tuple(_commits(file, self.bounds))
 
-    def push(self, branch: str, expected: str | None, new: str, objects: Sequence[ShaFile]) -> None:
+    def push(
+        self, branch: str, expected: str | None, new: str, objects: Sequence[ShaFile], *, options: Sequence[str] = ()
+    ) -> None:
         """Move *branch* from *expected* (None: it must not exist) to *new*, sending *objects*; a lease, always.
+
+        *options* are push options; raises `GitError` ``push-options-unsupported`` where the server takes none.
 
         Over HTTP, after a refusal, the server is not asked for its refs once more before: it compares them itself, and others
         push meanwhile.
@@ -142,7 +167,7 @@ class Remote:
         ``push-unknown`` where the answer was lost.
         """
         old = (expected or ZERO.decode()).encode()
-        attempt = RefUpdate(self.address, HEADS + _encoded(branch), old, new.encode(), objects)
+        attempt = RefUpdate(self.address, full(branch), (old, new.encode()), objects, options=options)
         is_contended = self._contended.pop(branch, expected) != expected
         try:
             self._send(attempt, branch, expected, is_contended=is_contended)
@@ -156,12 +181,15 @@ class Remote:
             with self._diagnosis.named(), self._client("push") as (client, _):
                 if is_contended and isinstance(client, GitHttpClient):
                     client.expected = {attempt.ref: attempt.old} if expected else {}
-                answer = client.send_pack(self._path, attempt.update, attempt.pack, progress=attempt.talk.extend)
+                _note_offers(client, attempt)
+                answer = client.send_pack(
+                    self._path, attempt.update, attempt.pack, progress=attempt.talk.extend, push_options=attempt.options
+                )
         except GitError as error:
             if attempt.is_sent and (isinstance(error, GitUnavailable) or error.code == "git-limit"):
-                raise fault("push-unknown", f"the push to {branch} broke off: {error.message}") from error
+                raise fault("push-unknown", f"the push to {shown(branch)} broke off: {error.message}") from error
             raise
-        refusal = self._diagnosis.judge(branch, answer.ref_status, ref=attempt.ref, talk=bytes(attempt.talk))
+        refusal = self._diagnosis.judge(shown(branch), answer.ref_status, ref=attempt.ref, talk=bytes(attempt.talk))
         if refusal is not None and is_contended and refusal.may_be_race:
             raise fault("push-refused", refusal.said)
         if refusal is not None:
@@ -201,7 +229,7 @@ class Remote:
             written: int = options["write"](data)
             return written
 
-        names: Any = [want.encode() for want in wants]
+        names: Any = [self.objects.get(want, want).encode() for want in wants]
         walker: Any = ObjectStoreGraphWalker(known.haves, lambda _: [], shallow=set(known.shallow))  # type: ignore[arg-type]
         if isinstance(client, GitHttpClient) and not client.can_filter():
             options["filter_spec"] = None
@@ -324,8 +352,12 @@ def _refuse_hooks(path: Path) -> None:
         raise fault("hooks", f"{path} has the hook {found[0]}")
 
 
-def _encoded(branch: str) -> bytes:
-    name = branch.encode("utf-8", "surrogateescape")
-    if not check_ref_format(Ref(HEADS + name)):
-        raise fault("branch-name", f"{branch!r} cannot be the name of a branch")
-    return name
+def _note_offers(client: GitClient, attempt: RefUpdate) -> None:
+    """Let *attempt* know what the server can do, which the library compares with its own abilities and then forgets."""
+    negotiate = client._negotiate_receive_pack_capabilities  # noqa: SLF001 - nothing public tells it
+
+    def noted(offered: set[bytes]) -> Any:
+        attempt.offered = offered
+        return negotiate(offered)
+
+    client._negotiate_receive_pack_capabilities = noted  # type: ignore[method-assign, assignment] # noqa: SLF001

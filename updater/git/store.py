@@ -20,6 +20,7 @@ from updater.git.damage import Damage
 from updater.git.leftovers import sweep
 from updater.git.objects import COMMIT, TREE, commit_tree, is_object_name
 from updater.git.packs import Packs
+from updater.git.ref_names import full, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,8 +82,8 @@ class MirrorStore:
     def settle(self, heads: dict[str, str]) -> None:
         """Write down the heads that are whole; atomic. Nothing below a head is promised, so each is a cut commit too."""
         self.heads, self.shallow = heads, set(heads.values())
-        lines = [f"{heads[branch]} refs/heads/{branch}\n" for branch in sorted(heads)]
-        text = "# pack-refs with: peeled fully-peeled sorted \n" + "".join(lines)
+        rows = sorted((full(branch).decode("utf-8", "surrogateescape"), head) for branch, head in heads.items())
+        text = "# pack-refs with: peeled fully-peeled sorted \n" + "".join(f"{head} {name}\n" for name, head in rows)
         with self._damage.noted():
             write_atomically(self.folder / "shallow", "".join(f"{name}\n" for name in sorted(self.shallow)).encode())
             write_atomically(self.folder / "packed-refs", text.encode("utf-8", "surrogateescape"))
@@ -126,7 +127,7 @@ class MirrorStore:
         try:
             lines = (self.folder / "packed-refs").read_bytes().decode("utf-8", "surrogateescape").splitlines()
             rows = [line.split(" ", 1) for line in lines if not line.startswith("#")]
-            self.heads = {name.removeprefix("refs/heads/"): revision for revision, name in rows}
+            self.heads = {named(name): revision for revision, name in rows}
             self.shallow = set((self.folder / "shallow").read_text("ascii").split())
         except (OSError, ValueError) as error:
             if self._is_known or not isinstance(error, FileNotFoundError):

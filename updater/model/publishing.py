@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
+_REFSPEC_HINT: Final = "write source:target with the push branch as the source, such as refs/heads/updates:refs/heads/main"
 
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """Straight to the branch that is read."""
+    """Straight to the branch that is read.
+
+    *also* is the full name of a second ref that gets the same commit by a push of its own, "" for none; *options* are the push
+    options that the server is sent with each push, ``key`` or ``key=value``.
+    """
+
+    also: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PushBranch:
-    """To another branch, made anew at each landing from the one that is read."""
+    """To another branch, made anew at each landing from the one that is read; *also* and *options* as of `Direct`."""
 
     name: str
+    also: str = ""
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +56,39 @@ class Proposal:
 Publishing = Direct | PushBranch | PushTemplate | Proposal
 
 DIRECT = Direct()
+
+
+def read_refspec(text: str, branch: str) -> str:
+    """Return the full name of the ref that the refspec *text* brings the push branch *branch* to.
+
+    A leading ``+`` changes nothing: what is overwritten is never up to the refspec. Raises `ConfigError` ``push-refspec``.
+    """
+    source, colon, target = text.removeprefix("+").partition(":")
+    if not (source and colon and target) or not _REF.fullmatch(target) or not _REF.fullmatch(source):
+        raise ConfigError(f"{text!r} is not a refspec", hint=_REFSPEC_HINT, code="push-refspec")
+    if source not in {"HEAD", branch, f"refs/heads/{branch}"}:
+        message = f"the refspec {text!r} names {source!r} as its source, and the commits are pushed to {branch!r}"
+        raise ConfigError(message, hint=_REFSPEC_HINT, code="push-refspec")
+    return target if target.startswith("refs/") else f"refs/heads/{target}"
+
+
+def read_push_options(given: Mapping[str, str]) -> tuple[str, ...]:
+    """Return push options as they are sent, ``key=value`` or, without a value, ``key``; raise `ConfigError` ``push-options``."""
+    options = tuple(f"{key}={value}" if value else key for key, value in sorted(given.items()))
+    if bad := next((option for option in options if not option or not option.isprintable()), None):
+        hint = "a push option is one line of text"
+        raise ConfigError(f"the push option {bad!r} cannot be sent", hint=hint, code="push-options")
+    return options
+
+
+def second_ref(publishing: Publishing) -> str:
+    """Return the full name of the ref that gets each commit by a second push, "" for none."""
+    return publishing.also if isinstance(publishing, Direct | PushBranch) else ""
+
+
+def push_options(publishing: Publishing) -> tuple[str, ...]:
+    """Return the push options that the server is sent with each push."""
+    return publishing.options if isinstance(publishing, Direct | PushBranch) else ()
 
 
 def pushed_as(publishing: Publishing, branch: str) -> str:

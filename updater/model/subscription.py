@@ -13,6 +13,7 @@ from updater.model.publishing import DIRECT, Direct, Publishing, PushBranch, Pus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from updater.model.checkout_ref import CheckoutRef
     from updater.model.image import ImageName, ImageRef, Platform
     from updater.model.written import Written
 
@@ -101,7 +102,9 @@ class CredentialRef:
 class CommitSpec:
     """Author, signer, message template and its values of a commit; one commit each per landing.
 
-    With *is_signed_off* the author vouches for each commit by a line ``Signed-off-by:``.
+    With *is_signed_off* the author vouches for each commit by a line ``Signed-off-by:``. *owner* is the object, by namespace and
+    name, whose commits these are where that is another one than the one that asked for the image. *signing* names the signer: the
+    reference of a key (`updater.model.signing_key`), "" for none.
     """
 
     name: str = "updater"
@@ -110,6 +113,7 @@ class CommitSpec:
     values: tuple[tuple[str, str], ...] = ()
     signing: str = ""
     is_signed_off: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,8 +152,9 @@ def has_scp_password(text: str) -> bool:
 class GitBranch:
     """A destination in Git: read at *branch*, written as *publishing* says.
 
-    An empty *branch* is the server's default branch. A push branch that is the branch itself is none. *credential* names the
-    Secret (``secret:namespace/name``) by which this destination is reached; without one the settings of the repository hold.
+    An empty *branch* is the server's default branch, unless *ref* names what is read instead: then something else is written. A
+    push branch that is the branch itself is none. *credential* names the Secret (``secret:namespace/name``) by which this
+    destination is reached; without one the settings of the repository hold.
     """
 
     method: ClassVar[Literal["git"]] = "git"
@@ -158,13 +163,14 @@ class GitBranch:
     branch: str
     publishing: Publishing = DIRECT
     credential: CredentialRef | None = None
+    ref: CheckoutRef | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.publishing, PushBranch) and self.publishing.name in {"", self.branch}:
-            object.__setattr__(self, "publishing", DIRECT)
+            object.__setattr__(self, "publishing", Direct(self.publishing.also, self.publishing.options))
 
     def __str__(self) -> str:
-        shown = f"{shown_url(self.url)}#{self.branch or 'HEAD'}"
+        shown = f"{shown_url(self.url)}#{self.ref or self.branch or 'HEAD'}"
         match self.publishing:
             case PushBranch(name):
                 return f"{shown}:{name}"
@@ -186,7 +192,7 @@ class GitBranch:
     @property
     def is_named(self) -> bool:
         """Whether it is known where it is written without asking its server."""
-        return bool(self.branch)
+        return bool(self.branch or self.ref)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

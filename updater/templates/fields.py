@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from updater.errors import TemplateError
-from updater.templates.source import DATA
+from updater.templates.source import DATA, REMOVED
 from updater.templates.values import NOTHING, Struct, type_name
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class Fields:
             try:
                 return value.find(name)
             except KeyError:
-                self._source.stop(
-                    position, f"can't evaluate field {name} in type {value.type_name}", hint=_field_hint(value, name)
-                )
+                code = REMOVED if name in value.hints else DATA
+                message = f"can't evaluate field {name} in type {value.type_name}"
+                self._source.stop(position, message, hint=_field_hint(value, name), code=code)
         if isinstance(value, dict) and all(isinstance(key, str) for key in value):
             return value.get(name, NOTHING)
         return self._source.stop(position, f"can't evaluate field {name} in type {type_name(value)}")

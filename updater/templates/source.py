@@ -12,6 +12,7 @@ FUNCTION: Final = "template-function"
 DATA: Final = "template-data"
 LIMIT: Final = "template-limit"
 FAILED: Final = "template-failed"
+REMOVED: Final = "template-removed-field"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,6 @@ class TemplateSource:
         """Return the error to raise for what is wrong at *position*."""
         return TemplateError(f"{self.place(position)}: {message}", hint=hint, code=code)
 
-    def stop(self, position: int, message: str, *, hint: str = "") -> NoReturn:
+    def stop(self, position: int, message: str, *, hint: str = "", code: str = DATA) -> NoReturn:
         """Raise the error for data that the template cannot go on with."""
-        raise self.fault(position, message, hint=hint, code=DATA)
+        raise self.fault(position, message, hint=hint, code=code)

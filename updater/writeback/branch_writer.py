@@ -23,6 +23,7 @@ from updater.model.view import View
 from updater.writeback.file_edits import CommitDraft, CommitDrafter
 from updater.writeback.message import branch_name
 from updater.writeback.reading import BlobReader, Targets
+from updater.writeback.second_push import OwedPushes, manner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -80,16 +81,18 @@ class GitWriter:
         self._blobs: dict[tuple[str, CredentialRef | None], BlobReader] = {}
         self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
         self._named: dict[Destination, GitBranch] = {}
+        self._owed = OwedPushes()
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
         """Read heads and every target; the same heads and subscriptions give the remembered view."""
         branch = _as_branch(destination)
         mirror = self._mirror(branch)
-        head = await mirror.look(branch.branch, branch.push)
+        head = await mirror.look(branch.branch, branch.push, ref=branch.ref)
         if head.default:
             self._learned(branch, head.default)
         if head.revision is None:
             raise _no_branch(branch, head)
+        await self._owed.settle(mirror, branch, head.heads.get(branch.push or head.branch))
         concerned = tuple(subscriptions)
         remembered = self._views.get(branch)
         named = self._named[branch] = _named(branch, head)
@@ -116,6 +119,7 @@ class GitWriter:
         self._blobs = {way: reader for way, reader in self._blobs.items() if way in ways}
         self._views = {branch: seen for branch, seen in self._views.items() if branch in branches}
         self._named = {branch: named for branch, named in self._named.items() if branch in branches}
+        self._owed.keep(branches)
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Edit on top of the tree that was looked at: one commit for each commit spec, one push.
@@ -136,8 +140,11 @@ class GitWriter:
                 return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
         made = [self._commit(draft, push) for draft in drafts]
         over = view.head if push != self._named.get(branch, branch).branch else None
-        pushed = await mirror.land(base=base, branch=push, expected=expected, commits=made, over=over)
         self._views.pop(branch, None)
+        with self._owed.noted(branch, base):
+            pushed = await mirror.land(
+                base=base, branch=push, expected=expected, commits=made, over=over, manner=manner_of(branch)
+            )
         if pushed.is_unchanged or pushed.revision is None:
             return replace(landed, note=f"branch {push} holds these changes already")
         revisions = {
@@ -269,12 +276,14 @@ def _as_branch(destination: Destination) -> GitBranch:
     if isinstance(destination.publishing, Proposal):
         hint = "let it be pushed to a branch, or wait for the version that has them"
         raise GitError(f"{destination}: proposals do not exist yet", hint=hint, code="not-yet")
+    if destination.ref is not None and not destination.is_rebuilt:
+        raise fault("push-branch-missing", f"{destination} names no branch to push")
     return destination
 
 
 def _named(branch: GitBranch, head: Head) -> GitBranch:
-    """Return *branch* with the names that it leaves to the server."""
-    base = branch.branch or head.branch
+    """Return *branch* with the names that it leaves to the server; where another ref is read, that is named as the branch."""
+    base = head.branch if branch.ref is not None else branch.branch or head.branch
     return replace(branch, branch=base)
 
 
@@ -291,6 +300,8 @@ def _read_writable(tree: Tree, path: str) -> bytes:
 
 
 def _no_branch(branch: GitBranch, head: Head) -> GitError:
+    if branch.ref is not None:
+        return fault("ref-missing", f"{shown_url(branch.url)} has no {branch.ref}")
     hint = f"its default branch is {head.default!r}" if head.default else "make the first commit, or name another branch"
     return GitError(f"{shown_url(branch.url)} has no branch {branch.branch!r}", hint=hint, code="branch-missing")
 

@@ -43,7 +43,7 @@ def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]])
     updates = [update for update in commit.updates if changes.get(update)] or list(commit.updates)
     text = ""
     if commit.commit_spec.message:
-        data = message_data(updates, changes, dict(commit.commit_spec.values))
+        data = message_data(updates, changes, dict(commit.commit_spec.values), owner=commit.commit_spec.owner)
         text = _clean(message_template(commit.commit_spec.message).render(data))
     return _signed_off(with_trailers(text or _default(updates, changes), updates), commit.commit_spec)
 

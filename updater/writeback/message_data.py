@@ -9,6 +9,7 @@ That peer makes one commit for each Application. Here one commit may hold severa
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from typing import TYPE_CHECKING, Final
 
 from updater.model.image import DOCKER_HUB
@@ -32,19 +33,27 @@ _GONE_CHANGED: Final = {
 
 
 def message_data(
-    updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], values: Mapping[str, str] | None = None
+    updates: Sequence[Update],
+    changes: Mapping[Update, tuple[Change, ...]],
+    values: Mapping[str, str] | None = None,
+    *,
+    owner: str = "",
 ) -> Struct:
-    """Return the data of a commit message; *changes* are what each update changed, *values* those of the commit spec."""
+    """Return the data of a commit message; *changes* are what each update changed, *values* and *owner* those of the commit spec.
+
+    With an *owner* the files of ``.Changed`` are named from the folder in which its markers count, as Flux names them.
+    """
     places = sorted(
         ((change, update) for update in updates for change in changes.get(update, ())),
         key=lambda pair: (pair[0].path, pair[0].line, pair[0].where),
     )
-    namespace, name = origin_name(updates)
+    namespace, name = owner.split("/", 1) if "/" in owner else origin_name(updates)
+    shown = [(change, _path_below(change, update) if owner else change.path) for change, update in places]
     return Struct(
         "TemplateData",
         (
             ("AutomationObject", _namespaced(namespace, name)),
-            ("Changed", _changed([change for change, _ in places])),
+            ("Changed", _changed(shown)),
             ("Values", StringMap(values or {})),
             *_application(updates),
             ("AppChanges", _app_changes(updates)),
@@ -170,13 +179,21 @@ def _own(change: Change, update: Update) -> Struct:
     return Struct("Change", fields)
 
 
-def _changed(changes: Sequence[Change]) -> Struct:
+def _path_below(change: Change, update: Update) -> str:
+    """Return the path of a change from the folder of its target, which is above it where the target is a search for markers."""
+    folder = posixpath.normpath(update.target.locator.path).lstrip("/")
+    inside = change.path.removeprefix(f"{folder}/")
+    return inside if update.target.editor == "marker" else change.path
+
+
+def _changed(changes: Sequence[tuple[Change, str]]) -> Struct:
+    """Return what changed by file, by object and once each; every change comes with the path that its file has there."""
     files: dict[str, dict[Struct, list[Struct]]] = {}
     objects: dict[Struct, list[Struct]] = {}
     every: dict[Struct, None] = {}
-    for change in changes:
+    for change, path in changes:
         shown, thing = _flux_change(change), _object(change.object_id)
-        files.setdefault(change.path, {}).setdefault(thing, []).append(shown)
+        files.setdefault(path, {}).setdefault(thing, []).append(shown)
         objects.setdefault(thing, []).append(shown)
         every.setdefault(shown)
     fields = (("FileChanges", files), ("Objects", objects), ("Changes", list(every)))

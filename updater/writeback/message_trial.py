@@ -24,11 +24,14 @@ _PATH: Final = "apps/web/deployment.yaml"
 _OBJECT: Final = ("apps/v1", "Deployment", "web", "web")
 
 
-def try_message(text: str) -> None:
-    """Render *text* as the message of a commit of two images; raise `TemplateError` with the place in the template."""
+def try_message(text: str, values: Mapping[str, str] | None = None, *, owner: str = "") -> None:
+    """Render *text* as the message of a commit of two images; raise `TemplateError` with the place in the template.
+
+    A field that a peer once had and took out ends in the code ``template-removed-field``.
+    """
     made = _made("web", "ghcr.io/example/web:1.0.0", "1.1.0"), _made("api", "ghcr.io/example/api:2.0.0", "2.0.1")
     changes: Mapping[Update, tuple[Change, ...]] = {update: (_change(update),) for update in made}
-    message_template(text).render(message_data(made, changes))
+    message_template(text).render(message_data(made, changes, values, owner=owner))
 
 
 def _made(alias: str, old: str, tag: str) -> Update:
