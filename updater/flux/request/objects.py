@@ -74,7 +74,7 @@ _SPECS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 _MESSAGE: Final = ("spec", "git", "commit", "messageTemplate")
 _Place = tuple[str | int, ...]
-_Flaw = tuple[_Place, str, str, str]
+Flaw = tuple[_Place, str, str, str]
 
 
 def is_flux(value: Any) -> bool:
@@ -103,6 +103,16 @@ def check_object(document: Document, try_template: Callable[[str], None] | None 
         yield Problem(path=mark.path, line=mark.line, code=code, message=said, hint=hint)
 
 
+def spec_flaws(kind: str, spec: Any) -> Iterator[Flaw]:
+    """Yield what is wrong in the spec of an object of the cluster: place, code, message and hint."""
+    if spec is None:
+        yield (), "missing-key", "the object has no spec", ""
+        return
+    yield from _flaws(spec, _SPECS.get(kind), ("spec",))
+    if isinstance(spec, dict):
+        yield from _RULES.get(kind, _no_rule)(spec)
+
+
 def _version_hint(version: str, kind: str) -> str:
     """Return how an object of an older version is written today."""
     if version == "v1alpha1" and kind == "ImageUpdateAutomation":
@@ -111,7 +121,7 @@ def _version_hint(version: str, kind: str) -> str:
     return f"write {GROUP}/v1, and look at the fields that are reported below it"
 
 
-def _object_flaws(value: Mapping[str, Any]) -> Iterator[_Flaw]:
+def _object_flaws(value: Mapping[str, Any]) -> Iterator[Flaw]:
     version, kind = str(value.get("apiVersion")).partition("/")[2], str(value.get("kind"))
     if version not in VERSIONS:
         yield ("apiVersion",), "api-version", f"{version!r} is not read", _version_hint(version, kind)
@@ -125,15 +135,10 @@ def _object_flaws(value: Mapping[str, Any]) -> Iterator[_Flaw]:
     metadata = value.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("name"):
         yield ("metadata",), "missing-key", "the object has no name", "write metadata: {name: …}"
-    if value.get("spec") is None:
-        yield (), "missing-key", "the object has no spec", ""
-        return
-    yield from _flaws(value["spec"], spec, ("spec",))
-    if isinstance(value["spec"], dict):
-        yield from _RULES.get(kind, _no_rule)(value["spec"])
+    yield from spec_flaws(kind, value.get("spec"))
 
 
-def _template_flaws(value: Mapping[str, Any], try_template: Callable[[str], None] | None) -> Iterator[_Flaw]:
+def _template_flaws(value: Mapping[str, Any], try_template: Callable[[str], None] | None) -> Iterator[Flaw]:
     """Try a message that parses: a field that left Flux, or never was there, ends every commit."""
     text: Any = value
     for part in _MESSAGE:
@@ -150,7 +155,7 @@ def _template_flaws(value: Mapping[str, Any], try_template: Callable[[str], None
         yield _MESSAGE, error.code, error.message, error.hint
 
 
-def _flaws(value: Any, rule: Any, place: _Place) -> Iterator[_Flaw]:
+def _flaws(value: Any, rule: Any, place: _Place) -> Iterator[Flaw]:
     if rule is None:
         return
     if isinstance(rule, dict):
@@ -165,7 +170,7 @@ def _flaws(value: Any, rule: Any, place: _Place) -> Iterator[_Flaw]:
         yield from _scalar_flaws(value, rule, place)
 
 
-def _map_flaws(value: Any, rule: Mapping[str, Any], place: _Place) -> Iterator[_Flaw]:
+def _map_flaws(value: Any, rule: Mapping[str, Any], place: _Place) -> Iterator[Flaw]:
     if not isinstance(value, dict):
         yield place, "wrong-type", "expected a mapping", ""
         return
@@ -180,7 +185,7 @@ def _map_flaws(value: Any, rule: Mapping[str, Any], place: _Place) -> Iterator[_
             yield (*place, name[:-1]), "missing-key", "this field is missing", ""
 
 
-def _scalar_flaws(value: Any, rule: Any, place: _Place) -> Iterator[_Flaw]:
+def _scalar_flaws(value: Any, rule: Any, place: _Place) -> Iterator[Flaw]:
     if isinstance(rule, tuple):
         if value not in rule:
             yield place, "bad-value", f"expected {' or '.join(rule)}", nearest(str(value), rule)
@@ -224,11 +229,11 @@ _READERS: Final[Mapping[str, Callable[[str], object]]] = {
 }
 
 
-def _no_rule(_spec: Mapping[str, Any]) -> Iterator[_Flaw]:
+def _no_rule(_spec: Mapping[str, Any]) -> Iterator[Flaw]:
     yield from ()
 
 
-def _policy_rules(spec: Mapping[str, Any]) -> Iterator[_Flaw]:
+def _policy_rules(spec: Mapping[str, Any]) -> Iterator[Flaw]:
     policy = spec.get("policy")
     kinds = [name for name in ("semver", "alphabetical", "numerical") if isinstance(policy, dict) and name in policy]
     if isinstance(policy, dict) and len(kinds) != 1:
@@ -248,13 +253,13 @@ def _policy_rules(spec: Mapping[str, Any]) -> Iterator[_Flaw]:
                 yield ("spec", "filterTags", "extract"), error.code, error.message, error.hint
 
 
-def _repository_rules(spec: Mapping[str, Any]) -> Iterator[_Flaw]:
+def _repository_rules(spec: Mapping[str, Any]) -> Iterator[Flaw]:
     listed = spec.get("exclusionList")
     if isinstance(listed, list) and len(listed) > 25:
         yield ("spec", "exclusionList"), "bad-value", "at most 25 expressions are allowed", "join some of them by |"
 
 
-_RULES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterator[_Flaw]]]] = {
+_RULES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterator[Flaw]]]] = {
     "ImagePolicy": _policy_rules,
     "ImageRepository": _repository_rules,
 }

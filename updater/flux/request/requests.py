@@ -99,6 +99,7 @@ class GitRepositoryRequest:
     provider: str = "generic"
     secret: str = ""
     proxy_secret: str = ""
+    service_account: str = ""
     is_suspended: bool = False
 
 
