@@ -42,6 +42,7 @@ class GithubApps:
         self.port = 0
         self.apps: dict[str, rsa.RSAPrivateKey] = {"12": app_key()}
         self.installations: dict[str, str] = {"34": "12"}
+        self.owners: dict[str, int] = {}
         self.life = 3600
         self.prefix = ""
         self.asked: list[tuple[str, dict]] = []
@@ -58,6 +59,7 @@ class GithubApps:
     async def __aenter__(self) -> Self:
         application = web.Application()
         application.router.add_post("/{path:.*}", self._answer)
+        application.router.add_get("/{kind}/{owner}/installation", self._locate)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
@@ -66,6 +68,14 @@ class GithubApps:
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
+
+    async def _locate(self, request: web.Request) -> web.StreamResponse:
+        shown = request.headers.get("Authorization", "").partition(" ")[2]
+        self.asked.append((request.path, jwt.decode(shown, options={"verify_signature": False})))
+        found = self.owners.get(f"{request.match_info['kind']}/{request.match_info['owner']}")
+        if found is None:
+            return web.json_response({"message": "Not Found"}, status=404)
+        return web.json_response({"id": found})
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         shown = request.headers.get("Authorization", "").partition(" ")[2]

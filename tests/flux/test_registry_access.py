@@ -19,8 +19,8 @@ from updater.flux.registry_access import FluxRegistries
 from updater.http.client import HttpClient
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import SECRET, SERVICE_ACCOUNT
-from updater.model.credential import IMAGE_REPOSITORY, SERVICE_ACCOUNT as ACCOUNT
-from updater.model.credential import object_credential, parse_credential_ref
+from updater.model.credential import IMAGE_REPOSITORY, object_credential, parse_credential_ref
+from updater.model.credential import SERVICE_ACCOUNT as ACCOUNT
 from updater.model.image import parse_name
 from updater.registry.client import RegistryClient
 from updater.registry.endpoints import RegistryEntry

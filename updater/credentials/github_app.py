@@ -39,6 +39,7 @@ MOST_TOKENS: Final = 1024
 _LONGEST_ANSWER: Final = 256 * 1024
 _LONGEST_MESSAGE: Final = 200
 _NUMBER: Final = re.compile(r"[0-9]{1,20}")
+_OWNER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}")
 _PASSING: Final = frozenset(
     {FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN, FailureKind.DOWN, FailureKind.PAUSED}
@@ -54,6 +55,7 @@ _HINTS: Final = {
 class App:
     """One installation of an App: the IDs of both, and the App's private key as PEM.
 
+    Without the ID of the installation *owner* names the organisation or user whose installation it is: GitHub is asked for it.
     *base_url* is that of the REST API: ``https://host/api/v3`` for GitHub Enterprise. *connection* is how it is reached.
     """
 
@@ -62,9 +64,10 @@ class App:
     private_key: str = field(repr=False)
     base_url: str = API
     connection: Connection = field(default_factory=Connection)
+    owner: str = ""
 
     def __str__(self) -> str:
-        return f"installation {self.installation} of the GitHub App {self.identity}"
+        return f"installation {self.installation or self.owner} of the GitHub App {self.identity}"
 
     @property
     def host(self) -> str:
@@ -115,7 +118,9 @@ class InstallationTokens:
             del self._held[app]
 
     async def _fetch(self, app: App) -> str:
-        answer = await self._ask(app)
+        _check(app)
+        installation = app.installation or await self._installation(app)
+        answer = await self._ask(app, "POST", f"/app/installations/{installation}/access_tokens")
         if answer.status != 201:
             raise self._refusal(app, answer)
         held = self._read(app, answer)
@@ -125,15 +130,28 @@ class InstallationTokens:
             self._held.popitem(last=False)
         return held.token
 
-    async def _ask(self, app: App) -> Response:
-        _check(app)
+    async def _installation(self, app: App) -> str:
+        """Return the ID of the installation of an owner, which is an organisation or a user."""
+        for kind in ("orgs", "users"):
+            answer = await self._ask(app, "GET", f"/{kind}/{app.owner}/installation")
+            if answer.status != 404:
+                break
+        if answer.status != 200:
+            raise self._refusal(app, answer)
+        found = _mapping(answer.body).get("id")
+        if not isinstance(found, int):
+            hint = "check the base URL: it is that of the REST API, such as https://host/api/v3"
+            raise GitError(f"no token for {app}: the answer of {app.host} names no installation", hint=hint, code="github-app")
+        return str(found)
+
+    async def _ask(self, app: App, method: str, path: str) -> Response:
         headers = {
             "Accept": "application/vnd.github+json",
             "Authorization": f"Bearer {signed_jwt(app.identity, app.private_key, now=int(self._wall()))}",
             "X-GitHub-Api-Version": "2022-11-28",
         }
-        url = f"{app.base_url.rstrip('/')}/app/installations/{app.installation}/access_tokens"
-        request = HttpRequest(url=url, method="POST", headers=headers, connection=app.connection, limit=_LONGEST_ANSWER)
+        url = f"{app.base_url.rstrip('/')}{path}"
+        request = HttpRequest(url=url, method=method, headers=headers, connection=app.connection, limit=_LONGEST_ANSWER)
         try:
             return await self._http.send(request)
         except HttpFailure as failure:
@@ -192,8 +210,11 @@ def _key(private_key: str) -> Any:
 
 
 def _check(app: App) -> None:
+    if app.owner and not _OWNER.fullmatch(app.owner):
+        hint = "write the name of the organisation or user as in its URL on GitHub"
+        raise ConfigError("the owner of a GitHub App's installation cannot be a name on GitHub", hint=hint, code="github-app")
     for name, text in (("App", app.identity), ("installation", app.installation)):
-        if not _NUMBER.fullmatch(text):
+        if not _NUMBER.fullmatch(text) and not (name == "installation" and app.owner and not text):
             hint = "both numbers are in the URLs of the App's settings on GitHub"
             raise ConfigError(f"the {name} of a GitHub App is not named by a number", hint=hint, code="github-app")
     schemes = {"https", "http"} if app.connection.insecure else {"https"}

@@ -158,7 +158,7 @@ class SshConnection:
         client.connect(
             self.address.host,
             port=self.address.port or 22,
-            username=self.address.username or (known.username if known else "") or "git",
+            username=(known.username if known else "") or self.address.username or "git",
             password=(known.password if known and self.access.private_key is None else None) or None,
             pkey=load_key(self.access.private_key, self.access.passphrase) if self.access.private_key else None,
             allow_agent=self.access.use_agent,

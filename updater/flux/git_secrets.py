@@ -1,0 +1,221 @@
+"""What the Secrets of a GitRepository say of the way to its server: which keys count, and which contradict each other.
+
+Source: the API of source.toolkit.fluxcd.io/v1, ``secretRef``, ``proxySecretRef`` and ``provider`` of GitRepository. Keys are
+read as Flux reads them; a line end that ``echo`` or an editor added is dropped, since no token and no password has one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+
+from updater.credentials.github_app import API, USER, App
+from updater.errors import ConfigError
+from updater.git.access import GitAccess, parse_address
+from updater.http.exchange import Connection
+from updater.model.credential import Credential
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from updater.credentials.github_app import InstallationTokens
+    from updater.git.access import GitAddress
+
+APP_KEYS: Final = ("githubAppID", "githubAppPrivateKey")
+INSTALLATION: Final = "githubAppInstallationID"
+OWNER: Final = "githubAppInstallationOwner"
+GITHUB: Final = "github"
+_CLOUDS: Final = ("aws", "azure", "gcp")
+_PROXIES: Final = ("http", "https", "socks5")
+_PEM: Final = "-----BEGIN "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenSecret:
+    """The decoded data of one Secret; *place* is its namespace and name."""
+
+    place: str
+    data: Mapping[str, bytes] = field(repr=False)
+
+    def text(self, *names: str) -> str:
+        """Return the first of the keys *names* that has a value, "" where none has; raise `ConfigError` where it is no text."""
+        for name in names:
+            if self.data.get(name):
+                try:
+                    return self.data[name].decode().strip("\r\n")
+                except UnicodeDecodeError:
+                    raise self.flawed(f"the key {name} is not UTF-8 text", hint="write it again, as text") from None
+        return ""
+
+    def require(self, names: Iterable[str], *, why: str = "") -> None:
+        """Raise `ConfigError` for the first of *names* that has no value."""
+        for name in names:
+            if not self.text(name):
+                known = ", ".join(sorted(self.data)) or "none"
+                raise self.flawed(f"it has no key {name}{why}", hint=f"its keys are: {known}")
+
+    def flawed(self, message: str, *, hint: str) -> ConfigError:
+        """Return the error of this Secret."""
+        return ConfigError(f"the Secret {self.place}: {message}", hint=hint, code="credential-secret")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretLogin:
+    """What a Git server is shown. With *app* the credential is a token that is still to be had."""
+
+    access: GitAccess
+    app: App | None = None
+
+    async def completed(self, tokens: InstallationTokens) -> GitAccess:
+        """Return the access with the token of the App; raise what `InstallationTokens.token` raises."""
+        if self.app is None:
+            return self.access
+        return replace(self.access, credential=Credential(username=USER, password=await tokens.token(self.app)))
+
+
+def read_login(
+    url: str, secret: GivenSecret | None, *, proxy: GivenSecret | None = None, provider: str = "generic"
+) -> SecretLogin:
+    """Return what the server of *url* is shown by the Secret of a GitRepository, through the *proxy* of another one.
+
+    Raises `ConfigError`: ``credential-secret`` naming Secret and key where one is missing or contradicts another,
+    ``credential-unsupported`` for the providers of clouds; `GitError` ``git-url``.
+    """
+    address = parse_address(url)
+    if provider in _CLOUDS:
+        hint = "use a Secret with a token or a deploy key, and provider: generic"
+        raise ConfigError(f"the provider {provider} is not supported yet", hint=hint, code="credential-unsupported")
+    access = GitAccess(proxy=_proxy(proxy) if proxy else None, origin=f"Secret {secret.place}" if secret else "")
+    if address.scheme == "ssh":
+        return SecretLogin(access=_by_key(secret, access, address))
+    if secret is None:
+        if provider == GITHUB:
+            hint = f"name a Secret with {', '.join(APP_KEYS)} and {INSTALLATION} or {OWNER}"
+            raise ConfigError("the provider github needs a secretRef", hint=hint, code="credential-secret")
+        return SecretLogin(access=access)
+    access = replace(access, ca=_authority(secret), client_certificate=_client_pem(secret))
+    is_app = any(secret.text(name) for name in (*APP_KEYS, INSTALLATION, OWNER))
+    if provider == GITHUB:
+        return SecretLogin(access=access, app=_app(secret, access))
+    if is_app:
+        message = f"it has the keys of a GitHub App, and the provider is {provider}"
+        raise secret.flawed(message, hint="set provider: github in the GitRepository, or remove the keys")
+    return SecretLogin(access=replace(access, credential=_shown(secret, address)))
+
+
+async def access_of(
+    repository: Mapping[str, Any],
+    read_secret: Callable[[str, str], Awaitable[Mapping[str, bytes]]],
+    tokens: InstallationTokens,
+) -> GitAccess:
+    """Return how the Git server of a GitRepository object is reached; its Secrets are read from its own namespace.
+
+    Raises as `read_login` does, what *read_secret* raises, and what the token of a GitHub App raises; `ConfigError`
+    ``feature-gate`` where a service account is to stand for a login, which Flux does not do by default either.
+    """
+    spec, namespace = repository.get("spec") or {}, str((repository.get("metadata") or {}).get("namespace") or "")
+    if spec.get("serviceAccountName") and spec.get("provider") in _CLOUDS:
+        message = "a service account for one object needs the feature gate ObjectLevelWorkloadIdentity, which does not exist here"
+        raise ConfigError(message, hint="use a Secret with a token or a deploy key, and provider: generic", code="feature-gate")
+
+    async def named(field_name: str) -> GivenSecret | None:
+        name = (spec.get(field_name) or {}).get("name")
+        if not name:
+            return None
+        return GivenSecret(place=f"{namespace}/{name}", data=await read_secret(namespace, name))
+
+    secret, proxy = await named("secretRef"), await named("proxySecretRef")
+    login = read_login(str(spec.get("url") or ""), secret, proxy=proxy, provider=str(spec.get("provider") or "generic"))
+    return await login.completed(tokens)
+
+
+def _by_key(secret: GivenSecret | None, access: GitAccess, address: GitAddress) -> GitAccess:
+    """Return *access* by a private key, which SSH always needs together with the host keys."""
+    if secret is None:
+        message = f"{address} is reached by SSH, which needs a secretRef"
+        raise ConfigError(message, hint="name a Secret with the keys identity and known_hosts", code="credential-secret")
+    secret.require(["identity", "known_hosts"], why=f", which {address.scheme}:// needs")
+    username = secret.text("username")
+    return replace(
+        access,
+        private_key=f"{secret.text('identity')}\n".encode(),
+        passphrase=secret.text("password"),
+        known_hosts=f"{secret.text('known_hosts')}\n".encode(),
+        credential=Credential(username=username) if username else None,
+    )
+
+
+def _shown(secret: GivenSecret, address: GitAddress) -> Credential | None:
+    """Return user name and password or a bearer token; what the Secret does not have of a pair comes from the URL."""
+    given, bearer = (secret.text("username"), secret.text("password")), secret.text("bearerToken")
+    username, password = given[0] or address.username, given[1] or address.password
+    if bearer and (given[1] or given[0]):
+        message = "it has bearerToken beside username and password"
+        raise secret.flawed(message, hint="keep one of them: basic authentication and a bearer token exclude each other")
+    if bearer:
+        return Credential(registry_token=bearer)
+    if password and not username:
+        raise secret.flawed("it has a password and no key username", hint="add the key username; with a token any name will do")
+    return Credential(username=username, password=password) if username else None
+
+
+def _app(secret: GivenSecret, access: GitAccess) -> App:
+    """Read a GitHub App, whose installation has a number or the name of its owner."""
+    secret.require(APP_KEYS, why=", which the provider github needs")
+    installation, owner = secret.text(INSTALLATION).strip(), secret.text(OWNER).strip()
+    if not installation and not owner:
+        raise secret.flawed(f"it has neither {INSTALLATION} nor {OWNER}", hint="add one of them")
+    pem, ca = access.client_certificate, access.ca
+    connection = Connection(
+        proxy=access.proxy,
+        authority=ca.decode() if isinstance(ca, bytes) else None,
+        client_pem=pem.decode() if isinstance(pem, bytes) else None,
+    )
+    return App(
+        identity=secret.text("githubAppID").strip(),
+        installation=installation,
+        owner="" if installation else owner,
+        private_key=secret.text("githubAppPrivateKey"),
+        base_url=secret.text("githubAppBaseURL").strip() or API,
+        connection=connection,
+    )
+
+
+def _authority(secret: GivenSecret) -> bytes | None:
+    text = secret.text("ca.crt", "caFile")
+    if text and not text.lstrip().startswith(_PEM):
+        raise secret.flawed("ca.crt is not PEM text", hint="write the certificate of the authority as PEM")
+    return f"{text}\n".encode() if text else None
+
+
+def _client_pem(secret: GivenSecret) -> bytes | None:
+    certificate, key = secret.text("tls.crt", "certFile"), secret.text("tls.key", "keyFile")
+    if not certificate and not key:
+        return None
+    if not certificate or not key:
+        has, lacks = ("tls.crt", "tls.key") if certificate else ("tls.key", "tls.crt")
+        raise secret.flawed(f"it has {has} and no key {lacks}", hint="a client certificate needs both")
+    if not (certificate.lstrip().startswith(_PEM) and key.lstrip().startswith(_PEM)):
+        raise secret.flawed("tls.crt or tls.key is not PEM text", hint="both are PEM, the key unlocked")
+    return f"{certificate}\n{key}\n".encode()
+
+
+def _proxy(secret: GivenSecret) -> str:
+    """Return the URL of a proxy with the user name and password of its Secret."""
+    secret.require(["address"], why=", which a proxy needs")
+    address = secret.text("address").strip()
+    try:
+        parts = urlsplit(address)
+        is_usable = parts.scheme in _PROXIES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise secret.flawed(
+            "address is not the URL of a proxy", hint="write http://host:port, https://host:port or socks5://host:port"
+        )
+    username, password = secret.text("username"), secret.text("password")
+    if not username:
+        return address
+    netloc = f"{quote(username, safe='')}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}"
+    return parts._replace(netloc=netloc).geturl()
