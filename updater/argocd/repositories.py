@@ -7,21 +7,20 @@ and host keys are verified; only a `repository` Secret, or the Secret that a des
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd import repository_secrets as secrets
 from updater.credentials.github_app import USER
-from updater.errors import ConfigError, KubeDenied, KubeGone, KubeUnavailable
+from updater.errors import ConfigError, KubeDenied, KubeGone
 from updater.git.access import GitAccess, parse_address
-from updater.http.single_flight import SingleFlight
 from updater.kube.client import ListScope
 from updater.kube.kinds import CONFIG_MAP, SECRET, Ref
+from updater.kube.secret_cache import MOST_REMEMBERED, SecretCache
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from updater.credentials.github_app import App, InstallationTokens
     from updater.git.access import GitAddress
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 CERTIFICATES: Final = "argocd-tls-certs-cm"
 HOST_KEYS: Final = "argocd-ssh-known-hosts-cm"
 HOST_KEYS_FIELD: Final = "ssh_known_hosts"
-REMEMBERED_SECONDS: Final = 60.0
-SOONEST_RENEWAL: Final = 5.0
-MOST_REMEMBERED: Final = 4096
 
 
 class Repositories:
@@ -185,49 +181,6 @@ class ServerTrust:
             return {}
         data = found.get("data")
         return {name: text for name, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else {}
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    content: Any
-    read_at: float
-    good_until: float
-
-
-class SecretCache:
-    """Remembers what was read for a minute. While the API server does not answer, what was known stays in force."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._known: OrderedDict[Hashable, _Known] = OrderedDict()
-        self._flights = SingleFlight()
-
-    async def give(self, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Any:
-        """Return what stands for *key*, read anew by *read* when its minute is over; all who wait share one reading."""
-        known = self._known.get(key)
-        if known and self._clock() < known.good_until:
-            return known.content
-        try:
-            return await self._flights.share(key, lambda: self._read(key, read))
-        except KubeUnavailable:
-            if known is None:
-                raise
-            self._known[key] = replace(known, good_until=self._clock() + SOONEST_RENEWAL)
-            return known.content
-
-    def expire(self) -> None:
-        """Let everything be read anew, a few seconds after it was last read at the soonest."""
-        for key, known in self._known.items():
-            self._known[key] = replace(known, good_until=min(known.good_until, known.read_at + SOONEST_RENEWAL))
-
-    async def _read(self, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Any:
-        began = self._clock()  # a refusal while it is read is about what was there before
-        content = await read()
-        self._known[key] = _Known(content, began, began + REMEMBERED_SECONDS)
-        self._known.move_to_end(key)
-        if len(self._known) > MOST_REMEMBERED:
-            self._known.popitem(last=False)
-        return content
 
 
 async def _allowed(reading: Awaitable[Any], right: str) -> Any:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from updater.model.subscription import CredentialRef, Destination, LiveApplication, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
+    from updater.registry.resolving import ConnectionResolver
     from updater.settings import Settings
     from updater.sources.base import Source
     from updater.writeback.base import Writer
@@ -122,11 +123,11 @@ def live_writer(process: Process, source: ArgocdSource | None) -> Callable[[], W
     return cache(made)
 
 
-def scans_of(settings: Settings, process: Process) -> Scanner:
-    """Build what asks registries."""
+def scans_of(settings: Settings, process: Process, objects: ConnectionResolver | None = None) -> Scanner:
+    """Build what asks registries; *objects* resolves the credentials that objects of a cluster make."""
     limits = settings.registry_limits
     process.http.budget.resize(limits.memory)
-    asking = RegistryTransport(process.http, process.keychain, limits=limits.limits())
+    asking = RegistryTransport(process.http, process.keychain, limits=limits.limits(), objects=objects)
     registry = RegistryClient(asking, settings.registry_entries, facts=CachedDescriptions(process), caps=limits.caps())
     return Scanner(registry, process.cache)
 

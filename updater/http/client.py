@@ -73,7 +73,7 @@ class HttpClient:
         self._wall = surroundings.wall
         self._sleep = surroundings.sleep
         self._random = surroundings.random
-        self._hosts: dict[tuple[str, str, int], Host] = {}
+        self._hosts: dict[tuple[tuple[str, str, int], str | None], Host] = {}
         self._names: set[str] = set()
         self._sessions: Sessions | None = None
         self.budget = budget or Budget()
@@ -123,7 +123,7 @@ class HttpClient:
         timeout when nothing came for *idle* seconds. `HttpRequest.limit` caps each line, and the body of an answer that is an
         error.
         """
-        host = self._host(origin_of(request.url))
+        host = self._host(request)
         wait = host.wait(self._clock())
         if wait > 0:
             await self._sleep(wait)
@@ -172,7 +172,7 @@ class HttpClient:
 
     async def _once(self, request: HttpRequest) -> Response:
         """Send once, in turn, and note what the host's answer says about the next ones."""
-        host = self._host(origin_of(request.url), request.secrets)
+        host = self._host(request)
         gate = host.gate(request.pace)
         await gate.enter(request.lane)
         try:
@@ -220,18 +220,24 @@ class HttpClient:
             async with _watched(self.watch, request):
                 await self._sleep(seconds)
 
-    def _host(self, origin: tuple[str, str, int], secrets: tuple[str, ...] = ()) -> Host:
-        """Return what is known of a host. Servers name hosts: their number is bounded, and so are the names that are observed."""
-        host = self._hosts.get(origin)
+    def _host(self, request: HttpRequest) -> Host:
+        """Return what is known of a host. Servers name hosts: their number is bounded, and so are the names that are observed.
+
+        Behind a proxy that a connection names stands another host: what that proxy answers or breaks is no news of the host for
+        those who reach it otherwise.
+        """
+        origin = origin_of(request.url)
+        key = origin, request.connection.proxy
+        host = self._hosts.get(key)
         if host is None:
-            name = masked(f"{origin[1]}:{origin[2]}", secrets)
+            name = masked(f"{origin[1]}:{origin[2]}", request.secrets)
             if name not in self._names:
                 name = name if len(self._names) < MOST_HOSTS else "other"
                 self._names.add(name)
             if len(self._hosts) >= MOST_HOSTS:
                 now = self._clock()
-                self._hosts = {key: known for key, known in self._hosts.items() if not known.is_idle(now)}
-            host = self._hosts[origin] = Host(name, self._patience)
+                self._hosts = {kept: known for kept, known in self._hosts.items() if not known.is_idle(now)}
+            host = self._hosts[key] = Host(name, self._patience)
         return host
 
     def _opened(self) -> Sessions:

@@ -6,8 +6,9 @@ import asyncio
 import ssl
 import time
 import zlib
+from collections import OrderedDict
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.request import getproxies, proxy_bypass
@@ -22,7 +23,7 @@ from updater.http.exchange import Connection, FailureKind, HttpFailure, Response
 from updater.http.lines import Lines, LineTooLong
 from updater.http.redaction import told
 from updater.http.resolving import GuardedResolver, PrivateAddress
-from updater.http.tls import private_context
+from updater.http.tls import is_pem, load_authorities, private_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,26 +39,41 @@ _FILES_CHECKED_EVERY: Final = 60.0
 _FIELD_SIZE: Final = 32 * 1024  # tokens and Link headers outgrow aiohttp's 8 KiB
 _IDENTITY: Final = frozenset({"", "identity"})
 _FOREIGN: Final = (aiohttp.ClientError, OSError, ValueError, zlib.error)
+MOST_SESSIONS: Final = 64
+
+
+@dataclass(slots=True)
+class _OpenSession:
+    """A session, the times of the files that it was made from, when they were looked at, and how many exchanges are on it."""
+
+    session: aiohttp.ClientSession
+    stamps: tuple[int, ...]
+    checked: float
+    users: int = 0
 
 
 class Sessions:
-    """One aiohttp session for each kind of connection, created when it is first needed."""
+    """One aiohttp session for each kind of connection, created when it is first needed.
 
-    def __init__(self, patience: Patience, budget: Budget) -> None:
+    Objects of a cluster may name connections without end: of more than *most* the one that was not used for longest is closed,
+    unless something is in flight on it.
+    """
+
+    def __init__(self, patience: Patience, budget: Budget, *, most: int = MOST_SESSIONS) -> None:
         self._budget = budget
+        self._most = most
         self._total = patience.total_timeout
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_timeout)
-        self._open: dict[Connection, tuple[aiohttp.ClientSession, tuple[int, ...], float]] = {}
+        self._open: OrderedDict[Connection, _OpenSession] = OrderedDict()
         self._retired: list[aiohttp.ClientSession] = []
         self._proxies: dict[tuple[str, str], str | None] = {}
 
     async def exchange(self, request: HttpRequest) -> Response:
         """Send *request* once; raise `HttpFailure`, never an exception of aiohttp."""
-        session = await self._session(self._way(request))
         most = self._total if request.allowance is None else min(self._total, request.allowance.left)
         now = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout(most) as end:
+            async with self._used(self._way(request)) as session, asyncio.timeout(most) as end:
                 # who waits for others to read their large answers has as much time again
                 share = Share(self._budget, request.url[: request.url.find("/", 8)], lambda: end.reschedule(now() + most))
                 async with share, self._begun(session, request, self._timeout) as response:
@@ -73,18 +89,18 @@ class Sessions:
     @asynccontextmanager
     async def stream(self, request: HttpRequest, *, idle: float) -> AsyncIterator[Stream]:
         """Open *request* as a stream; raise `HttpFailure`, also while it is read."""
-        session = await self._session(self._way(request))
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout.sock_connect, sock_read=idle)
-        try:
-            response = await self._begun(session, request, timeout)
-        except _FOREIGN as error:
-            raise _failure(request.url, error) from error
-        try:
-            yield Stream(response, request)
-        finally:
-            if response.connection and response.connection.transport:
-                response.connection.transport.abort()  # a farewell of TLS would outlive us, and nothing is left to say
-            response.close()
+        async with self._used(self._way(request)) as session:
+            try:
+                response = await self._begun(session, request, timeout)
+            except _FOREIGN as error:
+                raise _failure(request.url, error) from error
+            try:
+                yield Stream(response, request)
+            finally:
+                if response.connection and response.connection.transport:
+                    response.connection.transport.abort()  # a farewell of TLS would outlive us, and nothing is left to say
+                response.close()
 
     def _begun(
         self, session: aiohttp.ClientSession, request: HttpRequest, timeout: aiohttp.ClientTimeout
@@ -110,30 +126,53 @@ class Sessions:
         """Forget the session of *connection*; what is in flight on it ends before the next one is retired."""
         known = self._open.pop(connection, None)
         if known:
-            retired, self._retired = self._retired, [known[0]]
+            retired, self._retired = self._retired, [known.session]
             for old in retired:
                 await old.close()
 
     async def close(self) -> None:
         """Close every connection."""
-        sessions = [session for session, _, _ in self._open.values()] + self._retired
-        self._open, self._retired = {}, []
+        sessions = [known.session for known in self._open.values()] + self._retired
+        self._open, self._retired = OrderedDict(), []
         for session in sessions:
             await session.close()
 
-    async def _session(self, connection: Connection) -> aiohttp.ClientSession:
+    @asynccontextmanager
+    async def _used(self, connection: Connection) -> AsyncIterator[aiohttp.ClientSession]:
+        known = await self._taken(connection)
+        try:
+            yield known.session
+        finally:
+            known.users -= 1
+
+    async def _taken(self, connection: Connection) -> _OpenSession:
+        """Return the session of *connection* with one user more: what has a user is not closed."""
         known = self._open.get(connection)
         now = time.monotonic()
-        if known and (now - known[2] < _FILES_CHECKED_EVERY or not (connection.ca or connection.client_certificate)):
-            return known[0]
+        if known and (now - known.checked < _FILES_CHECKED_EVERY or not (connection.ca or connection.client_certificate)):
+            return self._again(connection, known)
         stamps = _stamps(connection)
-        if known and known[1] == stamps:
-            self._open[connection] = (known[0], stamps, now)
-            return known[0]
-        session = self._make(connection)
+        if known and known.stamps == stamps:
+            known.checked = now
+            return self._again(connection, known)
+        opened = _OpenSession(self._make(connection), stamps, now, users=1)
         await self.retire(connection)  # a certificate was renewed: what is in flight may still end on the old one
-        self._open[connection] = (session, stamps, now)
-        return session
+        self._open[connection] = opened
+        await self._close_idle()
+        return opened
+
+    def _again(self, connection: Connection, known: _OpenSession) -> _OpenSession:
+        known.users += 1
+        self._open.move_to_end(connection)
+        return known
+
+    async def _close_idle(self) -> None:
+        """Close the sessions that are too many, those first that were not used for longest."""
+        excess = len(self._open) - self._most
+        idle = [key for key, known in self._open.items() if not known.users][: max(excess, 0)]
+        closing = [self._open.pop(key).session for key in idle]
+        for session in closing:
+            await session.close()
 
     def _make(self, connection: Connection) -> aiohttp.ClientSession:
         resolver = GuardedResolver(connection.private_hosts) if connection.is_guarded else None
@@ -200,10 +239,8 @@ def tls_context(connection: Connection) -> ssl.SSLContext | bool:
         return not connection.insecure
     try:
         context = ssl.create_default_context()
-        if connection.ca and _is_text(connection.ca):
-            context.load_verify_locations(cadata=connection.ca)
-        elif connection.ca:
-            context.load_verify_locations(cafile=connection.ca)
+        if connection.ca:
+            load_authorities(context, connection.ca)
         if connection.client_certificate:
             context.load_cert_chain(connection.client_certificate, keyfile=_key_of(connection.client_certificate))
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
@@ -220,12 +257,7 @@ def tls_context(connection: Connection) -> ssl.SSLContext | bool:
 
 
 def _shown(name: str | None) -> str:
-    return "(given as text)" if name and _is_text(name) else name or ""
-
-
-def _is_text(authority: str) -> bool:
-    """Return certificates given as text (``ca_data`` of a registries.conf) from the path of a file."""
-    return "-----BEGIN" in authority
+    return "(given as text)" if name and is_pem(name) else name or ""
 
 
 def _key_of(certificate: str) -> str | None:
@@ -237,7 +269,7 @@ def _stamps(connection: Connection) -> tuple[int, ...]:
     stamps = []
     for name in (connection.ca, connection.client_certificate):
         try:
-            stamps.append(Path(name).stat().st_mtime_ns if name and not _is_text(name) else 0)
+            stamps.append(Path(name).stat().st_mtime_ns if name and not is_pem(name) else 0)
         except OSError:
             stamps.append(-1)
     return tuple(stamps)

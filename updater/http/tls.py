@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 def private_context(connection: Connection) -> ssl.SSLContext:
-    """Return the context of a connection with *authority* or *client_pem*; raise `HttpFailure` where a text is no PEM."""
+    """Return the context of a connection with *authority* or *client_pem*; raise `HttpFailure` where a text is no PEM.
+
+    Without *authority* the system's authorities are trusted, and *ca* besides.
+    """
     try:
         context = ssl.create_default_context(cadata=connection.authority or None)
+        if connection.ca and not connection.authority:
+            load_authorities(context, connection.ca)
         # Python 3.13 made this the default; authorities of long-lived clusters lack the key identifiers that it wants.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         if connection.client_pem:
@@ -32,6 +37,19 @@ def private_context(connection: Connection) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def load_authorities(context: ssl.SSLContext, authorities: str) -> None:
+    """Trust *authorities*, the path of a PEM file or its text, besides what *context* trusts."""
+    if is_pem(authorities):
+        context.load_verify_locations(cadata=authorities)
+    else:
+        context.load_verify_locations(cafile=authorities)
+
+
+def is_pem(authorities: str) -> bool:
+    """Return certificates given as text (``ca_data`` of a registries.conf, a Secret) from the path of a file."""
+    return "-----BEGIN" in authorities
 
 
 def _show_certificate(context: ssl.SSLContext, pem: str) -> None:

@@ -1,4 +1,7 @@
-"""The grammar of credential references: ``env:VAR``, ``file:/path``, ``secret:ns/name#field`` and kin."""
+"""The grammar of credential references: ``env:VAR``, ``file:/path``, ``secret:ns/name#field`` and kin.
+
+References to objects, such as ``imagerepository:ns/name``, are made by the sources that read the objects, never written.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from updater.model.subscription import CredentialRef
 
 #: of an object in a cluster; never ``.`` or ``..``, which would lead to another path of its API
 _NAME: Final = "[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?"
+_OBJECT_NAME: Final = re.compile(_NAME)
 _FORMS: Final = {
     "env": (re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), "env:VARIABLE"),
     "file": (re.compile(r"/.+"), "file:/absolute/path"),
@@ -19,6 +23,10 @@ _FORMS: Final = {
     "pullsecret": (re.compile(rf"{_NAME}/{_NAME}"), "pullsecret:namespace/name"),
     "cloud": (re.compile(r"aws|gcp|azure"), "cloud:aws, cloud:gcp or cloud:azure"),
 }
+SERVICE_ACCOUNT: Final = "serviceaccount"
+IMAGE_REPOSITORY: Final = "imagerepository"
+GIT_REPOSITORY: Final = "gitrepository"
+_OF_OBJECTS: Final = frozenset({SERVICE_ACCOUNT, IMAGE_REPOSITORY, GIT_REPOSITORY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +46,12 @@ class Credential:
 def parse_credential_ref(text: str) -> CredentialRef:
     """Read a reference to a credential; raise `ConfigError`."""
     kind, _, value = text.partition(":")
+    if kind in _OF_OBJECTS and value:
+        raise ConfigError(
+            f"{kind}: cannot be written: only an object of the cluster itself refers to credentials in this way",
+            hint="write pullsecret:namespace/name for a registry, or secret:namespace/name#field",
+            code="credential-ref",
+        )
     if kind not in _FORMS:
         raise ConfigError(
             f"{kind + ':' if value else 'this text'} is not a credential reference",
@@ -48,3 +62,13 @@ def parse_credential_ref(text: str) -> CredentialRef:
     if not pattern.fullmatch(value):
         raise ConfigError(f"{text!r} is not a {kind} reference", hint=f"write {form}", code="credential-ref")
     return CredentialRef(kind=kind, value=value)
+
+
+def object_credential(kind: str, namespace: str, name: str) -> CredentialRef:
+    """Return the reference to what the object *name* says of credentials; *kind* is one of the constants of this module."""
+    return CredentialRef(kind=kind, value=f"{namespace}/{name}")
+
+
+def is_object_name(name: str) -> bool:
+    """Return whether *name* can be that of an object in a cluster, and leads nowhere else in the paths of its API."""
+    return _OBJECT_NAME.fullmatch(name) is not None

@@ -85,36 +85,40 @@ class RegistryClient:
 
     async def tags(self, image: ImageName, credential: CredentialRef | None = None) -> TagList:
         """Return every tag of *image*, in the registry's order."""
-        place = self._place(image, credential)
+        place = await self._place(image, credential)
         return await _share(self._flights, ("tags", place), lambda: self._list(place))
 
     async def digest(self, image: ImageName, tag: str, credential: CredentialRef | None = None) -> Digest:
         """Return the digest that *tag* stands for now: of the index where there is one."""
         if not is_tag(tag):
             raise ImageSyntaxError(f"{tag!r} is not a tag", hint="a tag has letters, digits, '_', '.', '-', at most 128")
-        place = self._place(image, credential)
+        place = await self._place(image, credential)
         return await _share(self._flights, ("digest", place, tag), lambda: self._resolve_anywhere(place, tag))
 
     async def describe(self, image: ImageName, digest: Digest, credential: CredentialRef | None = None) -> Description:
         """Return creation time, labels and platforms of *digest*; a creation time in the future is none."""
         known = self._recent.get(digest)
         if known is None:
-            place = self._place(image, credential)
+            place = await self._place(image, credential)
             known = await _share(self._flights, ("describe", place, digest), lambda: self._describe(place, digest))
         if known.created and known.created > self._asking.now() + _CLOCK_ERROR:
             return replace(known, created=None)
         return known
 
-    def _place(self, image: ImageName, credential: CredentialRef | None) -> RepositoryEndpoint:
-        """Look the image's place up once, not for each of its tags."""
+    async def _place(self, image: ImageName, credential: CredentialRef | None) -> RepositoryEndpoint:
+        """Look the image's place up once, not for each of its tags; that of an object anew when its Secrets changed."""
         place = self._places.get((image, credential))
         if place is None:
-            if len(self._places) >= MOST_PLACES:
-                self._places.clear()
             endpoint = self._table.locate(image)
             ref = credential or endpoint.entry.credentials
             place = self._places.get((image, ref)) or RepositoryEndpoint(image, endpoint, ref)
-            self._places[image, ref] = self._places[image, credential] = place
+            _keep(self._places, place, credential)
+        objects = self._asking.objects
+        if objects is not None and place.ref is not None and objects.resolves(place.ref):
+            entry = await objects.entry(place.ref, self._table.find(image))
+            if entry != place.endpoint.entry:
+                place = RepositoryEndpoint(image, self._table.locate(image, entry), place.ref)
+                _keep(self._places, place, credential)
         return place.moved or place
 
     async def _list(self, place: RepositoryEndpoint) -> TagList:
@@ -217,6 +221,17 @@ class RegistryClient:
             raise self._asking.refusal(answer, what)
         check_digest(answer.body, wanted.digest, what=what)
         return _document_of(answer)
+
+
+def _keep(
+    places: dict[tuple[ImageName, CredentialRef | None], RepositoryEndpoint],
+    place: RepositoryEndpoint,
+    credential: CredentialRef | None,
+) -> None:
+    """Keep *place* by its own credential and by the one that was asked for."""
+    if len(places) >= MOST_PLACES:
+        places.clear()
+    places[place.image, place.ref] = places[place.image, credential] = place
 
 
 async def _share(flights: SingleFlight, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:

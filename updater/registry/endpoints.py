@@ -28,22 +28,25 @@ class RegistryEntry:
     """The settings of the images below *prefix* (a host, or a host and a path).
 
     *url* is where the API is asked; None is ``https://`` and the host. *rate* is in requests per second, after a *burst*.
-    *insecure* allows plain HTTP and does not verify certificates. *ca* and *client_certificate* are paths of
-    PEM files. *credentials_lifetime* is in seconds: how long what was read stays in use. *default_namespace*
-    stands before names of one part below *prefix*. *private_hosts* are names and networks of a private network to which
-    this registry may send requests on: its token server, its storage. *is_default* serves the images that are spelled
-    without a registry.
+    *insecure* allows plain HTTP and does not verify certificates; *is_plain* asks by plain HTTP where no *url* is set, and
+    verifies whatever TLS follows. *ca* and *client_certificate* are paths of PEM files, the former may be PEM text;
+    *client_pem* is a client certificate with its key as text. *credentials_lifetime* is in seconds: how long what was read
+    stays in use. *default_namespace* stands before names of one part below *prefix*. *private_hosts* are names and networks
+    of a private network to which this registry may send requests on: its token server, its storage. *is_default* serves the
+    images that are spelled without a registry.
     """
 
     prefix: str
     url: str | None = None
     insecure: bool = False
+    is_plain: bool = False
     rate: float | None = None
     burst: int = 1
     concurrency: int = DEFAULT_CONCURRENCY
     ca: str | None = None
     client_certificate: str | None = None
-    proxy: str | None = None
+    client_pem: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
     credentials: CredentialRef | None = None
     credentials_lifetime: float | None = None
     default_namespace: str | None = None
@@ -131,11 +134,12 @@ class RegistryTable:
             found.setdefault(origin_of(entry.url or _url_of(host, entry))[1], set()).add(connection_of(entry))
         return {host: ways.pop() for host, ways in found.items() if len(ways) == 1}
 
-    def locate(self, image: ImageName) -> Endpoint:
-        """Return the base URL and path at which *image* is asked."""
-        entry = self.find(image)
+    def locate(self, image: ImageName, within: RegistryEntry | None = None) -> Endpoint:
+        """Return the base URL and path at which *image* is asked; *within* stands in for the settings that `find` returns."""
+        found = self.find(image)
+        entry = within or found
         base = ""
-        if entry is self._default and not _names_registry(image):
+        if found is self._default and not _names_registry(image):
             host, path = normalise_prefix(entry.prefix).partition("/")[0], image.spelled
             if host == DOCKER_HUB and "/" not in path:
                 path = image.path
@@ -165,6 +169,7 @@ def connection_of(entry: RegistryEntry) -> Connection:
     return Connection(
         ca=entry.ca,
         client_certificate=entry.client_certificate,
+        client_pem=entry.client_pem,
         proxy=entry.proxy,
         insecure=entry.insecure,
         private_hosts=entry.private_hosts,
@@ -211,8 +216,8 @@ def _url_of(host: str, entry: RegistryEntry) -> str:
     if host == DOCKER_HUB:
         return HUB_URL
     # Plain HTTP on loopback is what every registry client speaks; a CA or a client certificate says TLS.
-    wants_tls = bool(entry.ca or entry.client_certificate)
-    is_plain = entry.insecure or (is_loopback(host) and not wants_tls)
+    wants_tls = bool(entry.ca or entry.client_certificate or entry.client_pem)
+    is_plain = entry.insecure or entry.is_plain or (is_loopback(host) and not wants_tls)
     return f"{'http' if is_plain else 'https'}://{host}"
 
 

@@ -30,7 +30,7 @@ _CODES: Final = {
 def refusal(answer: Response, what: str, *, retry_after: float | None = None) -> RegistryError:
     """Return the error for an answer that is not what was asked for; *what* names the image or server.
 
-    401 and 403 are `RegistryDenied`, 404 and 410 `ImageNotFound`, 429 `RateLimited`, 408 and 5xx
+    401 and 403 are `RegistryDenied`, 404 and 410 `ImageNotFound`, 429 `RateLimited`, 407, 408 and 5xx
     `RegistryUnavailable`, all else `RegistryProtocolError` (distribution specification, "Error Codes").
     """
     status = answer.status
@@ -45,6 +45,9 @@ def refusal(answer: Response, what: str, *, retry_after: float | None = None) ->
         return RateLimited(f"{what}: too many requests ({said})", hint=hint, retry_after=retry_after)
     if status == 408 or status >= 500:
         return RegistryUnavailable(f"{what}: the registry returned {said}", hint="it is retried with the next scan")
+    if status == 407:
+        hint = "check the proxy's URL, its rules and credentials"
+        return RegistryUnavailable(f"{what}: the proxy on the way to the registry returned {said}", hint=hint)
     hint = "check that the URL is a registry's that speaks the OCI distribution protocol, version 2"
     return RegistryProtocolError(f"{what}: an answer we cannot use ({said})", hint=hint)
 

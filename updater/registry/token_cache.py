@@ -15,6 +15,7 @@ from updater.http.single_flight import SingleFlight
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from updater.http.exchange import Connection
     from updater.model.credential import Credential
     from updater.registry.auth import Challenge, Grant
     from updater.registry.endpoints import Endpoint
@@ -25,10 +26,20 @@ _RENEWED_EARLY: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GrantKey:
-    """The registry, image and credential of a grant."""
+    """The registry, image and credential of a grant, and the connection by which it was asked for.
+
+    A proxy or authority that an object of the cluster names may answer in the name of any registry: what it grants or
+    challenges is for those alone who reach the registry in the same way.
+    """
 
     endpoint: Endpoint
     credential: Credential | None
+    connection: Connection
+
+    @property
+    def of_host(self) -> tuple[str, Credential | None, Connection]:
+        """The key of a grant for every image of the registry."""
+        return self.endpoint.url, self.credential, self.connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +58,7 @@ class TokenCache:
         self._fetch = fetch
         self._clock = clock
         self._held: OrderedDict[GrantKey, _Held] = OrderedDict()
-        self._of_hosts: dict[tuple[str, Credential | None], _Held] = {}
+        self._of_hosts: dict[tuple[str, Credential | None, Connection], _Held] = {}
         self._flights = SingleFlight()
 
     async def current(self, key: GrantKey) -> str | None:
@@ -63,7 +74,7 @@ class TokenCache:
 
     def forget(self, key: GrantKey, authorization: str) -> None:
         """Forget a grant that did not help."""
-        host = key.endpoint.url, key.credential
+        host = key.of_host
         if (held := self._held.get(key)) and held.authorization == authorization:
             del self._held[key]
         if (of_host := self._of_hosts.get(host)) and of_host.authorization == authorization:
@@ -77,7 +88,7 @@ class TokenCache:
         ends = float("inf") if grant.expires_in is None else self._clock() + max(grant.expires_in - _RENEWED_EARLY, 1.0)
         held = _Held(grant.authorization, ends, challenges)
         if grant.is_for_host:
-            self._of_hosts[key.endpoint.url, key.credential] = held
+            self._of_hosts[key.of_host] = held
             return held.authorization
         self._held[key] = held
         self._held.move_to_end(key)
@@ -86,4 +97,4 @@ class TokenCache:
         return held.authorization
 
     def _find(self, key: GrantKey) -> _Held | None:
-        return self._held.get(key) or self._of_hosts.get((key.endpoint.url, key.credential))
+        return self._held.get(key) or self._of_hosts.get(key.of_host)

@@ -21,6 +21,7 @@ from updater.registry.auth import MOST_TOKEN_BYTES, Challenge, TokenScope, hands
 from updater.registry.endpoints import HUB_URL, connection_of
 from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
 from updater.registry.refusals import refusal, unreachable, with_origins
+from updater.registry.resolving import ObjectKeychain
 from updater.registry.shape import AnswerLimits, check_shape
 from updater.registry.token_cache import GrantKey, TokenCache
 
@@ -30,12 +31,14 @@ if TYPE_CHECKING:
     from updater.credentials.keychain import Keychain
     from updater.errors import RegistryError
     from updater.http.client import HttpClient
-    from updater.http.exchange import Allowance, Response
+    from updater.http.exchange import Allowance, Connection, Response
     from updater.model.credential import Credential
     from updater.model.subscription import CredentialRef
     from updater.registry.auth import Grant
     from updater.registry.endpoints import Endpoint
+    from updater.registry.resolving import ConnectionResolver
 
+MOST_CHALLENGES: Final = 4096
 _DENIED: Final = frozenset({401, 403})
 _HIDDEN: Final = frozenset({401, 403, 404})
 _WORDS: Final = {"/tags/list": "tags", "/manifests/": "a manifest", "/blobs/": "the configuration"}
@@ -96,7 +99,10 @@ class RegistryRequest:
 
 
 class RegistryTransport:
-    """Send requests with the credentials of their endpoint. Answers are counted before they are parsed."""
+    """Send requests with the credentials of their endpoint. Answers are counted before they are parsed.
+
+    `objects` resolves the credentials that objects of a cluster make; None where there are no such objects.
+    """
 
     def __init__(
         self,
@@ -106,14 +112,16 @@ class RegistryTransport:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         limits: AnswerLimits | None = None,
+        objects: ConnectionResolver | None = None,
     ) -> None:
         self.limits = limits or AnswerLimits()
+        self.objects = objects
         self._http = http
-        self._keychain = keychain
+        self._keychain = ObjectKeychain(keychain, objects) if objects else keychain
         self._wall = wall
         self._grants = TokenCache(self._fetch_grant, clock=clock)
         self._flights = SingleFlight()
-        self._challenges: dict[str, tuple[Challenge, ...]] = {}
+        self._challenges: dict[tuple[str, Connection], tuple[Challenge, ...]] = {}
 
     async def ask(self, place: RepositoryEndpoint, question: RegistryRequest) -> Response:
         """Return the answer, whatever its status; raise `RegistryError` kin where there is none.
@@ -163,7 +171,7 @@ class RegistryTransport:
 
     async def _ask_as(self, place: RepositoryEndpoint, credential: Credential | None, question: RegistryRequest) -> Response:
         """Ask as one; a refusal is answered once, with what its challenge wants, else with the credential as it is."""
-        key = GrantKey(place.endpoint, credential)
+        key = GrantKey(place.endpoint, credential, place.connection)
         authorization = await self._grants.current(key)
         answer = await self._send(place, question, authorization, credential)
         challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
@@ -182,7 +190,7 @@ class RegistryTransport:
         ``/v2/`` tells how it wants to be convinced; where it does not, Basic is what is left, and goes to the registry
         alone. What helped is remembered; what did not is not, because it may keep us from what everybody may read.
         """
-        key = GrantKey(place.endpoint, credential)
+        key = GrantKey(place.endpoint, credential, place.connection)
         challenges = read_challenges(hidden.headers("WWW-Authenticate"))
         if not challenges:
             challenges = await self._flights.share(("ping", key), lambda: self._ping(place))
@@ -199,12 +207,15 @@ class RegistryTransport:
     async def _ping(self, place: RepositoryEndpoint) -> tuple[Challenge, ...]:
         """Return the challenges of the registry as a whole, asked once; Basic where it has none."""
         url = f"{place.endpoint.url}/v2/"
-        if url in self._challenges:
-            return self._challenges[url]
+        key = url, place.connection
+        if key in self._challenges:
+            return self._challenges[key]
         answer = await self._send(place, RegistryRequest(url=url, accept=ACCEPT_ANY), None, None)
         challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
         if challenges or answer.status == 200:
-            self._challenges[url] = challenges or _BASIC
+            if len(self._challenges) >= MOST_CHALLENGES:
+                self._challenges.clear()
+            self._challenges[key] = challenges or _BASIC
         return challenges or _BASIC
 
     async def _send(
@@ -233,7 +244,7 @@ class RegistryTransport:
     async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
         """Drive a handshake over the network."""
         endpoint = key.endpoint
-        own, home = connection_of(endpoint.entry), origin_of(endpoint.url)[1]
+        own, home = key.connection, origin_of(endpoint.url)[1]
         known = {**endpoint.known, home: own}
         asker = TokenScope(registry_url=endpoint.url, path=endpoint.path, connection=own, known=known)
         secrets = secrets_of(key.credential)

@@ -11,7 +11,7 @@ from tests.fakes.certificates import Authority
 from tests.fakes.github_apps import GithubApps, app_key, pem_of
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.fakes.still_time import StillTime
-from updater.argocd.repositories import MOST_REMEMBERED, REMEMBERED_SECONDS, Repositories, SecretCache
+from updater.argocd.repositories import Repositories
 from updater.argocd.repository_secrets import LABEL, SELECTOR
 from updater.credentials.github_app import InstallationTokens
 from updater.errors import ConfigError, GitError, KubeDenied, KubeUnavailable
@@ -19,6 +19,7 @@ from updater.git.access import GitAccess
 from updater.http.client import HttpClient
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import CONFIG_MAP, SECRET
+from updater.kube.secret_cache import MOST_REMEMBERED, REMEMBERED_SECONDS, SecretCache
 from updater.model.credential import Credential
 
 URL = "https://git.test/org/app.git"
