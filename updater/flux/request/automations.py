@@ -225,6 +225,7 @@ def _commit_spec(item: FluxObject) -> CommitSpec:
         message=text_in(commit, "messageTemplate") or DEFAULT_MESSAGE,
         values=tuple(sorted(_texts(commit, "messageTemplateValues").items())),
         signing=_signing(item, commit),
+        owner="/".join(item.key),
     )
 
 

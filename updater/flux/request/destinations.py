@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
-from updater.flux.request.reading import NOT_YET_HINT
-from updater.model.publishing import DIRECT, PushBranch
+from updater.model.checkout_ref import HEADS, read_checkout_ref
+from updater.model.publishing import Direct, PushBranch, read_push_options, read_refspec
 from updater.model.subscription import CredentialRef, GitBranch
-from updater.settings.fields import NOT_YET
 from updater.settings.values import read_git_url
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
     from updater.flux.request.requests import GitRepositoryRequest
 
-#: the branch of a reference that names nothing
-DEFAULT_BRANCH: Final = "master"
-_HEADS: Final = "refs/heads/"
 _URL: Final = re.compile(r"(?:https?|ssh)://.+")
 _NO_PUSH: Final = "push spec not provided, and cannot be inferred from .spec.git.checkout.ref or GitRepository .spec.ref"
 
@@ -40,31 +36,29 @@ class PushRequest:
 
 def destination_for(repository: GitRepositoryRequest, reference: Mapping[str, str], push: PushRequest) -> GitBranch:
     """Return where an automation commits that reads *reference* of a GitRepository; raise `ConfigError`."""
-    name = push.branch or reference.get("branch", "")
+    name = push.branch or _pushable(reference)
     if not name:
         hint = "write git.push.branch, or git.checkout.ref.branch"
         raise ConfigError(_NO_PUSH, hint=hint, code="missing-key")
     if not _URL.fullmatch(repository.url):
         hint = "write https://host/path or ssh://git@host/path"
         raise ConfigError("the URL of the GitRepository is not one of http, https or ssh", hint=hint, code="git-url")
-    branch = _branch(reference)
-    if push.refspec or push.options:
-        raise ConfigError("a refspec and push options are not sent in this version", hint=NOT_YET_HINT, code=NOT_YET)
+    branch, ref = read_checkout_ref(reference)
+    also = read_refspec(push.refspec, name) if push.refspec else ""
+    options = read_push_options(push.options)
+    is_direct = ref is None and name == branch
     namespace, own = repository.key
     return GitBranch(
         url=read_git_url(repository.url),
         branch=branch,
-        publishing=DIRECT if name == branch else PushBranch(name),
+        publishing=Direct(also, options) if is_direct else PushBranch(name, also, options),
         credential=CredentialRef(kind="gitrepository", value=f"{namespace}/{own}"),
+        ref=ref,
     )
 
 
-def _branch(reference: Mapping[str, str]) -> str:
-    """Return the branch that is read; raise `ConfigError` where the ref is none: of several fields the first one counts."""
-    if "commit" not in reference and reference.get("name", "").startswith(_HEADS):
-        return reference["name"].removeprefix(_HEADS)
-    for kind in ("commit", "name", "tag", "semver"):
-        if kind in reference:
-            message = f"ref.{kind} is not read in this version: {reference[kind]}"
-            raise ConfigError(message, hint="write ref.branch, or wait for the version that has it", code=NOT_YET)
-    return reference.get("branch", DEFAULT_BRANCH)
+def _pushable(reference: Mapping[str, str]) -> str:
+    """Return the branch that is pushed where none is named; "" where the ref that is read is none."""
+    if "branch" not in reference and reference.get("name", "").startswith(HEADS) and "commit" not in reference:
+        return reference["name"].removeprefix(HEADS)
+    return reference.get("branch", "")
