@@ -32,7 +32,7 @@ class _Said:
 class Contention:
     """Remembers what was said of each object. *clock* is in seconds. News is never held up.
 
-    The fields named *volatile* say nothing by themselves: times, and what happened in the past.
+    The fields named *volatile* say nothing by themselves, wherever they are: times, and what happened in the past.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -57,9 +57,21 @@ class Contention:
         self._said = {ref: said for ref, said in self._said.items() if ref in refs}
 
 
+def is_mere_refresh(before: Mapping[str, Any], status: Mapping[str, Any], *, volatile: Collection[str]) -> bool:
+    """Return whether *status* says what stands there *before* it, but for what is *volatile*: nobody wrote over ours."""
+    present = {name: before[name] for name in status if name in before}
+    return _words(present, volatile) == _words(status, volatile)
+
+
 def _words(status: Mapping[str, Any], volatile: Collection[str]) -> object:
-    """Return what a status says without the times of its conditions and without what is *volatile*."""
+    """Return what a status says without the times of its conditions, without what is removed, and without what is *volatile*."""
     conditions = [
         tuple(item.get(name) for name in ("type", "status", "reason", "message")) for item in list_in(status, "conditions")
     ]
-    return conditions, {name: value for name, value in status.items() if name not in volatile and name != "conditions"}
+    return conditions, _lasting({name: value for name, value in status.items() if name != "conditions"}, volatile)
+
+
+def _lasting(value: Any, volatile: Collection[str]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: _lasting(item, volatile) for name, item in value.items() if item is not None and name not in volatile}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from updater.controller.contention import Contention
+from updater.controller.contention import Contention, is_mere_refresh
 from updater.errors import KubeConflict, KubeError
 
 if TYPE_CHECKING:
@@ -119,12 +119,15 @@ class StatusPatcher(Generic[N]):
         rules, news = self._rules[ref.kind], tuple(self._news.get(ref, ()))
         now = datetime.fromtimestamp(self._options.surroundings.wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         status = rules.make(StatusDue(ref=ref, kept=kept, news=news, now=now))
-        wait = self._contention.wait(ref, status, volatile=rules.volatile) if status else 0.0
-        if status is None or wait:
+        if status is None:
+            return 0.0
+        is_refresh = is_mere_refresh(kept.status, status, volatile=rules.volatile)
+        wait = 0.0 if is_refresh else self._contention.wait(ref, status, volatile=rules.volatile)
+        if wait:
             return wait
         made = await self._client.patch(ref, {"status": status}, version=kept.version or None, subresource="status")
         self._options.count("status", "ok")
-        if self._contention.note(ref, status, volatile=rules.volatile):
+        if not is_refresh and self._contention.note(ref, status, volatile=rules.volatile):
             self._options.report(f"status of {ref}", _contended(rules.rival_hint))
         after = rules.prune(made)
         if ref in self._kept and after.item == kept.item:  # else the spec changed too, and the watch tells of it

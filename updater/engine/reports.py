@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from updater.engine.choose import nothing_named
+from updater.engine.decide import other_words
 from updater.errors import UpdaterError
 from updater.model.candidate import FactFailure
 from updater.model.report import DestinationLanded, ImageScanned, LandingEnd, SelectionMade, SelectionReflected
@@ -25,8 +26,7 @@ def scan_report(
     listed: ScanKey, *, names: Collection[str], failure: UpdaterError | None, began: datetime, at: datetime
 ) -> ImageScanned:
     """Return the report of one scan."""
-    told = FactFailure(failure.code, failure.message, failure.hint) if failure else None
-    return ImageScanned(listed=listed, names=names, failure=told, began=began, at=at)
+    return ImageScanned(listed=listed, names=names, failure=_told(failure) if failure else None, began=began, at=at)
 
 
 async def reflect(subscription: Subscription, choose: Chooser, *, began: datetime) -> SelectionReflected:
@@ -37,7 +37,7 @@ async def reflect(subscription: Subscription, choose: Chooser, *, began: datetim
             subscription, Written(), needs_digest=subscription.reflects_digest, rejected={}, named=nothing_named
         )
     except UpdaterError as error:
-        failure = FactFailure(error.code, error.message, error.hint)
+        failure = _told(error)
     return SelectionReflected(
         subscription=subscription.key, selection=selection, failure=failure, began=began, at=datetime.now(UTC)
     )
@@ -62,6 +62,10 @@ def landing_reports(landing: Landing, *, seconds: float, at: datetime) -> Iterat
         head=view.head if view else None,
         at=at,
     )
+
+
+def _told(error: UpdaterError) -> FactFailure:
+    return FactFailure(error.code, error.message, error.hint, other_words(error))
 
 
 def _end(landing: Landing) -> LandingEnd:

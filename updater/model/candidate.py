@@ -23,11 +23,20 @@ class Fact(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FactFailure:
-    """Why a fact of a tag could not be had: the code of the error, its message and its hint."""
+    """Why a fact of a tag could not be had: the code of the error, its message and its hint.
+
+    *public* is the message without words of a server, "" where *message* has none.
+    """
 
     code: str
     message: str
     hint: str = ""
+    public: str = ""
+
+    @property
+    def told(self) -> str:
+        """What objects in a cluster are told: their owners may have chosen the server, and must not read its words."""
+        return self.public or self.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from updater.policies.base import NotRanked, nearest, text_option
 from updater.policies.globs import glob_expression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 REGEXP: Final = "regexp:"
 _ARTIFACT: Final = re.compile(r"sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
@@ -89,6 +89,13 @@ class NameFilter:
 def build_filter(tag_filter: TagFilter = _EVERY) -> NameFilter:
     """Build a filter; equal texts give the same object. Raise `PolicyError`."""
     return NameFilter(tag_filter)
+
+
+@lru_cache(maxsize=4096)
+def searches_any(expressions: tuple[str, ...]) -> Callable[[str], bool]:
+    """Return what says of a tag whether one of *expressions* finds something in it; raise `PolicyError`."""
+    patterns = [_expression(text, "expression") for text in expressions]
+    return lambda tag: any(_search(pattern, tag) for pattern in patterns)
 
 
 def filter_from(value: object) -> TagFilter:

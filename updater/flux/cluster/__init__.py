@@ -1,1 +1,1 @@
-"""Flux's image objects in a cluster: watched, answered with statuses and Events."""
+"""Flux's image objects in a cluster: how their statuses and Events answer what became of what they ask for."""

@@ -1,0 +1,262 @@
+"""What was heard of Flux's image objects: the last scan, selection and landing of each that there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.flux.cluster.automation_landing import AutomationLanding, landing_for, own_outcomes, refused_landing
+from updater.flux.cluster.automation_status import AutomationFacts
+from updater.flux.cluster.feedback_index import FluxIndex, build_index
+from updater.flux.cluster.policy_status import PolicyFacts, PolicyRefs, Reflection, failure_of, refs_after, refs_in
+from updater.flux.cluster.repository_status import RepositoryFacts, RepositoryScan, summarize
+from updater.flux.kinds import IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
+from updater.flux.request.requests import FluxTranslation
+from updater.kube.kinds import Ref
+from updater.model.problem import Problem
+from updater.model.subscription import GitBranch
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping
+    from datetime import datetime
+
+    from updater.controller.objects import KeptObject, Key
+    from updater.flux.cluster.automation_landing import PushedCommit
+    from updater.flux.cluster.policy_status import SelectedRef
+    from updater.flux.request.requests import AutomationRequest, ImageRepositoryRequest
+    from updater.model.image import ImageRef
+    from updater.model.outcome import Outcome
+    from updater.model.report import DestinationLanded, ImageScanned, SelectionReflected, TargetsRefused
+
+UNKNOWN_POLICY: Final = "unknown-policy"
+
+Facts = RepositoryFacts | PolicyFacts | AutomationFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluxState:
+    """What is known at one moment: the objects that have a status, and what they come to."""
+
+    repositories: Mapping[Key, KeptObject] = field(default_factory=dict)
+    policies: Mapping[Key, KeptObject] = field(default_factory=dict)
+    automations: Mapping[Key, KeptObject] = field(default_factory=dict)
+    translation: FluxTranslation = field(default_factory=FluxTranslation)
+
+    def kept(self) -> dict[Ref, KeptObject]:
+        """Return every object by its reference."""
+        found = (
+            (IMAGE_REPOSITORY, self.repositories),
+            (IMAGE_POLICY, self.policies),
+            (IMAGE_UPDATE_AUTOMATION, self.automations),
+        )
+        return {Ref(kind, *key): each for kind, objects in found for key, each in objects.items()}
+
+
+class FluxMemory:
+    """Remembers what was heard last, by object; it is forgotten with its object, and where that asks for something else."""
+
+    def __init__(self) -> None:
+        self._translation = FluxTranslation()
+        self.index = FluxIndex()
+        self._scans: dict[Key, RepositoryScan] = {}
+        self._reflections: dict[Key, Reflection] = {}
+        self._refs: dict[Key, PolicyRefs] = {}
+        self._landings: dict[Key, AutomationLanding] = {}
+        self._pushes: dict[Key, PushedCommit] = {}
+        self._observed: dict[Key, Mapping[str, SelectedRef]] = {}
+        self._refused: dict[Key, AutomationLanding] = {}
+        self._since: dict[Ref, datetime] = {}
+
+    def know(self, state: FluxState, at: datetime) -> list[Key]:
+        """Take over what there is *at* this moment; return the ImageRepositories that are scanned, and that nothing is known of.
+
+        Each is returned once: another object may have had the image scanned a moment ago.
+        """
+        before, now = self._translation, state.translation
+        unscanned: list[Key] = []
+        if before is not now:
+            self._translation, self.index = now, build_index(now)
+            self._forget(before, now, at)
+            unscanned = _new_scans(before, now, self._scans)
+        for key, kept in state.policies.items():
+            if key not in self._reflections:  # another controller may still select
+                self._refs[key] = refs_in(kept.status)
+        for key in self._refs.keys() - state.policies.keys():
+            del self._refs[key]
+        return unscanned
+
+    def latest_of(self, policies: Mapping[Key, KeptObject]) -> dict[Key, ImageRef]:
+        """Return what each of *policies* selected last: what was heard, else what its status says."""
+        latest: dict[Key, ImageRef] = {}
+        for key, kept in policies.items():
+            refs = self._refs[key] if key in self._reflections and key in self._refs else refs_in(kept.status)
+            image = refs.latest.image if refs.latest is not None else None
+            if image is not None:
+                latest[key] = image
+        return latest
+
+    def scanned(self, report: ImageScanned) -> list[Ref]:
+        """Remember a scan; return the ImageRepositories that it is about."""
+        concerned = self.index.by_scan.get(report.listed, ())
+        found: dict[tuple[str, ...], RepositoryScan] = {}
+        for key in concerned:
+            exclusions = self._translation.repositories[key].exclusions
+            if exclusions not in found:
+                old = self._scans.get(key)
+                tags = summarize(report.names, exclusions) if report.failure is None else (old.tags if old else None)
+                found[exclusions] = RepositoryScan(began=report.began, at=report.at, tags=tags, failure=report.failure)
+            self._scans[key] = found[exclusions]
+        return [Ref(IMAGE_REPOSITORY, *key) for key in concerned]
+
+    def reflected(self, report: SelectionReflected) -> tuple[Ref, bool] | None:
+        """Remember a selection; return the ImagePolicy that it is about, and whether it now selects another image."""
+        key = self.index.by_subscription.get(report.subscription)
+        if key is None or self._is_old(Ref(IMAGE_POLICY, *key), report.began):
+            return None
+        request = self._translation.policies[key]
+        repository = self._translation.repositories.get(request.repository)
+        name = repository.name if repository else ""
+        failure = failure_of(request, report, self._scans.get(request.repository), name)
+        self._reflections[key] = Reflection(began=report.began, at=report.at, failure=failure)
+        before = self._refs.get(key, PolicyRefs())
+        if failure is None and report.selection is not None:
+            self._refs[key] = refs_after(request, name, report.selection, before)
+        return Ref(IMAGE_POLICY, *key), self._refs.get(key, before) != before
+
+    def landed(self, report: DestinationLanded) -> dict[Ref, AutomationLanding]:
+        """Remember a landing; return what it means for each ImageUpdateAutomation of that branch."""
+        made: dict[Ref, AutomationLanding] = {}
+        branch = report.destination
+        for key in self.index.by_branch.get(branch, ()) if isinstance(branch, GitBranch) else ():
+            request = self._translation.automations[key]
+            landing = landing_for(report, request, problem_of)
+            if self._is_old(Ref(IMAGE_UPDATE_AUTOMATION, *key), landing.began):
+                continue
+            others = self._translation.policies.keys()
+            told = tuple(item for item in landing.problems if not _is_of_another_namespace(item, key[0], others))
+            self._landings[key] = made[Ref(IMAGE_UPDATE_AUTOMATION, *key)] = landing = replace(landing, problems=told)
+            if landing.pushed is not None:
+                self._pushes[key] = landing.pushed
+            if landing.failure is None:
+                self._observed[key] = self._selected(request)
+        return made
+
+    def refused(self, report: TargetsRefused) -> list[Ref]:
+        """Remember targets that never land; return the ImageUpdateAutomations for which that is news."""
+        before, self._refused = self._refused, {}
+        for key, request in self._translation.automations.items():
+            if problems := tuple(dict.fromkeys(map(problem_of, own_outcomes(report.outcomes, request)))):
+                self._refused[key] = refused_landing(problems, report.at)
+        told = [{key: each.problems for key, each in found.items()} for found in (before, self._refused)]
+        concerned = [key for key in {**before, **self._refused} if told[0].get(key) != told[1].get(key)]
+        return [Ref(IMAGE_UPDATE_AUTOMATION, *key) for key in concerned]
+
+    def facts_of(self, ref: Ref, kept: KeptObject) -> Facts | None:
+        """Return what the status of an object is made of; None where the translation does not know the object."""
+        key, translation = (ref.namespace, ref.name), self._translation
+        if ref.kind == IMAGE_REPOSITORY and (repository := translation.repositories.get(key)) is not None:
+            return RepositoryFacts(request=repository, kept=kept, scan=self._scans.get(key))
+        if ref.kind == IMAGE_POLICY and (policy := translation.policies.get(key)) is not None:
+            return PolicyFacts(
+                request=policy,
+                kept=kept,
+                refs=self._refs.get(key) or refs_in(kept.status),
+                reflection=self._reflections.get(key),
+                repository=translation.repositories.get(policy.repository),
+                scan=self._scans.get(policy.repository),
+                is_fixed=key in self.index.fixed,
+            )
+        if ref.kind == IMAGE_UPDATE_AUTOMATION and (automation := translation.automations.get(key)) is not None:
+            return AutomationFacts(
+                request=automation,
+                kept=kept,
+                landing=self._landing(key),
+                policies=self._observed.get(key, {}),
+                push=self._pushes.get(key),
+                has_targets=self.index.has_targets(automation),
+            )
+        return None
+
+    def _landing(self, key: Key) -> AutomationLanding | None:
+        """Return the last landing of an automation, with what is refused before any landing."""
+        landing, refused = self._landings.get(key), self._refused.get(key)
+        if landing is None or refused is None:
+            return landing or refused
+        return replace(landing, problems=tuple(dict.fromkeys((*landing.problems, *refused.problems))))
+
+    def _is_old(self, ref: Ref, began: datetime) -> bool:
+        since = self._since.get(ref)
+        return since is not None and began < since
+
+    def _selected(self, request: AutomationRequest) -> dict[str, SelectedRef]:
+        """Return what the policies of an automation select now, by name."""
+        refs = {name: self._refs.get((namespace, name)) for namespace, name in request.policies}
+        return {name: found.latest for name, found in refs.items() if found is not None and found.latest is not None}
+
+    def _forget(self, before: FluxTranslation, now: FluxTranslation, at: datetime) -> None:
+        """Forget what was heard of objects that are gone, or that ask for something else; what began before *at* is old then."""
+        for key in list(self._scans):
+            old, new = before.repositories.get(key), now.repositories.get(key)
+            if old is None or new is None or (old.scan_key, old.exclusions) != (new.scan_key, new.exclusions):
+                del self._scans[key]
+        kinds = ((IMAGE_POLICY, _asked_by_policies), (IMAGE_UPDATE_AUTOMATION, _asked_by_automations))
+        heard: tuple[dict[Key, Any], ...] = (self._reflections, self._landings)
+        for (kind, asked_by), known in zip(kinds, heard, strict=True):
+            old_ones, new_ones = asked_by(before), asked_by(now)
+            for key, asked in old_ones.items():
+                if new_ones.get(key) != asked:
+                    known.pop(key, None)
+                    self._since[Ref(kind, *key)] = at
+        for known in (self._pushes, self._observed):
+            for key in known.keys() - now.automations.keys():
+                del known[key]
+        gone = [ref for ref in self._since if (ref.namespace, ref.name) not in {**now.policies, **now.automations}]
+        for ref in gone:
+            del self._since[ref]
+
+
+def _new_scans(before: FluxTranslation, now: FluxTranslation, scans: Mapping[Key, RepositoryScan]) -> list[Key]:
+    """Return the ImageRepositories that ask for another scan than before, and that no scan was heard for."""
+    return [
+        key
+        for key, new in now.repositories.items()
+        if key not in scans
+        and new.scan_key is not None
+        and not new.is_suspended
+        and _asks_otherwise(before.repositories.get(key), new)
+    ]
+
+
+def _asks_otherwise(old: ImageRepositoryRequest | None, new: ImageRepositoryRequest) -> bool:
+    return old is None or (old.scan_key, old.exclusions, old.is_suspended) != (new.scan_key, new.exclusions, new.is_suspended)
+
+
+def problem_of(outcome: Outcome) -> Problem:
+    """Return what an outcome says of a policy of an automation, as a problem."""
+    said = f"{outcome.origin}: {outcome.told}" if outcome.origin else outcome.told
+    return Problem(path="", code=outcome.code or outcome.status.value, message=said, hint=outcome.hint)
+
+
+def _asked_by_policies(translation: FluxTranslation) -> dict[Key, object]:
+    """Return what decides the selection of each ImagePolicy."""
+    return {
+        key: (item.image, item.credential, item.policy, item.filter, item.reflects_digest, item.is_reflected)
+        for key, item in translation.subscriptions.items()
+    }
+
+
+def _asked_by_automations(translation: FluxTranslation) -> dict[Key, object]:
+    """Return what decides the landing of each ImageUpdateAutomation."""
+    return {
+        key: (item.branch, item.path, item.commit_spec, item.policies, item.is_suspended)
+        for key, item in translation.automations.items()
+    }
+
+
+def _is_of_another_namespace(problem: Problem, namespace: str, policies: Container[Key]) -> bool:
+    """Return whether a marker names a policy of another namespace, which another automation may write."""
+    if problem.code != UNKNOWN_POLICY:
+        return False
+    setter = problem.message.partition("names '")[2].partition("'")[0]
+    other, _, name = setter.partition(":")
+    return other != namespace and (other, name) in policies
