@@ -8,23 +8,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.namespaces import select_namespaces
-from updater.controller.objects import KeptObject, Sharing, items_of, keep_object
+from updater.controller.objects import Sharing, items_of
 from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
 from updater.documents.members import mapping_in
+from updater.flux.cluster.digest_rounds import DigestRounds
 from updater.flux.cluster.feedback import FluxState
 from updater.flux.cluster.namespaces import crossing
-from updater.flux.cluster.requested import RequestedWork
-from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION, REQUESTED_AT
+from updater.flux.cluster.pruning import prune_object
+from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.requests import FluxTranslation
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from updater.controller.objects import Key
+    from updater.controller.objects import KeptObject, Key
     from updater.errors import KubeError
-    from updater.flux.cluster.feedback import FluxFeedback
+    from updater.flux.cluster.feedback import FluxFeedback, FluxRequests
     from updater.flux.cluster.namespaces import NamespaceLabels
     from updater.flux.cluster.rivals import RivalControllers
     from updater.flux.request.translation import FluxTranslator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from updater.kube.client import KubeClient
     from updater.kube.kinds import Kind
     from updater.kube.reflector import WatchedKind
+    from updater.model.image import ImageRef
     from updater.model.outcome import Outcome
     from updater.model.report import Report
     from updater.sources.base import SourceRequests
@@ -78,7 +80,7 @@ class FluxSource:
         self._kinds: dict[Kind, SourceKind[KeptObject]] = {
             kind: SourceKind(
                 kind=kind,
-                prune=partial(keep_flux_object, sharing=sharing),
+                prune=partial(prune_object, sharing=sharing),
                 missing_hint=_MISSING_SOURCE if kind is GIT_REPOSITORY else _MISSING,
                 labels="" if kind is GIT_REPOSITORY else selector,
             )
@@ -93,7 +95,8 @@ class FluxSource:
             surroundings=surroundings,
         )
         self._items: dict[Kind, dict[Key, Mapping[str, Any]]] = {kind: {} for kind in KINDS}
-        self._work = RequestedWork(parts.requests, surroundings)
+        self._policies: dict[Key, tuple[Mapping[str, Any], ImageRef | None, Mapping[str, Any]]] = {}
+        self._digests = DigestRounds(self._reflect, surroundings)
         self._waiting: Snapshot | None = None
         self.translation = FluxTranslation()
         self.count = 0
@@ -106,7 +109,7 @@ class FluxSource:
 
     async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Watch until cancelled, hand each snapshot that differs to *deliver*, and write answers; see `WatchedSource.run`."""
-        rivals, beside = self._parts.rivals, [self._parts.feedback.run, self._work.run]
+        rivals, beside = self._parts.rivals, [self._parts.feedback.run, self._digests.run]
         if rivals:
             await rivals.look()
             beside.append(partial(rivals.follow, self._watched.look_again))
@@ -154,17 +157,49 @@ class FluxSource:
         kept = {kind: known.of(self._kinds[kind]) for kind in KINDS}
         self._items = {kind: items_of(kept[kind], self._items[kind]) for kind in KINDS}
         labels = await self._parts.labels.of(crossing(self._items[IMAGE_POLICY]))
-        items = [self._items[kind] for kind in KINDS]
-        latest = self._parts.feedback.latest_of(kept[IMAGE_POLICY])
+        repositories, policies, automations, sources = (tuple(self._items[kind].values()) for kind in KINDS)
+        policies = self._with_latest(self._parts.feedback.latest_of(kept[IMAGE_POLICY]))
         # thousands of policies take a second the first time: probes and the Lease must not wait for them
-        self.translation = translation = await asyncio.to_thread(self._parts.translator, *items, labels=labels, latest=latest)
+        self.translation = translation = await asyncio.to_thread(
+            self._parts.translator, repositories, policies, automations, sources, labels
+        )
         self.count = known.count
         if self.is_waiting:
             return self._waits()
         self._waiting = None
-        self._parts.feedback.know(FluxState(kept=kept, translation=translation))
-        self._work.know(translation)
+        state = FluxState(
+            repositories=kept[IMAGE_REPOSITORY],
+            policies=kept[IMAGE_POLICY],
+            automations=kept[IMAGE_UPDATE_AUTOMATION],
+            translation=translation,
+        )
+        self._request(self._parts.feedback.know(state))
+        self._digests.know(translation)
         return translation.snapshot
+
+    def _with_latest(self, latest: Mapping[Key, ImageRef]) -> tuple[Mapping[str, Any], ...]:
+        """Return each policy with what it selected last, the very same object while both are."""
+        before, self._policies = self._policies, {}
+        for key, item in self._items[IMAGE_POLICY].items():
+            known, image = before.get(key), latest.get(key)
+            if known is None or known[0] is not item or known[1] != image:
+                status = {"latestRef": _latest_ref(image)} if image is not None else {}
+                known = (item, image, {**item, "status": status})
+            self._policies[key] = known
+        return tuple(made for _, _, made in self._policies.values())
+
+    def _request(self, asked: FluxRequests) -> None:
+        """Ask for what objects want out of turn."""
+        requests = self._parts.requests
+        for listed in asked.scans:
+            requests.scan(listed)
+        if asked.reflections:
+            requests.reflect(asked.reflections)
+        for branch in asked.landings:
+            requests.land(branch)
+
+    def _reflect(self, keys: Iterable[str]) -> None:
+        self._parts.requests.reflect(keys)
 
     def _waits(self) -> Snapshot:
         """Return the snapshot while Flux's own controllers work: it asks for nothing, and says why."""
@@ -178,18 +213,7 @@ class FluxSource:
         return self._waiting
 
 
-def keep_flux_object(item: Mapping[str, Any], sharing: Sharing) -> KeptObject:
-    """Return what is kept of an object: names, labels, what asks for work and goes into its Events, spec and status."""
-    metadata = mapping_in(item, "metadata")
-    labels = {key: text for key, text in mapping_in(metadata, "labels").items() if isinstance(text, str)}
-    found = mapping_in(metadata, "annotations").items()
-    annotations = {key: text for key, text in found if key.startswith(_READ_ANNOTATIONS) and isinstance(text, str)}
-    kept: dict[str, Any] = {}
-    if labels:
-        kept["labels"] = sharing.whole(labels)
-    if annotations:
-        kept["annotations"] = sharing.whole(annotations)
-    return keep_object(item, sharing, metadata=kept)
-
-
-_READ_ANNOTATIONS: Final = (REQUESTED_AT, "event.toolkit.fluxcd.io/")
+def _latest_ref(image: ImageRef) -> dict[str, str]:
+    """Return an image as a status names it."""
+    found = {"name": image.name.spelled, "tag": image.tag or "", "digest": str(image.digest) if image.digest else ""}
+    return {name: text for name, text in found.items() if text}

@@ -1,0 +1,134 @@
+"""How everything that serves Flux's users is put together: source, answers, the way to registries and Git servers."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.controller.options import ControllerOptions
+from updater.credentials.github_app import InstallationTokens
+from updater.flux.cluster.feedback import FluxFeedback, FluxHooks
+from updater.flux.cluster.namespaces import NamespaceLabels
+from updater.flux.cluster.notifier import EventsAddress, Notifier
+from updater.flux.cluster.rivals import RivalControllers
+from updater.flux.cluster.source import FluxParts, FluxSource
+from updater.flux.git_repositories import FluxRepositories
+from updater.flux.kinds import IMAGE_REPOSITORY
+from updater.flux.registry_access import FluxRegistries
+from updater.flux.request.translation import FluxOptions, FluxTranslator
+from updater.kube.events import EventRecorder
+from updater.settings.cluster import WhileFluxRuns
+from updater.writeback.message_trial import try_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from updater.daemon.process import Process
+    from updater.errors import KubeError
+    from updater.flux.request.requests import GitRepositoryRequest
+    from updater.kube.client import KubeClient
+    from updater.kube.reflector import WatchedKind
+    from updater.settings import Settings
+    from updater.settings.cluster import FluxSettings
+    from updater.sources.base import SourceRequests
+
+COMPONENT: Final = "updater"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FluxComponents:
+    """What serves Flux's users: the source, and how its objects reach Git servers and registries."""
+
+    source: FluxSource
+    repositories: FluxRepositories
+    registries: FluxRegistries
+
+
+def flux_components(settings: Settings, process: Process, requests: SourceRequests, watch_report: WatchReport) -> FluxComponents:
+    """Put the source of Flux's objects together; raise `ConfigError` where no way leads to a cluster."""
+    wanted = settings.flux
+    assert wanted is not None  # noqa: S101 - nobody puts these parts together where the source is off
+    client = process.cluster.client
+    source: FluxSource
+
+    def changed() -> None:
+        source.look_again()
+
+    def spec_of(namespace: str, name: str) -> Mapping[str, Any] | None:
+        return source.spec_of(IMAGE_REPOSITORY, (namespace, name))
+
+    def request_of(namespace: str, name: str) -> GitRepositoryRequest | None:
+        return source.translation.sources.get((namespace, name))
+
+    options = _options(wanted, client, process)
+    hooks = FluxHooks(changed=changed, notifier=_notifier(wanted, process, options))
+    crosses = FluxOptions(crosses_namespaces=wanted.cross_namespace_references, try_template=try_message)
+    parts = FluxParts(
+        translator=FluxTranslator(crosses),
+        feedback=FluxFeedback(client, options, hooks),
+        labels=NamespaceLabels(client, clock=options.surroundings.clock, report=_labels_reporter(process)),
+        requests=requests,
+        rivals=_rivals(wanted, client, process),
+    )
+    source = FluxSource(
+        client, parts, namespaces=wanted.namespaces, selector=wanted.watch_label_selector or "", report=watch_report
+    )
+    return FluxComponents(
+        source=source,
+        repositories=FluxRepositories(client, request_of, tokens=InstallationTokens(process.http)),
+        registries=FluxRegistries(client, spec_of),
+    )
+
+
+WatchReport = "Callable[[WatchedKind[Any], KubeError | None], None]"
+
+
+def _options(wanted: FluxSettings, client: KubeClient, process: Process) -> ControllerOptions:
+    metrics, log = process.metrics, process.log
+
+    def failed(subject: str, error: KubeError) -> None:
+        log.warning("answer", subject=subject, detail=error.message, hint=error.hint, code=error.code)
+
+    def event_failed(error: KubeError) -> None:
+        metrics.count("updater_kubernetes_writes_total", "event", error.code)
+        log.warning("event", detail=error.message, hint=error.hint, code=error.code)
+
+    instance = os.environ.get("POD_NAME") or socket.gethostname()
+    events = EventRecorder(client, component=COMPONENT, instance=instance, report=event_failed) if wanted.events else None
+    return ControllerOptions(
+        events=events,
+        may_write=process.may_write,
+        count=lambda kind, result: metrics.count("updater_kubernetes_writes_total", kind, result),
+        report=failed,
+    )
+
+
+def _notifier(wanted: FluxSettings, process: Process, options: ControllerOptions) -> Notifier | None:
+    if wanted.events_address is None:
+        return None
+    instance = os.environ.get("POD_NAME") or socket.gethostname()
+    return Notifier(EventsAddress(wanted.events_address, instance), process.http, options)
+
+
+def _rivals(wanted: FluxSettings, client: KubeClient, process: Process) -> RivalControllers | None:
+    if wanted.while_flux_runs is WhileFluxRuns.WORK:
+        return None
+    told = ""
+
+    def report(error: KubeError | None) -> None:
+        nonlocal told
+        code = error.code if error else ""
+        if error and code != told:
+            process.log.warning("leases of flux", detail=error.message, hint=error.hint, code=code)
+        told = code
+
+    return RivalControllers(client, wanted.flux_namespace, selector=wanted.watch_label_selector or "", report=report)
+
+
+def _labels_reporter(process: Process) -> Callable[[str, KubeError], None]:
+    def report(namespace: str, error: KubeError) -> None:
+        process.log.warning("labels of a namespace", namespace=namespace, detail=error.message, hint=error.hint, code=error.code)
+
+    return report
