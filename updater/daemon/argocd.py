@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from updater.argocd.cluster.feedback import FeedbackOptions
 from updater.argocd.cluster.source import ArgocdSource
@@ -13,6 +13,7 @@ from updater.argocd.peer_settings import REGISTRIES, PeerSettings, open_problems
 from updater.argocd.repositories import Repositories
 from updater.argocd.request import TranslationDefaults
 from updater.credentials.github_app import InstallationTokens
+from updater.daemon.watch_reports import watch_reporter
 from updater.errors import ConfigError, KubeDenied, KubeError, KubeGone
 from updater.kube.events import EventRecorder
 from updater.kube.kinds import CONFIG_MAP, Ref
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from updater.daemon.process import Process
     from updater.kube.client import KubeClient
-    from updater.kube.reflector import WatchedKind
     from updater.model.problem import Problem
     from updater.settings import Settings
     from updater.settings.cluster import ApplicationsSettings
@@ -107,7 +107,7 @@ async def argocd_components(settings: Settings, process: Process) -> ArgocdCompo
             precedence=process.precedence,
         ),
         answers=answers,
-        report=_watch_reporter(process),
+        report=watch_reporter(process),
     )
     tokens = InstallationTokens(process.http)
     repositories = Repositories(client, wanted.argocd_namespace, tokens=tokens, report=_repository_reporter(process))
@@ -156,20 +156,5 @@ def _answers(wanted: ApplicationsSettings, client: KubeClient, process: Process)
 def _repository_reporter(process: Process) -> Callable[[str], None]:
     def report(sentence: str) -> None:
         process.log.warning("repository secret", detail=sentence)
-
-    return report
-
-
-def _watch_reporter(process: Process) -> Callable[[WatchedKind[Any], KubeError | None], None]:
-    lost: set[WatchedKind[Any]] = set()
-
-    def report(watched: WatchedKind[Any], error: KubeError | None) -> None:
-        (lost.discard if error is None else lost.add)(watched)
-        kind = watched.kind  # one kind is watched in several namespaces, and is lost while one of them is
-        process.metrics.set("updater_watch_lost", kind.resource, to=any(other.kind == kind for other in lost))
-        if error is None:
-            process.log.info("watched again", what=str(watched))
-        else:
-            process.log.warning("watch lost", what=str(watched), detail=error.message, hint=error.hint, code=error.code)
 
     return report

@@ -46,7 +46,12 @@ class FluxComponents:
     registries: FluxRegistries
 
 
-def flux_components(settings: Settings, process: Process, requests: SourceRequests, watch_report: WatchReport) -> FluxComponents:
+def flux_components(
+    settings: Settings,
+    process: Process,
+    requests: SourceRequests,
+    watch_report: Callable[[WatchedKind[Any], KubeError | None], None],
+) -> FluxComponents:
     """Put the source of Flux's objects together; raise `ConfigError` where no way leads to a cluster."""
     wanted = settings.flux
     assert wanted is not None  # noqa: S101 - nobody puts these parts together where the source is off
@@ -82,9 +87,6 @@ def flux_components(settings: Settings, process: Process, requests: SourceReques
     )
 
 
-WatchReport = "Callable[[WatchedKind[Any], KubeError | None], None]"
-
-
 def _options(wanted: FluxSettings, client: KubeClient, process: Process) -> ControllerOptions:
     metrics, log = process.metrics, process.log
 
@@ -109,7 +111,7 @@ def _notifier(wanted: FluxSettings, process: Process, options: ControllerOptions
     if wanted.events_address is None:
         return None
     instance = os.environ.get("POD_NAME") or socket.gethostname()
-    return Notifier(EventsAddress(wanted.events_address, instance), process.http, options)
+    return Notifier(EventsAddress(url=wanted.events_address, instance=instance), process.http, options)
 
 
 def _rivals(wanted: FluxSettings, client: KubeClient, process: Process) -> RivalControllers | None:

@@ -26,6 +26,7 @@ from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
+from updater.daemon.watch_reports import watch_reporter
 from updater.daemon.watching import PassProgress
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
@@ -33,12 +34,14 @@ from updater.engine.reports import landing_reports, scan_report
 from updater.errors import PushRefused, UpdaterError
 from updater.inventory.destinations import branches_of, destinations_of
 from updater.inventory.inventory import Inventory
+from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
+    from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
     from updater.engine.landing import Chooser
     from updater.engine.schedule import Schedule
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
     from updater.model.view import PastCommit
     from updater.reporting.last_outcomes import LastOutcomes
     from updater.reporting.metrics import Metrics
+    from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
     from updater.writeback.base import Writer
 
@@ -89,18 +93,27 @@ class Generation:
         def subscriptions() -> Sequence[Subscription]:
             return generation.asked.snapshot.subscriptions
 
+        requests = SourceRequests()
         argocd = await _argocd(loaded, process)
         settings = argocd.settings if argocd else loaded.settings
+        flux = _flux(settings, process, requests)
         require_author(settings, loaded.snapshot.subscriptions)
         git = await git_writer(settings, process, subscriptions)
         live = live_writer(process, argocd.source if argocd else None)
-        routes = WriterRoutes(RenewingWriter(git, argocd.repositories.expire) if argocd else git, live)
+        known = [parts.repositories for parts in (argocd, flux) if parts]
+
+        def renew() -> None:
+            for repositories in known:
+                repositories.expire()
+
+        routes = WriterRoutes(RenewingWriter(git, renew) if known else git, live)
         crew = Components(
-            scans=scans_of(settings, process),
+            scans=scans_of(settings, process, flux.registries if flux else None),
             git=git,
             writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
-            access=git_access(settings, process, argocd.repositories if argocd else None),
-            sources=(argocd.source,) if argocd else (),
+            access=git_access(settings, process, argocd.repositories if argocd else None, flux.repositories if flux else None),
+            sources=tuple(parts.source for parts in (argocd, flux) if parts),
+            requests=requests,
         )
         if argocd:
             problems = (*loaded.snapshot.problems, *argocd.problems)
@@ -262,3 +275,12 @@ async def _argocd(loaded: LoadedConfiguration, process: Process) -> ArgocdCompon
     from updater.daemon.argocd import argocd_components  # noqa: PLC0415 - see above
 
     return await argocd_components(loaded.settings, process)
+
+
+def _flux(settings: Settings, process: Process, requests: SourceRequests) -> FluxComponents | None:
+    """Put the parts for Flux together where they are wanted."""
+    if settings.flux is None:
+        return None
+    from updater.daemon.flux import flux_components  # noqa: PLC0415 - who has no cluster need not import them
+
+    return flux_components(settings, process, requests, watch_reporter(process))

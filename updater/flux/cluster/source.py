@@ -157,7 +157,7 @@ class FluxSource:
         kept = {kind: known.of(self._kinds[kind]) for kind in KINDS}
         self._items = {kind: items_of(kept[kind], self._items[kind]) for kind in KINDS}
         labels = await self._parts.labels.of(crossing(self._items[IMAGE_POLICY]))
-        repositories, policies, automations, sources = (tuple(self._items[kind].values()) for kind in KINDS)
+        repositories, _, automations, sources = (tuple(self._items[kind].values()) for kind in KINDS)
         policies = self._with_latest(self._parts.feedback.latest_of(kept[IMAGE_POLICY]))
         # thousands of policies take a second the first time: probes and the Lease must not wait for them
         self.translation = translation = await asyncio.to_thread(

@@ -131,6 +131,7 @@ class FluxTranslation:
     repositories: Mapping[Key, ImageRepositoryRequest] = field(default_factory=dict)
     policies: Mapping[Key, ImagePolicyRequest] = field(default_factory=dict)
     automations: Mapping[Key, AutomationRequest] = field(default_factory=dict)
+    sources: Mapping[Key, GitRepositoryRequest] = field(default_factory=dict)
     subscriptions: Mapping[Key, Subscription] = field(default_factory=dict)
     snapshot: Snapshot = field(default_factory=Snapshot)
 

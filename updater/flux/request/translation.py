@@ -136,7 +136,8 @@ class FluxTranslator:
         repositories = self._repositories.renew(scanned, _read_repository)
         policies = self._link(self._policies.renew(chosen, _read_policy), repositories)
         drafts = self._drafts.renew(writers, self._read_draft)
-        completed = self._complete(drafts, self._sources.renew(sources, _read_source))
+        known = self._sources.renew(sources, _read_source)
+        completed = self._complete(drafts, known)
         selected = self._select(completed, self._policies_by_namespace(chosen))
         subscriptions = self._subscribe(policies, selected)
         self._given = given
@@ -144,6 +145,7 @@ class FluxTranslator:
             repositories={key: each.request for key, each in repositories.items()},
             policies={key: each.request for key, each in policies.items()},
             automations=selected,
+            sources=known,
             subscriptions=subscriptions,
             snapshot=self._snapshot(subscriptions, repositories, policies, completed),
         )
