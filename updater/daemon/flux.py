@@ -58,8 +58,8 @@ def flux_components(
     client = process.cluster.client
     source: FluxSource
 
-    def changed() -> None:
-        source.look_again()
+    def changed(key: tuple[str, str]) -> None:
+        source.selects_another(key)
 
     def spec_of(namespace: str, name: str) -> Mapping[str, Any] | None:
         return source.spec_of(IMAGE_REPOSITORY, (namespace, name))

@@ -69,12 +69,13 @@ class FluxRequests:
 class FluxHooks:
     """Whom feedback tells besides the objects.
 
-    *changed*: an ImagePolicy selects another image; the next translation reads it by `FluxFeedback.latest_of`. *observe*: kind,
+    *changed*: an ImagePolicy with a digest, by its key, selects another image; the next translation reads it by
+    `FluxFeedback.latest_of`, and where only the digest moved no scan tells of it. *observe*: kind,
     name and namespace of an object, and how many seconds its last scan, selection or landing took. *notifier* posts the Events
     to Flux's notification-controller.
     """
 
-    changed: Callable[[], None] = _nothing
+    changed: Callable[[Key], None] = _nothing
     observe: Callable[[str, str, str, float], None] = _nothing
     notifier: Notifier | None = None
 
@@ -155,9 +156,10 @@ class FluxFeedback:
             return
         ref, is_other = found
         self._answer(ref, (report.at - report.began).total_seconds())
-        policy = self._state.translation.policies.get((ref.namespace, ref.name))
-        if is_other and policy is not None and policy.reflection is DigestReflection.IF_NOT_PRESENT:
-            self._hooks.changed()
+        key = (ref.namespace, ref.name)
+        policy = self._state.translation.policies.get(key)
+        if is_other and policy is not None and policy.reflection is not DigestReflection.NEVER:
+            self._hooks.changed(key)
 
     def _answer(self, ref: Ref, seconds: float | None, pushed: PushedCommit | None = None) -> None:
         """Let an object be told what was heard of it; *seconds* is how long that took, None where it took no time."""

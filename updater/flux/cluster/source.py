@@ -148,9 +148,12 @@ class FluxSource:
         """Return the snapshot of what is known."""
         return await self._watched.again()
 
-    def look_again(self) -> None:
-        """Translate what is known once more: a policy selected another image."""
+    def selects_another(self, key: Key) -> None:
+        """Take up that an ImagePolicy selects another image, perhaps of the same tag: what it writes is due."""
         self._watched.look_again()
+        subscription = self.translation.subscriptions.get(key)
+        for target in subscription.targets if subscription else ():
+            self._parts.requests.land(target.destination)
 
     async def _translate(self, known: KnownObjects) -> Snapshot:
         """Return the snapshot of what is known; the very same one where nothing changed that anybody reads."""
