@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.argocd.cluster.source import ArgocdSource
-    from updater.daemon.git_access import RepositoryAccess
+    from updater.daemon.git_access import GitRepositoryAccess, RepositoryAccess
     from updater.daemon.process import Process
     from updater.git.access import GitAccess
     from updater.model.subscription import CredentialRef, Destination, LiveApplication, Subscription
@@ -133,11 +133,16 @@ def scans_of(settings: Settings, process: Process, objects: ConnectionResolver |
 
 
 def git_access(
-    settings: Settings, process: Process, repositories: RepositoryAccess | None
+    settings: Settings,
+    process: Process,
+    repositories: RepositoryAccess | None,
+    objects: GitRepositoryAccess | None = None,
 ) -> Callable[[str, CredentialRef | None], Awaitable[GitAccess]]:
-    """Return how Git URLs are reached by *settings*, and by what a cluster's Secrets say."""
+    """Return how Git URLs are reached by *settings*, by what a cluster's Secrets say, and by its GitRepository objects."""
 
     async def access(url: str, credential: CredentialRef | None) -> GitAccess:
-        return await access_for(url, settings, process.keychain, credential=credential, repositories=repositories)
+        return await access_for(
+            url, settings, process.keychain, credential=credential, repositories=repositories, objects=objects
+        )
 
     return access

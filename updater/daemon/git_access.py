@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from updater.credentials.keychain import place_of
 from updater.errors import ConfigError, GitDenied, GitError
 from updater.git.access import GitAccess
-from updater.model.credential import Credential
+from updater.model.credential import GIT_REPOSITORY, Credential
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +34,13 @@ class RepositoryAccess(Protocol):
         """Return what the Secret *name* holds for *url*; raise `ConfigError` and `KubeError`."""
 
 
+class GitRepositoryAccess(Protocol):
+    """What the GitRepository objects of a cluster say of the repositories that they stand for."""
+
+    async def of_git_repository(self, namespace: str, name: str, url: str) -> GitAccess:
+        """Return what *url* of the GitRepository *name* is reached with; raise `ConfigError`, `KubeError` and `GitError`."""
+
+
 async def access_for(
     url: str,
     settings: Settings,
@@ -41,14 +48,17 @@ async def access_for(
     *,
     credential: CredentialRef | None = None,
     repositories: RepositoryAccess | None = None,
+    objects: GitRepositoryAccess | None = None,
 ) -> GitAccess:
     """Return what *url* is reached with; read anew each time, so that a rotated token is taken up.
 
-    *credential* is what a destination names, ``secret:namespace/name``: it wins. Else an entry of git.repositories
-    with credentials counts, then what *repositories* know, then anybody's access. Raise `ConfigError` where a credential
-    leads nowhere.
+    *credential* is what a destination names, ``secret:namespace/name`` or ``gitrepository:namespace/name``: it wins. Else an
+    entry of git.repositories with credentials counts, then what *repositories* know, then anybody's access. Raise `ConfigError`
+    where a credential leads nowhere.
     """
     entry = settings.repository_for(url)
+    if credential and credential.kind == GIT_REPOSITORY:
+        return _by(entry, await _of_object(credential, url, objects))
     if credential:
         return _by(entry, await _named(credential, url, repositories))
     if entry is not None and entry.credentials:
@@ -68,6 +78,14 @@ async def _named(credential: CredentialRef, url: str, repositories: RepositoryAc
             code="credential-secret",
         )
     return replace(await repositories.of_secret(namespace, name, url), origin=f"Secret {namespace}/{name}")
+
+
+async def _of_object(credential: CredentialRef, url: str, objects: GitRepositoryAccess | None) -> GitAccess:
+    if objects is None:
+        message = f"{credential} needs the source of Flux's objects, which is off"
+        raise ConfigError(message, hint="give the configuration a source flux", code="credential-object")
+    namespace, _, name = credential.value.partition("/")
+    return await objects.of_git_repository(namespace, name, url)
 
 
 def _by(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:

@@ -33,7 +33,7 @@ class GitAccess:
     a key, the password count. *headers* are sent with every HTTP request to this repository (``http.extraHeader``).
     *use_agent* lets SSH ask the agent and the keys of the user who runs the program. *unread* is what an SSH command of the
     user says and nobody reads here; errors name it. *origin* says in words where the credential was read: the Secret, file or
-    variable.
+    variable. *deadline* is the seconds that one conversation may take where that is less than the limit of the settings.
     """
 
     credential: Credential | None = None
@@ -47,6 +47,7 @@ class GitAccess:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     use_agent: bool = False
     unread: tuple[str, ...] = ()
+    deadline: float | None = None
     origin: str = field(default="", compare=False)
 
     def secrets(self) -> tuple[str, ...]:

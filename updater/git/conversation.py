@@ -16,19 +16,21 @@ if TYPE_CHECKING:
     from updater.git.access import GitAddress
     from updater.git.limits import RepositoryLimits
 
+_OWN_DEADLINE: Final = "look at the load of the server, or raise the timeout of the GitRepository"
 _CHUNK: Final = 65536  # of a pack, which is read before it is kept
 
 
 class Conversation:
-    """One exchange with the server at *address* within *limits*.
+    """One exchange with the server at *address* within *limits*, and within *deadline* seconds where that is less.
 
     What is read is spent; what of it was a pack is given back when it is kept, and is bounded by the size of packs instead.
     A server that never stops talking, or that sends a byte now and then, comes to an end by one of the two.
     """
 
-    def __init__(self, address: GitAddress, limits: RepositoryLimits) -> None:
+    def __init__(self, address: GitAddress, limits: RepositoryLimits, *, deadline: float | None = None) -> None:
         self._address = address
         self._limits = limits
+        self._deadline = limits.deadline if deadline is None else min(limits.deadline, deadline)
         self._left = limits.answer + _CHUNK
         self._packed = 0
         self.is_overdue = False
@@ -41,7 +43,7 @@ class Conversation:
             self.is_overdue = True
             abort()
 
-        timer = threading.Timer(self._limits.deadline, end)
+        timer = threading.Timer(self._deadline, end)
         timer.daemon = True
         timer.start()
         try:
@@ -79,4 +81,5 @@ class Conversation:
         return counted
 
     def _overdue(self) -> GitError:
-        return fault("git-deadline", f"{self._address} did not finish within {self._limits.deadline:g} s")
+        hint = _OWN_DEADLINE if self._deadline < self._limits.deadline else ""
+        return fault("git-deadline", f"{self._address} did not finish within {self._deadline:g} s", hint=hint)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
@@ -145,7 +145,7 @@ def open_pool(address: GitAddress, access: GitAccess) -> urllib3.PoolManager:
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise fault("git-url", f"{clean(proxy)} is no HTTP proxy")
-    pair = f"{parts.username}:{parts.password or ''}" if parts.username else None
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     return urllib3.ProxyManager(url, proxy_headers=urllib3.util.make_headers(proxy_basic_auth=pair) if pair else None, **settings)
 

@@ -60,7 +60,8 @@ class Remote:
     """One repository on its server, with the connections kept between calls; used by one thread at a time.
 
     *count* is told of every request over HTTP and every command otherwise: look, fetch, history or push; `watch`, where a person
-    waits, of what comes from the server. Each conversation has the deadline and the limits of *bounds*.
+    waits, of what comes from the server. Each conversation has the limits of *bounds*, and the
+    deadline of *access* where it is the shorter one.
     """
 
     def __init__(
@@ -218,7 +219,7 @@ class Remote:
 
     @contextlib.contextmanager
     def _client(self, kind: str, *, reuse: bool = False, thin_packs: bool = True) -> Iterator[tuple[GitClient, Conversation]]:
-        talk = Conversation(self.address, self.bounds.limits)
+        talk = Conversation(self.address, self.bounds.limits, deadline=self.access.deadline)
         client = self._make_client(lambda: self._count(kind), reuse=reuse, thin_packs=thin_packs, is_push=kind == "push")
         began = time.monotonic()
         if isinstance(client, (GitHttpClient, OpenPipes)):
