@@ -17,6 +17,7 @@ HOMES = {
     "yarl": ("http/",),
     "dulwich": ("git/", "checkout/"),
     "paramiko": ("git/",),
+    "pysequoia": ("git/openpgp.py",),
     "urllib3": ("git/",),
     "yaml": ("documents/", "editors/"),
     "ruamel": ("documents/roundtrip.py",),

@@ -82,7 +82,7 @@ async def test_git_verifies_a_signed_commit_that_landed(keygen, tmp_path, mirror
     ("make", "word"),
     [
         (lambda folder: b"no key", "cannot be read"),
-        (lambda folder: make_key(folder / "locked", "ed25519", "secret"), "cannot be read"),
+        (lambda folder: make_key(folder / "locked", "ed25519", "secret"), "locked by a passphrase"),
         (lambda folder: dh_key(), "not supported"),
         (lambda folder: curve_key(), "curve"),
     ],

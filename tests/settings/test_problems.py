@@ -243,7 +243,7 @@ def test_a_subscription_that_cannot_be_meant_is_refused(old, new, code):
         ("text_markers: ['']", "glob"),
         ("git: {repositories: [{prefix: ''}]}", "git-url"),
         ("git: {repositories: [{prefix: 'gopher://x'}]}", "git-url"),
-        ("git: {signing: {method: gpg, key: 'file:/k'}}", "bad-value"),
+        ("git: {signing: {method: x509, key: 'file:/k'}}", "bad-value"),
         ("registries: [{prefix: a.b, concurrency: many}]", "wrong-type"),
         ("registries: [{prefix: a.b, concurrency: 99999}]", "bad-value"),
         ("registries: [{prefix: a.b, url: 'ftp://a'}]", "url"),

@@ -193,7 +193,7 @@ _KEYS: Final[Mapping[str, _Key]] = {
         _unless(
             "",
             "the key lies in the pod of Argo CD Image Updater, so commits are not signed by it",
-            hint="name an SSH key by git.signing: {key: 'secret:namespace/name#field'}; OpenPGP keys cannot be used yet",
+            hint="name the key by git.signing: {key: 'secret:namespace/name#field'}, with method: gpg for an OpenPGP key",
             code="peer-setting",
         ),
         ("git", "signing"),

@@ -139,16 +139,20 @@ class Keychain:
             raise ConfigError(f"the variable {name} is not set", hint=f"set {name} to user:password", code="credential-missing")
         return value
 
-    async def _secret_text(self, ref: CredentialRef) -> str:
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """Return the data of a Secret as it is now; raise `ConfigError` where there is no cluster, and `KubeError`."""
         if self._read_secret is None:
             raise ConfigError(
-                f"{ref} needs a Kubernetes cluster, and none is configured",
+                f"secret:{namespace}/{name} needs a Kubernetes cluster, and none is configured",
                 hint="use env:, file: or ext: outside a cluster",
                 code="credential-secret",
             )
+        return await self._read_secret(namespace, name)
+
+    async def _secret_text(self, ref: CredentialRef) -> str:
         place, _, wanted = ref.value.partition("#")
         namespace, _, name = place.partition("/")
-        data = await self._read_secret(namespace, name)
+        data = await self.secret(namespace, name)
         fields = (wanted,) if ref.kind == "secret" else (".dockerconfigjson", ".dockercfg")
         found = next((data[key] for key in fields if key in data), None)
         if found is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.daemon.cached_descriptions import CachedDescriptions
 from updater.daemon.git_access import access_for, signer_for
+from updater.daemon.signers import Signers
 from updater.editors import make_editors
 from updater.engine.scanner import Scanner
 from updater.errors import UpdaterError
@@ -94,12 +95,12 @@ class LeaderOnlyWriter:
 
 async def git_writer(settings: Settings, process: Process, subscriptions: Callable[[], Sequence[Subscription]]) -> GitWriter:
     """Build the writer of branches; raise `ConfigError` where the key that signs cannot be had."""
-    signer = await signer_for(settings, process.keychain)
+    signers = Signers(await signer_for(settings, process.keychain), process.keychain.secret)
     rule = " ".join(settings.text_markers)
     return GitWriter(
         mirror=process.mirror,
         editors=make_editors(settings.text_markers),
-        pen=CommitSettings(message=commit_message, signer=lambda _: signer, now=lambda: datetime.now(UTC), rule=rule),
+        pen=CommitSettings(message=commit_message, signer=signers, now=lambda: datetime.now(UTC), rule=rule),
         known=lambda: marker_names(subscriptions()),
         count=process.metrics.count,
         learned=process.default_branches.learn,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from updater.credentials.keychain import Keychain
-    from updater.git.signing import SshSigner
+    from updater.git.signing import Signer
     from updater.model.subscription import CredentialRef, Destination, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
@@ -144,16 +145,17 @@ class RenewingWriter:
             raise
 
 
-async def signer_for(settings: Settings, keychain: Keychain) -> SshSigner | None:
-    """Load the key that signs commits, None where none is set; raise `ConfigError`."""
+async def signer_for(settings: Settings, keychain: Keychain) -> Signer | None:
+    """Load the key of the settings that signs commits, None where none is set; raise `ConfigError`."""
     signing = settings.git.signing
     if signing is None:
         return None
-    from updater.git.signing import SshSigner  # noqa: PLC0415 - it loads cryptography, which only a key needs
+    from updater.git import signing as keys  # noqa: PLC0415 - it loads cryptography, which only a key needs
 
     text = await keychain.text(signing.key)
+    passphrase = await keychain.text(signing.passphrase) if signing.passphrase else ""
     try:
-        return SshSigner(text.encode() + b"\n")
+        return await asyncio.to_thread(keys.signer_for, signing.method, text.encode() + b"\n", passphrase)
     except GitError as error:
         raise ConfigError(f"{signing.key}: {error.message}", hint=error.hint, code=error.code, path="git.signing.key") from error
 

@@ -57,7 +57,8 @@ FAULTS: Final[dict[str, GitFault]] = {
     ),
     "ssh-key": GitFault(GitDenied, "the private key must be an unencrypted or correctly unlocked Ed25519, ECDSA or RSA key"),
     "signing-key": GitFault(
-        GitError, "the signing key must be an Ed25519, ECDSA or RSA private key, with its passphrase if it has one"
+        GitError,
+        "an SSH key must be an Ed25519, ECDSA or RSA private key, an OpenPGP key one armored private key, with its passphrase",
     ),
     "push-refused": GitFault(PushRefused, "somebody else pushed first: the update is re-evaluated on top of the new head"),
     "branch-conflict": GitFault(

@@ -1,4 +1,4 @@
-"""SSH signatures of commits, as `ssh-keygen -Y` makes them (OpenSSH, PROTOCOL.sshsig), namespace ``git``."""
+"""SSH signatures of commits, as `ssh-keygen -Y` makes them (OpenSSH, PROTOCOL.sshsig), namespace ``git``; and who signs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class Signer(Protocol):
 
 
 class SshSigner:
-    """Signs by one SSH key, opened once: unlocking an encrypted key takes a tenth of a second, a signature a millisecond."""
+    """Signs by one SSH key, opened once: unlocking an encrypted key takes a tenth of a second, a signature a millisecond.
+
+    Raises `GitError` ``signing-key``. A *passphrase* that the key does not need is not used.
+    """
 
     def __init__(self, key: bytes, passphrase: str = "") -> None:
         self._key = _load(key, passphrase.encode() or None)
@@ -70,11 +73,28 @@ class SshSigner:
         return _string(name) + _string(_number(first) + _number(second))
 
 
+def signer_for(kind: str, key: bytes, passphrase: str = "") -> Signer:
+    """Return who signs by *key*, a private key of the *kind* ``ssh`` or ``gpg``; raise `GitError` ``signing-key``.
+
+    Unlocking a key takes up to half a second: call it off the event loop, and keep the answer.
+    """
+    if kind == "ssh":
+        return SshSigner(key, passphrase)
+    from updater.git.openpgp import OpenPgpSigner  # noqa: PLC0415 - its library is only for who has such a key
+
+    return OpenPgpSigner(key, passphrase)
+
+
 def _load(data: bytes, passphrase: bytes | None) -> _Key:
     text = data.strip().replace(b"\r\n", b"\n") + b"\n"
     load = load_ssh_private_key if b"OPENSSH PRIVATE KEY" in text else load_pem_private_key
     try:
-        key = load(text, passphrase)
+        try:
+            key = load(text, None)
+        except TypeError:  # it is locked
+            if passphrase is None:
+                raise fault("signing-key", "the signing key is locked by a passphrase, and none is given") from None
+            key = load(text, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise fault("signing-key", f"the signing key cannot be read: {error}") from error
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in _CURVES:

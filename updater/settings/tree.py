@@ -77,10 +77,12 @@ class AuthorSettings(Node):
 class SigningSettings(Node):
     """How commits are signed."""
 
-    method: Literal["ssh"] = "ssh"
-    """The kind of signature."""
+    method: Literal["ssh", "gpg"] = "ssh"
+    """The kind of signature: ssh, or gpg for OpenPGP."""
     key: fields.Credentials
-    """A reference to the private key."""
+    """A reference to the private key; for gpg one armored key."""
+    passphrase: fields.Credentials | None = None
+    """A reference to the passphrase of the key, where it has one."""
 
 
 class RepositorySettings(Node):

@@ -6,6 +6,7 @@ look at the same content parses nothing. Writing edits on top of the tree that w
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -26,7 +27,7 @@ from updater.writeback.reading import BlobReader, Targets
 from updater.writeback.second_push import OwedPushes, manner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from updater.editors.base import Editor
@@ -45,12 +46,12 @@ REMEMBERED_VIEWS: Final = 4096
 class CommitSettings:
     """What a commit is written with.
 
-    *message* gives its text from the updates and what they changed, *signer* the signer that a commit spec names ("" is
-    none), *now* the time. *rule* names everything that decides which files the marker editor wants.
+    *message* gives its text from the updates and what they changed, *signer* the signer that a commit spec names, at once or when
+    it is awaited, *now* the time. *rule* names everything that decides which files the marker editor wants.
     """
 
     message: Callable[[Commit, Mapping[Update, tuple[Change, ...]]], str]
-    signer: Callable[[str], Signer | None]
+    signer: Callable[[str], Signer | Awaitable[Signer | None] | None]
     now: Callable[[], datetime]
     rule: str = ""
 
@@ -138,7 +139,7 @@ class GitWriter:
             drafts, landed = await self._drafted(mirror, base, commits)
             if not drafts:
                 return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
-        made = [self._commit(draft, push) for draft in drafts]
+        made = [await self._commit(draft, push) for draft in drafts]
         over = view.head if push != self._named.get(branch, branch).branch else None
         self._views.pop(branch, None)
         with self._owed.noted(branch, base):
@@ -260,14 +261,16 @@ class GitWriter:
         drafts = [drafting.draft(commit) for commit in commits]
         return drafting, [draft for draft in drafts if draft.files]
 
-    def _commit(self, draft: CommitDraft, push: str) -> NewCommit:
+    async def _commit(self, draft: CommitDraft, push: str) -> NewCommit:
         commit_spec = draft.commit.commit_spec
+        named = self._pen.signer(commit_spec.signing)
+        signer = await named if inspect.isawaitable(named) else named
         return NewCommit(
             message=add_trailers(self._pen.message(draft.commit, draft.changes), branches=[push]),
             author=Identity(name=commit_spec.name, email=commit_spec.email),
             files=draft.files,
             when=self._pen.now(),
-            signer=self._pen.signer(commit_spec.signing),
+            signer=signer,
         )
 
 

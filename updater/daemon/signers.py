@@ -1,0 +1,109 @@
+"""Who signs the commits of a commit spec: the key of the configuration, or one in a Secret that the spec names.
+
+A Secret is read anew once a minute at most; a key in it is unlocked again only when it has changed. While the cluster does not
+answer, what was known stays in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import ConfigError, GitError, KubeUnavailable
+from updater.http.single_flight import SingleFlight
+from updater.model.signing_key import FIELDS, SigningKey, read_signing_key
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from updater.git.signing import Signer
+
+REMEMBERED_SECONDS: Final = 60.0
+MOST_KEYS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    signer: Signer
+    digest: bytes
+    good_until: float
+
+
+class Signers:
+    """Returns the signer that a commit spec names; one for a writer, many tasks may ask.
+
+    *configured* signs what names no Secret, None: nothing does. *read_secret* gives the data of a Secret by namespace and name.
+    """
+
+    def __init__(
+        self,
+        configured: Signer | None,
+        read_secret: Callable[[str, str], Awaitable[Mapping[str, bytes]]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._configured = configured
+        self._read_secret = read_secret
+        self._clock = clock
+        self._known: OrderedDict[SigningKey, _Known] = OrderedDict()
+        self._flights = SingleFlight()
+
+    async def __call__(self, name: str) -> Signer | None:
+        """Return the signer *name*, a `CommitSpec.signing`; raise `ConfigError` ``signing-key``, and `KubeError`."""
+        key = read_signing_key(name)
+        if key is None:
+            return self._configured
+        known = self._known.get(key)
+        if known is not None and self._clock() < known.good_until:
+            return known.signer
+        try:
+            return await self._flights.share(key, lambda: self._read(key))
+        except KubeUnavailable:
+            if known is None:
+                raise
+            self._known[key] = replace(known, good_until=self._clock() + REMEMBERED_SECONDS)
+            return known.signer
+
+    async def _read(self, key: SigningKey) -> Signer:
+        data = await self._read_secret(key.namespace, key.name)
+        private, passphrase = _fields(key, data)
+        digest = hashlib.sha256(b"%d " % len(private) + private + passphrase.encode()).digest()
+        known = self._known.get(key)
+        if known is None or known.digest != digest:
+            known = _Known(await asyncio.to_thread(_opened, key, private, passphrase), digest, 0.0)
+        self._known[key] = replace(known, good_until=self._clock() + REMEMBERED_SECONDS)
+        self._known.move_to_end(key)
+        if len(self._known) > MOST_KEYS:
+            self._known.popitem(last=False)
+        return known.signer
+
+
+def _fields(key: SigningKey, data: Mapping[str, bytes]) -> tuple[bytes, str]:
+    """Return the private key and its passphrase, which may be missing; raise `ConfigError`."""
+    name, beside = FIELDS[key.kind]
+    if not data.get(name):
+        hint = f"its keys are: {', '.join(sorted(data)) or 'none'}"
+        raise _flawed(key, f"it has no key {name}, which a signing key of the type {key.kind} needs", hint=hint)
+    try:
+        return data[name], data.get(beside, b"").decode().strip("\r\n")
+    except UnicodeDecodeError:
+        raise _flawed(key, f"the key {beside} is not UTF-8 text", hint="write it again, as text") from None
+
+
+def _opened(key: SigningKey, private: bytes, passphrase: str) -> Signer:
+    from updater.git.signing import signer_for  # noqa: PLC0415 - it loads cryptography, which only a key needs
+
+    name, beside = FIELDS[key.kind]
+    try:
+        return signer_for(key.kind, private, passphrase)
+    except GitError as error:
+        hint = f"{error.hint}; the passphrase is its key {beside}"
+        raise _flawed(key, f"{name}: {error.message}", hint=hint) from error
+
+
+def _flawed(key: SigningKey, message: str, *, hint: str) -> ConfigError:
+    return ConfigError(f"the Secret {key.namespace}/{key.name}: {message}", hint=hint, code="signing-key")
