@@ -17,7 +17,7 @@ from updater.flux.request.destinations import PushRequest, destination_for
 from updater.flux.request.durations import read_duration
 from updater.flux.request.git_repositories import read_reference
 from updater.flux.request.image_repositories import GATE
-from updater.flux.request.reading import FluxObject, ObjectRefused, text_in
+from updater.flux.request.reading import FluxObject, ObjectRefused, is_object_name, text_in
 from updater.flux.request.requests import AutomationRequest, ObjectFault
 from updater.flux.request.selectors import LabelSelector, read_selector
 from updater.model.publishing import DIRECT
@@ -236,9 +236,10 @@ def _signing(item: FluxObject, commit: Mapping[str, Any]) -> str:
     key = mapping_in(commit, "signingKey")
     kind, name = text_in(key, "type") or "gpg", text_in(mapping_in(key, "secretRef"), "name")
     place = ("spec", "git", "commit", "signingKey")
-    if not name:
-        problem = item.problem((*place, "secretRef"), "missing-key", "this field is missing", "name the Secret with the key")
-        message = f"{_MANAGER}: could not find signing key secret '': secrets \"\" not found"
+    if not is_object_name(name):
+        said = f"{name!r} is not the name of a Secret"
+        problem = item.problem((*place, "secretRef", "name"), "credential-ref", said, "name the Secret with the key")
+        message = f"{_MANAGER}: could not find signing key secret '{name}': secrets \"{name}\" not found"
         raise item.refused("SourceManagerFailed", message, problem)
     if kind not in {"gpg", "ssh"}:
         problem = item.problem((*place, "type"), "bad-value", "expected gpg or ssh", "write type: gpg or type: ssh")

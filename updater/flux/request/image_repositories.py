@@ -5,14 +5,13 @@ Source: https://fluxcd.io/flux/components/image/imagerepositories/ and the condi
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents.members import list_in, mapping_in
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.flux.request.durations import read_duration
-from updater.flux.request.reading import FluxObject, ObjectRefused, go_reason, text_in
+from updater.flux.request.reading import FluxObject, ObjectRefused, go_reason, is_object_name, text_in
 from updater.flux.request.requests import ImageRepositoryRequest, ObjectFault
 from updater.flux.request.selectors import LabelSelector, read_selector
 from updater.model.image import parse_name, parse_ref
@@ -30,7 +29,6 @@ CLOUDS: Final = ("aws", "azure", "gcp")
 GENERIC: Final = "generic"
 GATE: Final = "ObjectLevelWorkloadIdentity"
 _SHORTEST: Final = 1.0
-_OBJECT_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 _AUTHENTICATION: Final = "failed to configure authentication options"
 
 
@@ -121,7 +119,7 @@ def _credential(item: FluxObject) -> CredentialRef | None:
     names = {name: item.name_in(name) for name in ("secretRef", "certSecretRef", "proxySecretRef")}
     names["serviceAccountName"] = text_in(item.spec, "serviceAccountName") or None
     for field, name in names.items():
-        if name is not None and not _OBJECT_NAME.fullmatch(name):
+        if name is not None and not is_object_name(name):
             kind = "serviceaccounts" if field == "serviceAccountName" else "secrets"
             problem = item.problem(("spec", field), "credential-ref", f"{name!r} is not the name of an object")
             message = f'{_AUTHENTICATION}: {kind} "{name}" not found'
@@ -138,7 +136,7 @@ def _credential(item: FluxObject) -> CredentialRef | None:
 
 def _check_provider(item: FluxObject) -> None:
     provider = item.spec.get("provider")
-    if provider in {None, "", GENERIC} if isinstance(provider, str | None) else False:
+    if provider is None or provider in ("", GENERIC):
         return
     place = ("spec", "provider")
     if provider not in CLOUDS:
