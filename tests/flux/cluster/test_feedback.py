@@ -77,7 +77,7 @@ class Stage:
         hooks = FluxHooks(changed=self.count, observe=lambda *values: self.observed.append(values))
         self.feedback = FluxFeedback(client, self.options, hooks)
 
-    def count(self):
+    def count(self, _key):
         self.changed += 1
 
     async def know(self, found, *, generation=1, **metadata):

@@ -43,7 +43,9 @@ def test_a_policy_becomes_one_subscription_with_a_target_for_each_automation():
         locator=Locator(path="clusters/prod", name="apps:app"),
         form=Form.TAG,
         interval=1800.0,
-        commit_spec=CommitSpec(name="flux", email="flux@example.org", message="Update from image update automation"),
+        commit_spec=CommitSpec(
+            name="flux", email="flux@example.org", message="Update from image update automation", owner="apps/fleet"
+        ),
         may_be_absent=True,
     )
     subscription = Subscription(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from updater.flux.request.requests import AutomationRequest
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
-    from updater.model.subscription import GitBranch
+    from updater.model.subscription import CommitSpec, GitBranch
 
 UP_TO_DATE: Final = "repository up-to-date"
 SHORT: Final = 7
@@ -70,6 +70,11 @@ class AutomationLanding:
         return Verdict(end=End.READY, reason=SUCCEEDED, message=ready_text(self.problems))
 
 
+def is_same_spec(first: CommitSpec, second: CommitSpec) -> bool:
+    """Return whether two commit in the same way, whosever commits they are: of two automations that do, one commits for both."""
+    return replace(first, owner="") == replace(second, owner="")
+
+
 def own_outcomes(outcomes: Iterable[Outcome], request: AutomationRequest) -> list[Outcome]:
     """Return the outcomes of the targets that are this automation's: its branch, its path, its commit spec, its policies."""
     names = {f"{namespace}/{name}" for namespace, name in request.policies}
@@ -79,7 +84,7 @@ def own_outcomes(outcomes: Iterable[Outcome], request: AutomationRequest) -> lis
         if (target := outcome.target_spec) is not None
         and target.destination == request.branch
         and target.locator.path == request.path
-        and (request.commit_spec is None or target.commit_spec == request.commit_spec)
+        and (request.commit_spec is None or is_same_spec(target.commit_spec, request.commit_spec))
         and outcome.origin is not None
         and outcome.origin.name in names
     ]

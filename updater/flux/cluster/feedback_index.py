@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from updater.flux.cluster.automation_landing import is_same_spec
 from updater.flux.request.requests import subscription_key
 from updater.model.subscription import GitBranch
 
@@ -37,7 +38,9 @@ class FluxIndex:
     def has_targets(self, request: AutomationRequest) -> bool:
         """Return whether any policy is written by an automation, so that its branch is landed."""
         return any(
-            branch == request.branch and path == request.path and request.commit_spec in {None, spec}
+            branch == request.branch
+            and path == request.path
+            and (request.commit_spec is None or is_same_spec(request.commit_spec, spec))
             for branch, path, spec in self.targets
         )
 

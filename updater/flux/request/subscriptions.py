@@ -24,6 +24,8 @@ from updater.model.subscription import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from updater.flux.request.requests import AutomationRequest, ImagePolicyRequest, ImageRepositoryRequest
     from updater.model.image import ImageName
 
@@ -68,11 +70,22 @@ def writer_for(automation: AutomationRequest) -> Target | None:
 
 
 def with_targets(subscription: Subscription, *writers: Target) -> Subscription:
-    """Return a subscription with a target for each of the writers that select it; two of the same count once."""
+    """Return a subscription with a target for each of the writers that select it.
+
+    Two that would write the same place in the same way count once: the first of them commits.
+    """
     has_digest = subscription.reflects_digest or bool(subscription.policy.options.get("digest"))
     form, name = Form.TAG_AND_DIGEST if has_digest else Form.TAG, subscription.origin.name.replace("/", ":")
-    targets = (replace(each, form=form, locator=Locator(path=each.locator.path, name=name)) for each in dict.fromkeys(writers))
+    targets = (replace(each, form=form, locator=Locator(path=each.locator.path, name=name)) for each in _distinct(writers))
     return replace(subscription, targets=tuple(targets))
+
+
+def _distinct(writers: Iterable[Target]) -> Iterable[Target]:
+    """Return the first of those that differ at most in whose commits they are."""
+    found: dict[Target, Target] = {}
+    for each in writers:
+        found.setdefault(replace(each, interval=0.0, commit_spec=replace(each.commit_spec, owner="")), each)
+    return found.values()
 
 
 def _fixed(request: ImagePolicyRequest, repository: ImageRepositoryRequest | None, since: str) -> Subscription | None:
