@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.credentials.github_app import InstallationTokens
 from updater.flux.cluster.feedback import FluxFeedback, FluxHooks
@@ -76,6 +77,7 @@ def flux_components(
         labels=NamespaceLabels(client, clock=options.surroundings.clock, report=_labels_reporter(process)),
         requests=requests,
         rivals=_rivals(wanted, client, process),
+        waiting=EventQueue(options),
     )
     source = FluxSource(
         client, parts, namespaces=wanted.namespaces, selector=wanted.watch_label_selector or "", report=watch_report

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.namespaces import select_namespaces
-from updater.controller.objects import Sharing, items_of
+from updater.controller.objects import Sharing, event_subject, items_of
 from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
 from updater.documents.members import mapping_in
 from updater.flux.cluster.digest_rounds import DigestRounds
@@ -17,12 +17,14 @@ from updater.flux.cluster.namespaces import crossing
 from updater.flux.cluster.pruning import prune_object
 from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.requests import FluxTranslation
+from updater.kube.events import Event
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+    from updater.controller.event_queue import EventQueue
     from updater.controller.objects import KeptObject, Key
     from updater.errors import KubeError
     from updater.flux.cluster.feedback import FluxFeedback, FluxRequests
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from updater.flux.request.translation import FluxTranslator
     from updater.http.client import Clock
     from updater.kube.client import KubeClient
-    from updater.kube.kinds import Kind
+    from updater.kube.kinds import Kind, Object
     from updater.kube.reflector import WatchedKind
     from updater.model.image import ImageRef
     from updater.model.outcome import Outcome
@@ -46,13 +48,17 @@ KINDS: Final = (IMAGE_REPOSITORY, IMAGE_POLICY, IMAGE_UPDATE_AUTOMATION, GIT_REP
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FluxParts:
-    """Who does the parts of the work of a `FluxSource`; without *rivals* nobody is waited for."""
+    """Who does the parts of the work of a `FluxSource`.
+
+    Without *rivals* nobody is waited for; *waiting* tells the automations while somebody is.
+    """
 
     translator: FluxTranslator
     feedback: FluxFeedback
     labels: NamespaceLabels
     requests: SourceRequests
     rivals: RivalControllers | None = None
+    waiting: EventQueue[Key] | None = None
 
 
 class FluxSource:
@@ -113,6 +119,8 @@ class FluxSource:
         if rivals:
             await rivals.look()
             beside.append(partial(rivals.follow, self._watched.look_again))
+        if self._parts.waiting:
+            beside.append(self._parts.waiting.run)
         await self._watched.run(deliver, beside=beside)
 
     def hear(self, report: Report) -> None:
@@ -169,6 +177,8 @@ class FluxSource:
         self.count = known.count
         if self.is_waiting:
             return self._waits()
+        if self._waiting:
+            self._tell_waiting("")
         self._waiting = None
         state = FluxState(
             repositories=kept[IMAGE_REPOSITORY],
@@ -213,7 +223,20 @@ class FluxSource:
         waiting = Snapshot(problems=(Problem(path="", code=RIVALS, message=message, hint=hint, origin=self.name),))
         if self._waiting != waiting:
             self._waiting = waiting
+        self._tell_waiting(f"{message}; {hint}")
         return self._waiting
+
+    def _tell_waiting(self, message: str) -> None:
+        """Record on each automation that it waits, once as long as it does; without *message* none waits any more."""
+        if self._parts.waiting is None:
+            return
+        items = self._items[IMAGE_UPDATE_AUTOMATION]
+
+        def event_of(key: Key) -> tuple[Object, Event]:
+            subject = event_subject(IMAGE_UPDATE_AUTOMATION, key, mapping_in(items[key], "metadata"))
+            return subject, Event(reason="FluxRuns", message=message, weight="Warning")
+
+        self._parts.waiting.states(items.keys() if message else (), event_of)
 
 
 def _latest_ref(image: ImageRef) -> dict[str, str]:
