@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.error
 from datetime import UTC, datetime
 
 import pytest
@@ -15,6 +16,7 @@ from tests.real.flux_objects import (
     NAMESPACE,
     condition,
     flux_object,
+    kustomization,
 )
 from tests.real.lab import definitions_folder
 from tests.real.parts import free_port
@@ -42,6 +44,13 @@ spec:
       containers:
       - name: shop
         image: HOST/acme/shop:1.0.0   # {"$imagepolicy": "flux-system:shop"}
+"""
+LOOP = b"""\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: loop, namespace: flux-system}
+data:
+  image: HOST/acme/loop:1.0.0 # {"$imagepolicy": "flux-system:loop"}
 """
 
 
@@ -119,6 +128,30 @@ def test_a_pushed_tag_is_a_commit_and_all_three_objects_say_so(lab, flow):
         answered = lab.run("reconcile", "image", "update", "shop")
         assert (answered.returncode, "repository up-to-date" in answered.stderr) == (0, True), answered.stderr
         assert len(repository.git("log", "--format=%s", "main").splitlines()) == 3
+
+
+def test_a_pushed_tag_reaches_the_cluster_through_fluxs_own_controllers(lab, flow):
+    """Tag, policy, commit, artifact of the GitRepository, Kustomization applied: nothing of it is played."""
+    lab.push_tag("acme/loop", "1.0.0")
+    host = lab.registry.host.encode()
+    repository = lab.repository("loop", {"apps/loop.yaml": LOOP.replace(b"HOST", host)}, interval="3s")
+    lab.cluster.apply_object(kustomization("loop", "loop", "./apps"))
+    flow.follow("loop")
+    with lab.source_controller(), lab.kustomize_controller(), flow.daemon() as daemon:
+        daemon.until(lambda: applied(lab) == f"{lab.registry.host}/acme/loop:1.0.0")
+        lab.push_tag("acme/loop", "1.1.0")
+        assert lab.run("reconcile", "image", "repository", "loop").returncode == 0
+        daemon.until(lambda: applied(lab) == f"{lab.registry.host}/acme/loop:1.1.0")
+        assert len(repository.git("log", "--format=%s", "main").splitlines()) == 2
+
+
+def applied(lab):
+    """Return the image in the ConfigMap that the Kustomization applies, None where there is none yet."""
+    try:
+        found = lab.cluster.request("GET", f"/api/v1/namespaces/{NAMESPACE}/configmaps/loop")
+    except urllib.error.HTTPError:
+        return None
+    return found["data"]["image"]
 
 
 def test_what_is_suspended_stays_and_goes_on_when_it_is_resumed(lab, flow):
