@@ -94,7 +94,7 @@ class Generation:
         require_author(settings, loaded.snapshot.subscriptions)
         git = await git_writer(settings, process, subscriptions)
         live = live_writer(process, argocd.source if argocd else None)
-        routes = WriterRoutes(RenewingWriter(git, argocd.repositories.expire) if argocd else git, live)
+        routes = WriterRoutes(RenewingWriter(git, argocd.repositories) if argocd else git, live)
         crew = Components(
             scans=scans_of(settings, process),
             git=git,
