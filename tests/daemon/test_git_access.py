@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.making import ref
+from tests.engine.making import git_branch, ref
 from updater.credentials.keychain import Keychain
 from updater.daemon.git_access import RenewingWriter, access_for
 from updater.errors import ConfigError, GitDenied, GitError, GitUnavailable
 from updater.git.access import GitAccess
 from updater.model.credential import Credential
+from updater.model.view import View
 from updater.settings import build_settings
 
 CONFIGURATION = b"""\
@@ -91,6 +92,9 @@ class Cluster:
         self.asked.append((namespace, name, url))
         return replace(THEIRS, credential=Credential(username="secret", password=name))
 
+    def expire(self):
+        self.asked.append("expire")
+
 
 async def reach(entry, *, credential="", repositories=None):
     text = ENTRY.replace(b"ENTRY", entry.encode()) if entry else b"subscriptions: []\n"
@@ -165,11 +169,11 @@ class Refusing:
     ],
 )
 async def test_a_refusal_lets_secrets_be_read_anew_and_stays_a_refusal(error, count):
-    renewed = []
-    writer = RenewingWriter(Refusing(error), lambda: renewed.append(1))
+    cluster, branch = Cluster(), git_branch(url=URL)
+    writer = RenewingWriter(Refusing(error), cluster)
     with pytest.raises(GitError) as looked:
-        await writer.look(None, ())
+        await writer.look(branch, ())
     with pytest.raises(GitError) as written:
-        await writer.write(None, (), is_dry=False)
+        await writer.write(View(destination=branch, head=None, readings={}, problems={}, pending={}), (), is_dry=False)
     assert looked.value is written.value is error
-    assert len(renewed) == 2 * count
+    assert cluster.asked == ["expire"] * 2 * count

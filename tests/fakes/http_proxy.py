@@ -10,10 +10,14 @@ from urllib.parse import urlsplit
 
 
 class HttpProxy:
-    """`asked` holds the first line of each request and the Proxy-Authorization that came with it."""
+    """`asked` holds the first line of each request and the Proxy-Authorization that came with it.
 
-    def __init__(self, login: tuple[str, str] | None = None) -> None:
+    One with a *lure*, a port of loopback, leads everybody there, whatever server was meant.
+    """
+
+    def __init__(self, login: tuple[str, str] | None = None, *, lure: int | None = None) -> None:
         self._login = login
+        self._lure = lure
         self.asked: list[tuple[str, str | None]] = []
 
     async def __aenter__(self) -> Self:
@@ -45,7 +49,8 @@ class HttpProxy:
         method, target, version = first.split(" ")
         is_tunnel = method == "CONNECT"
         parts = urlsplit(f"//{target}" if is_tunnel else target)
-        far_reader, far_writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+        place = ("127.0.0.1", self._lure) if self._lure else (parts.hostname, parts.port or 80)
+        far_reader, far_writer = await asyncio.open_connection(*place)
         if is_tunnel:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:

@@ -16,7 +16,7 @@ from tests.fakes.still_time import StillTime
 from tests.real.parts import require
 from updater.credentials.github_app import InstallationTokens
 from updater.credentials.keychain import Keychain
-from updater.daemon.git_access import access_for
+from updater.daemon.git_access import RenewingWriter, access_for
 from updater.errors import ConfigError, GitDenied, GitError, KubeDenied
 from updater.flux.git_repositories import FluxRepositories
 from updater.flux.request.requests import GitRepositoryRequest
@@ -26,6 +26,7 @@ from updater.http.client import HttpClient
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import SECRET
 from updater.model.credential import GIT_REPOSITORY, Credential, object_credential
+from updater.model.subscription import GitBranch
 from updater.settings import build_settings
 
 FLEET = object_credential(GIT_REPOSITORY, "team", "fleet")
@@ -129,7 +130,7 @@ class TestServers:
                 await lab.look(server.url("fleet.git"))
             await put(lab.kube, "login", username="me", password="new")
             still.now += 6
-            lab.repositories.expire()
+            lab.repositories.expire("team", "fleet")
             assert await lab.look(server.url("fleet.git")) == repository.head()
 
     async def test_ssh_by_identity_and_known_hosts(self, lab, repository, still, tmp_path):
@@ -253,6 +254,30 @@ async def test_a_secret_is_read_once_a_minute(lab, still):
     still.now += 60
     await lab.reach()
     assert lab.kube.count("secrets/login") == 2
+
+
+async def test_a_refusal_lets_the_secrets_of_that_object_alone_be_read_anew(lab, still):
+    await put(lab.kube, "login", username="me", password="pw")
+    await put(lab.kube, "other", username="me", password="pw")
+    lab.declare(secret="login")
+    lab.known["team", "second"] = GitRepositoryRequest(key=("team", "second"), url=URL, secret="other")
+    second = object_credential(GIT_REPOSITORY, "team", "second")
+    await lab.reach()
+    await lab.reach(ref=second)
+    still.now += 6
+    writer = RenewingWriter(RefusingWriter(), objects=lab.repositories)
+    with pytest.raises(GitDenied):
+        await writer.look(GitBranch(url=URL, branch="main", credential=FLEET), ())
+    await lab.reach()
+    await lab.reach(ref=second)
+    assert (lab.kube.count("secrets/login"), lab.kube.count("secrets/other")) == (2, 1)
+
+
+class RefusingWriter:
+    """A writer whose server refuses everybody."""
+
+    async def look(self, destination, subscriptions):
+        raise GitDenied("no")
 
 
 async def test_a_right_that_is_missing_is_named(lab):

@@ -7,14 +7,15 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from aiohttp import web
 
 from tests.fakes.certificates import Authority
 from tests.fakes.http_proxy import HttpProxy
 from tests.fakes.kube import FakeKube, refuse, when
-from tests.fakes.registry import FakeRegistry, wants_basic
+from tests.fakes.registry import FakeRegistry, always, times, wants_basic, wants_bearer
 from tests.fakes.still_time import StillTime
 from updater.credentials.keychain import Keychain
-from updater.errors import ConfigError, KubeDenied, RegistryDenied, RegistryUnavailable
+from updater.errors import ConfigError, KubeDenied, RateLimited, RegistryDenied, RegistryUnavailable
 from updater.flux.registry_access import FluxRegistries
 from updater.http.client import HttpClient
 from updater.kube.client import PATIENCE, KubeClient
@@ -362,19 +363,24 @@ class TestTenants:
             await lab.registries.credentials(APP, (parse_name("corp.example/a"),))
         assert "get of secrets in the namespace team" in denied.value.hint
 
-    async def test_tokens_of_one_way_are_not_used_by_another(self, lab):
-        """Whoever names a proxy answers through it in the name of any registry; nobody else believes what it granted."""
-        async with FakeRegistry() as server, HttpProxy() as proxy:
+    async def test_what_a_proxy_of_a_tenant_answers_is_believed_by_that_tenant_alone(self, lab):
+        """It answers in the name of any registry: its tokens, its pauses and its failures are no news of the registry itself."""
+        async with FakeRegistry() as server, FakeRegistry() as evil, HttpProxy(lure=evil.port) as proxy:
             server.push("org/app", "1.0.0")
+            evil.faults += [
+                always("/token", lambda _: web.json_response({"token": "evil-token"})),
+                wants_bearer(lambda _: f'Bearer realm="{server.url}/token"', "evil-token".__eq__),
+                times(1, 429, headers={"Retry-After": "800"}),
+            ]
             await put(lab.kube, "proxy", address=proxy.url)
             image = parse_name(f"{server.host}/org/app")
             lab.specs["team", "app"] = spec(str(image), proxySecretRef={"name": "proxy"})
             client = lab.client()
-            await client.tags(image, APP)
-            await client.tags(image)
-            own, other = dict.fromkeys(client._places.values())
-            assert own.connection != other.connection
-            assert len(lab.http._hosts) == 2
+            with pytest.raises(RateLimited):
+                await client.tags(image, APP)
+            assert (await client.tags(image)).tags == ("1.0.0",)
+            assert [asked.authorization for asked in server.asked] == [None]
+            assert evil.asked[-1].authorization == "Bearer evil-token"
 
 
 class TestRotation:

@@ -150,7 +150,7 @@ async def writer(repositories, tmp_path):
         return mirrors[key]
 
     pen = CommitSettings(message=commit_message, signer=lambda _: None, now=lambda: None)
-    yield RenewingWriter(GitWriter(mirror=mirror, editors=make_editors(), pen=pen), repositories.expire)
+    yield RenewingWriter(GitWriter(mirror=mirror, editors=make_editors(), pen=pen), repositories)
     for each in mirrors.values():
         await each.close()
 

@@ -100,18 +100,13 @@ class Generation:
         require_author(settings, loaded.snapshot.subscriptions)
         git = await git_writer(settings, process, subscriptions)
         live = live_writer(process, argocd.source if argocd else None)
-        known = [parts.repositories for parts in (argocd, flux) if parts]
-
-        def renew() -> None:
-            for repositories in known:
-                repositories.expire()
-
-        routes = WriterRoutes(RenewingWriter(git, renew) if known else git, live)
+        repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
+        routes = WriterRoutes(RenewingWriter(git, repositories, objects), live)
         crew = Components(
             scans=scans_of(settings, process, flux.registries if flux else None),
             git=git,
             writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
-            access=git_access(settings, process, argocd.repositories if argocd else None, flux.repositories if flux else None),
+            access=git_access(settings, process, repositories, objects),
             sources=tuple(parts.source for parts in (argocd, flux) if parts),
             requests=requests,
         )

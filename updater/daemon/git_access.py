@@ -14,7 +14,7 @@ from updater.git.access import GitAccess
 from updater.model.credential import GIT_REPOSITORY, Credential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from updater.credentials.keychain import Keychain
     from updater.git.signing import Signer
@@ -34,12 +34,18 @@ class RepositoryAccess(Protocol):
     async def of_secret(self, namespace: str, name: str, url: str) -> GitAccess:
         """Return what the Secret *name* holds for *url*; raise `ConfigError` and `KubeError`."""
 
+    def expire(self) -> None:
+        """Read everything anew when it is next asked for: a Git server refused what was given."""
+
 
 class GitRepositoryAccess(Protocol):
     """What the GitRepository objects of a cluster say of the repositories that they stand for."""
 
     async def of_git_repository(self, namespace: str, name: str, url: str) -> GitAccess:
         """Return what *url* of the GitRepository *name* is reached with; raise `ConfigError`, `KubeError` and `GitError`."""
+
+    def expire(self, namespace: str, name: str) -> None:
+        """Read the Secrets of one GitRepository anew when it is next asked for: its server refused what was given."""
 
 
 async def access_for(
@@ -119,30 +125,46 @@ async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> GitAccess:
 
 
 class RenewingWriter:
-    """Stands before a writer to Git. A server that refuses what it was shown calls *renew*: a rotated secret counts next."""
+    """Stands before a writer to Git. Where a server refuses what it was shown, a rotated secret counts next.
 
-    def __init__(self, writer: Writer, renew: Callable[[], None]) -> None:
+    *repositories* and *objects* read anew: the former everything that they know, the latter the GitRepository of the destination,
+    so that a password that is wrong costs others nothing.
+    """
+
+    def __init__(
+        self, writer: Writer, repositories: RepositoryAccess | None = None, objects: GitRepositoryAccess | None = None
+    ) -> None:
         self._writer = writer
-        self._renew = renew
+        self._repositories = repositories
+        self._objects = objects
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
         """Look as the writer does; raise what it raises."""
-        with self._noticed():
+        with self._noticed(destination):
             return await self._writer.look(destination, subscriptions)
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Write as the writer does; raise what it raises."""
-        with self._noticed():
+        with self._noticed(view.destination):
             return await self._writer.write(view, commits, is_dry=is_dry)
 
     @contextmanager
-    def _noticed(self) -> Iterator[None]:
+    def _noticed(self, destination: Destination) -> Iterator[None]:
         try:
             yield
         except GitError as error:
             if isinstance(error, GitDenied) or error.code == "git-not-found":  # so many servers hide what one may not see
-                self._renew()
+                self._renew(destination)
             raise
+
+    def _renew(self, destination: Destination) -> None:
+        credential = destination.credential if destination.method == "git" else None
+        if credential is not None and credential.kind == GIT_REPOSITORY:
+            namespace, _, name = credential.value.partition("/")
+            if self._objects is not None:
+                self._objects.expire(namespace, name)
+        elif self._repositories is not None:
+            self._repositories.expire()
 
 
 async def signer_for(settings: Settings, keychain: Keychain) -> Signer | None:

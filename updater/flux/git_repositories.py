@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
-from updater.flux.git_secrets import GivenSecret, read_login
+from updater.flux.git_secrets import GITHUB, GivenSecret, read_login
 from updater.flux.secret_reader import SecretReader, SecretUse
 from updater.git.access import parse_address
 from updater.kube.secret_cache import SecretCache
@@ -71,13 +71,18 @@ class FluxRepositories:
         login = read_login(request.url, secret, proxy=proxy, provider=request.provider)
         return replace(await login.completed(self._tokens), deadline=request.timeout)
 
-    def expire(self) -> None:
-        """Read everything anew when it is next asked for: a Git server refused what was given.
+    def expire(self, namespace: str, name: str) -> None:
+        """Read the Secrets of one GitRepository anew when it is next asked for: its server refused what was given.
 
         What was read in the last five seconds stands that long, so that many refusals at one time are one reading.
         """
-        self._memory.expire()
-        self._tokens.expire()
+        request = self._request_of(namespace, name)
+        if request is None:
+            return
+        secrets = (request.secret, request.proxy_secret)
+        self._memory.expire(SecretUse(namespace, secret, _USE) for secret in secrets if secret)
+        if request.provider == GITHUB:
+            self._tokens.expire()
 
     async def _given(self, namespace: str, name: str) -> GivenSecret | None:
         if not name:

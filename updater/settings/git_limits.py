@@ -18,7 +18,8 @@ class GitLimitSettings(Node):
     """How much a Git server and a repository may ask of the program; what exceeds a limit is refused with code git-limit."""
 
     deadline: fields.Duration = Field(default=120.0, json_schema_extra={"default": "2m"})
-    """How long one conversation with a server may take: a listing, a fetch or a push. More ends with code git-deadline."""
+    """How long one conversation with a server may take: a listing, a fetch or a push. More ends with code git-deadline.
+    A GitRepository of Flux may have a shorter timeout."""
     answer: fields.Size = Field(default=32 * _MIB, json_schema_extra={"default": "32MiB"})
     """The most that a server may say besides a pack: its branches, its answer to a push, its progress messages."""
     pack: fields.Size = Field(default=1024 * _MIB, json_schema_extra={"default": "1GiB"})
