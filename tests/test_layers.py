@@ -18,6 +18,7 @@ HOMES = {
     "dulwich": ("git/", "checkout/"),
     "paramiko": ("git/",),
     "pysequoia": ("git/openpgp.py",),
+    "python_socks": ("git/tunnel.py",),
     "urllib3": ("git/",),
     "yaml": ("documents/", "editors/"),
     "ruamel": ("documents/roundtrip.py",),

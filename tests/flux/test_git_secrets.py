@@ -122,6 +122,13 @@ async def test_flux_324_a_service_account_of_one_object_needs_a_feature_gate():
     assert caught.value.code == "feature-gate"
 
 
+def test_a_github_app_behind_a_socks_proxy_is_refused_with_what_works():
+    given = {**APP, "githubAppInstallationID": "34"}
+    with pytest.raises(ConfigError, match="SOCKS") as caught:
+        login(HTTPS, given, provider="github", proxy=keyed({"address": "socks5://proxy:1080"}))
+    assert caught.value.code == "credential-unsupported"
+
+
 @pytest.mark.parametrize(
     ("given", "url"),
     [

@@ -142,7 +142,8 @@ async def test_a_host_with_another_key_is_refused_with_both_fingerprints(sshd, k
         ("locked", {}, "ssh-key"),
         ("locked", {"passphrase": "wrong"}, "ssh-key"),
         ("ed25519.pub", {}, "ssh-key"),
-        ("ed25519", {"proxy": "http://p:1"}, "git-url"),
+        ("ed25519", {"proxy": "https://p:1"}, "git-url"),
+        ("ed25519", {"proxy": "http://127.0.0.1:1"}, "git-unreachable"),
     ],
 )
 async def test_a_key_that_does_not_open_is_told(sshd, mirrors, repository, access, key, options, code):

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.engine.making import chosen, subscription
-from tests.fakes.git_server import BareRepository, GitServer
+from tests.fakes.git_server import BareRepository, GitServer, run_git
 from tests.fakes.ssh_server import SshServer, make_key
 from tests.real.parts import require
+from updater.daemon.signers import Signers
 from updater.editors import make_editors
 from updater.engine.decide import decide
 from updater.errors import ConfigError, GitError, PushRefused
@@ -19,7 +20,7 @@ from updater.git.mirror import Mirror, Shared
 from updater.git.pusher import SecondPushFailed
 from updater.model.checkout_ref import CheckoutRef, RefKind, read_checkout_ref
 from updater.model.publishing import Direct, PushBranch, push_options, read_push_options, read_refspec
-from updater.model.subscription import GitBranch, Locator, Origin, Target
+from updater.model.subscription import CommitSpec, GitBranch, Locator, Origin, Target
 from updater.model.update import Commit
 from updater.writeback.branch_writer import CommitSettings, GitWriter
 from updater.writeback.message import commit_message
@@ -284,6 +285,19 @@ async def test_what_is_not_there_is_named(opened, tagged, read_at, code):
     assert tagged.head("updates") is None
 
 
+@pytest.mark.parametrize("case", ["flux-343", "flux-344", "flux-345"])
+async def test_a_push_branch_is_made_from_the_base_whether_it_exists_or_not(opened, repository, case):
+    """The peer stacks on one that exists, or drops it, by how its clone was made; base changes never come in (differences.md)."""
+    url = str(repository.path)
+    writer, item = opened(url), wanted(url, publishing=PushBranch("updates"))
+    if case != "flux-345":
+        await land(writer, item)
+    base = repository.commit({"apps/b.yaml": b"moved\n"})
+    await land(writer, item, "1.2.4")
+    assert ref(repository, "updates^") == base
+    assert b"value: 1.2.4" in repository.show(PATH, "updates")
+
+
 async def test_nothing_is_pushed_to_a_tag(opened, tagged):
     url = str(tagged.path)
     with pytest.raises(GitError) as caught:
@@ -339,3 +353,27 @@ def test_a_push_branch_that_is_the_branch_itself_keeps_options_and_second_ref():
     branch = GitBranch(url="u", branch="main", publishing=PushBranch("main", "refs/heads/copy", TOPIC))
     assert branch.publishing == Direct("refs/heads/copy", TOPIC)
     assert not branch.is_rebuilt
+
+
+async def test_a_commit_spec_of_an_object_names_the_key_in_a_secret_that_signs(opened, repository, tmp_path):
+    """Two automations on one branch: each commit is signed by the key of its own."""
+    require("ssh-keygen")
+    keys = {name: make_key(tmp_path / name) for name in ("one", "two")}
+
+    async def read_secret(namespace, name):
+        assert namespace == "ns"
+        return {"identity": keys[name]}
+
+    url = str(repository.path)
+    writer = opened(url)
+    writer._pen = dataclasses.replace(writer._pen, signer=Signers(None, read_secret))
+    item = wanted(url)
+    specs = [CommitSpec(signing=f"ssh:secret:ns/{name}", owner=f"ns/{name}") for name in keys]
+    for spec, tag in zip(specs, ("1.2.3", "1.2.4"), strict=True):
+        target = dataclasses.replace(item.targets[0], commit_spec=spec)
+        await land(writer, dataclasses.replace(item, targets=(target,)), tag)
+    for revision, name in (("main", "two"), ("main^", "one")):
+        allowed = tmp_path / f"allowed-{name}"
+        allowed.write_text(f"updater@example.org {(tmp_path / f'{name}.pub').read_text()}")
+        settings = ("-c", "gpg.format=ssh", "-c", f"gpg.ssh.allowedSignersFile={allowed}")
+        run_git("--git-dir", repository.path, *settings, "verify-commit", revision)

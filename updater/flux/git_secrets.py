@@ -166,6 +166,9 @@ def _app(secret: GivenSecret, access: GitAccess) -> App:
     installation, owner = secret.text(INSTALLATION).strip(), secret.text(OWNER).strip()
     if not installation and not owner:
         raise secret.flawed(f"it has neither {INSTALLATION} nor {OWNER}", hint="add one of them")
+    if access.proxy and access.proxy.startswith("socks5"):
+        message = f"the Secret {secret.place}: the token of a GitHub App cannot be had through a SOCKS proxy"
+        raise ConfigError(message, hint="use an HTTP proxy, or a Secret with a token", code="credential-unsupported")
     pem, ca = access.client_certificate, access.ca
     connection = Connection(
         proxy=access.proxy,

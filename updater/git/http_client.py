@@ -42,6 +42,7 @@ from updater.errors import reason_of
 from updater.git.access import GitAccess, GitAddress, authorization, masked
 from updater.git.faults import clean, fault
 from updater.git.sockets import Sockets
+from updater.git.tunnel import socks_dialler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ class HttpConnection:
 
     def __post_init__(self) -> None:
         self.pool = open_pool(self.address, self.access)
-        self.pool.pool_classes_by_scheme = self.sockets.pool_classes()
+        self.pool.pool_classes_by_scheme = self.sockets.pool_classes(socks_dialler(self.access.proxy, CONNECT_SECONDS))
 
     def abort(self) -> None:
         """Break every connection, from any thread, and let no new one begin."""
@@ -140,7 +141,7 @@ def open_pool(address: GitAddress, access: GitAccess) -> urllib3.PoolManager:
     if address.scheme == "https":
         settings["ssl_context"] = _tls(access)
     proxy = access.proxy or _environment_proxy(address)
-    if proxy is None:
+    if proxy is None or socks_dialler(access.proxy, CONNECT_SECONDS):
         return urllib3.PoolManager(**settings)
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:

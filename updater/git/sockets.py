@@ -10,9 +10,12 @@ import logging
 import socket
 import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # urllib3 would print the headers that a server sent and it could not read
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -27,9 +30,9 @@ class Sockets:
         self._lock = threading.Lock()
         self.is_aborted = False
 
-    def pool_classes(self) -> dict[str, type[HTTPConnectionPool]]:
-        """Return urllib3's pools by scheme, whose connections are noted here."""
-        return {"http": self._noting(HTTPConnectionPool), "https": self._noting(HTTPSConnectionPool)}
+    def pool_classes(self, dial: Callable[[str, int], socket.socket] | None = None) -> dict[str, type[HTTPConnectionPool]]:
+        """Return urllib3's pools by scheme, whose connections are noted here; *dial* makes their sockets, None: urllib3 does."""
+        return {"http": self._noting(HTTPConnectionPool, dial), "https": self._noting(HTTPSConnectionPool, dial)}
 
     def abort(self) -> None:
         """Break every connection; who reads or writes there is woken by an error."""
@@ -41,10 +44,13 @@ class Sockets:
             with contextlib.suppress(OSError, AttributeError):
                 item.shutdown(socket.SHUT_RDWR)
 
-    def _noting(self, base: Any) -> Any:
+    def _noting(self, base: Any, dial: Callable[[str, int], socket.socket] | None) -> Any:
         sockets = self
 
         class NotedConnection(base.ConnectionCls):  # type: ignore[misc]
+            def _new_conn(self) -> socket.socket:
+                return dial(self.host, self.port) if dial is not None else super()._new_conn()
+
             def connect(self) -> None:
                 with sockets._lock:
                     sockets._connections.add(self)

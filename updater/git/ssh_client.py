@@ -20,6 +20,7 @@ from updater.git.access import GitAccess, GitAddress, masked
 from updater.git.faults import fault
 from updater.git.host_keys import KnownHosts, VerifiedTransport, is_certificate
 from updater.git.pipes import OpenPipes
+from updater.git.tunnel import open_tunnel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,10 +141,6 @@ class SshConnection:
         return transport.open_session(timeout=CONNECT_SECONDS)
 
     def _connect(self, client: paramiko.SSHClient) -> None:
-        if self.access.proxy:
-            raise fault(
-                "git-url", f"{self.address}: a proxy is used for http and https only", hint="reach this repository by https"
-            )
         hosts = None if self.access.insecure_skip_verify else KnownHosts(client.get_host_keys())
         if hosts is not None:
             hosts.load(self.access.known_hosts)
@@ -155,12 +152,16 @@ class SshConnection:
             self._transport = VerifiedTransport(sock, name, hosts, **options)
             return self._transport
 
+        port = self.address.port or 22
+        key = load_key(self.access.private_key, self.access.passphrase) if self.access.private_key else None
+        proxy = self.access.proxy
         client.connect(
             self.address.host,
-            port=self.address.port or 22,
+            sock=open_tunnel(proxy, self.address.host, port, seconds=CONNECT_SECONDS) if proxy else None,
+            port=port,
             username=(known.username if known else "") or self.address.username or "git",
             password=(known.password if known and self.access.private_key is None else None) or None,
-            pkey=load_key(self.access.private_key, self.access.passphrase) if self.access.private_key else None,
+            pkey=key,
             allow_agent=self.access.use_agent,
             look_for_keys=self.access.use_agent,
             timeout=CONNECT_SECONDS,

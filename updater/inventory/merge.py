@@ -330,9 +330,10 @@ class _Branches:
             return f"{verb} {found.branch}, which is rebuilt as the push branch of {other}"
         if not found.is_rebuilt:
             return ""
-        base = f"{found.push} over {found.branch or 'the default branch'}"
+        base = f"{found.push} over {found.ref or found.branch or 'the default branch'}"
         if other := self._other(found, self._anew.get((place, found.push))):
-            return f"rebuilds {base}, and {other} rebuilds it as well, from another base or through another URL or credential"
+            ways = "from another base, in another way or through another URL or credential"
+            return f"rebuilds {base}, and {other} rebuilds it as well, {ways}"
         if other := self._other(found, self._over.get((place, found.push))):
             return f"makes {base}, and {other} has it as the base of another branch"
         if other := self._other(found, self._straight.get((place, found.push))):
