@@ -78,11 +78,6 @@ class FluxObject:
         """Whether nobody works on it."""
         return self.spec.get("suspend") is True
 
-    @property
-    def labels(self) -> Mapping[str, Any]:
-        """Its labels."""
-        return mapping_in(self.metadata, "labels")
-
     def problem(self, place: Place, code: str, message: str, hint: str = "") -> Problem:
         """Return what is wrong at a place, in the words that were found for the place already, where there are some."""
         shown = dotted(place)
