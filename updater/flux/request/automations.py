@@ -17,7 +17,7 @@ from updater.flux.request.destinations import PushRequest, destination_for
 from updater.flux.request.durations import read_duration
 from updater.flux.request.git_repositories import read_reference
 from updater.flux.request.image_repositories import GATE
-from updater.flux.request.reading import FluxObject, ObjectRefused, is_object_name, text_in
+from updater.flux.request.reading import FluxObject, attempt, is_object_name, text_in
 from updater.flux.request.requests import AutomationRequest, ObjectFault
 from updater.flux.request.selectors import LabelSelector, read_selector
 from updater.model.publishing import DIRECT
@@ -81,8 +81,8 @@ def read_automation(
     reference = mapping_in(item.spec, "sourceRef")
     source = text_in(reference, "namespace") or item.key[0], text_in(reference, "name")
     git = mapping_in(item.spec, "git")
-    selector, early = _ended(item, _selector)
-    commit_spec, late = _ended(item, _commit_spec)
+    selector, early = attempt(item, _selector)
+    commit_spec, late = attempt(item, _commit_spec)
     if late is None and commit_spec is not None:
         late = _template_fault(item, commit_spec, try_template)
     push = mapping_in(git, "push")
@@ -121,13 +121,6 @@ def complete(draft: AutomationDraft, repository: GitRepositoryRequest | None) ->
 def tree_in(path: str) -> str:
     """Return the tree below which markers count, from the root of the repository; nothing leads out of it."""
     return posixpath.normpath(f"/{path}").lstrip("/") or "."
-
-
-def _ended(item: FluxObject, read: Callable[[FluxObject], Any]) -> tuple[Any, ObjectFault | None]:
-    try:
-        return read(item), None
-    except ObjectRefused as refused:
-        return None, refused.fault
 
 
 def _selector(item: FluxObject) -> LabelSelector:

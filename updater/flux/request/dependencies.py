@@ -95,8 +95,9 @@ def _without_tags(item: FluxObject, request: ImagePolicyRequest, repository: Ima
         return item.fault("DependencyNotReady", _NO_TAGS, _of_repository(item, repository, repository.fault.problem))
     if not repository.is_suspended or request.latest is not None:
         return None
-    said = f"the ImageRepository {'/'.join(repository.key)} is suspended, and nothing was selected before"
-    problem = item.problem((), "suspended", said, "resume it: flux resume image repository")
+    namespace, name = repository.key
+    said = f"the ImageRepository {namespace}/{name} is suspended, and nothing was selected before"
+    problem = item.problem((), "suspended", said, f"resume it: flux resume image repository {name} -n {namespace}")
     return item.fault("DependencyNotReady", _NO_TAGS, problem)
 
 

@@ -6,12 +6,12 @@ Source: https://fluxcd.io/flux/components/image/imagerepositories/ and the condi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from updater.documents.members import list_in, mapping_in
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.flux.request.durations import read_duration
-from updater.flux.request.reading import FluxObject, ObjectRefused, go_reason, is_object_name, text_in
+from updater.flux.request.reading import FluxObject, attempt, go_reason, is_object_name, text_in
 from updater.flux.request.requests import ImageRepositoryRequest, ObjectFault
 from updater.flux.request.selectors import LabelSelector, read_selector
 from updater.model.image import parse_name, parse_ref
@@ -20,7 +20,7 @@ from updater.settings import checks
 from updater.settings.fields import NOT_YET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from updater.model.image import ImageName
 
@@ -51,9 +51,9 @@ def read_image_repository(item: FluxObject) -> ImageRepositoryRequest:
     """Read an ImageRepository; nothing that stands in it makes this raise."""
     interval = read_duration(item.spec.get("interval"))
     timeout = read_duration(item.spec.get("timeout"))
-    image, fault = _ended(item, _image)
-    credential, no_access = _ended(item, _credential)
-    _, no_scan = _ended(item, _checked)
+    image, fault = attempt(item, _image)
+    credential, no_access = attempt(item, _credential)
+    _, no_scan = attempt(item, _checked)
     usual = interval or 0.0
     return ImageRepositoryRequest(
         key=item.key,
@@ -68,13 +68,6 @@ def read_image_repository(item: FluxObject) -> ImageRepositoryRequest:
         admits=_access(item),
         fault=_gate(item) or fault or no_access or no_scan,
     )
-
-
-def _ended(item: FluxObject, read: Callable[[FluxObject], Any]) -> tuple[Any, ObjectFault | None]:
-    try:
-        return read(item), None
-    except ObjectRefused as refused:
-        return None, refused.fault
 
 
 def _gate(item: FluxObject) -> ObjectFault | None:

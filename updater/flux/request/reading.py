@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from updater.documents.members import mapping_in
 from updater.flux.kinds import REQUESTED_AT
@@ -17,10 +17,11 @@ from updater.model.problem import Problem
 from updater.settings.problems import dotted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from updater.flux.request.requests import Key
 
+_T = TypeVar("_T")
 Place = tuple[str | int, ...]
 
 #: the hint of what is known by its name and done by no part of this version
@@ -77,11 +78,6 @@ class FluxObject:
         """Whether nobody works on it."""
         return self.spec.get("suspend") is True
 
-    @property
-    def labels(self) -> Mapping[str, Any]:
-        """Its labels."""
-        return mapping_in(self.metadata, "labels")
-
     def problem(self, place: Place, code: str, message: str, hint: str = "") -> Problem:
         """Return what is wrong at a place, in the words that were found for the place already, where there are some."""
         shown = dotted(place)
@@ -116,6 +112,14 @@ def read_object(kind: str, item: Mapping[str, Any]) -> FluxObject:
         problems.append(Problem(path="", code=code, message=said, hint=hint, origin=origin))
         by_place.setdefault(shown, problems[-1])
     return FluxObject(kind=kind, key=key, metadata=metadata, spec=spec, problems=tuple(problems), _by_place=by_place)
+
+
+def attempt(item: FluxObject, read: Callable[[FluxObject], _T]) -> tuple[_T | None, ObjectFault | None]:
+    """Return what *read* makes of an object, or the fault that ends it."""
+    try:
+        return read(item), None
+    except ObjectRefused as refused:
+        return None, refused.fault
 
 
 def key_in(metadata: Mapping[str, Any]) -> Key:
