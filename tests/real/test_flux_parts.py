@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import urllib.request
@@ -9,6 +10,7 @@ import urllib.request
 import pytest
 
 from tests.real.daemon_process import until
+from tests.real.flux_events import EventsReceiver
 from tests.real.flux_lab import USER, FluxLab
 from tests.real.flux_objects import (
     GIT_REPOSITORY,
@@ -47,8 +49,15 @@ def flux(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def controllers(flux):
-    with flux.source_controller() as source, flux.kustomize_controller() as kustomize:
+def events():
+    with EventsReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def controllers(flux, events):
+    flags = (f"--events-addr={events.url}",)
+    with flux.source_controller(flags) as source, flux.kustomize_controller(flags) as kustomize:
         yield source, kustomize
 
 
@@ -145,6 +154,23 @@ def test_the_command_reconciles_a_kustomization_with_its_source(flux, controller
     assert done.returncode == 0, done.stderr
     assert f"applied revision main@sha1:{repository.head()}" in done.stderr
     assert exists(flux.cluster, f"{CONFIG_MAP}/asked-more")
+
+
+def test_an_event_is_posted_in_the_shape_that_alerts_are_made_of(flux, controllers, events):
+    flux.repository("told", {"apps/told.yaml": config_map("told")})
+    flux.cluster.apply_object(kustomization("told", "told", "./apps"))
+    body = until_ready(flux.cluster, KUSTOMIZATION.path("told"))
+    until(lambda: len(events.about("Kustomization", "told")) > 1, say=lambda: events.posted)
+    event = events.about("Kustomization", "told")[-1]
+    assert (event.path, event.headers["Content-Type"]) == ("/", "application/json")
+    assert event.body["involvedObject"].keys() == {"kind", "namespace", "name", "uid", "apiVersion", "resourceVersion"}
+    assert event.body["involvedObject"]["uid"] == body["metadata"]["uid"]
+    assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}Z", event.body["timestamp"])
+    assert event.body["severity"] == "info"
+    assert event.body["reason"] == condition(body)["reason"]
+    assert event.body["metadata"]["kustomize.toolkit.fluxcd.io/revision"] == body["status"]["lastAppliedRevision"]
+    assert event.body["reportingController"] == "kustomize-controller"
+    assert event.body["reportingInstance"]
 
 
 def test_every_controller_has_the_metric_that_dashboards_of_flux_draw(flux, controllers):
@@ -323,3 +349,10 @@ def test_the_definitions_of_the_owners_are_taken_where_they_are_and_open_ones_fo
         else set()
     )
     assert {kind.kind for kind in KINDS} - set(flux.open_kinds) == own
+
+
+def test_an_image_that_is_pushed_is_in_the_registry_of_the_lab(flux):
+    digest = flux.push_tag("acme/shop", "1.0.0", "1.0.1")
+    with urllib.request.urlopen(f"{flux.registry.url}/v2/acme/shop/tags/list", timeout=10) as answer:
+        assert sorted(json.loads(answer.read())["tags"]) == ["1.0.0", "1.0.1"]
+    assert str(digest).startswith("sha256:")
