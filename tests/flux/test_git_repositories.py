@@ -17,7 +17,7 @@ from tests.real.parts import require
 from updater.credentials.github_app import InstallationTokens
 from updater.credentials.keychain import Keychain
 from updater.daemon.git_access import RenewingWriter, access_for
-from updater.errors import ConfigError, GitDenied, GitError, KubeDenied
+from updater.errors import ConfigError, GitDenied, KubeDenied
 from updater.flux.git_repositories import FluxRepositories
 from updater.flux.request.requests import GitRepositoryRequest
 from updater.git.access import GitAccess
@@ -199,14 +199,6 @@ async def test_flux_326_ssh_wants_identity_and_known_hosts(lab):
     lab.declare("ssh://git@git.test/fleet.git", secret="login")
     with pytest.raises(ConfigError, match="known_hosts"):
         await lab.reach("ssh://git@git.test/fleet.git")
-
-
-async def test_a_socks_proxy_is_refused_before_anything_is_sent(lab, tmp_path):
-    await put(lab.kube, "proxy", address="socks5://127.0.0.1:1080")
-    lab.declare(proxy_secret="proxy")
-    with pytest.raises(GitError) as refused:
-        await lab.look(URL)
-    assert "proxy" in refused.value.message
 
 
 async def test_a_secret_of_another_namespace_is_not_read(lab):

@@ -164,7 +164,7 @@ def test_an_image_that_does_not_run_is_known_not_to(tree):
 @pytest.mark.parametrize(
     ("template", "codes"),
     [
-        ("{{range .Updated.Images}}{{println .}}{{end}}", ["template-data"]),
+        ("{{range .Updated.Images}}{{println .}}{{end}}", ["template-removed-field"]),
         ("{{range .Changed.Chnges}}{{println .}}{{end}}", ["template-data"]),
         ("{{range .Changed.Changes}}{{.OldValue}} -> {{.NewValue}}{{end}}", []),
         ("{{range", ["template"]),

@@ -7,12 +7,12 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.credentials.github_app import InstallationTokens
 from updater.flux.cluster.feedback import FluxFeedback, FluxHooks
 from updater.flux.cluster.namespaces import NamespaceLabels
 from updater.flux.cluster.notifier import EventsAddress, Notifier
+from updater.flux.cluster.rival_wait import RivalWait
 from updater.flux.cluster.rivals import RivalControllers
 from updater.flux.cluster.source import FluxParts, FluxSource
 from updater.flux.git_repositories import FluxRepositories
@@ -76,8 +76,7 @@ def flux_components(
         feedback=FluxFeedback(client, options, hooks),
         labels=NamespaceLabels(client, clock=options.surroundings.clock, report=_labels_reporter(process)),
         requests=requests,
-        rivals=_rivals(wanted, client, process),
-        waiting=EventQueue(options),
+        wait=_wait(wanted, client, process, options),
     )
     source = FluxSource(
         client, parts, namespaces=wanted.namespaces, selector=wanted.watch_label_selector or "", report=watch_report
@@ -116,7 +115,7 @@ def _notifier(wanted: FluxSettings, process: Process, options: ControllerOptions
     return Notifier(EventsAddress(url=wanted.events_address, instance=instance), process.http, options)
 
 
-def _rivals(wanted: FluxSettings, client: KubeClient, process: Process) -> RivalControllers | None:
+def _wait(wanted: FluxSettings, client: KubeClient, process: Process, options: ControllerOptions) -> RivalWait | None:
     if wanted.while_flux_runs is WhileFluxRuns.WORK:
         return None
     told = ""
@@ -128,7 +127,8 @@ def _rivals(wanted: FluxSettings, client: KubeClient, process: Process) -> Rival
             process.log.warning("leases of flux", detail=error.message, hint=error.hint, code=code)
         told = code
 
-    return RivalControllers(client, wanted.flux_namespace, selector=wanted.watch_label_selector or "", report=report)
+    rivals = RivalControllers(client, wanted.flux_namespace, selector=wanted.watch_label_selector or "", report=report)
+    return RivalWait(rivals, options)
 
 
 def _labels_reporter(process: Process) -> Callable[[str, KubeError], None]:

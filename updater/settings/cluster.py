@@ -66,8 +66,6 @@ class FluxSettings(Node):
     """A label selector that image objects must match, as the option --watch-label-selector of Flux's controllers."""
     cross_namespace_references: bool = True
     """Whether objects may refer to objects of other namespaces. false is the option --no-cross-namespace-refs of Flux."""
-    default_service_account: fields.Text | None = None
-    """The ServiceAccount whose pull secrets are used by an ImageRepository that names none."""
     events: bool = True
     """Whether updates and problems are reported as Events on the objects."""
     events_address: fields.EventsAddress | None = None

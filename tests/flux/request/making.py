@@ -23,7 +23,7 @@ def render(text: str, values: Mapping[str, str]) -> None:
     assert isinstance(values, dict)
     if "sandbox" in text:
         raise TemplateError("line 1: this one fails always")
-    try_message(text)
+    try_message(text, values)
 
 
 def item(name: str, spec: object, *, namespace: str = NAMESPACE, status: object = None, **metadata: Any) -> Item:

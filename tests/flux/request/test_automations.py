@@ -7,6 +7,7 @@ import pytest
 from tests.flux.request.making import automation, policy, repository, source, translate
 from updater.flux.request.destinations import PushRequest, destination_for
 from updater.flux.request.requests import GitRepositoryRequest
+from updater.model.publishing import Direct, PushBranch
 
 MANAGER = "failed configuring source manager"
 NO_PUSH = "push spec not provided, and cannot be inferred from .spec.git.checkout.ref or GitRepository .spec.ref"
@@ -50,20 +51,39 @@ def test_a_ref_without_a_branch_needs_a_push_branch(reference, checkout):
 
 
 @pytest.mark.parametrize(
-    ("reference", "push"),
+    ("reference", "push", "read", "written"),
     [
-        ({"commit": "a" * 40, "branch": "main"}, None),
-        ({"name": "refs/pull/1/head"}, {"branch": "auto"}),
-        ({"tag": "v1", "branch": "main"}, None),
-        ({"semver": "1.x"}, {"branch": "auto"}),
-        ({"branch": "main"}, {"refspec": "refs/heads/main:refs/heads/auto"}),
-        ({"branch": "main"}, {"branch": "auto", "options": {"merge_request.create": "true"}}),
+        ({"commit": "a" * 40, "branch": "main"}, None, f"commit {'a' * 40}", "main"),
+        ({"name": "refs/pull/1/head"}, {"branch": "auto"}, "name refs/pull/1/head", "auto"),
+        ({"tag": "v1", "branch": "main"}, None, "tag v1", "main"),
+        ({"semver": "1.x", "branch": "main"}, {"branch": "auto"}, "semver 1.x", "auto"),
     ],
 )
-def test_what_is_not_built_yet_is_said_and_nothing_is_written(reference, push):
+def test_a_ref_that_is_no_branch_is_read_and_a_branch_is_pushed(reference, push, read, written):
     found = asked(reference=reference, push=push)
-    assert (found.branch, found.fault.reason, found.fault.is_stalled) == (None, "SourceManagerFailed", True)
-    assert found.fault.problem.code == "not-yet"
+    assert (str(found.branch.ref), found.branch.push, found.fault) == (read, written, None)
+
+
+def test_a_refspec_and_push_options_go_with_each_push():
+    push = {"branch": "auto", "refspec": "refs/heads/auto:refs/for/main", "options": {"topic": "images", "draft": ""}}
+    found = asked(push=push)
+    assert found.publishing == PushBranch("auto", "refs/for/main", ("draft", "topic=images"))
+    assert asked(push={"options": {"ci.skip": ""}}).publishing == Direct("", ("ci.skip",))
+
+
+@pytest.mark.parametrize(
+    ("reference", "push", "code"),
+    [
+        ({"commit": "main"}, {"branch": "auto"}, "checkout-ref"),
+        ({"name": "main"}, {"branch": "auto"}, "checkout-ref"),
+        ({"branch": "main"}, {"refspec": "x"}, "push-refspec"),
+        ({"branch": "main"}, {"refspec": "refs/heads/other:refs/heads/x"}, "push-refspec"),
+        ({"branch": "main"}, {"options": {"a": "b\nc"}}, "push-options"),
+    ],
+)
+def test_what_git_does_not_have_is_said_before_anything_is_read(reference, push, code):
+    fault = asked(reference=reference, push=push).fault
+    assert (fault.reason, fault.problem.code) == ("SourceManagerFailed", code)
 
 
 def test_a_destination_is_reached_as_its_repository_says():

@@ -75,9 +75,9 @@ def test_a_policy_that_no_automation_selects_has_no_target_and_is_scanned():
     assert (subscription.targets, subscription.is_reflected, len(made.snapshot.scans)) == ((), True, 1)
 
 
-def test_two_automations_write_one_policy_each_by_its_own_spec_and_the_same_spec_once():
+def test_two_automations_write_one_policy_each_by_its_own_spec():
     alone = automation("other", interval="1h", update={"path": "other"})
-    made = translate([repository()], [policy()], [automation(), automation("twin"), alone], [source()])
+    made = translate([repository()], [policy()], [automation(), alone], [source()])
     (subscription,) = made.snapshot.subscriptions
     assert [(target.locator.path, target.interval) for target in subscription.targets] == [
         ("clusters/prod", 1800.0),

@@ -32,7 +32,7 @@ _BAD: Final = frozenset({Status.FAILED, Status.HELD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PushedCommit:
+class AutomationCommit:
     """A commit of an automation: its hash, where it was pushed to, when, and its message, "" where it is not known."""
 
     revision: str
@@ -58,7 +58,7 @@ class AutomationLanding:
     began: datetime
     at: datetime
     observed: str = ""
-    pushed: PushedCommit | None = None
+    pushed: AutomationCommit | None = None
     failure: Verdict | None = None
     problems: tuple[Problem, ...] = ()
 
@@ -104,7 +104,9 @@ def landing_for(
     revision = next((item.revision for item in outcomes if item.status is Status.UPDATED and item.revision), None)
     pushed = None
     if revision is not None:
-        pushed = PushedCommit(revision=revision, branch=_pushed_branch(branch), at=report.at, message=_message(report, revision))
+        pushed = AutomationCommit(
+            revision=revision, branch=_pushed_branch(branch), at=report.at, message=_message(report, revision)
+        )
     head = revision if revision is not None and not branch.is_rebuilt else report.head
     problems = [*_below(report.notes or (), request), *(policy_problem(item) for item in outcomes if item.status in _BAD)]
     return AutomationLanding(

@@ -8,36 +8,33 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.namespaces import select_namespaces
-from updater.controller.objects import Sharing, event_subject, items_of
+from updater.controller.objects import Sharing, items_of
 from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
 from updater.documents.members import mapping_in
 from updater.flux.cluster.digest_rounds import DigestRounds
 from updater.flux.cluster.feedback import FluxState
+from updater.flux.cluster.latest_refs import LatestRefs
 from updater.flux.cluster.namespaces import crossing
 from updater.flux.cluster.pruning import prune_object
 from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.requests import FluxTranslation
-from updater.kube.events import Event
-from updater.model.problem import Problem
-from updater.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from updater.controller.event_queue import EventQueue
     from updater.controller.objects import KeptObject, Key
     from updater.errors import KubeError
     from updater.flux.cluster.feedback import FluxFeedback, FluxRequests
     from updater.flux.cluster.namespaces import NamespaceLabels
-    from updater.flux.cluster.rivals import RivalControllers
+    from updater.flux.cluster.rival_wait import RivalWait
     from updater.flux.request.translation import FluxTranslator
     from updater.http.client import Clock
     from updater.kube.client import KubeClient
-    from updater.kube.kinds import Kind, Object
+    from updater.kube.kinds import Kind
     from updater.kube.reflector import WatchedKind
-    from updater.model.image import ImageRef
     from updater.model.outcome import Outcome
     from updater.model.report import Report
+    from updater.model.snapshot import Snapshot
     from updater.sources.base import SourceRequests
 
 _MISSING: Final = "Flux is not installed in this cluster with its image kinds; install them, or take the source flux out"
@@ -50,15 +47,14 @@ KINDS: Final = (IMAGE_REPOSITORY, IMAGE_POLICY, IMAGE_UPDATE_AUTOMATION, GIT_REP
 class FluxParts:
     """Who does the parts of the work of a `FluxSource`.
 
-    Without *rivals* nobody is waited for; *waiting* tells the automations while somebody is.
+    Without *wait* nobody is waited for.
     """
 
     translator: FluxTranslator
     feedback: FluxFeedback
     labels: NamespaceLabels
     requests: SourceRequests
-    rivals: RivalControllers | None = None
-    waiting: EventQueue[Key] | None = None
+    wait: RivalWait | None = None
 
 
 class FluxSource:
@@ -101,26 +97,23 @@ class FluxSource:
             surroundings=surroundings,
         )
         self._items: dict[Kind, dict[Key, Mapping[str, Any]]] = {kind: {} for kind in KINDS}
-        self._policies: dict[Key, tuple[Mapping[str, Any], ImageRef | None, Mapping[str, Any]]] = {}
+        self._latest = LatestRefs()
         self._digests = DigestRounds(self._reflect, surroundings)
-        self._waiting: Snapshot | None = None
         self.translation = FluxTranslation()
         self.count = 0
 
     async def once(self) -> Snapshot:
         """List everything, and return the snapshot; see `WatchedSource.once`."""
-        if self._parts.rivals:
-            await self._parts.rivals.look()
+        if self._parts.wait:
+            await self._parts.wait.rivals.look()
         return await self._watched.once()
 
     async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Watch until cancelled, hand each snapshot that differs to *deliver*, and write answers; see `WatchedSource.run`."""
-        rivals, beside = self._parts.rivals, [self._parts.feedback.run, self._digests.run]
-        if rivals:
-            await rivals.look()
-            beside.append(partial(rivals.follow, self._watched.look_again))
-        if self._parts.waiting:
-            beside.append(self._parts.waiting.run)
+        wait, beside = self._parts.wait, [self._parts.feedback.run, self._digests.run]
+        if wait:
+            await wait.rivals.look()
+            beside += [partial(wait.rivals.follow, self._watched.look_again), wait.run]
         await self._watched.run(deliver, beside=beside)
 
     def hear(self, report: Report) -> None:
@@ -131,7 +124,7 @@ class FluxSource:
     @property
     def is_waiting(self) -> bool:
         """Whether Flux's own controllers work, so that nothing is asked for and nothing written."""
-        return bool(self._parts.rivals and self._parts.rivals.working)
+        return bool(self._parts.wait and self._parts.wait.rivals.working)
 
     @property
     def refused(self) -> tuple[Outcome, ...]:
@@ -169,17 +162,16 @@ class FluxSource:
         self._items = {kind: items_of(kept[kind], self._items[kind]) for kind in KINDS}
         labels = await self._parts.labels.of(crossing(self._items[IMAGE_POLICY]))
         repositories, _, automations, sources = (tuple(self._items[kind].values()) for kind in KINDS)
-        policies = self._with_latest(self._parts.feedback.latest_of(kept[IMAGE_POLICY]))
+        policies = self._latest.added(self._items[IMAGE_POLICY], self._parts.feedback.latest_of(kept[IMAGE_POLICY]))
         # thousands of policies take a second the first time: probes and the Lease must not wait for them
         self.translation = translation = await asyncio.to_thread(
             self._parts.translator, repositories, policies, automations, sources, labels
         )
         self.count = known.count
-        if self.is_waiting:
-            return self._waits()
-        if self._waiting:
-            self._tell_waiting("")
-        self._waiting = None
+        if self._parts.wait:
+            waiting = self._parts.wait.snapshot(self._items[IMAGE_UPDATE_AUTOMATION])
+            if waiting is not None:
+                return waiting
         state = FluxState(
             repositories=kept[IMAGE_REPOSITORY],
             policies=kept[IMAGE_POLICY],
@@ -189,17 +181,6 @@ class FluxSource:
         self._request(self._parts.feedback.know(state))
         self._digests.know(translation)
         return translation.snapshot
-
-    def _with_latest(self, latest: Mapping[Key, ImageRef]) -> tuple[Mapping[str, Any], ...]:
-        """Return each policy with what it selected last, the very same object while both are."""
-        before, self._policies = self._policies, {}
-        for key, item in self._items[IMAGE_POLICY].items():
-            known, image = before.get(key), latest.get(key)
-            if known is None or known[0] is not item or known[1] != image:
-                status = {"latestRef": _latest_ref(image)} if image is not None else {}
-                known = (item, image, {**item, "status": status})
-            self._policies[key] = known
-        return tuple(made for _, _, made in self._policies.values())
 
     def _request(self, asked: FluxRequests) -> None:
         """Ask for what objects want out of turn."""
@@ -213,33 +194,3 @@ class FluxSource:
 
     def _reflect(self, keys: Iterable[str]) -> None:
         self._parts.requests.reflect(keys)
-
-    def _waits(self) -> Snapshot:
-        """Return the snapshot while Flux's own controllers work: it asks for nothing, and says why."""
-        assert self._parts.rivals is not None  # noqa: S101 - see `is_waiting`
-        names = " and ".join(self._parts.rivals.working)
-        hint = f"scale {names} to zero, or set sources[].flux.while_flux_runs: work"
-        message = f"{names} of Flux still runs; nothing is written for Flux's objects until it stops"
-        waiting = Snapshot(problems=(Problem(path="", code=RIVALS, message=message, hint=hint, origin=self.name),))
-        if self._waiting != waiting:
-            self._waiting = waiting
-        self._tell_waiting(f"{message}; {hint}")
-        return self._waiting
-
-    def _tell_waiting(self, message: str) -> None:
-        """Record on each automation that it waits, once as long as it does; without *message* none waits any more."""
-        if self._parts.waiting is None:
-            return
-        items = self._items[IMAGE_UPDATE_AUTOMATION]
-
-        def event_of(key: Key) -> tuple[Object, Event]:
-            subject = event_subject(IMAGE_UPDATE_AUTOMATION, key, mapping_in(items[key], "metadata"))
-            return subject, Event(reason="FluxRuns", message=message, weight="Warning")
-
-        self._parts.waiting.states(items.keys() if message else (), event_of)
-
-
-def _latest_ref(image: ImageRef) -> dict[str, str]:
-    """Return an image as a status names it."""
-    found = {"name": image.name.spelled, "tag": image.tag or "", "digest": str(image.digest) if image.digest else ""}
-    return {name: text for name, text in found.items() if text}

@@ -170,8 +170,7 @@ def _branch(draft: AutomationDraft, repository: GitRepositoryRequest | None) -> 
         return destination_for(repository, reference, draft.push), None
     except ConfigError as error:
         problem = item.problem((), error.code, error.message, error.hint)
-        is_stalled = error.code == NOT_YET
-        return None, item.fault("SourceManagerFailed", f"{_MANAGER}: {error.message}", problem, is_stalled=is_stalled)
+        return None, item.fault("SourceManagerFailed", f"{_MANAGER}: {error.message}", problem)
 
 
 def _provider_fault(item: FluxObject, repository: GitRepositoryRequest) -> ObjectFault | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
-from updater.model.checkout_ref import HEADS, read_checkout_ref
-from updater.model.publishing import Direct, PushBranch, read_push_options, read_refspec
+from updater.model.checkout_ref import read_checkout_ref
+from updater.model.publishing import PushBranch, read_push_options, read_refspec
 from updater.model.subscription import CredentialRef, GitBranch
 from updater.settings.values import read_git_url
 
@@ -36,7 +36,7 @@ class PushRequest:
 
 def destination_for(repository: GitRepositoryRequest, reference: Mapping[str, str], push: PushRequest) -> GitBranch:
     """Return where an automation commits that reads *reference* of a GitRepository; raise `ConfigError`."""
-    name = push.branch or _pushable(reference)
+    name = push.branch or reference.get("branch", "")
     if not name:
         hint = "write git.push.branch, or git.checkout.ref.branch"
         raise ConfigError(_NO_PUSH, hint=hint, code="missing-key")
@@ -45,20 +45,11 @@ def destination_for(repository: GitRepositoryRequest, reference: Mapping[str, st
         raise ConfigError("the URL of the GitRepository is not one of http, https or ssh", hint=hint, code="git-url")
     branch, ref = read_checkout_ref(reference)
     also = read_refspec(push.refspec, name) if push.refspec else ""
-    options = read_push_options(push.options)
-    is_direct = ref is None and name == branch
     namespace, own = repository.key
     return GitBranch(
         url=read_git_url(repository.url),
         branch=branch,
-        publishing=Direct(also, options) if is_direct else PushBranch(name, also, options),
+        publishing=PushBranch(name, also, read_push_options(push.options)),
         credential=CredentialRef(kind="gitrepository", value=f"{namespace}/{own}"),
         ref=ref,
     )
-
-
-def _pushable(reference: Mapping[str, str]) -> str:
-    """Return the branch that is pushed where none is named; "" where the ref that is read is none."""
-    if "branch" not in reference and reference.get("name", "").startswith(HEADS) and "commit" not in reference:
-        return reference["name"].removeprefix(HEADS)
-    return reference.get("branch", "")

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 Place = tuple[str | int, ...]
 
-#: the hint of what is known by its name and done by no part of this version
-NOT_YET_HINT: Final = "take it out, or wait for the version that has it"
-
 _OBJECT_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 # how Go says what RE2 says otherwise
 _GO_REASONS: Final = {
