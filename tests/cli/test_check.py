@@ -141,7 +141,7 @@ def test_tags_come_from_standard_input(monkeypatch, capsys):
         (b'{"tags": ', "not JSON"),
         (b'{"tag": "1.0.0"}', "the JSON holds no list of tags"),
         (b"[1]", "neither a text nor an object"),
-        (None, "the file of tags cannot be read: No such file or directory"),
+        (None, "the file of tags cannot be read: no such file or directory"),
     ],
 )
 def test_a_file_that_holds_no_tags_is_a_wrong_option(content, said, tmp_path, capsys):

@@ -13,6 +13,7 @@ import click
 from updater.cli.asking import asking_of, asking_options
 from updater.cli.main import FAILURE
 from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,7 +171,7 @@ def _read_tags(path: str) -> dict[str, Candidate]:
             data: bytes = stream.read(_MAX_TAGS_FILE + 1)
     except OSError as error:
         raise ConfigError(
-            f"the file of tags cannot be read: {error.strerror}", hint="name a file, or - for stdin", path=path
+            f"the file of tags cannot be read: {reason_of(error)}", hint="name a file, or - for stdin", path=path
         ) from error
     if len(data) > _MAX_TAGS_FILE:
         raise ConfigError(f"the file of tags is longer than {_MAX_TAGS_FILE} bytes", hint="split it", path=path)

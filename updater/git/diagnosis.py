@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
 
-from updater.errors import GitDenied, UpdaterError, reason_of
+from updater.errors import GitDenied, UpdaterError
 from updater.git.access import masked
 from updater.git.damage import is_foreign
 from updater.git.faults import fault
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -105,14 +106,19 @@ class Diagnosis:
         except SendPackError as error:
             raise fault("push-declined", self.masked(f"{self._address} could not take the push: {_said(error)}")) from error
         except GitProtocolError as error:
-            raise self._misspoken(_said(error), "git-protocol") from error
+            if isinstance(error.__cause__, OSError):  # the library wraps what the system said
+                raise self._cut(error.__cause__) from error
+            raise self._misspoken(_answer(_said(error)), "git-protocol") from error
         except OSError as error:
-            code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
-            raise fault(code, self.masked(f"{self._address}: {reason_of(error) or 'no answer in time'}")) from error
+            raise self._cut(error) from error
         except BaseException as error:
             if not is_foreign(error):
                 raise
             raise fault("git-protocol", f"{self._address} did not answer as a Git server") from error
+
+    def _cut(self, error: OSError) -> GitError:
+        code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
+        return fault(code, self.masked(f"{self._address}: {reason_of(error) or 'the connection broke'}"))
 
     def _hung_up(self, error: HangupException) -> GitError:
         text = " ".join(line.decode("utf-8", "replace") for line in error.stderr_lines or ())
@@ -142,6 +148,17 @@ class Diagnosis:
     def masked(self, text: str) -> str:
         """Return *text*, which may come from the server, without what it was shown."""
         return masked(text, self._access, self._address)
+
+
+def _answer(text: str) -> str:
+    """Return the server's words; those of the Git library, which speak of its own parsing, become ours."""
+    return "the answer is not Git's protocol" if text.lower().startswith(_OF_THE_LIBRARY) else text
+
+
+_OF_THE_LIBRARY: Final = (
+    *("invalid pkt-line", "invalid ref status", "received more data after", "unknown command b", "invalid shallow line"),
+    *("expected command", "unexpected http resp", "invalid literal", "not enough values", "bad length of chunk", "length of pkt"),
+)
 
 
 def _said(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import struct
 from typing import TYPE_CHECKING, Final, Protocol
@@ -23,6 +24,7 @@ from updater.git.faults import fault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_PLAIN: Final = "a passphrase is given, and the key is not encrypted"
 _MAGIC: Final = b"SSHSIG"
 _NAMESPACE: Final = b"git"
 _CURVES: Final[dict[str, Callable[[], hashes.HashAlgorithm]]] = {
@@ -70,13 +72,38 @@ class SshSigner:
         return _string(name) + _string(_number(first) + _number(second))
 
 
+def key_reason(data: bytes, *, has_passphrase: bool) -> str:
+    """Return why the private key *data* does not load, judged by what it is: the words of libraries speak of their own calls."""
+    if b"PRIVATE KEY-----" not in data:
+        return "it is no private key in the OpenSSH or PEM format"
+    if not _is_encrypted(data):
+        return "it is damaged, or of a kind that is not supported"
+    return "the passphrase is wrong, or the key is damaged" if has_passphrase else "it is encrypted, and no passphrase is given"
+
+
+def _is_encrypted(data: bytes) -> bool:
+    """Return whether a key says that it is encrypted: PEM in its first lines, OpenSSH by the name of the cipher in its body."""
+    if b"OPENSSH PRIVATE KEY" not in data:
+        return b"ENCRYPTED" in data
+    lines = [line.strip() for line in data.strip().splitlines() if not line.startswith(b"-")]
+    with contextlib.suppress(ValueError):
+        body = base64.b64decode(b"".join(lines)[:64])  # the beginning holds magic and cipher
+        return body.startswith(_OPENSSH) and not body.startswith(_OPENSSH + _string(b"none"))
+    return False
+
+
+_OPENSSH: Final = b"openssh-key-v1\0"
+
+
 def _load(data: bytes, passphrase: bytes | None) -> _Key:
     text = data.strip().replace(b"\r\n", b"\n") + b"\n"
     load = load_ssh_private_key if b"OPENSSH PRIVATE KEY" in text else load_pem_private_key
     try:
         key = load(text, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise fault("signing-key", f"the signing key cannot be read: {error}") from error
+        is_plain = passphrase is not None and not _is_encrypted(text) and isinstance(error, TypeError)
+        reason = _PLAIN if is_plain else key_reason(text, has_passphrase=passphrase is not None)
+        raise fault("signing-key", f"the signing key cannot be read: {reason}") from error
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in _CURVES:
         raise fault("signing-key", f"the signing key's curve {key.curve.name} is not one that SSH knows")
     if not isinstance(key, _Key):
