@@ -83,7 +83,7 @@ def test_a_plugin_that_does_not_load_is_told_by_what_its_author_can_mend(source,
     ],
 )
 def test_broken_json_is_told_without_the_words_of_its_parser(text, said):
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         json.loads(text)
     assert json_reason(caught.value) == said
 

@@ -69,7 +69,9 @@ def _unseen_failures(failures: Mapping[str, tuple[ImageName, UpdaterError]], out
         (error.code, error.message): (image, error) for key, (image, error) in failures.items() if (key, error.code) not in said
     }
     return [
-        Problem(path="", code=error.code, message=error.message, hint=error.hint, origin=f"image {image}")
+        Problem(
+            path="", code=error.code, message=error.message.removeprefix(f"{image}: "), hint=error.hint, origin=f"image {image}"
+        )
         for image, error in unsaid.values()
     ]
 

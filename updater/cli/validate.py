@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from updater.validation.files import ValidationReport
 
 _PROBLEMS = 1
+_USUAL: Final = Path("updater.yaml")
 
 
 @click.command()
@@ -33,8 +34,11 @@ _PROBLEMS = 1
 def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeout: str, *, live: bool) -> int:
     """Lint configuration, annotated manifests, Flux objects and markers.
 
-    PATH is a file or a folder; file types are detected from content. A file named by -c is checked too, and
-    its marker targets and text_markers count. Exit code 1 if there is a problem.
+    PATH is a file or a folder; file types are detected from content. Without PATH and without -c the file ./updater.yaml is
+    checked. A file named by -c is checked too, and its marker targets and text_markers count. Exit code 1 if there is a problem.
+
+    Targets of a configuration are not compared with the repositories that they name: that needs their servers, and is what
+    updater once --dry-run does.
 
     For Applications and ImageUpdaters, as exported from a cluster or as they stand in Git, it also says what would
     become of each image that they list, without contacting any server. With --live those of the cluster count too, as the
@@ -49,7 +53,10 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeo
 
     named = tuple(Path(name) for name in config_paths(context))
     if not paths and not named and not live:
-        raise ConfigError("there is nothing to check", hint="updater validate PATH…, a file or a folder", code="usage")
+        if not _USUAL.is_file():
+            message = "there is nothing to check: no PATH is given, and there is no ./updater.yaml"
+            raise ConfigError(message, hint="updater validate PATH…, a file or a folder; . is this folder", code="usage")
+        named = (_USUAL,)
     environ = {"HOME": os.environ.get("HOME", "/")}
     problems: tuple[Problem, ...] = ()
     try:
@@ -142,3 +149,6 @@ def _show_text(report: ValidationReport) -> None:
     where += [f"{report.objects} object{'s' if report.objects != 1 else ''} of the cluster"] if report.objects else []
     more = f"; {len(report.unknown)} not known here" if report.unknown else ""
     click.echo(f"{said} in {' and '.join(where)}{more}", err=True)
+    if report.targets:
+        targets = "1 target was" if report.targets == 1 else f"{report.targets} targets were"
+        click.echo(f"note: {targets} not compared with the repository: updater once --dry-run does that", err=True)

@@ -40,7 +40,8 @@ _REFUSAL_HINTS: Final = {
     ".lock": "another git process holds a lock on the server, or left one behind: look there, and delete it if it is stale",
 }
 _MOVED_ON: Final = ("not our ref", "unadvertised object")
-_ABSENT: Final = ("does not appear to be a git repository", "not found", "does not exist", "no such")
+_NO_REPOSITORY: Final = "does not appear to be a git repository"
+_ABSENT: Final = (_NO_REPOSITORY, "not found", "does not exist", "no such")
 _BY_CREDENTIAL: Final = frozenset({"git-denied", "git-forbidden"})
 _DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidden", "not allowed", "dubious ownership")
 
@@ -100,7 +101,7 @@ class Diagnosis:
             self._complete(error)
             raise
         except NotGitRepository as error:
-            raise fault("git-not-found", f"there is no Git repository at {self._address}") from error
+            raise self._absent() from error
         except HangupException as error:
             raise self._hung_up(error) from error
         except SendPackError as error:
@@ -133,7 +134,13 @@ class Diagnosis:
             code = "git-forbidden"
         elif any(word in low for word in _ABSENT):
             code = "git-not-found"
-        return fault(code, self.masked(f"{self._address}: {text}"))
+            if _NO_REPOSITORY in low:  # which names the path a second time
+                return self._absent()
+        return fault(code, self.masked(f"{self._address}: {text.removeprefix('fatal: ')}"))
+
+    def _absent(self) -> GitError:
+        hint = "check the path; git init --bare makes a repository" if self._address.scheme == "file" else ""
+        return fault("git-not-found", f"there is no Git repository at {self._address}", hint=hint)
 
     def _complete(self, error: UpdaterError) -> None:
         """Take secrets out of *error*, and say which credential was refused."""

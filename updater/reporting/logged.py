@@ -203,7 +203,7 @@ class _Pass:
         tally.statuses.update(outcome.status for outcome in report.outcomes)
         self._missing.discard(report.destination)
         if not self._missing:
-            self._log.info("pass", **tally.fields(report.at))
+            self._log.info("checked for updates", **tally.fields(report.at))
             self._missing, self._tally = set(self._all), _Tally()
 
     def scanned(self, report: ImageScanned) -> None:
@@ -222,7 +222,7 @@ class _Tally:
 
     def fields(self, now: datetime) -> dict[str, float]:
         """Return what a line says: the counts above zero, and how long it took from the first landing to the last."""
-        counts = {"landings": self.landings, "scans": self.scans, "failed_scans": self.failed_scans}
+        counts = {"destinations": self.landings, "images": self.scans, "images_failed": self.failed_scans}
         counts |= {status.value.replace("-", "_"): self.statuses[status] for status in Status}
         seconds = (now - (self.began or now)).total_seconds()
         return {name: count for name, count in counts.items() if count} | {"seconds": round(seconds, 1)}

@@ -49,7 +49,7 @@ class ValidationReport:
     """What was found: every problem by file and line, how many files were looked at, what becomes of each image.
 
     *remarks* are worth a look and no problems. *objects* counts those that were read from a cluster. *unknown* is what could
-    be a problem and is not known here.
+    be a problem and is not known here. *targets* counts those of configurations, which were not compared with a repository.
     *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found.
     """
 
@@ -59,6 +59,7 @@ class ValidationReport:
     objects: int = 0
     remarks: tuple[Problem, ...] = ()
     unknown: tuple[Problem, ...] = ()
+    targets: int = 0
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ class _Findings:
     deployed: list[Any] = field(default_factory=list)
     has_unnamed: bool = False  # a policy whose name a template or a substitution makes
     policies: set[str] = field(default_factory=set)
+    targets: int = 0
     text_markers: set[str] = field(default_factory=set)
     preview: Preview = field(default_factory=Preview)
 
@@ -112,6 +114,7 @@ def lint(
         answers=tuple(_settled(answer, wrong, unknown) for answer in answers),
         remarks=tuple(dict.fromkeys(findings.remarks)),
         unknown=in_order([*findings.unknown, *unknown]),
+        targets=findings.targets,
     )
 
 
@@ -200,6 +203,7 @@ def _lint_configuration(
     findings.remarks += settings.remarks
     findings.certain += _template_problems(str(file), settings.git.message, findings.try_template)
     findings.text_markers |= set(settings.text_markers)
+    findings.targets += sum(len(item.targets) for item in settings.subscriptions)
     findings.policies |= {target.marker for item in settings.subscriptions for target in item.targets if target.marker}
 
 
