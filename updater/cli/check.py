@@ -85,7 +85,8 @@ def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str,
 
             _write_json({"image": image, **failure_as_json(error)})
         raise
-    _write(selection, image, output, most=None if options["show_all"] else _SHOWN_LOSERS)
+    is_written = bool(options["current"] or reference.tag or reference.digest)
+    _write(selection, image, output, is_written=is_written, most=None if options["show_all"] else _SHOWN_LOSERS)
     return 0
 
 
@@ -203,13 +204,13 @@ def _from_registry(reference: ImageRef, request: SelectionRequest, config: tuple
     return asyncio.run(choose_from_registry(reference.name, request, config, asking))
 
 
-def _write(selection: Selection, image: str, output: str, *, most: int | None) -> None:
+def _write(selection: Selection, image: str, output: str, *, is_written: bool, most: int | None) -> None:
     from updater.cli.check_output import as_json, show
 
     if output == "json":
         _write_json(as_json(selection, image))
     else:
-        show(selection, sys.stdout, most=most)
+        show(selection, sys.stdout, is_written=is_written, most=most)
 
 
 def _write_json(answer: Mapping[str, Any]) -> None:
