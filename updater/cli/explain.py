@@ -12,6 +12,7 @@ from updater.cli.asking import asking_of, asking_options
 from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, WOULD_UPDATE, outcome_json, pending_detail
+from updater.cli.terminal import say
 from updater.model.outcome import DRY_RUN
 from updater.model.text import printable_data, shown
 
@@ -45,7 +46,7 @@ def explain(ctx: click.Context, /, key: str | None, output: str, *, show_all: bo
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
         return
     for row in rows:
-        click.echo("\n".join(_lines(printable_data(row), None if show_all else SHOWN_LOSERS)))
+        say("\n".join(_lines(printable_data(row), None if show_all else SHOWN_LOSERS)))
     if not rows:
         click.echo("the configuration has no subscription")
 

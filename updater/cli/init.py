@@ -127,24 +127,26 @@ def _check(name: str, text: str) -> None:
 
 
 def _say(found: Discovery, output: str) -> None:
+    from updater.cli.terminal import say
+
     images, places = len(found.images), sum(len(image.targets) for image in found.images)
     where = "standard output" if output == STDOUT else output
     files = f"{found.files} file{'s' * (found.files != 1)}"
     if images:
         held = f"{images} image{'s' * (images != 1)} in {places} place{'s' * (places != 1)}"
-        click.echo(f"{where}: {held}, from {files}", err=True)
+        say(f"{where}: {held}, from {files}", err=True)
     else:
         looked = f"no image to keep current in {files}" if found.files else "no YAML file here"
-        click.echo(f"{where}: {looked}" + ("; Argo CD objects are followed" if found.applications else ""), err=True)
+        say(f"{where}: {looked}" + ("; Argo CD objects are followed" if found.applications else ""), err=True)
     for remark in found.remarks:
-        click.echo(f"note: {remark}", err=True)
+        say(f"note: {remark}", err=True)
     if output == STDOUT:
         return
     named = "" if output == "updater.yaml" else f" -c {output}"
     if images or found.applications:
-        click.echo(f"next: updater once --dry-run -o diff{named}", err=True)
+        say(f"next: updater once --dry-run -o diff{named}", err=True)
     else:
         mark = '# {"$imagepolicy": "fleet:shop"}'
-        click.echo(f"next: write a subscription by the example in {output}, or mark a value in a manifest, such as", err=True)
-        click.echo(f"        image: ghcr.io/acme/shop:1.4.0 {mark}", err=True)
-        click.echo("      and run updater init --force again", err=True)
+        say(f"next: write a subscription by the example in {output}, or mark a value in a manifest, such as", err=True)
+        say(f"        image: ghcr.io/acme/shop:1.4.0 {mark}", err=True)
+        say("      and run updater init --force again", err=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ import click
 from updater.cli.asking import asking_of, asking_options
 from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, WOULD_UPDATE, pending_detail
+from updater.cli.terminal import columns_of
 from updater.errors import ConfigError, UpdaterError
 from updater.model.outcome import DRY_RUN, Status
 from updater.model.text import printable_data
@@ -65,7 +65,7 @@ def status(
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
     elif rows:
         has_colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        click.echo("\n".join(table(printable_data(rows), now=datetime.now(UTC), width=_width())), color=has_colours)
+        click.echo("\n".join(table(printable_data(rows), now=datetime.now(UTC), width=columns_of(sys.stdout))), color=has_colours)
     else:
         click.echo("no subscriptions" if not (keys or states) else "no subscription is in such a state")
 
@@ -215,8 +215,3 @@ def _age(moment: str | None, now: datetime) -> str:
     if seconds is None:
         return "-"
     return next((f"{seconds // size}{unit}" for size, unit in _UNITS if seconds >= size), f"{seconds}s")
-
-
-def _width() -> int | None:
-    """Return the columns of the terminal; None off one, where a program reads the lines."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

@@ -124,31 +124,32 @@ def _as_json(answer: ImageTranslation) -> dict[str, object]:
 
 
 def _show_text(report: ValidationReport) -> None:
+    from updater.cli.terminal import say
     from updater.validation.certainty import NOT_KNOWN
 
     for number, (_, problems) in enumerate(groupby(report.problems, key=lambda item: item.path)):
         if number:
             click.echo()
         for problem in problems:
-            click.echo(printable(str(problem)))
+            say(printable(str(problem)))
             if problem.hint:
-                click.echo(f"  hint: {printable(problem.hint)}")
+                say(f"  hint: {printable(problem.hint)}")
     for remark in report.remarks:
-        click.echo(f"{printable(str(remark))} [not counted as a problem]\n  hint: {printable(remark.hint)}")
+        say(f"{printable(str(remark))} [not counted as a problem]\n  hint: {printable(remark.hint)}")
     for problem in report.unknown:
-        click.echo(printable(f"not known here: {problem}"))
+        say(printable(f"not known here: {problem}"))
     if (report.problems or report.unknown) and report.answers:
         click.echo()
     for answer in report.answers:
         refusal = "not known here" if answer.code == NOT_KNOWN else f"not written ({answer.code})"
         said = f"{refusal}: {answer.sentence}" if answer.code else answer.sentence
-        click.echo(f"{printable(f'{answer.application}: {answer.image}')}\n  {printable(said)}")
+        say(f"{printable(f'{answer.application}: {answer.image}')}\n  {printable(said)}")
     count = len(report.problems)
     said = f"{count} problem{'s' if count != 1 else ''}" if count else "no problems"
     where = [f"{report.files} file{'s' if report.files != 1 else ''}"] if report.files or not report.objects else []
     where += [f"{report.objects} object{'s' if report.objects != 1 else ''} of the cluster"] if report.objects else []
     more = f"; {len(report.unknown)} not known here" if report.unknown else ""
-    click.echo(f"{said} in {' and '.join(where)}{more}", err=True)
+    say(f"{said} in {' and '.join(where)}{more}", err=True)
     if report.targets:
         targets = "1 target was" if report.targets == 1 else f"{report.targets} targets were"
-        click.echo(f"note: {targets} not compared with the repository: updater once --dry-run does that", err=True)
+        say(f"note: {targets} not compared with the repository: updater once --dry-run does that", err=True)
