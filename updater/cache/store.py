@@ -12,6 +12,8 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
+from updater.reasons import reason_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -84,10 +86,10 @@ class DatabaseFile:
             except sqlite3.Error as again:
                 error = again
             else:
-                self._say(f"the cache {path} was broken ({error}); it was recreated and fills up again")
+                self._say(f"the cache {path} was broken ({_words(error)}); it was recreated and fills up again")
                 return
         self._path = None
-        self._say(f"the cache {path} cannot be used ({error}); going on without it, at the price of more requests")
+        self._say(f"the cache {path} cannot be used ({_words(error)}); going on without it, at the price of more requests")
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
@@ -96,11 +98,28 @@ class DatabaseFile:
                 connection.close()
 
 
+_WORDS: Final = {
+    "file is not a database": "the file is not a cache",
+    "database disk image is malformed": "the file is damaged",
+    "malformed database schema": "the file is damaged",
+    "disk I/O error": "the disk reports an error",
+    "database is locked": "another program uses it",
+    "unable to open database file": "the file cannot be opened",
+    "attempt to write a readonly database": "the file must not be written",
+    "database or disk is full": "the disk is full",
+}
+
+
+def _words(error: sqlite3.Error) -> str:
+    text = str(error)
+    return next((words for begin, words in _WORDS.items() if text.startswith(begin)), text)
+
+
 def _open(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise sqlite3.OperationalError(error.strerror or str(error)) from error
+        raise sqlite3.OperationalError(reason_of(error) or "the folder cannot be made") from error
     connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
     try:
         # no file of it is mapped into memory, as WAL's index is: one that is cut while it is mapped kills the process

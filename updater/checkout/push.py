@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import stat
 import tempfile
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from updater.git.object_builder import Identity, NewCommit, ObjectBuilder
 from updater.git.objects import BLOB, COMMIT, commit_tree, object_name
 from updater.git.remote import Haves, Remote, judge_pack
 from updater.git.tree import RevisionTree, read_folder
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
@@ -276,8 +276,10 @@ def tidy() -> Iterator[None]:
     except BaseException as error:
         if not is_foreign(error):
             raise
-        text = os.strerror(error.errno or 0) if isinstance(error, OSError) else f"{type(error).__name__} {error}"
-        raise fault("work-tree", f"the checkout cannot be read or written: {text}") from error
+        if isinstance(error, OSError) and (said := reason_of(error)):
+            raise fault("work-tree", f"the checkout cannot be read or written: {said}") from error
+        hint = "run git fsck and git status, which name the damage"
+        raise fault("work-tree", "a file in the .git folder of the checkout is damaged", hint=hint) from error
 
 
 def new_commit(wording: CommitDetails, files: Mapping[str, bytes]) -> NewCommit:

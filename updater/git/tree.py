@@ -17,6 +17,7 @@ from updater.git.damage import renamed
 from updater.git.faults import fault
 from updater.git.limits import shown_size
 from updater.git.objects import BLOB, COMMIT, TREE, Objects, commit_tree, object_name
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,7 +184,7 @@ class CheckoutTree:
         try:
             return (self.folder / entry.path).read_bytes()
         except OSError as error:
-            raise EditError(f"{path}: {os.strerror(error.errno or 0)}", code="no-file", path=path) from error
+            raise EditError(f"{path}: {reason_of(error)}", code="no-file", path=path) from error
 
     def replace(self, path: str, data: bytes) -> None:
         """Write *data* to the file at *path* at once or not at all, keeping its rights; raise `EditError`."""
@@ -201,7 +202,7 @@ class CheckoutTree:
             Path(file.name).replace(target)
         except OSError as error:
             hint = "check the rights and the free space of the checkout"
-            raise EditError(f"{path}: {os.strerror(error.errno or 0)}", hint=hint, code="not-written", path=path) from error
+            raise EditError(f"{path}: {reason_of(error)}", hint=hint, code="not-written", path=path) from error
 
     def _passes_link(self, name: str) -> bool:
         parts = name.split("/")[:-1]

@@ -132,7 +132,9 @@ def decode_object(body: bytes, *, what: str, media_type: str = "", secrets: tupl
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        kind = f" but {told(media_type.partition(';')[0], most=60, secrets=secrets)}" if media_type else ""
+        kind = f", it is {told(media_type.partition(';')[0], most=60, secrets=secrets)}" if media_type else ""
+        if "json" in media_type.lower():
+            kind = ", although its type says so"
         hint = "check that the URL is a registry's: a login page or a proxy's error page is no answer"
         raise RegistryProtocolError(f"{what}: the answer is not JSON{kind}", hint=hint, code="registry-not-json") from None
     if not isinstance(document, dict):

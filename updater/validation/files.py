@@ -53,6 +53,8 @@ class ValidationReport:
     be a problem and is not known here.
     *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found. *markers* are the
     places in files that a marker of a known policy names.
+    be a problem and is not known here. *targets* counts those of configurations, which were not compared with a repository.
+    *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found.
     """
 
     problems: tuple[Problem, ...]
@@ -62,6 +64,7 @@ class ValidationReport:
     remarks: tuple[Problem, ...] = ()
     unknown: tuple[Problem, ...] = ()
     markers: tuple[Reading, ...] = ()
+    targets: int = 0
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class _Findings:
     has_unnamed: bool = False  # a policy whose name a template or a substitution makes
     policies: set[str] = field(default_factory=set)
     markers: list[Reading] = field(default_factory=list)
+    targets: int = 0
     text_markers: set[str] = field(default_factory=set)
     preview: Preview = field(default_factory=Preview)
 
@@ -118,6 +122,7 @@ def lint(
         remarks=tuple(dict.fromkeys(findings.remarks)),
         unknown=in_order([*findings.unknown, *unknown]),
         markers=tuple(findings.markers),
+        targets=findings.targets,
     )
 
 
@@ -206,6 +211,7 @@ def _lint_configuration(
     findings.remarks += settings.remarks
     findings.certain += _template_problems(str(file), settings.git.message, findings.try_template)
     findings.text_markers |= set(settings.text_markers)
+    findings.targets += sum(len(item.targets) for item in settings.subscriptions)
     findings.policies |= {target.marker for item in settings.subscriptions for target in item.targets if target.marker}
 
 
