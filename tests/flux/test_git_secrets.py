@@ -15,7 +15,7 @@ from tests.fakes.still_time import StillTime
 from tests.real.parts import require
 from updater.credentials.github_app import InstallationTokens
 from updater.errors import ConfigError, GitDenied, GitError
-from updater.flux.git_secrets import GivenSecret, login_of, read_login
+from updater.flux.git_secrets import GivenSecret, access_of, read_login
 from updater.git.access import GitAccess, authorization, parse_address
 from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
@@ -118,7 +118,7 @@ async def test_flux_324_a_service_account_of_one_object_needs_a_feature_gate():
     assert "FeatureGateDisabled" in CASES["flux-324"]["expected"]
     spec = {"url": HTTPS, "provider": "azure", "serviceAccountName": "bot"}
     with pytest.raises(ConfigError) as caught:
-        await login_of({"metadata": {"namespace": "ns"}, "spec": spec}, reader({}))
+        await access_of({"metadata": {"namespace": "ns"}, "spec": spec}, reader({}), None)
     assert caught.value.code == "feature-gate"
 
 
@@ -191,7 +191,7 @@ async def test_a_server_with_a_client_certificate_and_a_password_is_reached(repo
     }
     with GitServer(repository.path.parent, basic=("bot", "pw"), tls=context) as server:
         url = server.url("fleet.git")
-        access = (await login_of(made(url, secretRef={"name": "login"}), reader(secrets))).access
+        access = await access_of(made(url, secretRef={"name": "login"}), reader(secrets), None)
         assert await look(url, access, tmp_path / "mirror") == repository.head()
         wrong = replace(access, credential=None)
         with pytest.raises(GitDenied, match="Secret ns/login"):
@@ -207,9 +207,9 @@ async def test_ssh_is_reached_by_a_locked_identity_and_its_password(repository, 
     with SshServer(folder, program, authorized=[folder / "key.pub"]) as server:
         url = server.url(repository.path)
         given = {"identity": key, "known_hosts": server.known_hosts, "password": "open\n"}
-        access = (await login_of(made(url, secretRef={"name": "login"}), reader({"ns/login": given}))).access
+        access = await access_of(made(url, secretRef={"name": "login"}), reader({"ns/login": given}), None)
         assert await look(url, access, tmp_path / "mirror") == repository.head()
-        locked = (await login_of(made(url, secretRef={"name": "login"}), reader({"ns/login": {**given, "password": ""}}))).access
+        locked = await access_of(made(url, secretRef={"name": "login"}), reader({"ns/login": {**given, "password": ""}}), None)
         with pytest.raises(GitError) as caught:
             await look(url, locked, tmp_path / "mirror")
         assert caught.value.code == "ssh-key"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.daemon.cached_descriptions import CachedDescriptions
-from updater.daemon.git_access import NamedAccess, access_for, signer_for
+from updater.daemon.git_access import access_for, signer_for
 from updater.daemon.signers import Signers
 from updater.editors import make_editors
 from updater.engine.scanner import Scanner
@@ -132,14 +131,11 @@ def scans_of(settings: Settings, process: Process) -> Scanner:
 
 
 def git_access(
-    settings: Settings,
-    process: Process,
-    repositories: RepositoryAccess | None,
-    named: Mapping[str, NamedAccess] = MappingProxyType({}),
+    settings: Settings, process: Process, repositories: RepositoryAccess | None
 ) -> Callable[[str, CredentialRef | None], Awaitable[GitAccess]]:
-    """Return how Git URLs are reached by *settings*, and by what a cluster's Secrets say; *named* has more kinds of them."""
+    """Return how Git URLs are reached by *settings*, and by what a cluster's Secrets say."""
 
     async def access(url: str, credential: CredentialRef | None) -> GitAccess:
-        return await access_for(url, settings, process.keychain, credential=credential, repositories=repositories, named=named)
+        return await access_for(url, settings, process.keychain, credential=credential, repositories=repositories)
 
     return access

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from updater.credentials.keychain import place_of
 from updater.errors import ConfigError, GitDenied, GitError
@@ -16,7 +14,7 @@ from updater.git.access import GitAccess
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from updater.credentials.keychain import Keychain
     from updater.git.signing import Signer
@@ -37,11 +35,6 @@ class RepositoryAccess(Protocol):
         """Return what the Secret *name* holds for *url*; raise `ConfigError` and `KubeError`."""
 
 
-#: gives what a reference of one kind leads to for a URL: the name behind the colon, and the URL
-NamedAccess = Callable[[str, str], Awaitable[GitAccess]]
-_NONE: Final[Mapping[str, NamedAccess]] = MappingProxyType({})
-
-
 async def access_for(
     url: str,
     settings: Settings,
@@ -49,17 +42,14 @@ async def access_for(
     *,
     credential: CredentialRef | None = None,
     repositories: RepositoryAccess | None = None,
-    named: Mapping[str, NamedAccess] = _NONE,
 ) -> GitAccess:
     """Return what *url* is reached with; read anew each time, so that a rotated token is taken up.
 
-    *credential* is what a destination names, ``secret:namespace/name`` or a kind of *named*: it wins. Else an entry of
-    git.repositories with credentials counts, then what *repositories* know, then anybody's access. Raise `ConfigError` where a
-    credential leads nowhere.
+    *credential* is what a destination names, ``secret:namespace/name``: it wins. Else an entry of git.repositories
+    with credentials counts, then what *repositories* know, then anybody's access. Raise `ConfigError` where a credential
+    leads nowhere.
     """
     entry = settings.repository_for(url)
-    if credential and credential.kind in named:
-        return _by(entry, await named[credential.kind](credential.value, url))
     if credential:
         return _by(entry, await _named(credential, url, repositories))
     if entry is not None and entry.credentials:

@@ -104,13 +104,15 @@ def read_login(
     return SecretLogin(access=replace(access, credential=_shown(secret, address)))
 
 
-async def login_of(
-    repository: Mapping[str, Any], read_secret: Callable[[str, str], Awaitable[Mapping[str, bytes]]]
-) -> SecretLogin:
-    """Return what the Git server of a GitRepository object is shown; its Secrets are read from its own namespace.
+async def access_of(
+    repository: Mapping[str, Any],
+    read_secret: Callable[[str, str], Awaitable[Mapping[str, bytes]]],
+    tokens: InstallationTokens,
+) -> GitAccess:
+    """Return how the Git server of a GitRepository object is reached; its Secrets are read from its own namespace.
 
-    Raises as `read_login` does, and what *read_secret* raises; `ConfigError` ``feature-gate`` where a service account is to
-    stand for a login, which Flux does not do by default either.
+    Raises as `read_login` does, what *read_secret* raises, and what the token of a GitHub App raises; `ConfigError`
+    ``feature-gate`` where a service account is to stand for a login, which Flux does not do by default either.
     """
     spec, namespace = repository.get("spec") or {}, str((repository.get("metadata") or {}).get("namespace") or "")
     if spec.get("serviceAccountName") and spec.get("provider") in _CLOUDS:
@@ -124,7 +126,8 @@ async def login_of(
         return GivenSecret(place=f"{namespace}/{name}", data=await read_secret(namespace, name))
 
     secret, proxy = await named("secretRef"), await named("proxySecretRef")
-    return read_login(str(spec.get("url") or ""), secret, proxy=proxy, provider=str(spec.get("provider") or "generic"))
+    login = read_login(str(spec.get("url") or ""), secret, proxy=proxy, provider=str(spec.get("provider") or "generic"))
+    return await login.completed(tokens)
 
 
 def _by_key(secret: GivenSecret | None, access: GitAccess, address: GitAddress) -> GitAccess:
