@@ -387,7 +387,7 @@ async def test_a_commit_spec_of_an_object_names_the_key_in_a_secret_that_signs(o
     writer = opened(url)
     writer._pen = dataclasses.replace(writer._pen, signer=Signers(None, read_secret))
     item = wanted(url)
-    specs = [CommitSpec(signing=f"ssh:secret:ns/{name}", owner=f"ns/{name}") for name in keys]
+    specs = [CommitSpec(signing=f"secret:ns/{name}#ssh", owner=f"ns/{name}") for name in keys]
     for spec, tag in zip(specs, ("1.2.3", "1.2.4"), strict=True):
         target = dataclasses.replace(item.targets[0], commit_spec=spec)
         await land(writer, dataclasses.replace(item, targets=(target,)), tag)
