@@ -157,12 +157,12 @@ def test_where_no_branch_can_be_pushed_the_reason_is_said(ref):
 
 def test_a_commit_spec_has_everything_that_a_commit_of_the_peer_has():
     commit = {"author": {"email": "bot@example.org", "name": "bot"}, "messageTemplateValues": {"b": "2", "a": "1"}}
-    made = read_commit_spec({"commit": commit}, owner="ns/auto", signing="gpg:secret:ns/key")
+    made = read_commit_spec({"commit": commit}, owner="ns/auto", signing="secret:ns/key#gpg")
     assert made == CommitSpec(
         name="bot",
         email="bot@example.org",
         message=DEFAULT_MESSAGE,
         values=(("a", "1"), ("b", "2")),
-        signing="gpg:secret:ns/key",
+        signing="secret:ns/key#gpg",
         owner="ns/auto",
     )
