@@ -25,12 +25,14 @@ class EventsServer:
 
     def __init__(self):
         self.answers, self.bodies = [], []
+        self.is_over = asyncio.Event()
 
     async def take(self, request):
         self.bodies.append(await request.json())
         status = self.answers.pop(0) if self.answers else 202
         if status is None:
-            await asyncio.sleep(3600)
+            await self.is_over.wait()
+            status = 202
         return web.Response(status=status, headers={"Retry-After": "300"} if status == 429 else {})
 
 
@@ -39,12 +41,13 @@ async def server():
     server = EventsServer()
     application = web.Application()
     application.router.add_post("/", server.take)
-    runner = web.AppRunner(application, shutdown_timeout=0)
+    runner = web.AppRunner(application, shutdown_timeout=1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
     yield server
+    server.is_over.set()
     await runner.cleanup()
 
 
