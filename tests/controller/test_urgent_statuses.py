@@ -44,11 +44,11 @@ class Stage:
 
     def make(self, due):
         self.order.append(due.ref.name)
-        return (
-            {"result": {"tags": 1, "scanTime": self.stamp}}
-            if due.kept.status.get("result", {}).get("scanTime") != self.stamp
-            else None
-        )
+        is_new = due.kept.status.get("result", {}).get("scanTime") != self.stamp
+        return {"result": {"tags": 1, "scanTime": self.stamp}} if is_new else None
+
+    def told(self, name):
+        return self.server.read(FEED, name, "team").get("status", {}).get("result", {}).get("scanTime")
 
     async def put(self, *names):
         for name in names:
@@ -121,7 +121,7 @@ async def test_one_that_is_touched_while_it_is_written_is_looked_at_again(runnin
     running.writer.touch([ref], at_once=True)
     await asyncio.sleep(0.1)
     may_answer.set()
-    await running.until(lambda: running.server.read(FEED, "web", "team")["status"]["result"]["scanTime"] == "u")
+    await running.until(lambda: running.told("web") == "u")
 
 
 async def test_times_that_are_written_again_are_no_quarrel(stage):
