@@ -197,6 +197,10 @@ class Metrics:
         self.count("updater_registry_requests_total", host, str(status))
         self.time("updater_registry_request_seconds", host, seconds=seconds)
 
+    def reconciled(self, kind: str, name: str, namespace: str, seconds: float) -> None:
+        """Add how long the last work for an object of Flux took; handed to its feedback as its observer."""
+        self.time("gotk_reconcile_duration_seconds", kind, name, namespace, seconds=seconds)
+
     def outcomes(self, outcomes: Iterable[Outcome], method: str) -> None:
         """Count how targets ended."""
         for outcome in outcomes:
