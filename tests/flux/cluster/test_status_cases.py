@@ -20,7 +20,7 @@ from tests.flux.cluster.making import (
     selection,
     stamp,
 )
-from updater.flux.cluster.automation_landing import AutomationPush, landing_for
+from updater.flux.cluster.automation_landing import AutomationCommit, landing_for
 from updater.flux.cluster.automation_status import AutomationFacts, automation_status
 from updater.flux.cluster.event_texts import Said, event_on_automation, event_on_selection
 from updater.flux.cluster.heard import problem_of
@@ -129,7 +129,7 @@ def test_what_an_automation_is_told(given, expected):
 
 @cases("push-summary")
 def test_what_a_push_says(given, expected):
-    assert AutomationPush(at=at(0), **given).summary == expected
+    assert AutomationCommit(at=at(0), **given).summary == expected
 
 
 @cases("automation-fault")

@@ -16,7 +16,7 @@ from tests.flux.cluster.making import (
     repository,
     stamp,
 )
-from updater.flux.cluster.automation_landing import AutomationPush, landing_for, ready_text
+from updater.flux.cluster.automation_landing import AutomationCommit, landing_for, ready_text
 from updater.flux.cluster.automation_status import AutomationFacts, automation_status
 from updater.flux.cluster.event_texts import said_by_status
 from updater.flux.cluster.heard import problem_of
@@ -135,7 +135,7 @@ def test_no_tags_are_left_out_and_former_ones_removed():
 def test_a_push_branch_leaves_the_revision_of_the_branch_that_was_read():
     branch = GitBranch(url="https://git.test/fleet.git", branch="main", publishing=PushBranch("auto"))
     request = automation(branch=branch)
-    push = AutomationPush(revision="c" * 40, branch="auto", at=at(3))
+    push = AutomationCommit(revision="c" * 40, branch="auto", at=at(3))
     landing = landing_for(landed(branch=branch), request, problem_of)
     status = automation_status(AutomationFacts(request=request, kept=kept(), landing=landing, push=push), stamp())
     assert status["observedSourceRevision"] == f"main@sha1:{'4' * 40}"

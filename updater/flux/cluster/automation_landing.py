@@ -32,7 +32,7 @@ _BAD: Final = frozenset({Status.FAILED, Status.HELD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AutomationPush:
+class AutomationCommit:
     """A commit of an automation: its hash, where it was pushed to, when, and its message, "" where it is not known."""
 
     revision: str
@@ -58,7 +58,7 @@ class AutomationLanding:
     began: datetime
     at: datetime
     observed: str = ""
-    pushed: AutomationPush | None = None
+    pushed: AutomationCommit | None = None
     failure: Verdict | None = None
     problems: tuple[Problem, ...] = ()
 
@@ -100,7 +100,7 @@ def landing_for(
     pushed = None
     if revision is not None:
         said = report.messages.get(revision, "")
-        pushed = AutomationPush(revision=revision, branch=branch.push or branch.branch or "HEAD", at=report.at, message=said)
+        pushed = AutomationCommit(revision=revision, branch=branch.push or branch.branch or "HEAD", at=report.at, message=said)
     head = revision if revision is not None and not branch.is_rebuilt else report.head
     problems = [*_below(report.notes or (), request), *(policy_problem(item) for item in outcomes if item.status in _BAD)]
     return AutomationLanding(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from updater.controller.objects import KeptObject
-    from updater.flux.cluster.automation_landing import AutomationLanding, AutomationPush
+    from updater.flux.cluster.automation_landing import AutomationCommit, AutomationLanding
     from updater.flux.cluster.policy_status import SelectedRef
     from updater.flux.request.requests import AutomationRequest
 
@@ -39,7 +39,7 @@ class AutomationFacts:
     kept: KeptObject
     landing: AutomationLanding | None = None
     policies: Mapping[str, SelectedRef] = field(default_factory=dict)
-    push: AutomationPush | None = None
+    push: AutomationCommit | None = None
     has_targets: bool = True
     is_handled: bool = False
 

@@ -15,7 +15,7 @@ from updater.model.text import printable, printable_lines
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.flux.cluster.automation_landing import AutomationPush
+    from updater.flux.cluster.automation_landing import AutomationCommit
     from updater.flux.cluster.status_fields import Verdict
     from updater.model.problem import Problem
 
@@ -54,7 +54,7 @@ def event_on_selection(before: Said, verdict: Verdict) -> Event | None:
     return Event(reason=verdict.reason, message=printable_lines(verdict.message))
 
 
-def event_on_automation(before: Said, verdict: Verdict, pushed: AutomationPush | None) -> Event | None:
+def event_on_automation(before: Said, verdict: Verdict, pushed: AutomationCommit | None) -> Event | None:
     """Return what is told of an ImageUpdateAutomation whose last landing pushed *pushed*; None is a trace."""
     if verdict.end is End.RUNNING:
         return None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from updater.controller.objects import KeptObject, Key
     from updater.controller.options import ControllerOptions
     from updater.controller.status_patch import StatusDue
-    from updater.flux.cluster.automation_landing import AutomationPush
+    from updater.flux.cluster.automation_landing import AutomationCommit
     from updater.flux.cluster.notifier import Notifier
     from updater.flux.request.requests import FluxTranslation
     from updater.kube.client import KubeClient
@@ -162,7 +162,7 @@ class FluxFeedback:
         if is_other and policy is not None and policy.reflection is DigestReflection.IF_NOT_PRESENT:
             self._hooks.changed()
 
-    def _answer(self, ref: Ref, seconds: float | None, pushed: AutomationPush | None = None) -> None:
+    def _answer(self, ref: Ref, seconds: float | None, pushed: AutomationCommit | None = None) -> None:
         """Let an object be told what was heard of it; *seconds* is how long that took, None where it took no time."""
         kept = self._kept.get(ref)
         if kept is None:

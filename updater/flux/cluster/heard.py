@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from updater.controller.objects import KeptObject, Key
-    from updater.flux.cluster.automation_landing import AutomationPush
+    from updater.flux.cluster.automation_landing import AutomationCommit
     from updater.flux.cluster.policy_status import SelectedRef
     from updater.flux.request.requests import AutomationRequest, ImageRepositoryRequest
     from updater.model.image import ImageRef
@@ -62,7 +62,7 @@ class FluxMemory:
         self._reflections: dict[Key, Reflection] = {}
         self._refs: dict[Key, PolicyRefs] = {}
         self._landings: dict[Key, AutomationLanding] = {}
-        self._pushes: dict[Key, AutomationPush] = {}
+        self._pushes: dict[Key, AutomationCommit] = {}
         self._observed: dict[Key, Mapping[str, SelectedRef]] = {}
         self._refused: dict[Key, AutomationLanding] = {}
         self._since: dict[Ref, datetime] = {}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from updater.controller.objects import KeptObject
     from updater.controller.options import ControllerOptions
-    from updater.flux.cluster.automation_landing import AutomationPush
+    from updater.flux.cluster.automation_landing import AutomationCommit
     from updater.flux.cluster.event_texts import Said
     from updater.flux.cluster.heard import Facts
     from updater.flux.cluster.notifier import Notifier
@@ -58,7 +58,7 @@ class FluxEvents:
             self._problems = {ref: problems for ref, problems in self._problems.items() if ref in kept}
             self._tell_problems()
 
-    def tell(self, ref: Ref, kept: KeptObject, facts: Facts | None, pushed: AutomationPush | None = None) -> None:
+    def tell(self, ref: Ref, kept: KeptObject, facts: Facts | None, pushed: AutomationCommit | None = None) -> None:
         """Record an Event on an object that stands otherwise than was said last; *pushed* is always told."""
         if facts is None or facts.request.is_suspended:
             return
