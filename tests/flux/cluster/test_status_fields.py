@@ -18,7 +18,7 @@ from tests.flux.cluster.making import (
 )
 from updater.flux.cluster.automation_landing import AutomationCommit, landing_for, ready_text
 from updater.flux.cluster.automation_status import AutomationFacts, automation_status
-from updater.flux.cluster.event_texts import said_by_status
+from updater.flux.cluster.event_texts import event_on_selection, said_by_status
 from updater.flux.cluster.heard import problem_of
 from updater.flux.cluster.policy_status import PolicyFacts, PolicyRefs, Reflection, SelectedRef, policy_status, refs_in
 from updater.flux.cluster.repository_status import RepositoryFacts, RepositoryScan, canonical_name, repository_status, summarize
@@ -74,6 +74,13 @@ def test_a_failure_that_lasts_is_written_once_whatever_its_next_try_is_for():
     before = write(FAILED)
     again = Verdict(end=End.FAILED, reason="Failure", message="no", progress="scanning: triggered by interval")
     assert write(again, before, now=60) is None
+
+
+def test_the_same_failure_with_another_wait_is_no_news():
+    first, second = (Verdict(end=End.FAILED, reason="Failure", message=f"wait another {number} seconds") for number in (17, 9))
+    before = write(first)
+    assert write(second, before, now=60) is None
+    assert event_on_selection(said_by_status(before), second) is None
 
 
 def test_the_time_of_a_transition_moves_with_the_status_alone():

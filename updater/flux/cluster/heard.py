@@ -15,6 +15,7 @@ from updater.flux.request.requests import FluxTranslation
 from updater.kube.kinds import Ref
 from updater.model.problem import Problem
 from updater.model.subscription import GitBranch
+from updater.model.text import without_waits
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -238,7 +239,8 @@ def _asks_otherwise(old: ImageRepositoryRequest | None, new: ImageRepositoryRequ
 
 def problem_of(outcome: Outcome) -> Problem:
     """Return what an outcome says of a policy of an automation, as a problem."""
-    said = f"{outcome.origin}: {outcome.told}" if outcome.origin else outcome.told
+    told = without_waits(outcome.told)  # with another number it would be another problem at each landing
+    said = f"{outcome.origin}: {told}" if outcome.origin else told
     return Problem(path="", code=outcome.code or outcome.status.value, message=said, hint=outcome.hint)
 
 
