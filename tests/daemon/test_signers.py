@@ -88,7 +88,7 @@ async def test_flux_328_a_key_of_the_type_ssh_is_identity(still):
 async def test_flux_330_a_locked_ssh_key_without_its_password_names_the_field(still, tmp_path):
     require("ssh-keygen")
     key = make_key(tmp_path / "key", passphrase="open sesame")
-    with pytest.raises(ConfigError, match="locked by a passphrase") as caught:
+    with pytest.raises(ConfigError, match="it is encrypted, and no passphrase is given") as caught:
         await signers(Cluster(identity=key), still)(SSH)
     assert "its key password" in caught.value.hint
     found = await signers(Cluster(identity=key, password=b"open sesame\n"), still)(SSH)

@@ -15,7 +15,7 @@ from updater.errors import GitError
 from updater.git.blob_index import SearchQuery
 from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit
-from updater.git.trailers import add_trailers
+from updater.git.trailers import add_trailers, without_trailers
 from updater.git.tree import check_path
 from updater.model.checkout_ref import RefKind
 from updater.model.publishing import Proposal, PushTemplate
@@ -160,7 +160,9 @@ class GitWriter:
         }
         for _ in set(revisions.values()):
             self._count("updater_commits_total", branch.method)
-        return replace(landed, revisions=revisions)
+        told = zip(made, pushed.commits, strict=True)
+        messages = {revision: without_trailers(commit.message) for commit, revision in told if revision is not None}
+        return replace(landed, revisions=revisions, messages=messages)
 
     async def _drafted(
         self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
