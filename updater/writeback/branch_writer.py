@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from updater.writeback.reading import Searched
 
 REMEMBERED_VIEWS: Final = 4096
-#: how a server ends that is asked for a commit which it does not have, or does not show: by words, or by hanging up
-_NOT_GIVEN: Final = frozenset({"push-refused", "git-interrupted"})
+#: how a server ends that is asked for a commit which it does not have, or does not show: by words, a broken answer, hanging up
+_NOT_GIVEN: Final = frozenset({"push-refused", "git-interrupted", "git-protocol"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
