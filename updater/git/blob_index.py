@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater.git.limits import RepositoryLimits, exceeded
+from updater.git.regular_files import read_regular
 from updater.git.store import write_atomically
 from updater.git.tree import EntryKind, RevisionTree, TreeEntry, normal, read_folder
 from updater.model.text import is_plain
@@ -171,7 +172,7 @@ class SearchIndex:
             return
         self._is_read = True
         try:
-            digest, _, data = self._path.read_bytes().partition(b"\n")
+            digest, _, data = read_regular(self._path).partition(b"\n")
             if hashlib.sha256(data).hexdigest().encode() != digest:
                 return
             known: dict[str, Any] = orjson.loads(data)
