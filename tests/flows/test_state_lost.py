@@ -193,3 +193,16 @@ async def test_a_quiet_pass_mends_what_was_damaged_and_says_it_once(tmp_path, ca
             text = await asyncio.to_thread(generation._process.render_metrics)
         assert b"updater_mirrors_mended_total 1.0" in text
     assert capsys.readouterr().out.count("it is gone") == 1
+
+
+async def test_a_file_in_place_of_the_folder_of_mirrors_is_named_and_the_pass_after_it_is_gone_lands(tmp_path):
+    async with fleet(tmp_path) as made:
+        add_usual(made)
+        made.state.mkdir()
+        in_way = made.state / "mirrors"
+        in_way.write_text("in the way")
+        made.registry.push("o/app", "1.1.0")
+        failed = (await made.once())["app"]
+        assert (failed.status, failed.code, str(in_way) in failed.detail) == (Status.FAILED, "mirror-disk", True)
+        in_way.unlink()
+        assert (await made.once())["app"].status is Status.UPDATED
