@@ -363,6 +363,8 @@ async def test_a_page_that_is_too_large_is_asked_for_again_with_fewer_objects_an
 async def test_one_object_that_is_too_large_is_told(client, server, monkeypatch):
     monkeypatch.setattr("updater.kube.client.LONGEST_PAGE", 20_000)
     await server.put(WIDGET, "one", "apps", spec={"text": "x" * 30_000})
+    assert len(await client.list(WIDGET)) == 1
+    monkeypatch.setattr("updater.kube.client.LONGEST_OBJECT", 20_000)
     with pytest.raises(KubeError) as wrong:
         await client.list(WIDGET)
     assert wrong.value.code == "kube-too-large"

@@ -17,7 +17,7 @@ from updater.http.exchange import FailureKind, HttpFailure
 from updater.http.limits import Patience
 from updater.kube.faults import ended, failure_of, outside_protocol
 from updater.kube.kinds import SECRET, Kind, Object, Ref
-from updater.kube.requests import ApiRequest, ApiServer, Verb, object_of, observe_nothing
+from updater.kube.requests import LONGEST_OBJECT, ApiRequest, ApiServer, Verb, object_of, observe_nothing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ PATIENCE: Final = Patience(attempts=4, first=0.25, longest=4.0, broken_in_a_row=
 
 PAGE: Final = 200
 # parsing a page holds up the event loop; one of large objects is asked for again in smaller pages, so nobody needs to set this
-LONGEST_PAGE: Final = 16 * 1024 * 1024
+LONGEST_PAGE: Final = 4 * 1024 * 1024
 SMALLER: Final = 8
 
 
@@ -101,10 +101,9 @@ class KubeClient:
         words, path, following = f"list {kind.resource}{_where(scope)}", kind.path(scope.namespace), ""
         while True:
             query = {**scope.query(), "limit": str(size), **({"continue": following} if following else {})}
+            limit = LONGEST_PAGE if size > 1 else LONGEST_OBJECT
             try:
-                found = await self._server.ask(
-                    ApiRequest(words=words, verb=Verb.LIST, path=path, query=query, limit=LONGEST_PAGE)
-                )
+                found = await self._server.ask(ApiRequest(words=words, verb=Verb.LIST, path=path, query=query, limit=limit))
             except KubeError as error:
                 if error.code != "kube-too-large" or size == 1:
                     raise
