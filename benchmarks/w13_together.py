@@ -79,8 +79,8 @@ def subscription(name: str, host: str, server) -> str:
 
 
 def push(served, names, tag: str) -> None:
-    for name in names:
-        served.push(f"bench/{name}", tag)
+    """Push at one moment, also on a machine that is busy: it might stop this thread between two pushes."""
+    served.push_together([f"bench/{name}" for name in names], tag)
 
 
 def land(repository, names, tag: str, process, patience: float) -> None:
