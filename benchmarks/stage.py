@@ -58,11 +58,28 @@ def median(values) -> float:
     return statistics.median(values)
 
 
+class ThreadedRegistry(EmbeddedRegistry):
+    """The embedded registry whose requests are answered by *loop*, in a thread of its own."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def push_together(self, names, tag: str) -> None:
+        """Push *tag* of all *names* between two requests: no answer knows one of them without the others."""
+
+        async def push() -> None:
+            for name in names:
+                self.push(name, tag)
+
+        asyncio.run_coroutine_threadsafe(push(), self._loop).result(30)
+
+
 @contextmanager
 def registry():
     """The embedded registry in a thread of its own; push with `registry.push`."""
     loop = asyncio.new_event_loop()
-    served = EmbeddedRegistry()
+    served = ThreadedRegistry(loop)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(served.start(), loop).result(10)

@@ -29,6 +29,7 @@ from updater.editors import breaks, quoting
 from updater.editors.events import pull
 from updater.errors import EditError
 
+# no settings: what is parsed takes 50 times the memory of the text, and two of it are compared
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 250_000
 MAX_DEPTH: Final = 200

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater.git.limits import RepositoryLimits, exceeded
+from updater.git.regular_files import read_regular
 from updater.git.store import write_atomically
 from updater.git.tree import EntryKind, RevisionTree, TreeEntry, normal, read_folder
 from updater.model.text import is_plain
@@ -25,7 +26,6 @@ _VERSION: Final = 1
 _FOLDER: Final = 0o040000
 _REGULAR: Final = 0o100000
 _SPARE: Final = 20_000
-_MAX_BLOBS: Final = 500_000
 _SAVE_AFTER: Final = 500
 
 
@@ -94,6 +94,7 @@ class SearchIndex:
         self._path = path
         self._hits: dict[str, dict[str, bool]] = {}
         self._seen: dict[str, dict[tuple[str, str], _Seen]] = {}
+        self._largest: dict[str, int] = {}
         self._is_read = False
         self._unsaved = 0
 
@@ -156,8 +157,7 @@ class SearchIndex:
     def _remember(self, walk: _Walk) -> None:
         """Keep what was learned; the file is written only now and then, for losing it costs no more than reading again."""
         fresh = [key for key in walk.touched if key not in walk.seen]
-        if len(walk.hits) > _MAX_BLOBS:
-            walk.hits.clear()
+        self._forget_blobs(walk)
         if fresh and _rows(walk.seen) > 2 * _rows(walk.touched) + _SPARE:  # most of it is of trees that nobody looks at again
             walk.seen.clear()
             fresh = list(walk.touched)
@@ -166,12 +166,24 @@ class SearchIndex:
         if self._unsaved >= _SAVE_AFTER:
             self.save()
 
+    def _forget_blobs(self, walk: _Walk) -> None:
+        """Forget blobs where most are of trees that nobody looks at again; what answers in this tree stays.
+
+        Each commit of a long-lived process brings blobs. Others of this tree are read again where their folder changes.
+        """
+        key = walk.question.needles_key
+        self._largest[key] = max(self._largest.get(key, 0), walk.read)
+        if len(walk.hits) > 2 * self._largest[key] + _SPARE:
+            kept = {name for files, _ in walk.touched.values() for _, _, name in files}
+            for name in walk.hits.keys() - kept:
+                del walk.hits[name]
+
     def _read(self) -> None:
         if self._is_read:
             return
         self._is_read = True
         try:
-            digest, _, data = self._path.read_bytes().partition(b"\n")
+            digest, _, data = read_regular(self._path).partition(b"\n")
             if hashlib.sha256(data).hexdigest().encode() != digest:
                 return
             known: dict[str, Any] = orjson.loads(data)
