@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 _DENIED: Final = frozenset({401, 403})
 _HIDDEN: Final = frozenset({401, 403, 404})
-_WORDS: Final = {"/tags/list": "tags", "/manifests/": "a manifest", "/blobs/": "the configuration"}
 _BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 
 
@@ -81,18 +80,17 @@ class RepositoryEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRequest:
-    """A request without its credential: URL, method, limit and media types of the answer, and the time allowance."""
+    """A request without its credential: URL, method, limit and media types of the answer, and the time allowance.
+
+    *what* says in words what is asked for.
+    """
 
     url: str
+    what: str
     method: str = "GET"
     limit: int = MOST_BYTES
     accept: str = ACCEPT
     allowance: Allowance | None = None
-
-    @property
-    def what(self) -> str:
-        """What is asked for, in a word."""
-        return next((word for part, word in _WORDS.items() if part in self.url), "how to authenticate for images")
 
 
 class RegistryTransport:
@@ -201,7 +199,9 @@ class RegistryTransport:
         url = f"{place.endpoint.url}/v2/"
         if url in self._challenges:
             return self._challenges[url]
-        answer = await self._send(place, RegistryRequest(url=url, accept=ACCEPT_ANY), None, None)
+        answer = await self._send(
+            place, RegistryRequest(url=url, what="how to authenticate for images", accept=ACCEPT_ANY), None, None
+        )
         challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
         if challenges or answer.status == 200:
             self._challenges[url] = challenges or _BASIC
