@@ -168,6 +168,10 @@ class Mirror:
             lambda: self._lander.land(base, branch, expected, commits, over), asked="a push", may_give_up=False
         )
 
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Do *work* off the event loop behind the conversation in progress; nobody waits for it."""
+        self._worker.submit(work)
+
     async def check_push(self) -> None:
         """Ask whether the server takes pushes from us, one request; raise `GitDenied` and other `GitError` where it does not."""
         await self._talk(self._remote.check_push)

@@ -138,6 +138,7 @@ class GitWriter:
         over = view.head if push != self._named.get(branch, branch).branch else None
         pushed = await mirror.land(base=base, branch=push, expected=expected, commits=made, over=over)
         self._views.pop(branch, None)
+        self._learn(mirror, branch, drafts)
         if pushed.is_unchanged or pushed.revision is None:
             return replace(landed, note=f"branch {push} holds these changes already")
         revisions = {
@@ -252,6 +253,24 @@ class GitWriter:
         drafting = CommitDrafter(editors=self._editors, read=read)
         drafts = [drafting.draft(commit) for commit in commits]
         return drafting, [draft for draft in drafts if draft.files]
+
+    def _learn(self, mirror: Mirror, branch: GitBranch, drafts: Sequence[CommitDraft]) -> None:
+        """Let what was written be read behind the landing, which does not wait: the next look then parses none of it."""
+        blobs = self._blobs_of(mirror, branch)
+        files = {path: data for draft in drafts for path, data in draft.files.items()}
+        written = {
+            (update.target.editor, update.reading.path)
+            for draft in drafts
+            for update in draft.changes
+            if self._editors[update.target.editor].files(update.target.locator) is None
+        }
+
+        def learn() -> None:
+            for editor, path in sorted(item for item in written if item[1] in files):
+                blobs.learn(editor, path, files[path])
+            blobs.save()
+
+        mirror.afterwards(learn)
 
     def _commit(self, draft: CommitDraft, push: str) -> NewCommit:
         commit_spec = draft.commit.commit_spec
