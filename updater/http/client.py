@@ -191,7 +191,7 @@ class HttpClient:
         began = self._clock()
         status = 0
         try:
-            answer = await self._watched(request, self._opened().exchange, request)
+            answer = await _watched(self.watch, request, self._opened().exchange, request)
             status = answer.status
         except HttpFailure as failure:
             if failure.is_passing:
@@ -218,11 +218,7 @@ class HttpClient:
             if request.allowance:
                 request.allowance.spend(seconds)
                 _check_time(request)
-            await self._watched(request, self._sleep, seconds)
-
-    def _watched(self, request: HttpRequest, work: Callable[[A], Awaitable[T]], argument: A) -> Awaitable[T]:
-        """Do *work*; its time counts as the server's where somebody watches."""
-        return work(argument) if self.watch is None else _under(self.watch, request, lambda: work(argument))
+            await _watched(self.watch, request, self._sleep, seconds)
 
     def _host(self, origin: tuple[str, str, int], secrets: tuple[str, ...] = ()) -> Host:
         """Return what is known of a host. Servers name hosts: their number is bounded, and so are the names that are observed."""
@@ -244,6 +240,11 @@ class HttpClient:
 
             self._sessions = Sessions(self._patience, self.budget)
         return self._sessions
+
+
+def _watched(watch: ServerWatch | None, request: HttpRequest, work: Callable[[A], Awaitable[T]], argument: A) -> Awaitable[T]:
+    """Do *work* with its *argument*; its time counts as the server's where somebody watches."""
+    return work(argument) if watch is None else _under(watch, request, lambda: work(argument))
 
 
 async def _under(watch: ServerWatch, request: HttpRequest, work: Callable[[], Awaitable[T]]) -> T:

@@ -155,7 +155,7 @@ class GitWriter:
         self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
     ) -> tuple[list[CommitDraft], WriteResult]:
         """Return what *commits* come to on top of *revision*."""
-        drafting, drafts = await mirror.tree(revision, lambda tree: self._draft(partial(_read_writable, tree), commits))
+        drafting, drafts = await mirror.tree(revision, lambda tree: _draft(self._editors, partial(_read_writable, tree), commits))
         changes, refused = drafting.changes, drafting.refused
         return drafts, WriteResult(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
 
@@ -249,11 +249,6 @@ class GitWriter:
             self._blobs[way] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
         return self._blobs[way]
 
-    def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[CommitDrafter, list[CommitDraft]]:
-        drafting = CommitDrafter(editors=self._editors, read=read)
-        drafts = [drafting.draft(commit) for commit in commits]
-        return drafting, [draft for draft in drafts if draft.files]
-
     def _learn(self, mirror: Mirror, branch: GitBranch, drafts: Sequence[CommitDraft]) -> None:
         """Let what was written be read behind the landing, which does not wait: the next look then parses none of it."""
         blobs = self._blobs_of(mirror, branch)
@@ -281,6 +276,14 @@ class GitWriter:
             when=self._pen.now(),
             signer=self._pen.signer(commit_spec.signing),
         )
+
+
+def _draft(
+    editors: Mapping[str, Editor], read: Callable[[str], bytes], commits: Sequence[Commit]
+) -> tuple[CommitDrafter, list[CommitDraft]]:
+    drafting = CommitDrafter(editors=editors, read=read)
+    drafts = [drafting.draft(commit) for commit in commits]
+    return drafting, [draft for draft in drafts if draft.files]
 
 
 def _as_branch(destination: Destination) -> GitBranch:

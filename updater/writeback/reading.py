@@ -43,7 +43,7 @@ LONGEST_COMPARED: Final = 200
 _REGULAR: Final = 0o100644
 
 
-class Files(Protocol):
+class ReadableFiles(Protocol):
     """Where the bytes of a file are read from, as from a `Tree`."""
 
     def read(self, path: str) -> bytes:
@@ -77,7 +77,7 @@ class BlobReader:
         self._slow: dict[tuple[_Place, str], int] = {}
         self._last: tuple[str, bytes] = ("", b"")
 
-    def read(self, editor: str, entry: TreeEntry, tree: Files, locator: Locator | None) -> FileReadings:
+    def read(self, editor: str, entry: TreeEntry, tree: ReadableFiles, locator: Locator | None) -> FileReadings:
         """Return what *editor* finds in one file; a file that cannot be read is a problem."""
         place = (editor, entry.path, locator)
         blobs = self._found.setdefault(place, {})
@@ -114,7 +114,7 @@ class BlobReader:
             write_remembered(self._file, self._rule, self._kept)
             self._is_new = False
 
-    def _read_kept(self, place: _Place, entry: TreeEntry, tree: Files) -> FileReadings:
+    def _read_kept(self, place: _Place, entry: TreeEntry, tree: ReadableFiles) -> FileReadings:
         if self._kept is None:
             self._kept = read_remembered(self._file, self._rule)
         # one blob a path: what a path held before is not asked again
@@ -131,7 +131,7 @@ class BlobReader:
                 del self._kept[next(iter(self._kept))]
         return found
 
-    def _read(self, place: _Place, entry: TreeEntry, tree: Files) -> FileReadings:
+    def _read(self, place: _Place, entry: TreeEntry, tree: ReadableFiles) -> FileReadings:
         editor, _, locator = place
         try:
             data = self._content(entry, tree)
@@ -142,7 +142,7 @@ class BlobReader:
         except EditError as error:
             return FileReadings(problems=(as_problem(error, entry.path),))
 
-    def _content(self, entry: TreeEntry, tree: Files) -> bytes:
+    def _content(self, entry: TreeEntry, tree: ReadableFiles) -> bytes:
         """Read a blob once for all locators of its file, which ask one after the other."""
         if self._last[0] != entry.id:
             self._last = (entry.id, tree.read(entry.path))
