@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from updater.writeback.base import Writer
 
 ATTEMPTS: Final = 30
+#: of one landing: far more than one registry is asked at one time, and far fewer than the images of a large branch
+CHOICES_AT_ONCE: Final = 128
 
 
 class Chooser(Protocol):
@@ -205,5 +207,12 @@ async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _
             named=lambda selection: judge.unidentified(alike, selection),
         )
 
-    asked = (one(written, alike) for (_, written), alike in places.items())
-    return dict(zip(places, await asyncio.gather(*asked), strict=True))
+    chosen: dict[tuple[str, Written], Choice] = {}
+    queue = iter(places.items())
+
+    async def work() -> None:
+        for key, alike in queue:
+            chosen[key] = await one(key[1], alike)
+
+    await asyncio.gather(*(work() for _ in range(min(CHOICES_AT_ONCE, len(places)))))
+    return {key: chosen[key] for key in places}

@@ -161,7 +161,7 @@ class RegistryClient:
         walk = walking(place.url("tags", "list"), what=str(place.image), caps=self._caps)
         url, allowance = next(walk), Allowance(self._asking.limits.list_time)
         while True:
-            question = RegistryRequest(url=url, limit=self._caps.page_bytes, accept=ACCEPT_LIST, allowance=allowance)
+            question = RegistryRequest(url=url, what="tags", limit=self._caps.page_bytes, accept=ACCEPT_LIST, allowance=allowance)
             answer = await self._asking.ask(place, question)
             if answer.status == 429:  # the walk knows no time: here is who can say for how long
                 raise self._asking.refusal(answer, str(place.image))
@@ -188,12 +188,12 @@ class RegistryClient:
     async def _resolve(self, place: RepositoryEndpoint, tag: str) -> Digest:
         """HEAD first: it does not count as a pull. GET where HEAD is unknown, says no digest or gives no reason."""
         what, url = f"{place.image}:{tag}", place.url("manifests", tag)
-        answer = await self._asking.ask(place, RegistryRequest(url=url, method="HEAD"))
+        answer = await self._asking.ask(place, RegistryRequest(url=url, what="a manifest", method="HEAD"))
         if answer.status == 200 and (told := _told_digest(answer, what)):
             return told
         if answer.status != 200 and answer.status not in _MAYBE_NO_HEAD:
             raise self._asking.refusal(answer, what)
-        answer = await self._asking.ask(place, RegistryRequest(url=url))
+        answer = await self._asking.ask(place, RegistryRequest(url=url, what="a manifest"))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
         if told := _told_digest(answer, what):
@@ -231,7 +231,8 @@ class RegistryClient:
         url = place.url("blobs" if wanted.is_blob else "manifests", str(wanted.digest))
         limit = self._asking.limits.manifest_bytes if wanted.size is None else wanted.size
         accept = ACCEPT_ANY if wanted.is_blob else ACCEPT
-        answer = await self._asking.ask(place, RegistryRequest(url=url, limit=limit, accept=accept))
+        kind = "the configuration" if wanted.is_blob else "a manifest"
+        answer = await self._asking.ask(place, RegistryRequest(url=url, what=kind, limit=limit, accept=accept))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
         check_digest(answer.body, wanted.digest, what=what)

@@ -42,7 +42,7 @@ class AnswerLimits:
 def check_shape(body: bytes, limits: AnswerLimits, *, what: str) -> None:
     """Raise `RegistryProtocolError` if the JSON text *body* holds more than *limits* allow; it need not be JSON."""
     opens = _count(body, b"[{")
-    if opens <= limits.depth and opens + _count(body, b",:") < limits.values:
+    if opens <= limits.depth and (len(body) < limits.values or opens + _count(body, b",:") < limits.values):
         return
     between = _between_strings(body, limits.values)
     if between is None or _count(between, b"[{,:") >= limits.values:

@@ -43,7 +43,6 @@ MOST_CHALLENGES: Final = 4096
 T = TypeVar("T")
 _DENIED: Final = frozenset({401, 403})
 _HIDDEN: Final = frozenset({401, 403, 404})
-_WORDS: Final = {"/tags/list": "tags", "/manifests/": "a manifest", "/blobs/": "the configuration"}
 _BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 
 
@@ -96,19 +95,15 @@ class RepositoryEndpoint:
 class RegistryRequest:
     """A request without its credential: URL, method, limit and media types of the answer, and the time allowance.
 
-    *limit* None is that of a manifest.
+    *what* says in words what is asked for. *limit* None is that of a manifest.
     """
 
     url: str
+    what: str
     method: str = "GET"
     limit: int | None = None
     accept: str = ACCEPT
     allowance: Allowance | None = None
-
-    @property
-    def what(self) -> str:
-        """What is asked for, in a word."""
-        return next((word for part, word in _WORDS.items() if part in self.url), "how to authenticate for images")
 
 
 class RegistryTransport:
@@ -223,7 +218,8 @@ class RegistryTransport:
         key = url, place.connection
         if key in self._challenges:
             return self._challenges[key]
-        answer = await self._send(place, RegistryRequest(url=url, accept=ACCEPT_ANY), None, None)
+        question = RegistryRequest(url=url, what="how to authenticate for images", accept=ACCEPT_ANY)
+        answer = await self._send(place, question, None, None)
         challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
         if challenges or answer.status == 200:
             if len(self._challenges) >= MOST_CHALLENGES:
