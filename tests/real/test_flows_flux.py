@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import urllib.error
 from datetime import UTC, datetime
 
@@ -207,3 +208,90 @@ def lease_of(controller, holder):
 def events_on(lab, name):
     found = lab.cluster.request("GET", f"/api/v1/namespaces/{NAMESPACE}/events")["items"]
     return {item["reason"] for item in found if item["involvedObject"]["name"] == name}
+
+
+def test_what_the_original_skips_in_silence_is_said_on_the_automation(lab, flow):
+    """A misspelt marker, an unknown policy, a file that cannot be read: each with file and line, and the rest is written."""
+    lab.push_tag("acme/said", "1.0.0", "1.1.0")
+    good = SHOP.replace(b"HOST", lab.registry.host.encode()).replace(b"shop", b"said")
+    files = {
+        "apps/good.yaml": good,
+        "apps/misspelt.yaml": b'image: a:1 # {"$imagepolicy": "flux-system:said:tgg"}\n',
+        "apps/unknown.yaml": b'image: a:1 # {"$imagepolicy": "flux-system:nobody"}\n',
+        "apps/a..b.yaml": b'image: a:1 # {"$imagepolicy": "flux-system:said:tag"}\n',
+        "apps/broken.yaml": b'image: a:1 # {"$imagepolicy": "flux-system:said"}\n\tx: [\n',
+    }
+    repository = lab.repository("said", files)
+    flow.follow("said")
+    with flow.daemon() as daemon:
+        daemon.until(lambda: "1.1.0" in repository.git("show", "main:apps/good.yaml"))
+        daemon.until(lambda: "unknown.yaml:1" in flow.ready(IMAGE_UPDATE_AUTOMATION, "said").get("message", ""))
+        message = flow.ready(IMAGE_UPDATE_AUTOMATION, "said")["message"]
+        assert message.startswith("repository up-to-date")
+        for said in ("misspelt.yaml:1", "unknown.yaml:1", "broken.yaml"):
+            assert said in message
+        assert repository.git("show", "main:apps/a..b.yaml").startswith("image: 1.1.0 ")
+        daemon.until(lambda: len(events_on(lab, "said")) > 1)
+
+
+def test_an_automation_commits_signed_to_a_branch_of_its_own_and_names_itself(lab, flow):
+    """A push branch with a lease, an SSH key from a Secret, and the template data of the automation."""
+    lab.push_tag("acme/side", "1.0.0", "1.1.0")
+    file = SHOP.replace(b"HOST", lab.registry.host.encode()).replace(b"shop", b"side")
+    repository = lab.repository("side", {"apps/side.yaml": file})
+    key = flow.folder.parent / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "signer", "namespace": NAMESPACE}}
+    lab.cluster.apply_object({**secret, "stringData": {"identity": key.read_text()}})
+    commit = {
+        "author": {"name": "fluxbot", "email": "flux@example.org"},
+        "messageTemplate": "{{ .AutomationObject }} for {{ .Values.team }}",
+        "messageTemplateValues": {"team": "web"},
+        "signingKey": {"type": "ssh", "secretRef": {"name": "signer"}},
+    }
+    git = {"checkout": {"ref": {"branch": "main"}}, "commit": commit, "push": {"branch": "updates"}}
+    flow.follow("side", git=git)
+    with flow.daemon() as daemon:
+        daemon.until(lambda: "updates" in repository.git("branch", "--format=%(refname:short)").split())
+        assert repository.git("log", "-1", "--format=%s", "updates").strip() == f"{NAMESPACE}/side for web"
+        allowed = flow.folder.parent / "allowed"
+        allowed.write_text(f"flux@example.org {key.with_suffix('.pub').read_text()}")
+        verified = ("-c", f"gpg.ssh.allowedSignersFile={allowed}", "verify-commit", "updates")
+        repository.git(*verified)
+        assert "1.0.0" in repository.git("show", "main:apps/side.yaml")
+        head = repository.head("updates")
+        assert lab.run("reconcile", "image", "update", "side").returncode == 0
+        assert repository.head("updates") == head, "same base, same tree: nothing is pushed"
+
+
+def test_objects_that_cannot_work_say_so_in_the_words_of_the_original(lab, flow):
+    """Each with its reason, and the daemon goes on with the others."""
+    image = f"{lab.registry.host}/acme/faulty"
+    lab.push_tag("acme/faulty", "1.0.0")
+    scan = {"interval": "10s", "insecure": True}
+    flow.apply(IMAGE_REPOSITORY, "scheme", {**scan, "image": f"https://{image}"})
+    flow.apply(IMAGE_REPOSITORY, "locked", {**scan, "image": image, "secretRef": {"name": "nothing"}})
+    flow.apply(IMAGE_REPOSITORY, "faulty", {**scan, "image": image})
+    one = {"imageRepositoryRef": {"name": "faulty"}}
+    flow.apply(IMAGE_POLICY, "range", {**one, "policy": {"semver": {"range": "a..b"}}})
+    flow.apply(IMAGE_POLICY, "lost", {"imageRepositoryRef": {"name": "gone"}, "policy": {"semver": {"range": "*"}}})
+    flow.apply(IMAGE_POLICY, "none", {**one, "policy": {"semver": {"range": ">=9"}}})
+    git = {"commit": {"author": {"name": "bot", "email": "bot@example.org"}}}
+    source = {"kind": "GitRepository", "name": "nowhere"}
+    flow.apply(IMAGE_UPDATE_AUTOMATION, "lost", {"interval": "10s", "sourceRef": source, "git": git, "update": {"path": "."}})
+    expected = [
+        (IMAGE_REPOSITORY, "scheme", "ImageURLInvalid"),
+        (IMAGE_REPOSITORY, "locked", "AuthenticationFailed"),
+        (IMAGE_REPOSITORY, "faulty", "Succeeded"),
+        (IMAGE_POLICY, "range", "InvalidPolicy"),
+        (IMAGE_POLICY, "lost", "DependencyNotReady"),
+        (IMAGE_POLICY, "none", "Failure"),
+        (IMAGE_UPDATE_AUTOMATION, "lost", "SourceManagerFailed"),
+    ]
+    with flow.daemon() as daemon:
+        for kind, name, reason in expected:
+            daemon.until(lambda kind=kind, name=name: flow.ready(kind, name).get("reason") not in {None, "Progressing"})
+            assert flow.ready(kind, name)["reason"] == reason, flow.ready(kind, name)
+        reconciled = lab.run("reconcile", "image", "repository", "scheme", "--timeout=20s")
+        assert reconciled.returncode != 0
+        assert "scheme" in reconciled.stderr
