@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 import urllib.error
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.real.daemon_process import Daemon
+from tests.real.daemon_process import Daemon, environment
 from tests.real.flux_lab import FluxLab
 from tests.real.flux_objects import (
     IMAGE_POLICY,
@@ -16,10 +18,13 @@ from tests.real.flux_objects import (
     IMAGE_UPDATE_AUTOMATION,
     NAMESPACE,
     condition,
+    conditions,
     flux_object,
     kustomization,
 )
+from tests.real.flux_parts import write_status
 from tests.real.lab import definitions_folder
+from tests.real.lab_objects import ROOT
 from tests.real.parts import free_port
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("flux-flows")]
@@ -67,12 +72,17 @@ class Flow:
     def __init__(self, lab, folder):
         self.lab, self.folder = lab, folder
 
-    def daemon(self, *, flux="{}", elects="false"):
+    def configured(self, *, flux="{}", elects="false", port=0):
+        """Write an updater.yaml for the lab, and return its path."""
         self.folder.mkdir(exist_ok=True)
-        port, config = free_port(), self.folder / "updater.yaml"
+        config = self.folder / "updater.yaml"
         values = {"state": self.folder / "state", "port": port, "host": self.lab.registry.host, "registry": self.lab.registry.url}
         config.write_text(SETTINGS.format(**values, kubeconfig=self.lab.kubeconfig, flux=flux, elects=elects))
-        return Daemon(config, port, self.folder / "log")
+        return config
+
+    def daemon(self, **options):
+        port = free_port()
+        return Daemon(self.configured(port=port, **options), port, self.folder / "log")
 
     def apply(self, kind, name, spec):
         self.lab.cluster.apply_object(flux_object(kind, name, spec))
@@ -295,3 +305,58 @@ def test_objects_that_cannot_work_say_so_in_the_words_of_the_original(lab, flow)
         reconciled = lab.run("reconcile", "image", "repository", "scheme", "--timeout=20s")
         assert reconciled.returncode != 0
         assert "scheme" in reconciled.stderr
+
+
+def test_before_the_switch_each_policy_and_each_marker_says_what_would_happen(lab, flow):
+    """`validate --live` over a checkout: nothing is written, and no registry and no Git server is asked."""
+    image = f"{lab.registry.host}/acme/before"
+    spec = {"image": image, "interval": "10s"}
+    flow.apply(IMAGE_REPOSITORY, "before", spec)
+    flow.follow("before")
+    flow.apply(IMAGE_POLICY, "broken", {"imageRepositoryRef": {"name": "before"}, "policy": {"semver": {"range": "a..b"}}})
+    lab.repository("before", {"a.yaml": b""})
+    moment = "2026-01-01T00:00:00Z"
+    latest = {"latestRef": {"name": image, "tag": "1.1.0"}, "conditions": conditions(1, reason="Succeeded", message=moment)}
+    write_status(lab.cluster, IMAGE_POLICY.path("before"), latest)
+    checkout = flow.folder.parent / "checkout"
+    checkout.mkdir()
+    (checkout / "app.yaml").write_text(
+        f'a: {image}:1.0.0 # {{"$imagepolicy": "{NAMESPACE}:before"}}\n'
+        f'b: 1.1.0 # {{"$imagepolicy": "{NAMESPACE}:before:tag"}}\n'
+        f'c: 1.0.0 # {{"$imagepolicy": "{NAMESPACE}:broken:tag"}}\n'
+        f'd: 1.0.0 # {{"$imagepolicy": "{NAMESPACE}:nobody:tag"}}\n'
+    )
+    asked, config = len(lab.git.requests), flow.configured()
+    done = updater("validate", "--live", "-c", str(config), str(checkout))
+    assert done.returncode == 1, done.stderr
+    for said in (
+        f"app.yaml:1: {NAMESPACE}:before\n  {image}:1.0.0 → {image}:1.1.0",
+        f"app.yaml:2: {NAMESPACE}:before\n  :1.1.0 stays",
+        f"app.yaml:3: {NAMESPACE}:broken\n  not written (",
+        "app.yaml:4: the marker names flux-system:nobody",
+        f"ImagePolicy {NAMESPACE}/before\n  {image} semver >=1.0.0; selected last: 1.1.0; written to https://",
+        f"ImagePolicy {NAMESPACE}/broken\n  not written (",
+    ):
+        assert said in done.stdout, done.stdout
+    assert len(lab.git.requests) == asked
+    found = json.loads(updater("validate", "--live", "-o", "json", "-c", str(config), str(checkout)).stdout)
+    assert {"subject", "sentence", "code"} == found["flux"][0].keys()
+
+
+def test_a_shard_reads_the_objects_of_its_label_alone(lab, flow):
+    """watch_label_selector: an object without the label is nobody's here."""
+    image = f"{lab.registry.host}/acme/shard"
+    lab.push_tag("acme/shard", "1.0.0")
+    ours = flux_object(IMAGE_REPOSITORY, "ours", {"image": image, "interval": "10s"})
+    ours["metadata"]["labels"] = {"sharding.fluxcd.io/key": "shard1"}
+    lab.cluster.apply_object(ours)
+    flow.apply(IMAGE_REPOSITORY, "others", {"image": image, "interval": "10s"})
+    with flow.daemon(flux="{watch_label_selector: sharding.fluxcd.io/key=shard1}") as daemon:
+        daemon.until(lambda: flow.object(IMAGE_REPOSITORY, "ours").get("status", {}).get("lastScanResult"))
+        assert "lastScanResult" not in flow.object(IMAGE_REPOSITORY, "others").get("status", {})
+
+
+def updater(*arguments):
+    """Run one command of the program to its end."""
+    command = [sys.executable, "-m", "updater", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=90)
