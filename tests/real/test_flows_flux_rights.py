@@ -12,7 +12,15 @@ import yaml
 from tests.charts.rendering import template_of
 from tests.real.daemon_process import Daemon
 from tests.real.flux_lab import FluxLab
-from tests.real.flux_objects import IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION, MERGE, NAMESPACE, flux_object
+from tests.real.flux_objects import (
+    IMAGE_POLICY,
+    IMAGE_REPOSITORY,
+    IMAGE_UPDATE_AUTOMATION,
+    MERGE,
+    NAMESPACE,
+    flux_object,
+    kustomization,
+)
 from tests.real.lab import definitions_folder
 from tests.real.parts import free_port, require
 
@@ -30,7 +38,13 @@ VALUES: dict[str, Any] = {
     "fullnameOverride": "updater",
     "serviceAccount": {"name": "updater"},
 }
-APP = b'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\ndata:\n  tag: 1.0.0 # {"$imagepolicy": "flux-system:app:tag"}\n'
+APP = b"""\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: app, namespace: flux-system}
+data:
+  tag: 1.0.0 # {"$imagepolicy": "flux-system:app:tag"}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +105,18 @@ def is_there(lab, path):
     return True
 
 
-def test_what_the_chart_grants_is_enough_and_everything_of_it_is_used(lab, tmp_path):
-    """Every kind, Secrets, a ServiceAccount, another namespace, Events, a finalizer, Leases: no 403, nothing unused."""
+def applied(lab):
+    """Return what the Kustomization applied, None where there is nothing yet."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/app"
+    return lab.cluster.request("GET", path)["data"] if is_there(lab, path) else None
+
+
+def test_what_the_chart_grants_is_enough_and_everything_of_it_is_used(lab, tmp_path):  # noqa: PLR0915 - one story
+    """The whole loop; Secrets, a ServiceAccount, another namespace, Events, a finalizer, Leases: no 403, nothing unused."""
     lab.push_tag("acme/app", "1.0.0", "1.1.0")
     image = f"{lab.registry.host}/acme/app"
-    repository = lab.repository("fleet", {"apps/app.yaml": APP})
+    repository = lab.repository("fleet", {"apps/app.yaml": APP}, interval="3s")
+    lab.cluster.apply_object(kustomization("fleet", "fleet", "./apps"))
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "puller", "namespace": NAMESPACE}}
     lab.cluster.apply_object(account)
     scan = {"image": image, "interval": "5s", "serviceAccountName": "puller"}
@@ -112,10 +133,11 @@ def test_what_the_chart_grants_is_enough_and_everything_of_it_is_used(lab, tmp_p
     apply(lab, IMAGE_REPOSITORY, "left", {"image": image, "interval": "1h", "suspend": True})
     left = IMAGE_REPOSITORY.path("left")
     lab.cluster.request("PATCH", left, {"metadata": {"finalizers": ["finalizers.fluxcd.io"]}}, form=MERGE)
-    with started(lab, tmp_path) as daemon:
+    with lab.source_controller(), lab.kustomize_controller(), started(lab, tmp_path) as daemon:
         daemon.until(lambda: "1.1.0" in repository.git("show", "main:apps/app.yaml"))
         daemon.until(lambda: lab.cluster.request("GET", IMAGE_POLICY.path("far", "apps")).get("status", {}).get("latestRef"))
         daemon.until(lambda: lab.cluster.request("GET", IMAGE_UPDATE_AUTOMATION.path("fleet"))["status"].get("lastPushCommit"))
+        daemon.until(lambda: applied(lab) == {"tag": "1.1.0"})
         lab.cluster.request("DELETE", left)
         daemon.until(lambda: not is_there(lab, left))
         daemon.until(lambda: daemon.metric("updater_kubernetes_writes_total", kind="event") > 0)
