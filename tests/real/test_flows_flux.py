@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.real.daemon_process import Daemon, environment
+from tests.real.flux_events import EventsReceiver
 from tests.real.flux_lab import FluxLab
 from tests.real.flux_objects import (
     IMAGE_POLICY,
@@ -360,3 +361,21 @@ def updater(*arguments):
     """Run one command of the program to its end."""
     command = [sys.executable, "-m", "updater", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=90)
+
+
+def test_alerts_and_dashboards_of_flux_go_on(lab, flow):
+    """Events are posted to the events address, a policy answers a request, and the histogram of Flux is served."""
+    lab.push_tag("acme/told", "1.0.0", "1.1.0")
+    file = SHOP.replace(b"HOST", lab.registry.host.encode()).replace(b"shop", b"told")
+    lab.repository("told", {"apps/told.yaml": file})
+    flow.follow("told")
+    with EventsReceiver() as receiver, flow.daemon(flux=f'{{events_address: "{receiver.url}"}}') as daemon:
+        daemon.until(lambda: receiver.about("ImageUpdateAutomation", "told"))
+        pushed = receiver.about("ImageUpdateAutomation", "told")[-1].body
+        assert pushed["message"].startswith("pushed commit '")
+        assert (pushed["severity"], pushed["reason"]) == ("info", "Succeeded")
+        assert receiver.about("ImageRepository", "told")
+        assert receiver.about("ImagePolicy", "told")
+        answered = lab.run("reconcile", "image", "policy", "told")
+        assert (answered.returncode, "selected ref" in answered.stderr) == (0, True), answered.stderr
+        assert daemon.metric("gotk_reconcile_duration_seconds_count", kind="ImagePolicy") > 0
