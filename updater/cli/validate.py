@@ -55,12 +55,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeo
     from updater.validation.flux_preview import marker_answers, policy_answers, policy_names
     from updater.writeback.message_trial import try_message
 
-    named = tuple(Path(name) for name in config_paths(context))
-    if not paths and not named and not live:
-        if not _USUAL.is_file():
-            message = "there is nothing to check: no PATH is given, and there is no ./updater.yaml"
-            raise ConfigError(message, hint="updater validate PATH…, a file or a folder; . is this folder", code="usage")
-        named = (_USUAL,)
+    named = tuple(Path(name) for name in config_paths(context)) or (() if paths or live else (_usual_file(),))
     environ = {"HOME": os.environ.get("HOME", "/")}
     problems: tuple[Problem, ...] = ()
     try:
@@ -76,15 +71,21 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeo
         report = replace(report, problems=(*(item for item in problems if item not in known), *report.problems))
     answers: tuple[FluxAnswer, ...] = ()
     if found:
-        report = replace(
-            report,
-            problems=(*report.problems, *found.problems),
-            answers=(*report.answers, *found.answers),
-            objects=found.objects,
-        )
+        wrong = (*report.problems, *found.problems)
+        report = replace(report, problems=wrong, answers=(*report.answers, *found.answers), objects=found.objects)
         answers = (*policy_answers(found.flux), *marker_answers(report.markers, found.flux))
     _show_json(report, answers) if output == "json" else _show_text(report, answers)
     return _PROBLEMS if report.problems else 0
+
+
+def _usual_file() -> Path:
+    """Return the configuration of this folder; raise `ConfigError` where there is none."""
+    from updater.errors import ConfigError
+
+    if not _USUAL.is_file():
+        message = "there is nothing to check: no PATH is given, and there is no ./updater.yaml"
+        raise ConfigError(message, hint="updater validate PATH…, a file or a folder; . is this folder", code="usage")
+    return _USUAL
 
 
 def _cluster(config: Sequence[str], timeout: str) -> ClusterReport:

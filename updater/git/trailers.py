@@ -78,6 +78,14 @@ def add_trailers(message: str, **values: Sequence[str]) -> str:
     return body + ("\n" if is_block else "\n\n") + "\n".join(lines) + "\n"
 
 
+def without_trailers(message: str) -> str:
+    """Return *message* as people wrote it: without our trailers in its last paragraph."""
+    body, gap, last = message.strip("\n").rpartition("\n\n")
+    ours = tuple(f"{key}:" for key in TRAILERS.values())
+    kept = [line for line in last.splitlines() if not gap or not line.startswith(ours)]
+    return (body + gap + "\n".join(kept)).strip("\n")
+
+
 def read_trailers(message: str) -> dict[str, tuple[str, ...]]:
     """Return the trailers of the last paragraph by key; keys are compared without case by Git, ours are written one way."""
     paragraphs = re.split(r"\n[ \t]*\n", message.replace("\r\n", "\n").strip())

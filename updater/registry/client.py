@@ -11,7 +11,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from updater.errors import ImageNotFound, ImageSyntaxError, RegistryError, RegistryProtocolError
+from updater.errors import (
+    ImageNotFound,
+    ImageSyntaxError,
+    RateLimited,
+    RegistryError,
+    RegistryProtocolError,
+    RegistryUnavailable,
+)
 from updater.http.exchange import Allowance
 from updater.http.masking import holds, masked
 from updater.http.single_flight import SingleFlight
@@ -127,6 +134,8 @@ class RegistryClient:
             found = await self._walk(place)
         except ImageNotFound as missing:
             return await self._list_official(place, missing)
+        except (RegistryUnavailable, RegistryProtocolError) as failure:
+            return await _list_by_tls(self._list, place, failure)
         place.is_known = True
         return found
 
@@ -232,6 +241,21 @@ def _keep(
     if len(places) >= MOST_PLACES:
         places.clear()
     places[place.image, place.ref] = places[place.image, credential] = place
+
+
+async def _list_by_tls(
+    tags: Callable[[RepositoryEndpoint], Awaitable[TagList]], place: RepositoryEndpoint, failure: RegistryError
+) -> TagList:
+    """List the tags by TLS where plain HTTP was allowed and failed with *failure*; what helped is remembered."""
+    secure = None if isinstance(failure, RateLimited) else place.over_tls()
+    if secure is None:
+        raise failure
+    try:
+        found = await tags(secure)
+    except (RegistryUnavailable, RegistryProtocolError):
+        raise failure from None
+    place.moved = secure.moved or secure
+    return found
 
 
 async def _share(flights: SingleFlight, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:

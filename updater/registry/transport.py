@@ -49,8 +49,8 @@ class RepositoryEndpoint:
     """The endpoint of one image for one credential, and how to reach it.
 
     *server* is the image by the host and path where it is asked, if that is another host than its name has. *moved* is
-    the place to ask instead, once it turned out that the registry knows the image by another path. *is_known* says that
-    it knows it by this one.
+    the place to ask instead, once it turned out that the registry knows the image by another path, or speaks TLS where
+    plain HTTP was allowed. *is_known* says that it knows the image by this one.
 
     Made once for an image and credential, since each of its tags is asked by it; a place equals only itself.
     """
@@ -76,6 +76,14 @@ class RepositoryEndpoint:
         if self.is_known or self.endpoint.official is None:
             return None
         return RepositoryEndpoint(self.image, replace(self.endpoint, path=self.endpoint.official, official=None), self.ref)
+
+    def over_tls(self) -> RepositoryEndpoint | None:
+        """Return the same place by TLS, where an object allowed plain HTTP; None for every other."""
+        entry, url = self.endpoint.entry, self.endpoint.url
+        if not entry.is_plain or not url.startswith("http://"):
+            return None
+        secure = replace(self.endpoint, url=f"https{url.removeprefix('http')}", entry=replace(entry, is_plain=False))
+        return RepositoryEndpoint(self.image, secure, self.ref)
 
     def url(self, kind: str, reference: str) -> str:
         """Return the URL of a tag list, manifest or blob of this image."""

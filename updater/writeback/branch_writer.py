@@ -15,8 +15,9 @@ from updater.errors import GitError
 from updater.git.blob_index import SearchQuery
 from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit
-from updater.git.trailers import add_trailers
+from updater.git.trailers import add_trailers, without_trailers
 from updater.git.tree import check_path
+from updater.model.checkout_ref import RefKind
 from updater.model.publishing import Proposal, PushTemplate
 from updater.model.subscription import shown_url
 from updater.model.update import WriteResult
@@ -34,12 +35,15 @@ if TYPE_CHECKING:
     from updater.git.mirror import Head, Mirror
     from updater.git.signing import Signer
     from updater.git.tree import Tree
+    from updater.model.checkout_ref import CheckoutRef
     from updater.model.subscription import CredentialRef, Destination, GitBranch, Subscription
     from updater.model.update import Change, Commit, Update
     from updater.model.view import PastCommit
     from updater.writeback.reading import Searched
 
 REMEMBERED_VIEWS: Final = 4096
+#: how a server ends that is asked for a commit which it does not have, or does not show: by words, a broken answer, hanging up
+_NOT_GIVEN: Final = frozenset({"push-refused", "git-interrupted", "git-protocol"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +160,9 @@ class GitWriter:
         }
         for _ in set(revisions.values()):
             self._count("updater_commits_total", branch.method)
-        return replace(landed, revisions=revisions)
+        told = zip(made, pushed.commits, strict=True)
+        messages = {revision: without_trailers(commit.message) for commit, revision in told if revision is not None}
+        return replace(landed, revisions=revisions, messages=messages)
 
     async def _drafted(
         self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
@@ -216,6 +222,8 @@ class GitWriter:
         branch, named = branches
         head, push_head = heads
         wanted = _heads(named, head, push_head)
+        if branch.ref is not None and branch.ref.kind is RefKind.COMMIT:
+            await _fetch_commit(mirror, named, branch.ref)
         await mirror.fetch(*wanted, at=wanted)
         is_rebuilt = len(wanted) > 1
         base = await self._targets(mirror, head, subscriptions, branch)
@@ -288,6 +296,18 @@ def _named(branch: GitBranch, head: Head) -> GitBranch:
     """Return *branch* with the names that it leaves to the server; where another ref is read, that is named as the branch."""
     base = head.branch if branch.ref is not None else branch.branch or head.branch
     return replace(branch, branch=base)
+
+
+async def _fetch_commit(mirror: Mirror, named: GitBranch, ref: CheckoutRef) -> None:
+    """Fetch one commit, which no listing shows; raise `GitError` ``ref-missing`` where the server does not give it."""
+    try:
+        await mirror.fetch(named.branch)
+    except GitError as error:
+        if error.code not in _NOT_GIVEN:
+            raise
+        hint = "check the commit; a server of protocol 0 gives those that no ref names with uploadpack.allowAnySHA1InWant only"
+        message = f"{shown_url(named.url)} does not give the {ref}: {error.message}"
+        raise fault("ref-missing", message, hint=hint) from error
 
 
 def _heads(named: GitBranch, head: str, push_head: str | None) -> dict[str, str]:
