@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -30,7 +31,7 @@ CREATE TABLE IF NOT EXISTS listing (image TEXT PRIMARY KEY, present BLOB NOT NUL
 CREATE TABLE IF NOT EXISTS outcome (key TEXT NOT NULL, target TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (key, target))
   WITHOUT ROWID;
 """
-_BROKEN: Final = ("not a database", "malformed", "file is encrypted", "no such table", "no such column")
+_BROKEN: Final = ("not a database", "malformed", "file is encrypted", "no such table", "no such column", "not a regular file")
 
 
 class DatabaseFile:
@@ -71,6 +72,8 @@ class DatabaseFile:
             return work(connection)
 
     def _opened(self) -> sqlite3.Connection:
+        if self._path:
+            _require_regular(self._path)
         if self._connection is None:
             self._connection = _open(self._path) if self._path else _open_memory()
         return self._connection
@@ -79,7 +82,7 @@ class DatabaseFile:
         """Go on without what broke: a broken file is made anew, with any other trouble memory must do."""
         path = self._path
         self._close()
-        is_broken = path and (any(sign in str(error) for sign in _BROKEN) or not path.exists())
+        is_broken = path and (any(sign in str(error) for sign in _BROKEN) or not path.is_file())
         if path and is_broken and _remove(path):
             try:
                 self._connection = _open(path)
@@ -113,6 +116,19 @@ _WORDS: Final = {
 def _words(error: sqlite3.Error) -> str:
     text = str(error)
     return next((words for begin, words in _WORDS.items() if text.startswith(begin)), text)
+
+
+def _require_regular(path: Path) -> None:
+    """Raise `sqlite3.OperationalError` where the database or its journal is a pipe or the like: SQLite would wait for its end."""
+    for name in (path, path.with_name(f"{path.name}-journal")):
+        try:
+            is_regular = stat.S_ISREG(name.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # opening says why, or makes it
+        except OSError:
+            is_regular = False  # a link to itself
+        if not is_regular:
+            raise sqlite3.OperationalError(f"{name.name} is not a regular file")
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -156,7 +172,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _remove(path: Path) -> bool:
     try:
         for name in (path, *(path.with_name(path.name + end) for end in ("-journal", "-wal", "-shm"))):
-            name.unlink(missing_ok=True)
+            if name.is_dir() and not name.is_symlink():
+                name.rmdir()
+            else:
+                name.unlink(missing_ok=True)
     except OSError:
         return False
     return True

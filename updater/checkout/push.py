@@ -16,7 +16,7 @@ from updater.errors import UpdaterError
 from updater.git.damage import is_foreign, renamed
 from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit, ObjectBuilder
-from updater.git.objects import BLOB, COMMIT, commit_tree, object_name
+from updater.git.objects import BLOB, COMMIT, NAMES, commit_tree, object_name, require_kind
 from updater.git.remote import Haves, Remote, judge_pack
 from updater.git.tree import RevisionTree, read_folder
 from updater.reasons import reason_of
@@ -245,10 +245,8 @@ class CheckoutObjects:
 
     def load(self, name: str, kind: int) -> bytes:
         """See `Objects.load`."""
-        with renamed(lambda _: self._broken(name)):
-            number, data = self._repo.object_store.get_raw(name.encode())  # type: ignore[arg-type]
-        if number != kind or object_name(kind, data) != name:
-            raise self._broken(name)
+        number, data = self._proved(name)
+        require_kind(name, kind, number)
         return data
 
     def size(self, name: str) -> int:
@@ -257,7 +255,16 @@ class CheckoutObjects:
 
     def holding(self, names: Collection[str], needles: Collection[bytes]) -> Iterator[tuple[str, bool]]:
         """See `Objects.holding`."""
-        return ((name, any(needle in data for needle in needles)) for name in names for data in [self.load(name, BLOB)])
+        for name in names:
+            number, data = self._proved(name)
+            yield name, number != BLOB or any(needle in data for needle in needles)
+
+    def _proved(self, name: str) -> tuple[int, bytes]:
+        with renamed(lambda _: self._broken(name)):
+            number, data = self._repo.object_store.get_raw(name.encode())  # type: ignore[arg-type]
+        if number not in NAMES or object_name(number, data) != name:
+            raise self._broken(name)
+        return number, data
 
     @staticmethod
     def _broken(name: str) -> GitError:

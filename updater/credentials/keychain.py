@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIFETIME: Final = 10 * 60.0
 RENEWED_AT_MOST_EVERY: Final = 10.0
-MOST_BYTES: Final = 1024 * 1024
+MOST_BYTES: Final = 1024 * 1024  # as much as a Secret may hold, so no setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dulwich.objects import parse_tree
 
-from updater.errors import EditError
+from updater.errors import EditError, GitError
 from updater.git.damage import renamed
 from updater.git.faults import fault
 from updater.git.limits import shown_size
@@ -106,7 +106,12 @@ class RevisionTree:
         if self._most is not None and (size := self.store.size(name)) > self._most:
             hint = f"the limit is {shown_size(self._most)}: split the file, or raise git.limits.file"
             raise EditError(f"{path} is {shown_size(size)} long", hint=hint, code="file-too-large", path=path)
-        return self.store.load(name, BLOB)
+        try:
+            return self.store.load(name, BLOB)
+        except GitError as error:
+            if error.code != "git-object":
+                raise
+            raise EditError(f"{path}: {error.message}", hint=error.hint, code="not-a-blob", path=path) from error
 
     def find(self, path: str) -> tuple[int, str] | None:
         """Return mode and object of what stands at *path*, folders too; None where nothing does."""

@@ -66,7 +66,7 @@ class Sessions:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_timeout)
         self._open: OrderedDict[Connection, _OpenSession] = OrderedDict()
         self._retired: list[aiohttp.ClientSession] = []
-        self._proxies: dict[tuple[str, str], str | None] = {}
+        self._proxies: dict[tuple[str, str, int], str | None] = {}
 
     async def exchange(self, request: HttpRequest) -> Response:
         """Send *request* once; raise `HttpFailure`, never an exception of aiohttp."""
@@ -76,11 +76,12 @@ class Sessions:
             async with self._used(self._way(request)) as session, asyncio.timeout(most) as end:
                 # who waits for others to read their large answers has as much time again
                 share = Share(self._budget, request.url[: request.url.find("/", 8)], lambda: end.reschedule(now() + most))
-                async with share, self._begun(session, request, self._timeout) as response:
-                    status = response.status
-                    is_head = request.method == "HEAD"
-                    body = b"" if is_head else await _read(response, request.limit, is_wanted=status < 300, share=share)
-                    return Response(status=status, url=request.url, body=body, fields=response.headers)
+                with share:
+                    async with self._begun(session, request, self._timeout) as response:
+                        status = response.status
+                        is_head = request.method == "HEAD"
+                        body = b"" if is_head else await _read(response, request.limit, is_wanted=status < 300, share=share)
+                        return Response(status=status, url=request.url, body=body, fields=response.headers)
         except HttpFailure:
             raise
         except _FOREIGN as error:
@@ -189,13 +190,13 @@ class Sessions:
         )
 
     def _proxy_of(self, url: str) -> str | None:
-        scheme, host, port = origin_of(url)
-        key = (scheme, f"{host}:{port}")
-        if key not in self._proxies:
+        origin = origin_of(url)
+        if origin not in self._proxies:
+            scheme, host, port = origin
             proxies = getproxies()
-            is_direct = proxy_bypass(key[1]) or is_spared(host, proxies.get("no", ""))
-            self._proxies[key] = None if is_direct else proxies.get(scheme) or None
-        return self._proxies[key]
+            is_direct = proxy_bypass(f"{host}:{port}") or is_spared(host, proxies.get("no", ""))
+            self._proxies[origin] = None if is_direct else proxies.get(scheme) or None
+        return self._proxies[origin]
 
 
 class Stream:

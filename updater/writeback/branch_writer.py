@@ -150,6 +150,7 @@ class GitWriter:
             pushed = await mirror.land(
                 base=base, branch=push, expected=expected, commits=made, over=over, manner=manner_of(branch)
             )
+        self._learn(mirror, branch, drafts)
         if pushed.is_unchanged or pushed.revision is None:
             return replace(landed, note=f"branch {push} holds these changes already")
         revisions = {
@@ -168,7 +169,7 @@ class GitWriter:
         self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
     ) -> tuple[list[CommitDraft], WriteResult]:
         """Return what *commits* come to on top of *revision*."""
-        drafting, drafts = await mirror.tree(revision, lambda tree: self._draft(partial(_read_writable, tree), commits))
+        drafting, drafts = await mirror.tree(revision, lambda tree: _draft(self._editors, partial(_read_writable, tree), commits))
         changes, refused = drafting.changes, drafting.refused
         return drafts, WriteResult(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
 
@@ -264,10 +265,23 @@ class GitWriter:
             self._blobs[way] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
         return self._blobs[way]
 
-    def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[CommitDrafter, list[CommitDraft]]:
-        drafting = CommitDrafter(editors=self._editors, read=read)
-        drafts = [drafting.draft(commit) for commit in commits]
-        return drafting, [draft for draft in drafts if draft.files]
+    def _learn(self, mirror: Mirror, branch: GitBranch, drafts: Sequence[CommitDraft]) -> None:
+        """Let what was written be read behind the landing, which does not wait: the next look then parses none of it."""
+        blobs = self._blobs_of(mirror, branch)
+        files = {path: data for draft in drafts for path, data in draft.files.items()}
+        written = {
+            (update.target.editor, update.reading.path)
+            for draft in drafts
+            for update in draft.changes
+            if self._editors[update.target.editor].files(update.target.locator) is None
+        }
+
+        def learn() -> None:
+            for editor, path in sorted(item for item in written if item[1] in files):
+                blobs.learn(editor, path, files[path])
+            blobs.save()
+
+        mirror.afterwards(learn)
 
     async def _commit(self, draft: CommitDraft, push: str) -> NewCommit:
         commit_spec = draft.commit.commit_spec
@@ -280,6 +294,14 @@ class GitWriter:
             when=self._pen.now(),
             signer=signer,
         )
+
+
+def _draft(
+    editors: Mapping[str, Editor], read: Callable[[str], bytes], commits: Sequence[Commit]
+) -> tuple[CommitDrafter, list[CommitDraft]]:
+    drafting = CommitDrafter(editors=editors, read=read)
+    drafts = [drafting.draft(commit) for commit in commits]
+    return drafting, [draft for draft in drafts if draft.files]
 
 
 def _as_branch(destination: Destination) -> GitBranch:
