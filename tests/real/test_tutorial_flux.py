@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
 
-from tests.real.flux_examples import FluxExamples
+from tests.real.flux_examples import EXAMPLES, FLEET, FluxExamples
 from tests.real.lab import PROGRAMS
 from tests.real.lab_command import push
 from tests.real.lab_objects import ROOT
@@ -41,6 +43,13 @@ def test_the_page_is_read_as_it_is_meant():
 def test_a_line_that_is_not_said_is_found():
     assert missed("imagepolicy/a  …\n", "imagepolicy/a\tx\t\n") is None
     assert missed("imagepolicy/a 127.0.0.1:1/b True\n", "imagepolicy/a\t127.0.0.1:2/b\tFalse\n") is not None
+
+
+def test_the_examples_are_without_a_problem():
+    """The objects and the marked files of the examples fit each other, by the words of `updater validate`."""
+    command = [sys.executable, "-m", "updater", "validate", str(EXAMPLES), str(FLEET)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_command_says_what_the_page_says(lab, tmp_path):
