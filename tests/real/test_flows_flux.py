@@ -379,3 +379,26 @@ def test_alerts_and_dashboards_of_flux_go_on(lab, flow):
         answered = lab.run("reconcile", "image", "policy", "told")
         assert (answered.returncode, "selected ref" in answered.stderr) == (0, True), answered.stderr
         assert daemon.metric("gotk_reconcile_duration_seconds_count", kind="ImagePolicy") > 0
+
+
+def test_a_reverted_release_and_a_key_that_is_missing_are_said_where_people_look(lab, flow):
+    """A revert holds the tag and the automation says so; a signing key that cannot be had stops its own automation alone."""
+    lab.push_tag("acme/back", "1.0.0", "1.1.0")
+    file = SHOP.replace(b"HOST", lab.registry.host.encode()).replace(b"shop", b"back")
+    repository = lab.repository("back", {"apps/back.yaml": file, "other/back.yaml": file})
+    flow.follow("back")
+    spec = flow.object(IMAGE_UPDATE_AUTOMATION, "back")["spec"]
+    key = {"type": "ssh", "secretRef": {"name": "nowhere"}}
+    commit = {**spec["git"]["commit"], "signingKey": key}
+    keyless = {**spec, "git": {**spec["git"], "commit": commit}, "update": {"path": "./other", "strategy": "Setters"}}
+    flow.apply(IMAGE_UPDATE_AUTOMATION, "keyless", keyless)
+    with flow.daemon() as daemon:
+        daemon.until(lambda: "1.1.0" in repository.git("show", "main:apps/back.yaml"))
+        daemon.until(lambda: "nowhere" in flow.ready(IMAGE_UPDATE_AUTOMATION, "keyless").get("message", ""))
+        assert "1.0.0" in repository.git("show", "main:other/back.yaml")
+        message = f'Revert "Update"\n\nThis reverts commit {repository.head()}.'
+        repository.commit({"apps/back.yaml": file}, message=message)
+        assert lab.run("reconcile", "image", "update", "back").returncode == 0
+        daemon.until(lambda: "1.1.0 is not written" in flow.ready(IMAGE_UPDATE_AUTOMATION, "back").get("message", ""))
+        assert "1.0.0" in repository.git("show", "main:apps/back.yaml")
+        assert "resolved to 1.1.0" in lab.run("get", "images", "policy", "back").stdout
