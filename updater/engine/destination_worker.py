@@ -112,14 +112,15 @@ class DestinationWorker:
     async def work(self) -> None:
         """Land again and again; ends after `leave`, raises what a landing raises."""
         while not self._is_leaving:
-            if not self._may_land():
+            if not self._may_land:
                 await self._wait_for_news()
                 continue
             await asyncio.sleep(self._waits.coalesce)
-            if self._may_land():
+            if self._may_land:
                 self._is_due, self._expected_until = False, None
                 await self._land()
 
+    @property
     def _may_land(self) -> bool:
         if not self._is_due or self.is_paused or self._is_leaving:
             return False
