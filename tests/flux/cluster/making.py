@@ -145,9 +145,9 @@ def fault(code="registry-unavailable", message="no answer", public=""):
     return FactFailure(code, message, "", public)
 
 
-def selection(tag="1.0.0", digest="", *, status="updated", detail=""):
+def selection(tag="1.0.0", digest="", *, status="updated", detail="", code=None):
     chosen = Candidate(tag=tag, digest=parse_digest(digest) if digest else None) if tag else None
-    return Selection(status=status, chosen=chosen, detail=detail, rejections={})
+    return Selection(status=status, chosen=chosen, detail=detail, code=code, rejections={})
 
 
 def reflected(tag="1.0.0", digest="", *, began=0, failure=None, **options):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.flux.cluster.automation_landing import AutomationLanding, landing_for, own_outcomes, refused_landing
 from updater.flux.cluster.automation_status import AutomationFacts
 from updater.flux.cluster.feedback_index import FluxIndex, build_index
-from updater.flux.cluster.policy_status import PolicyFacts, PolicyRefs, Reflection, failure_of, refs_after, refs_in
+from updater.flux.cluster.policy_status import PolicyFacts, PolicyRefs, Reflection, failure_of, is_undecided, refs_after, refs_in
 from updater.flux.cluster.repository_status import RepositoryFacts, RepositoryScan, summarize
 from updater.flux.kinds import IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.requests import FluxTranslation
@@ -122,10 +122,11 @@ class FluxMemory:
         request = self._translation.policies[key]
         repository = self._translation.repositories.get(request.repository)
         name = repository.name if repository else ""
-        failure = failure_of(request, report, self._scans.get(request.repository), name)
+        before, scan = self._refs.get(key, PolicyRefs()), self._scans.get(request.repository)
+        is_kept = before.latest is not None and is_undecided(report, scan)
+        failure = None if is_kept else failure_of(request, report, scan, name)
         self._reflections[key] = Reflection(began=report.began, at=report.at, failure=failure)
-        before = self._refs.get(key, PolicyRefs())
-        if failure is None and report.selection is not None:
+        if not is_kept and failure is None and report.selection is not None:
             self._refs[key] = refs_after(request, name, report.selection, before)
         return Ref(IMAGE_POLICY, *key), self._refs.get(key, before) != before
 

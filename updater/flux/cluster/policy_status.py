@@ -9,6 +9,7 @@ from updater.documents.members import mapping_in
 from updater.errors import ImageSyntaxError
 from updater.flux.cluster.status_fields import SUCCEEDED, End, Verdict, new_generation, status_to_write
 from updater.flux.request.requests import DigestReflection
+from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageRef, is_tag, parse_digest, parse_name
 
 if TYPE_CHECKING:
@@ -116,6 +117,16 @@ def refs_after(request: ImagePolicyRequest, name: str, selection: Selection, bef
         digest = old.digest
     latest = SelectedRef(name=name, tag=chosen.tag, digest=digest)
     return before if latest == old else PolicyRefs(latest=latest, previous=old)
+
+
+def is_undecided(report: SelectionReflected, scan: RepositoryScan | None) -> bool:
+    """Return whether nothing was selected because nothing new is known: the scan failed, or its list is in doubt.
+
+    What was selected before stands then, as in the original, which evaluates the tags that it has.
+    """
+    if report.selection is not None:
+        return report.selection.code == INCOMPLETE_LIST
+    return scan is not None and scan.failure is not None and scan.tags is not None
 
 
 def failure_of(request: ImagePolicyRequest, report: SelectionReflected, scan: RepositoryScan | None, name: str) -> Verdict | None:
