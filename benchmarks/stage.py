@@ -59,10 +59,10 @@ def median(values) -> float:
 
 
 @contextmanager
-def registry():
+def registry(kind=EmbeddedRegistry):
     """The embedded registry in a thread of its own; push with `registry.push`."""
     loop = asyncio.new_event_loop()
-    served = EmbeddedRegistry()
+    served = kind()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(served.start(), loop).result(10)
