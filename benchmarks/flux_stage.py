@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stage import ROOT, EmbeddedRegistry
+from stage import ROOT, ThreadedRegistry
 
 from tests.real.cluster import ADMIN_TOKEN
 from tests.real.flux_objects import IMAGE_POLICY, IMAGE_REPOSITORY, NAMESPACE, flux_object
@@ -28,11 +28,11 @@ IMAGE_ROOT = f"{IMAGE_POLICY.root}/namespaces/{NAMESPACE}"
 HEADERS = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": "application/json"}
 
 
-class NotingRegistry(EmbeddedRegistry):
+class NotingRegistry(ThreadedRegistry):
     """Notes when each tag list was answered last, in Unix time, and counts them."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, loop) -> None:
+        super().__init__(loop)
         self.answered: dict[str, float] = {}
         self.lists: Counter[str] = Counter()
 

@@ -1,10 +1,10 @@
 """Soak: the daemon for 20 minutes at an interval of 1 s while 10 % of all answers fail; what it holds must stay flat.
 
-Run it by hand: `python benchmarks/soak.py [--minutes 20] [--faults 10] [--repositories 4] [--images 4]`. Half of the
+Run it by hand: `python benchmarks/soak.py [--minutes 20] [--faults 10] [--repositories 4] [--images 4] [--tags 0]`. Half of the
 repositories are written by the daemon alone; people commit to the others too, and half have a branch that is rebuilt. Twice
 a second a tag is pushed, so nearly every pass lands. What the daemon holds is read from its own metrics. At the end the
 faults stop: every image must stand at its newest tag, each tag may have been written once, and the last quarter of the
-samples may not stand above the second by more than the growth that is allowed.
+samples may not stand above the second by more than the growth that is allowed. Memory grows with the tags of the registry.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--faults", type=float, default=10, help="per cent of answers of the Git server")
     parser.add_argument("--repositories", type=int, default=4)
     parser.add_argument("--images", type=int, default=4)
+    parser.add_argument("--tags", type=int, default=0, help="how many tags of an image the registry keeps; 0: all")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     try:
@@ -57,7 +58,7 @@ class Fleet:
     """Repositories with one marked file an image, and the newest tag of each image."""
 
     def __init__(self, folder: Path, served, server, options) -> None:
-        self.folder, self.served, self.server = folder, served, server
+        self.folder, self.served, self.server, self.kept = folder, served, server, options.tags
         self.newest: dict[tuple[int, int], int] = {}
         self.repositories: list[BareRepository] = []
         texts = []
@@ -93,6 +94,8 @@ class Fleet:
         number, image = place = chance.choice(list(self.newest))
         self.newest[place] += 1
         self.served.push(f"soak/r{number}i{image}", f"1.0.{self.newest[place]}")
+        if self.kept and (old := self.newest[place] - self.kept) > 0:
+            self.served.delete(f"soak/r{number}i{image}", f"1.0.{old}")
 
     def wrong(self) -> list[str]:
         """Name every image that does not stand at its newest tag, and every one whose tags were not written in order."""

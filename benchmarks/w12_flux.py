@@ -93,8 +93,7 @@ def moved(running, served: NotingRegistry, repository, branch: Path, rounds: int
     for turn in range(1, rounds + 1):
         names = [f"bench/i{(turn * MOVING + part) % POLICIES}" for part in range(MOVING)]
         before, cpu = repository.head(), running.cpu
-        for name in names:
-            served.push(name, f"1.{turn + 1}.0")
+        served.push_together(names, f"1.{turn + 1}.0")
         pushed = time.time()
         running.until(lambda before=before: repository.head() != before, "the commit of a move")
         first = branch.stat().st_mtime

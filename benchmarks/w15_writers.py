@@ -7,17 +7,16 @@ commits, pushes, and rebases until its push is taken. Goal: median at most 5 s b
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import shutil
 import subprocess
-import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stage import ROOT, BareRepository, GitServer, configuration, median, registry
+from stage import BareRepository, GitServer, configuration, daemon, folder_and_registry, marked, median, subscription
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 IMAGES = 5
 PATIENCE = 120.0
@@ -29,36 +28,28 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--interval", type=float, default=2.0)
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="w13-"))
-    try:
-        with registry() as served:
-            bench(folder, served, options)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with folder_and_registry("w15") as (folder, served):
+        bench(folder, served, options)
 
 
 def bench(folder: Path, served, options) -> None:
     host, names = served.host, [f"i{number}" for number in range(IMAGES)]
-    files = {f"{name}.yaml": f'image: {host}/bench/{name}:1.0.0 # {{"$imagepolicy": "ns:{name}"}}\n'.encode() for name in names}
+    files = {f"{name}.yaml": marked(host, name) for name in names}
     repository = BareRepository.make(folder / "repos" / "fleet.git", {**files, **written(options.writers)})
     for name in names:
         served.push(f"bench/{name}", "1.0.0")
     with GitServer(folder / "repos") as server:
-        config = configuration(folder, host, "".join(subscription(name, host, server) for name in names))
+        config = configuration(folder, host, "".join(subscription(name, host, server.url("fleet.git")) for name in names))
         config.write_text(f"interval: {options.interval:g}s\n" + config.read_text())
         people = [Person(folder, server.url("fleet.git"), number) for number in range(options.writers)]
-        command = [sys.executable, "-m", "updater", "run", "-c", str(config)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            seconds = [latency(number, served, repository, names) for number in range(options.images)]
-        finally:
-            for person in people:
-                person.is_done = True
-            for person in people:
-                person.join()
-            process.terminate()
-            process.wait(30)
+        with daemon(config):
+            try:
+                seconds = [latency(number, served, repository, names) for number in range(options.images)]
+            finally:
+                for person in people:
+                    person.is_done = True
+                for person in people:
+                    person.join()
     pushed = sum(person.pushed for person in people)
     print(f"W15 {options.writers} writers, {pushed} pushes of theirs, interval {options.interval:g} s, {options.images} images")
     print(f"    from registry to branch: median {median(seconds):.1f} s (goal <= 5), longest {max(seconds):.1f} s")
@@ -66,17 +57,6 @@ def bench(folder: Path, served, options) -> None:
 
 def written(writers: int) -> dict[str, bytes]:
     return {f"people/{number}.txt": b"0\n" for number in range(writers)}
-
-
-def subscription(name: str, host: str, server) -> str:
-    return f"""\
-  - key: {name}
-    image: {host}/bench/{name}
-    policy: {{semver: {{range: "1.x"}}}}
-    targets:
-      - git: {{url: "{server.url("fleet.git")}", branch: main}}
-        marker: ns:{name}
-"""
 
 
 class Person(threading.Thread):

@@ -14,15 +14,27 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stage import ROOT, BareRepository, GitServer, configuration, median, registry, run_git, start_up, updater
+from stage import (
+    COMPILED,
+    BareRepository,
+    GitServer,
+    configuration,
+    folder_and_registry,
+    median,
+    run_git,
+    start_up,
+    subscriptions,
+    updater,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 POLICIES = 50
 FOLDERS = 200
@@ -48,20 +60,6 @@ def files(count: int, host: str, tags: list[str]) -> dict[str, bytes]:
         lines += [f"  key{line}: value {number * line}  # a comment that a person wrote" for line in range(12)]
         made[f"apps/team{number % FOLDERS}/service{number}.yaml"] = ("\n".join(lines) + "\n").encode()
     return made
-
-
-def subscriptions(host: str, url: str) -> str:
-    return "".join(
-        f"""\
-  - key: i{number}
-    image: {host}/bench/i{number}
-    policy: {{semver: {{range: ">=1.0.0"}}}}
-    targets:
-      - git: {{url: "{url}"}}
-        marker: ns:i{number}
-"""
-        for number in range(POLICIES)
-    )
 
 
 def by_git(url: str, checkout: Path, host: str, wanted: dict[int, str], *, is_first: bool) -> float:
@@ -94,12 +92,8 @@ def main() -> None:
     if options.passes:
         asyncio.run(passes(options.passes))
         return
-    folder = Path(tempfile.mkdtemp(prefix="w1-"))
-    try:
-        with registry() as served:
-            bench(folder, served, options)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with folder_and_registry("w1") as (folder, served):
+        bench(folder, served, options)
 
 
 class Daemon:
@@ -111,7 +105,7 @@ class Daemon:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""},
+            env={**os.environ, **COMPILED},
         )
 
     def once(self) -> dict[str, float]:
@@ -159,7 +153,7 @@ def bench(folder: Path, served, options) -> None:
 
 def one_round(folder: Path, served, server, turn: int, base: float, figures) -> None:
     host, url, theirs = served.host, server.url(f"ours{turn}.git"), server.url(f"theirs{turn}.git")
-    config, checkout = configuration(folder, host, subscriptions(host, url), f"state{turn}"), folder / f"checkout{turn}"
+    config, checkout = configuration(folder, host, subscriptions(POLICIES, host, url), f"state{turn}"), folder / f"checkout{turn}"
     first = updater("once", "-c", config)
     newest = {number: max(served.shelf(f"bench/i{number}").tags, key=_version) for number in range(POLICIES)}
     figures["first"].append(first.wall - base)

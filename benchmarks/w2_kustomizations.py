@@ -7,11 +7,12 @@ Run it by hand: `python benchmarks/w2_kustomizations.py [--files 10000] [--round
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stage import BareRepository, GitServer, configuration, median, registry, start_up, updater
+from stage import BareRepository, GitServer, configuration, folder_and_registry, median, start_up, subscription, updater
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 APPS = 50
 
@@ -30,12 +31,8 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="w2-"))
-    try:
-        with registry() as served:
-            bench(folder, served, options)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with folder_and_registry("w2") as (folder, served):
+        bench(folder, served, options)
 
 
 def bench(folder: Path, served, options) -> None:
@@ -49,17 +46,9 @@ def bench(folder: Path, served, options) -> None:
     for turn in range(options.rounds):
         repository = BareRepository.make(folder / "repos" / f"fleet{turn}.git", files(options.files, host))
         with GitServer(folder / "repos") as server:
-            text = "".join(
-                f"""\
-  - key: i{number}
-    image: {host}/bench/i{number}
-    policy: {{semver: {{range: "1.x"}}}}
-    targets:
-      - git: {{url: "{server.url(f"fleet{turn}.git")}"}}
-        kustomize: {{path: apps/app{number}}}
-"""
-                for number in range(APPS)
-            )
+            url = server.url(f"fleet{turn}.git")
+            places = {f"i{number}": f"kustomize: {{path: apps/app{number}}}" for number in range(APPS)}
+            text = "".join(subscription(name, host, url, place) for name, place in places.items())
             config = configuration(folder, host, text, f"state{turn}")
             seconds.append(updater("once", "-c", config).wall - base)
             requests.append(server.count())

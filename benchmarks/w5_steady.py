@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from stage import ROOT, BareRepository, configuration, median
+from stage import ROOT, BareRepository, configuration, marked, median, subscription
 
 INTERVAL = 120.0
 IMAGES_A_REPOSITORY = 500
@@ -116,19 +116,9 @@ def make(folder: Path, host: str, count: int) -> Path:
     for start in range(0, count, IMAGES_A_REPOSITORY):
         numbers = range(start, min(start + IMAGES_A_REPOSITORY, count))
         path = folder / "repos" / f"fleet{start}.git"
-        files = {f"apps/i{n}.yaml": f'image: {host}/bench/i{n}:1.0.1 # {{"$imagepolicy": "ns:i{n}"}}\n'.encode() for n in numbers}
+        files = {f"apps/i{n}.yaml": marked(host, f"i{n}", "1.0.1") for n in numbers}
         BareRepository.make(path, files)
-        texts += [
-            f"""\
-  - key: i{number}
-    image: {host}/bench/i{number}
-    policy: {{semver: {{range: ">=1.0.0"}}}}
-    targets:
-      - git: {{url: "{path}"}}
-        marker: ns:i{number}
-"""
-            for number in numbers
-        ]
+        texts += [subscription(f"i{number}", host, str(path)) for number in numbers]
     return configuration(folder, host, "".join(texts))
 
 

@@ -30,8 +30,6 @@ out are outcomes, never errors. Foreign exceptions never leave the package that 
 
 from __future__ import annotations
 
-import os
-import re
 from typing import Any, ClassVar, Final
 
 #: codes of errors whose message has no word of a server in it
@@ -41,7 +39,6 @@ _OWN_WORDS: Final = frozenset(
         *("checkout-ref", "push-branch-missing", "push-options-unsupported", "ref-missing"),
     }
 )
-_NUMBERS: Final = re.compile(r"\[Errno ([0-9]{1,4})\]")
 _IN_LOG: Final = "what it answered is in the log of updater alone"
 
 
@@ -219,33 +216,3 @@ class EditError(UpdaterError):
         super().__init__(message, hint=hint, code=code)
         self.path = path
         self.line = line
-
-
-def reason_of(error: BaseException) -> str:
-    """Return what the system or TLS said, without the words of a library around it: no ``[Errno 111]``, no class names.
-
-    "" where nothing in *error* or behind it says anything of the kind.
-    """
-    waiting, met = [error], set[int]()
-    while waiting:
-        cause = waiting.pop(0)
-        if id(cause) in met:
-            continue
-        met.add(id(cause))
-        if isinstance(cause, OSError) and (said := _system_words(cause)):
-            return said
-        behind = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
-        waiting += [item for item in behind if isinstance(item, BaseException)]
-    return ""
-
-
-def _system_words(error: OSError) -> str:
-    verified = getattr(error, "verify_message", None)  # ssl.SSLCertVerificationError
-    tls = getattr(error, "reason", None)  # ssl.SSLError: a word in capitals
-    if isinstance(verified, str) and verified:
-        return verified
-    if isinstance(tls, str) and tls:
-        return tls.replace("_", " ").lower()
-    number = error.errno or next(map(int, _NUMBERS.findall(str(error))), 0)  # several addresses were tried: asyncio joins texts
-    # asyncio puts words of its own where the system's stand; a name that does not resolve has a number below zero
-    return (os.strerror(number) if number > 0 else error.strerror or "").lower() if number else ""

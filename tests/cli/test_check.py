@@ -49,7 +49,7 @@ def test_the_winner_stands_first_and_the_losers_in_a_table(tags_file, capsys):
     code, out, _ = run(capsys, IMAGE, "--range", "^1", "--current", "1.0.0", "--tags-file", tags_file)
     assert code == 0
     assert out.splitlines() == [
-        "updated: 1.1.0 is the highest version in the range ^1; 1.0.0 is written",
+        "would update: 1.1.0 is the highest version in the range ^1; 1.0.0 is written",
         "",
         "TAG         CODE           WHY",
         "1.0.0       outranked      1.0.0 ranks below 1.1.0",
@@ -131,7 +131,7 @@ def test_tags_come_one_a_line_or_as_json(content, tmp_path, capsys):
 
 def test_tags_come_from_standard_input(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"1.0.0\n")))
-    assert run(capsys, IMAGE, "--tags-file", "-")[1].startswith("updated: 1.0.0 is")
+    assert run(capsys, IMAGE, "--tags-file", "-")[1].startswith("would choose: 1.0.0 is")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_tags_come_from_standard_input(monkeypatch, capsys):
         (b'{"tags": ', "not JSON"),
         (b'{"tag": "1.0.0"}', "the JSON holds no list of tags"),
         (b"[1]", "neither a text nor an object"),
-        (None, "the file of tags cannot be read: No such file or directory"),
+        (None, "the file of tags cannot be read: no such file or directory"),
     ],
 )
 def test_a_file_that_holds_no_tags_is_a_wrong_option(content, said, tmp_path, capsys):
@@ -232,7 +232,7 @@ def registry(tmp_path):
 def test_without_a_file_the_registry_is_asked_and_its_facts_as_needed(registry, capsys):
     image = f"{registry.host}/myorg/app"
     code, out, _ = run(capsys, image, "--platform", "linux/amd64", "-c", str(registry.config))
-    assert (code, out.splitlines()[0]) == (0, "updated: 2.0.0 is the highest version in the range *")
+    assert (code, out.splitlines()[0]) == (0, "would choose: 2.0.0 is the highest version in the range *")
     asked = [request.path.rpartition("/")[2] for request in registry.asked if "/manifests/" in request.path]
     assert "2.0.0" in asked
     assert "1.0.0" not in asked

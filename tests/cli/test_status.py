@@ -78,13 +78,13 @@ async def test_where_no_daemon_answers_the_address_and_a_way_out_are_named(serve
 
 def test_one_subscription_is_one_line_in_columns_no_wider_than_the_terminal(last):
     rows = [status.row() for status in last.statuses()]
-    lines = table(rows, now=at() + timedelta(minutes=3), width=60)
+    lines = table(rows, now=at() + timedelta(minutes=3), width=70)
     plain = [click.unstyle(line) for line in lines]
-    assert plain[0].split() == ["KEY", "STATE", "WRITTEN", "CHOSEN", "SINCE", "CHANGED", "REASON"]
+    assert plain[0].split() == ["KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST", "UPDATE", "REASON"]
     assert [line.split()[:2] for line in plain[1:]] == [["api", "unknown"], ["shop-a", "unchanged"], ["shop-b", "failed"]]
     assert "1.0.0" in plain[2]
     assert "3m" in plain[2]
-    assert max(map(len, plain)) <= 60
+    assert max(map(len, plain)) <= 70
     assert click.style("failed".ljust(9), fg="red") in lines[3]
 
 
@@ -97,5 +97,31 @@ def test_ages_are_written_as_kubectl_writes_them(seconds, shown):
     (row,) = (status.row() for status in known.statuses())
     row["since"] = (now - timedelta(seconds=seconds)).isoformat()
     line = click.unstyle(table([row], now=now, width=None)[1])
-    assert line.split()[4] == shown
+    assert line.split()[2] == shown
     assert line.endswith("[downgrade]")
+
+
+LONG = "2.4.6 is lower than 2.4.7, which is written, and nobody narrowed the range to it"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 200, None])
+def test_a_reason_is_cut_to_the_terminal_and_its_code_never_is(width):
+    known = LastOutcomes()
+    known.hear(inventory(asked("a-key-of-some-length", MAIN)))
+    known.hear(landed(ended("a-key-of-some-length", status=Status.HELD, code="downgrade", detail=LONG)))
+    lines = [click.unstyle(line) for line in table([status.row() for status in known.statuses()], now=at(), width=width)]
+    assert lines[1].endswith("[downgrade]")
+    assert width is None or len(lines[1]) <= max(width, 75)
+    assert (LONG in lines[1]) == (width in {200, None})
+
+
+def test_what_a_pass_would_write_is_no_hold_to_people():
+    known = LastOutcomes()
+    known.hear(inventory())
+    known.hear(landed(ended(status=Status.HELD, code="dry-run", detail="would move 1.0.0 → 1.1.0")))
+    (row,) = (status.row() for status in known.statuses())
+    assert (row["state"], row["held_by"]) == ("held", "dry-run")
+    head, line = table([{**row, "since": None}], now=at(), width=None)
+    assert click.unstyle(head).split() == ["KEY", "STATE", "WRITTEN", "CHOSEN", "LAST", "UPDATE", "REASON"]
+    assert click.style("would update", fg="green") in line
+    assert click.unstyle(line).endswith("  1.0.0 → 1.1.0")

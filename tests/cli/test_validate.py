@@ -21,7 +21,19 @@ def here(tmp_path, monkeypatch):
 def test_a_clean_file_exits_0_and_says_so_on_stderr(here, capsys):
     (here / "updater.yaml").write_text(SUBSCRIPTION)
     assert run_cli(["validate", "updater.yaml"]) == 0
-    assert capsys.readouterr() == ("", "no problems in 1 file\n")
+    note = "note: 1 target was not compared with the repository: updater once --dry-run does that\n"
+    assert capsys.readouterr() == ("", f"no problems in 1 file\n{note}")
+
+
+def test_without_a_path_the_configuration_of_this_folder_is_checked(here, capsys):
+    (here / "updater.yaml").write_text(SUBSCRIPTION.replace("semver", "semvre"))
+    assert run_cli(["validate"]) == 1
+    assert "did you mean 'semver'" in capsys.readouterr().out
+
+
+def test_a_folder_without_configuration_has_nothing_to_check(here, capsys):
+    assert run_cli(["validate"]) == 2
+    assert "there is no ./updater.yaml" in capsys.readouterr().err
 
 
 def test_problems_are_grouped_by_file_with_hints_and_exit_1(here, capsys):

@@ -119,6 +119,58 @@ async def test_what_the_own_file_says_wins_and_the_rest_is_the_peers(server, tmp
     assert (parts.settings.git.author.name, parts.settings.git.author.email) == ("ours", "bot@peer.example")
 
 
+PEERS_OWN = ("argocd-image-updater", "noreply@argoproj.io")
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "expected"),
+    [
+        ("", {}, PEERS_OWN),
+        ("", {"interval": "5m", "git.user": ""}, PEERS_OWN),
+        ("", {"git.user": "bot"}, ("bot", PEERS_OWN[1])),
+        ("", {"git.email": "bot@peer.example"}, (PEERS_OWN[0], "bot@peer.example")),
+        ("git: {author: {name: ours}}\n", {}, ("ours", PEERS_OWN[1])),
+        ("git: {author: {email: ours@own.example}}\n", {"git.user": "bot"}, ("bot", "ours@own.example")),
+        ("git: {author: {name: ours, email: ours@own.example}}\n", {"git.user": "bot"}, ("ours", "ours@own.example")),
+    ],
+)
+async def test_where_nobody_names_an_author_the_peers_default_commits_for_its_objects(server, tmp_path, own, theirs, expected):
+    """A drop-in replacement commits as the peer did: name and address each have their default, and none is of our own."""
+    await told(server, **theirs)
+    await server.put(
+        APPLICATION,
+        "shop",
+        "argocd",
+        metadata={
+            "annotations": {
+                "argocd-image-updater.argoproj.io/image-list": "it=ghcr.io/acme/shop",
+                "argocd-image-updater.argoproj.io/write-back-method": "git",
+            }
+        },
+        spec={"source": {"repoURL": "https://git.example.org/fleet.git", "path": "apps", "targetRevision": "main"}},
+        status={"sourceType": "Kustomize", "summary": {"images": ["ghcr.io/acme/shop:1.0.0"]}},
+    )
+    async with opened(server, tmp_path, own) as (loaded, process):
+        generation = await Generation.start(loaded, process)
+        async with asyncio.timeout(15):
+            await generation.hearing.gather()
+        specs = {target.commit_spec for item in generation.subscriptions for target in item.targets}
+        assert {(spec.name, spec.email) for spec in specs} == {expected}
+        assert expected[1].lower() in process.ours
+
+
+async def test_the_peers_default_author_does_not_commit_for_the_own_file(server, tmp_path):
+    subscriptions = """
+subscriptions:
+  - {key: web, image: ghcr.io/acme/web, policy: {semver: {}},
+     targets: [{git: {url: "https://git.example.org/own.git", branch: main}, marker: "fleet:web"}]}
+"""
+    async with opened(server, tmp_path, subscriptions) as (loaded, process):
+        with pytest.raises(ConfigError) as caught:
+            await Generation.start(loaded, process)
+    assert caught.value.code == "no-author"
+
+
 @pytest.mark.parametrize(("own", "level"), [("", "debug"), ("log: {level: warning}\n", "warning")])
 async def test_how_much_is_logged_is_the_peers_where_the_own_file_is_silent(server, tmp_path, own, level):
     await told(server, **{"log.level": "debug"})

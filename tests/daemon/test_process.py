@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import signal
 import sys
 
@@ -13,9 +14,11 @@ from tests.engine.making import git_branch
 from tests.fakes.git_server import BareRepository, GitServer
 from tests.flows.fleet import add_usual, fleet
 from tests.real.parts import require
-from updater.daemon.process import Process
+from updater.daemon.process import Process, process_for
+from updater.errors import ConfigError
 from updater.git.access import GitAccess
 from updater.model.subscription import GitBranch
+from updater.sources.file import load
 
 pytestmark = pytest.mark.real
 
@@ -80,6 +83,24 @@ async def test_sigterm_ends_it_while_a_push_hangs(tmp_path):
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+@pytest.mark.parametrize("kind", ["file", "pipe", "link to nothing"])
+def test_a_state_that_cannot_be_a_folder_is_an_error_of_the_configuration_before_anything_starts(tmp_path, below, kind):
+    in_way = tmp_path / "in-way"
+    if kind == "file":
+        in_way.write_text("mine")
+    elif kind == "pipe":
+        os.mkfifo(in_way)
+    else:
+        in_way.symlink_to(tmp_path / "nothing")
+    config = tmp_path / "updater.yaml"
+    config.write_text(f"state: {in_way / below}\nsubscriptions: []\n")
+    with pytest.raises(ConfigError) as caught:
+        process_for(load([config], {}))
+    assert (caught.value.code, str(in_way) in caught.value.message) == ("state", True)
+    assert os.path.lexists(in_way)
 
 
 async def test_the_folder_of_a_mirror_is_named_as_before_by_url_and_credential(tmp_path):

@@ -14,7 +14,7 @@ from updater.git.openpgp import OpenPgpSigner
 from updater.git.signing import SshSigner
 from updater.model.signing_key import SigningKey, read_signing_key
 
-GPG, SSH = "gpg:secret:ns/key", "ssh:secret:ns/key"
+GPG, SSH = "secret:ns/key#gpg", "secret:ns/key#ssh"
 
 
 class Cluster:
@@ -49,7 +49,7 @@ def signers(cluster, still, configured=None):
 def test_a_name_leads_to_a_secret_or_to_the_configuration():
     assert read_signing_key(GPG) == SigningKey("gpg", "ns", "key")
     assert str(SigningKey("ssh", "ns", "key")) == SSH
-    for text in ("", "file:/keys/id", "gpg:file:/k", "gpg:secret:ns", "gpg:secret:ns/a/b", "pgp:secret:ns/key"):
+    for text in ("", "file:/keys/id", "secret:ns/key", "secret:ns#gpg", "secret:ns/a/b#gpg", "secret:ns/key#pgp"):
         assert read_signing_key(text) is None
 
 
@@ -57,6 +57,19 @@ async def test_what_names_no_secret_is_signed_by_the_key_of_the_configuration(st
     configured = object()
     assert await signers(Cluster(), still, configured)("file:/keys/id") is configured
     assert await signers(Cluster(), still)("") is None
+
+
+async def test_what_is_to_be_signed_is_never_left_unsigned(still):
+    with pytest.raises(ConfigError, match="names no key that signs") as caught:
+        await signers(Cluster(), still)("gpg:secret:ns/key")
+    assert caught.value.code == "signing-key"
+
+
+async def test_a_key_of_the_configuration_may_be_a_field_of_any_name(still):
+    configured, cluster = object(), Cluster()
+    made = Signers(configured, cluster, reference=SSH, clock=still.clock)
+    assert await made(SSH) is configured
+    assert cluster.reads == 0
 
 
 async def test_flux_327_a_key_of_the_type_gpg_is_git_asc(still):
@@ -75,7 +88,7 @@ async def test_flux_328_a_key_of_the_type_ssh_is_identity(still):
 async def test_flux_330_a_locked_ssh_key_without_its_password_names_the_field(still, tmp_path):
     require("ssh-keygen")
     key = make_key(tmp_path / "key", passphrase="open sesame")
-    with pytest.raises(ConfigError, match="locked by a passphrase") as caught:
+    with pytest.raises(ConfigError, match="it is encrypted, and no passphrase is given") as caught:
         await signers(Cluster(identity=key), still)(SSH)
     assert "its key password" in caught.value.hint
     found = await signers(Cluster(identity=key, password=b"open sesame\n"), still)(SSH)

@@ -169,13 +169,51 @@ def test_no_file_is_overwritten_without_force(fleet, capsys):
 def test_what_nobody_says_is_asked_for_by_its_flag(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    put(tmp_path, **{"kustomization.yaml": KUSTOMIZATION})
     assert run_cli(["init"]) == 2
-    assert "error: git url is not known\nhint: name it by --url\n" in capsys.readouterr().err.lower()
+    assert "error: not known: git URL that is read and pushed to\nhint: name it by --url\n" in capsys.readouterr().err
     assert not (tmp_path / "updater.yaml").exists()
+
+
+def test_where_nothing_is_found_nothing_is_asked_and_the_next_step_is_told(tmp_path, monkeypatch, capsys):
+    """A folder without images gets a file that loads, with an example that loads too once its signs are taken out."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.chdir(tmp_path)
+    assert run_cli(["init"]) == 0
+    said = capsys.readouterr().err
+    assert "no YAML file here" in said
+    assert "next: write a subscription by the example in updater.yaml" in said
+    text = (tmp_path / "updater.yaml").read_text()
+    assert build_settings([("updater.yaml", text.encode())], {"HOME": "/"}).subscriptions == ()
+    before, _, after = text.partition("subscriptions: []\n")
+    example, _, author = after.partition("# required once something is written to Git:\n")
+    taken = "subscriptions:\n" + example.replace("\n#", "\n").removeprefix("#") + author.replace("\n# ", "\n").removeprefix("# ")
+    made = build_settings([("updater.yaml", f"{before}{taken}".encode())], {"HOME": "/"})
+    assert [item.key for item in made.subscriptions] == ["shop"]
+    assert made.git.author.name == "image updates"
+
+
+def test_an_author_taken_from_git_is_said_in_the_file_and_one_that_is_named_is_not(fleet, capsys):
+    put(fleet, **{"kustomization.yaml": KUSTOMIZATION})
+    assert run_cli(["init"]) == 0
+    assert "this author is from your Git configuration" in (fleet / "updater.yaml").read_text()
+    assert run_cli(["init", "--force", "--author", "Robot <robot@example.org>"]) == 0
+    text = (fleet / "updater.yaml").read_text()
+    assert ("from your Git configuration" in text, "Robot" in text) == (False, True)
+
+
+def test_comments_behind_values_stand_two_blanks_away(fleet):
+    put(fleet, **{"kustomization.yaml": KUSTOMIZATION, "values.yaml": VALUES})
+    assert run_cli(["init"]) == 0
+    beside = [line for line in (fleet / "updater.yaml").read_text().split("\n") if "#" in line.lstrip(" #") and line[0] == " "]
+    assert len(beside) > 4
+    assert all("  # " in line and "   # " not in line for line in beside)
 
 
 def test_a_password_in_the_remote_is_not_copied(fleet, capsys):
     subprocess.run(["git", "remote", "set-url", "origin", "https://me:hunter2@git.example.org/fleet.git"], check=True)
+    put(fleet, **{"kustomization.yaml": KUSTOMIZATION})
     assert run_cli(["init"]) == 2
     assert "hunter2" not in "".join(capsys.readouterr())
 

@@ -54,7 +54,7 @@ def test_the_work_grows_with_the_text_and_not_with_its_square(name):
 def test_positions_say_which_child_an_event_is():
     parsed = parse(b"a: [1, 2]\nb: {c: 3}\n---\nd\n", "a.yaml")
     for inside in parsed.children.values():
-        assert [parsed.positions[index] for index in inside] == list(range(len(inside)))
+        assert [parsed.position(index) for index in inside] == list(range(len(inside)))
 
 
 @pytest.mark.parametrize(

@@ -146,9 +146,19 @@ def test_exotic_line_breaks_do_not_shift_an_edit():
 def test_the_proof_sees_every_difference_that_a_reader_could_see(after):
     """A value, an anchor, a tag, a type, an alias, an item or the start of a document: none may differ unasked."""
     before = "a: x\nb: [y, z]\nc: *m\n"
-    splice = scalars.Splice(start=0, end=len(before), text=after, at=-1)
+    parsed = scalars.parse(before.encode(), "f")
+    anything = scalars.Splice(start=0, end=len(before), text=after, at=-1)
+    one_value = scalars.Splice(start=0, end=len(before), text=after, at=index_of(parsed, "y"), value="y")
+    for splice in (anything, one_value):
+        with pytest.raises(EditError) as caught:
+            proof.apply(parsed, [splice], "f")
+        assert caught.value.code == "unproved"
+
+
+def test_a_result_is_read_only_to_its_first_other_event():
+    """What would take long to read ends the proof where it differs: the depth and the number of events stay bounded."""
+    parsed = scalars.parse(b"a: x\nb: y\n", "f")
+    deep = scalars.Splice(start=3, end=4, text="z\nc: " + "[" * 200_000, at=index_of(parsed, "x"), value="z")
     with pytest.raises(EditError) as caught:
-        proof.apply(scalars.parse(before.encode(), "f"), [splice], "f")
-    assert caught.value.code == "unproved"
-    quick = proof._is_proved(scalars.parse(before.encode(), "f").events, scalars.parse(after.encode(), "f").events, [])
-    assert not quick
+        proof.apply(parsed, [deep], "f")
+    assert (caught.value.code, caught.value.line) == ("unproved", 2)

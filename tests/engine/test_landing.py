@@ -70,6 +70,16 @@ async def test_what_a_person_pushed_meanwhile_is_judged_anew_and_not_overwritten
     assert (landing.outcomes[0].status, branch.commits) == (Status.UNCHANGED, [])
 
 
+async def test_scans_that_go_on_are_waited_for_once_between_the_first_look_and_the_choice():
+    branch, told = Branch("1.0.0", refusals=2), []
+
+    async def settle():
+        told.append(branch.looks)
+
+    await land(BRANCH, (subscription(),), replace(parts(branch), settle=settle))
+    assert (told, branch.looks) == ([1], 3)
+
+
 async def test_a_push_refused_for_ever_ends_failed_and_loses_nothing():
     branch = Branch("1.0.0", refusals=ATTEMPTS)
     landing = await land(BRANCH, (subscription(),), parts(branch))

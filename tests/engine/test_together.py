@@ -148,3 +148,47 @@ async def test_after_a_pause_in_the_middle_everything_lands():
         schedule.resume()
         await until(work.landings)
         assert work.landings()[-1] == dict.fromkeys([*IMAGES, ALONE], 2)
+
+
+async def test_a_landing_that_had_begun_chooses_only_once_the_others_were_asked_too():
+    """A look takes a while, and a scan may find the first of five meanwhile: alone it would be a commit of its own."""
+    work = Registry()
+    look = asyncio.Event()
+    look.set()
+    async with running(plan(), work) as schedule:
+        await started(work)
+        ended = work.land
+
+        async def land(destination):
+            await look.wait()
+            if destination == BRANCH:
+                await schedule.settle(destination)
+            await ended(destination)
+
+        for worker in schedule._workers.of([BRANCH]):
+            worker._land = lambda: land(BRANCH)
+        look.clear()
+        schedule.due(BRANCH)
+        await asyncio.sleep(0.05)  # the landing has begun and looks
+        work.push()
+        work.gates[IMAGES[3]] = asyncio.Event()
+        schedule._jobs.run_now([IMAGES[2]])
+        await until(lambda: IMAGES[2] in work.scans)
+        look.set()
+        await asyncio.sleep(0.05)
+        assert not work.landings()
+        work.gates[IMAGES[3]].set()
+        await until(work.landings)
+        assert work.landings()[0] == {**dict.fromkeys(IMAGES, 2), ALONE: 1}
+
+
+async def test_a_landing_waits_for_no_scan_that_hangs():
+    work = Registry()
+    async with running(plan(), work) as schedule:
+        await started(work)
+        work.gates[IMAGES[3]] = asyncio.Event()
+        schedule._jobs.run_now([IMAGES[3]])
+        await asyncio.sleep(0.02)
+        async with asyncio.timeout(30):
+            await schedule.settle(BRANCH)
+        work.gates[IMAGES[3]].set()

@@ -37,11 +37,12 @@ class Authority:
         self.path = folder / "ca.pem"
         self.path.write_bytes(certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *, key_suffix: str = ".key") -> Pair:
-        """Give a certificate for loopback, good for servers and clients."""
+    def issue(self, name: str, *, key_suffix: str = ".key", host: str = "", ends_in: timedelta = timedelta(days=2)) -> Pair:
+        """Return a certificate for loopback, good for servers and clients; or for *host* alone, or one that has ended."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        certificate = self._sign(subject, key.public_key(), x509.BasicConstraints(ca=False, path_length=None))
+        constraints = x509.BasicConstraints(ca=False, path_length=None)
+        certificate = self._sign(subject, key.public_key(), constraints, host=host, ends_in=ends_in)
         pair = Pair(self._folder / f"{name}.crt", self._folder / f"{name}{key_suffix}")
         pair.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
         pair.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -56,17 +57,18 @@ class Authority:
             context.verify_mode = ssl.CERT_REQUIRED
         return context
 
-    def _sign(self, subject: x509.Name, public_key, constraints: x509.BasicConstraints) -> x509.Certificate:
+    def _sign(self, subject, public_key, constraints, *, host="", ends_in=timedelta(days=2)) -> x509.Certificate:
         now = datetime.now(UTC)
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
+        loopback = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        names = x509.SubjectAlternativeName([x509.DNSName(host)] if host else loopback)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=2))
+            .not_valid_before(now - timedelta(days=9))
+            .not_valid_after(now + ends_in)
             .add_extension(constraints, critical=True)
             .add_extension(names, critical=False)
             .sign(self._key, hashes.SHA256())

@@ -168,12 +168,11 @@ async def test_people_who_revert_much_cost_a_few_requests(repository, server, mi
     assert mirrors.kinds.count("history") <= 2
 
 
-async def test_a_history_that_is_too_large_without_a_filter_is_read_as_far_as_before(repository, server, mirrors, monkeypatch):  # noqa: F811
+async def test_a_history_that_is_too_large_without_a_filter_is_read_as_far_as_before(repository, server, mirrors):  # noqa: F811
     ours = write_ours(repository)
     by = revert(repository, ours)
     fill(repository, 150)
-    monkeypatch.setattr(remote.Remote.history, "__kwdefaults__", {"most_bytes": 2000})
-    mirror = mirrors(server.url("fleet.git"))
+    mirror = mirrors(server.url("fleet.git"), history=2000)
     assert taken_back(await mirror.recall("main", (await ready(mirror)).revision)) == {ours: by}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,46 @@ def empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
+def zero(file: Path) -> None:
+    file.write_bytes(bytes(file.stat().st_size))
+
+
 def remove(file: Path) -> None:
     file.unlink()
 
 
-DAMAGES = (flip, cut, empty, remove)
+def pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def loop(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file)
+
+
+DAMAGES = (flip, cut, empty, zero, remove, pipe, folder, loop)
+
+
+KINDS = (
+    ".pack",
+    ".idx",
+    ".db",
+    ".db-journal",
+    "HEAD",
+    "config",
+    "packed-refs",
+    "shallow",
+    "updater-commits",
+    "updater-index",
+    "updater-readings",
+    "updater-reverts",
+)
 
 
 def kind_of(file: Path) -> str:
@@ -69,8 +105,20 @@ class Saboteur:
         self.count += 1
         return await self._ask(url, credential)
 
+    def files_of(self, kind: str) -> list[Path]:
+        """Return the files of a kind; one that is written only now and then is put there, as an older process left it."""
+        if kind == ".db-journal":
+            self._leave(self.state / "cache.db-journal")
+        for mirror in (self.state / "mirrors").glob("*") if kind == "updater-index" else ():
+            self._leave(mirror / kind)
+        return [file for file in self.files() if kind_of(file) == kind]
+
+    def _leave(self, file: Path) -> None:
+        if not file.exists():
+            file.write_bytes(b"left behind " * 20)
+
     def files(self) -> list[Path]:
-        return sorted(file for file in self.state.rglob("*") if file.is_file())
+        return sorted(file for file in self.state.rglob("*") if file.is_file() and not file.name.startswith("tmp"))
 
 
 async def change(made, generation, saboteur, number, due, act) -> None:
@@ -83,13 +131,20 @@ async def change(made, generation, saboteur, number, due, act) -> None:
     assert f":1.{number}.0 " in made.file("apps/app.yaml")
 
 
+def delete(state: Path) -> None:
+    while state.exists():  # the cache may make a file of its own meanwhile
+        shutil.rmtree(state, ignore_errors=True)
+
+
 async def steps_of_a_pass(made, generation, saboteur) -> int:
     await change(made, generation, saboteur, 1, None, lambda: None)
     await change(made, generation, saboteur, 2, None, lambda: None)
     return saboteur.count
 
 
-async def test_a_file_that_is_damaged_between_any_two_steps_is_met_in_the_same_pass(tmp_path):
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_file_that_is_damaged_between_any_two_steps_is_met_in_the_same_pass(tmp_path, damage):
+    """Every kind of file, at every step; *damage* is every kind of damage."""
     async with fleet(tmp_path) as made:
         add_usual(made)
         async with made.opened() as generation:
@@ -97,16 +152,18 @@ async def test_a_file_that_is_damaged_between_any_two_steps_is_met_in_the_same_p
             steps = await steps_of_a_pass(made, generation, saboteur)
             number = 2
             for due in range(steps):
-                for index, kind in enumerate(sorted({kind_of(file) for file in saboteur.files()})):
+                for kind in KINDS:
                     number += 1
-                    damage = DAMAGES[(due + index) % len(DAMAGES)]
+                    damaged: list[Path] = []
 
-                    def act(kind=kind, damage=damage) -> None:
-                        for file in saboteur.files():
-                            if kind_of(file) == kind:
-                                damage(file)
+                    def act(kind=kind, damaged=damaged) -> None:
+                        damaged += saboteur.files_of(kind)
+                        for file in damaged:
+                            damage(file)
 
-                    await change(made, generation, saboteur, number, due, act)
+                    async with asyncio.timeout(60):
+                        await change(made, generation, saboteur, number, due, act)
+                    assert damaged, (due, kind)
         made.repository.git("fsck", "--strict")
         assert len(made.commits()) == number + 1
 
@@ -118,7 +175,7 @@ async def test_a_state_that_is_deleted_between_any_two_steps_is_met_in_the_same_
             saboteur = Saboteur(generation, made.state)
             steps = await steps_of_a_pass(made, generation, saboteur)
             for due in range(steps):
-                await change(made, generation, saboteur, 3 + due, due, lambda: shutil.rmtree(made.state))
+                await change(made, generation, saboteur, 3 + due, due, lambda: delete(made.state))
         made.repository.git("fsck", "--strict")
 
 
@@ -136,3 +193,16 @@ async def test_a_quiet_pass_mends_what_was_damaged_and_says_it_once(tmp_path, ca
             text = await asyncio.to_thread(generation._process.render_metrics)
         assert b"updater_mirrors_mended_total 1.0" in text
     assert capsys.readouterr().out.count("it is gone") == 1
+
+
+async def test_a_file_in_place_of_the_folder_of_mirrors_is_named_and_the_pass_after_it_is_gone_lands(tmp_path):
+    async with fleet(tmp_path) as made:
+        add_usual(made)
+        made.state.mkdir()
+        in_way = made.state / "mirrors"
+        in_way.write_text("in the way")
+        made.registry.push("o/app", "1.1.0")
+        failed = (await made.once())["app"]
+        assert (failed.status, failed.code, str(in_way) in failed.detail) == (Status.FAILED, "mirror-disk", True)
+        in_way.unlink()
+        assert (await made.once())["app"].status is Status.UPDATED

@@ -26,7 +26,7 @@ async def test_a_running_daemon_says_where_each_subscription_stands_and_what_cha
             await until(lambda: "1.1.0" in made.file("apps/app.yaml"))
             await running.metric('updater_outcomes_total{method="git",status="unchanged"}')
             server = f"http://127.0.0.1:{running.port}"
-            await running.says('"pass"')
+            await running.says('"checked for updates"')
             rows = await rows_of("--server", server)
             assert list(rows) == ["api", "app", "web"]
             app, web = rows["app"], rows["web"]
@@ -65,7 +65,7 @@ async def test_the_daemon_says_a_marker_that_nobody_claims_once_and_counts_it(tm
         made.add("app", "marker: ns:app")
         async with Daemon(made, free_port()) as running:
             await running.metric('updater_marker_problems{code="unknown-policy"} 1.0')
-            passes = lambda: sum('"pass"' in line for line in running.lines)  # noqa: E731
+            passes = lambda: sum('"checked for updates"' in line for line in running.lines)  # noqa: E731
             await until(lambda: passes() >= 3)
             told = [json.loads(line) for line in running.lines if '"problem"' in line]
             assert [(line["code"], line["hint"]) for line in told] == [("unknown-policy", "did you mean 'ns:app'?")]

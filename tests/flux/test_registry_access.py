@@ -173,6 +173,31 @@ async def test_insecure_asks_by_plain_http_and_nobody_else_does(lab, monkeypatch
             await lab.client().tags(parse_name(image), object_credential(IMAGE_REPOSITORY, "team", "other"))
 
 
+async def test_insecure_reaches_a_registry_that_speaks_tls_all_the_same(lab, authority):
+    """Plain HTTP is allowed, not wanted; the password goes by verified TLS alone, and later requests go there at once."""
+    async with FakeRegistry(tls=authority.server_context(authority.issue("server"))) as server:
+        server.push("org/app", "1.0.0")
+        server.faults.append(wants_basic("me", "word"))
+        await put(lab.kube, "tls", **{"ca.crt": authority.path.read_text()})
+        await put_login(lab.kube, "login", server.host, "me:word")
+        image = parse_name(f"{server.host}/org/app")
+        lab.specs["team", "app"] = spec(str(image), insecure=True, certSecretRef={"name": "tls"}, secretRef={"name": "login"})
+        client = lab.client()
+        for _ in range(2):
+            assert (await client.tags(image, APP)).tags == ("1.0.0",)
+        assert (await client._place(image, APP)).root.startswith("https://")
+
+
+async def test_insecure_does_not_mean_unverified_tls(lab, authority):
+    async with FakeRegistry(tls=authority.server_context(authority.issue("server"))) as server:
+        server.push("org/app", "1.0.0")
+        image = parse_name(f"{server.host}/org/app")
+        lab.specs["team", "app"] = spec(str(image), insecure=True)
+        with pytest.raises(RegistryUnavailable):
+            await lab.client().tags(image, APP)
+        assert server.asked == []
+
+
 async def test_insecure_leaves_docker_hub_and_a_url_of_the_settings_as_they_are(lab):
     lab.specs["team", "app"] = spec("alpine", insecure=True)
     entry = await lab.registries.entry(APP, RegistryEntry(prefix="corp.example", url="https://mirror.example"))

@@ -152,9 +152,12 @@ def test_what_is_remembered_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("updater.git.blob_index._SAVE_AFTER", 1)
     shelf, index = Shelf(), SearchIndex(tmp_path / "index")
     for number in range(20):
-        index.search(shelf.tree({f"d/{number}": NEEDLE}), ".", question())
-    [seen] = index._seen.values()
-    assert len(seen) < 10
+        files = {"kept/a": NEEDLE + b"kept", "kept/b": b"plain", "d/a": NEEDLE + b"%d" % number, "d/b": b"plain %d" % number}
+        assert [entry.path for entry in index.search(shelf.tree(files), ".", question())] == ["d/a", "kept/a"]
+    [seen], [hits] = index._seen.values(), index._hits.values()
+    assert len(seen) < 20
+    assert len(hits) < 20
+    assert shelf.reads < 4 + 20 * 4  # what is forgotten is read again only in a folder that changed
     assert (tmp_path / "index").exists()
 
 
@@ -166,9 +169,11 @@ trees = st.dictionaries(
 )
 
 
+@pytest.mark.parametrize("spare", [0, 20_000])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(st.lists(trees, min_size=1, max_size=4))
-def test_every_answer_equals_reading_everything(tmp_path, states):
+def test_every_answer_equals_reading_everything(tmp_path, monkeypatch, spare, states):
+    monkeypatch.setattr("updater.git.blob_index._SPARE", spare)
     shelf, index = Shelf(), SearchIndex(tmp_path / "unused" / "index")
     asked = question("yaml", lambda path: not path.endswith(".txt"))
     for files in states:

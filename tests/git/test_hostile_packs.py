@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from tests.fakes.scripted_git import BLOB, COMMIT, TREE, ScriptedGit, commit_of, entry, name_of, pack, packet, tree_of
-from updater.errors import GitError
+from updater.errors import EditError, GitError
 from updater.git import damage
 from updater.git.blob_index import SearchQuery
 from updater.git.objects import BLOB as BLOB_KIND
@@ -119,7 +119,7 @@ async def test_a_pack_that_lies_beside_what_is_held_already_is_a_named_error_too
 async def refused(mirror) -> None:
     with pytest.raises(GitError) as caught:
         await everything(mirror)
-    assert caught.value.code in {"git-protocol", "git-limit", "history-missing", "mirror-broken"}
+    assert caught.value.code in {"git-protocol", "git-limit", "git-object", "history-missing", "mirror-broken"}
 
 
 async def test_random_bytes_in_a_pack_are_right_content_or_a_named_error(mirrors):
@@ -134,7 +134,7 @@ async def test_random_bytes_in_a_pack_are_right_content_or_a_named_error(mirrors
             try:
                 assert await everything(mirror) == {"a.yaml": DATA}
             except GitError as error:
-                assert error.code in {"git-protocol", "git-limit", "history-missing", "mirror-broken"}  # noqa: PT017
+                assert error.code in {"git-protocol", "git-limit", "git-object", "history-missing", "mirror-broken"}  # noqa: PT017
 
 
 async def test_a_history_of_odd_packs_is_a_named_error(mirrors):
@@ -231,3 +231,56 @@ def test_a_panic_of_compiled_code_is_damage_and_an_interrupt_is_not(error, is_ou
 
 def test_packets_are_as_long_as_they_say():
     assert packet("a") == b"0005a"
+
+
+SUB = tree_of((b"100644", b"b.yaml", name_of(BLOB, DATA)))
+KINDS = {"tree": (TREE, SUB), "commit": (COMMIT, TIP)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("is_delta", [False, True])
+async def test_an_object_named_as_a_file_that_is_none_is_a_problem_of_that_path_and_costs_no_fetch(mirrors, kind, is_delta):
+    number, data = KINDS[kind]
+    root = tree_of((b"100644", b"a.yaml", name_of(BLOB, DATA)), (b"100644", b"odd.yaml", name_of(number, data)))
+    tip = commit_of(name_of(TREE, root))
+    packed = [entry(number, data)]
+    if is_delta:  # of the same kind as its base, which it repeats and adds a byte to
+        other = data[:-1] if kind == "commit" else tree_of((b"100644", b"c.yaml", name_of(BLOB, DATA)))
+        base, made = (data, other) if kind == "tree" else (data, data + b"more\n")
+        root = tree_of((b"100644", b"a.yaml", name_of(BLOB, DATA)), (b"100644", b"odd.yaml", name_of(number, made)))
+        tip = commit_of(name_of(TREE, root))
+        packed = [entry(number, base), entry(7, whole(len(base), made), prefix=bytes.fromhex(name_of(number, base)))]
+    async with ScriptedGit(
+        name_of(COMMIT, tip), pack([entry(COMMIT, tip), entry(TREE, root), entry(BLOB, DATA), *packed])
+    ) as server:
+        mirror = mirrors(server.url)
+        head = await mirror.look("main")
+        await mirror.fetch("main")
+        found = await mirror.search(head.revision, ".", MARKER)
+        assert [item.path for item in found] == ["a.yaml", "odd.yaml"]
+        assert await mirror.tree(head.revision, lambda tree: tree.read("a.yaml")) == DATA
+        with pytest.raises(EditError) as caught:
+            await mirror.tree(head.revision, lambda tree: tree.read("odd.yaml"))
+        assert (caught.value.code, caught.value.path) == ("not-a-blob", "odd.yaml")
+        assert f"is a {kind}" in caught.value.message
+    assert mirrors.kinds.count("fetch") == 1
+
+
+async def test_a_folder_that_is_a_file_blames_the_repository_and_not_the_mirror(mirrors):
+    root = tree_of((b"40000", b"apps", name_of(BLOB, DATA)))
+    tip = commit_of(name_of(TREE, root))
+    async with ScriptedGit(name_of(COMMIT, tip), pack([entry(COMMIT, tip), entry(TREE, root), entry(BLOB, DATA)])) as server:
+        mirror = mirrors(server.url)
+        head = await mirror.look("main")
+        await mirror.fetch("main")
+        with pytest.raises(GitError) as caught:
+            await mirror.search(head.revision, ".", MARKER)
+    assert caught.value.code == "git-object"
+    assert "is a blob, and the repository names it as a tree" in caught.value.message
+
+
+def whole(base: int, data: bytes) -> bytes:
+    """Return the delta that inserts *data* and copies nothing of its base."""
+    assert max(base, len(data)) < 2**14
+    sizes = b"".join(bytes([size & 0x7F | 0x80, size >> 7]) for size in (base, len(data)))
+    return sizes + b"".join(bytes([len(part)]) + part for part in (data[at : at + 100] for at in range(0, len(data), 100)))

@@ -142,3 +142,11 @@ def test_an_empty_answer_holds_no_commits(tmp_path):
     with (tmp_path / "pack").open("w+b") as file:
         assert list(remote._commits(file, Bounds())) == []
     assert Haves.of() == Haves()
+
+
+async def test_a_path_without_a_repository_is_named_once(program, mirrors, tmp_path):
+    path = tmp_path / "nowhere.git"
+    with pytest.raises(GitError) as caught:
+        await mirrors(str(path)).look("main")
+    assert (caught.value.code, caught.value.message) == ("git-not-found", f"there is no Git repository at {path}")
+    assert caught.value.hint == "check the path; git init --bare makes a repository"

@@ -81,8 +81,9 @@ async def test_git_verifies_a_signed_commit_that_landed(keygen, tmp_path, mirror
 @pytest.mark.parametrize(
     ("make", "word"),
     [
-        (lambda folder: b"no key", "cannot be read"),
-        (lambda folder: make_key(folder / "locked", "ed25519", "secret"), "locked by a passphrase"),
+        (lambda folder: b"no key", "cannot be read: it is no private key in the OpenSSH or PEM format"),
+        (lambda folder: make_key(folder / "locked", "ed25519", "secret"), "it is encrypted, and no passphrase is given"),
+        (lambda folder: make_key(folder / "key", "ed25519")[:-80], "it is damaged, or of a kind that is not supported"),
         (lambda folder: dh_key(), "not supported"),
         (lambda folder: curve_key(), "curve"),
     ],
@@ -92,6 +93,13 @@ def test_a_key_that_cannot_sign_is_refused_when_it_is_loaded(keygen, tmp_path, m
         SshSigner(make(tmp_path))
     assert caught.value.code == "signing-key"
     assert word in caught.value.message
+
+
+def test_a_wrong_passphrase_is_an_error_and_one_too_much_is_not_used(keygen, tmp_path):
+    locked, plain = make_key(tmp_path / "locked", "ed25519", "secret"), make_key(tmp_path / "plain")
+    with pytest.raises(GitError, match="the passphrase is wrong, or the key is damaged"):
+        SshSigner(locked, passphrase="wrong")
+    assert SshSigner(plain, passphrase="secret").public_line == SshSigner(plain).public_line
 
 
 def pem(key):

@@ -176,6 +176,14 @@ def test_a_key_that_is_none_is_refused():
     with pytest.raises(GitDenied) as caught:
         load_key(b"rubbish")
     assert caught.value.code == "ssh-key"
+    assert caught.value.message == "the private key cannot be read: it is no private key in the OpenSSH or PEM format"
+
+
+def test_a_key_in_the_format_of_other_programs_is_named_with_the_way_out():
+    with pytest.raises(GitDenied) as caught:
+        load_key(b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----\n")
+    assert "PKCS #8" in caught.value.message
+    assert "ssh-keygen" in caught.value.hint
 
 
 async def test_a_declined_push_says_why_over_ssh_too(sshd, mirrors, access, repository: BareRepository, commit):

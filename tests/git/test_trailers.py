@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.git_server import IDENTITY
-from updater.git.trailers import CommitLog, add_trailers, read_commit, read_past, read_trailers, undone
+from updater.git.trailers import CommitLog, add_trailers, read_commit, read_past, read_trailers, undone, without_trailers
 
 OURS = frozenset({"u@x"})
 
@@ -19,6 +19,11 @@ def raw(message, *, committer="u <u@x>", when="1700000000 +0100", parents=(), au
 
 def past(message, **options):
     return read_past(read_commit(raw(message, **options)), OURS)
+
+
+@pytest.mark.parametrize("text", ["Update app", "Update app\n\nBecause.", "Update app\n\nSigned-off-by: A <a@x>"])
+def test_without_trailers_a_message_is_what_people_wrote(text):
+    assert without_trailers(add_trailers(text, subscriptions=["app"], images=["ghcr.io/o/app:1.1"])) == text
 
 
 def test_what_is_written_is_read_back():

@@ -296,7 +296,7 @@ class TestWatching:
         server.faults.append(when(endless))
         with pytest.raises(KubeError) as wrong:
             await self.watch(client)
-        assert wrong.value.code == "kube-protocol"
+        assert wrong.value.code == "kube-too-large"
 
     async def test_silence_ends_it_without_an_error(self, client, server):
         await server.put(WIDGET, "one", "apps")
@@ -347,3 +347,24 @@ def test_kinds_have_the_names_that_rbac_uses():
 def test_an_object_without_a_name_has_no_key(item):
     with pytest.raises(TypeError):
         key_of(item)
+
+
+async def test_a_page_that_is_too_large_is_asked_for_again_with_fewer_objects_and_so_are_those_after_it(
+    client, server, monkeypatch
+):
+    monkeypatch.setattr("updater.kube.client.LONGEST_PAGE", 20_000)
+    for number in range(50):
+        await server.put(WIDGET, f"w{number:02}", "apps", spec={"text": "x" * 1000})
+    found = [[item["metadata"]["name"] for item in page.items] async for page in client.pages(WIDGET, size=40)]
+    assert [name for names in found for name in names] == [f"w{number:02}" for number in range(50)]
+    assert [asked.query["limit"] for asked in server.asked] == ["40", *["5"] * 10]
+
+
+async def test_one_object_that_is_too_large_is_told(client, server, monkeypatch):
+    monkeypatch.setattr("updater.kube.client.LONGEST_PAGE", 20_000)
+    await server.put(WIDGET, "one", "apps", spec={"text": "x" * 30_000})
+    assert len(await client.list(WIDGET)) == 1
+    monkeypatch.setattr("updater.kube.client.LONGEST_OBJECT", 20_000)
+    with pytest.raises(KubeError) as wrong:
+        await client.list(WIDGET)
+    assert wrong.value.code == "kube-too-large"

@@ -54,8 +54,8 @@ def test_nothing_to_choose_from_is_an_outcome_with_its_reason():
     assert selected({"semver": {}}, []).detail == "there is no tag"
     selection = selected({"semver": {"range": "<1"}}, ["1.0.0", "2.0.0", "main"])
     assert (selection.status, selection.chosen, ranked(selection)) == ("no-match", None, [])
-    assert selection.detail == "no tag matches: 2 range, 1 not-a-version"
-    assert count_codes(selection.rejections) == "2 range, 1 not-a-version"
+    assert selection.detail == "no tag matches: 2 outside the range, 1 not a version"
+    assert count_codes(selection.rejections) == "2 outside the range, 1 not a version"
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,8 @@ def test_a_name_taken_twice_is_an_error_that_names_both(taken, tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("nowhere_at_all:build", "ModuleNotFoundError"),
-        ("updater_calver:missing", "AttributeError"),
+        ("nowhere_at_all:build", "there is no module nowhere_at_all"),
+        ("updater_calver:missing", "the module updater_calver has no missing"),
         ("updater_calver:_CALENDAR", "is not a function"),
     ],
 )

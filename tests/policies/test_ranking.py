@@ -104,9 +104,9 @@ def test_a_listing_that_did_not_change_costs_nothing():
     judged = []
 
     class Counting(Judge):
-        def ordered(self, tags, candidates):
+        def placed(self, tags, candidates):
             judged.append(list(tags))
-            return super().ordered(tags, candidates)
+            return super().placed(tags, candidates)
 
     ranker = Ranker(Counting(rules.policy, rules.name_filter))
     base = listing(f"1.0.{number}" for number in range(8))

@@ -80,6 +80,16 @@ def test_the_peers_config_map_names_author_and_message_and_a_change_of_it_is_tak
         assert flow.lab.git_log()[0].startswith("robot: ")
 
 
+def test_where_nobody_names_an_author_commits_are_the_peers(flow):
+    """Neither git.author nor git.user and git.email: an Application is committed as the peer does, by name and address."""
+    flow.push("app", "1.0.0", "1.1.0")
+    flow.app("app")
+    with flow.daemon(git={}) as daemon:
+        daemon.until(lambda: "1.1.0" in flow.written("app"))
+        shown = flow.lab.repository.git("log", "-1", "--format=%an <%ae> %cn <%ce>", "main").strip()
+        assert shown == " ".join(["argocd-image-updater <noreply@argoproj.io>"] * 2)
+
+
 def test_broken_registries_in_the_peers_config_map_refuse_the_reload_and_the_old_generation_works_on(flow):
     """Images would be asked for elsewhere than was meant: nothing changes until it is mended, and the log says why."""
     config_map(flow.lab, **{"git.user": "bot"})

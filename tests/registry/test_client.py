@@ -33,6 +33,7 @@ from updater.errors import (
 from updater.http.client import HttpClient
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest
 from updater.http.limits import Patience
+from updater.http.offload import SMALL
 from updater.model.candidate import Description
 from updater.model.credential import parse_credential_ref
 from updater.model.image import Digest, Platform, parse_digest, parse_name, parse_platform
@@ -40,6 +41,7 @@ from updater.registry.client import RegistryClient
 from updater.registry.endpoints import RegistryEntry
 from updater.registry.listing import ListingLimits
 from updater.registry.refusals import refusal, unreachable
+from updater.registry.shape import AnswerLimits
 from updater.registry.transport import RegistryTransport
 
 CREATED = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -55,8 +57,8 @@ class Lab:
         self.keychain = Keychain(environment=self.environment, docker_configs=(), clock=still.clock)
         self.image = parse_name(f"{registry.host}/org/app")
 
-    def client(self, *entries: RegistryEntry, **more) -> RegistryClient:
-        asking = RegistryTransport(self.http, self.keychain, clock=self.still.clock, wall=self.still.wall)
+    def client(self, *entries: RegistryEntry, limits: AnswerLimits | None = None, **more) -> RegistryClient:
+        asking = RegistryTransport(self.http, self.keychain, clock=self.still.clock, wall=self.still.wall, limits=limits)
         return RegistryClient(asking, entries, **more)
 
     def entry(self, **more) -> RegistryEntry:
@@ -73,6 +75,54 @@ async def lab():
     patience = Patience(bearable=20.0)
     async with FakeRegistry() as registry, HttpClient(surroundings=still.surroundings(), patience=patience) as http:
         yield Lab(registry, http, still)
+
+
+MANY = tuple(f"1.{number}-{'x' * 100}" for number in range(SMALL // 100))
+
+
+def whole_list(path: str):
+    """Answer with `MANY` on one page, as registries do that know no pages."""
+
+    async def answer(request):
+        return web.json_response({"name": path, "tags": list(MANY)}) if f"/{path}/tags/" in request.path else None
+
+    return answer
+
+
+class TestLargeAnswers:
+    async def test_a_large_list_that_takes_too_long_to_read_is_given_up_and_a_small_one_is_read_at_once(self, lab, monkeypatch):
+        monkeypatch.setattr("updater.http.offload.GIVEN_UP_AFTER", 0.0)
+        lab.registry.push("org/small", "1.0")
+        lab.registry.faults.append(whole_list("org/app"))
+        client = lab.client()
+        assert (await client.tags(parse_name(f"{lab.registry.host}/org/small"))).tags == ("1.0",)
+        with pytest.raises(RegistryProtocolError) as refused:
+            await client.tags(lab.image)
+        assert refused.value.code == "answer-too-slow"
+
+    async def test_a_large_list_is_read_whole_beside_the_loop(self, lab):
+        lab.registry.faults.append(whole_list("org/app"))
+        assert (await lab.client().tags(lab.image)).tags == MANY
+
+    @pytest.mark.parametrize("kind", ["index", "config"])
+    async def test_what_is_larger_than_manifest_bytes_is_refused_and_names_the_setting(self, lab, kind):
+        many = tuple(parse_platform(f"linux/arch{number}") for number in range(40))
+        labels = {"a": "x" * 4000} if kind == "config" else {}
+        digest = lab.registry.push("org/app", "1.0", platforms=many if kind == "index" else PLATFORMS[:1], labels=labels)
+        with pytest.raises(RegistryProtocolError) as refused:
+            await lab.client(limits=AnswerLimits(manifest_bytes=2000)).describe(lab.image, digest)
+        assert refused.value.code == "registry-too-large"
+        assert "registry_limits.manifest_bytes" in refused.value.hint
+        assert await lab.client(limits=AnswerLimits(manifest_bytes=200_000)).describe(lab.image, digest)
+
+    async def test_an_index_of_more_entries_than_index_entries_names_the_setting(self, lab):
+        many = tuple(parse_platform(f"linux/arch{number}") for number in range(40))
+        digest = lab.registry.push("org/app", "1.0", platforms=many)
+        with pytest.raises(RegistryProtocolError) as refused:
+            await lab.client(limits=AnswerLimits(index_entries=39)).describe(lab.image, digest)
+        assert (refused.value.code, "registry_limits.index_entries" in refused.value.hint) == ("registry-too-large", True)
+        found = await lab.client(limits=AnswerLimits(index_entries=40)).describe(lab.image, digest)
+        assert len(found.platforms) == 40
 
 
 class TestReading:
@@ -914,7 +964,8 @@ async def test_a_registry_without_an_entry_is_asked_twenty_times_a_second_and_on
 def test_every_failure_on_the_way_has_an_error_of_ours(trouble):
     found = unreachable(HttpFailure("why", trouble=trouble, hint="what helps", retry_after=5.0), "ghcr.io/org/app")
     assert isinstance(found, RegistryError | ConfigError)
-    assert found.hint == "what helps"
+    settings = "registry_limits.page_bytes" if trouble is FailureKind.TOO_LARGE else "what helps"
+    assert settings in found.hint
     assert "ghcr.io/org/app" in found.message
     assert not found.code.startswith("http")
 

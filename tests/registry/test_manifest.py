@@ -104,7 +104,7 @@ class TestKinds:
             ({"manifests": [5]}, OCI_INDEX, "manifest-malformed"),
             ({"manifests": [{"digest": "sha256:x"}]}, OCI_INDEX, "manifest-malformed"),
             ({"manifests": [{}]}, OCI_INDEX, "manifest-malformed"),
-            ({"manifests": [{}] * 1000}, OCI_INDEX, "manifest-malformed"),
+            ({"manifests": [{}] * 1000}, OCI_INDEX, "registry-too-large"),
             ({"config": None}, OCI_MANIFEST, "manifest-malformed"),
             ({"config": {"digest": "sha256:" + "a" * 64, "size": 10**12}}, OCI_MANIFEST, "registry-too-large"),
         ],

@@ -90,3 +90,24 @@ async def test_a_redirect_to_another_host_is_verified(http, tmp_path, other_host
         with pytest.raises(RegistryError):
             await client(http, lax(server, private_hosts=(OTHER,))).tags(parse_name(f"{server.host}/org/app"))
         assert storage.asked == []
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+async def test_only_a_registry_of_the_settings_is_sent_on_with_a_client_certificate_of_ours(http, tmp_path, is_listed):
+    """Another one would be given the token that a token server grants to us, whom it knows by that certificate."""
+    authority = Authority(tmp_path)
+    mine = authority.issue("mine")
+    tls = authority.server_context(authority.issue("server"), wants_client=True)
+    async with TokenServer(tls=tls) as tokens, FakeRegistry() as server:
+        server.push("org/app", "1.0.0")
+        realm = f'Bearer realm="https://localhost:{tokens.port}/token",service="s"'
+        server.faults.append(wants_bearer(lambda _: realm, tokens.is_ours))
+        entries = [RegistryEntry(prefix="localhost", ca=str(authority.path), client_certificate=str(mine.certificate))]
+        entries += [RegistryEntry(prefix=server.host)] if is_listed else []
+        registry, image = client(http, *entries), parse_name(f"{server.host}/org/app")
+        if is_listed:
+            assert (await registry.tags(image)).tags == ("1.0.0",)
+        else:
+            with pytest.raises(RegistryError):
+                await registry.tags(image)
+            assert tokens.asked == []

@@ -36,8 +36,11 @@ def log():
     return lines
 
 
+PASS = "checked for updates"
+
+
 def events(lines):
-    return [line["event"] for line in lines if line["event"] != "pass"]
+    return [line["event"] for line in lines if line["event"] != PASS]
 
 
 def test_a_state_is_logged_when_it_begins_and_every_commit(log):
@@ -92,18 +95,18 @@ def test_a_scan_that_fails_is_logged_when_it_begins_changes_lasts_and_ends(log):
 def test_a_pass_is_one_line_when_every_destination_has_landed(log):
     both = inventory(asked("web", MAIN), asked("live", LIVE))
     first = log(both, scanned(), scanned("down"), landed(ended(), seconds=3.0), landed(ended()))
-    assert [line for line in first if line["event"] == "pass"] == []
-    (line,) = [line for line in log(landed(failed("live"), destination=LIVE, minutes=1)) if line["event"] == "pass"]
-    assert {name: line[name] for name in ("landings", "scans", "failed_scans", "unchanged", "failed", "seconds")} == {
-        "landings": 3,
-        "scans": 2,
-        "failed_scans": 1,
+    assert [line for line in first if line["event"] == PASS] == []
+    (line,) = [line for line in log(landed(failed("live"), destination=LIVE, minutes=1)) if line["event"] == PASS]
+    assert {name: line[name] for name in ("destinations", "images", "images_failed", "unchanged", "failed", "seconds")} == {
+        "destinations": 2,
+        "images": 1,
+        "images_failed": 1,
         "unchanged": 2,
         "failed": 1,
         "seconds": 63.0,
     }
-    (line,) = [line for line in log(inventory(), landed(ended())) if line["event"] == "pass"]
-    assert (line["landings"], "failed" in line) == (1, False)
+    (line,) = [line for line in log(inventory(), landed(ended())) if line["event"] == PASS]
+    assert (line["destinations"], "failed" in line) == (1, False)
 
 
 def test_a_marker_that_nobody_claims_is_logged_once_until_it_changes(log):

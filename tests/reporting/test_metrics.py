@@ -73,3 +73,16 @@ def test_what_may_happen_once_is_served_as_0_before_so_that_its_first_time_is_an
     text = metrics.render().decode()
     assert 'updater_reloads_total{result="refused"} 1.0' in text
     assert 'updater_failures_total{code="bug"} 0.0' in text
+
+
+def test_durations_for_objects_of_flux_have_its_name_and_buckets_and_go_with_their_objects():
+    metrics = Metrics()
+    assert b"gotk_reconcile_duration_seconds_bucket" not in metrics.render()
+    metrics.reconciled("ImagePolicy", "web", "team", 0.5)
+    text = metrics.render().decode()
+    bounds = [line for line in text.splitlines() if line.startswith("gotk_reconcile_duration_seconds_bucket")]
+    assert len(bounds) == 11
+    assert 'kind="ImagePolicy",le="0.01",name="web",namespace="team"' in bounds[0]
+    assert 'le="1800.0"' in bounds[9]
+    metrics.keep("gotk_reconcile_duration_seconds", [])
+    assert b"gotk_reconcile_duration_seconds_bucket" not in metrics.render()

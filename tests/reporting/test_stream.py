@@ -137,3 +137,9 @@ async def test_a_listener_that_is_cut_hears_the_same_again_and_one_that_fails_go
     await stream.drain()
     assert slow.heard[-1].outcomes[0].key == "d"
     assert served(stream, 'updater_listener_failures_total{listener="slow"} 1.0')
+
+
+def test_a_listener_has_failed_no_time_from_the_start(stream):
+    """Prometheus sees no increase where a series begins with 1."""
+    stream.join(Ear("sound"))
+    assert served(stream, 'updater_listener_failures_total{listener="sound"} 0.0')

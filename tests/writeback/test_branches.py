@@ -60,6 +60,9 @@ async def land(writer, item, tag="1.2.3"):
 async def test_an_empty_branch_is_the_servers_default_one(writer, repository):
     landed = await land(writer, wanted(repository))
     assert len(landed.revisions) == 1
+    (said,) = {landed.messages[revision] for revision in landed.revisions.values()}
+    assert said
+    assert "Updater-" not in said
     assert b"value: 1.2.3" in repository.show(PATH)
 
 

@@ -268,6 +268,25 @@ async def test_one_commit_is_read_where_the_server_gives_it(opened, tagged):
     assert ref(tagged, "updates^") == commit
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_commit_that_the_server_does_not_give_is_named(way, opened, tagged, is_known):
+    """A server of protocol 2 gives each commit that it has; one of protocol 0 those that it lists."""
+    url, access = way
+    commit = ref(tagged, "main~1") if is_known else "1" * 40
+    tagged.git("tag", "-d", "nightly")
+    item = wanted(url, branch="", ref=CheckoutRef(RefKind.COMMIT, commit), publishing=PushBranch("updates"))
+    try:
+        await land(opened(url, access), item)
+    except GitError as error:
+        told = error
+    else:
+        assert is_known
+        assert ref(tagged, "updates^") == commit
+        return
+    assert (told.code, tagged.head("updates")) == ("ref-missing", None)
+    assert commit in told.message
+
+
 @pytest.mark.parametrize(
     ("read_at", "code"),
     [
@@ -368,7 +387,7 @@ async def test_a_commit_spec_of_an_object_names_the_key_in_a_secret_that_signs(o
     writer = opened(url)
     writer._pen = dataclasses.replace(writer._pen, signer=Signers(None, read_secret))
     item = wanted(url)
-    specs = [CommitSpec(signing=f"ssh:secret:ns/{name}", owner=f"ns/{name}") for name in keys]
+    specs = [CommitSpec(signing=f"secret:ns/{name}#ssh", owner=f"ns/{name}") for name in keys]
     for spec, tag in zip(specs, ("1.2.3", "1.2.4"), strict=True):
         target = dataclasses.replace(item.targets[0], commit_spec=spec)
         await land(writer, dataclasses.replace(item, targets=(target,)), tag)

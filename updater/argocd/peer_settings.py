@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from updater.argocd.request.subscriptions import PEER_AUTHOR
 from updater.errors import ConfigError, UpdaterError
 from updater.model.problem import Problem
 from updater.registry.endpoints import RegistryTable
@@ -89,6 +90,14 @@ def read_peer_settings(
 def overlaid(settings: Settings, peer: PeerSettings) -> Settings:
     """Return *settings*, as the files and the environment made them, with what *peer* says besides."""
     return lay_below(settings, peer.overlay, peer.registries)
+
+
+def with_author(settings: Settings) -> Settings:
+    """Return *settings* with the peer's default author where neither the files nor the ConfigMap name one.
+
+    It holds for the peer's objects alone: whoever writes a file of our own is asked for the author.
+    """
+    return lay_below(settings, {("git", "author", name): getattr(PEER_AUTHOR, name) for name in ("name", "email")})
 
 
 def open_problems(settings: Settings, peer: PeerSettings) -> tuple[Problem, ...]:

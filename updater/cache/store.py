@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +31,7 @@ CREATE TABLE IF NOT EXISTS listing (image TEXT PRIMARY KEY, present BLOB NOT NUL
 CREATE TABLE IF NOT EXISTS outcome (key TEXT NOT NULL, target TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (key, target))
   WITHOUT ROWID;
 """
-_BROKEN: Final = ("not a database", "malformed", "file is encrypted", "no such table", "no such column")
+_BROKEN: Final = ("not a database", "malformed", "file is encrypted", "no such table", "no such column", "not a regular file")
 
 
 class DatabaseFile:
@@ -69,6 +72,8 @@ class DatabaseFile:
             return work(connection)
 
     def _opened(self) -> sqlite3.Connection:
+        if self._path:
+            _require_regular(self._path)
         if self._connection is None:
             self._connection = _open(self._path) if self._path else _open_memory()
         return self._connection
@@ -77,17 +82,17 @@ class DatabaseFile:
         """Go on without what broke: a broken file is made anew, with any other trouble memory must do."""
         path = self._path
         self._close()
-        is_broken = path and (any(sign in str(error) for sign in _BROKEN) or not path.exists())
+        is_broken = path and (any(sign in str(error) for sign in _BROKEN) or not path.is_file())
         if path and is_broken and _remove(path):
             try:
                 self._connection = _open(path)
             except sqlite3.Error as again:
                 error = again
             else:
-                self._say(f"the cache {path} was broken ({error}); it was recreated and fills up again")
+                self._say(f"the cache {path} was broken ({_words(error)}); it was recreated and fills up again")
                 return
         self._path = None
-        self._say(f"the cache {path} cannot be used ({error}); going on without it, at the price of more requests")
+        self._say(f"the cache {path} cannot be used ({_words(error)}); going on without it, at the price of more requests")
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
@@ -96,11 +101,41 @@ class DatabaseFile:
                 connection.close()
 
 
+_WORDS: Final = {
+    "file is not a database": "the file is not a cache",
+    "database disk image is malformed": "the file is damaged",
+    "malformed database schema": "the file is damaged",
+    "disk I/O error": "the disk reports an error",
+    "database is locked": "another program uses it",
+    "unable to open database file": "the file cannot be opened",
+    "attempt to write a readonly database": "the file must not be written",
+    "database or disk is full": "the disk is full",
+}
+
+
+def _words(error: sqlite3.Error) -> str:
+    text = str(error)
+    return next((words for begin, words in _WORDS.items() if text.startswith(begin)), text)
+
+
+def _require_regular(path: Path) -> None:
+    """Raise `sqlite3.OperationalError` where the database or its journal is a pipe or the like: SQLite would wait for its end."""
+    for name in (path, path.with_name(f"{path.name}-journal")):
+        try:
+            is_regular = stat.S_ISREG(name.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # opening says why, or makes it
+        except OSError:
+            is_regular = False  # a link to itself
+        if not is_regular:
+            raise sqlite3.OperationalError(f"{name.name} is not a regular file")
+
+
 def _open(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise sqlite3.OperationalError(error.strerror or str(error)) from error
+        raise sqlite3.OperationalError(reason_of(error) or "the folder cannot be made") from error
     connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
     try:
         # no file of it is mapped into memory, as WAL's index is: one that is cut while it is mapped kills the process
@@ -137,7 +172,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
 def _remove(path: Path) -> bool:
     try:
         for name in (path, *(path.with_name(path.name + end) for end in ("-journal", "-wal", "-shm"))):
-            name.unlink(missing_ok=True)
+            if name.is_dir() and not name.is_symlink():
+                name.rmdir()
+            else:
+                name.unlink(missing_ok=True)
     except OSError:
         return False
     return True

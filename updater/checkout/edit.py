@@ -18,6 +18,7 @@ from updater.errors import EditError
 from updater.model.problem import Problem
 from updater.model.subscription import Locator
 from updater.model.update import Change, Edit, EditRequest
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -167,7 +168,7 @@ class FolderFiles:
                     raise
         except OSError as error:
             hint = "check the rights and the free space of the checkout"
-            reason = os.strerror(error.errno or 0)
+            reason = reason_of(error)
             raise EditError(f"the file cannot be written: {reason}", hint=hint, code="not-written", path=edit.path) from error
 
 
@@ -179,7 +180,7 @@ def prefix_in_checkout(folder: Path) -> str:
 
 
 def _unreadable(name: str, error: OSError) -> EditError:
-    reason = os.strerror(error.errno or 0)
+    reason = reason_of(error)
     return EditError(f"{name} cannot be read: {reason}", hint="check its rights", code="not-read", path=name)
 
 

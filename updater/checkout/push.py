@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import stat
 import tempfile
 from dataclasses import dataclass
@@ -17,9 +16,10 @@ from updater.errors import UpdaterError
 from updater.git.damage import is_foreign, renamed
 from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit, ObjectBuilder
-from updater.git.objects import BLOB, COMMIT, commit_tree, object_name
+from updater.git.objects import BLOB, COMMIT, NAMES, commit_tree, object_name, require_kind
 from updater.git.remote import Haves, Remote, judge_pack
 from updater.git.tree import RevisionTree, read_folder
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
@@ -245,10 +245,8 @@ class CheckoutObjects:
 
     def load(self, name: str, kind: int) -> bytes:
         """See `Objects.load`."""
-        with renamed(lambda _: self._broken(name)):
-            number, data = self._repo.object_store.get_raw(name.encode())  # type: ignore[arg-type]
-        if number != kind or object_name(kind, data) != name:
-            raise self._broken(name)
+        number, data = self._proved(name)
+        require_kind(name, kind, number)
         return data
 
     def size(self, name: str) -> int:
@@ -257,7 +255,16 @@ class CheckoutObjects:
 
     def holding(self, names: Collection[str], needles: Collection[bytes]) -> Iterator[tuple[str, bool]]:
         """See `Objects.holding`."""
-        return ((name, any(needle in data for needle in needles)) for name in names for data in [self.load(name, BLOB)])
+        for name in names:
+            number, data = self._proved(name)
+            yield name, number != BLOB or any(needle in data for needle in needles)
+
+    def _proved(self, name: str) -> tuple[int, bytes]:
+        with renamed(lambda _: self._broken(name)):
+            number, data = self._repo.object_store.get_raw(name.encode())  # type: ignore[arg-type]
+        if number not in NAMES or object_name(number, data) != name:
+            raise self._broken(name)
+        return number, data
 
     @staticmethod
     def _broken(name: str) -> GitError:
@@ -276,8 +283,10 @@ def tidy() -> Iterator[None]:
     except BaseException as error:
         if not is_foreign(error):
             raise
-        text = os.strerror(error.errno or 0) if isinstance(error, OSError) else f"{type(error).__name__} {error}"
-        raise fault("work-tree", f"the checkout cannot be read or written: {text}") from error
+        if isinstance(error, OSError) and (said := reason_of(error)):
+            raise fault("work-tree", f"the checkout cannot be read or written: {said}") from error
+        hint = "run git fsck and git status, which name the damage"
+        raise fault("work-tree", "a file in the .git folder of the checkout is damaged", hint=hint) from error
 
 
 def new_commit(wording: CommitDetails, files: Mapping[str, bytes]) -> NewCommit:

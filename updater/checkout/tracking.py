@@ -11,6 +11,7 @@ from dulwich.attrs import Pattern, match_path, parse_git_attributes
 
 from updater.errors import EditError
 from updater.git.faults import fault
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def read_index(repo: Repo) -> Index:
         index = repo.open_index()
         modes = [getattr(entry, "mode", 0) for _, entry in index.items()]
     except Exception as error:
-        message = f"the index of the checkout cannot be read: {type(error).__name__}"
+        message = f"the index of the checkout cannot be read: {reason_of(error) or 'it is damaged'}"
         raise fault("work-tree", message, hint="run git status, which names the damage") from error
     if _FOLDER in modes:
         raise _sparse()

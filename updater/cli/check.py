@@ -13,6 +13,7 @@ import click
 from updater.cli.asking import asking_of, asking_options
 from updater.cli.main import FAILURE
 from updater.errors import ConfigError, ImageSyntaxError, UpdaterError
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +85,8 @@ def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str,
 
             _write_json({"image": image, **failure_as_json(error)})
         raise
-    _write(selection, image, output, most=None if options["show_all"] else _SHOWN_LOSERS)
+    is_written = bool(options["current"] or reference.tag or reference.digest)
+    _write(selection, image, output, is_written=is_written, most=None if options["show_all"] else _SHOWN_LOSERS)
     return 0
 
 
@@ -170,7 +172,7 @@ def _read_tags(path: str) -> dict[str, Candidate]:
             data: bytes = stream.read(_MAX_TAGS_FILE + 1)
     except OSError as error:
         raise ConfigError(
-            f"the file of tags cannot be read: {error.strerror}", hint="name a file, or - for stdin", path=path
+            f"the file of tags cannot be read: {reason_of(error)}", hint="name a file, or - for stdin", path=path
         ) from error
     if len(data) > _MAX_TAGS_FILE:
         raise ConfigError(f"the file of tags is longer than {_MAX_TAGS_FILE} bytes", hint="split it", path=path)
@@ -202,13 +204,13 @@ def _from_registry(reference: ImageRef, request: SelectionRequest, config: tuple
     return asyncio.run(choose_from_registry(reference.name, request, config, asking))
 
 
-def _write(selection: Selection, image: str, output: str, *, most: int | None) -> None:
+def _write(selection: Selection, image: str, output: str, *, is_written: bool, most: int | None) -> None:
     from updater.cli.check_output import as_json, show
 
     if output == "json":
         _write_json(as_json(selection, image))
     else:
-        show(selection, sys.stdout, most=most)
+        show(selection, sys.stdout, is_written=is_written, most=most)
 
 
 def _write_json(answer: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from updater.model.image import Digest, Platform, parse_digest, parse_platform
 from updater.model.subscription import Downgrade, Variant
 from updater.policies import DEFAULT, build, build_filter, filter_from, spec_from
 from updater.policies.base import nearest
+from updater.reasons import json_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,8 +130,8 @@ def read_json(data: bytes) -> Any:
     except RecursionError as error:
         raise UpdaterError("the JSON is nested too deeply", code=_BAD_JSON) from error
     except ValueError as error:  # UnicodeDecodeError, JSONDecodeError and numbers of thousands of digits
-        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise UpdaterError(f"not JSON: {reason}", code=_BAD_JSON) from error
+        column = f" (column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise UpdaterError(f"not JSON: {json_reason(error)}{column}", code=_BAD_JSON) from error
 
 
 def _skip_rest(lines: BinaryIO) -> None:

@@ -8,6 +8,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from updater.cli.check_lines import selection_as_json
+from updater.cli.report import WOULD_UPDATE
+from updater.model.outcome import Status
 from updater.model.text import printable
 
 if TYPE_CHECKING:
@@ -31,16 +33,18 @@ def as_json(selection: Selection, image: str) -> dict[str, Any]:
     }
 
 
-def show(selection: Selection, stream: IO[str], *, most: int | None = None) -> None:
+def show(selection: Selection, stream: IO[str], *, is_written: bool = True, most: int | None = None) -> None:
     """Write the selection as text: the winner with its reason, then an aligned table of the first *most* that lost.
 
-    Colours only on a terminal.
+    *is_written* says that there was a tag to compare with. Colours only on a terminal.
     """
     losers = list(selection.rejections.values())
     rows = [tuple(map(printable, (row.tag, str(row.code), row.sentence))) for row in losers[:most]]
     has_colours = stream.isatty() and not os.environ.get("NO_COLOR")
     status = str(selection.status)
-    shown = click.style(status, fg=_COLOURS.get(status, "white"), bold=True) if has_colours else status
+    chosen = WOULD_UPDATE if is_written else "would choose"  # nothing is written here
+    word = chosen if selection.status == Status.UPDATED else status
+    shown = click.style(word, fg=_COLOURS.get(status, "white"), bold=True) if has_colours else word
     stream.write(f"{shown}: {printable(selection.detail)}\n")
     if selection.hint:
         stream.write(f"hint: {printable(selection.hint)}\n")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import sys
 import tempfile
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ import click
 
 from updater.cli.demo_fleet import SHOP, configuration, manifests
 from updater.cli.report import outcome_lines
+from updater.cli.terminal import say
 from updater.errors import ConfigError
 from updater.model.outcome import Status
 from updater.model.subscription import GitBranch
@@ -93,7 +96,7 @@ class DemoStage:
         """Let CI push images."""
         for tag in tags:
             self.registry.push(f"acme/{name}", tag, created=datetime.now(UTC))
-        click.echo(f"  CI pushes  {name}: {', '.join(tags)}")
+        say(f"  CI pushes  {name}: {', '.join(tags)}")
 
     async def pass_once(self) -> Sequence[Landing]:
         """Scan all and land all, as `updater once` does, and say what came of it."""
@@ -185,7 +188,7 @@ async def _play(stage: DemoStage) -> None:
     click.echo()
     landings = await stage.pass_once()
     replays = sum(landing.replays for landing in landings)
-    click.echo(f"\n  the push was refused {replays} time: re-evaluated on top of her commit; nothing overwritten")
+    say(f"\n  the push was refused {replays} time: re-evaluated on top of her commit; nothing overwritten")
 
 
 async def _grace_scales(stage: DemoStage) -> None:
@@ -202,7 +205,7 @@ def _explain(landing: Landing) -> None:
     width = max((len(outcome.status.value) for outcome in landing.outcomes), default=0)
     for outcome in sorted(landing.outcomes, key=lambda item: item.key):
         for line in outcome_lines(outcome, width):
-            click.echo(f"  {line}")
+            say(f"  {line}")
         selections = [choice for (key, _), choice in landing.choices.items() if key == outcome.key]
         for selection in selections:
             if not isinstance(selection, Exception) and outcome.status is not Status.UNCHANGED:
@@ -212,11 +215,11 @@ def _explain(landing: Landing) -> None:
 def _say_why(selection: Selection, width: int) -> None:
     indent = " " * (width + 4)
     if selection.chosen and selection.detail:
-        click.echo(f"{indent}{click.style('why', fg='bright_black')}  {selection.detail}")
+        say(f"{indent}{click.style('why', fg='bright_black')}  {selection.detail}")
     told = {"outranked", selection.code}
     losers = [item for item in selection.rejections.values() if item.code not in told][:SHOWN_LOSERS]
     for rejection in losers:
-        click.echo(f"{indent}{click.style('not', fg='bright_black')}  {rejection.sentence} [{rejection.code}]")
+        say(f"{indent}{click.style('not', fg='bright_black')}  {rejection.sentence} [{rejection.code}]")
 
 
 def _show_log(folder: Path) -> None:
@@ -232,17 +235,26 @@ def _show_log(folder: Path) -> None:
 
 def _say_next(kept: Path | None) -> None:
     """Name three commands to go on with."""
+    program = _program()
     commands = [
         (f"git --git-dir {kept}/fleet.git log -p", "every commit of the demo")
         if kept
-        else ("updater demo --keep trial", "the same, kept in a folder to look at"),
-        ("updater init", "a first configuration from a repository of yours"),
-        ("updater check IMAGE:TAG", "which tag would win for an image of yours, and why"),
+        else (f"{program} demo --keep trial", "the same, kept in a folder to look at"),
+        (f"{program} init", "a first configuration from a repository of yours"),
+        (f"{program} check IMAGE:TAG", "which tag would win for an image of yours, and why"),
     ]
     width = max(len(command) for command, _ in commands)
     click.echo(f"\n{click.style('next', bold=True)}")
     for command, what in commands:
         click.echo(f"  {command:<{width}}  {what}")
+
+
+def _program() -> str:
+    """Return the word by which this program is found from here: a checkout has it below .venv, and not in PATH."""
+    own = Path(sys.argv[0])
+    if shutil.which("updater") or own.name != "updater" or not own.is_file():
+        return "updater"
+    return os.path.relpath(own)
 
 
 async def _serve(stage: DemoStage) -> None:

@@ -11,7 +11,9 @@ import click
 from updater.cli.asking import asking_of, asking_options
 from updater.cli.collector import importing
 from updater.cli.main import config_paths
-from updater.cli.report import COLOURS, outcome_json
+from updater.cli.report import COLOURS, WOULD_UPDATE, outcome_json, pending_detail
+from updater.cli.terminal import say
+from updater.model.outcome import DRY_RUN
 from updater.model.text import printable_data, shown
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ def explain(ctx: click.Context, /, key: str | None, output: str, *, show_all: bo
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
         return
     for row in rows:
-        click.echo("\n".join(_lines(printable_data(row), None if show_all else SHOWN_LOSERS)))
+        say("\n".join(_lines(printable_data(row), None if show_all else SHOWN_LOSERS)))
     if not rows:
         click.echo("the configuration has no subscription")
 
@@ -174,6 +176,8 @@ def _lines(row: dict[str, Any], most: int | None) -> list[str]:
 
 
 def _outcome(outcome: dict[str, Any]) -> str:
+    if outcome["code"] == DRY_RUN:
+        return f"  outcome    {click.style(WOULD_UPDATE, fg='green')}: {pending_detail(outcome['detail'])}"
     return f"  outcome    {_status(outcome)}: {outcome['detail']}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -70,11 +70,14 @@ async def past(config: Sequence[str], *, key: str | None, limit: int, asking: As
 def _lines(row: dict[str, Any]) -> list[str]:
     """Return one commit: when, which, where, whether it was reverted; below it what moved."""
     undone = f"  {click.style('reverted', fg='red')} by {row['reverted_by'][:9]}" if row["reverted_by"] else ""
-    head = f"{row['when']}  {click.style(row['revision'][:9], fg='yellow')}  {row['destination']}{undone}"
+    head = f"{_FRACTION.sub('', row['when'])}  {click.style(row['revision'][:9], fg='yellow')}  {row['destination']}{undone}"
     moved = [_change_line(change) for change in row["changes"]]
     if not moved:  # a commit of a version that did not say what was written before
         moved = [f"{', '.join(row['subscriptions'])}:", *_image_lines(row["images"], row["policies"])]
     return [head, *(f"    {line}" for line in moved)]
+
+
+_FRACTION: Final = re.compile(r"\.[0-9]+(?=Z$)")  # Git keeps seconds
 
 
 def _change_line(change: dict[str, Any]) -> str:

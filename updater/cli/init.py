@@ -54,7 +54,7 @@ def init(path: Path, kinds: tuple[str, ...], output: str, **flags: object) -> No
     if flags["live"]:
         _add_cluster(found)
     found = with_policies(found)
-    text = draft(found, _options(checkout, flags))
+    text = draft(found, _options(checkout, flags, is_asking=bool(found.images)))
     _check(output, text)
     if target is None:
         click.echo(text, nl=False)
@@ -63,18 +63,28 @@ def init(path: Path, kinds: tuple[str, ...], output: str, **flags: object) -> No
     _say(found, output)
 
 
-def _options(known: CheckoutFacts, flags: dict[str, object]) -> DraftOptions:
-    """Take each option from its flag, else from the checkout, else from the person at the terminal."""
+def _options(known: CheckoutFacts, flags: dict[str, object], *, is_asking: bool) -> DraftOptions:
+    """Take each option from its flag, else from the checkout, else from the person at the terminal.
+
+    Nobody is asked where nothing was found: no subscription would have the answer.
+    """
     from updater.discovery.draft import DraftOptions
 
-    name, email = _author(flags["author"]) or (known.author, known.email)
+    ask = _ask if is_asking else _known
+    given = _author(flags["author"])
+    name, email = given or (known.author, known.email)
     return DraftOptions(
-        url=_ask("--url", "Git URL", flags["url"] or known.url),
-        branch=_ask("--branch", "Branch", flags["branch"] or known.branch or "main"),
-        author=_ask("--author", "Commit author, name", name),
-        email=_ask("--author", "Commit author, e-mail", email),
+        url=ask("--url", "Git URL that is read and pushed to", flags["url"] or known.url),
+        branch=ask("--branch", "Branch", flags["branch"] or known.branch or "main"),
+        author=ask("--author", "Commit author, name", name),
+        email=ask("--author", "Commit author, e-mail", email),
         credentials=str(flags["credentials"]),
+        author_from="" if given or not (known.author and known.email) else "your Git configuration",
     )
+
+
+def _known(_flag: str, _what: str, known: object) -> str:
+    return str(known or "")
 
 
 def _author(text: object) -> tuple[str, str] | None:
@@ -97,7 +107,7 @@ def _ask(flag: str, what: str, known: object) -> str:
         return str(click.prompt(what, err=True))
     from updater.errors import ConfigError
 
-    raise ConfigError(f"{what.lower()} is not known", hint=f"name it by {flag}", code="usage")
+    raise ConfigError(f"not known: {what[:1].lower()}{what[1:]}", hint=f"name it by {flag}", code="usage")
 
 
 def _add_cluster(found: Discovery) -> None:
@@ -117,12 +127,26 @@ def _check(name: str, text: str) -> None:
 
 
 def _say(found: Discovery, output: str) -> None:
+    from updater.cli.terminal import say
+
     images, places = len(found.images), sum(len(image.targets) for image in found.images)
     where = "standard output" if output == STDOUT else output
-    click.echo(
-        f"{where}: {images} image{'s' * (images != 1)} in {places} place{'s' * (places != 1)}, from {found.files} files", err=True
-    )
+    files = f"{found.files} file{'s' * (found.files != 1)}"
+    if images:
+        held = f"{images} image{'s' * (images != 1)} in {places} place{'s' * (places != 1)}"
+        say(f"{where}: {held}, from {files}", err=True)
+    else:
+        looked = f"no image to keep current in {files}" if found.files else "no YAML file here"
+        say(f"{where}: {looked}" + ("; Argo CD objects are followed" if found.applications else ""), err=True)
     for remark in found.remarks:
-        click.echo(f"note: {remark}", err=True)
-    if output != STDOUT:
-        click.echo(f"next: updater once --dry-run -o diff -c {output}", err=True)
+        say(f"note: {remark}", err=True)
+    if output == STDOUT:
+        return
+    named = "" if output == "updater.yaml" else f" -c {output}"
+    if images or found.applications:
+        say(f"next: updater once --dry-run -o diff{named}", err=True)
+    else:
+        mark = '# {"$imagepolicy": "fleet:shop"}'
+        say(f"next: write a subscription by the example in {output}, or mark a value in a manifest, such as", err=True)
+        say(f"        image: ghcr.io/acme/shop:1.4.0 {mark}", err=True)
+        say("      and run updater init --force again", err=True)

@@ -197,9 +197,10 @@ def _bug() -> int:
 def _say(kind: str, text: str, code: int) -> int:
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     styled = click.style(f"{kind}:", fg="red" if kind == "error" else "cyan", bold=True) if colour else f"{kind}:"
+    from updater.cli.terminal import columns_of, folded
     from updater.model.text import printable_lines
 
-    sys.stderr.write(f"{styled} {printable_lines(text)}\n")
+    sys.stderr.write(folded(f"{styled} {printable_lines(text)}", columns_of(sys.stderr)) + "\n")
     return code
 
 

@@ -14,6 +14,7 @@ from updater.cli.asking import asking_of, asking_options
 from updater.cli.collector import importing
 from updater.cli.main import FAILURE, config_paths
 from updater.cli.report import PassReport, as_diffs, as_json, as_text, coloured, has_colours, outcome_lines
+from updater.cli.terminal import say
 from updater.model.outcome import Status
 from updater.model.problem import Problem
 
@@ -49,7 +50,7 @@ def once(ctx: click.Context, /, *, dry_run: bool, only: str | None, output: str,
         click.echo(coloured(diff) if has_colours(sys.stdout) else diff, nl=False)
         _say_failures(done)
     else:
-        click.echo(as_json(done) if output == "json" else as_text(done))
+        click.echo(as_json(done)) if output == "json" else say(as_text(done))
     if done.is_failed:
         return FAILURE
     return WRITTEN if exit_code and done.has_written else 0
@@ -59,7 +60,7 @@ def _say_failures(done: PassReport) -> None:
     """Report on standard error what the diff cannot show."""
     for outcome in done.outcomes:
         if outcome.status is Status.FAILED:
-            click.echo("\n".join(outcome_lines(outcome, len(outcome.status.value))), err=True)
+            say("\n".join(outcome_lines(outcome, len(outcome.status.value))), err=True)
 
 
 def _unseen_failures(failures: Mapping[str, tuple[ImageName, UpdaterError]], outcomes: Iterable[Outcome]) -> list[Problem]:
@@ -69,7 +70,9 @@ def _unseen_failures(failures: Mapping[str, tuple[ImageName, UpdaterError]], out
         (error.code, error.message): (image, error) for key, (image, error) in failures.items() if (key, error.code) not in said
     }
     return [
-        Problem(path="", code=error.code, message=error.message, hint=error.hint, origin=f"image {image}")
+        Problem(
+            path="", code=error.code, message=error.message.removeprefix(f"{image}: "), hint=error.hint, origin=f"image {image}"
+        )
         for image, error in unsaid.values()
     ]
 

@@ -33,7 +33,7 @@ COLOURS: Final = {
 }
 
 _LENGTH_OF_COMMIT: Final = 40
-_WOULD_UPDATE: Final = "would update"
+WOULD_UPDATE: Final = "would update"
 _NAMED: Final = 10
 _WOULD_MOVE: Final = "would move "
 _DIFF_COLOURS: Final = {"+": "green", "-": "red", "@": "cyan"}
@@ -158,7 +158,7 @@ def outcome_lines(outcome: Outcome, width: int) -> list[str]:
     status = Status.UPDATED if is_dry else outcome.status
     word = click.style(f"{_word(outcome):<{width}}", fg=COLOURS[status], bold=status is Status.UPDATED)
     code = f" [{outcome.code}]" if outcome.code and not is_dry else ""
-    detail = outcome.detail.replace(_WOULD_MOVE, "") if is_dry else outcome.detail  # the first word says it
+    detail = pending_detail(outcome.detail) if is_dry else outcome.detail
     revision = _carrier(outcome.revision) if outcome.revision else ""
     lines = [f"{word}  {click.style(printable(outcome.key), bold=True)}: {printable(detail)}{revision}{code}"]
     indent = " " * (width + 2)
@@ -166,8 +166,13 @@ def outcome_lines(outcome: Outcome, width: int) -> list[str]:
     return [*lines, *(f"{indent}{_change_line(change)}" for change in outcome.changes)]
 
 
+def pending_detail(detail: str) -> str:
+    """Return what a dry run says of an update, without the word that `WOULD_UPDATE` says already."""
+    return detail.replace(_WOULD_MOVE, "")
+
+
 def _word(outcome: Outcome) -> str:
-    return _WOULD_UPDATE if outcome.code == DRY_RUN else outcome.status.value
+    return WOULD_UPDATE if outcome.code == DRY_RUN else outcome.status.value
 
 
 def _change_line(change: Change) -> str:

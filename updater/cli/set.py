@@ -219,6 +219,7 @@ def _land(committing: CheckoutCommitter, written: SetResult, options: dict[str, 
 
 def _show(written: SetResult, commit: str | None, options: dict[str, Any]) -> None:
     from updater.cli.report import as_diff, coloured, has_colours
+    from updater.cli.terminal import say
 
     if options["output"] == "json":
         click.echo(_as_json(written, commit))
@@ -228,13 +229,13 @@ def _show(written: SetResult, commit: str | None, options: dict[str, Any]) -> No
     else:
         for change in written.changes:
             old = change.old or "nothing"
-            click.echo(printable(f"{change.path}:{change.line} {change.where}: {old} → {change.new or 'nothing'}"))
+            say(printable(f"{change.path}:{change.line} {change.where}: {old} → {change.new or 'nothing'}"))
         if commit:
             click.echo(f"committed {commit}")
     for problem in written.refused:
-        click.echo(printable(f"error: {problem}"), err=True)
+        say(printable(f"error: {problem}"), err=True)
         if problem.hint:
-            click.echo(f"hint: {problem.hint}", err=True)
+            say(f"hint: {problem.hint}", err=True)
     for given in written.unmatched:
         click.echo(f"error: no marker found for {given}", err=True)
         click.echo("hint: check namespace and name of the policy, and that PATH holds its markers", err=True)

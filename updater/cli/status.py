@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -15,9 +14,10 @@ import click
 
 from updater.cli.asking import asking_of, asking_options
 from updater.cli.main import config_paths
-from updater.cli.report import COLOURS
+from updater.cli.report import COLOURS, WOULD_UPDATE, pending_detail
+from updater.cli.terminal import columns_of
 from updater.errors import ConfigError, UpdaterError
-from updater.model.outcome import Status
+from updater.model.outcome import DRY_RUN, Status
 from updater.model.text import printable_data
 
 if TYPE_CHECKING:
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
     from updater.daemon.watching import Asking
 
-_HEADS: Final = ("KEY", "STATE", "WRITTEN", "CHOSEN", "SINCE", "CHANGED", "REASON")
+_HEADS: Final = ("KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST UPDATE", "REASON")
+_FOR: Final = _HEADS.index("FOR")
 _WIDEST: Final = 40
+_NARROW: Final = 24  # on a terminal of the usual 80 columns, so that the reason has its place
+_WIDE_TERMINAL: Final = 120
+_SHORTEST_REASON: Final = 12
 _UNITS: Final = ((86_400, "d"), (3600, "h"), (60, "m"))
 _LIMIT: Final = 64 * 1024 * 1024
 
@@ -50,7 +54,8 @@ def status(
     """Show where each subscription stands: what is written, what was chosen, and why it does not move.
 
     KEY is a key, a glob such as 'shop-*', or namespace/application. Without --server a dry pass over the configuration finds
-    out: it asks the registries and Git, writes nothing, and says `held` with the code dry-run where something would be written.
+    out: it asks the registries and Git, writes nothing, and says `would update` where a pass would write (in JSON, and for
+    --state, that is `held` with the code dry-run). FOR is how long the state lasts, as far as the daemon has seen.
     """
     if server:
         rows = asyncio.run(from_server(server, keys, states))
@@ -60,7 +65,7 @@ def status(
         click.echo(json.dumps(rows, indent=2, sort_keys=True, ensure_ascii=False))
     elif rows:
         has_colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        click.echo("\n".join(table(printable_data(rows), now=datetime.now(UTC), width=_width())), color=has_colours)
+        click.echo("\n".join(table(printable_data(rows), now=datetime.now(UTC), width=columns_of(sys.stdout))), color=has_colours)
     else:
         click.echo("no subscriptions" if not (keys or states) else "no subscription is in such a state")
 
@@ -139,36 +144,62 @@ def _check_named(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> None:
 
 
 def table(rows: Sequence[dict[str, Any]], *, now: datetime, width: int | None) -> list[str]:
-    """Return the rows in columns, each on one line of at most *width* characters; None is no limit."""
+    """Return the rows in columns, each on one line. Reasons are cut to a terminal of *width* columns, codes never are.
+
+    None is no limit. How long a state lasts has a column only where that is known: a dry pass does not know.
+    """
     cells = [_cells(row, now) for row in rows]
-    widths = [min(max(map(len, column)), _WIDEST) for column in zip(_HEADS, *cells, strict=True)]
-    lines = [click.style(_line(_HEADS, widths, width), bold=True)]
+    widest = _WIDEST if width is None or width >= _WIDE_TERMINAL else _NARROW
+    widths = [min(max(map(len, column)), widest) for column in zip(_HEADS[:-1], *(row[:-1] for row in cells), strict=True)]
+    if not any(row["since"] for row in rows):
+        widths[_FOR] = 0
+    lines = [click.style(_line(_HEADS, widths), bold=True)]
     for row, each in zip(rows, cells, strict=True):
-        line = _line(each, widths, width)
+        line = _line((*each[:-1], ""), widths)
         begin, end = widths[0] + 2, widths[0] + 2 + widths[1]
-        colour = next((colour for status, colour in COLOURS.items() if status.value == row["state"]), None)
-        lines.append(line[:begin] + click.style(line[begin:end], fg=colour) + line[end:])
+        room = None if width is None else width - sum(widths) - 2 * (len(widths) - widths.count(0))
+        lines.append(f"{line[:begin]}{click.style(line[begin:end], fg=_colour(row))}{line[end:]}  {_reason(row, room)}".rstrip())
     return lines
+
+
+def _colour(row: dict[str, Any]) -> str | None:
+    name = Status.UPDATED.value if row["held_by"] == DRY_RUN else row["state"]
+    return next((colour for status, colour in COLOURS.items() if status.value == name), None)
 
 
 def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
     written = ", ".join(map(str, row["written"] or ())) or (f"runs {row['running']}" if row["running"] else "-")
-    code = f" [{row['held_by']}]" if row["held_by"] else ""
     return (
         str(row["key"]),
-        row["state"] or "unknown",
+        WOULD_UPDATE if row["held_by"] == DRY_RUN else row["state"] or "unknown",
+        _age(row["since"], now),
         written.removeprefix(f"{row['image']}:") if row["image"] else written,
         row["chosen"] or "-",
-        _age(row["since"], now),
-        _age(row["last_change"], now),
-        f"{row['reason'] or ''}{code}",
+        f"{_age(row['last_change'], now)} ago" if row["last_change"] else "-",
+        "",
     )
 
 
-def _line(cells: Sequence[str], widths: Sequence[int], width: int | None) -> str:
+def _reason(row: dict[str, Any], room: int | None) -> str:
+    """Return why it is so: cut to *room* columns, with the whole code behind it."""
+    reason, code = row["reason"] or "", row["held_by"]
+    if code == DRY_RUN:
+        return _fitted(pending_detail(reason), room)
+    if not code:
+        return _fitted(reason, room)
+    left = None if room is None else room - len(code) - 3
+    text = _fitted(reason, left) if left is None or left >= _SHORTEST_REASON else ""
+    return f"{text} [{code}]" if text else f"[{code}]"
+
+
+def _fitted(text: str, room: int | None) -> str:
+    return text if room is None else _cut(text, max(room, _SHORTEST_REASON))
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     *fixed, last = cells
-    text = "  ".join([*(_cut(cell, size).ljust(size) for cell, size in zip(fixed, widths, strict=False)), last]).rstrip()
-    return text if width is None else _cut(text, width)
+    columns = [_cut(cell, size).ljust(size) for cell, size in zip(fixed, widths, strict=True) if size]
+    return "  ".join([*columns, last]).rstrip() if last else "  ".join(columns)
 
 
 def _cut(text: str, width: int) -> str:
@@ -184,8 +215,3 @@ def _age(moment: str | None, now: datetime) -> str:
     if seconds is None:
         return "-"
     return next((f"{seconds // size}{unit}" for size, unit in _UNITS if seconds >= size), f"{seconds}s")
-
-
-def _width() -> int | None:
-    """Return the columns of the terminal; None off one, where a program reads the lines."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

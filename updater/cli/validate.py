@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from updater.argocd.request import ImageTranslation
+    from updater.daemon.validate_cluster import ClusterReport
     from updater.model.problem import Problem
     from updater.validation.files import ValidationReport
+    from updater.validation.flux_preview import FluxAnswer
 
 _PROBLEMS = 1
+_USUAL: Final = Path("updater.yaml")
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option("--live", is_flag=True, help="Read the Applications and ImageUpdaters of the cluster too.")
+@click.option("--live", is_flag=True, help="Read the objects of the cluster too, as the sources say.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @click.option(
     "--timeout", metavar="DURATION", default="30s", show_default=True, help="With --live: how long the cluster may take."
@@ -33,23 +36,26 @@ _PROBLEMS = 1
 def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeout: str, *, live: bool) -> int:
     """Lint configuration, annotated manifests, Flux objects and markers.
 
-    PATH is a file or a folder; file types are detected from content. A file named by -c is checked too, and
-    its marker targets and text_markers count. Exit code 1 if there is a problem.
+    PATH is a file or a folder; file types are detected from content. Without PATH and without -c the file ./updater.yaml is
+    checked. A file named by -c is checked too, and its marker targets and text_markers count. Exit code 1 if there is a problem.
+
+    Targets of a configuration are not compared with the repositories that they name: that needs their servers, and is what
+    updater once --dry-run does.
 
     For Applications and ImageUpdaters, as exported from a cluster or as they stand in Git, it also says what would
     become of each image that they list, without contacting any server. With --live those of the cluster count too, as the
-    configuration's source applications reads them; nothing is written.
+    configuration's sources read them, and each ImagePolicy of the cluster and each marker in the files that names one; nothing
+    is written.
     """
     from updater.cli.main import config_paths
     from updater.errors import ConfigError
     from updater.settings import load_settings
     from updater.sources.file import problems_of
     from updater.validation.files import lint
+    from updater.validation.flux_preview import marker_answers, policy_answers, policy_names
     from updater.writeback.message_trial import try_message
 
-    named = tuple(Path(name) for name in config_paths(context))
-    if not paths and not named and not live:
-        raise ConfigError("there is nothing to check", hint="updater validate PATH…, a file or a folder", code="usage")
+    named = tuple(Path(name) for name in config_paths(context)) or (() if paths or live else (_usual_file(),))
     environ = {"HOME": os.environ.get("HOME", "/")}
     problems: tuple[Problem, ...] = ()
     try:
@@ -57,37 +63,47 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeo
             load_settings(named, environ)
     except ConfigError as error:
         problems = problems_of(error)
-    report = lint(paths, configurations=named, environ=environ, try_template=try_message)
+    found = _cluster(config_paths(context), timeout) if live else None
+    policies = policy_names(found.flux) if found else ()
+    report = lint(paths, configurations=named, environ=environ, try_template=try_message, policies=policies)
     if problems:  # what is wrong only once several files are merged
         known = set(report.problems)
         report = replace(report, problems=(*(item for item in problems if item not in known), *report.problems))
-    if live:
-        report = _with_cluster(report, config_paths(context), timeout)
-    _show_json(report) if output == "json" else _show_text(report)
+    answers: tuple[FluxAnswer, ...] = ()
+    if found:
+        wrong = (*report.problems, *found.problems)
+        report = replace(report, problems=wrong, answers=(*report.answers, *found.answers), objects=found.objects)
+        answers = (*policy_answers(found.flux), *marker_answers(report.markers, found.flux))
+    _show_json(report, answers) if output == "json" else _show_text(report, answers)
     return _PROBLEMS if report.problems else 0
 
 
-def _with_cluster(report: ValidationReport, config: Sequence[str], timeout: str) -> ValidationReport:
+def _usual_file() -> Path:
+    """Return the configuration of this folder; raise `ConfigError` where there is none."""
+    from updater.errors import ConfigError
+
+    if not _USUAL.is_file():
+        message = "there is nothing to check: no PATH is given, and there is no ./updater.yaml"
+        raise ConfigError(message, hint="updater validate PATH…, a file or a folder; . is this folder", code="usage")
+    return _USUAL
+
+
+def _cluster(config: Sequence[str], timeout: str) -> ClusterReport:
     import asyncio
 
     from updater.daemon.validate_cluster import look_at_cluster
     from updater.settings.values import read_duration
 
-    found = asyncio.run(look_at_cluster(config, patience=read_duration(timeout)))
-    return replace(
-        report,
-        problems=(*report.problems, *found.problems),
-        answers=(*report.answers, *found.answers),
-        objects=found.objects,
-    )
+    return asyncio.run(look_at_cluster(config, patience=read_duration(timeout)))
 
 
-def _show_json(report: ValidationReport) -> None:
+def _show_json(report: ValidationReport, answers: Sequence[FluxAnswer]) -> None:
     import json
 
     told = {
         "files": report.files,
         "images": [_as_json(answer) for answer in report.answers],
+        "flux": [{"subject": item.subject, "sentence": item.sentence, "code": item.code} for item in answers],
         "not_known": list(map(_problem, report.unknown)),
         "problems": list(map(_problem, report.problems)),
         "remarks": list(map(_problem, report.remarks)),
@@ -116,29 +132,43 @@ def _as_json(answer: ImageTranslation) -> dict[str, object]:
     }
 
 
-def _show_text(report: ValidationReport) -> None:
-    from updater.validation.certainty import NOT_KNOWN
+def _show_text(report: ValidationReport, answers: Sequence[FluxAnswer]) -> None:
+    from updater.cli.terminal import say
 
     for number, (_, problems) in enumerate(groupby(report.problems, key=lambda item: item.path)):
         if number:
             click.echo()
         for problem in problems:
-            click.echo(printable(str(problem)))
+            say(printable(str(problem)))
             if problem.hint:
-                click.echo(f"  hint: {printable(problem.hint)}")
+                say(f"  hint: {printable(problem.hint)}")
     for remark in report.remarks:
-        click.echo(f"{printable(str(remark))} [not counted as a problem]\n  hint: {printable(remark.hint)}")
+        say(f"{printable(str(remark))} [not counted as a problem]\n  hint: {printable(remark.hint)}")
     for problem in report.unknown:
-        click.echo(printable(f"not known here: {problem}"))
+        say(printable(f"not known here: {problem}"))
     if (report.problems or report.unknown) and report.answers:
         click.echo()
-    for answer in report.answers:
-        refusal = "not known here" if answer.code == NOT_KNOWN else f"not written ({answer.code})"
-        said = f"{refusal}: {answer.sentence}" if answer.code else answer.sentence
-        click.echo(f"{printable(f'{answer.application}: {answer.image}')}\n  {printable(said)}")
+    _show_answers(report, answers)
     count = len(report.problems)
     said = f"{count} problem{'s' if count != 1 else ''}" if count else "no problems"
     where = [f"{report.files} file{'s' if report.files != 1 else ''}"] if report.files or not report.objects else []
     where += [f"{report.objects} object{'s' if report.objects != 1 else ''} of the cluster"] if report.objects else []
     more = f"; {len(report.unknown)} not known here" if report.unknown else ""
-    click.echo(f"{said} in {' and '.join(where)}{more}", err=True)
+    say(f"{said} in {' and '.join(where)}{more}", err=True)
+    if report.targets:
+        targets = "1 target was" if report.targets == 1 else f"{report.targets} targets were"
+        say(f"note: {targets} not compared with the repository: updater once --dry-run does that", err=True)
+
+
+def _show_answers(report: ValidationReport, answers: Sequence[FluxAnswer]) -> None:
+    """Print what would become of each image of Argo CD's objects, then of each policy and marker of Flux."""
+    from updater.cli.terminal import say
+    from updater.validation.certainty import NOT_KNOWN
+
+    for answer in report.answers:
+        refusal = "not known here" if answer.code == NOT_KNOWN else f"not written ({answer.code})"
+        said = f"{refusal}: {answer.sentence}" if answer.code else answer.sentence
+        say(f"{printable(f'{answer.application}: {answer.image}')}\n  {printable(said)}")
+    for told in answers:
+        said = f"not written ({told.code}): {told.sentence}" if told.code else told.sentence
+        say(f"{printable(told.subject)}\n  {printable(said)}")

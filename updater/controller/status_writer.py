@@ -123,9 +123,11 @@ class StatusWriter(Generic[N]):
                 continue
             wait = 0.0
             self._writing.add(ref)
-            with bugs_logged("the status of an object was not written"):
-                wait = await self._try(ref) if ref in self._patcher else 0.0
-            self._writing.discard(ref)
+            try:
+                with bugs_logged("the status of an object was not written"):
+                    wait = await self._try(ref) if ref in self._patcher else 0.0
+            finally:
+                self._writing.discard(ref)
             if ref in self._touched:
                 self._touched.discard(ref)
                 self.touch([ref], at_once=True)

@@ -19,6 +19,7 @@ from updater.credentials.program import Programs
 from updater.errors import ConfigError
 from updater.http.single_flight import SingleFlight
 from updater.model.credential import Credential
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIFETIME: Final = 10 * 60.0
 RENEWED_AT_MOST_EVERY: Final = 10.0
-MOST_BYTES: Final = 1024 * 1024
+MOST_BYTES: Final = 1024 * 1024  # as much as a Secret may hold, so no setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,7 @@ def _file_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error)
         hint = "check the path, the mount and the rights of this user"
         raise ConfigError(f"{path} cannot be read: {reason}", hint=hint, code="credential-missing", path=str(path)) from error
     if len(content) > MOST_BYTES:

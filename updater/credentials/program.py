@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
 from updater.model.credential import Credential
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +98,7 @@ class Programs:
                 env=dict(self._environment),
             )
         except (OSError, ValueError) as error:
-            raise _failed(name, f"cannot be run: {getattr(error, 'strerror', None) or error}") from error
+            raise _failed(name, f"cannot be run: {reason_of(error) or 'its arguments are no texts'}") from error
         try:
             async with asyncio.timeout(self._time_limit):
                 output = await _talk(process, stdin)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.argocd.cluster.feedback import FeedbackOptions
 from updater.argocd.cluster.source import ArgocdSource
-from updater.argocd.peer_settings import REGISTRIES, PeerSettings, open_problems, overlaid, read_peer_settings
+from updater.argocd.peer_settings import REGISTRIES, PeerSettings, open_problems, overlaid, read_peer_settings, with_author
 from updater.argocd.repositories import Repositories
 from updater.argocd.request import TranslationDefaults
 from updater.credentials.github_app import InstallationTokens
@@ -99,7 +99,7 @@ async def argocd_components(settings: Settings, process: Process) -> ArgocdCompo
         defaults=TranslationDefaults(
             namespace=wanted.argocd_namespace,
             interval=both.interval,
-            commit_spec=commit_spec_of(both),
+            commit_spec=commit_spec_of(with_author(both)),
             annotated=wanted.annotations,
             credentials=wanted.credentials,
             git_credentials_for=wanted.git_credentials_for,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from updater.http.client import HttpClient
+    from updater.http.limits import Patience
     from updater.kube.client import KubeClient
     from updater.settings.cluster import KubernetesSettings
 
@@ -20,6 +21,7 @@ class ClusterConnection:
         self.settings = settings
         self._count = count
         self._http: HttpClient | None = None
+        self._others: list[HttpClient] = []
         self._client: KubeClient | None = None
 
     @property
@@ -45,7 +47,16 @@ class ClusterConnection:
         """Read one Secret; raise `ConfigError` and `KubeError`."""
         return await self.client.read_secret(namespace, name)
 
+    def http_with(self, patience: Patience) -> HttpClient:
+        """Return a client for servers in the cluster that are not the API server; it is closed with this."""
+        from updater.http.client import HttpClient  # noqa: PLC0415 - see `client`
+
+        self._others.append(made := HttpClient(patience=patience))
+        return made
+
     async def close(self) -> None:
         """Close the connections."""
+        for other in self._others:
+            await other.close()
         if self._http is not None:
             await self._http.close()

@@ -95,7 +95,8 @@ class LeaderOnlyWriter:
 
 async def git_writer(settings: Settings, process: Process, subscriptions: Callable[[], Sequence[Subscription]]) -> GitWriter:
     """Build the writer of branches; raise `ConfigError` where the key that signs cannot be had."""
-    signers = Signers(await signer_for(settings, process.keychain), process.keychain.secret)
+    reference = str(settings.git.signing.key) if settings.git.signing else ""
+    signers = Signers(await signer_for(settings, process.keychain), process.keychain.secret, reference=reference)
     rule = " ".join(settings.text_markers)
     return GitWriter(
         mirror=process.mirror,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.options import ControllerOptions
 from updater.credentials.github_app import InstallationTokens
 from updater.flux.cluster.feedback import FluxFeedback, FluxHooks
 from updater.flux.cluster.namespaces import NamespaceLabels
-from updater.flux.cluster.notifier import EventsAddress, Notifier
+from updater.flux.cluster.notifier import PATIENCE, EventsAddress, Notifier
 from updater.flux.cluster.rival_wait import RivalWait
 from updater.flux.cluster.rivals import RivalControllers
 from updater.flux.cluster.source import FluxParts, FluxSource
@@ -69,7 +70,12 @@ def flux_components(
         return source.translation.sources.get((namespace, name))
 
     options = _options(wanted, client, process)
-    hooks = FluxHooks(changed=changed, notifier=_notifier(wanted, process, options))
+    hooks = FluxHooks(
+        changed=changed,
+        observe=process.metrics.reconciled,
+        keep=partial(process.metrics.keep, "gotk_reconcile_duration_seconds"),
+        notifier=_notifier(wanted, process, options),
+    )
     crosses = FluxOptions(crosses_namespaces=wanted.cross_namespace_references, try_template=try_message)
     parts = FluxParts(
         translator=FluxTranslator(crosses),
@@ -112,7 +118,8 @@ def _notifier(wanted: FluxSettings, process: Process, options: ControllerOptions
     if wanted.events_address is None:
         return None
     instance = os.environ.get("POD_NAME") or socket.gethostname()
-    return Notifier(EventsAddress(url=wanted.events_address, instance=instance), process.http, options)
+    http = process.cluster.http_with(PATIENCE)
+    return Notifier(EventsAddress(url=wanted.events_address, instance=instance), http, options)
 
 
 def _wait(wanted: FluxSettings, client: KubeClient, process: Process, options: ControllerOptions) -> RivalWait | None:

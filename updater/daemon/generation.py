@@ -191,6 +191,8 @@ class Generation:
             choose=choose or self.crew.scans.choose,
             pause=partial(_pause, metrics=self._process.metrics),
         )
+        if self.schedule:
+            parts = replace(parts, settle=partial(self.schedule.settle, destination))
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on

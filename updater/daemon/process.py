@@ -17,6 +17,7 @@ from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
+from updater.errors import ConfigError
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
@@ -184,8 +185,13 @@ class Process:
 
 
 def process_for(loaded: LoadedConfiguration) -> Process:
-    """Build the process that a configuration asks for."""
-    return process_of(loaded.settings, Path(loaded.settings.state).expanduser())
+    """Build the process that a configuration asks for; raise `ConfigError` where its `state` can never be a folder."""
+    state = Path(loaded.settings.state).expanduser()
+    existing = next((place for place in (state, *state.absolute().parents) if os.path.lexists(place)), state)
+    if os.path.lexists(existing) and not existing.is_dir():
+        hint = "name a folder, which is created if it does not exist, or remove the file"
+        raise ConfigError(f"state: {existing} is not a folder", hint=hint, code="state", path="state")
+    return process_of(loaded.settings, state)
 
 
 def process_of(settings: Settings, state: Path) -> Process:

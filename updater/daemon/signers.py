@@ -36,7 +36,8 @@ class _Known:
 class Signers:
     """Returns the signer that a commit spec names; one for a writer, many tasks may ask.
 
-    *configured* signs what names no Secret, None: nothing does. *read_secret* gives the data of a Secret by namespace and name.
+    *configured*, whose key the configuration calls *reference*, signs what names no other key; None: that is not signed.
+    *read_secret* gives the data of a Secret by namespace and name.
     """
 
     def __init__(
@@ -44,9 +45,11 @@ class Signers:
         configured: Signer | None,
         read_secret: Callable[[str, str], Awaitable[Mapping[str, bytes]]],
         *,
+        reference: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._configured = configured
+        self._reference = reference
         self._read_secret = read_secret
         self._clock = clock
         self._known: OrderedDict[SigningKey, _Known] = OrderedDict()
@@ -54,8 +57,10 @@ class Signers:
 
     async def __call__(self, name: str) -> Signer | None:
         """Return the signer *name*, a `CommitSpec.signing`; raise `ConfigError` ``signing-key``, and `KubeError`."""
-        key = read_signing_key(name)
+        key = read_signing_key(name) if name != self._reference else None
         if key is None:
+            if name and self._configured is None:  # what is to be signed is never pushed unsigned
+                raise ConfigError(f"{name!r} names no key that signs", hint="name it by git.signing", code="signing-key")
             return self._configured
         known = self._known.get(key)
         if known is not None and self._clock() < known.good_until:

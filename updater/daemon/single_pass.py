@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from updater.engine.slots import SHARE
 from updater.inventory.destinations import by_destination, destinations_of, with_companions
 from updater.model.scan_key import scan_key_for
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 
     from updater.daemon.components import Components
     from updater.daemon.watching import PassProgress
@@ -54,7 +55,7 @@ class SinglePass:
     def __init__(self, generation: PassPerformer) -> None:
         self._generation = generation
         self._progress = generation.progress
-        self._scans: dict[ScanKey, asyncio.Task[bool]] = {}
+        self._scans: dict[ScanKey, asyncio.Future[None]] = {}
 
     async def run(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Scan the images of *subscriptions* and land their destinations, side by side.
@@ -67,10 +68,27 @@ class SinglePass:
         together, destinations = by_destination(whole), destinations_of(subscriptions)
         self._progress.images, self._progress.destinations = len(images), len(destinations)
         async with asyncio.TaskGroup() as group:
-            self._scans |= {listed: group.create_task(self._counted(generation.scan(listed), "scanned")) for listed in images}
+            self._scan_all(images, group)
             lands = (generation.land(item, together[item], is_dry=is_dry, choose=self._choose) for item in destinations)
             landings = [group.create_task(self._counted(land, "landed")) for land in lands]
         return tuple(landing.result() for landing in landings)
+
+    def _scan_all(self, images: Iterable[ScanKey], group: asyncio.TaskGroup) -> None:
+        """Scan *images* by as many tasks a host as may ask it at one time: thousands that only wait would fill the memory."""
+        loop = asyncio.get_running_loop()
+        hosts: dict[str, list[ScanKey]] = {}
+        for listed in images:
+            self._scans[listed] = loop.create_future()
+            hosts.setdefault(listed.image.registry, []).append(listed)
+        for waiting in hosts.values():
+            queue = iter(waiting)
+            for _ in range(min(SHARE, len(waiting))):
+                group.create_task(self._scan_each(queue))
+
+    async def _scan_each(self, queue: Iterator[ScanKey]) -> None:
+        for listed in queue:
+            await self._counted(self._generation.scan(listed), "scanned")
+            self._scans[listed].set_result(None)
 
     async def _counted(self, work: Coroutine[Any, Any, _T], name: str) -> _T:
         done = await work

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError
 from updater.model.problem import Problem
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def read_bytes(path: Path, *, caps: DocumentLimits = DEFAULT_CAPS) -> bytes:
     except IsADirectoryError:
         raise ConfigError(f"{path}: this is a folder", hint="name a file in it", path=str(path)) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = reason_of(error)
         raise ConfigError(f"{path}: cannot be read: {reason}", hint="look at its rights", path=str(path)) from None
 
 

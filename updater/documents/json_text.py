@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn
 
 from updater.documents.base import DEFAULT_CAPS, DocumentLimits, Stop, as_error, checked, too_deep
 from updater.model.problem import Problem
+from updater.reasons import json_reason
 
 _HINT: Final = "JSON has double quotes, no comments, and no comma after the last entry"
 _LONGEST_NUMBER: Final = 40
@@ -20,12 +21,12 @@ def load_json(path: str, data: bytes, *, caps: DocumentLimits = DEFAULT_CAPS) ->
     except Stop as stop:
         raise as_error((stop.problem,)) from None
     except json.JSONDecodeError as error:
-        message = f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+        message = f"not JSON: {json_reason(error)}"
         raise as_error((Problem(path=path, line=error.lineno, code="json", message=message, hint=_HINT),)) from None
     except RecursionError:
         raise as_error((too_deep(path, None, caps),)) from None
     except ValueError as error:
-        raise as_error((Problem(path=path, code="json", message=f"not JSON: {error}", hint=_HINT),)) from None
+        raise as_error((Problem(path=path, code="json", message=f"not JSON: {json_reason(error)}", hint=_HINT),)) from None
     if _depth_exceeds(value, caps.depth):
         raise as_error((too_deep(path, None, caps),))
     return value

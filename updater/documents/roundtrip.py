@@ -15,7 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _WIDTH: Final = 120
 _PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9._/@:-]*[A-Za-z0-9]|[A-Za-z]|[0-9]+[smhd]")
@@ -43,8 +43,25 @@ def dump(document: Commented, *, head: str = "") -> str:
     out = io.StringIO()
     writer.dump(made, out)
     comment = "".join(f"# {line}".rstrip() + "\n" for line in head.splitlines())
-    text = f"{out.getvalue().rstrip()}\n"  # a comment behind the last value leaves no line end
+    beside = tuple(f"# {text}" for text in _beside(document))
+    lines = [_spaced(line, beside) for line in out.getvalue().rstrip().split("\n")]
+    text = "\n".join(lines) + "\n"  # a comment behind the last value leaves no line end
     return f"{comment}\n{text}" if comment else text
+
+
+def _beside(value: Any) -> Iterator[str]:
+    """Yield every comment that follows a value."""
+    if isinstance(value, Commented):
+        yield from value.beside.values()
+        value = list(value.values.values())
+    for item in value if isinstance(value, list | tuple) else ():
+        yield from _beside(item)
+
+
+def _spaced(line: str, beside: tuple[str, ...]) -> str:
+    """Put two blanks before a comment: the writer puts one or two, by the style of the value."""
+    comment = next((text for text in beside if line.endswith(f" {text}")), None)
+    return f"{line.removesuffix(comment).rstrip()}  {comment}" if comment else line
 
 
 def _mapping(source: Commented, *, indent: int) -> CommentedMap:

@@ -12,6 +12,7 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError
+from updater.reasons import import_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +66,6 @@ def _foreign(point: metadata.EntryPoint) -> Editor:
     try:
         editor: Editor = point.load()()
     except Exception as error:
-        message = f"the editor {point.name!r} of {point.value} does not load: {error}"
+        message = f"the editor {point.name!r} of {point.value} does not load: {import_reason(error)}"
         raise ConfigError(message, hint="correct or remove the package that brings it", code="editor") from error
     return editor

@@ -317,7 +317,7 @@ def _added(images: _Images, item: dict[str, str]) -> Splice:
     if images.entries:
         return layout.item_added(parsed, images.list, item)
     inside = parsed.children[images.root]
-    return layout.list_filled(parsed, inside[parsed.positions[images.list] - 1], images.list, item)
+    return layout.list_filled(parsed, inside[parsed.position(images.list) - 1], images.list, item)
 
 
 class _Key(NamedTuple):

@@ -55,7 +55,7 @@ def key_removed(parsed: Parsed, mapping: int, value: int) -> Splice:
     A marker on the line of the value goes, it has no value any more.
     """
     inside = parsed.children[mapping]
-    position = parsed.positions[value]
+    position = parsed.position(value)
     key = inside[position - 1]
     start, end = _flow_removal(parsed, inside, position) if parsed.is_flow(mapping) else _removal(parsed, inside, position)
     _check_comments(parsed, (start, end), key, value)

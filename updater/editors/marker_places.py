@@ -173,7 +173,7 @@ def _checked(parsed: Parsed, index: int) -> int:
     if parent >= 0 and parsed.is_flow(parent):
         step = 2 if parsed.is_mapping(parent) else 1
         inside = parsed.children[parent]
-        before = parsed.positions[index] - step
+        before = parsed.position(index) - step
         if before >= 0 and parsed.events[inside[before]].end_mark.line == event.start_mark.line:
             raise _misplaced("there are several values on its line", "write one entry a line, each with its marker")
     scalars.check_tag(event, "")

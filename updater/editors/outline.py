@@ -54,7 +54,7 @@ def _doubled(keys: Sequence[str | None], inside: Sequence[int]) -> dict[str | No
 def is_key(parsed: Parsed, index: int) -> bool:
     """Return whether the event is a key of its mapping."""
     parent = parsed.parents[index]
-    return parent >= 0 and parsed.is_mapping(parent) and parsed.positions[index] % 2 == 0
+    return parent >= 0 and parsed.is_mapping(parent) and parsed.position(index) % 2 == 0
 
 
 def where(parsed: Parsed, index: int) -> str:
@@ -72,10 +72,10 @@ def _where(parsed: Parsed, index: int) -> str:
         return known
     parent = parsed.parents[index]
     if parent < 0:
-        document = parsed.positions[index]
+        document = parsed.position(index)
         path = f"---[{document}]" if document else ""
     else:
-        position = parsed.positions[index]
+        position = parsed.position(index)
         step: Step = position
         if parsed.is_mapping(parent):
             key = getattr(parsed.events[parsed.children[parent][position - 1]], "value", None)
@@ -113,7 +113,7 @@ def _name(parsed: Parsed, index: int) -> str:
 def _own_step(parsed: Parsed, index: int) -> Step:
     """Return a step that leads from its parent to this node alone."""
     parent = parsed.parents[index]
-    position = parsed.positions[index]
+    position = parsed.position(index)
     if position % 2 == 0 or not parsed.is_mapping(parent):
         return position
     key = key_text(parsed, parsed.children[parent][position - 1])
@@ -125,7 +125,7 @@ def check_single(parsed: Parsed, mapping: int, key: str | None) -> None:
     if key is None or len(table(parsed, mapping).get(key, ())) < 2:
         return
     values_found = table(parsed, mapping)[key]
-    keys = [parsed.children[mapping][parsed.positions[value] - 1] for value in values_found[:_SHOWN_LINES]]
+    keys = [parsed.children[mapping][parsed.position(value) - 1] for value in values_found[:_SHOWN_LINES]]
     lines = ", ".join(str(parsed.line(entry)) for entry in keys) + (", …" if len(values_found) > _SHOWN_LINES else "")
     raise EditError(
         f"the key {key!r} is defined {len(values_found)} times, on lines {lines}",

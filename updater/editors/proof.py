@@ -9,6 +9,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from yaml._yaml import CParser
+from yaml.error import YAMLError
 from yaml.events import (
     AliasEvent,
     DocumentEndEvent,
@@ -22,12 +24,11 @@ from yaml.events import (
     StreamStartEvent,
 )
 
-from updater.editors import quoting
-from updater.editors.scalars import read_events
+from updater.editors import quoting, scalars
 from updater.errors import EditError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from updater.editors.scalars import Parsed, Signature, Splice
 
@@ -64,49 +65,50 @@ def apply(parsed: Parsed, splices: Sequence[Splice], path: str) -> bytes:
         position = splice.end
     pieces.append(text[position:])
     after = "".join(pieces)
-    try:
-        found = read_events(after.removeprefix(parsed.mark), path)
-    except EditError as error:
-        raise _unproved("the result would not be YAML", path, error.line) from None
-    _prove(parsed, splices, found, path)
+    other = _first_other(parsed, splices, after.removeprefix(parsed.mark), path)
+    if other is not None:
+        raise _unproved("another value would change with it", path, other.start_mark.line + 1)
     return after.encode()
 
 
-def _prove(parsed: Parsed, splices: Sequence[Splice], found: list[Any], path: str) -> None:
-    """Compare *found*, the events of the result, with those of *parsed* with *splices* made."""
-    if all(splice.value is not None for splice in splices) and _is_proved(parsed.events, found, splices):
-        return
-    signatures = [_SIGN[type(event)](event) for event in found]
+def _first_other(parsed: Parsed, splices: Sequence[Splice], after: str, path: str) -> Any:
+    """Return the first event of the result that is not that of *parsed* with *splices* made; None proves them."""
+    try:
+        if all(splice.value is not None for splice in splices):
+            return _first_other_value(parsed.events, splices, after)
+        found = scalars.outlined(after, "", path).events
+    except YAMLError as error:
+        raise _unproved("the result would not be YAML", path, scalars.not_yaml(error, after, path).line) from None
+    except EditError as error:
+        raise _unproved("the result would not be YAML", path, error.line) from None
     expected = _expected(parsed, splices)
-    if signatures != expected:
-        pairs = zip(signatures, expected, strict=False)
-        first = next((index for index, (new, old) in enumerate(pairs) if new != old), len(found) - 1)
-        line = found[first].start_mark.line + 1
-        raise _unproved("another value would change with it", path, line)
+    pairs = zip(found, expected, strict=False)
+    others = (event for event, old in pairs if _SIGN[type(event)](event) != old)
+    return next(others, None if len(found) == len(expected) else found[-1])
 
 
-def _is_proved(before: list[Any], after: list[Any], splices: Sequence[Splice]) -> bool:
-    """Compare event by event where only values change: the everyday case, all that `_SIGN` says without its tuples."""
-    if len(before) != len(after):
-        return False
-    values = {splice.at: splice.value or "" for splice in splices}
-    if any(_Value(value, before[at]) != _SIGN[type(after[at])](after[at]) for at, value in values.items()):
-        return False
-    for index, (old, new) in enumerate(zip(before, after, strict=True)):
+def _first_other_value(before: list[Any], splices: Sequence[Splice], after: str) -> Any:
+    """Compare event by event where only values change: the everyday case, all that `_SIGN` says without its tuples.
+
+    The result is read no further than it is proved, so that it nests no deeper than the text before and has no more events.
+    """
+    expected = before.copy()
+    for splice in splices:
+        expected[splice.at] = _Value(splice.value or "", before[splice.at])
+    found: Iterator[Any] = iter(CParser(after).get_event, None)
+    for old, new in zip(expected, found, strict=True):
         kind = type(new)
         if kind is not type(old):
-            return False
-        if kind is ScalarEvent:
-            is_other = (
-                new.value != old.value or new.implicit != old.implicit or new.tag != old.tag or new.anchor != old.anchor
-            ) and index not in values
+            is_other = type(old) is not _Value or old != _SIGN[kind](new)
+        elif kind is ScalarEvent:
+            is_other = new.value != old.value or new.implicit != old.implicit or new.tag != old.tag or new.anchor != old.anchor
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             is_other = new.implicit != old.implicit or new.tag != old.tag or new.anchor != old.anchor
         else:
             is_other = kind in _TELLING and _SIGN[kind](new) != _SIGN[kind](old)
         if is_other:
-            return False
-    return True
+            return new
+    return None
 
 
 def _expected(parsed: Parsed, splices: Sequence[Splice]) -> list[Signature]:

@@ -10,11 +10,13 @@ Nothing here builds objects out of YAML or follows aliases, so that an alias bom
 from __future__ import annotations
 
 import codecs
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from yaml._yaml import CParser
 from yaml.error import MarkedYAMLError, YAMLError
 from yaml.events import (
     AliasEvent,
@@ -26,9 +28,12 @@ from yaml.events import (
 )
 
 from updater.editors import breaks, quoting
-from updater.editors.events import pull
 from updater.errors import EditError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# no settings: what is parsed takes 50 times the memory of the text, and two of it are compared
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_EVENTS: Final = 250_000
 MAX_DEPTH: Final = 200
@@ -45,9 +50,9 @@ class Parsed:
     """The events of one text and their nesting, by the index of each event.
 
     *parents* names the collection that holds an event (-1 for the root of a document), *children* the keys
-    and values or the items of a collection in order, with -1 for the roots of all documents; *positions* says
-    which of them an event is. *tables*, *paths*, *names*, *objects* and *anchors* are room for what `outline` finds
-    out once, *known* for what an editor does, *starts* for the starts of the lines.
+    and values or the items of a collection in order, with -1 for the roots of all documents. *tables*, *paths*, *names*,
+    *objects* and *anchors* are room for what `outline` finds out once, *known* for what an editor does, *starts* for the
+    starts of the lines.
     """
 
     text: str
@@ -55,7 +60,6 @@ class Parsed:
     events: list[Any]
     parents: list[int]
     children: dict[int, list[int]]
-    positions: list[int]
     tables: dict[int, dict[str | None, tuple[int, ...]]] = field(default_factory=dict)
     paths: dict[int, str] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
@@ -63,6 +67,10 @@ class Parsed:
     anchors: dict[str, list[int]] = field(default_factory=dict)
     known: dict[str, Any] = field(default_factory=dict)
     starts: list[int] = field(default_factory=list)
+
+    def position(self, index: int) -> int:
+        """Return which of the keys and values, or of the items, of its collection an event is."""
+        return bisect_left(self.children[self.parents[index]], index)
 
     def line_at(self, offset: int) -> int:
         """Return the 1-based line of an offset."""
@@ -133,7 +141,7 @@ def parse(data: bytes, path: str) -> Parsed:
         )
     text = decode(data, path)
     mark = _BYTE_ORDER_MARK if text.startswith(_BYTE_ORDER_MARK) else ""
-    return _outline(text.removeprefix(mark), mark, path)
+    return outlined(text.removeprefix(mark), mark, path)
 
 
 #: parses like `parse`, and remembers the last texts until `forget`: each locator of a file asks for it again
@@ -156,16 +164,28 @@ def decode(data: bytes, path: str) -> str:
         raise EditError("the file is not UTF-8", hint="save it as UTF-8", code="not-utf8", path=path, line=line) from None
 
 
+def outlined(text: str, mark: str, path: str) -> Parsed:
+    """Parse a text; raise `EditError` with path and line where it is no YAML, or too large."""
+    try:
+        return _outline(text, mark, path)
+    except YAMLError as error:
+        raise not_yaml(error, text, path) from None
+
+
 def _outline(text: str, mark: str, path: str) -> Parsed:
-    events = read_events(text, path)
+    """Read the events and their nesting in one go, so that the bounds end the reading and not only its use.
+
+    The parser's time grows with the number of events times the depth that is open.
+    """
+    events: list[Any] = []
     parents: list[int] = []
-    positions: list[int] = []
     children: dict[int, list[int]] = {-1: []}
     above: list[int] = []
     top, here = -1, children[-1]
-    for index, event in enumerate(events):
+    found: Iterator[Any] = iter(CParser(text).get_event, None)
+    for index, event in enumerate(islice(found, MAX_EVENTS)):
+        events.append(event)
         parents.append(top)
-        positions.append(len(here))
         kind = type(event)
         if kind is ScalarEvent or kind is AliasEvent:
             here.append(index)
@@ -175,11 +195,13 @@ def _outline(text: str, mark: str, path: str) -> Parsed:
             top, here = index, []
             children[index] = here
             if len(above) > MAX_DEPTH:
-                raise _too_deep(path, event)
+                raise _too_large(f"nests deeper than {MAX_DEPTH} levels", path, event.start_mark.line + 1)
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             parents[index] = top = above.pop()
             here = children[top]
-    return Parsed(text, mark, events, parents, children, positions)
+    if len(events) >= MAX_EVENTS:
+        raise _too_large(f"has more than {MAX_EVENTS} keys and values", path)
+    return Parsed(text, mark, events, parents, children)
 
 
 def _too_large(reason: str, path: str, line: int | None = None) -> EditError:
@@ -187,32 +209,17 @@ def _too_large(reason: str, path: str, line: int | None = None) -> EditError:
     return EditError(f"the file {reason}", hint=hint, code="too-large", path=path, line=line)
 
 
-def read_events(text: str, path: str) -> list[Any]:
-    """Return the events of a text; raise `EditError` with path and line where it is no YAML, or too large."""
-    try:
-        events, deep = pull(text, depth=MAX_DEPTH, count=MAX_EVENTS)
-    except MarkedYAMLError as error:
-        place = error.problem_mark or error.context_mark
-        raise _no_yaml(error.problem or "it does not parse", text, path, place.line + 1 if place else None) from None
-    except YAMLError as error:
-        offset = getattr(error, "position", 0)
-        problem = getattr(error, "reason", "it does not parse")
-        raise _no_yaml(problem, text, path, text.count("\n", 0, offset) + 1) from None
-    if deep is not None:
-        raise _too_deep(path, deep)
-    if len(events) >= MAX_EVENTS:
-        raise _too_large(f"has more than {MAX_EVENTS} keys and values", path)
-    return events
-
-
-def _too_deep(path: str, event: Any) -> EditError:
-    return _too_large(f"nests deeper than {MAX_DEPTH} levels", path, event.start_mark.line + 1)
-
-
-def _no_yaml(problem: str, text: str, path: str, line: int | None) -> EditError:
+def not_yaml(error: YAMLError, text: str, path: str) -> EditError:
+    """Return what the parser says of a text as our error, with path and line."""
+    if isinstance(error, MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        line, problem = mark.line + 1 if mark else 1, error.problem
+    else:
+        line, problem = text.count("\n", 0, getattr(error, "position", 0)) + 1, getattr(error, "reason", None)
     hint = "a Helm template cannot be edited: mark the value in values.yaml" if "{{" in text else "correct the file"
     last = max(text.count("\n") + (not text.endswith("\n")), 1)  # an open end is reported behind the last line
-    return EditError(f"the file is not YAML: {problem}", hint=hint, code="not-yaml", path=path, line=min(line or 1, last))
+    message = f"the file is not YAML: {problem or 'it does not parse'}"
+    return EditError(message, hint=hint, code="not-yaml", path=path, line=min(line, last))
 
 
 def replacement(parsed: Parsed, index: int, value: str, path: str) -> Splice:

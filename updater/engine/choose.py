@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from updater.gates.eligibility import eligible, not_replaced, not_taken_back
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
@@ -308,9 +308,31 @@ class Rejections(Mapping[str, Rejection]):
 
 
 def count_codes(rejections: Mapping[str, Rejection]) -> str:
-    """Return how many candidates lost by which code, the most frequent first: ``7 range, 2 prerelease``."""
+    """Return how many candidates lost for which reason, the most frequent first: ``7 outside the range, 2 not a version``."""
     counts = Counter(str(rejection.code) for rejection in rejections.values())
-    return ", ".join(f"{count} {code}" for code, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {_LOST.get(code, f'with the error {code}')}" for code, count in ordered)
+
+
+_LOST: Final[Mapping[str, str]] = {
+    Code.NOT_A_VERSION: "not a version",
+    Code.RANGE: "outside the range",
+    Code.PRERELEASE: "pre-release",
+    Code.ALLOW: "not matched by allow",
+    Code.IGNORE: "matched by ignore",
+    Code.EXTRACT: "without a part to compare",
+    Code.VARIANT: "of another variant",
+    Code.SHAPE: "of another shape",
+    Code.ARTIFACT: "not of an image",
+    Code.PLATFORM: "not for the platform",
+    Code.NOT_A_NUMBER: "not a number",
+    Code.NO_DATE: "without a date",
+    Code.DUPLICATE: "duplicate",
+    Code.DOWNGRADE: "lower than what is written",
+    Code.OUTRANKED: "ranked lower",
+    Code.REJECTED: "taken back by people",
+    Code.SUPERSEDED: "replaced before",
+}
 
 
 def drive(

@@ -74,6 +74,14 @@ class DestinationWorker:
             self._expected_until = None
             self._news.set()
 
+    async def settle(self) -> None:
+        """Wait until no scan of its images goes on, at most `WaitTimes.scans`; a landing asks for that before it chooses."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._waits.scans):
+                while self._expected:
+                    self._news.clear()
+                    await self._news.wait()
+
     def have(self, listed: ScanKey) -> None:
         """Report that *listed* was scanned or failed, or is not needed any more."""
         self._missing.discard(listed)

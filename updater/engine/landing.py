@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from updater.writeback.base import Writer
 
 ATTEMPTS: Final = 30
+#: of one landing: far more than one registry is asked at one time, and far fewer than the images of a large branch
+CHOICES_AT_ONCE: Final = 128
 
 
 class Chooser(Protocol):
@@ -51,17 +53,23 @@ class Chooser(Protocol):
         ...
 
 
+async def _at_once() -> None:
+    """Wait for nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandingContext:
     """What a landing needs: the writer, the choice for a written value, and what to do before trying again.
 
     *choose* is told whether the digest is wanted too, and raises `UpdaterError` where the registry did not answer.
-    *pause* is told the number of the refused attempt, from 1, and waits with jitter.
+    *pause* is told the number of the refused attempt, from 1, and waits with jitter. *settle* waits, not long, for scans that
+    began while the look was on its way: what they find together is chosen together.
     """
 
     writer: Writer
     choose: Chooser
     pause: Callable[[int], Awaitable[None]]
+    settle: Callable[[], Awaitable[None]] = _at_once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +110,8 @@ async def land(
     for attempt in range(1, ATTEMPTS + 1):
         try:
             view = await parts.writer.look(destination, concerned)
+            if attempt == 1:  # beside other writers nothing is waited for between look and push
+                await parts.settle()
             judge = PlaceJudge(view, concerned)
             choices = await _choose_all(concerned, view, made, judge)
             decisions = decide(view, concerned, choices, judge)
@@ -197,5 +207,12 @@ async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _
             named=lambda selection: judge.unidentified(alike, selection),
         )
 
-    asked = (one(written, alike) for (_, written), alike in places.items())
-    return dict(zip(places, await asyncio.gather(*asked), strict=True))
+    chosen: dict[tuple[str, Written], Choice] = {}
+    queue = iter(places.items())
+
+    async def work() -> None:
+        for key, alike in queue:
+            chosen[key] = await one(key[1], alike)
+
+    await asyncio.gather(*(work() for _ in range(min(CHOICES_AT_ONCE, len(places)))))
+    return {key: chosen[key] for key in places}

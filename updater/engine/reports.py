@@ -60,6 +60,7 @@ def landing_reports(landing: Landing, *, seconds: float, at: datetime) -> Iterat
         replays=landing.replays,
         seconds=seconds,
         head=view.head if view else None,
+        messages=landing.landed.messages if landing.landed else {},
         at=at,
     )
 

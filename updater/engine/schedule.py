@@ -144,6 +144,11 @@ class Schedule:
         if listed in self._plan.images and self._is_open():
             self.replan(self._plan, afresh={listed})
 
+    async def settle(self, destination: Destination) -> None:
+        """Wait until no scan for *destination* goes on, for a few seconds at most."""
+        for worker in self._workers.of([destination]):
+            await worker.settle()
+
     def next_due(self, what: ScanKey | Destination) -> datetime | None:
         """Return when an image or a destination is due next, in UTC; None where nothing is planned, or all is paused."""
         return None if self._is_paused else self._jobs.next_time(what)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater.git.limits import RepositoryLimits, exceeded
+from updater.git.regular_files import read_regular
 from updater.git.store import write_atomically
 from updater.git.tree import EntryKind, RevisionTree, TreeEntry, normal, read_folder
 from updater.model.text import is_plain
@@ -25,8 +26,8 @@ _VERSION: Final = 1
 _FOLDER: Final = 0o040000
 _REGULAR: Final = 0o100000
 _SPARE: Final = 20_000
-_MAX_BLOBS: Final = 500_000
 _SAVE_AFTER: Final = 500
+_KEPT_ROWS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ _Seen = tuple[list[tuple[str, int, str]], list[tuple[str, str]]]
 
 @dataclass(slots=True)
 class _Walk:
-    """One search on its way."""
+    """One search on its way. *rows* has the folders that were read to judge them, a bounded number, until they are listed."""
 
     tree: RevisionTree
     question: SearchQuery
@@ -68,6 +69,7 @@ class _Walk:
     read: int = 0
     limits: RepositoryLimits = field(default_factory=RepositoryLimits)
     entries: int = 0
+    rows: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict)
 
     def enter(self, path: str, rows: int) -> None:
         """Count the *rows* of the folder *path*; raise `GitError` ``git-limit`` for a tree that is too large or too deep."""
@@ -94,6 +96,7 @@ class SearchIndex:
         self._path = path
         self._hits: dict[str, dict[str, bool]] = {}
         self._seen: dict[str, dict[tuple[str, str], _Seen]] = {}
+        self._largest: dict[str, int] = {}
         self._is_read = False
         self._unsaved = 0
 
@@ -118,6 +121,14 @@ class SearchIndex:
             walk.found.append(TreeEntry(path=start, id=found[1], kind=EntryKind.FILE, mode=found[0]))
         self._remember(walk)
         return tuple(walk.found)
+
+    def learn(self, blobs: Mapping[str, bytes]) -> None:
+        """Judge *blobs*, which are at hand, for everything that was ever looked for: no search reads them again."""
+        self._read()
+        for key, hits in self._hits.items():
+            needles = [bytes.fromhex(needle) for needle in key.split(",") if needle]
+            hits.update((name, any(needle in data for needle in needles)) for name, data in blobs.items())
+        self._unsaved += len(blobs)
 
     def save(self) -> None:
         """Write what is known, where there is anything new."""
@@ -156,8 +167,7 @@ class SearchIndex:
     def _remember(self, walk: _Walk) -> None:
         """Keep what was learned; the file is written only now and then, for losing it costs no more than reading again."""
         fresh = [key for key in walk.touched if key not in walk.seen]
-        if len(walk.hits) > _MAX_BLOBS:
-            walk.hits.clear()
+        self._forget_blobs(walk)
         if fresh and _rows(walk.seen) > 2 * _rows(walk.touched) + _SPARE:  # most of it is of trees that nobody looks at again
             walk.seen.clear()
             fresh = list(walk.touched)
@@ -166,12 +176,24 @@ class SearchIndex:
         if self._unsaved >= _SAVE_AFTER:
             self.save()
 
+    def _forget_blobs(self, walk: _Walk) -> None:
+        """Forget blobs where most are of trees that nobody looks at again; what answers in this tree stays.
+
+        Each commit of a long-lived process brings blobs. Others of this tree are read again where their folder changes.
+        """
+        key = walk.question.needles_key
+        self._largest[key] = max(self._largest.get(key, 0), walk.read)
+        if len(walk.hits) > 2 * self._largest[key] + _SPARE:
+            kept = {name for files, _ in walk.touched.values() for _, _, name in files}
+            for name in walk.hits.keys() - kept:
+                del walk.hits[name]
+
     def _read(self) -> None:
         if self._is_read:
             return
         self._is_read = True
         try:
-            digest, _, data = self._path.read_bytes().partition(b"\n")
+            digest, _, data = read_regular(self._path).partition(b"\n")
             if hashlib.sha256(data).hexdigest().encode() != digest:
                 return
             known: dict[str, Any] = orjson.loads(data)
@@ -199,6 +221,8 @@ def _unjudged(walk: _Walk, path: str, name: str) -> Iterator[str]:
     above = f"{path}/" if path else ""
     rows = read_folder(walk.tree.store, name)
     walk.enter(path, len(rows))
+    if walk.entries <= _KEPT_ROWS:
+        walk.rows[name] = rows
     for part, mode, child in rows:
         if mode == _FOLDER:
             yield from _unjudged(walk, above + part, child)
@@ -216,13 +240,13 @@ def _judge(walk: _Walk, names: Iterable[str]) -> None:
 
 def _look_into(walk: _Walk, path: str, name: str) -> _Seen:
     above = f"{path}/" if path else ""
-    rows = read_folder(walk.tree.store, name)
+    rows = walk.rows.pop(name, None) or read_folder(walk.tree.store, name)
     files = [row for row in rows if row[1] & 0o170000 == _REGULAR and _answers(walk, above + row[0], row[1], row[2])]
     return files, [(part, child) for part, mode, child in rows if mode == _FOLDER]
 
 
 def _answers(walk: _Walk, path: str, mode: int, name: str) -> bool:
-    if mode & 0o170000 != _REGULAR or not walk.question.wants(path):
+    if mode & 0o170000 != _REGULAR or not walk.hits.get(name, True) or not walk.question.wants(path):
         return False
     if name not in walk.hits:
         _judge(walk, [name])

@@ -108,7 +108,7 @@ class CommitHistory:
         except GitError as error:
             if error.code not in {"history-large", "git-limit"}:
                 raise
-            read = self._remote.history(revision, Haves(), LIMIT, most_bytes=None)
+            read = self._remote.history(revision, Haves(), LIMIT, is_bounded=False)
         commits = {info.revision: (info, raw) for raw in read for info in [read_commit(raw)]}
         order, missing = newest_first({name: info for name, (info, _) in commits.items()}, revision, MOST)
         return {name: raw for name, (_, raw) in commits.items()}, order, missing

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import UpdaterError
 from updater.git.faults import fault
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,7 +76,7 @@ class Damage:
             if error.errno in _OF_THE_DISK:
                 self.is_found = self.is_found or error.errno in _FULL  # what was half-written must not stay
                 raise self._of_disk(error) from error
-            raise self.broken(name, os.strerror(error.errno or 0)) from error
+            raise self.broken(name, reason_of(error)) from error
         except BaseException as error:
             if not is_foreign(error):
                 raise
@@ -91,4 +91,4 @@ class Damage:
             raise self._of_disk(error) from error
 
     def _of_disk(self, error: OSError) -> GitError:
-        return fault("mirror-disk", f"the mirror {self.folder}: {os.strerror(error.errno or 0)}")
+        return fault("mirror-disk", f"the mirror {self.folder}: {reason_of(error)}")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from dulwich.errors import GitProtocolError, HangupException, NotGitRepository, SendPackError
 
-from updater.errors import GitDenied, UpdaterError, reason_of
+from updater.errors import GitDenied, UpdaterError
 from updater.git.access import masked
 from updater.git.damage import is_foreign
 from updater.git.faults import fault
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -39,7 +40,8 @@ _REFUSAL_HINTS: Final = {
     ".lock": "another git process holds a lock on the server, or left one behind: look there, and delete it if it is stale",
 }
 _MOVED_ON: Final = ("not our ref", "unadvertised object")
-_ABSENT: Final = ("does not appear to be a git repository", "not found", "does not exist", "no such")
+_NO_REPOSITORY: Final = "does not appear to be a git repository"
+_ABSENT: Final = (_NO_REPOSITORY, "not found", "does not exist", "no such")
 _BY_CREDENTIAL: Final = frozenset({"git-denied", "git-forbidden"})
 _DENIED: Final = ("permission denied", "access denied", "unauthorized", "forbidden", "not allowed", "dubious ownership")
 
@@ -99,20 +101,25 @@ class Diagnosis:
             self._complete(error)
             raise
         except NotGitRepository as error:
-            raise fault("git-not-found", f"there is no Git repository at {self._address}") from error
+            raise self._absent() from error
         except HangupException as error:
             raise self._hung_up(error) from error
         except SendPackError as error:
             raise fault("push-declined", self.masked(f"{self._address} could not take the push: {_said(error)}")) from error
         except GitProtocolError as error:
-            raise self._misspoken(_said(error), "git-protocol") from error
+            if isinstance(error.__cause__, OSError):  # the library wraps what the system said
+                raise self._cut(error.__cause__) from error
+            raise self._misspoken(_answer(_said(error)), "git-protocol") from error
         except OSError as error:
-            code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
-            raise fault(code, self.masked(f"{self._address}: {reason_of(error) or 'no answer in time'}")) from error
+            raise self._cut(error) from error
         except BaseException as error:
             if not is_foreign(error):
                 raise
             raise fault("git-protocol", f"{self._address} did not answer as a Git server") from error
+
+    def _cut(self, error: OSError) -> GitError:
+        code = "git-timeout" if isinstance(error, TimeoutError) else "git-interrupted"
+        return fault(code, self.masked(f"{self._address}: {reason_of(error) or 'the connection broke'}"))
 
     def _hung_up(self, error: HangupException) -> GitError:
         text = " ".join(line.decode("utf-8", "replace") for line in error.stderr_lines or ())
@@ -127,7 +134,13 @@ class Diagnosis:
             code = "git-forbidden"
         elif any(word in low for word in _ABSENT):
             code = "git-not-found"
-        return fault(code, self.masked(f"{self._address}: {text}"))
+            if _NO_REPOSITORY in low:  # which names the path a second time
+                return self._absent()
+        return fault(code, self.masked(f"{self._address}: {text.removeprefix('fatal: ')}"))
+
+    def _absent(self) -> GitError:
+        hint = "check the path; git init --bare makes a repository" if self._address.scheme == "file" else ""
+        return fault("git-not-found", f"there is no Git repository at {self._address}", hint=hint)
 
     def _complete(self, error: UpdaterError) -> None:
         """Take secrets out of *error*, and say which credential was refused."""
@@ -142,6 +155,17 @@ class Diagnosis:
     def masked(self, text: str) -> str:
         """Return *text*, which may come from the server, without what it was shown."""
         return masked(text, self._access, self._address)
+
+
+def _answer(text: str) -> str:
+    """Return the server's words; those of the Git library, which speak of its own parsing, become ours."""
+    return "the answer is not Git's protocol" if text.lower().startswith(_OF_THE_LIBRARY) else text
+
+
+_OF_THE_LIBRARY: Final = (
+    *("invalid pkt-line", "invalid ref status", "received more data after", "unknown command b", "invalid shallow line"),
+    *("expected command", "unexpected http resp", "invalid literal", "not enough values", "bad length of chunk", "length of pkt"),
+)
 
 
 def _said(error: Exception) -> str:

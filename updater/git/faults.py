@@ -92,7 +92,12 @@ FAULTS: Final[dict[str, GitFault]] = {
         GitUnavailable, "the server did not give the commits that were asked for: look at its state and its log"
     ),
     "history-large": GitFault(
-        GitError, "let the server leave files out of answers: uploadpack.allowFilter; until then only the last commits are read"
+        GitError,
+        "let the server leave files out of answers (uploadpack.allowFilter), or raise git.limits.history;"
+        " until then only the last commits are read",
+    ),
+    "git-object": GitFault(
+        GitError, "the repository is malformed: `git fsck` in a clone names the tree, and a new commit mends it"
     ),
     "mirror-broken": GitFault(GitUnavailable, "the mirror on disk is damaged or gone; the next fetch rebuilds it"),
     "mirror-disk": GitFault(GitError, "the folder of mirrors (`state`) must be writable and have free space"),

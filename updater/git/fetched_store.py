@@ -98,6 +98,7 @@ class FetchedStore:
         self._listed[branch] = head
         self.store.open()
         self.store.packs.add(objects)
+        self.index.learn({item.id.decode(): item.as_raw_string() for item in objects if item.type_num == BLOB})
         self.store.settle(_newest({**self.store.heads, branch: head}))
         self.store.packs.tidy()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
 import time
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -18,6 +17,7 @@ import paramiko
 from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
 
 from updater.git.faults import fault
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +73,7 @@ class KnownHosts:
                 self._add(path.expanduser().read_bytes())
             except OSError as error:
                 if source is not None:
-                    raise fault("host-key-unknown", f"known_hosts cannot be read: {os.strerror(error.errno or 0)}") from error
+                    raise fault("host-key-unknown", f"known_hosts cannot be read: {reason_of(error)}") from error
 
     def has_authority(self, name: str) -> bool:
         """Return whether certificates are trusted for the host *name*."""

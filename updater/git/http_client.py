@@ -38,11 +38,11 @@ from urllib3.exceptions import (
     TimeoutError as UrlTimeoutError,
 )
 
-from updater.errors import reason_of
 from updater.git.access import GitAccess, GitAddress, authorization, masked
 from updater.git.faults import clean, fault
 from updater.git.sockets import Sockets
 from updater.git.tunnel import socks_dialler
+from updater.reasons import hint_of, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -337,7 +337,8 @@ class GitHttpClient(AbstractHttpGitClient):
         code = next((code for kinds, code in _FAILURES if isinstance(error, kinds)), "git-unreachable")
         if isinstance(error, ProtocolError) and isinstance(error.args[-1], ssl.SSLError):
             code = "git-tls"
-        return fault(code, f"{self._line.address}: {self._line.masked(_reason(error))}")
+        hint = hint_of(error, "") if code == "git-tls" else ""
+        return fault(code, f"{self._line.address}: {self._line.masked(_reason(error))}", hint=hint)
 
     def _refusal(self, response: Any) -> GitError:
         text = ""
@@ -372,9 +373,10 @@ def _let_go(response: Any) -> None:
 
 def _reason(error: BaseException) -> str:
     """Return what went wrong in words for people: urllib3's own begin with the name and address of an object."""
-    if isinstance(error, (ConnectTimeoutError, ReadTimeoutError)) and not isinstance(error, NewConnectionError):
-        seconds, what = (CONNECT_SECONDS, "connection") if isinstance(error, ConnectTimeoutError) else (READ_SECONDS, "answer")
-        return f"no {what} within {seconds:.0f} s"
+    if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
+        return f"no connection within {CONNECT_SECONDS:.0f} s"
+    if isinstance(error, ReadTimeoutError):  # of a handshake too, which has less time than an answer
+        return "no answer in time"
     if said := reason_of(error):
         return said
     if isinstance(error, ProtocolError):

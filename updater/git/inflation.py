@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from dulwich.pack import apply_delta
 
 from updater.git.limits import MEBIBYTE, exceeded, shown_size
-from updater.git.objects import BLOB, COMMIT, TREE
+from updater.git.objects import BLOB, COMMIT, NAMES, TAG, TREE
 
 if TYPE_CHECKING:
     import mmap
@@ -30,11 +30,9 @@ if TYPE_CHECKING:
 
 HEADER: Final = 12
 TRAILER: Final = 20
-TAG: Final = 4
 _OFS_DELTA: Final = 6
 _REF_DELTA: Final = 7
 _FULL: Final = frozenset({COMMIT, TREE, BLOB, TAG})
-_KIND_NAMES: Final = {COMMIT: b"commit", TREE: b"tree", BLOB: b"blob", TAG: b"tag"}
 _STEP: Final = 65536
 _LONGEST_SIZE: Final = 10  # bytes of a number of 64 bits in groups of 7
 _HELD: Final = 16 * MEBIBYTE
@@ -206,7 +204,7 @@ class Surveyor:
 
     def _whole(self, offset: int, header: Header) -> int:
         assert header.kind is not None  # noqa: S101 - a header without a base has a kind
-        name = hashlib.sha1(b"%s %d\0" % (_KIND_NAMES[header.kind], header.size), usedforsecurity=False)
+        name = hashlib.sha1(b"%s %d\0" % (NAMES[header.kind], header.size), usedforsecurity=False)
         end = inflate(self._contents, header, name.update)
         self._survey.whole.append((name.digest(), offset, self._check(offset, end)))
         return end
@@ -374,4 +372,4 @@ def read_commits(contents: Contents, bounds: Bounds) -> Iterator[bytes]:
 
 def raw_name(kind: int, data: bytes) -> bytes:
     """Return the 20 bytes of an object's name."""
-    return hashlib.sha1(b"%s %d\0" % (_KIND_NAMES[kind], len(data)) + data, usedforsecurity=False).digest()
+    return hashlib.sha1(b"%s %d\0" % (NAMES[kind], len(data)) + data, usedforsecurity=False).digest()

@@ -27,8 +27,9 @@ class RepositoryLimits:
 
     *deadline* bounds one conversation with a server, *answer* what it may say besides a pack, *pack* a pack as it is sent.
     *unpacked*, *objects* and *delta_depth* bound what is in a pack. *object* is the largest object that is held in memory,
-    *file* the largest file that is edited. *entries*, *tree_depth*, *files* and *search* bound one search: the entries and
-    levels of the tree, the files that it finds, and the bytes of files that it reads. *memory* is shared by all repositories.
+    *file* the largest file that is edited, *history* what is fetched to read commits. *entries*, *tree_depth*, *files* and
+    *search* bound one search: the entries and levels of the tree, the files that it finds, and the bytes of files that it
+    reads. *memory* is shared by all repositories.
     """
 
     deadline: float = 120.0
@@ -39,6 +40,7 @@ class RepositoryLimits:
     delta_depth: int = 512
     object: int = 20 * MEBIBYTE
     file: int = 8 * MEBIBYTE
+    history: int = 256 * MEBIBYTE
     entries: int = 300_000
     tree_depth: int = 100
     files: int = 20_000

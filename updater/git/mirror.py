@@ -187,6 +187,10 @@ class Mirror:
             lambda: self._lander.land(base, branch, expected, commits, over, manner), asked="a push", may_give_up=False
         )
 
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Do *work* off the event loop behind the conversation in progress; nobody waits for it."""
+        self._worker.submit(work)
+
     async def check_push(self) -> None:
         """Ask whether the server takes pushes from us, one request; raise `GitDenied` and other `GitError` where it does not."""
         await self._talk(self._remote.check_push)
@@ -198,7 +202,7 @@ class Mirror:
         """
         self._rest.cancel()
         try:
-            await asyncio.wait_for(self._run(self._keeper.close), CLOSE_SECONDS)
+            await asyncio.wait_for(self._worker.run(self._keeper.close), CLOSE_SECONDS)
         except TimeoutError:
             self._worker.submit(self._keeper.close)
 
@@ -218,17 +222,14 @@ class Mirror:
         self._remote.watch = self.watch
         try:
             if self.watch is None or not asked:
-                return await self._run(talk)
+                return await self._worker.run(talk)
             what = f"{asked} of {address}"
             async with self.watch.asked(address.netloc or address.path, what, may_give_up=may_give_up):
-                return await self._run(talk)
+                return await self._worker.run(talk)
         except SilentServer as silent:
             raise fault("git-timeout", f"{address}: {silent}", hint=HINT) from None
         finally:
             self._rest.postpone()
-
-    async def _run(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.wrap_future(self._worker.submit(work))
 
 
 __all__ = ["GitAccess", "Head", "Mirror", "PushManner", "PushResult", "SearchQuery", "Shared", "TreeEntry"]

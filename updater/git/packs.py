@@ -15,7 +15,7 @@ from dulwich.object_store import DiskObjectStore
 from updater.git.damage import is_foreign
 from updater.git.intake import measured, require_small, take_in
 from updater.git.limits import MEBIBYTE, Bounds
-from updater.git.objects import object_name
+from updater.git.objects import NAMES, object_name, require_kind
 from updater.git.scanning import Scan
 
 if TYPE_CHECKING:
@@ -77,15 +77,17 @@ class Packs:
     def load(self, name: str, kind: int) -> bytes:
         """Read one object and prove it; raise `GitUnavailable` ``mirror-broken`` and notes it where that fails.
 
-        Raises `GitError` ``git-limit`` for an object that is larger than objects in memory may be.
+        Raises `GitError` ``git-limit`` for an object that is larger than objects in memory may be, and ``git-object`` for
+        one that is of another kind.
         """
         with self._damage.noted(name):
             pack, size = measured(self._opened(), name)
             require_small(name, size, self._bounds)
             with self._bounds.memory(3 * size if size > _LARGE else 0):
                 number, data = pack.get_raw(bytes.fromhex(name))  # type: ignore[arg-type]
-        if number != kind or object_name(kind, data) != name:
+        if number not in NAMES or object_name(number, data) != name:
             raise self._damage.broken(name, "the content does not fit its name")
+        require_kind(name, kind, number)
         return data
 
     def size(self, name: str) -> int:
@@ -96,8 +98,9 @@ class Packs:
     def holding(self, names: Collection[str], needles: Collection[bytes]) -> Iterator[tuple[str, bool]]:
         """Yield every blob of *names* and whether one of *needles* is in it, along the delta chains of the packs.
 
-        Large blobs are read in pieces. Names are made from the bytes, which proves them. Raise `GitError` ``git-limit`` for
-        more bytes than a search may read, and as `load` does for what is missing.
+        What is no blob counts as a hit: whoever reads it finds out, and says so. Large blobs are read in pieces. Names are made
+        from the bytes, which proves them. Raise `GitError` ``git-limit`` for more bytes than a search may read, and as `load`
+        does for what is missing.
         """
         scan = Scan(set(names), needles, self._bounds)
         with self._damage.noted("many objects"):

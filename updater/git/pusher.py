@@ -91,20 +91,22 @@ class Pusher:
             if above and above[-1].parents == (base,) and above[0].tree == draft.tree_of(tip):
                 self._push_second(base, expected, branch, manner)
                 return PushResult(revision=expected, is_unchanged=True)
-        if manner.second and manner.second != branch:
-            self._second_head(base, manner.second)  # what may not be written is refused before anything is
+        is_second = bool(manner.second) and manner.second != branch  # what may not be written is refused before anything is
+        seen = [self._second_head(base, manner.second)] if is_second else []
         self._keeper.remote.push(branch, expected, tip, list(draft.made.values()), options=manner.options)
         self._remember(branch, tip, draft)
-        self._push_second(base, tip, branch, manner)
+        self._push_second(base, tip, branch, manner, seen)
         return PushResult(revision=tip, commits=tips)
 
-    def _move_second(self, base: str | None, revision: str, manner: PushManner) -> None:
+    def _move_second(self, base: str | None, revision: str, manner: PushManner, seen: Sequence[str | None]) -> None:
         """Move the second ref of *manner* to *revision*, which the server has: forward, or over commits of ours above *base*.
 
+        *seen* is where it was found to stand a moment ago, if it was looked at.
         Raises `PushRefused` ``branch-not-ours`` where it holds commits of others. A lost race is tried again on the new head.
         """
+        looked = list(seen)
         for left in reversed(range(_RACES)):
-            head = self._second_head(base, manner.second)
+            head = looked.pop() if looked else self._second_head(base, manner.second)
             if head == revision:
                 return
             try:
@@ -115,11 +117,13 @@ class Pusher:
             else:
                 return
 
-    def _push_second(self, base: str | None, revision: str, branch: str, manner: PushManner) -> None:
+    def _push_second(
+        self, base: str | None, revision: str, branch: str, manner: PushManner, seen: Sequence[str | None] = ()
+    ) -> None:
         if not manner.second or manner.second == branch:
             return
         try:
-            self._move_second(base, revision, manner)
+            self._move_second(base, revision, manner, seen)
         except GitError as error:
             raise SecondPushFailed(error, revision, manner.second) from error
 

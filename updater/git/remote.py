@@ -27,7 +27,7 @@ from updater.git.diagnosis import Diagnosis, Refusal, conflicting
 from updater.git.faults import fault
 from updater.git.http_client import GitHttpClient, HttpConnection
 from updater.git.inflation import Surveyor, read_commits
-from updater.git.limits import Bounds
+from updater.git.limits import Bounds, shown_size
 from updater.git.objects import is_object_name
 from updater.git.pipes import OpenPipes
 from updater.git.pushing import ZERO, RefUpdate, nothing_sent
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from updater.http.waiting import ServerWatch
 
 _SPOOL_BYTES: Final = 8 * 2**20
-MOST_HISTORY_BYTES: Final = 256 * 2**20
 _LOCK_SECONDS: Final = (0.3, 1.0)  # whoever holds the lock of a branch may be about to move it
 _HOOKS: Final = ("pre-receive", "update", "post-receive", "post-update", "reference-transaction")
 
@@ -133,18 +132,19 @@ class Remote:
         with self._diagnosis.named(), self._client("fetch", reuse=True) as (client, talk):
             self._fetch_pack(client, wants, known, depth=depth, write=_kept(talk, write), filter_spec=None)
 
-    def history(self, want: str, known: Haves, depth: int, *, most_bytes: int | None = MOST_HISTORY_BYTES) -> tuple[bytes, ...]:
+    def history(self, want: str, known: Haves, depth: int, *, is_bounded: bool = True) -> tuple[bytes, ...]:
         """Return up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
 
         Trees and files are left out where the server can filter (``tree:0``); where it cannot they come and are dropped.
-        Raises `GitError` ``history-large`` where more than *most_bytes* come.
+        Raises `GitError` ``history-large`` where more than `git.limits.history` comes, if *is_bounded*.
         """
         with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file, self._diagnosis.named():
+            most = self.bounds.limits.history
             with self._client("history", reuse=True, thin_packs=False) as (client, talk):
 
                 def write(data: bytes) -> int:
-                    if most_bytes is not None and file.tell() + len(data) > most_bytes:
-                        raise fault("history-large", f"the history of {self.address} is larger than {most_bytes} bytes")
+                    if is_bounded and file.tell() + len(data) > most:
+                        raise fault("history-large", f"the history of {self.address} is larger than {shown_size(most)}")
                     talk.keep(len(data))
                     return int(file.write(data))
 

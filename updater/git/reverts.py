@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from updater.git.regular_files import read_regular
 from updater.git.store import write_atomically
 from updater.git.trailers import SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
 from updater.model.text import is_plain
@@ -123,7 +124,7 @@ def _read(path: Path) -> dict[str, Decisions]:
     try:
         if path.stat().st_size > LARGEST:
             return {}
-        total, _, body = path.read_bytes().partition(b"\n")
+        total, _, body = read_regular(path).partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != total:
             return {}
         version, rows = orjson.loads(body)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from updater.git.inflation import Chains, Survey, inflate, raw_name, read_header, resolved, result_size
 from updater.git.limits import exceeded
-from updater.git.objects import BLOB
+from updater.git.objects import BLOB, NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -39,8 +39,8 @@ class Scan:
                 offset = _note(contents, survey, offset, pack)
         with self._bounds.memory(survey.memory):
             for _, kind, data in resolved(survey, Chains(contents, survey, self._bounds.limits)):
-                if kind == BLOB:
-                    yield from self._found(raw_name(kind, data), any(needle in data for needle in self._needles))
+                is_hit = kind != BLOB or any(needle in data for needle in self._needles)
+                yield from self._found(raw_name(kind, data), is_hit)
 
     def _found(self, raw: bytes, is_hit: bool) -> Iterator[tuple[str, bool]]:  # noqa: FBT001 - a row of an answer
         if (name := raw.hex()) in self.left:
@@ -54,7 +54,8 @@ class Scan:
             raise exceeded("search", "the files that a search has to read are too many or too large", most)
 
     def _searched(self, contents: Contents, header: Header) -> tuple[bytes, bool]:
-        name = hashlib.sha1(b"blob %d\0" % header.size, usedforsecurity=False)
+        kind = BLOB if header.kind is None else header.kind
+        name = hashlib.sha1(b"%s %d\0" % (NAMES[kind], header.size), usedforsecurity=False)
         sought = _Sought(self._needles)
 
         def take(data: bytes) -> None:
@@ -62,7 +63,7 @@ class Scan:
             sought.take(data)
 
         inflate(contents, header, take)
-        return name.digest(), sought.is_found
+        return name.digest(), kind != BLOB or sought.is_found
 
 
 class _Sought:

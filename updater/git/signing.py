@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import struct
 from typing import TYPE_CHECKING, Final, Protocol
@@ -85,6 +86,29 @@ def signer_for(kind: str, key: bytes, passphrase: str = "") -> Signer:
     return OpenPgpSigner(key, passphrase)
 
 
+def key_reason(data: bytes, *, has_passphrase: bool) -> str:
+    """Return why the private key *data* does not load, judged by what it is: the words of libraries speak of their own calls."""
+    if b"PRIVATE KEY-----" not in data:
+        return "it is no private key in the OpenSSH or PEM format"
+    if not _is_encrypted(data):
+        return "it is damaged, or of a kind that is not supported"
+    return "the passphrase is wrong, or the key is damaged" if has_passphrase else "it is encrypted, and no passphrase is given"
+
+
+def _is_encrypted(data: bytes) -> bool:
+    """Return whether a key says that it is encrypted: PEM in its first lines, OpenSSH by the name of the cipher in its body."""
+    if b"OPENSSH PRIVATE KEY" not in data:
+        return b"ENCRYPTED" in data
+    lines = [line.strip() for line in data.strip().splitlines() if not line.startswith(b"-")]
+    with contextlib.suppress(ValueError):
+        body = base64.b64decode(b"".join(lines)[:64])  # the beginning holds magic and cipher
+        return body.startswith(_OPENSSH) and not body.startswith(_OPENSSH + _string(b"none"))
+    return False
+
+
+_OPENSSH: Final = b"openssh-key-v1\0"
+
+
 def _load(data: bytes, passphrase: bytes | None) -> _Key:
     text = data.strip().replace(b"\r\n", b"\n") + b"\n"
     load = load_ssh_private_key if b"OPENSSH PRIVATE KEY" in text else load_pem_private_key
@@ -93,10 +117,12 @@ def _load(data: bytes, passphrase: bytes | None) -> _Key:
             key = load(text, None)
         except TypeError:  # it is locked
             if passphrase is None:
-                raise fault("signing-key", "the signing key is locked by a passphrase, and none is given") from None
+                reason = key_reason(text, has_passphrase=False)
+                raise fault("signing-key", f"the signing key cannot be read: {reason}") from None
             key = load(text, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise fault("signing-key", f"the signing key cannot be read: {error}") from error
+        reason = key_reason(text, has_passphrase=passphrase is not None)
+        raise fault("signing-key", f"the signing key cannot be read: {reason}") from error
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name not in _CURVES:
         raise fault("signing-key", f"the signing key's curve {key.curve.name} is not one that SSH knows")
     if not isinstance(key, _Key):

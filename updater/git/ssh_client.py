@@ -20,7 +20,9 @@ from updater.git.access import GitAccess, GitAddress, masked
 from updater.git.faults import fault
 from updater.git.host_keys import KnownHosts, VerifiedTransport, is_certificate
 from updater.git.pipes import OpenPipes
+from updater.git.signing import key_reason
 from updater.git.tunnel import open_tunnel
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,11 +187,31 @@ class SshConnection:
             code = "git-denied"
         elif isinstance(error, TimeoutError):
             code = "git-timeout"
-        reason = error.strerror if isinstance(error, OSError) else None  # without the number, which paramiko may lack
-        text = reason or str(error) or "no usable answer"
+        text = (reason_of(error) if isinstance(error, OSError) else "") or _ssh_words(str(error))
         return fault(code, f"{self.address}: {masked(text, self.access, self.address)}", hint=_SSH_HINTS.get(code, ""))
 
 
+def _ssh_words(text: str) -> str:
+    """Return what the SSH library says in words for people."""
+    low = text.lower()
+    known = next((words for begin, words in _SSH_WORDS.items() if low.startswith(begin)), "")
+    return known or f"{text[:1].lower()}{text[1:].rstrip('.')}" or "the server closed the connection"
+
+
+_SSH_WORDS: Final = {
+    "error reading ssh protocol banner": "the server does not speak SSH on this port",
+    "invalid ssh banner": "the server does not speak SSH on this port",
+    "indecipherable protocol version": "the server does not speak SSH on this port",
+    "incompatible version": "the server speaks a version of SSH that is not supported",
+    "no authentication methods available": "there is no private key to log in with",
+    "no existing session": "the server closed the connection",
+    "ssh session not active": "the server closed the connection",
+    "server connection dropped": "the server closed the connection",
+    "negotiation failed": "the server closed the connection",
+    "authentication timeout": "no answer in time",
+    "timeout opening channel": "no answer in time",
+    "unable to connect": "the host cannot be reached",
+}
 _SSH_HINTS: Final = {"git-denied": "check the private key of this repository, and that the server knows its public half"}
 
 
@@ -213,12 +235,14 @@ class SshClient(OpenPipes, SSHGitClient):
 def load_key(data: bytes, passphrase: str = "") -> paramiko.PKey:
     """Read a private key, OpenSSH or PEM; raise `GitDenied` ``ssh-key``."""
     text = data.decode("utf-8", "replace").strip() + "\n"
-    reasons = []
     for kind in _KEYS:
         try:
             return kind.from_private_key(io.StringIO(text), password=passphrase or None)
         except paramiko.PasswordRequiredException as error:
             raise fault("ssh-key", "the private key is locked by a passphrase, and none is given") from error
-        except (paramiko.SSHException, ValueError, IndexError, TypeError) as error:
-            reasons.append(str(error))
-    raise fault("ssh-key", f"the private key cannot be read: {reasons[0]}")
+        except (paramiko.SSHException, ValueError, IndexError, TypeError):
+            continue
+    if "-----BEGIN PRIVATE KEY-----" in text or "-----BEGIN ENCRYPTED PRIVATE KEY-----" in text:
+        hint = "ssh-keygen -p -f FILE writes it in the OpenSSH format"
+        raise fault("ssh-key", "the private key cannot be read: it is in the format PKCS #8", hint=hint)
+    raise fault("ssh-key", f"the private key cannot be read: {key_reason(data, has_passphrase=bool(passphrase))}")

@@ -21,6 +21,7 @@ from updater.git.leftovers import sweep
 from updater.git.objects import COMMIT, TREE, commit_tree, is_object_name
 from updater.git.packs import Packs
 from updater.git.ref_names import full, named
+from updater.git.regular_files import first_irregular, read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,18 +118,21 @@ class MirrorStore:
         try:
             with os.scandir(self.folder / "objects" / "pack") as found:
                 rows = [(item.name, item.stat()) for item in found]
-            rows += [(name, (self.folder / name).stat()) for name in ("packed-refs", "shallow")]
+            rows += [(name, (self.folder / name).stat()) for name in ("packed-refs", "shallow", "objects", "objects/info")]
         except OSError:
             return None
         return frozenset((name, status.st_ino, status.st_size, status.st_mtime_ns) for name, status in rows)
 
     def _read(self) -> bool:
         """Read the heads; say whether they can be read, and note where they could be before."""
+        if irregular := first_irregular(self.folder):  # the Git library would wait for the other end of a pipe
+            self._damage.note(f"{irregular} is not a regular file")
+            return False
         try:
-            lines = (self.folder / "packed-refs").read_bytes().decode("utf-8", "surrogateescape").splitlines()
+            lines = read_regular(self.folder / "packed-refs").decode("utf-8", "surrogateescape").splitlines()
             rows = [line.split(" ", 1) for line in lines if not line.startswith("#")]
             self.heads = {named(name): revision for revision, name in rows}
-            self.shallow = set((self.folder / "shallow").read_text("ascii").split())
+            self.shallow = set(read_regular(self.folder / "shallow").decode("ascii").split())
         except (OSError, ValueError) as error:
             if self._is_known or not isinstance(error, FileNotFoundError):
                 self._damage.note("it is gone" if isinstance(error, FileNotFoundError) else "its heads cannot be read")

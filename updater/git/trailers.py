@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from updater.git.objects import COMMIT, commit_tree, object_name
+from updater.git.regular_files import open_regular, read_regular
 from updater.git.store import write_atomically
 from updater.model.view import PastCommit
 
@@ -76,6 +77,14 @@ def add_trailers(message: str, **values: Sequence[str]) -> str:
     last = body.rsplit("\n\n", 1)[-1].splitlines()
     is_block = "\n\n" in body and all(_TRAILER.fullmatch(line) for line in last)
     return body + ("\n" if is_block else "\n\n") + "\n".join(lines) + "\n"
+
+
+def without_trailers(message: str) -> str:
+    """Return *message* as people wrote it: without our trailers in its last paragraph."""
+    body, gap, last = message.strip("\n").rpartition("\n\n")
+    ours = tuple(f"{key}:" for key in TRAILERS.values())
+    kept = [line for line in last.splitlines() if not gap or not line.startswith(ours)]
+    return (body + gap + "\n".join(kept)).strip("\n")
 
 
 def read_trailers(message: str) -> dict[str, tuple[str, ...]]:
@@ -198,7 +207,7 @@ class CommitLog:
             self._append([raw for _, raw in fresh.values()])
         if self._size > _MAX_FILE * _ROOM:
             with contextlib.suppress(OSError):
-                self._shrink(list(_records(self._path.read_bytes())))
+                self._shrink(list(_records(read_regular(self._path))))
 
     def get(self, revision: str) -> CommitInfo | None:
         """Return a known commit."""
@@ -216,7 +225,7 @@ class CommitLog:
             return
         self._is_read = True
         try:
-            text = self._path.read_bytes()
+            text = read_regular(self._path)
         except OSError:
             return
         raws = list(_records(text))
@@ -236,7 +245,7 @@ class CommitLog:
 
     def _append(self, raws: list[bytes]) -> None:
         try:
-            with self._path.open("ab") as file:
+            with open_regular(self._path, "ab") as file:
                 self._size += file.write(b"".join(map(_record, raws)))
         except OSError:  # see _shrink
             return

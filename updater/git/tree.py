@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from dulwich.objects import parse_tree
 
-from updater.errors import EditError
+from updater.errors import EditError, GitError
 from updater.git.damage import renamed
 from updater.git.faults import fault
 from updater.git.limits import shown_size
 from updater.git.objects import BLOB, COMMIT, TREE, Objects, commit_tree, object_name
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +106,12 @@ class RevisionTree:
         if self._most is not None and (size := self.store.size(name)) > self._most:
             hint = f"the limit is {shown_size(self._most)}: split the file, or raise git.limits.file"
             raise EditError(f"{path} is {shown_size(size)} long", hint=hint, code="file-too-large", path=path)
-        return self.store.load(name, BLOB)
+        try:
+            return self.store.load(name, BLOB)
+        except GitError as error:
+            if error.code != "git-object":
+                raise
+            raise EditError(f"{path}: {error.message}", hint=error.hint, code="not-a-blob", path=path) from error
 
     def find(self, path: str) -> tuple[int, str] | None:
         """Return mode and object of what stands at *path*, folders too; None where nothing does."""
@@ -183,7 +189,7 @@ class CheckoutTree:
         try:
             return (self.folder / entry.path).read_bytes()
         except OSError as error:
-            raise EditError(f"{path}: {os.strerror(error.errno or 0)}", code="no-file", path=path) from error
+            raise EditError(f"{path}: {reason_of(error)}", code="no-file", path=path) from error
 
     def replace(self, path: str, data: bytes) -> None:
         """Write *data* to the file at *path* at once or not at all, keeping its rights; raise `EditError`."""
@@ -201,7 +207,7 @@ class CheckoutTree:
             Path(file.name).replace(target)
         except OSError as error:
             hint = "check the rights and the free space of the checkout"
-            raise EditError(f"{path}: {os.strerror(error.errno or 0)}", hint=hint, code="not-written", path=path) from error
+            raise EditError(f"{path}: {reason_of(error)}", hint=hint, code="not-written", path=path) from error
 
     def _passes_link(self, name: str) -> bool:
         parts = name.split("/")[:-1]

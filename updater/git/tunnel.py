@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from updater.errors import reason_of
 from updater.git.faults import fault
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     import socket

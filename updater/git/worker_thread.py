@@ -27,7 +27,7 @@ class WorkerThread:
         self._is_running = False
 
     def submit(self, work: Callable[[], _T]) -> Future[_T]:
-        """Queue *work*; `asyncio.wrap_future` makes the answer awaitable."""
+        """Queue *work*."""
         future: Future[_T] = Future()
         with self._lock:
             self._waiting.append((future, work))
@@ -35,6 +35,10 @@ class WorkerThread:
                 self._is_running = True
                 threading.Thread(target=self._drain, name="git", daemon=True).start()
         return future
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """Do *work* in its turn and return what it gives."""
+        return await asyncio.wrap_future(self.submit(work))
 
     def _drain(self) -> None:
         while True:

@@ -71,10 +71,10 @@ class Share:
         self._waited = waited
         self._size = 0
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._size:
             self._budget.give_back(self._owner, self._size)
 

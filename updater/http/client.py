@@ -11,7 +11,7 @@ import random as randomness
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 from updater.http.address import connection_to, origin_of, resolve, shown
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from updater.http.session import Sessions, Stream
     from updater.http.waiting import ServerWatch
 
+A = TypeVar("A")
+T = TypeVar("T")
 MOST_REDIRECTS: Final = 5
 MOST_HOSTS: Final = 4096
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -189,8 +191,7 @@ class HttpClient:
         began = self._clock()
         status = 0
         try:
-            async with _watched(self.watch, request):
-                answer = await self._opened().exchange(request)
+            answer = await _watched(self.watch, request, self._opened().exchange, request)
             status = answer.status
         except HttpFailure as failure:
             if failure.is_passing:
@@ -217,8 +218,7 @@ class HttpClient:
             if request.allowance:
                 request.allowance.spend(seconds)
                 _check_time(request)
-            async with _watched(self.watch, request):
-                await self._sleep(seconds)
+            await _watched(self.watch, request, self._sleep, seconds)
 
     def _host(self, request: HttpRequest) -> Host:
         """Return what is known of a host. Servers name hosts: their number is bounded, and so are the names that are observed.
@@ -248,16 +248,17 @@ class HttpClient:
         return self._sessions
 
 
-@asynccontextmanager
-async def _watched(watch: ServerWatch | None, request: HttpRequest) -> AsyncIterator[None]:
-    """Count the time inside as the server's; raise `HttpFailure` where it is given up."""
-    if watch is None:
-        yield
-        return
+def _watched(watch: ServerWatch | None, request: HttpRequest, work: Callable[[A], Awaitable[T]], argument: A) -> Awaitable[T]:
+    """Do *work* with its *argument*; its time counts as the server's where somebody watches."""
+    return work(argument) if watch is None else _under(watch, request, lambda: work(argument))
+
+
+async def _under(watch: ServerWatch, request: HttpRequest, work: Callable[[], Awaitable[T]]) -> T:
+    """Do *work* and count its time as the server's; raise `HttpFailure` where it is given up."""
     host, what = urlsplit(request.url).netloc.rpartition("@")[2], request.what or shown(request.url)
     try:
         async with watch.asked(host, what):
-            yield
+            return await work()
     except SilentServer as silent:
         raise HttpFailure(str(silent), trouble=FailureKind.DOWN, hint=HINT) from None
 

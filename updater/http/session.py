@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp import http_exceptions
 from yarl import URL
 
-from updater.errors import reason_of
 from updater.http.address import PRIVATE_HINT, is_spared, origin_of, shown
 from updater.http.budget import SMALL, Share
 from updater.http.exchange import Connection, FailureKind, HttpFailure, Response
 from updater.http.lines import Lines, LineTooLong
-from updater.http.redaction import told
 from updater.http.resolving import GuardedResolver, PrivateAddress
 from updater.http.tls import is_pem, load_authorities, private_context
+from updater.reasons import hint_of, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,7 +66,7 @@ class Sessions:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_timeout)
         self._open: OrderedDict[Connection, _OpenSession] = OrderedDict()
         self._retired: list[aiohttp.ClientSession] = []
-        self._proxies: dict[tuple[str, str], str | None] = {}
+        self._proxies: dict[tuple[str, str, int], str | None] = {}
 
     async def exchange(self, request: HttpRequest) -> Response:
         """Send *request* once; raise `HttpFailure`, never an exception of aiohttp."""
@@ -76,11 +76,12 @@ class Sessions:
             async with self._used(self._way(request)) as session, asyncio.timeout(most) as end:
                 # who waits for others to read their large answers has as much time again
                 share = Share(self._budget, request.url[: request.url.find("/", 8)], lambda: end.reschedule(now() + most))
-                async with share, self._begun(session, request, self._timeout) as response:
-                    status = response.status
-                    is_head = request.method == "HEAD"
-                    body = b"" if is_head else await _read(response, request.limit, is_wanted=status < 300, share=share)
-                    return Response(status=status, url=request.url, body=body, fields=response.headers)
+                with share:
+                    async with self._begun(session, request, self._timeout) as response:
+                        status = response.status
+                        is_head = request.method == "HEAD"
+                        body = b"" if is_head else await _read(response, request.limit, is_wanted=status < 300, share=share)
+                        return Response(status=status, url=request.url, body=body, fields=response.headers)
         except HttpFailure:
             raise
         except _FOREIGN as error:
@@ -189,13 +190,13 @@ class Sessions:
         )
 
     def _proxy_of(self, url: str) -> str | None:
-        scheme, host, port = origin_of(url)
-        key = (scheme, f"{host}:{port}")
-        if key not in self._proxies:
+        origin = origin_of(url)
+        if origin not in self._proxies:
+            scheme, host, port = origin
             proxies = getproxies()
-            is_direct = proxy_bypass(key[1]) or is_spared(host, proxies.get("no", ""))
-            self._proxies[key] = None if is_direct else proxies.get(scheme) or None
-        return self._proxies[key]
+            is_direct = proxy_bypass(f"{host}:{port}") or is_spared(host, proxies.get("no", ""))
+            self._proxies[origin] = None if is_direct else proxies.get(scheme) or None
+        return self._proxies[origin]
 
 
 class Stream:
@@ -331,7 +332,7 @@ def _failure(url: str, error: BaseException) -> HttpFailure:
     if isinstance(refused, PrivateAddress):
         return HttpFailure(f"we do not connect to {place}: {refused}", trouble=FailureKind.REDIRECT, hint=PRIVATE_HINT)
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)):
-        hint = "set ca: to the PEM file of its authority; check the host name and the client certificate"
+        hint = hint_of(error, "set ca: to the PEM file of its authority; check the host name and the client certificate")
         return HttpFailure(f"no trusted TLS connection to {place}: {_reason(error)}", trouble=FailureKind.TLS, hint=hint)
     if isinstance(error, TimeoutError):
         return HttpFailure(
@@ -346,10 +347,23 @@ def _failure(url: str, error: BaseException) -> HttpFailure:
         hint = "check the host name, the port, the network and the proxy"
         return HttpFailure(f"{place} cannot be reached: {_reason(error)}", trouble=FailureKind.UNREACHABLE, hint=hint)
     hint = "check that a server of the expected kind answers at this address"
-    return HttpFailure(f"{place} answered outside HTTP: {_reason(error)}", trouble=FailureKind.PROTOCOL, hint=hint)
+    return HttpFailure(f"{place} did not answer in valid HTTP: {_reason(error)}", trouble=FailureKind.PROTOCOL, hint=hint)
 
 
 def _reason(error: BaseException) -> str:
-    inner = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-    text = reason_of(inner) or getattr(inner, "strerror", None) or str(inner)
-    return told(str(text).splitlines()[0], most=200) if text else type(error).__name__
+    """Return what went wrong in words for people; those of aiohttp are for programmers, and may hold what a server sent."""
+    if said := reason_of(error):
+        return said
+    cause = error.__cause__ if isinstance(error.__cause__, http_exceptions.HttpProcessingError) else error
+    return next((words for kind, words in _ANSWERS if isinstance(cause, kind)), "no usable answer")
+
+
+_ANSWERS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (http_exceptions.BadStatusLine, "its first line is no status of HTTP"),
+    (http_exceptions.LineTooLong, "a line of it is too long"),
+    (http_exceptions.InvalidHeader, "a header of it is malformed"),
+    (http_exceptions.PayloadEncodingError, "its body does not fit its headers"),
+    (http_exceptions.HttpProcessingError, "the answer is malformed"),
+    (aiohttp.InvalidURL, "the URL cannot be used"),
+    (zlib.error, "its compressed body is damaged"),
+)

@@ -7,8 +7,8 @@ import ssl
 import tempfile
 from typing import TYPE_CHECKING
 
-from updater.errors import reason_of
 from updater.http.exchange import FailureKind, HttpFailure
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from updater.http.exchange import Connection

@@ -18,6 +18,7 @@ from updater.errors import KubeDenied
 from updater.http.exchange import Connection
 from updater.kube.kubeconfig import ConfigEntry, ContextChoice, choose
 from updater.kube.plugin import ExecPlugin
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,7 +65,7 @@ class FileText:
                 self._read_at = now
             except (OSError, ValueError) as error:
                 if not self._text:
-                    reason = getattr(error, "strerror", None) or "it is no text"
+                    reason = reason_of(error) or "it is no text"
                     hint = "check the path, the mount and the rights of this user"
                     raise KubeDenied(f"{self.path} cannot be read: {reason}", hint=hint, code="kube-login") from error
         return self._text

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from updater.errors import KubeGone
+from updater.errors import KubeError, KubeGone
 from updater.http.exchange import FailureKind, HttpFailure
 from updater.http.limits import Patience
 from updater.kube.faults import ended, failure_of, outside_protocol
 from updater.kube.kinds import SECRET, Kind, Object, Ref
-from updater.kube.requests import ApiRequest, ApiServer, Verb, object_of, observe_nothing
+from updater.kube.requests import LONGEST_OBJECT, ApiRequest, ApiServer, Verb, object_of, observe_nothing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -30,7 +30,9 @@ PATIENCE: Final = Patience(attempts=4, first=0.25, longest=4.0, broken_in_a_row=
 """The retry policy of an `HttpClient` for the API server: shorter pauses than for a registry, because a restart is brief."""
 
 PAGE: Final = 200
-LONGEST_ANSWER: Final = 64 * 1024 * 1024
+# parsing a page holds up the event loop; one of large objects is asked for again in smaller pages, so nobody needs to set this
+LONGEST_PAGE: Final = 4 * 1024 * 1024
+SMALLER: Final = 8
 
 
 class PatchType(StrEnum):
@@ -94,11 +96,19 @@ class KubeClient:
         """Yield every object of *scope*, page by page, all of one version; raise `KubeError`.
 
         `KubeGone` after the first page means that the rest is no longer kept: what came before must be thrown away.
+        A page of more than `LONGEST_PAGE` bytes is asked for again with fewer objects, as all that follow are.
         """
         words, path, following = f"list {kind.resource}{_where(scope)}", kind.path(scope.namespace), ""
         while True:
             query = {**scope.query(), "limit": str(size), **({"continue": following} if following else {})}
-            found = await self._server.ask(ApiRequest(words=words, verb=Verb.LIST, path=path, query=query, limit=LONGEST_ANSWER))
+            limit = LONGEST_PAGE if size > 1 else LONGEST_OBJECT
+            try:
+                found = await self._server.ask(ApiRequest(words=words, verb=Verb.LIST, path=path, query=query, limit=limit))
+            except KubeError as error:
+                if error.code != "kube-too-large" or size == 1:
+                    raise
+                size = max(1, size // SMALLER)
+                continue
             items, version, following = _listed(found, kind, words)
             yield ListPage(items=items, version=version, is_last=not following)
             if not following:

@@ -80,6 +80,9 @@ def failure_of(failure: HttpFailure, *, asked: str) -> KubeError:
             return KubeUnavailable(said, code="kube-tls", hint=hint)
         case FailureKind.SETTINGS:
             return KubeDenied(said, code="kube-login", hint="check authority, client certificate and key: PEM texts, no password")
+        case FailureKind.TOO_LARGE:
+            hint = "no API server keeps an object so large: check that a Kubernetes API server answers at this address"
+            return KubeError(said, code="kube-too-large", hint=hint)
         case _:
             return KubeError(said, code="kube-protocol", hint="check that a Kubernetes API server answers at this address")
 

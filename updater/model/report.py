@@ -105,7 +105,7 @@ class DestinationLanded:
     not read. *written* is what stands there now, by subscription key. *recent* are our own commits there, newest first.
     *rejected* is what was not chosen because people took it back, by subscription key and tag; it counts where *notes* are known.
     *replays* counts the pushes that were refused and decided again, *seconds* is how long it took. *head* is what was read,
-    None where nothing was.
+    None where nothing was. *messages* are what the commits that were pushed say, by their hash, without trailers.
     """
 
     destination: Destination
@@ -118,6 +118,7 @@ class DestinationLanded:
     replays: int = 0
     seconds: float = 0.0
     head: str | None = None
+    messages: Mapping[str, str] = field(default_factory=dict)
     at: datetime
 
     @property

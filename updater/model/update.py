@@ -113,7 +113,7 @@ class WriteResult:
     """What a write did, by update: the changes it made, the refusal it met, the commit that carries it.
 
     *edits* are the files before and after, one a file over all commits. With *is_dry* nothing was pushed. *note*
-    says why there is no commit although there are changes.
+    says why there is no commit although there are changes. *messages* are what the commits say, by their hash, without trailers.
     """
 
     changes: Mapping[Update, tuple[Change, ...]]
@@ -122,3 +122,4 @@ class WriteResult:
     edits: tuple[Edit, ...] = ()
     is_dry: bool = False
     note: str = ""
+    messages: Mapping[str, str] = field(default_factory=dict)

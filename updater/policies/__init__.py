@@ -15,6 +15,7 @@ from updater.errors import ConfigError, PolicyError
 from updater.model.subscription import PolicySpec
 from updater.policies.base import NotRanked, Policy, nearest
 from updater.policies.filters import NameFilter, build_filter, filter_from
+from updater.reasons import import_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,7 +83,7 @@ def _loaded(point: EntryPoint) -> Callable[[Mapping[str, object]], Policy]:
         load: Any = point.load()
     except Exception as error:
         raise ConfigError(
-            f"the policy {point.name!r} cannot be loaded from {point.value}: {type(error).__name__}: {error}",
+            f"the policy {point.name!r} cannot be loaded from {point.value}: {import_reason(error)}",
             hint=f"repair or remove the package {_package(point)}",
         ) from error
     if not callable(load):

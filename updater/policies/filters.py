@@ -123,7 +123,7 @@ def _expression(text: str, where: str) -> Any:
 
     if where == "allow" and text.startswith(REGEXP):
         raise PolicyError(
-            f"allow {text!r} begins with {REGEXP}", hint=f"allow is an expression already: write {text[len(REGEXP) :]}"
+            f"allow '{text}' begins with {REGEXP}", hint=f"allow is an expression already: write {text[len(REGEXP) :]}"
         )
     options = re2.Options()
     options.log_errors = False
@@ -132,7 +132,7 @@ def _expression(text: str, where: str) -> Any:
     except re2.error as error:
         reason = error.args[0].decode(errors="replace") if error.args and isinstance(error.args[0], bytes) else str(error)
         raise PolicyError(
-            f"{where} {text!r} is not a regular expression: {reason}",
+            f"{where} '{text}' is not a regular expression: {reason}",
             hint="the syntax is RE2: no look-ahead, no back-references; https://github.com/google/re2/wiki/Syntax",
         ) from error
     except UnicodeEncodeError as error:

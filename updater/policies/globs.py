@@ -37,7 +37,7 @@ def name_matcher(pattern: str) -> Any:
     try:
         return re2.compile(glob_expression(pattern), options)
     except re2.error as error:
-        raise PolicyError(f"{pattern!r} is too large for a glob", hint="write fewer sets and stars") from error
+        raise PolicyError(f"'{pattern}' is too large for a glob", hint="write fewer sets and stars") from error
 
 
 def _part(glob: str, position: int) -> tuple[str, int]:
@@ -92,5 +92,5 @@ def _escaped(letter: str) -> str:
 
 def _wrong(glob: str) -> PolicyError:
     return PolicyError(
-        f"{glob!r} is not a glob", hint="close every [, and write a backslash before a [ or \\ that means itself; or use regexp:"
+        f"'{glob}' is not a glob", hint="close every [, and write a backslash before a [ or \\ that means itself; or use regexp:"
     )

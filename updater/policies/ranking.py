@@ -59,15 +59,20 @@ class Judge:
 
     def ordered(self, tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[tuple[Any, str]]:
         """Return (order, tag) of those *tags* that have a place, in the given order."""
+        return [pair for pair in self.placed(tags, candidates) if self.fits(pair[1])]
+
+    def placed(self, tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[tuple[Any, str]]:
+        """Return (order, tag) of those *tags* that pass and that the policy places, of whatever variant and shape."""
         passing, texts = self.name_filter.texts(tags)
         orders = self.policy.orders(texts, passing, candidates)
-        # shape and variant are looked at last, because most tags have lost by then
-        if self.is_full:
-            orders = [None if order is None or not is_full(text) else order for order, text in zip(orders, texts, strict=True)]
-        if self.words is None:
-            return [pair for pair in zip(orders, passing, strict=True) if pair[0] is not None]
-        has_variant = self._has_variant
-        return [pair for pair in zip(orders, passing, strict=True) if pair[0] is not None and has_variant(pair[1])]
+        return [pair for pair in zip(orders, passing, strict=True) if pair[0] is not None]
+
+    def fits(self, tag: str) -> bool:
+        """Return whether variant and shape of a tag that passes are those that must stay."""
+        if not self._has_variant(tag):
+            return False
+        text = self.name_filter.judge(tag) if self.is_full else ""
+        return not self.is_full or (isinstance(text, str) and is_full(text))
 
     def _has_variant(self, tag: str) -> bool:
         return self.words is None or read_variant(tag).words == self.words
@@ -127,7 +132,7 @@ class Ranker:
         if len(candidates) != len(before) + len(added):
             self._best = [tag for tag in self._best if tag in candidates]
         if self._best:
-            self._add(self.judge.ordered(added, candidates))
+            self._add(self.judge.placed(added, candidates))
         else:
             self._restart()
 
@@ -140,12 +145,14 @@ class Ranker:
 
     def _restart(self) -> None:
         self._best = []
-        self._add(self.judge.ordered(list(self._listed), self._listed))
+        self._add(self.judge.placed(list(self._listed), self._listed))
 
-    def _add(self, pairs: list[tuple[Any, str]]) -> None:
-        if not pairs:
-            return
+    def _add(self, placed: list[tuple[Any, str]]) -> None:
+        """Keep the best of *placed*; variant and shape, which cost most, are asked of those alone unless none of them fits."""
         try:
+            pairs = self._leading(placed)
+            if not pairs:
+                return
             top = max([order for order, _ in pairs])
             if self._best and top < self._top:
                 return
@@ -154,6 +161,14 @@ class Ranker:
             self._best += [tag for order, tag in pairs if order == top]
         except TypeError as error:
             raise _incomparable(self.judge) from error
+
+    def _leading(self, placed: list[tuple[Any, str]]) -> list[tuple[Any, str]]:
+        """Return the highest of *placed* that fit, or all that fit where a higher one does not."""
+        if not placed:
+            return []
+        fits, top = self.judge.fits, max([order for order, _ in placed])
+        leading = [pair for pair in placed if pair[0] == top and fits(pair[1])]
+        return leading or [pair for pair in placed if fits(pair[1])]
 
 
 def _added(before: Mapping[str, Candidate], after: Mapping[str, Candidate]) -> list[str]:

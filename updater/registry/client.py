@@ -9,12 +9,21 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from updater.errors import ImageNotFound, ImageSyntaxError, RegistryError, RegistryProtocolError
+from updater.errors import (
+    ImageNotFound,
+    ImageSyntaxError,
+    RateLimited,
+    RegistryError,
+    RegistryProtocolError,
+    RegistryUnavailable,
+)
 from updater.http.exchange import Allowance
 from updater.http.masking import holds, masked
 from updater.http.single_flight import SingleFlight
+from updater.model.candidate import Description
 from updater.model.image import Digest, is_tag, parse_digest
 from updater.registry.endpoints import RegistryTable
 from updater.registry.listing import ACCEPT as ACCEPT_LIST
@@ -22,7 +31,6 @@ from updater.registry.listing import ListingLimits, TagList, walking
 from updater.registry.manifest import (
     ACCEPT,
     ACCEPT_ANY,
-    MOST_BYTES,
     ImageDocument,
     WantedDocument,
     check_digest,
@@ -32,15 +40,17 @@ from updater.registry.manifest import (
 from updater.registry.transport import RegistryRequest, RegistryTransport, RepositoryEndpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Iterable
+    from collections.abc import Awaitable, Callable, Generator, Hashable, Iterable
 
     from updater.http.exchange import Response
-    from updater.model.candidate import Description
     from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef
     from updater.registry.endpoints import RegistryEntry
 
 T = TypeVar("T")
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
+Found = TypeVar("Found")
 MOST_RECENT: Final = 2048
 MOST_PLACES: Final = 16_384
 _MAYBE_NO_HEAD: Final = frozenset({400, 403, 404, 405, 406, 501})
@@ -127,6 +137,8 @@ class RegistryClient:
             found = await self._walk(place)
         except ImageNotFound as missing:
             return await self._list_official(place, missing)
+        except (RegistryUnavailable, RegistryProtocolError) as failure:
+            return await _list_by_tls(self._list, place, failure)
         place.is_known = True
         return found
 
@@ -149,15 +161,14 @@ class RegistryClient:
         walk = walking(place.url("tags", "list"), what=str(place.image), caps=self._caps)
         url, allowance = next(walk), Allowance(self._asking.limits.list_time)
         while True:
-            question = RegistryRequest(url=url, limit=self._caps.page_bytes, accept=ACCEPT_LIST, allowance=allowance)
+            question = RegistryRequest(url=url, what="tags", limit=self._caps.page_bytes, accept=ACCEPT_LIST, allowance=allowance)
             answer = await self._asking.ask(place, question)
             if answer.status == 429:  # the walk knows no time: here is who can say for how long
                 raise self._asking.refusal(answer, str(place.image))
-            try:
-                url = walk.send(answer)
-            except StopIteration as end:
-                result: TagList = end.value
-                return result
+            step = await self._asking.work(partial(_step, walk, answer), len(answer.body), str(place.image))
+            if isinstance(step, TagList):
+                return step
+            url = step
 
     async def _resolve_anywhere(self, place: RepositoryEndpoint, tag: str) -> Digest:
         """Resolve a tag; of an image that was never found, by the path of an official image too."""
@@ -177,18 +188,20 @@ class RegistryClient:
     async def _resolve(self, place: RepositoryEndpoint, tag: str) -> Digest:
         """HEAD first: it does not count as a pull. GET where HEAD is unknown, says no digest or gives no reason."""
         what, url = f"{place.image}:{tag}", place.url("manifests", tag)
-        answer = await self._asking.ask(place, RegistryRequest(url=url, method="HEAD"))
+        answer = await self._asking.ask(place, RegistryRequest(url=url, what="a manifest", method="HEAD"))
         if answer.status == 200 and (told := _told_digest(answer, what)):
             return told
         if answer.status != 200 and answer.status not in _MAYBE_NO_HEAD:
             raise self._asking.refusal(answer, what)
-        answer = await self._asking.ask(place, RegistryRequest(url=url))
+        answer = await self._asking.ask(place, RegistryRequest(url=url, what="a manifest"))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
         if told := _told_digest(answer, what):
             check_digest(answer.body, told, what=what)
             return told
-        prove_manifest(_document_of(answer), what=what)
+        await self._asking.work(
+            lambda: prove_manifest(_document_of(answer), what=what, limits=self._asking.limits), len(answer.body), what
+        )
         return Digest(algorithm="sha256", encoded=hashlib.sha256(answer.body).hexdigest())
 
     async def _describe(self, place: RepositoryEndpoint, digest: Digest) -> Description:
@@ -203,20 +216,23 @@ class RegistryClient:
         return known
 
     async def _ask_description(self, place: RepositoryEndpoint, digest: Digest) -> Description:
-        steps = describing(digest)
+        steps = describing(digest, self._asking.limits)
         wanted = next(steps)
         while True:
             document = await self._document(place, wanted)
-            try:
-                wanted = steps.send(document)
-            except StopIteration as end:
-                return _without(document.secrets, end.value)
+            size, what = len(document.body), f"{place.image}@{wanted.digest}"
+            step = await self._asking.work(partial(_step, steps, document), size, what)
+            if isinstance(step, Description):
+                return _without(document.secrets, step)
+            wanted = step
 
     async def _document(self, place: RepositoryEndpoint, wanted: WantedDocument) -> ImageDocument:
         what = f"{place.image}@{wanted.digest}"
         url = place.url("blobs" if wanted.is_blob else "manifests", str(wanted.digest))
-        limit, accept = MOST_BYTES if wanted.size is None else wanted.size, ACCEPT_ANY if wanted.is_blob else ACCEPT
-        answer = await self._asking.ask(place, RegistryRequest(url=url, limit=limit, accept=accept))
+        limit = self._asking.limits.manifest_bytes if wanted.size is None else wanted.size
+        accept = ACCEPT_ANY if wanted.is_blob else ACCEPT
+        kind = "the configuration" if wanted.is_blob else "a manifest"
+        answer = await self._asking.ask(place, RegistryRequest(url=url, what=kind, limit=limit, accept=accept))
         if answer.status != 200:
             raise self._asking.refusal(answer, what)
         check_digest(answer.body, wanted.digest, what=what)
@@ -232,6 +248,30 @@ def _keep(
     if len(places) >= MOST_PLACES:
         places.clear()
     places[place.image, place.ref] = places[place.image, credential] = place
+
+
+async def _list_by_tls(
+    tags: Callable[[RepositoryEndpoint], Awaitable[TagList]], place: RepositoryEndpoint, failure: RegistryError
+) -> TagList:
+    """List the tags by TLS where plain HTTP was allowed and failed with *failure*; what helped is remembered."""
+    secure = None if isinstance(failure, RateLimited) else place.over_tls()
+    if secure is None:
+        raise failure
+    try:
+        found = await tags(secure)
+    except (RegistryUnavailable, RegistryProtocolError):
+        raise failure from None
+    place.moved = secure.moved or secure
+    return found
+
+
+def _step(steps: Generator[Asked, Answered, Found], answer: Answered) -> Asked | Found:
+    """Return what *steps* ask for after *answer*, or what they found. No `StopIteration` leaves it: a future takes none."""
+    try:
+        return steps.send(answer)
+    except StopIteration as end:
+        found: Found = end.value
+        return found
 
 
 async def _share(flights: SingleFlight, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:

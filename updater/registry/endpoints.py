@@ -87,6 +87,7 @@ class RegistryTable:
         self._longest_first = sorted(self._by_prefix, key=len, reverse=True)
         self._by_api = _by_api(self._by_prefix.values())
         self.known = self._hosts()
+        self._known_to_others = {host: replace(way, client_certificate=None) for host, way in self.known.items()}
 
     def _add(self, entry: RegistryEntry) -> None:
         prefix = normalise_prefix(entry.prefix)
@@ -138,6 +139,7 @@ class RegistryTable:
         """Return the base URL and path at which *image* is asked; *within* stands in for the settings that `find` returns."""
         found = self.find(image)
         entry = within or found
+        known = self.known if within is None and self._is_listed(image, found) else self._known_to_others
         base = ""
         if found is self._default and not _names_registry(image):
             host, path = normalise_prefix(entry.prefix).partition("/")[0], image.spelled
@@ -149,13 +151,20 @@ class RegistryTable:
         url = (entry.url or _url_of(host, entry)).rstrip("/")
         below = path[len(base) + 1 :] if base else path
         if below and "/" not in below and entry.default_namespace:
-            return Endpoint(url=url, path=_within(path, entry.default_namespace), entry=entry, known=self.known)
+            return Endpoint(url=url, path=_within(path, entry.default_namespace), entry=entry, known=known)
         depth = below.count("/")
         may_be_official = (
             below and host != DOCKER_HUB and not entry.default_namespace and (depth == 0 or (depth == 1 and not base))
         )
         official = _within(path, "library") if may_be_official else None
-        return Endpoint(url=url, path=path, entry=entry, official=official, is_guess=depth > 0, known=self.known)
+        return Endpoint(url=url, path=path, entry=entry, official=official, is_guess=depth > 0, known=known)
+
+    def _is_listed(self, image: ImageName, entry: RegistryEntry) -> bool:
+        """Return whether the settings name the registry of *image*: no other one is sent on with our client certificates.
+
+        Whoever may name an image names its registry, which names its token server, and is sent what that server grants.
+        """
+        return normalise_prefix(entry.prefix) in self._by_prefix or image.registry in self._by_api
 
 
 def _within(path: str, namespace: str) -> str:

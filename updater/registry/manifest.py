@@ -20,6 +20,7 @@ from updater.errors import ImageSyntaxError, RegistryProtocolError
 from updater.http.redaction import told
 from updater.model.candidate import Description
 from updater.model.image import Digest, Platform, normalise_platform, parse_digest
+from updater.registry.shape import AnswerLimits
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -34,7 +35,6 @@ DOCKER_CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 ACCEPT: Final = f"{OCI_INDEX}, {DOCKER_LIST}, {OCI_MANIFEST}, {DOCKER_MANIFEST}"
 ACCEPT_ANY: Final = "*/*"  # of blobs: whatever type the registry, or the storage behind it, gives to bytes
 
-MOST_BYTES: Final = 8 * 1024 * 1024
 _HASHES: Final = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
 _INDEXES: Final = frozenset({OCI_INDEX, DOCKER_LIST})
 _MANIFESTS: Final = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
@@ -43,7 +43,9 @@ _GENERIC: Final = frozenset({"", "application/json", "application/octet-stream",
 _SCHEMA_ONE: Final = "application/vnd.docker.distribution.manifest.v1+"
 _SCHEMA_TWO: Final = 2
 _DEEPEST: Final = 3
-_MOST_ENTRIES: Final = 512
+_USUAL: Final = AnswerLimits()
+# No settings: entries beyond the first ask no request more, larger inline content is asked for like any other, and labels are
+# shown to people; what is left out of the last two is no error.
 _MOST_EXTRA_DOCUMENTS: Final = 16
 _LONGEST_INLINE: Final = 64 * 1024
 _MOST_LABEL_BYTES: Final = 64 * 1024
@@ -132,7 +134,9 @@ def decode_object(body: bytes, *, what: str, media_type: str = "", secrets: tupl
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        kind = f" but {told(media_type.partition(';')[0], most=60, secrets=secrets)}" if media_type else ""
+        kind = f", it is {told(media_type.partition(';')[0], most=60, secrets=secrets)}" if media_type else ""
+        if "json" in media_type.lower():
+            kind = ", although its type says so"
         hint = "check that the URL is a registry's: a login page or a proxy's error page is no answer"
         raise RegistryProtocolError(f"{what}: the answer is not JSON{kind}", hint=hint, code="registry-not-json") from None
     if not isinstance(document, dict):
@@ -140,27 +144,35 @@ def decode_object(body: bytes, *, what: str, media_type: str = "", secrets: tupl
     return document
 
 
-def read_manifest(document: ImageDocument, *, what: str = "a manifest") -> ImageIndex | ImageManifest:
+def read_manifest(
+    document: ImageDocument, *, what: str = "a manifest", limits: AnswerLimits = _USUAL
+) -> ImageIndex | ImageManifest:
     """Read a manifest or index by its media type; raise `RegistryProtocolError`."""
     content = decode_object(document.body, what=what, media_type=document.media_type, secrets=document.secrets)
     is_index = _is_index(content, document, what)
     annotations = _texts(content.get("annotations"))
     if not is_index:
         config = content.get("config")
-        return ImageManifest(config=_entry(config, what), annotations=annotations)
+        return ImageManifest(config=_entry(config, what, limits), annotations=annotations)
     listed = content.get("manifests")
-    if not isinstance(listed, list) or len(listed) > _MOST_ENTRIES:
-        raise _malformed(what, f"its manifests are no list of at most {_MOST_ENTRIES}")
-    return ImageIndex(entries=tuple(_entry(item, what) for item in listed if _is_image(item)), annotations=annotations)
+    if not isinstance(listed, list):
+        raise _malformed(what, "its manifests are no list")
+    if len(listed) > limits.index_entries:
+        raise RegistryProtocolError(
+            f"{what}: the index has {len(listed)} entries",
+            hint=f"the limit is {limits.index_entries}: if the image has so many, raise registry_limits.index_entries",
+            code="registry-too-large",
+        )
+    return ImageIndex(entries=tuple(_entry(item, what, limits) for item in listed if _is_image(item)), annotations=annotations)
 
 
-def prove_manifest(document: ImageDocument, *, what: str) -> None:
+def prove_manifest(document: ImageDocument, *, what: str, limits: AnswerLimits = _USUAL) -> None:
     """Prove that a document which no digest came with is a manifest or index; raise `RegistryProtocolError`.
 
     It calls itself one by its media type, or has the specification's schemaVersion: pages of proxies and lists of
     errors are JSON too, and would have a digest as good as any.
     """
-    read_manifest(document, what=what)
+    read_manifest(document, what=what, limits=limits)
     content = decode_object(document.body, what=what)
     kinds = {_plain_type(document.media_type), content.get("mediaType")}
     if content.get("schemaVersion") != _SCHEMA_TWO and not kinds & (_INDEXES | _MANIFESTS):
@@ -189,16 +201,16 @@ def read_time(text: object) -> datetime | None:
     return moment if moment.year >= _FIRST_CREDIBLE_YEAR else None
 
 
-def describing(digest: Digest) -> Generator[WantedDocument, ImageDocument, Description]:
+def describing(digest: Digest, limits: AnswerLimits = _USUAL) -> Generator[WantedDocument, ImageDocument, Description]:
     """Yield what is needed to describe *digest*, and return the description; raise `RegistryProtocolError`.
 
     One image of an index stands for its dates and labels (linux/amd64, else the first): one build makes
     them all, and each further one would cost two requests.
     """
-    top = read_manifest((yield WantedDocument(digest=digest)), what=str(digest))
+    top = read_manifest((yield WantedDocument(digest=digest)), what=str(digest), limits=limits)
     if isinstance(top, ImageManifest):
         return (yield from _describe_image(top))
-    entries = yield from _images_below(top)
+    entries = yield from _images_below(top, limits)
     budget = _MOST_EXTRA_DOCUMENTS
     platforms: dict[Platform, None] = {}
     chosen = min(entries, key=lambda entry: entry.platform != _PREFERRED, default=None)
@@ -208,7 +220,7 @@ def describing(digest: Digest) -> Generator[WantedDocument, ImageDocument, Descr
             platforms.update({entry.platform: None} if entry.platform else {})
             continue
         budget -= 1
-        child = read_manifest((yield WantedDocument(digest=entry.digest, size=entry.size)), what=str(entry.digest))
+        child = read_manifest((yield WantedDocument(digest=entry.digest, size=entry.size)), what=str(entry.digest), limits=limits)
         found = (yield from _describe_image(child)) if isinstance(child, ImageManifest) else Description()
         described = found if entry is chosen else described
         platforms.update(dict.fromkeys((entry.platform,) if entry.platform else found.platforms))
@@ -238,7 +250,7 @@ def _describe_image(image: ImageManifest) -> Generator[WantedDocument, ImageDocu
     )
 
 
-def _images_below(top: ImageIndex) -> Generator[WantedDocument, ImageDocument, list[Descriptor]]:
+def _images_below(top: ImageIndex, limits: AnswerLimits) -> Generator[WantedDocument, ImageDocument, list[Descriptor]]:
     """Flatten nested indexes, each read once, to a bounded depth and number."""
     found: list[Descriptor] = []
     seen: set[Digest] = set()
@@ -250,8 +262,10 @@ def _images_below(top: ImageIndex) -> Generator[WantedDocument, ImageDocument, l
         seen.add(entry.digest)
         if entry.media_type not in _INDEXES:
             found.append(entry)
-        elif depth < _DEEPEST and len(seen) <= _MOST_ENTRIES:
-            nested = read_manifest((yield WantedDocument(digest=entry.digest, size=entry.size)), what=str(entry.digest))
+        elif depth < _DEEPEST and len(seen) <= limits.index_entries:
+            nested = read_manifest(
+                (yield WantedDocument(digest=entry.digest, size=entry.size)), what=str(entry.digest), limits=limits
+            )
             if isinstance(nested, ImageIndex):
                 waiting += [(child, depth + 1) for child in reversed(nested.entries)]
         else:
@@ -302,7 +316,7 @@ def _is_image(item: Any) -> bool:
     return not isinstance(platform, dict) or read_platform(platform) is not None
 
 
-def _entry(item: Any, what: str) -> Descriptor:
+def _entry(item: Any, what: str, limits: AnswerLimits) -> Descriptor:
     if not isinstance(item, dict):
         raise _malformed(what, "an entry is no object")
     size, media_type, platform = item.get("size"), item.get("mediaType"), item.get("platform")
@@ -310,10 +324,9 @@ def _entry(item: Any, what: str) -> Descriptor:
         digest = parse_digest(item["digest"])
     except (KeyError, TypeError, ImageSyntaxError):
         raise _malformed(what, "an entry has no digest") from None
-    if isinstance(size, int) and not 0 <= size <= MOST_BYTES:
-        raise RegistryProtocolError(
-            f"{what}: {digest} has {size} bytes", hint="no image needs that much here", code="registry-too-large"
-        )
+    if isinstance(size, int) and not 0 <= size <= limits.manifest_bytes:
+        hint = f"the limit is {limits.manifest_bytes} bytes: if the image is meant to be so, raise registry_limits.manifest_bytes"
+        raise RegistryProtocolError(f"{what}: {digest} has {size} bytes", hint=hint, code="registry-too-large")
     return Descriptor(
         digest=digest,
         media_type=media_type if isinstance(media_type, str) else "",

@@ -25,6 +25,10 @@ _CODES: Final = {
     FailureKind.REDIRECT: "registry-redirect",
     FailureKind.PROTOCOL: "registry-protocol",
 }
+_TOO_LARGE: Final = (
+    "check what answers at this address; if it is meant to be so large, raise registry_limits.page_bytes for a list of tags,"
+    " registry_limits.manifest_bytes for a manifest"
+)
 
 
 def refusal(answer: Response, what: str, *, retry_after: float | None = None) -> RegistryError:
@@ -72,6 +76,8 @@ def unreachable(failure: HttpFailure, what: str) -> UpdaterError:
         return RegistryUnavailable(message, hint=failure.hint, code="registry-tls")
     if failure.trouble is FailureKind.TOO_SLOW:
         return RegistryUnavailable(message, hint=failure.hint, code="registry-too-slow")
+    if failure.trouble is FailureKind.TOO_LARGE:
+        return RegistryProtocolError(message, hint=_TOO_LARGE, code=_CODES[failure.trouble])
     if failure.trouble in _CODES:
         return RegistryProtocolError(message, hint=failure.hint, code=_CODES[failure.trouble])
     return RegistryUnavailable(message, hint=failure.hint)

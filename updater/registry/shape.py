@@ -25,11 +25,14 @@ _ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
 class AnswerLimits:
     """What one answer of a registry may cost: decoded bytes of a page of tags, values and depth of any document.
 
+    *manifest_bytes* is the same for a manifest, an index or a configuration, *index_entries* how many images an index may name.
     *list_time* is how many seconds a registry may take for the whole list of an image; waiting for our own turn does not count.
     *rate* is how many requests a second a registry gets that nobody configured, after a burst of as many; None is no limit.
     """
 
     page_bytes: int = 16 * 1024 * 1024
+    manifest_bytes: int = 8 * 1024 * 1024
+    index_entries: int = 512
     values: int = 500_000
     depth: int = 32
     list_time: float = 300.0
@@ -39,7 +42,7 @@ class AnswerLimits:
 def check_shape(body: bytes, limits: AnswerLimits, *, what: str) -> None:
     """Raise `RegistryProtocolError` if the JSON text *body* holds more than *limits* allow; it need not be JSON."""
     opens = _count(body, b"[{")
-    if opens <= limits.depth and opens + _count(body, b",:") < limits.values:
+    if opens <= limits.depth and (len(body) < limits.values or opens + _count(body, b",:") < limits.values):
         return
     between = _between_strings(body, limits.values)
     if between is None or _count(between, b"[{,:") >= limits.values:

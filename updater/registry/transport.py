@@ -9,17 +9,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from updater.errors import RegistryDenied, RegistryProtocolError
 from updater.http.address import connection_to, origin_of
 from updater.http.exchange import HttpFailure, HttpRequest, Pace
+from updater.http.offload import offload
 from updater.http.single_flight import SingleFlight
 from updater.model.image import ImageName
 from updater.registry.auth import MOST_TOKEN_BYTES, Challenge, TokenScope, handshake, read_challenges, secrets_of
 from updater.registry.endpoints import HUB_URL, connection_of
-from updater.registry.manifest import ACCEPT, ACCEPT_ANY, MOST_BYTES
+from updater.registry.manifest import ACCEPT, ACCEPT_ANY
 from updater.registry.refusals import refusal, unreachable, with_origins
 from updater.registry.resolving import ObjectKeychain
 from updater.registry.shape import AnswerLimits, check_shape
@@ -39,9 +40,9 @@ if TYPE_CHECKING:
     from updater.registry.resolving import ConnectionResolver
 
 MOST_CHALLENGES: Final = 4096
+T = TypeVar("T")
 _DENIED: Final = frozenset({401, 403})
 _HIDDEN: Final = frozenset({401, 403, 404})
-_WORDS: Final = {"/tags/list": "tags", "/manifests/": "a manifest", "/blobs/": "the configuration"}
 _BASIC: Final = (Challenge(scheme="basic", parameters={}),)
 
 
@@ -49,8 +50,8 @@ class RepositoryEndpoint:
     """The endpoint of one image for one credential, and how to reach it.
 
     *server* is the image by the host and path where it is asked, if that is another host than its name has. *moved* is
-    the place to ask instead, once it turned out that the registry knows the image by another path. *is_known* says that
-    it knows it by this one.
+    the place to ask instead, once it turned out that the registry knows the image by another path, or speaks TLS where
+    plain HTTP was allowed. *is_known* says that it knows the image by this one.
 
     Made once for an image and credential, since each of its tags is asked by it; a place equals only itself.
     """
@@ -77,6 +78,14 @@ class RepositoryEndpoint:
             return None
         return RepositoryEndpoint(self.image, replace(self.endpoint, path=self.endpoint.official, official=None), self.ref)
 
+    def over_tls(self) -> RepositoryEndpoint | None:
+        """Return the same place by TLS, where an object allowed plain HTTP; None for every other."""
+        entry, url = self.endpoint.entry, self.endpoint.url
+        if not entry.is_plain or not url.startswith("http://"):
+            return None
+        secure = replace(self.endpoint, url=f"https{url.removeprefix('http')}", entry=replace(entry, is_plain=False))
+        return RepositoryEndpoint(self.image, secure, self.ref)
+
     def url(self, kind: str, reference: str) -> str:
         """Return the URL of a tag list, manifest or blob of this image."""
         return f"{self.root}/{kind}/{reference}"
@@ -84,18 +93,17 @@ class RepositoryEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRequest:
-    """A request without its credential: URL, method, limit and media types of the answer, and the time allowance."""
+    """A request without its credential: URL, method, limit and media types of the answer, and the time allowance.
+
+    *what* says in words what is asked for. *limit* None is that of a manifest.
+    """
 
     url: str
+    what: str
     method: str = "GET"
-    limit: int = MOST_BYTES
+    limit: int | None = None
     accept: str = ACCEPT
     allowance: Allowance | None = None
-
-    @property
-    def what(self) -> str:
-        """What is asked for, in a word."""
-        return next((word for part, word in _WORDS.items() if part in self.url), "how to authenticate for images")
 
 
 class RegistryTransport:
@@ -210,7 +218,8 @@ class RegistryTransport:
         key = url, place.connection
         if key in self._challenges:
             return self._challenges[key]
-        answer = await self._send(place, RegistryRequest(url=url, accept=ACCEPT_ANY), None, None)
+        question = RegistryRequest(url=url, what="how to authenticate for images", accept=ACCEPT_ANY)
+        answer = await self._send(place, question, None, None)
         challenges = read_challenges(answer.headers("WWW-Authenticate")) if answer.status == 401 else ()
         if challenges or answer.status == 200:
             if len(self._challenges) >= MOST_CHALLENGES:
@@ -229,7 +238,7 @@ class RegistryTransport:
             known=place.endpoint.known,
             pace=place.pace,
             lane=place.endpoint.path,
-            limit=question.limit,
+            limit=self.limits.manifest_bytes if question.limit is None else question.limit,
             allowance=question.allowance,
             what=f"{question.what} of {place.image}",
             secrets=secrets_of(credential, authorization),
@@ -238,8 +247,17 @@ class RegistryTransport:
             answer = await self._http.send(request)
         except HttpFailure as failure:
             raise unreachable(failure, str(place.image)) from failure
-        check_shape(answer.body, self.limits, what=str(place.image))
+        await self.work(lambda: check_shape(answer.body, self.limits, what=str(place.image)), len(answer.body), str(place.image))
         return answer
+
+    async def work(self, work: Callable[[], T], size: int, what: str) -> T:
+        """Do *work* on *size* bytes of a registry, beside the event loop where they are many; raise `RegistryProtocolError`."""
+        try:
+            return await offload(work, size)
+        except TimeoutError:
+            hint = "no healthy answer takes so long: check what answers at this address, and the load of this machine"
+            message = f"{what}: reading the answer of {size} bytes took too long and was given up"
+            raise RegistryProtocolError(message, hint=hint, code="answer-too-slow") from None
 
     async def _fetch_grant(self, key: GrantKey, challenges: tuple[Challenge, ...]) -> Grant:
         """Drive a handshake over the network."""

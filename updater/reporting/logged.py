@@ -199,30 +199,30 @@ class _Pass:
         """Count a landing; log the pass if it was the last one."""
         tally, began = self._tally, report.at - timedelta(seconds=report.seconds)
         tally.began = min(tally.began or began, began)
-        tally.landings += 1
+        tally.destinations.add(report.destination)
         tally.statuses.update(outcome.status for outcome in report.outcomes)
         self._missing.discard(report.destination)
         if not self._missing:
-            self._log.info("pass", **tally.fields(report.at))
+            self._log.info("checked for updates", **tally.fields(report.at))
             self._missing, self._tally = set(self._all), _Tally()
 
     def scanned(self, report: ImageScanned) -> None:
         """Count a scan."""
-        self._tally.scans += 1
-        self._tally.failed_scans += report.failure is not None
+        self._tally.images.add(report.listed)
+        (self._tally.failed_images.discard if report.failure is None else self._tally.failed_images.add)(report.listed)
 
 
 @dataclass(slots=True)
 class _Tally:
     began: datetime | None = None
-    landings: int = 0
-    scans: int = 0
-    failed_scans: int = 0
+    destinations: set[Destination] = field(default_factory=set)
+    images: set[ScanKey] = field(default_factory=set)
+    failed_images: set[ScanKey] = field(default_factory=set)
     statuses: Counter[Status] = field(default_factory=Counter)
 
     def fields(self, now: datetime) -> dict[str, float]:
         """Return what a line says: the counts above zero, and how long it took from the first landing to the last."""
-        counts = {"landings": self.landings, "scans": self.scans, "failed_scans": self.failed_scans}
+        counts = {"destinations": len(self.destinations), "images": len(self.images), "images_failed": len(self.failed_images)}
         counts |= {status.value.replace("-", "_"): self.statuses[status] for status in Status}
         seconds = (now - (self.began or now)).total_seconds()
         return {name: count for name, count in counts.items() if count} | {"seconds": round(seconds, 1)}

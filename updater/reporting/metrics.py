@@ -34,6 +34,8 @@ class Metric:
     begun: tuple[tuple[str, ...], ...] = ()
 
 
+#: ten buckets from 10 ms to half an hour, each longer by the same factor, as Flux has them
+_FLUX_SECONDS: Final = tuple(0.01 * (1800.0 / 0.01) ** (step / 9) for step in range(10))
 _SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 METRICS: Final[dict[str, Metric]] = {
@@ -125,6 +127,12 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_snapshot_timestamp_seconds": Metric(
         kind=Gauge, text="Time of the last snapshot of a source, in Unix time.", labels=("source",)
     ),
+    "gotk_reconcile_duration_seconds": Metric(
+        kind=Histogram,
+        text="Duration of the last scan, selection or update for an image object of Flux, in seconds; the name is Flux's own.",
+        labels=("kind", "name", "namespace"),
+        buckets=_FLUX_SECONDS,
+    ),
 }
 
 MOST_HOSTS: Final = 200
@@ -167,6 +175,7 @@ class Metrics:
 
     def time(self, name: str, *labels: str, seconds: float) -> None:
         """Add one duration to a histogram."""
+        self._shown.setdefault(name, set()).add(labels)
         self._child(name, labels).observe(seconds)
 
     def replace(self, name: str, values: Iterable[tuple[tuple[str, ...], float]]) -> None:
@@ -177,7 +186,7 @@ class Metrics:
             self.set(name, *labels, to=value)
 
     def keep(self, name: str, labels: Iterable[tuple[str, ...]]) -> None:
-        """Let the series of a gauge disappear that are none of *labels*."""
+        """Let the series of a gauge or histogram disappear that are none of *labels*."""
         shown = self._shown.setdefault(name, set())
         for gone in shown.difference(labels):
             self._collectors[name].remove(*gone)
@@ -187,6 +196,10 @@ class Metrics:
         """Count one request to a registry; handed to the HTTP room as its observer."""
         self.count("updater_registry_requests_total", host, str(status))
         self.time("updater_registry_request_seconds", host, seconds=seconds)
+
+    def reconciled(self, kind: str, name: str, namespace: str, seconds: float) -> None:
+        """Add how long the last work for an object of Flux took; handed to its feedback as its observer."""
+        self.time("gotk_reconcile_duration_seconds", kind, name, namespace, seconds=seconds)
 
     def outcomes(self, outcomes: Iterable[Outcome], method: str) -> None:
         """Count how targets ended."""

@@ -52,6 +52,7 @@ class ReportStream:
     def join(self, listener: Listener) -> None:
         """Let *listener* hear what is published from now on, in the place of one of the same name."""
         self._listeners[listener.name] = listener
+        self._metrics.count("updater_listener_failures_total", listener.name, by=0)  # an alert sees an increase from 0 alone
 
     def join_queued(self, listener: AsyncListener) -> None:
         """Let *listener* hear through a queue; call it before `run`."""

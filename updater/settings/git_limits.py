@@ -33,7 +33,11 @@ class GitLimitSettings(Node):
     object: fields.Size = Field(default=20 * _MIB, json_schema_extra={"default": "20MiB"})
     """The largest object that is held in memory: a tree, a commit, or a file with its delta. Files without one may be larger."""
     file: fields.Size = Field(default=8 * _MIB, json_schema_extra={"default": "8MiB"})
-    """The largest file that is read and edited. Larger ones are searched, and refused where they hold something to edit."""
+    """The largest file that is read and edited. Larger ones are searched, and refused where they hold something to edit.
+
+    YAML is edited up to 4 MiB: its events take about 50 times the memory of the text."""
+    history: fields.Size = Field(default=256 * _MIB, json_schema_extra={"default": "256MiB"})
+    """The most that is fetched to read the history for reverts. Servers that can leave out files send a fraction of it."""
     entries: _Count = 300_000
     """The most files and folders below the path in which a search looks for markers."""
     tree_depth: Annotated[int, Field(ge=1, le=400)] = 100

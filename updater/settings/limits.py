@@ -20,6 +20,10 @@ class RegistryLimits(Node):
 
     page_bytes: Annotated[int, Field(ge=64 * 1024, le=1024 * _MEBIBYTE)] = 16 * _MEBIBYTE
     """The maximum size of one page of a tag list in bytes, after decompression."""
+    manifest_bytes: Annotated[int, Field(ge=64 * 1024, le=1024 * _MEBIBYTE)] = 8 * _MEBIBYTE
+    """The maximum size of a manifest, an index or an image configuration in bytes."""
+    index_entries: Annotated[int, Field(ge=1, le=1_000_000)] = 512
+    """The maximum number of images, attestations and other entries of an index."""
     tags: Annotated[int, Field(ge=1, le=10_000_000)] = 250_000
     """The maximum number of tags of an image. An image with more tags fails, unless its policy is digest, which needs no list."""
     values: Annotated[int, Field(ge=1000, le=100_000_000)] = 500_000
@@ -41,6 +45,8 @@ class RegistryLimits(Node):
         """Return them as the registry room takes them."""
         return AnswerLimits(
             page_bytes=self.page_bytes,
+            manifest_bytes=self.manifest_bytes,
+            index_entries=self.index_entries,
             values=max(self.values, 2 * self.tags),
             depth=self.depth,
             list_time=self.list_time,

@@ -69,7 +69,9 @@ class AuthorSettings(Node):
     """The commit author."""
 
     name: fields.Text = "updater"
-    """The name of the author and committer. Required where a subscription of the file writes to Git."""
+    """The name of the author and committer. Required where a subscription of the file writes to Git.
+    Argo CD objects that write to Git commit as `argocd-image-updater <noreply@argoproj.io>`, the default of Argo CD Image
+    Updater, where neither this nor `git.user` and `git.email` of its ConfigMap say otherwise."""
     email: fields.Text = "updater@example.org"
     """The address of the author and committer, by which updater knows its own commits. Required like the name."""
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from updater.argocd.request import ImageTranslation
+    from updater.model.view import Reading
     from updater.validation.kustomizations import Kustomizations
 
 _YAML_NAMES: Final = ("*.yaml", "*.yml", "Kustomization", "registries.conf")
@@ -50,6 +51,9 @@ class ValidationReport:
 
     *remarks* are worth a look and no problems. *objects* counts those that were read from a cluster. *unknown* is what could
     be a problem and is not known here.
+    *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found. *markers* are the
+    places in files that a marker of a known policy names.
+    be a problem and is not known here. *targets* counts those of configurations, which were not compared with a repository.
     *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found.
     """
 
@@ -59,6 +63,8 @@ class ValidationReport:
     objects: int = 0
     remarks: tuple[Problem, ...] = ()
     unknown: tuple[Problem, ...] = ()
+    markers: tuple[Reading, ...] = ()
+    targets: int = 0
 
 
 @dataclass(slots=True)
@@ -71,6 +77,8 @@ class _Findings:
     deployed: list[Any] = field(default_factory=list)
     has_unnamed: bool = False  # a policy whose name a template or a substitution makes
     policies: set[str] = field(default_factory=set)
+    markers: list[Reading] = field(default_factory=list)
+    targets: int = 0
     text_markers: set[str] = field(default_factory=set)
     preview: Preview = field(default_factory=Preview)
 
@@ -81,16 +89,17 @@ def lint(
     configurations: Sequence[Path] = (),
     environ: Mapping[str, str] | None = None,
     try_template: Callable[[str], None] | None = None,
+    policies: Iterable[str] = (),
 ) -> ValidationReport:
     """Check files, and folders with everything below them; `.git` is not entered and symlinks are not followed.
 
     *configurations* are checked too, whatever they hold, and their marker targets and text_markers count. *try_template*
-    renders a template of a commit message, and raises `TemplateError` where that fails. Raise `ConfigError` where a path
-    does not exist.
+    renders a template of a commit message, and raises `TemplateError` where that fails. *policies* are names that markers may
+    have besides, of a cluster. Raise `ConfigError` where a path does not exist.
     """
     named = {path for path in paths if not path.is_dir()}
     files = tuple(dict.fromkeys(file for path in (*configurations, *paths) for file in _walk(path)))
-    findings = _Findings(try_template=try_template)
+    findings = _Findings(try_template=try_template, policies=set(policies))
     looked_at = 0
     for file in files:
         if file in configurations:
@@ -112,6 +121,8 @@ def lint(
         answers=tuple(_settled(answer, wrong, unknown) for answer in answers),
         remarks=tuple(dict.fromkeys(findings.remarks)),
         unknown=in_order([*findings.unknown, *unknown]),
+        markers=tuple(findings.markers),
+        targets=findings.targets,
     )
 
 
@@ -200,6 +211,7 @@ def _lint_configuration(
     findings.remarks += settings.remarks
     findings.certain += _template_problems(str(file), settings.git.message, findings.try_template)
     findings.text_markers |= set(settings.text_markers)
+    findings.targets += sum(len(item.targets) for item in settings.subscriptions)
     findings.policies |= {target.marker for item in settings.subscriptions for target in item.targets if target.marker}
 
 
@@ -255,7 +267,9 @@ def _lint_markers(files: Sequence[Path], findings: _Findings) -> None:
         known = {(problem.path, problem.line) for problem in findings.problems}
         findings.problems += [problem for problem in found.problems if (problem.path, problem.line) not in known]
         for reading in found.readings:
-            if not _is_known(reading.setter, findings.policies):
+            if _is_known(reading.setter, findings.policies):
+                findings.markers.append(reading)
+            else:
                 message = f"the marker names {reading.setter}, and there is no such policy"
                 hint = _marker_hint(reading.setter, findings.policies)
                 where = findings.unknown if findings.has_unnamed else findings.problems

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from updater.errors import ConfigError, reason_of
+from updater.errors import ConfigError
+from updater.reasons import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

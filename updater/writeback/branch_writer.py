@@ -15,8 +15,9 @@ from updater.errors import GitError
 from updater.git.blob_index import SearchQuery
 from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit
-from updater.git.trailers import add_trailers
+from updater.git.trailers import add_trailers, without_trailers
 from updater.git.tree import check_path
+from updater.model.checkout_ref import RefKind
 from updater.model.publishing import Proposal, PushTemplate
 from updater.model.subscription import shown_url
 from updater.model.update import WriteResult
@@ -34,12 +35,15 @@ if TYPE_CHECKING:
     from updater.git.mirror import Head, Mirror
     from updater.git.signing import Signer
     from updater.git.tree import Tree
+    from updater.model.checkout_ref import CheckoutRef
     from updater.model.subscription import CredentialRef, Destination, GitBranch, Subscription
     from updater.model.update import Change, Commit, Update
     from updater.model.view import PastCommit
     from updater.writeback.reading import Searched
 
 REMEMBERED_VIEWS: Final = 4096
+#: how a server ends that is asked for a commit which it does not have, or does not show: by words, a broken answer, hanging up
+_NOT_GIVEN: Final = frozenset({"push-refused", "git-interrupted", "git-protocol"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +150,7 @@ class GitWriter:
             pushed = await mirror.land(
                 base=base, branch=push, expected=expected, commits=made, over=over, manner=manner_of(branch)
             )
+        self._learn(mirror, branch, drafts)
         if pushed.is_unchanged or pushed.revision is None:
             return replace(landed, note=f"branch {push} holds these changes already")
         revisions = {
@@ -156,13 +161,15 @@ class GitWriter:
         }
         for _ in set(revisions.values()):
             self._count("updater_commits_total", branch.method)
-        return replace(landed, revisions=revisions)
+        told = zip(made, pushed.commits, strict=True)
+        messages = {revision: without_trailers(commit.message) for commit, revision in told if revision is not None}
+        return replace(landed, revisions=revisions, messages=messages)
 
     async def _drafted(
         self, mirror: Mirror, revision: str, commits: Sequence[Commit], *, is_dry: bool = False
     ) -> tuple[list[CommitDraft], WriteResult]:
         """Return what *commits* come to on top of *revision*."""
-        drafting, drafts = await mirror.tree(revision, lambda tree: self._draft(partial(_read_writable, tree), commits))
+        drafting, drafts = await mirror.tree(revision, lambda tree: _draft(self._editors, partial(_read_writable, tree), commits))
         changes, refused = drafting.changes, drafting.refused
         return drafts, WriteResult(changes=changes, refused=refused, revisions={}, edits=drafting.edits(), is_dry=is_dry)
 
@@ -216,6 +223,8 @@ class GitWriter:
         branch, named = branches
         head, push_head = heads
         wanted = _heads(named, head, push_head)
+        if branch.ref is not None and branch.ref.kind is RefKind.COMMIT:
+            await _fetch_commit(mirror, named, branch.ref)
         await mirror.fetch(*wanted, at=wanted)
         is_rebuilt = len(wanted) > 1
         base = await self._targets(mirror, head, subscriptions, branch)
@@ -256,10 +265,23 @@ class GitWriter:
             self._blobs[way] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
         return self._blobs[way]
 
-    def _draft(self, read: Callable[[str], bytes], commits: Sequence[Commit]) -> tuple[CommitDrafter, list[CommitDraft]]:
-        drafting = CommitDrafter(editors=self._editors, read=read)
-        drafts = [drafting.draft(commit) for commit in commits]
-        return drafting, [draft for draft in drafts if draft.files]
+    def _learn(self, mirror: Mirror, branch: GitBranch, drafts: Sequence[CommitDraft]) -> None:
+        """Let what was written be read behind the landing, which does not wait: the next look then parses none of it."""
+        blobs = self._blobs_of(mirror, branch)
+        files = {path: data for draft in drafts for path, data in draft.files.items()}
+        written = {
+            (update.target.editor, update.reading.path)
+            for draft in drafts
+            for update in draft.changes
+            if self._editors[update.target.editor].files(update.target.locator) is None
+        }
+
+        def learn() -> None:
+            for editor, path in sorted(item for item in written if item[1] in files):
+                blobs.learn(editor, path, files[path])
+            blobs.save()
+
+        mirror.afterwards(learn)
 
     async def _commit(self, draft: CommitDraft, push: str) -> NewCommit:
         commit_spec = draft.commit.commit_spec
@@ -272,6 +294,14 @@ class GitWriter:
             when=self._pen.now(),
             signer=signer,
         )
+
+
+def _draft(
+    editors: Mapping[str, Editor], read: Callable[[str], bytes], commits: Sequence[Commit]
+) -> tuple[CommitDrafter, list[CommitDraft]]:
+    drafting = CommitDrafter(editors=editors, read=read)
+    drafts = [drafting.draft(commit) for commit in commits]
+    return drafting, [draft for draft in drafts if draft.files]
 
 
 def _as_branch(destination: Destination) -> GitBranch:
@@ -288,6 +318,18 @@ def _named(branch: GitBranch, head: Head) -> GitBranch:
     """Return *branch* with the names that it leaves to the server; where another ref is read, that is named as the branch."""
     base = head.branch if branch.ref is not None else branch.branch or head.branch
     return replace(branch, branch=base)
+
+
+async def _fetch_commit(mirror: Mirror, named: GitBranch, ref: CheckoutRef) -> None:
+    """Fetch one commit, which no listing shows; raise `GitError` ``ref-missing`` where the server does not give it."""
+    try:
+        await mirror.fetch(named.branch)
+    except GitError as error:
+        if error.code not in _NOT_GIVEN:
+            raise
+        hint = "check the commit; a server of protocol 0 gives those that no ref names with uploadpack.allowAnySHA1InWant only"
+        message = f"{shown_url(named.url)} does not give the {ref}: {error.message}"
+        raise fault("ref-missing", message, hint=hint) from error
 
 
 def _heads(named: GitBranch, head: str, push_head: str | None) -> dict[str, str]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.editors import scalars
 from updater.editors.base import FileReadings, creates
 from updater.errors import EditError
+from updater.git.objects import BLOB
+from updater.git.tree import EntryKind, TreeEntry, object_name
 from updater.model.problem import Problem
 from updater.model.text import is_plain
 from updater.writeback.patience import within
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from updater.editors.base import Editor
-    from updater.git.tree import Tree, TreeEntry
+    from updater.git.tree import Tree
     from updater.model.subscription import Destination, Locator, Subscription, Target
     from updater.model.view import Reading
 
@@ -38,6 +40,25 @@ MOST_SLOW: Final = 1000
 #: how many unknown names are compared with all known ones, and how long they are: whoever writes markers chooses both
 COMPARED: Final = 100
 LONGEST_COMPARED: Final = 200
+_REGULAR: Final = 0o100644
+
+
+class ReadableFiles(Protocol):
+    """Where the bytes of a file are read from, as from a `Tree`."""
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of the file at *path*, or raise `EditError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _WrittenFile:
+    """The one file whose bytes are at hand."""
+
+    data: bytes
+
+    def read(self, path: str) -> bytes:  # noqa: ARG002 - there is one file only
+        return self.data
 
 
 class BlobReader:
@@ -56,7 +77,7 @@ class BlobReader:
         self._slow: dict[tuple[_Place, str], int] = {}
         self._last: tuple[str, bytes] = ("", b"")
 
-    def read(self, editor: str, entry: TreeEntry, tree: Tree, locator: Locator | None) -> FileReadings:
+    def read(self, editor: str, entry: TreeEntry, tree: ReadableFiles, locator: Locator | None) -> FileReadings:
         """Return what *editor* finds in one file; a file that cannot be read is a problem."""
         place = (editor, entry.path, locator)
         blobs = self._found.setdefault(place, {})
@@ -73,6 +94,11 @@ class BlobReader:
             self._found.popitem(last=False)
         return found
 
+    def learn(self, editor: str, path: str, data: bytes) -> None:
+        """Read what was just written to *path*, while it is at hand: no look, of this process or the next, parses it again."""
+        entry = TreeEntry(path=path, id=object_name(BLOB, data), kind=EntryKind.FILE, mode=_REGULAR)
+        self.read(editor, entry, _WrittenFile(data), None)
+
     def _is_tried_again(self, place: _Place, blob: str) -> bool:
         """Return whether a file that was given up is read again at the next look."""
         if len(self._slow) > MOST_SLOW:
@@ -88,7 +114,7 @@ class BlobReader:
             write_remembered(self._file, self._rule, self._kept)
             self._is_new = False
 
-    def _read_kept(self, place: _Place, entry: TreeEntry, tree: Tree) -> FileReadings:
+    def _read_kept(self, place: _Place, entry: TreeEntry, tree: ReadableFiles) -> FileReadings:
         if self._kept is None:
             self._kept = read_remembered(self._file, self._rule)
         # one blob a path: what a path held before is not asked again
@@ -105,7 +131,7 @@ class BlobReader:
                 del self._kept[next(iter(self._kept))]
         return found
 
-    def _read(self, place: _Place, entry: TreeEntry, tree: Tree) -> FileReadings:
+    def _read(self, place: _Place, entry: TreeEntry, tree: ReadableFiles) -> FileReadings:
         editor, _, locator = place
         try:
             data = self._content(entry, tree)
@@ -116,7 +142,7 @@ class BlobReader:
         except EditError as error:
             return FileReadings(problems=(as_problem(error, entry.path),))
 
-    def _content(self, entry: TreeEntry, tree: Tree) -> bytes:
+    def _content(self, entry: TreeEntry, tree: ReadableFiles) -> bytes:
         """Read a blob once for all locators of its file, which ask one after the other."""
         if self._last[0] != entry.id:
             self._last = (entry.id, tree.read(entry.path))

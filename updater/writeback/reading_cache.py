@@ -15,6 +15,7 @@ import orjson
 
 from updater import __version__
 from updater.editors.base import FileReadings
+from updater.git.regular_files import read_regular
 from updater.model.problem import Problem
 from updater.model.view import Part, PartKind, Reading
 from updater.model.written import Written
@@ -33,7 +34,7 @@ def read_remembered(path: Path, rule: str) -> dict[str, Kept]:
     try:
         if path.stat().st_size > LARGEST:
             return {}
-        total, _, body = path.read_bytes().partition(b"\n")
+        total, _, body = read_regular(path).partition(b"\n")
         if hashlib.sha256(body).hexdigest().encode() != total:
             return {}
         content = orjson.loads(body)

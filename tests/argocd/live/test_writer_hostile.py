@@ -79,3 +79,19 @@ async def test_a_dry_run_shows_what_would_move_all_the_same(stage, clock):
     await stage.end()
     await stage.put(OLD)
     assert (await stage.end(is_dry=True)).code == "dry-run"
+
+
+async def test_an_application_with_very_many_parameters_is_read_and_written_beside_the_loop(stage, monkeypatch):
+    """Whoever may write an Application decides how long its YAML is."""
+    others = [parameter(f"other{number:04}.tag", "1.0.0") for number in range(1000)]
+    small, large = OLD["source"]["helm"]["parameters"], [*others, *OLD["source"]["helm"]["parameters"]]
+    await stage.put(helm(*large))
+    assert (await stage.end()).status is Status.UPDATED
+    assert stage.source["helm"]["parameters"][-1]["value"] == "1.1.0"
+    monkeypatch.setattr("updater.http.offload.GIVEN_UP_AFTER", 0.0)  # what runs beside the loop is given up at once
+    await stage.put(helm(*large))
+    outcome = await stage.end()
+    assert (outcome.status, outcome.code) == (Status.FAILED, "too-slow")
+    await stage.put(helm(*small))
+    stage.writer = ApplicationWriter(stage.writer._client)
+    assert (await stage.end()).status is Status.UPDATED

@@ -30,6 +30,7 @@ from updater.controller.objects import Sharing
 from updater.controller.options import ControllerOptions
 from updater.flux.cluster.feedback import FluxFeedback, FluxHooks, FluxState
 from updater.flux.cluster.pruning import prune_object
+from updater.flux.cluster.repository_status import summarize
 from updater.flux.kinds import FINALIZER, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.requests import DigestReflection
 from updater.http.client import HttpClient
@@ -306,3 +307,33 @@ async def test_a_landing_of_the_former_spec_answers_nothing(stage, time):
     await stage.feedback.finish()
     assert stage.conditions(AUTOMATION) == [("Ready", "True", "Succeeded")]
     assert stage.status(AUTOMATION)["observedGeneration"] == 2
+
+
+async def test_a_scan_that_finds_what_the_last_one_found_sorts_nothing(stage, monkeypatch):
+    sorted_ = []
+
+    def counted(names, exclusions):
+        sorted_.append(list(names))
+        return summarize(names, exclusions)
+
+    monkeypatch.setattr("updater.flux.cluster.heard.summarize", counted)
+    await stage.know(everything())
+    for began, names in ((0, ["1"]), (60, ["1"]), (120, ["1", "2"]), (180, ["1"])):
+        stage.feedback.hear(scanned(*names, began=began))
+    stage.feedback.hear(scanned("1", began=240, failure=fault()))
+    stage.feedback.hear(scanned("1", began=300))
+    await stage.feedback.finish()
+    assert sorted_ == [["1"], ["1", "2"], ["1"]]
+    assert stage.status(REPOSITORY)["lastScanResult"]["tagCount"] == 1
+
+
+async def test_another_exclusion_list_is_scanned_for_and_so_is_a_second_object_of_an_image(stage):
+    assert len((await stage.know(everything())).scans) == 1
+    stage.feedback.hear(scanned("1", "1-alpha"))
+    changed = everything(repository={"exclusions": ("-alpha$",)})
+    assert len((await stage.know(changed, generation=2)).scans) == 1
+    assert (await stage.know(changed, generation=2)).scans == ()
+    stage.feedback.hear(scanned("1", "1-alpha", began=60))
+    await stage.feedback.finish()
+    found = stage.status(REPOSITORY)
+    assert (found["lastScanResult"]["latestTags"], found["observedExclusionList"]) == (["1"], ["-alpha$"])

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from updater.argocd.application_source import (
     DEFAULT_NAME,
     DEFAULT_TAG,
@@ -80,6 +82,10 @@ class LiveState:
     def text(self, path: str) -> bytes:
         """Return the overrides of the source at *path* as YAML; raise `EditError`."""
         return write_text(overridden(self.source(path)))
+
+    def weight(self) -> int:
+        """Return how many bytes the specification has as JSON: reading the overrides in it costs no more than that many."""
+        return len(orjson.dumps(mapping_in(self.item, "spec"), default=str))
 
     def source(self, path: str) -> Mapping[str, Any]:
         """Return the source at *path*, ``spec.sources[1]``; raise `EditError`."""

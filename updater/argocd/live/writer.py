@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from updater.argocd.live.patch import plan_of
 from updater.argocd.live.reading import read_application, readings_of
 from updater.argocd.live.reverted_writes import RevertedWrites, undone
-from updater.errors import KubeConflict, KubeDenied, KubeError, KubeGone, PushRefused, UpdaterError
+from updater.errors import EditError, KubeConflict, KubeDenied, KubeError, KubeGone, PushRefused, UpdaterError
+from updater.http.offload import offload
 from updater.kube.client import PatchType
 from updater.kube.kinds import Kind, Ref
 from updater.model.view import View
@@ -35,6 +37,8 @@ APPLICATION: Final = Kind("argoproj.io", "v1alpha1", "Application", "application
 ATTEMPTS: Final = 5
 MOST_SEEN: Final = 4096
 _METHOD: Final = "argocd"
+_YAML_BY_JSON: Final = 8  # how much longer reading YAML takes than reading as many bytes of JSON
+T = TypeVar("T")
 _NO_RIGHT: Final = "cannot patch resource"
 
 
@@ -85,7 +89,7 @@ class ApplicationWriter:
             self._count("updater_looks_total", "same")
             return seen.view
         live = await self._read(application) if item is None else _checked(read_application(item), application)
-        view = _view(live, application, concerned)
+        view = await _aside(partial(_view, live, application, concerned), live)
         self._count("updater_looks_total", "read")
         if item is not None:
             self._seen[application] = _Seen(item, concerned, view)
@@ -104,7 +108,7 @@ class ApplicationWriter:
             self._behind[application] = item
         for _ in range(ATTEMPTS):
             live = await self._read(application)
-            plan = plan_of(live, commits) if is_dry else self._plan(application, live, commits)
+            plan = await (_plan_of(live, commits) if is_dry else self._plan(application, live, commits))
             if is_dry or not plan.steps:
                 return plan.landed(is_dry=is_dry)
             try:
@@ -114,14 +118,14 @@ class ApplicationWriter:
         message = f"{application} changed {ATTEMPTS} times while it was written"
         raise PushRefused(message, hint="it is read again and re-evaluated")
 
-    def _plan(self, application: LiveApplication, live: LiveState, commits: Sequence[Commit]) -> LivePatch:
+    async def _plan(self, application: LiveApplication, live: LiveState, commits: Sequence[Commit]) -> LivePatch:
         """Plan what was not written before and taken back a moment ago."""
-        plan = plan_of(live, commits)
+        plan = await _plan_of(live, commits)
         held = [update for update, changes in plan.changes.items() if self._undone.is_held(application, changes)]
         if not held:
             return plan
         rest = [replace(one, updates=tuple(update for update in one.updates if update not in held)) for one in commits]
-        plan = plan_of(live, rest)
+        plan = await _plan_of(live, rest)
         plan.refuse(held, undone(application))
         return plan
 
@@ -156,9 +160,26 @@ class ApplicationWriter:
         self._undone.wrote(application, [change for changes in plan.changes.values() for change in changes])
         answer = read_application(sent)
         hint = "look for an admission webhook or policy that changes Applications"
-        plan.refuse(plan.lost(answer), KubeError("the cluster changed back what was written", hint=hint, code="undone"))
+        lost = await _aside(partial(plan.lost, answer), answer)
+        plan.refuse(lost, KubeError("the cluster changed back what was written", hint=hint, code="undone"))
         self._count("updater_commits_total", _METHOD)
         return plan.landed(revision=answer.version)
+
+
+async def _plan_of(live: LiveState, commits: Sequence[Commit]) -> LivePatch:
+    return await _aside(partial(plan_of, live, commits), live)
+
+
+async def _aside(work: Callable[[], T], live: LiveState) -> T:
+    """Do *work* on the overrides of *live*, beside the event loop where they are large; raise `EditError` ``too-slow``.
+
+    Whoever may write an Application chooses how many there are.
+    """
+    try:
+        return await offload(work, _YAML_BY_JSON * live.weight())
+    except TimeoutError:
+        message, hint = f"the overrides of {live.name} took too long to read and were given up", "write fewer parameters"
+        raise EditError(message, hint=hint, code="too-slow", path=live.name) from None
 
 
 def _checked(live: LiveState, application: LiveApplication) -> LiveState:

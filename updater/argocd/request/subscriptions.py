@@ -38,6 +38,8 @@ NOT_LIVE: Final = "not-live"
 _WITHOUT_CONSTRAINT: Final = frozenset({"latest", "name"})
 UNKNOWN_TYPE: Final = "application-type"
 _WAITING: Final = frozenset({NOT_LIVE, UNKNOWN_TYPE, "annotations-unused", "not-yet"})
+#: who commits for the peer's objects where nobody says otherwise: the defaults of its --git-commit-user and --git-commit-email
+PEER_AUTHOR: Final = CommitSpec(name="argocd-image-updater", email="noreply@argoproj.io")
 _IN_NAMESPACE: Final = frozenset({"secret", "pullsecret"})
 _NO_PULL_REQUESTS: Final = "pull requests are not opened in this version, and nothing is pushed to the branch instead"
 _NO_VERIFICATION: Final = "signatures are not checked in this version, and an image that must be verified is not written"
@@ -57,7 +59,7 @@ class TranslationDefaults:
 
     namespace: str = "argocd"
     interval: float = 120.0
-    commit_spec: CommitSpec = field(default_factory=CommitSpec)
+    commit_spec: CommitSpec = PEER_AUTHOR
     annotated: bool = True
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)

@@ -143,11 +143,11 @@ def read_ignore_tags(value: Any) -> tuple[str, ...]:
     globs = tuple(text.strip() for text in _texts(value))
     for glob in globs:
         if _is_cut(glob):
-            raise ConfigError(f"{glob!r} is cut at a comma", hint=_COMMA_HINT, code="filter")
+            raise ConfigError(f"'{glob}' is cut at a comma", hint=_COMMA_HINT, code="filter")
         checks.check_filter(ignore=glob)
         foreign = None if glob.startswith(REGEXP) else _NOT_IN_A_GLOB.search(glob)
         if foreign is not None:
-            raise ConfigError(f"{glob!r} matches no tag: no tag contains {foreign[0]!r}", hint=_GLOB_HINT, code="filter")
+            raise ConfigError(f"'{glob}' matches no tag: no tag contains {foreign[0]!r}", hint=_GLOB_HINT, code="filter")
     return globs
 
 

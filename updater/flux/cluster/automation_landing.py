@@ -104,9 +104,8 @@ def landing_for(
     revision = next((item.revision for item in outcomes if item.status is Status.UPDATED and item.revision), None)
     pushed = None
     if revision is not None:
-        pushed = AutomationCommit(
-            revision=revision, branch=_pushed_branch(branch), at=report.at, message=_message(report, revision)
-        )
+        said = report.messages.get(revision, "")
+        pushed = AutomationCommit(revision=revision, branch=branch.push or branch.branch or "HEAD", at=report.at, message=said)
     head = revision if revision is not None and not branch.is_rebuilt else report.head
     problems = [*_below(report.notes or (), request), *(policy_problem(item) for item in outcomes if item.status in _BAD)]
     return AutomationLanding(
@@ -153,14 +152,6 @@ def _failure(outcomes: Sequence[Outcome]) -> Verdict:
     code, told = (first.code or "", first.told) if first else ("", "the repository was not read")
     said = "failed to update source" if code.startswith(_OF_WRITING) else "failed to checkout source"
     return Verdict(end=End.FAILED, reason="GitOperationFailed", message=f"{said}: {told}")
-
-
-def _pushed_branch(branch: GitBranch) -> str:
-    return branch.push or branch.branch or "HEAD"
-
-
-def _message(report: DestinationLanded, revision: str) -> str:
-    return next((past.subject for past in report.recent if past.revision == revision), "")
 
 
 def _below(notes: Iterable[Problem], request: AutomationRequest) -> list[Problem]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.flux.cluster.status_fields import READY, End, condition
 from updater.kube.events import Event
-from updater.model.text import printable, printable_lines
+from updater.model.text import printable, printable_lines, without_waits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,6 +81,7 @@ def forwarded_annotations(metadata: Mapping[str, Any]) -> tuple[tuple[str, str],
 
 def _warning(before: Said, verdict: Verdict) -> Event | None:
     """Return why an object is not Ready, once while that lasts."""
-    if not before.is_ready and (before.reason, before.message) == (verdict.reason, verdict.message):
+    is_same = before.reason == verdict.reason and without_waits(before.message) == without_waits(verdict.message)
+    if not before.is_ready and is_same:
         return None
     return Event(reason=verdict.reason, message=printable_lines(verdict.message), weight="Warning")

@@ -29,7 +29,7 @@ from updater.kube.kinds import Ref
 from updater.model.report import DestinationLanded, ImageScanned, SelectionReflected, TargetsRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from updater.controller.objects import KeptObject, Key
     from updater.controller.options import ControllerOptions
@@ -73,11 +73,12 @@ class FluxHooks:
     *changed*: an ImagePolicy with a digest, by its key, selects another image; the next translation reads it by
     `FluxFeedback.latest_of`, and where only the digest moved no scan tells of it. *observe*: kind,
     name and namespace of an object, and how many seconds its last scan, selection or landing took. *notifier* posts the Events
-    to Flux's notification-controller.
+    to Flux's notification-controller. *keep* is told kind, name and namespace of every object that there is.
     """
 
     changed: Callable[[Key], None] = _nothing
     observe: Callable[[str, str, str, float], None] = _nothing
+    keep: Callable[[Iterable[tuple[str, str, str]]], None] = _nothing
     notifier: Notifier | None = None
 
 
@@ -109,7 +110,9 @@ class FluxFeedback:
     def know(self, state: FluxState) -> FluxRequests:
         """Take over what is known now, and forget what is gone; return what is asked for out of turn."""
         now = datetime.fromtimestamp(self._options.surroundings.wall(), UTC)
-        self._state, self._kept = state, state.kept()
+        before, self._state, self._kept = self._kept, state, state.kept()
+        if before.keys() != self._kept.keys():
+            self._hooks.keep((ref.kind.name, ref.name, ref.namespace) for ref in self._kept)
         learned = self._memory.know(state, now)
         self._events.know(self._kept)
         new = self._requested.note(_asked(state), now)

@@ -15,6 +15,7 @@ from updater.flux.request.requests import FluxTranslation
 from updater.kube.kinds import Ref
 from updater.model.problem import Problem
 from updater.model.subscription import GitBranch
+from updater.model.text import without_waits
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -112,13 +113,18 @@ class FluxMemory:
     def scanned(self, report: ImageScanned) -> list[Ref]:
         """Remember a scan; return the ImageRepositories that it is about."""
         concerned = self.index.by_scan.get(report.listed, ())
+        mark = hash(tuple(report.names)) if concerned else 0  # most scans find what the last one found, and sorting costs more
         found: dict[tuple[str, ...], RepositoryScan] = {}
         for key in concerned:
-            exclusions = self._translation.repositories[key].exclusions
+            exclusions, old = self._translation.repositories[key].exclusions, self._scans.get(key)
             if exclusions not in found:
-                old = self._scans.get(key)
-                tags = summarize(report.names, exclusions) if report.failure is None else (old.tags if old else None)
-                found[exclusions] = RepositoryScan(began=report.began, at=report.at, tags=tags, failure=report.failure)
+                tags = old.tags if old is not None else None
+                if report.failure is None and (tags is None or old is None or old.mark != mark):
+                    tags = summarize(report.names, exclusions)
+                kept_mark = old.mark if report.failure is not None and old is not None else mark
+                found[exclusions] = RepositoryScan(
+                    began=report.began, at=report.at, tags=tags, failure=report.failure, mark=kept_mark
+                )
             self._scans[key] = found[exclusions]
         return [Ref(IMAGE_REPOSITORY, *key) for key in concerned]
 
@@ -259,7 +265,8 @@ def _asks_otherwise(old: ImageRepositoryRequest | None, new: ImageRepositoryRequ
 
 def problem_of(outcome: Outcome) -> Problem:
     """Return what an outcome says of a policy of an automation, as a problem."""
-    said = f"{outcome.origin}: {outcome.told}" if outcome.origin else outcome.told
+    told = without_waits(outcome.told)  # with another number it would be another problem at each landing
+    said = f"{outcome.origin}: {told}" if outcome.origin else told
     return Problem(path="", code=outcome.code or outcome.status.value, message=said, hint=outcome.hint)
 
 

@@ -40,13 +40,14 @@ class TagSummary:
 class RepositoryScan:
     """The last scan for an ImageRepository: from when to when, and what it found; *failure* is what stood in the way.
 
-    *tags* is None where no scan ever went well.
+    *tags* is None where no scan ever went well; *mark* tells the names that they are made of from others.
     """
 
     began: datetime
     at: datetime
     tags: TagSummary | None
     failure: FactFailure | None = None
+    mark: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

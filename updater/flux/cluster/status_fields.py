@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.conditions import Condition, conditions_in, merge_conditions
-from updater.model.text import printable_lines
+from updater.model.text import printable_lines, without_waits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +122,9 @@ def _conditions(verdict: Verdict, before: Mapping[str, Any]) -> list[Condition]:
         progress = Condition(RECONCILING, "True", PROGRESSING, _bounded(verdict.progress))
         return [progress, Condition(READY, "Unknown", PROGRESSING, _bounded(verdict.progress))]
     told, progress_before = condition(before, READY), condition(before, RECONCILING)
-    is_same = (told.get("status"), told.get("reason"), told.get("message")) == ("False", reason, message)
+    former = str(told.get("message"))
+    is_same = (told.get("status"), told.get("reason")) == ("False", reason) and without_waits(former) == without_waits(message)
+    message = former if is_same else message  # the same failure, told with another wait, is no news
     is_retried = is_same and progress_before.get("reason") == RETRYING and isinstance(progress_before.get("message"), str)
     progress_text = progress_before["message"] if is_retried else _bounded(verdict.progress)
     return [Condition(RECONCILING, "True", RETRYING, progress_text), Condition(READY, "False", reason, message)]

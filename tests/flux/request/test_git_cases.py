@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from updater.errors import ConfigError, TemplateError
-from updater.flux.request.git_spec import DEFAULT_MESSAGE, push_summary, read_commit_spec, read_destination
+from updater.flux.cluster.automation_landing import AutomationCommit
+from updater.flux.request.automations import DEFAULT_MESSAGE
+from updater.flux.request.destinations import PushRequest, destination_for
+from updater.flux.request.requests import GitRepositoryRequest
 from updater.model.checkout_ref import CheckoutRef, RefKind
 from updater.model.image import ImageRef, parse_ref
 from updater.model.publishing import Direct, PushBranch
@@ -25,10 +29,8 @@ DEPLOYMENT = ("apps/v1", "Deployment", "ns1", "a")
 
 
 def destination(*, ref=None, checkout=None, **push):
-    git = {"checkout": {"ref": checkout}} if checkout else {}
-    if push:
-        git["push"] = push
-    return read_destination(git, {"url": URL, **({"ref": ref} if ref else {})})
+    repository = GitRepositoryRequest(key=("flux-system", "fleet"), url=URL, reference=ref or {})
+    return destination_for(repository, checkout or ref or {}, PushRequest(**push))
 
 
 def moved(path="clusters/prod/app.yaml", setter="flux-system:app:tag", identity=DEPLOYMENT):
@@ -48,9 +50,12 @@ def moved(path="clusters/prod/app.yaml", setter="flux-system:app:tag", identity=
 
 
 def said(template="", values=None, *made, owner="flux-system/auto"):
-    git = {"commit": {"author": {"email": "bot@example.org"}, "messageTemplate": template, "messageTemplateValues": values}}
+    pairs_of_values = tuple(sorted((values or {}).items()))
+    spec = CommitSpec(
+        name="bot", email="bot@example.org", message=template or DEFAULT_MESSAGE, values=pairs_of_values, owner=owner
+    )
     pairs = made or (moved(),)
-    commit = Commit(commit_spec=read_commit_spec(git, owner=owner), updates=tuple(update for update, _ in pairs))
+    commit = Commit(commit_spec=spec, updates=tuple(update for update, _ in pairs))
     changes = {}
     for update, change in pairs:
         changes[update] = (*changes.get(update, ()), change)
@@ -60,9 +65,8 @@ def said(template="", values=None, *made, owner="flux-system/auto"):
 def test_flux_310_the_peers_words_on_a_push():
     case = CASES["flux-310"]
     given = case["input"]
-    assert push_summary(given["rev"], given["branch"], given["msg"]) == case["expected"]
-    shown = push_summary(given["rev"], "b", "m", refspec="refs/heads/b:refs/heads/c")
-    assert shown == "pushed commit 'a47b32f' to branch 'b' and refspecs 'refs/heads/b:refs/heads/c'\nm"
+    pushed = AutomationCommit(revision=given["rev"], branch=given["branch"], at=datetime.now(UTC), message=given["msg"])
+    assert pushed.summary == case["expected"]
 
 
 @pytest.mark.parametrize("name", ["flux-311", "flux-312"])
@@ -152,17 +156,4 @@ def test_without_a_push_branch_the_branch_of_the_ref_is_written():
 def test_where_no_branch_can_be_pushed_the_reason_is_said(ref):
     with pytest.raises(ConfigError) as caught:
         destination(ref=ref)
-    assert caught.value.code == "push-branch-missing"
-
-
-def test_a_commit_spec_has_everything_that_a_commit_of_the_peer_has():
-    commit = {"author": {"email": "bot@example.org", "name": "bot"}, "messageTemplateValues": {"b": "2", "a": "1"}}
-    made = read_commit_spec({"commit": commit}, owner="ns/auto", signing="gpg:secret:ns/key")
-    assert made == CommitSpec(
-        name="bot",
-        email="bot@example.org",
-        message=DEFAULT_MESSAGE,
-        values=(("a", "1"), ("b", "2")),
-        signing="gpg:secret:ns/key",
-        owner="ns/auto",
-    )
+    assert caught.value.code == "missing-key"
