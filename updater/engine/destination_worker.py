@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class WaitTimes:
     """How long, in seconds.
 
-    *coalesce*: a due destination waits for what else arrives; *scans*: it waits for scans of its images that go on;
-    *first_scans*: it waits for the slowest of its images that were never scanned; *clock*: between two looks at the clock.
+    *coalesce*: a due destination waits for what else arrives, unless all that could arrive was asked for; *scans*: it waits
+    for scans of its images that go on; *first_scans*: it waits for the slowest of its images that were never scanned;
+    *clock*: between two looks at the clock.
     """
 
     coalesce: float = 0.5
@@ -51,10 +52,13 @@ class DestinationWorker:
         self._patient_until: float | None = None
         self._expected: set[ScanKey] = set()
         self._expected_until: float | None = None
+        self._is_gathering = False
+        self._is_gathered = False
         self._news = asyncio.Event()
 
     def due(self) -> None:
         """Report that something changed."""
+        self._is_gathered &= self._is_due  # what was gathered before is not what comes along with this
         self._is_due = True
         self._news.set()
 
@@ -67,11 +71,18 @@ class DestinationWorker:
         """Wait a little for a scan of *listed*, which goes on: what it finds lands together with what is due."""
         self._expected.add(listed)
 
+    def gather(self, others: Iterable[ScanKey]) -> None:
+        """Wait a little for *others*, which are all that something may have been pushed to together with what was found."""
+        self._expected.update(others)
+        self._is_gathering = True
+
     def arrived(self, listed: ScanKey) -> None:
         """Report that the scan of *listed* ended."""
         self._expected.discard(listed)
         if not self._expected:
             self._expected_until = None
+            self._is_gathered |= self._is_gathering
+            self._is_gathering = False
             self._news.set()
 
     async def settle(self) -> None:
@@ -84,6 +95,7 @@ class DestinationWorker:
 
     def have(self, listed: ScanKey) -> None:
         """Report that *listed* was scanned or failed, or is not needed any more."""
+        self._is_gathering |= self._missing == {listed}  # the last of what was never scanned: there is nothing else
         self._missing.discard(listed)
         self.arrived(listed)
         if not self._missing:
@@ -107,6 +119,7 @@ class DestinationWorker:
         self._missing.clear()
         self._expected.clear()
         self._patient_until = self._expected_until = None
+        self._is_gathering = self._is_gathered = False
         self.due()
 
     async def work(self) -> None:
@@ -115,9 +128,10 @@ class DestinationWorker:
             if not self._may_land():
                 await self._wait_for_news()
                 continue
-            await asyncio.sleep(self._waits.coalesce)
+            if not self._is_gathered:
+                await asyncio.sleep(self._waits.coalesce)
             if self._may_land():
-                self._is_due, self._expected_until = False, None
+                self._is_due, self._is_gathered, self._expected_until = False, False, None
                 await self._land()
 
     def _may_land(self) -> bool:
