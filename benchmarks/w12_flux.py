@@ -1,10 +1,10 @@
 """W12: Flux's objects on a real API server: 10,000 files, 304 marked lines, 50 ImagePolicies, one automation.
 
 Run it by hand: `python benchmarks/w12_flux.py [--files 10000] [--rounds 5]`. It needs the parts of `bash .ci/parts etcd
-kube_apiserver`. The reference of the first commit is the same by git: shallow clone, grep, edit,
-commit, push, from the same server in the same run. Goals: the first commit at most 1.5 s after the last image was listed; five images that move are one commit,
-at most 0.5 s after the last of them was listed; a quiet interval is one Git request and no write to the cluster (counted by
-the audit log of the API server too); memory at most 120 MB.
+kube_apiserver`. The reference of the first commit is the same by git: shallow clone, grep, edit, commit, push, from the
+same server in the same run. Goals: the first commit at most 1.5 s after the last image was listed; five images that move
+are one commit, at most 0.5 s after the last of them was listed; a quiet interval is one Git request and no write to the
+cluster (counted by the audit log of the API server too); memory at most 120 MB.
 """
 
 from __future__ import annotations
