@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,7 @@ from tests.flux.cluster.making import (
 from updater.controller.objects import Sharing
 from updater.controller.options import ControllerOptions
 from updater.flux.cluster.feedback import FluxFeedback, FluxHooks, FluxState
+from updater.flux.cluster.heard import FluxMemory
 from updater.flux.cluster.pruning import prune_object
 from updater.flux.cluster.repository_status import summarize
 from updater.flux.kinds import FINALIZER, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
@@ -40,6 +42,7 @@ from updater.kube.kinds import EVENT, Ref
 from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.report import LandingEnd
+from updater.model.subscription import FIXED, PolicySpec
 
 REPOSITORY, POLICY, AUTOMATION = (
     Ref(kind, NAMESPACE, name)
@@ -209,6 +212,20 @@ async def test_a_request_that_fails_is_answered_too_and_the_tag_that_was_selecte
     assert (found["latestRef"]["tag"], found["lastHandledReconcileAt"]) == ("1.0.0", "now")
     assert stage.conditions(POLICY) == [("Reconciling", "True", "ProgressingWithRetry"), ("Ready", "False", "Failure")]
     assert "observedGeneration" not in found
+
+
+def test_after_one_object_moved_only_what_reads_it_is_looked_at():
+    """Each tag that moves is a new translation: of thousands of objects the others are neither judged nor written."""
+    memory, other = FluxMemory(), replace(policy(), key=(NAMESPACE, "other"))
+    found = translation([repository()], [policy(), other], [automation()])
+    others = Ref(IMAGE_POLICY, *other.key)
+    assert set(memory.know(state(found), START).otherwise) == {REPOSITORY, POLICY, others, AUTOMATION}
+    assert memory.know(state(found), START).otherwise == []
+    moved = replace(found, policies={WEB: replace(found.policies[WEB], requested_at="now"), other.key: other})
+    assert memory.know(state(moved), START).otherwise == [POLICY, AUTOMATION]
+    fixed = replace(found.subscriptions[other.key], policy=PolicySpec(FIXED, {"tag": "1"}))
+    held = replace(moved, subscriptions={**moved.subscriptions, other.key: fixed})
+    assert memory.know(state(held), START).otherwise == [others, AUTOMATION]
 
 
 async def test_a_digest_that_is_kept_is_known_to_the_next_translation(stage):
