@@ -79,11 +79,24 @@ async def test_what_was_asked_of_all_lands_at_once():
         assert work.landings() == [{**dict.fromkeys(IMAGES, 2), ALONE: 1}]
 
 
+async def test_what_is_found_while_a_branch_waits_for_more_ends_the_wait():
+    """A branch is due together with its images: what they find need not wait because nothing was known a moment before."""
+    work = Registry()
+    async with running(plan(), work, coalesce=60.0) as schedule:
+        await started(work)
+        schedule.due(BRANCH)
+        await asyncio.sleep(0.02)
+        work.push()
+        schedule._jobs.run_now([IMAGES[2]])
+        await until(work.landings)
+        assert work.landings() == [{**dict.fromkeys(IMAGES, 2), ALONE: 1}]
+
+
 async def test_what_was_not_asked_of_all_waits_for_what_else_arrives(monkeypatch):
     """A landing that somebody asks for, and one of very many images of which one alone was found: more may be on its way."""
     monkeypatch.setattr(rounds, "MOST_ASKED", 4)
     work = Registry()
-    async with running(plan(), work, coalesce=2.0) as schedule:
+    async with running(plan(), work, coalesce=60.0) as schedule:
         await started(work)
         schedule.due(OTHER)
         work.push()

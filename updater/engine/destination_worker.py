@@ -128,11 +128,18 @@ class DestinationWorker:
             if not self._may_land():
                 await self._wait_for_news()
                 continue
-            if not self._is_gathered:
-                await asyncio.sleep(self._waits.coalesce)
+            await self._coalesce()
             if self._may_land():
                 self._is_due, self._is_gathered, self._expected_until = False, False, None
                 await self._land()
+
+    async def _coalesce(self) -> None:
+        """Wait for what else arrives, until all that could arrive was asked for."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._waits.coalesce):
+                while not (self._is_gathered or self._is_leaving):
+                    self._news.clear()
+                    await self._news.wait()
 
     def _may_land(self) -> bool:
         if not self._is_due or self.is_paused or self._is_leaving:
