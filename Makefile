@@ -33,7 +33,7 @@ real: $(STAMP)  ## install the real servers into the cache and run the tests tha
 	@bash .ci/parts
 	@UPDATER_REQUIRE_REAL=1 $(BIN)/python -m pytest -q -m real $(ARGS)
 
-cluster: $(STAMP)  ## a cluster, a registry and a Git server on this machine, with examples, until Ctrl-C; ARGS="--keep DIR"
+cluster: $(STAMP)  ## a cluster, a registry and a Git server on this machine, with examples, until Ctrl-C; ARGS="--flux --keep DIR"
 	@exec $(BIN)/python -m tests.real.lab_command $(ARGS)
 
 bench: $(STAMP)  ## the workloads of docs/reference/performance.md

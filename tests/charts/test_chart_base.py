@@ -43,6 +43,15 @@ def test_the_component_is_the_chart_with_all_namespaces():
     assert rights(objects(kustomized("example"))) == rights(chart)
 
 
+def test_the_folder_for_flux_is_the_chart_with_its_source():
+    """Beside Flux both are the same objects, in Flux's namespace, with its rights and none of Argo CD's."""
+    flux = {"namespaces": [], "events_address": "http://notification-controller.flux-system.svc.cluster.local./"}
+    image = {"repository": "registry.example.org/tools/gitops-image-updater"}
+    chart = template_of(namespace="flux-system", config={"sources": [{"flux": flux}]}, image=image)
+    assert bare(objects(kustomized("flux"))) == bare(chart)
+    assert rights(objects(kustomized("flux"))) == rights(chart)
+
+
 @pytest.mark.parametrize("components", [[], ["all-namespaces"]])
 def test_an_overlay_moves_all_of_it(tmp_path, components):
     """An overlay that names another namespace leaves nothing in the old one, the account of the bindings included."""
@@ -62,7 +71,7 @@ def test_an_overlay_moves_all_of_it(tmp_path, components):
     assert "namespace: argocd" not in text
 
 
-@pytest.mark.parametrize("folder", ["base", "example"])
+@pytest.mark.parametrize("folder", ["base", "example", "flux"])
 def test_the_configuration_is_one_that_the_program_takes(folder, tmp_path):
     """What stands in the ConfigMap loads without a problem."""
     file = tmp_path / "updater.yaml"

@@ -12,7 +12,7 @@ from tests.real.cluster import start
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("charts")]
 
-NAMESPACES = ("argocd", "openshift-gitops", "registries", "team-a", "team-b", "tools", "updater")
+NAMESPACES = ("apps", "argocd", "flux-system", "openshift-gitops", "registries", "team-a", "team-b", "tools", "updater")
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 OPERATOR = (("ServiceMonitor", "servicemonitors"), ("PrometheusRule", "prometheusrules"))
 
@@ -99,9 +99,9 @@ def test_the_server_refuses_a_pod_that_is_not_restricted(taken):
     assert 'violates PodSecurity "restricted' in done.stderr
 
 
-@pytest.mark.parametrize("folder", ["base", "example"])
+@pytest.mark.parametrize("folder", ["base", "example", "flux"])
 def test_the_server_takes_the_base(taken, folder):
-    """The Kustomize base and the overlay of all namespaces are valid, without a warning, and their pods restricted."""
+    """The Kustomize base and its overlays are valid, without a warning, and their pods restricted."""
     found = objects(kustomized(folder))
     for items in (found, [pod_of(found)]):
         done = taken(items)
@@ -190,6 +190,14 @@ def test_a_release_comes_changes_and_goes(cluster):
             "It reads the Applications of every namespace, and keeps those in argocd, team-*.",
         ),
         ({"config": {"sources": []}}, "it has nothing to do"),
+        (
+            {"config": {"sources": [{"flux": {}}]}},
+            "It reads Flux's image objects in every namespace. It writes nothing for them until",
+        ),
+        (
+            {"config": {"sources": [{"flux": {"namespaces": ["apps"], "while_flux_runs": "work"}}]}},
+            "It reads Flux's image objects in apps.\n",
+        ),
         ({"config": {"sources": []}, "replicas": 2}, "2 replicas run without leader election"),
         ({"rbac": {"create": False}}, "rbac.create is false"),
         ({"replicas": 0}, "No pod runs yet"),

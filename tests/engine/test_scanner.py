@@ -170,7 +170,7 @@ async def test_a_tag_whose_facts_cannot_be_had_loses_with_the_registrys_own_erro
 
 async def test_where_no_tag_can_be_read_the_error_is_counted_instead_of_a_missing_date():
     scans, item = scans_of(Broken("a", "b", a=NOW, b=NOW + 60)), replace(subscription(), policy=LATEST)
-    assert (await choose(scans, item)).detail == "no tag matches: 2 manifest-schema"
+    assert (await choose(scans, item)).detail == "no tag matches: 2 with the error manifest-schema"
 
 
 async def test_what_could_not_be_read_is_asked_once_between_two_scans_and_again_after():
@@ -218,7 +218,7 @@ async def test_a_followed_tag_that_is_not_there_is_no_match():
     item = replace(subscription(), policy=PolicySpec("digest", {"tag": "stable"}))
     scans = scans_of(Registry(), item)
     selection = await choose(scans, item)
-    assert (selection.status, selection.detail) == ("no-match", "no tag matches: 1 image-not-found")
+    assert (selection.status, selection.detail) == ("no-match", "no tag matches: 1 with the error image-not-found")
 
 
 async def test_a_choice_brings_the_digests_that_a_commit_will_name_and_none_where_the_registry_does_not_tell():

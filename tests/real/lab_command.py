@@ -18,8 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
+from tests.real.flux_examples import FluxExamples
+from tests.real.flux_lab import USER as FLUX_USER
 from tests.real.lab import USER, Lab, definitions_folder, missing
-from tests.real.parts import free_port
+from tests.real.parts import find, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,9 @@ def main(arguments: Sequence[str], *, lines: TextIO = sys.stdin) -> int:
     """Run until a signal comes; *lines* are what a person types. Gives the exit code: 0 fine, 1 could not start, 2 usage."""
     parser = argparse.ArgumentParser(prog="make cluster", description="A cluster, a registry and a Git server on this machine.")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="keep everything in this new folder")
-    keep: Path | None = parser.parse_args(arguments).keep
+    parser.add_argument("--flux", action="store_true", help="with the objects of Flux instead of those of Argo CD")
+    options = parser.parse_args(arguments)
+    keep: Path | None = options.keep
     if keep and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
         return _refuse(f"{keep} is not an empty folder", "name a new one: make cluster ARGS='--keep DIR'", code=2)
     if absent := missing():
@@ -43,13 +47,13 @@ def main(arguments: Sequence[str], *, lines: TextIO = sys.stdin) -> int:
     ended = threading.Event()
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in _ENDING}
     try:
-        return _live(keep, lines, ended)
+        return _live(FluxExamples if options.flux else Lab, keep, lines, ended)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _live(keep: Path | None, lines: TextIO, ended: threading.Event) -> int:
+def _live(kind: type[Lab | FluxExamples], keep: Path | None, lines: TextIO, ended: threading.Event) -> int:
     with ExitStack() as stack:
         folder = keep.absolute() if keep else Path(tempfile.mkdtemp(prefix="updater-cluster-"))
         if keep is None:
@@ -57,7 +61,7 @@ def _live(keep: Path | None, lines: TextIO, ended: threading.Event) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         print("starting, a few seconds …", file=sys.stderr, flush=True)
         try:
-            lab = stack.enter_context(Lab(folder, definitions=definitions_folder()))
+            lab = stack.enter_context(kind(folder, definitions=definitions_folder()))
             names = lab.apply_examples()
         except (AssertionError, OSError) as error:
             if not ended.is_set():  # Ctrl-C reaches what was just started as well
@@ -72,20 +76,20 @@ def _live(keep: Path | None, lines: TextIO, ended: threading.Event) -> int:
     return 0
 
 
-def _stay(lab: Lab, lines: TextIO, ended: threading.Event) -> None:
+def _stay(lab: Lab | FluxExamples, lines: TextIO, ended: threading.Event) -> None:
     """Wait for the end; what is typed meanwhile is read in a thread, since no signal ends a read."""
     if lines.isatty():
         threading.Thread(target=_listen, args=(lab, lines), daemon=True).start()
     ended.wait()
 
 
-def _listen(lab: Lab, lines: TextIO) -> None:
+def _listen(lab: Lab | FluxExamples, lines: TextIO) -> None:
     for line in lines:
         if text := line.strip():
             print(push(lab, text), flush=True)
 
 
-def push(lab: Lab, text: str) -> str:
+def push(lab: Lab | FluxExamples, text: str) -> str:
     """Let CI push what a person typed, ``acme/shop:1.4.2``, and say what came of it."""
     asked = _PUSHED.fullmatch(text.removeprefix(f"{lab.registry.host}/"))
     if asked is None:
@@ -95,13 +99,14 @@ def push(lab: Lab, text: str) -> str:
     return f"  pushed  {lab.registry.host}/{name}:{tag}  {digest}"
 
 
-def _told(lab: Lab, names: Sequence[str], metrics: str) -> str:
+def _told(lab: Lab | FluxExamples, names: Sequence[str], metrics: str) -> str:
     definitions = f"definitions of {lab.definitions}" if lab.definitions else "definitions with open schemas"
     folder, updater = lab.folder, _short(Path(sys.executable).with_name("updater"))
+    user, password = FLUX_USER if isinstance(lab, FluxExamples) else USER
     parts = [
         ("cluster", lab.cluster.url, definitions),
         ("registry", lab.registry.host, lab.registry.kind),
-        ("Git", lab.git_url, f"user {USER[0]}, password {USER[1]}"),
+        ("Git", lab.git_url, f"user {user}, password {password}"),
         ("metrics", f"http://{metrics}/metrics", "while updater run works"),
         ("folder", str(folder), "logs, keys, Git, updater.yaml"),
     ]
@@ -109,7 +114,7 @@ def _told(lab: Lab, names: Sequence[str], metrics: str) -> str:
     rows = [f"  {name:<10}{value:<{width}}  {more}" for name, value, more in parts]
     commands = [
         f"export KUBECONFIG={lab.kubeconfig}",
-        "kubectl get applications,imageupdaters -A",
+        _reading(lab),
         f"{updater} once --dry-run -c {folder}/updater.yaml",
         f"{updater} run -c {folder}/updater.yaml",
         f"git --no-pager --git-dir {folder}/git/fleet.git log -1 -p main",
@@ -118,6 +123,16 @@ def _told(lab: Lab, names: Sequence[str], metrics: str) -> str:
     shown = [f"  {name}" for name in names]
     told = ["", "A cluster for updater", "", *rows, "", "In it", *shown, "", "In another terminal"]
     return "\n".join([*told, *(f"  {command}" for command in commands), *typing, "", "Ctrl-C ends all of it."])
+
+
+def _reading(lab: Lab | FluxExamples) -> str:
+    """Return the command that lists the objects of the examples."""
+    if not isinstance(lab, FluxExamples):
+        return "kubectl get applications,imageupdaters -A"
+    flux = find("flux")
+    return (
+        f"{flux} get images all" if flux else "kubectl -n flux-system get imagerepositories,imagepolicies,imageupdateautomations"
+    )
 
 
 def _short(path: Path) -> str:

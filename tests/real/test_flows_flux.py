@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import urllib.error
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.real.daemon_process import Daemon
+from tests.real.daemon_process import Daemon, environment
+from tests.real.flux_events import EventsReceiver
 from tests.real.flux_lab import FluxLab
 from tests.real.flux_objects import (
     IMAGE_POLICY,
@@ -15,10 +19,13 @@ from tests.real.flux_objects import (
     IMAGE_UPDATE_AUTOMATION,
     NAMESPACE,
     condition,
+    conditions,
     flux_object,
     kustomization,
 )
+from tests.real.flux_parts import write_status
 from tests.real.lab import definitions_folder
+from tests.real.lab_objects import ROOT
 from tests.real.parts import free_port
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("flux-flows")]
@@ -66,12 +73,17 @@ class Flow:
     def __init__(self, lab, folder):
         self.lab, self.folder = lab, folder
 
-    def daemon(self, *, flux="{}", elects="false"):
+    def configured(self, *, flux="{}", elects="false", port=0):
+        """Write an updater.yaml for the lab, and return its path."""
         self.folder.mkdir(exist_ok=True)
-        port, config = free_port(), self.folder / "updater.yaml"
+        config = self.folder / "updater.yaml"
         values = {"state": self.folder / "state", "port": port, "host": self.lab.registry.host, "registry": self.lab.registry.url}
         config.write_text(SETTINGS.format(**values, kubeconfig=self.lab.kubeconfig, flux=flux, elects=elects))
-        return Daemon(config, port, self.folder / "log")
+        return config
+
+    def daemon(self, **options):
+        port = free_port()
+        return Daemon(self.configured(port=port, **options), port, self.folder / "log")
 
     def apply(self, kind, name, spec):
         self.lab.cluster.apply_object(flux_object(kind, name, spec))
@@ -236,3 +248,186 @@ def lease_of(controller, holder):
 def events_on(lab, name):
     found = lab.cluster.request("GET", f"/api/v1/namespaces/{NAMESPACE}/events")["items"]
     return {item["reason"] for item in found if item["involvedObject"]["name"] == name}
+
+
+def test_what_the_original_skips_in_silence_is_said_on_the_automation(lab, flow):
+    """A misspelt marker, an unknown policy, a file that cannot be read: each with file and line, and the rest is written."""
+    lab.push_tag("acme/said", "1.0.0", "1.1.0")
+    good = SHOP.replace(b"HOST", lab.registry.host.encode()).replace(b"shop", b"said")
+    files = {
+        "apps/good.yaml": good,
+        "apps/misspelt.yaml": b'image: a:1 # {"$imagepolicy": "flux-system:said:tgg"}\n',
+        "apps/unknown.yaml": b'image: a:1 # {"$imagepolicy": "flux-system:nobody"}\n',
+        "apps/a..b.yaml": b'image: a:1 # {"$imagepolicy": "flux-system:said:tag"}\n',
+        "apps/broken.yaml": b'image: a:1 # {"$imagepolicy": "flux-system:said"}\n\tx: [\n',
+    }
+    repository = lab.repository("said", files)
+    flow.follow("said")
+    with flow.daemon() as daemon:
+        daemon.until(lambda: "1.1.0" in repository.git("show", "main:apps/good.yaml"))
+        daemon.until(lambda: "unknown.yaml:1" in flow.ready(IMAGE_UPDATE_AUTOMATION, "said").get("message", ""))
+        message = flow.ready(IMAGE_UPDATE_AUTOMATION, "said")["message"]
+        assert message.startswith("repository up-to-date")
+        for said in ("misspelt.yaml:1", "unknown.yaml:1", "broken.yaml"):
+            assert said in message
+        assert repository.git("show", "main:apps/a..b.yaml").startswith("image: 1.1.0 ")
+        daemon.until(lambda: len(events_on(lab, "said")) > 1)
+
+
+def test_an_automation_commits_signed_to_a_branch_of_its_own_and_names_itself(lab, flow):
+    """A push branch with a lease, an SSH key from a Secret, and the template data of the automation."""
+    lab.push_tag("acme/side", "1.0.0", "1.1.0")
+    file = SHOP.replace(b"HOST", lab.registry.host.encode()).replace(b"shop", b"side")
+    repository = lab.repository("side", {"apps/side.yaml": file})
+    key = flow.folder.parent / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "signer", "namespace": NAMESPACE}}
+    lab.cluster.apply_object({**secret, "stringData": {"identity": key.read_text()}})
+    commit = {
+        "author": {"name": "fluxbot", "email": "flux@example.org"},
+        "messageTemplate": "{{ .AutomationObject }} for {{ .Values.team }}",
+        "messageTemplateValues": {"team": "web"},
+        "signingKey": {"type": "ssh", "secretRef": {"name": "signer"}},
+    }
+    git = {"checkout": {"ref": {"branch": "main"}}, "commit": commit, "push": {"branch": "updates"}}
+    flow.follow("side", git=git)
+    with flow.daemon() as daemon:
+        daemon.until(lambda: "updates" in repository.git("branch", "--format=%(refname:short)").split())
+        assert repository.git("log", "-1", "--format=%s", "updates").strip() == f"{NAMESPACE}/side for web"
+        allowed = flow.folder.parent / "allowed"
+        allowed.write_text(f"flux@example.org {key.with_suffix('.pub').read_text()}")
+        verified = ("-c", f"gpg.ssh.allowedSignersFile={allowed}", "verify-commit", "updates")
+        repository.git(*verified)
+        assert "1.0.0" in repository.git("show", "main:apps/side.yaml")
+        head = repository.head("updates")
+        assert lab.run("reconcile", "image", "update", "side").returncode == 0
+        assert repository.head("updates") == head, "same base, same tree: nothing is pushed"
+
+
+def test_objects_that_cannot_work_say_so_in_the_words_of_the_original(lab, flow):
+    """Each with its reason, and the daemon goes on with the others."""
+    image = f"{lab.registry.host}/acme/faulty"
+    lab.push_tag("acme/faulty", "1.0.0")
+    scan = {"interval": "10s", "insecure": True}
+    flow.apply(IMAGE_REPOSITORY, "scheme", {**scan, "image": f"https://{image}"})
+    flow.apply(IMAGE_REPOSITORY, "locked", {**scan, "image": image, "secretRef": {"name": "nothing"}})
+    flow.apply(IMAGE_REPOSITORY, "faulty", {**scan, "image": image})
+    one = {"imageRepositoryRef": {"name": "faulty"}}
+    flow.apply(IMAGE_POLICY, "range", {**one, "policy": {"semver": {"range": "a..b"}}})
+    flow.apply(IMAGE_POLICY, "lost", {"imageRepositoryRef": {"name": "gone"}, "policy": {"semver": {"range": "*"}}})
+    flow.apply(IMAGE_POLICY, "none", {**one, "policy": {"semver": {"range": ">=9"}}})
+    git = {"commit": {"author": {"name": "bot", "email": "bot@example.org"}}}
+    source = {"kind": "GitRepository", "name": "nowhere"}
+    flow.apply(IMAGE_UPDATE_AUTOMATION, "lost", {"interval": "10s", "sourceRef": source, "git": git, "update": {"path": "."}})
+    expected = [
+        (IMAGE_REPOSITORY, "scheme", "ImageURLInvalid"),
+        (IMAGE_REPOSITORY, "locked", "AuthenticationFailed"),
+        (IMAGE_REPOSITORY, "faulty", "Succeeded"),
+        (IMAGE_POLICY, "range", "InvalidPolicy"),
+        (IMAGE_POLICY, "lost", "DependencyNotReady"),
+        (IMAGE_POLICY, "none", "Failure"),
+        (IMAGE_UPDATE_AUTOMATION, "lost", "SourceManagerFailed"),
+    ]
+    with flow.daemon() as daemon:
+        for kind, name, reason in expected:
+            daemon.until(lambda kind=kind, name=name: flow.ready(kind, name).get("reason") not in {None, "Progressing"})
+            assert flow.ready(kind, name)["reason"] == reason, flow.ready(kind, name)
+        reconciled = lab.run("reconcile", "image", "repository", "scheme", "--timeout=20s")
+        assert reconciled.returncode != 0
+        assert "scheme" in reconciled.stderr
+
+
+def test_before_the_switch_each_policy_and_each_marker_says_what_would_happen(lab, flow):
+    """`validate --live` over a checkout: nothing is written, and no registry and no Git server is asked."""
+    image = f"{lab.registry.host}/acme/before"
+    spec = {"image": image, "interval": "10s"}
+    flow.apply(IMAGE_REPOSITORY, "before", spec)
+    flow.follow("before")
+    flow.apply(IMAGE_POLICY, "broken", {"imageRepositoryRef": {"name": "before"}, "policy": {"semver": {"range": "a..b"}}})
+    lab.repository("before", {"a.yaml": b""})
+    moment = "2026-01-01T00:00:00Z"
+    latest = {"latestRef": {"name": image, "tag": "1.1.0"}, "conditions": conditions(1, reason="Succeeded", message=moment)}
+    write_status(lab.cluster, IMAGE_POLICY.path("before"), latest)
+    checkout = flow.folder.parent / "checkout"
+    checkout.mkdir()
+    (checkout / "app.yaml").write_text(
+        f'a: {image}:1.0.0 # {{"$imagepolicy": "{NAMESPACE}:before"}}\n'
+        f'b: 1.1.0 # {{"$imagepolicy": "{NAMESPACE}:before:tag"}}\n'
+        f'c: 1.0.0 # {{"$imagepolicy": "{NAMESPACE}:broken:tag"}}\n'
+        f'd: 1.0.0 # {{"$imagepolicy": "{NAMESPACE}:nobody:tag"}}\n'
+    )
+    asked, config = len(lab.git.requests), flow.configured()
+    done = updater("validate", "--live", "-c", str(config), str(checkout))
+    assert done.returncode == 1, done.stderr
+    for said in (
+        f"app.yaml:1: {NAMESPACE}:before\n  {image}:1.0.0 → {image}:1.1.0",
+        f"app.yaml:2: {NAMESPACE}:before\n  :1.1.0 stays",
+        f"app.yaml:3: {NAMESPACE}:broken\n  not written (",
+        "app.yaml:4: the marker names flux-system:nobody",
+        f"ImagePolicy {NAMESPACE}/before\n  {image} semver >=1.0.0; selected last: 1.1.0; written to https://",
+        f"ImagePolicy {NAMESPACE}/broken\n  not written (",
+    ):
+        assert said in done.stdout, done.stdout
+    assert len(lab.git.requests) == asked
+    found = json.loads(updater("validate", "--live", "-o", "json", "-c", str(config), str(checkout)).stdout)
+    assert {"subject", "sentence", "code"} == found["flux"][0].keys()
+
+
+def test_a_shard_reads_the_objects_of_its_label_alone(lab, flow):
+    """watch_label_selector: an object without the label is nobody's here."""
+    image = f"{lab.registry.host}/acme/shard"
+    lab.push_tag("acme/shard", "1.0.0")
+    ours = flux_object(IMAGE_REPOSITORY, "ours", {"image": image, "interval": "10s"})
+    ours["metadata"]["labels"] = {"sharding.fluxcd.io/key": "shard1"}
+    lab.cluster.apply_object(ours)
+    flow.apply(IMAGE_REPOSITORY, "others", {"image": image, "interval": "10s"})
+    with flow.daemon(flux="{watch_label_selector: sharding.fluxcd.io/key=shard1}") as daemon:
+        daemon.until(lambda: flow.object(IMAGE_REPOSITORY, "ours").get("status", {}).get("lastScanResult"))
+        assert "lastScanResult" not in flow.object(IMAGE_REPOSITORY, "others").get("status", {})
+
+
+def updater(*arguments):
+    """Run one command of the program to its end."""
+    command = [sys.executable, "-m", "updater", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=90)
+
+
+def test_alerts_and_dashboards_of_flux_go_on(lab, flow):
+    """Events are posted to the events address, a policy answers a request, and the histogram of Flux is served."""
+    lab.push_tag("acme/told", "1.0.0", "1.1.0")
+    file = SHOP.replace(b"HOST", lab.registry.host.encode()).replace(b"shop", b"told")
+    lab.repository("told", {"apps/told.yaml": file})
+    flow.follow("told")
+    with EventsReceiver() as receiver, flow.daemon(flux=f'{{events_address: "{receiver.url}"}}') as daemon:
+        daemon.until(lambda: receiver.about("ImageUpdateAutomation", "told"))
+        pushed = receiver.about("ImageUpdateAutomation", "told")[-1].body
+        assert pushed["message"].startswith("pushed commit '")
+        assert (pushed["severity"], pushed["reason"]) == ("info", "Succeeded")
+        assert receiver.about("ImageRepository", "told")
+        assert receiver.about("ImagePolicy", "told")
+        answered = lab.run("reconcile", "image", "policy", "told")
+        assert (answered.returncode, "selected ref" in answered.stderr) == (0, True), answered.stderr
+        assert daemon.metric("gotk_reconcile_duration_seconds_count", kind="ImagePolicy") > 0
+
+
+def test_a_reverted_release_and_a_key_that_is_missing_are_said_where_people_look(lab, flow):
+    """A revert holds the tag and the automation says so; a signing key that cannot be had stops its own automation alone."""
+    lab.push_tag("acme/back", "1.0.0", "1.1.0")
+    file = SHOP.replace(b"HOST", lab.registry.host.encode()).replace(b"shop", b"back")
+    repository = lab.repository("back", {"apps/back.yaml": file, "other/back.yaml": file})
+    flow.follow("back")
+    spec = flow.object(IMAGE_UPDATE_AUTOMATION, "back")["spec"]
+    key = {"type": "ssh", "secretRef": {"name": "nowhere"}}
+    commit = {**spec["git"]["commit"], "signingKey": key}
+    keyless = {**spec, "git": {**spec["git"], "commit": commit}, "update": {"path": "./other", "strategy": "Setters"}}
+    flow.apply(IMAGE_UPDATE_AUTOMATION, "keyless", keyless)
+    with flow.daemon() as daemon:
+        daemon.until(lambda: "1.1.0" in repository.git("show", "main:apps/back.yaml"))
+        daemon.until(lambda: "nowhere" in flow.ready(IMAGE_UPDATE_AUTOMATION, "keyless").get("message", ""))
+        assert "1.0.0" in repository.git("show", "main:other/back.yaml")
+        message = f'Revert "Update"\n\nThis reverts commit {repository.head()}.'
+        repository.commit({"apps/back.yaml": file}, message=message)
+        assert lab.run("reconcile", "image", "update", "back").returncode == 0
+        daemon.until(lambda: "1.1.0 is not written" in flow.ready(IMAGE_UPDATE_AUTOMATION, "back").get("message", ""))
+        assert "1.0.0" in repository.git("show", "main:apps/back.yaml")
+        assert "resolved to 1.1.0" in lab.run("get", "images", "policy", "back").stdout

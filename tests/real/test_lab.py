@@ -179,10 +179,13 @@ def start_command(*arguments, **environment):
     )
 
 
-def test_the_command_says_where_all_is_and_a_signal_ends_it_without_a_trace(tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "example"), [((), "ImageUpdater argocd/messaging"), (("--flux",), "ImagePolicy flux-system/shop")]
+)
+def test_the_command_says_where_all_is_and_a_signal_ends_it_without_a_trace(tmp_path, arguments, example):
     for program in PROGRAMS:
         require(program)
-    with start_command(TMPDIR=str(tmp_path)) as command:
+    with start_command(*arguments, TMPDIR=str(tmp_path)) as command:
         said = []
         for line in command.stdout:
             said.append(line)
@@ -194,7 +197,7 @@ def test_the_command_says_where_all_is_and_a_signal_ends_it_without_a_trace(tmp_
         kubeconfig = yaml.safe_load((folder / "kubeconfig").read_text())
         assert kubeconfig["clusters"][0]["cluster"]["server"] in text
         assert yaml.safe_load((folder / "updater.yaml").read_text())["registries"][0]["prefix"] in text
-        assert "ImageUpdater argocd/messaging" in text
+        assert example in text
         command.send_signal(signal.SIGTERM)
         rest = command.stderr.read()
     assert command.returncode == 0, rest

@@ -55,6 +55,16 @@ def test_a_marker_that_no_policy_answers_is_said_with_the_nearest(tree):
     assert report.problems[0].hint == "did you mean 'flux-system:app'?"
 
 
+def test_objects_in_a_list_as_kubectl_writes_it_count_and_are_checked(tree):
+    """What `kubectl get -o yaml` printed is a List: its policies answer markers, its objects are checked at their lines."""
+    item = POLICY.replace(">=1.0.0", "1.z").replace("\n", "\n  ").rstrip()
+    listed = (
+        f"apiVersion: v1\nitems:\n- {item}\n  status: {{observedGeneration: 1}}\nkind: List\nmetadata: {{resourceVersion: ''}}\n"
+    )
+    report = lint([tree(flux_yaml=listed, a_yaml=MARKED)])
+    assert said(report) == [("flux.yaml", 8, "policy")]
+
+
 def test_without_any_policy_the_hint_asks_for_them(tree):
     (problem,) = lint([tree(a_yaml=MARKED)]).problems
     assert "ImagePolicy" in problem.hint

@@ -13,7 +13,7 @@ import click
 from updater.cli.asking import asking_of, asking_options
 from updater.cli.collector import importing
 from updater.cli.main import FAILURE, config_paths
-from updater.cli.report import PassReport, as_diffs, as_json, as_text, coloured, has_colours, outcome_lines
+from updater.cli.report import PassReport, as_diffs, as_json, as_text, coloured, has_colours, outcome_lines, problem_lines
 from updater.cli.terminal import say
 from updater.model.outcome import Status
 from updater.model.problem import Problem
@@ -58,6 +58,8 @@ def once(ctx: click.Context, /, *, dry_run: bool, only: str | None, output: str,
 
 def _say_failures(done: PassReport) -> None:
     """Report on standard error what the diff cannot show."""
+    for problem in done.problems:
+        say("\n".join(problem_lines(problem)), err=True)
     for outcome in done.outcomes:
         if outcome.status is Status.FAILED:
             say("\n".join(outcome_lines(outcome, len(outcome.status.value))), err=True)

@@ -13,7 +13,6 @@ from updater.daemon.signers import Signers
 from updater.editors import make_editors
 from updater.engine.scanner import Scanner
 from updater.errors import UpdaterError
-from updater.inventory.destinations import marker_names
 from updater.registry.client import RegistryClient
 from updater.registry.transport import RegistryTransport
 from updater.sources.base import SourceRequests
@@ -93,8 +92,11 @@ class LeaderOnlyWriter:
         return await self.writer.write(view, commits, is_dry=is_dry)
 
 
-async def git_writer(settings: Settings, process: Process, subscriptions: Callable[[], Sequence[Subscription]]) -> GitWriter:
-    """Build the writer of branches; raise `ConfigError` where the key that signs cannot be had."""
+async def git_writer(settings: Settings, process: Process, known: Callable[[], frozenset[str]]) -> GitWriter:
+    """Build the writer of branches; raise `ConfigError` where the key that signs cannot be had.
+
+    *known* returns the names that markers may have: any other is told as unknown.
+    """
     reference = str(settings.git.signing.key) if settings.git.signing else ""
     signers = Signers(await signer_for(settings, process.keychain), process.keychain.secret, reference=reference)
     rule = " ".join(settings.text_markers)
@@ -102,7 +104,7 @@ async def git_writer(settings: Settings, process: Process, subscriptions: Callab
         mirror=process.mirror,
         editors=make_editors(settings.text_markers),
         pen=CommitSettings(message=commit_message, signer=signers, now=lambda: datetime.now(UTC), rule=rule),
-        known=lambda: marker_names(subscriptions()),
+        known=known,
         count=process.metrics.count,
         learned=process.default_branches.learn,
     )

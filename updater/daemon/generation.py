@@ -32,13 +32,13 @@ from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
 from updater.errors import PushRefused, UpdaterError
-from updater.inventory.destinations import branches_of, destinations_of
+from updater.inventory.destinations import branches_of, destinations_of, marker_names
 from updater.inventory.inventory import Inventory
 from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.flux import FluxComponents
@@ -90,15 +90,17 @@ class Generation:
         """
         generation: Generation
 
-        def subscriptions() -> Sequence[Subscription]:
-            return generation.asked.snapshot.subscriptions
-
         requests = SourceRequests()
         argocd = await _argocd(loaded, process)
         settings = argocd.settings if argocd else loaded.settings
         flux = _flux(settings, process, requests)
         require_author(settings, loaded.snapshot.subscriptions)
-        git = await git_writer(settings, process, subscriptions)
+
+        def known() -> frozenset[str]:
+            names = marker_names(generation.asked.snapshot.subscriptions)
+            return names | flux.source.policy_names if flux else names
+
+        git = await git_writer(settings, process, known)
         live = live_writer(process, argocd.source if argocd else None)
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
         routes = WriterRoutes(RenewingWriter(git, repositories, objects), live)
@@ -129,6 +131,11 @@ class Generation:
     def subscriptions(self) -> tuple[Subscription, ...]:
         """What all sources together ask for."""
         return self.asked.snapshot.subscriptions
+
+    @property
+    def scans(self) -> Iterable[ScanKey]:
+        """The images that are scanned for their own sake."""
+        return self.asked.scans
 
     @property
     def problems(self) -> tuple[Problem, ...]:

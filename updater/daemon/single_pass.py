@@ -36,6 +36,10 @@ class PassPerformer(Protocol):
     def subscriptions(self) -> tuple[Subscription, ...]:
         """All there are."""
 
+    @property
+    def scans(self) -> Iterable[ScanKey]:
+        """The images that are scanned for their own sake."""
+
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image."""
 
@@ -65,6 +69,8 @@ class SinglePass:
         generation = self._generation
         whole = with_companions(subscriptions, generation.subscriptions)
         images = dict.fromkeys(scan_key_for(subscription) for subscription in whole if not subscription.is_fixed)
+        if len(whole) == len(generation.subscriptions):  # a pass over everything answers who only wants a scan too
+            images |= dict.fromkeys(generation.scans)
         together, destinations = by_destination(whole), destinations_of(subscriptions)
         self._progress.images, self._progress.destinations = len(images), len(destinations)
         async with asyncio.TaskGroup() as group:

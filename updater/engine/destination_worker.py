@@ -67,14 +67,13 @@ class DestinationWorker:
         self._missing.add(listed)
         self._news.set()
 
-    def expect(self, listed: ScanKey) -> None:
-        """Wait a little for a scan of *listed*, which goes on: what it finds lands together with what is due."""
-        self._expected.add(listed)
+    def expect(self, *listed: ScanKey, is_all: bool = False) -> None:
+        """Wait a little for scans of *listed*, which go on: what they find lands together with what is due.
 
-    def gather(self, others: Iterable[ScanKey]) -> None:
-        """Wait a little for *others*, which are all that something may have been pushed to together with what was found."""
-        self._expected.update(others)
-        self._is_gathering = True
+        *is_all* says that something was found, and that nothing else can have been pushed together with it.
+        """
+        self._expected.update(listed)
+        self._is_gathering |= is_all
 
     def arrived(self, listed: ScanKey) -> None:
         """Report that the scan of *listed* ended."""
@@ -87,11 +86,7 @@ class DestinationWorker:
 
     async def settle(self) -> None:
         """Wait until no scan of its images goes on, at most `WaitTimes.scans`; a landing asks for that before it chooses."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._waits.scans):
-                while self._expected:
-                    self._news.clear()
-                    await self._news.wait()
+        await _until(lambda: not self._expected, self._news, seconds=self._waits.scans)
 
     def have(self, listed: ScanKey) -> None:
         """Report that *listed* was scanned or failed, or is not needed any more."""
@@ -125,22 +120,15 @@ class DestinationWorker:
     async def work(self) -> None:
         """Land again and again; ends after `leave`, raises what a landing raises."""
         while not self._is_leaving:
-            if not self._may_land():
+            if not self._may_land:
                 await self._wait_for_news()
                 continue
-            await self._coalesce()
-            if self._may_land():
+            await _until(lambda: self._is_gathered or self._is_leaving, self._news, seconds=self._waits.coalesce)
+            if self._may_land:
                 self._is_due, self._is_gathered, self._expected_until = False, False, None
                 await self._land()
 
-    async def _coalesce(self) -> None:
-        """Wait for what else arrives, until all that could arrive was asked for."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._waits.coalesce):
-                while not (self._is_gathered or self._is_leaving):
-                    self._news.clear()
-                    await self._news.wait()
-
+    @property
     def _may_land(self) -> bool:
         if not self._is_due or self.is_paused or self._is_leaving:
             return False
@@ -167,6 +155,15 @@ class DestinationWorker:
             self._expected_until = now + self._waits.scans
         limits = (self._patient_until if self._missing else None, self._expected_until if self._expected else None)
         return min((limit for limit in limits if limit is not None and limit > now), default=None) if self._is_due else None
+
+
+async def _until(is_so: Callable[[], bool], news: asyncio.Event, *, seconds: float) -> None:
+    """Wait until *is_so*, which is asked after each of the *news*, at most some *seconds*."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not is_so():
+                news.clear()
+                await news.wait()
 
 
 class DestinationWorkers:

@@ -159,9 +159,12 @@ class Diagnosis:
 
 def _answer(text: str) -> str:
     """Return the server's words; those of the Git library, which speak of its own parsing, become ours."""
+    if text.startswith(_ERROR_LINE):  # which the library does not expect at this place
+        return text.removeprefix(_ERROR_LINE)[:-1]
     return "the answer is not Git's protocol" if text.lower().startswith(_OF_THE_LIBRARY) else text
 
 
+_ERROR_LINE: Final = "unknown command b'ERR "
 _OF_THE_LIBRARY: Final = (
     *("invalid pkt-line", "invalid ref status", "received more data after", "unknown command b", "invalid shallow line"),
     *("expected command", "unexpected http resp", "invalid literal", "not enough values", "bad length of chunk", "length of pkt"),

@@ -19,7 +19,7 @@ from updater.argocd.request.subscriptions import UNKNOWN_TYPE, TranslationDefaul
 from updater.documents import Dialect, Documents, read_bytes, read_yaml
 from updater.editors import make_editor
 from updater.errors import ConfigError, TemplateError
-from updater.flux.request.objects import GROUP, check_object, is_flux, policy_name
+from updater.flux.request.objects import GROUP, check_object, flux_objects, is_flux, policy_name
 from updater.model.problem import Problem
 from updater.settings import build_settings
 from updater.settings.problems import in_order
@@ -52,9 +52,8 @@ class ValidationReport:
     *remarks* are worth a look and no problems. *objects* counts those that were read from a cluster. *unknown* is what could
     be a problem and is not known here.
     *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found. *markers* are the
-    places in files that a marker of a known policy names.
-    be a problem and is not known here. *targets* counts those of configurations, which were not compared with a repository.
-    *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found.
+    places in files that a marker of a known policy names. *targets* counts those of configurations, which were not compared with
+    a repository.
     """
 
     problems: tuple[Problem, ...]
@@ -174,12 +173,14 @@ def _lint_documents(file: Path, findings: _Findings, environ: Mapping[str, str],
         return
     before = len(findings.problems)
     for document in found.documents:
-        if is_flux(document.value):
-            findings.problems += check_object(document, findings.try_template)
-            name = policy_name(document.value) or ""
+        for item in flux_objects(document):
+            findings.problems += check_object(item, findings.try_template)
+            name = policy_name(item.value) or ""
             findings.policies |= {name} - {""}
             findings.has_unnamed |= "${" in name or "{{" in name
-        elif is_patching and _is_deployed(document.value):
+        if is_flux(document.value):
+            continue
+        if is_patching and _is_deployed(document.value):
             findings.deployed.append(document.value)
         elif not findings.preview.add(document) and has_annotations(document.value):
             findings.problems += check_annotations(document)

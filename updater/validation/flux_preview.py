@@ -62,8 +62,14 @@ def _of_policy(key: Key, policy: ImagePolicyRequest, translation: FluxTranslatio
     selected = _shown(policy.latest) if policy.latest else "nothing yet"
     what = f"{subscription.image} {subscription.policy}" if not subscription.is_fixed else f"{subscription.image}, suspended"
     writers = [f"{target.destination} {target.locator.path}" for target in subscription.targets]
-    written = f"written to {', '.join(dict.fromkeys(writers))}" if writers else "written by no automation"
+    nobody = "written by no automation that is ready" if _is_selected(key, translation) else "written by no automation"
+    written = f"written to {', '.join(dict.fromkeys(writers))}" if writers else nobody
     return FluxAnswer(subject=subject, sentence=f"{what}; selected last: {selected}; {written}")
+
+
+def _is_selected(key: Key, translation: FluxTranslation) -> bool:
+    """Return whether an automation selects a policy, be it suspended or at fault."""
+    return any(key in automation.policies for automation in translation.automations.values())
 
 
 def _of_marker(reading: Reading, policy: ImagePolicyRequest, subscription: Subscription | None) -> FluxAnswer:

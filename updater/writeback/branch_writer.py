@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from updater.errors import GitError
+from updater.errors import GitError, UpdaterError
 from updater.git.blob_index import SearchQuery
 from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit
 from updater.git.trailers import add_trailers, without_trailers
 from updater.git.tree import check_path
 from updater.model.checkout_ref import RefKind
+from updater.model.problem import Problem
 from updater.model.publishing import Proposal, PushTemplate
 from updater.model.subscription import shown_url
 from updater.model.update import WriteResult
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from updater.git.signing import Signer
     from updater.git.tree import Tree
     from updater.model.checkout_ref import CheckoutRef
-    from updater.model.subscription import CredentialRef, Destination, GitBranch, Subscription
+    from updater.model.subscription import CommitSpec, CredentialRef, Destination, GitBranch, Subscription
     from updater.model.update import Change, Commit, Update
     from updater.model.view import PastCommit
     from updater.writeback.reading import Searched
@@ -129,8 +130,17 @@ class GitWriter:
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Edit on top of the tree that was looked at: one commit for each commit spec, one push.
 
-        Raises `PushRefused` if the branch moved since the look, and other `GitError`.
+        A commit spec whose key cannot be had is refused, and the others are written. Raises `PushRefused` if the branch moved
+        since the look, and other `GitError`.
         """
+        kept, refused = await _signable(self._pen, commits)
+        landed = await self._write(view, kept, is_dry=is_dry)
+        if not refused:
+            return landed
+        unchanged: dict[Update, tuple[Change, ...]] = dict.fromkeys(refused, ())
+        return replace(landed, changes={**landed.changes, **unchanged}, refused={**landed.refused, **refused})
+
+    async def _write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         branch = _as_branch(view.destination)
         assert view.head is not None  # noqa: S101 - a look without a head raises
         mirror = self._mirror(branch)
@@ -143,7 +153,7 @@ class GitWriter:
             drafts, landed = await self._drafted(mirror, base, commits)
             if not drafts:
                 return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
-        made = [await self._commit(draft, push) for draft in drafts]
+        made = [await _new_commit(self._pen, draft, push) for draft in drafts]
         over = view.head if push != self._named.get(branch, branch).branch else None
         self._views.pop(branch, None)
         with self._owed.noted(branch, base):
@@ -283,17 +293,35 @@ class GitWriter:
 
         mirror.afterwards(learn)
 
-    async def _commit(self, draft: CommitDraft, push: str) -> NewCommit:
-        commit_spec = draft.commit.commit_spec
-        named = self._pen.signer(commit_spec.signing)
-        signer = await named if inspect.isawaitable(named) else named
-        return NewCommit(
-            message=add_trailers(self._pen.message(draft.commit, draft.changes), branches=[push]),
-            author=Identity(name=commit_spec.name, email=commit_spec.email),
-            files=draft.files,
-            when=self._pen.now(),
-            signer=signer,
-        )
+
+async def _new_commit(pen: CommitSettings, draft: CommitDraft, push: str) -> NewCommit:
+    commit_spec = draft.commit.commit_spec
+    return NewCommit(
+        message=add_trailers(pen.message(draft.commit, draft.changes), branches=[push]),
+        author=Identity(name=commit_spec.name, email=commit_spec.email),
+        files=draft.files,
+        when=pen.now(),
+        signer=await _signer(pen, commit_spec),
+    )
+
+
+async def _signer(pen: CommitSettings, commit_spec: CommitSpec) -> Signer | None:
+    named = pen.signer(commit_spec.signing)
+    return await named if inspect.isawaitable(named) else named
+
+
+async def _signable(pen: CommitSettings, commits: Sequence[Commit]) -> tuple[list[Commit], dict[Update, Problem]]:
+    """Return the commits whose signer can be had, and a problem for each update of the others: their keys are their own."""
+    kept: list[Commit] = []
+    refused: dict[Update, Problem] = {}
+    for commit in commits:
+        try:
+            await _signer(pen, commit.commit_spec)
+            kept.append(commit)
+        except UpdaterError as error:
+            problem = Problem(path="", code=error.code, message=error.message, hint=error.hint)
+            refused |= dict.fromkeys(commit.updates, problem)
+    return kept, refused
 
 
 def _draft(

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from updater.flux.cluster.status_fields import SUCCEEDED, End, Verdict
 from updater.model.outcome import Status
+from updater.model.problem import Problem
+from updater.model.publishing import second_ref
 from updater.model.report import DestinationLanded, LandingEnd
 from updater.model.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from updater.flux.request.requests import AutomationRequest
     from updater.model.outcome import Outcome
-    from updater.model.problem import Problem
     from updater.model.subscription import CommitSpec, GitBranch
 
 UP_TO_DATE: Final = "repository up-to-date"
@@ -33,17 +34,22 @@ _BAD: Final = frozenset({Status.FAILED, Status.HELD})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationCommit:
-    """A commit of an automation: its hash, where it was pushed to, when, and its message, "" where it is not known."""
+    """A commit of an automation: its hash, where it was pushed to, when, and its message, "" where it is not known.
+
+    *also* is the full name of a second ref that got it, "" for none.
+    """
 
     revision: str
     branch: str
     at: datetime
     message: str = ""
+    also: str = ""
 
     @property
     def summary(self) -> str:
         """What the Event says of it."""
-        said = f"pushed commit '{self.revision[:SHORT]}' to branch '{self.branch}'"
+        also = f" and refspecs 'refs/heads/{self.branch}:{self.also}'" if self.also else ""
+        said = f"pushed commit '{self.revision[:SHORT]}' to branch '{self.branch}'{also}"
         return f"{said}\n{self.message}" if self.message else said
 
 
@@ -104,10 +110,19 @@ def landing_for(
     revision = next((item.revision for item in outcomes if item.status is Status.UPDATED and item.revision), None)
     pushed = None
     if revision is not None:
-        said = report.messages.get(revision, "")
-        pushed = AutomationCommit(revision=revision, branch=branch.push or branch.branch or "HEAD", at=report.at, message=said)
+        pushed = AutomationCommit(
+            revision=revision,
+            branch=branch.push or branch.branch or "HEAD",
+            at=report.at,
+            message=report.messages.get(revision, ""),
+            also=second_ref(branch.publishing),
+        )
     head = revision if revision is not None and not branch.is_rebuilt else report.head
-    problems = [*_below(report.notes or (), request), *(policy_problem(item) for item in outcomes if item.status in _BAD)]
+    problems = [
+        *_below(report.notes or (), request),
+        *(policy_problem(item) for item in outcomes if item.status in _BAD),
+        *_rejected(report, outcomes),
+    ]
     return AutomationLanding(
         began=began,
         at=report.at,
@@ -115,6 +130,14 @@ def landing_for(
         pushed=pushed,
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _rejected(report: DestinationLanded, outcomes: Iterable[Outcome]) -> Iterator[Problem]:
+    """Yield what the policies of *outcomes* select and people took back: the status of the policy names it all the same."""
+    for outcome in outcomes:
+        for rejection in report.rejected.get(outcome.key, {}).values():
+            message = f"{outcome.origin}: {rejection.tag} is not written: {rejection.sentence}"
+            yield Problem(path="", code=rejection.code, message=message, hint=rejection.hint)
 
 
 def refused_landing(problems: tuple[Problem, ...], at: datetime) -> AutomationLanding:

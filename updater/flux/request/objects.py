@@ -6,6 +6,7 @@ Source: the API of image.toolkit.fluxcd.io at v1; v1beta2 has the same fields an
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import UpdaterError
@@ -80,6 +81,17 @@ Flaw = tuple[_Place, str, str, str]
 def is_flux(value: Any) -> bool:
     """Return whether a document is of Flux's image group, whatever its kind and version."""
     return isinstance(value, dict) and str(value.get("apiVersion", "")).partition("/")[0] == GROUP
+
+
+def flux_objects(document: Document) -> tuple[Document, ...]:
+    """Return the objects of Flux's image group in a document: itself, or those of the List that `kubectl get` writes."""
+    value = document.value
+    if is_flux(value):
+        return (document,)
+    if not isinstance(value, dict) or value.get("kind") != "List" or not isinstance(value.get("items"), list):
+        return ()
+    found = ((index, item) for index, item in enumerate(value["items"]) if is_flux(item))
+    return tuple(replace(document, value=item, mark=document.mark.find(("items", index))) for index, item in found)
 
 
 def policy_name(value: Any) -> str | None:
