@@ -91,10 +91,10 @@ class ThreadedRegistry(EmbeddedRegistry):
 
 
 @contextmanager
-def registry():
+def registry(kind=ThreadedRegistry):
     """The embedded registry in a thread of its own; push with `registry.push`."""
     loop = asyncio.new_event_loop()
-    served = ThreadedRegistry(loop)
+    served = kind(loop)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(served.start(), loop).result(10)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.controller.lab_wing import FEED
-from updater.controller.objects import Sharing, event_subject, items_of, keep_object
+from updater.controller.objects import KnownItems, Sharing, event_subject, items_of, keep_object
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=8) | st.floats(allow_nan=False),
@@ -52,6 +54,33 @@ def test_the_item_is_the_same_object_while_only_status_and_version_moved():
     assert items_of({key: moved}, before)[key] is before[key]
     other = keep_object({**item(), "spec": {"image": "y"}}, sharing)
     assert items_of({key: other}, before)[key] is other.item
+
+
+class Counting(dict):
+    """An item that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other):
+        type(self).compared += 1
+        return super().__eq__(other)
+
+    __hash__ = None
+
+
+def test_items_are_compared_only_where_their_object_is_another_one():
+    """One status of thousands comes back through the watch: the others cost nothing."""
+    sharing, known = Sharing(), KnownItems()
+    kept = {("team", str(number)): keep_object(item(), sharing) for number in range(5)}
+    kept = {key: replace(each, item=Counting(each.item)) for key, each in kept.items()}
+    before = dict(known.renew(kept))
+    Counting.compared = 0
+    moved = keep_object({**item(resourceVersion="8"), "status": {"tags": 2}}, sharing)
+    assert known.renew({**kept, ("team", "3"): moved})["team", "3"] is before["team", "3"]
+    assert Counting.compared == 1
+    other = keep_object({**item(), "spec": {"image": "y"}}, sharing)
+    del kept["team", "4"]
+    assert known.renew({**kept, ("team", "3"): other}) == {**{key: before[key] for key in kept}, ("team", "3"): other.item}
 
 
 def test_what_is_shared_does_not_grow_without_end():

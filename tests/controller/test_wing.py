@@ -9,13 +9,16 @@ from functools import partial
 import pytest
 
 from tests.controller.lab_wing import ASKED, FEED, FINALIZER, KINDS, MISSING, ROBOT, RULE, LabWing
+from tests.engine.making import subscription
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.fakes.still_time import StillTime
 from updater.controller.options import ControllerOptions
+from updater.controller.watched_source import LONGEST_BREATH, SourceKind, WatchedSource
 from updater.http.client import HttpClient
 from updater.kube.client import KubeClient
 from updater.kube.events import EventRecorder
 from updater.kube.kinds import EVENT, Ref
+from updater.model.snapshot import Snapshot
 
 
 class Patient(StillTime):
@@ -157,6 +160,29 @@ async def test_changes_that_come_together_are_one_snapshot_and_a_status_is_none(
         await asyncio.sleep(0.7)
         assert stage.delivered.empty()
         assert stage.wing.translations == 2
+
+
+async def test_the_longer_a_snapshot_takes_the_more_changes_are_gathered(client, server):
+    """Thousands of statuses that we write come back one by one: at most a part of the time goes into translating them."""
+    time, delivered = StillTime(), asyncio.Queue()
+
+    async def translate(known):
+        time.now += 0.3 if known.count < 3 else 100.0
+        return Snapshot(subscriptions=(subscription(f"s{known.count}"),))
+
+    kind = SourceKind(kind=FEED, prune=lambda item: item)
+    source = WatchedSource(client, (kind,), translate, surroundings=time.surroundings())
+    await feed(server)
+    running = asyncio.create_task(source.run(delivered.put))
+    try:
+        for number in range(2, 5):
+            await delivered.get()
+            time.slept.clear()
+            await feed(server, f"w{number}")
+        await delivered.get()
+    finally:
+        running.cancel()
+    assert LONGEST_BREATH in time.slept
 
 
 async def test_a_kind_that_is_lost_keeps_its_objects_and_is_a_problem_until_it_is_back(begin, server):

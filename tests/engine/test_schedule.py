@@ -56,7 +56,7 @@ async def until(question):
 
 @asynccontextmanager
 async def running(made, work, *, wall=time.time, **waits):
-    schedule = Schedule(made, scan=work.scan, land=work.land, waits=WaitTimes(coalesce=0.0, **waits), wall=wall)
+    schedule = Schedule(made, scan=work.scan, land=work.land, waits=WaitTimes(**{"coalesce": 0.0} | waits), wall=wall)
     task = asyncio.create_task(schedule.run())
     try:
         yield schedule

@@ -68,6 +68,44 @@ async def test_one_found_change_asks_the_others_once_and_all_land_at_once():
         assert sorted(work.scans, key=str) == IMAGES
 
 
+async def test_what_was_asked_of_all_lands_at_once():
+    """Nothing else can arrive: neither after the first scans nor after a change, whose others were all asked."""
+    work = Registry()
+    async with running(plan(), work, coalesce=60.0) as schedule:
+        await started(work)
+        work.push()
+        schedule._jobs.run_now([IMAGES[2]])
+        await until(work.landings)
+        assert work.landings() == [{**dict.fromkeys(IMAGES, 2), ALONE: 1}]
+
+
+async def test_what_is_found_while_a_branch_waits_for_more_ends_the_wait():
+    """A branch is due together with its images: what they find need not wait because nothing was known a moment before."""
+    work = Registry()
+    async with running(plan(), work, coalesce=60.0) as schedule:
+        await started(work)
+        schedule.due(BRANCH)
+        await asyncio.sleep(0.02)
+        work.push()
+        schedule._jobs.run_now([IMAGES[2]])
+        await until(work.landings)
+        assert work.landings() == [{**dict.fromkeys(IMAGES, 2), ALONE: 1}]
+
+
+async def test_what_was_not_asked_of_all_waits_for_what_else_arrives(monkeypatch):
+    """A landing that somebody asks for, and one of very many images of which one alone was found: more may be on its way."""
+    monkeypatch.setattr(rounds, "MOST_ASKED", 4)
+    work = Registry()
+    async with running(plan(), work, coalesce=60.0) as schedule:
+        await started(work)
+        schedule.due(OTHER)
+        work.push()
+        schedule._jobs.run_now([IMAGES[1]])
+        await until(lambda: work.scans == [IMAGES[1]])
+        await asyncio.sleep(0.05)
+        assert not work.landed
+
+
 async def test_a_scan_that_began_before_the_push_is_made_again():
     """Its answer may be older than the push."""
     work = Registry()

@@ -185,6 +185,35 @@ def test_what_is_suspended_stays_and_goes_on_when_it_is_resumed(lab, flow):
         assert lab.run("resume", "image", "repository", "still").returncode == 0
 
 
+def test_a_quiet_daemon_writes_nothing_to_the_cluster(lab, flow):
+    """Scans and looks at Git go on; what is the same is not written, and a time alone not before an hour has passed."""
+    space, image = lab.cluster.namespace("quiet"), f"{lab.registry.host}/acme/quiet"
+    lab.push_tag("acme/quiet", "1.0.0")
+    file = f'image: {image}:1.0.0 # {{"$imagepolicy": "quiet:quiet"}}\n'
+    lab.repository("quiet", {"apps/quiet.yaml": file.encode()}, namespace=space)
+    git = {"checkout": {"ref": {"branch": "main"}}, "commit": {"author": {"email": "flux@example.org"}}}
+    source = {"kind": "GitRepository", "name": "quiet"}
+    specs = (
+        (IMAGE_REPOSITORY, {"image": image, "interval": "2s", "insecure": True}),
+        (IMAGE_POLICY, {"imageRepositoryRef": {"name": "quiet"}, "policy": {"semver": {"range": ">=1.0.0"}}}),
+        (IMAGE_UPDATE_AUTOMATION, {"interval": "2s", "sourceRef": source, "git": git, "update": {"path": "./apps"}}),
+    )
+    for kind, spec in specs:
+        lab.cluster.apply_object(flux_object(kind, "quiet", spec, namespace=space))
+
+    def found():
+        objects = [lab.cluster.request("GET", kind.path("quiet", space)) for kind, _ in specs]
+        return [condition(each).get("status") for each in objects], [each["metadata"]["resourceVersion"] for each in objects]
+
+    with flow.daemon(flux="{namespaces: [quiet]}") as daemon:
+        daemon.until(lambda: found()[0] == ["True"] * 3 and daemon.metric("updater_kubernetes_writes_total", kind="event") >= 2)
+        _, versions = found()
+        names = ("updater_kubernetes_writes_total", "updater_scans_total", "updater_git_requests_total")
+        writes, scans, asked = map(daemon.metric, names)
+        daemon.until(lambda: daemon.metric(names[1]) >= scans + 3 and daemon.metric(names[2]) >= asked + 3)
+        assert (daemon.metric(names[0]), found()[1]) == (writes, versions)
+
+
 def test_while_fluxs_own_controllers_renew_their_leases_nothing_is_written(lab, flow):
     """Log, metric and Event say so; once the Lease is given back everything goes on."""
     lab.push_tag("acme/twice", "1.0.0", "1.1.0")

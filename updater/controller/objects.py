@@ -92,6 +92,22 @@ def items_of(kept: Mapping[Key, KeptObject], before: Mapping[Key, Mapping[str, A
     return items
 
 
+class KnownItems:
+    """The items of the objects of one kind, each compared only where its object is another one than before; see `items_of`."""
+
+    def __init__(self) -> None:
+        self._kept: Mapping[Key, KeptObject] = {}
+        self.items: dict[Key, Mapping[str, Any]] = {}
+
+    def renew(self, kept: Mapping[Key, KeptObject]) -> dict[Key, Mapping[str, Any]]:
+        """Take over the objects that there are, and return their items."""
+        moved = {key: each for key, each in kept.items() if self._kept.get(key) is not each}
+        changed = items_of(moved, self.items)
+        self.items = {key: changed[key] if key in changed else self.items[key] for key in kept}
+        self._kept = kept
+        return self.items
+
+
 def event_subject(kind: Kind, key: Key, metadata: Mapping[str, Any]) -> Object:
     """Return as much of an object as names it in an Event; the uid is what ``kubectl describe`` finds Events by."""
     namespace, name = key

@@ -65,7 +65,7 @@ class StatusPatcher(Generic[N]):
     def know(self, kept: Mapping[Ref, KeptObject]) -> list[Ref]:
         """Take over the objects that there are; return those that somebody else changed."""
         newest = {ref: self._newest(ref, each) for ref, each in kept.items()}
-        changed = [ref for ref, each in newest.items() if each != self._kept.get(ref)]
+        changed = [ref for ref, each in newest.items() if (old := self._kept.get(ref)) is not each and old != each]
         self._kept = newest
         self._written = {ref: pair for ref, pair in self._written.items() if newest.get(ref) is pair[1]}
         self._news = {ref: news for ref, news in self._news.items() if ref in kept}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from updater.controller.namespaces import NamespaceSelection
 from updater.errors import KubeError
+from updater.http.client import Clock
 from updater.kube.faults import outside_protocol
 from updater.kube.kinds import key_of
 from updater.kube.reflector import Reflector, StoreSnapshot, WatchedKind
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from updater.controller.objects import Key
-    from updater.http.client import Clock
     from updater.kube.client import KubeClient
     from updater.kube.kinds import Kind, Object
 
@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 _NOT_INSTALLED: Final = "kube-not-found"
 _EVERY_NAMESPACE: Final = NamespaceSelection()
+QUICK: Final = 0.05
+BREATH: Final = 4.0  # as often as a snapshot took: thousands of our own statuses come back one by one
+LONGEST_BREATH: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,7 @@ class WatchedSource:
         self._client = client
         self._translate = translate
         self._report = report
-        self._surroundings = surroundings
+        self._surroundings = surroundings or Clock()
         self._watched = {kind: _watched(kind, namespaces) for kind in kinds}
         self._kinds = {watched: kind for kind, each in self._watched.items() for watched in each}
         self._pending: _Pending | None = None
@@ -168,11 +171,16 @@ class WatchedSource:
             self._pending.news.set()
 
     async def _hand_on(self, pending: _Pending, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
+        seconds = 0.0  # that the last one took: where there are thousands of objects more has to gather
         while True:
             await pending.news.wait()
+            if seconds > QUICK:
+                await self._surroundings.sleep(min(seconds * BREATH, LONGEST_BREATH))
             pending.news.clear()
+            began = self._surroundings.clock()
             if pending.stores is not None:
                 snapshot = await self._snapshot(pending.stores)
+                seconds = self._surroundings.clock() - began
             elif pending.lost:
                 snapshot = self._incomplete(pending.lost)
             else:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class WaitTimes:
     """How long, in seconds.
 
-    *coalesce*: a due destination waits for what else arrives; *scans*: it waits for scans of its images that go on;
-    *first_scans*: it waits for the slowest of its images that were never scanned; *clock*: between two looks at the clock.
+    *coalesce*: a due destination waits for what else arrives, unless all that could arrive was asked for; *scans*: it waits
+    for scans of its images that go on; *first_scans*: it waits for the slowest of its images that were never scanned;
+    *clock*: between two looks at the clock.
     """
 
     coalesce: float = 0.5
@@ -51,10 +52,13 @@ class DestinationWorker:
         self._patient_until: float | None = None
         self._expected: set[ScanKey] = set()
         self._expected_until: float | None = None
+        self._is_gathering = False
+        self._is_gathered = False
         self._news = asyncio.Event()
 
     def due(self) -> None:
         """Report that something changed."""
+        self._is_gathered &= self._is_due  # what was gathered before is not what comes along with this
         self._is_due = True
         self._news.set()
 
@@ -63,27 +67,30 @@ class DestinationWorker:
         self._missing.add(listed)
         self._news.set()
 
-    def expect(self, listed: ScanKey) -> None:
-        """Wait a little for a scan of *listed*, which goes on: what it finds lands together with what is due."""
-        self._expected.add(listed)
+    def expect(self, *listed: ScanKey, is_all: bool = False) -> None:
+        """Wait a little for scans of *listed*, which go on: what they find lands together with what is due.
+
+        *is_all* says that something was found, and that nothing else can have been pushed together with it.
+        """
+        self._expected.update(listed)
+        self._is_gathering |= is_all
 
     def arrived(self, listed: ScanKey) -> None:
         """Report that the scan of *listed* ended."""
         self._expected.discard(listed)
         if not self._expected:
             self._expected_until = None
+            self._is_gathered |= self._is_gathering
+            self._is_gathering = False
             self._news.set()
 
     async def settle(self) -> None:
         """Wait until no scan of its images goes on, at most `WaitTimes.scans`; a landing asks for that before it chooses."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._waits.scans):
-                while self._expected:
-                    self._news.clear()
-                    await self._news.wait()
+        await _until(lambda: not self._expected, self._news, seconds=self._waits.scans)
 
     def have(self, listed: ScanKey) -> None:
         """Report that *listed* was scanned or failed, or is not needed any more."""
+        self._is_gathering |= self._missing == {listed}  # the last of what was never scanned: there is nothing else
         self._missing.discard(listed)
         self.arrived(listed)
         if not self._missing:
@@ -107,6 +114,7 @@ class DestinationWorker:
         self._missing.clear()
         self._expected.clear()
         self._patient_until = self._expected_until = None
+        self._is_gathering = self._is_gathered = False
         self.due()
 
     async def work(self) -> None:
@@ -115,9 +123,9 @@ class DestinationWorker:
             if not self._may_land:
                 await self._wait_for_news()
                 continue
-            await asyncio.sleep(self._waits.coalesce)
+            await _until(lambda: self._is_gathered or self._is_leaving, self._news, seconds=self._waits.coalesce)
             if self._may_land:
-                self._is_due, self._expected_until = False, None
+                self._is_due, self._is_gathered, self._expected_until = False, False, None
                 await self._land()
 
     @property
@@ -147,6 +155,15 @@ class DestinationWorker:
             self._expected_until = now + self._waits.scans
         limits = (self._patient_until if self._missing else None, self._expected_until if self._expected else None)
         return min((limit for limit in limits if limit is not None and limit > now), default=None) if self._is_due else None
+
+
+async def _until(is_so: Callable[[], bool], news: asyncio.Event, *, seconds: float) -> None:
+    """Wait until *is_so*, which is asked after each of the *news*, at most some *seconds*."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not is_so():
+                news.clear()
+                await news.wait()
 
 
 class DestinationWorkers:

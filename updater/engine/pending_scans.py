@@ -120,8 +120,7 @@ class PendingScans:
             if others:
                 self._asking[destination] = others
             for worker in self._workers.of([destination]):
-                for other in others:
-                    worker.expect(other)
+                worker.expect(*others, is_all=True)
             asked |= dict.fromkeys(others)
         self._asked |= dict.fromkeys(asked, self._round)
         self._again(asked)

@@ -51,6 +51,10 @@ class Ref:
     def __str__(self) -> str:
         return f"{self.kind.name} {self.place}"
 
+    def __hash__(self) -> int:
+        """Return the hash of the names alone: thousands are looked up at a time, and a kind is four more texts."""
+        return hash((self.namespace, self.name))
+
     @property
     def place(self) -> str:
         """Return ``namespace/name``, or the name alone."""

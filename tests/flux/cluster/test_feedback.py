@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,7 @@ from tests.flux.cluster.making import (
 from updater.controller.objects import Sharing
 from updater.controller.options import ControllerOptions
 from updater.flux.cluster.feedback import FluxFeedback, FluxHooks, FluxState
+from updater.flux.cluster.heard import FluxMemory
 from updater.flux.cluster.pruning import prune_object
 from updater.flux.cluster.repository_status import summarize
 from updater.flux.kinds import FINALIZER, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
@@ -40,6 +42,7 @@ from updater.kube.kinds import EVENT, Ref
 from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.report import LandingEnd
+from updater.model.subscription import FIXED, PolicySpec
 
 REPOSITORY, POLICY, AUTOMATION = (
     Ref(kind, NAMESPACE, name)
@@ -227,6 +230,20 @@ async def test_a_registry_that_is_away_and_a_list_in_doubt_leave_what_was_select
     await stage.feedback.finish()
     assert stage.conditions(POLICY) == [("Ready", "True", "Succeeded")]
     assert stage.status(POLICY)["latestRef"]["tag"] == "1.0.0"
+
+
+def test_after_one_object_moved_only_what_reads_it_is_looked_at():
+    """Each tag that moves is a new translation: of thousands of objects the others are neither judged nor written."""
+    memory, other = FluxMemory(), replace(policy(), key=(NAMESPACE, "other"))
+    found = translation([repository()], [policy(), other], [automation()])
+    others = Ref(IMAGE_POLICY, *other.key)
+    assert set(memory.know(state(found), START).otherwise) == {REPOSITORY, POLICY, others, AUTOMATION}
+    assert memory.know(state(found), START).otherwise == []
+    moved = replace(found, policies={WEB: replace(found.policies[WEB], requested_at="now"), other.key: other})
+    assert memory.know(state(moved), START).otherwise == [POLICY, AUTOMATION]
+    fixed = replace(found.subscriptions[other.key], policy=PolicySpec(FIXED, {"tag": "1"}))
+    held = replace(moved, subscriptions={**moved.subscriptions, other.key: fixed})
+    assert memory.know(state(held), START).otherwise == [others, AUTOMATION]
 
 
 async def test_a_digest_that_is_kept_is_known_to_the_next_translation(stage):

@@ -25,10 +25,11 @@ from updater.flux.cluster.status_fields import VOLATILE
 from updater.flux.cluster.telling import FluxEvents
 from updater.flux.kinds import FINALIZER, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.requests import DigestReflection, subscription_key
+from updater.kube.kinds import Ref
 from updater.model.report import DestinationLanded, ImageScanned, SelectionReflected, TargetsRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from updater.controller.objects import KeptObject, Key
     from updater.controller.options import ControllerOptions
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from updater.flux.cluster.notifier import Notifier
     from updater.flux.request.requests import FluxTranslation
     from updater.kube.client import KubeClient
-    from updater.kube.kinds import Kind, Ref
+    from updater.kube.kinds import Kind
     from updater.model.image import ImageRef
     from updater.model.report import Report
     from updater.model.scan_key import ScanKey
@@ -109,19 +110,18 @@ class FluxFeedback:
     def know(self, state: FluxState) -> FluxRequests:
         """Take over what is known now, and forget what is gone; return what is asked for out of turn."""
         now = datetime.fromtimestamp(self._options.surroundings.wall(), UTC)
-        is_other, self._state = self._state.translation is not state.translation, state
-        before, self._kept = self._kept, state.kept()
+        before, self._state, self._kept = self._kept, state, state.kept()
         if before.keys() != self._kept.keys():
             self._hooks.keep((ref.kind.name, ref.name, ref.namespace) for ref in self._kept)
-        unscanned = self._memory.know(state, now)
+        learned = self._memory.know(state, now)
         self._events.know(self._kept)
-        asked = [(ref, _requested_at(state.translation, ref), kept) for ref, kept in self._kept.items()]
-        new = self._requested.note(asked, now)
-        self._statuses.know(self._kept, all_due=is_other)
-        if is_other:
-            for ref, kept in self._kept.items():
-                self._events.tell(ref, kept, self._memory.facts_of(ref, kept))
-        return _out_of_turn(state.translation, new, unscanned)
+        new = self._requested.note(_asked(state), now)
+        self._statuses.know(self._kept, all_due=False)
+        self._statuses.touch(learned.otherwise)
+        for ref in learned.otherwise:
+            if ref in self._kept:
+                self._events.tell(ref, self._kept[ref], self._memory.facts_of(ref, self._kept[ref]))
+        return _out_of_turn(state.translation, new, learned.unscanned)
 
     def hear(self, report: Report) -> None:
         """Remember what happened, and set off what follows; what is about others is left out."""
@@ -187,11 +187,18 @@ class FluxFeedback:
         return repository_status(replace(facts, is_handled=is_handled), due.now)
 
 
-def _requested_at(translation: FluxTranslation, ref: Ref) -> str:
-    """Return what the object asks for by its annotation, "" where it asks for nothing or is suspended."""
-    requests = (translation.repositories, translation.policies, translation.automations)
-    found = requests[KINDS.index(ref.kind)].get((ref.namespace, ref.name))
-    return found.requested_at if found is not None and not found.is_suspended else ""
+def _asked(state: FluxState) -> Iterator[tuple[Ref, str, KeptObject]]:
+    """Return what objects ask for by their annotation, without those that are suspended."""
+    translation = state.translation
+    found = (
+        (IMAGE_REPOSITORY, translation.repositories, state.repositories),
+        (IMAGE_POLICY, translation.policies, state.policies),
+        (IMAGE_UPDATE_AUTOMATION, translation.automations, state.automations),
+    )
+    for kind, requests, objects in found:
+        for key, request in requests.items():
+            if request.requested_at and not request.is_suspended and key in objects:
+                yield Ref(kind, *key), request.requested_at, objects[key]
 
 
 def _out_of_turn(translation: FluxTranslation, asked: Sequence[Ref], unscanned: Sequence[Key]) -> FluxRequests:

@@ -53,6 +53,14 @@ class FluxState:
         return {Ref(kind, *key): each for kind, objects in found for key, each in objects.items()}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What is news: ImageRepositories that are scanned and that nothing is known of, and objects that ask for something else."""
+
+    unscanned: list[Key]
+    otherwise: list[Ref]
+
+
 class FluxMemory:
     """Remembers what was heard last, by object; it is forgotten with its object, and where that asks for something else."""
 
@@ -62,39 +70,45 @@ class FluxMemory:
         self._scans: dict[Key, RepositoryScan] = {}
         self._reflections: dict[Key, Reflection] = {}
         self._refs: dict[Key, PolicyRefs] = {}
+        self._images: dict[Key, tuple[KeptObject | PolicyRefs, ImageRef | None]] = {}
         self._landings: dict[Key, AutomationLanding] = {}
         self._pushes: dict[Key, AutomationCommit] = {}
         self._observed: dict[Key, Mapping[str, SelectedRef]] = {}
         self._refused: dict[Key, AutomationLanding] = {}
         self._since: dict[Ref, datetime] = {}
 
-    def know(self, state: FluxState, at: datetime) -> list[Key]:
-        """Take over what there is *at* this moment; return the ImageRepositories that are scanned, and that nothing is known of.
+    def know(self, state: FluxState, at: datetime) -> Learned:
+        """Take over what there is *at* this moment.
 
-        Each is returned once: another object may have had the image scanned a moment ago.
+        An ImageRepository is returned as unscanned once: another object may have had the image scanned a moment ago.
         """
         before, now = self._translation, state.translation
         unscanned: list[Key] = []
+        otherwise: list[Ref] = []
         if before is not now:
-            self._translation, self.index = now, build_index(now)
+            fixed, self._translation, self.index = self.index.fixed, now, build_index(now)
             self._forget(before, now, at)
             unscanned = _new_scans(before, now, self._scans)
+            otherwise = _otherwise(before, now, fixed ^ self.index.fixed)
         for key, kept in state.policies.items():
             if key not in self._reflections:  # another controller may still select
                 self._refs[key] = refs_in(kept.status)
         for key in self._refs.keys() - state.policies.keys():
             del self._refs[key]
-        return unscanned
+        return Learned(unscanned=unscanned, otherwise=otherwise)
 
     def latest_of(self, policies: Mapping[Key, KeptObject]) -> dict[Key, ImageRef]:
         """Return what each of *policies* selected last: what was heard, else what its status says."""
-        latest: dict[Key, ImageRef] = {}
+        before, self._images = self._images, {}
         for key, kept in policies.items():
-            refs = self._refs[key] if key in self._reflections and key in self._refs else refs_in(kept.status)
-            image = refs.latest.image if refs.latest is not None else None
-            if image is not None:
-                latest[key] = image
-        return latest
+            heard = self._refs.get(key) if key in self._reflections else None
+            source = heard if heard is not None else kept
+            known = before.get(key)
+            if known is None or known[0] is not source:  # thousands of names are not read again at each look
+                refs = heard if heard is not None else refs_in(kept.status)
+                known = (source, refs.latest.image if refs.latest is not None else None)
+            self._images[key] = known
+        return {key: image for key, (_, image) in self._images.items() if image is not None}
 
     def scanned(self, report: ImageScanned) -> list[Ref]:
         """Remember a scan; return the ImageRepositories that it is about."""
@@ -232,6 +246,18 @@ def _new_scans(before: FluxTranslation, now: FluxTranslation, scans: Mapping[Key
         and not new.is_suspended
         and _asks_otherwise(before.repositories.get(key), new)
     ]
+
+
+def _otherwise(before: FluxTranslation, now: FluxTranslation, moved: Container[Key]) -> list[Ref]:
+    """Return what has to be said anew: objects that are read anew, *moved* policies, and every automation.
+
+    An ImagePolicy is read anew together with its ImageRepository. What an automation says hangs on the policies of others.
+    One tag that moves is a new translation, and of thousands of objects only what reads it is looked at.
+    """
+    repositories = [key for key, new in now.repositories.items() if before.repositories.get(key) is not new]
+    policies = [key for key, new in now.policies.items() if before.policies.get(key) is not new or key in moved]
+    kinds = ((IMAGE_REPOSITORY, repositories), (IMAGE_POLICY, policies), (IMAGE_UPDATE_AUTOMATION, now.automations))
+    return [Ref(kind, *key) for kind, keys in kinds for key in keys]
 
 
 def _asks_otherwise(old: ImageRepositoryRequest | None, new: ImageRepositoryRequest) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.namespaces import select_namespaces
-from updater.controller.objects import Sharing, items_of
+from updater.controller.objects import KnownItems, Sharing
 from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
 from updater.documents.members import mapping_in
 from updater.flux.cluster.digest_rounds import DigestRounds
@@ -96,7 +96,7 @@ class FluxSource:
             report=report,
             surroundings=surroundings,
         )
-        self._items: dict[Kind, dict[Key, Mapping[str, Any]]] = {kind: {} for kind in KINDS}
+        self._known = {kind: KnownItems() for kind in KINDS}
         self._latest = LatestRefs()
         self._digests = DigestRounds(self._reflect, surroundings)
         self.translation = FluxTranslation()
@@ -138,7 +138,7 @@ class FluxSource:
 
     def spec_of(self, kind: Kind, key: Key) -> Mapping[str, Any] | None:
         """Return the spec that is kept of an object; None where none is known."""
-        item = self._items[kind].get(key)
+        item = self._known[kind].items.get(key)
         return mapping_in(item, "spec") if item is not None else None
 
     def lead(self) -> None:
@@ -164,17 +164,17 @@ class FluxSource:
     async def _translate(self, known: KnownObjects) -> Snapshot:
         """Return the snapshot of what is known; the very same one where nothing changed that anybody reads."""
         kept = {kind: known.of(self._kinds[kind]) for kind in KINDS}
-        self._items = {kind: items_of(kept[kind], self._items[kind]) for kind in KINDS}
-        labels = await self._parts.labels.of(crossing(self._items[IMAGE_POLICY]))
-        repositories, _, automations, sources = (tuple(self._items[kind].values()) for kind in KINDS)
-        policies = self._latest.added(self._items[IMAGE_POLICY], self._parts.feedback.latest_of(kept[IMAGE_POLICY]))
+        items = {kind: self._known[kind].renew(kept[kind]) for kind in KINDS}
+        labels = await self._parts.labels.of(crossing(items[IMAGE_POLICY]))
+        repositories, _, automations, sources = (tuple(items[kind].values()) for kind in KINDS)
+        policies = self._latest.added(items[IMAGE_POLICY], self._parts.feedback.latest_of(kept[IMAGE_POLICY]))
         # thousands of policies take a second the first time: probes and the Lease must not wait for them
         self.translation = translation = await asyncio.to_thread(
             self._parts.translator, repositories, policies, automations, sources, labels
         )
         self.count = known.count
         if self._parts.wait:
-            waiting = self._parts.wait.snapshot(self._items[IMAGE_UPDATE_AUTOMATION])
+            waiting = self._parts.wait.snapshot(items[IMAGE_UPDATE_AUTOMATION])
             if waiting is not None:
                 return waiting
         state = FluxState(
