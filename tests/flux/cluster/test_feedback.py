@@ -40,6 +40,7 @@ from updater.kube.kinds import EVENT, Ref
 from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.report import LandingEnd
+from updater.model.subscription import PolicySpec
 
 REPOSITORY, POLICY, AUTOMATION = (
     Ref(kind, NAMESPACE, name)
@@ -337,3 +338,33 @@ async def test_another_exclusion_list_is_scanned_for_and_so_is_a_second_object_o
     await stage.feedback.finish()
     found = stage.status(REPOSITORY)
     assert (found["lastScanResult"]["latestTags"], found["observedExclusionList"]) == (["1"], ["-alpha$"])
+
+
+async def test_what_was_selected_is_kept_where_the_object_is_suspended_before_its_status_tells_it(stage):
+    """A landing may have committed it already: writing what the status names would take that back."""
+    status = {"latestRef": {"name": "ghcr.io/acme/web", "tag": "1.0.0"}}
+    await stage.server.put(POLICY.kind, POLICY.name, NAMESPACE, metadata={"generation": 1}, spec={}, status=status)
+    await stage.know(everything())
+    stage.feedback.hear(scanned("1.0.0", "1.1.0"))
+    stage.feedback.hear(reflected("1.1.0"))
+    off = everything(policy={"is_suspended": True, "spec": PolicySpec("fixed", {"tag": "1.0.0"})})
+    for _ in range(2):
+        await stage.know(off)
+        known = {WEB: prune_object(stage.read(POLICY), Sharing())}
+        assert str(stage.feedback.latest_of(known)[WEB]) == "ghcr.io/acme/web:1.1.0"
+    await stage.feedback.finish()
+    assert stage.status(POLICY) == {
+        "latestRef": {"name": "ghcr.io/acme/web", "tag": "1.1.0"},
+        "observedPreviousRef": {"name": "ghcr.io/acme/web", "tag": "1.0.0"},
+    }, "nothing but what was selected"
+
+
+async def test_while_others_work_nothing_that_waits_is_written_and_what_they_select_counts(stage):
+    await stage.know(everything())
+    stage.feedback.hear(scanned("1.0.0"))
+    stage.feedback.hear(reflected("1.0.0"))
+    stage.feedback.rest()
+    await stage.feedback.finish()
+    assert stage.written() == 0
+    theirs = state(everything(), statuses={"ImagePolicy": {"latestRef": {"name": "ghcr.io/acme/web", "tag": "2.0.0"}}})
+    assert str(stage.feedback.latest_of(theirs.policies)[WEB]) == "ghcr.io/acme/web:2.0.0"

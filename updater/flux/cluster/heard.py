@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.documents.members import mapping_in
 from updater.flux.cluster.automation_landing import AutomationLanding, landing_for, own_outcomes, refused_landing
 from updater.flux.cluster.automation_status import AutomationFacts
 from updater.flux.cluster.feedback_index import FluxIndex, build_index
@@ -62,6 +63,7 @@ class FluxMemory:
         self._scans: dict[Key, RepositoryScan] = {}
         self._reflections: dict[Key, Reflection] = {}
         self._refs: dict[Key, PolicyRefs] = {}
+        self._owed: dict[Key, str] = {}
         self._landings: dict[Key, AutomationLanding] = {}
         self._pushes: dict[Key, AutomationCommit] = {}
         self._observed: dict[Key, Mapping[str, SelectedRef]] = {}
@@ -80,17 +82,26 @@ class FluxMemory:
             self._forget(before, now, at)
             unscanned = _new_scans(before, now, self._scans)
         for key, kept in state.policies.items():
-            if key not in self._reflections:  # another controller may still select
-                self._refs[key] = refs_in(kept.status)
+            said = refs_in(kept.status)
+            if not self._owes(key, kept) or self._refs.get(key) == said:
+                self._owed.pop(key, None)
+                if key not in self._reflections:  # another controller may still select
+                    self._refs[key] = said
         for key in self._refs.keys() - state.policies.keys():
             del self._refs[key]
+            self._owed.pop(key, None)
         return unscanned
+
+    def _owes(self, key: Key, kept: KeptObject) -> bool:
+        """Return whether an ImagePolicy selected what its status does not tell yet; a new object of its name did not."""
+        return key in self._owed and self._owed[key] == _uid(kept)
 
     def latest_of(self, policies: Mapping[Key, KeptObject]) -> dict[Key, ImageRef]:
         """Return what each of *policies* selected last: what was heard, else what its status says."""
         latest: dict[Key, ImageRef] = {}
         for key, kept in policies.items():
-            refs = self._refs[key] if key in self._reflections and key in self._refs else refs_in(kept.status)
+            is_heard = key in self._refs and (key in self._reflections or self._owes(key, kept))
+            refs = self._refs[key] if is_heard else refs_in(kept.status)
             image = refs.latest.image if refs.latest is not None else None
             if image is not None:
                 latest[key] = image
@@ -114,8 +125,8 @@ class FluxMemory:
             self._scans[key] = found[exclusions]
         return [Ref(IMAGE_REPOSITORY, *key) for key in concerned]
 
-    def reflected(self, report: SelectionReflected) -> tuple[Ref, bool] | None:
-        """Remember a selection; return the ImagePolicy that it is about, and whether it now selects another image."""
+    def reflected(self, report: SelectionReflected, kept: Mapping[Ref, KeptObject]) -> tuple[Ref, bool] | None:
+        """Remember a selection; return the ImagePolicy of *kept* that it is about, and whether it now selects another image."""
         key = self.index.by_subscription.get(report.subscription)
         if key is None or self._is_old(Ref(IMAGE_POLICY, *key), report.began):
             return None
@@ -127,6 +138,8 @@ class FluxMemory:
         before = self._refs.get(key, PolicyRefs())
         if failure is None and report.selection is not None:
             self._refs[key] = refs_after(request, name, report.selection, before)
+            if (policy := kept.get(Ref(IMAGE_POLICY, *key))) is not None and self._refs[key] != refs_in(policy.status):
+                self._owed[key] = _uid(policy)  # until its status tells it, even where it is suspended meanwhile
         return Ref(IMAGE_POLICY, *key), self._refs.get(key, before) != before
 
     def landed(self, report: DestinationLanded) -> dict[Ref, AutomationLanding]:
@@ -171,6 +184,7 @@ class FluxMemory:
                 repository=translation.repositories.get(policy.repository),
                 scan=self._scans.get(policy.repository),
                 is_fixed=key in self.index.fixed,
+                is_owed=self._owes(key, kept),
             )
         if ref.kind == IMAGE_UPDATE_AUTOMATION and (automation := translation.automations.get(key)) is not None:
             return AutomationFacts(
@@ -219,6 +233,10 @@ class FluxMemory:
         gone = [ref for ref in self._since if (ref.namespace, ref.name) not in {**now.policies, **now.automations}]
         for ref in gone:
             del self._since[ref]
+
+
+def _uid(kept: KeptObject) -> str:
+    return str(mapping_in(kept.item, "metadata").get("uid"))
 
 
 def _new_scans(before: FluxTranslation, now: FluxTranslation, scans: Mapping[Key, RepositoryScan]) -> list[Key]:

@@ -112,7 +112,7 @@ class FluxSource:
         """Watch until cancelled, hand each snapshot that differs to *deliver*, and write answers; see `WatchedSource.run`."""
         wait, beside = self._parts.wait, [self._parts.feedback.run, self._digests.run]
         if wait:
-            await wait.rivals.look()
+            await wait.rivals.look_first()
             beside += [partial(wait.rivals.follow, self._watched.look_again), wait.run]
         await self._watched.run(deliver, beside=beside)
 
@@ -176,6 +176,7 @@ class FluxSource:
         if self._parts.wait:
             waiting = self._parts.wait.snapshot(self._items[IMAGE_UPDATE_AUTOMATION])
             if waiting is not None:
+                self._parts.feedback.rest()  # what was heard before is older than what they do now
                 return waiting
         state = FluxState(
             repositories=kept[IMAGE_REPOSITORY],
