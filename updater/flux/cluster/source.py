@@ -111,6 +111,7 @@ class FluxSource:
     async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Watch until cancelled, hand each snapshot that differs to *deliver*, and write answers; see `WatchedSource.run`."""
         wait, beside = self._parts.wait, [self._parts.feedback.run, self._digests.run]
+        beside.append(partial(self._parts.labels.follow, self._watched.look_again))
         if wait:
             await wait.rivals.look_first()
             beside += [partial(wait.rivals.follow, self._watched.look_again), wait.run]
