@@ -15,6 +15,7 @@ from tests.flux.cluster.making import (
     START,
     TWO,
     WEB,
+    at,
     automation,
     fault,
     landed,
@@ -39,7 +40,7 @@ from updater.kube.events import EventRecorder
 from updater.kube.kinds import EVENT, Ref
 from updater.model.outcome import Status
 from updater.model.problem import Problem
-from updater.model.report import LandingEnd
+from updater.model.report import LandingEnd, TargetsRefused
 from updater.model.subscription import PolicySpec
 
 REPOSITORY, POLICY, AUTOMATION = (
@@ -368,3 +369,24 @@ async def test_while_others_work_nothing_that_waits_is_written_and_what_they_sel
     assert stage.written() == 0
     theirs = state(everything(), statuses={"ImagePolicy": {"latestRef": {"name": "ghcr.io/acme/web", "tag": "2.0.0"}}})
     assert str(stage.feedback.latest_of(theirs.policies)[WEB]) == "ghcr.io/acme/web:2.0.0"
+
+
+async def test_an_automation_of_which_everything_is_refused_is_not_ready_and_answers_at_once(stage):
+    await stage.know(everything())
+    stage.feedback.hear(reflected("1.0.0"))
+    stage.feedback.hear(landed())
+    refused = outcome(Status.FAILED, "team/a rebuilds next, and team/b rebuilds it as well", code="push-branch")
+    stage.feedback.hear(TargetsRefused(outcomes=(refused,), at=at(5)))
+    await stage.know(everything(automation={"requested_at": "now"}))
+    await stage.feedback.finish()
+    assert stage.conditions(AUTOMATION)[-1] == ("Ready", "False", "UpdateFailed")
+    assert stage.status(AUTOMATION)["lastHandledReconcileAt"] == "now"
+
+
+async def test_a_folder_that_is_not_there_fails_the_automation_as_in_the_original(stage):
+    await stage.know(everything(automation={"path": "apps"}))
+    missing = Problem(path="apps", code="no-folder", message="there is no folder apps in the tree")
+    stage.feedback.hear(landed(outcome(request=automation(path="apps")), notes=(missing,)))
+    await stage.feedback.finish()
+    assert stage.conditions(AUTOMATION)[-1] == ("Ready", "False", "UpdateFailed")
+    assert stage.message(AUTOMATION) == "failed to apply policies: there is no folder apps in the tree"

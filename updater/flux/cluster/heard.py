@@ -68,6 +68,7 @@ class FluxMemory:
         self._pushes: dict[Key, AutomationCommit] = {}
         self._observed: dict[Key, Mapping[str, SelectedRef]] = {}
         self._refused: dict[Key, AutomationLanding] = {}
+        self._unlanded: frozenset[Key] = frozenset()
         self._since: dict[Ref, datetime] = {}
 
     def know(self, state: FluxState, at: datetime) -> list[Key]:
@@ -163,9 +164,15 @@ class FluxMemory:
     def refused(self, report: TargetsRefused) -> list[Ref]:
         """Remember targets that never land; return the ImageUpdateAutomations for which that is news."""
         before, self._refused = self._refused, {}
+        unlanded = set()
         for key, request in self._translation.automations.items():
-            if problems := tuple(dict.fromkeys(map(problem_of, own_outcomes(report.outcomes, request)))):
+            outcomes = own_outcomes(report.outcomes, request)
+            if problems := tuple(dict.fromkeys(map(problem_of, outcomes))):
                 self._refused[key] = refused_landing(problems, report.at)
+                wanted = sum(policy in self._translation.subscriptions for policy in request.policies)
+                if len({outcome.key for outcome in outcomes}) == wanted:
+                    unlanded.add(key)
+        self._unlanded = frozenset(unlanded)
         told = [{key: each.problems for key, each in found.items()} for found in (before, self._refused)]
         concerned = [key for key in {**before, **self._refused} if told[0].get(key) != told[1].get(key)]
         return [Ref(IMAGE_UPDATE_AUTOMATION, *key) for key in concerned]
@@ -193,15 +200,15 @@ class FluxMemory:
                 landing=self._landing(key),
                 policies=self._observed.get(key, {}),
                 push=self._pushes.get(key),
-                has_targets=self.index.has_targets(automation),
+                has_targets=self.index.has_targets(automation) and key not in self._unlanded,
             )
         return None
 
     def _landing(self, key: Key) -> AutomationLanding | None:
         """Return the last landing of an automation, with what is refused before any landing."""
         landing, refused = self._landings.get(key), self._refused.get(key)
-        if landing is None or refused is None:
-            return landing or refused
+        if landing is None or refused is None or key in self._unlanded:  # no landing of it comes any more
+            return refused or landing
         return replace(landing, problems=tuple(dict.fromkeys((*landing.problems, *refused.problems))))
 
     def _is_old(self, ref: Ref, began: datetime) -> bool:
