@@ -390,3 +390,22 @@ async def test_a_folder_that_is_not_there_fails_the_automation_as_in_the_origina
     await stage.feedback.finish()
     assert stage.conditions(AUTOMATION)[-1] == ("Ready", "False", "UpdateFailed")
     assert stage.message(AUTOMATION) == "failed to apply policies: there is no folder apps in the tree"
+
+
+async def test_who_takes_over_tells_nothing_that_the_other_replica_told(stage):
+    stage.may_write = False
+    await stage.know(everything())
+    ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "observedGeneration": 1}
+    said = "Latest image tag for ghcr.io/acme/web resolved to 1.1.0"
+    status = {"latestRef": {"name": "ghcr.io/acme/web", "tag": "1.1.0"}, "conditions": [{**ready, "message": said}]}
+    await stage.server.put(POLICY.kind, POLICY.name, NAMESPACE, metadata={"generation": 1}, spec={}, status=status)
+    await stage.know(everything())
+    stage.may_write = True
+    stage.feedback.hear(reflected("1.1.0"))
+    await stage.feedback.finish()
+    assert stage.events() == []
+    stage.feedback.hear(reflected("1.2.0"))
+    await stage.feedback.finish()
+    assert [message for _, _, _, message in stage.events()] == [
+        "Latest image tag for ghcr.io/acme/web resolved to 1.2.0 (previously ghcr.io/acme/web:1.1.0)"
+    ]

@@ -53,12 +53,21 @@ def destination_for(repository: GitRepositoryRequest, reference: Mapping[str, st
     also = read_refspec(push.refspec, name) if push.refspec else ""
     namespace, own = repository.key
     return GitBranch(
-        url=read_git_url(repository.url),
+        url=read_git_url(without_login(repository.url)),
         branch=branch,
         publishing=PushBranch(name, also, read_push_options(push.options)),
         credential=CredentialRef(kind="gitrepository", value=f"{namespace}/{own}"),
         ref=ref,
     )
+
+
+def without_login(url: str) -> str:
+    """Return an http or https URL without user name and password, which are shown to its server and to nobody else."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or not scheme.startswith("http"):
+        return url
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def check_text(what: str, text: str, *, longest: int, code: str) -> None:
