@@ -78,9 +78,12 @@ def is_same_spec(first: CommitSpec, second: CommitSpec) -> bool:
 
 
 def own_outcomes(outcomes: Iterable[Outcome], request: AutomationRequest) -> list[Outcome]:
-    """Return the outcomes of the targets that are this automation's: its branch, its path, its commit spec, its policies."""
+    """Return the outcomes of the targets that are this automation's: its branch, its path, its commit spec, its policies.
+
+    They are in the order of their keys: that in which objects became known is another one after a restart.
+    """
     names = {f"{namespace}/{name}" for namespace, name in request.policies}
-    return [
+    found = [
         outcome
         for outcome in outcomes
         if (target := outcome.target_spec) is not None
@@ -90,6 +93,7 @@ def own_outcomes(outcomes: Iterable[Outcome], request: AutomationRequest) -> lis
         and outcome.origin is not None
         and outcome.origin.name in names
     ]
+    return sorted(found, key=lambda outcome: outcome.key)
 
 
 def landing_for(

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from updater.model.snapshot import Snapshot
     from updater.sources.base import SourceRequests
 
-_MISSING: Final = "Flux is not installed in this cluster with its image kinds; install them, or take the source flux out"
+_MISSING: Final = (
+    "Flux's image kinds are not installed in this cluster at the version v1, which Flux has since 2.7: install or upgrade them, "
+    "or take the source flux out"
+)
 _MISSING_SOURCE: Final = "Flux's source-controller is not installed in this cluster; install it, or take the source flux out"
 RIVALS: Final = "flux-runs"
 KINDS: Final = (IMAGE_REPOSITORY, IMAGE_POLICY, IMAGE_UPDATE_AUTOMATION, GIT_REPOSITORY)
