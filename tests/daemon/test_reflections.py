@@ -25,11 +25,11 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @asynccontextmanager
-async def reflecting(registry, *items):
+async def reflecting(registry, *items, **options):
     asked, said = Inventory(snapshot(*items)), []
     scans = Scanner(registry, Cache(None))
     scans.follow(asked.by_image, asked.by_image)
-    reflections = Reflections(asked, scans, said.append)
+    reflections = Reflections(asked, scans, said.append, **options)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(reflections.run())
         yield reflections, scans, said
@@ -79,3 +79,66 @@ async def test_a_change_of_an_image_that_was_never_scanned_waits_for_its_scan():
         reflections.changed([IMAGE])
         await asyncio.sleep(0.01)
         assert said == []
+
+
+async def test_who_asks_while_the_first_scan_goes_on_is_not_told_that_there_are_no_tags():
+    answered = asyncio.Event()
+
+    class SlowRegistry(Registry):
+        async def tags(self, image, credential=None):
+            await answered.wait()
+            return await super().tags(image, credential)
+
+    async with reflecting(SlowRegistry(**{"1.0.0": 1}), POLICY) as (reflections, scans, said):
+        going_on = asyncio.create_task(scans.scan(IMAGE))
+        await asyncio.sleep(0)
+        reflections.again(["policy"])
+        await asyncio.sleep(0.01)
+        assert said == []
+        answered.set()
+        await going_on
+        await reflections.scanned(IMAGE, BEGAN)
+    assert [report.selection.chosen.tag for report in said] == ["1.0.0"]
+
+
+async def test_nothing_asks_a_registry_out_of_turn_before_its_first_scan():
+    registry = Registry(**{"1.0.0": 1})
+    async with reflecting(registry, OTHER) as (reflections, _, said):
+        reflections.again(["other"])
+        await asyncio.sleep(0.01)
+        assert (said, registry.asked) == ([], [])
+
+
+async def test_a_replica_that_does_not_lead_keeps_what_is_asked_for_until_it_does():
+    registry, leads = Registry(**{"1.0.0": 1}), []
+    async with reflecting(registry, OTHER, may_work=lambda: bool(leads)) as (reflections, scans, said):
+        await scans.scan(IMAGE)
+        reflections.again(["other"])
+        await asyncio.sleep(0.01)
+        assert said == []
+        leads.append(True)
+        reflections.wake()
+        await until(lambda: len(said) == 1)
+
+
+async def test_a_registry_that_does_not_answer_holds_up_nobody_else():
+    slow = replace(subscription("slow", image="slow.test/acme/web"), is_reflected=True, reflects_digest=True)
+    registry, answered = Registry(**{"1.0.0": 1}), asyncio.Event()
+    async with reflecting(registry, slow, OTHER) as (reflections, scans, said):
+        await scans.scan(scan_key_for(slow))
+        await scans.scan(IMAGE)
+        choose = scans.choose
+
+        async def held(item, *arguments, **options):
+            if item.key == "slow":
+                await answered.wait()
+            return await choose(item, *arguments, **options)
+
+        scans.choose = held
+        reflections.again(["slow", "other"])
+        await until(lambda: [report.subscription for report in said] == ["other"])
+        reflections.again(["slow", "other"])
+        await until(lambda: [report.subscription for report in said] == ["other", "other"])
+        answered.set()
+        await until(lambda: len(said) == 4)
+    assert [report.subscription for report in said[2:]] == ["slow", "slow"], "what was asked for meanwhile is told too"

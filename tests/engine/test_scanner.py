@@ -16,7 +16,7 @@ from updater.errors import ImageNotFound, RegistryProtocolError, RegistryUnavail
 from updater.model.candidate import Description
 from updater.model.image import Digest, ImageRef, parse_platform
 from updater.model.scan_key import scan_key_for
-from updater.model.subscription import FIXED, PolicySpec
+from updater.model.subscription import FIXED, Downgrade, PolicySpec
 from updater.model.written import Written
 from updater.registry.listing import TagList
 
@@ -425,3 +425,16 @@ async def test_an_image_that_is_scanned_for_its_own_sake_is_listed_and_stays_wit
     assert list(scans.offered(listed)) == ["1.0.0"]
     scans.follow({}, [listed])
     assert list(scans.offered(listed)) == []
+
+
+async def test_a_policy_whose_image_was_exchanged_is_not_held_by_the_version_of_the_former_image():
+    """What stands there is of another image, so that no version is lower than it."""
+    item = replace(subscription("policy"), is_reflected=True, downgrade=Downgrade.BY_POLICY)
+    async with asyncio.timeout(10):
+        scans = Scanner(Registry(**{"1.2.0": 1, "1.3.0": 2}), Cache(None))
+        await scans.scan(scan_key_for(item))
+        said = [
+            (await scans.choose(item, Written(name=name, tag="3.0.0"), needs_digest=False, rejected={})).code
+            for name in ("ghcr.io/o/moved", "ghcr.io/o/app", "not an image", None)
+        ]
+    assert said == [None, "downgrade", None, "downgrade"]

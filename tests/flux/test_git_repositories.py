@@ -19,6 +19,7 @@ from updater.credentials.keychain import Keychain
 from updater.daemon.git_access import RenewingWriter, access_for
 from updater.errors import ConfigError, GitDenied, KubeDenied
 from updater.flux.git_repositories import FluxRepositories
+from updater.flux.request.destinations import PushRequest, destination_for
 from updater.flux.request.requests import GitRepositoryRequest
 from updater.git.access import GitAccess
 from updater.git.mirror import Mirror
@@ -121,6 +122,15 @@ class TestServers:
         with GitServer(repository.path.parent, basic=("me", "pw")) as server:
             lab.declare(server.url("fleet.git"), secret="login")
             assert await lab.look(server.url("fleet.git")) == repository.head()
+
+    async def test_a_password_in_the_url_is_shown_to_the_server_and_named_nowhere(self, lab, repository):
+        """Flux takes it, so whoever moves need not change the object; what is written and logged has none of it."""
+        with GitServer(repository.path.parent, basic=("me", "p@ss")) as server:
+            url = server.url("fleet.git")
+            lab.declare(url.replace("://", "://me:p%40ss@"))
+            branch = destination_for(lab.known["team", "fleet"], {"branch": "main"}, PushRequest())
+            assert branch.url == url
+            assert await lab.look(branch.url) == repository.head()
 
     async def test_a_rotated_password_is_taken_up_after_a_refusal(self, lab, repository, still):
         await put(lab.kube, "login", username="me", password="old")

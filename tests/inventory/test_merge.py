@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.making import git_branch
-from updater.inventory.merge import Merger, merge, repository
+from updater.inventory.branch_writers import repository
+from updater.inventory.merge import Merger, merge
+from updater.inventory.precedence import Evidence, Precedence
 from updater.model.image import parse_name
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
-from updater.model.subscription import LiveApplication, Locator, Origin, PolicySpec, Subscription, Target
+from updater.model.subscription import CommitSpec, LiveApplication, Locator, Origin, PolicySpec, Subscription, Target
 
 FLEET = "https://git.test/team/fleet"
 KUBE = "applications"
@@ -215,6 +217,49 @@ def test_a_push_branch_that_many_share_over_one_base_is_fine():
 
 def test_an_empty_push_is_the_branch_itself():
     assert not merge(snapshots(asked("a", branch(push="")), asked("b", branch(push="")))).refused
+
+
+def written_by(key, *owners, is_reflected=False):
+    """A subscription whose targets are written by other objects, each to a branch: *owners* are pairs of both."""
+    made = asked(key, *(found for _, found in owners), kind="ImagePolicy")
+    targets = tuple(
+        replace(target, commit_spec=CommitSpec(owner=owner)) for target, (owner, _) in zip(made.targets, owners, strict=True)
+    )
+    return replace(made, targets=targets, is_reflected=is_reflected)
+
+
+def test_a_crossed_push_branch_of_one_writer_stops_no_other_writer_of_the_same_subscription():
+    """Of a policy that several objects write, in several repositories, only what crosses is left out."""
+    elsewhere = branch(url="https://git.test/other/fleet")
+    policy = written_by(
+        "policy", ("team/a", branch(push="next")), ("team/b", branch(base="next")), ("team/c", elsewhere), is_reflected=True
+    )
+    merger = Merger()
+    joined = merger(snapshots(policy))
+    assert [target.destination for target in joined.snapshot.subscriptions[0].targets] == [branch(base="next"), elsewhere]
+    assert [outcome.target_spec.commit_spec.owner for outcome in joined.refused] == ["team/a"]
+    assert "team/a (for policy) makes next over main, and team/b (for policy) writes to it straight" in joined.refused[0].detail
+    other = merger(snapshots(policy, asked("more", elsewhere)))
+    assert other.snapshot.subscriptions[0] is joined.snapshot.subscriptions[0], "what did not change is no change"
+
+
+def test_a_policy_that_is_told_of_stays_although_nobody_may_write_it():
+    policy = written_by("policy", ("team/a", branch(push="main2")), is_reflected=True)
+    joined = merge(snapshots(policy, filed("mine", branch(base="main2"))))
+    assert [(item.key, item.targets) for item in joined.snapshot.subscriptions if item.key == "policy"] == [("policy", ())]
+    assert codes(joined) == {"policy": "push-branch"}
+
+
+def test_two_writers_of_one_subscription_claim_a_push_branch_apart_and_one_keeps_it():
+    known = Precedence()
+    merger = Merger(known)
+    first, second = branch(base="main", push="next"), branch(base="dev", push="next")
+    policy = written_by("policy", ("team/a", first), ("team/b", second))
+    merger(snapshots(policy))
+    known.learn({found: Evidence(may_push=True) for found in (first, second)})
+    joined = merger(snapshots(policy))
+    assert [target.commit_spec.owner for item in joined.snapshot.subscriptions for target in item.targets] == ["team/a"]
+    assert [outcome.target_spec.commit_spec.owner for outcome in joined.refused] == ["team/b"]
 
 
 def test_the_same_snapshots_give_the_very_same_join():

@@ -156,3 +156,22 @@ async def test_what_was_read_of_a_branch_that_nobody_asks_for_is_forgotten_and_a
     assert caught.value.code == PushRefused.default_code
     assert await writer.look(destination, [item]) is not view
     assert len((await land(writer, item)).revisions) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("nope", "there is no folder nope in the tree"),
+        (".git", "there is no folder .git in the tree"),
+        ("link", "link is a symlink, which is not followed"),
+        ("apps", None),
+        (".", None),
+    ],
+)
+async def test_a_folder_below_which_nothing_can_be_is_noted_where_nothing_has_to_be_there(writer, repository, path, said):
+    repository.commit({"link": ("120000", b"apps")})
+    destination = GitBranch(url=str(repository.path), branch="main")
+    locator = Locator(path=path, name="team:web")
+    target = Target(destination=destination, editor="marker", locator=locator, may_be_absent=True)
+    view = await writer.look(destination, [subscription("web", "ghcr.io/o/app", target)])
+    assert [(note.path, note.code, note.message) for note in view.notes] == ([(path, "no-folder", said)] if said else [])

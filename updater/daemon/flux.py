@@ -80,7 +80,7 @@ def flux_components(
     parts = FluxParts(
         translator=FluxTranslator(crosses),
         feedback=FluxFeedback(client, options, hooks),
-        labels=NamespaceLabels(client, clock=options.surroundings.clock, report=_labels_reporter(process)),
+        labels=NamespaceLabels(client, surroundings=options.surroundings, report=_labels_reporter(process)),
         requests=requests,
         wait=_wait(wanted, client, process, options),
     )

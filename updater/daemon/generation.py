@@ -75,7 +75,7 @@ class Generation:
         self.asked = Inventory(loaded.snapshot, [source.name for source in crew.sources], process.precedence)
         self.hearing = SourceRunner(self.asked, crew.sources, process, changed=self._replan)
         self.schedule: Schedule | None = None
-        self._reflections = Reflections(self.asked, crew.scans, process.reports.publish)
+        self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
         self.peer = peer
         self.progress = PassProgress()
@@ -242,6 +242,7 @@ class Generation:
             return
         if self._process.may_write():
             self.schedule.resume()
+            self._reflections.wake()
             self.hearing.lead()
         else:
             self.schedule.pause()

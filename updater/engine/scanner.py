@@ -12,10 +12,11 @@ from updater.engine.image_state import ImageState
 from updater.engine.slots import Slots
 from updater.errors import ImageSyntaxError
 from updater.model.candidate import Candidate, Fact
-from updater.model.image import is_tag, parse_digest
+from updater.model.image import is_tag, parse_digest, parse_name
 from updater.model.outcome import Status
 from updater.model.scan_key import ScanKey, scan_key_for
 from updater.model.selection import Selection
+from updater.model.written import Written
 from updater.policies import build
 from updater.policies.filters import build_filter
 from updater.policies.ranking import RankingMemory
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from updater.model.image import Digest, ImageRef
     from updater.model.selection import RevertedImage
     from updater.model.subscription import PolicySpec, Subscription, TagFilter
-    from updater.model.written import Written
     from updater.policies.base import Policy
     from updater.policies.filters import NameFilter
 
@@ -143,6 +143,8 @@ class Scanner:
             return fixed_selection(subscription.policy, written)
         listed = scan_key_for(subscription)
         standing = await self._stood(listed)
+        if _is_of_another_image(subscription, written):
+            written = Written()
         current = written.tag if written.tag and is_tag(written.tag) else None
         doubt = standing.doubt(current)
         if doubt is not None:
@@ -237,6 +239,16 @@ def fixed_selection(policy: PolicySpec, written: Written) -> Selection:
     chosen = Candidate(tag=tag, digest=parse_digest(str(digest)) if digest else None)
     status = Status.UNCHANGED if written.tag == tag else Status.UPDATED
     return Selection(status=status, chosen=chosen, rejections={}, digests={tag: chosen.digest})
+
+
+def _is_of_another_image(subscription: Subscription, written: Written) -> bool:
+    """Return whether a policy that says its image itself moved to another one since: tags of two images are not compared."""
+    if not subscription.is_reflected or written.name is None:
+        return False
+    try:
+        return parse_name(written.name) != subscription.image
+    except ImageSyntaxError:
+        return True
 
 
 def _digest_of(written: Written) -> Digest | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
 from updater.flux.git_secrets import GITHUB, GivenSecret, read_login
+from updater.flux.request.destinations import without_login
 from updater.flux.secret_reader import SecretReader, SecretUse
 from updater.git.access import parse_address
 from updater.kube.secret_cache import SecretCache
@@ -62,7 +63,7 @@ class FluxRepositories:
         if address.scheme == "file":
             message = f"the GitRepository {namespace}/{name} names no server"
             raise ConfigError(message, hint="write an http, https or ssh URL", code="git-url")
-        if address != parse_address(url):
+        if parse_address(without_login(request.url)) != parse_address(url):
             message = f"the GitRepository {namespace}/{name} names another URL now"
             hint = "nothing is lost: what is written there follows in a moment"
             raise ConfigError(message, hint=hint, code="credential-object")

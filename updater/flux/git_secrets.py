@@ -93,7 +93,8 @@ def read_login(
         if provider == GITHUB:
             hint = f"name a Secret with {', '.join(APP_KEYS)} and {INSTALLATION} or {OWNER}"
             raise ConfigError("the provider github needs a secretRef", hint=hint, code="credential-secret")
-        return SecretLogin(access=access)
+        shown = Credential(username=address.username, password=address.password) if address.password else None
+        return SecretLogin(access=replace(access, credential=shown, origin="the URL of the GitRepository" if shown else ""))
     access = replace(access, ca=_authority(secret), client_certificate=_client_pem(secret))
     is_app = any(secret.text(name) for name in (*APP_KEYS, INSTALLATION, OWNER))
     if provider == GITHUB:

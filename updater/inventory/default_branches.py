@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from updater.inventory.merge import repository
+from updater.inventory.branch_writers import repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from updater.inventory.merge import repository
+from updater.inventory.branch_writers import repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

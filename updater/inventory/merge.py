@@ -7,21 +7,20 @@ source's sake. Of others that cross each other, one keeps the branch by the rule
 from __future__ import annotations
 
 import operator
-import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from updater.inventory.branch_writers import BranchWriters, repository
 from updater.inventory.precedence import RULE, Claim, Precedence
 from updater.model.outcome import Outcome, Status
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from updater.model.subscription import CredentialRef, GitBranch, Subscription
+    from updater.model.subscription import CredentialRef, GitBranch, Subscription, Target
 
     _Way = tuple[str, CredentialRef | None]
 
@@ -31,7 +30,6 @@ DUPLICATE: Final = "duplicate"
 PUSH_BRANCH: Final = "push-branch"
 BRANCHES: Final = "branches"
 _HINT: Final = "give each base a push branch of its own"
-_SCP_LIKE: Final = re.compile(r"(?:(?P<user>[^/:@\s]+)@)?(?P<host>[^/:@\s]+):(?P<path>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +69,7 @@ class Merger:
         self._asked: dict[int, _Asked] = {}
         self._last: tuple[tuple[tuple[str, Snapshot], ...], int, MergedSnapshot] | None = None
         self._respelled: dict[int, tuple[Subscription, tuple[str, ...], Subscription]] = {}
+        self._trimmed: dict[int, tuple[Subscription, Subscription]] = {}
 
     def __call__(self, snapshots: Mapping[str, Snapshot]) -> MergedSnapshot:
         """Return what *snapshots* ask for together; nothing in them makes it raise."""
@@ -88,14 +87,37 @@ class Merger:
         asked = self._spelled(asked)
         verdict = self._wrong(asked)
         crossings = _crossings(asked, verdict.refused)
-        lost = {one.item.key for one, _ in crossings}
-        wrong += [(one.item, crossed(one.item, message)) for one, message in crossings]
-        told = [crossed(one.item, message) for one, message in _crossings(asked, verdict.kept) if one.item.key not in lost]
-        kept = tuple(one.item for one in asked if one.item.key not in lost)
-        whole = _snapshot(kept, [*(problem for _, problem in wrong), *told], [snapshot for _, snapshot in snapshots])
-        return MergedSnapshot(
-            snapshot=whole, refused=tuple(outcome for item, problem in wrong for outcome in _refusals(item, problem))
-        )
+        lost = {item.key for item, _, _ in crossings}
+        problems = [problem for _, problem in wrong] + [problem for _, _, problem in crossings]
+        problems += [problem for item, _, problem in _crossings(asked, verdict.kept) if item.key not in lost]
+        refused = [outcome for item, problem in wrong for outcome in _refusals(item, item.targets, problem)]
+        for item, found, problem in crossings:
+            refused += _refusals(item, [target for target in item.targets if target.destination == found], problem)
+        kept = self._without(asked, verdict.refused, lost)
+        return MergedSnapshot(snapshot=_snapshot(kept, problems, [each for _, each in snapshots]), refused=tuple(refused))
+
+    def _without(
+        self, asked: Iterable[_Asked], refused: Mapping[GitBranch, str], lost: Collection[str]
+    ) -> tuple[Subscription, ...]:
+        """Return what is left where nobody writes a branch that is *refused*; *lost* are the keys of those who would.
+
+        The other targets of a subscription stay: several objects may write what one selects.
+        """
+        before, self._trimmed = self._trimmed, {}
+        kept = []
+        for one in asked:
+            item = one.item
+            if item.key in lost:
+                left = tuple(target for target in item.targets if target.destination not in refused)
+                if not left and not item.is_reflected:
+                    continue
+                known = before.get(id(item))  # what is kept is alive, so its id is nobody else's
+                is_same = known is not None and known[0] is item and known[1].targets == left
+                made = known[1] if known is not None and is_same else replace(item, targets=left)
+                self._trimmed[id(item)] = (item, made)
+                item = made
+            kept.append(item)
+        return tuple(kept)
 
     def _known(self, snapshot: Snapshot, *, is_filed: bool) -> Iterator[_Asked]:
         known = self._asked  # what is known is alive, so its id is nobody else's
@@ -147,21 +169,6 @@ def crossed(item: Subscription, message: str, *, hint: str = _HINT) -> Problem:
     return Problem(path=origin.name, line=origin.line, code=PUSH_BRANCH, message=message, hint=hint, origin=item.key)
 
 
-@lru_cache(maxsize=16384)
-def repository(url: str) -> tuple[str, str]:
-    """Fold the spellings of one repository: a slash or .git at the end, the case of the host. Return that and the user apart."""
-    scheme, separator, rest = url.partition("://")
-    if separator:
-        place, slash, path = rest.partition("/")
-        user, _, host = place.rpartition("@")
-        start = f"{scheme.lower()}://{host.lower()}{slash}"
-    elif found := _SCP_LIKE.fullmatch(url):
-        user, path, start = found["user"] or "", found["path"], f"{found['host'].lower()}:"
-    else:
-        user, path, start = "", url, ""
-    return f"{start}{path.rstrip('/').removesuffix('.git')}", user
-
-
 def _asked(item: Subscription, *, is_filed: bool) -> _Asked:
     return _Asked(item, is_filed, tuple(found for target in item.targets if (found := target.destination).method == "git"))
 
@@ -205,12 +212,25 @@ def _spellings(asked: Iterable[_Asked]) -> dict[_Way, str]:
     }
 
 
-def _crossings(asked: Sequence[_Asked], wrong: Mapping[GitBranch, str]) -> list[tuple[_Asked, str]]:
-    """Return who is refused for which branch that is *wrong*."""
-    if not wrong:
-        return []
-    reasons = ((one, next((wrong[found] for found in one.branches if found in wrong), "")) for one in asked if not one.is_filed)
-    return [(one, f"{one.item.key} {reason}") for one, reason in reasons if reason]
+def _crossings(asked: Sequence[_Asked], wrong: Mapping[GitBranch, str]) -> list[tuple[Subscription, GitBranch, Problem]]:
+    """Return who writes which branch that is *wrong*, and why that must not be."""
+    return [
+        (one.item, found, crossed(one.item, f"{_writer_of(one.item, found)} {wrong[found]}"))
+        for one in (asked if wrong else ())
+        if not one.is_filed
+        for found in dict.fromkeys(one.branches)
+        if found in wrong
+    ]
+
+
+def _writer_of(item: Subscription, found: GitBranch) -> str:
+    """Name who writes a branch: the object whose commits they are, else the subscription."""
+    owner = _owner_of(item, found)
+    return f"{owner} (for {item.key})" if owner else item.key
+
+
+def _owner_of(item: Subscription, found: GitBranch) -> str:
+    return next((target.commit_spec.owner for target in item.targets if target.destination == found), "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,14 +247,15 @@ def _wrong(asked: Sequence[_Asked], precedence: Precedence) -> _Verdict:
     keys: dict[GitBranch, str] = {}
     for one in asked:
         for found in one.branches:
-            keys.setdefault(found, one.item.key)
+            if found not in keys:
+                keys[found] = _writer_of(one.item, found)
     if not any(found.is_rebuilt for found in keys):
         return _Verdict()
     filed = {found: keys[found] for one in asked if one.is_filed for found in one.branches}
     others = {found: key for found, key in keys.items() if found not in filed}
-    wrong = _Branches(filed).clashes(others, is_first=True)
+    wrong = BranchWriters(filed).clashes(others, is_first=True)
     rest = {found: key for found, key in others.items() if found not in wrong}
-    crossed_by = _Branches(rest).clashes(rest, is_first=False)
+    crossed_by = BranchWriters(rest).clashes(rest, is_first=False)
     if not crossed_by:
         return _Verdict(refused=wrong)
     awarded = _awarded(crossed_by, rest, _claims(asked, rest), precedence)
@@ -256,7 +277,7 @@ def _awarded(
     for claim in precedence.order([claims[found] for found in crossing]):
         found = claim.destination
         assert found.method == "git"  # noqa: S101 - claims of branches alone
-        clash = _Branches(kept).clashes([found], is_first=True)
+        clash = BranchWriters(kept).clashes([found], is_first=True)
         if clash:
             wrong[found] = f"{clash[found]}; {RULE}"
         else:
@@ -277,7 +298,14 @@ def _claims(asked: Iterable[_Asked], branches: Mapping[GitBranch, str]) -> dict[
     for found, those in items.items():
         first = min(those, key=lambda item: (item.origin.since or "~", item.key))
         keys = frozenset(item.key for item in those)
-        claims[found] = Claim(key=first.key, keys=keys, destination=found, origin=first.origin, since=first.origin.since)
+        claims[found] = Claim(
+            key=first.key,
+            keys=keys,
+            destination=found,
+            origin=first.origin,
+            since=first.origin.since,
+            owner=_owner_of(first, found),
+        )
     return claims
 
 
@@ -297,59 +325,8 @@ class _Remembered(Generic[_Made]):
         return self._last[2]
 
 
-class _Branches:
-    """Who writes a branch straight, who makes one anew, and who does so over which base: by repository and branch."""
-
-    def __init__(self, keys: Mapping[GitBranch, str]) -> None:
-        self._keys = keys
-        self._straight: defaultdict[tuple[str, str], list[GitBranch]] = defaultdict(list)
-        self._anew: defaultdict[tuple[str, str], list[GitBranch]] = defaultdict(list)
-        self._over: defaultdict[tuple[str, str], list[GitBranch]] = defaultdict(list)
-        for found in keys:
-            place, _ = repository(found.url)
-            if found.is_rebuilt:
-                self._anew[place, found.push].append(found)
-                self._over[place, found.branch].append(found)
-            else:
-                self._straight[place, found.branch].append(found)
-
-    def clashes(self, those: Iterable[GitBranch], *, is_first: bool) -> dict[GitBranch, str]:
-        """Return which of *those* would undo what one of these writes, or be undone, and how.
-
-        Who writes a branch straight undoes nobody, and has to go only where these come first (*is_first*): else one wrong
-        push branch would stop all who work on that branch.
-        """
-        asked = ((found, self._clash(found)) for found in those if is_first or found.is_rebuilt)
-        return {found: reason for found, reason in asked if reason}
-
-    def _clash(self, found: GitBranch) -> str:
-        place, _ = repository(found.url)
-        # an empty base is the default branch, whose name is not known here
-        if found.branch and (other := self._other(found, self._anew.get((place, found.branch)))):
-            verb = "reads" if found.is_rebuilt else "writes"
-            return f"{verb} {found.branch}, which is rebuilt as the push branch of {other}"
-        if not found.is_rebuilt:
-            return ""
-        base = f"{found.push} over {found.ref or found.branch or 'the default branch'}"
-        if other := self._other(found, self._anew.get((place, found.push))):
-            ways = "from another base, in another way or through another URL or credential"
-            return f"rebuilds {base}, and {other} rebuilds it as well, {ways}"
-        if other := self._other(found, self._over.get((place, found.push))):
-            return f"makes {base}, and {other} has it as the base of another branch"
-        if other := self._other(found, self._straight.get((place, found.push))):
-            return f"makes {base}, and {other} writes to it straight"
-        return ""
-
-    def _other(self, found: GitBranch, those: Iterable[GitBranch] | None) -> str:
-        """Name another one of *those*; each stands there once, so this ends with the second."""
-        for other in those or ():
-            if other != found:
-                return self._keys[other]
-        return ""
-
-
-def _refusals(item: Subscription, problem: Problem) -> Iterator[Outcome]:
-    for target in item.targets:
+def _refusals(item: Subscription, targets: Iterable[Target], problem: Problem) -> Iterator[Outcome]:
+    for target in targets:
         yield Outcome(
             key=item.key,
             target=str(target),

@@ -34,13 +34,17 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What one subscription asks for; *keys* are of all who ask for the same in the same way, *since* is of the oldest."""
+    """What one subscription asks for; *keys* are of all who ask for the same in the same way, *since* is of the oldest.
+
+    *owner* is the object that writes what the one of *origin* selects, "" where they are one.
+    """
 
     key: str
     keys: frozenset[str]
     destination: Destination
     origin: Origin
     since: str
+    owner: str = ""
 
 
 class Precedence:
@@ -90,8 +94,8 @@ class Precedence:
 
         An object that contradicts itself claims nothing.
         """
-        doubled = Counter(claim.origin for claim in claims)
-        counted = [claim for claim in claims if doubled[claim.origin] == 1 and self._may_count(claim)]
+        doubled = Counter((claim.origin, claim.owner) for claim in claims)
+        counted = [claim for claim in claims if doubled[claim.origin, claim.owner] == 1 and self._may_count(claim)]
         before = [claim for claim in counted if self._has_written(claim, claims)]
         proved = [claim for claim in counted if self._is_proved(claim)]
         if before and not self._is_proved(min(before, key=_age)):
@@ -114,8 +118,8 @@ class Precedence:
         return self._evidence.get(destination) if destination.method == "git" else None
 
 
-def _age(claim: Claim) -> tuple[str, str]:
-    return claim.since or _NEWEST, claim.key
+def _age(claim: Claim) -> tuple[str, str, str]:
+    return claim.since or _NEWEST, claim.key, claim.owner
 
 
 def _nobody() -> None:

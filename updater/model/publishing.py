@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
+_LONGEST_REFSPEC: Final = 600
 _REFSPEC_HINT: Final = "write source:target with the push branch as the source, such as refs/heads/updates:refs/heads/main"
 
 
@@ -63,6 +64,9 @@ def read_refspec(text: str, branch: str) -> str:
 
     A leading ``+`` changes nothing: what is overwritten is never up to the refspec. Raises `ConfigError` ``push-refspec``.
     """
+    if len(text) > _LONGEST_REFSPEC:
+        message = f"a refspec has at most {_LONGEST_REFSPEC} characters, and this has {len(text)}"
+        raise ConfigError(message, hint=_REFSPEC_HINT, code="push-refspec")
     source, colon, target = text.removeprefix("+").partition(":")
     if not (source and colon and target) or not _REF.fullmatch(target) or not _REF.fullmatch(source):
         raise ConfigError(f"{text!r} is not a refspec", hint=_REFSPEC_HINT, code="push-refspec")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
-from updater.inventory.merge import crossed, repository
+from updater.inventory.branch_writers import repository
+from updater.inventory.merge import crossed
 from updater.model.problem import Problem
 from updater.model.publishing import PushBranch
 from updater.model.snapshot import Snapshot

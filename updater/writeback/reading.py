@@ -40,6 +40,8 @@ MOST_SLOW: Final = 1000
 #: how many unknown names are compared with all known ones, and how long they are: whoever writes markers chooses both
 COMPARED: Final = 100
 LONGEST_COMPARED: Final = 200
+NO_FOLDER: Final = "no-folder"
+_FOLDER_HINT: Final = "write a folder of the branch that is read, from the root of the repository"
 _REGULAR: Final = 0o100644
 
 
@@ -197,6 +199,8 @@ class Targets:
         if files is None:
             setters = self._setters(target.editor, target.locator.path)
             self.readings[place] = tuple(setters.get(target.locator.name or "", ()))
+            if target.may_be_absent and not setters and (flaw := self._folder_flaw(target.locator.path)):
+                self.notes[Problem(path=target.locator.path, code=NO_FOLDER, message=flaw, hint=_FOLDER_HINT)] = None
             return
         entry = next((entry for path in files if (entry := self.tree.entry(path)) is not None), None)
         if entry is None and not creates(editor):
@@ -208,6 +212,15 @@ class Targets:
             found = self.blobs.read(target.editor, entry, self.tree, target.locator)
         self.readings[place] = tuple(_judged_by(reading, target) for reading in found.readings)
         self.problems[place] = found.problems
+
+    def _folder_flaw(self, path: str) -> str:
+        """Return why nothing can be below *path*, "" where something may."""
+        first = next(iter(self.tree.entries(path)), None)
+        if first is None:
+            return f"there is no folder {path} in the tree"
+        if first.path == path and first.kind is not EntryKind.FILE:
+            return f"{path} is a {first.kind.value}, which is not followed"
+        return ""
 
     def _setters(self, editor: str, path: str) -> dict[str, list[Reading]]:
         """Read every file below *path* once, for all targets that share it; readings by the name they are found by."""

@@ -16,6 +16,7 @@ from tests.flux.cluster.making import (
     START,
     TWO,
     WEB,
+    at,
     automation,
     fault,
     landed,
@@ -41,7 +42,7 @@ from updater.kube.events import EventRecorder
 from updater.kube.kinds import EVENT, Ref
 from updater.model.outcome import Status
 from updater.model.problem import Problem
-from updater.model.report import LandingEnd
+from updater.model.report import LandingEnd, TargetsRefused
 from updater.model.subscription import FIXED, PolicySpec
 
 REPOSITORY, POLICY, AUTOMATION = (
@@ -372,3 +373,73 @@ async def test_another_exclusion_list_is_scanned_for_and_so_is_a_second_object_o
     await stage.feedback.finish()
     found = stage.status(REPOSITORY)
     assert (found["lastScanResult"]["latestTags"], found["observedExclusionList"]) == (["1"], ["-alpha$"])
+
+
+async def test_what_was_selected_is_kept_where_the_object_is_suspended_before_its_status_tells_it(stage):
+    """A landing may have committed it already: writing what the status names would take that back."""
+    status = {"latestRef": {"name": "ghcr.io/acme/web", "tag": "1.0.0"}}
+    await stage.server.put(POLICY.kind, POLICY.name, NAMESPACE, metadata={"generation": 1}, spec={}, status=status)
+    await stage.know(everything())
+    stage.feedback.hear(scanned("1.0.0", "1.1.0"))
+    stage.feedback.hear(reflected("1.1.0"))
+    off = everything(policy={"is_suspended": True, "spec": PolicySpec("fixed", {"tag": "1.0.0"})})
+    for _ in range(2):
+        await stage.know(off)
+        known = {WEB: prune_object(stage.read(POLICY), Sharing())}
+        assert str(stage.feedback.latest_of(known)[WEB]) == "ghcr.io/acme/web:1.1.0"
+    await stage.feedback.finish()
+    assert stage.status(POLICY) == {
+        "latestRef": {"name": "ghcr.io/acme/web", "tag": "1.1.0"},
+        "observedPreviousRef": {"name": "ghcr.io/acme/web", "tag": "1.0.0"},
+    }, "nothing but what was selected"
+
+
+async def test_while_others_work_nothing_that_waits_is_written_and_what_they_select_counts(stage):
+    await stage.know(everything())
+    stage.feedback.hear(scanned("1.0.0"))
+    stage.feedback.hear(reflected("1.0.0"))
+    stage.feedback.rest()
+    await stage.feedback.finish()
+    assert stage.written() == 0
+    theirs = state(everything(), statuses={"ImagePolicy": {"latestRef": {"name": "ghcr.io/acme/web", "tag": "2.0.0"}}})
+    assert str(stage.feedback.latest_of(theirs.policies)[WEB]) == "ghcr.io/acme/web:2.0.0"
+
+
+async def test_an_automation_of_which_everything_is_refused_is_not_ready_and_answers_at_once(stage):
+    await stage.know(everything())
+    stage.feedback.hear(reflected("1.0.0"))
+    stage.feedback.hear(landed())
+    refused = outcome(Status.FAILED, "team/a rebuilds next, and team/b rebuilds it as well", code="push-branch")
+    stage.feedback.hear(TargetsRefused(outcomes=(refused,), at=at(5)))
+    await stage.know(everything(automation={"requested_at": "now"}))
+    await stage.feedback.finish()
+    assert stage.conditions(AUTOMATION)[-1] == ("Ready", "False", "UpdateFailed")
+    assert stage.status(AUTOMATION)["lastHandledReconcileAt"] == "now"
+
+
+async def test_a_folder_that_is_not_there_fails_the_automation_as_in_the_original(stage):
+    await stage.know(everything(automation={"path": "apps"}))
+    missing = Problem(path="apps", code="no-folder", message="there is no folder apps in the tree")
+    stage.feedback.hear(landed(outcome(request=automation(path="apps")), notes=(missing,)))
+    await stage.feedback.finish()
+    assert stage.conditions(AUTOMATION)[-1] == ("Ready", "False", "UpdateFailed")
+    assert stage.message(AUTOMATION) == "failed to apply policies: there is no folder apps in the tree"
+
+
+async def test_who_takes_over_tells_nothing_that_the_other_replica_told(stage):
+    stage.may_write = False
+    await stage.know(everything())
+    ready = {"type": "Ready", "status": "True", "reason": "Succeeded", "observedGeneration": 1}
+    said = "Latest image tag for ghcr.io/acme/web resolved to 1.1.0"
+    status = {"latestRef": {"name": "ghcr.io/acme/web", "tag": "1.1.0"}, "conditions": [{**ready, "message": said}]}
+    await stage.server.put(POLICY.kind, POLICY.name, NAMESPACE, metadata={"generation": 1}, spec={}, status=status)
+    await stage.know(everything())
+    stage.may_write = True
+    stage.feedback.hear(reflected("1.1.0"))
+    await stage.feedback.finish()
+    assert stage.events() == []
+    stage.feedback.hear(reflected("1.2.0"))
+    await stage.feedback.finish()
+    assert [message for _, _, _, message in stage.events()] == [
+        "Latest image tag for ghcr.io/acme/web resolved to 1.2.0 (previously ghcr.io/acme/web:1.1.0)"
+    ]

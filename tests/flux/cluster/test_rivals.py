@@ -82,6 +82,36 @@ async def test_a_lease_that_cannot_be_read_stays_what_it_was_unless_that_is_forb
     assert [error and error.code for error in told[-1:]] == [leases.error.code]
 
 
+async def test_before_the_leases_could_be_read_once_nobody_begins(leases, time):
+    get, leases.specs[REFLECTOR] = leases.get, record(time)
+
+    async def down_at_first(ref):
+        if len(leases.asked) < 5:
+            leases.asked.append(ref.place)
+            raise KubeUnavailable("down", hint="")
+        return await get(ref)
+
+    leases.get = down_at_first
+    looking = rivals(leases, time)
+    await looking.look_first()
+    assert looking.working == ("image-reflector-controller",)
+
+
+async def test_one_lease_that_may_not_be_read_is_told_once_however_the_other_is(leases, time):
+    told, get = [], leases.get
+
+    async def forbidden(ref):
+        if ref.name == REFLECTOR:
+            raise KubeDenied("forbidden", hint="")
+        return await get(ref)
+
+    leases.get = forbidden
+    looking = rivals(leases, time, report=told.append)
+    for _ in range(3):
+        await looking.look()
+    assert [error is not None for error in told] == [True, True, True], "nothing ended in between"
+
+
 async def test_a_shard_looks_at_the_leases_of_its_selector(leases, time):
     await rivals(leases, time, selector="sharding.fluxcd.io/key=shard1").look()
     assert leases.asked == [f"flux-system/{REFLECTOR}-73fdc1be", f"flux-system/{AUTOMATION}-73fdc1be"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.flux.request.making import automation, policy, repository, source, translate
+from updater.errors import ConfigError
 from updater.flux.request.destinations import PushRequest, destination_for
 from updater.flux.request.requests import GitRepositoryRequest
 from updater.model.publishing import Direct, PushBranch
@@ -79,11 +80,30 @@ def test_a_refspec_and_push_options_go_with_each_push():
         ({"branch": "main"}, {"refspec": "x"}, "push-refspec"),
         ({"branch": "main"}, {"refspec": "refs/heads/other:refs/heads/x"}, "push-refspec"),
         ({"branch": "main"}, {"options": {"a": "b\nc"}}, "push-options"),
+        ({"branch": "main"}, {"branch": "a\nb"}, "branch-name"),
+        ({"branch": "main"}, {"branch": "x" * 245}, "branch-name"),
+        ({"branch": "main\x1b[2J"}, {"branch": "auto"}, "branch-name"),
+        ({"semver": "x" * 300}, {"branch": "auto"}, "branch-name"),
+        ({"branch": "main"}, {"refspec": "refs/heads/main:refs/heads/" + "x" * 600}, "push-refspec"),
     ],
 )
 def test_what_git_does_not_have_is_said_before_anything_is_read(reference, push, code):
     fault = asked(reference=reference, push=push).fault
     assert (fault.reason, fault.problem.code) == ("SourceManagerFailed", code)
+
+
+@pytest.mark.parametrize("path", ["a\x00b", "a\nb", "x" * 5000])
+def test_a_path_that_no_file_system_has_is_said_before_anything_is_read(path):
+    fault = asked(update={"path": path}).fault
+    assert (fault.reason, fault.problem.code, len(fault.message) < 200) == ("UpdateFailed", "path", True)
+
+
+def test_the_url_of_a_repository_is_not_repeated_without_end():
+    with pytest.raises(ConfigError) as raised:
+        destination_for(
+            GitRepositoryRequest(key=("far", "fleet"), url=f"https://host/{'x' * 3000}"), {"branch": "main"}, PushRequest()
+        )
+    assert raised.value.code == "git-url"
 
 
 def test_a_destination_is_reached_as_its_repository_says():

@@ -16,7 +16,7 @@ from updater.argocd.request.application import ObjectProblem
 from updater.argocd.request.branch_tracking import repository_place
 from updater.argocd.request.layers import FieldProblem
 from updater.errors import ImageSyntaxError
-from updater.inventory.merge import repository
+from updater.inventory.branch_writers import repository
 from updater.inventory.precedence import RULE, Claim
 from updater.model.image import parse_name
 

@@ -26,6 +26,8 @@ SHORT: Final = 7
 MOST_PROBLEMS: Final = 20
 _SHA256_LENGTH: Final = 64
 _SHOWN: Final = 5
+_UPDATE_FAILED: Final = "UpdateFailed"
+_NO_FOLDER: Final = "no-folder"
 _LONGEST_LINE: Final = 300
 #: codes of what fails after the branch was read
 _OF_WRITING: Final = ("push", "template", "sign", "commit", "foreign-commits", "branch-not-ours")
@@ -82,9 +84,12 @@ def is_same_spec(first: CommitSpec, second: CommitSpec) -> bool:
 
 
 def own_outcomes(outcomes: Iterable[Outcome], request: AutomationRequest) -> list[Outcome]:
-    """Return the outcomes of the targets that are this automation's: its branch, its path, its commit spec, its policies."""
+    """Return the outcomes of the targets that are this automation's: its branch, its path, its commit spec, its policies.
+
+    They are in the order of their keys: that in which objects became known is another one after a restart.
+    """
     names = {f"{namespace}/{name}" for namespace, name in request.policies}
-    return [
+    found = [
         outcome
         for outcome in outcomes
         if (target := outcome.target_spec) is not None
@@ -94,6 +99,7 @@ def own_outcomes(outcomes: Iterable[Outcome], request: AutomationRequest) -> lis
         and outcome.origin is not None
         and outcome.origin.name in names
     ]
+    return sorted(found, key=lambda outcome: outcome.key)
 
 
 def landing_for(
@@ -107,6 +113,9 @@ def landing_for(
     if report.end is LandingEnd.FAILED:
         failure = _failure(outcomes or report.outcomes)
         return AutomationLanding(began=began, at=report.at, failure=failure)
+    if missing := next((note for note in report.notes or () if (note.code, note.path) == (_NO_FOLDER, request.path)), None):
+        failure = Verdict(end=End.FAILED, reason=_UPDATE_FAILED, message=f"failed to apply policies: {missing.message}")
+        return AutomationLanding(began=began, at=report.at, failure=failure, problems=(missing,))
     revision = next((item.revision for item in outcomes if item.status is Status.UPDATED and item.revision), None)
     pushed = None
     if revision is not None:
@@ -143,7 +152,7 @@ def _rejected(report: DestinationLanded, outcomes: Iterable[Outcome]) -> Iterato
 def refused_landing(problems: tuple[Problem, ...], at: datetime) -> AutomationLanding:
     """Return what stands for a landing where every target is refused before one."""
     message = f"failed to apply policies: {'; '.join(map(_line, problems[:_SHOWN]))}"
-    failure = Verdict(end=End.FAILED, reason="UpdateFailed", message=message)
+    failure = Verdict(end=End.FAILED, reason=_UPDATE_FAILED, message=message)
     return AutomationLanding(began=at, at=at, failure=failure, problems=problems)
 
 

@@ -123,6 +123,13 @@ class FluxFeedback:
                 self._events.tell(ref, self._kept[ref], self._memory.facts_of(ref, self._kept[ref]))
         return _out_of_turn(state.translation, new, learned.unscanned)
 
+    def rest(self) -> None:
+        """Forget everything, and write nothing more until `know` is called: others work on the objects from now on."""
+        self._state, self._kept = FluxState(), {}
+        self._memory, self._requested = FluxMemory(), RequestedWork()
+        self._events.know(self._kept)
+        self._statuses.know(self._kept, all_due=False)
+
     def hear(self, report: Report) -> None:
         """Remember what happened, and set off what follows; what is about others is left out."""
         with bugs_logged(_NOT_ANSWERED):
@@ -154,7 +161,7 @@ class FluxFeedback:
         await self._events.finish()
 
     def _hear_selection(self, report: SelectionReflected) -> None:
-        found = self._memory.reflected(report)
+        found = self._memory.reflected(report, self._kept)
         if found is None:
             return
         ref, is_other = found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.documents.members import mapping_in
 from updater.flux.cluster.automation_landing import AutomationLanding, landing_for, own_outcomes, refused_landing
 from updater.flux.cluster.automation_status import AutomationFacts
 from updater.flux.cluster.feedback_index import FluxIndex, build_index
@@ -71,10 +72,12 @@ class FluxMemory:
         self._reflections: dict[Key, Reflection] = {}
         self._refs: dict[Key, PolicyRefs] = {}
         self._images: dict[Key, tuple[KeptObject | PolicyRefs, ImageRef | None]] = {}
+        self._owed: dict[Key, str] = {}
         self._landings: dict[Key, AutomationLanding] = {}
         self._pushes: dict[Key, AutomationCommit] = {}
         self._observed: dict[Key, Mapping[str, SelectedRef]] = {}
         self._refused: dict[Key, AutomationLanding] = {}
+        self._unlanded: frozenset[Key] = frozenset()
         self._since: dict[Ref, datetime] = {}
 
     def know(self, state: FluxState, at: datetime) -> Learned:
@@ -91,17 +94,28 @@ class FluxMemory:
             unscanned = _new_scans(before, now, self._scans)
             otherwise = _otherwise(before, now, fixed ^ self.index.fixed)
         for key, kept in state.policies.items():
-            if key not in self._reflections:  # another controller may still select
-                self._refs[key] = refs_in(kept.status)
+            if key in self._reflections and key not in self._owed:
+                continue
+            said = refs_in(kept.status)
+            if not self._owes(key, kept) or self._refs.get(key) == said:
+                self._owed.pop(key, None)
+                if key not in self._reflections:  # another controller may still select
+                    self._refs[key] = said
         for key in self._refs.keys() - state.policies.keys():
             del self._refs[key]
+            self._owed.pop(key, None)
         return Learned(unscanned=unscanned, otherwise=otherwise)
+
+    def _owes(self, key: Key, kept: KeptObject) -> bool:
+        """Return whether an ImagePolicy selected what its status does not tell yet; a new object of its name did not."""
+        return key in self._owed and self._owed[key] == _uid(kept)
 
     def latest_of(self, policies: Mapping[Key, KeptObject]) -> dict[Key, ImageRef]:
         """Return what each of *policies* selected last: what was heard, else what its status says."""
         before, self._images = self._images, {}
         for key, kept in policies.items():
-            heard = self._refs.get(key) if key in self._reflections else None
+            is_heard = key in self._reflections or self._owes(key, kept)
+            heard = self._refs.get(key) if is_heard else None
             source = heard if heard is not None else kept
             known = before.get(key)
             if known is None or known[0] is not source:  # thousands of names are not read again at each look
@@ -128,8 +142,8 @@ class FluxMemory:
             self._scans[key] = found[exclusions]
         return [Ref(IMAGE_REPOSITORY, *key) for key in concerned]
 
-    def reflected(self, report: SelectionReflected) -> tuple[Ref, bool] | None:
-        """Remember a selection; return the ImagePolicy that it is about, and whether it now selects another image."""
+    def reflected(self, report: SelectionReflected, kept: Mapping[Ref, KeptObject]) -> tuple[Ref, bool] | None:
+        """Remember a selection; return the ImagePolicy of *kept* that it is about, and whether it now selects another image."""
         key = self.index.by_subscription.get(report.subscription)
         if key is None or self._is_old(Ref(IMAGE_POLICY, *key), report.began):
             return None
@@ -142,6 +156,8 @@ class FluxMemory:
         self._reflections[key] = Reflection(began=report.began, at=report.at, failure=failure)
         if not is_kept and failure is None and report.selection is not None:
             self._refs[key] = refs_after(request, name, report.selection, before)
+            if (policy := kept.get(Ref(IMAGE_POLICY, *key))) is not None and self._refs[key] != refs_in(policy.status):
+                self._owed[key] = _uid(policy)  # until its status tells it, even where it is suspended meanwhile
         return Ref(IMAGE_POLICY, *key), self._refs.get(key, before) != before
 
     def landed(self, report: DestinationLanded) -> dict[Ref, AutomationLanding]:
@@ -165,9 +181,15 @@ class FluxMemory:
     def refused(self, report: TargetsRefused) -> list[Ref]:
         """Remember targets that never land; return the ImageUpdateAutomations for which that is news."""
         before, self._refused = self._refused, {}
+        unlanded = set()
         for key, request in self._translation.automations.items():
-            if problems := tuple(dict.fromkeys(map(problem_of, own_outcomes(report.outcomes, request)))):
+            outcomes = own_outcomes(report.outcomes, request)
+            if problems := tuple(dict.fromkeys(map(problem_of, outcomes))):
                 self._refused[key] = refused_landing(problems, report.at)
+                wanted = sum(policy in self._translation.subscriptions for policy in request.policies)
+                if len({outcome.key for outcome in outcomes}) == wanted:
+                    unlanded.add(key)
+        self._unlanded = frozenset(unlanded)
         told = [{key: each.problems for key, each in found.items()} for found in (before, self._refused)]
         concerned = [key for key in {**before, **self._refused} if told[0].get(key) != told[1].get(key)]
         return [Ref(IMAGE_UPDATE_AUTOMATION, *key) for key in concerned]
@@ -186,6 +208,7 @@ class FluxMemory:
                 repository=translation.repositories.get(policy.repository),
                 scan=self._scans.get(policy.repository),
                 is_fixed=key in self.index.fixed,
+                is_owed=self._owes(key, kept),
             )
         if ref.kind == IMAGE_UPDATE_AUTOMATION and (automation := translation.automations.get(key)) is not None:
             return AutomationFacts(
@@ -194,15 +217,15 @@ class FluxMemory:
                 landing=self._landing(key),
                 policies=self._observed.get(key, {}),
                 push=self._pushes.get(key),
-                has_targets=self.index.has_targets(automation),
+                has_targets=self.index.has_targets(automation) and key not in self._unlanded,
             )
         return None
 
     def _landing(self, key: Key) -> AutomationLanding | None:
         """Return the last landing of an automation, with what is refused before any landing."""
         landing, refused = self._landings.get(key), self._refused.get(key)
-        if landing is None or refused is None:
-            return landing or refused
+        if landing is None or refused is None or key in self._unlanded:  # no landing of it comes any more
+            return refused or landing
         return replace(landing, problems=tuple(dict.fromkeys((*landing.problems, *refused.problems))))
 
     def _is_old(self, ref: Ref, began: datetime) -> bool:
@@ -234,6 +257,10 @@ class FluxMemory:
         gone = [ref for ref in self._since if (ref.namespace, ref.name) not in {**now.policies, **now.automations}]
         for ref in gone:
             del self._since[ref]
+
+
+def _uid(kept: KeptObject) -> str:
+    return str(mapping_in(kept.item, "metadata").get("uid"))
 
 
 def _new_scans(before: FluxTranslation, now: FluxTranslation, scans: Mapping[Key, RepositoryScan]) -> list[Key]:

@@ -5,11 +5,11 @@ Flux reads them when an ImageRepository says by labels who may refer to it. Read
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents.members import mapping_in
 from updater.errors import KubeError, KubeGone
+from updater.http.client import Clock
 from updater.kube.kinds import Kind, Ref
 
 if TYPE_CHECKING:
@@ -20,37 +20,47 @@ if TYPE_CHECKING:
 
 NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", is_namespaced=False)
 REMEMBERED_SECONDS: Final = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    labels: Mapping[str, str]
-    until: float
+AGAIN: Final = 10.0
 
 
 class NamespaceLabels:
-    """Labels by namespace, remembered for a minute. *report* is told what cannot be read; then what was known stays."""
+    """Labels by namespace. *report* is told what cannot be read, once while that lasts; then what was known stays."""
 
     def __init__(
         self,
         client: KubeClient,
         *,
-        clock: Callable[[], float],
+        surroundings: Clock | None = None,
         report: Callable[[str, KubeError], None] = lambda _name, _error: None,
     ) -> None:
         self._client = client
-        self._clock = clock
+        self._around = surroundings or Clock()
         self._report = report
-        self._known: dict[str, _Read] = {}
+        self._known: dict[str, Mapping[str, str]] = {}
+        self._failing: dict[str, str] = {}
+        self._wanted: tuple[str, ...] = ()
 
     async def of(self, names: Iterable[str]) -> dict[str, Mapping[str, str]]:
-        """Return the labels of each of *names*; a namespace that cannot be read is left out."""
-        wanted = sorted(set(names))
-        self._known = {name: known for name, known in self._known.items() if name in wanted}
+        """Return the labels of each of *names*, reading those that are not known; one that cannot be read is left out."""
+        self._wanted = wanted = tuple(sorted(set(names)))
+        for known in (self._known, self._failing):
+            for name in known.keys() - set(wanted):
+                del known[name]
         for name in wanted:
-            if name not in self._known or self._known[name].until <= self._clock():
+            if name not in self._known:
                 await self._read(name)
-        return {name: self._known[name].labels for name in wanted if name in self._known}
+        return {name: self._known[name] for name in wanted if name in self._known}
+
+    async def follow(self, changed: Callable[[], None]) -> None:
+        """Read what is wanted again and again, and call *changed* where it is otherwise by now, until cancelled."""
+        while True:
+            await self._around.sleep(AGAIN if self._failing else REMEMBERED_SECONDS)
+            before = dict(self._known)
+            for name in self._wanted:
+                if name not in before or not self._failing or name in self._failing:
+                    await self._read(name)
+            if self._known != before:
+                changed()
 
     async def _read(self, name: str) -> None:
         try:
@@ -58,10 +68,12 @@ class NamespaceLabels:
         except KubeGone:
             found = {}
         except KubeError as error:
-            self._report(name, error)
+            if self._failing.get(name) != error.code:
+                self._report(name, error)
+            self._failing[name] = error.code
             return
-        labels = {key: text for key, text in found.items() if isinstance(text, str)}
-        self._known[name] = _Read(labels, self._clock() + REMEMBERED_SECONDS)
+        self._failing.pop(name, None)
+        self._known[name] = {key: text for key, text in found.items() if isinstance(text, str)}
 
 
 def crossing(policies: Mapping[Key, Mapping[str, Any]]) -> set[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents.members import mapping_in
 from updater.errors import ImageSyntaxError
-from updater.flux.cluster.status_fields import SUCCEEDED, End, Verdict, new_generation, status_to_write
+from updater.flux.cluster.status_fields import SUCCEEDED, End, Verdict, members_replaced, new_generation, status_to_write
 from updater.flux.request.requests import DigestReflection
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageRef, is_tag, parse_digest, parse_name
@@ -76,7 +76,8 @@ class PolicyFacts:
     """What the status of one ImagePolicy is made of.
 
     *refs* are what it selected. *repository* is its ImageRepository and *scan* the last one for it, None where there is none.
-    *is_fixed* says that nothing is selected because the ImageRepository is suspended: what was selected last stays.
+    *is_fixed* says that nothing is selected because the ImageRepository is suspended: what was selected last stays. *is_owed*
+    says that *refs* were selected and no status told them yet.
     """
 
     request: ImagePolicyRequest
@@ -86,6 +87,7 @@ class PolicyFacts:
     repository: ImageRepositoryRequest | None = None
     scan: RepositoryScan | None = None
     is_fixed: bool = False
+    is_owed: bool = False
     is_handled: bool = False
 
     def answers(self, seen: datetime) -> bool:
@@ -168,17 +170,19 @@ def policy_verdict(facts: PolicyFacts) -> Verdict:
 def policy_status(facts: PolicyFacts, now: str) -> dict[str, Any] | None:
     """Return the status to write at *now* (RFC 3339), None where the present one says the same or the object is suspended.
 
-    What was selected stays where nothing is selected now.
+    What was selected stays where nothing is selected now. What was selected before the object was suspended is all that is
+    written then: it may be committed already, and automations go on to write it.
     """
     request, refs = facts.request, facts.refs
+    selected: dict[str, Any] = {}
+    if refs.latest is not None:
+        selected["latestRef"] = refs.latest.fields
+        selected["observedPreviousRef"] = refs.previous.fields if refs.previous else None
     if request.is_suspended:
-        return None
-    fields: dict[str, Any] = {}
+        return members_replaced(facts.kept.status, selected) if facts.is_owed and selected else None
+    fields: dict[str, Any] = dict(selected)
     if request.requested_at and facts.is_handled:
         fields["lastHandledReconcileAt"] = request.requested_at
-    if refs.latest is not None:
-        fields["latestRef"] = refs.latest.fields
-        fields["observedPreviousRef"] = refs.previous.fields if refs.previous else None
     return status_to_write(facts.kept, policy_verdict(facts), fields, now=now)
 
 

@@ -58,22 +58,34 @@ class RivalControllers:
         suffix = f"-{hashlib.sha256(selector.encode()).hexdigest()[:8]}" if selector else ""
         self._refs = {name: Ref(LEASE, namespace, f"{name}-leader-election{suffix}") for name in CONTROLLERS}
         self._seen: dict[str, _Seen] = {}
+        self._known: set[str] = set()
         self.working: tuple[str, ...] = ()
 
     async def look(self) -> tuple[str, ...]:
         """Return the names of the controllers that work; what cannot be read now stays as it was."""
-        working = []
+        working: list[str] = []
+        failure: KubeError | None = None
         for name, ref in self._refs.items():
             try:
                 works = self._works(name, await self._read(ref))
-                self._report(None)
+                self._known.add(name)
+            except KubeDenied as error:  # that lasts, and is told: who runs both has to say so by the right or the setting
+                works, failure = False, error
+                self._known.add(name)
             except KubeError as error:
-                works = name in self.working and not isinstance(error, KubeDenied)
-                self._report(error)
+                works, failure = name in self.working, error
             if works:
                 working.append(name)
         self.working = tuple(working)
+        self._report(failure)  # once for all of them: they would take turns otherwise
         return self.working
+
+    async def look_first(self) -> None:
+        """Look until it is known who works: an API server that fails now says nothing of that."""
+        await self.look()
+        while self._known != self._refs.keys():
+            await self._around.sleep(LOOK_EVERY)
+            await self.look()
 
     async def follow(self, changed: Callable[[], None]) -> None:
         """Look again and again, and call *changed* whenever other controllers work than before, until cancelled."""

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from updater.model.snapshot import Snapshot
     from updater.sources.base import SourceRequests
 
-_MISSING: Final = "Flux is not installed in this cluster with its image kinds; install them, or take the source flux out"
+_MISSING: Final = (
+    "Flux's image kinds are not installed in this cluster at the version v1, which Flux has since 2.7: install or upgrade them, "
+    "or take the source flux out"
+)
 _MISSING_SOURCE: Final = "Flux's source-controller is not installed in this cluster; install it, or take the source flux out"
 RIVALS: Final = "flux-runs"
 KINDS: Final = (IMAGE_REPOSITORY, IMAGE_POLICY, IMAGE_UPDATE_AUTOMATION, GIT_REPOSITORY)
@@ -111,8 +114,9 @@ class FluxSource:
     async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Watch until cancelled, hand each snapshot that differs to *deliver*, and write answers; see `WatchedSource.run`."""
         wait, beside = self._parts.wait, [self._parts.feedback.run, self._digests.run]
+        beside.append(partial(self._parts.labels.follow, self._watched.look_again))
         if wait:
-            await wait.rivals.look()
+            await wait.rivals.look_first()
             beside += [partial(wait.rivals.follow, self._watched.look_again), wait.run]
         await self._watched.run(deliver, beside=beside)
 
@@ -176,6 +180,7 @@ class FluxSource:
         if self._parts.wait:
             waiting = self._parts.wait.snapshot(items[IMAGE_UPDATE_AUTOMATION])
             if waiting is not None:
+                self._parts.feedback.rest()  # what was heard before is older than what they do now
                 return waiting
         state = FluxState(
             repositories=kept[IMAGE_REPOSITORY],

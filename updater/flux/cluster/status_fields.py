@@ -99,8 +99,7 @@ def status_to_write(
     stays = verdict.end is End.RUNNING and bool(condition(before, READY))
     owned = tuple(name for name in OWNED if name != READY or not stays)
     made = [item for item in _conditions(verdict, before) if item.type in owned]
-    status: dict[str, Any] = {name: _with_removals(before.get(name), value) for name, value in fields.items()}
-    status = {name: value for name, value in status.items() if value is not None or before.get(name) is not None}
+    status = members_replaced(before, fields)
     status["conditions"] = merge_conditions(before, made, owned=owned, generation=generation, now=now)
     if verdict.end in {End.READY, End.STALLED}:
         status["observedGeneration"] = generation
@@ -133,6 +132,12 @@ def _conditions(verdict: Verdict, before: Mapping[str, Any]) -> list[Condition]:
 def _bounded(message: str) -> str:
     shown = printable_lines(message)
     return shown if len(shown) <= LONGEST_MESSAGE else f"{shown[: LONGEST_MESSAGE - 3]}..."
+
+
+def members_replaced(before: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *fields* so that a merge patch puts them in the place of those that *before* has; None removes one."""
+    status = {name: _with_removals(before.get(name), value) for name, value in fields.items()}
+    return {name: value for name, value in status.items() if value is not None or before.get(name) is not None}
 
 
 def _with_removals(before: Any, value: Any) -> Any:

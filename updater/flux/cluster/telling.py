@@ -38,9 +38,14 @@ if TYPE_CHECKING:
 
 
 class FluxEvents:
-    """Tells objects what changed for them. What an object's status says at the start was told before."""
+    """Tells objects what changed for them.
+
+    What an object's status says at the start was told before, and so was what it says while another replica leads: whoever
+    takes over would tell all that happened since his own start.
+    """
 
     def __init__(self, options: ControllerOptions, notifier: Notifier | None) -> None:
+        self._leads = options.may_write
         self._notifier = notifier
         self._kept: Mapping[Ref, KeptObject] = {}
         self._said: dict[Ref, Said] = {}
@@ -53,7 +58,8 @@ class FluxEvents:
     def know(self, kept: Mapping[Ref, KeptObject]) -> None:
         """Take over the objects that there are, and forget what is gone."""
         self._kept = kept
-        self._said = {ref: self._said.get(ref) or said_by_status(each.status) for ref, each in kept.items()}
+        told = self._said if self._leads() else {}
+        self._said = {ref: told.get(ref) or said_by_status(each.status) for ref, each in kept.items()}
         if not self._problems.keys() <= kept.keys():
             self._problems = {ref: problems for ref, problems in self._problems.items() if ref in kept}
             self._tell_problems()
@@ -75,6 +81,8 @@ class FluxEvents:
                     self._notify(ref, kept, event_on_problem(problem))
         else:
             event = event_on_selection(before, verdict)
+        if not self._leads():
+            return
         if verdict.end is not End.RUNNING:
             self._said[ref] = said_by_verdict(verdict)
         if event is not None:
@@ -104,7 +112,7 @@ class FluxEvents:
         return (_subject(ref, kept), _annotated(kept, event_on_problem(problem))) if kept else None
 
     def _notify(self, ref: Ref, kept: KeptObject, event: Event) -> None:
-        if self._notifier is not None:
+        if self._notifier is not None and self._leads():
             self._notifier.put(ref, _annotated(kept, event), kept)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.documents.members import mapping_in
 from updater.errors import ConfigError, UpdaterError
 from updater.flux.kinds import GIT_REPOSITORY
-from updater.flux.request.destinations import PushRequest, destination_for
+from updater.flux.request.destinations import PushRequest, check_text, destination_for
 from updater.flux.request.durations import read_duration
 from updater.flux.request.git_repositories import read_reference
 from updater.flux.request.image_repositories import GATE
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 #: the message of a commit whose automation has no template
 DEFAULT_MESSAGE: Final = "Update from image update automation"
 KIND: Final = GIT_REPOSITORY.name
+_LONGEST_PATH: Final = 4095
 _SETTERS: Final = "Setters"
 _INVALID_SOURCE: Final = "InvalidSourceConfiguration"
 _MANAGER: Final = "failed configuring source manager"
@@ -96,7 +97,7 @@ def read_automation(
         path=tree_in(text_in(mapping_in(item.spec, "update"), "path")),
         commit_spec=commit_spec,
         early=early or _source_fault(item, source, crosses_namespaces=crosses_namespaces),
-        late=_strategy_fault(item) or late,
+        late=_strategy_fault(item) or late or _path_fault(item),
     )
 
 
@@ -200,6 +201,15 @@ def _strategy_fault(item: FluxObject) -> ObjectFault | None:
     problem = item.problem(("spec", "update", "strategy"), "bad-value", f"expected {_SETTERS}", f"write {_SETTERS}")
     message = f"unsupported update strategy: {strategy}"
     return item.fault("InvalidUpdateStrategy", message, problem, is_stalled=True)
+
+
+def _path_fault(item: FluxObject) -> ObjectFault | None:
+    try:
+        check_text("update.path", text_in(mapping_in(item.spec, "update"), "path"), longest=_LONGEST_PATH, code="path")
+    except ConfigError as error:
+        problem = item.problem(("spec", "update", "path"), error.code, error.message, error.hint)
+        return item.fault("UpdateFailed", f"failed to apply policies: {error.message}", problem)
+    return None
 
 
 def _commit_spec(item: FluxObject) -> CommitSpec:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from updater.flux.request.requests import GitRepositoryRequest
 
 _URL: Final = re.compile(r"(?:https?|ssh)://.+")
+_LONGEST_URL: Final = 2048
+_LONGEST_NAME: Final = 244  # Git keeps a ref as a file, and locks it by another one
 _NO_PUSH: Final = "push spec not provided, and cannot be inferred from .spec.git.checkout.ref or GitRepository .spec.ref"
 
 
@@ -43,13 +45,33 @@ def destination_for(repository: GitRepositoryRequest, reference: Mapping[str, st
     if not _URL.fullmatch(repository.url):
         hint = "write https://host/path or ssh://git@host/path"
         raise ConfigError("the URL of the GitRepository is not one of http, https or ssh", hint=hint, code="git-url")
+    check_text("the URL of the GitRepository", repository.url, longest=_LONGEST_URL, code="git-url")
+    names = {"the push branch": name, **{f"ref.{part}": value for part, value in reference.items()}}
+    for what, text in names.items():
+        check_text(what, text, longest=_LONGEST_NAME, code="branch-name")
     branch, ref = read_checkout_ref(reference)
     also = read_refspec(push.refspec, name) if push.refspec else ""
     namespace, own = repository.key
     return GitBranch(
-        url=read_git_url(repository.url),
+        url=read_git_url(without_login(repository.url)),
         branch=branch,
         publishing=PushBranch(name, also, read_push_options(push.options)),
         credential=CredentialRef(kind="gitrepository", value=f"{namespace}/{own}"),
         ref=ref,
     )
+
+
+def without_login(url: str) -> str:
+    """Return an http or https URL without user name and password, which are shown to its server and to nobody else."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or not scheme.startswith("http"):
+        return url
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+
+
+def check_text(what: str, text: str, *, longest: int, code: str) -> None:
+    """Raise `ConfigError` for a text that is too long for its purpose or has control characters: logs and metrics repeat it."""
+    if len(text) > longest or not text.isprintable():
+        flaw = f"has {len(text)} characters" if len(text) > longest else "has a line end or a control character"
+        raise ConfigError(f"{what} {flaw}", hint=f"write one line of at most {longest} characters", code=code)
