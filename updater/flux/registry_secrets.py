@@ -69,7 +69,7 @@ def read_certificates(secret: SecretContent) -> ServerCertificates:
 
 def read_proxy(secret: SecretContent) -> str:
     """Read ``address``, ``username`` and ``password``; return the URL of the proxy with both in it; raise `ConfigError`."""
-    address, username, password = (secret.text(key) for key in ("address", "username", "password"))
+    address, username, password = (secret.text(key).strip() for key in ("address", "username", "password"))
     if not address:
         raise secret.flawed("it has no key address: that is the URL of the proxy")
     try:

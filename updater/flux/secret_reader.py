@@ -26,13 +26,13 @@ class SecretContent:
     data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def text(self, *keys: str) -> str:
-        """Return the first of *keys* that holds something, without white space around it; "" where none does.
+        """Return the first of *keys* that has a value, "" where none has; raise `ConfigError` where it is not UTF-8.
 
-        Raise `ConfigError` where it is no text.
+        A line end that ``echo`` or an editor added is dropped: no token and no password has one.
         """
         key = next((key for key in keys if self.data.get(key, b"").strip()), "")
         try:
-            return self.data[key].decode().strip() if key else ""
+            return self.data[key].decode().strip("\r\n") if key else ""
         except UnicodeDecodeError:
             raise self.flawed(f"the key {key} is not UTF-8 text", hint="write it again, as text") from None
 
