@@ -77,6 +77,17 @@ async def test_the_diff_of_a_dry_run_is_what_git_apply_takes(made, tmp_path):
     assert 'tag: "1.1.0"   # quoted' in (checkout / "charts/values.yaml").read_text()
 
 
+async def test_a_dry_pass_with_diff_says_on_standard_error_what_no_diff_shows(made):
+    code, output, errors = await updater("once", "--dry-run", "-o", "diff", "-c", made.configure())
+    assert (code, output, errors) == (0, "", "no changes: 3 unchanged\n")
+    made.registry.push("o/app", "0.9.0")
+    made.registry.delete("o/app", "1.0.0")
+    code, output, errors = await updater("once", "--dry-run", "-o", "diff", "-c", made.configure())
+    assert (code, output) == (0, "")
+    assert errors.startswith("held  app: ")
+    assert errors.endswith("no changes: 1 held, 2 unchanged\n")
+
+
 async def test_only_one_key_is_landed_and_an_unknown_one_is_met_with_the_nearest(made):
     made.registry.push("o/app", "1.1.0")
     made.registry.push("o/web", "1.1.0")
