@@ -69,7 +69,7 @@ class SecretReader:
     async def _get(self, kind: Kind, namespace: str, name: str) -> Object:
         ref = Ref(kind, namespace, name)
         if not is_object_name(name):
-            raise flawed_secret(ref.place, f"{name!r} is no name of an object", hint="correct the reference", kind=kind)
+            raise flawed_secret(ref.place, f"{name!r} is not the name of an object", hint="correct the reference", kind=kind)
         try:
             return await self._client.get(ref)
         except KubeGone:

@@ -112,7 +112,7 @@ class Remote:
         if any(len(value) != len(ZERO) for value in refs.values()) or answer.object_format not in {None, "sha1"}:
             raise fault("git-object-format", f"{self.address} does not name objects by SHA-1")
         if not all(is_object_id(value.decode("ascii", "replace")) for value in refs.values()):
-            raise fault("git-protocol", f"{self.address} lists what is no name of an object")
+            raise fault("git-protocol", f"{self.address} lists what is not the name of an object")
         target = next((bytes(end) for name, end in answer.symrefs.items() if name == b"HEAD"), b"")
         default = short(target) if target.startswith(HEADS) else None
         if default is not None and self._diagnosis.masked(default) != default:
