@@ -173,6 +173,21 @@ async def test_history_shows_old_and_new_value_with_the_key_and_marks_what_was_r
     assert (row["reverted_by"], row["changes"][0]["old"], row["changes"][0]["new"]) == (theirs, "1.0.0", "1.1.0")
 
 
+async def test_an_author_whose_address_git_shortens_still_knows_its_own_commits(made):
+    """Else a reverted release would be written again."""
+    path = made.configure()
+    path.write_text(path.read_text().replace("updater@example.org", '"<Bot @example.org>"'))
+    made.registry.push("o/app", "1.1.0")
+    await updater("once", "-c", path)
+    ours = made.repository.head()
+    before = {"apps/app.yaml": MARKED.format(host=made.registry.host).encode()}
+    theirs = made.repository.commit(before, message=f"Revert\n\nThis reverts commit {ours}.")
+    code, output, _ = await updater("once", "-c", path)
+    assert (code, "updated" in output) == (0, False), output
+    (row,) = json.loads((await updater("history", "-o", "json", "-c", path))[1])
+    assert row["reverted_by"] == theirs
+
+
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
