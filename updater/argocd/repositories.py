@@ -136,7 +136,7 @@ class Repositories:
             data = await _allowed(self._client.read_secret(namespace, name), right)
         except KubeGone as error:
             hint = "make it, or write git alone to use the repository credentials of Argo CD"
-            raise secrets.flawed(place, "it is not there", hint=hint) from error
+            raise secrets.flawed(place, "it does not exist", hint=hint) from error
         given = secrets.read_fields(place, data, is_decoded=True)
         self._tell(given.remarks)
         return given

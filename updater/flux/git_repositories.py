@@ -57,7 +57,7 @@ class FluxRepositories:
         """
         request = self._request_of(namespace, name)
         if request is None:
-            message = f"the GitRepository {namespace}/{name} is not there"
+            message = f"the GitRepository {namespace}/{name} does not exist"
             raise ConfigError(message, hint="it was deleted, or is not watched by this instance", code="credential-object")
         address = parse_address(request.url)
         if address.scheme == "file":

@@ -113,7 +113,7 @@ def _app(secret: SecretContent, access: GitAccess) -> App:
     if not installation and not owner:
         raise secret.flawed(f"it has neither {INSTALLATION} nor {OWNER}", hint="add one of them")
     if access.proxy and access.proxy.startswith("socks5"):
-        message = f"the Secret {secret.place}: the token of a GitHub App cannot be had through a SOCKS proxy"
+        message = f"the Secret {secret.place}: the token of a GitHub App cannot be requested through a SOCKS proxy"
         raise ConfigError(message, hint="use an HTTP proxy, or a Secret with a token", code="credential-unsupported")
     pem, ca = access.client_certificate, access.ca
     connection = Connection(

@@ -95,7 +95,7 @@ class FluxRegistries:
     def _spec(self, namespace: str, name: str) -> Mapping[str, Any]:
         spec = self._spec_of(namespace, name)
         if spec is None:
-            message = f"the ImageRepository {namespace}/{name} is not there"
+            message = f"the ImageRepository {namespace}/{name} does not exist"
             raise ConfigError(message, hint="it was deleted, or is not watched by this instance", code="credential-object")
         provider = _text(spec.get("provider")) or "generic"
         if provider != "generic":

@@ -74,7 +74,7 @@ class SecretReader:
             return await self._client.get(ref)
         except KubeGone:
             hint = f"create it in the namespace {namespace}, or correct the reference"
-            raise flawed_secret(ref.place, "it is not there", hint=hint, kind=kind) from None
+            raise flawed_secret(ref.place, "it does not exist", hint=hint, kind=kind) from None
         except KubeDenied as error:
             hint = f"{error.hint}; it needs the right: get of {kind.plural} in the namespace {namespace}"
             raise KubeDenied(error.message, hint=hint, code=error.code) from error

@@ -240,7 +240,7 @@ async def test_argo_166_no_secret_is_read_for_an_unknown_kind_of_url(kube, repos
 
 
 async def test_a_named_secret_that_is_not_there_is_said(kube, repositories):
-    with pytest.raises(ConfigError, match="the Secret foo/bar: it is not there") as caught:
+    with pytest.raises(ConfigError, match="the Secret foo/bar: it does not exist") as caught:
         await repositories.of_secret("foo", "bar", URL)
     assert caught.value.code == "credential-secret"
 
