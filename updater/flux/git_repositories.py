@@ -89,5 +89,5 @@ class FluxRepositories:
         if not name:
             return None
         key = SecretUse(namespace, name, _USE)
-        secret: SecretContent = await self._memory.give(key, lambda: self._reader.secret(namespace, name))
+        secret: SecretContent = await self._memory.get(key, lambda: self._reader.secret(namespace, name))
         return secret

@@ -287,7 +287,7 @@ async def test_a_github_app_gives_a_token_by_way_of_its_own_authority(kube, repo
 async def test_memory_is_bounded(still):
     memory = SecretCache(still.clock)
     for number in range(MOST_REMEMBERED + 10):
-        await memory.give(number, _nothing)
+        await memory.get(number, _nothing)
     assert len(memory._known) == MOST_REMEMBERED
 
 
