@@ -56,7 +56,7 @@ class ListenAddress:
 
 def usual_address() -> ListenAddress:
     """Return where metrics are served unless it is set: in a pod, probes and Prometheus ask from outside it."""
-    return ListenAddress(host="0.0.0.0" if os.environ.get(IN_A_POD) else "127.0.0.1", port=8080)  # noqa: S104
+    return ListenAddress(host="0.0.0.0" if os.environ.get(IN_A_POD) else "127.0.0.1", port=8080)  # noqa: S104 - in a pod, probes and Prometheus come from outside
 
 
 def read_duration(text: str) -> float:
