@@ -124,14 +124,14 @@ class RateLimited(RegistryUnavailable):
         self.retry_after = retry_after
 
 
-class RegistryDenied(RegistryError):  # noqa: N818
+class RegistryDenied(RegistryError):  # noqa: N818 - named by what happened, as in client libraries
     """The registry refused our credentials, or their lack."""
 
     default_code = "registry-denied"
     summary = "the registry denied access"
 
 
-class ImageNotFound(RegistryError):  # noqa: N818
+class ImageNotFound(RegistryError):  # noqa: N818 - named by what happened, as in client libraries
     """The registry does not know this image name, tag or digest."""
 
     default_code = "image-not-found"
@@ -151,7 +151,7 @@ class KubeError(UpdaterError):
     default_code = "kube"
 
 
-class KubeUnavailable(KubeError):  # noqa: N818
+class KubeUnavailable(KubeError):  # noqa: N818 - named by what happened, as in client libraries
     """No usable answer now; *retry_after* is in seconds, None where the server did not say."""
 
     default_code = "kube-unavailable"
@@ -161,19 +161,19 @@ class KubeUnavailable(KubeError):  # noqa: N818
         self.retry_after = retry_after
 
 
-class KubeDenied(KubeError):  # noqa: N818
+class KubeDenied(KubeError):  # noqa: N818 - named by what happened, as in client libraries
     """The API server does not know us or grants us too little, or nothing says who we are."""
 
     default_code = "kube-denied"
 
 
-class KubeConflict(KubeError):  # noqa: N818
+class KubeConflict(KubeError):  # noqa: N818 - named by what happened, as in client libraries
     """The object changed since it was read, is there already, or a field belongs to somebody else."""
 
     default_code = "kube-conflict"
 
 
-class KubeGone(KubeError):  # noqa: N818
+class KubeGone(KubeError):  # noqa: N818 - named by what happened, as in client libraries
     """The object is not there (code ``kube-not-found``), or the version asked for is no longer kept."""
 
     default_code = "kube-gone"
@@ -186,21 +186,21 @@ class GitError(UpdaterError):
     summary = "the Git repository cannot be used"
 
 
-class GitUnavailable(GitError):  # noqa: N818
+class GitUnavailable(GitError):  # noqa: N818 - named by what happened, as in client libraries
     """The Git server gave no usable answer now."""
 
     default_code = "git-unavailable"
     summary = "the Git server gave no usable answer"
 
 
-class GitDenied(GitError):  # noqa: N818
+class GitDenied(GitError):  # noqa: N818 - named by what happened, as in client libraries
     """The Git server refused our credentials, or a host key or certificate was not the expected one."""
 
     default_code = "git-denied"
     summary = "the Git server denied access"
 
 
-class PushRefused(GitError):  # noqa: N818
+class PushRefused(GitError):  # noqa: N818 - named by what happened, as in client libraries
     """The branch moved since we looked, or the server declined the push."""
 
     default_code = "push-refused"

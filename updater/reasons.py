@@ -29,7 +29,7 @@ _CERTIFICATES: Final[Mapping[int, str]] = {
     20: _UNTRUSTED,
     21: _UNTRUSTED,
     23: "the server's certificate was revoked",
-    24: "the server's certificate was issued by something that is no authority",
+    24: "the server's certificate was issued by something that is not an authority",
     26: "the server's certificate is not made for servers",
     62: _OTHER_NAME,
     64: _OTHER_NAME,

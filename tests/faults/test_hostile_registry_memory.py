@@ -78,5 +78,5 @@ async def test_no_answers_together_take_more_than_512_mib_and_a_healthy_registry
     assert said["peak"] < LIMIT, said
     assert said["moves"] >= 2, said
     assert set(said["codes"]) <= {"registry-too-large", "registry-too-deep", "registry-not-json", "listed"}, said
-    assert said["codes"]["listed"] <= 2 * 4, "one kind alone is a list that may be read: a single long word, which is no tag"
+    assert said["codes"]["listed"] <= 2 * 4, "one kind alone is a list that may be read: a single long word, which is not a tag"
     assert said["codes"]["registry-too-large"] >= 2 * 4 * 5, said

@@ -77,6 +77,17 @@ async def test_the_diff_of_a_dry_run_is_what_git_apply_takes(made, tmp_path):
     assert 'tag: "1.1.0"   # quoted' in (checkout / "charts/values.yaml").read_text()
 
 
+async def test_a_dry_pass_with_diff_says_on_standard_error_what_no_diff_shows(made):
+    code, output, errors = await updater("once", "--dry-run", "-o", "diff", "-c", made.configure())
+    assert (code, output, errors) == (0, "", "no changes: 3 unchanged\n")
+    made.registry.push("o/app", "0.9.0")
+    made.registry.delete("o/app", "1.0.0")
+    code, output, errors = await updater("once", "--dry-run", "-o", "diff", "-c", made.configure())
+    assert (code, output) == (0, "")
+    assert errors.startswith("held  app: ")
+    assert errors.endswith("no changes: 1 held, 2 unchanged\n")
+
+
 async def test_only_one_key_is_landed_and_an_unknown_one_is_met_with_the_nearest(made):
     made.registry.push("o/app", "1.1.0")
     made.registry.push("o/web", "1.1.0")
@@ -160,6 +171,21 @@ async def test_history_shows_old_and_new_value_with_the_key_and_marks_what_was_r
     assert output.splitlines()[0].endswith(f"reverted by {theirs[:9]}")
     (row,) = json.loads((await updater("history", "-o", "json", "-c", made.configure()))[1])
     assert (row["reverted_by"], row["changes"][0]["old"], row["changes"][0]["new"]) == (theirs, "1.0.0", "1.1.0")
+
+
+async def test_an_author_whose_address_git_shortens_still_knows_its_own_commits(made):
+    """Else a reverted release would be written again."""
+    path = made.configure()
+    path.write_text(path.read_text().replace("updater@example.org", '"<Bot @example.org>"'))
+    made.registry.push("o/app", "1.1.0")
+    await updater("once", "-c", path)
+    ours = made.repository.head()
+    before = {"apps/app.yaml": MARKED.format(host=made.registry.host).encode()}
+    theirs = made.repository.commit(before, message=f"Revert\n\nThis reverts commit {ours}.")
+    code, output, _ = await updater("once", "-c", path)
+    assert (code, "updated" in output) == (0, False), output
+    (row,) = json.loads((await updater("history", "-o", "json", "-c", path))[1])
+    assert row["reverted_by"] == theirs
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from tests.fakes.still_time import StillTime
 from tests.real.parts import require
 from updater.credentials.github_app import InstallationTokens
 from updater.errors import ConfigError, GitDenied, GitError
-from updater.flux.git_secrets import GivenSecret, access_of, read_login
+from updater.flux.git_secrets import read_login
+from updater.flux.secret_reader import SecretContent
 from updater.git.access import GitAccess, authorization, parse_address
 from updater.git.mirror import Mirror
 from updater.http.client import HttpClient
@@ -30,11 +31,11 @@ APP = {"githubAppID": "12", "githubAppPrivateKey": KEY}
 
 
 def secret(**data):
-    return GivenSecret(place="ns/login", data={name.replace("__", "."): text.encode() for name, text in data.items()})
+    return SecretContent(place="ns/login", data={name.replace("__", "."): text.encode() for name, text in data.items()})
 
 
 def keyed(data):
-    return GivenSecret(place="ns/login", data={name: text.encode() for name, text in data.items()})
+    return SecretContent(place="ns/login", data={name: text.encode() for name, text in data.items()})
 
 
 def login(url, data=None, **options):
@@ -91,7 +92,7 @@ def test_a_fault_names_the_secret_and_the_key(url, data, options, words):
 
 
 def test_a_value_that_is_no_text_is_named_and_not_shown():
-    given = GivenSecret(place="ns/login", data={"password": b"\xff\xfesecret", "username": b"u"})
+    given = SecretContent(place="ns/login", data={"password": b"\xff\xfesecret", "username": b"u"})
     with pytest.raises(ConfigError, match="password") as caught:
         read_login(HTTPS, given)
     assert "secret" not in caught.value.message.replace("Secret", "")
@@ -112,14 +113,6 @@ def test_flux_325_providers_of_clouds_are_an_error_that_says_what_works(provider
     with pytest.raises(ConfigError, match=provider) as caught:
         login(HTTPS, {}, provider=provider)
     assert caught.value.code == "credential-unsupported"
-
-
-async def test_flux_324_a_service_account_of_one_object_needs_a_feature_gate():
-    assert "FeatureGateDisabled" in CASES["flux-324"]["expected"]
-    spec = {"url": HTTPS, "provider": "azure", "serviceAccountName": "bot"}
-    with pytest.raises(ConfigError) as caught:
-        await access_of({"metadata": {"namespace": "ns"}, "spec": spec}, reader({}), None)
-    assert caught.value.code == "feature-gate"
 
 
 def test_a_github_app_behind_a_socks_proxy_is_refused_with_what_works():
@@ -149,13 +142,6 @@ def test_no_secret_shows_in_texts_about_it():
     assert "pw" not in repr(secret(password="pw"))
 
 
-def reader(secrets):
-    async def read(namespace, name):
-        return {key: text if isinstance(text, bytes) else text.encode() for key, text in secrets[f"{namespace}/{name}"].items()}
-
-    return read
-
-
 @pytest.fixture
 def repository(tmp_path):
     require("git-http-backend")
@@ -170,28 +156,22 @@ async def look(url, access, folder):
         await mirror.close()
 
 
-def made(url, **spec):
-    return {"metadata": {"namespace": "ns"}, "spec": {"url": url, **spec}}
-
-
 @pytest.mark.real
 async def test_a_server_with_a_client_certificate_and_a_password_is_reached(repository, tmp_path):
     authority = Authority(tmp_path)
     context = authority.context(authority.issue("server"), asks_client=True)
     pem = authority.issue("client").read_text()
     at = pem.index("-----BEGIN PRIVATE KEY")
-    secrets = {
-        "ns/login": {
-            "username": "bot",
-            "password": "pw",
-            "caFile": authority.ca.read_text(),
-            "tls.crt": pem[:at],
-            "tls.key": pem[at:],
-        }
+    given = {
+        "username": "bot",
+        "password": "pw",
+        "caFile": authority.ca.read_text(),
+        "tls.crt": pem[:at],
+        "tls.key": pem[at:],
     }
     with GitServer(repository.path.parent, basic=("bot", "pw"), tls=context) as server:
         url = server.url("fleet.git")
-        access = await access_of(made(url, secretRef={"name": "login"}), reader(secrets), None)
+        access = login(url, given).access
         assert await look(url, access, tmp_path / "mirror") == repository.head()
         wrong = replace(access, credential=None)
         with pytest.raises(GitDenied, match="Secret ns/login"):
@@ -206,10 +186,10 @@ async def test_ssh_is_reached_by_a_locked_identity_and_its_password(repository, 
     key = make_key(folder / "key", passphrase="open")
     with SshServer(folder, program, authorized=[folder / "key.pub"]) as server:
         url = server.url(repository.path)
-        given = {"identity": key, "known_hosts": server.known_hosts, "password": "open\n"}
-        access = await access_of(made(url, secretRef={"name": "login"}), reader({"ns/login": given}), None)
+        given = {"identity": key.decode(), "known_hosts": server.known_hosts.decode(), "password": "open\n"}
+        access = login(url, given).access
         assert await look(url, access, tmp_path / "mirror") == repository.head()
-        locked = await access_of(made(url, secretRef={"name": "login"}), reader({"ns/login": {**given, "password": ""}}), None)
+        locked = login(url, {**given, "password": ""}).access
         with pytest.raises(GitError) as caught:
             await look(url, locked, tmp_path / "mirror")
         assert caught.value.code == "ssh-key"

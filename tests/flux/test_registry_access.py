@@ -243,10 +243,10 @@ async def test_an_object_without_credentials_is_not_shown_those_of_the_settings(
 @pytest.mark.parametrize(
     ("more", "secret", "data", "says"),
     [
-        pytest.param({"secretRef": {"name": "gone"}}, {}, {}, "the Secret team/gone: it is not there", id="missing"),
-        pytest.param({"secretRef": {"name": "../../etc"}}, {}, {}, "no name of an object", id="no-name"),
+        pytest.param({"secretRef": {"name": "gone"}}, {}, {}, "the Secret team/gone: it does not exist", id="missing"),
+        pytest.param({"secretRef": {"name": "../../etc"}}, {}, {}, "not the name of an object", id="no-name"),
         pytest.param({"secretRef": {"name": "s"}}, OPAQUE, {"username": "me"}, "no key .dockerconfigjson", id="opaque-login"),
-        pytest.param({"certSecretRef": {"name": "gone"}}, {}, {}, "the Secret team/gone: it is not there", id="no-tls"),
+        pytest.param({"certSecretRef": {"name": "gone"}}, {}, {}, "the Secret team/gone: it does not exist", id="no-tls"),
         pytest.param(
             {"certSecretRef": {"name": "s"}},
             {"type": "kubernetes.io/dockerconfigjson"},
@@ -257,7 +257,7 @@ async def test_an_object_without_credentials_is_not_shown_those_of_the_settings(
         pytest.param({"certSecretRef": {"name": "s"}}, OPAQUE, {"x": "y"}, "neither ca.crt nor tls.crt and tls.key", id="empty"),
         pytest.param({"certSecretRef": {"name": "s"}}, OPAQUE, {"tls.crt": "y"}, "no key tls.key", id="no-key"),
         pytest.param({"certSecretRef": {"name": "s"}}, OPAQUE, {"keyFile": "y"}, "no key tls.crt", id="no-certificate"),
-        pytest.param({"certSecretRef": {"name": "s"}}, OPAQUE, {"ca.crt": "words"}, "ca.crt is no PEM text", id="no-pem"),
+        pytest.param({"certSecretRef": {"name": "s"}}, OPAQUE, {"ca.crt": "words"}, "ca.crt is not PEM text", id="no-pem"),
         pytest.param(
             {"certSecretRef": {"name": "s"}},
             OPAQUE,
@@ -266,9 +266,11 @@ async def test_an_object_without_credentials_is_not_shown_those_of_the_settings(
             id="broken-pem",
         ),
         pytest.param({"proxySecretRef": {"name": "s"}}, OPAQUE, {"username": "me"}, "no key address", id="no-address"),
-        pytest.param({"proxySecretRef": {"name": "s"}}, OPAQUE, {"address": "proxy:3128"}, "no URL of a proxy", id="no-scheme"),
-        pytest.param({"proxySecretRef": {"name": "s"}}, OPAQUE, {"address": "http://[::1"}, "address is no URL", id="no-url"),
-        pytest.param({"serviceAccountName": "gone"}, {}, {}, "the ServiceAccount team/gone: it is not there", id="no-account"),
+        pytest.param(
+            {"proxySecretRef": {"name": "s"}}, OPAQUE, {"address": "proxy:3128"}, "not a URL of a proxy", id="no-scheme"
+        ),
+        pytest.param({"proxySecretRef": {"name": "s"}}, OPAQUE, {"address": "http://[::1"}, "address is not a URL", id="no-url"),
+        pytest.param({"serviceAccountName": "gone"}, {}, {}, "the ServiceAccount team/gone: it does not exist", id="no-account"),
     ],
 )
 async def test_a_secret_that_cannot_be_used_is_named_with_its_key(lab, more, secret, data, says):

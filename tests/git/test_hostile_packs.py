@@ -73,14 +73,14 @@ BAD = {
     "no file": (HEAD, pack([GOOD[0], GOOD[1]])),
     "a tree that is cut": with_root(ROOT[:-3]),
     "a tree without an end": with_root(b"100644 a.yaml"),
-    "a mode that is no number": with_root(b"wxyz" + ROOT[6:]),
+    "a mode that is not a number": with_root(b"wxyz" + ROOT[6:]),
     "a mode without end": with_root(b"7" * 300 + ROOT[6:]),
     "a tree that is a file": (
         name_of(COMMIT, commit_of(name_of(BLOB, DATA))),
         pack([entry(COMMIT, commit_of(name_of(BLOB, DATA)))]),
     ),
     "a head that is a tree": (name_of(TREE, ROOT), pack(GOOD)),
-    "a head that is no name": ("../../etc/passwd".ljust(40, "x"), pack(GOOD)),
+    "a head that is not a name": ("../../etc/passwd".ljust(40, "x"), pack(GOOD)),
 }
 
 

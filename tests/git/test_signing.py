@@ -81,7 +81,7 @@ async def test_git_verifies_a_signed_commit_that_landed(keygen, tmp_path, mirror
 @pytest.mark.parametrize(
     ("make", "word"),
     [
-        (lambda folder: b"no key", "cannot be read: it is no private key in the OpenSSH or PEM format"),
+        (lambda folder: b"no key", "cannot be read: it is not a private key in the OpenSSH or PEM format"),
         (lambda folder: make_key(folder / "locked", "ed25519", "secret"), "it is encrypted, and no passphrase is given"),
         (lambda folder: make_key(folder / "key", "ed25519")[:-80], "it is damaged, or of a kind that is not supported"),
         (lambda folder: dh_key(), "not supported"),

@@ -176,7 +176,7 @@ def test_a_key_that_is_none_is_refused():
     with pytest.raises(GitDenied) as caught:
         load_key(b"rubbish")
     assert caught.value.code == "ssh-key"
-    assert caught.value.message == "the private key cannot be read: it is no private key in the OpenSSH or PEM format"
+    assert caught.value.message == "the private key cannot be read: it is not a private key in the OpenSSH or PEM format"
 
 
 def test_a_key_in_the_format_of_other_programs_is_named_with_the_way_out():

@@ -81,7 +81,7 @@ def test_a_pause_that_is_too_long_is_said_at_once_with_its_end():
 
 def test_a_host_that_never_answers_is_left_alone_for_a_growing_while():
     host = Host("r.example.com:443", Patience(broken_in_a_row=3))
-    waits = []
+    waits, told = [], set()
     for number in range(1, 6):
         host.failed(100.0, lambda: 1.0)
         with pytest.raises(HttpFailure) if number >= 3 else nullcontext() as down:
@@ -89,7 +89,9 @@ def test_a_host_that_never_answers_is_left_alone_for_a_growing_while():
         if down:
             assert down.value.trouble is FailureKind.DOWN
             waits.append(down.value.retry_after)
+            told.add(down.value.message)
     assert waits == [1.0, 2.0, 4.0]
+    assert len(told) == 1, "the same failure is told in the same words"
     host.succeeded()
     host.failed(200.0, lambda: 1.0)
     assert host.wait(200.0) == 0.0

@@ -77,15 +77,15 @@ class TestFiles:
         ("text", "message"),
         [
             (None, "no such file"),
-            ("- a", "it is no kubeconfig"),
+            ("- a", "it is not a kubeconfig"),
             ("", "current-context is not set"),
             ("{", "not YAML"),
             ("current-context: x", "there is no context 'x'"),
             ("{current-context: x, contexts: {}}", "there is no context 'x'"),
-            ("{current-context: x, contexts: {a: b}}", "contexts is no list"),
-            ("{current-context: x, contexts: [3, {name: x, context: 3}]}", "the context 'x' is no map"),
+            ("{current-context: x, contexts: {a: b}}", "contexts is not a list"),
+            ("{current-context: x, contexts: [3, {name: x, context: 3}]}", "the context 'x' is not a map"),
             ("{current-context: x, contexts: [{name: x, context: {cluster: c}}]}", "there is no cluster 'c'"),
-            ("{current-context: x, contexts: [{name: x, context: {cluster: [c]}}]}", "cluster is no text"),
+            ("{current-context: x, contexts: [{name: x, context: {cluster: [c]}}]}", "cluster is not text"),
         ],
     )
     def test_a_file_that_cannot_be_used_is_named_with_what_is_wrong(self, tmp_path, around, text, message):
@@ -106,10 +106,10 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("cluster", "message"),
         [
-            ({"server": ""}, "no http or https URL"),
-            ({"server": "kube.example:6443"}, "no http or https URL"),
-            ({"server": "https://[::1"}, "no http or https URL"),
-            ({"server": 3}, "server is no text"),
+            ({"server": ""}, "not an http or https URL"),
+            ({"server": "kube.example:6443"}, "not an http or https URL"),
+            ({"server": "https://[::1"}, "not an http or https URL"),
+            ({"server": 3}, "server is not text"),
             ({"proxy-url": "socks5://proxy:1080"}, "socks5:// is not spoken"),
             ({"insecure-skip-tls-verify": "yes"}, "neither true nor false"),
             ({"certificate-authority-data": "abc"}, "not base64"),

@@ -118,5 +118,5 @@ async def test_the_secret_of_a_git_repository_is_read_from_its_namespace(cluster
     assert (found.credential, found.deadline) == (Credential(username="me", password="word"), 60.0)
     with pytest.raises(KubeDenied):
         await lab.repositories.of_git_repository("other", "fleet", URL)
-    with pytest.raises(ConfigError, match="Secret team/gone: it is not there"):
+    with pytest.raises(ConfigError, match="Secret team/gone: it does not exist"):
         await lab.repositories.of_git_repository("team", "gone", URL)

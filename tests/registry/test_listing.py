@@ -123,7 +123,7 @@ def test_a_cursor_that_names_a_deleted_tag_starts_the_walk_again_once():
 class TestGuards:
     @pytest.mark.parametrize("link", ["http://[::1", "//10.0.0.1/x", "ftp://r.example.com/x"])
     def test_a_link_without_a_cursor_is_an_error(self, link):
-        with pytest.raises(RegistryProtocolError, match=r"no URL|repeat") as refused:
+        with pytest.raises(RegistryProtocolError, match=r"not a URL|repeat") as refused:
             walk(page("a", link=f'<{link}>; rel="next"'), page("a", url=BASE, link=f'<{link}>; rel="next"'))
         assert refused.value.code == "registry-pagination"
 

@@ -145,7 +145,7 @@ def test_the_address_of_dockers_configuration_is_refused_with_the_one_that_is_as
             "registry.corp is not the host of api_url, 10.1.2.3:5000",
         ),
         ("{name: corp, prefix: corp, api_url: 'http://corp'}", None),
-        ("{name: corp, prefix: corp, api_url: 'http://registry.corp'}", "corp is no registry host"),
+        ("{name: corp, prefix: corp, api_url: 'http://registry.corp'}", "corp is not a registry host"),
         ("{name: hub, prefix: docker.io, api_url: 'https://registry-1.docker.io'}", None),
         ("{name: a, prefix: a.b/team, api_url: 'https://a.b'}", None),
         ("{name: a, api_url: 'https://a.b'}", None),

@@ -155,13 +155,13 @@ def _namespaces(text: str) -> tuple[str, ...]:
     if names == ("*",):
         return ()
     if not names or not all(map(_NAMESPACE.fullmatch, names)):
-        raise ConfigError("this is no list of namespaces", hint="write argocd,team-a, or * for all", code="bad-value")
+        raise ConfigError("this is not a list of namespaces", hint="write argocd,team-a, or * for all", code="bad-value")
     return names
 
 
 def _namespace(text: str) -> str:
     if not _NAMESPACE.fullmatch(text):
-        raise ConfigError("this is no namespace", hint="write its name, such as argocd", code="bad-value")
+        raise ConfigError("this is not a namespace", hint="write its name, such as argocd", code="bad-value")
     return text
 
 

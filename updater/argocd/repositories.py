@@ -114,7 +114,7 @@ class Repositories:
         return await self._tokens.token(replace(app, connection=replace(app.connection, authority=authority)))
 
     async def _known(self) -> tuple[secrets.RepositorySecret, ...]:
-        found: tuple[secrets.RepositorySecret, ...] = await self._memory.give("secrets", self._read_known)
+        found: tuple[secrets.RepositorySecret, ...] = await self._memory.get("secrets", self._read_known)
         return found
 
     async def _read_known(self) -> tuple[secrets.RepositorySecret, ...]:
@@ -126,7 +126,7 @@ class Repositories:
 
     async def _named(self, namespace: str, name: str) -> secrets.SecretFields:
         ref = Ref(SECRET, namespace, name)
-        given: secrets.SecretFields = await self._memory.give(ref, lambda: self._read_named(namespace, name))
+        given: secrets.SecretFields = await self._memory.get(ref, lambda: self._read_named(namespace, name))
         return given
 
     async def _read_named(self, namespace: str, name: str) -> secrets.SecretFields:
@@ -136,7 +136,7 @@ class Repositories:
             data = await _allowed(self._client.read_secret(namespace, name), right)
         except KubeGone as error:
             hint = "make it, or write git alone to use the repository credentials of Argo CD"
-            raise secrets.flawed(place, "it is not there", hint=hint) from error
+            raise secrets.flawed(place, "it does not exist", hint=hint) from error
         given = secrets.read_fields(place, data, is_decoded=True)
         self._tell(given.remarks)
         return given
@@ -168,7 +168,7 @@ class ServerTrust:
 
     async def _config_map(self, name: str) -> Mapping[str, str]:
         ref = Ref(CONFIG_MAP, self._namespace, name)
-        found: Mapping[str, str] = await self._memory.give(ref, lambda: self._read(ref))
+        found: Mapping[str, str] = await self._memory.get(ref, lambda: self._read(ref))
         return found
 
     async def _read(self, ref: Ref) -> Mapping[str, str]:

@@ -172,7 +172,7 @@ def app_of(given: SecretFields, access: GitAccess) -> App:
         parts = urlsplit(base)
         proxy = _proxy(given, parts.hostname or "", parts.port)
     except ValueError:
-        raise flawed(given.place, "githubAppEnterpriseBaseUrl is no URL", hint="write https://host/api/v3") from None
+        raise flawed(given.place, "githubAppEnterpriseBaseUrl is not a URL", hint="write https://host/api/v3") from None
     pem = access.client_certificate
     connection = Connection(
         proxy=proxy,
@@ -233,7 +233,7 @@ def _client_pem(given: SecretFields) -> bytes | None:
         return None
     require(given, ("tlsClientCertData", "tlsClientCertKey"))
     if not (certificate.lstrip().startswith(_PEM) and key.lstrip().startswith(_PEM)):
-        raise flawed(given.place, "tlsClientCertData or tlsClientCertKey is no PEM text", hint="both are PEM, the key unlocked")
+        raise flawed(given.place, "tlsClientCertData or tlsClientCertKey is not PEM text", hint="both are PEM, the key unlocked")
     return f"{certificate}\n{key}\n".encode()
 
 
@@ -249,7 +249,7 @@ def _proxy(given: SecretFields, host: str, port: int | None) -> str | None:
     except ValueError:
         is_usable = False
     if not is_usable:
-        raise flawed(given.place, "proxy is no URL of an HTTP proxy", hint="write http://host:port")
+        raise flawed(given.place, "proxy is not a URL of an HTTP proxy", hint="write http://host:port")
     return proxy
 
 

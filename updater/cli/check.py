@@ -93,7 +93,7 @@ def check(ctx: click.Context, /, *, image: str | None, batch: bool, output: str,
 def _refuse_others(ctx: click.Context) -> None:
     given = [name for name in ctx.params if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
     if "image" in given:
-        hint = '"image" is no key of it: give "tags", and the tag that is written as "current"'
+        hint = '"image" is not a key of it: give "tags", and the tag that is written as "current"'
         raise click.UsageError(f"--batch takes no IMAGE: each line is a request of its own, and {hint}", ctx)
     others = sorted(name.rstrip("_").replace("_", "-") for name in given if name not in {"batch", "config"})
     if others:

@@ -237,7 +237,7 @@ def _say_next(kept: Path | None) -> None:
     """Name three commands to go on with."""
     program = _program()
     commands = [
-        (f"git --git-dir {kept}/fleet.git log -p", "every commit of the demo")
+        (f"git -C {min(str(kept), os.path.relpath(kept), key=len)}/fleet.git log -p", "every commit of the demo")
         if kept
         else (f"{program} demo --keep trial", "the same, kept in a folder to look at"),
         (f"{program} init", "a first configuration from a repository of yours"),

@@ -150,7 +150,7 @@ class EmbeddedRegistry:
         if size is None:
             return web.json_response({"name": name, "tags": tags})
         if not size.isascii() or not size.isdigit():
-            return refuse(400, "PAGINATION_NUMBER_INVALID", "n is no number")
+            return refuse(400, "PAGINATION_NUMBER_INVALID", "n is not a number")
         page = tags[: int(size)]
         headers = {}
         if 0 < len(page) < len(tags):

@@ -46,7 +46,10 @@ def history(ctx: click.Context, /, key: str | None, limit: int, output: str, **a
         click.echo("\n".join(_lines(row)))
     if not rows:
         whose = f" for {key}" if key else ""
-        click.echo(f"no commits by updater found{whose}; live Applications are patched, not committed")
+        click.echo(f"no commits by updater found{whose}")
+        click.echo(
+            "hint: only commits whose committer is git.author count; live Applications are patched, not committed", err=True
+        )
 
 
 async def past(config: Sequence[str], *, key: str | None, limit: int, asking: Asking | None = None) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from updater.discovery.found import Discovery
 
 STDOUT = "-"
+_NAME = "Commit author, name"
+_EMAIL = "Commit author, e-mail"
 
 
 @click.command()
@@ -76,8 +78,8 @@ def _options(known: CheckoutFacts, flags: dict[str, object], *, is_asking: bool)
     return DraftOptions(
         url=ask("--url", "Git URL that is read and pushed to", flags["url"] or known.url),
         branch=ask("--branch", "Branch", flags["branch"] or known.branch or "main"),
-        author=ask("--author", "Commit author, name", name),
-        email=ask("--author", "Commit author, e-mail", email),
+        author=ask("--author", _NAME, name),
+        email=ask("--author", _EMAIL, email),
         credentials=str(flags["credentials"]),
         author_from="" if given or not (known.author and known.email) else "your Git configuration",
     )
@@ -104,10 +106,17 @@ def _ask(flag: str, what: str, known: object) -> str:
     if known:
         return str(known)
     if sys.stdin.isatty() and sys.stderr.isatty():
-        return str(click.prompt(what, err=True))
+        return str(click.prompt(what, err=True, value_proc=_address if what == _EMAIL else None))
     from updater.errors import ConfigError
 
     raise ConfigError(f"not known: {what[:1].lower()}{what[1:]}", hint=f"name it by {flag}", code="usage")
+
+
+def _address(text: str) -> str:
+    """Return what was typed as an e-mail address; raise `UsageError`, after which click asks again."""
+    if "@" not in text or {*text} & {*"<> "}:
+        raise click.UsageError("expected an address such as updater@example.org")
+    return text
 
 
 def _add_cluster(found: Discovery) -> None:

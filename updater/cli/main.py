@@ -55,7 +55,7 @@ class LazyGroup(click.Group):
         """Name the commands in the order of a newcomer's way, not of the alphabet."""
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the signature of click
         """Import and return one command."""
         if cmd_name not in _COMMANDS:
             return None
@@ -76,7 +76,7 @@ class LazyGroup(click.Group):
             raise ConfigError(f"there is no command {args[0]!r}", hint=hint, code="usage")
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the signature of click
         """List the commands without importing one."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])

@@ -13,9 +13,8 @@ import click
 from updater.cli.asking import asking_of, asking_options
 from updater.cli.collector import importing
 from updater.cli.main import FAILURE, config_paths
-from updater.cli.report import PassReport, as_diffs, as_json, as_text, coloured, has_colours, outcome_lines, problem_lines
+from updater.cli.report import PassReport, as_diffs, as_json, as_remarks, as_text, coloured, has_colours
 from updater.cli.terminal import say
-from updater.model.outcome import Status
 from updater.model.problem import Problem
 
 if TYPE_CHECKING:
@@ -48,21 +47,13 @@ def once(ctx: click.Context, /, *, dry_run: bool, only: str | None, output: str,
     if output == "diff":
         diff = as_diffs(done.edits)
         click.echo(coloured(diff) if has_colours(sys.stdout) else diff, nl=False)
-        _say_failures(done)
+        if remarks := as_remarks(done):
+            say(remarks, err=True)
     else:
         click.echo(as_json(done)) if output == "json" else say(as_text(done))
     if done.is_failed:
         return FAILURE
     return WRITTEN if exit_code and done.has_written else 0
-
-
-def _say_failures(done: PassReport) -> None:
-    """Report on standard error what the diff cannot show."""
-    for problem in done.problems:
-        say("\n".join(problem_lines(problem)), err=True)
-    for outcome in done.outcomes:
-        if outcome.status is Status.FAILED:
-            say("\n".join(outcome_lines(outcome, len(outcome.status.value))), err=True)
 
 
 def _unseen_failures(failures: Mapping[str, tuple[ImageName, UpdaterError]], outcomes: Iterable[Outcome]) -> list[Problem]:

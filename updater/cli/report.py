@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ COLOURS: Final = {
     Status.FAILED: "red",
 }
 
+_UNDRAWN: Final = frozenset({Status.NO_MATCH, Status.HELD, Status.FAILED})
 _LENGTH_OF_COMMIT: Final = 40
 WOULD_UPDATE: Final = "would update"
 _NAMED: Final = 10
@@ -109,16 +111,20 @@ def rfc3339(moment: datetime) -> str:
 
 def as_text(done: PassReport) -> str:
     """Render a pass for people: problems first, then each outcome with its reason and changes."""
+    return "\n".join(_text_lines(done, done.outcomes))
+
+
+def _text_lines(done: PassReport, outcomes: Sequence[Outcome]) -> list[str]:
     lines = [line for problem in done.problems for line in problem_lines(problem)]
-    width = max((len(_word(outcome)) for outcome in done.outcomes), default=0)
+    width = max((len(_word(outcome)) for outcome in outcomes), default=0)
     alike: dict[tuple[object, ...], list[Outcome]] = {}
-    for outcome in sorted(done.outcomes, key=lambda item: (item.key, item.target)):
+    for outcome in sorted(outcomes, key=lambda item: (item.key, item.target)):
         alike.setdefault(_failure_of(outcome, done.images) or (id(outcome),), []).append(outcome)
     for group in alike.values():
         lines += outcome_lines(group[0], width) if len(group) == 1 else _group_lines(group, done.images, width)
     if not done.outcomes:
         lines.append("nothing to do: the configuration has no subscription")
-    return "\n".join(lines)
+    return lines
 
 
 def _failure_of(outcome: Outcome, images: Mapping[str, ImageName]) -> tuple[object, ...] | None:
@@ -188,6 +194,18 @@ def as_diffs(edits: Iterable[tuple[str, tuple[Edit, ...]]]) -> str:
     """Render the edits of a pass; where they go to several places, a comment that `git apply` passes over names each."""
     shown = [(destination, text) for destination, found in edits if (text := as_diff(found))]
     return "".join(f"# {destination}\n{text}" if len(shown) > 1 else text for destination, text in shown)
+
+
+def as_remarks(done: PassReport) -> str:
+    """Render what the diff of a pass cannot show: problems, and targets that are not written although a policy wants it.
+
+    Where there is no diff, the last line counts how the targets ended; "" where there is nothing to remark.
+    """
+    lines = _text_lines(done, [outcome for outcome in done.outcomes if outcome.status in _UNDRAWN])
+    if done.outcomes and not done.has_written:
+        ends = Counter(outcome.status.value for outcome in done.outcomes)
+        lines.append(f"no changes: {', '.join(f'{count} {end}' for end, count in sorted(ends.items()))}")
+    return "\n".join(lines)
 
 
 def as_diff(edits: Iterable[Edit], *, prefix: str = "") -> str:

@@ -231,7 +231,7 @@ def _show(written: SetResult, commit: str | None, options: dict[str, Any]) -> No
             old = change.old or "nothing"
             say(printable(f"{change.path}:{change.line} {change.where}: {old} → {change.new or 'nothing'}"))
         if commit:
-            click.echo(f"committed {commit}")
+            click.echo(f"committed and pushed {commit}" if options["is_push"] else f"committed {commit}")
     for problem in written.refused:
         say(printable(f"error: {problem}"), err=True)
         if problem.hint:

@@ -79,7 +79,7 @@ def parse_docker_config(text: str, *, place: str) -> DockerConfig:
     except (ValueError, RecursionError):
         raise _malformed(place, "it is not JSON") from None
     if not isinstance(document, dict):
-        raise _malformed(place, "it is no JSON object")
+        raise _malformed(place, "it is not a JSON object")
     is_config = any(key in document for key in ("auths", "credHelpers", "credsStore"))
     auths = _value_or(document.get("auths"), {}) if is_config else _bare_auths(document)
     helpers = _value_or(document.get("credHelpers"), {})
@@ -88,7 +88,7 @@ def parse_docker_config(text: str, *, place: str) -> DockerConfig:
         raise _malformed(place, "auths and credHelpers are objects, credsStore is a text")
     for suffix in (*helpers.values(), store):
         if not isinstance(suffix, str) or (suffix and not _SUFFIX.fullmatch(suffix)):
-            raise _malformed(place, f"{suffix!r} is no name of a credential helper")
+            raise _malformed(place, f"{suffix!r} is not the name of a credential helper")
     credentials = {key: _credential(entry, key, place) for key, entry in auths.items()}
     return DockerConfig(auths={key: value for key, value in credentials.items() if value}, helpers=helpers, store=store)
 
@@ -104,7 +104,7 @@ def _bare_auths(document: dict[str, Any]) -> dict[str, Any]:
 
 def _credential(entry: Any, key: str, place: str) -> Credential | None:
     if not isinstance(entry, dict) or not all(isinstance(entry.get(name) or "", str) for name in _FIELDS):
-        raise _malformed(place, f"the entry {key} is no object of texts")
+        raise _malformed(place, f"the entry {key} is not an object of texts")
     auth, username, password, identity, registry = (entry.get(name) or "" for name in _FIELDS)
     if auth:
         username, password = _decoded(auth, key, place)
@@ -128,7 +128,9 @@ def _decoded(auth: str, key: str, place: str) -> tuple[str, str]:
 
 
 def _malformed(place: str, reason: str) -> ConfigError:
-    return ConfigError(f"{place} is no docker configuration: {reason}", hint=_FORMAT_HINT, code="credential-format", path=place)
+    return ConfigError(
+        f"{place} is not a Docker configuration: {reason}", hint=_FORMAT_HINT, code="credential-format", path=place
+    )
 
 
 def _split_key(key: str) -> tuple[str, int | None, str]:

@@ -205,7 +205,9 @@ def _key(private_key: str) -> Any:
     except (ValueError, TypeError, UnsupportedAlgorithm):  # what OpenSSL says of it may hold parts of the text
         raise ConfigError("the private key of the GitHub App cannot be read", hint=hint, code="github-app") from None
     if not isinstance(key, RSAPrivateKey) or key.key_size < 2048:
-        raise ConfigError("the private key of the GitHub App is no RSA key of 2048 bits or more", hint=hint, code="github-app")
+        raise ConfigError(
+            "the private key of the GitHub App is not an RSA key of 2048 bits or more", hint=hint, code="github-app"
+        )
     return key
 
 
@@ -225,7 +227,7 @@ def _check(app: App) -> None:
         is_usable = False
     if not is_usable or "?" in app.base_url or "#" in app.base_url:
         hint = "write https://host/api/v3, or leave it out for github.com"
-        raise ConfigError("the base URL of the GitHub App is no https URL of an API", hint=hint, code="github-app")
+        raise ConfigError("the base URL of the GitHub App is not an https URL of an API", hint=hint, code="github-app")
 
 
 def _mapping(body: bytes) -> dict[str, Any]:

@@ -252,7 +252,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def _file_text(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise ConfigError(f"{path} is no plain file", hint="name a file", code="credential-missing", path=str(path))
+            raise ConfigError(f"{path} is not a plain file", hint="name a file", code="credential-missing", path=str(path))
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:

@@ -87,7 +87,7 @@ class Programs:
         """
         name = command[0]
         if not Path(name).is_absolute():
-            raise _failed(name, "is no absolute path")
+            raise _failed(name, "is not an absolute path")
         try:
             process = await asyncio.create_subprocess_exec(
                 *command,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from updater.argocd.cluster.feedback import FeedbackOptions
 from updater.argocd.cluster.source import ArgocdSource
@@ -13,9 +11,9 @@ from updater.argocd.peer_settings import REGISTRIES, PeerSettings, open_problems
 from updater.argocd.repositories import Repositories
 from updater.argocd.request import TranslationDefaults
 from updater.credentials.github_app import InstallationTokens
+from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
 from updater.daemon.watch_reports import watch_reporter
 from updater.errors import ConfigError, KubeDenied, KubeError, KubeGone
-from updater.kube.events import EventRecorder
 from updater.kube.kinds import CONFIG_MAP, Ref
 from updater.sources.file import commit_spec_of
 from updater.writeback.message_trial import try_message
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from updater.model.problem import Problem
     from updater.settings import Settings
     from updater.settings.cluster import ApplicationsSettings
-
-COMPONENT: Final = "updater"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,22 +130,12 @@ def _wanted(settings: Settings) -> ApplicationsSettings:
 
 
 def _answers(wanted: ApplicationsSettings, client: KubeClient, process: Process) -> FeedbackOptions:
-    metrics, log = process.metrics, process.log
-
-    def failed(subject: str, error: KubeError) -> None:
-        log.warning("answer", subject=subject, detail=error.message, hint=error.hint, code=error.code)
-
-    def event_failed(error: KubeError) -> None:
-        metrics.count("updater_kubernetes_writes_total", "event", error.code)
-        log.warning("event", detail=error.message, hint=error.hint, code=error.code)
-
-    instance = os.environ.get("POD_NAME") or socket.gethostname()
     return FeedbackOptions(
-        events=EventRecorder(client, component=COMPONENT, instance=instance, report=event_failed) if wanted.events else None,
+        events=event_recorder(client, process) if wanted.events else None,
         refresh=wanted.refresh,
         may_write=process.may_write,
-        count=lambda kind, result: metrics.count("updater_kubernetes_writes_total", kind, result),
-        report=failed,
+        count=write_counter(process),
+        report=write_reporter(process),
     )
 
 

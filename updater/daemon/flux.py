@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from updater.controller.options import ControllerOptions
 from updater.credentials.github_app import InstallationTokens
+from updater.daemon.cluster_writes import event_recorder, instance_name, write_counter, write_reporter
 from updater.flux.cluster.feedback import FluxFeedback, FluxHooks
 from updater.flux.cluster.namespaces import NamespaceLabels
 from updater.flux.cluster.notifier import PATIENCE, EventsAddress, Notifier
@@ -20,7 +19,6 @@ from updater.flux.git_repositories import FluxRepositories
 from updater.flux.kinds import IMAGE_REPOSITORY
 from updater.flux.registry_access import FluxRegistries
 from updater.flux.request.translation import FluxOptions, FluxTranslator
-from updater.kube.events import EventRecorder
 from updater.settings.cluster import WhileFluxRuns
 from updater.writeback.message_trial import try_message
 
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
     from updater.settings import Settings
     from updater.settings.cluster import FluxSettings
     from updater.sources.base import SourceRequests
-
-COMPONENT: Final = "updater"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,31 +91,19 @@ def flux_components(
 
 
 def _options(wanted: FluxSettings, client: KubeClient, process: Process) -> ControllerOptions:
-    metrics, log = process.metrics, process.log
-
-    def failed(subject: str, error: KubeError) -> None:
-        log.warning("answer", subject=subject, detail=error.message, hint=error.hint, code=error.code)
-
-    def event_failed(error: KubeError) -> None:
-        metrics.count("updater_kubernetes_writes_total", "event", error.code)
-        log.warning("event", detail=error.message, hint=error.hint, code=error.code)
-
-    instance = os.environ.get("POD_NAME") or socket.gethostname()
-    events = EventRecorder(client, component=COMPONENT, instance=instance, report=event_failed) if wanted.events else None
     return ControllerOptions(
-        events=events,
+        events=event_recorder(client, process) if wanted.events else None,
         may_write=process.may_write,
-        count=lambda kind, result: metrics.count("updater_kubernetes_writes_total", kind, result),
-        report=failed,
+        count=write_counter(process),
+        report=write_reporter(process),
     )
 
 
 def _notifier(wanted: FluxSettings, process: Process, options: ControllerOptions) -> Notifier | None:
     if wanted.events_address is None:
         return None
-    instance = os.environ.get("POD_NAME") or socket.gethostname()
     http = process.cluster.http_with(PATIENCE)
-    return Notifier(EventsAddress(url=wanted.events_address, instance=instance), http, options)
+    return Notifier(EventsAddress(url=wanted.events_address, instance=instance_name()), http, options)
 
 
 def _wait(wanted: FluxSettings, client: KubeClient, process: Process, options: ControllerOptions) -> RivalWait | None:

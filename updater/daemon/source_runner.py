@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.daemon.push_evidence import ask_servers
 from updater.errors import ConfigError, KubeError, UpdaterError
+from updater.git.object_builder import Identity
 from updater.inventory.destinations import branches_of, unnamed_beside_named
 from updater.model.report import InventoryChanged, SourceState, TargetsRefused
 from updater.reporting.feedback import SourceFeedback
@@ -99,7 +100,7 @@ class SourceRunner:
         """Report all that is asked for, and what is wrong with it; from now on these sources hear what becomes of it."""
         subscriptions, reports = self.asked.snapshot.subscriptions, self._process.reports
         emails = {target.commit_spec.email for item in subscriptions for target in item.targets}  # a few, of thousands
-        self._process.ours |= {email.lower() for email in emails}
+        self._process.ours |= {Identity(name="", email=email).address for email in emails}
         reports.join(SourceFeedback(self.sources))
         now = datetime.now(UTC)
         reports.publish(

@@ -36,7 +36,7 @@ _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _HINTS: Final = (
     ("'\\t'", "YAML wants spaces, not tabs, at the start of a line"),
-    ("cannot start any token", "put the value in quotes; a tab is no indentation"),
+    ("cannot start any token", "put the value in quotes; a tab is not an indentation"),
     ("mapping values are not allowed", "a value that holds ': ' wants quotes; or the indentation is off"),
     ("could not find expected ':'", "a key needs a colon and a space after it"),
     ("did not find expected key", "the indentation of this line differs from its neighbours"),
@@ -223,7 +223,7 @@ class _Builder:
         if tag not in _READ_AS_PLAIN if tag else not event.implicit[0]:
             return text
         if _NOT_FINITE.fullmatch(text) and self.dialect is Dialect.CONFIGURATION:
-            self._report("number", f"{text} is no number that can be used here", line, "write a finite number")
+            self._report("number", f"{text} is not a number that can be used here", line, "write a finite number")
             return text
         return plain_scalar(text, self.dialect)
 

@@ -31,11 +31,13 @@ def check_marked(kind: PartKind, text: str, setter: str) -> None:
     before, _, behind = text.partition("@")
     said = references.split(text)
     if kind is PartKind.TAG and "/" in before:  # a name without a path becomes a tag as in the peer
-        raise _wrong_part(f"{shown!r} is no tag, but the marker stands for a tag", f'write "{policy}" to mark the full reference')
+        raise _wrong_part(
+            f"{shown!r} is not a tag, but the marker stands for a tag", f'write "{policy}" to mark the full reference'
+        )
     if kind is PartKind.NAME and (said.digest or (said.tag and "/" in text)):
         raise _wrong_part(f"{shown!r} is more than a name, but the marker stands for a name", f'write "{policy}"')
     if kind is PartKind.DIGEST and (behind or "/" in text):
-        raise _wrong_part(f"{shown!r} is no digest, but the marker stands for a digest", f'write "{policy}"')
+        raise _wrong_part(f"{shown!r} is not a digest, but the marker stands for a digest", f'write "{policy}"')
 
 
 def reads_as_version(text: str) -> bool:
@@ -53,7 +55,7 @@ def fitted(reading: Reading, image: ImageRef) -> ImageRef:
     whole = next((part.text for part in reading.parts if part.kind is PartKind.TAG and ":" in part.text.partition("@")[0]), None)
     if whole is not None:
         raise misfit(
-            f"{whole!r} is no tag, but the marker stands for a tag", f'write "{reading.setter}" to mark the full reference'
+            f"{whole!r} is not a tag, but the marker stands for a tag", f'write "{reading.setter}" to mark the full reference'
         )
     is_bare = image.tag is None and image.digest is None
     word = image.name.spelled
@@ -81,12 +83,12 @@ def check_text(old: str, new: str) -> None:
     before, after = references.split(old), references.split(new)
     is_reference = bool(old) and "/" in old and bool(before.tag or before.digest)
     if is_reference and not (after.name and (after.tag or after.digest)):
-        raise misfit(f"{new!r} is no full reference, and {old[:_SHOWN]!r} is written here", f"write {before.name}:{new}")
+        raise misfit(f"{new!r} is not a full reference, and {old[:_SHOWN]!r} is written here", f"write {before.name}:{new}")
     if is_reference and references.canonical(before.name) != references.canonical(after.name):
         raise misfit(f"{new!r} names another image than {old[:_SHOWN]!r}, which is written here", _FORCE)
     if reads_as_version(old.partition("@")[0]) and ("/" in new or (after.tag and is_tag(after.tag))):
         tag = after.tag or "the tag alone"
-        raise misfit(f"{new!r} is no tag, and {old[:_SHOWN]!r} is written here", f"write {tag}")
+        raise misfit(f"{new!r} is not a tag, and {old[:_SHOWN]!r} is written here", f"write {tag}")
 
 
 def _wrong_part(reason: str, hint: str) -> EditError:

@@ -205,7 +205,7 @@ def _below_registry(part: Part, registry: str, name: ImageName, found: Reading) 
         return name.path
     raise EditError(
         f"{name} is not on {registry}, the registry next to {part.where}",
-        hint="change the key registry by hand once, it is no part of this target",
+        hint="change the key registry by hand once, it is not part of this target",
         code="registry",
         line=part.line,
     )

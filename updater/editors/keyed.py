@@ -110,7 +110,7 @@ def _missing(parsed: Parsed, path: str, steps: Sequence[Step]) -> EditError:
             f"name an item by its number, {here}[0]{f' to [{count - 1}]' if count > 1 else ''}" if count else "the list is empty"
         )
     elif parsed.is_mapping(node):
-        reason = f"{where} is no list" if isinstance(step, int) else f"{where} has no key {str(step)!r}"
+        reason = f"{where} is not a list" if isinstance(step, int) else f"{where} has no key {str(step)!r}"
         hint = _near(parsed, node, steps[:depth], step) or "write the key once; keys are never made up"
     else:
         reason, hint = f"{where} is a text", "it has no keys below it; name this key, or make it a mapping"

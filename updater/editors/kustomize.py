@@ -221,7 +221,7 @@ class _Images:
         found = outline.values(self.parsed, entry, key)
         if found and self.parsed.scalar(outline.resolve(self.parsed, found[0])) is None:
             raise EditError(
-                f"{key} is no text", hint=f"write {key} as a text", code="not-a-scalar", line=self.parsed.line(found[0])
+                f"{key} is not text", hint=f"write {key} as a text", code="not-a-scalar", line=self.parsed.line(found[0])
             )
         return found[0] if found else None
 
@@ -244,7 +244,7 @@ def _root(parsed: Parsed) -> int:
         raise EditError("the kustomization has several documents", hint=hint, code="several-documents", line=line)
     if not parsed.is_mapping(roots[0]):
         hint = "a kustomization is a mapping"
-        raise EditError("the file is no kustomization", hint=hint, code="not-a-mapping", line=parsed.line(roots[0]))
+        raise EditError("the file is not a kustomization", hint=hint, code="not-a-mapping", line=parsed.line(roots[0]))
     return roots[0]
 
 

@@ -104,7 +104,7 @@ def _setter(body: str) -> str | None:
         return str(old).removeprefix(_OLD_PREFIX) if is_ours else None
     for key, item in value.items():
         if not isinstance(item, str):
-            raise _wrong(f"the value of {json.dumps(key)} is no string")
+            raise _wrong(f"the value of {json.dumps(key)} is not a string")
     return str(value[KEY])
 
 

@@ -134,7 +134,7 @@ def _beside(parsed: Parsed, last: int, line: TextLine) -> int:
         return last
     event = parsed.scalar(last + 1)
     if event is None:
-        raise _misplaced("the value of its key is no scalar", "move it to the end of the value's line")
+        raise _misplaced("the value of its key is not a scalar", "move it to the end of the value's line")
     start, end = parsed.span(last + 1)
     if start == end or start > line.end:
         if start == end:

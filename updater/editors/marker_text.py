@@ -73,7 +73,7 @@ def edit(path: str, data: bytes, wishes: Sequence[EditRequest]) -> Edit:
             spot, new = _wanted(path, known, wish)
             if wanted.get(spot.start, (spot, new))[1] != new:
                 hint = "let one subscription own the place"
-                raise EditError("two updates want different values here", hint=hint, code="conflict")  # noqa: TRY301
+                raise EditError("two updates want different values here", hint=hint, code="conflict")  # noqa: TRY301 - the except below adds the line, as for every other reader
             wanted[spot.start] = (spot, new)
             asked.append(spot.start)
         except EditError as error:

@@ -57,7 +57,7 @@ class WantedOverride:
 def section_of(locator: Locator) -> str:
     """Return the section that a locator names; raise `EditError`."""
     if locator.section not in LISTS:
-        message = f"{locator.section!r} is no section of a source" if locator.section else "the target names no section"
+        message = f"{locator.section!r} is not a section of a source" if locator.section else "the target names no section"
         raise EditError(message, hint=f"write one of {', '.join(LISTS)}", code="section")
     return locator.section
 
@@ -98,7 +98,7 @@ class Overrides:
         if roots and not self.parsed.is_mapping(roots[0]):
             hint = "write sections such as helm: and kustomize:, or delete the file: it is created again"
             line = self.parsed.line(roots[0])
-            raise EditError("the file is no patch of a source", hint=hint, code="not-a-mapping", line=line)
+            raise EditError("the file is not a patch of a source", hint=hint, code="not-a-mapping", line=line)
         return roots[0] if roots else None
 
     def entries(self, section: str) -> list[OverrideEntry]:
@@ -169,7 +169,7 @@ class Overrides:
             return None
         if not self.parsed.is_mapping(found[0]):
             hint = f"write {LISTS[section]}: below {section}:, or take the key out"
-            raise EditError(f"{section} is no mapping", hint=hint, code="not-a-mapping", line=self.parsed.line(found[0]))
+            raise EditError(f"{section} is not a mapping", hint=hint, code="not-a-mapping", line=self.parsed.line(found[0]))
         return found[0]
 
     def _list(self, section: str) -> int | None:
@@ -183,7 +183,7 @@ class Overrides:
             return None
         if not self.parsed.is_sequence(found[0]) and not _is_null(self.parsed, found[0]):
             line = self.parsed.line(found[0])
-            raise EditError(f"{section}.{key} is no list", hint=f"write {key} as a list", code="not-a-list", line=line)
+            raise EditError(f"{section}.{key} is not a list", hint=f"write {key} as a list", code="not-a-list", line=line)
         return found[0]
 
 
@@ -207,7 +207,7 @@ def _read_image(parsed: Parsed, item: int, at: str) -> OverrideEntry:
     event = parsed.scalar(item)
     if event is None:
         line = parsed.line(item)
-        raise EditError(f"{at} has an entry that is no text", hint="write name:tag", code="not-a-scalar", line=line)
+        raise EditError(f"{at} has an entry that is not text", hint="write name:tag", code="not-a-scalar", line=line)
     text = str(event.value).strip()
     left, equals, right = text.partition("=")
     return OverrideEntry(item, left if equals else references.split(right or left).name or "", item, text)
@@ -216,7 +216,7 @@ def _read_image(parsed: Parsed, item: int, at: str) -> OverrideEntry:
 def _read_named(parsed: Parsed, item: int, at: str) -> OverrideEntry:
     if not parsed.is_mapping(item):
         line = parsed.line(item)
-        raise EditError(f"{at} has an entry that is no mapping", hint="write name and value", code="not-a-mapping", line=line)
+        raise EditError(f"{at} has an entry that is not a mapping", hint="write name and value", code="not-a-mapping", line=line)
     texts = dict(_texts(parsed, item, at))
     name, value = texts.get("name", (None, "")), texts.get("value", (None, ""))
     return OverrideEntry(item, name[1], value[0], value[1])
@@ -230,7 +230,7 @@ def _texts(parsed: Parsed, item: int, at: str) -> Iterator[tuple[str, tuple[int,
             event = parsed.scalar(index)
             if event is None:
                 line = parsed.line(found)
-                raise EditError(f"{key} in {at} is no text", hint=f"write {key} as a text", code="not-a-scalar", line=line)
+                raise EditError(f"{key} in {at} is not text", hint=f"write {key} as a text", code="not-a-scalar", line=line)
             yield key, (index, "" if _is_null(parsed, index) else str(event.value).strip())
 
 

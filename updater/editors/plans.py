@@ -64,7 +64,7 @@ def problem(error: EditError, path: str, line: int | None = None) -> Problem:
 
 def moved(path: str, reading: Reading, found: Reading | None) -> EditError:
     """Refuse a place that is not what it was when the decision fell."""
-    now = f"says {found.written} now, not {reading.written}" if found else "is not there any more"
+    now = f"says {found.written} now, not {reading.written}" if found else "is no longer there"
     return EditError(
         f"{reading.where} {now}",
         hint="it is decided again from what is written now",

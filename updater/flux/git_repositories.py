@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
-from updater.flux.git_secrets import GITHUB, GivenSecret, read_login
+from updater.flux.git_secrets import GITHUB, read_login
 from updater.flux.request.destinations import without_login
 from updater.flux.secret_reader import SecretReader, SecretUse
 from updater.git.access import parse_address
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from updater.credentials.github_app import InstallationTokens
     from updater.flux.request.requests import GitRepositoryRequest
+    from updater.flux.secret_reader import SecretContent
     from updater.git.access import GitAccess
     from updater.kube.client import KubeClient
 
@@ -57,7 +58,7 @@ class FluxRepositories:
         """
         request = self._request_of(namespace, name)
         if request is None:
-            message = f"the GitRepository {namespace}/{name} is not there"
+            message = f"the GitRepository {namespace}/{name} does not exist"
             raise ConfigError(message, hint="it was deleted, or is not watched by this instance", code="credential-object")
         address = parse_address(request.url)
         if address.scheme == "file":
@@ -67,8 +68,8 @@ class FluxRepositories:
             message = f"the GitRepository {namespace}/{name} names another URL now"
             hint = "nothing is lost: what is written there follows in a moment"
             raise ConfigError(message, hint=hint, code="credential-object")
-        secret = await self._given(namespace, request.secret)
-        proxy = await self._given(namespace, request.proxy_secret)
+        secret = await self._secret(namespace, request.secret)
+        proxy = await self._secret(namespace, request.proxy_secret)
         login = read_login(request.url, secret, proxy=proxy, provider=request.provider)
         return replace(await login.completed(self._tokens), deadline=request.timeout)
 
@@ -85,12 +86,9 @@ class FluxRepositories:
         if request.provider == GITHUB:
             self._tokens.expire()
 
-    async def _given(self, namespace: str, name: str) -> GivenSecret | None:
+    async def _secret(self, namespace: str, name: str) -> SecretContent | None:
         if not name:
             return None
-        given: GivenSecret = await self._memory.give(SecretUse(namespace, name, _USE), lambda: self._read(namespace, name))
-        return given
-
-    async def _read(self, namespace: str, name: str) -> GivenSecret:
-        found = await self._reader.secret(namespace, name)
-        return GivenSecret(place=found.place, data=found.data)
+        key = SecretUse(namespace, name, _USE)
+        secret: SecretContent = await self._memory.get(key, lambda: self._reader.secret(namespace, name))
+        return secret

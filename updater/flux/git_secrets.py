@@ -1,13 +1,13 @@
 """What the Secrets of a GitRepository say of the way to its server: which keys count, and which contradict each other.
 
 Source: the API of source.toolkit.fluxcd.io/v1, ``secretRef``, ``proxySecretRef`` and ``provider`` of GitRepository. Keys are
-read as Flux reads them; a line end that ``echo`` or an editor added is dropped, since no token and no password has one.
+read as Flux reads them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from updater.credentials.github_app import API, USER, App
@@ -17,9 +17,10 @@ from updater.http.exchange import Connection
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Iterable
 
     from updater.credentials.github_app import InstallationTokens
+    from updater.flux.secret_reader import SecretContent
     from updater.git.access import GitAddress
 
 APP_KEYS: Final = ("githubAppID", "githubAppPrivateKey")
@@ -29,35 +30,6 @@ GITHUB: Final = "github"
 _CLOUDS: Final = ("aws", "azure", "gcp")
 _PROXIES: Final = ("http", "https", "socks5")
 _PEM: Final = "-----BEGIN "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivenSecret:
-    """The decoded data of one Secret; *place* is its namespace and name."""
-
-    place: str
-    data: Mapping[str, bytes] = field(repr=False)
-
-    def text(self, *names: str) -> str:
-        """Return the first of the keys *names* that has a value, "" where none has; raise `ConfigError` where it is no text."""
-        for name in names:
-            if self.data.get(name):
-                try:
-                    return self.data[name].decode().strip("\r\n")
-                except UnicodeDecodeError:
-                    raise self.flawed(f"the key {name} is not UTF-8 text", hint="write it again, as text") from None
-        return ""
-
-    def require(self, names: Iterable[str], *, why: str = "") -> None:
-        """Raise `ConfigError` for the first of *names* that has no value."""
-        for name in names:
-            if not self.text(name):
-                known = ", ".join(sorted(self.data)) or "none"
-                raise self.flawed(f"it has no key {name}{why}", hint=f"its keys are: {known}")
-
-    def flawed(self, message: str, *, hint: str) -> ConfigError:
-        """Return the error of this Secret."""
-        return ConfigError(f"the Secret {self.place}: {message}", hint=hint, code="credential-secret")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +47,7 @@ class SecretLogin:
 
 
 def read_login(
-    url: str, secret: GivenSecret | None, *, proxy: GivenSecret | None = None, provider: str = "generic"
+    url: str, secret: SecretContent | None, *, proxy: SecretContent | None = None, provider: str = "generic"
 ) -> SecretLogin:
     """Return what the server of *url* is shown by the Secret of a GitRepository, through the *proxy* of another one.
 
@@ -105,38 +77,12 @@ def read_login(
     return SecretLogin(access=replace(access, credential=_shown(secret, address)))
 
 
-async def access_of(
-    repository: Mapping[str, Any],
-    read_secret: Callable[[str, str], Awaitable[Mapping[str, bytes]]],
-    tokens: InstallationTokens,
-) -> GitAccess:
-    """Return how the Git server of a GitRepository object is reached; its Secrets are read from its own namespace.
-
-    Raises as `read_login` does, what *read_secret* raises, and what the token of a GitHub App raises; `ConfigError`
-    ``feature-gate`` where a service account is to stand for a login, which Flux does not do by default either.
-    """
-    spec, namespace = repository.get("spec") or {}, str((repository.get("metadata") or {}).get("namespace") or "")
-    if spec.get("serviceAccountName") and spec.get("provider") in _CLOUDS:
-        message = "a service account for one object needs the feature gate ObjectLevelWorkloadIdentity, which does not exist here"
-        raise ConfigError(message, hint="use a Secret with a token or a deploy key, and provider: generic", code="feature-gate")
-
-    async def named(field_name: str) -> GivenSecret | None:
-        name = (spec.get(field_name) or {}).get("name")
-        if not name:
-            return None
-        return GivenSecret(place=f"{namespace}/{name}", data=await read_secret(namespace, name))
-
-    secret, proxy = await named("secretRef"), await named("proxySecretRef")
-    login = read_login(str(spec.get("url") or ""), secret, proxy=proxy, provider=str(spec.get("provider") or "generic"))
-    return await login.completed(tokens)
-
-
-def _by_key(secret: GivenSecret | None, access: GitAccess, address: GitAddress) -> GitAccess:
+def _by_key(secret: SecretContent | None, access: GitAccess, address: GitAddress) -> GitAccess:
     """Return *access* by a private key, which SSH always needs together with the host keys."""
     if secret is None:
         message = f"{address} is reached by SSH, which needs a secretRef"
         raise ConfigError(message, hint="name a Secret with the keys identity and known_hosts", code="credential-secret")
-    secret.require(["identity", "known_hosts"], why=f", which {address.scheme}:// needs")
+    _require(secret, ("identity", "known_hosts"), why=f", which {address.scheme}:// needs")
     username = secret.text("username")
     return replace(
         access,
@@ -147,7 +93,7 @@ def _by_key(secret: GivenSecret | None, access: GitAccess, address: GitAddress) 
     )
 
 
-def _shown(secret: GivenSecret, address: GitAddress) -> Credential | None:
+def _shown(secret: SecretContent, address: GitAddress) -> Credential | None:
     """Return user name and password or a bearer token; what the Secret does not have of a pair comes from the URL."""
     given, bearer = (secret.text("username"), secret.text("password")), secret.text("bearerToken")
     username, password = given[0] or address.username, given[1] or address.password
@@ -161,14 +107,14 @@ def _shown(secret: GivenSecret, address: GitAddress) -> Credential | None:
     return Credential(username=username, password=password) if username else None
 
 
-def _app(secret: GivenSecret, access: GitAccess) -> App:
+def _app(secret: SecretContent, access: GitAccess) -> App:
     """Read a GitHub App, whose installation has a number or the name of its owner."""
-    secret.require(APP_KEYS, why=", which the provider github needs")
+    _require(secret, APP_KEYS, why=", which the provider github needs")
     installation, owner = secret.text(INSTALLATION).strip(), secret.text(OWNER).strip()
     if not installation and not owner:
         raise secret.flawed(f"it has neither {INSTALLATION} nor {OWNER}", hint="add one of them")
     if access.proxy and access.proxy.startswith("socks5"):
-        message = f"the Secret {secret.place}: the token of a GitHub App cannot be had through a SOCKS proxy"
+        message = f"the Secret {secret.place}: the token of a GitHub App cannot be requested through a SOCKS proxy"
         raise ConfigError(message, hint="use an HTTP proxy, or a Secret with a token", code="credential-unsupported")
     pem, ca = access.client_certificate, access.ca
     connection = Connection(
@@ -186,14 +132,21 @@ def _app(secret: GivenSecret, access: GitAccess) -> App:
     )
 
 
-def _authority(secret: GivenSecret) -> bytes | None:
+def _require(secret: SecretContent, keys: Iterable[str], *, why: str) -> None:
+    """Raise `ConfigError` for the first of *keys* that has no value; *why* says who needs it."""
+    for key in keys:
+        if not secret.text(key):
+            raise secret.flawed(f"it has no key {key}{why}")
+
+
+def _authority(secret: SecretContent) -> bytes | None:
     text = secret.text("ca.crt", "caFile")
     if text and not text.lstrip().startswith(_PEM):
         raise secret.flawed("ca.crt is not PEM text", hint="write the certificate of the authority as PEM")
     return f"{text}\n".encode() if text else None
 
 
-def _client_pem(secret: GivenSecret) -> bytes | None:
+def _client_pem(secret: SecretContent) -> bytes | None:
     certificate, key = secret.text("tls.crt", "certFile"), secret.text("tls.key", "keyFile")
     if not certificate and not key:
         return None
@@ -205,9 +158,9 @@ def _client_pem(secret: GivenSecret) -> bytes | None:
     return f"{certificate}\n{key}\n".encode()
 
 
-def _proxy(secret: GivenSecret) -> str:
+def _proxy(secret: SecretContent) -> str:
     """Return the URL of a proxy with the user name and password of its Secret."""
-    secret.require(["address"], why=", which a proxy needs")
+    _require(secret, ("address",), why=", which a proxy needs")
     address = secret.text("address").strip()
     try:
         parts = urlsplit(address)

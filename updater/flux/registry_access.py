@@ -77,10 +77,10 @@ class FluxRegistries:
         certificates, proxy = NO_CERTIFICATES, ""
         if secret := _name_in(spec, "certSecretRef"):
             key = SecretUse(namespace, secret, _CERTIFICATES)
-            certificates = await self._memory.give(key, lambda: self._read_certificates(key))
+            certificates = await self._memory.get(key, lambda: self._read_certificates(key))
         if secret := _name_in(spec, "proxySecretRef"):
             key = SecretUse(namespace, secret, _PROXY)
-            proxy = await self._memory.give(key, lambda: self._read_proxy(key))
+            proxy = await self._memory.get(key, lambda: self._read_proxy(key))
         return laid_over(entry, certificates=certificates, proxy=proxy, is_insecure=spec.get("insecure") is True)
 
     def renew(self, ref: CredentialRef) -> bool:
@@ -95,7 +95,7 @@ class FluxRegistries:
     def _spec(self, namespace: str, name: str) -> Mapping[str, Any]:
         spec = self._spec_of(namespace, name)
         if spec is None:
-            message = f"the ImageRepository {namespace}/{name} is not there"
+            message = f"the ImageRepository {namespace}/{name} does not exist"
             raise ConfigError(message, hint="it was deleted, or is not watched by this instance", code="credential-object")
         provider = _text(spec.get("provider")) or "generic"
         if provider != "generic":
@@ -108,7 +108,7 @@ class FluxRegistries:
 
     async def _of_secret(self, namespace: str, name: str, names: Sequence[ImageName]) -> tuple[Credential, ...]:
         key = SecretUse(namespace, name, _PULL)
-        config: DockerConfig = await self._memory.give(key, lambda: self._read_pull_secret(key))
+        config: DockerConfig = await self._memory.get(key, lambda: self._read_pull_secret(key))
         found = _matching((config,), names)
         if not found:
             self._memory.expire((key,))  # who adds the entry need not wait for a minute
@@ -122,7 +122,7 @@ class FluxRegistries:
     async def _of_account(self, namespace: str, name: str, names: Sequence[ImageName]) -> tuple[Credential, ...]:
         """Return what the pull secrets of a ServiceAccount have for an image; nothing at all is anonymous access."""
         key = SecretUse(namespace, name, _ACCOUNT)
-        configs: tuple[DockerConfig, ...] = await self._memory.give(key, lambda: self._read_account(key))
+        configs: tuple[DockerConfig, ...] = await self._memory.get(key, lambda: self._read_account(key))
         origin = f"the pull secrets of ServiceAccount {namespace}/{name}"
         return tuple(replace(item, origin=origin) for item in _matching(configs, names))
 

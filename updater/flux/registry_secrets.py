@@ -58,7 +58,7 @@ def read_certificates(secret: SecretContent) -> ServerCertificates:
         raise secret.flawed("it has neither ca.crt nor tls.crt and tls.key")
     for name, text in (("ca.crt", ca), ("tls.crt", certificate), ("tls.key", key)):
         if text and not is_pem(text):
-            raise secret.flawed(f"{name} is no PEM text", hint="write the PEM file as it is, from -----BEGIN to -----END")
+            raise secret.flawed(f"{name} is not PEM text", hint="write the PEM file as it is, from -----BEGIN to -----END")
     found = ServerCertificates(ca=ca, client=f"{certificate}\n{key}\n" if certificate else "")
     if found.ca:
         _try(secret, "ca.crt", Connection(authority=found.ca))
@@ -69,19 +69,19 @@ def read_certificates(secret: SecretContent) -> ServerCertificates:
 
 def read_proxy(secret: SecretContent) -> str:
     """Read ``address``, ``username`` and ``password``; return the URL of the proxy with both in it; raise `ConfigError`."""
-    address, username, password = (secret.text(key) for key in ("address", "username", "password"))
+    address, username, password = (secret.text(key).strip() for key in ("address", "username", "password"))
     if not address:
         raise secret.flawed("it has no key address: that is the URL of the proxy")
     try:
         parts = urlsplit(address)
         is_usable = parts.scheme in _HTTP and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        raise secret.flawed("address is no URL", hint=_PROXY_HINT) from None
+        raise secret.flawed("address is not a URL", hint=_PROXY_HINT) from None
     if parts.scheme in _SOCKS:
         message = f"the Secret {secret.place}: its address is a {parts.scheme} proxy, and only HTTP proxies are used"
         raise ConfigError(message, hint=_PROXY_HINT, code="proxy-unsupported")
     if not is_usable:
-        raise secret.flawed("address is no URL of a proxy", hint=_PROXY_HINT)
+        raise secret.flawed("address is not a URL of a proxy", hint=_PROXY_HINT)
     if username or password:
         login = f"{quote(username, safe='')}:{quote(password, safe='')}"
         parts = parts._replace(netloc=f"{login}@{parts.netloc.rpartition('@')[2]}")

@@ -26,13 +26,13 @@ class SecretContent:
     data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     def text(self, *keys: str) -> str:
-        """Return the first of *keys* that holds something, without white space around it; "" where none does.
+        """Return the first of *keys* that has a value, "" where none has; raise `ConfigError` where it is not UTF-8.
 
-        Raise `ConfigError` where it is no text.
+        A line end that ``echo`` or an editor added is dropped: no token and no password has one.
         """
         key = next((key for key in keys if self.data.get(key, b"").strip()), "")
         try:
-            return self.data[key].decode().strip() if key else ""
+            return self.data[key].decode().strip("\r\n") if key else ""
         except UnicodeDecodeError:
             raise self.flawed(f"the key {key} is not UTF-8 text", hint="write it again, as text") from None
 
@@ -69,12 +69,12 @@ class SecretReader:
     async def _get(self, kind: Kind, namespace: str, name: str) -> Object:
         ref = Ref(kind, namespace, name)
         if not is_object_name(name):
-            raise flawed_secret(ref.place, f"{name!r} is no name of an object", hint="correct the reference", kind=kind)
+            raise flawed_secret(ref.place, f"{name!r} is not the name of an object", hint="correct the reference", kind=kind)
         try:
             return await self._client.get(ref)
         except KubeGone:
             hint = f"create it in the namespace {namespace}, or correct the reference"
-            raise flawed_secret(ref.place, "it is not there", hint=hint, kind=kind) from None
+            raise flawed_secret(ref.place, "it does not exist", hint=hint, kind=kind) from None
         except KubeDenied as error:
             hint = f"{error.hint}; it needs the right: get of {kind.plural} in the namespace {namespace}"
             raise KubeDenied(error.message, hint=hint, code=error.code) from error

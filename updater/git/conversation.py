@@ -60,7 +60,7 @@ class Conversation:
         self._left -= size
         if self._left < 0:
             most = self._limits.answer
-            raise exceeded("answer", f"{self._address} answered with more than {shown_size(most)} that is no pack", most)
+            raise exceeded("answer", f"{self._address} answered with more than {shown_size(most)} that is not a pack", most)
 
     def keep(self, size: int) -> None:
         """Count *size* bytes of a pack, which goes to disk; raise `GitError` ``git-limit`` when it is too much."""

@@ -145,7 +145,7 @@ def open_pool(address: GitAddress, access: GitAccess) -> urllib3.PoolManager:
         return urllib3.PoolManager(**settings)
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise fault("git-url", f"{clean(proxy)} is no HTTP proxy")
+        raise fault("git-url", f"{clean(proxy)} is not an HTTP proxy")
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     return urllib3.ProxyManager(url, proxy_headers=urllib3.util.make_headers(proxy_basic_auth=pair) if pair else None, **settings)

@@ -28,7 +28,6 @@ _ABBREVIATION: Final = 7
 _BINARY_PROBE: Final = 8000
 _MAX_HEADING: Final = 80
 _NO_NEWLINE: Final = "\\ No newline at end of file"
-_Row = list[tuple[str, int, int, int, int]]
 
 
 def log_patch(folder: Path, revision: str = "HEAD", *, limit: int = 100, until: str | None = None) -> Iterator[str]:

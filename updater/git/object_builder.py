@@ -36,6 +36,11 @@ class Identity:
     def __str__(self) -> str:
         return f"{_plain(self.name)} <{_plain(self.email)}>"
 
+    @property
+    def address(self) -> str:
+        """The email as a commit holds it, in lower case: by it the program knows its own commits."""
+        return _plain(self.email).lower()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCommit:

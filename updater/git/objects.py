@@ -55,6 +55,6 @@ def commit_tree(raw: bytes) -> str:
     return raw[5:45].decode("ascii", "replace")
 
 
-def is_object_name(text: str) -> bool:
+def is_object_id(text: str) -> bool:
     """Return whether *text* is a full SHA-1 name."""
     return len(text) == 40 and set(text) <= set("0123456789abcdef")

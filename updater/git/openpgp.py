@@ -48,7 +48,7 @@ class OpenPgpSigner:
 
 def _require_one(key: bytes) -> None:
     """Raise `GitError` unless *key* is one block of text with one entity in it."""
-    import pysequoia  # noqa: PLC0415
+    import pysequoia  # noqa: PLC0415 - slow to import, and only OpenPGP signatures need it
 
     blocks = len(_BEGIN.findall(key))
     if not blocks:

@@ -81,7 +81,7 @@ class Pusher:
         """Build *commits* on *base* and move *branch* from *expected* to them, by one push; see `Mirror.land`."""
         if not commits and expected is not None:
             self._push_second(base, expected, branch, manner)
-        self._past.ours.update((new.committer or new.author).email.lower() for new in commits)
+        self._past.ours.update((new.committer or new.author).address for new in commits)
         draft, tips = self._keeper.mended(base, lambda: self._draft(base, commits))
         tip = tips[-1] if tips else base
         if tip == base or tip is None:

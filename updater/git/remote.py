@@ -28,7 +28,7 @@ from updater.git.faults import fault
 from updater.git.http_client import GitHttpClient, HttpConnection
 from updater.git.inflation import Surveyor, read_commits
 from updater.git.limits import Bounds, shown_size
-from updater.git.objects import is_object_name
+from updater.git.objects import is_object_id
 from updater.git.pipes import OpenPipes
 from updater.git.pushing import ZERO, RefUpdate, nothing_sent
 from updater.git.ref_names import HEADS, PEELED, TAGS, commit_of, full, short, shown
@@ -111,8 +111,8 @@ class Remote:
         refs = {bytes(name): bytes(value) for name, value in answer.refs.items() if value}
         if any(len(value) != len(ZERO) for value in refs.values()) or answer.object_format not in {None, "sha1"}:
             raise fault("git-object-format", f"{self.address} does not name objects by SHA-1")
-        if not all(is_object_name(value.decode("ascii", "replace")) for value in refs.values()):
-            raise fault("git-protocol", f"{self.address} lists what is no name of an object")
+        if not all(is_object_id(value.decode("ascii", "replace")) for value in refs.values()):
+            raise fault("git-protocol", f"{self.address} lists what is not the name of an object")
         target = next((bytes(end) for name, end in answer.symrefs.items() if name == b"HEAD"), b"")
         default = short(target) if target.startswith(HEADS) else None
         if default is not None and self._diagnosis.masked(default) != default:

@@ -89,7 +89,7 @@ def signer_for(kind: str, key: bytes, passphrase: str = "") -> Signer:
 def key_reason(data: bytes, *, has_passphrase: bool) -> str:
     """Return why the private key *data* does not load, judged by what it is: the words of libraries speak of their own calls."""
     if b"PRIVATE KEY-----" not in data:
-        return "it is no private key in the OpenSSH or PEM format"
+        return "it is not a private key in the OpenSSH or PEM format"
     if not _is_encrypted(data):
         return "it is damaged, or of a kind that is not supported"
     return "the passphrase is wrong, or the key is damaged" if has_passphrase else "it is encrypted, and no passphrase is given"

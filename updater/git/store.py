@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import GitUnavailable
 from updater.git.damage import Damage
 from updater.git.leftovers import sweep
-from updater.git.objects import COMMIT, TREE, commit_tree, is_object_name
+from updater.git.objects import COMMIT, TREE, commit_tree, is_object_id
 from updater.git.packs import Packs
 from updater.git.ref_names import full, named
 from updater.git.regular_files import first_irregular, read_regular
@@ -138,7 +138,7 @@ class MirrorStore:
                 self._damage.note("it is gone" if isinstance(error, FileNotFoundError) else "its heads cannot be read")
             return False
         names = (*self.heads.values(), *self.shallow)
-        is_whole = all(is_object_name(name) for name in names) and (self.folder / "objects" / "pack").is_dir()
+        is_whole = all(is_object_id(name) for name in names) and (self.folder / "objects" / "pack").is_dir()
         if not is_whole:
             self._damage.note("its heads or its packs are damaged")
         return is_whole

@@ -255,7 +255,7 @@ def check_path(path: str) -> None:
     parts = path.removeprefix("./").split("/")
     if path.startswith("/") or "\0" in path or not normal(path) or any(_is_unsafe(part) for part in parts):
         hint = "a path is relative to the root of the repository, without .. and outside .git"
-        raise EditError(f"{path!r} is no path that may be written", hint=hint, code="path", path=path)
+        raise EditError(f"{path!r} is not a path that may be written", hint=hint, code="path", path=path)
 
 
 def _is_unsafe(part: str) -> bool:

@@ -37,7 +37,7 @@ def open_tunnel(proxy: str, host: str, port: int, *, seconds: float) -> socket.s
     ``git-timeout``.
     """
     from python_socks import ProxyError, ProxyTimeoutError, ProxyType  # noqa: PLC0415 - most never need it
-    from python_socks.sync import Proxy  # noqa: PLC0415
+    from python_socks.sync import Proxy  # noqa: PLC0415 - only SOCKS proxies need it
 
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in _PORTS or not parts.hostname:

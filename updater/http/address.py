@@ -73,7 +73,7 @@ def split(url: str) -> SplitResult:
         usable = False
     if not usable:
         raise HttpFailure(
-            f"{shown(url)} is no http or https URL", trouble=FailureKind.PROTOCOL, hint="check the URL of the server"
+            f"{shown(url)} is not an http or https URL", trouble=FailureKind.PROTOCOL, hint="check the URL of the server"
         )
     return parts
 

@@ -96,8 +96,9 @@ class Host:
     def wait(self, now: float) -> float:
         """Return the seconds until this host may be asked; raise `HttpFailure` where they are more than bearable."""
         if now < self._down_until:
+            # no running count: with another number it would be news at each try, to the log and to conditions
             raise HttpFailure(
-                f"{self.name} did not answer {self._failures} times in a row",
+                f"{self.name} did not answer {self._patience.broken_in_a_row} or more times in a row",
                 trouble=FailureKind.DOWN,
                 hint="check that it runs and can be reached from here; it is tried again shortly",
                 retry_after=self._down_until - now,

@@ -359,7 +359,7 @@ def _reason(error: BaseException) -> str:
 
 
 _ANSWERS: Final[tuple[tuple[type[BaseException], str], ...]] = (
-    (http_exceptions.BadStatusLine, "its first line is no status of HTTP"),
+    (http_exceptions.BadStatusLine, "its first line is not a status of HTTP"),
     (http_exceptions.LineTooLong, "a line of it is too long"),
     (http_exceptions.InvalidHeader, "a header of it is malformed"),
     (http_exceptions.PayloadEncodingError, "its body does not fit its headers"),

@@ -48,7 +48,7 @@ def load_authorities(context: ssl.SSLContext, authorities: str) -> None:
 
 
 def is_pem(authorities: str) -> bool:
-    """Return certificates given as text (``ca_data`` of a registries.conf, a Secret) from the path of a file."""
+    """Return whether *authorities* is PEM text, as in ``ca_data`` or a Secret, and not the path of a file."""
     return "-----BEGIN" in authorities
 
 

@@ -65,7 +65,7 @@ class FileText:
                 self._read_at = now
             except (OSError, ValueError) as error:
                 if not self._text:
-                    reason = reason_of(error) or "it is no text"
+                    reason = reason_of(error) or "it is not text"
                     hint = "check the path, the mount and the rights of this user"
                     raise KubeDenied(f"{self.path} cannot be read: {reason}", hint=hint, code="kube-login") from error
         return self._text
@@ -190,7 +190,7 @@ def _url(cluster: ConfigEntry) -> str:
     except ValueError:
         is_fine = False
     if not is_fine:
-        raise cluster.wrong("server is no http or https URL", hint="write it as https://host:6443")
+        raise cluster.wrong("server is not an http or https URL", hint="write it as https://host:6443")
     return url
 
 

@@ -34,7 +34,7 @@ class ConfigEntry:
         if value is None:
             return ""
         if not isinstance(value, str):
-            raise self.wrong(f"{key} is no text")
+            raise self.wrong(f"{key} is not text")
         return value
 
     def flag(self, key: str) -> bool:
@@ -90,7 +90,7 @@ def _values(path: Path) -> Mapping[str, Any]:
     documents = load_yaml(str(path), read_bytes(path))
     values: Any = next((document.value for document in documents if document.value is not None), {})
     if not isinstance(values, dict):
-        raise _wrong([path], "it is no kubeconfig", "it starts with `apiVersion: v1` and `kind: Config`")
+        raise _wrong([path], "it is not a kubeconfig", "it starts with `apiVersion: v1` and `kind: Config`")
     return values
 
 
@@ -100,13 +100,13 @@ def _named(files: Sequence[_File], where: str, name: str) -> ConfigEntry:
     for file in files:
         entries = file.values.get(where) or []
         if not isinstance(entries, list):
-            raise _wrong([file.path], f"{where} is no list", "each entry of it has `name` and `" + what + "`")
+            raise _wrong([file.path], f"{where} is not a list", "each entry of it has `name` and `" + what + "`")
         for entry in entries:
             found = str(entry.get("name", "")) if isinstance(entry, dict) else ""
             if found == name:
                 values = entry.get(what) or {}
                 if not isinstance(values, dict):
-                    raise _wrong([file.path], f"the {what} {name!r} is no map", "`kubectl config view` shows what counts")
+                    raise _wrong([file.path], f"the {what} {name!r} is not a map", "`kubectl config view` shows what counts")
                 return ConfigEntry(what=what, name=name, values=values, file=file.path)
             known.append(found)
     hint = f"it has: {', '.join(sorted(filter(None, known))) or 'none'}"

@@ -120,7 +120,7 @@ def _checked(entry: ConfigEntry) -> dict[str, Any]:
 def _variables(entry: ConfigEntry, values: Mapping[str, Any]) -> dict[str, str]:
     given = values.get("env") or []
     if not isinstance(given, list) or not all(isinstance(item, dict) and _are_texts(_pair(item)) for item in given):
-        raise entry.wrong("env of exec is no list of name and value")
+        raise entry.wrong("env of exec is not a list of name and value")
     return {item["name"]: item["value"] for item in given}
 
 

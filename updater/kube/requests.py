@@ -151,5 +151,5 @@ def object_of(body: bytes, words: str) -> Object:
     except ValueError:
         raise outside_protocol(words, "the answer is not JSON") from None
     if not isinstance(found, dict):
-        raise outside_protocol(words, "the answer is no object")
+        raise outside_protocol(words, "the answer is not an object")
     return found

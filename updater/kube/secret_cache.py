@@ -32,7 +32,7 @@ class SecretCache:
         self._known: OrderedDict[Hashable, _Known] = OrderedDict()
         self._flights = SingleFlight()
 
-    async def give(self, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Any:
+    async def get(self, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Any:
         """Return what stands for *key*, read anew by *read* when its minute is over; all who wait share one reading."""
         known = self._known.get(key)
         if known and self._clock() < known.good_until:

@@ -13,7 +13,7 @@ from updater.errors import ConfigError
 from updater.model.subscription import CredentialRef
 
 #: of an object in a cluster; never ``.`` or ``..``, which would lead to another path of its API
-_NAME: Final = "[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?"
+_NAME: Final = "[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 _OBJECT_NAME: Final = re.compile(_NAME)
 _FORMS: Final = {
     "env": (re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), "env:VARIABLE"),
@@ -65,7 +65,7 @@ def parse_credential_ref(text: str) -> CredentialRef:
 
 
 def object_credential(kind: str, namespace: str, name: str) -> CredentialRef:
-    """Return the reference to what the object *name* says of credentials; *kind* is one of the constants of this module."""
+    """Return the reference to what the object *name* says of credentials; *kind* as in a reference."""
     return CredentialRef(kind=kind, value=f"{namespace}/{name}")
 
 

@@ -45,7 +45,7 @@ class DigestPolicy(Policy):
             return unread(candidate) or Rank(0)
         return NotRanked(Code.RANGE, f"{text} is not {self.tag}, the tag that is followed")
 
-    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
+    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002 - the signature of every policy
         """Return nothing: what a tag pointed to before is neither above nor below."""
         return None
 

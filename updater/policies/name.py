@@ -36,7 +36,7 @@ class NamePolicy(Policy):
         """Place any text."""
         return Rank(_mirrored(text) if self.descending else text)
 
-    def orders(self, texts: Sequence[str], tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[Any | None]:  # noqa: ARG002
+    def orders(self, texts: Sequence[str], tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[Any | None]:  # noqa: ARG002 - the signature of every policy
         """Place many texts."""
         return [_mirrored(text) for text in texts] if self.descending else list(texts)
 

@@ -62,7 +62,7 @@ class Pep440Policy(Policy):
             return NotRanked(Code.PRERELEASE, f"{text} is a pre-release, and the range {self._shown} names none")
         return Rank(version)
 
-    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
+    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002 - the signature of every policy
         """Order the written value, whether in the range or not."""
         version = _parse(text)
         return None if version is None else Rank(version)

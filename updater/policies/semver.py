@@ -54,7 +54,7 @@ class SemverPolicy(Policy):
             return Rank(self._order(text, version))
         return self._lost(text, version)
 
-    def orders(self, texts: Sequence[str], tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[Any | None]:  # noqa: ARG002
+    def orders(self, texts: Sequence[str], tags: Sequence[str], candidates: Mapping[str, Candidate]) -> list[Any | None]:  # noqa: ARG002 - the signature of every policy
         """Order many at once."""
         versions = self.range.select(texts, prerelease=self.prerelease)
         if not (self.prerelease or self.is_natural):
@@ -62,7 +62,7 @@ class SemverPolicy(Policy):
         order = self._order
         return [version and order(text, version) for text, version in zip(texts, versions, strict=True)]
 
-    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
+    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002 - the signature of every policy
         """Order the written value, whether in the range or not."""
         version = parse_version(text)
         return None if version is None else Rank(self._order(text, version))
@@ -113,7 +113,7 @@ class SemverVariantPolicy(SemverPolicy):
         """Order many, one by one."""
         return Policy.orders(self, texts, tags, candidates)
 
-    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002
+    def written(self, text: str, candidate: Candidate) -> Rank | None:  # noqa: ARG002 - the signature of every policy
         """Order the written value, whether in the range or not."""
         version = parse_version(text)
         if version is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-FULL: Final = 3  # numbers of a version that leaves nothing out
 _FULL: Final = re.compile(r"[vV]?+[0-9]++\.[0-9]++\.[0-9]")
 _NUMBERS: Final = re.compile(r"[vV]?+([0-9]++(?:\.[0-9]++)*+)")
 # numbers of a version within a range; what follows a hyphen or a plus is a pre-release or a build

@@ -217,7 +217,7 @@ def _document(body: bytes, server: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise _malformed(server, "it is not JSON") from None
     if not isinstance(document, dict):
-        raise _malformed(server, "it is no JSON object")
+        raise _malformed(server, "it is not a JSON object")
     return document
 
 

@@ -253,7 +253,7 @@ def _check(entry: RegistryEntry) -> None:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ConfigError(
-            f"{entry.prefix}: {entry.url!r} is no registry URL", hint="write https://host[:port]", code="registry-entry"
+            f"{entry.prefix}: {entry.url!r} is not a registry URL", hint="write https://host[:port]", code="registry-entry"
         )
     if parts.username or parts.password:
         raise ConfigError(

@@ -195,7 +195,7 @@ def _url_of(base: str, link: str, what: str) -> str:
     try:
         query = urlsplit(urljoin(base, link)).query
     except ValueError:
-        raise _endless(what, "the link to its next page is no URL") from None
+        raise _endless(what, "the link to its next page is not a URL") from None
     return urlunsplit(urlsplit(base)._replace(query=query))
 
 

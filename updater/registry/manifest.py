@@ -137,10 +137,10 @@ def decode_object(body: bytes, *, what: str, media_type: str = "", secrets: tupl
         kind = f", it is {told(media_type.partition(';')[0], most=60, secrets=secrets)}" if media_type else ""
         if "json" in media_type.lower():
             kind = ", although its type says so"
-        hint = "check that the URL is a registry's: a login page or a proxy's error page is no answer"
+        hint = "check that the URL is a registry's: a login page or a proxy's error page is not an answer"
         raise RegistryProtocolError(f"{what}: the answer is not JSON{kind}", hint=hint, code="registry-not-json") from None
     if not isinstance(document, dict):
-        raise _malformed(what, "it is no JSON object")
+        raise _malformed(what, "it is not a JSON object")
     return document
 
 
@@ -282,7 +282,7 @@ def _is_index(content: dict[str, Any], document: ImageDocument, what: str) -> bo
     """Decide what a document is; raise where its parts contradict each other (CVE-2021-41190)."""
     inner = content.get("mediaType")
     if inner is not None and not isinstance(inner, str):
-        raise _malformed(what, "its mediaType is no text")
+        raise _malformed(what, "its mediaType is not text")
     declared = _plain_type(document.media_type)
     if declared in _GENERIC:
         declared = ""
@@ -299,7 +299,7 @@ def _is_index(content: dict[str, Any], document: ImageDocument, what: str) -> bo
     if kind and kind not in _INDEXES | _MANIFESTS:
         shown = document.shown_type if declared else told(kind, most=80, secrets=document.secrets)
         raise RegistryProtocolError(
-            f"{what}: {shown} is no kind of image", hint="check that the tag names an image", code="manifest-kind"
+            f"{what}: {shown} is not a kind of image", hint="check that the tag names an image", code="manifest-kind"
         )
     if not kind and not has_images and not has_config:
         raise _malformed(what, "it is neither an index nor an image")
@@ -318,7 +318,7 @@ def _is_image(item: Any) -> bool:
 
 def _entry(item: Any, what: str, limits: AnswerLimits) -> Descriptor:
     if not isinstance(item, dict):
-        raise _malformed(what, "an entry is no object")
+        raise _malformed(what, "an entry is not an object")
     size, media_type, platform = item.get("size"), item.get("mediaType"), item.get("platform")
     try:
         digest = parse_digest(item["digest"])

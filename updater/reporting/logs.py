@@ -81,7 +81,7 @@ class _Escaping(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is the library's
         return printable(super().formatMessage(record))
 
-    def formatException(self, ei: Any) -> str:  # noqa: N802
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name that logging calls
         return textwrap.indent(super().formatException(ei), "    ", lambda _line: True)
 
 

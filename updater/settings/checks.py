@@ -27,7 +27,7 @@ def check_policy(spec: PolicySpec) -> None:
 @lru_cache(maxsize=4096)
 def check_filter(*, allow: str | None = None, ignore: str | None = None, extract: str | None = None) -> None:
     """Build a filter of these parts and drop it; raise `PolicyError`."""
-    from updater import policies  # noqa: PLC0415
+    from updater import policies  # noqa: PLC0415 - slow to import; only a configuration that is read needs it
 
     built = policies.build_filter(TagFilter(allow=allow, ignore=(ignore,) if ignore is not None else (), extract=extract))
     if built.unknown_group is not None:
@@ -38,6 +38,6 @@ def check_filter(*, allow: str | None = None, ignore: str | None = None, extract
 @lru_cache(maxsize=256)
 def check_template(text: str) -> None:
     """Parse a template and drop it; raise `TemplateError`."""
-    from updater import templates  # noqa: PLC0415
+    from updater import templates  # noqa: PLC0415 - slow to import; only a configuration that is read needs it
 
     templates.parse(text)

@@ -49,7 +49,7 @@ def _refusal(name: str, place: tuple[str, ...]) -> Problem | None:
     for depth, part in enumerate(place):
         if part not in tree.model_fields:
             near = nearest(part, list(tree.model_fields))
-            return Problem(path=name, code="unknown-key", message=f"{'.'.join(place)} is no setting", hint=near)
+            return Problem(path=name, code="unknown-key", message=f"{'.'.join(place)} is not a setting", hint=near)
         below = list(trees_of(tree.model_fields[part].annotation))
         is_last = depth == len(place) - 1
         if _is_list(tree, part) and (below or not is_last):
@@ -59,7 +59,9 @@ def _refusal(name: str, place: tuple[str, ...]) -> Problem | None:
             hint = f"set one of its keys: {', '.join(below[0].model_fields)}"
             return Problem(path=name, code="wrong-type", message=f"{'.'.join(place)} is a map", hint=hint)
         if not is_last and not below:
-            return Problem(path=name, code="unknown-key", message=f"{'.'.join(place)} is no setting", hint=f"{part} has no keys")
+            return Problem(
+                path=name, code="unknown-key", message=f"{'.'.join(place)} is not a setting", hint=f"{part} has no keys"
+            )
         tree = below[0] if below else tree
     return None
 

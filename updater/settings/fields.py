@@ -205,7 +205,7 @@ def _template(text: str) -> str:
 def _branch(text: str) -> str:
     is_wrong = not text or text.startswith(("-", "/", ".")) or text.endswith(("/", ".", ".lock"))
     if is_wrong or ".." in text or "@{" in text or "//" in text or any(char in " ~^:?*[\\" or ord(char) < 33 for char in text):
-        raise UpdaterError(f"{text!r} is no name of a branch", hint="write the branch without refs/heads/", code="branch")
+        raise UpdaterError(f"{text!r} is not a branch name", hint="write the branch without refs/heads/", code="branch")
     return text.removeprefix("refs/heads/")
 
 

@@ -38,7 +38,7 @@ def _certificates(value: object) -> str:
         found = []
     if not found:
         hint = "paste all of it, from -----BEGIN CERTIFICATE-----, after ca_data: |"
-        raise fields.flawed(((), "certificate", "this is no PEM certificate", hint))
+        raise fields.flawed(((), "certificate", "this is not a PEM certificate", hint))
     return text
 
 
@@ -127,7 +127,7 @@ def _entries(path: str, found: Documents) -> tuple[tuple[RegistryEntry, ...], li
         return (), []
     if len(found.documents) != 1 or not isinstance(found.documents[0].value, dict):
         hint = "write registries: and a list of entries with name and api_url"
-        return (), [Problem(path=path, line=1, code="wrong-type", message="this is no registries.conf", hint=hint)]
+        return (), [Problem(path=path, line=1, code="wrong-type", message="this is not a registries.conf", hint=hint)]
     value, mark = found.documents[0].value, found.documents[0].mark
     problems = list(_contradictions(value.get("registries"), mark))
     try:
@@ -170,7 +170,7 @@ def remarks_on(path: str, data: bytes) -> tuple[Problem, ...]:
         message = f"{host} is not the host of api_url, {api}: this entry holds for images whose names begin with {prefix}/"
         hint = f"right for a mirror; if the images are named {api}/…, write prefix: {api}"
         if not _begins_names(host):
-            message = f"{host} is no registry host, so no image's name begins with it: the entry holds for nothing"
+            message = f"{host} is not a registry host, so no image's name begins with it: the entry holds for nothing"
             hint = f"write the host that the names of the images begin with, such as {api}"
         remarks.append(problem_at(found.documents[0].mark, place, "registry-prefix", message, hint))
     return tuple(remarks)

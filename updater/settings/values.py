@@ -56,7 +56,7 @@ class ListenAddress:
 
 def usual_address() -> ListenAddress:
     """Return where metrics are served unless it is set: in a pod, probes and Prometheus ask from outside it."""
-    return ListenAddress(host="0.0.0.0" if os.environ.get(IN_A_POD) else "127.0.0.1", port=8080)  # noqa: S104
+    return ListenAddress(host="0.0.0.0" if os.environ.get(IN_A_POD) else "127.0.0.1", port=8080)  # noqa: S104 - in a pod, probes and Prometheus come from outside
 
 
 def read_duration(text: str) -> float:
@@ -86,7 +86,7 @@ def read_names(text: str) -> str:
     """Read a glob of names; raise `PolicyError` where it is none."""
     glob_expression(text)
     if not text or len(text) > LONGEST_GLOB:
-        raise ConfigError(f"{_shown(text)} is no glob of names", hint="write a name, or team-*", code="policy")
+        raise ConfigError(f"{_shown(text)} is not a glob of names", hint="write a name, or team-*", code="policy")
     return text
 
 
@@ -161,7 +161,7 @@ def read_events_address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
         hint = "write http://notification-controller.flux-system.svc.cluster.local./"
-        raise ConfigError("this is no address of an event receiver", hint=hint, code="url")
+        raise ConfigError("this is not an address of an event receiver", hint=hint, code="url")
     return text
 
 
@@ -195,7 +195,7 @@ def read_glob(text: str) -> str:
     """Check a pattern of file names."""
     if not text.strip() or text.startswith("/") or "\\" in text:
         raise ConfigError(
-            f"{_shown(text)} is no pattern of file names", hint='write it like "Dockerfile*" or "*.env"', code="glob"
+            f"{_shown(text)} is not a pattern of file names", hint='write it like "Dockerfile*" or "*.env"', code="glob"
         )
     return text
 

@@ -93,10 +93,10 @@ class Evaluator:
             return self._field_of(first, arguments, dot, scope, piped)
         if arguments or piped:
             self._source.stop(
-                command.position, "what is no function is given arguments", hint="a function comes first: {{ len .Changes }}"
+                command.position, "what is not a function is given arguments", hint="a function comes first: {{ len .Changes }}"
             )
         if isinstance(first, LiteralNode) and first.value is None:
-            self._source.stop(first.position, "nil alone is no command")
+            self._source.stop(first.position, "nil alone is not a command")
         return self._plain(first, dot, scope)
 
     def _plain(self, node: Operand, dot: object, scope: VariableScope) -> object:

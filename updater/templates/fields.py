@@ -36,7 +36,7 @@ class Fields:
         if callable(found):
             return self._method(position, name, found, given or [])
         if given:
-            self._source.stop(position, f".{name} is no method, but is given arguments")
+            self._source.stop(position, f".{name} is not a method, but is given arguments")
         return found
 
     def _look_up(self, position: int, value: object, name: str) -> object:

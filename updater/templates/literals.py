@@ -72,12 +72,12 @@ def _escaped(found: re.Match[str], quote: str) -> bytes:
     if four or eight:
         code = int(four or eight, 16)
         if code > 0x10FFFF or 0xD800 <= code < 0xE000:
-            raise ValueError(f"{found.group()} is no character")
+            raise ValueError(f"{found.group()} is not a character")
         return chr(code).encode()
     if char == quote:
         return char.encode()
     if char not in _SIMPLE:
-        raise ValueError(f"{found.group()} is no escape; a backslash is written \\\\, or use a `raw string`")
+        raise ValueError(f"{found.group()} is not an escape; a backslash is written \\\\, or use a `raw string`")
     return bytes([_SIMPLE[char]])
 
 
@@ -120,7 +120,7 @@ def read_number(position: int, text: str) -> Number:
         return Number(position, text, whole, float(whole), is_float=False)
     real = parse_float(text)
     if real is None:
-        raise ValueError(f"{text} is no number")
+        raise ValueError(f"{text} is not a number")
     if not (set(text) & set(".eEpP")):
         raise ValueError(f"{text} does not fit into 64 bits")
     as_whole = int(real) if real.is_integer() and INT_MIN <= real <= INT_MAX else None

@@ -23,7 +23,7 @@ _SUFFIXES: Final = re.compile(r"[^-+]*(?:-([^+]*))?(?:\+(.*))?", re.DOTALL)
 def _read(text: str) -> Version:
     version = parse_version(text)
     if version is None:
-        raise TemplateError(f"{text!r} is no version", hint="a version is MAJOR.MINOR.PATCH", code="template-data")
+        raise TemplateError(f"{text!r} is not a version", hint="a version is MAJOR.MINOR.PATCH", code="template-data")
     return version
 
 

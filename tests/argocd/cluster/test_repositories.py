@@ -240,7 +240,7 @@ async def test_argo_166_no_secret_is_read_for_an_unknown_kind_of_url(kube, repos
 
 
 async def test_a_named_secret_that_is_not_there_is_said(kube, repositories):
-    with pytest.raises(ConfigError, match="the Secret foo/bar: it is not there") as caught:
+    with pytest.raises(ConfigError, match="the Secret foo/bar: it does not exist") as caught:
         await repositories.of_secret("foo", "bar", URL)
     assert caught.value.code == "credential-secret"
 
@@ -287,7 +287,7 @@ async def test_a_github_app_gives_a_token_by_way_of_its_own_authority(kube, repo
 async def test_memory_is_bounded(still):
     memory = SecretCache(still.clock)
     for number in range(MOST_REMEMBERED + 10):
-        await memory.give(number, _nothing)
+        await memory.get(number, _nothing)
     assert len(memory._known) == MOST_REMEMBERED
 
 

@@ -55,7 +55,7 @@ def read_text(text: bytes) -> Overridden:
     found = read_yaml("", text, dialect=Dialect.MANIFEST)
     value = found.documents[0].value if len(found.documents) == 1 and not found.problems else None
     if not isinstance(value, dict):
-        raise _unproved("the text is no map of overrides")
+        raise _unproved("the text is not a map of overrides")
     return value
 
 

@@ -93,7 +93,7 @@ class LiveState:
         for step in self.place(path):
             found = found[step]
         if not isinstance(found, dict):
-            message = f"{path} of {self.name} is no source"
+            message = f"{path} of {self.name} is not a source"
             raise EditError(message, hint="write it as a map: repoURL, path, targetRevision", code="not-a-mapping")
         return found
 

@@ -215,7 +215,7 @@ def _ref(application: LiveApplication) -> Ref:
 
 
 def _gone(application: LiveApplication) -> KubeGone:
-    message = f"the Application {application.namespace}/{application.name} is not there, or is being deleted"
+    message = f"the Application {application.namespace}/{application.name} does not exist, or is being deleted"
     hint = "check namespace and name; without the Application take its target or annotations away"
     return KubeGone(message, hint=hint, code="application-gone")
 

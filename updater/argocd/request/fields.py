@@ -121,7 +121,7 @@ def read_pull_request(value: Any) -> PullRequest:
         raise ConfigError(f"exactly one forge is expected, got {len(named)}", hint="write github: {} or gitlab: {}", code="forge")
     found = value.get("labels") or []
     if not isinstance(found, list) or not all(isinstance(label, str) for label in found):
-        raise ConfigError("labels is no list of texts", hint="write a list", code="wrong-type")
+        raise ConfigError("labels is not a list of texts", hint="write a list", code="wrong-type")
     labels = tuple(dict.fromkeys(label.strip() for label in found if label.strip()))
     if len(labels) > _MOST_LABELS or any(len(label) > _LONGEST_LABEL for label in labels):
         hint = f"at most {_MOST_LABELS} labels of {_LONGEST_LABEL} characters"

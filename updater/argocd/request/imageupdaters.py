@@ -249,7 +249,7 @@ def _images(
 
 def _check_image(alias: Any, name: Any, known: set[str | None], at: Place) -> None:
     if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
-        message = f"{alias!r} is no alias" if alias else "the image has no alias"
+        message = f"{alias!r} is not an alias" if alias else "the image has no alias"
         raise Setting(alias, (*at, "alias")).flaw(message, code="alias", hint="write letters, digits, '-', '.' and '_'")
     if alias in known:
         raise Setting(alias, (*at, "alias")).flaw(

@@ -41,13 +41,13 @@ def check_selector(selector: Any) -> None:
     if not isinstance(selector, dict):
         raise ConfigError("a selector is a mapping", hint="write matchLabels or matchExpressions", code="wrong-type")
     if not isinstance(selector.get("matchLabels", {}), dict | None):
-        raise ConfigError("matchLabels is no mapping", hint="write label: value", code="wrong-type")
+        raise ConfigError("matchLabels is not a mapping", hint="write label: value", code="wrong-type")
     for rule in _rules(selector):
         if not isinstance(rule, dict) or not isinstance(rule.get("key"), str):
             raise ConfigError("an expression names no label", hint="write key, operator and values", code="wrong-type")
         if rule.get("operator") not in OPERATORS:
             hint = f"write one of {', '.join(OPERATORS)}"
-            raise ConfigError(f"{rule.get('operator')!r} is no operator of a selector", hint=hint, code="selector")
+            raise ConfigError(f"{rule.get('operator')!r} is not an operator of a selector", hint=hint, code="selector")
         if (rule["operator"] in {"In", "NotIn"}) != bool(_values(rule)):
             hint = "In and NotIn want values, the others want none"
             raise ConfigError(f"{rule['operator']} has the wrong values", hint=hint, code="selector")
@@ -69,7 +69,7 @@ def label_count(selector: Mapping[str, Any]) -> int:
 def _rules(selector: Mapping[str, Any]) -> Sequence[Any]:
     rules = selector.get("matchExpressions")
     if not isinstance(rules, list | None):
-        raise ConfigError("matchExpressions is no list", hint="write a list of key, operator and values", code="wrong-type")
+        raise ConfigError("matchExpressions is not a list", hint="write a list of key, operator and values", code="wrong-type")
     return rules or []
 
 

@@ -166,7 +166,7 @@ def _branch(application: Application, source: ApplicationSource, settings: Setti
     at = settings["git-repository"] if given else Setting(source.repository, (*source.place, "repoURL"))
     url = at.read(read_line)
     if not url.startswith(_SCHEMES) and not _SCP_LIKE.fullmatch(url):
-        message = f"{shown_url(url)!r} is no Git repository" if url else "no Git repository is named"
+        message = f"{shown_url(url)!r} is not a Git repository" if url else "no Git repository is named"
         if has_scp_password(url):
             message = f"the Git URL {shown_url(url)!r} holds a password"
         raise at.flaw(message, code="git-url", hint="write an https or ssh URL, by git-repository or in the source")
@@ -230,7 +230,7 @@ def _below(folder: str, path: str) -> str:
         message = f"{path} leads out of the repository from {folder or 'its root'}"
     elif not found.isprintable() or any(part.lower() in _GIT_FOLDERS for part in parts):
         # nobody could check a commit with such a path out any more
-        message = f"{found!r} is no path that Git can check out everywhere"
+        message = f"{found!r} is not a path that Git can check out everywhere"
     else:
         return found
     raise FieldRefused(

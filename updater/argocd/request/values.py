@@ -104,7 +104,7 @@ def read_strategy(value: Any) -> str:
     """Read the name of a strategy, in any case; return the policy that it means."""
     name = read_text(value).lower()
     if name not in STRATEGIES:
-        raise ConfigError(f"{value!r} is no update strategy", hint=nearest(name, STRATEGIES), code="policy")
+        raise ConfigError(f"{value!r} is not an update strategy", hint=nearest(name, STRATEGIES), code="policy")
     return STRATEGIES[name]
 
 
@@ -189,7 +189,7 @@ def read_pull_secret(value: Any) -> CredentialRef:
     try:
         return parse_credential_ref(text[prefix.end() :] if prefix else text)
     except ConfigError as error:
-        raise ConfigError("this is no reference to a credential", hint=error.hint, code=error.code) from None
+        raise ConfigError("this is not a reference to a credential", hint=error.hint, code=error.code) from None
 
 
 def read_method(value: Any) -> WriteBackMethod:
@@ -197,7 +197,9 @@ def read_method(value: Any) -> WriteBackMethod:
     text = read_text(value)
     kind, _, credential = text.partition(":")
     if kind not in {"git", "argocd"} or (kind == "argocd" and text != kind) or text == "git:":
-        raise ConfigError(f"{text!r} is no write-back method", hint="write argocd, git or git:secret:<name>", code="write-back")
+        raise ConfigError(
+            f"{text!r} is not a write-back method", hint="write argocd, git or git:secret:<name>", code="write-back"
+        )
     if credential in {"", "repocreds"}:
         return WriteBackMethod(kind=kind)
     word, _, name = credential.partition(":")
@@ -223,7 +225,7 @@ def read_target(value: Any) -> WriteBackPlace:
         if name.endswith((".yaml", ".yml")):
             return WriteBackPlace(kind="helmvalues", path=text)
     hint = "write kustomization, kustomization:<folder> or helmvalues:<file>"
-    raise ConfigError(f"{text!r} is no write-back target", hint=hint, code="write-back")
+    raise ConfigError(f"{text!r} is not a write-back target", hint=hint, code="write-back")
 
 
 def _with_hidden_colons(text: str) -> str:
@@ -245,7 +247,7 @@ def read_branch(value: Any) -> BranchSpec:
     base, push = (part.replace("\0", ":").strip() for part in (*parts, "")[:2])
     if "{{" in base:
         hint = "write <base>:<template>; the branch to read is always a name"
-        raise ConfigError(f"{base!r} is no branch to read", hint=hint, code="write-back")
+        raise ConfigError(f"{base!r} is not a branch to read", hint=hint, code="write-back")
     if "{{" in push:
         checks.check_template(push)
     return BranchSpec(base="" if base == "HEAD" else base, push="" if push == base else push)

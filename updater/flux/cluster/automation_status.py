@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from updater.flux.cluster.automation_landing import ready_text
 from updater.flux.cluster.status_fields import (
+    LAST_HANDLED,
     SUCCEEDED,
     End,
     Verdict,
+    fault_verdict,
     is_time_due,
     new_generation,
     rfc3339,
@@ -55,8 +57,7 @@ def automation_verdict(facts: AutomationFacts) -> Verdict:
     fault = facts.request.fault
     progress = new_generation(facts.kept)
     if fault is not None:
-        end = End.STALLED if fault.is_stalled else End.FAILED
-        return Verdict(end=end, reason=fault.reason, message=fault.message, progress=progress)
+        return fault_verdict(fault, progress)
     if facts.landing is not None:
         found = facts.landing.verdict
         return Verdict(end=found.end, reason=found.reason, message=found.message, progress=progress)
@@ -73,7 +74,7 @@ def automation_status(facts: AutomationFacts, now: str) -> dict[str, Any] | None
         return None
     fields: dict[str, Any] = {}
     if request.requested_at and facts.is_handled:
-        fields["lastHandledReconcileAt"] = request.requested_at
+        fields[LAST_HANDLED] = request.requested_at
     is_due = False
     if landing is not None and request.fault is None:
         fields["lastAutomationRunTime"] = rfc3339(landing.began)

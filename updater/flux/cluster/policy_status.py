@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents.members import mapping_in
 from updater.errors import ImageSyntaxError
-from updater.flux.cluster.status_fields import SUCCEEDED, End, Verdict, members_replaced, new_generation, status_to_write
+from updater.flux.cluster.status_fields import (
+    LAST_HANDLED,
+    SUCCEEDED,
+    End,
+    Verdict,
+    fault_verdict,
+    members_replaced,
+    new_generation,
+    status_to_write,
+)
 from updater.flux.request.requests import DigestReflection
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageRef, is_tag, parse_digest, parse_name
@@ -182,14 +191,14 @@ def policy_status(facts: PolicyFacts, now: str) -> dict[str, Any] | None:
         return members_replaced(facts.kept.status, selected) if facts.is_owed and selected else None
     fields: dict[str, Any] = dict(selected)
     if request.requested_at and facts.is_handled:
-        fields["lastHandledReconcileAt"] = request.requested_at
+        fields[LAST_HANDLED] = request.requested_at
     return status_to_write(facts.kept, policy_verdict(facts), fields, now=now)
 
 
 def _verdict(facts: PolicyFacts) -> Verdict:
     fault = facts.request.fault
     if fault is not None:
-        return Verdict(end=End.STALLED if fault.is_stalled else End.FAILED, reason=fault.reason, message=fault.message)
+        return fault_verdict(fault)
     ready = Verdict(end=End.READY, reason=SUCCEEDED, message=ready_message(facts.refs))
     if facts.is_fixed and facts.refs.latest is not None:
         return ready

@@ -9,7 +9,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents.members import list_in, mapping_in
-from updater.flux.cluster.status_fields import SUCCEEDED, End, Verdict, is_time_due, new_generation, rfc3339, status_to_write
+from updater.flux.cluster.status_fields import (
+    LAST_HANDLED,
+    SUCCEEDED,
+    End,
+    Verdict,
+    fault_verdict,
+    is_time_due,
+    new_generation,
+    rfc3339,
+    status_to_write,
+)
 from updater.model.image import DOCKER_HUB
 from updater.policies.filters import searches_any
 
@@ -95,7 +105,7 @@ def decide_scan(facts: RepositoryFacts, now: datetime) -> ScanDecision:
     result = mapping_in(status, "lastScanResult")
     if not result:
         return ScanDecision("first scan")
-    if request.requested_at and request.requested_at != status.get("lastHandledReconcileAt", ""):
+    if request.requested_at and request.requested_at != status.get(LAST_HANDLED, ""):
         return ScanDecision("reconcile requested")
     if request.image is not None and canonical_name(request.image) != status.get("canonicalImageName"):
         return ScanDecision("new image name")
@@ -113,8 +123,7 @@ def repository_verdict(facts: RepositoryFacts) -> Verdict:
     """Return how an ImageRepository stands, in the words of the original."""
     fault, scan = facts.request.fault, facts.scan
     if fault is not None:
-        end = End.STALLED if fault.is_stalled else End.FAILED
-        return Verdict(end=end, reason=fault.reason, message=fault.message, progress=new_generation(facts.kept))
+        return fault_verdict(fault, new_generation(facts.kept))
     if scan is None:
         return Verdict(end=End.RUNNING, progress=new_generation(facts.kept))
     failure = scan.failure
@@ -137,7 +146,7 @@ def repository_status(facts: RepositoryFacts, now: str) -> dict[str, Any] | None
     verdict = repository_verdict(facts)
     fields: dict[str, Any] = {}
     if request.requested_at and facts.is_handled:
-        fields["lastHandledReconcileAt"] = request.requested_at
+        fields[LAST_HANDLED] = request.requested_at
     scan, is_due = facts.scan, False
     if verdict.end is End.READY and scan is not None and scan.tags is not None and request.image is not None:
         fields["canonicalImageName"] = canonical_name(request.image)

@@ -5,7 +5,9 @@ Only work that began after the request was seen answers it: a scan that was on i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from updater.flux.cluster.status_fields import LAST_HANDLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 
     from updater.controller.objects import KeptObject
     from updater.kube.kinds import Ref
-
-LAST_HANDLED: Final = "lastHandledReconcileAt"
 
 
 class RequestedWork:

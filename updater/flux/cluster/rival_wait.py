@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from updater.flux.cluster.rivals import RivalControllers
     from updater.kube.kinds import Object
 
-RIVALS: Final = "flux-runs"
+_CODE: Final = "flux-runs"
 _ORIGIN: Final = "flux"
 
 
@@ -44,7 +44,7 @@ class RivalWait:
         hint = f"scale {names} to zero, or set while_flux_runs: work at the source flux"
         verb, pronoun = ("run", "they stop") if len(self.rivals.working) > 1 else ("runs", "it stops")
         message = f"{names} of Flux still {verb}; nothing is written for Flux's objects until {pronoun}"
-        made = Snapshot(problems=(Problem(path="", code=RIVALS, message=message, hint=hint, origin=_ORIGIN),))
+        made = Snapshot(problems=(Problem(path="", code=_CODE, message=message, hint=hint, origin=_ORIGIN),))
         self._last = self._last if self._last == made else made
         self._events.states(automations.keys(), partial(_event, automations, f"{message}; {hint}"))
         return self._last

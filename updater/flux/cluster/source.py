@@ -42,7 +42,6 @@ _MISSING: Final = (
     "or take the source flux out"
 )
 _MISSING_SOURCE: Final = "Flux's source-controller is not installed in this cluster; install it, or take the source flux out"
-RIVALS: Final = "flux-runs"
 KINDS: Final = (IMAGE_REPOSITORY, IMAGE_POLICY, IMAGE_UPDATE_AUTOMATION, GIT_REPOSITORY)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.controller.objects import KeptObject
+    from updater.flux.request.requests import ObjectFault
 
 READY: Final = "Ready"
 RECONCILING: Final = "Reconciling"
@@ -30,6 +31,7 @@ IN_PROGRESS: Final = "reconciliation in progress"
 VOLATILE: Final = frozenset({"lastAutomationRunTime", "scanTime"})
 #: a time that is all that changed is written this many seconds after the last one, and not before the interval has passed
 TIMES_EVERY: Final = 3600.0
+LAST_HANDLED: Final = "lastHandledReconcileAt"
 LONGEST_MESSAGE: Final = 32_768
 
 
@@ -69,6 +71,12 @@ def new_generation(kept: KeptObject) -> str:
     """Return what the Reconciling condition says while an object is read for the first time since its spec changed."""
     before = kept.status.get("observedGeneration", -1)
     return f"processing object: new generation {before} -> {kept.generation}" if before != kept.generation else IN_PROGRESS
+
+
+def fault_verdict(fault: ObjectFault, progress: str = IN_PROGRESS) -> Verdict:
+    """Return how an object stands whose *fault* ends it before any work."""
+    end = End.STALLED if fault.is_stalled else End.FAILED
+    return Verdict(end=end, reason=fault.reason, message=fault.message, progress=progress)
 
 
 def rfc3339(moment: datetime) -> str:

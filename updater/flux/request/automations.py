@@ -17,9 +17,10 @@ from updater.flux.request.destinations import PushRequest, check_text, destinati
 from updater.flux.request.durations import read_duration
 from updater.flux.request.git_repositories import read_reference
 from updater.flux.request.image_repositories import GATE
-from updater.flux.request.reading import FluxObject, attempt, is_object_name, text_in
+from updater.flux.request.reading import FluxObject, attempt, text_in
 from updater.flux.request.requests import AutomationRequest, ObjectFault
 from updater.flux.request.selectors import LabelSelector, read_selector
+from updater.model.credential import is_object_name
 from updater.model.publishing import DIRECT
 from updater.model.subscription import CommitSpec
 from updater.settings import checks

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
 from updater.model.checkout_ref import read_checkout_ref
+from updater.model.credential import GIT_REPOSITORY, object_credential
 from updater.model.publishing import PushBranch, read_push_options, read_refspec
-from updater.model.subscription import CredentialRef, GitBranch
+from updater.model.subscription import GitBranch
 from updater.settings.values import read_git_url
 
 if TYPE_CHECKING:
@@ -51,12 +52,11 @@ def destination_for(repository: GitRepositoryRequest, reference: Mapping[str, st
         check_text(what, text, longest=_LONGEST_NAME, code="branch-name")
     branch, ref = read_checkout_ref(reference)
     also = read_refspec(push.refspec, name) if push.refspec else ""
-    namespace, own = repository.key
     return GitBranch(
         url=read_git_url(without_login(repository.url)),
         branch=branch,
         publishing=PushBranch(name, also, read_push_options(push.options)),
-        credential=CredentialRef(kind="gitrepository", value=f"{namespace}/{own}"),
+        credential=object_credential(GIT_REPOSITORY, *repository.key),
         ref=ref,
     )
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 from updater.documents.members import list_in, mapping_in
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.flux.request.durations import read_duration
-from updater.flux.request.reading import FluxObject, attempt, go_reason, is_object_name, text_in
+from updater.flux.request.reading import FluxObject, attempt, go_reason, text_in
 from updater.flux.request.requests import ImageRepositoryRequest, ObjectFault
 from updater.flux.request.selectors import LabelSelector, read_selector
+from updater.model.credential import IMAGE_REPOSITORY, SERVICE_ACCOUNT, is_object_name, object_credential
 from updater.model.image import parse_name, parse_ref
-from updater.model.subscription import CredentialRef
 from updater.settings import checks
 from updater.settings.fields import NOT_YET
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.model.image import ImageName
+    from updater.model.subscription import CredentialRef
 
 DEFAULT_EXCLUSIONS: Final = (r"^.*\.sig$",)
 CLOUDS: Final = ("aws", "azure", "gcp")
@@ -118,12 +119,11 @@ def _credential(item: FluxObject) -> CredentialRef | None:
             message = f'{_AUTHENTICATION}: {kind} "{name}" not found'
             raise item.refused("AuthenticationFailed", message, problem)
     named = {field: name for field, name in names.items() if name is not None}
-    namespace, own = item.key
     if item.spec.get("insecure") is True or len(named) > 1 or not named.keys() <= {"secretRef", "serviceAccountName"}:
-        return CredentialRef(kind="imagerepository", value=f"{namespace}/{own}")
-    for field, kind in (("secretRef", "pullsecret"), ("serviceAccountName", "serviceaccount")):
+        return object_credential(IMAGE_REPOSITORY, *item.key)
+    for field, kind in (("secretRef", "pullsecret"), ("serviceAccountName", SERVICE_ACCOUNT)):
         if field in named:
-            return CredentialRef(kind=kind, value=f"{namespace}/{named[field]}")
+            return object_credential(kind, item.key[0], named[field])
     return None
 
 

@@ -5,7 +5,6 @@ Whatever ends an object is said twice: as the condition that the original gives 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 Place = tuple[str | int, ...]
 
-_OBJECT_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")
 # how Go says what RE2 says otherwise
 _GO_REASONS: Final = {
     "missing ]": "missing closing ]",
@@ -128,11 +126,6 @@ def text_in(item: Mapping[str, Any], key: str) -> str:
     """Return the text at *key*, "" where another value stands there."""
     value = item.get(key)
     return value if isinstance(value, str) else ""
-
-
-def is_object_name(name: str) -> bool:
-    """Return whether an object may have this name, so that a path of the API with it leads to an object of its kind."""
-    return _OBJECT_NAME.fullmatch(name) is not None
 
 
 def go_reason(message: str) -> str:

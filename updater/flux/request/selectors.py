@@ -72,9 +72,9 @@ def read_selector(value: Any) -> LabelSelector:
         raise _wrong("a selector is a mapping", "write matchLabels or matchExpressions")
     wanted = value.get("matchLabels")
     if not isinstance(wanted, dict | None):
-        raise _wrong("matchLabels is no mapping", "write label: value")
+        raise _wrong("matchLabels is not a mapping", "write label: value")
     if not isinstance(value.get("matchExpressions"), list | None):
-        raise _wrong("matchExpressions is no list", "write a list of key, operator and values")
+        raise _wrong("matchExpressions is not a list", "write a list of key, operator and values")
     found = [_requirement(key, "In", [label]) for key, label in (wanted or {}).items()]
     found += [_expression(rule) for rule in list_in(value, "matchExpressions")]
     return LabelSelector(tuple(found))

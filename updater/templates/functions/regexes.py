@@ -36,7 +36,7 @@ def _compiled(pattern: str) -> Any:
     except re2.error as error:
         reason = error.args[0] if error.args else "it does not parse"
         reason = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
-        raise fault(f"{pattern!r} is no regular expression: {reason}", hint="the syntax is RE2's") from error
+        raise fault(f"{pattern!r} is not a regular expression: {reason}", hint="the syntax is RE2's") from error
 
 
 def _matches(pattern: str, data: bytes, count: int = -1) -> Iterator[Any]:

@@ -99,13 +99,13 @@ def _item(item: object, index: object) -> object:
 def _entry(item: dict[object, object], key: object) -> object:
     is_text = all(isinstance(known, str) for known in item)
     if (is_text and not isinstance(key, str)) or not isinstance(key, (str, int, float, Struct)):
-        raise fault(f"a {type_name(key)} is no key of this map")
+        raise fault(f"a {type_name(key)} is not a key of this map")
     return item.get(key, "" if isinstance(item, StringMap) else None)
 
 
 def _position(index: object, last: int) -> int:
     if not isinstance(index, int) or isinstance(index, bool):
-        raise fault(f"a {type_name(index)} is no index")
+        raise fault(f"a {type_name(index)} is not an index")
     if not 0 <= index <= last:
         raise fault(f"index out of range: {index}")
     return int(index)
