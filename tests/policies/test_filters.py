@@ -151,3 +151,19 @@ def test_the_order_of_filters_and_tags_changes_nothing(globs, tags):
     forwards = selected({"name": {}}, tags, filter_={"ignore": globs})
     backwards = selected({"name": {}}, sorted(tags), filter_={"ignore": globs[::-1]})
     assert (forwards.chosen, codes(forwards)) == (backwards.chosen, codes(backwards))
+
+
+def test_what_is_extracted_does_not_grow_without_end():
+    """Whoever writes the template chooses how often it repeats a tag; thousands of tags are extracted from."""
+    with pytest.raises(PolicyError, match="longer than 512"):
+        build_filter(TagFilter(allow="^(.*)$", extract="$1" * 300))
+    assert judged("x" * 128, allow="^(.*)$", extract="$1" * 200) == "extract"
+    assert judged("10", allow="^(.*)$", extract="$1" * 200) == "10" * 200
+
+
+@pytest.mark.parametrize("part", ["allow", "ignore"])
+def test_an_expression_has_an_end(part):
+    texts = {"allow": "a|" * 5000} if part == "allow" else {"ignore": ("regexp:" + "a|" * 5000,)}
+    with pytest.raises(PolicyError) as raised:
+        build_filter(TagFilter(**texts))
+    assert len(raised.value.message) < 200

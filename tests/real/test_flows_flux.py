@@ -235,6 +235,38 @@ def test_while_fluxs_own_controllers_renew_their_leases_nothing_is_written(lab, 
         lab.cluster.apply_object(lease_of("image-automation-controller", ""))
 
 
+def test_what_one_automation_does_wrong_stops_no_other_of_the_same_policy(lab, flow):
+    """A push branch that another one writes, and a folder that is not there: each says so, and the third commits."""
+    lab.push_tag("acme/many", "1.0.0", "1.1.0")
+    lab.push_tag("acme/other", "3.0.0")
+    host = lab.registry.host
+    file = SHOP.replace(b"HOST", host.encode()).replace(b"shop", b"many")
+    repository = lab.repository("many", {"apps/many.yaml": file})
+    repository.git("branch", "next", "main")
+    flow.follow("many")
+    spec = flow.object(IMAGE_UPDATE_AUTOMATION, "many")["spec"]
+
+    def beside(name, path, checkout, push):
+        git = {**spec["git"], "checkout": {"ref": {"branch": checkout}}, "push": {"branch": push}}
+        flow.apply(IMAGE_UPDATE_AUTOMATION, name, {**spec, "git": git, "update": {"path": path, "strategy": "Setters"}})
+
+    beside("many-missing", "./nope", "main", "main")
+    beside("many-over", "./apps", "main", "next")
+    beside("many-next", "./apps", "next", "next")
+    with flow.daemon() as daemon:
+        daemon.until(lambda: "1.1.0" in repository.git("show", "main:apps/many.yaml"))
+        daemon.until(lambda: "1.1.0" in repository.git("show", "next:apps/many.yaml"))
+        for name, said in (("many-missing", "there is no folder nope"), ("many-over", "writes to it straight")):
+            daemon.until(lambda name=name: flow.ready(IMAGE_UPDATE_AUTOMATION, name).get("reason") == "UpdateFailed")
+            assert said in flow.ready(IMAGE_UPDATE_AUTOMATION, name)["message"]
+        assert lab.run("reconcile", "image", "policy", "many").returncode == 0
+        daemon.until(lambda: flow.ready(IMAGE_UPDATE_AUTOMATION, "many").get("message") == "repository up-to-date")
+        repository_spec = flow.object(IMAGE_REPOSITORY, "many")["spec"]
+        for image, tag in ((f"{host}/acme/other", "3.0.0"), (f"{host}/acme/many", "1.1.0")):  # moved, and moved back
+            flow.apply(IMAGE_REPOSITORY, "many", {**repository_spec, "image": image})
+            daemon.until(lambda wanted=f"{image}:{tag}": wanted in repository.git("show", "main:apps/many.yaml"))
+
+
 def lease_of(controller, holder):
     moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return {

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 REGEXP: Final = "regexp:"
+LONGEST_EXPRESSION: Final = 8192
+LONGEST_EXTRACT: Final = 512
+#: what is extracted of a tag may repeat it as often as the template says
+LONGEST_EXTRACTED: Final = 1024
 _ARTIFACT: Final = re.compile(r"sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?")
 _REFERENCE: Final = re.compile(r"\$(?:(\$)|([A-Za-z0-9_]+)|\{([A-Za-z0-9_]+)\})")
 
@@ -82,7 +86,10 @@ class NameFilter:
             said = f"nothing can be extracted from {tag}: {self.shown.allow} has no group {self.unknown_group}"
             return NotRanked(Code.EXTRACT, said)
         parts = self._extract or ()
-        return "".join(part if isinstance(part, str) else (match.group(part[0]) or "") for part in parts)
+        text = "".join(part if isinstance(part, str) else (match.group(part[0]) or "") for part in parts)
+        if len(text) > LONGEST_EXTRACTED:
+            return NotRanked(Code.EXTRACT, f"what is extracted from {tag} has more than {LONGEST_EXTRACTED} characters")
+        return text
 
 
 @lru_cache(maxsize=4096)
@@ -125,6 +132,9 @@ def _expression(text: str, where: str) -> Any:
         raise PolicyError(
             f"allow '{text}' begins with {REGEXP}", hint=f"allow is an expression already: write {text[len(REGEXP) :]}"
         )
+    if len(text) > LONGEST_EXPRESSION:
+        message = f"{where} '{text[:40]}'… is longer than {LONGEST_EXPRESSION} characters"
+        raise PolicyError(message, hint="write what the tags have in common")
     options = re2.Options()
     options.log_errors = False
     try:
@@ -156,6 +166,9 @@ def _template(text: str | None, allow: Any) -> tuple[_Template | None, str | Non
     """Cut an extract template into texts and groups; also names the first group that *allow* does not have."""
     if not text:
         return None, None
+    if len(text) > LONGEST_EXTRACT:
+        message = f"extract '{text[:40]}'… is longer than {LONGEST_EXTRACT} characters"
+        raise PolicyError(message, hint="write the groups that are compared")
     if allow is None:
         raise PolicyError(f"extract {text!r} has nothing to extract from", hint="give allow a regular expression with groups")
     parts: list[str | tuple[str | int]] = []

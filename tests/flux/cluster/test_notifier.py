@@ -166,6 +166,40 @@ async def test_an_event_that_is_refused_is_not_posted_again(server, begin):
     assert (stage.reported, len(server.bodies)) == ([("events address", "notification-refused")], 1)
 
 
+async def test_a_redirect_is_not_followed_and_an_answer_without_end_is_not_read(server, begin):
+    """What an Event says goes to the address that was configured, and to nobody whom that one names."""
+    read = 0
+
+    async def endless(request):
+        nonlocal read
+        answer = web.StreamResponse(status=202)
+        await answer.prepare(request)
+        while read < 1 << 30:
+            await answer.write(b"x" * 65_536)
+            read += 65_536
+        return answer
+
+    async def elsewhere(_request):
+        raise web.HTTPTemporaryRedirect(server.url)
+
+    application = web.Application()
+    application.router.add_post("/endless", endless)
+    application.router.add_post("/elsewhere", elsewhere)
+    runner = web.AppRunner(application, shutdown_timeout=1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        for path, counted in (("endless", "ok"), ("elsewhere", "notification-refused")):
+            stage = begin(f"http://127.0.0.1:{runner.addresses[0][1]}/{path}")
+            stage.notifier.put(REPOSITORY, SCANNED, kept())
+            await stage.until(lambda stage=stage: stage.counted)
+            assert stage.counted == [("notification", counted)]
+        assert (server.bodies, read < 1 << 28) == ([], True)
+    finally:
+        await runner.cleanup()
+
+
 async def test_a_server_that_is_silent_or_away_holds_nobody_up(server, begin, monkeypatch):
     monkeypatch.setattr("updater.flux.cluster.notifier.TIMEOUT", 0.2)
     server.answers = [None] * TRIES

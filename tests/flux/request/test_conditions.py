@@ -238,3 +238,10 @@ def test_what_is_wrong_twice_at_one_place_is_said_once():
     made = translate([repository(image="https://x.org/a")])
     assert [problem.code for problem in made.snapshot.problems] == ["image-syntax"]
     assert made.snapshot.problems == (fault_of("repositories", made).problem,)
+
+
+@pytest.mark.parametrize("filter_tags", [{"pattern": "a|" * 5000}, {"pattern": "(.*)", "extract": "$1" * 300}])
+def test_filters_without_end_stall_the_policy_and_are_not_repeated(filter_tags):
+    made = translate([repository()], [policy(filterTags=filter_tags)], [], [])
+    (fault,) = (each.fault for each in made.policies.values())
+    assert (fault.reason, fault.is_stalled, len(fault.message) < 300) == ("InvalidPolicy", True, True)

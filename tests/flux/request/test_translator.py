@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.flux.request.making import CREATED, automation, policy, repository, source, translate
+from updater.errors import TemplateError
 from updater.flux.request import translation
-from updater.flux.request.translation import FluxTranslator
+from updater.flux.request.translation import FluxOptions, FluxTranslator
 from updater.model.image import parse_digest, parse_name
 from updater.model.publishing import DIRECT
 from updater.model.scan_key import ScanKey
@@ -240,3 +241,25 @@ def test_many_policies_are_read_once_and_a_changed_one_alone(monkeypatch):
     policies[7] = policy("p7", repository={"name": "r7"}, latest=("1.0.0",))
     translator(repositories, policies, [automation()], [source()], {})
     assert len(read) == 552 + 3
+
+
+@pytest.mark.parametrize("failure", [None, TemplateError("it fails", hint="")])
+def test_a_template_is_tried_once_however_often_its_object_asks_for_work(failure):
+    """A trial may take as long as a template may; whoever asks every second must not hold up all others."""
+    tried = []
+
+    def trial(text, values):
+        tried.append((text, dict(values)))
+        if failure is not None:
+            raise failure
+
+    translator = FluxTranslator(FluxOptions(try_template=trial))
+    faults = []
+    for moment in ("1", "2", "3"):
+        commit = {"author": {"email": "e@x"}, "messageTemplate": "x {{ .Values.a }}", "messageTemplateValues": {"a": "b"}}
+        asks = automation(git={"commit": commit})
+        asks["metadata"] = {**asks["metadata"], "annotations": {"reconcile.fluxcd.io/requestedAt": moment}}
+        made = translator([], [], [asks], [source()], {})
+        faults.append(made.automations["apps", "fleet"].fault)
+    assert tried == [("x {{ .Values.a }}", {"a": "b"})]
+    assert [fault is not None for fault in faults] == [failure is not None] * 3

@@ -16,6 +16,7 @@ from updater.flux.request.reading import FluxObject, ObjectRefused, go_reason, t
 from updater.flux.request.requests import DigestReflection, ImagePolicyRequest, ObjectFault
 from updater.model.image import ImageRef, is_tag, parse_digest, parse_name
 from updater.model.subscription import PolicySpec, TagFilter
+from updater.policies.filters import LONGEST_EXPRESSION, LONGEST_EXTRACT
 from updater.settings import checks
 
 if TYPE_CHECKING:
@@ -128,6 +129,11 @@ def _filter(item: FluxObject) -> TagFilter:
         checks.check_filter(allow=allow)
     except UpdaterError as error:
         problem = item.problem(("spec", "filterTags", "pattern"), error.code, error.message, error.hint)
-        said = f"invalid regular expression pattern '{pattern}': {go_reason(error.message)}"
+        shown = pattern if len(pattern) <= LONGEST_EXPRESSION else f"{pattern[:40]}…"
+        said = f"invalid regular expression pattern '{shown}': {go_reason(error.message)}"
         raise item.refused(_INVALID, f"failed to filter tags: {said}", problem, is_stalled=True) from None
+    if extract is not None and len(extract) > LONGEST_EXTRACT:
+        said = f"extract is longer than {LONGEST_EXTRACT} characters"
+        problem = item.problem(("spec", "filterTags", "extract"), "policy", said, "write the groups that are compared")
+        raise item.refused(_INVALID, f"failed to filter tags: {said}", problem, is_stalled=True)
     return TagFilter(allow=allow, extract=extract)

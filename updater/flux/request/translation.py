@@ -21,6 +21,7 @@ from updater.flux.request.memory import Memory, are_same
 from updater.flux.request.reading import key_in, read_object
 from updater.flux.request.requests import FluxTranslation
 from updater.flux.request.subscriptions import subscription_for, with_targets, writer_for
+from updater.flux.request.template_trials import TemplateTrials
 from updater.model.snapshot import ScanRequest, Snapshot
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class FluxTranslator:
 
     def __init__(self, options: FluxOptions | None = None) -> None:
         self._options = options or FluxOptions()
+        trial = self._options.try_template
+        self._try_template = TemplateTrials(trial) if trial is not None else None
         self._repositories: Memory[_Repository] = Memory()
         self._sources: Memory[GitRepositoryRequest] = Memory()
         self._policies: Memory[_Policy] = Memory()
@@ -164,7 +167,7 @@ class FluxTranslator:
         return read_automation(
             read_object(IMAGE_UPDATE_AUTOMATION.name, item),
             crosses_namespaces=options.crosses_namespaces,
-            try_template=options.try_template,
+            try_template=self._try_template,
         )
 
     def _link(self, policies: Mapping[Key, _Policy], repositories: Mapping[Key, _Repository]) -> dict[Key, _LinkedPolicy]:
