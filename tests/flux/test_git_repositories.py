@@ -178,7 +178,7 @@ async def test_without_a_secret_a_repository_is_reached_as_anybody_within_its_ti
     ("secret", "data", "words"),
     [
         pytest.param("gone", None, "the Secret team/gone: it does not exist", id="missing"),
-        pytest.param("../x", None, "no name of an object", id="no-name"),
+        pytest.param("../x", None, "not the name of an object", id="no-name"),
         pytest.param("login", {"username": "me", "password": "pw", "bearerToken": "x"}, "bearerToken", id="two-logins"),
         pytest.param("login", {"tls.crt": "x"}, "tls.key", id="half-a-certificate"),
         pytest.param("login", {"password": b"\xff"}, "password", id="no-text"),
