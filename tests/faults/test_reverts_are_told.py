@@ -29,7 +29,7 @@ async def test_a_rejection_is_one_log_line_a_metric_and_a_mark_in_the_history(tm
             shown = generation._process.metrics.render().decode()
         lines = [line for line in capsys.readouterr().out.splitlines() if "rejected " in line]
         assert len(lines) == 1
-        assert f"1.1.0 was taken back by commit {by[:9]}" in lines[0]
+        assert f"1.1.0 was reverted by commit {by[:9]}" in lines[0]
         assert f'{REJECTED}{{subscription="app"}} 1.0' in shown
         assert f"reverted by {by[:9]}" in await history(made)
         (row,) = json.loads(await history(made, "-o", "json"))

@@ -110,7 +110,7 @@ class TestFiles:
             ({"server": "kube.example:6443"}, "not an http or https URL"),
             ({"server": "https://[::1"}, "not an http or https URL"),
             ({"server": 3}, "server is not text"),
-            ({"proxy-url": "socks5://proxy:1080"}, "socks5:// is not spoken"),
+            ({"proxy-url": "socks5://proxy:1080"}, "socks5:// is not supported"),
             ({"insecure-skip-tls-verify": "yes"}, "neither true nor false"),
             ({"certificate-authority-data": "abc"}, "not base64"),
         ],
@@ -124,7 +124,7 @@ class TestFiles:
         ("user", "message"),
         [
             ({"username": "me", "password": "s3cret"}, "no user name and password since 1.19"),
-            ({"auth-provider": {"name": "gcp"}}, "auth-provider is no longer spoken"),
+            ({"auth-provider": {"name": "gcp"}}, "auth-provider is no longer supported"),
             ({"token": "t", "as": "a", "as-groups": ["a", "b"]}, "only one group"),
             ({"client-certificate-data": base64.b64encode(b"x").decode(), "client-key": "absent"}, "cannot be read"),
         ],

@@ -102,9 +102,9 @@ def read_secrets(items: Iterable[Mapping[str, Any]]) -> tuple[tuple[RepositorySe
             continue
         url, project = given.fields.get("url", "").strip(), given.fields.get("project", "")
         if not url:
-            remarks.append(f"the Secret {given.place} names no url, and holds for nothing")
+            remarks.append(f"the Secret {given.place} names no url, and is ignored")
         elif kind == REPOSITORY and project:
-            remarks.append(f"the Secret {given.place} holds for the project {project} alone, and is not used")
+            remarks.append(f"the Secret {given.place} belongs to the project {project} alone, and is not used")
         else:
             remarks += given.remarks
             found.append(RepositorySecret(kind=kind, url=normalised(url), given=given))

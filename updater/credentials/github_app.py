@@ -46,7 +46,7 @@ _PASSING: Final = frozenset(
 )
 _HINTS: Final = {
     401: "the private key must be one of this App, and the clock of this machine must be right",
-    403: "the installation may be suspended: look at it in the settings of the organisation",
+    403: "the installation may be suspended: check it in the settings of the organisation",
     404: "check the number of the installation, and the base URL where it is GitHub Enterprise",
 }
 

@@ -174,7 +174,7 @@ class Process:
 
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")
-        self.log.warning("mirror", detail=sentence, hint="nothing is lost; if it comes again, look at the disk of `state`")
+        self.log.warning("mirror", detail=sentence, hint="nothing is lost; if it comes again, check the disk of `state`")
 
     def _helper_left_out(self, sentence: str) -> None:
         self.log.warning("credential helper", detail=sentence, hint="credential_helpers: true lets it run")

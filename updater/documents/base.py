@@ -79,12 +79,12 @@ def read_bytes(path: Path, *, caps: DocumentLimits = DEFAULT_CAPS) -> bytes:
         with path.open("rb") as file:
             return file.read(caps.size + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file", hint="look at the spelling of the path", path=str(path)) from None
+        raise ConfigError(f"{path}: there is no such file", hint="check the spelling of the path", path=str(path)) from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: this is a folder", hint="name a file in it", path=str(path)) from None
     except (OSError, ValueError) as error:
         reason = reason_of(error)
-        raise ConfigError(f"{path}: cannot be read: {reason}", hint="look at its rights", path=str(path)) from None
+        raise ConfigError(f"{path}: cannot be read: {reason}", hint="check its permissions", path=str(path)) from None
 
 
 def as_error(problems: Sequence[Problem]) -> ConfigError:

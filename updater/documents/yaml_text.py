@@ -254,7 +254,7 @@ def _line_of(event: Any) -> int:
 def _from_marked(path: str, error: Any) -> Problem:
     mark = error.problem_mark or error.context_mark
     said = f"{error.problem or error.context or 'it cannot be parsed'}"
-    hint = next((hint for part, hint in _HINTS if part in said), "look at this line and the one above it")
+    hint = next((hint for part, hint in _HINTS if part in said), "check this line and the one above it")
     return Problem(path=path, line=mark.line + 1 if mark else None, code="not-yaml", message=f"not YAML: {said}", hint=hint)
 
 

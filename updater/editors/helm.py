@@ -148,7 +148,7 @@ def _check_digest_beside(parsed: Parsed, found: Reading, indexes: Sequence[int])
         if ":" in digest:
             key = f"{part.where.rpartition('.')[0]}.{_DIGEST}".lstrip(".")
             raise EditError(
-                f"a digest stands beside {part.where}, and a chart that reads both takes the digest",
+                f"there is a digest beside {part.where}, and a chart that reads both takes the digest",
                 hint=f"add digest: {key} to the target, so that both move, or empty that key",
                 code="digest-beside",
                 line=part.line,

@@ -330,7 +330,7 @@ _LOST: Final[Mapping[str, str]] = {
     Code.DUPLICATE: "duplicate",
     Code.DOWNGRADE: "lower than what is written",
     Code.OUTRANKED: "ranked lower",
-    Code.REJECTED: "taken back by people",
+    Code.REJECTED: "reverted by people",
     Code.SUPERSEDED: "replaced before",
 }
 

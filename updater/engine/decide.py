@@ -263,7 +263,7 @@ def _sought(target: Target) -> str:
 
 
 def _absent(target: Target) -> PlaceDecision:
-    return PlaceDecision(status=Status.UNCHANGED, detail=f"no {_sought(target)} stands at {target.destination}")
+    return PlaceDecision(status=Status.UNCHANGED, detail=f"no {_sought(target)} at {target.destination}")
 
 
 def _nowhere(target: Target) -> PlaceDecision:

@@ -30,7 +30,7 @@ def not_taken_back(
             candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
         if candidate.digest not in {None, decision.digest}:
             return candidate, None
-    sentence = f"{candidate.tag} was taken back by commit {decision.by[:9]}"
+    sentence = f"{candidate.tag} was reverted by commit {decision.by[:9]}"
     return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from updater.git.access import GitAddress
     from updater.git.limits import RepositoryLimits
 
-_OWN_DEADLINE: Final = "look at the load of the server, or raise the timeout of the GitRepository"
+_OWN_DEADLINE: Final = "check the load of the server, or raise the timeout of the GitRepository"
 _CHUNK: Final = 65536  # of a pack, which is read before it is kept
 
 

@@ -26,11 +26,11 @@ FAULTS: Final[dict[str, GitFault]] = {
         GitError, "write https://host/path, http://host/path, ssh://user@host/path, user@host:path or a local path"
     ),
     "git-unreachable": GitFault(GitUnavailable, "check the host name, the port, the network and the proxy"),
-    "git-timeout": GitFault(GitUnavailable, "the server or the network was too slow: look at its load"),
+    "git-timeout": GitFault(GitUnavailable, "the server or the network was too slow: check its load"),
     "git-interrupted": GitFault(
-        GitUnavailable, "the connection broke in the middle of an answer: look at the network, the proxy and the server"
+        GitUnavailable, "the connection broke in the middle of an answer: check the network, the proxy and the server"
     ),
-    "git-unavailable": GitFault(GitUnavailable, "the server has a problem of its own: look at its state and its log"),
+    "git-unavailable": GitFault(GitUnavailable, "the server has a problem of its own: check its state and its log"),
     "git-rate-limited": GitFault(GitUnavailable, "the server asks for fewer requests: look less often, or use a web hook"),
     "git-denied": GitFault(GitDenied, "check `credentials` of this repository: user name and token, and what the token may do"),
     "git-forbidden": GitFault(
@@ -48,7 +48,7 @@ FAULTS: Final[dict[str, GitFault]] = {
     "git-protocol": GitFault(GitError, "the answer is not Git's smart protocol: check that the URL is the one `git clone` takes"),
     "git-limit": GitFault(GitError, "if the repository is meant to be so large, raise the limit under git.limits"),
     "git-deadline": GitFault(
-        GitUnavailable, "the server answers too slowly, or never ends: look at its load, or raise git.limits.deadline"
+        GitUnavailable, "the server answers too slowly, or never ends: check its load, or raise git.limits.deadline"
     ),
     "git-object-format": GitFault(GitError, "only repositories with SHA-1 object names are read"),
     "host-key-unknown": GitFault(GitDenied, "compare the fingerprint with the server's own, then add its line to `known_hosts`"),
@@ -89,7 +89,7 @@ FAULTS: Final[dict[str, GitFault]] = {
     "branch-missing": GitFault(GitError, "create the branch on the server, or correct its name in the configuration"),
     "branch-name": GitFault(GitError, "name a branch as git does: no spaces, no .., none of ~^:?*[ and no / at either end"),
     "history-missing": GitFault(
-        GitUnavailable, "the server did not give the commits that were asked for: look at its state and its log"
+        GitUnavailable, "the server did not give the commits that were asked for: check its state and its log"
     ),
     "history-large": GitFault(
         GitError,

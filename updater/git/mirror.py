@@ -135,7 +135,7 @@ class Mirror:
     async def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
         """Do *work* on the tree of *revision*, off the event loop; the tree reads the disk, some 50 microseconds a file.
 
-        Where the mirror turns out to be damaged it is fetched anew and *work* is done once more from its start.
+        Where the mirror turns out to be damaged it is fetched again and *work* is done once more from its start.
         """
         return await self._talk(lambda: self._keeper.tree(revision, work))
 

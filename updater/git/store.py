@@ -64,7 +64,7 @@ class MirrorStore:
             self.packs.open()
         self._is_known = self._is_in_use = True
         if why := self._damage.clear():
-            self._say(f"{self.folder}: {why}; it is fetched anew")
+            self._say(f"{self.folder}: {why}; it is fetched again")
 
     def holds(self, revision: str) -> bool:
         """Return whether *revision* was fetched whole and its commit and root tree can be read."""

@@ -166,7 +166,7 @@ def _of_choice(choice: ContextChoice, found: AccessEnvironment) -> ClusterAccess
     cluster = choice.cluster
     url, proxy = _url(cluster), cluster.text("proxy-url")
     if proxy and urlsplit(proxy).scheme not in {"http", "https"}:
-        raise cluster.wrong(f"the proxy {urlsplit(proxy).scheme}:// is not spoken here", hint="use an http:// proxy")
+        raise cluster.wrong(f"the proxy {urlsplit(proxy).scheme}:// is not supported", hint="use an http:// proxy")
     insecure = cluster.flag("insecure-skip-tls-verify")
     authority = "" if insecure else _data(cluster, "certificate-authority-data")
     file = None if insecure or authority else cluster.path("certificate-authority")
@@ -215,7 +215,7 @@ def _refuse_the_old(ways: _Ways, user: ConfigEntry) -> None:
     has_more = bool(ways.token or ways.files() or ways.plugin or ways.connection.client_pem)
     if user.values.get("auth-provider") is not None and not has_more:
         hint = "use the provider's program by `exec`, as kubectl requires since 1.26"
-        raise user.wrong("auth-provider is no longer spoken by Kubernetes", hint=hint)
+        raise user.wrong("auth-provider is no longer supported by Kubernetes", hint=hint)
     if user.text("username") and not has_more:
         hint = "use a token, a client certificate or a program by `exec`"
         raise user.wrong("API servers take no user name and password since 1.19", hint=hint)

@@ -35,7 +35,7 @@ def error_of(status: int, body: dict[str, Any], *, asked: str, retry_after: floa
     said = f"cannot {asked}: {_message(status, body)}"
     match status:
         case 401:
-            hint = "renew the token or certificate that is used; look at the context of the kubeconfig or at the service account"
+            hint = "renew the token or certificate that is used; check the context of the kubeconfig or the service account"
             return KubeDenied(said, hint=hint)
         case 403:
             return KubeDenied(said, hint="grant it by a Role or ClusterRole that is bound to this account")

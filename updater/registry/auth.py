@@ -129,8 +129,8 @@ def _basic(challenges: tuple[Challenge, ...], credential: Credential | None) -> 
     if not any(item.scheme == "basic" for item in challenges):
         offered = ", ".join(dict.fromkeys(_told_scheme(item.scheme, secrets_of(credential)) for item in challenges))
         raise RegistryProtocolError(
-            f"the registry wants authentication by {offered or 'nothing'}, which we do not speak",
-            hint="Basic and Bearer are spoken; check that the URL is the registry's",
+            f"the registry requires authentication by {offered or 'nothing'}, which is not supported",
+            hint="Basic and Bearer are supported; check that the URL is the registry's",
             code="registry-auth-scheme",
         )
     if credential is None or not (credential.username or credential.identity_token):

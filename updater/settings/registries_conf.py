@@ -167,10 +167,10 @@ def remarks_on(path: str, data: bytes) -> tuple[Problem, ...]:
         if not prefix or host == api:
             continue
         place = ("registries", index, "prefix")
-        message = f"{host} is not the host of api_url, {api}: this entry holds for images whose names begin with {prefix}/"
+        message = f"{host} is not the host of api_url, {api}: this entry applies to images whose names begin with {prefix}/"
         hint = f"right for a mirror; if the images are named {api}/…, write prefix: {api}"
         if not _begins_names(host):
-            message = f"{host} is not a registry host, so no image's name begins with it: the entry holds for nothing"
+            message = f"{host} is not a registry host, so no image's name begins with it: the entry has no effect"
             hint = f"write the host that the names of the images begin with, such as {api}"
         remarks.append(problem_at(found.documents[0].mark, place, "registry-prefix", message, hint))
     return tuple(remarks)

@@ -118,7 +118,7 @@ def read_credential(text: str) -> CredentialRef:
     except ConfigError as error:
         if kind in _CREDENTIAL_KINDS:
             raise ConfigError(f"this is not a {kind} reference", hint=error.hint, code=error.code) from None
-        message = "this is not a credential reference; a secret itself must not stand in a file"
+        message = "this is not a credential reference; a secret itself must not be in a file"
         raise ConfigError(message, hint=error.hint.partition(";")[0], code=error.code) from None
     if found.kind == "cloud":
         hint = "use ext: with a program that prints user:password"
@@ -240,7 +240,7 @@ def _check_url(text: str, schemes: frozenset[str], hint: str, *, code: str, need
             message, hint="take it out and name it by credentials:, such as file:/path or env:VARIABLE", code="secret"
         )
     if parts.scheme not in schemes:
-        raise ConfigError(f"the scheme {_shown(parts.scheme)} is not spoken here", hint=hint, code=code)
+        raise ConfigError(f"the scheme {_shown(parts.scheme)} is not supported", hint=hint, code=code)
     if needs_host and not parts.hostname and parts.scheme != "file":
         raise ConfigError(f"{_shown(text)} names no host", hint=hint, code=code)
 

@@ -144,7 +144,7 @@ def _learn_names(findings: _Findings, kustomizations: Kustomizations) -> None:
 def _walk(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         if not path.exists():
-            raise ConfigError(f"{path}: there is no such file or folder", hint="look at the spelling", path=str(path))
+            raise ConfigError(f"{path}: there is no such file or folder", hint="check the spelling", path=str(path))
         yield path
         return
     for folder, folders, names in os.walk(path, followlinks=False):
@@ -282,7 +282,7 @@ def _uncovered(file: Path, data: bytes, policies: set[str]) -> Iterator[Problem]
     found = make_editor("marker", text_markers=(file.name,)).read(file.name, data)
     for reading in found.readings:
         if _is_known(reading.setter, policies):
-            message = f"a marker of {reading.setter} stands in a file that is not YAML, and no text_markers covers it"
+            message = f"a marker of {reading.setter} is in a file that is not YAML, and no text_markers covers it"
             hint = f"write text_markers: [{file.name!r}] into the configuration, or name that by -c"
             yield Problem(path=str(file), line=reading.line, code="marker-file", message=message, hint=hint)
 

@@ -181,8 +181,8 @@ def test_what_is_left_out_is_said():
     found, remarks = read_secrets(items)
     assert found == ()
     assert remarks == (
-        "the Secret argocd/a names no url, and holds for nothing",
-        "the Secret argocd/b holds for the project shop alone, and is not used",
+        "the Secret argocd/a names no url, and is ignored",
+        "the Secret argocd/b belongs to the project shop alone, and is not used",
     )
 
 

@@ -265,4 +265,4 @@ def test_an_object_that_selects_no_application_says_so_and_where_to_look():
     status = status_of(facts(run(updaters=[updater(reference("*", image()))])), NOW)
     assert (status["applicationsMatched"], conditions(status)["Images"]) == (0, ("True", "NoImages"))
     assert message(status, "Ready").startswith("0 applications, 0 images: no Application of this namespace is selected; look at")
-    assert message(status, "Images").startswith("no Application of this namespace is selected; look at namePattern")
+    assert message(status, "Images").startswith("no Application of this namespace is selected; check namePattern")

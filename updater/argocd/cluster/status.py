@@ -40,7 +40,7 @@ VOLATILE: Final = frozenset({"lastCheckedAt", "lastUpdatedAt", "recentUpdates"})
 _LONGEST_LINE: Final = 500
 _MOST_NAMED: Final = 3
 UNSELECTING: Final = (
-    "no Application of this namespace is selected; look at namePattern and labelSelectors, and whether another ImageUpdater "
+    "no Application of this namespace is selected; check namePattern and labelSelectors, and whether another ImageUpdater "
     "selects it more exactly"
 )
 _PENDING: Final = "pending"

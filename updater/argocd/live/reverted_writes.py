@@ -59,6 +59,6 @@ class RevertedWrites:
 
 def undone(application: LiveApplication) -> KubeError:
     """Make the error of a value that somebody took back."""
-    message = f"what was written to {application} was taken back: something else keeps this Application as it was"
+    message = f"what was written to {application} was reverted: something else keeps this Application as it was"
     hint = "if it is kept in Git itself, write to Git: write-back-method: git; it is tried again after longer and longer pauses"
     return KubeError(message, hint=hint, code="undone")

@@ -130,7 +130,7 @@ def _version_hint(version: str, kind: str) -> str:
     if version == "v1alpha1" and kind == "ImageUpdateAutomation":
         moved = "spec.checkout is now spec.sourceRef and spec.git.checkout"
         return f"write {GROUP}/v1; {moved}, spec.commit is spec.git.commit, spec.push is spec.git.push"
-    return f"write {GROUP}/v1, and look at the fields that are reported below it"
+    return f"write {GROUP}/v1, and check the fields that are reported below it"
 
 
 def _object_flaws(value: Mapping[str, Any]) -> Iterator[Flaw]:

@@ -97,7 +97,7 @@ def _read_or_fail(text: str) -> object:
     try:
         return _read(text)
     except (ValueError, RecursionError) as error:
-        raise fault("the text is not JSON", hint="look at it with {{ . }}") from error
+        raise fault("the text is not JSON", hint="print it with {{ . }}") from error
 
 
 def _read_or_nothing(text: str) -> object:

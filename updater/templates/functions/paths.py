@@ -48,9 +48,9 @@ def _parse(text: str) -> dict[str, object]:
         hostname = parts.netloc.rpartition("@")[2]
         is_wrong = _WRONG_URL.search(text) is not None or (parts.port or 0) < 0
     except ValueError as error:
-        raise fault(f"{text!r} is not a URL", hint="look at its host and its port") from error
+        raise fault(f"{text!r} is not a URL", hint="check its host and its port") from error
     if is_wrong:
-        raise fault(f"{text!r} is not a URL", hint="look at its scheme, its host and its % escapes")
+        raise fault(f"{text!r} is not a URL", hint="check its scheme, its host and its % escapes")
     user, at, host = parts.netloc.rpartition("@")
     is_opaque = bool(parts.scheme) and not parts.netloc and bool(parts.path) and not parts.path.startswith("/")
     return {
