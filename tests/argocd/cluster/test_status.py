@@ -264,5 +264,5 @@ def test_a_job_that_is_forced_is_updated_to_its_digest():
 def test_an_object_that_selects_no_application_says_so_and_where_to_look():
     status = status_of(facts(run(updaters=[updater(reference("*", image()))])), NOW)
     assert (status["applicationsMatched"], conditions(status)["Images"]) == (0, ("True", "NoImages"))
-    assert message(status, "Ready").startswith("0 applications, 0 images: no Application of this namespace is selected; look at")
+    assert message(status, "Ready").startswith("0 applications, 0 images: no Application of this namespace is selected; check")
     assert message(status, "Images").startswith("no Application of this namespace is selected; check namePattern")
