@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -224,6 +227,7 @@ async def test_what_the_base_got_otherwise_closes_the_pull_request_and_rejects_n
     assert (await life.land()).status is Status.UNCHANGED
     (pull,) = life.forge.pulls
     assert (pull.state, pull.merged, life.head()) == ("closed", False, None)
+    assert ["nothing is left to change" in words for words in pull.comments] == [True]
     assert read_marker(pull.body).values == frozenset()
     life.fleet.repository.commit({FILE: text.replace("1.1.0", "1.0.0").encode()})
     assert (await life.land()).status is Status.PROPOSED
@@ -372,6 +376,31 @@ async def test_status_metrics_and_log_say_proposed_with_the_link(tmp_path, kind,
         ((_, commits),) = await made.generation.history(made.generation.subscriptions, 10)
         assert [past.revision for past in commits] == [end.revision]
         assert json.loads(json.dumps(outcome_json(end)))["link"] == end.link
+
+
+async def run(made, *words):
+    """Run the program; give its exit code and what it printed."""
+    command = (sys.executable, "-m", "updater", *words, "--config", str(made.fleet.configure()))
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.STDOUT}
+    program = await asyncio.create_subprocess_exec(*command, **pipes, env={**os.environ, "NO_COLOR": "1", "COLUMNS": "300"})
+    said, _ = await program.communicate()
+    return program.returncode, said.decode()
+
+
+async def test_the_commands_say_what_is_proposed_and_what_was_rejected(tmp_path, kind):
+    async with proposing(tmp_path, kind, "lost") as made:
+        made.push("1.1.0")
+        code, said = await run(made, "once")
+        assert code == 0, said
+        assert "proposed  app: 1.0.0 → 1.1.0, proposed in http://forge.example.org/o/fleet/pull/1 in " in said
+        code, said = await run(made, "once", "-o", "json")
+        (outcome,) = json.loads(said[said.index("{") :])["outcomes"]
+        assert (outcome["status"], outcome["link"]) == ("proposed", "http://forge.example.org/o/fleet/pull/1")
+        made.forge.close(1)
+        for words in (("once",), ("explain", "app"), ("status",)):
+            code, said = await run(made, *words)
+            assert "proposal-closed" in said, said
+            assert "1.1.0 was rejected: http://forge.example.org/o/fleet/pull/1 was closed without merging" in said, said
 
 
 def test_the_destination_names_the_branch_of_the_pull_request():

@@ -215,7 +215,7 @@ class RestForge:
         await self._api.ask(ApiCall(method="DELETE", path=self._branch_path(branch)), gone=frozenset({404, 422}))
 
     def _branch_path(self, branch: str) -> str:
-        return f"branches/{quote(branch, safe='')}"
+        return f"branches/{quote(branch)}"
 
     def _branch_of(self, head: Mapping[str, Any]) -> str:
         return str(head.get("ref") or "")

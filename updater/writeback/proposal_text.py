@@ -67,8 +67,12 @@ def proposal_text(updates: Sequence[Update], changes: Mapping[Update, tuple[Chan
 
 def closing_text(base: str) -> ProposalText:
     """Return title and body of a pull request that we close ourselves: it rejects nothing."""
-    words = f"{_code(base)} holds these values by now, so nothing is left to change. updater closed this pull request.\n"
-    return _marked("Superseded: nothing is left to change", words, ())
+    return _marked("Superseded: nothing is left to change", f"{closing_words(base)}\n", ())
+
+
+def closing_words(base: str) -> str:
+    """Return why we close a pull request ourselves."""
+    return f"{_code(base)} holds these values by now, so nothing is left to change. updater closed this pull request."
 
 
 def _marked(title: str, body: str, values: Sequence[str]) -> ProposalText:

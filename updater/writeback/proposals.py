@@ -15,7 +15,7 @@ from updater.git.faults import fault
 from updater.model.problem import Problem
 from updater.model.publishing import Proposal
 from updater.model.update import Commit, WriteResult
-from updater.writeback.proposal_text import closing_text, fingerprint, proposal_text, read_marker
+from updater.writeback.proposal_text import closing_text, closing_words, fingerprint, proposal_text, read_marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -180,6 +180,7 @@ class ProposalWriter:
             known.take(await forge.close(last.number, closing_text(branch.branch)))
             if view.push_head is not None:
                 await forge.delete_branch(branch.push)
+            await forge.comment(last.number, closing_words(branch.branch))
 
     async def _cleared(self, branch: GitBranch, known: _Known, view: View) -> View:
         """Delete the branch of what was merged, where it stands as it was merged; return the view without it."""
