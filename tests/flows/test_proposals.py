@@ -13,6 +13,7 @@ import pytest
 
 from tests.fakes.forge import TOKEN, FakeForge, FakePull
 from tests.fakes.git_server import BareRepository
+from tests.fakes.registry import times
 from tests.flows.fleet import MARKED, Fleet, Status, fleet
 from updater.cli.report import outcome_json
 from updater.errors import ConfigError
@@ -239,6 +240,15 @@ async def test_what_the_base_got_otherwise_leaves_a_branch_with_commits_of_a_per
     life.fleet.repository.commit({FILE: life.fleet.file(FILE).replace("1.0.0", "1.1.0").encode()})
     assert (await life.land()).status is Status.UNCHANGED
     assert (life.forge.pulls[0].state, life.head()) == ("open", theirs)
+
+
+async def test_a_registry_that_fails_neither_closes_nor_changes_what_is_proposed(life):
+    await life.land()
+    head, asked = life.head(), len(life.forge.changes())
+    life.fleet.registry.faults.append(times(99, 404, part="o/app"))
+    end = await life.land()
+    assert end.status is Status.FAILED
+    assert (life.head(), len(life.forge.changes()), life.forge.pulls[0].state) == (head, asked, "open")
 
 
 async def test_a_dry_run_neither_pushes_nor_asks_for_a_change(life):
