@@ -22,6 +22,7 @@
     │   ├── GitUnavailable       try again later
     │   ├── GitDenied            credentials or rights
     │   └── PushRefused          somebody was faster: look and decide again
+    ├── ForgeError               a pull request that cannot be read or written
     └── EditError                path and line of the place that cannot be edited safely
 
 A class of its own stands only where a caller acts on it. Nothing matching, up to date and filtered
@@ -205,6 +206,13 @@ class PushRefused(GitError):  # noqa: N818 - named by what happened, as in clien
 
     default_code = "push-refused"
     summary = "the push was refused"
+
+
+class ForgeError(UpdaterError):
+    """A pull request that cannot be read or written; the code says why."""
+
+    default_code = "forge-error"
+    summary = "the forge cannot be used"
 
 
 class EditError(UpdaterError):

@@ -21,7 +21,7 @@ URL = "https://git.test/fleet.git"
         ("main", PushBranch("up"), f"{URL}#main:up", "up", True),
         ("", PushBranch("up"), f"{URL}#HEAD:up", "up", True),
         ("main", PushTemplate("up-{{.SHA256}}", "own"), f"{URL}#main:up-{{{{.SHA256}}}}", "own", True),
-        ("main", Proposal(), f"{URL}#main", "", True),
+        ("main", Proposal("updater/main"), f"{URL}#main:updater/main", "updater/main", True),
     ],
 )
 def test_a_branch_is_shown_and_written_as_its_publishing_says(branch, publishing, text, push, is_rebuilt):

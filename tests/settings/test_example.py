@@ -61,8 +61,9 @@ def test_the_subscription_of_the_example_arrives(example):
     assert (item.filter.allow, item.filter.ignore, item.filter.extract) == ("^v?[0-9]", ("*-debug",), None)
     assert [str(platform) for platform in item.platforms] == ["linux/amd64"]
     assert (item.variant, item.downgrade_rule, item.form, item.interval) == (Variant.LOCK, Downgrade.NEVER, Form.TAG, 300.0)
-    marker, kustomize, helm, whole = item.targets
+    marker, proposed, kustomize, helm, whole = item.targets
     assert (marker.git.branch, marker.git.push, marker.git.path, marker.marker) == ("main", "main", "apps", "flux-system:myapp")
+    assert (proposed.git.branch, proposed.git.proposal.per, proposed.git.push) == ("stable", "destination", None)
     assert (kustomize.kustomize.path, kustomize.kustomize.name) == ("apps/overlays/prod", "myapp")
     assert (helm.helm.file, helm.helm.name, helm.helm.tag) == ("charts/app/values.yaml", "image.repository", "image.tag")
     assert (whole.helm.spec, whole.form, whole.git.push) == ("image", Form.TAG_AND_DIGEST, None)

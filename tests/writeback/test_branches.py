@@ -85,11 +85,10 @@ async def test_a_template_that_makes_the_base_is_refused(writer, repository):
     assert caught.value.code == "branch-template"
 
 
-async def test_a_proposal_is_refused_until_there_are_any_and_nothing_is_written(writer, repository):
+async def test_a_proposal_is_written_to_its_own_branch(writer, repository):
     head = repository.head()
-    with pytest.raises(GitError) as caught:
-        await land(writer, wanted(repository, branch="main", publishing=Proposal()))
-    assert (caught.value.code, repository.head()) == ("not-yet", head)
+    await land(writer, wanted(repository, branch="main", publishing=Proposal("updater/main")))
+    assert (repository.head(), b"value: 1.2.3" in repository.show(PATH, "updater/main")) == (head, True)
 
 
 async def test_a_base_that_moved_before_the_branch_is_named_is_looked_at_again(writer, repository):

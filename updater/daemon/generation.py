@@ -21,6 +21,7 @@ from updater.daemon.components import (
     live_writer,
     scans_of,
 )
+from updater.daemon.forges import Forges
 from updater.daemon.git_access import RenewingWriter
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
@@ -36,6 +37,7 @@ from updater.inventory.destinations import branches_of, destinations_of, marker_
 from updater.inventory.inventory import Inventory
 from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
+from updater.writeback.proposals import ProposalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -103,12 +105,15 @@ class Generation:
         git = await git_writer(settings, process, known)
         live = live_writer(process, argocd.source if argocd else None)
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
-        routes = WriterRoutes(RenewingWriter(git, repositories, objects), live)
+        access = git_access(settings, process, repositories, objects)
+        forges = Forges(settings, process, access)
+        branches = ProposalWriter(RenewingWriter(git, repositories, objects), forge=forges.of, mirror=process.mirror)
+        routes = WriterRoutes(branches, live)
         crew = Components(
             scans=scans_of(settings, process, flux.registries if flux else None),
             git=git,
             writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
-            access=git_access(settings, process, repositories, objects),
+            access=access,
             sources=tuple(parts.source for parts in (argocd, flux) if parts),
             requests=requests,
         )

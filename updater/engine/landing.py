@@ -16,6 +16,7 @@ from updater.engine.choose import nothing_named
 from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, rejected_for
 from updater.engine.outcomes import failed, outcomes
 from updater.errors import PushRefused, UpdaterError
+from updater.model.outcome import Status
 from updater.model.selection import Code
 from updater.model.update import Commit, WriteResult
 
@@ -178,7 +179,14 @@ def _names(choice: Choice, named: NamedTags) -> bool:
 
 async def _write(view: View, decisions: Sequence[TargetDecision], writer: Writer, *, is_dry: bool) -> WriteResult | None:
     commits = by_commit_spec(decisions)
-    return await writer.write(view, commits, is_dry=is_dry) if commits else None
+    if not commits and not (view.is_proposed and _is_settled(decisions)):
+        return None
+    return await writer.write(view, commits, is_dry=is_dry)
+
+
+def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
+    """Return whether every place is known to hold what it should: only then a proposal is over."""
+    return all(place.status is Status.UNCHANGED for decision in decisions for place in decision.places)
 
 
 def by_commit_spec(decisions: Sequence[TargetDecision]) -> tuple[Commit, ...]:

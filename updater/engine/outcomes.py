@@ -60,6 +60,7 @@ def _outcome(decision: TargetDecision, landed: WriteResult | None) -> Outcome:
         public="" if public == detail else public,
         changes=changes,
         revision=revision,
+        link=next((end.link for end in ends if end.link), None),
         code=leading.code,
         hint=leading.hint,
         origin=decision.subscription.origin,
@@ -76,6 +77,7 @@ class _End:
     hint: str = ""
     changes: tuple[Change, ...] = ()
     revision: str | None = None
+    link: str = ""
     public: str = ""
     move: Move | None = None
 
@@ -83,6 +85,9 @@ class _End:
 def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
     if place.update is None or landed is None or place.status is not Status.UPDATED:
         return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint, public=place.public)
+    stopped = landed.held.get(place.update)
+    if stopped:
+        return _End(status=Status.HELD, detail=str(stopped), code=stopped.code, hint=stopped.hint)
     problem = landed.refused.get(place.update)
     if problem:
         return _End(status=Status.FAILED, detail=str(problem), code=problem.code, hint=problem.hint)
@@ -93,6 +98,9 @@ def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
     if landed.is_dry:
         return _End(status=Status.HELD, detail=f"would move {place.detail}", code=DRY_RUN, changes=changes, move=move)
     revision = landed.revisions.get(place.update)
+    if landed.link:
+        detail = f"{place.detail}, proposed in {landed.link}"
+        return _End(status=Status.PROPOSED, detail=detail, changes=changes, revision=revision, link=landed.link, move=move)
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")
     return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision, move=move)

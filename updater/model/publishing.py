@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
 _LONGEST_REFSPEC: Final = 600
+_NO_SLUG: Final = re.compile(r"[^A-Za-z0-9._-]+|\.\.+")
 _REFSPEC_HINT: Final = "write source:target with the push branch as the source, such as refs/heads/updates:refs/heads/main"
 
 
@@ -51,12 +52,20 @@ class PushTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """By a pull or merge request. Nothing makes one yet: a destination that asks for it is refused."""
+    """By a pull request from the branch *name*, which is made anew at each landing from the one that is read."""
+
+    name: str
 
 
 Publishing = Direct | PushBranch | PushTemplate | Proposal
 
 DIRECT = Direct()
+
+
+def proposal_branch(base: str) -> str:
+    """Return the name of the branch from which changes of *base* are proposed: one for each base."""
+    slug = _NO_SLUG.sub("-", base).strip("-.").removesuffix(".lock")
+    return f"updater/{slug or 'base'}"
 
 
 def read_refspec(text: str, branch: str) -> str:
@@ -104,5 +113,5 @@ def pushed_as(publishing: Publishing, branch: str) -> str:
             return name
         case PushTemplate(_, stand_in):
             return stand_in
-        case Proposal():
-            return ""
+        case Proposal(name):
+            return name

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from updater.model.publishing import DIRECT, Direct, Publishing, PushBranch, PushTemplate, pushed_as
+from updater.model.publishing import DIRECT, Direct, Proposal, Publishing, PushBranch, PushTemplate, pushed_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,7 +172,7 @@ class GitBranch:
     def __str__(self) -> str:
         shown = f"{shown_url(self.url)}#{self.ref or self.branch or 'HEAD'}"
         match self.publishing:
-            case PushBranch(name):
+            case PushBranch(name) | Proposal(name):
                 return f"{shown}:{name}"
             case PushTemplate(template):
                 return f"{shown}:{template}"
@@ -181,7 +181,7 @@ class GitBranch:
 
     @property
     def push(self) -> str:
-        """The branch that is written; "" where it is the default branch, or a proposal names it."""
+        """The branch that is written; "" where it is the default branch."""
         return pushed_as(self.publishing, self.branch)
 
     @property

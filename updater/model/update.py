@@ -114,6 +114,7 @@ class WriteResult:
 
     *edits* are the files before and after, one a file over all commits. With *is_dry* nothing was pushed. *note*
     says why there is no commit although there are changes. *messages* are what the commits say, by their hash, without trailers.
+    *held* are the updates that somebody decided against, with the reason; *link* is the pull request that carries the others.
     """
 
     changes: Mapping[Update, tuple[Change, ...]]
@@ -123,3 +124,5 @@ class WriteResult:
     is_dry: bool = False
     note: str = ""
     messages: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[Update, Problem] = field(default_factory=dict)
+    link: str = ""

@@ -86,7 +86,8 @@ class View:
     *readings* and *problems* are by subscription key and index of the target in its subscription.
     *pending* are the readings on the push branch where that is another one, by the same keys;
     *push_head* is its head, None where it does not exist. *recent* are our own commits, newest first. *notes* are
-    problems of files that belong to no single target: a misspelt marker, one that nobody subscribed to.
+    problems of files that belong to no single target: a misspelt marker, one that nobody subscribed to. *is_proposed* where a
+    pull request, or the branch of one, is left to put away once nothing is to be written.
     """
 
     destination: Destination
@@ -97,3 +98,4 @@ class View:
     pending: Mapping[tuple[str, int], tuple[Reading, ...]]
     recent: tuple[PastCommit, ...] = ()
     notes: tuple[Problem, ...] = ()
+    is_proposed: bool = False

@@ -15,6 +15,7 @@ from updater.errors import UpdaterError
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
+from updater.settings.forges import ForgeSettings, ProposalSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
@@ -104,6 +105,8 @@ class RepositorySettings(Node):
     """The proxy to use, instead of the one in the environment."""
     insecure_skip_verify: bool = False
     """Do not verify certificates and host keys; for tests only."""
+    forge: ForgeSettings = ForgeSettings()
+    """The forge of these repositories, which is asked for pull requests."""
 
 
 class GitSettings(Node):
@@ -152,8 +155,17 @@ class GitTarget(Node):
     """The branch to read."""
     push: fields.Branch | None = None
     """The branch to write; the default is the same branch."""
+    proposal: Annotated[ProposalSettings | None, fields.EMPTY_WHERE_NULL] = None
+    """Propose changes by a pull request, {} with the defaults; not allowed with push."""
     path: fields.RepositoryPath = "."
     """The folder to search; . is the root."""
+
+    @model_validator(mode="after")
+    def _publish_once(self) -> Self:
+        if self.push is not None and self.proposal is not None:
+            hint = "take push: out; the pull request has a branch of its own"
+            raise fields.flawed((("push",), "conflict", "push and proposal are both set", hint))
+        return self
 
 
 class KustomizeTarget(Node):

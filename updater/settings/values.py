@@ -216,6 +216,12 @@ def check_registry_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def check_forge_api(text: str) -> str:
+    """Check the URL of the API of a forge; one with a password is refused."""
+    _check_url(text, frozenset({"http", "https"}), "write https://host/api/v1 or https://host/api/v3", code="url")
+    return text.rstrip("/")
+
+
 _HUB_INDEXES: Final = frozenset({"index.docker.io", "docker.io", "hub.docker.com", "registry-1.docker.io"})
 _GIT_HINT: Final = "write https://host/path, ssh://git@host/path, git@host:path or a local path"
 _PATH_HINT: Final = "write it from the root of the repository, such as apps/prod; the root itself is ."

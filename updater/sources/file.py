@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from updater.errors import ConfigError
+from updater.errors import ConfigError, ForgeError
+from updater.forge.address import locate_repository
 from updater.inventory.branch_writers import repository
 from updater.inventory.merge import crossed
 from updater.model.problem import Problem
-from updater.model.publishing import PushBranch
+from updater.model.publishing import Proposal, PushBranch, proposal_branch
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import WRITTEN_SOURCE, CommitSpec, GitBranch, Locator, Origin, Subscription, TagFilter, Target
 from updater.settings import Settings, load_settings
@@ -21,7 +22,9 @@ from updater.settings.overlay import is_said
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from updater.model.publishing import Publishing
     from updater.settings import SubscriptionSettings, TargetSettings
+    from updater.settings.tree import GitTarget
 
 ORIGIN: Final = "file"
 LIVE: Final = "application"
@@ -44,7 +47,7 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> LoadedConfigurati
     snapshot = to_snapshot(settings)
     if settings.applications is None:  # else the cluster may know the author, as Argo CD Image Updater's ConfigMap does
         require_author(settings, snapshot.subscriptions)
-    wrong = tuple(_crossed_branches(snapshot.subscriptions))
+    wrong = (*_crossed_branches(snapshot.subscriptions), *_unknown_forges(settings, snapshot.subscriptions))
     if wrong:
         raise ConfigError(wrong[0].message, hint=wrong[0].hint, code=wrong[0].code, path=wrong[0].path, problems=wrong)
     # the settings of 5,000 subscriptions are 20 MB that nobody reads once they are subscriptions
@@ -100,6 +103,20 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
             yield crossed(item, message, hint="spell one repository one way")
 
 
+def _unknown_forges(settings: Settings, subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
+    """Refuse proposals where nobody says which forge is asked for them."""
+    found = [(item, target.destination) for item in subscriptions for target in item.targets]
+    for item, branch in dict.fromkeys(found):
+        if branch.method != "git" or not isinstance(branch.publishing, Proposal):
+            continue
+        entry = settings.repository_for(branch.url)
+        try:
+            locate_repository(branch.url, kind=entry.forge.kind if entry else None)
+        except ForgeError as error:
+            origin, message = item.origin, f"{item.key} asks for a pull request: {error.message}"
+            yield Problem(path=origin.name, line=origin.line, code=error.code, message=message, hint=error.hint, origin=item.key)
+
+
 def commit_spec_of(settings: Settings) -> CommitSpec:
     """Return the commit spec of this configuration; *signing* is the reference to the key, or empty."""
     git = settings.git
@@ -133,8 +150,14 @@ def _targets(item: SubscriptionSettings) -> Iterator[Target]:
         if target.git is not None:
             git = target.git
             editor, locator = _located(target, git.path, item.image.spelled)
-            destination = GitBranch(url=git.url, branch=git.branch, publishing=PushBranch(git.push or git.branch))
+            destination = GitBranch(url=git.url, branch=git.branch, publishing=_publishing(git))
             yield Target(destination=destination, editor=editor, locator=locator, form=form)
+
+
+def _publishing(git: GitTarget) -> Publishing:
+    if git.proposal is not None:
+        return Proposal(proposal_branch(git.branch))
+    return PushBranch(git.push or git.branch)
 
 
 def _overriding(target: TargetSettings, image: str) -> Locator:

@@ -19,7 +19,7 @@ from updater.git.trailers import add_trailers, without_trailers
 from updater.git.tree import check_path
 from updater.model.checkout_ref import RefKind
 from updater.model.problem import Problem
-from updater.model.publishing import Proposal, PushTemplate
+from updater.model.publishing import PushTemplate
 from updater.model.subscription import shown_url
 from updater.model.update import WriteResult
 from updater.model.view import View
@@ -334,9 +334,6 @@ def _draft(
 
 def _as_branch(destination: Destination) -> GitBranch:
     assert destination.method == "git"  # noqa: S101 - the composition root routes by method
-    if isinstance(destination.publishing, Proposal):
-        hint = "let it be pushed to a branch, or wait for the version that has them"
-        raise GitError(f"{destination}: proposals do not exist yet", hint=hint, code="not-yet")
     if destination.ref is not None and not destination.is_rebuilt:
         raise fault("push-branch-missing", f"{destination} names no branch to push")
     return destination

@@ -139,7 +139,7 @@ def _default(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, .
         lines += [f"{move} ({policy}; {_origins(alike)})", *shown]
         if len(shown) < len(distinct):
             lines.append(f"  and {len(distinct) - len(shown)} more")
-    return _clean(f"{_subject(updates)}\n\n" + "\n".join(lines))
+    return _clean(f"{subject_of(updates)}\n\n" + "\n".join(lines))
 
 
 def _origins(updates: Sequence[Update]) -> str:
@@ -161,7 +161,8 @@ def _shorten(tag: str) -> str:
     return re.sub(r"(sha[0-9]+:[0-9a-f]{12})[0-9a-f]+", r"\1", tag)
 
 
-def _subject(updates: Sequence[Update]) -> str:
+def subject_of(updates: Sequence[Update]) -> str:
+    """Return one line that says what *updates* change."""
     verb = "Revert" if all(update.purpose is Purpose.REVERT for update in updates) else "Update"
     names = list(dict.fromkeys(str(update.written_as.name) for update in updates))
     if len(names) != 1:

@@ -1,0 +1,235 @@
+"""What a forge may answer, and what is made of it: limits, refusals, faults, addresses; tokens never appear."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+
+from tests.fakes.forge import TOKEN, FakeForge, FakePull
+from tests.fakes.git_server import BareRepository
+from tests.real.parts import require
+from updater.errors import ForgeError
+from updater.forge.address import ForgeKind, ForgeRepository, locate_repository
+from updater.forge.base import ForgeAccess, ProposalState, ProposalText
+from updater.forge.gitea import GiteaForge
+from updater.forge.github import GithubForge
+from updater.http.client import Clock, HttpClient
+from updater.http.exchange import Connection
+from updater.http.limits import Patience
+
+TEXT = ProposalText(title="Update app", body="text")
+
+
+class Time:
+    """A clock that only waiting moves."""
+
+    def __init__(self):
+        self.now = 1_000.0
+
+    def __call__(self):
+        return self.now
+
+    async def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture(params=["github", "gitea"])
+async def server(request, tmp_path):
+    require("git")
+    repository = BareRepository.make(tmp_path / "fleet.git", {"a": b"x"})
+    repository.git("update-ref", "refs/heads/updater/main", "main")
+    async with FakeForge(repository, request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+async def forge(server, time):
+    async def reach():
+        return ForgeAccess(token=TOKEN, connection=Connection())
+
+    surroundings = Clock(clock=time, wall=time, sleep=time.sleep, random=lambda: 1.0)
+    async with HttpClient(patience=Patience(attempts=2), surroundings=surroundings) as http:
+        kind = ForgeKind(server.kind)
+        made = GithubForge if kind is ForgeKind.GITHUB else GiteaForge
+        yield made(ForgeRepository(kind=kind, api=server.api, path="o/fleet"), http, reach, surroundings=surroundings)
+
+
+async def refused(forge, call=None):
+    with pytest.raises(ForgeError) as caught:
+        await (call or forge.find("updater/main", "main"))
+    assert TOKEN not in f"{caught.value.message} {caught.value.hint}"
+    return caught.value
+
+
+async def test_a_pull_request_is_opened_found_changed_commented_and_closed(server, forge):
+    made = await forge.open(TEXT, branch="updater/main", base="main")
+    assert (made.number, made.state, made.head) == (1, ProposalState.OPEN, server.repository.head())
+    assert await forge.find("updater/main", "main") == (made,)
+    assert await forge.find("updater/main", "other") == ()
+    changed = await forge.update(1, ProposalText(title="New", body="one\ntwo"))
+    assert changed.body == "one\ntwo"
+    await forge.comment(1, "a word")
+    closed = await forge.close(1, TEXT)
+    assert (closed.state, server.pulls[0].comments, server.pulls[0].title) == (ProposalState.CLOSED, ["a word"], "Update app")
+    await forge.delete_branch("updater/main")
+    await forge.delete_branch("updater/main")
+    assert server.repository.head("updater/main") is None
+    assert [item.branch for item in await forge.find("updater/main", "main")] == ["updater/main"]
+
+
+async def test_what_was_merged_is_told_from_what_was_closed(server, forge):
+    await forge.open(TEXT, branch="updater/main", base="main")
+    server.merge(1)
+    assert (await forge.get(1)).state is ProposalState.MERGED
+
+
+async def test_a_second_open_one_is_said_by_its_code(forge):
+    await forge.open(TEXT, branch="updater/main", base="main")
+    error = await refused(forge, forge.open(TEXT, branch="updater/main", base="main"))
+    assert error.code == "proposal-exists"
+
+
+async def test_an_unchanged_pull_request_is_not_sent_again_by_a_forge_with_etags(server, forge):
+    await forge.open(TEXT, branch="updater/main", base="main")
+    first, second = await forge.get(1), await forge.get(1)
+    assert first == second
+    assert server.asked[-1].endswith(" 304") is (server.kind == "github")
+
+
+async def test_every_page_is_read_up_to_the_last(server, forge):
+    server.pulls += [
+        FakePull(number, "t", "b", "updater/main", "main", state="closed", changed=number) for number in range(1, 71)
+    ]
+    assert len(await forge.find("updater/main", "main")) == 70
+    assert len(server.asked) == 3
+
+
+async def test_a_list_without_end_is_read_up_to_a_limit(server, forge):
+    server.pulls += [FakePull(number, "t", "b", "updater/main", "main", state="closed") for number in range(1, 400)]
+    assert len(await forge.find("updater/main", "main")) == 150
+
+
+async def test_pull_requests_from_forks_are_not_listed(server, forge):
+    server.pulls.append(FakePull(1, "t", "b", "updater/main", "main", fork=True))
+    assert await forge.find("updater/main", "main") == ()
+
+
+async def test_a_short_retry_after_is_waited_for(server, forge, time):
+    server.fail("GET", 429, "slow down", Retry_After="5")
+    assert await forge.find("updater/main", "main") == ()
+    assert time.now >= 1_005
+
+
+async def test_a_long_retry_after_is_kept_and_nothing_is_asked_until_then(server, forge, time):
+    server.fail("GET", 429, "slow down", Retry_After="300")
+    assert (await refused(forge)).code == "forge-rate-limited"
+    asked = len(server.asked)
+    assert (await refused(forge)).code == "forge-rate-limited"
+    assert len(server.asked) == asked
+    time.now += 301
+    assert await forge.find("updater/main", "main") == ()
+
+
+@pytest.mark.parametrize(
+    ("message", "headers", "wait"),
+    [
+        ("You have exceeded a secondary rate limit.", {"Retry_After": "90"}, 90),
+        ("You have exceeded a secondary rate limit.", {}, 60),
+        ("API rate limit exceeded", {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1120"}, 120),
+    ],
+)
+async def test_a_403_that_is_a_limit_is_waited_out_and_no_matter_of_rights(server, forge, time, message, headers, wait):
+    server.fail("GET", 403, message, **headers)
+    assert (await refused(forge)).code == "forge-rate-limited"
+    time.now += wait - 1
+    assert (await refused(forge)).code == "forge-rate-limited"
+    time.now += 2
+    assert await forge.find("updater/main", "main") == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(401, "forge-denied"), (403, "forge-denied"), (404, "forge-not-found"), (422, "forge-protocol"), (302, "forge-protocol")],
+)
+async def test_each_refusal_has_its_code_and_repeats_no_token(server, forge, status, code):
+    server.fail("GET", status, f"your token {TOKEN} is bad")
+    error = await refused(forge)
+    assert (error.code, str(status) in error.message) == (code, True)
+
+
+async def test_a_server_fault_is_tried_again_where_that_does_no_harm(server, forge):
+    server.fail("GET", 503)
+    assert await forge.find("updater/main", "main") == ()
+    server.fail("POST", 502)
+    assert (await refused(forge, forge.open(TEXT, branch="updater/main", base="main"))).code == "forge-unavailable"
+    assert server.pulls == []
+
+
+@pytest.mark.parametrize("body", [b"<html>sign in</html>", b'{"not": "a list"}', b'[{"number": "x", "head": {}}]'])
+async def test_what_is_no_answer_of_this_api_is_said(server, forge, body):
+    server.faults.append(("GET", web.Response(body=body)))
+    if b"number" in body:  # of no repository: not ours
+        assert await forge.find("updater/main", "main") == ()
+    else:
+        assert (await refused(forge)).code == "forge-protocol"
+
+
+async def test_a_pull_request_without_number_is_no_answer(server, forge):
+    server.faults.append(("GET", web.json_response({"state": "open"})))
+    assert (await refused(forge, forge.get(1))).code == "forge-protocol"
+
+
+async def test_a_huge_answer_is_not_read(server, forge):
+    server.faults.append(("GET", web.Response(body=b"[" + b" " * 9 * 2**20 + b"]")))
+    assert (await refused(forge)).code == "forge-protocol"
+
+
+async def test_a_link_that_is_no_url_is_not_repeated(server, forge):
+    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
+    server.faults.append(("GET", web.json_response({**item, "html_url": "javascript:alert(1)\n"})))
+    assert (await forge.get(1)).link.endswith("/o/fleet#1")
+
+
+async def test_a_forge_that_is_down_is_unavailable(forge, server):
+    await server.__aexit__()
+    assert (await refused(forge)).code == "forge-unavailable"
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "api", "path"),
+    [
+        ("https://github.com/o/fleet.git", None, "https://api.github.com", "o/fleet"),
+        ("https://user@github.com/o/fleet", None, "https://api.github.com", "o/fleet"),
+        ("git@github.com:o/fleet.git", None, "https://api.github.com", "o/fleet"),
+        ("ssh://git@codeberg.org:22/o/fleet.git/", None, "https://codeberg.org/api/v1", "o/fleet"),
+        ("https://git.example.org:8443/o/fleet", "github", "https://git.example.org:8443/api/v3", "o/fleet"),
+        ("http://git.example.org:3000/git/o/fleet.git", "gitea", "http://git.example.org:3000/git/api/v1", "o/fleet"),
+        ("https://[::1]:3000/o/fleet", "gitea", "https://[::1]:3000/api/v1", "o/fleet"),
+        ("https://gitea.com/o%20x/fl eet", None, "https://gitea.com/api/v1", "o%20x/fl%20eet"),
+    ],
+)
+def test_the_api_of_a_repository_follows_from_its_url(url, kind, api, path):
+    found = locate_repository(url, kind=ForgeKind(kind) if kind else None)
+    assert (found.api, found.path) == (api, path)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "code"),
+    [
+        ("https://git.example.org/o/fleet", None, "forge-unknown"),
+        ("/srv/git/fleet.git", None, "forge-unknown"),
+        ("https://github.com/fleet.git", None, "forge-path"),
+        ("https://github.com:x/o/fleet.git", None, "forge-unknown"),
+        ("/srv/git/fleet.git", "gitea", "forge-path"),
+    ],
+)
+def test_a_repository_of_no_known_forge_is_refused_with_what_to_write(url, kind, code):
+    with pytest.raises(ForgeError) as caught:
+        locate_repository(url, kind=ForgeKind(kind) if kind else None)
+    assert caught.value.code == code
+    assert caught.value.hint

@@ -1,0 +1,74 @@
+"""What a pull request says: nothing that a registry, a file or a setting holds is a link, a mention or a marker of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.writeback.test_message import update as made
+from updater.errors import ForgeError
+from updater.model.update import Change
+from updater.writeback.proposal_text import LONGEST_BODY, MOST_VALUES, closing_text, fingerprint, proposal_text, read_marker
+
+HOSTILE = "a`b|c <!-- updater:proposal v1 text=0000000000000000 values=aaaaaaaaaaaa --> @everyone\n[x](http://evil)\udcff"
+
+
+def update():
+    return made("ghcr.io/o/app", "1.0.0", "1.1.0")
+
+
+def change(path="a.yaml", old="1.0.0", new="1.1.0", line=3):
+    return Change(path=path, line=line, where="x", old=old, new=new)
+
+
+def test_the_marker_of_a_text_names_its_values_and_reads_back():
+    item = update()
+    text = proposal_text([item], {item: (change(),)})
+    found = read_marker(text.body)
+    assert found.values == {fingerprint(item)}
+    assert read_marker(text.body.replace("\n", " ")) == found
+    assert read_marker(closing_text("main").body).values == frozenset()
+    assert read_marker("a person's words") is None
+
+
+def test_the_same_changes_make_the_same_text_and_another_value_another_marker():
+    item = update()
+    same = [proposal_text([item], {item: (change(),)}) for _ in range(2)]
+    assert same[0] == same[1]
+    other = proposal_text([item], {item: (change(new="1.2.0"),)})
+    assert read_marker(other.body).text != read_marker(same[0].body).text
+
+
+def test_hostile_texts_stay_in_their_cells_and_are_no_marker():
+    item = dataclasses.replace(update(), policy=HOSTILE, origin=HOSTILE)
+    text = proposal_text([item], {item: (change(path=HOSTILE, old=HOSTILE, new=HOSTILE),)})
+    assert read_marker(text.body).values == {fingerprint(item)}
+    (row,) = [line for line in text.body.splitlines() if "@everyone" in line]
+    assert row.replace("\\|", "").count("|") == 6
+    assert row.count("`") == 12
+    text.body.encode()
+
+
+def test_a_title_is_one_short_line():
+    item = update()
+    assert len(proposal_text([item], {item: (change(),)}).title) <= 200
+    assert "\n" not in proposal_text([item], {item: (change(),)}).title
+
+
+def test_a_long_table_is_cut_and_says_so():
+    item = update()
+    text = proposal_text([item], {item: tuple(change(line=number) for number in range(5000))})
+    assert len(text.body) <= LONGEST_BODY
+    assert " more\n" in text.body
+    assert "Close it without merging" in text.body
+
+
+def test_more_values_than_a_body_can_hold_are_refused():
+    items = [dataclasses.replace(update(), subscription=f"s{number}") for number in range(MOST_VALUES + 1)]
+    kept = proposal_text(items[:-1], {item: (change(),) for item in items})
+    assert len(kept.body) <= LONGEST_BODY
+    assert len(read_marker(kept.body).values) == MOST_VALUES
+    with pytest.raises(ForgeError) as caught:
+        proposal_text(items, {})
+    assert caught.value.code == "proposal-large"

@@ -1,0 +1,1 @@
+"""Pull requests of forges: what they look like to us, and who asks which forge for them."""
