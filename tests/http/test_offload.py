@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -57,3 +58,23 @@ async def test_the_end_of_the_program_waits_for_no_work():
 
     await offload(work, SMALL + 1)
     assert found[0].daemon
+
+
+async def test_one_large_answer_is_worked_on_at_a_time_and_one_that_is_given_up_holds_up_nobody():
+    working, most = 0, 0
+    stuck = threading.Event()
+
+    def work():
+        nonlocal working, most
+        working += 1
+        most = max(most, working)
+        time.sleep(0.01)
+        working -= 1
+        return "read"
+
+    assert await asyncio.gather(*(offload(work, SMALL + 1) for _ in range(4))) == ["read"] * 4
+    assert most == 1
+    with pytest.raises(TimeoutError):
+        await offload(stuck.wait, SMALL + 1, seconds=0.01)
+    assert await offload(work, SMALL + 1) == "read"
+    stuck.set()

@@ -1,7 +1,8 @@
 """How large answers are worked on beside the event loop, and given up when that takes too long.
 
 The work runs in a thread of its own, which cannot be ended from outside: it is left behind, what it still finds is dropped, and
-it does not hold up the end of the program. Small answers are worked on at once: a thread would cost more than the work.
+it does not hold up the end of the program. Small answers are worked on at once: a thread would cost more than the work. One
+large answer is worked on at a time, since what is read of one takes many times its size.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from typing import TYPE_CHECKING, Final, TypeVar
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,7 @@ T = TypeVar("T")
 
 SMALL: Final = 256 * 1024
 GIVEN_UP_AFTER: Final = 30.0
+_turns: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]] = WeakKeyDictionary()
 
 
 async def offload(work: Callable[[], T], size: int, *, seconds: float | None = None) -> T:
@@ -27,6 +30,11 @@ async def offload(work: Callable[[], T], size: int, *, seconds: float | None = N
     if size <= SMALL:
         return work()
     loop = asyncio.get_running_loop()
+    async with _turns.setdefault(loop, asyncio.Semaphore(1)):
+        return await _worked_on(work, loop, GIVEN_UP_AFTER if seconds is None else seconds)
+
+
+async def _worked_on(work: Callable[[], T], loop: asyncio.AbstractEventLoop, seconds: float) -> T:
     made: asyncio.Future[T] = loop.create_future()
 
     def run() -> None:
@@ -38,7 +46,7 @@ async def offload(work: Callable[[], T], size: int, *, seconds: float | None = N
             _tell(loop, made, result)
 
     threading.Thread(target=run, name="answer", daemon=True).start()
-    async with asyncio.timeout(GIVEN_UP_AFTER if seconds is None else seconds):
+    async with asyncio.timeout(seconds):
         return await made
 
 
