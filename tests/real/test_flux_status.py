@@ -22,7 +22,7 @@ from tests.flux.cluster.making import (
 )
 from tests.real.cluster import start
 from tests.real.lab import definitions_folder
-from tests.real.parts import find
+from tests.real.parts import require
 from updater.controller.objects import Sharing
 from updater.controller.options import ControllerOptions
 from updater.flux.cluster.feedback import FluxFeedback, FluxState
@@ -130,12 +130,10 @@ async def running(cluster, folder):
 
 def columns(cluster, folder):
     """What kubectl prints, a list of words a line."""
-    program = find("kubectl")
-    if program is None:
-        pytest.skip("kubectl is absent")
+    program = require("kubectl")
     kubeconfig = str(cluster.kubeconfig(folder / "admin"))
     what = ",".join(kind.plural for kind in KINDS)
-    command = [str(program), "--kubeconfig", kubeconfig, "get", what, "-n", NAMESPACE, "-o", "wide"]
+    command = [program, "--kubeconfig", kubeconfig, "get", what, "-n", NAMESPACE, "-o", "wide"]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
