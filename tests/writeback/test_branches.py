@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -11,19 +10,20 @@ import pytest
 from tests.engine.making import chosen, subscription
 from tests.fakes.git_server import BareRepository
 from tests.real.parts import require
+from tests.writeback import overridden
+from tests.writeback.overridden import PATH, land
 from updater.editors import make_editors
 from updater.engine.decide import decide
 from updater.errors import GitError, PushRefused
 from updater.git.access import GitAccess
 from updater.git.mirror import Mirror, Shared
 from updater.model.publishing import Proposal, PushBranch, PushTemplate
-from updater.model.subscription import GitBranch, Locator, Origin, Target
+from updater.model.subscription import GitBranch, Locator, Target
 from updater.model.update import Commit
 from updater.writeback.branch_writer import CommitSettings, GitWriter
 from updater.writeback.message import commit_message
 
 pytestmark = pytest.mark.real
-PATH = "apps/.argocd-source-web.yaml"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -41,20 +41,8 @@ async def writer(tmp_path, repository):
     await mirror.close()
 
 
-def wanted(repository, **names):
-    destination = GitBranch(url=str(repository.path), **{"branch": ""} | names)
-    locator = Locator(path=PATH, tag="image.tag", section="helm")
-    target = Target(destination=destination, editor="argocd_source", locator=locator)
-    item = subscription("argocd/web/web", "ghcr.io/o/app", target)
-    return dataclasses.replace(item, origin=Origin(kind="Application", name="argocd/web"))
-
-
-async def land(writer, item, tag="1.2.3"):
-    destination = item.targets[0].destination
-    view = await writer.look(destination, [item])
-    (reading,) = view.readings[item.key, 0]
-    (decision,) = decide(view, [item], {(item.key, reading.written): chosen(tag)})
-    return await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
+def wanted(repository, *, branch="", **names):
+    return overridden.wanted(str(repository.path), branch=branch, **names)
 
 
 async def test_an_empty_branch_is_the_servers_default_one(writer, repository):

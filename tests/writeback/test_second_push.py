@@ -7,26 +7,23 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.engine.making import chosen, subscription
 from tests.fakes.git_server import BareRepository, GitServer, run_git
 from tests.fakes.ssh_server import SshServer, make_key
 from tests.real.parts import require
+from tests.writeback.overridden import PATH, land, wanted
 from updater.daemon.signers import Signers
 from updater.editors import make_editors
-from updater.engine.decide import decide
 from updater.errors import ConfigError, GitError, PushRefused
 from updater.git.access import GitAccess
 from updater.git.mirror import Mirror, Shared
 from updater.git.pusher import SecondPushFailed
 from updater.model.checkout_ref import CheckoutRef, RefKind, read_checkout_ref
 from updater.model.publishing import Direct, PushBranch, push_options, read_push_options, read_refspec
-from updater.model.subscription import CommitSpec, GitBranch, Locator, Origin, Target
-from updater.model.update import Commit
+from updater.model.subscription import CommitSpec, GitBranch
 from updater.writeback.branch_writer import CommitSettings, GitWriter
 from updater.writeback.message import commit_message
 
 pytestmark = pytest.mark.real
-PATH = "apps/.argocd-source-web.yaml"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TOPIC = ("merge_request.create", "topic=images")
 
@@ -77,24 +74,6 @@ async def opened(tmp_path):
     yield open_writer
     for mirror in made:
         await mirror.close()
-
-
-def wanted(url, **names):
-    destination = GitBranch(url=url, **{"branch": "main"} | names)
-    locator = Locator(path=PATH, tag="image.tag", section="helm")
-    target = Target(destination=destination, editor="argocd_source", locator=locator)
-    item = subscription("argocd/web/web", "ghcr.io/o/app", target)
-    return dataclasses.replace(item, origin=Origin(kind="Application", name="argocd/web"))
-
-
-async def land(writer, item, tag="1.2.3"):
-    destination = item.targets[0].destination
-    view = await writer.look(destination, [item])
-    (reading,) = view.readings[item.key, 0]
-    (decision,) = decide(view, [item], {(item.key, reading.written): chosen(tag)})
-    if not decision.updates:
-        return None
-    return await writer.write(view, [Commit(commit_spec=item.targets[0].commit_spec, updates=decision.updates)], is_dry=False)
 
 
 def told(repository):
