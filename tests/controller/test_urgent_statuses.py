@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from tests.controller.lab_wing import FEED
+from tests.fakes.eventually import until
 from tests.fakes.kube import FakeKube, when
 from tests.fakes.still_time import StillTime
 from updater.controller.contention import is_mere_refresh
@@ -58,13 +59,6 @@ class Stage:
         self.writer.know(kept, all_due=True)
         return refs
 
-    async def until(self, check):
-        for _ in range(1000):
-            if check():
-                return
-            await asyncio.sleep(0.01)
-        assert check()
-
 
 @pytest.fixture
 async def stage(tmp_path):
@@ -84,9 +78,9 @@ async def running(stage):
 async def test_who_waits_is_written_while_the_others_still_gather(running):
     refs = await running.put(*(f"feed-{number}" for number in range(50)))
     running.writer.touch([refs[40]], at_once=True)
-    await running.until(lambda: running.order == ["feed-40"])
+    await until(lambda: running.order == ["feed-40"])
     running.time.gathered.set()
-    await running.until(lambda: len(running.order) == 50)
+    await until(lambda: len(running.order) == 50)
     assert running.order.count("feed-40") == 1
 
 
@@ -101,9 +95,9 @@ async def test_many_are_written_at_a_time_and_each_once(running):
     running.server.faults.append(when(hold, method="PATCH"))
     await running.put(*(f"feed-{number}" for number in range(50)))
     running.time.gathered.set()
-    await running.until(lambda: len(waiting) == AT_A_TIME)
+    await until(lambda: len(waiting) == AT_A_TIME)
     may_answer.set()
-    await running.until(lambda: running.server.count("PATCH") == 50)
+    await until(lambda: running.server.count("PATCH") == 50)
     assert len(set(running.order)) == len(running.order) == 50
 
 
@@ -116,12 +110,12 @@ async def test_one_that_is_touched_while_it_is_written_is_looked_at_again(runnin
     running.server.faults.append(when(hold, method="PATCH", times=1))
     running.time.gathered.set()
     (ref,) = await running.put("web")
-    await running.until(lambda: running.order == ["web"])
+    await until(lambda: running.order == ["web"])
     running.stamp = "u"
     running.writer.touch([ref], at_once=True)
     await asyncio.sleep(0.1)
     may_answer.set()
-    await running.until(lambda: running.told("web") == "u")
+    await until(lambda: running.told("web") == "u")
 
 
 async def test_times_that_are_written_again_are_no_quarrel(stage):

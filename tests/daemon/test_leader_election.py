@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from tests.fakes.eventually import until
 from tests.fakes.kube import FakeKube, kubeconfig
 from updater.daemon import leader_election as leading_room
 from updater.daemon.leader_election import LeaderElection, identity
@@ -34,12 +35,6 @@ async def taking_part(one, **options):
     one.leave(**options)
     running.cancel()
     await asyncio.wait({running})
-
-
-async def until(question):
-    async with asyncio.timeout(10):
-        while not question():  # noqa: ASYNC110 - a state, not an event
-            await asyncio.sleep(0.005)
 
 
 def leads(process):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 
+from tests.fakes.eventually import until
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.inventory.asking import configured, install
 from updater.argocd.cluster.kinds import APPLICATION
@@ -43,12 +44,6 @@ async def opened(server, folder, more="", **options):
 async def away(request):
     """A fault: no ConfigMap can be read."""
     return refuse(500, "away") if "configmaps" in request.path else None
-
-
-async def until(question):
-    async with asyncio.timeout(15):
-        while not question():  # noqa: ASYNC110 - a state, not an event
-            await asyncio.sleep(0.01)
 
 
 def told(server, **data):

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.engine.making import git_branch
+from tests.fakes.eventually import until
 from tests.fakes.git_server import BareRepository, GitServer
 from tests.flows.fleet import add_usual, fleet
 from tests.real.parts import require
@@ -21,12 +22,6 @@ from updater.model.subscription import GitBranch
 from updater.sources.file import load
 
 pytestmark = pytest.mark.real
-
-
-async def until(question):
-    async with asyncio.timeout(30):
-        while not question():  # noqa: ASYNC110 - what is waited for happens in another thread
-            await asyncio.sleep(0.02)
 
 
 async def anonymous(_url, _credential):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from tests.engine.making import subscription
 from tests.engine.test_scanner import Registry
+from tests.fakes.eventually import until
 from tests.inventory.asking import snapshot
 from updater.cache.cache import Cache
 from updater.daemon.reflections import Reflections
@@ -34,12 +35,6 @@ async def reflecting(registry, *items, **options):
         running = group.create_task(reflections.run())
         yield reflections, scans, said
         running.cancel()
-
-
-async def until(question):
-    async with asyncio.timeout(10):
-        while not question():  # noqa: ASYNC110 - a state, not an event
-            await asyncio.sleep(0.001)
 
 
 async def test_after_a_scan_it_is_said_for_those_alone_whose_objects_say_it():

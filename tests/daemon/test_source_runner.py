@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from tests.argocd.request.making import landed
 from tests.engine.making import git_branch
+from tests.fakes.eventually import until
 from tests.inventory.asking import LIVE, MAIN, SourceByHand, asked, outcome, problem, snapshot
 from updater.daemon import source_runner as hearing_room
 from updater.daemon.process import Process
@@ -29,12 +30,6 @@ async def heard(tmp_path, source, first=None):
 
 def served(process, line):
     return line in process.metrics.render().decode()
-
-
-async def until(question):
-    async with asyncio.timeout(10):
-        while not question():  # noqa: ASYNC110 - a state, not an event
-            await asyncio.sleep(0.005)
 
 
 async def test_a_single_pass_takes_up_what_the_source_says_and_tells_it(tmp_path):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from tests.engine.making import BRANCH
+from tests.fakes.eventually import until
 from updater.engine.schedule import Plan, Schedule, WaitTimes
 from updater.model.image import parse_name
 from updater.model.scan_key import ScanKey
@@ -46,12 +47,6 @@ def plan(**more):
         waiting={FAST: (BRANCH,), SLOW: (OTHER,)},
         **more,
     )
-
-
-async def until(question):
-    async with asyncio.timeout(5):
-        while not question():  # noqa: ASYNC110 - what is waited for is a list of the test's own
-            await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

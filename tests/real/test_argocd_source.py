@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.argocd.request.making import GIT, WEB_OUTCOME, application, image, landed, outcome_for, reference, updater
+from tests.fakes.eventually import until_there
 from tests.real.cluster import start
 from updater.argocd.cluster.feedback import FeedbackOptions
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
@@ -137,13 +138,6 @@ class Stage:
         key = f"{self.namespace}/{outcome.key.partition('/')[2]}"
         self.source.hear(landed([replace(outcome, key=key, target=targets[key])]))
 
-    async def until(self, check):
-        for _ in range(200):
-            if await asyncio.to_thread(check):
-                return
-            await asyncio.sleep(0.05)
-        assert check()
-
 
 async def short(seconds):
     """Gather for less long: the test waits for what is gathered."""
@@ -185,7 +179,7 @@ async def test_the_status_is_taken_by_a_strict_definition_and_nothing_of_it_is_d
     async with running(cluster, namespace, tmp_path, application(), item) as stage:
         await stage.snapshot()
         stage.land(outcome_for(old="1.0.0", new="1.1.0", revision="c1"))
-        await stage.until(lambda: "lastUpdatedAt" in stage.status())
+        await until_there(lambda: "lastUpdatedAt" in stage.status())
         status, conditions = stage.status(), stage.conditions()
         assert (status["observedGeneration"], status["applicationsMatched"], status["imagesManaged"]) == (1, 1, 1)
         assert status["recentUpdates"][0] | {"updatedAt": ""} == {
@@ -206,7 +200,7 @@ async def test_own_writes_come_back_as_no_news_and_quiet_time_writes_nothing(clu
     async with running(cluster, namespace, tmp_path, application(), listed()) as stage:
         await stage.snapshot()
         stage.land(WEB_OUTCOME)
-        await stage.until(lambda: stage.conditions().get("Reconciling", {}).get("reason") == "Idle")
+        await until_there(lambda: stage.conditions().get("Reconciling", {}).get("reason") == "Idle")
         version = stage.read(IMAGE_UPDATER, "all")["metadata"]["resourceVersion"]
         for _ in range(3):
             stage.land(WEB_OUTCOME)
@@ -220,18 +214,18 @@ async def test_a_spec_that_changes_is_observed(cluster, namespace, tmp_path):
     async with running(cluster, namespace, tmp_path, application(), listed()) as stage:
         await stage.snapshot()
         stage.land(WEB_OUTCOME)
-        await stage.until(lambda: stage.status().get("observedGeneration") == 1)
+        await until_there(lambda: stage.status().get("observedGeneration") == 1)
         stage.put(updater(reference("*", image()), reference("web-["), name="all"))
-        await stage.until(lambda: stage.status().get("observedGeneration") == 2)
-        await stage.until(lambda: "namePattern" in stage.conditions()["Error"]["message"])
+        await until_there(lambda: stage.status().get("observedGeneration") == 2)
+        await until_there(lambda: "namePattern" in stage.conditions()["Error"]["message"])
 
 
 async def test_a_message_as_long_as_it_gets_is_taken(cluster, namespace, tmp_path):
     async with running(cluster, namespace, tmp_path, application(), listed()) as stage:
         await stage.snapshot()
         stage.land(outcome_for(status=Status.FAILED, detail="ü" * 100_000, code="bug"))
-        await stage.until(lambda: "failed" in stage.conditions().get("Images", {}).get("message", ""))
-        await stage.until(lambda: len(stage.events()) == 1)
+        await until_there(lambda: "failed" in stage.conditions().get("Images", {}).get("message", ""))
+        await until_there(lambda: len(stage.events()) == 1)
         assert stage.problems == []
 
 
@@ -239,8 +233,8 @@ async def test_an_update_is_an_event_with_annotations_and_a_refresh(cluster, nam
     async with running(cluster, namespace, tmp_path, application(LISTED | GIT)) as stage:
         await stage.snapshot()
         stage.land(outcome_for(old="1.0.0", new="1.1.0", revision="c1"))
-        await stage.until(lambda: "argocd.argoproj.io/refresh" in stage.read(APPLICATION, "web")["metadata"]["annotations"])
-        await stage.until(lambda: len(stage.events()) == 1)
+        await until_there(lambda: "argocd.argoproj.io/refresh" in stage.read(APPLICATION, "web")["metadata"]["annotations"])
+        await until_there(lambda: len(stage.events()) == 1)
         (event,) = stage.events()
         assert event["reason"] == "ImagesUpdated"
         assert event["involvedObject"]["uid"] == stage.read(APPLICATION, "web")["metadata"]["uid"]
@@ -275,9 +269,9 @@ async def test_an_object_that_the_peer_holds_is_gone_once_it_is_deleted(cluster,
     item["metadata"]["finalizers"] = [FINALIZER]
     async with running(cluster, namespace, tmp_path, application(), item) as stage:
         await stage.snapshot()
-        await stage.until(lambda: "observedGeneration" in stage.status())
+        await until_there(lambda: "observedGeneration" in stage.status())
         cluster.request("DELETE", stage.path(IMAGE_UPDATER, "all"))
-        await stage.until(lambda: cluster.request("GET", IMAGE_UPDATER.path(namespace))["items"] == [])
+        await until_there(lambda: cluster.request("GET", IMAGE_UPDATER.path(namespace))["items"] == [])
         await stage.snapshot()
         assert stage.source.translation.selected == {}
         assert stage.problems == []

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.controller.lab_wing import FEED, FINALIZER, RULE, LabWing
+from tests.fakes.eventually import until_there
 from tests.real.cluster import start
 from updater.controller.options import ControllerOptions
 from updater.http.client import Clock, HttpClient
@@ -75,13 +76,6 @@ class Stage:
         async with asyncio.timeout(30):
             return await self.delivered.get()
 
-    async def until(self, check):
-        for _ in range(200):
-            if await asyncio.to_thread(check):
-                return
-            await asyncio.sleep(0.05)
-        assert check()
-
 
 @asynccontextmanager
 async def running(cluster, folder, namespace):
@@ -103,22 +97,22 @@ async def test_kinds_that_nobody_knew_are_watched_told_and_let_go(cluster, tmp_p
         assert (await stage.snapshot()).subscriptions == ()
         stage.put(RULE, "one", spec={"feed": "web"})
         await stage.snapshot()
-        await stage.until(lambda: stage.ready(RULE, "one") == "FeedMissing")
-        await stage.until(lambda: [event["reason"] for event in stage.events()] == ["FeedMissing"])
+        await until_there(lambda: stage.ready(RULE, "one") == "FeedMissing")
+        await until_there(lambda: [event["reason"] for event in stage.events()] == ["FeedMissing"])
         uid = stage.events()[0]["involvedObject"]["uid"]
         assert uid == stage.read(RULE, "one")["metadata"]["uid"]
 
         stage.put(FEED, "web", spec={"image": "ghcr.io/o/web"}, metadata={"finalizers": [FINALIZER]})
         assert [item.key for item in (await stage.snapshot()).subscriptions] == ["controller-whole/one"]
-        await stage.until(lambda: stage.ready(RULE, "one") == "Fed")
+        await until_there(lambda: stage.ready(RULE, "one") == "Fed")
         for tags in (3, 4):
             stage.wing.statuses.tell(Ref(FEED, stage.namespace, "web"), tags)
-            await stage.until(lambda tags=tags: stage.read(FEED, "web").get("status", {}).get("tags") == tags)
+            await until_there(lambda tags=tags: stage.read(FEED, "web").get("status", {}).get("tags") == tags)
         assert stage.read(FEED, "web")["status"]["observedGeneration"] == 1
 
         cluster.request("DELETE", stage.path(FEED, "web"))
-        await stage.until(lambda: cluster.request("GET", FEED.path(stage.namespace))["items"] == [])
-        await stage.until(lambda: stage.ready(RULE, "one") == "FeedMissing")
+        await until_there(lambda: cluster.request("GET", FEED.path(stage.namespace))["items"] == [])
+        await until_there(lambda: stage.ready(RULE, "one") == "FeedMissing")
         assert stage.problems == []
 
 
@@ -127,7 +121,7 @@ async def test_own_writes_are_no_news_and_quiet_time_writes_nothing(cluster, tmp
         await stage.snapshot()
         stage.put(FEED, "web", spec={"image": "ghcr.io/o/web"})
         await stage.snapshot()
-        await stage.until(lambda: stage.ready(FEED, "web") == "Waiting")
+        await until_there(lambda: stage.ready(FEED, "web") == "Waiting")
         version = stage.read(FEED, "web")["metadata"]["resourceVersion"]
         stage.wing.statuses.touch([Ref(FEED, stage.namespace, "web")])
         await asyncio.sleep(1)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.fakes.eventually import until_there
 from tests.flux.cluster.making import (
     COMMIT,
     automation,
@@ -105,13 +106,6 @@ class Stage:
     def conditions(self, kind):
         return [(item["type"], item["status"], item["reason"]) for item in self.status(kind).get("conditions", [])]
 
-    async def until(self, check):
-        for _ in range(200):
-            if await asyncio.to_thread(check):
-                return
-            await asyncio.sleep(0.05)
-        assert check()
-
 
 @asynccontextmanager
 async def running(cluster, folder):
@@ -142,10 +136,10 @@ async def test_the_definitions_take_every_status_and_kubectl_prints_it(cluster, 
         for kind in KINDS:
             stage.put(kind)
         stage.know()
-        await stage.until(lambda: stage.conditions(IMAGE_POLICY)[:1] == [("Reconciling", "True", "Progressing")])
+        await until_there(lambda: stage.conditions(IMAGE_POLICY)[:1] == [("Reconciling", "True", "Progressing")])
         stage.know()
         stage.feedback.hear(scanned(failure=fault()))
-        await stage.until(lambda: ("Ready", "False", "ReadOperationFailed") in stage.conditions(IMAGE_REPOSITORY))
+        await until_there(lambda: ("Ready", "False", "ReadOperationFailed") in stage.conditions(IMAGE_REPOSITORY))
         assert stage.status(IMAGE_REPOSITORY).get("observedGeneration", -1) == -1
 
         stage.know()
@@ -155,7 +149,7 @@ async def test_the_definitions_take_every_status_and_kubectl_prints_it(cluster, 
         stage.feedback.hear(landed(pushed, end=LandingEnd.PUSHED, began=3, messages={COMMIT: "Update web"}))
         ready = [("Ready", "True", "Succeeded")]
         for kind in KINDS:
-            await stage.until(lambda kind=kind: stage.conditions(kind) == ready)
+            await until_there(lambda kind=kind: stage.conditions(kind) == ready)
             assert stage.status(kind)["observedGeneration"] == stage.read(kind)["metadata"]["generation"]
         assert stage.status(IMAGE_POLICY)["latestRef"] == {"name": "ghcr.io/acme/web", "tag": "1.1.0"}
         assert stage.status(IMAGE_UPDATE_AUTOMATION)["lastPushCommit"] == COMMIT
@@ -179,4 +173,4 @@ async def test_an_object_that_the_original_left_behind_is_let_go(cluster, tmp_pa
             stage.put(kind, finalizers=[FINALIZER])
             cluster.request("DELETE", Ref(kind, NAMESPACE, NAMES[kind]).path)
         stage.know()
-        await stage.until(lambda: all(cluster.request("GET", kind.path(NAMESPACE))["items"] == [] for kind in KINDS))
+        await until_there(lambda: all(cluster.request("GET", kind.path(NAMESPACE))["items"] == [] for kind in KINDS))

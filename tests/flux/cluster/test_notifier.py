@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
+from tests.fakes.eventually import until
 from tests.fakes.still_time import StillTime
 from tests.flux.cluster.making import NAMESPACE, START, kept
 from updater.controller.options import ControllerOptions
@@ -63,13 +64,6 @@ class Stage:
         )
         self.notifier = Notifier(EventsAddress(url=url, instance="updater-1"), http, self.options)
 
-    async def until(self, check):
-        for _ in range(1000):
-            if check():
-                return
-            await asyncio.sleep(0.01)
-        assert check()
-
 
 @pytest.fixture
 async def begin(server):
@@ -96,7 +90,7 @@ async def test_an_event_has_what_alerts_select_by_and_show(server, begin):
         annotations=(("event.toolkit.fluxcd.io/t", "a"),),
     )
     stage.notifier.put(REPOSITORY, annotated, kept())
-    await stage.until(lambda: len(server.bodies) == 1)
+    await until(lambda: len(server.bodies) == 1)
     assert server.bodies == [
         {
             "involvedObject": {
@@ -125,7 +119,7 @@ async def test_an_event_has_what_alerts_select_by_and_show(server, begin):
 async def test_the_controller_is_named_as_alerts_know_it(server, begin, kind, name):
     stage = begin()
     stage.notifier.put(Ref(kind, NAMESPACE, "web"), SCANNED, kept(kind))
-    await stage.until(lambda: len(server.bodies) == 1)
+    await until(lambda: len(server.bodies) == 1)
     assert (server.bodies[0]["reportingController"], server.bodies[0]["severity"]) == (name, "info")
 
 
@@ -134,7 +128,7 @@ async def test_a_duplicate_is_no_failure_and_no_reason_to_wait(server, begin):
     stage = begin()
     for _ in range(2):
         stage.notifier.put(REPOSITORY, SCANNED, kept())
-    await stage.until(lambda: len(stage.counted) == 2)
+    await until(lambda: len(stage.counted) == 2)
     assert stage.counted == [("notification", "duplicate"), ("notification", "ok")]
     assert (stage.reported, stage.time.slept) == ([], [])
 
@@ -144,7 +138,7 @@ async def test_a_server_that_fails_is_asked_again(server, begin, status):
     server.answers = [status, status]
     stage = begin()
     stage.notifier.put(REPOSITORY, SCANNED, kept())
-    await stage.until(lambda: stage.counted)
+    await until(lambda: stage.counted)
     assert (stage.counted, len(server.bodies), len(stage.time.slept)) == ([("notification", "ok")], 3, 2)
 
 
@@ -153,7 +147,7 @@ async def test_an_event_that_is_never_taken_is_reported_and_the_next_one_is_post
     stage = begin()
     for _ in range(2):
         stage.notifier.put(REPOSITORY, SCANNED, kept())
-    await stage.until(lambda: len(stage.counted) == 2)
+    await until(lambda: len(stage.counted) == 2)
     assert stage.counted == [("notification", "notification-failed"), ("notification", "ok")]
     assert stage.reported == [("events address", "notification-failed")]
 
@@ -162,7 +156,7 @@ async def test_an_event_that_is_refused_is_not_posted_again(server, begin):
     server.answers = [400]
     stage = begin()
     stage.notifier.put(REPOSITORY, SCANNED, kept())
-    await stage.until(lambda: stage.counted)
+    await until(lambda: stage.counted)
     assert (stage.reported, len(server.bodies)) == ([("events address", "notification-refused")], 1)
 
 
@@ -193,7 +187,7 @@ async def test_a_redirect_is_not_followed_and_an_answer_without_end_is_not_read(
         for path, counted in (("endless", "ok"), ("elsewhere", "notification-refused")):
             stage = begin(f"http://127.0.0.1:{runner.addresses[0][1]}/{path}")
             stage.notifier.put(REPOSITORY, SCANNED, kept())
-            await stage.until(lambda stage=stage: stage.counted)
+            await until(lambda stage=stage: stage.counted)
             assert stage.counted == [("notification", counted)]
         assert (server.bodies, read < 1 << 28) == ([], True)
     finally:
@@ -205,10 +199,10 @@ async def test_a_server_that_is_silent_or_away_holds_nobody_up(server, begin, mo
     server.answers = [None] * TRIES
     stage = begin()
     stage.notifier.put(REPOSITORY, SCANNED, kept())
-    await stage.until(lambda: stage.counted)
+    await until(lambda: stage.counted)
     away = begin("http://127.0.0.1:1/")
     away.notifier.put(REPOSITORY, SCANNED, kept())
-    await away.until(lambda: away.counted)
+    await until(lambda: away.counted)
     assert stage.counted == away.counted == [("notification", "notification-failed")]
 
 
@@ -220,7 +214,7 @@ async def test_only_who_leads_posts_and_all_that_waited_once_it_leads(server, be
     assert server.bodies == []
     may_write[0] = True
     stage.notifier.wake()
-    await stage.until(lambda: len(server.bodies) == 1)
+    await until(lambda: len(server.bodies) == 1)
 
 
 async def test_what_waits_is_bounded_and_a_long_message_is_cut(server, begin):
