@@ -101,7 +101,11 @@ def test_a_commit_becomes_an_artifact_and_is_applied_and_so_is_the_next_one_that
     source = until_ready(flux.cluster, GIT_REPOSITORY.path("fleet"), requested=requested)
     assert source["status"]["artifact"]["revision"] == f"main@sha1:{repository.head()}"
     until(lambda: image_of(flux.cluster.request("GET", f"{DEPLOYMENT}/shop")) == "1.1.0", say=controllers[1].said)
-    assert until_ready(flux.cluster, KUSTOMIZATION.path("fleet"))["status"]["lastAppliedRevision"].endswith(repository.head())
+
+    def told():  # what is applied is in the cluster before the status says so
+        return until_ready(flux.cluster, KUSTOMIZATION.path("fleet"))["status"]["lastAppliedRevision"]
+
+    until(lambda: told() == f"main@sha1:{repository.head()}", say=told)
 
 
 def test_an_artifact_is_served_on_loopback_only_to_who_has_its_path(flux, controllers):
