@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from updater.documents.members import mapping_in
 from updater.flux.cluster.automation_landing import AutomationLanding, landing_for, own_outcomes, refused_landing
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from updater.model.image import ImageRef
     from updater.model.outcome import Outcome
     from updater.model.report import DestinationLanded, ImageScanned, SelectionReflected, TargetsRefused
-
-UNKNOWN_POLICY: Final = "unknown-policy"
 
 Facts = RepositoryFacts | PolicyFacts | AutomationFacts
 
@@ -316,8 +314,5 @@ def _asked_by_automations(translation: FluxTranslation) -> dict[Key, object]:
 
 def _is_of_another_namespace(problem: Problem, namespace: str, policies: Container[Key]) -> bool:
     """Return whether a marker names a policy of another namespace, which another automation may write."""
-    if problem.code != UNKNOWN_POLICY:
-        return False
-    setter = problem.message.partition("names '")[2].partition("'")[0]
-    other, _, name = setter.partition(":")
+    other, _, name = problem.setter.partition(":")
     return other != namespace and (other, name) in policies
