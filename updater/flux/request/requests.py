@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from updater.model.publishing import DIRECT, Publishing
 from updater.model.scan_key import ScanKey
 from updater.model.snapshot import Snapshot
 
@@ -115,7 +114,6 @@ class AutomationRequest:
     source: Key
     interval: float
     branch: GitBranch | None
-    publishing: Publishing = DIRECT
     path: str = "."
     commit_spec: CommitSpec | None = None
     policies: tuple[Key, ...] = ()
