@@ -15,7 +15,8 @@ from updater.model.candidate import Candidate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from updater.flux.request.requests import ImagePolicyRequest, Key
+    from updater.flux.request.requests import ImagePolicyRequest
+    from updater.kube.kinds import Key
     from updater.model.image import ImageRef
     from updater.model.subscription import Subscription
     from updater.model.view import Reading

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
     from datetime import datetime
 
-    from updater.controller.objects import KeptObject, Key
+    from updater.controller.objects import KeptObject
     from updater.flux.cluster.automation_landing import AutomationCommit
     from updater.flux.cluster.policy_status import SelectedRef
     from updater.flux.request.requests import AutomationRequest, ImageRepositoryRequest
+    from updater.kube.kinds import Key
     from updater.model.image import ImageRef
     from updater.model.outcome import Outcome
     from updater.model.report import DestinationLanded, ImageScanned, SelectionReflected, TargetsRefused

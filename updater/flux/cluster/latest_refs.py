@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.controller.objects import Key
+    from updater.kube.kinds import Key
     from updater.model.image import ImageRef
 
     Item = Mapping[str, Any]

@@ -22,7 +22,7 @@ from updater.flux.request.requests import FluxTranslation
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from updater.controller.objects import KeptObject, Key
+    from updater.controller.objects import KeptObject
     from updater.errors import KubeError
     from updater.flux.cluster.feedback import FluxFeedback, FluxRequests
     from updater.flux.cluster.namespaces import NamespaceLabels
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from updater.flux.request.translation import FluxTranslator
     from updater.http.client import Clock
     from updater.kube.client import KubeClient
-    from updater.kube.kinds import Kind
+    from updater.kube.kinds import Key, Kind
     from updater.kube.reflector import WatchedKind
     from updater.model.outcome import Outcome
     from updater.model.report import Report

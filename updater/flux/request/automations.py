@@ -28,7 +28,8 @@ from updater.settings.fields import NOT_YET
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from updater.flux.request.requests import GitRepositoryRequest, Key
+    from updater.flux.request.requests import GitRepositoryRequest
+    from updater.kube.kinds import Key
     from updater.model.subscription import GitBranch
 
     TryTemplate = Callable[[str, Mapping[str, str]], None]

@@ -22,7 +22,7 @@ from updater.settings import checks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.flux.request.requests import Key
+    from updater.kube.kinds import Key
 
 DIGEST_INTERVAL: Final = 600.0
 _INVALID: Final = "InvalidPolicy"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from updater.flux.request.requests import Key
+    from updater.kube.kinds import Key
 
 _T = TypeVar("_T")
 

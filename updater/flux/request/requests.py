@@ -12,12 +12,10 @@ from updater.model.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from updater.kube.kinds import Key
     from updater.model.image import ImageName, ImageRef
     from updater.model.problem import Problem
     from updater.model.subscription import CommitSpec, CredentialRef, GitBranch, PolicySpec, Subscription, TagFilter
-
-Key = tuple[str, str]
-"""Namespace and name of an object."""
 
 
 class DigestReflection(StrEnum):

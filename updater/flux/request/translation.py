@@ -34,9 +34,9 @@ if TYPE_CHECKING:
         GitRepositoryRequest,
         ImagePolicyRequest,
         ImageRepositoryRequest,
-        Key,
         ObjectFault,
     )
+    from updater.kube.kinds import Key
     from updater.model.problem import Problem
     from updater.model.subscription import Subscription, Target
 
