@@ -13,7 +13,6 @@ from updater.credentials.github_app import API, USER, App
 from updater.errors import ConfigError
 from updater.flux.connection_secrets import certificates_in, proxy_in
 from updater.git.access import GitAccess, parse_address
-from updater.http.exchange import Connection
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
@@ -117,19 +116,13 @@ def _app(secret: SecretContent, access: GitAccess) -> App:
     if access.proxy and access.proxy.startswith("socks5"):
         message = f"the Secret {secret.place}: the token of a GitHub App cannot be requested through a SOCKS proxy"
         raise ConfigError(message, hint="use an HTTP proxy, or a Secret with a token", code="credential-unsupported")
-    pem, ca = access.client_certificate, access.ca
-    connection = Connection(
-        proxy=access.proxy,
-        authority=ca.decode() if isinstance(ca, bytes) else None,
-        client_pem=pem.decode() if isinstance(pem, bytes) else None,
-    )
     return App(
         identity=secret.text("githubAppID").strip(),
         installation=installation,
         owner="" if installation else owner,
         private_key=secret.text("githubAppPrivateKey"),
         base_url=secret.text("githubAppBaseURL").strip() or API,
-        connection=connection,
+        connection=access.connection(),
     )
 
 

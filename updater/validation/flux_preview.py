@@ -35,11 +35,6 @@ class FluxAnswer:
     code: str | None = None
 
 
-def policy_names(translation: FluxTranslation) -> frozenset[str]:
-    """Return the names by which markers mean the policies."""
-    return frozenset(f"{namespace}:{name}" for namespace, name in translation.policies)
-
-
 def policy_answers(translation: FluxTranslation) -> Iterator[FluxAnswer]:
     """Yield the answer of each policy, in the order of their names."""
     for key in sorted(translation.policies):

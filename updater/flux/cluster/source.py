@@ -134,11 +134,6 @@ class FluxSource:
         """Nothing: what asks for nothing is a problem of its object."""
         return ()
 
-    @property
-    def policy_names(self) -> frozenset[str]:
-        """The names by which markers mean the policies that there are, whatever is wrong with them."""
-        return frozenset(f"{namespace}:{name}" for namespace, name in self.translation.policies)
-
     def spec_of(self, kind: Kind, key: Key) -> Mapping[str, Any] | None:
         """Return the spec that is kept of an object; None where none is known."""
         item = self._known[kind].items.get(key)

@@ -131,6 +131,11 @@ class FluxTranslation:
     subscriptions: Mapping[Key, Subscription] = field(default_factory=dict)
     snapshot: Snapshot = field(default_factory=Snapshot)
 
+    @property
+    def marker_names(self) -> frozenset[str]:
+        """The names by which markers mean the policies that there are, whatever is wrong with them."""
+        return frozenset(f"{namespace}:{name}" for namespace, name in self.policies)
+
 
 def subscription_key(key: Key) -> str:
     """Return the key of the subscription that an ImagePolicy makes."""
