@@ -258,6 +258,15 @@ async def test_a_digest_that_is_kept_is_known_to_the_next_translation(stage):
     assert str(latest[WEB]) == f"ghcr.io/acme/web:latest@{ONE}"
 
 
+def test_an_image_that_is_selected_still_is_the_very_same_object():
+    """A translation reads again what differs: each status that comes back from the server would be a new translation."""
+    memory, found = FluxMemory(), everything()
+    told = {"ImagePolicy": {"latestRef": {"name": "ghcr.io/acme/web", "tag": "1.1.0"}}}
+    first, second = (memory.latest_of(state(found, statuses=told, generation=each).policies)[WEB] for each in (1, 2))
+    assert str(first) == "ghcr.io/acme/web:1.1.0"
+    assert first is second
+
+
 async def test_a_suspended_object_is_told_nothing(stage):
     off = {"is_suspended": True, "requested_at": "now"}
     await stage.know(everything(repository=off, policy=off, automation=off))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.flux.request.making import CREATED, automation, policy, repository, source, translate
+from tests.flux.request.making import CREATED, automation, latest_of, policy, repository, source, translate
 from updater.errors import TemplateError
 from updater.flux.request import translation
 from updater.flux.request.translation import FluxOptions, FluxTranslator
@@ -206,8 +206,9 @@ def test_what_changes_nothing_gives_the_very_same_snapshot(position):
 
 def test_a_new_selection_of_a_policy_gives_the_very_same_snapshot():
     translator = FluxTranslator()
-    first = translator([repository()], [policy()], [], [], {})
-    second = translator([repository()], [policy(latest=("2.0.0",))], [], [], {})
+    policies = [policy(latest=("2.0.0",))]
+    first = translator([repository()], policies, [], [], {})
+    second = translator([repository()], policies, [], [], {}, latest=latest_of(policies))
     assert second.snapshot is first.snapshot
     assert second.policies["apps", "app"].latest.tag == "2.0.0"
 

@@ -119,7 +119,8 @@ class FluxMemory:
             known = before.get(key)
             if known is None or known[0] is not source:  # thousands of names are not read again at each look
                 refs = heard if heard is not None else refs_in(kept.status)
-                known = (source, refs.latest.image if refs.latest is not None else None)
+                image = refs.latest.image if refs.latest is not None else None
+                known = (source, known[1] if known is not None and known[1] == image else image)  # equal is no news
             self._images[key] = known
         return {key: image for key, (_, image) in self._images.items() if image is not None}
 

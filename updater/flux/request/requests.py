@@ -69,7 +69,7 @@ class ImageRepositoryRequest:
 class ImagePolicyRequest:
     """An ImagePolicy: of which ImageRepository it selects, and by what.
 
-    *latest* is the latestRef that its status has, None where it has none. *digest_interval* is in seconds, None unless the
+    *latest* is what it selected before, None for nothing. *digest_interval* is in seconds, None unless the
     digest is resolved again and again.
     """
 
