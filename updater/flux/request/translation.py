@@ -17,7 +17,7 @@ from updater.flux.request.dependencies import dependency_fault
 from updater.flux.request.git_repositories import read_git_repository
 from updater.flux.request.image_policies import read_image_policy
 from updater.flux.request.image_repositories import read_image_repository
-from updater.flux.request.memory import Memory, are_same
+from updater.flux.request.memo import Memo, are_same
 from updater.flux.request.reading import key_in, read_object
 from updater.flux.request.requests import FluxTranslation
 from updater.flux.request.subscriptions import subscription_for, with_targets, writer_for
@@ -106,15 +106,15 @@ class FluxTranslator:
         self._options = options or FluxOptions()
         trial = self._options.try_template
         self._try_template = TemplateTrials(trial) if trial is not None else None
-        self._repositories: Memory[_Repository] = Memory()
-        self._sources: Memory[GitRepositoryRequest] = Memory()
-        self._policies: Memory[_Policy] = Memory()
-        self._drafts: Memory[AutomationDraft] = Memory()
-        self._linked: Memory[_LinkedPolicy] = Memory()
-        self._completed: Memory[_LinkedAutomation] = Memory()
-        self._selected: Memory[AutomationRequest] = Memory()
-        self._writers: Memory[Target | None] = Memory()
-        self._written: Memory[Subscription] = Memory()
+        self._repositories: Memo[_Repository] = Memo()
+        self._sources: Memo[GitRepositoryRequest] = Memo()
+        self._policies: Memo[_Policy] = Memo()
+        self._drafts: Memo[AutomationDraft] = Memo()
+        self._linked: Memo[_LinkedPolicy] = Memo()
+        self._completed: Memo[_LinkedAutomation] = Memo()
+        self._selected: Memo[AutomationRequest] = Memo()
+        self._writers: Memo[Target | None] = Memo()
+        self._written: Memo[Subscription] = Memo()
         self._labels: dict[str, Labels] = {}
         self._latest: Mapping[Key, ImageRef] = _NO_IMAGES
         self._members: dict[str, tuple[tuple[Key, Item], ...]] = {}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-class Memory(Generic[_T]):
+class Memo(Generic[_T]):
     """What was made by key, with the objects that it was made of."""
 
     def __init__(self) -> None:
