@@ -12,7 +12,7 @@ from tests.engine.test_scanner import Registry
 from tests.fakes.eventually import until
 from tests.inventory.asking import snapshot
 from updater.cache.cache import Cache
-from updater.daemon.reflections import Reflections
+from updater.daemon.reflections import AT_ONCE, Reflections
 from updater.engine.scanner import Scanner
 from updater.errors import RegistryUnavailable
 from updater.inventory.inventory import Inventory
@@ -137,3 +137,31 @@ async def test_a_registry_that_does_not_answer_holds_up_nobody_else():
         answered.set()
         await until(lambda: len(said) == 4)
     assert [report.subscription for report in said[2:]] == ["slow", "slow"], "what was asked for meanwhile is told too"
+
+
+async def test_who_asks_for_the_digests_of_now_gets_them_though_the_policy_changes_meanwhile():
+    """Many images are handed out with pauses: what changes in one of them must not make of the question a lesser one."""
+    slow, *others = (
+        replace(subscription(f"at-{index}", image=f"r{index}.test/acme/web"), is_reflected=True) for index in range(AT_ONCE + 1)
+    )
+    registry, answered, afresh = Registry(**{"1.0.0": 1}), asyncio.Event(), []
+    async with reflecting(registry, *others, slow) as (reflections, scans, said):
+        for item in (slow, *others):
+            await scans.scan(scan_key_for(item))
+        choose, forget = scans.choose, scans.forget_digests
+
+        async def held(item, *arguments, **options):
+            if item is slow:
+                await answered.wait()
+            elif item is others[0]:
+                reflections.changed([scan_key_for(slow)])
+            return await choose(item, *arguments, **options)
+
+        scans.choose, scans.forget_digests = held, lambda listed: (afresh.append(listed), forget(listed))
+        reflections.again([slow.key])
+        await until(lambda: afresh == [scan_key_for(slow)])
+        reflections.again([item.key for item in (slow, *others)])
+        await until(lambda: len(said) == len(others))
+        answered.set()
+        await until(lambda: len(said) == len(others) + 2)
+    assert afresh.count(scan_key_for(slow)) == 2

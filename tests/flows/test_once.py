@@ -195,7 +195,7 @@ async def test_a_file_that_is_not_yaml_a_missing_key_and_an_unknown_marker_are_s
         assert (ends["api"].status, ends["api"].code) == (Status.FAILED, "no-such-key")
         assert "image.tag" in ends["api"].hint
         notes = {note.path: note for note in landing.view.notes}
-        assert notes["typo.yaml"].code == "unknown-policy"
+        assert (notes["typo.yaml"].code, notes["typo.yaml"].setter) == ("unknown-policy", "ns:ap")
         assert "ns:app" in notes["typo.yaml"].hint
         assert notes["broken.yaml"].line is not None
 

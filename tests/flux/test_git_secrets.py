@@ -122,12 +122,23 @@ def test_a_github_app_behind_a_socks_proxy_is_refused_with_what_works():
     assert caught.value.code == "credential-unsupported"
 
 
+def test_a_socks4_proxy_is_an_error_of_its_own():
+    with pytest.raises(ConfigError, match="socks4") as caught:
+        login(HTTPS, {}, proxy=keyed({"address": "socks4://proxy:1080"}))
+    assert (caught.value.code, "socks5" in caught.value.hint) == ("proxy-unsupported", True)
+
+
+def test_authorities_may_have_comments_before_them_as_bundles_do():
+    assert login(HTTPS, {"ca.crt": f"# Acme Root\n{PEM}"}).access.ca == f"# Acme Root\n{PEM}".encode()
+
+
 @pytest.mark.parametrize(
     ("given", "url"),
     [
         ({"address": "http://proxy:3128"}, "http://proxy:3128"),
         ({"address": "socks5://proxy:1080", "username": "u@x", "password": "p:w/"}, "socks5://u%40x:p%3Aw%2F@proxy:1080"),
         ({"address": "https://old@proxy", "username": "u"}, "https://u:@proxy"),
+        ({"address": "http://proxy:3128", "password": "p"}, "http://:p@proxy:3128"),
     ],
 )
 def test_a_proxy_has_the_user_name_and_password_of_its_secret(given, url):

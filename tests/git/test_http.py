@@ -79,6 +79,11 @@ async def test_an_own_authority_is_trusted_as_file_and_as_bytes(tls, mirrors, au
     ).revision
 
 
+async def test_a_bundle_may_name_its_authorities_in_any_language(tls, mirrors, authority):
+    access = GitAccess(ca="# F\u0151tan\u00fas\u00edtv\u00e1ny\n".encode() + authority.ca.read_bytes())
+    assert (await mirrors(tls.url("fleet.git", "localhost"), access).look("main")).revision
+
+
 async def test_an_unknown_authority_is_refused_unless_this_repository_skips_it(tls, mirrors):
     with pytest.raises(GitDenied) as caught:
         await mirrors(tls.url("fleet.git"), name="a").look("main")

@@ -307,6 +307,12 @@ class TestTls:
             answer = await http.send(get(server, connection=Connection(ca=str(authority.path))))
             assert answer.status == 200
 
+    @pytest.mark.parametrize("way", ["ca", "authority"])
+    async def test_a_bundle_may_name_its_authorities_in_any_language(self, http, authority, way):
+        pem = "# F\u0151tan\u00fas\u00edtv\u00e1ny\n" + authority.path.read_text()
+        async with FakeRegistry(tls=authority.server_context(authority.issue("server"))) as server:
+            assert (await http.send(get(server, connection=Connection(**{way: pem})))).status == 200
+
     async def test_certificates_go_unverified_only_where_that_was_set(self, http, authority):
         async with FakeRegistry(tls=authority.server_context(authority.issue("server"))) as server:
             assert (await http.send(get(server, connection=Connection(insecure=True)))).status == 200

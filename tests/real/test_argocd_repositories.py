@@ -14,6 +14,7 @@ from tests.fakes.ssh_server import SshServer, make_key
 from tests.fakes.still_time import StillTime
 from tests.real.cluster import start
 from tests.real.parts import require
+from tests.writeback.overridden import unsigned
 from updater.argocd.repositories import Repositories
 from updater.argocd.repository_secrets import LABEL
 from updater.credentials.github_app import InstallationTokens
@@ -149,7 +150,7 @@ async def writer(repositories, tmp_path):
             mirrors[key] = Mirror(branch.url, tmp_path / f"mirror-{len(mirrors)}", access)
         return mirrors[key]
 
-    pen = CommitSettings(message=commit_message, signer=lambda _: None, now=lambda: None)
+    pen = CommitSettings(message=commit_message, signer=unsigned, now=lambda: None)
     yield RenewingWriter(GitWriter(mirror=mirror, editors=make_editors(), pen=pen), repositories)
     for each in mirrors.values():
         await each.close()

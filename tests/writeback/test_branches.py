@@ -11,7 +11,7 @@ from tests.engine.making import chosen, subscription
 from tests.fakes.git_server import BareRepository
 from tests.real.parts import require
 from tests.writeback import overridden
-from tests.writeback.overridden import PATH, land
+from tests.writeback.overridden import PATH, land, unsigned
 from updater.editors import make_editors
 from updater.engine.decide import decide
 from updater.errors import GitError, PushRefused
@@ -36,7 +36,7 @@ def repository(tmp_path):
 @pytest.fixture
 async def writer(tmp_path, repository):
     mirror = Mirror(str(repository.path), tmp_path / "mirror", GitAccess(), Shared(ours={"updater@example.org"}))
-    pen = CommitSettings(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
+    pen = CommitSettings(message=commit_message, signer=unsigned, now=lambda: NOW)
     yield GitWriter(mirror=lambda _branch: mirror, editors=make_editors(), pen=pen)
     await mirror.close()
 
@@ -118,7 +118,7 @@ async def test_many_branches_on_a_base_that_moves_meanwhile_all_land_without_a_n
 async def test_a_look_tells_which_branch_the_server_calls_its_default_one_even_where_another_is_missing(repository, tmp_path):
     told = []
     mirror = Mirror(str(repository.path), tmp_path / "other", GitAccess())
-    pen = CommitSettings(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
+    pen = CommitSettings(message=commit_message, signer=unsigned, now=lambda: NOW)
     made = GitWriter(mirror=lambda _: mirror, editors=make_editors(), pen=pen, learned=lambda *heard: told.append(heard))
     here, gone = (wanted(repository, branch=name) for name in ("main", "gone"))
     await made.look(here.targets[0].destination, [here])

@@ -10,6 +10,7 @@ import pytest
 from tests.engine.making import chosen, subscription
 from tests.fakes.git_server import BareRepository
 from tests.real.parts import require
+from tests.writeback.overridden import unsigned
 from updater.editors.marker import MarkerEditor
 from updater.engine.decide import decide
 from updater.git.access import GitAccess
@@ -63,7 +64,7 @@ async def test_the_next_process_neither_searches_nor_parses_what_a_landing_wrote
         """Look and land as a process of its own; return the files whose places were looked for before the landing."""
         editor = CountingEditor()
         mirror = Mirror(str(repository.path), tmp_path / "mirror", GitAccess(), Shared(ours={"updater@example.org"}))
-        pen = CommitSettings(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
+        pen = CommitSettings(message=commit_message, signer=unsigned, now=lambda: NOW)
         writer = GitWriter(mirror=lambda _branch: mirror, editors={"marker": editor}, pen=pen)
         try:
             view = await writer.look(destination, [item])

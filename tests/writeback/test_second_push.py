@@ -10,7 +10,7 @@ import pytest
 from tests.fakes.git_server import BareRepository, GitServer, run_git
 from tests.fakes.ssh_server import SshServer, make_key
 from tests.real.parts import require
-from tests.writeback.overridden import PATH, land, wanted
+from tests.writeback.overridden import PATH, land, unsigned, wanted
 from updater.daemon.signers import Signers
 from updater.editors import make_editors
 from updater.errors import ConfigError, GitError, PushRefused
@@ -68,7 +68,7 @@ async def opened(tmp_path):
     def open_writer(url, access=None, name="mirror"):
         mirror = Mirror(url, tmp_path / name, access or GitAccess(), Shared(ours={"updater@example.org"}))
         made.append(mirror)
-        pen = CommitSettings(message=commit_message, signer=lambda _name: None, now=lambda: NOW)
+        pen = CommitSettings(message=commit_message, signer=unsigned, now=lambda: NOW)
         return GitWriter(mirror=lambda _branch: mirror, editors=make_editors(), pen=pen)
 
     yield open_writer

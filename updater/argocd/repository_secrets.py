@@ -17,7 +17,6 @@ from updater.credentials.github_app import API, App
 from updater.errors import ConfigError
 from updater.git.access import GitAccess
 from updater.http.address import is_spared
-from updater.http.exchange import Connection
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
@@ -173,12 +172,7 @@ def app_of(given: SecretFields, access: GitAccess) -> App:
         proxy = _proxy(given, parts.hostname or "", parts.port)
     except ValueError:
         raise flawed(given.place, "githubAppEnterpriseBaseUrl is not a URL", hint="write https://host/api/v3") from None
-    pem = access.client_certificate
-    connection = Connection(
-        proxy=proxy,
-        insecure=access.insecure_skip_verify,
-        client_pem=pem.decode() if isinstance(pem, bytes) else None,
-    )
+    connection = replace(access.connection(), proxy=proxy)
     return App(identity=identity, installation=installation, private_key=key, base_url=base, connection=connection)
 
 

@@ -52,7 +52,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeo
     from updater.settings import load_settings
     from updater.sources.file import problems_of
     from updater.validation.files import lint
-    from updater.validation.flux_preview import marker_answers, policy_answers, policy_names
+    from updater.validation.flux_preview import marker_answers, policy_answers
     from updater.writeback.message_trial import try_message
 
     named = tuple(Path(name) for name in config_paths(context)) or (() if paths or live else (_usual_file(),))
@@ -64,7 +64,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeo
     except ConfigError as error:
         problems = problems_of(error)
     found = _cluster(config_paths(context), timeout) if live else None
-    policies = policy_names(found.flux) if found else ()
+    policies = found.flux.marker_names if found else ()
     report = lint(paths, configurations=named, environ=environ, try_template=try_message, policies=policies)
     if problems:  # what is wrong only once several files are merged
         known = set(report.problems)

@@ -13,10 +13,7 @@ from updater.documents.members import list_in, mapping_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.kube.kinds import Kind, Object
-
-Key = tuple[str, str]
-"""Namespace and name of an object."""
+    from updater.kube.kinds import Key, Kind, Object
 
 NAMES: Final = ("namespace", "name", "uid", "creationTimestamp")
 DELETED: Final = "deletionTimestamp"

@@ -23,9 +23,8 @@ from updater.model.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
-    from updater.controller.objects import Key
     from updater.kube.client import KubeClient
-    from updater.kube.kinds import Kind, Object
+    from updater.kube.kinds import Key, Kind, Object
 
 T = TypeVar("T")
 

@@ -9,11 +9,9 @@ from updater.forge.address import ForgeKind, locate_repository
 from updater.forge.base import ForgeAccess
 from updater.forge.gitea import GiteaForge
 from updater.forge.github import GithubForge
-from updater.http.exchange import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from updater.daemon.process import Process
     from updater.forge.base import Forge
@@ -61,26 +59,10 @@ class Forges:
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             hint = "write token: under git.repositories[].forge, or give the repository a token under credentials"
             raise ForgeError(f"there is no token for the forge of {branch}", hint=hint, code="forge-token")
-        return ForgeAccess(token=token, connection=_connection(access))
+        return ForgeAccess(token=token, connection=access.connection())
 
 
 def _token_of(url: str, access: GitAccess) -> str:
     """Return what Git itself is shown, where that is a token; a key or a password of SSH is none."""
     known = access.credential if url.lower().startswith(("http://", "https://")) else None
     return (known.registry_token or known.password) if known else ""
-
-
-def _connection(access: GitAccess) -> Connection:
-    ca, certificate = access.ca, access.client_certificate
-    return Connection(
-        ca=_file(ca),
-        authority=ca.decode() if isinstance(ca, bytes) else None,
-        client_certificate=_file(certificate),
-        client_pem=certificate.decode() if isinstance(certificate, bytes) else None,
-        proxy=access.proxy,
-        insecure=access.insecure_skip_verify,
-    )
-
-
-def _file(given: Path | bytes | None) -> str | None:
-    return None if given is None or isinstance(given, bytes) else str(given)

@@ -100,7 +100,7 @@ class Generation:
 
         def known() -> frozenset[str]:
             names = marker_names(generation.asked.snapshot.subscriptions)
-            return names | flux.source.policy_names if flux else names
+            return names | flux.source.translation.marker_names if flux else names
 
         git = await git_writer(settings, process, known)
         live = live_writer(process, argocd.source if argocd else None)

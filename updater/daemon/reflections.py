@@ -93,7 +93,8 @@ class Reflections:
         for number, (listed, items) in enumerate(found.items(), start=1):
             is_afresh = {item.key: waiting[item.key] for item in items}
             if listed in self._busy:
-                self._waiting = is_afresh | self._waiting
+                for key, afresh in is_afresh.items():
+                    self._waiting[key] = afresh or self._waiting.get(key, False)
             elif self._scans.has_scanned(listed):
                 self._busy.add(listed)
                 tasks.create_task(self._work_off(listed, items, is_afresh=any(is_afresh.values())))

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import OrderedDict
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from updater.errors import ConfigError, GitError, KubeUnavailable
-from updater.http.single_flight import SingleFlight
+from updater.errors import ConfigError, GitError
+from updater.kube.secret_cache import SecretCache
 from updater.model.signing_key import FIELDS, SigningKey, read_signing_key
 
 if TYPE_CHECKING:
@@ -22,15 +20,7 @@ if TYPE_CHECKING:
 
     from updater.git.signing import Signer
 
-REMEMBERED_SECONDS: Final = 60.0
 MOST_KEYS: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    signer: Signer
-    digest: bytes
-    good_until: float
 
 
 class Signers:
@@ -51,9 +41,8 @@ class Signers:
         self._configured = configured
         self._reference = reference
         self._read_secret = read_secret
-        self._clock = clock
-        self._known: OrderedDict[SigningKey, _Known] = OrderedDict()
-        self._flights = SingleFlight()
+        self._secrets = SecretCache(clock)
+        self._unlocked: dict[SigningKey, tuple[bytes, Signer]] = {}
 
     async def __call__(self, name: str) -> Signer | None:
         """Return the signer *name*, a `CommitSpec.signing`; raise `ConfigError` ``signing-key``, and `KubeError`."""
@@ -62,29 +51,20 @@ class Signers:
             if name and self._configured is None:  # what is to be signed is never pushed unsigned
                 raise ConfigError(f"{name!r} names no key that signs", hint="name it by git.signing", code="signing-key")
             return self._configured
-        known = self._known.get(key)
-        if known is not None and self._clock() < known.good_until:
-            return known.signer
-        try:
-            return await self._flights.share(key, lambda: self._read(key))
-        except KubeUnavailable:
-            if known is None:
-                raise
-            self._known[key] = replace(known, good_until=self._clock() + REMEMBERED_SECONDS)
-            return known.signer
+        signer: Signer = await self._secrets.get(key, lambda: self._read(key))
+        return signer
 
     async def _read(self, key: SigningKey) -> Signer:
         data = await self._read_secret(key.namespace, key.name)
         private, passphrase = _fields(key, data)
         digest = hashlib.sha256(b"%d " % len(private) + private + passphrase.encode()).digest()
-        known = self._known.get(key)
-        if known is None or known.digest != digest:
-            known = _Known(await asyncio.to_thread(_opened, key, private, passphrase), digest, 0.0)
-        self._known[key] = replace(known, good_until=self._clock() + REMEMBERED_SECONDS)
-        self._known.move_to_end(key)
-        if len(self._known) > MOST_KEYS:
-            self._known.popitem(last=False)
-        return known.signer
+        before, signer = self._unlocked.pop(key, (b"", None))
+        if signer is None or before != digest:
+            signer = await asyncio.to_thread(_opened, key, private, passphrase)
+        self._unlocked[key] = digest, signer
+        if len(self._unlocked) > MOST_KEYS:
+            del self._unlocked[next(iter(self._unlocked))]
+        return signer
 
 
 def _fields(key: SigningKey, data: Mapping[str, bytes]) -> tuple[bytes, str]:

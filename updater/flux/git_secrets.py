@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
 
 from updater.credentials.github_app import API, USER, App
 from updater.errors import ConfigError
+from updater.flux.connection_secrets import certificates_in, proxy_in
 from updater.git.access import GitAccess, parse_address
-from updater.http.exchange import Connection
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ OWNER: Final = "githubAppInstallationOwner"
 GITHUB: Final = "github"
 _CLOUDS: Final = ("aws", "azure", "gcp")
 _PROXIES: Final = ("http", "https", "socks5")
-_PEM: Final = "-----BEGIN "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +56,8 @@ def read_login(
     if provider in _CLOUDS:
         hint = "use a Secret with a token or a deploy key, and provider: generic"
         raise ConfigError(f"the provider {provider} is not supported yet", hint=hint, code="credential-unsupported")
-    access = GitAccess(proxy=_proxy(proxy) if proxy else None, origin=f"Secret {secret.place}" if secret else "")
+    through = proxy_in(proxy, schemes=_PROXIES) if proxy else None
+    access = GitAccess(proxy=through, origin=f"Secret {secret.place}" if secret else "")
     if address.scheme == "ssh":
         return SecretLogin(access=_by_key(secret, access, address))
     if secret is None:
@@ -67,7 +66,8 @@ def read_login(
             raise ConfigError("the provider github needs a secretRef", hint=hint, code="credential-secret")
         shown = Credential(username=address.username, password=address.password) if address.password else None
         return SecretLogin(access=replace(access, credential=shown, origin="the URL of the GitRepository" if shown else ""))
-    access = replace(access, ca=_authority(secret), client_certificate=_client_pem(secret))
+    found = certificates_in(secret)
+    access = replace(access, ca=found.ca.encode() or None, client_certificate=found.client.encode() or None)
     is_app = any(secret.text(name) for name in (*APP_KEYS, INSTALLATION, OWNER))
     if provider == GITHUB:
         return SecretLogin(access=access, app=_app(secret, access))
@@ -116,19 +116,13 @@ def _app(secret: SecretContent, access: GitAccess) -> App:
     if access.proxy and access.proxy.startswith("socks5"):
         message = f"the Secret {secret.place}: the token of a GitHub App cannot be requested through a SOCKS proxy"
         raise ConfigError(message, hint="use an HTTP proxy, or a Secret with a token", code="credential-unsupported")
-    pem, ca = access.client_certificate, access.ca
-    connection = Connection(
-        proxy=access.proxy,
-        authority=ca.decode() if isinstance(ca, bytes) else None,
-        client_pem=pem.decode() if isinstance(pem, bytes) else None,
-    )
     return App(
         identity=secret.text("githubAppID").strip(),
         installation=installation,
         owner="" if installation else owner,
         private_key=secret.text("githubAppPrivateKey"),
         base_url=secret.text("githubAppBaseURL").strip() or API,
-        connection=connection,
+        connection=access.connection(),
     )
 
 
@@ -137,42 +131,3 @@ def _require(secret: SecretContent, keys: Iterable[str], *, why: str) -> None:
     for key in keys:
         if not secret.text(key):
             raise secret.flawed(f"it has no key {key}{why}")
-
-
-def _authority(secret: SecretContent) -> bytes | None:
-    text = secret.text("ca.crt", "caFile")
-    if text and not text.lstrip().startswith(_PEM):
-        raise secret.flawed("ca.crt is not PEM text", hint="write the certificate of the authority as PEM")
-    return f"{text}\n".encode() if text else None
-
-
-def _client_pem(secret: SecretContent) -> bytes | None:
-    certificate, key = secret.text("tls.crt", "certFile"), secret.text("tls.key", "keyFile")
-    if not certificate and not key:
-        return None
-    if not certificate or not key:
-        has, lacks = ("tls.crt", "tls.key") if certificate else ("tls.key", "tls.crt")
-        raise secret.flawed(f"it has {has} and no key {lacks}", hint="a client certificate needs both")
-    if not (certificate.lstrip().startswith(_PEM) and key.lstrip().startswith(_PEM)):
-        raise secret.flawed("tls.crt or tls.key is not PEM text", hint="both are PEM, the key unlocked")
-    return f"{certificate}\n{key}\n".encode()
-
-
-def _proxy(secret: SecretContent) -> str:
-    """Return the URL of a proxy with the user name and password of its Secret."""
-    _require(secret, ("address",), why=", which a proxy needs")
-    address = secret.text("address").strip()
-    try:
-        parts = urlsplit(address)
-        is_usable = parts.scheme in _PROXIES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise secret.flawed(
-            "address is not the URL of a proxy", hint="write http://host:port, https://host:port or socks5://host:port"
-        )
-    username, password = secret.text("username"), secret.text("password")
-    if not username:
-        return address
-    netloc = f"{quote(username, safe='')}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}"
-    return parts._replace(netloc=netloc).geturl()

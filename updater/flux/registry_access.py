@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError
-from updater.flux.registry_secrets import NO_CERTIFICATES, laid_over, read_certificates, read_proxy, read_pull_secret
+from updater.flux.connection_secrets import NO_CERTIFICATES
+from updater.flux.registry_secrets import laid_over, read_certificates, read_proxy, read_pull_secret
 from updater.flux.secret_reader import SecretReader, SecretUse
 from updater.kube.secret_cache import SecretCache
 from updater.model.credential import IMAGE_REPOSITORY, SERVICE_ACCOUNT
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from updater.credentials.docker_config import DockerConfig
-    from updater.flux.registry_secrets import ServerCertificates
+    from updater.flux.connection_secrets import ServerCertificates
     from updater.kube.client import KubeClient
     from updater.model.credential import Credential
     from updater.model.image import ImageName

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from updater.git.faults import fault
 from updater.http import redaction as telling
+from updater.http.exchange import Connection
 from updater.model.subscription import has_scp_password
 
 if TYPE_CHECKING:
@@ -49,6 +50,17 @@ class GitAccess:
     unread: tuple[str, ...] = ()
     deadline: float | None = None
     origin: str = field(default="", compare=False)
+
+    def connection(self) -> Connection:
+        """Return how the REST API of the same host is reached: of its forge, or where it makes tokens."""
+        return Connection(
+            ca=_path(self.ca),
+            authority=_text(self.ca),
+            client_certificate=_path(self.client_certificate),
+            client_pem=_text(self.client_certificate),
+            proxy=self.proxy,
+            insecure=self.insecure_skip_verify,
+        )
 
     def secrets(self) -> tuple[str, ...]:
         """Return every text that must not be repeated."""
@@ -187,3 +199,11 @@ def _proxy_password(url: str) -> str:
         return unquote(urlsplit(url if "://" in url else f"http://{url}").password or "")
     except ValueError:
         return ""
+
+
+def _path(file: Path | bytes | None) -> str | None:
+    return None if file is None or isinstance(file, bytes) else str(file)
+
+
+def _text(file: Path | bytes | None) -> str | None:
+    return file.decode() if isinstance(file, bytes) else None

@@ -160,7 +160,7 @@ def _tls(access: GitAccess) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context()
         if isinstance(access.ca, bytes):
-            context.load_verify_locations(cadata=access.ca.decode("ascii"))
+            context.load_verify_locations(cadata=access.ca.decode("ascii", "ignore"))  # comments of bundles
         elif access.ca is not None:
             context.load_verify_locations(cafile=access.ca)
         if access.client_certificate is not None:

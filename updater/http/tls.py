@@ -20,7 +20,7 @@ def private_context(connection: Connection) -> ssl.SSLContext:
     Without *authority* the system's authorities are trusted, and *ca* besides.
     """
     try:
-        context = ssl.create_default_context(cadata=connection.authority or None)
+        context = ssl.create_default_context(cadata=ascii_pem(connection.authority) if connection.authority else None)
         if connection.ca and not connection.authority:
             load_authorities(context, connection.ca)
         # Python 3.13 made this the default; authorities of long-lived clusters lack the key identifiers that it wants.
@@ -42,7 +42,7 @@ def private_context(connection: Connection) -> ssl.SSLContext:
 def load_authorities(context: ssl.SSLContext, authorities: str) -> None:
     """Trust *authorities*, the path of a PEM file or its text, besides what *context* trusts."""
     if is_pem(authorities):
-        context.load_verify_locations(cadata=authorities)
+        context.load_verify_locations(cadata=ascii_pem(authorities))
     else:
         context.load_verify_locations(cafile=authorities)
 
@@ -50,6 +50,11 @@ def load_authorities(context: ssl.SSLContext, authorities: str) -> None:
 def is_pem(authorities: str) -> bool:
     """Return whether *authorities* is PEM text, as in ``ca_data`` or a Secret, and not the path of a file."""
     return "-----BEGIN" in authorities
+
+
+def ascii_pem(text: str) -> str:
+    """Return PEM text as OpenSSL takes it: bundles name authorities in comments, in the languages of their countries."""
+    return text.encode("ascii", "ignore").decode("ascii")
 
 
 def _show_certificate(context: ssl.SSLContext, pem: str) -> None:

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 Object = dict[str, Any]
 """One object as the API server sends it, read from JSON."""
+Key = tuple[str, str]
+"""Namespace and name of an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ EVENT: Final = Kind("", "v1", "Event", "events")
 LEASE: Final = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 
 
-def key_of(item: Object) -> tuple[str, str]:
+def key_of(item: Object) -> Key:
     """Return namespace and name of an object; raise `KeyError`, `TypeError` or `AttributeError` where it has none."""
     metadata = item["metadata"]
     name, namespace = metadata["name"], metadata.get("namespace", "")

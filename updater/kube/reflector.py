@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.kube.client import KubeClient
-    from updater.kube.kinds import Kind
+    from updater.kube.kinds import Key, Kind
 
 T = TypeVar("T")
-Key = tuple[str, str]
 
 DEBOUNCE: Final = 0.5
 FIRST_WAIT: Final = 0.5

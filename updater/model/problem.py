@@ -9,7 +9,10 @@ from updater.model.text import shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What is wrong, where, and what helps. *code* is a stable word, *line* is 1-based; it is made to be shown."""
+    """What is wrong, where, and what helps. *code* is a stable word, *line* is 1-based; it is made to be shown.
+
+    *setter* is the name in the marker that it is about, "" where it is about no marker.
+    """
 
     path: str
     line: int | None = None
@@ -17,6 +20,7 @@ class Problem:
     message: str
     hint: str = ""
     origin: str = ""
+    setter: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", shown(self.path))

@@ -15,7 +15,8 @@ from updater.model.candidate import Candidate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from updater.flux.request.requests import ImagePolicyRequest, Key
+    from updater.flux.request.requests import ImagePolicyRequest
+    from updater.kube.kinds import Key
     from updater.model.image import ImageRef
     from updater.model.subscription import Subscription
     from updater.model.view import Reading
@@ -32,11 +33,6 @@ class FluxAnswer:
     subject: str
     sentence: str
     code: str | None = None
-
-
-def policy_names(translation: FluxTranslation) -> frozenset[str]:
-    """Return the names by which markers mean the policies."""
-    return frozenset(f"{namespace}:{name}" for namespace, name in translation.policies)
 
 
 def policy_answers(translation: FluxTranslation) -> Iterator[FluxAnswer]:

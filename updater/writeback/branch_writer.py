@@ -6,7 +6,6 @@ look at the same content parses nothing. Writing edits on top of the tree that w
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -51,12 +50,12 @@ _NOT_GIVEN: Final = frozenset({"push-refused", "git-interrupted", "git-protocol"
 class CommitSettings:
     """What a commit is written with.
 
-    *message* gives its text from the updates and what they changed, *signer* the signer that a commit spec names, at once or when
-    it is awaited, *now* the time. *rule* names everything that decides which files the marker editor wants.
+    *message* gives its text from the updates and what they changed, *signer* the signer that a commit spec names, *now* the
+    time. *rule* names everything that decides which files the marker editor wants.
     """
 
     message: Callable[[Commit, Mapping[Update, tuple[Change, ...]]], str]
-    signer: Callable[[str], Signer | Awaitable[Signer | None] | None]
+    signer: Callable[[str], Awaitable[Signer | None]]
     now: Callable[[], datetime]
     rule: str = ""
 
@@ -133,14 +132,17 @@ class GitWriter:
         A commit spec whose key cannot be had is refused, and the others are written. Raises `PushRefused` if the branch moved
         since the look, and other `GitError`.
         """
-        kept, refused = await _signable(self._pen, commits)
-        landed = await self._write(view, kept, is_dry=is_dry)
+        signers, refused = await _signers(self._pen, commits)
+        kept = [commit for commit in commits if commit.commit_spec in signers]
+        landed = await self._write(view, kept, signers, is_dry=is_dry)
         if not refused:
             return landed
         unchanged: dict[Update, tuple[Change, ...]] = dict.fromkeys(refused, ())
         return replace(landed, changes={**landed.changes, **unchanged}, refused={**landed.refused, **refused})
 
-    async def _write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
+    async def _write(
+        self, view: View, commits: Sequence[Commit], signers: Mapping[CommitSpec, Signer | None], *, is_dry: bool
+    ) -> WriteResult:
         branch = _as_branch(view.destination)
         assert view.head is not None  # noqa: S101 - a look without a head raises
         mirror = self._mirror(branch)
@@ -153,7 +155,7 @@ class GitWriter:
             drafts, landed = await self._drafted(mirror, base, commits)
             if not drafts:
                 return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
-        made = [await _new_commit(self._pen, draft, push) for draft in drafts]
+        made = [_new_commit(self._pen, draft, push, signers) for draft in drafts]
         over = view.head if push != self._named.get(branch, branch).branch else None
         self._views.pop(branch, None)
         with self._owed.noted(branch, base):
@@ -294,34 +296,30 @@ class GitWriter:
         mirror.afterwards(learn)
 
 
-async def _new_commit(pen: CommitSettings, draft: CommitDraft, push: str) -> NewCommit:
+def _new_commit(pen: CommitSettings, draft: CommitDraft, push: str, signers: Mapping[CommitSpec, Signer | None]) -> NewCommit:
     commit_spec = draft.commit.commit_spec
     return NewCommit(
         message=add_trailers(pen.message(draft.commit, draft.changes), branches=[push]),
         author=Identity(name=commit_spec.name, email=commit_spec.email),
         files=draft.files,
         when=pen.now(),
-        signer=await _signer(pen, commit_spec),
+        signer=signers[commit_spec],
     )
 
 
-async def _signer(pen: CommitSettings, commit_spec: CommitSpec) -> Signer | None:
-    named = pen.signer(commit_spec.signing)
-    return await named if inspect.isawaitable(named) else named
-
-
-async def _signable(pen: CommitSettings, commits: Sequence[Commit]) -> tuple[list[Commit], dict[Update, Problem]]:
-    """Return the commits whose signer can be had, and a problem for each update of the others: their keys are their own."""
-    kept: list[Commit] = []
+async def _signers(
+    pen: CommitSettings, commits: Sequence[Commit]
+) -> tuple[dict[CommitSpec, Signer | None], dict[Update, Problem]]:
+    """Return who signs for each commit spec, and a problem for each update of those whose key cannot be had."""
+    found: dict[CommitSpec, Signer | None] = {}
     refused: dict[Update, Problem] = {}
     for commit in commits:
         try:
-            await _signer(pen, commit.commit_spec)
-            kept.append(commit)
+            found[commit.commit_spec] = await pen.signer(commit.commit_spec.signing)
         except UpdaterError as error:
             problem = Problem(path="", code=error.code, message=error.message, hint=error.hint)
             refused |= dict.fromkeys(commit.updates, problem)
-    return kept, refused
+    return found, refused
 
 
 def _draft(

@@ -258,4 +258,5 @@ def _unclaimed(reading: Reading, near: Sequence[str]) -> Problem:
         code="unknown-policy",
         message=f"the marker names {reading.setter!r}, and no target has this marker",
         hint=f"did you mean {near[0]!r}?" if near else "add a target with this marker, or remove the marker",
+        setter=reading.setter,
     )

@@ -90,7 +90,7 @@ class Stage:
         kept = {IMAGE_REPOSITORY: {}, IMAGE_POLICY: {}, IMAGE_UPDATE_AUTOMATION: {}}
         for ref in refs_of(found):
             put = {"generation": generation, **metadata}
-            await self.server.put(ref.kind, ref.name, NAMESPACE, metadata=put, spec={}, status=self.status(ref))
+            await self.server.put(ref.kind, ref.name, ref.namespace, metadata=put, spec={}, status=self.status(ref))
             kept[ref.kind][ref.namespace, ref.name] = prune_object(self.read(ref), Sharing())
         return self.feedback.know(FluxState(**dict(zip(NAMES, kept.values(), strict=True)), translation=found))
 
@@ -258,6 +258,15 @@ async def test_a_digest_that_is_kept_is_known_to_the_next_translation(stage):
     assert str(latest[WEB]) == f"ghcr.io/acme/web:latest@{ONE}"
 
 
+def test_an_image_that_is_selected_still_is_the_very_same_object():
+    """A translation reads again what differs: each status that comes back from the server would be a new translation."""
+    memory, found = FluxMemory(), everything()
+    told = {"ImagePolicy": {"latestRef": {"name": "ghcr.io/acme/web", "tag": "1.1.0"}}}
+    first, second = (memory.latest_of(state(found, statuses=told, generation=each).policies)[WEB] for each in (1, 2))
+    assert str(first) == "ghcr.io/acme/web:1.1.0"
+    assert first is second
+
+
 async def test_a_suspended_object_is_told_nothing(stage):
     off = {"is_suspended": True, "requested_at": "now"}
     await stage.know(everything(repository=off, policy=off, automation=off))
@@ -283,6 +292,18 @@ async def test_what_the_original_skips_in_silence_is_told_once_with_file_and_lin
     stage.feedback.hear(landed(began=120))
     await stage.feedback.finish()
     assert stage.message(AUTOMATION) == "repository up-to-date"
+
+
+async def test_a_marker_of_a_policy_of_another_namespace_is_no_problem_of_an_automation(stage):
+    """Another automation may write it; a name that no policy has is told whatever its namespace is."""
+    names = ("other:web", "other:wbe", "team:wbe")
+    notes = tuple(Problem(path="web.yaml", code="unknown-policy", message=f"names {name}", setter=name) for name in names)
+    found = translation([repository()], [policy(), replace(policy(), key=("other", "web"))], [automation()])
+    await stage.know(found)
+    stage.feedback.hear(landed(notes=notes))
+    await stage.feedback.finish()
+    said = "; ".join(f"web.yaml: names {name} (unknown-policy)" for name in names[1:])
+    assert stage.message(AUTOMATION) == f"repository up-to-date; 2 problems: {said}"
 
 
 async def test_words_of_a_registry_stay_in_the_log(stage):

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from updater.controller.objects import Sharing
+from updater.documents.members import mapping_in
 from updater.errors import TemplateError
+from updater.flux.cluster.heard import FluxMemory
+from updater.flux.cluster.pruning import prune_object
+from updater.flux.request.reading import key_in
 from updater.flux.request.translation import FluxOptions, FluxTranslator
 from updater.writeback.message_trial import try_message
 
@@ -12,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from updater.flux.request.requests import FluxTranslation
+    from updater.model.image import ImageRef
 
 Item = dict[str, Any]
 CREATED = "2026-01-01T00:00:00Z"
@@ -84,4 +90,10 @@ def translate(
 ) -> FluxTranslation:
     """Translate once."""
     options = FluxOptions(crosses_namespaces=crosses_namespaces, try_template=render)
-    return FluxTranslator(options)(repositories, policies, automations, sources, namespaces or {})
+    return FluxTranslator(options)(repositories, policies, automations, sources, namespaces or {}, latest=latest_of(policies))
+
+
+def latest_of(policies: Sequence[Item]) -> dict[tuple[str, str], ImageRef]:
+    """Return what the status of each policy says that it selected."""
+    kept = {key_in(mapping_in(each, "metadata")): prune_object(each, Sharing()) for each in policies}
+    return FluxMemory().latest_of(kept)

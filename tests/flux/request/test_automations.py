@@ -42,7 +42,6 @@ def asked(*, reference=None, checkout=None, push=None, crosses_namespaces=True, 
 def test_the_branch_that_is_read_and_the_one_that_is_pushed(reference, checkout, push, branch):
     found = asked(reference=reference, checkout=checkout, push=push)
     assert (str(found.branch), found.fault) == (f"https://git.example.org/fleet.git#{branch}", None)
-    assert found.publishing == found.branch.publishing
 
 
 @pytest.mark.parametrize(("reference", "checkout"), [({}, None), ({"tag": "v1"}, None), ({"branch": "main"}, {"ref": {}})])
@@ -68,8 +67,8 @@ def test_a_ref_that_is_no_branch_is_read_and_a_branch_is_pushed(reference, push,
 def test_a_refspec_and_push_options_go_with_each_push():
     push = {"branch": "auto", "refspec": "refs/heads/auto:refs/for/main", "options": {"topic": "images", "draft": ""}}
     found = asked(push=push)
-    assert found.publishing == PushBranch("auto", "refs/for/main", ("draft", "topic=images"))
-    assert asked(push={"options": {"ci.skip": ""}}).publishing == Direct("", ("ci.skip",))
+    assert found.branch.publishing == PushBranch("auto", "refs/for/main", ("draft", "topic=images"))
+    assert asked(push={"options": {"ci.skip": ""}}).branch.publishing == Direct("", ("ci.skip",))
 
 
 @pytest.mark.parametrize(

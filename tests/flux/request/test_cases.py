@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.flux.request.making import automation, policy, render, repository, source, translate
+from tests.flux.request.making import automation, latest_of, policy, render, repository, source, translate
 from tests.policies.selecting import listing
 from updater.engine.choose import SelectionRequest, choose, drive
 from updater.flux.request.translation import FluxOptions, FluxTranslator
@@ -44,7 +44,8 @@ def translated(case: dict[str, Any]):
     """Translate the objects of a case, and once more what they are then."""
     translator = FluxTranslator(FluxOptions(crosses_namespaces=case.get("crosses_namespaces", True), try_template=render))
     for moment in (case, {**case, **case["then"]}) if "then" in case else (case,):
-        made = translator(*objects_of(moment), case.get("namespaces", {}))
+        objects = objects_of(moment)
+        made = translator(*objects, case.get("namespaces", {}), latest=latest_of(objects[1]))
     return {
         "repository": next(iter(made.repositories.values()), None),
         "policy": next(iter(made.policies.values()), None),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.flux.request.making import CREATED, automation, policy, repository, source, translate
+from tests.flux.request.making import CREATED, automation, latest_of, policy, repository, source, translate
 from updater.errors import TemplateError
 from updater.flux.request import translation
 from updater.flux.request.translation import FluxOptions, FluxTranslator
 from updater.model.image import parse_digest, parse_name
-from updater.model.publishing import DIRECT
 from updater.model.scan_key import ScanKey
 from updater.model.snapshot import ScanRequest
 from updater.model.subscription import (
@@ -67,7 +66,7 @@ def test_a_policy_becomes_one_subscription_with_a_target_for_each_automation():
     assert made.snapshot.scans == (ScanRequest(listed=ScanKey(subscription.image, None), interval=300.0, timeout=300.0),)
     assert made.snapshot.problems == ()
     asked = made.automations["apps", "fleet"]
-    assert (asked.branch, asked.publishing, asked.policies, asked.fault) == (branch, DIRECT, (("apps", "app"),), None)
+    assert (asked.branch, asked.policies, asked.fault) == (branch, (("apps", "app"),), None)
 
 
 def test_a_policy_that_no_automation_selects_has_no_target_and_is_scanned():
@@ -207,8 +206,9 @@ def test_what_changes_nothing_gives_the_very_same_snapshot(position):
 
 def test_a_new_selection_of_a_policy_gives_the_very_same_snapshot():
     translator = FluxTranslator()
-    first = translator([repository()], [policy()], [], [], {})
-    second = translator([repository()], [policy(latest=("2.0.0",))], [], [], {})
+    policies = [policy(latest=("2.0.0",))]
+    first = translator([repository()], policies, [], [], {})
+    second = translator([repository()], policies, [], [], {}, latest=latest_of(policies))
     assert second.snapshot is first.snapshot
     assert second.policies["apps", "app"].latest.tag == "2.0.0"
 

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from updater.argocd.request.application import ObjectProblem
     from updater.argocd.request.subscriptions import ImageTranslation
     from updater.argocd.request.translation import Translation
-    from updater.controller.objects import KeptObject, Key
+    from updater.controller.objects import KeptObject
     from updater.kube.client import KubeClient
     from updater.kube.events import Event
-    from updater.kube.kinds import Object
+    from updater.kube.kinds import Key, Object
     from updater.model.outcome import Outcome, Status
     from updater.model.problem import Problem
     from updater.model.report import TargetsRefused

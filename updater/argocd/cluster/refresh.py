@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from updater.argocd.cluster.feedback_options import FeedbackOptions
-    from updater.controller.objects import Key
     from updater.kube.client import KubeClient
+    from updater.kube.kinds import Key
     from updater.model.outcome import Outcome
     from updater.model.subscription import Destination
 

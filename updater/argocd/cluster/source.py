@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from updater.argocd.request.subscriptions import TranslationDefaults
-    from updater.controller.objects import Key
     from updater.errors import KubeError
     from updater.http.client import Clock
     from updater.kube.client import KubeClient
+    from updater.kube.kinds import Key
     from updater.kube.reflector import WatchedKind
     from updater.model.outcome import Outcome
     from updater.model.report import Report

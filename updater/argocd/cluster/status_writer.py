@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from updater.argocd.cluster.feedback_options import FeedbackOptions
     from updater.argocd.cluster.moves import ImageMove
-    from updater.controller.objects import KeptObject, Key
+    from updater.controller.objects import KeptObject
     from updater.controller.status_patch import StatusDue
     from updater.kube.client import KubeClient
+    from updater.kube.kinds import Key
     from updater.model.outcome import Outcome
 
 FINALIZER: Final = "resources-finalizer.argocd-image-updater.argoproj.io"

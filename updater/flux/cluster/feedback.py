@@ -31,14 +31,14 @@ from updater.model.report import DestinationLanded, ImageScanned, SelectionRefle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from updater.controller.objects import KeptObject, Key
+    from updater.controller.objects import KeptObject
     from updater.controller.options import ControllerOptions
     from updater.controller.status_patch import StatusDue
     from updater.flux.cluster.automation_landing import AutomationCommit
     from updater.flux.cluster.notifier import Notifier
     from updater.flux.request.requests import FluxTranslation
     from updater.kube.client import KubeClient
-    from updater.kube.kinds import Kind
+    from updater.kube.kinds import Key, Kind
     from updater.model.image import ImageRef
     from updater.model.report import Report
     from updater.model.scan_key import ScanKey

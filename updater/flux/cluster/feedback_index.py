@@ -13,8 +13,8 @@ from updater.model.subscription import GitBranch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.controller.objects import Key
     from updater.flux.request.requests import AutomationRequest, FluxTranslation
+    from updater.kube.kinds import Key
     from updater.model.scan_key import ScanKey
     from updater.model.subscription import CommitSpec
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from updater.documents.members import mapping_in
 from updater.flux.cluster.automation_landing import AutomationLanding, landing_for, own_outcomes, refused_landing
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
     from datetime import datetime
 
-    from updater.controller.objects import KeptObject, Key
+    from updater.controller.objects import KeptObject
     from updater.flux.cluster.automation_landing import AutomationCommit
     from updater.flux.cluster.policy_status import SelectedRef
     from updater.flux.request.requests import AutomationRequest, ImageRepositoryRequest
+    from updater.kube.kinds import Key
     from updater.model.image import ImageRef
     from updater.model.outcome import Outcome
     from updater.model.report import DestinationLanded, ImageScanned, SelectionReflected, TargetsRefused
-
-UNKNOWN_POLICY: Final = "unknown-policy"
 
 Facts = RepositoryFacts | PolicyFacts | AutomationFacts
 
@@ -120,7 +119,8 @@ class FluxMemory:
             known = before.get(key)
             if known is None or known[0] is not source:  # thousands of names are not read again at each look
                 refs = heard if heard is not None else refs_in(kept.status)
-                known = (source, refs.latest.image if refs.latest is not None else None)
+                image = refs.latest.image if refs.latest is not None else None
+                known = (source, known[1] if known is not None and known[1] == image else image)  # equal is no news
             self._images[key] = known
         return {key: image for key, (_, image) in self._images.items() if image is not None}
 
@@ -316,8 +316,5 @@ def _asked_by_automations(translation: FluxTranslation) -> dict[Key, object]:
 
 def _is_of_another_namespace(problem: Problem, namespace: str, policies: Container[Key]) -> bool:
     """Return whether a marker names a policy of another namespace, which another automation may write."""
-    if problem.code != UNKNOWN_POLICY:
-        return False
-    setter = problem.message.partition("names '")[2].partition("'")[0]
-    other, _, name = setter.partition(":")
+    other, _, name = problem.setter.partition(":")
     return other != namespace and (other, name) in policies

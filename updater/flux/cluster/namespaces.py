@@ -15,8 +15,8 @@ from updater.kube.kinds import Kind, Ref
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from updater.controller.objects import Key
     from updater.kube.client import KubeClient
+    from updater.kube.kinds import Key
 
 NAMESPACE: Final = Kind("", "v1", "Namespace", "namespaces", is_namespaced=False)
 REMEMBERED_SECONDS: Final = 60.0

@@ -16,10 +16,9 @@ from updater.model.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.controller.objects import Key
     from updater.controller.options import ControllerOptions
     from updater.flux.cluster.rivals import RivalControllers
-    from updater.kube.kinds import Object
+    from updater.kube.kinds import Key, Object
 
 _CODE: Final = "flux-runs"
 _ORIGIN: Final = "flux"

@@ -13,7 +13,6 @@ from updater.controller.watched_source import KnownObjects, SourceKind, WatchedS
 from updater.documents.members import mapping_in
 from updater.flux.cluster.digest_rounds import DigestRounds
 from updater.flux.cluster.feedback import FluxState
-from updater.flux.cluster.latest_refs import LatestRefs
 from updater.flux.cluster.namespaces import crossing
 from updater.flux.cluster.pruning import prune_object
 from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
@@ -22,7 +21,7 @@ from updater.flux.request.requests import FluxTranslation
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from updater.controller.objects import KeptObject, Key
+    from updater.controller.objects import KeptObject
     from updater.errors import KubeError
     from updater.flux.cluster.feedback import FluxFeedback, FluxRequests
     from updater.flux.cluster.namespaces import NamespaceLabels
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from updater.flux.request.translation import FluxTranslator
     from updater.http.client import Clock
     from updater.kube.client import KubeClient
-    from updater.kube.kinds import Kind
+    from updater.kube.kinds import Key, Kind
     from updater.kube.reflector import WatchedKind
     from updater.model.outcome import Outcome
     from updater.model.report import Report
@@ -99,7 +98,6 @@ class FluxSource:
             surroundings=surroundings,
         )
         self._known = {kind: KnownItems() for kind in KINDS}
-        self._latest = LatestRefs()
         self._digests = DigestRounds(self._reflect, surroundings)
         self.translation = FluxTranslation()
         self.count = 0
@@ -134,11 +132,6 @@ class FluxSource:
         """Nothing: what asks for nothing is a problem of its object."""
         return ()
 
-    @property
-    def policy_names(self) -> frozenset[str]:
-        """The names by which markers mean the policies that there are, whatever is wrong with them."""
-        return frozenset(f"{namespace}:{name}" for namespace, name in self.translation.policies)
-
     def spec_of(self, kind: Kind, key: Key) -> Mapping[str, Any] | None:
         """Return the spec that is kept of an object; None where none is known."""
         item = self._known[kind].items.get(key)
@@ -169,11 +162,11 @@ class FluxSource:
         kept = {kind: known.of(self._kinds[kind]) for kind in KINDS}
         items = {kind: self._known[kind].renew(kept[kind]) for kind in KINDS}
         labels = await self._parts.labels.of(crossing(items[IMAGE_POLICY]))
-        repositories, _, automations, sources = (tuple(items[kind].values()) for kind in KINDS)
-        policies = self._latest.added(items[IMAGE_POLICY], self._parts.feedback.latest_of(kept[IMAGE_POLICY]))
+        repositories, policies, automations, sources = (tuple(items[kind].values()) for kind in KINDS)
+        latest = self._parts.feedback.latest_of(kept[IMAGE_POLICY])
         # thousands of policies take a second the first time: probes and the Lease must not wait for them
         self.translation = translation = await asyncio.to_thread(
-            self._parts.translator, repositories, policies, automations, sources, labels
+            self._parts.translator, repositories, policies, automations, sources, labels, latest=latest
         )
         self.count = known.count
         if self._parts.wait:

@@ -21,7 +21,6 @@ from updater.flux.request.reading import FluxObject, attempt, text_in
 from updater.flux.request.requests import AutomationRequest, ObjectFault
 from updater.flux.request.selectors import LabelSelector, read_selector
 from updater.model.credential import is_object_name
-from updater.model.publishing import DIRECT
 from updater.model.subscription import CommitSpec
 from updater.settings import checks
 from updater.settings.fields import NOT_YET
@@ -29,7 +28,8 @@ from updater.settings.fields import NOT_YET
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from updater.flux.request.requests import GitRepositoryRequest, Key
+    from updater.flux.request.requests import GitRepositoryRequest
+    from updater.kube.kinds import Key
     from updater.model.subscription import GitBranch
 
     TryTemplate = Callable[[str, Mapping[str, str]], None]
@@ -111,7 +111,6 @@ def complete(draft: AutomationDraft, repository: GitRepositoryRequest | None) ->
         source=draft.source,
         interval=draft.interval,
         branch=branch if fault is None else None,
-        publishing=branch.publishing if branch is not None and fault is None else DIRECT,
         path=draft.path,
         commit_spec=draft.commit_spec,
         is_suspended=draft.item.is_suspended,

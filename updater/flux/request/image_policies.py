@@ -1,4 +1,4 @@
-"""What an ImagePolicy asks for: of which ImageRepository it selects by what, and what it selected before.
+"""What an ImagePolicy asks for: of which ImageRepository it selects by what.
 
 Source: https://fluxcd.io/flux/components/image/imagepolicies/ and the conditions that its controller gives. Of several kinds of
 policy in one object semver counts before alphabetical, and that before numerical.
@@ -7,22 +7,20 @@ policy in one object semver counts before alphabetical, and that before numerica
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from updater.documents.members import mapping_in
-from updater.errors import ImageSyntaxError, UpdaterError
+from updater.errors import UpdaterError
 from updater.flux.request.durations import read_duration
 from updater.flux.request.reading import FluxObject, ObjectRefused, go_reason, text_in
 from updater.flux.request.requests import DigestReflection, ImagePolicyRequest, ObjectFault
-from updater.model.image import ImageRef, is_tag, parse_digest, parse_name
 from updater.model.subscription import PolicySpec, TagFilter
 from updater.policies.filters import LONGEST_EXPRESSION, LONGEST_EXTRACT
 from updater.settings import checks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from updater.flux.request.requests import Key
+    from updater.kube.kinds import Key
+    from updater.model.image import ImageRef
 
 DIGEST_INTERVAL: Final = 600.0
 _INVALID: Final = "InvalidPolicy"
@@ -31,8 +29,8 @@ _ORDERED: Final = {"alphabetical": "name", "numerical": "number"}
 _NO_INTERVAL: Final = "spec.interval must be set when spec.digestReflectionPolicy is set to 'Always'"
 
 
-def read_image_policy(item: FluxObject, status: Mapping[str, Any]) -> ImagePolicyRequest:
-    """Read an ImagePolicy and the latestRef of its *status*; nothing that stands in them makes this raise."""
+def read_image_policy(item: FluxObject, latest: ImageRef | None = None) -> ImagePolicyRequest:
+    """Read an ImagePolicy that selected *latest* before; nothing that stands in it makes this raise."""
     reflection = _reflection(item)
     request = ImagePolicyRequest(
         key=item.key,
@@ -40,7 +38,7 @@ def read_image_policy(item: FluxObject, status: Mapping[str, Any]) -> ImagePolic
         reflection=reflection,
         is_suspended=item.is_suspended,
         requested_at=item.requested_at,
-        latest=read_latest(status),
+        latest=latest,
     )
     try:
         interval = _digest_interval(item) if reflection is DigestReflection.ALWAYS else None
@@ -52,18 +50,6 @@ def read_image_policy(item: FluxObject, status: Mapping[str, Any]) -> ImagePolic
 def precedes_dependency(fault: ObjectFault) -> bool:
     """Return whether a policy has this condition before its ImageRepository is looked at."""
     return fault.reason == "IntervalNotConfigured"
-
-
-def read_latest(status: Mapping[str, Any]) -> ImageRef | None:
-    """Return what an ImagePolicy selected before; None where its status has nothing, or nothing that can be an image."""
-    latest = mapping_in(status, "latestRef")
-    tag, digest = text_in(latest, "tag"), text_in(latest, "digest")
-    if not is_tag(tag):
-        return None
-    try:
-        return ImageRef(name=parse_name(text_in(latest, "name")), tag=tag, digest=parse_digest(digest) if digest else None)
-    except ImageSyntaxError:
-        return None
 
 
 def _repository(item: FluxObject) -> Key:

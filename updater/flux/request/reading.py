@@ -18,7 +18,7 @@ from updater.settings.problems import dotted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from updater.flux.request.requests import Key
+    from updater.kube.kinds import Key
 
 _T = TypeVar("_T")
 Place = tuple[str | int, ...]

@@ -6,19 +6,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from updater.model.publishing import DIRECT, Publishing
 from updater.model.scan_key import ScanKey
 from updater.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from updater.kube.kinds import Key
     from updater.model.image import ImageName, ImageRef
     from updater.model.problem import Problem
     from updater.model.subscription import CommitSpec, CredentialRef, GitBranch, PolicySpec, Subscription, TagFilter
-
-Key = tuple[str, str]
-"""Namespace and name of an object."""
 
 
 class DigestReflection(StrEnum):
@@ -72,7 +69,7 @@ class ImageRepositoryRequest:
 class ImagePolicyRequest:
     """An ImagePolicy: of which ImageRepository it selects, and by what.
 
-    *latest* is the latestRef that its status has, None where it has none. *digest_interval* is in seconds, None unless the
+    *latest* is what it selected before, None for nothing. *digest_interval* is in seconds, None unless the
     digest is resolved again and again.
     """
 
@@ -115,7 +112,6 @@ class AutomationRequest:
     source: Key
     interval: float
     branch: GitBranch | None
-    publishing: Publishing = DIRECT
     path: str = "."
     commit_spec: CommitSpec | None = None
     policies: tuple[Key, ...] = ()
@@ -134,6 +130,11 @@ class FluxTranslation:
     sources: Mapping[Key, GitRepositoryRequest] = field(default_factory=dict)
     subscriptions: Mapping[Key, Subscription] = field(default_factory=dict)
     snapshot: Snapshot = field(default_factory=Snapshot)
+
+    @property
+    def marker_names(self) -> frozenset[str]:
+        """The names by which markers mean the policies that there are, whatever is wrong with them."""
+        return frozenset(f"{namespace}:{name}" for namespace, name in self.policies)
 
 
 def subscription_key(key: Key) -> str:

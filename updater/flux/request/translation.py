@@ -17,7 +17,7 @@ from updater.flux.request.dependencies import dependency_fault
 from updater.flux.request.git_repositories import read_git_repository
 from updater.flux.request.image_policies import read_image_policy
 from updater.flux.request.image_repositories import read_image_repository
-from updater.flux.request.memory import Memory, are_same
+from updater.flux.request.memo import Memo, are_same
 from updater.flux.request.reading import key_in, read_object
 from updater.flux.request.requests import FluxTranslation
 from updater.flux.request.subscriptions import subscription_for, with_targets, writer_for
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
         GitRepositoryRequest,
         ImagePolicyRequest,
         ImageRepositoryRequest,
-        Key,
         ObjectFault,
     )
+    from updater.kube.kinds import Key
+    from updater.model.image import ImageRef
     from updater.model.problem import Problem
     from updater.model.subscription import Subscription, Target
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     Labels = Mapping[str, str]
 
 _NO_LABELS: Final[Labels] = {}
+_NO_IMAGES: Final[Mapping[Key, ImageRef]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +106,17 @@ class FluxTranslator:
         self._options = options or FluxOptions()
         trial = self._options.try_template
         self._try_template = TemplateTrials(trial) if trial is not None else None
-        self._repositories: Memory[_Repository] = Memory()
-        self._sources: Memory[GitRepositoryRequest] = Memory()
-        self._policies: Memory[_Policy] = Memory()
-        self._drafts: Memory[AutomationDraft] = Memory()
-        self._linked: Memory[_LinkedPolicy] = Memory()
-        self._completed: Memory[_LinkedAutomation] = Memory()
-        self._selected: Memory[AutomationRequest] = Memory()
-        self._writers: Memory[Target | None] = Memory()
-        self._written: Memory[Subscription] = Memory()
+        self._repositories: Memo[_Repository] = Memo()
+        self._sources: Memo[GitRepositoryRequest] = Memo()
+        self._policies: Memo[_Policy] = Memo()
+        self._drafts: Memo[AutomationDraft] = Memo()
+        self._linked: Memo[_LinkedPolicy] = Memo()
+        self._completed: Memo[_LinkedAutomation] = Memo()
+        self._selected: Memo[AutomationRequest] = Memo()
+        self._writers: Memo[Target | None] = Memo()
+        self._written: Memo[Subscription] = Memo()
         self._labels: dict[str, Labels] = {}
+        self._latest: Mapping[Key, ImageRef] = _NO_IMAGES
         self._members: dict[str, tuple[tuple[Key, Item], ...]] = {}
         self._given: tuple[tuple[object, ...], ...] = ()
         self._last = FluxTranslation()
@@ -125,19 +128,23 @@ class FluxTranslator:
         automations: Iterable[Item],
         git_repositories: Iterable[Item],
         namespaces: Mapping[str, Labels],
+        *,
+        latest: Mapping[Key, ImageRef] = _NO_IMAGES,
     ) -> FluxTranslation:
         """Return the whole translation; nothing that stands in an object makes it raise.
 
-        *namespaces* has the labels of each namespace by its name.
+        *namespaces* has the labels of each namespace by its name, *latest* what each policy selected last.
         """
         kinds = [tuple(kind) for kind in (image_repositories, image_policies, automations, git_repositories)]
         self._renew_labels(namespaces)
-        given = ((self._labels,), *kinds)
+        self._latest = latest if latest != self._latest else self._latest
+        given = ((self._labels, self._latest), *kinds)
         if self._given and all(map(are_same, self._given, given)):
             return self._last
         scanned, chosen, writers, sources = map(_by_key, kinds)
         repositories = self._repositories.renew(scanned, _read_repository)
-        policies = self._link(self._policies.renew(chosen, _read_policy), repositories)
+        read = self._policies.renew({key: (item, latest.get(key)) for key, (item,) in chosen.items()}, _read_policy)
+        policies = self._link(read, repositories)
         drafts = self._drafts.renew(writers, self._read_draft)
         known = self._sources.renew(sources, _read_source)
         completed = self._complete(drafts, known)
@@ -263,9 +270,9 @@ def _read_source(item: Item) -> GitRepositoryRequest:
     return read_git_repository(read_object(GIT_REPOSITORY.name, item))
 
 
-def _read_policy(item: Item) -> _Policy:
+def _read_policy(item: Item, latest: ImageRef | None) -> _Policy:
     read = read_object(IMAGE_POLICY.name, item)
-    return _Policy(read, read_image_policy(read, mapping_in(item, "status")))
+    return _Policy(read, read_image_policy(read, latest))
 
 
 def _linked_automation(draft: AutomationDraft, source: GitRepositoryRequest | None) -> _LinkedAutomation:

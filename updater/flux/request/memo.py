@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from updater.flux.request.requests import Key
+    from updater.kube.kinds import Key
 
 _T = TypeVar("_T")
 
 
-class Memory(Generic[_T]):
+class Memo(Generic[_T]):
     """What was made by key, with the objects that it was made of."""
 
     def __init__(self) -> None:
