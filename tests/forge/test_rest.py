@@ -76,9 +76,6 @@ async def test_a_pull_request_is_opened_found_changed_commented_and_closed(serve
     await forge.comment(1, "a word")
     closed = await forge.close(1, TEXT)
     assert (closed.state, server.pulls[0].comments, server.pulls[0].title) == (ProposalState.CLOSED, ["a word"], "Update app")
-    await forge.delete_branch("updater/main")
-    await forge.delete_branch("updater/main")
-    assert server.repository.head("updater/main") is None
     assert [item.branch for item in await forge.find("updater/main", "main")] == ["updater/main"]
 
 
