@@ -119,7 +119,7 @@ class FakeForge:
         return web.json_response({"message": "Not Found"}, status=404)
 
     def _opened(self, data) -> web.Response:
-        if any(item.branch == data["head"] and not item.fork for item in self.opened()):
+        if any((item.branch, item.base) == (data["head"], data["base"]) and not item.fork for item in self.opened()):
             status = 422 if self.kind == "github" else 409
             words = "A pull request already exists for o:x." if self.kind == "github" else "pull request already exists"
             return web.json_response({"message": "Validation Failed", "errors": [{"message": words}]}, status=status)
