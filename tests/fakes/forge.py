@@ -116,17 +116,10 @@ class FakeForge:
         if found := re.fullmatch(r"issues/([0-9]+)/comments", path):
             self._pull(int(found[1])).comments.append(data["body"])
             return web.json_response({}, status=201)
-        prefix = "git/refs/heads/" if self.kind == "github" else "branches/"
-        if request.method == "DELETE" and path.startswith(prefix):
-            branch = path.removeprefix(prefix)
-            if self.repository.head(branch) is None:
-                return web.json_response({"message": "Reference does not exist"}, status=422 if self.kind == "github" else 404)
-            self.repository.git("update-ref", "-d", f"refs/heads/{branch}")
-            return web.Response(status=204)
         return web.json_response({"message": "Not Found"}, status=404)
 
     def _opened(self, data) -> web.Response:
-        if any(item.branch == data["head"] and not item.fork for item in self.opened()):
+        if any((item.branch, item.base) == (data["head"], data["base"]) and not item.fork for item in self.opened()):
             status = 422 if self.kind == "github" else 409
             words = "A pull request already exists for o:x." if self.kind == "github" else "pull request already exists"
             return web.json_response({"message": "Validation Failed", "errors": [{"message": words}]}, status=status)

@@ -228,7 +228,7 @@ async def test_what_the_base_got_otherwise_closes_the_pull_request_and_rejects_n
     assert (await life.land()).status is Status.UNCHANGED
     (pull,) = life.forge.pulls
     assert (pull.state, pull.merged, life.head()) == ("closed", False, None)
-    assert ["nothing is left to change" in words for words in pull.comments] == [True]
+    assert ["Nothing is left to change" in words for words in pull.comments] == [True]
     assert read_marker(pull.body).values == frozenset()
     life.fleet.repository.commit({FILE: text.replace("1.1.0", "1.0.0").encode()})
     assert (await life.land()).status is Status.PROPOSED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from aiohttp import web
 
@@ -76,9 +78,6 @@ async def test_a_pull_request_is_opened_found_changed_commented_and_closed(serve
     await forge.comment(1, "a word")
     closed = await forge.close(1, TEXT)
     assert (closed.state, server.pulls[0].comments, server.pulls[0].title) == (ProposalState.CLOSED, ["a word"], "Update app")
-    await forge.delete_branch("updater/main")
-    await forge.delete_branch("updater/main")
-    assert server.repository.head("updater/main") is None
     assert [item.branch for item in await forge.find("updater/main", "main")] == ["updater/main"]
 
 
@@ -182,6 +181,96 @@ async def test_what_is_no_answer_of_this_api_is_said(server, forge, body):
 async def test_a_pull_request_without_number_is_no_answer(server, forge):
     server.faults.append(("GET", web.json_response({"state": "open"})))
     assert (await refused(forge, forge.get(1))).code == "forge-protocol"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": True},
+        {"number": -1},
+        {"number": 10**30},
+        {"number": "1"},
+        {"number": 2},
+        {"state": []},
+        {"state": {"open": 1}},
+        {"state": "draft"},
+        {"state": None},
+    ],
+)
+async def test_a_pull_request_of_wrong_types_or_another_one_than_was_asked_for_is_no_answer(server, forge, change):
+    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
+    server.faults.append(("GET", web.Response(body=json.dumps({**item, **change}), content_type="application/json")))
+    assert (await refused(forge, forge.get(1))).code == "forge-protocol"
+
+
+@pytest.mark.parametrize("side", [None, [], "x", {}, {"repo": "x", "ref": {}, "sha": []}, {"repo": None, "label": 7}])
+async def test_sides_of_wrong_types_make_no_pull_request_ours(server, forge, side):
+    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
+    server.faults.append(("GET", web.json_response([{**item, "head": side, "body": ["x"]}, None, 7, []])))
+    assert await forge.find("updater/main", "main") == ()
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff\xfe", b"null", b"", b'"text"', b"NaN", b"[[[[]]]]"])
+async def test_an_answer_that_is_no_pull_request_is_said(server, forge, body):
+    server.faults.append(("GET", web.Response(body=body)))
+    assert (await refused(forge, forge.get(1))).code == "forge-protocol"
+
+
+@pytest.mark.parametrize("method", ["get", "open", "update", "close"])
+async def test_a_redirect_to_another_host_never_gets_the_token(server, forge, method):
+    seen = []
+
+    async def elsewhere(request):
+        seen.append(dict(request.headers))
+        return web.Response(body=b"<html>sign in</html>")
+
+    runner = web.AppRunner(application := web.Application(), access_log=None)
+    application.router.add_route("*", "/{path:.*}", elsewhere)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        target = f"http://localhost:{runner.addresses[0][1]}/login"
+        kind = {"get": "GET", "open": "POST"}.get(method, "PATCH")
+        server.faults.append((kind, web.Response(status=307, headers={"Location": target})))
+        calls = {"get": lambda: forge.get(1), "open": lambda: forge.open(TEXT, branch="b", base="main")}
+        call = calls.get(method) or (lambda: getattr(forge, method)(1, TEXT))
+        assert (await refused(forge, call())).code == "forge-protocol"
+    finally:
+        await runner.cleanup()
+    assert all(TOKEN not in str(headers) for headers in seen)
+
+
+@pytest.mark.parametrize("shown", [TOKEN, TOKEN.upper(), TOKEN.replace("-", "%2D")])
+async def test_a_token_that_is_repeated_in_a_link_is_masked(server, forge, shown):
+    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
+    server.faults.append(("GET", web.json_response({**item, "html_url": f"https://x:{shown}@forge.example.org/1"})))
+    assert shown not in (await forge.get(1)).link
+
+
+async def test_only_small_answers_are_kept_for_the_next_question(server, forge):
+    item = server._json(FakePull(1, "t", "b" * 2**20, "updater/main", "main"))
+    server.faults += [("GET", web.json_response(item, headers={"ETag": '"1"'})) for _ in range(2)]
+    assert await forge.get(1) == await forge.get(1)
+    assert forge._api._kept == {}
+
+
+async def test_a_refusal_that_lasts_says_the_same_each_time(server, forge, time):
+    server.fail("GET", 429, "slow down", Retry_After="86400")
+    await refused(forge)
+    first = await refused(forge)
+    time.now += 100
+    second = await refused(forge)
+    assert (first.message, first.code) == (second.message, "forge-rate-limited")
+
+
+async def test_a_503_that_asks_for_a_long_wait_is_not_waited_for(server, forge, time):
+    for _ in range(2):
+        server.fail("GET", 503, "maintenance", Retry_After="86400")
+    assert (await refused(forge)).code == "forge-unavailable"
+    before, asked = time.now, len(server.asked)
+    assert (await refused(forge)).code == "forge-rate-limited"
+    assert (time.now, len(server.asked)) == (before, asked)
 
 
 async def test_a_huge_answer_is_not_read(server, forge):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -48,6 +49,25 @@ def test_hostile_texts_stay_in_their_cells_and_are_no_marker():
     assert row.replace("\\|", "").count("|") == 6
     assert row.count("`") == 12
     text.body.encode()
+
+
+@pytest.mark.parametrize("text", ["a\\|b", "a\\\\|b", "\\", "|", "\\|\\|", "", " ", "``", "\u202ex\x00\x1b[31m", "|" * 400])
+def test_a_cell_ends_where_its_text_ends(text):
+    item = dataclasses.replace(update(), policy=text)
+    body = proposal_text([item], {item: (change(path="p"),)}).body
+    (row,) = [line for line in body.splitlines() if "`p:3`" in line]
+    assert len(re.findall(r"(?:^|(?<!\\))(?:\\\\)*\|", row)) == 6
+    assert row.count("`") == 12
+    assert row.isprintable()
+
+
+def test_a_quoted_marker_and_one_within_a_line_are_no_marker():
+    item = update()
+    body = proposal_text([item], {item: (change(),)}).body
+    marker = body.splitlines()[0]
+    assert read_marker(f"> {marker}") is None
+    assert read_marker(f"see `{marker}`") is None
+    assert read_marker(f"a person's line\n{marker}\nmore") is not None
 
 
 def test_a_title_is_one_short_line():

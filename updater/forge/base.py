@@ -76,7 +76,3 @@ class Forge(Protocol):
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Close a pull request without merging it, with its last title and body."""
         ...
-
-    async def delete_branch(self, branch: str) -> None:
-        """Delete a branch of the repository; one that is gone is deleted."""
-        ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from updater.forge.rest import PAGE, ForgeDialect, RestForge
 
@@ -28,6 +28,3 @@ class GithubForge(RestForge):
         order = {"sort": "created", "direction": "desc", "per_page": str(PAGE)}
         listed = await self._pages({"state": "all", "head": f"{owner}:{branch}", "base": base, **order})
         return tuple(item for item in listed if (item.branch, item.base) == (branch, base))
-
-    def _branch_path(self, branch: str) -> str:
-        return f"git/refs/heads/{quote(branch)}"

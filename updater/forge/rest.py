@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 
@@ -13,7 +13,7 @@ from updater.forge.base import ForgeProposal, ProposalState
 from updater.http.client import Clock
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Pace, Response
 from updater.http.limits import LONGEST_PAUSE
-from updater.http.redaction import told
+from updater.http.redaction import masked, told
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -26,12 +26,13 @@ PAGE: Final = 30
 MOST_PAGES: Final = 5
 LONGEST_ANSWER: Final = 8 * 2**20
 _MOST_KEPT: Final = 64
+_LARGEST_KEPT: Final = 512 * 2**10
 _USUAL_WAIT: Final = 60.0
 _LONGEST_MESSAGE: Final = 300
 _LONGEST_LINK: Final = 500
 _PACE: Final = Pace(concurrency=4, rate=10.0, burst=10)
 _PASSING: Final = frozenset(
-    {FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN, FailureKind.DOWN, FailureKind.PAUSED, FailureKind.TOO_SLOW}
+    {FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN, FailureKind.DOWN, FailureKind.TOO_SLOW}
 )
 _LATER: Final = "it is asked again with the next landing; nothing is lost"
 _DENIED: Final = "check the token: it must be allowed to read and write pull requests and the contents of this repository"
@@ -80,26 +81,23 @@ class ForgeApi:
         self._wall = surroundings.wall
         self._kept: dict[str, tuple[str, Any]] = {}
         self._rests_until = 0.0
+        self._secrets: tuple[str, ...] = ()
 
-    async def ask(self, call: ApiCall, *, gone: frozenset[int] = frozenset()) -> Any:
-        """Return the JSON that answers *call*; None where there is none, or for a status in *gone*. Raises `ForgeError`."""
-        left = self._rests_until - self._clock()
-        if left > 0:
-            message = f"{self.repository} asks for fewer requests, for {left:.0f} more seconds"
-            raise ForgeError(message, hint=_LATER, code="forge-rate-limited")
+    async def ask(self, call: ApiCall) -> Any:
+        """Return the JSON that answers *call*; None where there is none. Raises `ForgeError`."""
+        if self._rests_until > self._clock():
+            raise self._resting()
         url = f"{self.repository.api}/repos/{self.repository.path}/{call.path}"
         url += f"?{urlencode(call.query)}" if call.query else ""
         kept = self._kept.get(url) if call.method == "GET" else None
         answer = await self._send(call, url, kept[0] if kept else "")
         if kept is not None and answer.status == 304:
             return kept[1]
-        if answer.status in gone:
-            return None
         if not 200 <= answer.status < 300:
             raise self._refusal(answer)
         found = self._parsed(answer)
         tag = answer.header("ETag")
-        if call.method == "GET" and tag:
+        if call.method == "GET" and tag and len(answer.body) <= _LARGEST_KEPT:
             while len(self._kept) >= _MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
             self._kept[url] = (tag, found)
@@ -107,6 +105,7 @@ class ForgeApi:
 
     async def _send(self, call: ApiCall, url: str, tag: str) -> Response:
         access = await self._reach()
+        self._secrets = (access.token,)
         headers = {**self._dialect.headers, "Authorization": f"{self._dialect.scheme} {access.token}"}
         headers |= {"If-None-Match": tag} if tag else {}
         headers |= {"Content-Type": "application/json"} if call.data is not None else {}
@@ -125,6 +124,8 @@ class ForgeApi:
         try:
             return await self._http.send(request)
         except HttpFailure as failure:
+            if failure.trouble is FailureKind.PAUSED:
+                raise self._resting() from failure
             is_passing = failure.trouble in _PASSING
             code = "forge-unavailable" if is_passing else "forge-protocol"
             hint = _LATER if is_passing else failure.hint or _API
@@ -166,6 +167,14 @@ class ForgeApi:
             return min(max(float(reset) - self._wall(), 0.0), LONGEST_PAUSE)
         return _USUAL_WAIT if "secondary rate limit" in _words(answer).lower() else None
 
+    def _resting(self) -> ForgeError:
+        # no running count: with another number it would be news at each try, to the log and to conditions
+        return ForgeError(f"{self.repository} asks for fewer requests", hint=_LATER, code="forge-rate-limited")
+
+    def unshown(self, text: str) -> str:
+        """Return *text* of the forge without the token."""
+        return masked(text, self._secrets)
+
     def odd(self, words: str) -> ForgeError:
         """Return the error for an answer that this API does not give."""
         return ForgeError(f"{self.repository}: {words}", hint=_API, code="forge-protocol")
@@ -189,7 +198,7 @@ class RestForge:
 
     async def get(self, number: int) -> ForgeProposal:
         """Return one pull request; one that did not change costs no answer where the forge has ETags."""
-        return self._read(await self._api.ask(ApiCall(method="GET", path=f"pulls/{number}")))
+        return self._read(await self._api.ask(ApiCall(method="GET", path=f"pulls/{number}")), number)
 
     async def open(self, text: ProposalText, *, branch: str, base: str) -> ForgeProposal:
         """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
@@ -199,7 +208,7 @@ class RestForge:
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body."""
         data = {"title": text.title, "body": text.body}
-        return self._read(await self._api.ask(ApiCall(method="PATCH", path=f"pulls/{number}", data=data)))
+        return self._read(await self._api.ask(ApiCall(method="PATCH", path=f"pulls/{number}", data=data)), number)
 
     async def comment(self, number: int, words: str) -> None:
         """Add a comment."""
@@ -208,14 +217,7 @@ class RestForge:
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Close a pull request without merging it, with its last title and body."""
         data = {"state": "closed", "title": text.title, "body": text.body}
-        return self._read(await self._api.ask(ApiCall(method="PATCH", path=f"pulls/{number}", data=data)))
-
-    async def delete_branch(self, branch: str) -> None:
-        """Delete a branch of the repository; one that is gone is deleted."""
-        await self._api.ask(ApiCall(method="DELETE", path=self._branch_path(branch)), gone=frozenset({404, 422}))
-
-    def _branch_path(self, branch: str) -> str:
-        return f"branches/{quote(branch)}"
+        return self._read(await self._api.ask(ApiCall(method="PATCH", path=f"pulls/{number}", data=data)), number)
 
     def _branch_of(self, head: Mapping[str, Any]) -> str:
         return str(head.get("ref") or "")
@@ -232,17 +234,19 @@ class RestForge:
                 break
         return found
 
-    def _read(self, item: Any) -> ForgeProposal:
+    def _read(self, item: Any, asked: int | None = None) -> ForgeProposal:
         found = _mapping(item)
         head, base = _mapping(found.get("head")), _mapping(found.get("base"))
         number, state = found.get("number"), found.get("state")
-        if not isinstance(number, int) or state not in {"open", "closed"}:
+        if type(number) is not int or number < 1 or state not in ("open", "closed"):  # bool is an int, and a list no hash
             raise self._api.odd("a pull request has no number or state")
+        if asked is not None and number != asked:
+            raise self._api.odd(f"pull request {asked} was asked for, and the answer is about another one")
         is_merged = bool(found.get("merged") or found.get("merged_at"))
         return ForgeProposal(
             number=number,
             state=ProposalState.MERGED if is_merged else ProposalState(state),
-            link=_page(found.get("html_url")) or f"{self.repository}#{number}",
+            link=self._api.unshown(_page(found.get("html_url"))) or f"{self.repository}#{number}",
             branch=self._branch_of(head),
             base=str(base.get("ref") or ""),
             head=str(head.get("sha") or ""),

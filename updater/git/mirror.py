@@ -187,6 +187,14 @@ class Mirror:
             lambda: self._lander.land(base, branch, expected, commits, over, manner), asked="a push", may_give_up=False
         )
 
+    async def remove(self, branch: str, expected: str) -> None:
+        """Delete *branch* where it still stands at *expected*, by a push with that lease.
+
+        Raises what `land` raises: `PushRefused` ``push-refused`` where it moved or is gone, ``push-declined`` where the server
+        keeps its branches.
+        """
+        await self._talk(lambda: self._lander.remove(branch, expected), asked="a push", may_give_up=False)
+
     def afterwards(self, work: Callable[[], None]) -> None:
         """Do *work* off the event loop behind the conversation in progress; nobody waits for it."""
         self._worker.submit(work)

@@ -10,6 +10,7 @@ from updater.errors import GitError, PushRefused
 from updater.git.faults import fault
 from updater.git.object_builder import NewCommit, ObjectBuilder
 from updater.git.objects import COMMIT
+from updater.git.pushing import ZERO
 from updater.git.ref_names import shown
 from updater.git.trailers import read_past
 
@@ -97,6 +98,10 @@ class Pusher:
         self._remember(branch, tip, draft)
         self._push_second(base, tip, branch, manner, seen)
         return PushResult(revision=tip, commits=tips)
+
+    def remove(self, branch: str, expected: str) -> None:
+        """Delete *branch* where it stands at *expected*; see `Mirror.remove`."""
+        self._keeper.remote.push(branch, expected, ZERO.decode(), ())
 
     def _move_second(self, base: str | None, revision: str, manner: PushManner, seen: Sequence[str | None]) -> None:
         """Move the second ref of *manner* to *revision*, which the server has: forward, or over commits of ours above *base*.

@@ -24,7 +24,8 @@ MOST_VALUES: Final = 3000
 LONGEST_BODY: Final = 60_000  # GitHub takes 65,536 characters
 _LONGEST_TITLE: Final = 200
 _LONGEST_CELL: Final = 300
-_MARKER: Final = re.compile(r"<!-- updater:proposal v1 text=([0-9a-f]{16}) values=([0-9a-f,]*) -->")
+#: at the start of a line: one that stands in a quotation or in a cell is no marker
+_MARKER: Final = re.compile(r"^<!-- updater:proposal v1 text=([0-9a-f]{16}) values=([0-9a-f,]*) -->", re.MULTILINE)
 _HEAD: Final = "| Image | Old → new | Place | Policy | Requested by |\n| --- | --- | --- | --- | --- |\n"
 _REFUSE: Final = """
 **Merge** this pull request to accept the changes. **Close it without merging** to say no: updater does not propose these values
@@ -72,7 +73,7 @@ def closing_text(base: str) -> ProposalText:
 
 def closing_words(base: str) -> str:
     """Return why we close a pull request ourselves."""
-    return f"{_code(base)} holds these values by now, so nothing is left to change. updater closed this pull request."
+    return f"Nothing is left to change: {_code(base)} holds these values by now, or they are no longer chosen."
 
 
 def _marked(title: str, body: str, values: Sequence[str]) -> ProposalText:
@@ -108,9 +109,10 @@ def _row(update: Update, change: Change) -> str:
 
 
 def _code(text: str) -> str:
-    """Return *text* as code in a cell: a backtick would end it, a bar the cell."""
-    shown = _plain(text).replace("`", "'").replace("|", "\\|")
-    return f"`{shown if len(shown) <= _LONGEST_CELL else f'{shown[:_LONGEST_CELL]}…'}`"
+    """Return *text* as code in a cell: a backtick would end it, a bar the cell, also one behind a backslash."""
+    shown = _plain(text) if len(text) <= _LONGEST_CELL else f"{_plain(text[:_LONGEST_CELL])}…"
+    escaped = shown.replace("`", "'").replace("\\|", "\u2216|").replace("|", "\\|")
+    return f"`{escaped or ' '}`"
 
 
 def _plain(text: str) -> str:

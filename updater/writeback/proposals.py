@@ -37,10 +37,14 @@ _NOTHING: Final = WriteResult(changes={}, refused={}, revisions={})
 
 @dataclass(slots=True)
 class _Known:
-    """Our pull requests of one destination, by number, and an open one from the same branch that lacks our marker."""
+    """Our pull requests of one destination, by number, and an open one from the same branch that lacks our marker.
+
+    *kept* is the head of its branch that the server did not let us delete.
+    """
 
     ours: dict[int, tuple[ForgeProposal, ProposalMarker | None]] = field(default_factory=dict)
     stranger: ForgeProposal | None = None
+    kept: str = ""
 
     @property
     def last(self) -> ForgeProposal | None:
@@ -98,7 +102,7 @@ class ProposalWriter:
         known = await self._refreshed(branch)
         if known.state is ProposalState.MERGED and was is not ProposalState.MERGED:
             view = await self._writer.look(destination, subscriptions)  # the base may have got it just now
-        is_left = known.state is ProposalState.MERGED and view.push_head == (known.last and known.last.head)
+        is_left = known.state is ProposalState.MERGED and view.push_head == (known.last and known.last.head) != known.kept
         return replace(view, is_proposed=known.state is ProposalState.OPEN or is_left)
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
@@ -114,12 +118,14 @@ class ProposalWriter:
                 await self._put_away(branch, view)
             return replace(_NOTHING, is_dry=is_dry)
         known = self._known.get(branch)
-        if known is None or known.stranger is not None:
+        if known is None or known.stranger is not None or _is_new(known, commits):
             known = await self._find(branch)
         if known.stranger is not None:
             raise _not_ours(known.stranger)
         held, wanted = _split(commits, known.rejected())
         if not wanted:
+            if not is_dry:
+                await self._put_away(branch, view)  # what is open proposes what nobody chooses any more
             return replace(_NOTHING, held=held, is_dry=is_dry)
         if is_dry:
             return replace(await self._writer.write(view, wanted, is_dry=True), held=held)
@@ -163,9 +169,7 @@ class ProposalWriter:
             return last
         updated = await forge.update(last.number, text)
         known.take(updated)
-        if updated.state is not ProposalState.OPEN:
-            raise fault("push-refused", f"{updated.link} was {updated.state} meanwhile")
-        return updated
+        return _still_open(updated)
 
     async def _put_away(self, branch: GitBranch, view: View) -> None:
         """Delete the branch of what was merged; close what has nothing left to change, unless others committed to it."""
@@ -176,10 +180,12 @@ class ProposalWriter:
         if last.state is ProposalState.MERGED:
             await self._cleared(branch, known, view)
         elif last.state is ProposalState.OPEN and await self._is_ours(branch, view):
-            forge = self._forge(branch)
-            known.take(await forge.close(last.number, closing_text(branch.branch)))
+            forge, text = self._forge(branch), closing_text(branch.branch)
             if view.push_head is not None:
-                await forge.delete_branch(branch.push)
+                # a forge closes what asks to merge a branch that is gone: from here on that rejects nothing
+                known.take(_still_open(await forge.update(last.number, text)))
+                await self._remove(branch, known, view.push_head)
+            known.take(await forge.close(last.number, text))
             await forge.comment(last.number, closing_words(branch.branch))
 
     async def _cleared(self, branch: GitBranch, known: _Known, view: View) -> View:
@@ -187,8 +193,23 @@ class ProposalWriter:
         last = known.last
         if last is None or last.state is not ProposalState.MERGED or view.push_head is None or view.push_head != last.head:
             return view
-        await self._forge(branch).delete_branch(branch.push)
-        return replace(view, push_head=None)
+        return replace(view, push_head=None) if await self._remove(branch, known, view.push_head) else view
+
+    async def _remove(self, branch: GitBranch, known: _Known, head: str) -> bool:
+        """Delete the branch where it still stands at *head*; return False where the server keeps it, which is asked once.
+
+        Raises `PushRefused` ``push-refused`` where somebody was faster: look and decide again.
+        """
+        if known.kept == head:
+            return False
+        try:
+            await self._mirror(branch).remove(branch.push, head)
+        except PushRefused as refused:
+            if refused.code == PushRefused.default_code:
+                raise
+            known.kept = head
+            return False
+        return True
 
     async def _is_ours(self, branch: GitBranch, view: View) -> bool:
         """Return whether the branch ends in a commit of ours: we build on the base alone, so nothing of others is below that."""
@@ -201,7 +222,15 @@ class ProposalWriter:
         known = self._known.get(branch)
         if known is None or known.last is None:
             return await self._find(branch)
-        known.take(await self._forge(branch).get(known.last.number))
+        try:
+            proposal = await self._forge(branch).get(known.last.number)
+        except ForgeError as error:
+            if error.code != "forge-not-found":
+                raise
+            return await self._find(branch)  # a forge may delete one; where the repository is gone, this says so
+        if proposal.base != branch.branch:
+            return await self._find(branch)  # somebody asks to merge it elsewhere: it is no longer about this branch
+        known.take(proposal)
         return known
 
     async def _find(self, branch: GitBranch) -> _Known:
@@ -214,6 +243,18 @@ class ProposalWriter:
                 known.stranger = proposal
         self._known[branch] = known
         return known
+
+
+def _still_open(proposal: ForgeProposal) -> ForgeProposal:
+    """Return what was updated; raise `PushRefused` ``push-refused`` where it was merged or closed meanwhile."""
+    if proposal.state is not ProposalState.OPEN:
+        raise fault("push-refused", f"{proposal.link} was {proposal.state} meanwhile")
+    return proposal
+
+
+def _is_new(known: _Known, commits: Sequence[Commit]) -> bool:
+    """Return whether a pull request would be opened: another replica may have opened one since, and people closed it."""
+    return known.state is not ProposalState.OPEN and bool(_split(commits, known.rejected())[1])
 
 
 def _proposed(destination: Destination) -> GitBranch | None:
