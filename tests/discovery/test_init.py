@@ -182,7 +182,7 @@ def test_where_nothing_is_found_nothing_is_asked_and_the_next_step_is_told(tmp_p
     monkeypatch.chdir(tmp_path)
     assert run_cli(["init"]) == 0
     said = capsys.readouterr().err
-    assert "no YAML file here" in said
+    assert "no YAML file was found" in said
     assert "next: write a subscription by the example in updater.yaml" in said
     text = (tmp_path / "updater.yaml").read_text()
     assert build_settings([("updater.yaml", text.encode())], {"HOME": "/"}).subscriptions == ()

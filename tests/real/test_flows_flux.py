@@ -393,7 +393,7 @@ def test_before_the_switch_each_policy_and_each_marker_says_what_would_happen(la
     assert done.returncode == 1, done.stderr
     for said in (
         f"app.yaml:1: {NAMESPACE}:before\n  {image}:1.0.0 → {image}:1.1.0",
-        f"app.yaml:2: {NAMESPACE}:before\n  :1.1.0 stays",
+        f"app.yaml:2: {NAMESPACE}:before\n  1.1.0 stays",
         f"app.yaml:3: {NAMESPACE}:broken\n  not written (",
         "app.yaml:4: the marker names flux-system:nobody",
         f"ImagePolicy {NAMESPACE}/before\n  {image} semver >=1.0.0; selected last: 1.1.0; written to https://",

@@ -21,9 +21,9 @@ def asking_options(command: _F) -> _F:
         metavar="DURATION",
         default="30s",
         show_default=True,
-        help="How long a registry or Git server may stay silent in all.",
+        help="How long a registry or Git server may stay silent, in total.",
     )
-    told = click.option("-v", "--verbose", is_flag=True, help="Say each request to a registry or Git server on stderr.")
+    told = click.option("-v", "--verbose", is_flag=True, help="Print each request to a registry or Git server to stderr.")
     return patience(told(command))
 
 

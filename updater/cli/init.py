@@ -38,7 +38,7 @@ _EMAIL = "Commit author, e-mail"
 def init(path: Path, kinds: tuple[str, ...], output: str, **flags: object) -> None:
     """Write a commented updater.yaml from what PATH holds.
 
-    PATH is a checkout. Read are $imagepolicy markers with their Flux objects, kustomizations, Helm values, and annotated
+    PATH is a checkout. It reads $imagepolicy markers with their Flux objects, kustomizations, Helm values, and annotated
     Argo CD Applications; with --from also the rules of Renovate and the annotations of Keel. On a terminal it asks for what
     it cannot find out; elsewhere the flags say it. No file is overwritten without --force.
     """
@@ -145,7 +145,7 @@ def _say(found: Discovery, output: str) -> None:
         held = f"{images} image{'s' * (images != 1)} in {places} place{'s' * (places != 1)}"
         say(f"{where}: {held}, from {files}", err=True)
     else:
-        looked = f"no image to keep current in {files}" if found.files else "no YAML file here"
+        looked = f"no image to keep current in {files}" if found.files else "no YAML file was found"
         say(f"{where}: {looked}" + ("; Argo CD objects are followed" if found.applications else ""), err=True)
     for remark in found.remarks:
         say(f"note: {remark}", err=True)

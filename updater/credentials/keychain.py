@@ -137,7 +137,8 @@ class Keychain:
     def _variable(self, name: str) -> str:
         value = self._environment.get(name)
         if not value:
-            raise ConfigError(f"the variable {name} is not set", hint=f"set {name} to user:password", code="credential-missing")
+            hint = f"set {name} to user:password, or to a token for a Git server or forge"
+            raise ConfigError(f"the variable {name} is not set", hint=hint, code="credential-missing")
         return value
 
     async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:

@@ -246,7 +246,7 @@ def _move(written: Written, image: ImageRef) -> str:
     if written.name and not is_same_name(written.name, image.name):
         return f"{written} → {image}"
     old = str(replace(written, name=None)) if written.tag or written.digest else str(written)
-    return f"{old.removeprefix(':')} → {str(image).removeprefix(image.name.spelled).removeprefix(':')}"
+    return f"{old} → {str(image).removeprefix(image.name.spelled).removeprefix(':')}"
 
 
 def _problem(problem: Problem) -> PlaceDecision:

@@ -18,9 +18,8 @@ class Written:
     digest: str | None = None
 
     def __str__(self) -> str:
-        tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
-        return f"{self.name or ''}{tag}{digest}" or "nothing"
+        return f"{':'.join(part for part in (self.name, self.tag) if part)}{digest}" or "nothing"
 
 
 def common(several: Iterable[Written]) -> Written:

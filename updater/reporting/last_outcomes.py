@@ -188,7 +188,7 @@ class LastOutcomes:
 
 def _value(written: Written) -> str:
     """Return what is written: a reference, or a bare version where no name stands beside it."""
-    return str(written).removeprefix(":").removeprefix("@")
+    return str(written).removeprefix("@")
 
 
 def _text(text: str | None) -> str | None:

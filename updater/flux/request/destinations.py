@@ -44,7 +44,7 @@ def destination_for(repository: GitRepositoryRequest, reference: Mapping[str, st
         hint = "write git.push.branch, or git.checkout.ref.branch"
         raise ConfigError(_NO_PUSH, hint=hint, code="missing-key")
     if not _URL.fullmatch(repository.url):
-        hint = "write https://host/path or ssh://git@host/path"
+        hint = "write a URL that begins with https:// or ssh://"
         raise ConfigError("the URL of the GitRepository is not one of http, https or ssh", hint=hint, code="git-url")
     check_text("the URL of the GitRepository", repository.url, longest=_LONGEST_URL, code="git-url")
     names = {"the push branch": name, **{f"ref.{part}": value for part, value in reference.items()}}
