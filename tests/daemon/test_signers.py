@@ -8,11 +8,11 @@ import pytest
 from tests.fakes.ssh_server import make_key
 from tests.fakes.still_time import StillTime
 from tests.real.parts import require
+from updater.credentials.secret_cache import REMEMBERED_SECONDS
 from updater.daemon.signers import Signers
 from updater.errors import ConfigError, KubeUnavailable
 from updater.git.openpgp import OpenPgpSigner
 from updater.git.signing import SshSigner
-from updater.kube.secret_cache import REMEMBERED_SECONDS
 from updater.model.signing_key import SigningKey, read_signing_key
 
 GPG, SSH = "secret:ns/key#gpg", "secret:ns/key#ssh"

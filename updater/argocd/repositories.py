@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd import repository_secrets as secrets
 from updater.credentials.github_app import USER
+from updater.credentials.secret_cache import MOST_REMEMBERED, SecretCache
 from updater.errors import ConfigError, KubeDenied, KubeGone
 from updater.git.access import GitAccess, parse_address
 from updater.kube.client import ListScope
 from updater.kube.kinds import CONFIG_MAP, SECRET, Ref
-from updater.kube.secret_cache import MOST_REMEMBERED, SecretCache
 from updater.model.credential import Credential
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from updater.credentials.secret_cache import SecretCache
 from updater.errors import ConfigError, GitError
-from updater.kube.secret_cache import SecretCache
 from updater.model.signing_key import FIELDS, SigningKey, read_signing_key
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from updater.credentials.secret_cache import SecretCache
 from updater.errors import ConfigError
 from updater.flux.git_secrets import GITHUB, read_login
 from updater.flux.request.destinations import without_login
 from updater.flux.secret_reader import SecretReader, SecretUse
 from updater.git.access import parse_address
-from updater.kube.secret_cache import SecretCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable

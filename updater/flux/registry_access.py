@@ -10,11 +10,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.credentials.secret_cache import SecretCache
 from updater.errors import ConfigError
 from updater.flux.connection_secrets import NO_CERTIFICATES
 from updater.flux.registry_secrets import laid_over, read_certificates, read_proxy, read_pull_secret
 from updater.flux.secret_reader import SecretReader, SecretUse
-from updater.kube.secret_cache import SecretCache
 from updater.model.credential import IMAGE_REPOSITORY, SERVICE_ACCOUNT
 
 if TYPE_CHECKING:

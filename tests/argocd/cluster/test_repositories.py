@@ -14,12 +14,12 @@ from tests.fakes.still_time import StillTime
 from updater.argocd.repositories import Repositories
 from updater.argocd.repository_secrets import LABEL, SELECTOR
 from updater.credentials.github_app import InstallationTokens
+from updater.credentials.secret_cache import MOST_REMEMBERED, REMEMBERED_SECONDS, SecretCache
 from updater.errors import ConfigError, GitError, KubeDenied, KubeUnavailable
 from updater.git.access import GitAccess
 from updater.http.client import HttpClient
 from updater.kube.client import PATIENCE, KubeClient
 from updater.kube.kinds import CONFIG_MAP, SECRET
-from updater.kube.secret_cache import MOST_REMEMBERED, REMEMBERED_SECONDS, SecretCache
 from updater.model.credential import Credential
 
 URL = "https://git.test/org/app.git"
