@@ -45,7 +45,7 @@ SQLITE_JOURNAL_MODE = WAL
 [security]
 INSTALL_LOCK = true
 SECRET_KEY = {secret}
-PASSWORD_HASH_ALGO = pbkdf2$1$1$16
+PASSWORD_HASH_ALGO = pbkdf2$100$50
 [oauth2]
 ENABLED = false
 [repository]

@@ -140,7 +140,7 @@ class Remote:
             with self._diagnosis.named(), self._client("fetch", reuse=True) as (client, talk):
                 self._fetch_pack(client, wants, known, depth=depth, write=_kept(talk, write), filter_spec=None)
 
-        self._cut(ask, known, depth, known.haves)
+        _ask_cut(self, ask, known, depth, known.haves)
 
     def history(self, want: str, known: Haves, depth: int, *, is_bounded: bool = True) -> tuple[bytes, ...]:
         """Return up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
@@ -162,21 +162,9 @@ class Remote:
 
                     self._fetch_pack(client, [want], known, depth=depth, write=write, filter_spec=b"tree:0")
 
-            self._cut(ask, known, depth, tuple(name for name in known.haves if name not in known.shallow))
+            _ask_cut(self, ask, known, depth, tuple(name for name in known.haves if name not in known.shallow))
             with self._diagnosis.named():
                 return tuple(_commits(file, self.bounds))
-
-    def _cut(self, ask: Callable[[Haves, int | None], None], known: Haves, depth: int | None, whole: tuple[bytes, ...]) -> None:
-        """Ask for *depth* commits; for all above those of *whole* where the server cuts no history, which is found out once."""
-        if not self.is_uncut:
-            try:
-                return ask(known, depth)
-            except GitError as error:
-                if not any(word in error.message.lower() for word in _ABOUT_CUTS):
-                    raise
-            self.is_uncut = True
-            self.warn(f"{self.address} gives no part of a history: all of it is fetched, once")
-        return ask(Haves(haves=whole), None)
 
     def push(
         self, branch: str, expected: str | None, new: str, objects: Sequence[ShaFile], *, options: Sequence[str] = ()
@@ -338,6 +326,21 @@ class Haves:
     def of(cls, haves: Sequence[str] = (), shallow: Sequence[str] = ()) -> Haves:
         """Take revisions as text."""
         return cls(haves=tuple(name.encode() for name in haves), shallow=tuple(name.encode() for name in shallow))
+
+
+def _ask_cut(
+    remote: Remote, ask: Callable[[Haves, int | None], None], known: Haves, depth: int | None, whole: tuple[bytes, ...]
+) -> None:
+    """Ask for *depth* commits; for all above those of *whole* where the server cuts no history, which is found out once."""
+    if not remote.is_uncut:
+        try:
+            return ask(known, depth)
+        except GitError as error:
+            if not any(word in error.message.lower() for word in _ABOUT_CUTS):
+                raise
+        remote.is_uncut = True
+        remote.warn(f"{remote.address} gives no part of a history: all of it is fetched, once")
+    return ask(Haves(haves=whole), None)
 
 
 def _kept(talk: Conversation, write: Callable[[bytes], int]) -> Callable[[bytes], int]:
