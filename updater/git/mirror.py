@@ -23,7 +23,7 @@ from updater.git.worker_thread import Later, WorkerThread
 from updater.http.waiting import HINT, SilentServer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from updater.git.object_builder import NewCommit
@@ -97,6 +97,7 @@ class Mirror:
         self._lander = Pusher(self._keeper, self._past)
         self._worker = WorkerThread()
         # without files while no conversation follows: many mirrors then need few open files
+        self._talks = 0
         self._rest = Later(REST_SECONDS, lambda: self._worker.submit(self._keeper.store.close))
 
     def __str__(self) -> str:
@@ -126,13 +127,13 @@ class Mirror:
         name = branch or (listing.tags[0] if pick else listing.default) or "main"
         return Head(branch=name, revision=listing.heads.get(name), heads=listing.heads, default=listing.default)
 
-    async def fetch(self, *branches: str, at: Mapping[str, str] = MappingProxyType({})) -> None:
+    async def fetch(self, *branches: str, at: Mapping[str, str] = MappingProxyType({}), sought: Collection[bytes] = ()) -> None:
         """Store the trees at the listed heads of *branches*; no request where they are stored.
 
         *at* are heads that the caller's look gave: raises `PushRefused` ``push-refused`` where somebody else's look found
-        one of them moved since.
+        one of them moved since. What comes is searched for *sought* at once, so that a search for these needles reads less.
         """
-        await self._talk(lambda: self._keeper.fetch(branches, at), asked="files")
+        await self._talk(lambda: self._keeper.fetch(branches, at, sought), asked="files")
 
     async def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
         """Do *work* on the tree of *revision*, off the event loop; the tree reads the disk, some 50 microseconds a file.
@@ -218,6 +219,16 @@ class Mirror:
 
     async def _talk(self, work: Callable[[], _T], *, asked: str = "", may_give_up: bool = True) -> _T:
         """Do *work*, in which the server may be *asked* for something; raise `GitUnavailable` where it is given up."""
+        self._talks += 1
+        self._rest.cancel()
+        try:
+            return await self._talk_of(work, asked, may_give_up=may_give_up)
+        finally:
+            self._talks -= 1
+            if not self._talks:
+                self._rest.postpone()
+
+    async def _talk_of(self, work: Callable[[], _T], asked: str, *, may_give_up: bool) -> _T:
         given = self._access if isinstance(self._access, GitAccess) else self._access()
         access = await given if inspect.isawaitable(given) else given
 
@@ -238,8 +249,6 @@ class Mirror:
                 return await self._worker.run(talk)
         except SilentServer as silent:
             raise fault("git-timeout", f"{address}: {silent}", hint=HINT) from None
-        finally:
-            self._rest.postpone()
 
 
 __all__ = ["GitAccess", "Head", "Mirror", "PushManner", "PushResult", "SearchQuery", "Shared", "TreeEntry"]
