@@ -36,6 +36,7 @@ SSH_DOMAIN = 127.0.0.1
 SSH_LISTEN_HOST = 127.0.0.1
 SSH_PORT = {ssh}
 SSH_LISTEN_PORT = {ssh}
+BUILTIN_SSH_SERVER_USER = git
 SSH_ROOT_PATH = {folder}/ssh
 LFS_START_SERVER = false
 [database]
@@ -109,7 +110,11 @@ class Person:
 
 
 class Gitea:
-    """One Gitea with SQLite below *folder*; *admin* may do everything on it."""
+    """One Gitea with SQLite below *folder*; *admin* may do everything on it, *owner* and *bot* are two accounts."""
+
+    admin: Person
+    owner: Person
+    bot: Person
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -159,6 +164,18 @@ class Gitea:
         made = GiteaRepository(self.folder / "repositories" / owner.name / f"{name}.git", owner=owner, name=name)
         made.commit(files, message="first")
         return made
+
+    def hide(self, person: Person, *, is_hidden: bool) -> None:
+        """Let nobody else see *person*, and their packages, or everybody."""
+        visibility = "private" if is_hidden else "public"
+        self.admin.api(
+            "PATCH", f"admin/users/{person.name}", {"login_name": person.name, "source_id": 0, "visibility": visibility}
+        )
+
+    def known_hosts(self) -> bytes:
+        """Give the line of its own SSH server."""
+        command = ["ssh-keyscan", "-p", str(self.ssh_port), "127.0.0.1"]
+        return subprocess.run(command, capture_output=True, check=True).stdout
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, self.said()
