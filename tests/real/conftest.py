@@ -29,7 +29,7 @@ def flow(flow_lab, tmp_path):
 @pytest.fixture(scope="session")
 def gitea(tmp_path_factory):
     with Gitea(tmp_path_factory.mktemp("gitea")) as running:
-        running.owner, running.bot = running.person("owner"), running.person("bot")
+        running.owner, running.bot, running.stranger = (running.person(name) for name in ("owner", "bot", "stranger"))
         yield running
 
 

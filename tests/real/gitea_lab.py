@@ -110,11 +110,12 @@ class Person:
 
 
 class Gitea:
-    """One Gitea with SQLite below *folder*; *admin* may do everything on it, *owner* and *bot* are two accounts."""
+    """One Gitea with SQLite below *folder*; *admin* may do everything on it, *owner*, *bot* and *stranger* are accounts."""
 
     admin: Person
     owner: Person
     bot: Person
+    stranger: Person
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -253,6 +254,15 @@ class GiteaRepository(BareRepository):
         """Click on the button that merges, once Gitea has checked that it can be."""
         until(lambda: self.pull(number)["mergeable"])
         self.api("POST", f"pulls/{number}/merge", {"Do": way, **more})
+
+    def delete(self, branch: str) -> None:
+        """Click on the bin beside a branch, and wait until Gitea has drawn its conclusions, which takes it a moment."""
+        before = self._deletions()
+        self.api("DELETE", f"branches/{branch}")
+        until(lambda: self._deletions() > before)
+
+    def _deletions(self) -> int:
+        return sum(item["op_type"] == "delete_branch" for item in self.api("GET", "activities/feeds", limit="50"))
 
     def comments(self, number: int) -> list[str]:
         return [item["body"] for item in self.api("GET", f"issues/{number}/comments")]
