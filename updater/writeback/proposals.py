@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from updater.writeback.proposal_links import SourceLinks
 
 FOREIGN: Final = "foreign-commits"
-LIMIT: Final = "proposal-limit"
+AT_LIMIT: Final = "proposal-limit"
 _FOREIGN_HINT: Final = "merge or close the pull request and delete its branch; updater then goes on by itself"
 _LIMIT_HINT: Final = "merge or close one of them; the next landing opens what waits"
 _NOTHING: Final = WriteResult(changes={}, refused={}, revisions={})
@@ -153,7 +153,7 @@ class ProposalWriter:
             if count < limit:
                 return await self._propose(branch, known, view, commits, is_dry=is_dry)
         message = f"{count} pull requests of updater to {branch.branch} are open, and the limit is {limit}"
-        return _all_held(commits, Problem(path="", code=LIMIT, message=message, hint=_LIMIT_HINT), is_dry=is_dry)
+        return _all_held(commits, Problem(path="", code=AT_LIMIT, message=message, hint=_LIMIT_HINT), is_dry=is_dry)
 
     async def _propose(
         self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit], *, is_dry: bool
