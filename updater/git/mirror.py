@@ -58,13 +58,14 @@ class Shared:
     """What the mirrors of a process share with the program around them.
 
     *ours* holds the addresses of our committers in lower case; it may grow. *count* is told of every request: look, fetch,
-    history or push; *say* of each damage to a folder that was found and mended. *bounds* says how much servers and
-    repositories may ask.
+    history or push; *say* of each damage to a folder that was found and mended; *warn* of what a server lacks. *bounds* says
+    how much servers and repositories may ask.
     """
 
     ours: set[str] = field(default_factory=set)
     count: Callable[[str], None] = _untold
     say: Callable[[str], None] = _untold
+    warn: Callable[[str], None] = _untold
     bounds: Bounds = field(default_factory=Bounds)
 
 
@@ -90,6 +91,7 @@ class Mirror:
         self.watch: ServerWatch | None = None
         self._access = access
         self._remote = Remote(parse_address(url), GitAccess(), shared.count, shared.bounds)
+        self._remote.warn = shared.warn
         self._keeper = FetchedStore(self._remote, folder, say=shared.say)
         self._past = CommitHistory(self._remote, self._keeper, shared.ours)
         self._lander = Pusher(self._keeper, self._past)
