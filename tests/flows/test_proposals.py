@@ -305,7 +305,7 @@ async def test_a_push_whose_pull_request_failed_is_mended_by_the_next_pass(life)
 async def test_a_merge_between_look_and_update_is_decided_again(life):
     await life.land()
     life.push("1.2.0")
-    answer = life.forge._one
+    answer = life.forge.dialect._one
 
     def merged_first(request, pull, data):
         if request.method == "PATCH" and not pull.merged:
@@ -313,7 +313,7 @@ async def test_a_merge_between_look_and_update_is_decided_again(life):
             pull.head, pull.state, pull.merged = life.head(), "closed", True
         return answer(request, pull, data)
 
-    life.forge._one = merged_first
+    life.forge.dialect._one = merged_first
     end = await life.land()
     assert (end.status, life.written("main"), len(life.forge.pulls)) == (Status.UNCHANGED, "1.2.0", 1)
 
