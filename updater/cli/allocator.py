@@ -1,4 +1,4 @@
-"""How the C library hands out memory: few arenas, and what is free goes back, so that a daemon of weeks stays as small as it is."""
+"""How the C library hands out memory: few arenas, and what is free goes back, so that a daemon of weeks stays small."""
 
 from __future__ import annotations
 
