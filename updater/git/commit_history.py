@@ -26,13 +26,14 @@ from updater.git.trailers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from updater.git.fetched_store import FetchedStore
     from updater.model.view import PastCommit
 
 LIMIT: Final = 200
 MOST: Final = 100_000
+MOST_TOLD: Final = 2 * LIMIT
 
 
 class CommitHistory:
@@ -47,6 +48,7 @@ class CommitHistory:
         self._log = CommitLog(keeper.store.folder / "updater-commits")
         self._decided = DecisionFile(keeper.store.folder / "updater-reverts")
         self._anchor: str | None = None
+        self._told: dict[str, PastCommit] = {}
         self.ours = ours
 
     def below(self, revision: str, limit: int) -> tuple[PastCommit, ...]:
@@ -62,8 +64,8 @@ class CommitHistory:
             raise fault("history-missing", f"{self._remote.address} did not give the history of {revision[:12]}")
         self._anchor = revision
         taken_back = undone(found)
-        ours = (past for info in found if (past := read_past(info, self.ours)) is not None)
-        return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
+        ours = (past for info in found if (past := self._read_past(info)) is not None)
+        return tuple(_with_revert(past, taken_back) for past in ours)
 
     def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
         """Our last commits at and below *revision*, the head of *branch*, and below them all that were taken back; newest first.
@@ -83,8 +85,8 @@ class CommitHistory:
         taken_back = decided.taken_back()
         recent = {info.revision for info in found}
         older = [info for info in decided.kept if info.revision in taken_back and info.revision not in recent]
-        ours = (past for info in (*found, *older) if (past := read_past(info, self.ours)) is not None)
-        return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
+        ours = (past for info in (*found, *older) if (past := self._read_past(info)) is not None)
+        return tuple(_with_revert(past, taken_back) for past in ours)
 
     def _learn(self, branch: str, revision: str, before: Decisions | None) -> Decisions:
         """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""
@@ -99,6 +101,15 @@ class CommitHistory:
         decided = decisions(revision, [*commits, *named], before)
         self._decided.put(branch, decided)
         return decided
+
+    def _read_past(self, info: CommitInfo) -> PastCommit | None:
+        """Read one of our own commits once: each landing looks at the same two hundred."""
+        known = self._told.get(info.revision)
+        if known is None and (known := read_past(info, self.ours)) is not None:
+            if len(self._told) >= MOST_TOLD:
+                del self._told[next(iter(self._told))]
+            self._told[info.revision] = known
+        return known
 
     def _read_below(self, revision: str, known: str | None) -> tuple[dict[str, bytes], list[CommitInfo], set[str]]:
         """Ask for the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""
@@ -194,3 +205,7 @@ class CommitHistory:
             found.append(info)
             name = info.parents[0] if info.parents else None
         return found
+
+
+def _with_revert(past: PastCommit, taken_back: Mapping[str, str]) -> PastCommit:
+    return replace(past, reverted_by=taken_back[past.revision]) if past.revision in taken_back else past
