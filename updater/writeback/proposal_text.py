@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import ForgeError
 from updater.forge.base import ProposalText
-from updater.writeback.message import subject_of
+from updater.writeback.message import message_template, subject_of
+from updater.writeback.message_data import message_data
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,15 +56,25 @@ def fingerprint(update: Update) -> str:
     return hashlib.sha256("\0".join(what).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
-def proposal_text(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]]) -> ProposalText:
-    """Return title and body for *updates*; raise `ForgeError` ``proposal-large`` for more than a body can hold."""
+def proposal_text(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], *, title: str = "") -> ProposalText:
+    """Return title and body for *updates*; *title* is a template, "" for the subject of the commit.
+
+    Raises `ForgeError` ``proposal-large`` for more than a body can hold, and `TemplateError`.
+    """
     values = sorted({fingerprint(update) for update in updates})
     if len(values) > MOST_VALUES:
         hint = "write some of the targets to a branch of their own, or without proposal"
         message = f"{len(values)} values are more than the {MOST_VALUES} that one pull request can hold"
         raise ForgeError(message, hint=hint, code="proposal-large")
-    title = _plain(subject_of(updates))[:_LONGEST_TITLE]
-    return _marked(title, _table(updates, changes, LONGEST_BODY - 13 * len(values)) + _REFUSE, values)
+    return _marked(_title(updates, changes, title), _table(updates, changes, LONGEST_BODY - 13 * len(values)) + _REFUSE, values)
+
+
+def _title(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], template: str) -> str:
+    made = ""
+    if template:
+        spec = updates[0].target.commit_spec
+        made = message_template(template).render(message_data(updates, changes, dict(spec.values), owner=spec.owner))
+    return _plain(" ".join(made.split()) or subject_of(updates))[:_LONGEST_TITLE]
 
 
 def closing_text(base: str) -> ProposalText:
@@ -73,7 +84,7 @@ def closing_text(base: str) -> ProposalText:
 
 def closing_words(base: str) -> str:
     """Return why we close a pull request ourselves."""
-    return f"Nothing is left to change: {_code(base)} holds these values by now, or they are no longer chosen."
+    return f"Nothing is left to change: {as_code(base)} holds these values by now, or they are no longer chosen."
 
 
 def _marked(title: str, body: str, values: Sequence[str]) -> ProposalText:
@@ -99,17 +110,17 @@ def _row(update: Update, change: Change) -> str:
     name = update.image.name.spelled
     old, new = (text.removeprefix(f"{name}:").removeprefix(f"{name}@") for text in (change.old, change.new))
     cells = (
-        _code(str(update.written_as.name)),
-        f"{_code(old or 'nothing')} → {_code(new)}",
-        _code(f"{change.path}:{change.line}"),
-        _code(update.policy),
-        _code(f"{update.subscription} ({update.origin})"),
+        as_code(str(update.written_as.name)),
+        f"{as_code(old or 'nothing')} → {as_code(new)}",
+        as_code(f"{change.path}:{change.line}"),
+        as_code(update.policy),
+        as_code(f"{update.subscription} ({update.origin})"),
     )
     return f"| {' | '.join(cells)} |\n"
 
 
-def _code(text: str) -> str:
-    """Return *text* as code in a cell: a backtick would end it, a bar the cell, also one behind a backslash."""
+def as_code(text: str) -> str:
+    """Return *text* as code in a cell of Markdown: a backtick would end it, a bar the cell, also one behind a backslash."""
     shown = _plain(text) if len(text) <= _LONGEST_CELL else f"{_plain(text[:_LONGEST_CELL])}…"
     escaped = shown.replace("`", "'").replace("\\|", "\u2216|").replace("|", "\\|")
     return f"`{escaped or ' '}`"

@@ -86,6 +86,11 @@ class ProposalWriter:
         self._mirror = mirror
         self._known: dict[GitBranch, _Known] = {}
 
+    def known(self, branch: GitBranch) -> ForgeProposal | None:
+        """Return the pull request of *branch* as it was last seen: the open one, else the newest; None where none is known."""
+        known = self._known.get(branch)
+        return known.last if known else None
+
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
         """Look as the writer does, and at the pull request where there may be one; raise what either raises.
 
@@ -145,7 +150,7 @@ class ProposalWriter:
         updates = [update for commit in commits for update in commit.updates if landed.changes.get(update)]
         if not updates:
             return landed
-        proposal = await self._publish(branch, known, proposal_text(updates, landed.changes))
+        proposal = await self._publish(branch, known, proposal_text(updates, landed.changes, title=_title_of(branch)))
         return replace(landed, link=proposal.link)
 
     async def _publish(self, branch: GitBranch, known: _Known, text: ProposalText) -> ForgeProposal:
@@ -259,6 +264,10 @@ def _is_new(known: _Known, commits: Sequence[Commit]) -> bool:
 
 def _proposed(destination: Destination) -> GitBranch | None:
     return destination if destination.method == "git" and isinstance(destination.publishing, Proposal) else None
+
+
+def _title_of(branch: GitBranch) -> str:
+    return branch.publishing.options.title if isinstance(branch.publishing, Proposal) else ""
 
 
 def _split(commits: Sequence[Commit], rejected: dict[str, ForgeProposal]) -> tuple[dict[Update, Problem], list[Commit]]:
