@@ -26,7 +26,7 @@ from updater.http.client import HttpClient
 from updater.model.publishing import Proposal, ProposalOptions, proposal_branch
 from updater.model.subscription import CommitSpec, GitBranch
 from updater.model.update import Commit
-from updater.writeback.proposals import ProposalWriter
+from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -142,7 +142,7 @@ class CheckoutProposer:
                 now=lambda: datetime.now(UTC),
             )
             wishes = WishWriter(mirror, self._branch, self._wishes, self._place, pen)
-            writer = ProposalWriter(wishes, forge=lambda _: forge, mirror=lambda _: mirror)
+            writer = ProposalWriter(wishes, ProposalSurroundings(forge=lambda _: forge, mirror=lambda _: mirror))
             try:
                 return await self._once(wishes, writer)
             except PushRefused as error:

@@ -23,6 +23,7 @@ from updater.daemon.components import (
 )
 from updater.daemon.forges import Forges
 from updater.daemon.git_access import RenewingWriter
+from updater.daemon.proposal_sources import ProposalSources
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
@@ -37,7 +38,7 @@ from updater.inventory.destinations import branches_of, destinations_of, marker_
 from updater.inventory.inventory import Inventory
 from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
-from updater.writeback.proposals import ProposalWriter
+from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -107,10 +108,14 @@ class Generation:
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
         access = git_access(settings, process, repositories, objects)
         forges = Forges(settings, process, access)
-        branches = ProposalWriter(RenewingWriter(git, repositories, objects), forge=forges.of, mirror=process.mirror)
-        routes = WriterRoutes(branches, live)
+        scans = scans_of(settings, process, flux.registries if flux else None)
+        sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
+        around = ProposalSurroundings(
+            forge=forges.of, mirror=process.mirror, asked=lambda: generation.asked.by_destination, links=sources.links
+        )
+        routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects), around), live)
         crew = Components(
-            scans=scans_of(settings, process, flux.registries if flux else None),
+            scans=scans,
             git=git,
             writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
             access=access,

@@ -95,7 +95,9 @@ class RepositorySettings(Node):
     prefix: fields.GitPrefix
     """The start of the URL, up to a / or its end."""
     credentials: fields.Credentials | None = None
-    """A reference to user name and password, a token or an SSH key; without it access is anonymous."""
+    """A reference to user name and password, a token or an SSH key; without it the netrc file or SSH agent of the user counts."""
+    passphrase: fields.Credentials | None = None
+    """A reference to the passphrase of the SSH key."""
     ca: fields.Text | None = None
     """A PEM file with certificate authorities to trust for the server, in addition to those of the system."""
     client_certificate: fields.Text | None = None
