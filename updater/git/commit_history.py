@@ -13,7 +13,7 @@ from updater.errors import GitError
 from updater.git.faults import fault
 from updater.git.objects import COMMIT, object_name
 from updater.git.remote import Haves, Remote
-from updater.git.reverts import DecisionFile, Decisions, are_resolved, decisions
+from updater.git.reverts import BranchDecisions, DecisionFile, are_resolved, decisions
 from updater.git.trailers import (
     KEPT,
     CommitInfo,
@@ -86,7 +86,7 @@ class CommitHistory:
         ours = (past for info in (*found, *older) if (past := read_past(info, self.ours)) is not None)
         return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
 
-    def _learn(self, branch: str, revision: str, before: Decisions | None) -> Decisions:
+    def _learn(self, branch: str, revision: str, before: BranchDecisions | None) -> BranchDecisions:
         """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""
         raws, commits, missing = self._read_below(revision, before.head if before else None)
         if before is not None and (before.head not in missing or not are_resolved(commits, before, self._log.get)):
