@@ -209,7 +209,8 @@ class FakeGitea(_Rest):
     def _one(self, request, pull, data):
         unknown = [name for name in data.get("assignees", ()) if name not in self.forge.users]
         if unknown:
-            return web.json_response({"message": f"Assignee does not exist: [name: {unknown[0]}]"}, status=422)
+            status = 422 if "/pulls/" in request.path else 500  # as Gitea 1.26: of an issue it says nothing
+            return web.json_response({"message": f"Assignee does not exist: [name: {unknown[0]}]"}, status=status)
         return super()._one(request, pull, data)
 
     def _listed(self, request):

@@ -271,7 +271,7 @@ async def test_a_subscription_that_leaves_takes_its_value_out_of_the_pull_reques
         files = {"apps/web.yaml": life.fleet.file(FILE).replace("o/app", "o/web").replace("ns:app", "ns:web").encode()}
         life.fleet.repository.commit(files)
         life.fleet.add("web", "marker: ns:web")
-        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{}}")
+        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{per: destination}}")
         life.push("1.1.0")
         life.fleet.registry.push("o/web", "1.1.0")
         await life.land()
@@ -289,7 +289,7 @@ async def test_only_one_subscription_takes_the_others_of_its_pull_request_along(
         files = {"apps/web.yaml": life.fleet.file(FILE).replace("o/app", "o/web").replace("ns:app", "ns:web").encode()}
         life.fleet.repository.commit(files)
         life.fleet.add("web", "marker: ns:web")
-        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{}}")
+        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{per: destination}}")
         life.fleet.registry.push("o/web", "1.1.0")
         code, said = await run(life, "once")
         assert code == 0, said

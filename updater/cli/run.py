@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from updater.cli.allocator import bound_arenas
 from updater.cli.collector import importing
 from updater.cli.main import config_paths
 
@@ -18,6 +19,7 @@ def run(ctx: click.Context) -> None:
     SIGHUP or a changed file reloads the configuration; an invalid file keeps the old one. SIGTERM finishes the
     pushes in flight and exits.
     """
+    bound_arenas()
     with importing():
         from updater.daemon.service import serve_forever
 

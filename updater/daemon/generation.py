@@ -21,8 +21,10 @@ from updater.daemon.components import (
     live_writer,
     scans_of,
 )
+from updater.daemon.decision_watch import DecisionWatch, holds_place
 from updater.daemon.forges import Forges
 from updater.daemon.git_access import RenewingWriter
+from updater.daemon.proposal_sources import ProposalSources
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
@@ -37,7 +39,7 @@ from updater.inventory.destinations import branches_of, destinations_of, marker_
 from updater.inventory.inventory import Inventory
 from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
-from updater.writeback.proposals import ProposalWriter
+from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -80,6 +82,7 @@ class Generation:
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
         self.peer = peer
+        self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
     @classmethod
@@ -107,10 +110,14 @@ class Generation:
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
         access = git_access(settings, process, repositories, objects)
         forges = Forges(settings, process, access)
-        branches = ProposalWriter(RenewingWriter(git, repositories, objects), forge=forges.of, mirror=process.mirror)
-        routes = WriterRoutes(branches, live)
+        scans = scans_of(settings, process, flux.registries if flux else None)
+        sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
+        around = ProposalSurroundings(
+            forge=forges.of, mirror=process.mirror, asked=lambda: generation.asked.by_destination, links=sources.links
+        )
+        routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects), around), live)
         crew = Components(
-            scans=scans_of(settings, process, flux.registries if flux else None),
+            scans=scans,
             git=git,
             writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
             access=access,
@@ -121,6 +128,8 @@ class Generation:
             problems = (*loaded.snapshot.problems, *argocd.problems)
             loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
         generation = cls(loaded, process, crew, argocd.peer if argocd else None)
+        decided = await generation.holds.read()
+        generation.asked.decide(decided.decisions, decided.problems)
         crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
         return generation
 
@@ -239,7 +248,11 @@ class Generation:
                 async with asyncio.timeout(ANSWERS_AT_MOST):
                     await self.hearing.finish()
 
-        await run_beside(work(), generation_tasks(self.hearing, self._reflections.run))
+        decisions = DecisionWatch(
+            place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
+        )
+        follow = LongTask(name="follow people's decisions", run=decisions.run)
+        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run), follow))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""

@@ -101,6 +101,15 @@ def locate_repository(url: str, *, kind: ForgeKind | None = None, api: str = "")
     return ForgeRepository(kind=kind, api=api.rstrip("/") or found[0], path=found[1])
 
 
+def check_repository(url: str, *, kind: ForgeKind | None = None) -> None:
+    """Raise what `locate_repository` raises, but not for a host that can be asked which forge it is."""
+    address = forge_address(url)
+    if kind or address.kind or not address.host:
+        locate_repository(url, kind=kind)
+    elif len(address.folders) < 2:
+        raise ForgeError(f"{address.host} names no owner and repository", hint=_PATH_HINT, code="forge-path")
+
+
 def kind_of_api(api: str) -> ForgeKind | None:
     """Return the kind whose API has such a URL, None where none is known by it."""
     return next((kind for end, kind in _APIS.items() if api.rstrip("/").endswith(end)), None)

@@ -69,7 +69,7 @@ class GiteaProposals(RestForge):
         wanted = list(assignees)
         before = names(mapping(await self._api.ask(ApiCall(path=f"pulls/{number}"))).get("assignees"), of="login")
         data = {"assignees": [*before, *(name for name in wanted if name not in before)]}
-        call = ApiCall(method="PATCH", path=f"issues/{number}", data=data, refused=USER_CODES)
+        call = ApiCall(method="PATCH", path=f"pulls/{number}", data=data, refused=USER_CODES)
         answer = await self._api.ask(call)
         if error := self._unknown(wanted, names(mapping(answer).get("assignees"), of="login")):
             raise error

@@ -15,10 +15,10 @@ from updater.git.faults import fault
 from updater.git.objects import BLOB
 from updater.git.receiving import Receiver
 from updater.git.store import MirrorStore
-from updater.git.tree import EntryKind, RevisionTree, TreeEntry
+from updater.git.tree import RevisionTree, TreeEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from dulwich.objects import ShaFile
@@ -59,11 +59,15 @@ class FetchedStore:
         self._listed = dict(list(self._listed.items())[-_MAX_LISTED:])
         return listing
 
-    def fetch(self, branches: Sequence[str], at: Mapping[str, str] = MappingProxyType({})) -> None:
+    def fetch(
+        self, branches: Sequence[str], at: Mapping[str, str] = MappingProxyType({}), sought: Collection[bytes] = ()
+    ) -> None:
         """Store the trees of the heads of *branches* as they were listed, asking only for what is missing.
 
-        *at* are heads that the caller saw: raises `PushRefused` where another one listed a newer head meanwhile.
+        *at* are heads that the caller saw: raises `PushRefused` where another one listed a newer head meanwhile. *sought* are the
+        needles of the search that follows.
         """
+        self.store.packs.sought = sought
         if moved := next((branch for branch, head in at.items() if self._listed.get(branch, head) != head), None):
             raise fault("push-refused", f"{moved} of {self.remote.address} moved meanwhile")
         if unknown := [branch for branch in branches if branch not in self._listed]:
@@ -78,12 +82,6 @@ class FetchedStore:
             return self.index.search(RevisionTree(self.store.packs, revision), prefix, question, self._bounds.limits)
 
         return self.mended(revision, search)
-
-    def read(self, revision: str, entries: Sequence[TreeEntry]) -> dict[str, bytes]:
-        """Read many files of *revision*'s tree, by path."""
-        names = {entry.id for entry in entries if entry.kind is EntryKind.FILE}
-        found = self.mended(revision, lambda: {name: self.store.packs.load(name, BLOB) for name in names})
-        return {entry.path: found[entry.id] for entry in entries if entry.kind is EntryKind.FILE}
 
     def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
         """Do *work* on *revision*'s tree; it is done once more from the start where an object was missing or broken."""

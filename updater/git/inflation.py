@@ -17,6 +17,7 @@ from dulwich.pack import apply_delta
 
 from updater.git.limits import MEBIBYTE, exceeded, shown_size
 from updater.git.objects import BLOB, COMMIT, NAMES, TAG, TREE
+from updater.git.sieve import Sought
 
 if TYPE_CHECKING:
     import mmap
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from updater.errors import GitError
     from updater.git.limits import Bounds, RepositoryLimits
+    from updater.git.sieve import Sieve
 
     Contents = bytes | mmap.mmap
     Entry = tuple[bytes, int, int | None]
@@ -176,9 +178,10 @@ class Survey:
 class Surveyor:
     """Walks once over a pack, judges every size and count in it and names its whole objects."""
 
-    def __init__(self, contents: Contents, limits: RepositoryLimits) -> None:
+    def __init__(self, contents: Contents, limits: RepositoryLimits, sieve: Sieve | None = None) -> None:
         self._contents = contents
         self._limits = limits
+        self._sieve = sieve
         self._survey = Survey()
 
     def survey(self) -> Survey:
@@ -205,8 +208,18 @@ class Surveyor:
     def _whole(self, offset: int, header: Header) -> int:
         assert header.kind is not None  # noqa: S101 - a header without a base has a kind
         name = hashlib.sha1(b"%s %d\0" % (NAMES[header.kind], header.size), usedforsecurity=False)
-        end = inflate(self._contents, header, name.update)
-        self._survey.whole.append((name.digest(), offset, self._check(offset, end)))
+        sought = Sought(self._sieve.needles) if self._sieve and header.kind == BLOB else None
+
+        def take(data: bytes) -> None:
+            name.update(data)
+            if sought is not None:
+                sought.take(data)
+
+        end = inflate(self._contents, header, take)
+        raw = name.digest()
+        if sought is not None and self._sieve is not None:
+            self._sieve.note(raw, is_hit=sought.is_found)
+        self._survey.whole.append((raw, offset, self._check(offset, end)))
         return end
 
     def _delta(self, offset: int, header: Header) -> int:
@@ -342,18 +355,25 @@ def resolved(survey: Survey, chains: Chains) -> Iterator[tuple[int, int, bytes]]
 
 
 def index_entries(
-    contents: Contents, bounds: Bounds, external: Callable[[bytes], tuple[int, bytes]] | None = None
+    contents: Contents,
+    bounds: Bounds,
+    external: Callable[[bytes], tuple[int, bytes]] | None = None,
+    sieve: Sieve | None = None,
 ) -> tuple[list[Entry], list[bytes]]:
     """Return the entries of a pack's index, sorted, and the names of the objects outside that it builds on.
 
+    Each file goes through *sieve* while it is inflated anyway.
     Raises `GitError` ``git-limit``, and `ValueError`, `IndexError` or `zlib.error` for a malformed pack.
     """
-    survey = Surveyor(contents, bounds.limits).survey()
+    survey = Surveyor(contents, bounds.limits, sieve).survey()
     entries = survey.whole
     with bounds.memory(survey.memory):
         chains = Chains(contents, survey, bounds.limits, external=external)
         for offset, kind, data in resolved(survey, chains):
-            entries.append((raw_name(kind, data), offset, survey.checks[offset]))
+            raw = raw_name(kind, data)
+            entries.append((raw, offset, survey.checks[offset]))
+            if sieve and kind == BLOB:
+                sieve.note(raw, is_hit=any(needle in data for needle in sieve.needles))
     entries.sort()
     return entries, chains.borrowed
 

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from dulwich.pack import Pack
 
     from updater.git.limits import Bounds
+    from updater.git.sieve import Sieve
 
 
-def take_in(folder: Path, pack: Any, bounds: Bounds, bases: DiskObjectStore | None) -> None:
-    """Index a pack and move it in, with what it builds on of *bases*; its sum is checked, its objects have their limits."""
+def take_in(folder: Path, pack: Any, bounds: Bounds, bases: DiskObjectStore | None, sieve: Sieve | None = None) -> None:
+    """Index a pack and move it in, with what it builds on of *bases*; its sum is checked, its objects have their limits.
+
+    Its files go through *sieve* on the way.
+    """
 
     def give(wanted: Any) -> tuple[int, bytes]:
         found, size = measured(bases, wanted.hex())
@@ -39,7 +43,7 @@ def take_in(folder: Path, pack: Any, bounds: Bounds, bases: DiskObjectStore | No
             with contextlib.closing(PackData(name, DEFAULT_OBJECT_FORMAT, file=file)) as data:
                 data.check()
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as contents:
-                entries, borrowed = index_entries(contents, bounds, give if bases is not None else None)
+                entries, borrowed = index_entries(contents, bounds, give if bases is not None else None, sieve)
             sum_of_pack, extra = extend_pack(file, set(borrowed), give, DEFAULT_OBJECT_FORMAT)  # type: ignore[arg-type]
             file.flush()
         entries = sorted([*entries, *extra])

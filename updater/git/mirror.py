@@ -23,7 +23,7 @@ from updater.git.worker_thread import Later, WorkerThread
 from updater.http.waiting import HINT, SilentServer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from updater.git.object_builder import NewCommit
@@ -58,13 +58,14 @@ class Shared:
     """What the mirrors of a process share with the program around them.
 
     *ours* holds the addresses of our committers in lower case; it may grow. *count* is told of every request: look, fetch,
-    history or push; *say* of each damage to a folder that was found and mended. *bounds* says how much servers and
-    repositories may ask.
+    history or push; *say* of each damage to a folder that was found and mended; *warn* of what a server lacks. *bounds* says
+    how much servers and repositories may ask.
     """
 
     ours: set[str] = field(default_factory=set)
     count: Callable[[str], None] = _untold
     say: Callable[[str], None] = _untold
+    warn: Callable[[str], None] = _untold
     bounds: Bounds = field(default_factory=Bounds)
 
 
@@ -90,6 +91,7 @@ class Mirror:
         self.watch: ServerWatch | None = None
         self._access = access
         self._remote = Remote(parse_address(url), GitAccess(), shared.count, shared.bounds)
+        self._remote.warn = shared.warn
         self._keeper = FetchedStore(self._remote, folder, say=shared.say)
         self._past = CommitHistory(self._remote, self._keeper, shared.ours)
         self._lander = Pusher(self._keeper, self._past)
@@ -124,13 +126,13 @@ class Mirror:
         name = branch or (listing.tags[0] if pick else listing.default) or "main"
         return Head(branch=name, revision=listing.heads.get(name), heads=listing.heads, default=listing.default)
 
-    async def fetch(self, *branches: str, at: Mapping[str, str] = MappingProxyType({})) -> None:
+    async def fetch(self, *branches: str, at: Mapping[str, str] = MappingProxyType({}), sought: Collection[bytes] = ()) -> None:
         """Store the trees at the listed heads of *branches*; no request where they are stored.
 
         *at* are heads that the caller's look gave: raises `PushRefused` ``push-refused`` where somebody else's look found
-        one of them moved since.
+        one of them moved since. What comes is searched for *sought* at once, so that a search for these needles reads less.
         """
-        await self._talk(lambda: self._keeper.fetch(branches, at), asked="files")
+        await self._talk(lambda: self._keeper.fetch(branches, at, sought), asked="files")
 
     async def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
         """Do *work* on the tree of *revision*, off the event loop; the tree reads the disk, some 50 microseconds a file.
@@ -142,10 +144,6 @@ class Mirror:
     async def search(self, revision: str, prefix: str, question: SearchQuery) -> tuple[TreeEntry, ...]:
         """Return the files at or below *prefix* that answer *question*; only blobs never seen are read."""
         return await self._talk(lambda: self._keeper.search(revision, prefix, question))
-
-    async def read(self, revision: str, entries: Sequence[TreeEntry]) -> dict[str, bytes]:
-        """Return the bytes of many files that `search` or the tree of *revision* named, by path; off the event loop."""
-        return await self._talk(lambda: self._keeper.read(revision, entries))
 
     async def history(self, revision: str, limit: int = LIMIT) -> tuple[PastCommit, ...]:
         """Return our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
@@ -216,28 +214,27 @@ class Mirror:
 
     async def _talk(self, work: Callable[[], _T], *, asked: str = "", may_give_up: bool = True) -> _T:
         """Do *work*, in which the server may be *asked* for something; raise `GitUnavailable` where it is given up."""
-        given = self._access if isinstance(self._access, GitAccess) else self._access()
-        access = await given if inspect.isawaitable(given) else given
+        with self._rest.put_off():
+            given = self._access if isinstance(self._access, GitAccess) else self._access()
+            access = await given if inspect.isawaitable(given) else given
 
-        def talk() -> _T:
-            self._remote.use(access)
+            def talk() -> _T:
+                self._remote.use(access)
+                try:
+                    return work()
+                finally:
+                    self._keeper.store.pause()
+
+            address = self._remote.address
+            self._remote.watch = self.watch
             try:
-                return work()
-            finally:
-                self._keeper.store.pause()
-
-        address = self._remote.address
-        self._remote.watch = self.watch
-        try:
-            if self.watch is None or not asked:
-                return await self._worker.run(talk)
-            what = f"{asked} of {address}"
-            async with self.watch.asked(address.netloc or address.path, what, may_give_up=may_give_up):
-                return await self._worker.run(talk)
-        except SilentServer as silent:
-            raise fault("git-timeout", f"{address}: {silent}", hint=HINT) from None
-        finally:
-            self._rest.postpone()
+                if self.watch is None or not asked:
+                    return await self._worker.run(talk)
+                what = f"{asked} of {address}"
+                async with self.watch.asked(address.netloc or address.path, what, may_give_up=may_give_up):
+                    return await self._worker.run(talk)
+            except SilentServer as silent:
+                raise fault("git-timeout", f"{address}: {silent}", hint=HINT) from None
 
 
 __all__ = ["GitAccess", "Head", "Mirror", "PushManner", "PushResult", "SearchQuery", "Shared", "TreeEntry"]

@@ -17,6 +17,7 @@ from updater.git.intake import measured, require_small, take_in
 from updater.git.limits import MEBIBYTE, Bounds
 from updater.git.objects import NAMES, object_name, require_kind
 from updater.git.scanning import Scan
+from updater.git.sieve import Sieve
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -36,12 +37,15 @@ _LARGE: Final = MEBIBYTE
 class Packs:
     """The objects below *folder*, in packs only, and reads them while it is open; what is broken is noted in *damage*.
 
-    *count* is how many packs there were when they were counted last.
+    *count* is how many packs there were when they were counted last. *sought* are the needles that the next search will look
+    for: files that come in are searched for them at once.
     """
 
     def __init__(self, folder: Path, damage: Damage, bounds: Bounds | None = None) -> None:
         self.folder = folder
         self.count = 0
+        self.sought: Collection[bytes] = ()
+        self._sieve: Sieve | None = None
         self._damage = damage
         self._bounds = bounds or Bounds()
         self._objects: DiskObjectStore | None = None
@@ -56,14 +60,15 @@ class Packs:
         DiskObjectStore.init(self.folder).close()
 
     def open(self) -> None:
-        """Take hold of the files."""
+        """Take hold of the files; what was seen of them before holds no longer."""
+        self._sieve = None
         self._objects = DiskObjectStore(self.folder, delta_base_cache_limit=_CACHE_BYTES)
 
     def close(self) -> None:
         """Let go of the files."""
         if self._objects is not None:
             self._objects.close()
-        self._objects = None
+        self._objects = self._sieve = None
 
     def __contains__(self, name: str) -> bool:
         """Return whether an object is here, by the indexes alone: nothing is proved, and nothing is called damage."""
@@ -99,10 +104,12 @@ class Packs:
         """Yield every blob of *names* and whether one of *needles* is in it, along the delta chains of the packs.
 
         What is no blob counts as a hit: whoever reads it finds out, and says so. Large blobs are read in pieces. Names are made
-        from the bytes, which proves them. Raise `GitError` ``git-limit`` for more bytes than a search may read, and as `load`
-        does for what is missing.
+        from the bytes, which proves them; those that were searched as they came in were proved then. Raise `GitError`
+        ``git-limit`` for more bytes than a search may read, and as `load` does for what is missing.
         """
-        scan = Scan(set(names), needles, self._bounds)
+        seen = {name: found for name in names if (found := self._sieve.verdict(name, needles)) is not None} if self._sieve else {}
+        yield from seen.items()
+        scan = Scan(set(names) - seen.keys(), needles, self._bounds)
         with self._damage.noted("many objects"):
             packs: list[Any] = self._opened().packs
             for pack in packs:
@@ -114,7 +121,9 @@ class Packs:
         """Keep the pack in the file *pack*, read from its start; raise `GitError`."""
         objects = self._opened()
         with self._damage.noted():
-            take_in(self.folder / "pack", pack, self._bounds, objects if is_thin else None)
+            sieve = Sieve(self.sought) if self.sought else None
+            take_in(self.folder / "pack", pack, self._bounds, objects if is_thin else None, sieve)
+            self._sieve = sieve
 
     def add(self, objects: Sequence[ShaFile]) -> None:
         """Keep objects that we made, as one pack."""

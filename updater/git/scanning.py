@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from updater.git.inflation import Chains, Survey, inflate, raw_name, read_header, resolved, result_size
 from updater.git.limits import exceeded
 from updater.git.objects import BLOB, NAMES
+from updater.git.sieve import Sought
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -56,7 +57,7 @@ class Scan:
     def _searched(self, contents: Contents, header: Header) -> tuple[bytes, bool]:
         kind = BLOB if header.kind is None else header.kind
         name = hashlib.sha1(b"%s %d\0" % (NAMES[kind], header.size), usedforsecurity=False)
-        sought = _Sought(self._needles)
+        sought = Sought(self._needles)
 
         def take(data: bytes) -> None:
             name.update(data)
@@ -64,24 +65,6 @@ class Scan:
 
         inflate(contents, header, take)
         return name.digest(), kind != BLOB or sought.is_found
-
-
-class _Sought:
-    """Looks for needles in a text that comes in pieces."""
-
-    def __init__(self, needles: Collection[bytes]) -> None:
-        self._needles = needles
-        self._overlap = max(map(len, needles), default=1) - 1
-        self._tail = b""
-        self.is_found = False
-
-    def take(self, data: bytes) -> None:
-        """Look into the next piece, and where it meets the last one."""
-        if self.is_found:
-            return
-        text = self._tail + data
-        self.is_found = any(needle in text for needle in self._needles)
-        self._tail = text[-self._overlap :] if self._overlap else b""
 
 
 def _note(contents: Contents, survey: Survey, offset: int, pack: Any) -> int | None:

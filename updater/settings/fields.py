@@ -202,6 +202,11 @@ def _template(text: str) -> str:
     return text
 
 
+def _branch_template(text: str) -> str:
+    checks.check_branch_template(text)
+    return text
+
+
 def _branch(text: str) -> str:
     is_wrong = not text or text.startswith(("-", "/", ".")) or text.endswith(("/", ".", ".lock"))
     if is_wrong or ".." in text or "@{" in text or "//" in text or any(char in " ~^:?*[\\" or ord(char) < 33 for char in text):
@@ -238,6 +243,7 @@ def not_yet(what: str) -> AfterValidator:
 
 
 Text = Annotated[str, _typed(_filled, "")]
+Holds = Annotated[str, _typed(values.read_holds_place, "")]
 Names = Annotated[str, _typed(values.read_names, "team-*")]
 Duration = Annotated[float, _typed(values.read_duration, "2m", pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$")]
 Size = Annotated[int, _typed(values.read_size, "64MiB", pattern=r"^[0-9]+(\.[0-9]+)?(KiB|MiB|GiB)$")]
@@ -262,6 +268,10 @@ Glob = Annotated[str, _typed(values.read_glob, "*.env")]
 Allow = Annotated[str, _typed(_allow, "^v?[0-9]")]
 Ignore = Annotated[str, _typed(_ignore, "*-debug")]
 Template = Annotated[str, _typed(_template, "Update images")]
+BranchTemplate = Annotated[str, _typed(_branch_template, "bump/{{ .Base }}/{{ .Key }}")]
+GroupName = Annotated[str, _typed(values.read_group, "shop")]
+Label = Annotated[str, _typed(values.read_label, "image-update")]
+Account = Annotated[str, _typed(values.read_account, "octocat")]
 Policy = Annotated[
     PolicySpec,
     read_by(

@@ -237,7 +237,8 @@ class GitWriter:
         wanted = _heads(named, head, push_head)
         if branch.ref is not None and branch.ref.kind is RefKind.COMMIT:
             await _fetch_commit(mirror, named, branch.ref)
-        await mirror.fetch(*wanted, at=wanted)
+        editors = (self._editors[name] for name, _ in _searches(self._editors, subscriptions, branch))
+        await mirror.fetch(*wanted, at=wanted, sought=next((editor.needles for editor in editors if editor.needles), ()))
         is_rebuilt = len(wanted) > 1
         base = await self._targets(mirror, head, subscriptions, branch)
         base.note_unclaimed(self._known())
