@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from updater.model.outcome import Status
 from updater.sources.file import load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MARKED = 'spec:\n  image: {host}/o/app:1.0.0  # {{"$imagepolicy": "ns:app"}}\n'
@@ -48,6 +50,7 @@ class Fleet:
     server: GitServer
     extra: str = ""
     subscriptions: list[str] = field(default_factory=list)
+    wall: Callable[[], float] = time.time
 
     @property
     def url(self) -> str:
@@ -81,7 +84,7 @@ subscriptions:
     async def opened(self, *, wrap=lambda writer: writer):
         """A generation in a process of its own, with the cache and mirrors of the state folder."""
         loaded = load([self.configure()], dict(os.environ))
-        async with Process(self.state) as process:
+        async with Process(self.state, wall=self.wall) as process:
             process.http = HttpClient(patience=Patience(attempts=2, first=0.0), observe=process.metrics.request)
             async with process.http:
                 generation = await Generation.start(loaded, process, wrap=wrap)

@@ -16,13 +16,14 @@ from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageName, ImageRef, parse_ref
 from updater.model.outcome import Status
-from updater.model.selection import RevertedImage
+from updater.model.selection import Code, RevertedImage
 from updater.model.subscription import Form
 from updater.model.update import Update
 from updater.model.view import PartKind, PastCommit, Reading, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from updater.model.candidate import Candidate
     from updater.model.problem import Problem
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     Choices = Mapping[tuple[str, Written], Choice]
 
 _NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say which part stands where
+#: while a hold with one of these lasts, what a rebuilt branch has proposed before stays there
+_NOT_KNOWN: Final = frozenset({INCOMPLETE_LIST, Code.MIN_AGE})
 _BY_TIME: Final = "latest"
 _BY_DIGEST: Final = "digest"
 
@@ -48,15 +51,17 @@ class PlaceDecision:
     hint: str = ""
     update: Update | None = None
     public: str = ""
+    opens_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetDecision:
-    """Everything decided for one target of one subscription."""
+    """Everything decided for one target of one subscription, by the *index* of that target."""
 
     subscription: Subscription
     target: Target
     places: tuple[PlaceDecision, ...]
+    index: int = 0
 
     @property
     def updates(self) -> tuple[Update, ...]:
@@ -83,7 +88,7 @@ def decide(
             places += [_problem(problem) for problem in view.problems.get((subscription.key, index), ())]
             if not places:
                 places = [_absent(target) if target.may_be_absent else _nowhere(target)]
-            decisions.append(TargetDecision(subscription=subscription, target=target, places=tuple(places)))
+            decisions.append(TargetDecision(subscription=subscription, target=target, places=tuple(places), index=index))
     return tuple(decisions)
 
 
@@ -174,7 +179,7 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
         )
     else:
         decision = _judge_selection(place, choice)
-    if pending is not None and (decision.status is Status.FAILED or decision.code == INCOMPLETE_LIST):
+    if pending is not None and (decision.status is Status.FAILED or decision.code in _NOT_KNOWN):
         return replace(decision, update=_kept(place, pending, choice))
     return decision
 
@@ -200,7 +205,13 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
     subscription, target, reading = place.subscription, place.target, place.reading
     if selection.chosen is None:
         detail = selection.with_unread(selection.detail)
-        return PlaceDecision(status=Status(selection.status), detail=detail, code=selection.code, hint=selection.hint)
+        return PlaceDecision(
+            status=Status(selection.status),
+            detail=detail,
+            code=selection.code,
+            hint=selection.hint,
+            opens_at=selection.opens_at,
+        )
     if needs_digest(target, reading) and selection.chosen.digest is None:
         return _digestless(subscription.image, selection.chosen)
     image = wanted_image(subscription, target, reading, selection.chosen)
@@ -219,7 +230,8 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
         origin=subscription.origin.in_commits,
         replaced=_replaced(subscription, reading.written, selection),
     )
-    return PlaceDecision(status=Status.UPDATED, detail=selection.with_unread(_move(reading.written, image)), update=update)
+    detail = selection.with_unread(_move(reading.written, image))
+    return PlaceDecision(status=Status.UPDATED, detail=detail, update=update, opens_at=selection.opens_at)
 
 
 def _digestless(image: ImageName, chosen: Candidate) -> PlaceDecision:

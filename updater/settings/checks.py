@@ -41,3 +41,19 @@ def check_template(text: str) -> None:
     from updater import templates  # noqa: PLC0415 - slow to import; only a configuration that is read needs it
 
     templates.parse(text)
+
+
+@lru_cache(maxsize=256)
+def check_schedule(text: str) -> None:
+    """Read the cron fields of a window and drop them; raise `PolicyError`."""
+    from updater.gates import cron  # noqa: PLC0415 - only a configuration with windows needs it
+
+    cron.parse_schedule(text)
+
+
+@lru_cache(maxsize=256)
+def check_zone(name: str) -> None:
+    """Look a time zone up; raise `PolicyError`."""
+    from updater.gates import windows  # noqa: PLC0415 - see above
+
+    windows.check_zone(name)

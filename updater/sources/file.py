@@ -18,6 +18,7 @@ from updater.model.snapshot import Snapshot
 from updater.model.subscription import WRITTEN_SOURCE, CommitSpec, GitBranch, Locator, Origin, Subscription, TagFilter, Target
 from updater.settings import Settings, load_settings
 from updater.settings.overlay import is_said
+from updater.sources.gates import gates_of, impossible_gates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +48,11 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> LoadedConfigurati
     snapshot = to_snapshot(settings)
     if settings.applications is None:  # else the cluster may know the author, as Argo CD Image Updater's ConfigMap does
         require_author(settings, snapshot.subscriptions)
-    wrong = (*_crossed_branches(snapshot.subscriptions), *_unknown_forges(settings, snapshot.subscriptions))
+    wrong = (
+        *_crossed_branches(snapshot.subscriptions),
+        *_unknown_forges(settings, snapshot.subscriptions),
+        *impossible_gates(snapshot.subscriptions),
+    )
     if wrong:
         raise ConfigError(wrong[0].message, hint=wrong[0].hint, code=wrong[0].code, path=wrong[0].path, problems=wrong)
     # the settings of 5,000 subscriptions are 20 MB that nobody reads once they are subscriptions
@@ -137,6 +142,7 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
         downgrade=item.downgrade_rule,
         targets=tuple(replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item)),
         interval=interval,
+        gates=gates_of(item.gates, settings.gates),
         origin=origin,
     )
 
