@@ -94,7 +94,7 @@ subscriptions:
     async def once(self, *, wrap=lambda writer: writer, is_dry: bool = False):
         """One pass as `updater once` makes it; gives the outcomes by key."""
         async with self.opened(wrap=wrap) as generation:
-            landings = await generation.once(generation.loaded.snapshot.subscriptions, is_dry=is_dry)
+            landings = await generation.once(generation.subscriptions, is_dry=is_dry)
         return {outcome.key: outcome for landing in landings for outcome in landing.outcomes}
 
     def file(self, path: str, revision: str = "main") -> str:

@@ -174,3 +174,17 @@ async def test_an_older_image_under_a_new_tag_has_the_age_of_its_digest(tmp_path
         made.registry.push("o/app", "1.1.1", created=OTHER)
         assert (await made.once())["app"].status is Status.UPDATED
         assert "o/app:1.1.1 " in made.file("apps/app.yaml")
+
+
+async def test_a_hold_and_a_rejection_of_people_are_outcomes_that_say_when_they_end(tmp_path):
+    async with timed(tmp_path, "{}") as (made, clock):
+        end = datetime.fromtimestamp(START + DAY, UTC)
+        holds = tmp_path / "holds.yaml"
+        made.registry.push("o/app", "1.1.0")
+        for entry in ("hold: {author: Jane, until: %s}", "reject: [{tag: 1.1.0, author: Jane, until: %s}]"):
+            holds.write_text(f"app: {{{entry % end.isoformat().replace('+00:00', 'Z')}}}\n")
+            outcome = (await made.once())["app"]
+            assert (outcome.status, outcome.opens_at) == (Status.HELD, end)
+            assert "Jane" in outcome.detail
+        clock.now += DAY
+        assert (await made.once())["app"].status is Status.UPDATED

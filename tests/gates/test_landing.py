@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from updater.gates.answers import Gate, GateHold, Open, length, moment
 from updater.gates.landing import Circumstances, UpdateFacts, answers, gate
+from updater.model.decision import Hold, ImageRejection, Pin
 from updater.model.gates import ChangeRate, GateRules, UpdateWindow, WindowKind
 
 NOW = 1_764_252_000.0  # 2025-11-27T14:00:00Z, a Thursday
@@ -62,6 +63,23 @@ def test_all_gates_answer_where_somebody_asks_why():
         (Open, Gate.MAX_CHANGES),
         (Open, Gate.COALESCE),
     ]
+
+
+def test_a_hold_of_people_comes_first_and_opens_when_it_ends():
+    hold = Hold(key="app", author="Jane", reason="audit", until=NOW + 60)
+    facts = UpdateFacts(key="app", rules=GateRules(windows=(CLOSED,)), decisions=(hold,))
+    found = gate(facts, Circumstances(now=NOW))
+    assert found is not None
+    assert (found.gate, found.code, found.opens_at) == (Gate.HOLD, "hold", NOW + 60)
+    assert "Jane" in found.reason
+    assert "audit" in found.reason
+
+
+def test_what_people_decided_otherwise_is_said_by_an_open_gate():
+    facts = UpdateFacts(key="app", rules=GateRules(), decisions=(Pin(key="app", tag="1.0.0"), ImageRejection(key="app", tag="2")))
+    (found,) = answers(facts, Circumstances(now=NOW))
+    assert isinstance(found, Open)
+    assert "1.0.0" in found.reason
 
 
 @given(

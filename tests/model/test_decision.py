@@ -58,9 +58,9 @@ def test_a_rejection_is_about_a_tag_or_a_digest_under_any_tag() -> None:
     assert not by_digest.matches(Candidate(tag="1.2.2"))
 
 
-def test_a_release_says_until_when_reverts_no_longer_count() -> None:
-    """The last release counts."""
-    found = Decisions.of([Readmission(key="shop", since=5.0), Readmission(key="shop", since=3.0)])
+def test_a_release_names_the_commits_that_no_longer_count_as_taken_back() -> None:
+    """Several releases count together."""
+    found = Decisions.of([Readmission(key="shop", revisions=frozenset("a")), Readmission(key="shop", revisions=frozenset("b"))])
 
-    assert found.readmitted("shop") == 5.0
-    assert found.readmitted("other") is None
+    assert found.readmitted("shop") == {"a", "b"}
+    assert found.readmitted("other") == frozenset()

@@ -14,6 +14,7 @@ from updater.engine.place_image import differs, written_ref
 from updater.errors import UpdaterError
 from updater.gates.answers import Gate, GateHold, Open, length
 from updater.gates.landing import Circumstances, UpdateFacts, answers, gate
+from updater.model.decision import in_force
 from updater.model.gates import NO_GATES
 from updater.model.outcome import Status
 from updater.model.selection import Code
@@ -78,7 +79,8 @@ class Gatekeeper:
 
     def explained(self, view: View, subscription: Subscription, choices: Choices) -> tuple[GateAnswer, ...]:
         """Return what every gate of a subscription would answer at this moment."""
-        landing = answers(_facts(subscription), self._circumstances(view, [subscription]))
+        decided = replace(subscription, decisions=in_force(subscription.decisions, self.clock()))
+        landing = answers(_facts(decided), self._circumstances(view, [subscription]))
         return (*_ages(subscription, choices), *landing)
 
     def _holds(self, view: View, subscriptions: Sequence[Subscription]) -> dict[str, GateHold]:
@@ -131,7 +133,7 @@ def opening(outcomes: Iterable[Outcome]) -> datetime | None:
 
 
 def _facts(subscription: Subscription) -> UpdateFacts:
-    return UpdateFacts(key=subscription.key, rules=subscription.gates)
+    return UpdateFacts(key=subscription.key, rules=subscription.gates, decisions=subscription.decisions)
 
 
 def fresh_updates(view: View, decision: TargetDecision) -> frozenset[Update]:

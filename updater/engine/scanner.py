@@ -167,6 +167,7 @@ class Scanner:
             rejected=rejected,
             min_age=subscription.gates.min_age,
             now=datetime.fromtimestamp(self._wall(), UTC),
+            decisions=subscription.decisions,
             named=named,
         )
         request = await standing.foresee(request)

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from updater.gates.answers import Gate, GateAnswer, GateHold, Open, length, moment
 from updater.gates.windows import state_at
+from updater.model.decision import HELD, UNREADABLE, hold_of, pin_of, rejections_of
 from updater.model.gates import GateRules, WindowKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from updater.model.decision import Decision
+
+_RELEASE_HINT: Final = "updater release KEY lets updates go on"
 _WINDOW_HINT: Final = "nothing has to be done: it is written when the window allows it"
 
 
@@ -30,10 +34,11 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateFacts:
-    """The update that asks: of which subscription, and by which rules."""
+    """The update that asks: of which subscription, by which rules, and what people decided about it that is in force."""
 
     key: str
     rules: GateRules
+    decisions: tuple[Decision, ...] = ()
 
 
 def answers(facts: UpdateFacts, circumstances: Circumstances) -> tuple[GateAnswer, ...]:
@@ -48,12 +53,24 @@ def gate(facts: UpdateFacts, circumstances: Circumstances) -> GateHold | None:
 
 def _asked(facts: UpdateFacts, circumstances: Circumstances) -> Iterator[GateAnswer]:
     rules = facts.rules
+    if facts.decisions:
+        yield held(facts.decisions)
     if rules.windows:
         yield window(rules, circumstances.now)
     if rules.max_changes is not None:
         yield changes(rules, circumstances.changes.get(facts.key, ()), circumstances.now)
     if rules.coalesce is not None:
         yield coalesced(rules.coalesce, circumstances)
+
+
+def held(decisions: tuple[Decision, ...]) -> GateAnswer:
+    """Ask people: a hold keeps everything back; a pin is said, and moves as any update does."""
+    hold, pin = hold_of(decisions), pin_of(decisions)
+    if hold is not None:
+        code = UNREADABLE if hold.is_unread else HELD
+        return GateHold(gate=Gate.HOLD, code=code, reason=hold.sentence, opens_at=hold.until, hint=_RELEASE_HINT)
+    rejections = ", ".join(item.sentence for item in rejections_of(decisions))
+    return Open(gate=Gate.HOLD, reason=pin.sentence if pin is not None else rejections or "nobody holds it")
 
 
 def window(rules: GateRules, now: float) -> GateAnswer:

@@ -66,7 +66,7 @@ class CommitHistory:
         return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
 
     def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
-        """Our last commits at and below *revision*, the head of *branch*, and below them all that were taken back; newest first.
+        """Our last commits at and below *revision*, the head of *branch*, and below what was taken back or wrote a file last.
 
         The whole history is read once, up to `MOST` commits and without trees where the server can leave them out; after that
         only what is new on the branch. A history that was rewritten is read again.
@@ -82,7 +82,7 @@ class CommitHistory:
         self._anchor = revision
         taken_back = decided.taken_back()
         recent = {info.revision for info in found}
-        older = [info for info in decided.kept if info.revision in taken_back and info.revision not in recent]
+        older = [info for info in decided.kept if info.revision not in recent]
         ours = (past for info in (*found, *older) if (past := read_past(info, self.ours)) is not None)
         return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
 
@@ -151,7 +151,7 @@ class CommitHistory:
         self._log.add(commits)
         decided = self._decided.get(branch)
         if decided is not None and any(decided.head in read_commit(raw).parents for raw in commits):
-            self._decided.put(branch, replace(decided, head=tip))
+            self._decided.put(branch, decisions(tip, [read_commit(raw) for raw in reversed(commits)], decided))
 
     def _read_stored(self, revision: str) -> None:
         if self._log.get(revision) is not None:

@@ -1,6 +1,6 @@
-"""Contains what people took back below the head of a branch: read once to the first commit, then only what is new.
+"""Contains what people took back below the head of a branch, and what wrote each file last: read once, then only what is new.
 
-Of a long history only decisions are kept: reverts of our commits, reverts of those, and the commits that they name.
+Of a long history only these are kept: reverts of our commits, reverts of those, the commits that they name, last writes.
 Everything else is let go. What is kept on disk is a cache: another version or any damage, and it is empty.
 """
 
@@ -16,14 +16,14 @@ import orjson
 
 from updater.git.regular_files import read_regular
 from updater.git.store import write_atomically
-from updater.git.trailers import SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
+from updater.git.trailers import PLACE, SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
 from updater.model.text import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MOST_BRANCHES: Final = 1000
 LARGEST: Final = 16 * 2**20
 
@@ -54,7 +54,8 @@ def decisions(head: str, commits: Sequence[CommitInfo], before: BranchDecisions 
             if found:
                 brought[name, main] = found
     every = [*commits, *(info for info in (before.kept if before else ()) if info.revision not in known)]
-    concerned = _concerned(every, brought)
+    taken_back = undone(every, brought)
+    concerned = _concerned(every, brought) | _last_writes([info for info in every if info.revision not in taken_back])
     kept = tuple(info for info in every if info.revision in concerned)
     named = {pair for info in kept for pair in named_reverts(info)}
     return BranchDecisions(head=head, kept=kept, brought={pair: found for pair, found in brought.items() if pair in named})
@@ -86,6 +87,21 @@ def _concerned(commits: Sequence[CommitInfo], brought: Mapping[tuple[str, str], 
         if matching := {gone for gone in named if gone in ours or gone in found}:
             found |= matching | {info.revision}
     return found
+
+
+def _last_writes(commits: Sequence[CommitInfo]) -> set[str]:
+    """Name the newest commits that wrote each file for each subscription: by them a rollback by hand is told, however old.
+
+    *commits* are newest first, without what was taken back. Whose they are is not known here, so each committer counts by itself.
+    """
+    found: dict[tuple[str, str, str], str] = {}
+    for info in commits:
+        if PLACE in info.message:
+            for line in read_trailers(info.message).get(PLACE, ()):
+                key, _, sums = line.rpartition(" ")
+                for name in sums.split(","):
+                    found.setdefault((info.committer, key, name), info.revision)
+    return set(found.values())
 
 
 def _may_be_ours(info: CommitInfo) -> bool:

@@ -40,11 +40,16 @@ class Decision:
     reason: str = ""
     since: float | None = None
     until: float | None = None
-    where: str = ""
+    where: str = field(default="", compare=False)
 
     def is_in_force(self, now: float) -> bool:
         """Return whether it has not ended at *now*."""
         return self.until is None or now < self.until
+
+    @property
+    def sentence(self) -> str:
+        """What people are told."""
+        return f"released{self.context}"
 
     @property
     def context(self) -> str:
@@ -112,7 +117,9 @@ class ImageRejection(Decision):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readmission(Decision):
-    """What people took back in Git until *since* no longer counts for the subscription: somebody released it then."""
+    """What people took back no longer counts for these *revisions*, commits of ours: somebody released the subscription."""
+
+    revisions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,26 +143,56 @@ class Decisions:
 
     def hold(self, key: str, now: float) -> Hold | None:
         """Return the hold in force, the one that lasts longest."""
-        return _lasting(item for item in self.about(key) if isinstance(item, Hold) and item.is_in_force(now))
+        return hold_of(in_force(self.about(key), now))
 
     def pin(self, key: str, now: float) -> Pin | None:
         """Return the pin in force, the latest where there are several."""
-        pins = [item for item in self.about(key) if isinstance(item, Pin) and item.is_in_force(now)]
-        return max(pins, key=lambda item: item.since or 0.0, default=None)
+        return pin_of(in_force(self.about(key), now))
 
     def rejections(self, key: str, now: float) -> tuple[ImageRejection, ...]:
         """Return the rejections in force."""
-        return tuple(item for item in self.about(key) if isinstance(item, ImageRejection) and item.is_in_force(now))
+        return rejections_of(in_force(self.about(key), now))
 
-    def readmitted(self, key: str) -> float | None:
-        """Return until when what people took back in Git no longer counts; None where all of it does."""
-        times = [item.since for item in self.about(key) if isinstance(item, Readmission) and item.since is not None]
-        return max(times, default=None)
+    def readmitted(self, key: str) -> frozenset[str]:
+        """Return the commits of ours whose images may come again although people took them back."""
+        return readmitted_by(self.about(key))
 
     def next_end(self, key: str, now: float) -> float | None:
         """Return when the first decision about *key* ends that is in force now: what holds then must be decided again."""
         ends = [item.until for item in self.about(key) if item.until is not None and item.is_in_force(now)]
         return min(ends, default=None)
+
+
+def in_force(decisions: tuple[Decision, ...], now: float) -> tuple[Decision, ...]:
+    """Return those that have not ended at *now*; the same object where none has."""
+    if all(item.is_in_force(now) for item in decisions):
+        return decisions
+    return tuple(item for item in decisions if item.is_in_force(now))
+
+
+def ends_at(decision: Decision | None) -> datetime | None:
+    """Return when a decision ends by itself, aware, in UTC; None where nobody said so."""
+    return datetime.fromtimestamp(decision.until, UTC) if decision is not None and decision.until is not None else None
+
+
+def hold_of(decisions: Iterable[Decision]) -> Hold | None:
+    """Return the hold among decisions in force, the one that lasts longest."""
+    return _lasting(item for item in decisions if isinstance(item, Hold))
+
+
+def pin_of(decisions: Iterable[Decision]) -> Pin | None:
+    """Return the pin among decisions in force, the latest where there are several."""
+    return max((item for item in decisions if isinstance(item, Pin)), key=lambda item: item.since or 0.0, default=None)
+
+
+def rejections_of(decisions: Iterable[Decision]) -> tuple[ImageRejection, ...]:
+    """Return the rejections among decisions in force."""
+    return tuple(item for item in decisions if isinstance(item, ImageRejection))
+
+
+def readmitted_by(decisions: Iterable[Decision]) -> frozenset[str]:
+    """Return the commits of ours that *decisions* let be written again."""
+    return frozenset().union(*(item.revisions for item in decisions if isinstance(item, Readmission)))
 
 
 def _lasting(holds: Iterable[Hold]) -> Hold | None:
