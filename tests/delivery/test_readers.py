@@ -15,7 +15,7 @@ from updater.delivery.rollouts import GENERATION, read_rollout
 from updater.delivery.state import LONGEST, health_of
 from updater.delivery.workloads import read_daemon_set, read_deployment, read_stateful_set
 from updater.model.image import parse_ref
-from updater.model.release import Verdict
+from updater.model.release import ReleaseVerdict
 
 IMAGE = parse_ref(NEW)
 SINCE = datetime(2026, 3, 1, 11, 0, tzinfo=UTC)
@@ -49,7 +49,7 @@ def status(**fields):
 @pytest.mark.parametrize("kind", sorted(ALL))
 def test_what_runs_the_image_and_is_up_is_healthy(kind):
     found = read(kind)
-    assert (found.verdict, found.is_applied, found.is_busy) == (Verdict.HEALTHY, True, False), found.reason
+    assert (found.verdict, found.is_applied, found.is_busy) == (ReleaseVerdict.HEALTHY, True, False), found.reason
 
 
 CASES = [
@@ -140,7 +140,7 @@ def test_what_was_tried_and_not_applied_is_bad_and_not_applied(kind):
         "Kustomization": {"status": conditions(("Ready", "False", "BuildFailed"))},
     }
     found = read(kind, changes[kind])
-    assert (found.verdict, found.is_applied) == (Verdict.BAD, False)
+    assert (found.verdict, found.is_applied) == (ReleaseVerdict.BAD, False)
 
 
 def test_a_rollout_that_is_under_way_is_busy_and_one_that_was_aborted_is_not():
@@ -156,41 +156,41 @@ def test_a_rollout_of_a_referenced_workload_is_judged_by_that_ones_template_and_
         "status": {"workloadObservedGeneration": "7"},
     }
     item = merged(ALL["Rollout"], change)
-    assert health_of(read_rollout(item, DEPLOYMENT), IMAGE).verdict is Verdict.HEALTHY
-    assert health_of(read_rollout(item, None), IMAGE).verdict is Verdict.UNKNOWN
+    assert health_of(read_rollout(item, DEPLOYMENT), IMAGE).verdict is ReleaseVerdict.HEALTHY
+    assert health_of(read_rollout(item, None), IMAGE).verdict is ReleaseVerdict.UNKNOWN
     stale = merged(item, status(workloadObservedGeneration="6"))
-    assert health_of(read_rollout(stale, DEPLOYMENT), IMAGE).verdict is Verdict.PROGRESSING
+    assert health_of(read_rollout(stale, DEPLOYMENT), IMAGE).verdict is ReleaseVerdict.PROGRESSING
 
 
 def test_success_of_the_canary_before_says_nothing_of_a_change_that_flagger_has_not_seen():
     primary = merged(PRIMARY, {"spec": {"template": template(OLD)}})
     found = health_of(read_canary(CANARY, target=DEPLOYMENT, primary=primary, since=SINCE), IMAGE)
-    assert (found.verdict, found.reason) == (Verdict.PROGRESSING, "Flagger has not seen the change yet")
+    assert (found.verdict, found.reason) == (ReleaseVerdict.PROGRESSING, "Flagger has not seen the change yet")
 
 
 def test_a_failed_canary_is_bad_once_its_phase_began_after_the_release_and_names_what_the_primary_runs():
     primary = merged(PRIMARY, {"spec": {"template": template(OLD)}})
     failed = merged(CANARY, status(phase="Failed"))
     state = read_canary(failed, target=DEPLOYMENT, primary=primary, since=SINCE)
-    assert (health_of(state, IMAGE).verdict, state.stable) == (Verdict.BAD, OLD)
+    assert (health_of(state, IMAGE).verdict, state.stable) == (ReleaseVerdict.BAD, OLD)
     before = merged(failed, status(lastTransitionTime="2026-03-01T10:59:59Z"))
     again = health_of(read_canary(before, target=DEPLOYMENT, primary=primary, since=SINCE), IMAGE)
-    assert again.verdict is Verdict.PROGRESSING
+    assert again.verdict is ReleaseVerdict.PROGRESSING
 
 
 def test_a_digest_decides_where_both_sides_have_one_and_else_the_tag():
     first, second = "sha256:" + "1" * 64, "sha256:" + "2" * 64
     pinned = {"spec": {"template": template(f"{NEW}@{first}")}}
-    assert read("Deployment", pinned, parse_ref(f"{NEW}@{first}")).verdict is Verdict.HEALTHY
-    assert read("Deployment", pinned, parse_ref(f"{NEW}@{second}")).verdict is Verdict.PROGRESSING
-    assert read("Deployment", {}, parse_ref(f"{NEW}@{first}")).verdict is Verdict.HEALTHY
-    assert read("Deployment", pinned, IMAGE).verdict is Verdict.HEALTHY
+    assert read("Deployment", pinned, parse_ref(f"{NEW}@{first}")).verdict is ReleaseVerdict.HEALTHY
+    assert read("Deployment", pinned, parse_ref(f"{NEW}@{second}")).verdict is ReleaseVerdict.PROGRESSING
+    assert read("Deployment", {}, parse_ref(f"{NEW}@{first}")).verdict is ReleaseVerdict.HEALTHY
+    assert read("Deployment", pinned, IMAGE).verdict is ReleaseVerdict.HEALTHY
 
 
 def test_a_giant_message_is_cut_and_control_characters_are_shown():
     told = conditions(("Progressing", "False", "ProgressDeadlineExceeded", "\x1b[31m" + "x" * 1_000_000))
     found = read("Deployment", {"status": told})
-    assert found.verdict is Verdict.BAD
+    assert found.verdict is ReleaseVerdict.BAD
     assert "\x1b" not in found.reason
     assert len(found.reason) < 3 * LONGEST
 
@@ -229,7 +229,7 @@ def test_an_object_with_anything_at_any_place_is_read_without_an_error(data, kin
 @pytest.mark.parametrize("kind", sorted(ALL))
 @pytest.mark.parametrize("hostile", [{}, {"metadata": [], "spec": 7, "status": "x"}, {"status": {"conditions": {"a": 1}}}])
 def test_an_object_without_what_it_should_have_is_never_healthy_and_never_bad(kind, hostile):
-    assert health_of(READERS[kind](hostile), IMAGE).verdict in {Verdict.PROGRESSING, Verdict.UNKNOWN}
+    assert health_of(READERS[kind](hostile), IMAGE).verdict in {ReleaseVerdict.PROGRESSING, ReleaseVerdict.UNKNOWN}
 
 
 GENERATIONS = ["Deployment", "StatefulSet", "DaemonSet", "Rollout", "Kustomization", "HelmRelease"]
@@ -242,7 +242,7 @@ def test_nothing_is_healthy_while_its_status_is_of_another_generation(kind, gene
     seen = str(observed) if kind == "Rollout" and isinstance(observed, int) else observed
     item = merged(ALL[kind], {"metadata": metadata(generation=generation)})
     item["status"]["observedGeneration"] = seen
-    if health_of(READERS[kind](item), IMAGE).verdict is Verdict.HEALTHY:
+    if health_of(READERS[kind](item), IMAGE).verdict is ReleaseVerdict.HEALTHY:
         assert seen == wanted
         assert type(seen) is type(wanted)
 
@@ -258,5 +258,5 @@ def test_nothing_is_healthy_or_bad_for_an_image_that_it_does_not_ask_for(kind, t
     item["status"] |= change
     found = health_of(READERS[kind](item), IMAGE)
     if tag != "1.1.0":
-        assert found.verdict in {Verdict.PROGRESSING, Verdict.UNKNOWN}
+        assert found.verdict in {ReleaseVerdict.PROGRESSING, ReleaseVerdict.UNKNOWN}
         assert not found.is_applied

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.delivery.state import (
     MOST_ITEMS,
-    Condition,
+    ObservedCondition,
     WorkloadState,
     bad,
     condition_in,
@@ -100,7 +100,7 @@ def read_helm_release(item: Mapping[str, Any], image: ImageRef) -> WorkloadState
     return progressing(reason=ready.told or "Flux works on it", images=None)
 
 
-def _is_current(item: Mapping[str, Any], condition: Condition) -> bool:
+def _is_current(item: Mapping[str, Any], condition: ObservedCondition) -> bool:
     return condition.observed in {None, number_in(mapping_in(item, "metadata"), "generation")}
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.documents.members import list_in, mapping_in
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
-from updater.model.release import Health, Verdict
+from updater.model.release import Health, ReleaseVerdict
 from updater.model.text import printable
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class WorkloadState:
     canary. *stable* names what ran before, in the words of its controller: the hash of a ReplicaSet, or the image itself.
     """
 
-    verdict: Verdict
+    verdict: ReleaseVerdict
     reason: str
     images: tuple[str, ...] | None = ()
     is_applied: bool = True
@@ -42,14 +42,14 @@ class WorkloadState:
     stable: str = ""
 
 
-progressing = partial(WorkloadState, verdict=Verdict.PROGRESSING)
-healthy = partial(WorkloadState, verdict=Verdict.HEALTHY)
-bad = partial(WorkloadState, verdict=Verdict.BAD)
-unknown = partial(WorkloadState, verdict=Verdict.UNKNOWN)
+progressing = partial(WorkloadState, verdict=ReleaseVerdict.PROGRESSING)
+healthy = partial(WorkloadState, verdict=ReleaseVerdict.HEALTHY)
+bad = partial(WorkloadState, verdict=ReleaseVerdict.BAD)
+unknown = partial(WorkloadState, verdict=ReleaseVerdict.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class ObservedCondition:
     """One condition of a status: its status word, reason and message; *observed* is the generation that it speaks of."""
 
     status: str = ""
@@ -63,21 +63,21 @@ class Condition:
         return ": ".join(part for part in (self.reason, self.message) if part)
 
 
-NO_CONDITION: Final = Condition()
+NO_CONDITION: Final = ObservedCondition()
 
 
 def health_of(state: WorkloadState, image: ImageRef) -> Health:
     """Return what *state* says of *image*; healthy or bad only where every container of that image name asks for this one."""
     if state.images is None:
-        is_applied = state.is_applied and state.verdict in {Verdict.HEALTHY, Verdict.BAD}
+        is_applied = state.is_applied and state.verdict in {ReleaseVerdict.HEALTHY, ReleaseVerdict.BAD}
         return Health(verdict=state.verdict, reason=state.reason, is_applied=is_applied, is_busy=state.is_busy)
     asked = [ref for ref in map(_read, state.images) if ref is not None and ref.name == image.name]
     if not asked:
         shown = ", ".join(state.images[:_MOST_SHOWN]) or "no image"
-        return Health(verdict=Verdict.UNKNOWN, reason=f"it does not use {image.name}, but {shown}", is_busy=state.is_busy)
+        return Health(verdict=ReleaseVerdict.UNKNOWN, reason=f"it does not use {image.name}, but {shown}", is_busy=state.is_busy)
     others = [ref for ref in asked if not is_asked_for(ref, image)]
     if others:
-        return Health(verdict=Verdict.PROGRESSING, reason=f"it still asks for {others[0]}", is_busy=state.is_busy)
+        return Health(verdict=ReleaseVerdict.PROGRESSING, reason=f"it still asks for {others[0]}", is_busy=state.is_busy)
     return Health(verdict=state.verdict, reason=state.reason, is_applied=True, is_busy=state.is_busy)
 
 
@@ -114,11 +114,11 @@ def text_in(item: Mapping[str, Any], key: str) -> str:
     return printable(value[:LONGEST]) if isinstance(value, str) else ""
 
 
-def condition_in(status: Mapping[str, Any], kind: str) -> Condition:
+def condition_in(status: Mapping[str, Any], kind: str) -> ObservedCondition:
     """Return the condition of one type, an empty one where there is none."""
     for item in list_in(status, "conditions")[:MOST_ITEMS]:
         if isinstance(item, dict) and item.get("type") == kind:
-            return Condition(
+            return ObservedCondition(
                 status=text_in(item, "status"),
                 reason=text_in(item, "reason"),
                 message=text_in(item, "message"),

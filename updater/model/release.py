@@ -15,7 +15,7 @@ DEADLINE: Final = 900.0
 SETTLE: Final = 30.0
 
 
-class Verdict(StrEnum):
+class ReleaseVerdict(StrEnum):
     """What is known of an image in the cluster: it is on its way, it runs, it failed, another one took its place, or nothing."""
 
     PROGRESSING = "progressing"
@@ -80,7 +80,7 @@ class Health:
     or a canary, and keeps the time itself.
     """
 
-    verdict: Verdict
+    verdict: ReleaseVerdict
     reason: str
     is_applied: bool = False
     is_busy: bool = False
