@@ -31,6 +31,7 @@ from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.daemon.watch_reports import watch_reporter
 from updater.daemon.watching import PassProgress
+from updater.engine.gating import Gatekeeper, opening
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
@@ -81,6 +82,7 @@ class Generation:
         self.schedule: Schedule | None = None
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
+        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self.peer = peer
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
@@ -211,6 +213,8 @@ class Generation:
             writer=self.crew.writer,
             choose=choose or self.crew.scans.choose,
             pause=partial(_pause, metrics=self._process.metrics),
+            now=self._process.wall,
+            gates=self.gates if self.schedule else replace(self.gates, waits=False),
         )
         if self.schedule:
             parts = replace(parts, settle=partial(self.schedule.settle, destination))
@@ -276,6 +280,8 @@ class Generation:
         landing = await self.land(destination)
         if self.schedule and any(outcome.code == PushRefused.default_code for outcome in landing.outcomes):
             self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
+        if self.schedule and (opens := opening(landing.outcomes)) is not None:
+            self.schedule.due_at(destination, opens)
 
     def _replan(self, change: InventoryDelta) -> None:
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.engine.people import PeoplesWill
-from updater.gates.eligibility import eligible, not_replaced, not_taken_back
+from updater.gates.eligibility import eligible, not_replaced, not_taken_back, old_enough
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
 from updater.model.candidate import Candidate, Fact, FactRequest, Rank
 from updater.model.decision import PINNED, pin_of
@@ -43,6 +43,7 @@ __all__ = [
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
     from updater.model.decision import Decision, Pin
     from updater.model.image import Digest, Platform
@@ -67,7 +68,8 @@ class SelectionRequest:
     the digest beside it. *facts* are those that the chosen one must have, such as the digest for a form that writes it.
     *rejected* has, by tag, what people took back, *decisions* what else they decided that is in force.
     *named* says which tags a commit will name after a selection, so that their
-    digests are asked for with it: nothing is asked between the decision and the write.
+    digests are asked for with it: nothing is asked between the decision and the write. A candidate that is written anew must have
+    been seen *min_age* seconds before *now*.
     """
 
     candidates: Mapping[str, Candidate]
@@ -81,6 +83,8 @@ class SelectionRequest:
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
     rejected: Mapping[str, RevertedImage] = field(default_factory=dict)
+    min_age: float | None = None
+    now: datetime | None = None
     decisions: tuple[Decision, ...] = ()
     named: NamedTags = nothing_named
 
@@ -123,8 +127,14 @@ def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Ge
         if refusal is None:
             chosen = yield from _completed(fit, request)
             selection = _guarded(request, ranking, chosen, unfit)
+            selection = _awaited(selection, ranking, request.current, unfit)
             return (yield from identified(selection, request.named, ranking.candidates))
         unfit[candidate.tag] = refusal
+        if candidate.tag == request.current and refusal.code == Code.MIN_AGE:
+            break  # another build of what is written: what ranks lower is no way round its age
+    young = _youngest_hold(unfit)
+    if young is not None:
+        return _held(ranking, request.current, ranking.candidates[young.tag], unfit)
     rejections = Rejections(ranking, request.current, unfit, None)
     detail = f"no tag matches: {count_codes(rejections)}" if rejections else "there is no tag"
     unread = _unread(ranking, unfit)
@@ -157,7 +167,32 @@ def _admitted(
         candidate, refusal = yield from not_replaced(candidate, request.rejected)
         if refusal is not None:
             return candidate, refusal
-    return (yield from eligible(candidate, request.platforms))
+    candidate, refusal = yield from eligible(candidate, request.platforms)
+    if refusal is not None or request.min_age is None or request.now is None:
+        return candidate, refusal
+    is_by_digest = request.policy.follows_digest or Fact.DIGEST in request.facts
+    if candidate.tag == request.current and not is_by_digest:
+        return candidate, None
+    return (yield from old_enough(candidate, request.min_age, now=request.now, written=request.current_digest))
+
+
+def _youngest_hold(unfit: Mapping[str, Rejection]) -> Rejection | None:
+    """Return the best-ranked candidate that is too young, which others may join before it is old enough."""
+    return next((item for item in unfit.values() if item.code == Code.MIN_AGE), None)
+
+
+def _awaited(selection: Selection, ranking: Ranking, current: str | None, unfit: Mapping[str, Rejection]) -> Selection:
+    """Note when a better candidate is old enough; where nothing else is to be written, that one is what is held."""
+    young = _youngest_hold(unfit)
+    if young is None:
+        return selection
+    if selection.status in {Status.UNCHANGED, Status.HELD}:
+        return _held(ranking, current, ranking.candidates[young.tag], unfit)
+    return replace(selection, opens_at=_opens_at(unfit))
+
+
+def _opens_at(unfit: Mapping[str, Rejection]) -> datetime | None:
+    return min((item.opens_at for item in unfit.values() if item.opens_at is not None), default=None)
 
 
 def _completed(candidate: Candidate, request: SelectionRequest) -> Generator[FactRequest, Candidate | None, Candidate]:
@@ -256,6 +291,7 @@ def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mappi
         detail=refusal.sentence,
         hint=refusal.hint,
         rejections=Rejections(ranking, current, refused, None),
+        opens_at=_opens_at(refused),
     )
 
 
@@ -368,6 +404,7 @@ _LOST: Final[Mapping[str, str]] = {
     Code.OUTRANKED: "ranked lower",
     Code.REJECTED: "reverted by people",
     Code.SUPERSEDED: "replaced before",
+    Code.MIN_AGE: "too young",
 }
 
 

@@ -1,6 +1,6 @@
 """THE STORY: how one destination is brought to what its subscriptions want.
 
-Look at what is written, choose for each written value, decide, write in one push. If somebody was
+Look at what is written, choose for each written value, decide, ask the gates, write in one push. If somebody was
 faster, look and decide again: never a merge, never an overwrite. What was chosen is chosen still, and
 the choice has asked for every digest that the commit names: nothing is asked of a registry between
 `decide` and the write. Every verb of the command line drives `land` with other parts handed to it.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.engine.choose import nothing_named, refused_by_people
 from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, rejected_for
+from updater.engine.gating import Gatekeeper
 from updater.engine.outcomes import failed, outcomes
 from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
@@ -66,14 +67,15 @@ class LandingContext:
 
     *choose* is told whether the digest is wanted too, and raises `UpdaterError` where the registry did not answer.
     *pause* is told the number of the refused attempt, from 1, and waits with jitter. *settle* waits, not long, for scans that
-    began while the look was on its way: what they find together is chosen together. *now* gives Unix seconds: decisions of people
-    end by it.
+    began while the look was on its way: what they find together is chosen together. *gates* are asked what may be written now.
+    *now* gives Unix seconds: decisions of people end by it.
     """
 
     writer: Writer
     choose: Chooser
     pause: Callable[[int], Awaitable[None]]
     settle: Callable[[], Awaitable[None]] = _at_once
+    gates: Gatekeeper = field(default_factory=Gatekeeper)
     now: Callable[[], float] = time.time
 
 
@@ -117,7 +119,7 @@ async def land(
                 await parts.settle()
             judge = PlaceJudge(view, concerned)
             choices = await _choose_all(concerned, view, made, judge)
-            decisions = decide(view, concerned, choices, judge)
+            decisions = parts.gates.gated(view, decide(view, concerned, choices, judge))
             landed = await _write(view, decisions, parts.writer, is_dry=is_dry)
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again
