@@ -117,7 +117,7 @@ class Generation:
         around = ProposalSurroundings(
             forge=forges.of, mirror=process.mirror, asked=lambda: generation.asked.by_destination, links=sources.links
         )
-        routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects), around), live)
+        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects), live)
         crew = Components(
             scans=scans,
             git=git,
