@@ -58,6 +58,15 @@ def test_what_is_no_limit_reserves_nothing(headers):
     assert not budget.is_reserved("h", "t")
 
 
+def test_graphql_has_a_limit_of_its_own():
+    told = []
+    budget = budget_at([0.0], observe=lambda host, remaining: told.append(remaining))
+    headers = {"X_RateLimit_Limit": "5000", "X_RateLimit_Reset": "600"}
+    budget.note("h", "t", answer(X_RateLimit_Remaining="4000", X_RateLimit_Resource="core", **headers))
+    budget.note("h", "t", answer(X_RateLimit_Remaining="4", X_RateLimit_Resource="graphql", **headers))
+    assert (budget.is_reserved("h", "t"), budget.is_reserved("h", "t", "graphql"), told) == (False, True, [4000.0])
+
+
 def test_what_remains_is_told_by_host():
     told = []
     budget = budget_at([0.0], observe=lambda host, remaining: told.append((host, remaining)))
