@@ -99,9 +99,10 @@ async def test_a_listing_gives_way_while_few_requests_remain_and_what_is_new_is_
     server.headers = {"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "99", "X-RateLimit-Reset": "1700001600"}
     made = await forge.open(TEXT, branch="updater/main", base="main")
     asked = len(server.asked)
-    for call in (forge.list_open(), forge.readiness(made)):
+    looks = [forge.list_open] if server.kind == "github" else [forge.list_open, lambda: forge.readiness(made)]
+    for look in looks:
         with pytest.raises(ForgeError) as caught:
-            await call
+            await look()
         assert caught.value.code == "forge-reserve"
     assert len(server.asked) == asked
     assert (await forge.update(1, ProposalText(title="New", body="b"))).title == "New"
