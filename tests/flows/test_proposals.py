@@ -70,7 +70,7 @@ class OwnedFleet(Fleet):
 
 
 @asynccontextmanager
-async def proposing(folder, kind, memory):
+async def proposing(folder, kind, memory, more="{per: destination}"):
     async with fleet(folder, **{FILE: MARKED}) as made:
         (folder / "repos" / "o").mkdir()
         (folder / "repos" / "fleet.git").rename(folder / "repos" / "o" / "fleet.git")
@@ -78,7 +78,7 @@ async def proposing(folder, kind, memory):
         repository.log_pushes()
         here = OwnedFleet(folder=folder, registry=made.registry, repository=repository, server=made.server)
         async with FakeForge(repository, kind) as forge:
-            proposed(here, forge)
+            proposed(here, forge, more)
             if memory == "lost":
                 yield Proposing(here, forge)
                 return

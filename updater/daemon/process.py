@@ -17,6 +17,7 @@ from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
+from updater.daemon.left_proposals import LeftProposals
 from updater.errors import ConfigError
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
@@ -89,6 +90,7 @@ class Process:
         self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
+        self.left_proposals = LeftProposals()
         self._shared = Shared(
             ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
         )

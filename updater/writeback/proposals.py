@@ -134,7 +134,9 @@ class ProposalWriter:
         known = self._finder.known(branch) or KnownProposals()
         wanted = {fingerprint(update) for commit in commits for update in commit.updates}
         is_new = known.open is None and bool(wanted - known.rejected().keys())
-        if commits and (is_new or known.stranger is not None or not (known.is_whole or wanted <= known.proposed())):
+        before = known.remembered()
+        is_unsure = not known.is_whole and not wanted <= known.proposed() and (before is None or bool(wanted & before))
+        if commits and (is_new or known.stranger is not None or is_unsure):
             known = await self._finder.find(branch)
         if commits and known.stranger is not None:
             raise not_ours(known.stranger)
@@ -189,7 +191,7 @@ class ProposalWriter:
         if known.open is not None and known.is_said(text):
             return text
         held = tuple(item for commit in commits for item in commit.held)
-        extras = ProposalExtras(links=await self._around.links(updates), held=held)
+        extras = ProposalExtras(links=await self._around.links(updates), held=held, rejected=known.remembered())
         return proposal_text(updates, landed.changes, extras, title=title)
 
     async def _merged(self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult) -> WriteResult:
