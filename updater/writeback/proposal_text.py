@@ -157,7 +157,7 @@ def closing_text(base: str) -> ProposalText:
 
 def closing_words(base: str) -> str:
     """Return why we close a pull request ourselves."""
-    return f"Nothing is left to change: {_code(base)} holds these values by now, or they are no longer chosen."
+    return f"Nothing is left to change: {as_code(base)} holds these values by now, or they are no longer chosen."
 
 
 def superseding_text(by: str) -> ProposalText:
@@ -169,7 +169,7 @@ def superseding_text(by: str) -> ProposalText:
 def superseding_words(by: str) -> str:
     """Return why we close a pull request that nobody asks for any more, or that has another branch by now."""
     if by:
-        return f"Superseded: the configuration proposes these changes from the branch {_code(by)} by now."
+        return f"Superseded: the configuration proposes these changes from the branch {as_code(by)} by now."
     return "Superseded: no subscription asks for these changes any more."
 
 
@@ -192,12 +192,12 @@ def _table(rows: Sequence[str], left: int) -> str:
 
 
 def _sources(links: Mapping[Update, SourceLinks]) -> str:
-    lines = dict.fromkeys(f"- {_code(str(update.written_as.name))}: {found}" for update, found in links.items() if str(found))
+    lines = dict.fromkeys(f"- {as_code(str(update.written_as.name))}: {found}" for update, found in links.items() if str(found))
     return _section("**Sources**", lines)
 
 
 def _held(held: Iterable[Held]) -> str:
-    lines = dict.fromkeys(f"- {_code(item.subscription)}: {_code(item.reason)} ({_code(item.code)})" for item in held)
+    lines = dict.fromkeys(f"- {as_code(item.subscription)}: {as_code(item.reason)} ({as_code(item.code)})" for item in held)
     return _section("**Held back**", lines)
 
 
@@ -214,24 +214,24 @@ def _section(head: str, lines: Iterable[str]) -> str:
 
 def _digest(update: Update, change: Change) -> str:
     digest = str(update.written_as.digest or update.image.digest or "")
-    return f" {_code(digest[:_SHOWN_DIGEST])}" if digest and digest not in change.new else ""
+    return f" {as_code(digest[:_SHOWN_DIGEST])}" if digest and digest not in change.new else ""
 
 
 def _row(update: Update, change: Change, digest: str) -> str:
     name = update.image.name.spelled
     old, new = (text.removeprefix(f"{name}:").removeprefix(f"{name}@") for text in (change.old, change.new))
     cells = (
-        _code(str(update.written_as.name)),
-        f"{_code(old or 'nothing')} → {_code(new)}{digest}",
-        _code(f"{change.path}:{change.line}"),
-        _code(update.policy),
-        _code(f"{update.subscription} ({update.origin})"),
+        as_code(str(update.written_as.name)),
+        f"{as_code(old or 'nothing')} → {as_code(new)}{digest}",
+        as_code(f"{change.path}:{change.line}"),
+        as_code(update.policy),
+        as_code(f"{update.subscription} ({update.origin})"),
     )
     return f"| {' | '.join(cells)} |\n"
 
 
-def _code(text: str) -> str:
-    """Return *text* as code in a cell: a backtick would end it, a bar the cell, also one behind a backslash."""
+def as_code(text: str) -> str:
+    """Return *text* as code in a cell of Markdown: a backtick would end it, a bar the cell, also one behind a backslash."""
     shown = _plain(text) if len(text) <= _LONGEST_CELL else f"{_plain(text[:_LONGEST_CELL])}…"
     escaped = shown.replace("`", "'").replace("\\|", "\u2216|").replace("|", "\\|")
     return f"`{escaped or ' '}`"
