@@ -21,6 +21,7 @@ from updater.daemon.components import (
     live_writer,
     scans_of,
 )
+from updater.daemon.decision_watch import DecisionWatch, holds_place
 from updater.daemon.forges import Forges
 from updater.daemon.git_access import RenewingWriter
 from updater.daemon.proposal_sources import ProposalSources
@@ -81,6 +82,7 @@ class Generation:
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
         self.peer = peer
+        self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
     @classmethod
@@ -126,6 +128,8 @@ class Generation:
             problems = (*loaded.snapshot.problems, *argocd.problems)
             loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
         generation = cls(loaded, process, crew, argocd.peer if argocd else None)
+        decided = await generation.holds.read()
+        generation.asked.decide(decided.decisions, decided.problems)
         crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
         return generation
 
@@ -134,6 +138,7 @@ class Generation:
         self._process.access_for = self.crew.access
         self._process.bounds.limits = self.loaded.settings.git.limits.limits()
         self._process.metrics.keep("updater_watch_lost", ())  # what the one before lost is watched anew
+        self._follow_proposals()
         self.hearing.tell()
         self.hearing.warn(self.asked.snapshot.problems)
 
@@ -244,7 +249,11 @@ class Generation:
                 async with asyncio.timeout(ANSWERS_AT_MOST):
                     await self.hearing.finish()
 
-        await run_beside(work(), generation_tasks(self.hearing, self._reflections.run))
+        decisions = DecisionWatch(
+            place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
+        )
+        follow = LongTask(name="follow people's decisions", run=decisions.run)
+        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run, self._close_left), follow))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -269,7 +278,14 @@ class Generation:
         if self.schedule and any(outcome.code == PushRefused.default_code for outcome in landing.outcomes):
             self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
 
+    async def _close_left(self) -> None:
+        await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
+
+    def _follow_proposals(self) -> None:
+        self._process.left_proposals.follow(self.asked.by_destination, is_whole=not self.asked.missing)
+
     def _replan(self, change: InventoryDelta) -> None:
+        self._follow_proposals()
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:

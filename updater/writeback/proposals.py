@@ -89,6 +89,11 @@ class ProposalWriter:
         self._sweeper = ProposalSweeper(self._finder, around.asked, self._supersede)
         self._turns: dict[tuple[Forge, str], asyncio.Lock] = {}
 
+    def known(self, branch: GitBranch) -> ForgeProposal | None:
+        """Return the pull request of *branch* as it was last seen: the open one, else the newest; None where none is known."""
+        known = self._finder.known(branch)
+        return known.last if known else None
+
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
         """Look as the writer does, and at the pull request where there may be one; raise what either raises.
 
@@ -135,7 +140,9 @@ class ProposalWriter:
         known = self._finder.known(branch) or KnownProposals()
         wanted = {fingerprint(update) for commit in commits for update in commit.updates}
         is_new = known.open is None and bool(wanted - known.rejected().keys())
-        if commits and (is_new or known.stranger is not None or not (known.is_whole or wanted <= known.proposed())):
+        before = known.remembered()
+        is_unsure = not known.is_whole and not wanted <= known.proposed() and (before is None or bool(wanted & before))
+        if commits and (is_new or known.stranger is not None or is_unsure):
             known = await self._finder.find(branch)
         if commits and known.stranger is not None:
             raise not_ours(known.stranger)
@@ -203,7 +210,7 @@ class ProposalWriter:
         if known.open is not None and known.is_said(text):
             return text
         held = tuple(item for commit in commits for item in commit.held)
-        extras = ProposalExtras(links=await self._around.links(updates), held=held)
+        extras = ProposalExtras(links=await self._around.links(updates), held=held, rejected=known.remembered())
         return proposal_text(updates, landed.changes, extras, title=title)
 
     async def _merged(self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult) -> WriteResult:
