@@ -140,6 +140,7 @@ class Generation:
         self._process.access_for = self.crew.access
         self._process.bounds.limits = self.loaded.settings.git.limits.limits()
         self._process.metrics.keep("updater_watch_lost", ())  # what the one before lost is watched anew
+        self._follow_proposals()
         self.hearing.tell()
         self.hearing.warn(self.asked.snapshot.problems)
 
@@ -256,7 +257,7 @@ class Generation:
             place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
-        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run), follow))
+        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run, self._close_left), follow))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -283,7 +284,14 @@ class Generation:
         if self.schedule and (opens := opening(landing.outcomes)) is not None:
             self.schedule.due_at(destination, opens)
 
+    async def _close_left(self) -> None:
+        await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
+
+    def _follow_proposals(self) -> None:
+        self._process.left_proposals.follow(self.asked.by_destination, is_whole=not self.asked.missing)
+
     def _replan(self, change: InventoryDelta) -> None:
+        self._follow_proposals()
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:

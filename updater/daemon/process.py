@@ -18,8 +18,10 @@ from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
+from updater.daemon.left_proposals import LeftProposals
 from updater.engine.gating import WaitingMemory
 from updater.errors import ConfigError
+from updater.forge.budget import ForgeBudget
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
@@ -76,6 +78,7 @@ class Process:
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
+        self.forge_budget = ForgeBudget(observe=self._count_forge)
         self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
         self.leading: LeaderStatus | None = None
         self.watch: ServerWatch | None = None
@@ -94,6 +97,7 @@ class Process:
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
         self.waiting = WaitingMemory()
+        self.left_proposals = LeftProposals()
         self._shared = Shared(
             ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
         )
@@ -178,6 +182,9 @@ class Process:
 
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
+
+    def _count_forge(self, host: str, remaining: float) -> None:
+        self.metrics.set("updater_forge_rate_limit_remaining", host, to=remaining)
 
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")
