@@ -9,6 +9,7 @@ from updater.forge.address import ForgeKind, locate_repository
 from updater.forge.base import ForgeAccess
 from updater.forge.gitea import GiteaForge
 from updater.forge.github import GithubForge
+from updater.model.publishing import Proposal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,14 +38,16 @@ class Forges:
         self._settings = settings
         self._process = process
         self._access = access
-        self._made: dict[tuple[str, CredentialRef | None], Forge] = {}
+        self._made: dict[tuple[str, CredentialRef | None, str], Forge] = {}
 
     def of(self, branch: GitBranch) -> Forge:
         """Return who is asked for the pull requests of *branch*; raise `ForgeError` where nobody says which forge it is."""
-        key = branch.url, branch.credential
+        named = branch.publishing.options.forge if isinstance(branch.publishing, Proposal) else ""
+        key = branch.url, branch.credential, named
         if key not in self._made:
             entry = self._settings.repository_for(branch.url)
             kind, api = (entry.forge.kind, entry.forge.api) if entry else (None, None)
+            kind = kind or (ForgeKind(named) if named else None)
             repository = locate_repository(branch.url, kind=kind, api=api or "")
             self._made[key] = FORGES[repository.kind](repository, self._process.http, lambda: self._reach(branch))
         return self._made[key]
@@ -52,7 +55,8 @@ class Forges:
     async def _reach(self, branch: GitBranch) -> ForgeAccess:
         access = await self._access(branch.url, branch.credential)
         entry = self._settings.repository_for(branch.url)
-        if entry is not None and entry.forge.token is not None:
+        # whoever brings a credential of his own acts by it alone: the token of the settings may do more than he may
+        if entry is not None and entry.forge.token is not None and branch.credential is None:
             token = (await self._process.keychain.text(entry.forge.token)).strip()
         else:
             token = _token_of(branch.url, access)
