@@ -48,6 +48,7 @@ class Fleet:
     server: GitServer
     extra: str = ""
     subscriptions: list[str] = field(default_factory=list)
+    registries: str = ""
 
     @property
     def url(self) -> str:
@@ -69,6 +70,7 @@ state: {self.state}
 listen: {{metrics: null}}
 registries:
   - {{prefix: "{self.registry.host}", url: "{self.registry.url}", insecure: true}}
+{self.registries}
 git:
   author: {{name: updater, email: updater@example.org}}
 {self.extra}

@@ -327,14 +327,25 @@ async def test_a_refused_token_is_said_with_what_it_needs_and_never_shown(life):
     assert life.head() is None
 
 
-async def test_an_ssh_like_repository_of_an_unknown_host_is_refused_at_load(tmp_path):
+async def test_a_repository_of_an_unknown_host_that_answers_as_no_forge_fails_with_what_to_write(tmp_path):
     async with fleet(tmp_path) as made:
         made.add("app", "marker: ns:app")
         made.subscriptions[-1] = made.subscriptions[-1].replace("branch: main", "branch: main, proposal: {per: destination}")
+        made.registry.push("o/app", "1.1.0")
+        end = (await made.once())["app"]
+        assert (end.status, end.code) == (Status.FAILED, "forge-unknown")
+        assert "gitea" in end.hint
+
+
+async def test_a_repository_without_a_host_is_refused_at_load(tmp_path):
+    async with fleet(tmp_path) as made:
+        made.add("app", "marker: ns:app")
+        local = made.subscriptions[-1].replace("branch: main", "branch: main, proposal: {per: destination}")
+        made.subscriptions[-1] = local.replace(made.url, "/srv/git/o/fleet.git")
         with pytest.raises(ConfigError) as caught:
             await made.once()
         assert caught.value.code == "forge-unknown"
-        assert "kind: gitea" in caught.value.hint
+        assert "gitea" in caught.value.hint
 
 
 async def test_two_subscriptions_share_a_pull_request_and_one_of_them_may_be_rejected(tmp_path, kind):

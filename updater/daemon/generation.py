@@ -21,6 +21,7 @@ from updater.daemon.components import (
     live_writer,
     scans_of,
 )
+from updater.daemon.decision_watch import DecisionWatch, holds_place
 from updater.daemon.forges import Forges
 from updater.daemon.git_access import RenewingWriter
 from updater.daemon.proposal_sources import ProposalSources
@@ -81,6 +82,7 @@ class Generation:
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
         self.peer = peer
+        self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
     @classmethod
@@ -130,6 +132,8 @@ class Generation:
             problems = (*loaded.snapshot.problems, *argocd.problems)
             loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
         generation = cls(loaded, process, crew, argocd.peer if argocd else None)
+        decided = await generation.holds.read()
+        generation.asked.decide(decided.decisions, decided.problems)
         crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
         return generation
 
@@ -248,7 +252,11 @@ class Generation:
                 async with asyncio.timeout(ANSWERS_AT_MOST):
                     await self.hearing.finish()
 
-        await run_beside(work(), generation_tasks(self.hearing, self._reflections.run))
+        decisions = DecisionWatch(
+            place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
+        )
+        follow = LongTask(name="follow people's decisions", run=decisions.run)
+        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run), follow))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""

@@ -18,6 +18,7 @@ from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
 from updater.errors import ConfigError
+from updater.forge.budget import ForgeBudget
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
@@ -73,6 +74,7 @@ class Process:
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
+        self.forge_budget = ForgeBudget(observe=self._count_forge)
         self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
         self.leading: LeaderStatus | None = None
         self.watch: ServerWatch | None = None
@@ -173,6 +175,9 @@ class Process:
 
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
+
+    def _count_forge(self, host: str, remaining: float) -> None:
+        self.metrics.set("updater_forge_rate_limit_remaining", host, to=remaining)
 
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from updater.engine.people import PeoplesWill
 from updater.gates.eligibility import eligible, not_replaced, not_taken_back
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
 from updater.model.candidate import Candidate, Fact, FactRequest, Rank
+from updater.model.decision import PINNED, pin_of
 from updater.model.outcome import Status
 from updater.model.selection import HELD_CODES, Code, Rejection, RevertedImage, Selection, Superseded
 from updater.model.subscription import Downgrade, Variant
@@ -35,12 +37,14 @@ __all__ = [
     "foreseen_asks",
     "identified",
     "nothing_named",
+    "refused_by_people",
 ]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from collections.abc import Set as AbstractSet
 
+    from updater.model.decision import Decision, Pin
     from updater.model.image import Digest, Platform
     from updater.policies.base import Policy
     from updater.policies.filters import NameFilter
@@ -61,7 +65,8 @@ class SelectionRequest:
 
     *candidates* are by tag, and nobody changes the map afterwards. *current* is the tag that is written, *current_digest*
     the digest beside it. *facts* are those that the chosen one must have, such as the digest for a form that writes it.
-    *rejected* has, by tag, what people took back. *named* says which tags a commit will name after a selection, so that their
+    *rejected* has, by tag, what people took back, *decisions* what else they decided that is in force.
+    *named* says which tags a commit will name after a selection, so that their
     digests are asked for with it: nothing is asked between the decision and the write.
     """
 
@@ -76,6 +81,7 @@ class SelectionRequest:
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
     rejected: Mapping[str, RevertedImage] = field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
     named: NamedTags = nothing_named
 
     @property
@@ -104,10 +110,16 @@ def foreseen_asks(request: SelectionRequest) -> list[FactRequest]:
 
 def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Generator[FactRequest, Candidate | None, Selection]:
     """Choose for one written value. *memory* makes the next call with a similar listing cheap, never different."""
+    pin = pin_of(request.decisions)
+    if pin is not None:
+        return (yield from _pinned(pin, request))
     ranking = yield from select(request.judge, request.candidates, request.current, memory)
     unfit: dict[str, Rejection] = {}
+    will = PeoplesWill.of(request.decisions, request.rejected, (request.current, request.current_digest), ranking)
     for candidate in ranking.best_first(request.current):
-        fit, refusal = yield from _admitted(candidate, request)
+        fit, refusal = yield from will.admitted(candidate)
+        if refusal is None:
+            fit, refusal = yield from _admitted(fit, request)
         if refusal is None:
             chosen = yield from _completed(fit, request)
             selection = _guarded(request, ranking, chosen, unfit)
@@ -117,6 +129,20 @@ def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Ge
     detail = f"no tag matches: {count_codes(rejections)}" if rejections else "there is no tag"
     unread = _unread(ranking, unfit)
     return Selection(status=Status.NO_MATCH, chosen=None, detail=detail, rejections=rejections, unread=unread)
+
+
+def _pinned(pin: Pin, request: SelectionRequest) -> Generator[FactRequest, Candidate | None, Selection]:
+    """Choose the tag to which people pinned it, whatever ranks higher; one that the registry does not list is held."""
+    candidate = request.candidates.get(pin.tag)
+    if candidate is None and not request.policy.follows_digest:
+        hint = "correct the tag, or release the subscription"
+        detail = f"{pin.sentence}, but the registry does not list that tag"
+        return Selection(status=Status.HELD, chosen=None, code=PINNED, detail=detail, hint=hint, rejections={})
+    chosen = yield from _completed(candidate or Candidate(tag=pin.tag), request)
+    differs = chosen.tag != request.current or _differs(chosen.digest, request.current_digest)
+    status = Status.UPDATED if differs else Status.UNCHANGED
+    selection = Selection(status=status, chosen=chosen, code=PINNED, detail=pin.sentence, rejections={})
+    return (yield from identified(selection, request.named, request.candidates))
 
 
 def _admitted(
@@ -281,6 +307,11 @@ class Rejections(Mapping[str, Rejection]):
         lost = judged if isinstance(judged, NotRanked) else self._outranked(tag)
         return Rejection(tag=tag, code=lost.code, sentence=lost.sentence)
 
+    @property
+    def by_people(self) -> tuple[Rejection, ...]:
+        """What would have been chosen if people had not decided against it, the better-ranked ones first."""
+        return tuple(item for item in self._refused.values() if item.code == Code.REJECTED)
+
     def _all(self) -> dict[str, None]:
         if self._matched is None:
             self._matched = dict.fromkeys(rank_all(self._ranking.judge, self._ranking.candidates, self._current))
@@ -305,6 +336,11 @@ class Rejections(Mapping[str, Rejection]):
                     self._twins.setdefault(judge.name_filter.text_of_written(other), other)
         twin = self._twins.get(judge.name_filter.text_of_written(tag))
         return twin if twin != tag else None
+
+
+def refused_by_people(selection: Selection) -> tuple[Rejection, ...]:
+    """Return what people decided against that would have been chosen; the better-ranked ones first."""
+    return selection.rejections.by_people if isinstance(selection.rejections, Rejections) else ()
 
 
 def count_codes(rejections: Mapping[str, Rejection]) -> str:

@@ -9,15 +9,17 @@ the choice has asked for every digest that the commit names: nothing is asked of
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.choose import nothing_named
+from updater.engine.choose import nothing_named, refused_by_people
 from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, rejected_for
 from updater.engine.outcomes import failed, outcomes
+from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
+from updater.model.decision import in_force
 from updater.model.outcome import Status
-from updater.model.selection import Code
 from updater.model.update import Commit, Held, WriteResult
 
 if TYPE_CHECKING:
@@ -64,13 +66,15 @@ class LandingContext:
 
     *choose* is told whether the digest is wanted too, and raises `UpdaterError` where the registry did not answer.
     *pause* is told the number of the refused attempt, from 1, and waits with jitter. *settle* waits, not long, for scans that
-    began while the look was on its way: what they find together is chosen together.
+    began while the look was on its way: what they find together is chosen together. *now* gives Unix seconds: decisions of people
+    end by it.
     """
 
     writer: Writer
     choose: Chooser
     pause: Callable[[int], Awaitable[None]]
     settle: Callable[[], Awaitable[None]] = _at_once
+    now: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +91,11 @@ class Landing:
 
     def rejections(self) -> dict[str, dict[str, Rejection]]:
         """Return what was not chosen because people took it back, by subscription and tag."""
-        reverted = [past for past in self.view.recent if past.reverted_by] if self.view else []
-        if not reverted:
-            return {}
-        rejected = {item.subscription.key: rejected_for(item.subscription, reverted) for item in self.decisions}
         found: dict[str, dict[str, Rejection]] = {}
         for (key, _), selection in self.choices.items():
-            reasons = {} if isinstance(selection, UpdaterError) else selection.rejections
-            for tag in rejected.get(key, ()):
-                if tag in reasons and reasons[tag].code == Code.REJECTED:
-                    found.setdefault(key, {})[tag] = reasons[tag]
+            if not isinstance(selection, UpdaterError):
+                for refused in refused_by_people(selection):
+                    found.setdefault(key, {})[refused.tag] = refused
         return found
 
 
@@ -104,7 +103,10 @@ async def land(
     destination: Destination, subscriptions: Sequence[Subscription], parts: LandingContext, *, is_dry: bool = False
 ) -> Landing:
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
-    concerned = tuple(item for item in subscriptions if any(target.destination == destination for target in item.targets))
+    now = parts.now()
+    concerned = tuple(
+        _decided(item, now) for item in subscriptions if any(target.destination == destination for target in item.targets)
+    )
     choices: Choices = {}
     # only a commit says the digests of what it writes
     made = _MadeChoices(parts.choose, is_recorded=not is_dry and destination.method == "git")
@@ -136,6 +138,12 @@ async def land(
                 replays=attempt - 1,
             )
     raise AssertionError("unreachable: the last attempt returns")
+
+
+def _decided(subscription: Subscription, now: float) -> Subscription:
+    """Return *subscription* with the decisions of people that are in force."""
+    decisions = in_force(subscription.decisions, now)
+    return subscription if decisions is subscription.decisions else replace(subscription, decisions=decisions)
 
 
 @dataclass(slots=True)
@@ -219,7 +227,7 @@ async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _
             alike[0].subscription,
             written,
             needs_digest=any(needs_digest(place.target, place.reading) for place in alike),
-            rejected=rejected_for(alike[0].subscription, view.recent),
+            rejected={**rejected_for(alike[0].subscription, view.recent), **rolled_back(alike, view.recent)},
             named=lambda selection: judge.unidentified(alike, selection),
         )
 

@@ -167,6 +167,7 @@ class Scanner:
             variant=subscription.variant,
             facts=_DIGEST if needs_digest else frozenset(),
             rejected=rejected,
+            decisions=subscription.decisions,
             named=named,
         )
         request = await standing.foresee(request)

@@ -62,7 +62,10 @@ class ForgeAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeAbilities:
-    """What a forge can do by itself; *teams* may be asked for a review. A call for what is missing raises ``forge-lacks``."""
+    """What a forge can do by itself; *teams* may be asked for a review. A call for what is missing raises ``forge-lacks``.
+
+    Longer titles and texts are cut, in characters.
+    """
 
     drafts: bool = True
     labels: bool = True
@@ -71,6 +74,8 @@ class ForgeAbilities:
     auto_merge: bool = True
     comments: bool = True
     teams: bool = False
+    longest_title: int = 255
+    longest_body: int = 65_536
 
 
 class CheckState(StrEnum):
@@ -115,7 +120,7 @@ class ProposalTexts(Protocol):
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: one listing, of bounded length.
 
-        What lies beyond the bound is found by `find` and `get`.
+        What lies beyond the bound is found by `find` and `get`. A forge may cut the bodies in a listing.
         """
         ...
 

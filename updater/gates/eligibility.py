@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from updater.model.candidate import Fact, FactRequest
-from updater.model.selection import Code, Rejection, Superseded
+from updater.model.selection import Code, Rejection, RolledBack, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -23,7 +23,7 @@ def not_taken_back(
 ) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Refuse a candidate that people took back with `git revert`; another build under the same tag is another candidate."""
     decision = rejected.get(candidate.tag)
-    if decision is None or isinstance(decision, Superseded):
+    if decision is None or isinstance(decision, Superseded | RolledBack):
         return candidate, None
     if decision.digest is not None:
         if candidate.digest is None:

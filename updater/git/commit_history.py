@@ -13,7 +13,7 @@ from updater.errors import GitError
 from updater.git.faults import fault
 from updater.git.objects import COMMIT, object_name
 from updater.git.remote import Haves, Remote
-from updater.git.reverts import DecisionFile, Decisions, are_resolved, decisions
+from updater.git.reverts import BranchDecisions, DecisionFile, are_resolved, decisions
 from updater.git.trailers import (
     KEPT,
     CommitInfo,
@@ -68,7 +68,7 @@ class CommitHistory:
         return tuple(_with_revert(past, taken_back) for past in ours)
 
     def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
-        """Our last commits at and below *revision*, the head of *branch*, and below them all that were taken back; newest first.
+        """Our last commits at and below *revision*, the head of *branch*, and below what was taken back or wrote a file last.
 
         The whole history is read once, up to `MOST` commits and without trees where the server can leave them out; after that
         only what is new on the branch. A history that was rewritten is read again.
@@ -84,11 +84,11 @@ class CommitHistory:
         self._anchor = revision
         taken_back = decided.taken_back()
         recent = {info.revision for info in found}
-        older = [info for info in decided.kept if info.revision in taken_back and info.revision not in recent]
+        older = [info for info in decided.kept if info.revision not in recent]
         ours = (past for info in (*found, *older) if (past := self._read_past(info)) is not None)
         return tuple(_with_revert(past, taken_back) for past in ours)
 
-    def _learn(self, branch: str, revision: str, before: Decisions | None) -> Decisions:
+    def _learn(self, branch: str, revision: str, before: BranchDecisions | None) -> BranchDecisions:
         """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""
         raws, commits, missing = self._read_below(revision, before.head if before else None)
         if before is not None and (before.head not in missing or not are_resolved(commits, before, self._log.get)):
@@ -183,7 +183,7 @@ class CommitHistory:
         self._log.add(commits)
         decided = self._decided.get(branch)
         if decided is not None and any(decided.head in read_commit(raw).parents for raw in commits):
-            self._decided.put(branch, replace(decided, head=tip))
+            self._decided.put(branch, decisions(tip, [read_commit(raw) for raw in reversed(commits)], decided))
 
     def _read_stored(self, revision: str) -> None:
         if self._log.get(revision) is not None:

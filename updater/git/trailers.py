@@ -31,6 +31,7 @@ REJECTED: Final = "Updater-Rejected"
 REPLACED: Final = "Updater-Replaced"
 CHANGE: Final = "Updater-Change"
 BRANCH: Final = "Updater-Branch"
+PLACE: Final = "Updater-Place"
 TRAILERS: Final = {
     "subscriptions": SUBSCRIPTION,
     "policies": POLICY,
@@ -39,6 +40,7 @@ TRAILERS: Final = {
     "replaced": REPLACED,
     "changes": CHANGE,
     "branches": BRANCH,
+    "places": PLACE,
 }
 _TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*+(.*)")
 _PERSON: Final = re.compile(rb"^committer ([^\n<>]*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})$", re.MULTILINE)
@@ -118,6 +120,7 @@ def read_past(info: CommitInfo, ours: AbstractSet[str]) -> PastCommit | None:
         replaced=trailers.get(REPLACED, ()),
         changes=trailers.get(CHANGE, ()),
         branches=trailers.get(BRANCH, ()),
+        places=trailers.get(PLACE, ()),
     )
 
 

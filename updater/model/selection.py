@@ -67,6 +67,16 @@ class Superseded(RevertedImage):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBack(RevertedImage):
+    """What our commit *by* wrote last at a place that holds something else now, written by somebody else.
+
+    *is_known_older* where that was written there before: the policy may not be able to compare the two.
+    """
+
+    is_known_older: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
     """Why one candidate lost: its code, and a sentence for people; *hint* says what helps, "" where nothing does."""
 

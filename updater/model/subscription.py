@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.model.checkout_ref import CheckoutRef
+    from updater.model.decision import Decision
     from updater.model.image import ImageName, ImageRef, Platform
     from updater.model.written import Written
 
@@ -289,7 +290,7 @@ class Subscription:
     *interval* says every how many seconds the image is due. With *is_shape_locked* a written version of three numbers moves only
     to versions of three numbers or more. With *is_reflected* the choice for a place that holds nothing is reported after each
     scan, with its digest where *reflects_digest*: an ImagePolicy says it in its status. A choice of the tag of *settled* has the
-    digest of *settled*, whatever the registry says of that tag by now.
+    digest of *settled*, whatever the registry says of that tag by now. *decisions* are what people decided about it.
     """
 
     key: str
@@ -306,6 +307,7 @@ class Subscription:
     is_reflected: bool = False
     reflects_digest: bool = False
     settled: ImageRef | None = None
+    decisions: tuple[Decision, ...] = ()
     origin: Origin
 
     @property

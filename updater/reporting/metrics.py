@@ -121,6 +121,11 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_kubernetes_writes_total": Metric(
         kind=Counter, text="Writes to the cluster, by what was written and by result.", labels=("kind", "result")
     ),
+    "updater_forge_rate_limit_remaining": Metric(
+        kind=Gauge,
+        text="Requests that a forge still allows until its limit begins again, as its last answer said.",
+        labels=("host",),
+    ),
     "updater_watch_lost": Metric(
         kind=Gauge, text="1 while a kind cannot be watched; its last objects stay in force.", labels=("kind",)
     ),

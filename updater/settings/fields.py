@@ -243,6 +243,7 @@ def not_yet(what: str) -> AfterValidator:
 
 
 Text = Annotated[str, _typed(_filled, "")]
+Holds = Annotated[str, _typed(values.read_holds_place, "")]
 Names = Annotated[str, _typed(values.read_names, "team-*")]
 Duration = Annotated[float, _typed(values.read_duration, "2m", pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$")]
 Size = Annotated[int, _typed(values.read_size, "64MiB", pattern=r"^[0-9]+(\.[0-9]+)?(KiB|MiB|GiB)$")]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_STATE: Final = "~/.local/state/updater"
+DEFAULT_HOLDS: Final = "holds.yaml"
 
 
 class Level(StrEnum):
@@ -338,6 +339,10 @@ class Settings(Node):
     """Where subscriptions come from, in addition to this file."""
     subscriptions: tuple[SubscriptionSettings, ...] = ()
     """The images to keep current."""
+    holds: fields.Holds = DEFAULT_HOLDS
+    """What people decided by hold, pin, reject and release: a file beside this one, or configmap:namespace/name.
+
+    A file that does not exist decides nothing. A change counts without a restart."""
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())

@@ -44,6 +44,7 @@ _TOKENS: Final = (
 IN_A_POD: Final = "KUBERNETES_SERVICE_HOST"
 LONGEST_DURATION: Final = 366 * 86400.0
 LARGEST_SIZE: Final = 2**40
+CONFIG_MAP: Final = "configmap:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,15 @@ def read_duration(text: str) -> float:
     if not 0 < seconds <= LONGEST_DURATION:
         raise ConfigError(f"{_shown(text)} is out of range", hint="a duration is above zero and at most 366d", code="duration")
     return seconds
+
+
+def read_holds_place(text: str) -> str:
+    """Read a path, or ``configmap:namespace/name``."""
+    if not text.strip() or "\x00" in text:
+        raise ConfigError("this is empty", hint="write a path such as holds.yaml, or configmap:namespace/name", code="empty")
+    if text.startswith(CONFIG_MAP) and not _OBJECT.fullmatch(text.removeprefix(CONFIG_MAP)):
+        raise ConfigError(f"{_shown(text)} names no ConfigMap", hint="write configmap:namespace/name", code="object-name")
+    return text
 
 
 def read_size(text: str) -> int:
@@ -221,7 +231,12 @@ def check_registry_url(text: str) -> str:
 
 def check_forge_api(text: str) -> str:
     """Check the URL of the API of a forge; one with a password is refused."""
-    _check_url(text, frozenset({"http", "https"}), "write https://host/api/v1 or https://host/api/v3", code="url")
+    _check_url(
+        text,
+        frozenset({"http", "https"}),
+        "write https://host/api/v3, /api/v4, /api/v1 or /rest/api/1.0, as your forge documents it",
+        code="url",
+    )
     return text.rstrip("/")
 
 

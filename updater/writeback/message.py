@@ -15,6 +15,7 @@ from updater.git.object_builder import Identity
 from updater.git.trailers import TRAILERS, add_trailers
 from updater.model.publishing import as_branch
 from updater.model.update import Purpose
+from updater.model.view import place_sum
 from updater.writeback.message_data import APPLICATION, branch_data, message_data, new_tag, old_tag
 
 if TYPE_CHECKING:
@@ -67,7 +68,16 @@ def with_trailers(text: str, updates: Sequence[Update]) -> str:
         ],
         replaced=[f"{update.subscription} {update.replaced}" for update in updates if update.replaced],
         changes=[f"{update.subscription} {old_tag(update) or '-'} {new_tag(update)}" for update in updates],
+        places=_places(updates),
     )
+
+
+def _places(updates: Sequence[Update]) -> list[str]:
+    """Return in which files each subscription is written, by short sums of their paths: a later look knows them again."""
+    found: dict[str, dict[str, None]] = {}
+    for update in updates:
+        found.setdefault(update.subscription, {})[place_sum(update.reading.path)] = None
+    return [f"{key} {','.join(sums)}" for key, sums in found.items()]
 
 
 def _signed_off(text: str, commit_spec: CommitSpec) -> str:
