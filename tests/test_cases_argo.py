@@ -10,7 +10,6 @@ CASE = re.compile(r"argo[-_]([0-9]{3})")
 FACTS = {f"{number:03}" for number in range(187)}
 LATER = {
     **dict.fromkeys(("154", "155", "176", "177", "178", "179"), "webhooks of registries"),
-    "172": "merge requests of GitLab",
 }
 
 

