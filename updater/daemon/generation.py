@@ -115,7 +115,11 @@ class Generation:
         scans = scans_of(settings, process, flux.registries if flux else None)
         sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
         around = ProposalSurroundings(
-            forge=forges.of, mirror=process.mirror, asked=lambda: generation.asked.by_destination, links=sources.links
+            forge=forges.of,
+            mirror=process.mirror,
+            asked=lambda: generation.asked.by_destination,
+            base=lambda branch: branch.branch or process.default_branches.name_of(branch),
+            links=sources.links,
         )
         routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects), around), live)
         crew = Components(
