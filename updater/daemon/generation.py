@@ -121,7 +121,7 @@ class Generation:
             base=lambda branch: branch.branch or process.default_branches.name_of(branch),
             links=sources.links,
         )
-        routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects), around), live)
+        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects), live)
         crew = Components(
             scans=scans,
             git=git,
