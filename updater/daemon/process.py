@@ -94,7 +94,9 @@ class Process:
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
         self.waiting = WaitingMemory()
-        self._shared = Shared(ours=self.ours, count=self._count_git, say=self._mirror_mended, bounds=self.bounds)
+        self._shared = Shared(
+            ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
+        )
         self._mirrors: dict[tuple[str, CredentialRef | None], Mirror] = {}
         self._stack = AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -180,6 +182,11 @@ class Process:
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")
         self.log.warning("mirror", detail=sentence, hint="nothing is lost; if it comes again, check the disk of `state`")
+
+    def _server_lacks(self, sentence: str) -> None:
+        self.log.warning(
+            "git server", detail=sentence, hint="nothing is lost; the first fetch of a large repository takes longer"
+        )
 
     def _helper_left_out(self, sentence: str) -> None:
         self.log.warning("credential helper", detail=sentence, hint="credential_helpers: true lets it run")

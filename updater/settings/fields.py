@@ -213,6 +213,11 @@ def _zone(text: str) -> str:
     return text
 
 
+def _branch_template(text: str) -> str:
+    checks.check_branch_template(text)
+    return text
+
+
 def _branch(text: str) -> str:
     is_wrong = not text or text.startswith(("-", "/", ".")) or text.endswith(("/", ".", ".lock"))
     if is_wrong or ".." in text or "@{" in text or "//" in text or any(char in " ~^:?*[\\" or ord(char) < 33 for char in text):
@@ -277,6 +282,10 @@ Glob = Annotated[str, _typed(values.read_glob, "*.env")]
 Allow = Annotated[str, _typed(_allow, "^v?[0-9]")]
 Ignore = Annotated[str, _typed(_ignore, "*-debug")]
 Template = Annotated[str, _typed(_template, "Update images")]
+BranchTemplate = Annotated[str, _typed(_branch_template, "bump/{{ .Base }}/{{ .Key }}")]
+GroupName = Annotated[str, _typed(values.read_group, "shop")]
+Label = Annotated[str, _typed(values.read_label, "image-update")]
+Account = Annotated[str, _typed(values.read_account, "octocat")]
 Policy = Annotated[
     PolicySpec,
     read_by(

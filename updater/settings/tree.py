@@ -15,12 +15,13 @@ from updater.errors import UpdaterError
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
-from updater.settings.forges import ForgeSettings, ProposalSettings
+from updater.settings.forges import ForgeSettings
 from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
+from updater.settings.proposals import ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.values import usual_address
 
@@ -96,7 +97,9 @@ class RepositorySettings(Node):
     prefix: fields.GitPrefix
     """The start of the URL, up to a / or its end."""
     credentials: fields.Credentials | None = None
-    """A reference to user name and password, a token or an SSH key; without it access is anonymous."""
+    """A reference to user name and password, a token or an SSH key; without it the netrc file or SSH agent of the user counts."""
+    passphrase: fields.Credentials | None = None
+    """A reference to the passphrase of the SSH key."""
     ca: fields.Text | None = None
     """A PEM file with certificate authorities to trust for the server, in addition to those of the system."""
     client_certificate: fields.Text | None = None
@@ -122,6 +125,8 @@ class GitSettings(Node):
     """Whether each message ends with the author's Signed-off-by: line."""
     message: fields.Template | None = None
     """A Go template for commit messages; the default message lists each change, old to new, with policy and origin."""
+    proposal: Annotated[ProposalSettings, fields.EMPTY_WHERE_NULL] = ProposalSettings()
+    """The defaults of pull requests, for every target that has proposal:; alone it proposes nothing."""
     limits: GitLimitSettings = GitLimitSettings()
     """How much a Git server and a repository may ask of the program."""
     repositories: tuple[RepositorySettings, ...] = ()
@@ -158,7 +163,7 @@ class GitTarget(Node):
     push: fields.Branch | None = None
     """The branch to write; the default is the same branch."""
     proposal: Annotated[ProposalSettings | None, fields.EMPTY_WHERE_NULL] = None
-    """Propose changes by a pull request, {} with the defaults; not allowed with push."""
+    """Propose changes by a pull request, {} with the defaults of git.proposal; not allowed with push."""
     path: fields.RepositoryPath = "."
     """The folder to search; . is the root."""
 

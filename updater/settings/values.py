@@ -31,6 +31,9 @@ _GIT_SCHEMES: Final = frozenset({"https", "http", "ssh", "file"})
 _NAME: Final = r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?"
 _MARKER: Final = re.compile(rf"{_NAME}:{_NAME}")
 _OBJECT: Final = re.compile(rf"({_NAME})/({_NAME})")
+_GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_LONGEST_LABEL: Final = 50  # of GitHub, which has the shortest
+_ACCOUNT: Final = re.compile(r"[^\s@/,\x00-\x1f\x7f](?:[^\s,\x00-\x1f\x7f]{0,199}[^\s/,\x00-\x1f\x7f])?")
 _TOKENS: Final = (
     "ghp_",
     "gho_",
@@ -242,6 +245,30 @@ def check_forge_api(text: str) -> str:
     """Check the URL of the API of a forge; one with a password is refused."""
     _check_url(text, frozenset({"http", "https"}), "write https://host/api/v1 or https://host/api/v3", code="url")
     return text.rstrip("/")
+
+
+def read_group(text: str) -> str:
+    """Read the name of a group of subscriptions."""
+    if not _GROUP.fullmatch(text):
+        hint = "write letters, digits, '.', '_' and '-', at most 63, such as shop"
+        raise ConfigError(f"{_shown(text)} is not the name of a group", hint=hint, code="proposal-group")
+    return text
+
+
+def read_label(text: str) -> str:
+    """Read a label of pull requests; forges divide several by commas."""
+    if not text.strip() or text != text.strip() or not text.isprintable() or "," in text or len(text) > _LONGEST_LABEL:
+        hint = f"write one line of at most {_LONGEST_LABEL} characters without a comma, such as image-update"
+        raise ConfigError(f"{_shown(text)} is not a label", hint=hint, code="proposal-label")
+    return text
+
+
+def read_account(text: str) -> str:
+    """Read the name of a user or of a team of a forge, without an @ before it."""
+    if not _ACCOUNT.fullmatch(text):
+        hint = "write a user name without @, or org/team"
+        raise ConfigError(f"{_shown(text)} is not the name of a user or a team", hint=hint, code="proposal-account")
+    return text
 
 
 _HUB_INDEXES: Final = frozenset({"index.docker.io", "docker.io", "hub.docker.com", "registry-1.docker.io"})
