@@ -309,6 +309,7 @@ class Subscription:
     reflects_digest: bool = False
     settled: ImageRef | None = None
     gates: GateRules = NO_GATES
+    versions: frozenset[str] | None = None
     decisions: tuple[Decision, ...] = ()
     origin: Origin
 
