@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
+    from updater.daemon.delivery import Delivery
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
     from updater.engine.landing import Chooser
@@ -80,6 +81,7 @@ class Generation:
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
         self.peer = peer
+        self._delivery = _delivery(loaded, process)
         self.progress = PassProgress()
 
     @classmethod
@@ -231,6 +233,10 @@ class Generation:
         self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
+        releases = None
+        if self._delivery:
+            self._process.reports.join(self._delivery)
+            releases = self._delivery.run
         self.lead()
 
         async def work() -> None:
@@ -239,7 +245,7 @@ class Generation:
                 async with asyncio.timeout(ANSWERS_AT_MOST):
                     await self.hearing.finish()
 
-        await run_beside(work(), generation_tasks(self.hearing, self._reflections.run))
+        await run_beside(work(), generation_tasks(self.hearing, self._reflections.run, releases))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -249,6 +255,8 @@ class Generation:
             self.schedule.resume()
             self._reflections.wake()
             self.hearing.lead()
+            if self._delivery:
+                self._delivery.lead()
         else:
             self.schedule.pause()
 
@@ -294,3 +302,12 @@ def _flux(settings: Settings, process: Process, requests: SourceRequests) -> Flu
     from updater.daemon.flux import flux_components  # noqa: PLC0415 - who has no cluster need not import them
 
     return flux_components(settings, process, requests, watch_reporter(process))
+
+
+def _delivery(loaded: LoadedConfiguration, process: Process) -> Delivery | None:
+    """Put the parts together that follow releases, where a subscription asks for that."""
+    if not any(item.delivery for item in loaded.snapshot.subscriptions):
+        return None
+    from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
+
+    return Delivery(loaded.snapshot.subscriptions, process)

@@ -137,6 +137,7 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
         downgrade=item.downgrade_rule,
         targets=tuple(replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item)),
         interval=interval,
+        delivery=item.delivery.options() if item.delivery else None,
         origin=origin,
     )
 
