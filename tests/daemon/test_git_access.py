@@ -54,6 +54,24 @@ async def test_a_private_key_is_a_key_and_no_password():
     assert (access.credential, access.private_key) == (None, key.encode() + b"\n")
 
 
+async def test_a_locked_key_comes_with_its_passphrase():
+    more = CONFIGURATION.replace(b'"env:GIT_SECRET",', b'"env:GIT_SECRET", passphrase: "env:WORD",')
+    settings = build_settings([("updater.yaml", more)], {})
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----"
+    keychain = Keychain(environment={"GIT_SECRET": key, "WORD": "opens it"}, docker_configs=[])
+    assert (await access_for("https://git.test/fleet.git", settings, keychain)).passphrase == "opens it"
+
+
+async def test_where_nothing_is_given_the_user_is_asked_as_git_would_be(tmp_path):
+    (tmp_path / "netrc").write_text("machine elsewhere.test login me password s3cret\nmachine git.test login me password wrong\n")
+    settings = build_settings([("updater.yaml", CONFIGURATION)], {})
+    keychain = Keychain(environment={"NETRC": str(tmp_path / "netrc"), "GIT_SECRET": "ghp_token"}, docker_configs=[])
+    access = await access_for("https://elsewhere.test/fleet.git", settings, keychain)
+    assert (access.credential.password, access.origin) == ("s3cret", str(tmp_path / "netrc"))
+    assert (await access_for("https://git.test/fleet.git", settings, keychain)).credential.password == "ghp_token"
+    assert (await access_for("git@elsewhere.test:fleet.git", settings, keychain)).use_agent
+
+
 async def test_a_repository_without_an_entry_is_reached_as_anybody():
     settings = build_settings([("updater.yaml", CONFIGURATION)], {})
     access = await access_for("https://elsewhere.test/fleet.git", settings, Keychain(environment={}, docker_configs=[]))

@@ -51,7 +51,7 @@ class Proposing:
         return self.fleet.file(FILE, branch).partition("# ")[0].rpartition(":")[2].strip()
 
 
-def proposed(made: Fleet, forge: FakeForge, more: str = "{}") -> None:
+def proposed(made: Fleet, forge: FakeForge, more: str = "{per: destination}") -> None:
     token = made.folder / "token"
     token.write_text(TOKEN)
     entry = f'{{kind: {forge.kind}, api: "{forge.api}", token: "file:{token}"}}'
@@ -305,7 +305,7 @@ async def test_a_push_whose_pull_request_failed_is_mended_by_the_next_pass(life)
 async def test_a_merge_between_look_and_update_is_decided_again(life):
     await life.land()
     life.push("1.2.0")
-    answer = life.forge._one
+    answer = life.forge.dialect._one
 
     def merged_first(request, pull, data):
         if request.method == "PATCH" and not pull.merged:
@@ -313,7 +313,7 @@ async def test_a_merge_between_look_and_update_is_decided_again(life):
             pull.head, pull.state, pull.merged = life.head(), "closed", True
         return answer(request, pull, data)
 
-    life.forge._one = merged_first
+    life.forge.dialect._one = merged_first
     end = await life.land()
     assert (end.status, life.written("main"), len(life.forge.pulls)) == (Status.UNCHANGED, "1.2.0", 1)
 
@@ -330,7 +330,7 @@ async def test_a_refused_token_is_said_with_what_it_needs_and_never_shown(life):
 async def test_an_ssh_like_repository_of_an_unknown_host_is_refused_at_load(tmp_path):
     async with fleet(tmp_path) as made:
         made.add("app", "marker: ns:app")
-        made.subscriptions[-1] = made.subscriptions[-1].replace("branch: main", "branch: main, proposal: {}")
+        made.subscriptions[-1] = made.subscriptions[-1].replace("branch: main", "branch: main, proposal: {per: destination}")
         with pytest.raises(ConfigError) as caught:
             await made.once()
         assert caught.value.code == "forge-unknown"
@@ -342,7 +342,8 @@ async def test_two_subscriptions_share_a_pull_request_and_one_of_them_may_be_rej
         files = {"apps/web.yaml": made.fleet.file(FILE).replace("o/app", "o/web").replace("ns:app", "ns:web").encode()}
         made.fleet.repository.commit(files)
         made.fleet.add("web", "marker: ns:web")
-        made.fleet.subscriptions[-1] = made.fleet.subscriptions[-1].replace("branch: main", "branch: main, proposal: {}")
+        shared = "branch: main, proposal: {per: destination}"
+        made.fleet.subscriptions[-1] = made.fleet.subscriptions[-1].replace("branch: main", shared)
         async with made.fleet.opened() as generation:
             both = Proposing(made.fleet, made.forge, generation)
             both.push("1.1.0")

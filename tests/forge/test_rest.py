@@ -7,58 +7,12 @@ import json
 import pytest
 from aiohttp import web
 
-from tests.fakes.forge import TOKEN, FakeForge, FakePull
-from tests.fakes.git_server import BareRepository
-from tests.real.parts import require
+from tests.fakes.forge import TOKEN, FakePull
 from updater.errors import ForgeError
-from updater.forge.address import ForgeKind, ForgeRepository, locate_repository
-from updater.forge.base import ForgeAccess, ProposalState, ProposalText
-from updater.forge.gitea import GiteaForge
-from updater.forge.github import GithubForge
-from updater.http.client import Clock, HttpClient
-from updater.http.exchange import Connection
-from updater.http.limits import Patience
+from updater.forge.address import ForgeKind, locate_repository
+from updater.forge.base import ProposalState, ProposalText
 
 TEXT = ProposalText(title="Update app", body="text")
-
-
-class Time:
-    """A clock that only waiting moves."""
-
-    def __init__(self):
-        self.now = 1_000.0
-
-    def __call__(self):
-        return self.now
-
-    async def sleep(self, seconds):
-        self.now += seconds
-
-
-@pytest.fixture(params=["github", "gitea"])
-async def server(request, tmp_path):
-    require("git")
-    repository = BareRepository.make(tmp_path / "fleet.git", {"a": b"x"})
-    repository.git("update-ref", "refs/heads/updater/main", "main")
-    async with FakeForge(repository, request.param) as made:
-        yield made
-
-
-@pytest.fixture
-def time():
-    return Time()
-
-
-@pytest.fixture
-async def forge(server, time):
-    async def reach():
-        return ForgeAccess(token=TOKEN, connection=Connection())
-
-    surroundings = Clock(clock=time, wall=time, sleep=time.sleep, random=lambda: 1.0)
-    async with HttpClient(patience=Patience(attempts=2), surroundings=surroundings) as http:
-        kind = ForgeKind(server.kind)
-        made = GithubForge if kind is ForgeKind.GITHUB else GiteaForge
-        yield made(ForgeRepository(kind=kind, api=server.api, path="o/fleet"), http, reach, surroundings=surroundings)
 
 
 async def refused(forge, call=None):
@@ -70,7 +24,7 @@ async def refused(forge, call=None):
 
 async def test_a_pull_request_is_opened_found_changed_commented_and_closed(server, forge):
     made = await forge.open(TEXT, branch="updater/main", base="main")
-    assert (made.number, made.state, made.head) == (1, ProposalState.OPEN, server.repository.head())
+    assert (made.number, made.state, made.head) == (1, ProposalState.OPEN, server.repository.head("updater/main"))
     assert await forge.find("updater/main", "main") == (made,)
     assert await forge.find("updater/main", "other") == ()
     changed = await forge.update(1, ProposalText(title="New", body="one\ntwo"))
@@ -102,15 +56,15 @@ async def test_an_unchanged_pull_request_is_not_sent_again_by_a_forge_with_etags
 
 async def test_every_page_is_read_up_to_the_last(server, forge):
     server.pulls += [
-        FakePull(number, "t", "b", "updater/main", "main", state="closed", changed=number) for number in range(1, 71)
+        FakePull(number, "t", "b", "updater/main", "main", state="closed", changed=number) for number in range(1, 121)
     ]
-    assert len(await forge.find("updater/main", "main")) == 70
+    assert len(await forge.find("updater/main", "main")) == 120
     assert len(server.asked) == 3
 
 
 async def test_a_list_without_end_is_read_up_to_a_limit(server, forge):
     server.pulls += [FakePull(number, "t", "b", "updater/main", "main", state="closed") for number in range(1, 400)]
-    assert len(await forge.find("updater/main", "main")) == 150
+    assert len(await forge.find("updater/main", "main")) == 250
 
 
 async def test_pull_requests_from_forks_are_not_listed(server, forge):
@@ -198,14 +152,14 @@ async def test_a_pull_request_without_number_is_no_answer(server, forge):
     ],
 )
 async def test_a_pull_request_of_wrong_types_or_another_one_than_was_asked_for_is_no_answer(server, forge, change):
-    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
+    item = server.dialect.json(FakePull(1, "t", "b", "updater/main", "main"))
     server.faults.append(("GET", web.Response(body=json.dumps({**item, **change}), content_type="application/json")))
     assert (await refused(forge, forge.get(1))).code == "forge-protocol"
 
 
 @pytest.mark.parametrize("side", [None, [], "x", {}, {"repo": "x", "ref": {}, "sha": []}, {"repo": None, "label": 7}])
 async def test_sides_of_wrong_types_make_no_pull_request_ours(server, forge, side):
-    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
+    item = server.dialect.json(FakePull(1, "t", "b", "updater/main", "main"))
     server.faults.append(("GET", web.json_response([{**item, "head": side, "body": ["x"]}, None, 7, []])))
     assert await forge.find("updater/main", "main") == ()
 
@@ -230,6 +184,7 @@ async def test_a_redirect_to_another_host_never_gets_the_token(server, forge, me
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
+        await forge.open(TEXT, branch="updater/main", base="main")
         target = f"http://localhost:{runner.addresses[0][1]}/login"
         kind = {"get": "GET", "open": "POST"}.get(method, "PATCH")
         server.faults.append((kind, web.Response(status=307, headers={"Location": target})))
@@ -243,13 +198,13 @@ async def test_a_redirect_to_another_host_never_gets_the_token(server, forge, me
 
 @pytest.mark.parametrize("shown", [TOKEN, TOKEN.upper(), TOKEN.replace("-", "%2D")])
 async def test_a_token_that_is_repeated_in_a_link_is_masked(server, forge, shown):
-    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
+    item = server.dialect.json(FakePull(1, "t", "b", "updater/main", "main"))
     server.faults.append(("GET", web.json_response({**item, "html_url": f"https://x:{shown}@forge.example.org/1"})))
     assert shown not in (await forge.get(1)).link
 
 
 async def test_only_small_answers_are_kept_for_the_next_question(server, forge):
-    item = server._json(FakePull(1, "t", "b" * 2**20, "updater/main", "main"))
+    item = server.dialect.json(FakePull(1, "t", "b" * 2**20, "updater/main", "main"))
     server.faults += [("GET", web.json_response(item, headers={"ETag": '"1"'})) for _ in range(2)]
     assert await forge.get(1) == await forge.get(1)
     assert forge._api._kept == {}
@@ -279,7 +234,7 @@ async def test_a_huge_answer_is_not_read(server, forge):
 
 
 async def test_a_link_that_is_no_url_is_not_repeated(server, forge):
-    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
+    item = server.dialect.json(FakePull(1, "t", "b", "updater/main", "main"))
     server.faults.append(("GET", web.json_response({**item, "html_url": "javascript:alert(1)\n"})))
     assert (await forge.get(1)).link.endswith("/o/fleet#1")
 

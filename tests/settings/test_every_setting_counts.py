@@ -9,13 +9,12 @@ import pytest
 
 import updater
 from tests.settings.making import problem_of, settings_of
-from updater.settings.forges import ProposalSettings
 from updater.settings.problems import trees_of
 from updater.settings.tree import Settings
 
 PACKAGE = Path(updater.__file__).parent
 DEFINED = {PACKAGE / "settings" / name for name in ("fields.py", "schema.py", "environment.py")}
-REFUSED = {"web", "flux", *ProposalSettings.model_fields}
+REFUSED = {"web", "flux", "follows", "wait_while_busy"}
 CONSTANT = {"method"}  # of a signature: there is one value
 READ_BEFORE = {"registries_conf"}  # it is one more file, and read with them
 

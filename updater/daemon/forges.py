@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from updater.model.subscription import CredentialRef, GitBranch
     from updater.settings import Settings
 
-_FORGES: Final[dict[ForgeKind, type[GiteaForge | GithubForge]]] = {
+FORGES: Final[dict[ForgeKind, type[GiteaForge | GithubForge]]] = {
     ForgeKind.GITHUB: GithubForge,
     ForgeKind.GITEA: GiteaForge,
 }
@@ -46,7 +46,7 @@ class Forges:
             entry = self._settings.repository_for(branch.url)
             kind, api = (entry.forge.kind, entry.forge.api) if entry else (None, None)
             repository = locate_repository(branch.url, kind=kind, api=api or "")
-            self._made[key] = _FORGES[repository.kind](repository, self._process.http, lambda: self._reach(branch))
+            self._made[key] = FORGES[repository.kind](repository, self._process.http, lambda: self._reach(branch))
         return self._made[key]
 
     async def _reach(self, branch: GitBranch) -> ForgeAccess:

@@ -21,14 +21,17 @@ from updater.daemon.components import (
     live_writer,
     scans_of,
 )
+from updater.daemon.decision_watch import DecisionWatch, holds_place
 from updater.daemon.forges import Forges
 from updater.daemon.git_access import RenewingWriter
+from updater.daemon.proposal_sources import ProposalSources
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.daemon.watch_reports import watch_reporter
 from updater.daemon.watching import PassProgress
+from updater.engine.gating import Gatekeeper, opening
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
@@ -37,7 +40,7 @@ from updater.inventory.destinations import branches_of, destinations_of, marker_
 from updater.inventory.inventory import Inventory
 from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
-from updater.writeback.proposals import ProposalWriter
+from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -80,8 +83,10 @@ class Generation:
         self.schedule: Schedule | None = None
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
+        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self.peer = peer
         self._delivery = _delivery(loaded, process)
+        self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
     @classmethod
@@ -109,10 +114,14 @@ class Generation:
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
         access = git_access(settings, process, repositories, objects)
         forges = Forges(settings, process, access)
-        branches = ProposalWriter(RenewingWriter(git, repositories, objects), forge=forges.of, mirror=process.mirror)
-        routes = WriterRoutes(branches, live)
+        scans = scans_of(settings, process, flux.registries if flux else None)
+        sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
+        around = ProposalSurroundings(
+            forge=forges.of, mirror=process.mirror, asked=lambda: generation.asked.by_destination, links=sources.links
+        )
+        routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects), around), live)
         crew = Components(
-            scans=scans_of(settings, process, flux.registries if flux else None),
+            scans=scans,
             git=git,
             writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
             access=access,
@@ -123,6 +132,8 @@ class Generation:
             problems = (*loaded.snapshot.problems, *argocd.problems)
             loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
         generation = cls(loaded, process, crew, argocd.peer if argocd else None)
+        decided = await generation.holds.read()
+        generation.asked.decide(decided.decisions, decided.problems)
         crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
         return generation
 
@@ -204,6 +215,8 @@ class Generation:
             writer=self.crew.writer,
             choose=choose or self.crew.scans.choose,
             pause=partial(_pause, metrics=self._process.metrics),
+            now=self._process.wall,
+            gates=self.gates if self.schedule else replace(self.gates, waits=False),
         )
         if self.schedule:
             parts = replace(parts, settle=partial(self.schedule.settle, destination))
@@ -245,7 +258,11 @@ class Generation:
                 async with asyncio.timeout(ANSWERS_AT_MOST):
                     await self.hearing.finish()
 
-        await run_beside(work(), generation_tasks(self.hearing, self._reflections.run, releases))
+        decisions = DecisionWatch(
+            place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
+        )
+        follow = LongTask(name="follow people's decisions", run=decisions.run)
+        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run, releases), follow))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -271,6 +288,8 @@ class Generation:
         landing = await self.land(destination)
         if self.schedule and any(outcome.code == PushRefused.default_code for outcome in landing.outcomes):
             self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
+        if self.schedule and (opens := opening(landing.outcomes)) is not None:
+            self.schedule.due_at(destination, opens)
 
     def _replan(self, change: InventoryDelta) -> None:
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))

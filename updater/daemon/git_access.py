@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from updater.credentials.keychain import place_of
+from updater.credentials.netrc import netrc_login
 from updater.errors import ConfigError, GitDenied, GitError
-from updater.git.access import GitAccess
+from updater.git.access import GitAccess, parse_address
 from updater.model.credential import GIT_REPOSITORY, Credential
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from updater.credentials.keychain import Keychain
     from updater.git.signing import Signer
@@ -60,8 +61,8 @@ async def access_for(
     """Return what *url* is reached with; read anew each time, so that a rotated token is taken up.
 
     *credential* is what a destination names, ``secret:namespace/name`` or ``gitrepository:namespace/name``: it wins. Else an
-    entry of git.repositories with credentials counts, then what *repositories* know, then anybody's access. Raise `ConfigError`
-    where a credential leads nowhere.
+    entry of git.repositories with credentials counts, then what *repositories* know, then what the git program of this user
+    would show: its netrc file over HTTPS, its agent and keys over SSH. Raise `ConfigError` where a credential leads nowhere.
     """
     entry = settings.repository_for(url)
     if credential and credential.kind == GIT_REPOSITORY:
@@ -71,7 +72,14 @@ async def access_for(
     if entry is not None and entry.credentials:
         return await _of_entry(entry, keychain)
     known = await repositories.access(url) if repositories else None
-    return _by(entry, known or GitAccess())
+    return _by(entry, known or _of_user(url, keychain.environment))
+
+
+def _of_user(url: str, environment: Mapping[str, str]) -> GitAccess:
+    if parse_address(url).scheme == "ssh":
+        return GitAccess(use_agent=True)
+    login = netrc_login(url, environment)
+    return GitAccess(credential=login[0], origin=login[1]) if login else GitAccess()
 
 
 async def _named(credential: CredentialRef, url: str, repositories: RepositoryAccess | None) -> GitAccess:
@@ -112,10 +120,12 @@ def _by(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:
 async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> GitAccess:
     text = await keychain.text(entry.credentials) if entry.credentials else ""
     is_key = "PRIVATE KEY-----" in text
+    passphrase = await keychain.text(entry.passphrase) if entry.passphrase and is_key else ""
     return GitAccess(
         origin=place_of(entry.credentials) if entry.credentials else "",
         credential=_credential(text) if text and not is_key else None,
         private_key=text.encode() + b"\n" if is_key else None,
+        passphrase=passphrase,
         ca=_path(entry.ca),
         client_certificate=_path(entry.client_certificate),
         known_hosts=_path(entry.known_hosts),

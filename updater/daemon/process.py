@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import threading
+import time
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
@@ -17,6 +18,7 @@ from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
+from updater.engine.gating import WaitingMemory
 from updater.errors import ConfigError
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
@@ -59,7 +61,7 @@ class Process:
     names ("": none). `ours` are the addresses under which we commit, of every generation so far: by them our own commits
     are known again. `leading` says whether this replica is the one that writes; None where there is no other.
     `judged_releases` holds the last revision that has a verdict, by subscription key.
-    `watch` is set by commands that a person waits for, before a mirror is asked for.
+    *wall* gives seconds since 1970. `watch` is set by commands that a person waits for, before a mirror is asked for.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Process:
         docker_config: str | None = None,
         helpers_allowed: bool = False,
         kubernetes: KubernetesSettings | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.state = state
         self.log = structlog.get_logger()
@@ -82,7 +85,8 @@ class Process:
             docker_configs=Path(docker_config) if docker_config else None,
             programs=Programs(os.environ, helpers_allowed=helpers_allowed, say=self._helper_left_out),
         )
-        self.cache = Cache(state / "cache.db", say=self._cache_failed)
+        self.wall = wall
+        self.cache = Cache(state / "cache.db", say=self._cache_failed, wall=wall)
         self.access_for: Callable[[str, CredentialRef | None], Awaitable[GitAccess]] = _nobody
         self.ours: set[str] = set()
         self.bounds = Bounds()
@@ -91,7 +95,10 @@ class Process:
         self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
-        self._shared = Shared(ours=self.ours, count=self._count_git, say=self._mirror_mended, bounds=self.bounds)
+        self.waiting = WaitingMemory()
+        self._shared = Shared(
+            ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
+        )
         self._mirrors: dict[tuple[str, CredentialRef | None], Mirror] = {}
         self._stack = AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -177,6 +184,11 @@ class Process:
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")
         self.log.warning("mirror", detail=sentence, hint="nothing is lost; if it comes again, check the disk of `state`")
+
+    def _server_lacks(self, sentence: str) -> None:
+        self.log.warning(
+            "git server", detail=sentence, hint="nothing is lost; the first fetch of a large repository takes longer"
+        )
 
     def _helper_left_out(self, sentence: str) -> None:
         self.log.warning("credential helper", detail=sentence, hint="credential_helpers: true lets it run")

@@ -3,7 +3,7 @@
 | lives as long as | task |
 |---|---|
 | the process | work off the reports for listeners that wait; look at the files, and at the peer's settings; measure the event loop; take part in choosing a leader, from the first generation on that reads a cluster |
-| a generation | follow each source (which watches its kinds and writes its answers, in a group of its own); ask again who may push; say what policies choose by themselves; watch workloads and judge releases, where some are followed; the schedule, with a worker for each destination |
+| a generation | follow each source (which watches its kinds and writes its answers, in a group of its own); follow what people decided; ask again who may push; say what policies choose by themselves; watch workloads and judge releases, where some are followed; the schedule, with a worker for each destination |
 
 They live in one `asyncio.TaskGroup` of one call, so that none outlives what it works for, and a bug in one of them ends the daemon with its
 traceback instead of leaving it half alive.

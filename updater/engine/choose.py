@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from updater.gates.eligibility import eligible, not_replaced, not_taken_back
+from updater.engine.people import PeoplesWill
+from updater.gates.eligibility import eligible, not_replaced, not_taken_back, old_enough
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
 from updater.model.candidate import Candidate, Fact, FactRequest, Rank
+from updater.model.decision import PINNED, pin_of
 from updater.model.outcome import Status
 from updater.model.selection import HELD_CODES, Code, Rejection, RevertedImage, Selection, Superseded
 from updater.model.subscription import Downgrade, Variant
@@ -35,12 +37,15 @@ __all__ = [
     "foreseen_asks",
     "identified",
     "nothing_named",
+    "refused_by_people",
 ]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
+    from updater.model.decision import Decision, Pin
     from updater.model.image import Digest, Platform
     from updater.policies.base import Policy
     from updater.policies.filters import NameFilter
@@ -61,8 +66,10 @@ class SelectionRequest:
 
     *candidates* are by tag, and nobody changes the map afterwards. *current* is the tag that is written, *current_digest*
     the digest beside it. *facts* are those that the chosen one must have, such as the digest for a form that writes it.
-    *rejected* has, by tag, what people took back. *named* says which tags a commit will name after a selection, so that their
-    digests are asked for with it: nothing is asked between the decision and the write.
+    *rejected* has, by tag, what people took back, *decisions* what else they decided that is in force.
+    *named* says which tags a commit will name after a selection, so that their
+    digests are asked for with it: nothing is asked between the decision and the write. A candidate that is written anew must have
+    been seen *min_age* seconds before *now*.
     """
 
     candidates: Mapping[str, Candidate]
@@ -76,6 +83,9 @@ class SelectionRequest:
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
     rejected: Mapping[str, RevertedImage] = field(default_factory=dict)
+    min_age: float | None = None
+    now: datetime | None = None
+    decisions: tuple[Decision, ...] = ()
     named: NamedTags = nothing_named
 
     @property
@@ -104,19 +114,45 @@ def foreseen_asks(request: SelectionRequest) -> list[FactRequest]:
 
 def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Generator[FactRequest, Candidate | None, Selection]:
     """Choose for one written value. *memory* makes the next call with a similar listing cheap, never different."""
+    pin = pin_of(request.decisions)
+    if pin is not None:
+        return (yield from _pinned(pin, request))
     ranking = yield from select(request.judge, request.candidates, request.current, memory)
     unfit: dict[str, Rejection] = {}
+    will = PeoplesWill.of(request.decisions, request.rejected, (request.current, request.current_digest), ranking)
     for candidate in ranking.best_first(request.current):
-        fit, refusal = yield from _admitted(candidate, request)
+        fit, refusal = yield from will.admitted(candidate)
+        if refusal is None:
+            fit, refusal = yield from _admitted(fit, request)
         if refusal is None:
             chosen = yield from _completed(fit, request)
             selection = _guarded(request, ranking, chosen, unfit)
+            selection = _awaited(selection, ranking, request.current, unfit)
             return (yield from identified(selection, request.named, ranking.candidates))
         unfit[candidate.tag] = refusal
+        if candidate.tag == request.current and refusal.code == Code.MIN_AGE:
+            break  # another build of what is written: what ranks lower is no way round its age
+    young = _youngest_hold(unfit)
+    if young is not None:
+        return _held(ranking, request.current, ranking.candidates[young.tag], unfit)
     rejections = Rejections(ranking, request.current, unfit, None)
     detail = f"no tag matches: {count_codes(rejections)}" if rejections else "there is no tag"
     unread = _unread(ranking, unfit)
     return Selection(status=Status.NO_MATCH, chosen=None, detail=detail, rejections=rejections, unread=unread)
+
+
+def _pinned(pin: Pin, request: SelectionRequest) -> Generator[FactRequest, Candidate | None, Selection]:
+    """Choose the tag to which people pinned it, whatever ranks higher; one that the registry does not list is held."""
+    candidate = request.candidates.get(pin.tag)
+    if candidate is None and not request.policy.follows_digest:
+        hint = "correct the tag, or release the subscription"
+        detail = f"{pin.sentence}, but the registry does not list that tag"
+        return Selection(status=Status.HELD, chosen=None, code=PINNED, detail=detail, hint=hint, rejections={})
+    chosen = yield from _completed(candidate or Candidate(tag=pin.tag), request)
+    differs = chosen.tag != request.current or _differs(chosen.digest, request.current_digest)
+    status = Status.UPDATED if differs else Status.UNCHANGED
+    selection = Selection(status=status, chosen=chosen, code=PINNED, detail=pin.sentence, rejections={})
+    return (yield from identified(selection, request.named, request.candidates))
 
 
 def _admitted(
@@ -131,7 +167,32 @@ def _admitted(
         candidate, refusal = yield from not_replaced(candidate, request.rejected)
         if refusal is not None:
             return candidate, refusal
-    return (yield from eligible(candidate, request.platforms))
+    candidate, refusal = yield from eligible(candidate, request.platforms)
+    if refusal is not None or request.min_age is None or request.now is None:
+        return candidate, refusal
+    is_by_digest = request.policy.follows_digest or Fact.DIGEST in request.facts
+    if candidate.tag == request.current and not is_by_digest:
+        return candidate, None
+    return (yield from old_enough(candidate, request.min_age, now=request.now, written=request.current_digest))
+
+
+def _youngest_hold(unfit: Mapping[str, Rejection]) -> Rejection | None:
+    """Return the best-ranked candidate that is too young, which others may join before it is old enough."""
+    return next((item for item in unfit.values() if item.code == Code.MIN_AGE), None)
+
+
+def _awaited(selection: Selection, ranking: Ranking, current: str | None, unfit: Mapping[str, Rejection]) -> Selection:
+    """Note when a better candidate is old enough; where nothing else is to be written, that one is what is held."""
+    young = _youngest_hold(unfit)
+    if young is None:
+        return selection
+    if selection.status in {Status.UNCHANGED, Status.HELD}:
+        return _held(ranking, current, ranking.candidates[young.tag], unfit)
+    return replace(selection, opens_at=_opens_at(unfit))
+
+
+def _opens_at(unfit: Mapping[str, Rejection]) -> datetime | None:
+    return min((item.opens_at for item in unfit.values() if item.opens_at is not None), default=None)
 
 
 def _completed(candidate: Candidate, request: SelectionRequest) -> Generator[FactRequest, Candidate | None, Candidate]:
@@ -230,6 +291,7 @@ def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mappi
         detail=refusal.sentence,
         hint=refusal.hint,
         rejections=Rejections(ranking, current, refused, None),
+        opens_at=_opens_at(refused),
     )
 
 
@@ -281,6 +343,11 @@ class Rejections(Mapping[str, Rejection]):
         lost = judged if isinstance(judged, NotRanked) else self._outranked(tag)
         return Rejection(tag=tag, code=lost.code, sentence=lost.sentence)
 
+    @property
+    def by_people(self) -> tuple[Rejection, ...]:
+        """What would have been chosen if people had not decided against it, the better-ranked ones first."""
+        return tuple(item for item in self._refused.values() if item.code == Code.REJECTED)
+
     def _all(self) -> dict[str, None]:
         if self._matched is None:
             self._matched = dict.fromkeys(rank_all(self._ranking.judge, self._ranking.candidates, self._current))
@@ -305,6 +372,11 @@ class Rejections(Mapping[str, Rejection]):
                     self._twins.setdefault(judge.name_filter.text_of_written(other), other)
         twin = self._twins.get(judge.name_filter.text_of_written(tag))
         return twin if twin != tag else None
+
+
+def refused_by_people(selection: Selection) -> tuple[Rejection, ...]:
+    """Return what people decided against that would have been chosen; the better-ranked ones first."""
+    return selection.rejections.by_people if isinstance(selection.rejections, Rejections) else ()
 
 
 def count_codes(rejections: Mapping[str, Rejection]) -> str:
@@ -332,6 +404,7 @@ _LOST: Final[Mapping[str, str]] = {
     Code.OUTRANKED: "ranked lower",
     Code.REJECTED: "reverted by people",
     Code.SUPERSEDED: "replaced before",
+    Code.MIN_AGE: "too young",
 }
 
 

@@ -1,6 +1,6 @@
 """THE STORY: how one destination is brought to what its subscriptions want.
 
-Look at what is written, choose for each written value, decide, write in one push. If somebody was
+Look at what is written, choose for each written value, decide, ask the gates, write in one push. If somebody was
 faster, look and decide again: never a merge, never an overwrite. What was chosen is chosen still, and
 the choice has asked for every digest that the commit names: nothing is asked of a registry between
 `decide` and the write. Every verb of the command line drives `land` with other parts handed to it.
@@ -9,22 +9,25 @@ the choice has asked for every digest that the commit names: nothing is asked of
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.choose import nothing_named
+from updater.engine.choose import nothing_named, refused_by_people
 from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, rejected_for
+from updater.engine.gating import Gatekeeper
 from updater.engine.outcomes import failed, outcomes
+from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
+from updater.model.decision import in_force
 from updater.model.outcome import Status
-from updater.model.selection import Code
-from updater.model.update import Commit, WriteResult
+from updater.model.update import Commit, Held, WriteResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.engine.choose import NamedTags
-    from updater.engine.decide import Choice, Choices, Place, TargetDecision
+    from updater.engine.decide import Choice, Choices, Place, PlaceDecision, TargetDecision
     from updater.model.outcome import Outcome
     from updater.model.selection import Rejection, RevertedImage, Selection
     from updater.model.subscription import CommitSpec, Destination, Subscription
@@ -64,13 +67,16 @@ class LandingContext:
 
     *choose* is told whether the digest is wanted too, and raises `UpdaterError` where the registry did not answer.
     *pause* is told the number of the refused attempt, from 1, and waits with jitter. *settle* waits, not long, for scans that
-    began while the look was on its way: what they find together is chosen together.
+    began while the look was on its way: what they find together is chosen together. *gates* are asked what may be written now.
+    *now* gives Unix seconds: decisions of people end by it.
     """
 
     writer: Writer
     choose: Chooser
     pause: Callable[[int], Awaitable[None]]
     settle: Callable[[], Awaitable[None]] = _at_once
+    gates: Gatekeeper = field(default_factory=Gatekeeper)
+    now: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +93,11 @@ class Landing:
 
     def rejections(self) -> dict[str, dict[str, Rejection]]:
         """Return what was not chosen because people took it back, by subscription and tag."""
-        reverted = [past for past in self.view.recent if past.reverted_by] if self.view else []
-        if not reverted:
-            return {}
-        rejected = {item.subscription.key: rejected_for(item.subscription, reverted) for item in self.decisions}
         found: dict[str, dict[str, Rejection]] = {}
         for (key, _), selection in self.choices.items():
-            reasons = {} if isinstance(selection, UpdaterError) else selection.rejections
-            for tag in rejected.get(key, ()):
-                if tag in reasons and reasons[tag].code == Code.REJECTED:
-                    found.setdefault(key, {})[tag] = reasons[tag]
+            if not isinstance(selection, UpdaterError):
+                for refused in refused_by_people(selection):
+                    found.setdefault(key, {})[refused.tag] = refused
         return found
 
 
@@ -104,7 +105,10 @@ async def land(
     destination: Destination, subscriptions: Sequence[Subscription], parts: LandingContext, *, is_dry: bool = False
 ) -> Landing:
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
-    concerned = tuple(item for item in subscriptions if any(target.destination == destination for target in item.targets))
+    now = parts.now()
+    concerned = tuple(
+        _decided(item, now) for item in subscriptions if any(target.destination == destination for target in item.targets)
+    )
     choices: Choices = {}
     # only a commit says the digests of what it writes
     made = _MadeChoices(parts.choose, is_recorded=not is_dry and destination.method == "git")
@@ -115,7 +119,7 @@ async def land(
                 await parts.settle()
             judge = PlaceJudge(view, concerned)
             choices = await _choose_all(concerned, view, made, judge)
-            decisions = decide(view, concerned, choices, judge)
+            decisions = parts.gates.gated(view, decide(view, concerned, choices, judge))
             landed = await _write(view, decisions, parts.writer, is_dry=is_dry)
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again
@@ -136,6 +140,12 @@ async def land(
                 replays=attempt - 1,
             )
     raise AssertionError("unreachable: the last attempt returns")
+
+
+def _decided(subscription: Subscription, now: float) -> Subscription:
+    """Return *subscription* with the decisions of people that are in force."""
+    decisions = in_force(subscription.decisions, now)
+    return subscription if decisions is subscription.decisions else replace(subscription, decisions=decisions)
 
 
 @dataclass(slots=True)
@@ -192,10 +202,18 @@ def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
 def by_commit_spec(decisions: Sequence[TargetDecision]) -> tuple[Commit, ...]:
     """Group the updates by commit spec, one commit each, in the order in which the specs are met first."""
     grouped: dict[CommitSpec, list[Update]] = {}
+    held: dict[CommitSpec, dict[Held, None]] = {}
     for decision in decisions:
+        spec = decision.target.commit_spec
         if decision.updates:
-            grouped.setdefault(decision.target.commit_spec, []).extend(decision.updates)
-    return tuple(Commit(commit_spec=commit_spec, updates=tuple(updates)) for commit_spec, updates in grouped.items())
+            grouped.setdefault(spec, []).extend(decision.updates)
+        stopped = (place for place in decision.places if place.status is Status.HELD)
+        held.setdefault(spec, {}).update(dict.fromkeys(_held(decision, place) for place in stopped))
+    return tuple(Commit(commit_spec=spec, updates=tuple(updates), held=tuple(held[spec])) for spec, updates in grouped.items())
+
+
+def _held(decision: TargetDecision, place: PlaceDecision) -> Held:
+    return Held(subscription=decision.subscription.key, code=place.code or "", reason=place.detail)
 
 
 async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _MadeChoices, judge: PlaceJudge) -> Choices:
@@ -211,7 +229,7 @@ async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _
             alike[0].subscription,
             written,
             needs_digest=any(needs_digest(place.target, place.reading) for place in alike),
-            rejected=rejected_for(alike[0].subscription, view.recent),
+            rejected={**rejected_for(alike[0].subscription, view.recent), **rolled_back(alike, view.recent)},
             named=lambda selection: judge.unidentified(alike, selection),
         )
 
