@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
+    from updater.daemon.delivery import Delivery
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
     from updater.engine.landing import Chooser
@@ -85,6 +86,7 @@ class Generation:
         self._process = process
         self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self.peer = peer
+        self._delivery = _delivery(loaded, process)
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
@@ -255,6 +257,10 @@ class Generation:
         self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
+        releases = None
+        if self._delivery:
+            self._process.reports.join(self._delivery)
+            releases = self._delivery.run
         self.lead()
 
         async def work() -> None:
@@ -267,7 +273,8 @@ class Generation:
             place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
-        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run, self._close_left), follow))
+        lasting = generation_tasks(self.hearing, self._reflections.run, self._close_left, releases)
+        await run_beside(work(), (*lasting, follow))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -277,6 +284,8 @@ class Generation:
             self.schedule.resume()
             self._reflections.wake()
             self.hearing.lead()
+            if self._delivery:
+                self._delivery.lead()
         else:
             self.schedule.pause()
 
@@ -331,3 +340,12 @@ def _flux(settings: Settings, process: Process, requests: SourceRequests) -> Flu
     from updater.daemon.flux import flux_components  # noqa: PLC0415 - who has no cluster need not import them
 
     return flux_components(settings, process, requests, watch_reporter(process))
+
+
+def _delivery(loaded: LoadedConfiguration, process: Process) -> Delivery | None:
+    """Put the parts together that follow releases, where a subscription asks for that."""
+    if not any(item.delivery for item in loaded.snapshot.subscriptions):
+        return None
+    from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
+
+    return Delivery(loaded.snapshot.subscriptions, process)
