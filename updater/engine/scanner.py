@@ -179,6 +179,12 @@ class Scanner:
         if standing is not None:
             standing.forget_digests()
 
+    def forget(self, listed: ScanKey, tags: Iterable[str]) -> None:
+        """Ask for everything about *tags* of *listed* anew when it is next wanted."""
+        standing = self._standing.get(listed)
+        if standing is not None:
+            standing.forget(tags)
+
     def _of(self, listed: ScanKey) -> ImageState:
         if listed not in self._standing:
             followed = self._followed.get(listed)
