@@ -15,7 +15,7 @@ from updater.settings.tree import Settings
 
 PACKAGE = Path(updater.__file__).parent
 DEFINED = {PACKAGE / "settings" / name for name in ("fields.py", "schema.py", "environment.py")}
-REFUSED = {"web", "flux", *ProposalSettings.model_fields}
+REFUSED = {"users", "trusted_proxies", "flux", *ProposalSettings.model_fields}
 CONSTANT = {"method"}  # of a signature: there is one value
 READ_BEFORE = {"registries_conf"}  # it is one more file, and read with them
 
@@ -42,7 +42,7 @@ def test_every_key_is_read_by_some_part_of_the_program():
 @pytest.mark.parametrize(
     ("text", "code", "place"),
     [
-        ('listen: {web: "0.0.0.0:8081"}', "not-yet", "listen.web"),
+        ("web: {users: 'file:/users'}", "not-yet", "web.users"),
         ("registries: [{prefix: a.b, credentials: 'cloud:aws'}]", "credential-unsupported", "registries[0].credentials"),
         ("git: {repositories: [{prefix: 'https://a/', credentials: 'cloud:gcp'}]}", "credential-unsupported", "git.repositories"),
         ("git: {signing: {key: 'cloud:azure'}}", "credential-unsupported", "git.signing.key"),

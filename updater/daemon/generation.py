@@ -29,6 +29,7 @@ from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.daemon.watch_reports import watch_reporter
 from updater.daemon.watching import PassProgress
+from updater.engine.hints import HintQueue
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
@@ -40,7 +41,7 @@ from updater.sources.file import require_author
 from updater.writeback.proposals import ProposalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.flux import FluxComponents
@@ -79,6 +80,7 @@ class Generation:
         self.schedule: Schedule | None = None
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
+        self._hints = HintQueue(self._scan_hinted)
         self.peer = peer
         self.progress = PassProgress()
 
@@ -180,6 +182,7 @@ class Generation:
         names, failure = self.crew.scans.offered(listed), self.crew.scans.failure(listed)
         report = scan_report(listed, names=names, failure=failure, began=began, at=datetime.now(UTC))
         self._process.reports.publish(report)
+        self._hints.scanned(listed, names)
         await self._reflections.scanned(listed, began)
         return has_changed
 
@@ -239,7 +242,15 @@ class Generation:
                 async with asyncio.timeout(ANSWERS_AT_MOST):
                     await self.hearing.finish()
 
-        await run_beside(work(), generation_tasks(self.hearing, self._reflections.run))
+        hints = LongTask(name="scan what webhooks name", run=self._hints.run)
+        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run), hints))
+
+    def hint(self, images: Iterable[ScanKey], tag: str, destinations: Iterable[Destination]) -> None:
+        """Scan *images*, of which somebody said that *tag* was pushed ("": any), and look at *destinations*, at once."""
+        self._hints.add(images, tag)
+        if self.schedule:
+            for destination in destinations:
+                self.schedule.due(destination)
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -263,6 +274,13 @@ class Generation:
         landing = await self.land(destination)
         if self.schedule and any(outcome.code == PushRefused.default_code for outcome in landing.outcomes):
             self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
+
+    def _scan_hinted(self, named: Mapping[ScanKey, Collection[str]]) -> None:
+        self._process.metrics.count("updater_webhook_scans_total", by=len(named))
+        for listed, tags in named.items():
+            self.crew.scans.forget(listed, tags)
+        if self.schedule:
+            self.schedule.ask(named)
 
     def _replan(self, change: InventoryDelta) -> None:
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))

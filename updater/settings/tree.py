@@ -22,6 +22,7 @@ from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.values import usual_address
+from updater.settings.web import WebSettings
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -53,8 +54,8 @@ class ListenSettings(Node):
 
     metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
     """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
-    web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
-    """The page, the API and webhooks. Not supported in this version: only null is accepted."""
+    web: fields.Listen | None = None
+    """Webhooks of registries and Git hosts: /webhooks/<name>, /webhook, /healthz. Not served by default."""
 
 
 class LogSettings(Node):
@@ -333,11 +334,20 @@ class Settings(Node):
     """Where subscriptions come from, in addition to this file."""
     subscriptions: tuple[SubscriptionSettings, ...] = ()
     """The images to keep current."""
+    web: WebSettings = WebSettings()
+    """What is served at `listen.web`."""
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())
     _remarks: tuple[Problem, ...] = PrivateAttr(default=())
     _lines: tuple[tuple[str, int | None], ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _receive_somewhere(self) -> Self:
+        if self.web.webhooks and self.listen.web is None:
+            hint = 'add listen: {web: "0.0.0.0:8090"}'
+            raise fields.flawed((("web", "webhooks"), "conflict", "listen.web is null, so no webhook is received", hint))
+        return self
 
     @property
     def files(self) -> tuple[str, ...]:
