@@ -29,6 +29,7 @@ from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.daemon.watch_reports import watch_reporter
 from updater.daemon.watching import PassProgress
+from updater.engine.announced import AnnouncedImages
 from updater.engine.hints import HintQueue
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from updater.engine.landing import Chooser
     from updater.engine.schedule import Schedule
     from updater.inventory.inventory import InventoryDelta
+    from updater.inventory.plan import Plan
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
@@ -81,6 +83,7 @@ class Generation:
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
         self._hints = HintQueue(self._scan_hinted)
+        self._announced = AnnouncedImages(loaded.settings.interval_with_webhooks)
         self.peer = peer
         self.progress = PassProgress()
 
@@ -178,11 +181,16 @@ class Generation:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
         began = datetime.now(UTC)
         timeouts = [asked.timeout for asked in self.asked.scans.get(listed, ()) if asked.timeout]
-        has_changed = await self.crew.scans.scan(listed, within=max(timeouts, default=None))
-        names, failure = self.crew.scans.offered(listed), self.crew.scans.failure(listed)
+        scans = self.crew.scans
+        before = scans.offered(listed) if scans.has_scanned(listed) and not scans.failure(listed) else None
+        has_changed = await scans.scan(listed, within=max(timeouts, default=None))
+        names, failure = scans.offered(listed), scans.failure(listed)
         report = scan_report(listed, names=names, failure=failure, began=began, at=datetime.now(UTC))
         self._process.reports.publish(report)
         self._hints.scanned(listed, names)
+        is_news = has_changed and failure is None and before is not None and (before != names or scans.follows(listed))
+        if self._announced.scanned(listed, has_changed=is_news):
+            self._stretch()
         await self._reflections.scanned(listed, began)
         return has_changed
 
@@ -231,7 +239,7 @@ class Generation:
         """Work by the schedule, and follow every source, until `stop`."""
         from updater.engine.schedule import Schedule  # noqa: PLC0415 - it loads the scheduler, which a single pass does not need
 
-        self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
+        self.schedule = schedule = Schedule(self._plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
         self.lead()
@@ -281,12 +289,24 @@ class Generation:
             self.crew.scans.forget(listed, tags)
         if self.schedule:
             self.schedule.ask(named)
+        if self._announced.hear(named):
+            self._stretch()
+
+    def _plan(self) -> Plan:
+        plan = self._announced.stretched(self.asked.plan, self.asked.scans)
+        self._process.metrics.set("updater_images_with_webhooks", to=len(self._announced))
+        return plan
+
+    def _stretch(self) -> None:
+        """Scan images at the intervals that follow from what webhooks told lately."""
+        if self.schedule:
+            self.schedule.replan(self._plan())
 
     def _replan(self, change: InventoryDelta) -> None:
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
-            self.schedule.replan(self.asked.plan, changed=change.destinations, afresh=afresh)
+            self.schedule.replan(self._plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
 
 

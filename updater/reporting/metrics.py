@@ -116,6 +116,9 @@ METRICS: Final[dict[str, Metric]] = {
         labels=("webhook", "result"),
         begun=(("", "unknown"),),
     ),
+    "updater_images_with_webhooks": Metric(
+        kind=Gauge, text="Images that are scanned at interval_with_webhooks, because their webhooks are seen to work."
+    ),
     "updater_webhook_scans_total": Metric(kind=Counter, text="Scans of images that began because of a webhook."),
     "updater_generation": Metric(kind=Gauge, text="Number of the configuration in force, counted from the start."),
     "updater_reloads_total": Metric(

@@ -22,7 +22,7 @@ from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.values import usual_address
-from updater.settings.web import WebSettings
+from updater.settings.web import WebSettings, at_most_a_day
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -308,6 +308,9 @@ class Settings(Node):
     """How often registries are asked and destinations are read, unless a subscription sets its own interval.
 
     Images that share a destination are due together."""
+    interval_with_webhooks: Annotated[fields.Duration, AfterValidator(at_most_a_day)] | None = None
+    """How often an image is scanned instead, while webhooks of its registry are seen to work: at most 1d, and never more often
+    than its interval. A push that a scan finds and no webhook named ends that for the registry. Flux's objects keep theirs."""
     state: fields.Text = DEFAULT_STATE
     """The folder of Git mirrors and the cache. You can delete all of it at any time."""
     listen: ListenSettings = Field(default_factory=ListenSettings)
@@ -347,6 +350,9 @@ class Settings(Node):
         if self.web.webhooks and self.listen.web is None:
             hint = 'add listen: {web: "0.0.0.0:8090"}'
             raise fields.flawed((("web", "webhooks"), "conflict", "listen.web is null, so no webhook is received", hint))
+        if self.interval_with_webhooks is not None and not self.web.webhooks:
+            message = "no webhook is configured, so no interval is longer"
+            raise fields.flawed((("interval_with_webhooks",), "conflict", message, "add web.webhooks, or take it out"))
         return self
 
     @property

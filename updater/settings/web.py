@@ -13,6 +13,7 @@ from updater.model.webhook import WebhookKind
 from updater.settings import fields
 from updater.settings.node import Node
 
+LONGEST_INTERVAL: Final = 86400.0
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _TOPIC: Final = re.compile(r"arn:aws(?:-cn|-us-gov)?:sns:[a-z0-9-]{1,32}:[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
 
@@ -64,6 +65,14 @@ class WebhookSettings(Node):
         if self.kind is not WebhookKind.ECR_SNS and self.topic is not None:
             raise fields.flawed((("topic",), "conflict", f"{self.kind} has no topic", "take topic: out"))
         return self
+
+
+def at_most_a_day(seconds: float) -> float:
+    """Refuse a longer time: what a lost webhook costs."""
+    if seconds > LONGEST_INTERVAL:
+        hint = "write 1d or less: a push whose webhook is lost waits for so long"
+        raise fields.flawed(((), "duration", "the interval with webhooks is longer than a day", hint))
+    return seconds
 
 
 def _names_once(webhooks: tuple[WebhookSettings, ...]) -> tuple[WebhookSettings, ...]:
