@@ -55,6 +55,10 @@ class LeaderStatus(Protocol):
     def is_leader(self) -> bool:
         """Whether it does."""
 
+    @property
+    def leader_address(self) -> str:
+        """Where the replica that leads is reached, "" where that is not known."""
+
 
 class Process:
     """What one run of the program holds open. *state* is the folder of mirrors and cache; all of it may be deleted.
