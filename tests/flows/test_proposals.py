@@ -73,7 +73,7 @@ class OwnedFleet(Fleet):
 
 
 @asynccontextmanager
-async def proposing(folder, kind, memory):
+async def proposing(folder, kind, memory, more="{per: destination}"):
     async with fleet(folder, **{FILE: MARKED}) as made:
         place = "tfs/o/_git/fleet.git" if kind == "azure" else OwnedFleet.place
         (folder / "repos" / place).parent.mkdir(parents=True)
@@ -83,7 +83,7 @@ async def proposing(folder, kind, memory):
         here = OwnedFleet(folder=folder, registry=made.registry, repository=repository, server=made.server)
         here.place = place
         async with FakeForge(repository, kind) as forge:
-            proposed(here, forge)
+            proposed(here, forge, more)
             if memory == "lost":
                 yield Proposing(here, forge)
                 return

@@ -159,6 +159,7 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
             replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item, settings.git.proposal)
         ),
         interval=interval,
+        delivery=item.delivery.options() if item.delivery else None,
         gates=gates_of(item.gates, settings.gates),
         origin=origin,
     )
@@ -173,13 +174,16 @@ def _targets(item: SubscriptionSettings, defaults: ProposalSettings) -> Iterator
         if target.git is not None:
             git = target.git
             editor, locator = _located(target, git.path, item.image.spelled)
-            destination = GitBranch(url=git.url, branch=git.branch, publishing=_publishing(git, defaults, item.key))
+            destination = GitBranch(url=git.url, branch=git.branch, publishing=_publishing(git, defaults, item))
             yield Target(destination=destination, editor=editor, locator=locator, form=form)
 
 
-def _publishing(git: GitTarget, defaults: ProposalSettings, key: str) -> Publishing:
+def _publishing(git: GitTarget, defaults: ProposalSettings, item: SubscriptionSettings) -> Publishing:
     if git.proposal is not None:
-        return proposal_of(git.proposal, defaults, ProposalPlace(key=key, base=git.branch))
+        asked, group = git.proposal, item.gates.group
+        if group is not None and asked.per is None and asked.group is None and defaults.per is None:
+            asked = asked.model_copy(update={"group": group})  # what moves together is proposed together
+        return proposal_of(asked, defaults, ProposalPlace(key=item.key, base=git.branch))
     return PushBranch(git.push or git.branch)
 
 
