@@ -138,7 +138,7 @@ class FakeForge:
 
     def close(self, number: int, state: str = "closed") -> None:
         pull = self.pull(number)
-        pull.head, pull.state = self.repository.head(pull.branch), state
+        pull.head, pull.state = self.repository.head(pull.branch) or pull.head, state
         self.touch(pull)
 
     def opened(self) -> list[FakePull]:
