@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -61,12 +62,14 @@ class Scanner:
         listings: ListingMemory,
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         followed: Mapping[ScanKey, frozenset[str]] | None = None,
     ) -> None:
         self._registry = registry
         self._listings = listings
         self._followed: dict[ScanKey, frozenset[str]] = dict(followed or {})
         self._clock = clock
+        self._wall = wall
         self._slots = Slots()
         self._standing: dict[ScanKey, ImageState] = {}
         self._rules: dict[str, PolicyRules] = {}
@@ -124,6 +127,10 @@ class Scanner:
         """Return whether *listed* was scanned, well or not, since somebody asks for it."""
         return listed in self._standing and self._standing[listed].has_ended
 
+    def follows(self, listed: ScanKey) -> bool:
+        """Return whether only the digests of some tags of *listed* are asked for, and no list."""
+        return listed in self._followed
+
     def offered(self, listed: ScanKey) -> Collection[str]:
         """Return the tags that an image offers since its last scan that went well."""
         standing = self._standing.get(listed)
@@ -167,7 +174,10 @@ class Scanner:
             variant=subscription.variant,
             facts=_DIGEST if needs_digest else frozenset(),
             rejected=rejected,
+            min_age=subscription.gates.min_age,
+            now=datetime.fromtimestamp(self._wall(), UTC),
             decisions=subscription.decisions,
+            versions=subscription.versions,
             named=named,
         )
         request = await standing.foresee(request)
@@ -184,6 +194,12 @@ class Scanner:
         standing = self._standing.get(listed)
         if standing is not None:
             standing.forget_digests()
+
+    def forget(self, listed: ScanKey, tags: Iterable[str]) -> None:
+        """Ask for everything about *tags* of *listed* anew when it is next wanted."""
+        standing = self._standing.get(listed)
+        if standing is not None:
+            standing.forget(tags)
 
     def _of(self, listed: ScanKey) -> ImageState:
         if listed not in self._standing:
