@@ -6,13 +6,15 @@ On every forge that there is a fake of, and again after the loss of all local st
 from __future__ import annotations
 
 import os
+import re
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 from tests.fakes.forge import FakeForge
 from tests.flows.fleet import Status
-from tests.flows.test_proposals import FILE, PERSON, proposing
+from tests.flows.test_proposals import FILE, PERSON, Proposing, proposing, run
 from updater.daemon.generation import Generation
 from updater.forge.address import ForgeKind
 from updater.forge.kinds import DIALECTS
@@ -428,3 +430,85 @@ async def test_what_a_source_has_not_said_yet_is_not_left(tmp_path, kind):
         left.follow((), is_whole=False)
         await left.close(lambda branch: life.generation.land(branch, ()))
         assert pull(life).state == "open"
+
+
+async def test_the_commands_say_what_the_limit_holds_back(tmp_path, kind):
+    async with proposing(tmp_path, kind, "lost", "{limit: 1}") as life:
+        life.push("1.1.0")
+        add_web(life, "{limit: 1}")
+        ends = await once(life, "kept")
+        (held,) = [key for key, end in ends.items() if end.code == "proposal-limit"]
+        for words in (("explain", held), ("status",)):
+            _, said = await run(life, *words)
+            assert "proposal-limit" in said, said
+            assert "1 pull requests of updater to main are open, and the limit is 1" in said, said
+
+
+async def test_a_forge_that_is_down_for_an_hour_loses_nothing(life):
+    life.push("1.1.0")
+    await life.land()
+    answer = life.forge.dialect.answer
+    life.forge.dialect.answer = lambda *_: web.json_response({"message": "down"}, status=503)
+    life.push("1.2.0")
+    for _ in range(4):
+        end = await life.land()
+        assert (end.status, end.code) == (Status.FAILED, "forge-unavailable")
+    assert (app(life), pull(life).state) == ("1.1.0", "open")
+    life.forge.dialect.answer = answer
+    assert (await passes(life, 2)).status is Status.PROPOSED
+    assert (app(life), len(life.forge.pulls)) == ("1.2.0", 1)
+    assert "`1.0.0` → `1.2.0`" in pull(life).body
+
+
+async def test_a_branch_that_the_server_protects_is_said_and_opens_nothing(life):
+    hook = life.fleet.repository.path / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'protected branch' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    life.push("1.1.0")
+    end = await passes(life, 2)
+    assert (end.status, end.code) == (Status.FAILED, "push-declined")
+    assert "protected branch" in end.detail
+    assert (life.forge.pulls, life.head(APP)) == ([], None)
+    hook.unlink()
+    assert (await life.land()).status is Status.PROPOSED
+
+
+async def test_what_a_person_closed_a_moment_ago_is_not_given_a_newer_value(tmp_path, kind):
+    async with proposing(tmp_path, kind, "kept", "{}") as life:
+        life.push("1.1.0")
+        await life.land()
+        life.push("1.2.0")
+        get = life.forge.dialect.answer
+
+        def closed_first(request, path, data):
+            if pull(life).state == "open" and re.fullmatch(r"[a-zA-Z_-]+/1", path):
+                life.forge.close(1)
+            return get(request, path, data)
+
+        life.forge.dialect.answer = closed_first
+        end = await life.land()
+        assert (end.status, app(life)) == (Status.PROPOSED, "1.2.0")
+        assert [(item.number, item.state) for item in life.forge.pulls] == [(1, "closed"), (2, "open")]
+        assert "1.2.0" not in pull(life).body
+
+
+@asks("{auto_merge: always}")
+async def test_a_branch_that_a_person_deletes_before_its_merge_is_a_no(life):
+    life.push("1.0.1")
+    await life.land()
+    life.fleet.repository.git("update-ref", "-d", f"refs/heads/{APP}")
+    end = await passes(life, 2)
+    assert (end.status, end.code, life.written("main")) == (Status.HELD, "proposal-closed", "1.0.0")
+
+
+async def test_two_daemons_open_one_pull_request_and_merge_it_once(tmp_path, kind):
+    text = "{auto_merge: always}"
+    async with proposing(tmp_path, kind, "kept", text) as first, first.fleet.opened() as generation:
+        first.forge.rules.auto_merge = False
+        first.push("1.0.1")
+        second = Proposing(first.fleet, first.forge, generation)
+        assert {(await first.land()).status, (await second.land()).status} <= {Status.PROPOSED, Status.UPDATED}
+        await first.land()
+        assert (await second.land()).status is Status.UNCHANGED
+        assert (await first.land()).status is Status.UNCHANGED
+        assert (first.written("main"), len(first.forge.pulls), first.head(APP)) == ("1.0.1", 1, None)
