@@ -113,6 +113,10 @@ async def test_a_small_step_is_merged_where_no_check_is_asked_for_and_its_branch
     assert (end.status, end.link, end.revision is not None) == (Status.UPDATED, link, True)
     assert f"merged by {link}" in end.detail
     assert (life.written("main"), life.head(APP), pull(life).merged) == ("1.0.1", None, True)
+    if life.generation is not None:
+        figures = life.generation._process.render_metrics().decode()
+        assert 'updater_proposals_total{event="opened"} 1.0' in figures
+        assert 'updater_proposals_total{event="merged"} 1.0' in figures
     asked = len(life.forge.changes())
     assert (await life.land()).status is Status.UNCHANGED
     assert len(life.forge.changes()) == asked

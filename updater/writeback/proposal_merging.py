@@ -86,7 +86,9 @@ class ProposalMerger:
         ready = await forge.readiness(proposal)
         if waits := _waits(ready):
             return MergeEnd(remark=f"not merged yet: {waits}")
-        return MergeEnd(merged=self._finder.take(branch, known, await forge.merge(proposal)))
+        merged = self._finder.take(branch, known, await forge.merge(proposal))
+        self._finder.count("merged")
+        return MergeEnd(merged=merged)
 
     async def _is_enabled(self, forge: Forge, proposal: ForgeProposal) -> bool:
         return forge.abilities.auto_merge and await forge.enable_auto_merge(proposal)

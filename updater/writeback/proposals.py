@@ -69,7 +69,7 @@ class ProposalSurroundings:
     *forge* returns who is asked for those of a branch, *mirror* the mirror of its repository. *asked* returns the
     subscriptions of every destination: what nobody asks for any more is closed. *base* returns the name of the branch that
     is read, once it was looked at. *links* returns the sources of what is proposed, and raises nothing. *is_released* says
-    whether people took back that they closed one with this update.
+    whether people took back that they closed one with this update, *count* is told of each change of ours.
     """
 
     forge: Callable[[GitBranch], Forge]
@@ -78,6 +78,7 @@ class ProposalSurroundings:
     base: Callable[[GitBranch], str] = lambda branch: branch.branch
     links: Callable[[Sequence[Update]], Awaitable[Mapping[Update, SourceLinks]]] = _no_links
     is_released: Callable[[Update, ForgeProposal], bool] = _never
+    count: Callable[[str], None] = lambda _event: None
 
 
 class ProposalWriter:
@@ -86,7 +87,7 @@ class ProposalWriter:
     def __init__(self, writer: Writer, around: ProposalSurroundings) -> None:
         self._writer = writer
         self._around = around
-        self._finder = ProposalFinder(around.forge)
+        self._finder = ProposalFinder(around.forge, around.count)
         self._branches = ProposalBranches(around.mirror)
         self._opener = ProposalOpener(self._finder)
         self._merger = ProposalMerger(self._finder, self._branches)
@@ -266,6 +267,7 @@ class ProposalWriter:
             still_open(self._finder.take(branch, known, await forge.update(number, text)))
             await self._branches.remove(branch, known, head)
         self._finder.take(branch, known, await forge.close(number, text))
+        self._finder.count("closed")
         await forge.comment(number, words)
 
 
