@@ -83,7 +83,9 @@ class Process:
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
-        self.forge_budget = ForgeBudget(observe=self._count_forge)
+        self.forge_budget = ForgeBudget(
+            observe=lambda host, left: self.metrics.set("updater_forge_rate_limit_remaining", host, to=left)
+        )
         self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
         self.leading: LeaderStatus | None = None
         self.watch: ServerWatch | None = None
@@ -188,9 +190,6 @@ class Process:
 
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
-
-    def _count_forge(self, host: str, remaining: float) -> None:
-        self.metrics.set("updater_forge_rate_limit_remaining", host, to=remaining)
 
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")

@@ -10,7 +10,7 @@ import orjson
 
 from updater.errors import ForgeError
 from updater.forge.base import ForgeProposal, ProposalState
-from updater.forge.budget import USUAL_WAIT, ForgeBudget
+from updater.forge.budget import GRAPHQL, USUAL_WAIT, ForgeBudget
 from updater.forge.reading import mapping, number, page_link, text, words_of
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Pace, Response
 from updater.http.redaction import masked
@@ -191,7 +191,8 @@ class ForgeApi:
         """Raise where the host asked us to wait, or too little remains for what is only a look."""
         if self._budget.is_resting(self._host, token):
             raise self._resting()
-        if call.is_look and self._budget.is_reserved(self._host, token):
+        resource = GRAPHQL if call.path == GRAPHQL else ""
+        if call.is_look and self._budget.is_reserved(self._host, token, resource):
             message = f"{self.repository}: the requests that remain at {self._host} are kept for what is new"
             raise ForgeError(message, hint=LATER, code="forge-reserve")
 

@@ -79,8 +79,15 @@ class BitbucketProposals(BitbucketItems):
         await self._api.ask(ApiCall(method="POST", path=f"pullrequests/{number}/comments", data=data))
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
-        """Decline a pull request, with its last title and body."""
-        await self._put(number, text, [])
+        """Decline a pull request, with its last title and body; they do not matter where its branch is gone already."""
+        try:
+            before = await self._put(number, text, [])
+        except ForgeError as error:
+            if error.code != "forge-protocol":
+                raise
+            before = await self._whole(self._read(await self._item(number), number))
+        if before.state is not ProposalState.OPEN:
+            return before
         answer = await self._api.ask(ApiCall(method="POST", path=f"pullrequests/{number}/decline", data={}))
         return await self._whole(self._read(answer, number))
 
