@@ -203,7 +203,7 @@ class FakeForge:
                 pull.state = "closed"
             elif standing is not None:
                 pull.head = standing
-                if pull.auto_merge and self.is_ready(pull):
+                if pull.auto_merge and self.is_ready(pull) and self.standing(pull) != "pending":
                     self.merge(pull.number)
 
     def pull(self, number: int) -> FakePull:
