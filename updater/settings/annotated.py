@@ -11,6 +11,8 @@ from updater.errors import ConfigError
 from updater.settings.problems import problems_of
 from updater.settings.proposals import ProposalSettings
 
+#: the annotation of an object as a whole; for one image of an Application its alias stands before the name
+PROPOSAL: Final = "image-updater.gitops/proposal"
 _LIMITS: Final = DocumentLimits(size=16 * 1024, depth=4, nodes=1000)
 _HINT: Final = "write true, or keys of the setting in braces: {labels: [images], draft: true}"
 

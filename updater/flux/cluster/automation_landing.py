@@ -32,6 +32,7 @@ _LONGEST_LINE: Final = 300
 #: codes of what fails after the branch was read
 _OF_WRITING: Final = ("push", "template", "sign", "commit", "foreign-commits", "branch-not-ours")
 _BAD: Final = frozenset({Status.FAILED, Status.HELD})
+_PUSHED: Final = frozenset({Status.UPDATED, Status.PROPOSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ def landing_for(
     if missing := next((note for note in report.notes or () if (note.code, note.path) == (_NO_FOLDER, request.path)), None):
         failure = Verdict(end=End.FAILED, reason=_UPDATE_FAILED, message=f"failed to apply policies: {missing.message}")
         return AutomationLanding(began=began, at=report.at, failure=failure, problems=(missing,))
-    revision = next((item.revision for item in outcomes if item.status is Status.UPDATED and item.revision), None)
+    revision = next((item.revision for item in outcomes if item.status in _PUSHED and item.revision), None)
     pushed = None
     if revision is not None:
         pushed = AutomationCommit(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.objects import DELETED, keep_object
 from updater.documents.members import mapping_in
 from updater.flux.cluster.event_texts import FORWARDED
 from updater.flux.kinds import REQUESTED_AT
+from updater.settings.annotated import PROPOSAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.controller.objects import KeptObject, Sharing
+
+OWN: Final = PROPOSAL.rpartition("/")[0] + "/"
 
 
 def prune_object(item: Mapping[str, Any], sharing: Sharing) -> KeptObject:
@@ -24,7 +27,7 @@ def prune_object(item: Mapping[str, Any], sharing: Sharing) -> KeptObject:
     annotations = {
         sharing.text(name): sharing.text(text)
         for name, text in mapping_in(metadata, "annotations").items()
-        if isinstance(text, str) and (name == REQUESTED_AT or name.startswith(FORWARDED))
+        if isinstance(text, str) and (name == REQUESTED_AT or name.startswith((FORWARDED, OWN)))
     }
     kept: dict[str, Any] = {"labels": labels} if labels else {}
     if annotations:
