@@ -155,6 +155,13 @@ class FakeForge:
         self.repository.git("update-ref", f"refs/heads/{branch}", made)
         return made
 
+    def notice_deletions(self) -> None:
+        """Close what is open from branches that were deleted by a push, as Gitea does: late, though they may be there again."""
+        gone = {ref.removeprefix("refs/heads/") for _, ref, _, new in self.repository.pushes if not new.strip("0")}
+        for pull in self.opened():
+            if pull.branch in gone:
+                self.close(pull.number)
+
     # what every dialect needs
 
     def open(self, pull: FakePull) -> FakePull | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from updater.checkout.config import ci_branch, find_access, find_identities, find_upstream
 from updater.checkout.forge_access import ForgeWishes, RemoteForge
@@ -135,7 +135,7 @@ class CheckoutProposer:
         async def reach() -> ForgeAccess:
             return shown
 
-        return cast("Forge", DIALECTS[kind](self._remote.repository(kind), http, reach))
+        return DIALECTS[kind](self._remote.repository(kind), http, reach)
 
     async def _with(self, mirror: Mirror, forge: Forge) -> ProposalReport:
         for attempt in range(1, ATTEMPTS + 1):

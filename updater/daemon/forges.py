@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from updater.daemon.process import Process
     from updater.forge.base import Forge
-    from updater.forge.foundation import ForgeFoundation
     from updater.git.access import GitAccess
     from updater.model.subscription import CredentialRef, GitBranch
     from updater.settings import Settings
@@ -51,17 +50,17 @@ class Forges:
             kind = kind or kind_of_api(api) or (ForgeKind(named) if named else None)
             address = forge_address(branch.url)
             if kind or address.kind or not address.host:
-                self._made[key] = cast("Forge", self._dialect(branch, kind, api))
+                self._made[key] = self._dialect(branch, kind, api)
             else:
                 self._made[key] = cast("Forge", LateForge(lambda: self._found(branch, api)))
         return self._made[key]
 
-    async def _found(self, branch: GitBranch, api: str) -> ForgeFoundation:
+    async def _found(self, branch: GitBranch, api: str) -> Forge:
         access = await self._access(branch.url, branch.credential)
         kind = await self._kinds.kind(forge_address(branch.url), access.connection())
         return self._dialect(branch, kind, api)
 
-    def _dialect(self, branch: GitBranch, kind: ForgeKind | None, api: str) -> ForgeFoundation:
+    def _dialect(self, branch: GitBranch, kind: ForgeKind | None, api: str) -> Forge:
         repository = locate_repository(branch.url, kind=kind, api=api)
         budget = self._process.forge_budget
         return DIALECTS[repository.kind](repository, self._process.http, lambda: self._reach(branch), budget=budget)

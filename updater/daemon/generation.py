@@ -31,6 +31,7 @@ from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.daemon.watch_reports import watch_reporter
 from updater.daemon.watching import PassProgress
+from updater.engine.gating import Gatekeeper, opening
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from updater.engine.landing import Chooser
     from updater.engine.schedule import Schedule
     from updater.inventory.inventory import InventoryDelta
+    from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
@@ -81,6 +83,7 @@ class Generation:
         self.schedule: Schedule | None = None
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
+        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self.peer = peer
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
@@ -119,7 +122,7 @@ class Generation:
             base=lambda branch: branch.branch or process.default_branches.name_of(branch),
             links=sources.links,
         )
-        routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects), around), live)
+        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects), live)
         crew = Components(
             scans=scans,
             git=git,
@@ -142,6 +145,7 @@ class Generation:
         self._process.access_for = self.crew.access
         self._process.bounds.limits = self.loaded.settings.git.limits.limits()
         self._process.metrics.keep("updater_watch_lost", ())  # what the one before lost is watched anew
+        self._follow_proposals()
         self.hearing.tell()
         self.hearing.warn(self.asked.snapshot.problems)
 
@@ -149,6 +153,11 @@ class Generation:
     def subscriptions(self) -> tuple[Subscription, ...]:
         """What all sources together ask for."""
         return self.asked.snapshot.subscriptions
+
+    @property
+    def client(self) -> KubeClient:
+        """The cluster; raise `ConfigError` where no way leads to one."""
+        return self._process.cluster.client
 
     @property
     def scans(self) -> Iterable[ScanKey]:
@@ -215,6 +224,8 @@ class Generation:
             writer=self.crew.writer,
             choose=choose or self.crew.scans.choose,
             pause=partial(_pause, metrics=self._process.metrics),
+            now=self._process.wall,
+            gates=self.gates if self.schedule else replace(self.gates, waits=False),
         )
         if self.schedule:
             parts = replace(parts, settle=partial(self.schedule.settle, destination))
@@ -256,7 +267,7 @@ class Generation:
             place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
-        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run), follow))
+        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run, self._close_left), follow))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -280,8 +291,17 @@ class Generation:
         landing = await self.land(destination)
         if self.schedule and any(outcome.code == PushRefused.default_code for outcome in landing.outcomes):
             self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
+        if self.schedule and (opens := opening(landing.outcomes)) is not None:
+            self.schedule.due_at(destination, opens)
+
+    async def _close_left(self) -> None:
+        await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
+
+    def _follow_proposals(self) -> None:
+        self._process.left_proposals.follow(self.asked.by_destination, is_whole=not self.asked.missing)
 
     def _replan(self, change: InventoryDelta) -> None:
+        self._follow_proposals()
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:

@@ -120,6 +120,7 @@ class ProposalTexts(Protocol):
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: one listing, of bounded length.
 
+        Raises ``forge-reserve`` while few requests remain and are kept for what is new: there is no news then.
         What lies beyond the bound is found by `find` and `get`. A forge may cut the bodies in a listing.
         """
         ...
@@ -153,7 +154,7 @@ class ProposalMerges(Protocol):
     """Pull requests on their way to the base. Every call raises `ForgeError` where the forge cannot do it."""
 
     async def readiness(self, proposal: ForgeProposal) -> Readiness:
-        """Return what stands between the pull request, at its head, and its merge."""
+        """Return what stands between the pull request, at its head, and its merge; raise ``forge-reserve`` as `list_open`."""
         ...
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:

@@ -38,7 +38,7 @@ class BitbucketProposals(BitbucketItems):
 
     async def get(self, number: int) -> ForgeProposal:
         """Return one pull request."""
-        item = await self._item(number, is_look=True)
+        item = await self._item(number)
         found = self._read(item, number)
         self._check_home(number, is_foreign=is_foreign(item))
         return await self._whole(found)

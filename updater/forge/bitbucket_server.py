@@ -50,7 +50,7 @@ class BitbucketServerProposals(ForgeFoundation):
 
     async def get(self, number: int) -> ForgeProposal:
         """Return one pull request."""
-        item = await self._item(number, is_look=True)
+        item = await self._item(number)
         found = self._read(item, number)
         self._check_home(number, is_foreign=_is_foreign(item))
         return found

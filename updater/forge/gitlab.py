@@ -56,7 +56,7 @@ class GitlabProposals(ForgeFoundation):
 
     async def get(self, number: int) -> ForgeProposal:
         """Return one merge request; one that did not change costs no answer."""
-        item = await self._item(number, is_look=True)
+        item = await self._item(number)
         found = self._read(item, number)
         self._check_home(number, is_foreign=_is_foreign(item))
         return found

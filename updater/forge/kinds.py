@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 
@@ -21,14 +21,31 @@ from updater.forge.reading import mapping, text
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from updater.forge.address import ForgeAddress
-    from updater.forge.foundation import ForgeFoundation
+    from updater.forge.address import ForgeAddress, ForgeRepository
+    from updater.forge.base import Forge, ForgeAccess
+    from updater.forge.budget import ForgeBudget
     from updater.http.client import HttpClient
     from updater.http.exchange import Connection, Response
 
-DIALECTS: Final[Mapping[ForgeKind, type[ForgeFoundation]]] = {
+
+class ForgeMaker(Protocol):
+    """Makes what asks one repository. *reach* is asked before every request, *budget* is shared by all of a process."""
+
+    def __call__(
+        self,
+        repository: ForgeRepository,
+        http: HttpClient,
+        reach: Callable[[], Awaitable[ForgeAccess]],
+        *,
+        budget: ForgeBudget | None = None,
+    ) -> Forge:
+        """Return the pull requests of *repository*."""
+        ...
+
+
+DIALECTS: Final[Mapping[ForgeKind, ForgeMaker]] = {
     ForgeKind.GITHUB: GithubForge,
     ForgeKind.GITLAB: GitlabForge,
     ForgeKind.GITEA: GiteaForge,

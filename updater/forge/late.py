@@ -9,7 +9,7 @@ from updater.forge.base import ForgeAbilities
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from updater.forge.foundation import ForgeFoundation
+    from updater.forge.base import Forge
 
 #: before anything was asked nothing is promised
 _NONE: Final = ForgeAbilities(
@@ -20,9 +20,9 @@ _NONE: Final = ForgeAbilities(
 class LateForge:
     """Stands for the forge that *find* returns; each call of the protocol waits for it."""
 
-    def __init__(self, find: Callable[[], Awaitable[ForgeFoundation]]) -> None:
+    def __init__(self, find: Callable[[], Awaitable[Forge]]) -> None:
         self._find = find
-        self._found: ForgeFoundation | None = None
+        self._found: Forge | None = None
 
     @property
     def abilities(self) -> ForgeAbilities:

@@ -29,7 +29,7 @@ class RestForge(ForgeFoundation):
 
     async def get(self, number: int) -> ForgeProposal:
         """Return one pull request; one that did not change costs no answer where the forge has ETags."""
-        item = await self._api.ask(ApiCall(path=f"pulls/{number}", is_look=True))
+        item = await self._api.ask(ApiCall(path=f"pulls/{number}"))
         found = self._read(item, number)
         self._check_home(number, is_foreign=_is_foreign(item))
         return found

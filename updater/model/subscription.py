@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from updater.model.gates import NO_GATES, GateRules
 from updater.model.publishing import DIRECT, Direct, Proposal, Publishing, PushBranch, PushTemplate, pushed_as
 
 if TYPE_CHECKING:
@@ -307,6 +308,8 @@ class Subscription:
     is_reflected: bool = False
     reflects_digest: bool = False
     settled: ImageRef | None = None
+    gates: GateRules = NO_GATES
+    versions: frozenset[str] | None = None
     decisions: tuple[Decision, ...] = ()
     origin: Origin
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
+from updater.gates.answers import GATE_CODES
 from updater.model.outcome import Status, fold
 from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, LandingEnd
 
@@ -31,6 +32,7 @@ class CountedReports:
         self._pending: dict[str, float] = {}
         self._rejected: dict[tuple[str, Destination], int] = {}
         self._notes: dict[Destination, tuple[Problem, ...]] = {}
+        self._holds: dict[Destination, tuple[str, ...]] = {}
 
     def hear(self, report: Report) -> None:
         """Count one report."""
@@ -53,6 +55,7 @@ class CountedReports:
             metrics.time("updater_landing_seconds", seconds=report.seconds)
         self._note_freshness(report)
         self._note_rejected(report)
+        self._note_holds(report)
         if report.notes is not None and self._notes.get(report.destination, ()) != report.notes:
             self._notes[report.destination] = report.notes
             self._show_notes()
@@ -73,6 +76,19 @@ class CountedReports:
         if not self._notes.keys() <= report.destinations:
             self._notes = {place: notes for place, notes in self._notes.items() if place in report.destinations}
             self._show_notes()
+        if not self._holds.keys() <= report.destinations:
+            self._holds = {place: codes for place, codes in self._holds.items() if place in report.destinations}
+            self._show_holds()
+
+    def _note_holds(self, report: DestinationLanded) -> None:
+        codes = tuple(sorted(item.code for item in report.outcomes if item.code in GATE_CODES and item.status is Status.HELD))
+        if codes != self._holds.get(report.destination, ()):
+            self._holds[report.destination] = codes
+            self._show_holds()
+
+    def _show_holds(self) -> None:
+        counts = Counter(code for codes in self._holds.values() for code in codes)
+        self._metrics.replace("updater_gate_holds", [((code,), count) for code, count in counts.items()])
 
     def _show_notes(self) -> None:
         codes = Counter((problem.code,) for notes in self._notes.values() for problem in notes)

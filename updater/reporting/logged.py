@@ -129,6 +129,7 @@ class LoggedReports:
             "detail": outcome.detail,
             "code": outcome.code,
             "hint": outcome.hint,
+            "opens_at": outcome.opens_at.isoformat(timespec="seconds") if outcome.opens_at else None,
             "revision": outcome.revision,
             "changes": [f"{change.path}:{change.line} {change.old or 'nothing'} → {change.new}" for change in changes],
             "target": outcome.target,

@@ -59,6 +59,9 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_subscription_rejected_images": Metric(
         kind=Gauge, text="Images that people took back and that are not chosen for that reason.", labels=("subscription",)
     ),
+    "updater_gate_holds": Metric(
+        kind=Gauge, text="Targets that a gate or a decision of people holds at the moment, by code.", labels=("code",)
+    ),
     "updater_outcomes_total": Metric(kind=Counter, text="Target outcomes, by method and status.", labels=("method", "status")),
     "updater_failures_total": Metric(
         kind=Counter, text="Failed and held targets, by stable code.", labels=("code",), begun=(("bug",),)

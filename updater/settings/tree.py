@@ -16,6 +16,7 @@ from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
 from updater.settings.forges import ForgeSettings
+from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
@@ -290,6 +291,8 @@ class SubscriptionSettings(Node):
     """How the image is written: tag, digest or tag@digest."""
     interval: fields.Duration | None = None
     """How often the registry is asked; the default is the top-level interval."""
+    gates: Annotated[GateSettings, fields.EMPTY_WHERE_NULL] = GateSettings()
+    """When the image may be written; a key that is left out takes the value of the top-level gates."""
     targets: Annotated[tuple[TargetSettings, ...], fields.NOT_EMPTY, Field(json_schema_extra={"minItems": 1})]
     """Where the image is written."""
 
@@ -337,6 +340,8 @@ class Settings(Node):
     """The connection to the cluster, and which of several replicas writes."""
     sources: Annotated[tuple[SourceSettings, ...], AfterValidator(sources_once)] = ()
     """Where subscriptions come from, in addition to this file."""
+    gates: Annotated[GateDefaults, fields.EMPTY_WHERE_NULL] = GateDefaults()
+    """When images may be written: the defaults of every subscription."""
     subscriptions: tuple[SubscriptionSettings, ...] = ()
     """The images to keep current."""
     holds: fields.Holds = DEFAULT_HOLDS

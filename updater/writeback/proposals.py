@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from updater.writeback.proposal_links import SourceLinks
 
 FOREIGN: Final = "foreign-commits"
+NOT_OURS: Final = "branch-not-ours"
 AT_LIMIT: Final = "proposal-limit"
 _FOREIGN_HINT: Final = "merge or close the pull request and delete its branch; updater then goes on by itself"
 _LIMIT_HINT: Final = "merge or close one of them; the next landing opens what waits"
@@ -141,7 +142,9 @@ class ProposalWriter:
         known = self._finder.known(branch) or KnownProposals()
         wanted = {fingerprint(update) for commit in commits for update in commit.updates}
         is_new = known.open is None and bool(wanted - known.rejected().keys())
-        if commits and (is_new or known.stranger is not None or not (known.is_whole or wanted <= known.proposed())):
+        before = known.remembered()
+        is_unsure = not known.is_whole and not wanted <= known.proposed() and (before is None or bool(wanted & before))
+        if commits and (is_new or known.stranger is not None or is_unsure):
             known = await self._finder.find(branch)
         if commits and known.stranger is not None:
             raise not_ours(known.stranger)
@@ -171,11 +174,10 @@ class ProposalWriter:
             proposal_text(_changed(commits, dry), dry.changes, title=title)
             if is_dry:
                 return dry
-        view = await self._branches.cleared(branch, known, view)
         updates = [update for commit in commits for update in commit.updates]
         await self._merger.calm(branch, known, updates)
         try:
-            landed = await self._writer.write(view, commits, is_dry=False)
+            landed = await self._written(branch, known, view, commits)
         except PushRefused as refused:
             if refused.code != FOREIGN:
                 raise
@@ -187,6 +189,20 @@ class ProposalWriter:
         proposal = await self._opener.publish(branch, known, text)
         return await self._merged(branch, view, updates, replace(landed, link=proposal.link))
 
+    async def _written(self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit]) -> WriteResult:
+        """Write; where people committed to what was merged, its branch goes first and another one begins.
+
+        Else it is built anew in place. A forge notices late that a branch was deleted, and then closes what is open from a new
+        one of that name, which would read as a no.
+        """
+        try:
+            return await self._writer.write(view, commits, is_dry=False)
+        except PushRefused as refused:
+            cleared = await self._branches.cleared(branch, known, view) if refused.code in {FOREIGN, NOT_OURS} else view
+            if cleared is view:
+                raise
+        return await self._writer.write(cleared, commits, is_dry=False)
+
     async def _text(
         self, branch: GitBranch, known: KnownProposals, commits: Sequence[Commit], landed: WriteResult
     ) -> ProposalText:
@@ -196,7 +212,7 @@ class ProposalWriter:
         if known.open is not None and known.is_said(text):
             return text
         held = tuple(item for commit in commits for item in commit.held)
-        extras = ProposalExtras(links=await self._around.links(updates), held=held)
+        extras = ProposalExtras(links=await self._around.links(updates), held=held, rejected=known.remembered())
         return proposal_text(updates, landed.changes, extras, title=title)
 
     async def _merged(self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult) -> WriteResult:

@@ -13,6 +13,7 @@ from updater.argocd.request.annotations import OWN_PREFIX, PREFIX
 from updater.controller.objects import DELETED, keep_object, names_in
 from updater.documents.members import list_in, mapping_in
 from updater.editors.overrides import LISTS
+from updater.settings.decisions import LONGEST_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,8 @@ def prune_application(item: Mapping[str, Any], sharing: Sharing) -> dict[str, An
 def prune_updater(item: Mapping[str, Any], sharing: Sharing) -> KeptObject:
     """Return what is kept of an ImageUpdater: our own annotations besides what every object has."""
     annotations = mapping_in(mapping_in(item, "metadata"), "annotations").items()
-    ours = {sharing.text(key): sharing.whole(value) for key, value in annotations if key.startswith(OWN_PREFIX)}
+    texts = ((key, text) for key, text in annotations if key.startswith(OWN_PREFIX) and isinstance(text, str))
+    ours = {sharing.text(key): sharing.text(text[: LONGEST_ANNOTATION + 1]) for key, text in texts}
     return keep_object(item, sharing, metadata={"annotations": ours} if ours else {})
 
 
@@ -52,7 +54,12 @@ def _metadata(metadata: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
     if labels:
         kept["labels"] = labels
     annotations = mapping_in(metadata, "annotations").items()
-    ours = {sharing.text(key): sharing.whole(value) for key, value in annotations if key.startswith((PREFIX, OWN_PREFIX))}
+    ours = {
+        sharing.text(key): sharing.whole(value[: LONGEST_ANNOTATION + 1] if key.startswith(OWN_PREFIX) and is_text else value)
+        for key, value in annotations
+        if key.startswith((PREFIX, OWN_PREFIX))
+        for is_text in (isinstance(value, str),)
+    }
     if ours:
         kept["annotations"] = ours
     if metadata.get(DELETED):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from updater.argocd.request import values
@@ -27,11 +28,13 @@ from updater.model.subscription import (
     Variant,
 )
 from updater.policies.globs import name_matcher
+from updater.settings.decisions import KINDS
 from updater.settings.proposals import ProposalSettings
 
 if TYPE_CHECKING:
     from updater.argocd.request.applications import Application
     from updater.argocd.request.layers import ApplicationRequest, ImageRequest, Place, Settings
+    from updater.model.decision import Decision
     from updater.model.image import Platform
     from updater.model.subscription import CredentialRef, Destination, PolicySpec, Target
 
@@ -190,8 +193,9 @@ def _subscription(
     _check_built(settings)
     usual = Form.TAG_AND_DIGEST if policy.kind == "digest" else Form.TAG
     form = read_in(settings, "form", values.read_form, default=usual)
+    key = key_of(application, image, listed)
     return Subscription(
-        key=key_of(application, image, listed),
+        key=key,
         image=listed.image,
         policy=policy,
         filter=_filter(settings),
@@ -203,6 +207,7 @@ def _subscription(
         targets=(_target(application, request, image, (listed, form, defaults)),),
         interval=_interval(settings, defaults),
         credential=_credential(settings, application, defaults),
+        decisions=_decisions(settings, key, application),
         origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
 
@@ -210,6 +215,16 @@ def _subscription(
 def key_of(application: Application, image: ImageRequest, listed: AliasedImage) -> str:
     """Return the key of the subscription of one listed image."""
     return f"{application}/{image.alias or listed.image.spelled}"
+
+
+def _decisions(settings: Settings, key: str, application: Application) -> tuple[Decision, ...]:
+    """Read what people decided about an image; what cannot be read ends the image, so that nothing is written."""
+    found: list[Decision] = []
+    for kind in KINDS:
+        if kind in settings:
+            where = f"{KIND} {application} {settings[kind].name}"
+            found += settings[kind].read(partial(values.read_decision, kind, key=key, where=where))
+    return tuple(found)
 
 
 def _check_built(settings: Settings) -> None:
