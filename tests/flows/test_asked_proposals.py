@@ -103,10 +103,9 @@ async def test_the_base_is_the_default_branch_where_the_application_says_head(as
     assert len(asking.forge.pulls) == 1
 
 
+@pytest.mark.parametrize("asking", ["github", "gitlab"], indirect=True)
 async def test_a_pull_request_block_becomes_one_pull_request_of_the_application(asking):
-    if asking.forge.kind != "github":
-        pytest.skip("the peer knows no Gitea")
-    block = {"pullRequest": {"github": {}, "labels": ["peer"]}, "writeBackTarget": "kustomization"}
+    block = {"pullRequest": {asking.forge.kind: {}, "labels": ["peer"]}, "writeBackTarget": "kustomization"}
     listed = reference("*", image(f"{asking.fleet.registry.host}/o/app:>=1.0.0"))
     wishes = asking.asked(updaters=[updater(listed, writeBackConfig={"method": "git", "gitConfig": block})])
     assert (await asking.land(wishes))["argocd/web/web"].status is Status.PROPOSED
