@@ -39,7 +39,7 @@ _PUSHED: Final = frozenset({Status.UPDATED, Status.PROPOSED})
 class AutomationCommit:
     """A commit of an automation: its hash, where it was pushed to, when, and its message, "" where it is not known.
 
-    *also* is the full name of a second ref that got it, "" for none.
+    *also* is the full name of a second ref that got it, *link* the pull request that has it; "" for none.
     """
 
     revision: str
@@ -47,12 +47,14 @@ class AutomationCommit:
     at: datetime
     message: str = ""
     also: str = ""
+    link: str = ""
 
     @property
     def summary(self) -> str:
         """What the Event says of it."""
         also = f" and refspecs 'refs/heads/{self.branch}:{self.also}'" if self.also else ""
         said = f"pushed commit '{self.revision[:SHORT]}' to branch '{self.branch}'{also}"
+        said = f"{said}, proposed in {self.link}" if self.link else said
         return f"{said}\n{self.message}" if self.message else said
 
 
@@ -126,6 +128,7 @@ def landing_for(
             at=report.at,
             message=report.messages.get(revision, ""),
             also=second_ref(branch.publishing),
+            link=next((item.link for item in outcomes if item.revision == revision and item.link), None) or "",
         )
     head = revision if revision is not None and not branch.is_rebuilt else report.head
     problems = [
