@@ -172,7 +172,7 @@ def test_a_failed_canary_is_bad_once_its_phase_began_after_the_release_and_names
     primary = merged(PRIMARY, {"spec": {"template": template(OLD)}})
     failed = merged(CANARY, status(phase="Failed"))
     state = read_canary(failed, target=DEPLOYMENT, primary=primary, since=SINCE)
-    assert (health_of(state, IMAGE).verdict, state.stable) == (ReleaseVerdict.BAD, OLD)
+    assert (health_of(state, IMAGE).verdict, state.kept[0]) == (ReleaseVerdict.BAD, OLD)
     before = merged(failed, status(lastTransitionTime="2026-03-01T10:59:59Z"))
     again = health_of(read_canary(before, target=DEPLOYMENT, primary=primary, since=SINCE), IMAGE)
     assert again.verdict is ReleaseVerdict.PROGRESSING

@@ -55,6 +55,10 @@ class LeaderStatus(Protocol):
     def is_leader(self) -> bool:
         """Whether it does."""
 
+    @property
+    def leader_address(self) -> str:
+        """Where the replica that leads is reached, "" where that is not known."""
+
 
 class Process:
     """What one run of the program holds open. *state* is the folder of mirrors and cache; all of it may be deleted.
@@ -62,6 +66,7 @@ class Process:
     `access_for` is set by the generation in force: what a Git URL is reached with by the credential that a destination
     names ("": none). `ours` are the addresses under which we commit, of every generation so far: by them our own commits
     are known again. `leading` says whether this replica is the one that writes; None where there is no other.
+    `judged_releases` holds the last revision that has a verdict, by subscription key.
     *wall* gives seconds since 1970. `watch` is set by commands that a person waits for, before a mirror is asked for.
     """
 
@@ -93,6 +98,7 @@ class Process:
         self.ours: set[str] = set()
         self.bounds = Bounds()
         self.last_outcomes = LastOutcomes()
+        self.judged_releases: dict[str, str] = {}
         self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()

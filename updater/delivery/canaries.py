@@ -32,23 +32,22 @@ def read_canary(
     status = mapping_in(item, "status")
     phase = text_in(status, "phase")
     asked, stable = _images(target), _images(primary)
-    kept = stable[0] if stable else ""
     if target is None:
-        return unknown(reason="its target is not there", stable=kept)
+        return unknown(reason="its target is not there", kept=stable)
     if phase in BUSY:
-        return progressing(reason=f"Flagger says {phase}", images=asked, is_busy=True, stable=kept)
+        return progressing(reason=f"Flagger says {phase}", images=asked, is_busy=True, kept=stable)
     if phase in _DONE:
         if asked and asked == stable:
-            return healthy(reason=f"Flagger says {phase}, and the primary runs it", images=asked, stable=kept)
-        return progressing(reason="Flagger has not seen the change yet", images=asked, stable=kept)
+            return healthy(reason=f"Flagger says {phase}, and the primary runs it", images=asked, kept=stable)
+        return progressing(reason="Flagger has not seen the change yet", images=asked, kept=stable)
     if phase == "Failed":
         if not _began_after(status, since):
-            return progressing(reason="Flagger has not seen the change yet", images=asked, stable=kept)
+            return progressing(reason="Flagger has not seen the change yet", images=asked, kept=stable)
         if asked and asked == stable:
-            return unknown(reason="Flagger says Failed, but the primary runs it", images=asked, stable=kept)
+            return unknown(reason="Flagger says Failed, but the primary runs it", images=asked, kept=stable)
         told = condition_in(status, "Promoted").message or "the analysis failed"
-        return bad(reason=f"Flagger says Failed: {told}", images=asked, stable=kept)
-    return unknown(reason=f"its phase is {phase or 'not known'}", images=asked, stable=kept)
+        return bad(reason=f"Flagger says Failed: {told}", images=asked, kept=stable)
+    return unknown(reason=f"its phase is {phase or 'not known'}", images=asked, kept=stable)
 
 
 def _images(workload: Mapping[str, Any] | None) -> tuple[str, ...]:

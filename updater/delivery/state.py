@@ -31,7 +31,8 @@ class WorkloadState:
 
     *images* are the references that it asks for; None where the object names none and its reader has judged by the revision.
     *is_applied* is false where it was tried and did not get as far. *is_busy* where a controller works on a rollout or a
-    canary. *stable* names what ran before, in the words of its controller: the hash of a ReplicaSet, or the image itself.
+    canary. *stable* names the ReplicaSet that ran before, by its hash; *kept* are the images that ran before, where the
+    controller keeps them.
     """
 
     verdict: ReleaseVerdict
@@ -40,6 +41,7 @@ class WorkloadState:
     is_applied: bool = True
     is_busy: bool = False
     stable: str = ""
+    kept: tuple[str, ...] = ()
 
 
 progressing = partial(WorkloadState, verdict=ReleaseVerdict.PROGRESSING)

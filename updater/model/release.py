@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 
 DEADLINE: Final = 900.0
 SETTLE: Final = 30.0
+WORKLOAD_KINDS: Final = (
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Rollout",
+    "Canary",
+    "Application",
+    "Kustomization",
+    "HelmRelease",
+)
 
 
 class ReleaseVerdict(StrEnum):

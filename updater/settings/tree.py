@@ -15,6 +15,7 @@ from updater.errors import UpdaterError
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
+from updater.settings.delivery import DeliverySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.forges import ForgeSettings
 from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
@@ -24,6 +25,7 @@ from updater.settings.prefixes import longest_prefix
 from updater.settings.proposals import ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.values import usual_address
+from updater.settings.web import WebSettings, at_most_a_day
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -56,8 +58,8 @@ class ListenSettings(Node):
 
     metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
     """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
-    web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
-    """The page, the API and webhooks. Not supported in this version: only null is accepted."""
+    web: fields.Listen | None = None
+    """Webhooks of registries and Git hosts: /webhooks/<name>, /webhook, /healthz. Not served by default."""
 
 
 class LogSettings(Node):
@@ -291,10 +293,19 @@ class SubscriptionSettings(Node):
     """How the image is written: tag, digest or tag@digest."""
     interval: fields.Duration | None = None
     """How often the registry is asked; the default is the top-level interval."""
+    delivery: DeliverySettings | None = None
+    """How its commits are followed into the cluster; by default they are not."""
     gates: Annotated[GateSettings, fields.EMPTY_WHERE_NULL] = GateSettings()
     """When the image may be written; a key that is left out takes the value of the top-level gates."""
     targets: Annotated[tuple[TargetSettings, ...], fields.NOT_EMPTY, Field(json_schema_extra={"minItems": 1})]
     """Where the image is written."""
+
+    @model_validator(mode="after")
+    def _follow_commits(self) -> Self:
+        if self.delivery is not None and all(target.git is None for target in self.targets):
+            message = "changes of live Applications are not followed in this version"
+            raise fields.flawed((("delivery",), fields.NOT_YET, message, "take it out, or write to Git"))
+        return self
 
     @model_validator(mode="after")
     def _say_downgrade_once(self) -> Self:
@@ -316,6 +327,9 @@ class Settings(Node):
     """How often registries are asked and destinations are read, unless a subscription sets its own interval.
 
     Images that share a destination are due together."""
+    interval_with_webhooks: Annotated[fields.Duration, AfterValidator(at_most_a_day)] | None = None
+    """How often an image is scanned instead, while webhooks of its registry are seen to work: at most 1d, and never more often
+    than its interval. A push that a scan finds and no webhook named ends that for the registry. Flux's objects keep theirs."""
     state: fields.Text = DEFAULT_STATE
     """The folder of Git mirrors and the cache. You can delete all of it at any time."""
     listen: ListenSettings = Field(default_factory=ListenSettings)
@@ -348,11 +362,23 @@ class Settings(Node):
     """What people decided by hold, pin, reject and release: a file beside this one, or configmap:namespace/name.
 
     A file that does not exist decides nothing. A change counts without a restart."""
+    web: WebSettings = WebSettings()
+    """What is served at `listen.web`."""
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())
     _remarks: tuple[Problem, ...] = PrivateAttr(default=())
     _lines: tuple[tuple[str, int | None], ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _receive_somewhere(self) -> Self:
+        if self.web.webhooks and self.listen.web is None:
+            hint = 'add listen: {web: "0.0.0.0:8090"}'
+            raise fields.flawed((("web", "webhooks"), "conflict", "listen.web is null, so no webhook is received", hint))
+        if self.interval_with_webhooks is not None and not self.web.webhooks:
+            message = "no webhook is configured, so no interval is longer"
+            raise fields.flawed((("interval_with_webhooks",), "conflict", message, "add web.webhooks, or take it out"))
+        return self
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -159,6 +159,7 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
             replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item, settings.git.proposal)
         ),
         interval=interval,
+        delivery=item.delivery.options() if item.delivery else None,
         gates=gates_of(item.gates, settings.gates),
         origin=origin,
     )
