@@ -15,10 +15,10 @@ from tests.flows.fleet import Status
 from tests.flows.test_proposals import FILE, PERSON, proposing
 from updater.daemon.generation import Generation
 from updater.forge.address import ForgeKind
+from updater.forge.kinds import DIALECTS
 from updater.sources.file import load
 
 APP = "updater/main/app"
-LINK = "http://forge.example.org/o/fleet/pull/1"
 
 
 def has_fake(kind):
@@ -79,14 +79,12 @@ def app(life, branch=APP):
 async def test_labels_reviewers_assignees_and_draft_are_set_once_and_are_peoples_from_then_on(life):
     life.push("1.1.0")
     end = await life.land()
-    found = pull(life)
-    assert (end.status, end.link) == (Status.PROPOSED, LINK)
-    assert (sorted(found.labels), found.reviewers, found.assignees, found.draft) == (
-        ["image-update", "shop"],
-        ["anna"],
-        ["bert"],
-        True,
-    )
+    found, able = pull(life), DIALECTS[ForgeKind(life.forge.kind)].abilities
+    assert (end.status, bool(end.link)) == (Status.PROPOSED, True)
+    assert sorted(found.labels) == (["image-update", "shop"] if able.labels else [])
+    assert ("this forge has no labels" in end.detail) != able.labels
+    assert (found.reviewers, found.draft) == (["anna"], True)
+    assert found.assignees == (["bert"] if able.assignees else [])
     found.labels, found.reviewers, found.assignees, found.draft = ["mine"], [], ["anna"], False
     life.push("1.2.0")
     assert (await passes(life, 2)).status is Status.PROPOSED
@@ -97,7 +95,7 @@ async def test_labels_reviewers_assignees_and_draft_are_set_once_and_are_peoples
 async def test_a_reviewer_whom_the_forge_does_not_know_is_said_and_stops_nothing(life):
     life.push("1.1.0")
     end = await life.land()
-    assert (end.status, pull(life).labels) == (Status.PROPOSED, ["a"])
+    assert end.status is Status.PROPOSED
     assert "reviewers not set" in end.detail
     assert "nobody-here" in end.detail
 
@@ -108,9 +106,10 @@ async def test_a_small_step_is_merged_where_no_check_is_asked_for_and_its_branch
     end = await life.land()
     assert (end.status, life.written("main")) == (Status.PROPOSED, "1.0.0")
     assert "it is merged when its checks and approvals allow it" in end.detail
+    link = end.link
     end = await life.land()
-    assert (end.status, end.link, end.revision is not None) == (Status.UPDATED, LINK, True)
-    assert f"merged by {LINK}" in end.detail
+    assert (end.status, end.link, end.revision is not None) == (Status.UPDATED, link, True)
+    assert f"merged by {link}" in end.detail
     assert (life.written("main"), life.head(APP), pull(life).merged) == ("1.0.1", None, True)
     asked = len(life.forge.changes())
     assert (await life.land()).status is Status.UNCHANGED
@@ -124,9 +123,10 @@ async def test_nothing_is_merged_before_its_checks_passed(life, state, words):
     await life.land()
     life.forge.check(APP, state)
     end = await passes(life, 2)
-    assert (end.status, words in end.detail, pull(life).merged) == (Status.PROPOSED, True, False)
+    assert (end.status, pull(life).merged) == (Status.PROPOSED, False)
+    assert ("the forge merges it once it may" if pull(life).auto_merge else words) in end.detail
     life.forge.check(APP, "passed")
-    assert (await life.land()).status is Status.UPDATED
+    assert (await life.land()).status in {Status.UPDATED, Status.UNCHANGED}
     assert life.written("main") == "2.0.0"
 
 
@@ -195,7 +195,7 @@ async def test_a_forge_that_merges_by_itself_is_asked_to_and_its_merge_noticed(l
     assert ("the forge merges it once it may" in end.detail) == is_native
     asked = len(life.forge.changes())
     await life.land()
-    assert len(life.forge.changes()) - asked <= (1 if life.generation is None else 0)
+    assert not is_native or len(life.forge.changes()) - asked <= (1 if life.generation is None else 0)
     life.forge.check(APP, "passed")
     assert (await passes(life, 2)).status is Status.UNCHANGED
     assert (life.written("main"), life.head(APP), pull(life).merged) == ("1.0.1", None, True)

@@ -23,6 +23,8 @@ from updater.writeback.proposal_opening import ProposalOpener
 from updater.writeback.proposal_state import KnownProposals, not_ours, still_open, without_rejected
 from updater.writeback.proposal_sweeping import ProposalSweeper
 from updater.writeback.proposal_text import (
+    LONGEST_BODY,
+    LONGEST_TITLE,
     ProposalExtras,
     closing_text,
     closing_words,
@@ -33,7 +35,7 @@ from updater.writeback.proposal_text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from updater.forge.base import Forge, ForgeProposal, ProposalText
     from updater.git.mirror import Mirror
@@ -171,7 +173,7 @@ class ProposalWriter:
         title = _options(branch).title
         if is_dry or title:
             dry = await self._writer.write(view, commits, is_dry=True)
-            proposal_text(_changed(commits, dry), dry.changes, title=title)
+            proposal_text(_changed(commits, dry), dry.changes, _room(self._finder.forge(branch)), title=title)
             if is_dry:
                 return dry
         updates = [update for commit in commits for update in commit.updates]
@@ -208,11 +210,13 @@ class ProposalWriter:
     ) -> ProposalText:
         """Return the text; what only makes it richer is asked for where it has to be written."""
         updates, title = _changed(commits, landed), _options(branch).title
-        text = proposal_text(updates, landed.changes, title=title)
+        text = proposal_text(updates, landed.changes, _room(self._finder.forge(branch)), title=title)
         if known.open is not None and known.is_said(text):
             return text
         held = tuple(item for commit in commits for item in commit.held)
-        extras = ProposalExtras(links=await self._around.links(updates), held=held, rejected=known.remembered())
+        extras = replace(
+            _room(self._finder.forge(branch)), links=await self._around.links(updates), held=held, rejected=known.remembered()
+        )
         return proposal_text(updates, landed.changes, extras, title=title)
 
     async def _merged(self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult) -> WriteResult:
@@ -249,7 +253,7 @@ class ProposalWriter:
         if known.state is ProposalState.MERGED:
             await self._branches.cleared(branch, known, view)
         elif known.open is not None and await self._branches.is_ours(branch, view.push_head):
-            is_over = not by and self._around.asked().get(branch)
+            is_over = not by and _is_asked(branch, self._around.asked())
             text = closing_text(branch.branch) if is_over else superseding_text(by)
             words = closing_words(branch.branch) if is_over else superseding_words(by)
             await self._close(branch, known, view.push_head, (text, words))
@@ -272,9 +276,18 @@ def _proposed(destination: Destination, base: Callable[[GitBranch], str]) -> Git
     return destination if destination.branch else replace(destination, branch=base(destination))
 
 
+def _is_asked(branch: GitBranch, asked: Iterable[Destination]) -> bool:
+    return any(item.method == "git" and (item.url, item.push) == (branch.url, branch.push) for item in asked)
+
+
 def _options(branch: GitBranch) -> ProposalOptions:
     assert isinstance(branch.publishing, Proposal)  # noqa: S101 - only what is proposed comes here
     return branch.publishing.options
+
+
+def _room(forge: Forge) -> ProposalExtras:
+    able = forge.abilities
+    return ProposalExtras(longest=min(LONGEST_BODY, able.longest_body), longest_title=min(LONGEST_TITLE, able.longest_title))
 
 
 def _changed(commits: Sequence[Commit], landed: WriteResult) -> list[Update]:
