@@ -105,7 +105,7 @@ async def test_a_change_is_proposed_and_the_checkout_stays_as_it_is(job):
     assert (code, err) == (10, "")
     assert said["changes"] == [{"path": "apps/web.yaml", "line": 1, "where": "image", "old": "x:1", "new": "x:2"}]
     assert said["commit"] == job.repository.head(BRANCH)
-    assert said["proposal"] == {"status": "opened", "link": LINK, "branch": BRANCH, "base": "main", "held": []}
+    assert said["proposal"] == {"status": "opened", "link": LINK, "branch": BRANCH, "base": "main", "held": [], "note": None}
     (pull,) = job.forge.pulls
     assert (pull.branch, pull.base, pull.title) == (BRANCH, "main", "Update x to 2")
     assert "`apps/web.yaml:1`" in pull.body
@@ -312,6 +312,17 @@ git:
     )
     assert (await job.set("x:2", "-c", str(tmp_path / "updater.yaml")))[1]["status"] == "opened"
     assert job.repository.git("log", "-1", "--format=%ce", BRANCH).strip() == "bot@example.org"
+
+
+async def test_the_defaults_of_a_configuration_shape_the_pull_request(job, tmp_path):
+    proposal = (
+        "{labels: [ci], draft: true, branch: 'bump/{{ .Key }}', per: destination, title: 'Set {{ (index .Images 0).NewTag }}'}"
+    )
+    (tmp_path / "updater.yaml").write_text(f"git: {{proposal: {proposal}}}\n")
+    code, said = await job.set("x:2", "-c", str(tmp_path / "updater.yaml"))
+    (pull,) = job.forge.pulls
+    assert (code, said["branch"], pull.labels, pull.draft) == (0, "bump/ns-p", ["ci"], True)
+    assert pull.title.removeprefix("Draft: ").removeprefix("WIP: ") == "Set 2"
 
 
 async def test_a_forge_that_is_down_fails_before_anything_is_pushed(job):
