@@ -72,7 +72,9 @@ def flux_components(
         keep=partial(process.metrics.keep, "gotk_reconcile_duration_seconds"),
         notifier=_notifier(wanted, process, options),
     )
-    crosses = FluxOptions(crosses_namespaces=wanted.cross_namespace_references, try_template=try_message)
+    crosses = FluxOptions(
+        crosses_namespaces=wanted.cross_namespace_references, try_template=try_message, proposal=settings.git.proposal
+    )
     parts = FluxParts(
         translator=FluxTranslator(crosses),
         feedback=FluxFeedback(client, options, hooks),
