@@ -62,6 +62,16 @@ async def test_a_locked_key_comes_with_its_passphrase():
     assert (await access_for("https://git.test/fleet.git", settings, keychain)).passphrase == "opens it"
 
 
+async def test_push_options_go_along_with_any_credentials():
+    more = CONFIGURATION.replace(b'"env:GIT_SECRET",', b'"env:GIT_SECRET", push_options: [ci.skip, "topic=a b"],')
+    settings = build_settings([("updater.yaml", more)], {})
+    keychain = Keychain(environment={"GIT_SECRET": "token"}, docker_configs=[])
+    assert (await access_for("https://git.test/fleet.git", settings, keychain)).push_options == ("ci.skip", "topic=a b")
+    with pytest.raises(ConfigError) as caught:
+        build_settings([("updater.yaml", more.replace(b"topic=a b", b"topic=a\\nb"))], {})
+    assert caught.value.code == "push-options"
+
+
 async def test_where_nothing_is_given_the_user_is_asked_as_git_would_be(tmp_path):
     (tmp_path / "netrc").write_text("machine elsewhere.test login me password s3cret\nmachine git.test login me password wrong\n")
     settings = build_settings([("updater.yaml", CONFIGURATION)], {})

@@ -114,6 +114,7 @@ def _by(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:
         known_hosts=_path(entry.known_hosts) or access.known_hosts,
         proxy=entry.proxy or access.proxy,
         insecure_skip_verify=entry.insecure_skip_verify or access.insecure_skip_verify,
+        push_options=entry.push_options,
     )
 
 
@@ -131,6 +132,7 @@ async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> GitAccess:
         known_hosts=_path(entry.known_hosts),
         proxy=entry.proxy,
         insecure_skip_verify=entry.insecure_skip_verify,
+        push_options=entry.push_options,
     )
 
 

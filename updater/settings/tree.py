@@ -109,6 +109,8 @@ class RepositorySettings(Node):
     """The proxy to use, instead of the one in the environment."""
     insecure_skip_verify: bool = False
     """Do not verify certificates and host keys; for tests only."""
+    push_options: tuple[fields.PushOption, ...] = ()
+    """Options that the server is sent with each push, as of git push -o, such as ci.skip."""
     forge: ForgeSettings = ForgeSettings()
     """The forge of these repositories, which is asked for pull requests."""
 
