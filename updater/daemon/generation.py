@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from updater.credentials.github_app import InstallationTokens
 from updater.daemon.components import (
     NOT_LEADING,
     Components,
@@ -108,14 +109,15 @@ class Generation:
         git = await git_writer(settings, process, known)
         live = live_writer(process, argocd.source if argocd else None)
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
-        access = git_access(settings, process, repositories, objects)
+        tokens = InstallationTokens(process.http)
+        access = git_access(settings, process, repositories, objects, tokens)
         forges = Forges(settings, process, access)
         scans = scans_of(settings, process, flux.registries if flux else None)
         sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
         around = ProposalSurroundings(
             forge=forges.of, mirror=process.mirror, asked=lambda: generation.asked.by_destination, links=sources.links
         )
-        routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects), around), live)
+        routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects, tokens), around), live)
         crew = Components(
             scans=scans,
             git=git,
