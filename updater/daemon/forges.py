@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from updater.errors import ForgeError
-from updater.forge.address import forge_address, kind_of_api, locate_repository
+from updater.forge.address import ForgeKind, forge_address, kind_of_api, locate_repository
 from updater.forge.base import ForgeAccess
 from updater.forge.kinds import DIALECTS, KindFinder
 from updater.forge.late import LateForge
-from updater.model.credential import Credential
+from updater.model.credential import Credential, read_token
+from updater.model.publishing import Proposal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from updater.daemon.process import Process
-    from updater.forge.address import ForgeKind
     from updater.forge.base import Forge
     from updater.git.access import GitAccess
     from updater.model.subscription import CredentialRef, GitBranch
@@ -35,18 +35,19 @@ class Forges:
         self._process = process
         self._access = access
         self._kinds = KindFinder(process.http)
-        self._made: dict[tuple[str, CredentialRef | None], Forge] = {}
+        self._made: dict[tuple[str, CredentialRef | None, str], Forge] = {}
 
     def of(self, branch: GitBranch) -> Forge:
         """Return who is asked for the pull requests of *branch*; raise `ForgeError` where its URL names no repository of a forge.
 
         A host that its name does not tell is asked which forge it is, with the first question.
         """
-        key = branch.url, branch.credential
+        named = branch.publishing.options.forge if isinstance(branch.publishing, Proposal) else ""
+        key = branch.url, branch.credential, named
         if key not in self._made:
             entry = self._settings.repository_for(branch.url)
             kind, api = (entry.forge.kind, entry.forge.api or "") if entry else (None, "")
-            kind = kind or kind_of_api(api)
+            kind = kind or kind_of_api(api) or (ForgeKind(named) if named else None)
             address = forge_address(branch.url)
             if kind or address.kind or not address.host:
                 self._made[key] = self._dialect(branch, kind, api)
@@ -67,8 +68,9 @@ class Forges:
     async def _reach(self, branch: GitBranch) -> ForgeAccess:
         access = await self._access(branch.url, branch.credential)
         entry = self._settings.repository_for(branch.url)
-        if entry is not None and entry.forge.token is not None:
-            shown = _shown((await self._process.keychain.text(entry.forge.token)).strip())
+        # whoever brings a credential of his own acts by it alone: the token of the settings may do more than he may
+        if entry is not None and entry.forge.token is not None and branch.credential is None:
+            shown = read_token((await self._process.keychain.text(entry.forge.token)).strip())
         else:
             shown = _of_git(branch.url, access)
         token = shown.registry_token or shown.password
@@ -84,12 +86,3 @@ def _of_git(url: str, access: GitAccess) -> Credential:
     """Return what Git itself is shown, where that is a token; a key or a password of SSH is none."""
     known = access.credential if url.lower().startswith(("http://", "https://")) else None
     return known or Credential()
-
-
-def _shown(text: str) -> Credential:
-    """Read ``Bearer TOKEN``, ``user:token``, or a token alone, in which no forge writes a colon."""
-    scheme, _, token = text.partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return Credential(registry_token=token.strip())
-    user, colon, password = text.partition(":")
-    return Credential(username=user, password=password) if colon else Credential(password=text)

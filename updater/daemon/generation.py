@@ -32,6 +32,7 @@ from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.daemon.watch_reports import watch_reporter
 from updater.daemon.watching import PassProgress
+from updater.engine.gating import Gatekeeper, opening
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
@@ -46,11 +47,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
+    from updater.daemon.delivery import Delivery
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
     from updater.engine.landing import Chooser
     from updater.engine.schedule import Schedule
     from updater.inventory.inventory import InventoryDelta
+    from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
@@ -82,7 +85,9 @@ class Generation:
         self.schedule: Schedule | None = None
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
+        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self.peer = peer
+        self._delivery = _delivery(loaded, process)
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
@@ -115,9 +120,13 @@ class Generation:
         scans = scans_of(settings, process, flux.registries if flux else None)
         sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
         around = ProposalSurroundings(
-            forge=forges.of, mirror=process.mirror, asked=lambda: generation.asked.by_destination, links=sources.links
+            forge=forges.of,
+            mirror=process.mirror,
+            asked=lambda: generation.asked.by_destination,
+            base=lambda branch: branch.branch or process.default_branches.name_of(branch),
+            links=sources.links,
         )
-        routes = WriterRoutes(ProposalWriter(RenewingWriter(git, repositories, objects, tokens), around), live)
+        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects, tokens), live)
         crew = Components(
             scans=scans,
             git=git,
@@ -148,6 +157,11 @@ class Generation:
     def subscriptions(self) -> tuple[Subscription, ...]:
         """What all sources together ask for."""
         return self.asked.snapshot.subscriptions
+
+    @property
+    def client(self) -> KubeClient:
+        """The cluster; raise `ConfigError` where no way leads to one."""
+        return self._process.cluster.client
 
     @property
     def scans(self) -> Iterable[ScanKey]:
@@ -214,6 +228,8 @@ class Generation:
             writer=self.crew.writer,
             choose=choose or self.crew.scans.choose,
             pause=partial(_pause, metrics=self._process.metrics),
+            now=self._process.wall,
+            gates=self.gates if self.schedule else replace(self.gates, waits=False),
         )
         if self.schedule:
             parts = replace(parts, settle=partial(self.schedule.settle, destination))
@@ -243,6 +259,10 @@ class Generation:
         self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
+        releases = None
+        if self._delivery:
+            self._process.reports.join(self._delivery)
+            releases = self._delivery.run
         self.lead()
 
         async def work() -> None:
@@ -255,7 +275,8 @@ class Generation:
             place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
-        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run, self._close_left), follow))
+        lasting = generation_tasks(self.hearing, self._reflections.run, self._close_left, releases)
+        await run_beside(work(), (*lasting, follow))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -265,6 +286,8 @@ class Generation:
             self.schedule.resume()
             self._reflections.wake()
             self.hearing.lead()
+            if self._delivery:
+                self._delivery.lead()
         else:
             self.schedule.pause()
 
@@ -279,6 +302,8 @@ class Generation:
         landing = await self.land(destination)
         if self.schedule and any(outcome.code == PushRefused.default_code for outcome in landing.outcomes):
             self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
+        if self.schedule and (opens := opening(landing.outcomes)) is not None:
+            self.schedule.due_at(destination, opens)
 
     async def _close_left(self) -> None:
         await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
@@ -317,3 +342,12 @@ def _flux(settings: Settings, process: Process, requests: SourceRequests) -> Flu
     from updater.daemon.flux import flux_components  # noqa: PLC0415 - who has no cluster need not import them
 
     return flux_components(settings, process, requests, watch_reporter(process))
+
+
+def _delivery(loaded: LoadedConfiguration, process: Process) -> Delivery | None:
+    """Put the parts together that follow releases, where a subscription asks for that."""
+    if not any(item.delivery for item in loaded.snapshot.subscriptions):
+        return None
+    from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
+
+    return Delivery(loaded.snapshot.subscriptions, process)

@@ -11,6 +11,7 @@ from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from updater.engine.decide import PlaceDecision, TargetDecision
     from updater.errors import UpdaterError
@@ -66,6 +67,7 @@ def _outcome(decision: TargetDecision, landed: WriteResult | None) -> Outcome:
         origin=decision.subscription.origin,
         target_spec=decision.target,
         moves=tuple(dict.fromkeys(end.move for end in ends if end.move)),
+        opens_at=min((end.opens_at for end in ends if end.opens_at), default=None),
     )
 
 
@@ -80,9 +82,14 @@ class _End:
     link: str = ""
     public: str = ""
     move: Move | None = None
+    opens_at: datetime | None = None
 
 
 def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
+    return replace(_landed_end(place, landed), opens_at=place.opens_at)
+
+
+def _landed_end(place: PlaceDecision, landed: WriteResult | None) -> _End:
     if place.update is None or landed is None or place.status is not Status.UPDATED:
         return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint, public=place.public)
     stopped = landed.held.get(place.update)

@@ -261,6 +261,8 @@ class ForgeApi:
 
     def refused(self, code: str, words: str) -> ForgeError:
         """Return the error for what the forge refuses in words, not by a status."""
+        if code == "forge-rate-limited" and self._secrets:
+            self._budget.rest(self._host, self._secrets[0], USUAL_WAIT)
         return ForgeError(f"{self.repository}: {masked(words, self._secrets)}", hint=_HINTS.get(code, LATER), code=code)
 
 

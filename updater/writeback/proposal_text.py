@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES: Final = 3000
 LONGEST_BODY: Final = 60_000  # GitHub takes 65,536 characters
-_LONGEST_TITLE: Final = 200
+_LONGEST_TITLE: Final = 255
 _LONGEST_CELL: Final = 300
 #: at the start of a line: one that stands in a quotation or in a cell is no marker
 _MARKER: Final = re.compile(

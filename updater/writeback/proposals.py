@@ -65,13 +65,15 @@ class ProposalSurroundings:
     """What pull requests need around them.
 
     *forge* returns who is asked for those of a branch, *mirror* the mirror of its repository. *asked* returns the
-    subscriptions of every destination: what nobody asks for any more is closed. *links* returns the sources of what is
-    proposed, and raises nothing. *is_released* says whether people took back that they closed one with this update.
+    subscriptions of every destination: what nobody asks for any more is closed. *base* returns the name of the branch that
+    is read, once it was looked at. *links* returns the sources of what is proposed, and raises nothing. *is_released* says
+    whether people took back that they closed one with this update.
     """
 
     forge: Callable[[GitBranch], Forge]
     mirror: Callable[[GitBranch], Mirror]
     asked: Callable[[], Mapping[Destination, Sequence[Subscription]]] = dict
+    base: Callable[[GitBranch], str] = lambda branch: branch.branch
     links: Callable[[Sequence[Update]], Awaitable[Mapping[Update, SourceLinks]]] = _no_links
     is_released: Callable[[Update, ForgeProposal], bool] = _never
 
@@ -100,7 +102,7 @@ class ProposalWriter:
         The forge is asked only where the branch exists, or the pull request was open at the last look.
         """
         view = await self._writer.look(destination, subscriptions)
-        branch = _proposed(destination)
+        branch = _proposed(destination, self._around.base)
         if branch is None:
             return view
         before = self._finder.known(branch)
@@ -118,7 +120,7 @@ class ProposalWriter:
 
         Raises what the writer raises, `ForgeError`, and `TemplateError` for a title before anything is pushed.
         """
-        branch = _proposed(view.destination)
+        branch = _proposed(view.destination, self._around.base)
         if branch is None:
             return await self._writer.write(view, commits, is_dry=is_dry)
         if not is_dry:
@@ -263,8 +265,11 @@ class ProposalWriter:
         await forge.comment(number, words)
 
 
-def _proposed(destination: Destination) -> GitBranch | None:
-    return destination if destination.method == "git" and isinstance(destination.publishing, Proposal) else None
+def _proposed(destination: Destination, base: Callable[[GitBranch], str]) -> GitBranch | None:
+    """Return *destination* with the name of its base where it is proposed to, None for every other one."""
+    if destination.method != "git" or not isinstance(destination.publishing, Proposal):
+        return None
+    return destination if destination.branch else replace(destination, branch=base(destination))
 
 
 def _options(branch: GitBranch) -> ProposalOptions:

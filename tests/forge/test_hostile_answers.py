@@ -9,7 +9,6 @@ from aiohttp import web
 
 from tests.fakes.forge import TOKEN, FakePull
 from updater.errors import ForgeError
-from updater.forge.address import ForgeKind, locate_repository
 from updater.forge.base import ProposalState, ProposalText
 
 TEXT = ProposalText(title="Update app", body="text")
@@ -264,38 +263,3 @@ async def test_a_link_that_is_no_url_is_not_repeated(server, forge):
 async def test_a_forge_that_is_down_is_unavailable(forge, server):
     await server.__aexit__()
     assert (await refused(forge)).code == "forge-unavailable"
-
-
-@pytest.mark.parametrize(
-    ("url", "kind", "api", "path"),
-    [
-        ("https://github.com/o/fleet.git", None, "https://api.github.com", "o/fleet"),
-        ("https://user@github.com/o/fleet", None, "https://api.github.com", "o/fleet"),
-        ("git@github.com:o/fleet.git", None, "https://api.github.com", "o/fleet"),
-        ("ssh://git@codeberg.org:22/o/fleet.git/", None, "https://codeberg.org/api/v1", "o/fleet"),
-        ("https://git.example.org:8443/o/fleet", "github", "https://git.example.org:8443/api/v3", "o/fleet"),
-        ("http://git.example.org:3000/git/o/fleet.git", "gitea", "http://git.example.org:3000/git/api/v1", "o/fleet"),
-        ("https://[::1]:3000/o/fleet", "gitea", "https://[::1]:3000/api/v1", "o/fleet"),
-        ("https://gitea.com/o%20x/fl eet", None, "https://gitea.com/api/v1", "o%20x/fl%20eet"),
-    ],
-)
-def test_the_api_of_a_repository_follows_from_its_url(url, kind, api, path):
-    found = locate_repository(url, kind=ForgeKind(kind) if kind else None)
-    assert (found.api, found.path) == (api, path)
-
-
-@pytest.mark.parametrize(
-    ("url", "kind", "code"),
-    [
-        ("https://git.example.org/o/fleet", None, "forge-unknown"),
-        ("/srv/git/fleet.git", None, "forge-unknown"),
-        ("https://github.com/fleet.git", None, "forge-path"),
-        ("https://github.com:x/o/fleet.git", None, "forge-unknown"),
-        ("/srv/git/fleet.git", "gitea", "forge-path"),
-    ],
-)
-def test_a_repository_of_no_known_forge_is_refused_with_what_to_write(url, kind, code):
-    with pytest.raises(ForgeError) as caught:
-        locate_repository(url, kind=ForgeKind(kind) if kind else None)
-    assert caught.value.code == code
-    assert caught.value.hint
