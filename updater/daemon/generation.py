@@ -116,11 +116,10 @@ class Generation:
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
         tokens = InstallationTokens(process.http)
         access = git_access(settings, process, repositories, objects, tokens)
-        forges = Forges(settings, process, access)
         scans = scans_of(settings, process, flux.registries if flux else None)
         sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
         around = ProposalSurroundings(
-            forge=forges.of,
+            forge=Forges(settings, process, access).of,
             mirror=process.mirror,
             asked=lambda: generation.asked.by_destination,
             base=lambda branch: branch.branch or process.default_branches.name_of(branch),

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from updater.model.subscription import CredentialRef, Destination, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
-    from updater.settings.tree import GithubAppSettings, RepositorySettings, Settings
+    from updater.settings.repositories import GithubAppSettings, RepositorySettings
+    from updater.settings.tree import Settings
     from updater.writeback.base import Writer
 
 
