@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from updater.credentials.github_app import InstallationTokens
 from updater.daemon.components import (
     NOT_LEADING,
     Components,
@@ -118,19 +119,19 @@ class Generation:
         git = await git_writer(settings, process, known)
         live = live_writer(process, argocd.source if argocd else None)
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
-        access = git_access(settings, process, repositories, objects)
-        forges = Forges(settings, process, access)
+        tokens = InstallationTokens(process.http)
+        access = git_access(settings, process, repositories, objects, tokens)
         scans = scans_of(settings, process, flux.registries if flux else None)
         sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
         around = ProposalSurroundings(
-            forge=forges.of,
+            forge=Forges(settings, process, access).of,
             mirror=process.mirror,
             asked=lambda: generation.asked.by_destination,
             base=lambda branch: branch.branch or process.default_branches.name_of(branch),
             links=sources.links,
             count=partial(process.metrics.count, "updater_proposals_total"),
         )
-        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects), live)
+        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects, tokens), live)
         crew = Components(
             scans=scans,
             git=git,
