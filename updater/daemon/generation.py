@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from updater.reporting.metrics import Metrics
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
+    from updater.sources.holds import HoldsReading
     from updater.writeback.base import Writer
 
 LONGEST_PAUSE: Final = 0.1
@@ -250,7 +251,11 @@ class Generation:
                     await self.hearing.finish()
 
         decisions = DecisionWatch(
-            place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
+            place=self.holds,
+            asked=self.asked,
+            process=self._process,
+            put=partial(_decide, self.hearing, self._replan),
+            wake=schedule.due,
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
         await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run), follow))
@@ -284,6 +289,14 @@ class Generation:
         if self.schedule:
             self.schedule.replan(self.asked.plan, changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
+
+
+def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
+    """Take up what people decided, and let what that changes be landed."""
+    change = hearing.asked.decide(reading.decisions, reading.problems)
+    hearing.tell()
+    hearing.warn(change.problems)
+    replan(change)
 
 
 async def _pause(_attempt: int, metrics: Metrics) -> None:
