@@ -15,7 +15,7 @@ from updater.engine.place_image import differs, is_same_name, wanted_image, writ
 from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
-from updater.model.decision import HELD, PINNED, UNREADABLE, hold_of, readmitted_by
+from updater.model.decision import HELD, PINNED, UNREADABLE, ends_at, hold_of, pin_of, readmitted_by
 from updater.model.image import ImageName, ImageRef, parse_ref
 from updater.model.outcome import Status
 from updater.model.selection import Code, RevertedImage
@@ -25,6 +25,7 @@ from updater.model.view import PartKind, PastCommit, Reading, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from updater.model.candidate import Candidate
     from updater.model.problem import Problem
@@ -36,10 +37,11 @@ if TYPE_CHECKING:
     Choices = Mapping[tuple[str, Written], Choice]
 
 _NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say which part stands where
+#: while a hold with one of these lasts, what a rebuilt branch has proposed before stays there
+_KEEPS_PENDING: Final = frozenset({INCOMPLETE_LIST, Code.MIN_AGE, Code.GROUP, HELD, UNREADABLE})
 _BY_TIME: Final = "latest"
 _RELEASE_HINT: Final = "updater release KEY lets updates go on"
 _BY_DIGEST: Final = "digest"
-_KEEPS_PENDING: Final = frozenset({INCOMPLETE_LIST, HELD, UNREADABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +54,17 @@ class PlaceDecision:
     hint: str = ""
     update: Update | None = None
     public: str = ""
+    opens_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetDecision:
-    """Everything decided for one target of one subscription."""
+    """Everything decided for one target of one subscription, by the *index* of that target."""
 
     subscription: Subscription
     target: Target
     places: tuple[PlaceDecision, ...]
+    index: int = 0
 
     @property
     def updates(self) -> tuple[Update, ...]:
@@ -87,7 +91,7 @@ def decide(
             places += [_problem(problem) for problem in view.problems.get((subscription.key, index), ())]
             if not places:
                 places = [_absent(target) if target.may_be_absent else _nowhere(target)]
-            decisions.append(TargetDecision(subscription=subscription, target=target, places=tuple(places)))
+            decisions.append(TargetDecision(subscription=subscription, target=target, places=tuple(places), index=index))
     return tuple(decisions)
 
 
@@ -208,7 +212,11 @@ def _held(subscription: Subscription, decision: PlaceDecision) -> PlaceDecision:
         return decision
     would = f"; {decision.detail}" if decision.update else ""
     return PlaceDecision(
-        status=Status.HELD, detail=f"{hold.sentence}{would}", code=UNREADABLE if hold.is_unread else HELD, hint=_RELEASE_HINT
+        status=Status.HELD,
+        detail=f"{hold.sentence}{would}",
+        code=UNREADABLE if hold.is_unread else HELD,
+        hint=_RELEASE_HINT,
+        opens_at=ends_at(hold),
     )
 
 
@@ -220,7 +228,11 @@ def _turned_down(selection: Selection, otherwise: PlaceDecision) -> PlaceDecisio
     first = refused[0]
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     return PlaceDecision(
-        status=Status.HELD, detail=selection.with_unread(f"{first.sentence}{more}"), code=Code.REJECTED.value, hint=first.hint
+        status=Status.HELD,
+        detail=selection.with_unread(f"{first.sentence}{more}"),
+        code=Code.REJECTED.value,
+        hint=first.hint,
+        opens_at=first.opens_at,
     )
 
 
@@ -228,16 +240,23 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
     subscription, target, reading = place.subscription, place.target, place.reading
     if selection.chosen is None:
         detail = selection.with_unread(selection.detail)
-        left = PlaceDecision(status=Status(selection.status), detail=detail, code=selection.code, hint=selection.hint)
+        left = PlaceDecision(
+            status=Status(selection.status),
+            detail=detail,
+            code=selection.code,
+            hint=selection.hint,
+            opens_at=selection.opens_at,
+        )
         return _turned_down(selection, left) if selection.status == Status.NO_MATCH else left
     if needs_digest(target, reading) and selection.chosen.digest is None:
         return _digestless(subscription.image, selection.chosen)
     image = wanted_image(subscription, target, reading, selection.chosen)
     if not differs(reading, image, follows_digest=subscription.policy.kind == _BY_DIGEST):
         if selection.code == PINNED:
-            return PlaceDecision(status=Status.HELD, detail=selection.detail, code=PINNED, hint=_RELEASE_HINT)
+            ends = ends_at(pin_of(subscription.decisions))
+            return PlaceDecision(status=Status.HELD, detail=selection.detail, code=PINNED, hint=_RELEASE_HINT, opens_at=ends)
         detail = selection.with_unread(f"{image.tag or image.digest} is already the newest allowed version")
-        return _turned_down(selection, PlaceDecision(status=Status.UNCHANGED, detail=detail))
+        return _turned_down(selection, PlaceDecision(status=Status.UNCHANGED, detail=detail, opens_at=selection.opens_at))
     update = Update(
         subscription=subscription.key,
         target=target,
@@ -252,7 +271,7 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
     )
     why = f"; {selection.detail}" if selection.code == PINNED else ""
     detail = selection.with_unread(_move(reading.written, image)) + why
-    return PlaceDecision(status=Status.UPDATED, detail=detail, update=update)
+    return PlaceDecision(status=Status.UPDATED, detail=detail, update=update, opens_at=selection.opens_at)
 
 
 def _digestless(image: ImageName, chosen: Candidate) -> PlaceDecision:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from updater.model.candidate import Fact, FactRequest, Rank
+from updater.model.decision import ends_at
 from updater.model.selection import Code, Rejection, RolledBack
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def not_rejected(
     if found is None:
         return candidate, None
     named = "" if found.tag else f"{candidate.tag}: "
-    return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=f"{named}{found.sentence}", hint=RELEASE_HINT)
+    sentence = f"{named}{found.sentence}"
+    ends = ends_at(found)
+    return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=RELEASE_HINT, opens_at=ends)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,11 @@ def in_force(decisions: tuple[Decision, ...], now: float) -> tuple[Decision, ...
     return tuple(item for item in decisions if item.is_in_force(now))
 
 
+def ends_at(decision: Decision | None) -> datetime | None:
+    """Return when a decision ends by itself, aware, in UTC; None where nobody said so."""
+    return datetime.fromtimestamp(decision.until, UTC) if decision is not None and decision.until is not None else None
+
+
 def hold_of(decisions: Iterable[Decision]) -> Hold | None:
     """Return the hold among decisions in force, the one that lasts longest."""
     return _lasting(item for item in decisions if isinstance(item, Hold))

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
+from updater.model.gates import ChangeRate
+from updater.model.release import WORKLOAD_KINDS, Workload
 from updater.model.subscription import CredentialRef, LiveApplication, has_scp_password
 from updater.policies.globs import LONGEST_GLOB, glob_expression
 
@@ -23,6 +25,7 @@ _DURATION_PART: Final = re.compile(r"(?<![0-9])([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)
 _SIZE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(KiB|MiB|GiB)")
 _SIZE_UNITS: Final = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h)")
+_CHANGES: Final = re.compile(r"([1-9][0-9]{0,5})/(m|h|d)")
 _SCP_LIKE: Final = re.compile(r"(?:[^:/\s]+@)?(?:\[[0-9a-fA-F:]+\]|[^:/\s@\[\]]+):[^\s]+")
 _CREDENTIAL_KINDS: Final = frozenset({"env", "file", "ext", "secret", "pullsecret", "cloud"})
 _GIT_SCHEMES: Final = frozenset({"https", "http", "ssh", "file"})
@@ -109,6 +112,16 @@ def read_rate(text: str) -> float:
     if not found or float(found[1]) == 0:
         raise ConfigError(f"{_shown(text)} is not a rate", hint="write requests per time, such as 50/s or 100/m", code="rate")
     return float(found[1]) / _UNITS[found[2]]
+
+
+def read_changes(text: str) -> ChangeRate:
+    """Read ``4/h``, ``10/d`` or ``1/m``: how many changes in which time."""
+    found = _CHANGES.fullmatch(text)
+    if not found:
+        raise ConfigError(
+            f"{_shown(text)} is not a number of changes", hint="write changes per time, such as 4/h or 10/d", code="rate"
+        )
+    return ChangeRate(count=int(found[1]), seconds=_UNITS[found[2]], unit=found[2])
 
 
 def read_address(text: str) -> ListenAddress:
@@ -204,6 +217,16 @@ def read_application(text: str) -> LiveApplication:
     return LiveApplication(namespace=found[1], name=found[2])
 
 
+def read_workload(text: str) -> Workload:
+    """Read ``kind/namespace/name`` of what runs an image."""
+    kind, _, place = text.partition("/")
+    found = _OBJECT.fullmatch(place)
+    if not found or kind not in WORKLOAD_KINDS:
+        hint = f"write kind/namespace/name, such as Deployment/shop/web; the kind is {', '.join(WORKLOAD_KINDS)}"
+        raise ConfigError(f"{_shown(text)} names no workload", hint=hint, code="workload")
+    return Workload(kind, found[1], found[2])
+
+
 def read_glob(text: str) -> str:
     """Check a pattern of file names."""
     if not text.strip() or text.startswith("/") or "\\" in text:
@@ -231,7 +254,12 @@ def check_registry_url(text: str) -> str:
 
 def check_forge_api(text: str) -> str:
     """Check the URL of the API of a forge; one with a password is refused."""
-    _check_url(text, frozenset({"http", "https"}), "write https://host/api/v1 or https://host/api/v3", code="url")
+    _check_url(
+        text,
+        frozenset({"http", "https"}),
+        "write https://host/api/v3, /api/v4, /api/v1 or /rest/api/1.0, as your forge documents it",
+        code="url",
+    )
     return text.rstrip("/")
 
 
