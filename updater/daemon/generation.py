@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from updater.reporting.metrics import Metrics
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
+    from updater.sources.holds import HoldsReading
     from updater.writeback.base import Writer
 
 LONGEST_PAUSE: Final = 0.1
@@ -283,7 +284,11 @@ class Generation:
                     await self.hearing.finish()
 
         decisions = DecisionWatch(
-            place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
+            place=self.holds,
+            asked=self.asked,
+            process=self._process,
+            put=partial(_decide, self.hearing, self._replan),
+            wake=schedule.due,
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
         hints = LongTask(name="scan what webhooks name", run=self._hints.run)
@@ -356,6 +361,14 @@ class Generation:
         if self.schedule:
             self.schedule.replan(self._plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
+
+
+def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
+    """Take up what people decided, and let what that changes be landed."""
+    change = hearing.asked.decide(reading.decisions, reading.problems)
+    hearing.tell()
+    hearing.warn(change.problems)
+    replan(change)
 
 
 async def _pause(_attempt: int, metrics: Metrics) -> None:
