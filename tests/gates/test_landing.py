@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from updater.gates.answers import Gate, GateHold, Open, length, moment
-from updater.gates.landing import Circumstances, UpdateFacts, answers, gate
+from updater.gates.landing import Circumstances, PastChange, UpdateFacts, answers, gate
 from updater.model.decision import Hold, ImageRejection, Pin
 from updater.model.gates import ChangeRate, GateRules, UpdateWindow, WindowKind
 
@@ -63,6 +63,44 @@ def test_all_gates_answer_where_somebody_asks_why():
         (Open, Gate.MAX_CHANGES),
         (Open, Gate.COALESCE),
     ]
+
+
+def past(key: str, old: str, new: str, hours: float, *others: str, place: str = "f") -> PastChange:
+    revision = f"{int(hours * 10):040d}"
+    return PastChange(key=key, old=old, new=new, place=place, when=NOW - hours * 3600, revision=revision, followed_by=others)
+
+
+def flipped(*changes: PastChange, now: float = NOW) -> GateHold | None:
+    facts = UpdateFacts(key="app", rules=GateRules(), moves=frozenset({("1", "2", "f")}))
+    return gate(facts, Circumstances(now=now, past=changes))
+
+
+def test_the_same_change_made_three_times_in_a_day_is_stopped_until_a_day_after():
+    made = [past("app", "1", "2", hours, "bot@x", f"p{hours}@x") for hours in (1, 2, 9)]
+    hold = flipped(*made)
+    assert hold is not None
+    assert (hold.gate, hold.code, hold.opens_at) == (Gate.FLAPPING, "flapping", NOW + 15 * 3600)
+    assert "bot@x" in hold.reason
+    assert "app (commit" in hold.reason
+    assert hold.opens_at is not None
+    assert flipped(*made, now=hold.opens_at) is None
+    assert flipped(*made, now=hold.opens_at - 1) is not None
+
+
+def test_two_of_our_own_subscriptions_are_named_as_such():
+    made = [past("app", "1", "2", 1), past("other", "2", "1", 1.5), past("app", "1", "2", 2), past("app", "1", "2", 3)]
+    hold = flipped(*made)
+    assert hold is not None
+    assert "the subscription other" in hold.reason
+
+
+def test_changes_of_others_of_other_files_and_of_long_ago_are_no_loop():
+    once = [past("app", "1", "2", 1), past("app", "1", "2", 2)]
+    assert flipped(*once) is None
+    assert flipped(*once, past("app", "1", "2", 25)) is None
+    assert flipped(*once, past("app", "1", "2", 3, place="g")) is None
+    assert flipped(*once, past("web", "1", "2", 3)) is None
+    assert flipped(*once, past("app", "0", "2", 3)) is None
 
 
 def test_a_hold_of_people_comes_first_and_opens_when_it_ends():

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from updater.engine.landing import Chooser
     from updater.engine.schedule import Schedule
     from updater.inventory.inventory import InventoryDelta
+    from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
@@ -142,6 +143,11 @@ class Generation:
     def subscriptions(self) -> tuple[Subscription, ...]:
         """What all sources together ask for."""
         return self.asked.snapshot.subscriptions
+
+    @property
+    def client(self) -> KubeClient:
+        """The cluster; raise `ConfigError` where no way leads to one."""
+        return self._process.cluster.client
 
     @property
     def scans(self) -> Iterable[ScanKey]:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 from updater.engine.place_image import differs, written_ref
 from updater.errors import UpdaterError
 from updater.gates.answers import Gate, GateHold, Open, length
-from updater.gates.landing import Circumstances, UpdateFacts, answers, gate
+from updater.gates.landing import Circumstances, PastChange, UpdateFacts, answers, gate
 from updater.model.decision import in_force
-from updater.model.gates import NO_GATES
 from updater.model.outcome import Status
 from updater.model.selection import Code
+from updater.model.view import place_sum
+from updater.writeback.message_data import new_tag, old_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Update
-    from updater.model.view import Reading, View
+    from updater.model.view import PastCommit, Reading, View
 
 _YEAR_2100: Final = 4_102_444_800.0  # what opens after it wakes nobody
 
@@ -66,10 +67,15 @@ class Gatekeeper:
 
     def gated(self, view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
         """Return *decisions* with every update held that no gate lets through at this moment."""
-        if all(decision.subscription.gates == NO_GATES or not decision.updates for decision in decisions):
+        if not any(decision.updates for decision in decisions):
             return decisions
         fresh = [fresh_updates(view, decision) for decision in decisions]
-        holds = self._holds(view, [item.subscription for item, updates in zip(decisions, fresh, strict=True) if updates])
+        asking: dict[str, tuple[Subscription, frozenset[Update]]] = {}
+        for item, updates in zip(decisions, fresh, strict=True):
+            if updates:
+                before = asking[item.subscription.key][1] if item.subscription.key in asking else frozenset()
+                asking[item.subscription.key] = (item.subscription, before | updates)
+        holds = self._holds(view, asking)
         holds |= _with_group(decisions, holds)
         return tuple(
             _held(view, decision, holds[decision.subscription.key], updates)
@@ -84,30 +90,36 @@ class Gatekeeper:
         landing = answers(_facts(decided), self._circumstances(view, [subscription]))
         return (*_ages(subscription, choices), *landing)
 
-    def _holds(self, view: View, subscriptions: Sequence[Subscription]) -> dict[str, GateHold]:
-        """Return which hold keeps an update of each subscription back, by key."""
+    def _holds(self, view: View, asking: Mapping[str, tuple[Subscription, frozenset[Update]]]) -> dict[str, GateHold]:
+        """Return which hold keeps the updates of each subscription back, by key."""
+        subscriptions = [item for item, _ in asking.values()]
         around = replace(self._circumstances(view, subscriptions), waiting_since=None)
-        holds = {item.key: hold for item in subscriptions if (hold := gate(_facts(item), around)) is not None}
+        facts = {key: _facts(item, updates) for key, (item, updates) in asking.items()}
+        holds = {key: hold for key, asked in facts.items() if (hold := gate(asked, around)) is not None}
         waiting = [item for item in subscriptions if item.gates.coalesce is not None and item.key not in holds]
         if not waiting or not self.waits:
             self.memory.end(view.destination)
             return holds
         around = replace(around, waiting_since=self.memory.begin(view.destination, around.now))
-        delays = {item.key: hold for item in waiting if (hold := gate(_facts(item), around)) is not None}
+        delays = {item.key: hold for item in waiting if (hold := gate(facts[item.key], around)) is not None}
         if len(delays) < len(waiting):  # one has waited long enough: all that wait go together
             self.memory.end(view.destination)
             return holds
         return holds | delays
 
     def _circumstances(self, view: View, subscriptions: Iterable[Subscription]) -> Circumstances:
-        counted = {" ".join(item.key.split()): item.key for item in subscriptions if item.gates.max_changes is not None}
-        changes: dict[str, list[float]] = {key: [] for key in counted.values()}
-        for past in view.recent if counted else ():
+        keys = {" ".join(item.key.split()): item.key for item in subscriptions}  # as trailers have them
+        changes: dict[str, list[float]] = {}
+        for past in view.recent:
             for key in past.subscriptions:
-                if key in counted:
-                    changes[counted[key]].append(past.when.timestamp())
-        since = self.memory.since(view.destination) if self.waits else None
-        return Circumstances(now=self.clock(), changes={key: tuple(made) for key, made in changes.items()}, waiting_since=since)
+                if key in keys:
+                    changes.setdefault(keys[key], []).append(past.when.timestamp())
+        return Circumstances(
+            now=self.clock(),
+            changes={key: tuple(made) for key, made in changes.items()},
+            past=tuple(_past_changes(view.recent, keys)) if changes else (),
+            waiting_since=self.memory.since(view.destination) if self.waits else None,
+        )
 
 
 def _with_group(decisions: Sequence[TargetDecision], holds: Mapping[str, GateHold]) -> dict[str, GateHold]:
@@ -155,8 +167,26 @@ def opening(outcomes: Iterable[Outcome]) -> datetime | None:
     return min((at for at in moments if at.timestamp() < _YEAR_2100), default=None)
 
 
-def _facts(subscription: Subscription) -> UpdateFacts:
-    return UpdateFacts(key=subscription.key, rules=subscription.gates, decisions=subscription.decisions)
+def _past_changes(recent: Iterable[PastCommit], keys: Mapping[str, str]) -> Iterator[PastChange]:
+    """Yield what our commits changed, as their trailers say, each once for every file that they name for its subscription."""
+    for past in recent:
+        sums = {key: files.split(",") for key, _, files in (line.rpartition(" ") for line in past.places)}
+        for key, old, new in (row for line in past.changes if len(row := line.rsplit(" ", 2)) == 3):
+            for place in sums.get(key, ()):
+                yield PastChange(
+                    key=keys.get(key, key),
+                    old=old,
+                    new=new,
+                    place=place,
+                    when=past.when.timestamp(),
+                    revision=past.revision,
+                    followed_by=past.followed_by,
+                )
+
+
+def _facts(subscription: Subscription, updates: Iterable[Update] = ()) -> UpdateFacts:
+    moves = frozenset((old_tag(item) or "-", new_tag(item), place_sum(item.reading.path)) for item in updates)
+    return UpdateFacts(key=subscription.key, rules=subscription.gates, decisions=subscription.decisions, moves=moves)
 
 
 def fresh_updates(view: View, decision: TargetDecision) -> frozenset[Update]:

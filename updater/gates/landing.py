@@ -15,30 +15,55 @@ if TYPE_CHECKING:
 
     from updater.model.decision import Decision
 
+#: a change that was made so often within so many seconds, and is to be made again, is one of two writers
+FLAPPING_AT: Final = 3
+FLAPPING_WITHIN: Final = 86400.0
 _RELEASE_HINT: Final = "updater release KEY lets updates go on"
 _WINDOW_HINT: Final = "nothing has to be done: it is written when the window allows it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastChange:
+    """A change that our own commit *revision* made at *when*, in Unix time: of which subscription, where, from what to what.
+
+    *place* is the sum of the file's path. *followed_by* are the addresses of others who committed between it and our next commit.
+    """
+
+    key: str
+    old: str
+    new: str
+    place: str
+    when: float
+    revision: str
+    followed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """All that landing gates may look at, for one destination at one moment.
 
-    *now* is in Unix time. *changes* are the moments of our own changes there, by subscription key, newest first.
-    *waiting_since* is when the oldest update that waits for others there was first decided, None where none waits.
+    *now* is in Unix time. *changes* are the moments of our own changes there, by subscription key, newest first; *past* are those
+    changes themselves. *waiting_since* is when the oldest update that waits for others there was first decided, None where none
+    waits.
     """
 
     now: float
     changes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    past: tuple[PastChange, ...] = ()
     waiting_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateFacts:
-    """The update that asks: of which subscription, by which rules, and what people decided about it that is in force."""
+    """The update that asks: of which subscription, by which rules, and what people decided about it that is in force.
+
+    *moves* are what it would write: the value before and after, and the sum of the file's path.
+    """
 
     key: str
     rules: GateRules
     decisions: tuple[Decision, ...] = ()
+    moves: frozenset[tuple[str, str, str]] = frozenset()
 
 
 def answers(facts: UpdateFacts, circumstances: Circumstances) -> tuple[GateAnswer, ...]:
@@ -59,6 +84,8 @@ def _asked(facts: UpdateFacts, circumstances: Circumstances) -> Iterator[GateAns
         yield window(rules, circumstances.now)
     if rules.max_changes is not None:
         yield changes(rules, circumstances.changes.get(facts.key, ()), circumstances.now)
+    if facts.moves:
+        yield flapping(facts, circumstances)
     if rules.coalesce is not None:
         yield coalesced(rules.coalesce, circumstances)
 
@@ -97,6 +124,35 @@ def changes(rules: GateRules, made: tuple[float, ...], now: float) -> GateAnswer
     reason = f"{len(recent)} changes were written within the limit of {rate}; held until {moment(opens_at)}"
     hint = "raise max_changes to let more through"
     return GateHold(gate=Gate.MAX_CHANGES, code="max-changes", reason=reason, opens_at=opens_at, hint=hint)
+
+
+def flapping(facts: UpdateFacts, circumstances: Circumstances) -> GateAnswer:
+    """Ask whether this very change was made, and undone by another writer, too often: then both are named and it is stopped."""
+    since = circumstances.now - FLAPPING_WITHIN
+    for old, new, place in sorted(facts.moves):
+        wanted = (facts.key, old, new, place)
+        made = [item for item in circumstances.past if (item.key, item.old, item.new, item.place) == wanted and item.when > since]
+        if len(made) >= FLAPPING_AT:
+            opens_at = min(made[FLAPPING_AT - 1].when, circumstances.now) + FLAPPING_WITHIN
+            reason = (
+                f"{old} → {new} was written {len(made)} times in {length(FLAPPING_WITHIN)} and undone each time: this updater"
+                f" writes it for {facts.key} (commit {made[0].revision[:9]}), {_rival(circumstances.past, made)} writes {old};"
+                f" stopped until {moment(opens_at)}"
+            )
+            return GateHold(
+                gate=Gate.FLAPPING, code="flapping", reason=reason, opens_at=opens_at, hint="let only one of them write the value"
+            )
+    return Open(gate=Gate.FLAPPING, reason="nobody else writes this value again and again")
+
+
+def _rival(past: tuple[PastChange, ...], made: list[PastChange]) -> str:
+    """Name who undid the changes: our own subscription that wrote the value before, else who committed after each of them."""
+    first = made[0]
+    counter = next((item for item in past if (item.old, item.new, item.place) == (first.new, first.old, first.place)), None)
+    if counter is not None:
+        return f"the subscription {counter.key} (commit {counter.revision[:9]})"
+    common = [who for who in first.followed_by if all(who in item.followed_by for item in made)]
+    return common[0] if common else ", ".join(first.followed_by[:3]) or "another writer"
 
 
 def coalesced(delay: float, circumstances: Circumstances) -> GateAnswer:

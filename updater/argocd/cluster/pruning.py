@@ -13,6 +13,7 @@ from updater.argocd.request.annotations import OWN_PREFIX, PREFIX
 from updater.controller.objects import DELETED, names_in
 from updater.documents.members import list_in, mapping_in
 from updater.editors.overrides import LISTS
+from updater.settings.decisions import LONGEST_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,12 @@ def _metadata(metadata: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
     if labels:
         kept["labels"] = labels
     annotations = mapping_in(metadata, "annotations").items()
-    ours = {sharing.text(key): sharing.whole(value) for key, value in annotations if key.startswith((PREFIX, OWN_PREFIX))}
+    ours = {
+        sharing.text(key): sharing.whole(value[: LONGEST_ANNOTATION + 1] if key.startswith(OWN_PREFIX) and is_text else value)
+        for key, value in annotations
+        if key.startswith((PREFIX, OWN_PREFIX))
+        for is_text in (isinstance(value, str),)
+    }
     if ours:
         kept["annotations"] = ours
     if metadata.get(DELETED):

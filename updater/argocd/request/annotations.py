@@ -13,6 +13,7 @@ from updater.argocd.request.layers import ApplicationRequest, FieldProblem, Fiel
 from updater.argocd.request.values import READERS
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
+from updater.settings.decisions import ANNOTATION_PREFIX, KINDS
 from updater.settings.fields import nearest
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from updater.argocd.request.layers import Place, Settings
 
 PREFIX: Final = "argocd-image-updater.argoproj.io/"
-OWN_PREFIX: Final = "image-updater.gitops/"
+OWN_PREFIX: Final = ANNOTATION_PREFIX
 IMAGE_LIST: Final = "image-list"
 MOST_IMAGES: Final = 1000  # an annotation has room for 100,000, and each would be asked for, answered and told
 METADATA: Final[Place] = ("metadata", "annotations")
@@ -32,7 +33,7 @@ HELM: Final = ("helm.image-name", "helm.image-tag", "helm.image-spec")
 KUSTOMIZE: Final = "kustomize.image-name"
 WHOLE: Final = (IMAGE_LIST, *EVERYWHERE, *WRITE_BACK)
 PER_IMAGE: Final = (*EVERYWHERE, "platforms", "tag-match", *HELM, KUSTOMIZE)
-OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval")
+OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", *KINDS)
 _OPERATORS: Final = ("<", ">", "=", "!", "~", "^", "|", "*")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from updater.argocd.request import values
@@ -26,10 +27,12 @@ from updater.model.subscription import (
     Variant,
 )
 from updater.policies.globs import name_matcher
+from updater.settings.decisions import KINDS
 
 if TYPE_CHECKING:
     from updater.argocd.request.applications import Application
     from updater.argocd.request.layers import ApplicationRequest, ImageRequest, Place, Settings
+    from updater.model.decision import Decision
     from updater.model.image import Platform
     from updater.model.subscription import CredentialRef, Destination, PolicySpec, Target
 
@@ -186,8 +189,9 @@ def _subscription(
     _check_built(settings, request.write_back)
     usual = Form.TAG_AND_DIGEST if policy.kind == "digest" else Form.TAG
     form = read_in(settings, "form", values.read_form, default=usual)
+    key = f"{application}/{image.alias or listed.image.spelled}"
     return Subscription(
-        key=f"{application}/{image.alias or listed.image.spelled}",
+        key=key,
         image=listed.image,
         policy=policy,
         filter=_filter(settings),
@@ -199,8 +203,19 @@ def _subscription(
         targets=(_target(application, request, image, (listed, form, defaults)),),
         interval=_interval(settings, defaults),
         credential=_credential(settings, application, defaults),
+        decisions=_decisions(settings, key, application),
         origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
+
+
+def _decisions(settings: Settings, key: str, application: Application) -> tuple[Decision, ...]:
+    """Read what people decided about an image; what cannot be read ends the image, so that nothing is written."""
+    found: list[Decision] = []
+    for kind in KINDS:
+        if kind in settings:
+            where = f"{KIND} {application} {settings[kind].name}"
+            found += settings[kind].read(partial(values.read_decision, kind, key=key, where=where))
+    return tuple(found)
 
 
 def _check_built(settings: Settings, write_back: Settings) -> None:

@@ -135,11 +135,20 @@ def _settle(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place]) -
     if all(place.is_kept_by(rival) for place in places):
         first = min((place.first[rival.wish, rival.way] for place in places), key=lambda one: one.age)
         if first.position == rival.position:
-            return answer, findings
+            return _decided_by_all(answer, rival, places), findings
         sentence = f"{first.key} writes the same to the same place"
         return replace(answer, code=SHARED, sentence=sentence, subscription=None, writer=first.key), findings
     flaw = findings[0].flaw
     return replace(answer, code=flaw.code, sentence=flaw.message, hint=flaw.hint, subscription=None), findings
+
+
+def _decided_by_all(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place]) -> ImageTranslation:
+    """Let what people decided on any of the objects that share a place count for the one that writes it."""
+    alike = (other for place in places for other in place.by_wish[rival.wish])
+    decisions = tuple(dict.fromkeys(chain.from_iterable(other.item.decisions for other in alike)))
+    if answer.subscription is None or decisions == answer.subscription.decisions:
+        return answer
+    return replace(answer, subscription=replace(answer.subscription, decisions=decisions))
 
 
 def _flaw(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place], names: Sequence[str]) -> FieldProblem:
