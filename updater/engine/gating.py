@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from updater.engine.place_image import differs, written_ref
 from updater.errors import UpdaterError
 from updater.gates.answers import Gate, GateHold, Open, length
-from updater.gates.landing import Circumstances, PastChange, UpdateFacts, answers, gate
+from updater.gates.landing import Circumstances, UpdateFacts, answers, gate
 from updater.model.decision import in_force
 from updater.model.outcome import Status
 from updater.model.selection import Code
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from updater.model.outcome import Outcome
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Update
-    from updater.model.view import PastCommit, Reading, View
+    from updater.model.view import Reading, View
 
 _YEAR_2100: Final = 4_102_444_800.0  # what opens after it wakes nobody
 
@@ -87,39 +87,33 @@ class Gatekeeper:
     def explained(self, view: View, subscription: Subscription, choices: Choices) -> tuple[GateAnswer, ...]:
         """Return what every gate of a subscription would answer at this moment."""
         decided = replace(subscription, decisions=in_force(subscription.decisions, self.clock()))
-        landing = answers(_facts(decided), self._circumstances(view, [subscription]))
+        landing = answers(_facts(decided), self._circumstances(view))
         return (*_ages(subscription, choices), *landing)
 
     def _holds(self, view: View, asking: Mapping[str, tuple[Subscription, frozenset[Update]]]) -> dict[str, GateHold]:
         """Return which hold keeps the updates of each subscription back, by key."""
-        subscriptions = [item for item, _ in asking.values()]
-        around = replace(self._circumstances(view, subscriptions), waiting_since=None)
-        facts = {key: _facts(item, updates) for key, (item, updates) in asking.items()}
-        holds = {key: hold for key, asked in facts.items() if (hold := gate(asked, around)) is not None}
-        waiting = [item for item in subscriptions if item.gates.coalesce is not None and item.key not in holds]
+        around = Circumstances(now=self.clock(), recent=view.recent)
+        holds: dict[str, GateHold] = {}
+        waiting = []
+        for key, (item, updates) in asking.items():
+            hold = gate(_facts(item), around) or gate(_facts(item, updates), around)
+            if hold is not None:
+                holds[key] = hold
+            elif item.gates.coalesce is not None:
+                waiting.append(item)
         if not waiting or not self.waits:
             self.memory.end(view.destination)
             return holds
         around = replace(around, waiting_since=self.memory.begin(view.destination, around.now))
-        delays = {item.key: hold for item in waiting if (hold := gate(facts[item.key], around)) is not None}
+        delays = {item.key: hold for item in waiting if (hold := gate(_facts(item), around)) is not None}
         if len(delays) < len(waiting):  # one has waited long enough: all that wait go together
             self.memory.end(view.destination)
             return holds
         return holds | delays
 
-    def _circumstances(self, view: View, subscriptions: Iterable[Subscription]) -> Circumstances:
-        keys = {" ".join(item.key.split()): item.key for item in subscriptions}  # as trailers have them
-        changes: dict[str, list[float]] = {}
-        for past in view.recent:
-            for key in past.subscriptions:
-                if key in keys:
-                    changes.setdefault(keys[key], []).append(past.when.timestamp())
-        return Circumstances(
-            now=self.clock(),
-            changes={key: tuple(made) for key, made in changes.items()},
-            past=tuple(_past_changes(view.recent, keys)) if changes else (),
-            waiting_since=self.memory.since(view.destination) if self.waits else None,
-        )
+    def _circumstances(self, view: View) -> Circumstances:
+        since = self.memory.since(view.destination) if self.waits else None
+        return Circumstances(now=self.clock(), recent=view.recent, waiting_since=since)
 
 
 def _with_group(decisions: Sequence[TargetDecision], holds: Mapping[str, GateHold]) -> dict[str, GateHold]:
@@ -165,23 +159,6 @@ def opening(outcomes: Iterable[Outcome]) -> datetime | None:
     """Return the earliest moment at which a hold ends."""
     moments = (outcome.opens_at for outcome in outcomes if outcome.opens_at is not None)
     return min((at for at in moments if at.timestamp() < _YEAR_2100), default=None)
-
-
-def _past_changes(recent: Iterable[PastCommit], keys: Mapping[str, str]) -> Iterator[PastChange]:
-    """Yield what our commits changed, as their trailers say, each once for every file that they name for its subscription."""
-    for past in recent:
-        sums = {key: files.split(",") for key, _, files in (line.rpartition(" ") for line in past.places)}
-        for key, old, new in (row for line in past.changes if len(row := line.rsplit(" ", 2)) == 3):
-            for place in sums.get(key, ()):
-                yield PastChange(
-                    key=keys.get(key, key),
-                    old=old,
-                    new=new,
-                    place=place,
-                    when=past.when.timestamp(),
-                    revision=past.revision,
-                    followed_by=past.followed_by,
-                )
 
 
 def _facts(subscription: Subscription, updates: Iterable[Update] = ()) -> UpdateFacts:
