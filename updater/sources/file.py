@@ -159,7 +159,7 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
             replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item, settings.git.proposal)
         ),
         interval=interval,
-        gates=gates_of(item.gates, settings.gates),
+        gates=gates_of(item.gates, settings.gates, is_live=any(target.argocd for target in item.targets)),
         origin=origin,
     )
 

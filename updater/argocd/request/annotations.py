@@ -15,6 +15,7 @@ from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
 from updater.settings.decisions import ANNOTATION_PREFIX, KINDS
 from updater.settings.fields import nearest
+from updater.settings.gate_annotations import GATE_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +34,7 @@ HELM: Final = ("helm.image-name", "helm.image-tag", "helm.image-spec")
 KUSTOMIZE: Final = "kustomize.image-name"
 WHOLE: Final = (IMAGE_LIST, *EVERYWHERE, *WRITE_BACK)
 PER_IMAGE: Final = (*EVERYWHERE, "platforms", "tag-match", *HELM, KUSTOMIZE)
-OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", *KINDS)
+OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", *KINDS, *GATE_KEYS)
 _OPERATORS: Final = ("<", ">", "=", "!", "~", "^", "|", "*")
 
 
