@@ -10,7 +10,6 @@ CASE = re.compile(r"argo[-_]([0-9]{3})")
 FACTS = {f"{number:03}" for number in range(187)}
 LATER = {
     **dict.fromkeys(("154", "155", "176", "177", "178", "179"), "webhooks of registries"),
-    **dict.fromkeys(("169", "170", "171", "172", "174"), "pull requests"),
 }
 
 

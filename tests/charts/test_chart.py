@@ -218,6 +218,12 @@ def test_secrets_that_the_configuration_names_can_be_read_by_their_name_alone():
     assert ("apps", "get", "secrets", "*") in rights(covered)
 
 
+def test_the_config_map_of_decisions_can_be_read_by_its_name_alone():
+    """`holds: configmap:` of updater.yaml grants reading that one ConfigMap, and writing none."""
+    found = rights(template_of(config={"sources": [], "holds": "configmap:team/holds"}))
+    assert found == {("team", "get", "configmaps", "holds")}
+
+
 def test_live_applications_that_the_configuration_names_can_be_written_by_their_name_alone():
     """An argocd: target of updater.yaml grants that one Application, where nothing else grants it."""
     live = {("argocd", verb, "applications", "shop") for verb in ("get", "patch")}
@@ -502,3 +508,23 @@ def test_what_is_packed_has_no_files_of_tests(tmp_path):
         names = {name.removeprefix("updater/") for name in archive.getnames()}
     assert {"Chart.yaml", "values.schema.json", "README.md", "templates/_rules.tpl"} <= names
     assert not [name for name in names if name.startswith("ci/")]
+
+
+def test_what_runs_an_image_can_be_watched_in_its_namespace_and_told_of_its_verdict():
+    """A Rollout is read together with Deployments; nothing else of the namespace is."""
+    subscriptions = [followed("Rollout/shop/web"), followed("Canary/shop/api")]
+    watched = {("shop", verb, kind, "*") for kind in ("deployments", "rollouts", "canaries") for verb in ("list", "watch")}
+    told = {("shop", verb, "events", "*") for verb in ("create", "patch")}
+    assert rights(template_of(config={"sources": [], "subscriptions": subscriptions})) == watched | told
+
+
+def followed(workload):
+    target = {"git": {"url": "https://git.example.org/fleet.git"}, "marker": "fleet:web"}
+    policy = {"semver": {"range": ">=1.0.0"}}
+    return {
+        "key": workload,
+        "image": "ghcr.io/acme/web",
+        "policy": policy,
+        "delivery": {"workload": workload},
+        "targets": [target],
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from aiohttp import web
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 class _Rest:
     """What both share."""
 
+    root = "/api"
+    words: ClassVar = {"number": "number", "state": "state", "link": "html_url", "source": "head"}
+    change = "PATCH"
+    listed = ""
     scheme: str
 
     def __init__(self, forge: FakeForge) -> None:
@@ -86,6 +90,7 @@ class FakeGithub(_Rest):
     """GitHub: ETags, filters by branch, GraphQL for readiness and automatic merges."""
 
     scheme = "Bearer"
+    has_etags = True
     unknown_reviewer = 422
 
     def _shown(self, request, data):
@@ -180,6 +185,7 @@ class FakeGitea(_Rest):
     """Gitea: labels by id, drafts by title, a merge that waits for checks."""
 
     scheme = "token"
+    has_etags = False
     unknown_reviewer = 404
 
     def _shown(self, request, data):
@@ -203,7 +209,8 @@ class FakeGitea(_Rest):
     def _one(self, request, pull, data):
         unknown = [name for name in data.get("assignees", ()) if name not in self.forge.users]
         if unknown:
-            return web.json_response({"message": f"Assignee does not exist: [name: {unknown[0]}]"}, status=422)
+            status = 422 if "/pulls/" in request.path else 500  # as Gitea 1.26: of an issue it says nothing
+            return web.json_response({"message": f"Assignee does not exist: [name: {unknown[0]}]"}, status=status)
         return super()._one(request, pull, data)
 
     def _listed(self, request):

@@ -50,6 +50,7 @@ class Fleet:
     server: GitServer
     extra: str = ""
     subscriptions: list[str] = field(default_factory=list)
+    registries: str = ""
     wall: Callable[[], float] = time.time
 
     @property
@@ -72,6 +73,7 @@ state: {self.state}
 listen: {{metrics: null}}
 registries:
   - {{prefix: "{self.registry.host}", url: "{self.registry.url}", insecure: true}}
+{self.registries}
 git:
   author: {{name: updater, email: updater@example.org}}
 {self.extra}

@@ -164,6 +164,17 @@ async def test_a_replica_that_does_not_lead_writes_nothing(tmp_path, kind):
         assert (life.head(), life.forge.changes()) == (None, [])
 
 
+@pytest.mark.parametrize("squashed", [False, True])
+async def test_a_forge_that_notices_deletions_late_does_not_close_what_is_new(life, squashed):
+    await life.land()
+    life.forge.merge(1, squashed=squashed)
+    life.push("1.2.0")
+    assert (await life.land()).status is Status.PROPOSED
+    life.forge.notice_deletions()
+    assert (await life.land()).status is Status.PROPOSED
+    assert ([pull.number for pull in life.forge.opened()], life.written()) == ([2], "1.2.0")
+
+
 async def test_a_branch_that_a_person_deleted_is_a_no(life):
     await life.land()
     life.fleet.repository.git("update-ref", "-d", f"refs/heads/{BRANCH}")
@@ -271,7 +282,7 @@ async def test_a_subscription_that_leaves_takes_its_value_out_of_the_pull_reques
         files = {"apps/web.yaml": life.fleet.file(FILE).replace("o/app", "o/web").replace("ns:app", "ns:web").encode()}
         life.fleet.repository.commit(files)
         life.fleet.add("web", "marker: ns:web")
-        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{}}")
+        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{per: destination}}")
         life.push("1.1.0")
         life.fleet.registry.push("o/web", "1.1.0")
         await life.land()
@@ -289,7 +300,7 @@ async def test_only_one_subscription_takes_the_others_of_its_pull_request_along(
         files = {"apps/web.yaml": life.fleet.file(FILE).replace("o/app", "o/web").replace("ns:app", "ns:web").encode()}
         life.fleet.repository.commit(files)
         life.fleet.add("web", "marker: ns:web")
-        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{}}")
+        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{per: destination}}")
         life.fleet.registry.push("o/web", "1.1.0")
         code, said = await run(life, "once")
         assert code == 0, said

@@ -36,6 +36,7 @@ SSH_DOMAIN = 127.0.0.1
 SSH_LISTEN_HOST = 127.0.0.1
 SSH_PORT = {ssh}
 SSH_LISTEN_PORT = {ssh}
+BUILTIN_SSH_SERVER_USER = git
 SSH_ROOT_PATH = {folder}/ssh
 LFS_START_SERVER = false
 [database]
@@ -109,7 +110,12 @@ class Person:
 
 
 class Gitea:
-    """One Gitea with SQLite below *folder*; *admin* may do everything on it."""
+    """One Gitea with SQLite below *folder*; *admin* may do everything on it, *owner*, *bot* and *stranger* are accounts."""
+
+    admin: Person
+    owner: Person
+    bot: Person
+    stranger: Person
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -159,6 +165,18 @@ class Gitea:
         made = GiteaRepository(self.folder / "repositories" / owner.name / f"{name}.git", owner=owner, name=name)
         made.commit(files, message="first")
         return made
+
+    def hide(self, person: Person, *, is_hidden: bool) -> None:
+        """Let nobody else see *person*, and their packages, or everybody."""
+        visibility = "private" if is_hidden else "public"
+        self.admin.api(
+            "PATCH", f"admin/users/{person.name}", {"login_name": person.name, "source_id": 0, "visibility": visibility}
+        )
+
+    def known_hosts(self) -> bytes:
+        """Give the line of its own SSH server."""
+        command = ["ssh-keyscan", "-p", str(self.ssh_port), "127.0.0.1"]
+        return subprocess.run(command, capture_output=True, check=True).stdout
 
     def _answers(self) -> bool:
         assert self._process.poll() is None, self.said()
@@ -236,6 +254,20 @@ class GiteaRepository(BareRepository):
         """Click on the button that merges, once Gitea has checked that it can be."""
         until(lambda: self.pull(number)["mergeable"])
         self.api("POST", f"pulls/{number}/merge", {"Do": way, **more})
+
+    def delete(self, branch: str) -> None:
+        """Click on the bin beside a branch, and wait until Gitea has drawn its conclusions, which takes it a moment."""
+        before = self._deletions()
+        self.api("DELETE", f"branches/{branch}")
+        until(lambda: self._deletions() > before)
+
+    def settle(self) -> None:
+        """Wait until Gitea has drawn its conclusions from all pushes so far: they are a queue, and this is its last."""
+        self.api("POST", "branches", {"new_branch_name": "last-in-the-queue", "old_branch_name": "main"})
+        self.delete("last-in-the-queue")
+
+    def _deletions(self) -> int:
+        return sum(item["op_type"] == "delete_branch" for item in self.api("GET", "activities/feeds", limit="50"))
 
     def comments(self, number: int) -> list[str]:
         return [item["body"] for item in self.api("GET", f"issues/{number}/comments")]

@@ -38,6 +38,13 @@ def test_every_key_is_read_by_some_part_of_the_program():
     assert keys - read - REFUSED - CONSTANT - READ_BEFORE == set()
 
 
+FOLLOWED = (
+    "subscriptions: [{{key: a, image: b.c/d, policy: {{latest: {{}}}}, delivery: {{workload: Rollout/a/b, {}}}, targets: [{}]}}]"
+)
+GIT = "{git: {url: 'https://a.b/c'}, marker: 'a:b'}"
+LIVE = "{argocd: {application: a/b}}"
+
+
 @pytest.mark.parametrize(
     ("text", "code", "place"),
     [
@@ -46,6 +53,9 @@ def test_every_key_is_read_by_some_part_of_the_program():
         ("git: {repositories: [{prefix: 'https://a/', credentials: 'cloud:gcp'}]}", "credential-unsupported", "git.repositories"),
         ("git: {signing: {key: 'cloud:azure'}}", "credential-unsupported", "git.signing.key"),
         ("sources: [{applications: {credentials: ['cloud:aws']}}]", "credential-unsupported", "sources[0].applications"),
+        (FOLLOWED.format("on_bad: hold", GIT), "not-yet", "subscriptions[0].delivery.on_bad"),
+        (FOLLOWED.format("on_bad: revert", GIT), "not-yet", "subscriptions[0].delivery.on_bad"),
+        (FOLLOWED.format("settle: 1s", LIVE), "not-yet", "subscriptions[0].delivery"),
     ],
 )
 def test_what_no_part_of_this_version_does_is_refused_with_the_reason_and_its_line(text, code, place):

@@ -101,6 +101,7 @@ async def argocd_components(settings: Settings, process: Process) -> ArgocdCompo
             annotated=wanted.annotations,
             credentials=wanted.credentials,
             git_credentials_for=wanted.git_credentials_for,
+            proposal=both.git.proposal,
             branches=process.default_branches,
             precedence=process.precedence,
             gates=gates_of(GateSettings(), both.gates),

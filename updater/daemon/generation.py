@@ -24,6 +24,7 @@ from updater.daemon.components import (
 from updater.daemon.decision_watch import DecisionWatch, holds_place
 from updater.daemon.forges import Forges
 from updater.daemon.git_access import RenewingWriter
+from updater.daemon.proposal_sources import ProposalSources
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
@@ -39,12 +40,13 @@ from updater.inventory.destinations import branches_of, destinations_of, marker_
 from updater.inventory.inventory import Inventory
 from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
-from updater.writeback.proposals import ProposalWriter
+from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
+    from updater.daemon.delivery import Delivery
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
     from updater.engine.landing import Chooser
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from updater.reporting.metrics import Metrics
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
+    from updater.sources.holds import HoldsReading
     from updater.writeback.base import Writer
 
 LONGEST_PAUSE: Final = 0.1
@@ -84,6 +87,7 @@ class Generation:
         self._process = process
         self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self.peer = peer
+        self._delivery = _delivery(loaded, process)
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
@@ -112,10 +116,18 @@ class Generation:
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
         access = git_access(settings, process, repositories, objects)
         forges = Forges(settings, process, access)
-        branches = ProposalWriter(RenewingWriter(git, repositories, objects), forge=forges.of, mirror=process.mirror)
-        routes = WriterRoutes(branches, live)
+        scans = scans_of(settings, process, flux.registries if flux else None)
+        sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
+        around = ProposalSurroundings(
+            forge=forges.of,
+            mirror=process.mirror,
+            asked=lambda: generation.asked.by_destination,
+            base=lambda branch: branch.branch or process.default_branches.name_of(branch),
+            links=sources.links,
+        )
+        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects), live)
         crew = Components(
-            scans=scans_of(settings, process, flux.registries if flux else None),
+            scans=scans,
             git=git,
             writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
             access=access,
@@ -136,6 +148,7 @@ class Generation:
         self._process.access_for = self.crew.access
         self._process.bounds.limits = self.loaded.settings.git.limits.limits()
         self._process.metrics.keep("updater_watch_lost", ())  # what the one before lost is watched anew
+        self._follow_proposals()
         self.hearing.tell()
         self.hearing.warn(self.asked.snapshot.problems)
 
@@ -245,6 +258,10 @@ class Generation:
         self.schedule = schedule = Schedule(self.asked.plan, scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
+        releases = None
+        if self._delivery:
+            self._process.reports.join(self._delivery)
+            releases = self._delivery.run
         self.lead()
 
         async def work() -> None:
@@ -254,10 +271,15 @@ class Generation:
                     await self.hearing.finish()
 
         decisions = DecisionWatch(
-            place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
+            place=self.holds,
+            asked=self.asked,
+            process=self._process,
+            put=partial(_decide, self.hearing, self._replan),
+            wake=schedule.due,
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
-        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run), follow))
+        lasting = generation_tasks(self.hearing, self._reflections.run, self._close_left, releases)
+        await run_beside(work(), (*lasting, follow))
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -267,6 +289,8 @@ class Generation:
             self.schedule.resume()
             self._reflections.wake()
             self.hearing.lead()
+            if self._delivery:
+                self._delivery.lead()
         else:
             self.schedule.pause()
 
@@ -284,12 +308,27 @@ class Generation:
         if self.schedule and (opens := opening(landing.outcomes)) is not None:
             self.schedule.due_at(destination, opens)
 
+    async def _close_left(self) -> None:
+        await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
+
+    def _follow_proposals(self) -> None:
+        self._process.left_proposals.follow(self.asked.by_destination, is_whole=not self.asked.missing)
+
     def _replan(self, change: InventoryDelta) -> None:
+        self._follow_proposals()
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
             self.schedule.replan(self.asked.plan, changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
+
+
+def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
+    """Take up what people decided, and let what that changes be landed."""
+    change = hearing.asked.decide(reading.decisions, reading.problems)
+    hearing.tell()
+    hearing.warn(change.problems)
+    replan(change)
 
 
 async def _pause(_attempt: int, metrics: Metrics) -> None:
@@ -314,3 +353,12 @@ def _flux(settings: Settings, process: Process, requests: SourceRequests) -> Flu
     from updater.daemon.flux import flux_components  # noqa: PLC0415 - who has no cluster need not import them
 
     return flux_components(settings, process, requests, watch_reporter(process))
+
+
+def _delivery(loaded: LoadedConfiguration, process: Process) -> Delivery | None:
+    """Put the parts together that follow releases, where a subscription asks for that."""
+    if not any(item.delivery for item in loaded.snapshot.subscriptions):
+        return None
+    from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
+
+    return Delivery(loaded.snapshot.subscriptions, process)

@@ -18,8 +18,10 @@ from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
+from updater.daemon.left_proposals import LeftProposals
 from updater.engine.gating import WaitingMemory
 from updater.errors import ConfigError
+from updater.forge.budget import ForgeBudget
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
@@ -60,6 +62,7 @@ class Process:
     `access_for` is set by the generation in force: what a Git URL is reached with by the credential that a destination
     names ("": none). `ours` are the addresses under which we commit, of every generation so far: by them our own commits
     are known again. `leading` says whether this replica is the one that writes; None where there is no other.
+    `judged_releases` holds the last revision that has a verdict, by subscription key.
     *wall* gives seconds since 1970. `watch` is set by commands that a person waits for, before a mirror is asked for.
     """
 
@@ -76,6 +79,7 @@ class Process:
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
+        self.forge_budget = ForgeBudget(observe=self._count_forge)
         self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
         self.leading: LeaderStatus | None = None
         self.watch: ServerWatch | None = None
@@ -90,10 +94,12 @@ class Process:
         self.ours: set[str] = set()
         self.bounds = Bounds()
         self.last_outcomes = LastOutcomes()
+        self.judged_releases: dict[str, str] = {}
         self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
         self.waiting = WaitingMemory()
+        self.left_proposals = LeftProposals()
         self._shared = Shared(
             ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
         )
@@ -178,6 +184,9 @@ class Process:
 
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
+
+    def _count_forge(self, host: str, remaining: float) -> None:
+        self.metrics.set("updater_forge_rate_limit_remaining", host, to=remaining)
 
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")

@@ -22,13 +22,13 @@ from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
 from updater.model.decision import in_force
 from updater.model.outcome import Status
-from updater.model.update import Commit, WriteResult
+from updater.model.update import Commit, Held, WriteResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.engine.choose import NamedTags
-    from updater.engine.decide import Choice, Choices, Place, TargetDecision
+    from updater.engine.decide import Choice, Choices, Place, PlaceDecision, TargetDecision
     from updater.model.outcome import Outcome
     from updater.model.selection import Rejection, RevertedImage, Selection
     from updater.model.subscription import CommitSpec, Destination, Subscription
@@ -207,10 +207,18 @@ def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
 def by_commit_spec(decisions: Sequence[TargetDecision]) -> tuple[Commit, ...]:
     """Group the updates by commit spec, one commit each, in the order in which the specs are met first."""
     grouped: dict[CommitSpec, list[Update]] = {}
+    held: dict[CommitSpec, dict[Held, None]] = {}
     for decision in decisions:
+        spec = decision.target.commit_spec
         if decision.updates:
-            grouped.setdefault(decision.target.commit_spec, []).extend(decision.updates)
-    return tuple(Commit(commit_spec=commit_spec, updates=tuple(updates)) for commit_spec, updates in grouped.items())
+            grouped.setdefault(spec, []).extend(decision.updates)
+        stopped = (place for place in decision.places if place.status is Status.HELD)
+        held.setdefault(spec, {}).update(dict.fromkeys(_held(decision, place) for place in stopped))
+    return tuple(Commit(commit_spec=spec, updates=tuple(updates), held=tuple(held[spec])) for spec, updates in grouped.items())
+
+
+def _held(decision: TargetDecision, place: PlaceDecision) -> Held:
+    return Held(subscription=decision.subscription.key, code=place.code or "", reason=place.detail)
 
 
 async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _MadeChoices, judge: PlaceJudge) -> Choices:

@@ -106,8 +106,9 @@ def _landed_end(place: PlaceDecision, landed: WriteResult | None) -> _End:
         return _End(status=Status.HELD, detail=f"would move {place.detail}", code=DRY_RUN, changes=changes, move=move)
     revision = landed.revisions.get(place.update)
     if landed.link:
-        detail = f"{place.detail}, proposed in {landed.link}"
-        return _End(status=Status.PROPOSED, detail=detail, changes=changes, revision=revision, link=landed.link, move=move)
+        status, words = (Status.UPDATED, "merged by") if landed.is_merged else (Status.PROPOSED, "proposed in")
+        detail = f"{place.detail}, {words} {landed.link}{f'; {landed.remark}' if landed.remark else ''}"
+        return _End(status=status, detail=detail, changes=changes, revision=revision, link=landed.link, move=move)
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")
     return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision, move=move)

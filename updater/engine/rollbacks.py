@@ -113,6 +113,6 @@ def _parts(text: str) -> tuple[str | None, Digest | None]:
 
 
 def _marked(found: RolledBack, written: Written, subscription: Subscription, recent: Sequence[PastCommit]) -> RolledBack:
-    """Say whether *written* is known to have been replaced by a commit of ours, so that it is the older of the two."""
+    """Note whether *written* is known to have been replaced by a commit of ours, so that it is the older of the two."""
     is_older = any(_shown(written) in olds for _, olds, _ in _writes(subscription, recent))
     return RolledBack(tag=found.tag, digest=found.digest, by=found.by, is_known_older=is_older)

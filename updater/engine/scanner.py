@@ -74,6 +74,11 @@ class Scanner:
         self._standing: dict[ScanKey, ImageState] = {}
         self._rules: dict[str, PolicyRules] = {}
 
+    @property
+    def registry(self) -> RegistryReader:
+        """Who is asked, for those who want to know more of an image than what a choice needs."""
+        return self._registry
+
     def follow(
         self,
         asked: Mapping[ScanKey, Sequence[Subscription]],

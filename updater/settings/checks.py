@@ -44,22 +44,6 @@ def check_template(text: str) -> None:
     templates.parse(text)
 
 
-@lru_cache(maxsize=256)
-def check_schedule(text: str) -> None:
-    """Read the cron fields of a window and drop them; raise `PolicyError`."""
-    from updater.gates import cron  # noqa: PLC0415 - only a configuration with windows needs it
-
-    cron.parse_schedule(text)
-
-
-@lru_cache(maxsize=256)
-def check_zone(name: str) -> None:
-    """Look a time zone up; raise `PolicyError`."""
-    from updater.gates import windows  # noqa: PLC0415 - see above
-
-    windows.check_zone(name)
-
-
 def check_branch_template(text: str) -> None:
     """Render the template of a branch for a place that never was; raise `TemplateError`."""
     render_branch(text, key="shop", namespace="shop", base="main", group="shop")
@@ -78,3 +62,19 @@ def _parsed_branch(text: str) -> Template:
     from updater import templates  # noqa: PLC0415 - see above
 
     return templates.parse(text, name="branch")
+
+
+@lru_cache(maxsize=256)
+def check_schedule(text: str) -> None:
+    """Read the cron fields of a window and drop them; raise `PolicyError`."""
+    from updater.gates import cron  # noqa: PLC0415 - only a configuration with windows needs it
+
+    cron.parse_schedule(text)
+
+
+@lru_cache(maxsize=256)
+def check_zone(name: str) -> None:
+    """Look a time zone up; raise `PolicyError`."""
+    from updater.gates import windows  # noqa: PLC0415 - see above
+
+    windows.check_zone(name)

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from updater.errors import UpdaterError
 from updater.model.gates import ChangeRate
 from updater.model.image import ImageName, Platform, is_tag, parse_name, parse_platform
+from updater.model.release import Workload as ReleasedWorkload
 from updater.model.subscription import CredentialRef, Downgrade, LiveApplication, PolicySpec
 from updater.settings import checks, values
 from updater.settings.values import ListenAddress
@@ -203,6 +204,11 @@ def _template(text: str) -> str:
     return text
 
 
+def _branch_template(text: str) -> str:
+    checks.check_branch_template(text)
+    return text
+
+
 def _schedule(text: str) -> str:
     checks.check_schedule(text)
     return text
@@ -210,11 +216,6 @@ def _schedule(text: str) -> str:
 
 def _zone(text: str) -> str:
     checks.check_zone(text)
-    return text
-
-
-def _branch_template(text: str) -> str:
-    checks.check_branch_template(text)
     return text
 
 
@@ -278,6 +279,7 @@ ForgeApi = Annotated[str, _typed(values.check_forge_api, "https://git.example.or
 RepositoryPath = Annotated[str, _typed(values.read_repository_path, "apps/prod")]
 Marker = Annotated[str, _typed(values.read_marker, "flux-system:myapp")]
 Application = Annotated[LiveApplication, _typed(values.read_application, "argocd/myapp")]
+Workload = Annotated[ReleasedWorkload, _typed(values.read_workload, "Deployment/shop/web")]
 Glob = Annotated[str, _typed(values.read_glob, "*.env")]
 Allow = Annotated[str, _typed(_allow, "^v?[0-9]")]
 Ignore = Annotated[str, _typed(_ignore, "*-debug")]

@@ -15,6 +15,7 @@ from updater.errors import UpdaterError
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
+from updater.settings.delivery import DeliverySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.forges import ForgeSettings
 from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
@@ -291,10 +292,19 @@ class SubscriptionSettings(Node):
     """How the image is written: tag, digest or tag@digest."""
     interval: fields.Duration | None = None
     """How often the registry is asked; the default is the top-level interval."""
+    delivery: DeliverySettings | None = None
+    """How its commits are followed into the cluster; by default they are not."""
     gates: Annotated[GateSettings, fields.EMPTY_WHERE_NULL] = GateSettings()
     """When the image may be written; a key that is left out takes the value of the top-level gates."""
     targets: Annotated[tuple[TargetSettings, ...], fields.NOT_EMPTY, Field(json_schema_extra={"minItems": 1})]
     """Where the image is written."""
+
+    @model_validator(mode="after")
+    def _follow_commits(self) -> Self:
+        if self.delivery is not None and all(target.git is None for target in self.targets):
+            message = "changes of live Applications are not followed in this version"
+            raise fields.flawed((("delivery",), fields.NOT_YET, message, "take it out, or write to Git"))
+        return self
 
     @model_validator(mode="after")
     def _say_downgrade_once(self) -> Self:

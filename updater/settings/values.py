@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
 from updater.model.gates import ChangeRate
+from updater.model.release import WORKLOAD_KINDS, Workload
 from updater.model.subscription import CredentialRef, LiveApplication, has_scp_password
 from updater.policies.globs import LONGEST_GLOB, glob_expression
 
@@ -216,6 +217,16 @@ def read_application(text: str) -> LiveApplication:
     return LiveApplication(namespace=found[1], name=found[2])
 
 
+def read_workload(text: str) -> Workload:
+    """Read ``kind/namespace/name`` of what runs an image."""
+    kind, _, place = text.partition("/")
+    found = _OBJECT.fullmatch(place)
+    if not found or kind not in WORKLOAD_KINDS:
+        hint = f"write kind/namespace/name, such as Deployment/shop/web; the kind is {', '.join(WORKLOAD_KINDS)}"
+        raise ConfigError(f"{_shown(text)} names no workload", hint=hint, code="workload")
+    return Workload(kind, found[1], found[2])
+
+
 def read_glob(text: str) -> str:
     """Check a pattern of file names."""
     if not text.strip() or text.startswith("/") or "\\" in text:
@@ -243,7 +254,12 @@ def check_registry_url(text: str) -> str:
 
 def check_forge_api(text: str) -> str:
     """Check the URL of the API of a forge; one with a password is refused."""
-    _check_url(text, frozenset({"http", "https"}), "write https://host/api/v1 or https://host/api/v3", code="url")
+    _check_url(
+        text,
+        frozenset({"http", "https"}),
+        "write https://host/api/v3, /api/v4, /api/v1 or /rest/api/1.0, as your forge documents it",
+        code="url",
+    )
     return text.rstrip("/")
 
 

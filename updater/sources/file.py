@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError, ForgeError, TemplateError
-from updater.forge.address import locate_repository
+from updater.forge.address import check_repository
 from updater.inventory.branch_writers import repository
 from updater.inventory.merge import crossed
 from updater.model.problem import Problem
@@ -124,14 +124,14 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
 
 
 def _unknown_forges(settings: Settings, subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
-    """Refuse proposals where nobody says which forge is asked for them."""
+    """Refuse proposals where no forge can be asked for them."""
     found = [(item, target.destination) for item in subscriptions for target in item.targets]
     for item, branch in dict.fromkeys(found):
         if branch.method != "git" or not isinstance(branch.publishing, Proposal):
             continue
         entry = settings.repository_for(branch.url)
         try:
-            locate_repository(branch.url, kind=entry.forge.kind if entry else None)
+            check_repository(branch.url, kind=entry.forge.kind if entry else None)
         except ForgeError as error:
             origin, message = item.origin, f"{item.key} asks for a pull request: {error.message}"
             yield Problem(path=origin.name, line=origin.line, code=error.code, message=message, hint=error.hint, origin=item.key)
@@ -159,6 +159,7 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
             replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item, settings.git.proposal)
         ),
         interval=interval,
+        delivery=item.delivery.options() if item.delivery else None,
         gates=gates_of(item.gates, settings.gates, is_live=any(target.argocd for target in item.targets)),
         origin=origin,
     )

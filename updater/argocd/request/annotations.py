@@ -34,7 +34,9 @@ HELM: Final = ("helm.image-name", "helm.image-tag", "helm.image-spec")
 KUSTOMIZE: Final = "kustomize.image-name"
 WHOLE: Final = (IMAGE_LIST, *EVERYWHERE, *WRITE_BACK)
 PER_IMAGE: Final = (*EVERYWHERE, "platforms", "tag-match", *HELM, KUSTOMIZE)
-OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", *KINDS, *GATE_KEYS)
+OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", "proposal", *KINDS, *GATE_KEYS)
+#: those that may stand on an ImageUpdater too
+OWN_OF_UPDATER: Final = ("proposal",)
 _OPERATORS: Final = ("<", ">", "=", "!", "~", "^", "|", "*")
 
 
@@ -87,6 +89,23 @@ def own_settings(annotations: Mapping[str, Any], alias: str | None) -> Settings:
             if name and owner in {None, alias}:
                 levels[owner is None][name] = Setting(text, (*METADATA, full))
     return inherit(*levels)
+
+
+def updater_settings(annotations: Mapping[str, Any], alias: str | None) -> Settings:
+    """Return our own settings of one image from the annotations of the ImageUpdater that lists it."""
+    return {name: item for name, item in own_settings(annotations, alias).items() if name in OWN_OF_UPDATER}
+
+
+def updater_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[FieldProblem]:
+    """Return what is wrong with our own annotations on an ImageUpdater whose images have *aliases*."""
+    flaws = own_flaws(annotations, aliases)
+    for full in annotations:
+        name = _split(full.removeprefix(OWN_PREFIX), OWN)[1] if full.startswith(OWN_PREFIX) else None
+        if name is not None and name not in OWN_OF_UPDATER:
+            message = f"{full}: this annotation has no meaning on an ImageUpdater"
+            place = (*METADATA, full)
+            flaws.append(FieldProblem(place=place, code="unknown-key", message=message, hint="write it on the Application"))
+    return flaws
 
 
 def own_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[FieldProblem]:

@@ -18,6 +18,7 @@ from updater.model.image import parse_platform
 from updater.model.subscription import Downgrade, Form, PolicySpec, Variant
 from updater.policies.filters import REGEXP
 from updater.settings import checks
+from updater.settings.annotated import read_annotated_proposal
 from updater.settings.decisions import KINDS, read_annotation
 from updater.settings.fields import nearest
 from updater.settings.gate_annotations import GATE_KEYS, read_gate
@@ -327,6 +328,7 @@ READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "variant": read_variant,
     "form": read_form,
     "interval": read_interval,
+    "proposal": read_annotated_proposal,
     **{kind: partial(read_decision, kind) for kind in KINDS},
     **{name: partial(read_gate_text, name) for name in GATE_KEYS},
 }

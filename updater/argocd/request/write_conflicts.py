@@ -19,6 +19,7 @@ from updater.errors import ImageSyntaxError
 from updater.inventory.branch_writers import repository
 from updater.inventory.precedence import RULE, Claim
 from updater.model.image import parse_name
+from updater.model.publishing import Proposal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 SHARED: Final = "shared"
 PLACES: Final = "places"
+PROPOSED: Final = "proposed"
 MOST_NAMED: Final = 3
 
 
@@ -191,12 +193,21 @@ def _branch(destination: Destination) -> object:
     """Name what is written, however it is reached: a user, a Secret or another spelling makes no other branch of it."""
     if destination.method != "git":
         return destination
-    return repository_place(destination.url), destination.branch, destination.publishing
+    # two pull requests to one branch would write one place, each from a branch of its own
+    publishing = PROPOSED if isinstance(destination.publishing, Proposal) else destination.publishing
+    return repository_place(destination.url), destination.branch, publishing
 
 
 def _way(destination: Destination) -> object:
     """Name how it is reached; a slash or ``.git`` at the end is no other way."""
     return (repository(destination.url), destination.credential) if destination.method == "git" else None
+
+
+def _options(destination: Destination) -> object:
+    """Return how a pull request is opened, None where none is."""
+    if destination.method != "git" or not isinstance(destination.publishing, Proposal):
+        return None
+    return destination.publishing.options
 
 
 def _canonical(name: str) -> str:
@@ -212,5 +223,5 @@ def _wish(item: Subscription) -> object:
     return (
         (item.image, item.policy.kind, repr(sorted(item.policy.options.items())), item.filter, item.platforms, item.variant),
         (item.downgrade, item.credential, target.commit_spec),
-        (_branch(target.destination), target.editor, target.locator, target.form),
+        (_branch(target.destination), _options(target.destination), target.editor, target.locator, target.form),
     )

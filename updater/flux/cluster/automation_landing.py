@@ -11,6 +11,7 @@ from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.publishing import second_ref
 from updater.model.report import DestinationLanded, LandingEnd
+from updater.model.selection import Code
 from updater.model.text import printable
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def landing_for(
     head = revision if revision is not None and not branch.is_rebuilt else report.head
     problems = [
         *_below(report.notes or (), request),
-        *(policy_problem(item) for item in outcomes if item.status in _BAD),
+        *(policy_problem(item) for item in outcomes if item.status in _BAD and item.code != Code.REJECTED),
         *_rejected(report, outcomes),
     ]
     return AutomationLanding(
