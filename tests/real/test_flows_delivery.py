@@ -159,3 +159,81 @@ def test_a_release_in_flight_is_followed_on_by_a_daemon_that_starts_after_a_kill
     flow.reports()
     with flow.follows("two") as daemon:
         daemon.until(lambda: daemon.metric("updater_releases_total", verdict="healthy") == 1)
+
+
+def test_a_bad_release_is_taken_back_once_and_its_image_never_returns(flow):
+    """One commit writes the version that ran well; then it is quiet, also for a daemon that starts with no state at all."""
+    before = flow.lab.repository.head()
+    with flow.follows(on_bad="revert") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: "web:1.1.0" in flow.git_says())
+        flow.deploy("1.1.0")
+        flow.fails()
+        daemon.until(lambda: "web:1.0.0" in flow.git_says())
+        assert len(flow.commits(before)) == 2
+        message = flow.lab.repository.git("log", "-1", "--format=%B", "main")
+        assert message.startswith(f"Revert {flow.image} to 1.0.0")
+        assert "Updater-Rejected: web sha256:" in message
+        flow.deploy("1.0.0")
+        flow.reports()
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="healthy") == 1)
+        scans = daemon.metric("updater_scans_total")
+        daemon.until(lambda: daemon.metric("updater_scans_total") >= scans + 2)
+        assert len(flow.commits(before)) == 2
+    with flow.follows("two", on_bad="revert") as daemon:
+        daemon.until(lambda: daemon.metric("updater_scans_total") >= 2)
+        daemon.until(lambda: daemon.metric("updater_subscription_rejected_images") == 1)
+        assert len(flow.commits(before)) == 2
+        flow.push("web", "1.2.0")
+        daemon.until(lambda: "web:1.2.0" in flow.git_says())
+
+
+def test_a_line_that_a_person_has_changed_meanwhile_is_never_taken_back(flow):
+    with flow.follows(on_bad="revert", deadline="20s") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: "web:1.1.0" in flow.git_says())
+        flow.push("web", "1.1.1-rc.1")
+        flow.line_is("1.1.1-rc.1")
+        head = flow.lab.repository.head()
+        flow.deploy("1.1.0")
+        flow.fails()
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="bad") + superseded(daemon) == 1)
+        scans = daemon.metric("updater_scans_total")
+        daemon.until(lambda: daemon.metric("updater_scans_total") >= scans + 2)
+        assert flow.commits(head) == []
+        assert "1.1.1-rc.1" in flow.git_says()
+
+
+def superseded(daemon):
+    return daemon.metric("updater_releases_total", verdict="superseded")
+
+
+def test_a_release_that_the_agent_never_applied_is_never_taken_back(flow):
+    before = flow.lab.repository.head()
+    with flow.follows(on_bad="revert", deadline="2s") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="unknown") == 1)
+        scans = daemon.metric("updater_scans_total")
+        daemon.until(lambda: daemon.metric("updater_scans_total") >= scans + 2)
+        assert len(flow.commits(before)) == 1
+        assert "web:1.1.0" in flow.git_says()
+
+
+def test_a_second_step_back_is_for_a_person_to_make(flow):
+    """What was written back fails too: that is told, and nothing more is written."""
+    before = flow.lab.repository.head()
+    with flow.follows(on_bad="revert") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: "web:1.1.0" in flow.git_says())
+        flow.deploy("1.1.0")
+        flow.fails()
+        daemon.until(lambda: "web:1.0.0" in flow.git_says())
+        flow.deploy("1.0.0")
+        flow.fails()
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="bad") == 2)
+        daemon.until(lambda: "a second step back is for a person" in daemon.said())
+        assert len(flow.commits(before)) == 2

@@ -11,26 +11,32 @@ from updater.daemon.cluster_writes import event_recorder, write_counter, write_r
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
 from updater.delivery.following import ReleaseFollower
+from updater.delivery.reversal import Reversals
 from updater.delivery.watch import WorkloadWatch
 from updater.errors import ConfigError
 from updater.model.release import ReleaseVerdict
-from updater.model.report import ReleaseJudged
+from updater.model.report import DestinationLanded, ReleaseJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from updater.daemon.process import Process
     from updater.kube.client import KubeClient
+    from updater.model.release import RevertOrder
     from updater.model.report import Report
-    from updater.model.subscription import Subscription
+    from updater.model.subscription import Destination, Subscription
 
 TRIED_AGAIN: Final = 30.0
+
+
+def _nothing(_destination: Destination) -> None:
+    return
 
 
 class Delivery:
     """Follows the releases of every subscription that names a workload, and tells the workload of its verdict.
 
-    It hears reports, in the place of the generation before.
+    It hears reports, in the place of the generation before. `land` is set by whoever runs the schedule.
     """
 
     name: Final = "releases"
@@ -39,19 +45,29 @@ class Delivery:
         self._process = process
         followed = [item for item in subscriptions if item.delivery]
         self._workloads = frozenset(item.delivery.workload for item in followed if item.delivery)
-        self._follower = ReleaseFollower(followed, publish=process.reports.publish, judged=process.judged_releases)
+        self._follower = ReleaseFollower(followed, publish=process.reports.publish, memory=process.releases)
         self._options = ControllerOptions(
             may_write=process.may_write, count=write_counter(process), report=write_reporter(process)
         )
         self._events: EventQueue[str] = EventQueue(self._options)
         self._watch: WorkloadWatch | None = None
+        self._subscriptions = {item.key: item for item in followed}
+        self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
+        self.land: Callable[[Destination], None] = _nothing
 
     def hear(self, report: Report) -> None:
         """Follow what landed, and let the workload of a verdict be told; never waits."""
         if isinstance(report, ReleaseJudged):
             self._tell(report)
+            self._reversals.hear(report)
         else:
             self._follower.hear(report)
+        if isinstance(report, DestinationLanded) and report.notes is not None:
+            self._reversals.landed(report)
+
+    def order_of(self, key: str) -> RevertOrder | None:
+        """Return what is to be taken back of a subscription."""
+        return self._process.releases.orders.get(key)
 
     def lead(self) -> None:
         """Write the Events that are due: this replica leads from now on."""
@@ -75,7 +91,13 @@ class Delivery:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch.run(), name="watch workloads")
             tasks.create_task(self._events.run(), name="Events on workloads")
+            tasks.create_task(self._reversals.run(client), name="take bad releases back")
             await self._follower.run()
+
+    def _due(self, key: str) -> None:
+        """Let every destination of a subscription land."""
+        for target in self._subscriptions[key].targets:
+            self.land(target.destination)
 
     def _tell(self, report: ReleaseJudged) -> None:
         place = report.workload

@@ -94,3 +94,13 @@ class Health:
     reason: str
     is_applied: bool = False
     is_busy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevertOrder:
+    """What is to be taken back: the image *bad* that our commit *revision* wrote, in favour of *good*, which ran well."""
+
+    revision: str
+    bad: ImageRef
+    good: ImageRef
+    reason: str
