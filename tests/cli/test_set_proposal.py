@@ -57,7 +57,7 @@ class Job:
         return self.repository.show("apps/web.yaml", branch).decode().split()[1]
 
 
-@pytest.fixture(params=["github", "gitea"])
+@pytest.fixture(params=["github", "gitea", "gitlab"])
 def kind(request):
     return request.param
 
@@ -76,7 +76,7 @@ async def job(tmp_path, kind, capfd, monkeypatch):
         run_git("config", "user.name", "Job", cwd=clone)
         run_git("config", "user.email", "job@example.org", cwd=clone)
         async with FakeForge(repository, kind) as forge:
-            as_actions(monkeypatch, server, forge, kind)
+            (as_pipeline if kind == "gitlab" else as_actions)(monkeypatch, server, forge, kind)
             yield Job(clone, repository, forge, server, capfd, monkeypatch)
 
 
@@ -87,6 +87,15 @@ def as_actions(monkeypatch, server, forge, kind):
     monkeypatch.setenv("GITHUB_API_URL", forge.api)
     monkeypatch.setenv("GITHUB_REPOSITORY", "o/app")
     monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+
+
+def as_pipeline(monkeypatch, server, forge, _kind):
+    monkeypatch.setenv("GITLAB_CI", "true")
+    monkeypatch.setenv("CI_SERVER_URL", server.url("").rstrip("/"))
+    monkeypatch.setenv("CI_API_V4_URL", forge.api)
+    monkeypatch.setenv("CI_PROJECT_PATH", "o/app")
+    monkeypatch.setenv("CI_JOB_TOKEN", "job-token")
+    monkeypatch.setenv("GITLAB_TOKEN", TOKEN)
 
 
 async def test_a_change_is_proposed_and_the_checkout_stays_as_it_is(job):
@@ -268,16 +277,17 @@ async def test_without_a_branch_to_merge_into_the_hint_names_base(job):
 
 
 async def test_the_token_that_the_job_left_to_git_opens_the_pull_request(job):
-    job.monkeypatch.delenv("GITHUB_TOKEN")
+    job.monkeypatch.delenv("GITLAB_TOKEN" if job.forge.kind == "gitlab" else "GITHUB_TOKEN")
     code, _, err = await job.run("--marker", "ns:p=x:2", *ASKED)
-    assert (code, "UPDATER_FORGE_TOKEN" in err, job.repository.head(BRANCH)) == (1, True, None)
+    hint = "CI_JOB_TOKEN may not write merge requests" if job.forge.kind == "gitlab" else "UPDATER_FORGE_TOKEN"
+    assert (code, hint in err, job.repository.head(BRANCH)) == (1, True, None)
     shown = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
     run_git("config", f"http.{job.server.url('')}.extraheader", f"AUTHORIZATION: basic {shown}", cwd=job.clone)
     assert (await job.set())[1]["status"] == "opened"
 
 
 async def test_the_token_of_a_job_is_not_shown_to_another_server(job):
-    job.monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.example.org")
+    job.monkeypatch.setenv("CI_SERVER_URL" if job.forge.kind == "gitlab" else "GITHUB_SERVER_URL", "https://git.example.org")
     job.monkeypatch.setenv("UPDATER_FORGE_KIND", job.forge.kind)
     job.monkeypatch.setenv("UPDATER_FORGE_API", job.forge.api)
     code, _, err = await job.run("--marker", "ns:p=x:2", *ASKED)
@@ -287,8 +297,8 @@ async def test_the_token_of_a_job_is_not_shown_to_another_server(job):
 
 
 async def test_a_plain_shell_names_the_forge_by_a_configuration(job, tmp_path):
-    for name in ("GITHUB_SERVER_URL", "GITHUB_API_URL", "GITHUB_TOKEN", "GITHUB_REPOSITORY"):
-        job.monkeypatch.delenv(name)
+    for name in ("GITHUB_SERVER_URL", "GITHUB_API_URL", "GITHUB_TOKEN", "GITLAB_CI", "CI_SERVER_URL", "GITLAB_TOKEN"):
+        job.monkeypatch.delenv(name, raising=False)
     code, _, err = await job.run("--marker", "ns:p=x:2", *ASKED)
     assert (code, "UPDATER_FORGE_KIND" in err) == (1, True)
     (tmp_path / "token").write_text(TOKEN)

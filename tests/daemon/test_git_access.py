@@ -10,7 +10,7 @@ import pytest
 from tests.engine.making import git_branch, ref
 from updater.credentials.keychain import Keychain
 from updater.daemon.git_access import RenewingWriter, access_for
-from updater.errors import ConfigError, GitDenied, GitError, GitUnavailable
+from updater.errors import ConfigError, ForgeError, GitDenied, GitError, GitUnavailable, UpdaterError
 from updater.git.access import GitAccess
 from updater.model.credential import Credential
 from updater.model.view import View
@@ -182,6 +182,8 @@ class Refusing:
     [
         pytest.param(GitDenied("no"), 1, id="refused"),
         pytest.param(GitError("no", code="git-not-found"), 1, id="hidden"),
+        pytest.param(ForgeError("no", code="forge-denied"), 1, id="refused-by-the-forge"),
+        pytest.param(ForgeError("no", code="forge-unavailable"), 0, id="forge-unavailable"),
         pytest.param(GitUnavailable("no"), 0, id="unavailable"),
         pytest.param(GitError("no", code="branch-missing"), 0, id="another-failure"),
     ],
@@ -189,9 +191,9 @@ class Refusing:
 async def test_a_refusal_lets_secrets_be_read_anew_and_stays_a_refusal(error, count):
     cluster, branch = Cluster(), git_branch(url=URL)
     writer = RenewingWriter(Refusing(error), cluster)
-    with pytest.raises(GitError) as looked:
+    with pytest.raises(UpdaterError) as looked:
         await writer.look(branch, ())
-    with pytest.raises(GitError) as written:
+    with pytest.raises(UpdaterError) as written:
         await writer.write(View(destination=branch, head=None, readings={}, problems={}, pending={}), (), is_dry=False)
     assert looked.value is written.value is error
     assert cluster.asked == ["expire"] * 2 * count

@@ -58,9 +58,17 @@ class Rules:
 
 
 class FakeDialect(Protocol):
-    """One API. *prefix* is what stands before what `FakeForge.asked` says of a request."""
+    """One API. *prefix* is what stands before what `FakeForge.asked` says of a request, *root* the path of the API.
+
+    *words* are its names for number, state, link and source, *change* the method that changes, *listed* where items are listed.
+    """
 
     prefix: str
+    root: str
+    has_etags: bool
+    words: dict[str, str]
+    change: str
+    listed: str
 
     def is_allowed(self, request: web.Request) -> bool:
         """Say whether the request shows the token as this forge reads it."""
@@ -104,7 +112,7 @@ class FakeForge:
 
     @property
     def api(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api"
+        return f"http://127.0.0.1:{self.port}{self.dialect.root}"
 
     def changes(self) -> list[str]:
         """Give what was asked for and is no reading."""
@@ -146,6 +154,13 @@ class FakeForge:
         made = self.repository.git("commit-tree", f"{head}^{{tree}}", "-p", head, "-m", "by hand", **_WHO).strip()
         self.repository.git("update-ref", f"refs/heads/{branch}", made)
         return made
+
+    def notice_deletions(self) -> None:
+        """Close what is open from branches that were deleted by a push, as Gitea does: late, though they may be there again."""
+        gone = {ref.removeprefix("refs/heads/") for _, ref, _, new in self.repository.pushes if not new.strip("0")}
+        for pull in self.opened():
+            if pull.branch in gone:
+                self.close(pull.number)
 
     # what every dialect needs
 
@@ -201,7 +216,7 @@ class FakeForge:
 
     def tagged(self, request: web.Request, data: object) -> web.Response:
         """Answer with an ETag, or that nothing changed."""
-        if self.kind == "gitea":
+        if not self.dialect.has_etags:
             return web.json_response(data)
         tag = f'"{hashlib.sha256(json.dumps(data).encode()).hexdigest()}"'
         if request.headers.get("If-None-Match") == tag:
@@ -230,6 +245,18 @@ def not_found(message: str = "Not Found") -> web.Response:
 
 
 def dialect_of(forge: FakeForge) -> FakeDialect:
-    from tests.fakes.forge_github import FakeGitea, FakeGithub  # noqa: PLC0415 - they know this module
+    """Return the API that *forge* speaks; the modules of dialects know this one."""
+    from tests.fakes.forge_azure import FakeAzure  # noqa: PLC0415
+    from tests.fakes.forge_bitbucket import FakeBitbucket, FakeBitbucketServer  # noqa: PLC0415
+    from tests.fakes.forge_github import FakeGitea, FakeGithub  # noqa: PLC0415
+    from tests.fakes.forge_gitlab import FakeGitlab  # noqa: PLC0415
 
-    return {"github": FakeGithub, "gitea": FakeGitea}[forge.kind](forge)
+    made = {
+        "github": FakeGithub,
+        "gitea": FakeGitea,
+        "gitlab": FakeGitlab,
+        "bitbucket": FakeBitbucket,
+        "bitbucket-server": FakeBitbucketServer,
+        "azure": FakeAzure,
+    }
+    return made[forge.kind](forge)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from aiohttp import web
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 class _Rest:
     """What both share."""
 
+    root = "/api"
+    words: ClassVar = {"number": "number", "state": "state", "link": "html_url", "source": "head"}
+    change = "PATCH"
+    listed = ""
     scheme: str
 
     def __init__(self, forge: FakeForge) -> None:
@@ -86,6 +90,7 @@ class FakeGithub(_Rest):
     """GitHub: ETags, filters by branch, GraphQL for readiness and automatic merges."""
 
     scheme = "Bearer"
+    has_etags = True
     unknown_reviewer = 422
 
     def _shown(self, request, data):
@@ -180,6 +185,7 @@ class FakeGitea(_Rest):
     """Gitea: labels by id, drafts by title, a merge that waits for checks."""
 
     scheme = "token"
+    has_etags = False
     unknown_reviewer = 404
 
     def _shown(self, request, data):

@@ -164,6 +164,17 @@ async def test_a_replica_that_does_not_lead_writes_nothing(tmp_path, kind):
         assert (life.head(), life.forge.changes()) == (None, [])
 
 
+@pytest.mark.parametrize("squashed", [False, True])
+async def test_a_forge_that_notices_deletions_late_does_not_close_what_is_new(life, squashed):
+    await life.land()
+    life.forge.merge(1, squashed=squashed)
+    life.push("1.2.0")
+    assert (await life.land()).status is Status.PROPOSED
+    life.forge.notice_deletions()
+    assert (await life.land()).status is Status.PROPOSED
+    assert ([pull.number for pull in life.forge.opened()], life.written()) == ([2], "1.2.0")
+
+
 async def test_a_branch_that_a_person_deleted_is_a_no(life):
     await life.land()
     life.fleet.repository.git("update-ref", "-d", f"refs/heads/{BRANCH}")

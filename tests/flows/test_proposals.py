@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class OwnedFleet(Fleet):
 
 
 @asynccontextmanager
-async def proposing(folder, kind, memory):
+async def proposing(folder, kind, memory, more="{per: destination}"):
     async with fleet(folder, **{FILE: MARKED}) as made:
         (folder / "repos" / "o").mkdir()
         (folder / "repos" / "fleet.git").rename(folder / "repos" / "o" / "fleet.git")
@@ -78,7 +79,7 @@ async def proposing(folder, kind, memory):
         repository.log_pushes()
         here = OwnedFleet(folder=folder, registry=made.registry, repository=repository, server=made.server)
         async with FakeForge(repository, kind) as forge:
-            proposed(here, forge)
+            proposed(here, forge, more)
             if memory == "lost":
                 yield Proposing(here, forge)
                 return
@@ -327,14 +328,24 @@ async def test_a_refused_token_is_said_with_what_it_needs_and_never_shown(life):
     assert life.head() is None
 
 
-async def test_an_ssh_like_repository_of_an_unknown_host_is_refused_at_load(tmp_path):
+async def test_a_repository_of_an_unknown_host_that_answers_as_no_forge_fails_with_what_to_write(tmp_path):
+    async with proposing(tmp_path, "gitea", "lost") as made:
+        made.fleet.extra = re.sub(r"kind: gitea, api: [^,]+, ", "", made.fleet.extra)
+        made.push("1.1.0")
+        end = await made.land()
+        assert (end.status, end.code) == (Status.FAILED, "forge-unknown")
+        assert "gitea" in end.hint
+
+
+async def test_a_repository_without_a_host_is_refused_at_load(tmp_path):
     async with fleet(tmp_path) as made:
         made.add("app", "marker: ns:app")
-        made.subscriptions[-1] = made.subscriptions[-1].replace("branch: main", "branch: main, proposal: {per: destination}")
+        local = made.subscriptions[-1].replace("branch: main", "branch: main, proposal: {per: destination}")
+        made.subscriptions[-1] = local.replace(made.url, "/srv/git/o/fleet.git")
         with pytest.raises(ConfigError) as caught:
             await made.once()
         assert caught.value.code == "forge-unknown"
-        assert "kind: gitea" in caught.value.hint
+        assert "gitea" in caught.value.hint
 
 
 async def test_two_subscriptions_share_a_pull_request_and_one_of_them_may_be_rejected(tmp_path, kind):

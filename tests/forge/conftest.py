@@ -7,14 +7,16 @@ import pytest
 from tests.fakes.forge import TOKEN, FakeForge
 from tests.fakes.git_server import BareRepository
 from tests.real.parts import require
-from updater.daemon.forges import FORGES
 from updater.forge.address import ForgeKind, ForgeRepository
 from updater.forge.base import ForgeAccess
+from updater.forge.budget import ForgeBudget
+from updater.forge.kinds import DIALECTS
 from updater.http.client import Clock, HttpClient
 from updater.http.exchange import Connection
 from updater.http.limits import Patience
 
-KINDS = ["github", "gitea"]
+WALL = 1_700_000_000.0
+KINDS = ["github", "gitea", "gitlab", "bitbucket", "bitbucket-server", "azure"]
 
 
 class Time:
@@ -50,8 +52,9 @@ async def forge(server, time):
     async def reach():
         return ForgeAccess(token=TOKEN, connection=Connection())
 
-    surroundings = Clock(clock=time, wall=time, sleep=time.sleep, random=lambda: 1.0)
+    surroundings = Clock(clock=time, wall=lambda: WALL + time.now, sleep=time.sleep, random=lambda: 1.0)
     async with HttpClient(patience=Patience(attempts=2), surroundings=surroundings) as http:
         kind = ForgeKind(server.kind)
-        place = ForgeRepository(kind=kind, api=server.api, path=server.path)
-        yield FORGES[kind](place, http, reach, surroundings=surroundings)
+        path = server.path.replace("/", "%2F") if kind is ForgeKind.GITLAB else server.path
+        place = ForgeRepository(kind=kind, api=server.api, path=path)
+        yield DIALECTS[kind](place, http, reach, budget=ForgeBudget(surroundings=surroundings))

@@ -261,6 +261,11 @@ class GiteaRepository(BareRepository):
         self.api("DELETE", f"branches/{branch}")
         until(lambda: self._deletions() > before)
 
+    def settle(self) -> None:
+        """Wait until Gitea has drawn its conclusions from all pushes so far: they are a queue, and this is its last."""
+        self.api("POST", "branches", {"new_branch_name": "last-in-the-queue", "old_branch_name": "main"})
+        self.delete("last-in-the-queue")
+
     def _deletions(self) -> int:
         return sum(item["op_type"] == "delete_branch" for item in self.api("GET", "activities/feeds", limit="50"))
 

@@ -81,6 +81,19 @@ async def test_what_a_person_merged_is_noticed_and_its_branch_deleted(life, way)
     assert (end.status, [pull["state"] for pull in life.repository.pulls()]) == (Status.PROPOSED, ["closed", "open"])
 
 
+@pytest.mark.parametrize("way", ["merge", "squash"])
+async def test_a_newer_tag_right_after_a_merge_is_proposed_by_a_pull_request_that_stays_open(life, way):
+    await life.land()
+    life.repository.merge(1, way)
+    life.push("1.2.0")
+    end = await life.land()
+    assert (end.status, life.written(), life.written(BRANCH)) == (Status.PROPOSED, "1.1.0", "1.2.0")
+    life.repository.settle()
+    assert [pull["state"] for pull in life.repository.pulls()] == ["closed", "open"]
+    assert (await life.land()).status is Status.PROPOSED
+    assert len(life.commits(f"main..{BRANCH}")) == 1
+
+
 async def test_what_was_merged_with_its_branch_deleted_by_the_click_is_noticed(life):
     await life.land()
     life.repository.merge(1, "squash", delete_branch_after_merge=True)

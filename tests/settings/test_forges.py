@@ -18,7 +18,7 @@ def test_a_forge_is_named_by_kind_api_and_token():
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("kind: gitlab", "bad-value"),
+        ("kind: sourcehut", "bad-value"),
         ("api: 'ftp://x/'", "url"),
         ("api: 'https://a:b@x/'", "secret"),
         ("token: x", "credential-ref"),

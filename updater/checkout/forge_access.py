@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from updater.errors import ConfigError, ForgeError
-from updater.forge.address import ForgeKind, locate_repository
+from updater.forge.address import ForgeKind, forge_address, kind_of_api, locate_repository
+from updater.forge.base import ForgeAccess
 from updater.git.access import parse_address
-from updater.model.credential import Credential
+from updater.model.credential import Credential, read_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.forge.address import ForgeRepository
+    from updater.forge.kinds import KindFinder
     from updater.git.access import GitAccess, GitAddress
 
 KIND: Final = "UPDATER_FORGE_KIND"
@@ -30,6 +32,7 @@ _TOKENS: Final[Mapping[str, tuple[str, ...]]] = {
     "gitea": ("GITEA_TOKEN", "FORGEJO_TOKEN"),
     "gitlab": ("GITLAB_TOKEN",),
     "bitbucket": ("BITBUCKET_TOKEN",),
+    "bitbucket-server": ("BITBUCKET_TOKEN",),
     "azure": ("AZURE_DEVOPS_EXT_PAT", "SYSTEM_ACCESSTOKEN"),
 }
 _JOB_USER: Final = "gitlab-ci-token"
@@ -59,34 +62,51 @@ class RemoteForge:
         self._environment = environment
 
     @cached_property
-    def repository(self) -> ForgeRepository:
-        """Where pull requests are asked for: by the variables, by the configuration, by the job, by the host.
+    def kind(self) -> ForgeKind | None:
+        """The forge: by the variables, the configuration, the job, the URL of the API or the host; None where only it can tell.
 
-        Raises `ConfigError` for a kind that is none, `ForgeError` ``forge-unknown`` and ``forge-path``.
+        Raises `ConfigError` for a kind that is none.
         """
-        said, job = self._said(KIND).lower(), self._job
+        said = self._said(KIND).lower()
         if said and said not in set(ForgeKind):
             raise ConfigError(f"{KIND}: {said!r} is not a forge", hint=f"one of {', '.join(ForgeKind)}", code="usage")
-        name = said or self._asked.kind or (job if job in set(ForgeKind) else "")
-        api = self._said(API) or self._asked.api or (self._job_api if name == job else "")
+        name = said or self._asked.kind or self._job
+        api = kind_of_api(self._said(API) or self._asked.api)
+        return ForgeKind(name) if name else api or forge_address(self._url).kind
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether the remote has a host that can be asked which forge it is."""
+        return bool(self._address.host)
+
+    def repository(self, kind: ForgeKind | None) -> ForgeRepository:
+        """Return where a forge of *kind* is asked; raise `ForgeError` ``forge-unknown`` and ``forge-path``."""
+        api = self._said(API) or self._asked.api or (self._job_api if kind == self._job else "")
+        return locate_repository(self._url, kind=kind, api=api)
+
+    async def find_kind(self, finder: KindFinder, access: GitAccess) -> ForgeKind:
+        """Return the kind, which the host is asked where nobody says it; raise `ForgeError` ``forge-unknown``."""
+        if self.kind is not None:
+            return self.kind
         try:
-            return locate_repository(self._url, kind=ForgeKind(name) if name else None, api=api)
+            return await finder.kind(forge_address(self._url), access.connection())
         except ForgeError as error:
             if error.code != "forge-unknown":
                 raise
             hint = f"set {KIND} to one of {', '.join(ForgeKind)}, or name it under git.repositories[].forge and give that by -c"
             raise ForgeError(error.message, hint=hint, code=error.code) from error
 
-    def token(self, access: GitAccess) -> str:
-        """Return the token: of the variables, the configuration, the job, the forge's own tools, else what Git is shown.
+    def shown(self, kind: ForgeKind, access: GitAccess) -> ForgeAccess:
+        """Return what a forge is shown: by the variables, the configuration, the job, its own tools, else what Git is shown.
 
         Raises `ForgeError` ``forge-token`` where there is none.
         """
-        kind = str(self.repository.kind)
-        found = self._said(TOKEN) or self._asked.token
-        found = found or next(filter(None, map(self._said, self._names(kind))), "") or self._token_of_git(access)
-        if found and found.isascii() and found.isprintable() and " " not in found:
-            return found
+        named = self._said(TOKEN) or self._asked.token or next(filter(None, map(self._said, self._names(kind))), "")
+        found = read_token(named) if named else self._shown_to_git(access)
+        token = found.registry_token or found.password
+        if token and token.isascii() and token.isprintable() and " " not in token:
+            is_bearer = bool(found.registry_token)
+            return ForgeAccess(token=token, connection=access.connection(), username=found.username, is_bearer=is_bearer)
         hint = _JOB_HINT if kind == "gitlab" and self._said("CI_JOB_TOKEN") else _TOKEN_HINT
         raise ForgeError(f"there is no token for the pull requests of {self._address}", hint=hint, code="forge-token")
 
@@ -123,15 +143,15 @@ class RemoteForge:
         is_of_another_server = kind == "gitlab" and self._said("GITLAB_CI") and self._job != kind
         return () if is_of_another_server else (*_TOKENS.get(kind, ()), *of_job)
 
-    def _token_of_git(self, access: GitAccess) -> str:
+    def _shown_to_git(self, access: GitAccess) -> Credential:
         """Return what Git itself shows the server over HTTP, where that may be a token for pull requests."""
         if self._address.scheme not in {"http", "https"}:
-            return ""
+            return Credential()
         if access.credential is not None:
-            return access.credential.registry_token or access.credential.password
+            return access.credential
         header = next((value for name, value in access.headers if name.lower() == "authorization"), "")
         user, password = _shown_by(header) if header else (self._address.username, self._address.password)
-        return "" if user == _JOB_USER else password
+        return Credential() if user == _JOB_USER else Credential(username=user, password=password)
 
     def _is_at(self, server: str) -> bool:
         """Return whether the remote lies at the URL of a server: at its host and port over HTTP, at its host over SSH."""

@@ -20,7 +20,8 @@ from updater.checkout.forge_access import ForgeWishes, RemoteForge
 from updater.checkout.wish_writer import WishCommit, WishPlace, WishWriter
 from updater.checkout.worktree import ATTEMPTS, Checkout
 from updater.errors import ConfigError, GitError, PushRefused
-from updater.forge.base import ForgeAccess, ProposalState
+from updater.forge.base import ProposalState
+from updater.forge.kinds import DIALECTS, KindFinder
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
 from updater.model.publishing import Proposal, ProposalOptions, proposal_branch
@@ -29,17 +30,14 @@ from updater.model.update import Commit
 from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from updater.checkout.config import Upstream
     from updater.checkout.edit import FolderFiles, SetRequest, SetResult
-    from updater.forge.address import ForgeRepository
-    from updater.forge.base import Forge, ForgeProposal
+    from updater.forge.base import Forge, ForgeAccess, ForgeProposal
     from updater.git.object_builder import Identity
     from updater.model.problem import Problem
     from updater.model.update import Update, WriteResult
-
-    ForgeMaker = Callable[[ForgeRepository, HttpClient, Callable[[], Awaitable[ForgeAccess]]], Forge]
 
 _BASE_HINT: Final = "name the branch to merge into by --base"
 
@@ -65,10 +63,9 @@ class ProposalRequest:
     """What is to be proposed: to *base* (None: the upstream, or what the CI job builds) from *branch* (None: by the wishes).
 
     *committer* is who the program commits as: by this address its commits are known again. *title* is "" for one that says what
-    changes. *forge* is what a configuration says, *make_forge* makes the one that is asked.
+    changes. *forge* is what a configuration says of the forge of a URL.
     """
 
-    make_forge: ForgeMaker
     committer: Identity
     message: str | None = None
     title: str = ""
@@ -96,8 +93,8 @@ class ProposalReport:
 class CheckoutProposer:
     """The checkout that a folder lies in, of which the remote gets a pull request.
 
-    Made before anything is written: raises `GitError` ``checkout`` and ``no-branch``, `ForgeError` where it is not known who is
-    asked for pull requests, or by which token.
+    Made before anything is asked: raises `GitError` ``checkout`` and ``no-branch``, `ForgeError` where the remote is on no
+    forge or there is no token for it.
     """
 
     def __init__(self, folder: FolderFiles, wishes: SetRequest, asked: ProposalRequest) -> None:
@@ -110,9 +107,10 @@ class CheckoutProposer:
             access = find_access(checkout.config, upstream.url, os.environ)
         finally:
             checkout.close()
-        remote = RemoteForge(upstream.url, os.environ, asked.forge(upstream.url))
-        self._repository, self._access = remote.repository, remote.pushing(access)
-        self._shown = ForgeAccess(token=remote.token(self._access), connection=access.connection())
+        self._remote = remote = RemoteForge(upstream.url, os.environ, asked.forge(upstream.url))
+        self._access = remote.pushing(access)
+        if remote.kind is not None or not remote.can_tell:
+            remote.shown(remote.repository(remote.kind).kind, self._access)
         self._wishes, self._asked = wishes, asked
         self._branch = _branch(upstream, asked, self._place, wishes)
 
@@ -126,12 +124,18 @@ class CheckoutProposer:
             mirror = Mirror(self._branch.url, Path(folder) / "mirror", self._access, shared)
             try:
                 async with HttpClient() as http:
-                    return await self._with(mirror, self._asked.make_forge(self._repository, http, self._reach))
+                    return await self._with(mirror, await self._forge(http))
             finally:
                 await mirror.close()
 
-    async def _reach(self) -> ForgeAccess:
-        return self._shown
+    async def _forge(self, http: HttpClient) -> Forge:
+        kind = await self._remote.find_kind(KindFinder(http), self._access)
+        shown = self._remote.shown(kind, self._access)
+
+        async def reach() -> ForgeAccess:
+            return shown
+
+        return DIALECTS[kind](self._remote.repository(kind), http, reach)
 
     async def _with(self, mirror: Mirror, forge: Forge) -> ProposalReport:
         for attempt in range(1, ATTEMPTS + 1):

@@ -14,6 +14,7 @@ from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, WOULD_UPDATE, outcome_json, pending_detail
 from updater.cli.terminal import say
 from updater.gates.answers import moment
+from updater.model.decision import rfc3339
 from updater.model.outcome import DRY_RUN
 from updater.model.text import printable_data, shown
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from updater.daemon.watching import Asking
     from updater.engine.gating import Gatekeeper
     from updater.engine.landing import Landing
+    from updater.model.decision import Decision
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.selection import Selection
@@ -127,7 +129,7 @@ def _row(subscription: Subscription, landings: Iterable[Landing], last: Iterable
         "variant": subscription.variant.value,
         "downgrade": subscription.downgrade.value,
         "interval": subscription.interval,
-        "holds": [],
+        "holds": [_hold(item) for item in subscription.decisions if item.code],
         "written": [place for group in places for place in group],
         "selections": [
             _selection(written, choice)
@@ -143,6 +145,21 @@ def _row(subscription: Subscription, landings: Iterable[Landing], last: Iterable
         ],
         "last": [outcome_json(item) for item in last if item.key == subscription.key],
         "next_due": None,
+    }
+
+
+def _hold(decision: Decision) -> dict[str, Any]:
+    """Return what a person decided."""
+    times = {"since": decision.since, "until": decision.until}
+    return {
+        "code": decision.code,
+        "tag": getattr(decision, "tag", "") or None,
+        "digest": getattr(decision, "digest", "") or None,
+        "author": decision.author or None,
+        "reason": decision.reason or None,
+        **{name: None if at is None else rfc3339(at) for name, at in times.items()},
+        "where": decision.where or None,
+        "told": decision.sentence,
     }
 
 
@@ -183,6 +200,7 @@ def _lines(row: dict[str, Any], most: int | None) -> list[str]:
         f"  filter     allow {row['filter']['allow'] or 'any'}, ignore {', '.join(row['filter']['ignore']) or 'none'}",
         f"  platforms  {', '.join(row['platforms']) or 'any'}",
         f"  guards     variant {row['variant']}, downgrade {row['downgrade']}",
+        *([f"  holds      {item['told']}" for item in row["holds"]] or ["  holds      none"]),
         *([_gate(item) for item in row["gates"]] or ["  gates      none"]),
         f"  next due   with the daemon, every {row['interval']:g} s",
     ]

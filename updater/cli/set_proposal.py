@@ -22,13 +22,11 @@ if TYPE_CHECKING:
 def propose(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], settings: Any) -> ProposalReport:
     """Open or update the pull request of *wishes*; raise `UpdaterError`, before anything is pushed where it can be known."""
     from updater.checkout.proposal import CheckoutProposer, ProposalRequest
-    from updater.daemon.forges import FORGES
     from updater.git.object_builder import Identity
     from updater.model.subscription import CommitSpec
 
     who = settings.git.author if settings else CommitSpec()
     asked = ProposalRequest(
-        make_forge=lambda repository, http, reach: FORGES[repository.kind](repository, http, reach),
         committer=Identity(name=who.name, email=who.email),
         message=options["message"],
         title=options["title"] or "",

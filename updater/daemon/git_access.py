@@ -6,11 +6,11 @@ import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.credentials.keychain import place_of
 from updater.credentials.netrc import netrc_login
-from updater.errors import ConfigError, GitDenied, GitError
+from updater.errors import ConfigError, ForgeError, GitDenied, GitError
 from updater.git.access import GitAccess, parse_address
 from updater.model.credential import GIT_REPOSITORY, Credential
 
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from updater.model.view import View
     from updater.settings.tree import RepositorySettings, Settings
     from updater.writeback.base import Writer
+
+
+#: refusals besides those of Git by their class: many servers hide what one may not see
+_HIDDEN: Final = frozenset({"git-not-found", "forge-denied", "forge-not-found"})
 
 
 class RepositoryAccess(Protocol):
@@ -135,7 +139,7 @@ async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> GitAccess:
 
 
 class RenewingWriter:
-    """Stands before a writer to Git. Where a server refuses what it was shown, a rotated secret counts next.
+    """Stands before a writer to Git. Where a server or its forge refuses what it was shown, a rotated secret counts next.
 
     *repositories* and *objects* read anew: the former everything that they know, the latter the GitRepository of the destination,
     so that a password that is wrong costs others nothing.
@@ -162,8 +166,8 @@ class RenewingWriter:
     def _noticed(self, destination: Destination) -> Iterator[None]:
         try:
             yield
-        except GitError as error:
-            if isinstance(error, GitDenied) or error.code == "git-not-found":  # so many servers hide what one may not see
+        except (GitError, ForgeError) as error:
+            if isinstance(error, GitDenied) or error.code in _HIDDEN:
                 self._renew(destination)
             raise
 

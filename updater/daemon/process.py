@@ -18,9 +18,11 @@ from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
+from updater.daemon.left_proposals import LeftProposals
 from updater.delivery.memory import ReleaseMemory
 from updater.engine.gating import WaitingMemory
 from updater.errors import ConfigError
+from updater.forge.budget import ForgeBudget
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
@@ -54,6 +56,10 @@ class LeaderStatus(Protocol):
     def is_leader(self) -> bool:
         """Whether it does."""
 
+    @property
+    def leader_address(self) -> str:
+        """Where the replica that leads is reached, "" where that is not known."""
+
 
 class Process:
     """What one run of the program holds open. *state* is the folder of mirrors and cache; all of it may be deleted.
@@ -78,6 +84,7 @@ class Process:
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
+        self.forge_budget = ForgeBudget(observe=self._count_forge)
         self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
         self.leading: LeaderStatus | None = None
         self.watch: ServerWatch | None = None
@@ -97,6 +104,7 @@ class Process:
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
         self.waiting = WaitingMemory()
+        self.left_proposals = LeftProposals()
         self._shared = Shared(
             ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
         )
@@ -181,6 +189,9 @@ class Process:
 
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
+
+    def _count_forge(self, host: str, remaining: float) -> None:
+        self.metrics.set("updater_forge_rate_limit_remaining", host, to=remaining)
 
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")

@@ -6,21 +6,20 @@ fact, is sent the candidate with the fact filled (or None, where it could not be
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from updater.engine.people import PeoplesWill
+from updater.engine.rejections import Rejections, count_codes, refused_by_people
 from updater.gates.eligibility import eligible, not_replaced, not_taken_back, old_enough
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
 from updater.model.candidate import Candidate, Fact, FactRequest, Rank
 from updater.model.decision import PINNED, pin_of
 from updater.model.outcome import Status
-from updater.model.selection import HELD_CODES, Code, Rejection, RevertedImage, Selection, Superseded
+from updater.model.selection import Code, Rejection, RevertedImage, Selection, Superseded
 from updater.model.subscription import Downgrade, Variant
 from updater.policies.base import NotRanked
-from updater.policies.ranking import RankingMemory, judge_for, rank_all
+from updater.policies.ranking import RankingMemory, judge_for
 from updater.policies.select import foreseen, select
 from updater.policies.shape import is_leap
 
@@ -38,10 +37,11 @@ __all__ = [
     "identified",
     "nothing_named",
     "refused_by_people",
+    "version_of",
 ]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Mapping
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     from updater.policies.select import Ranking
 
     NamedTags = Callable[[Selection], AbstractSet[str]]
+
+
+def version_of(name_filter: NameFilter, tag: str) -> str:
+    """Return the version that a tag names, as members of a group compare it: what the filter extracts, without a leading v."""
+    text = name_filter.text_of_written(tag)
+    return text[1:] if text[:1] in {"v", "V"} and text[1:2].isdigit() else text
 
 
 def nothing_named(_selection: Selection) -> AbstractSet[str]:
@@ -69,7 +75,7 @@ class SelectionRequest:
     *rejected* has, by tag, what people took back, *decisions* what else they decided that is in force.
     *named* says which tags a commit will name after a selection, so that their
     digests are asked for with it: nothing is asked between the decision and the write. A candidate that is written anew must have
-    been seen *min_age* seconds before *now*.
+    been seen *min_age* seconds before *now*, and be one of *versions*, unless that is None.
     """
 
     candidates: Mapping[str, Candidate]
@@ -85,6 +91,7 @@ class SelectionRequest:
     rejected: Mapping[str, RevertedImage] = field(default_factory=dict)
     min_age: float | None = None
     now: datetime | None = None
+    versions: frozenset[str] | None = None
     decisions: tuple[Decision, ...] = ()
     named: NamedTags = nothing_named
 
@@ -159,6 +166,10 @@ def _admitted(
     candidate: Candidate, request: SelectionRequest
 ) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Ask whether the candidate may be chosen; a tag that is written again was put there by people since."""
+    is_free = request.versions is None or candidate.tag == request.current
+    if not is_free and version_of(request.name_filter, candidate.tag) not in (request.versions or ()):
+        sentence = f"{candidate.tag} is not offered by every member of the group"
+        return candidate, Rejection(tag=candidate.tag, code=Code.GROUP, sentence=sentence)
     if candidate.tag != request.current or request.current_digest is not None:
         candidate, refusal = yield from not_taken_back(candidate, request.rejected)
         if refusal is not None:
@@ -308,104 +319,6 @@ def _reason(request: SelectionRequest, chosen: Candidate, *, is_written: bool) -
     if chosen.tag == request.current:
         return f"{said}, and points to {chosen.digest} instead of {request.current_digest}"
     return f"{said}; {request.current} is written"
-
-
-class Rejections(Mapping[str, Rejection]):
-    """Why each candidate but the chosen one lost, by tag, found out when asked; first the ranked ones, best first."""
-
-    __slots__ = ("_chosen", "_current", "_matched", "_ranking", "_refused", "_twins")
-
-    def __init__(self, ranking: Ranking, current: str | None, refused: Mapping[str, Rejection], chosen: Candidate | None) -> None:
-        self._ranking = ranking
-        self._current = current
-        self._refused = refused
-        self._chosen = chosen.tag if chosen else None
-        self._matched: dict[str, None] | None = None
-        self._twins: dict[str, str] | None = None
-
-    def __len__(self) -> int:
-        return len(self._ranking.candidates) - (self._chosen is not None)
-
-    def __iter__(self) -> Iterator[str]:
-        matched = self._all()
-        yield from (tag for tag in matched if tag != self._chosen)
-        yield from (tag for tag in self._ranking.candidates if tag not in matched)
-
-    def __contains__(self, tag: object) -> bool:
-        return tag in self._ranking.candidates and tag != self._chosen
-
-    def __getitem__(self, tag: str) -> Rejection:
-        if tag not in self:
-            raise KeyError(tag)
-        if tag in self._refused:
-            return self._refused[tag]
-        judged = self._ranking.judge.judge(self._ranking.candidates[tag])
-        lost = judged if isinstance(judged, NotRanked) else self._outranked(tag)
-        return Rejection(tag=tag, code=lost.code, sentence=lost.sentence)
-
-    @property
-    def by_people(self) -> tuple[Rejection, ...]:
-        """What would have been chosen if people had not decided against it, the better-ranked ones first."""
-        return tuple(item for item in self._refused.values() if item.code == Code.REJECTED)
-
-    def _all(self) -> dict[str, None]:
-        if self._matched is None:
-            self._matched = dict.fromkeys(rank_all(self._ranking.judge, self._ranking.candidates, self._current))
-        return self._matched
-
-    def _outranked(self, tag: str) -> NotRanked:
-        twin = self._twin(tag)
-        if twin is not None:
-            return NotRanked(Code.DUPLICATE, f"{tag} gives the same as {twin} once the filter has extracted")
-        best = self._chosen or next((other for other, item in self._refused.items() if item.code in HELD_CODES), None)
-        return NotRanked(Code.OUTRANKED, f"{tag} ranks below {best}")
-
-    def _twin(self, tag: str) -> str | None:
-        """Find the better candidate that the policy sees as the same text."""
-        judge = self._ranking.judge
-        if not judge.name_filter.extracts or not judge.policy.is_by_name:
-            return None
-        if self._twins is None:
-            self._twins = {}
-            for other in self._all():
-                if other not in self._refused or self._refused[other].code in HELD_CODES:
-                    self._twins.setdefault(judge.name_filter.text_of_written(other), other)
-        twin = self._twins.get(judge.name_filter.text_of_written(tag))
-        return twin if twin != tag else None
-
-
-def refused_by_people(selection: Selection) -> tuple[Rejection, ...]:
-    """Return what people decided against that would have been chosen; the better-ranked ones first."""
-    return selection.rejections.by_people if isinstance(selection.rejections, Rejections) else ()
-
-
-def count_codes(rejections: Mapping[str, Rejection]) -> str:
-    """Return how many candidates lost for which reason, the most frequent first: ``7 outside the range, 2 not a version``."""
-    counts = Counter(str(rejection.code) for rejection in rejections.values())
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} {_LOST.get(code, f'with the error {code}')}" for code, count in ordered)
-
-
-_LOST: Final[Mapping[str, str]] = {
-    Code.NOT_A_VERSION: "not a version",
-    Code.RANGE: "outside the range",
-    Code.PRERELEASE: "pre-release",
-    Code.ALLOW: "not matched by allow",
-    Code.IGNORE: "matched by ignore",
-    Code.EXTRACT: "without a part to compare",
-    Code.VARIANT: "of another variant",
-    Code.SHAPE: "of another shape",
-    Code.ARTIFACT: "not of an image",
-    Code.PLATFORM: "not for the platform",
-    Code.NOT_A_NUMBER: "not a number",
-    Code.NO_DATE: "without a date",
-    Code.DUPLICATE: "duplicate",
-    Code.DOWNGRADE: "lower than what is written",
-    Code.OUTRANKED: "ranked lower",
-    Code.REJECTED: "reverted by people",
-    Code.SUPERSEDED: "replaced before",
-    Code.MIN_AGE: "too young",
-}
 
 
 def drive(

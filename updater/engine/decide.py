@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say which part stands where
 #: while a hold with one of these lasts, what a rebuilt branch has proposed before stays there
-_KEEPS_PENDING: Final = frozenset({INCOMPLETE_LIST, Code.MIN_AGE, HELD, UNREADABLE})
+_KEEPS_PENDING: Final = frozenset({INCOMPLETE_LIST, Code.MIN_AGE, Code.GROUP, HELD, UNREADABLE})
 _BY_TIME: Final = "latest"
 _RELEASE_HINT: Final = "updater release KEY lets updates go on"
 _BY_DIGEST: Final = "digest"

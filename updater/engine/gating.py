@@ -20,7 +20,7 @@ from updater.model.outcome import Status
 from updater.model.selection import Code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from updater.engine.decide import Choices, PlaceDecision, TargetDecision
     from updater.gates.answers import GateAnswer
@@ -70,6 +70,7 @@ class Gatekeeper:
             return decisions
         fresh = [fresh_updates(view, decision) for decision in decisions]
         holds = self._holds(view, [item.subscription for item, updates in zip(decisions, fresh, strict=True) if updates])
+        holds |= _with_group(decisions, holds)
         return tuple(
             _held(view, decision, holds[decision.subscription.key], updates)
             if updates and decision.subscription.key in holds
@@ -107,6 +108,28 @@ class Gatekeeper:
                     changes[counted[key]].append(past.when.timestamp())
         since = self.memory.since(view.destination) if self.waits else None
         return Circumstances(now=self.clock(), changes={key: tuple(made) for key, made in changes.items()}, waiting_since=since)
+
+
+def _with_group(decisions: Sequence[TargetDecision], holds: Mapping[str, GateHold]) -> dict[str, GateHold]:
+    """Return a hold for every member of a group of which another member is held, or failed: all of them move or none."""
+    stopped: dict[str, tuple[str, str, float | None]] = {}
+    grouped = [item for item in decisions if item.subscription.gates.group is not None]
+    for item in grouped:
+        group, key = item.subscription.gates.group or "", item.subscription.key
+        bad = next((place for place in item.places if place.status in {Status.FAILED, Status.HELD}), None)
+        if key in holds:
+            stopped.setdefault(group, (key, holds[key].reason, holds[key].opens_at))
+        elif bad is not None and bad.code != Code.GROUP:
+            opens_at = bad.opens_at.timestamp() if bad.opens_at else None
+            stopped.setdefault(group, (key, f"{bad.status.value} ({bad.code})", opens_at))
+    found: dict[str, GateHold] = {}
+    for item in grouped:
+        group, key = item.subscription.gates.group or "", item.subscription.key
+        if key not in holds and group in stopped:
+            other, why, opens_at = stopped[group]
+            reason = f"held with its group {group}: {other}: {why}"
+            found[key] = GateHold(gate=Gate.GROUP, code="group", reason=reason, opens_at=opens_at)
+    return found
 
 
 def _ages(subscription: Subscription, choices: Choices) -> Iterator[GateAnswer]:

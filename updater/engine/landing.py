@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from updater.engine.choose import nothing_named, refused_by_people
 from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, rejected_for
 from updater.engine.gating import Gatekeeper
+from updater.engine.lockstep import in_lockstep, write_groups_whole
 from updater.engine.outcomes import failed, outcomes
 from updater.engine.reverting import with_reverts
 from updater.engine.rollbacks import rolled_back
@@ -126,6 +127,7 @@ async def land(
                 await parts.settle()
             judge = PlaceJudge(view, concerned)
             choices = await _choose_all(concerned, view, made, judge)
+            choices = await in_lockstep(concerned, choices, _again(concerned, view, made, judge))
             decisions = parts.gates.gated(view, decide(view, concerned, choices, judge))
             decisions = with_reverts(view, decisions, parts.reverts)
             landed = await _write(view, decisions, parts.writer, is_dry=is_dry)
@@ -165,7 +167,9 @@ class _MadeChoices:
 
     make: Chooser
     is_recorded: bool
-    made: dict[tuple[str, Written], tuple[Mapping[str, RevertedImage], bool, Choice]] = field(default_factory=dict)
+    made: dict[tuple[str, Written, frozenset[str] | None], tuple[Mapping[str, RevertedImage], bool, Choice]] = field(
+        default_factory=dict
+    )
 
     async def choose(
         self,
@@ -178,7 +182,8 @@ class _MadeChoices:
     ) -> Choice:
         """Choose for one written value, once as long as nobody took anything else back and no other digest is needed."""
         named = named if self.is_recorded else nothing_named
-        before = self.made.get((subscription.key, written))
+        seat = (subscription.key, written, subscription.versions)
+        before = self.made.get(seat)
         if before is not None and before[0] == rejected and before[1] >= needs_digest and _names(before[2], named):
             return before[2]
         choice: Choice
@@ -186,7 +191,7 @@ class _MadeChoices:
             choice = await self.make(subscription, written, needs_digest=needs_digest, rejected=rejected, named=named)
         except UpdaterError as error:
             choice = error
-        self.made[subscription.key, written] = (rejected, needs_digest, choice)
+        self.made[seat] = (rejected, needs_digest, choice)
         return choice
 
 
@@ -199,7 +204,7 @@ async def _write(view: View, decisions: Sequence[TargetDecision], writer: Writer
     commits = by_commit_spec(decisions)
     if not commits and not (view.is_proposed and _is_settled(decisions)):
         return None
-    return await writer.write(view, commits, is_dry=is_dry)
+    return await write_groups_whole(writer, view, commits, decisions, is_dry=is_dry)
 
 
 def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
@@ -226,27 +231,49 @@ def _held(decision: TargetDecision, place: PlaceDecision) -> Held:
 
 async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _MadeChoices, judge: PlaceJudge) -> Choices:
     """Choose once per subscription and distinct written value; a failure is the answer for that value alone."""
-    places: dict[tuple[str, Written], list[Place]] = {}
-    for subscription in subscriptions:
-        for index, _ in enumerate(subscription.targets):
-            for place in places_of(view, subscription, index):
-                places.setdefault((subscription.key, place.reading.written), []).append(place)
-
-    async def one(written: Written, alike: Sequence[Place]) -> Choice:
-        return await made.choose(
-            alike[0].subscription,
-            written,
-            needs_digest=any(needs_digest(place.target, place.reading) for place in alike),
-            rejected={**rejected_for(alike[0].subscription, view.recent), **rolled_back(alike, view.recent)},
-            named=lambda selection: judge.unidentified(alike, selection),
-        )
-
+    places = _alike(subscriptions, view)
     chosen: dict[tuple[str, Written], Choice] = {}
     queue = iter(places.items())
 
     async def work() -> None:
         for key, alike in queue:
-            chosen[key] = await one(key[1], alike)
+            chosen[key] = await _choose_one(alike, view, made, judge)
 
     await asyncio.gather(*(work() for _ in range(min(CHOICES_AT_ONCE, len(places)))))
     return {key: chosen[key] for key in places}
+
+
+def _alike(subscriptions: Sequence[Subscription], view: View) -> dict[tuple[str, Written], list[Place]]:
+    """Return the places of each subscription by what is written there."""
+    places: dict[tuple[str, Written], list[Place]] = {}
+    for subscription in subscriptions:
+        for index, _ in enumerate(subscription.targets):
+            for place in places_of(view, subscription, index):
+                places.setdefault((subscription.key, place.reading.written), []).append(place)
+    return places
+
+
+async def _choose_one(
+    alike: Sequence[Place], view: View, made: _MadeChoices, judge: PlaceJudge, versions: frozenset[str] | None = None
+) -> Choice:
+    """Choose for one written value, among *versions* only where these are given."""
+    subscription = alike[0].subscription
+    return await made.choose(
+        subscription if versions is None else replace(subscription, versions=versions),
+        alike[0].reading.written,
+        needs_digest=any(needs_digest(place.target, place.reading) for place in alike),
+        rejected={**rejected_for(subscription, view.recent), **rolled_back(alike, view.recent)},
+        named=lambda selection: judge.unidentified(alike, selection),
+    )
+
+
+def _again(
+    subscriptions: Sequence[Subscription], view: View, made: _MadeChoices, judge: PlaceJudge
+) -> Callable[[str, Written, frozenset[str]], Awaitable[Choice]]:
+    """Return what chooses again for a written value, among some versions."""
+
+    async def choose(key: str, written: Written, versions: frozenset[str]) -> Choice:
+        mine = [item for item in subscriptions if item.key == key]
+        return await _choose_one(_alike(mine, view)[key, written], view, made, judge, versions)
+
+    return choose

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from updater.engine.decide import places_of
 from updater.errors import ImageSyntaxError
 from updater.model.decision import readmitted_by
 from updater.model.image import is_tag, parse_digest, parse_ref
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from updater.engine.decide import Place
     from updater.model.image import Digest, ImageName
     from updater.model.subscription import Subscription
-    from updater.model.view import PastCommit
+    from updater.model.view import PastCommit, View
     from updater.model.written import Written
 
 _NOTHING = "-"
@@ -47,6 +48,18 @@ def rolled_back(alike: Sequence[Place], recent: Sequence[PastCommit]) -> dict[st
         found = _last(subscription.image, past, news)
         return {found.tag: _marked(found, written, subscription, recent)} if found else {}
     return {}
+
+
+def taken_back(subscription: Subscription, view: View | None) -> frozenset[str]:
+    """Return the commits of ours whose images people took back at one destination: reverted ones, and those written over."""
+    if view is None:
+        return frozenset()
+    key = " ".join(subscription.key.split())
+    found = {past.revision for past in view.recent if past.reverted_by is not None and key in past.subscriptions}
+    for index, _ in enumerate(subscription.targets):
+        for place in places_of(view, subscription, index):
+            found |= {item.by for item in rolled_back([place], view.recent).values()}
+    return frozenset(found)
 
 
 def _writes(subscription: Subscription, recent: Iterable[PastCommit]) -> Iterator[tuple[PastCommit, set[str], list[str]]]:

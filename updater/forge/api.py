@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 
 from updater.errors import ForgeError
 from updater.forge.base import ForgeProposal, ProposalState
+from updater.forge.budget import USUAL_WAIT, ForgeBudget
 from updater.forge.reading import mapping, number, page_link, text, words_of
-from updater.http.client import Clock
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Pace, Response
-from updater.http.limits import LONGEST_PAUSE
 from updater.http.redaction import masked
 
 if TYPE_CHECKING:
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
 
 PAGE: Final = 50
 MOST_PAGES: Final = 5
+MOST_OPEN_PAGES: Final = 20
 LONGEST_ANSWER: Final = 8 * 2**20
 _MOST_KEPT: Final = 256
 _LARGEST_KEPT: Final = 512 * 2**10
-_USUAL_WAIT: Final = 60.0
-_PACE: Final = Pace(concurrency=4, rate=10.0, burst=10)
-_PASSING: Final = frozenset(
+PACE: Final = Pace(concurrency=4, rate=10.0, burst=10)
+PASSING: Final = frozenset(
     {FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN, FailureKind.DOWN, FailureKind.TOO_SLOW}
 )
 LATER: Final = "it is asked again with the next landing; nothing is lost"
@@ -45,27 +44,33 @@ _HINTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeDialect:
-    """What differs: *authorization* returns how the token is shown, *headers* and *query* go with each request."""
+    """What differs: *authorization* returns how the token is shown, *headers* and *query* go with each request.
+
+    *denied* are statuses of success by which a page to sign in is served.
+    """
 
     authorization: Callable[[ForgeAccess], str]
     headers: Mapping[str, str] = field(default_factory=lambda: {"Accept": "application/json"})
     query: Mapping[str, str] = field(default_factory=dict)
+    denied: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCall:
     """One call: *path* below the repository, or below *base* where that is given; *data* as JSON, *query* in the URL.
 
-    *refused* says what a status means here that means something else elsewhere: the code of the error.
+    *refused* says what a status means here that means something else elsewhere: the code of the error. *is_look* says that it
+    may wait while few requests remain.
     """
 
     method: str = "GET"
     path: str
     base: str = ""
     data: Mapping[str, Any] | list[Any] | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     refused: Mapping[int, str] = field(default_factory=dict)
     is_repeatable: bool | None = None
+    is_look: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,31 +113,27 @@ class ForgeApi:
         *,
         dialect: ForgeDialect,
         root: str,
-        surroundings: Clock | None = None,
+        budget: ForgeBudget | None = None,
     ) -> None:
-        surroundings = surroundings or Clock()
         self.repository = repository
         self._http = http
         self._reach = reach
         self._dialect = dialect
         self._root = root
-        self._clock = surroundings.clock
-        self._wall = surroundings.wall
+        self._budget = budget or ForgeBudget()
+        self._host = urlsplit(repository.api).netloc
         self._kept: dict[str, tuple[str, Any]] = {}
-        self._rests_until = 0.0
         self._secrets: tuple[str, ...] = ()
 
     async def ask(self, call: ApiCall) -> Any:
         """Return the JSON that answers *call*; None where there is none. Raises `ForgeError`."""
-        if self._rests_until > self._clock():
-            raise self._resting()
         query = {**self._dialect.query, **call.query}
-        url = f"{call.base or self._root}/{call.path}".rstrip("/") + (f"?{urlencode(query)}" if query else "")
+        url = f"{call.base or self._root}/{call.path}".rstrip("/") + (f"?{urlencode(query, doseq=True)}" if query else "")
         kept = self._kept.get(url) if call.method == "GET" else None
         answer = await self._send(call, url, kept[0] if kept else "")
         if kept is not None and answer.status == 304:
             return kept[1]
-        if not 200 <= answer.status < 300:
+        if not 200 <= answer.status < 300 or answer.status in self._dialect.denied:
             raise self._refusal(call, answer)
         found = self._parsed(answer)
         tag = answer.header("ETag")
@@ -157,6 +158,7 @@ class ForgeApi:
 
     async def _send(self, call: ApiCall, url: str, tag: str) -> Response:
         access = await self._reach()
+        self._check_budget(call, access.token)
         self._secrets = (access.token,)
         headers = {**self._dialect.headers, "Authorization": self._dialect.authorization(access)}
         headers |= {"If-None-Match": tag} if tag else {}
@@ -167,21 +169,31 @@ class ForgeApi:
             headers=headers,
             body=orjson.dumps(call.data) if call.data is not None else None,
             connection=access.connection,
-            pace=_PACE,
+            pace=PACE,
             limit=LONGEST_ANSWER,
             is_repeatable=call.method != "POST" if call.is_repeatable is None else call.is_repeatable,
             secrets=(access.token,),
             what="a pull request",
         )
         try:
-            return await self._http.send(request)
+            answer = await self._http.send(request)
         except HttpFailure as failure:
             if failure.trouble is FailureKind.PAUSED:
                 raise self._resting() from failure
-            is_passing = failure.trouble in _PASSING
+            is_passing = failure.trouble in PASSING
             code = "forge-unavailable" if is_passing else "forge-protocol"
             hint = LATER if is_passing else failure.hint or _API
             raise ForgeError(f"{self.repository}: {failure.message}", hint=hint, code=code) from failure
+        self._budget.note(self._host, access.token, answer)
+        return answer
+
+    def _check_budget(self, call: ApiCall, token: str) -> None:
+        """Raise where the host asked us to wait, or too little remains for what is only a look."""
+        if self._budget.is_resting(self._host, token):
+            raise self._resting()
+        if call.is_look and self._budget.is_reserved(self._host, token):
+            message = f"{self.repository}: the requests that remain at {self._host} are kept for what is new"
+            raise ForgeError(message, hint=LATER, code="forge-reserve")
 
     def _parsed(self, answer: Response) -> Any:
         if not answer.body.strip():
@@ -196,14 +208,14 @@ class ForgeApi:
         said = f"{self.repository} answered {answer.status}{f': {words}' if words else ''}"
         wait = self._wait_asked(answer)
         if answer.status == 429 or (answer.status == 403 and wait is not None):
-            self._rests_until = self._clock() + (wait if wait is not None else _USUAL_WAIT)
+            self._budget.rest(self._host, self._secrets[0], wait if wait is not None else USUAL_WAIT)
             return ForgeError(said, hint=LATER, code="forge-rate-limited")
         if code := call.refused.get(answer.status):
             is_meant = code != "proposal-exists" or _is_second(words)
             return ForgeError(said, hint=_HINTS.get(code, LATER), code=code if is_meant else "forge-protocol")
         if answer.status >= 500 or answer.status == 408:
             return ForgeError(said, hint=LATER, code="forge-unavailable")
-        if answer.status in {401, 403}:
+        if answer.status in {401, 403, *self._dialect.denied}:
             return ForgeError(said, hint=_DENIED, code="forge-denied")
         if answer.status == 404:
             hint = f"{_API}; a token that may not read the repository gets the same answer"
@@ -215,10 +227,9 @@ class ForgeApi:
         wait = self._http.wait_asked(answer)
         if wait is not None:
             return wait
-        reset = answer.header("x-ratelimit-reset") or ""
-        if answer.header("x-ratelimit-remaining") == "0" and reset.isascii() and reset.isdecimal() and len(reset) < 12:
-            return min(max(float(reset) - self._wall(), 0.0), LONGEST_PAUSE)
-        return _USUAL_WAIT if "secondary rate limit" in words_of(answer).lower() else None
+        if self._budget.is_spent(answer):
+            return self._budget.seconds_until_reset(answer)
+        return USUAL_WAIT if "secondary rate limit" in words_of(answer).lower() else None
 
     def _resting(self) -> ForgeError:
         # no running count: with another number it would be news at each try, to the log and to conditions
@@ -250,10 +261,12 @@ class ForgeApi:
 
     def refused(self, code: str, words: str) -> ForgeError:
         """Return the error for what the forge refuses in words, not by a status."""
+        if code == "forge-rate-limited" and self._secrets:
+            self._budget.rest(self._host, self._secrets[0], USUAL_WAIT)
         return ForgeError(f"{self.repository}: {masked(words, self._secrets)}", hint=_HINTS.get(code, LATER), code=code)
 
 
 def _is_second(words: str) -> bool:
     """Return whether a forge says that a pull request of this branch is open: others share the status."""
     lowered = words.lower()
-    return "already exist" in lowered or "duplicatepullrequest" in lowered.replace(" ", "")
+    return "already exist" in lowered or "only one pull request may be open" in lowered or "duplicatepullrequest" in lowered

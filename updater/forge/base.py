@@ -62,7 +62,10 @@ class ForgeAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeAbilities:
-    """What a forge can do by itself; *teams* may be asked for a review. A call for what is missing raises ``forge-lacks``."""
+    """What a forge can do by itself; *teams* may be asked for a review. A call for what is missing raises ``forge-lacks``.
+
+    Longer titles and texts are cut, in characters.
+    """
 
     drafts: bool = True
     labels: bool = True
@@ -71,6 +74,8 @@ class ForgeAbilities:
     auto_merge: bool = True
     comments: bool = True
     teams: bool = False
+    longest_title: int = 255
+    longest_body: int = 65_536
 
 
 class CheckState(StrEnum):
@@ -115,7 +120,8 @@ class ProposalTexts(Protocol):
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: one listing, of bounded length.
 
-        What lies beyond the bound is found by `find` and `get`.
+        Raises ``forge-reserve`` while few requests remain and are kept for what is new: there is no news then.
+        What lies beyond the bound is found by `find` and `get`. A forge may cut the bodies in a listing.
         """
         ...
 
@@ -148,7 +154,7 @@ class ProposalMerges(Protocol):
     """Pull requests on their way to the base. Every call raises `ForgeError` where the forge cannot do it."""
 
     async def readiness(self, proposal: ForgeProposal) -> Readiness:
-        """Return what stands between the pull request, at its head, and its merge."""
+        """Return what stands between the pull request, at its head, and its merge; raise ``forge-reserve`` as `list_open`."""
         ...
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from updater.errors import ForgeError
-from updater.forge.api import MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging
+from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging
 from updater.forge.base import ApprovalState, CheckState, ForgeProposal, ProposalState, Readiness
 from updater.forge.reading import listing, mapping, names, number, text
-from updater.forge.rest import MERGE_CODES, MOST_OPEN_PAGES, USER_CODES, RestForge
+from updater.forge.rest import MERGE_CODES, USER_CODES, RestForge
 from updater.forge.showing import gitea_token
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class GiteaProposals(RestForge):
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
-        return tuple(await self._pages({"state": "open", "sort": "recentupdate"}, most=MOST_OPEN_PAGES))
+        return tuple(await self._pages({"state": "open", "sort": "recentupdate"}, most=MOST_OPEN_PAGES, is_look=True))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
         """Return the pull requests from *branch* to *base* of this repository, open and closed, newest first.
@@ -54,8 +54,8 @@ class GiteaProposals(RestForge):
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body; a draft stays one, which Gitea knows by its title alone."""
-        before = await self.get(number)
-        return await self._patch(number, {"title": _titled(text.title, is_draft=before.is_draft), "body": text.body})
+        item = await self._api.ask(ApiCall(path=f"pulls/{number}"))
+        return await self._patch(number, self._written(self._fitted(text), is_draft=self._read(item, number).is_draft))
 
     async def add_labels(self, number: int, labels: Iterable[str]) -> None:
         """Add labels to those that are there, and create the ones that neither the repository nor its organisation has."""
@@ -113,7 +113,7 @@ class GiteaForge(GiteaProposals):
 
     async def readiness(self, proposal: ForgeProposal) -> Readiness:
         """Return what stands between the pull request, at its head, and its merge: statuses, reviews, the rules of the base."""
-        pull = await self._standing(proposal)
+        pull = await self._standing(proposal, is_look=True)
         status = mapping(await self._api.ask(ApiCall(path=f"commits/{quote(proposal.head, safe='')}/status")))
         rules = mapping(await self._api.ask(ApiCall(path=f"branches/{quote(proposal.base)}")))
         paging = Paging(query=lambda page: {"limit": str(PAGE), "page": str(page + 1)})
@@ -164,11 +164,10 @@ class GiteaForge(GiteaProposals):
                 raise ForgeError(error.message, hint=error.hint, code="proposal-unready") from error
             raise
 
-    async def _standing(self, proposal: ForgeProposal) -> Mapping[str, Any]:
+    async def _standing(self, proposal: ForgeProposal, *, is_look: bool = False) -> Mapping[str, Any]:
         """Return the pull request as it is; raise ``proposal-moved`` where its head is another one."""
-        pull = mapping(await self._api.ask(ApiCall(path=f"pulls/{proposal.number}")))
-        if self._read(pull, proposal.number).head != proposal.head:
-            raise self._api.refused("proposal-moved", f"the head of pull request {proposal.number} is another one now")
+        pull = mapping(await self._api.ask(ApiCall(path=f"pulls/{proposal.number}", is_look=is_look)))
+        self._check_head(self._read(pull, proposal.number), proposal)
         return pull
 
     async def _has_rules(self, base: str) -> bool:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from updater.forge.api import MOST_PAGES, ApiCall, ForgeDialect
+from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, ApiCall, ForgeDialect
 from updater.forge.base import ApprovalState, CheckState, ForgeProposal, ProposalState, Readiness
 from updater.forge.reading import listing, mapping, names, text
-from updater.forge.rest import MERGE_CODES, MOST_OPEN_PAGES, RestForge
+from updater.forge.rest import MERGE_CODES, RestForge
 from updater.forge.showing import bearer
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class GithubForge(RestForge):
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
         order = {"state": "open", "sort": "updated", "direction": "desc"}
-        return tuple(await self._pages(order, most=MOST_OPEN_PAGES))
+        return tuple(await self._pages(order, most=MOST_OPEN_PAGES, is_look=True))
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
         """Return the pull requests from *branch* to *base* of this repository, open and closed, newest first."""
@@ -83,7 +83,8 @@ class GithubForge(RestForge):
 
     async def readiness(self, proposal: ForgeProposal) -> Readiness:
         """Return what stands between the pull request, at its head, and its merge: check runs, statuses, reviews and rules."""
-        return _readiness(mapping(await self._facts(proposal), "pullRequest"), proposal)
+        facts = await self._facts(proposal, is_look=True)
+        return _readiness(mapping(facts, "pullRequest"), proposal)
 
     async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
         """Ask GitHub to merge by itself once it may; return False where this repository, or no rule of its base, allows it."""
@@ -122,10 +123,10 @@ class GithubForge(RestForge):
             raise self._api.refused("proposal-unready", f"pull request {proposal.number} was not merged")
         return replace(proposal, state=ProposalState.MERGED)
 
-    async def _facts(self, proposal: ForgeProposal, *, is_any_head: bool = False) -> Mapping[str, Any]:
+    async def _facts(self, proposal: ForgeProposal, *, is_any_head: bool = False, is_look: bool = False) -> Mapping[str, Any]:
         """Return what GraphQL says of the repository and its pull request; raise ``proposal-moved`` where its head is another."""
         variables = {"owner": self._owner, "name": self._name, "number": proposal.number}
-        answer = mapping(await self._query(_FACTS, variables))
+        answer = mapping(await self._query(_FACTS, variables, is_look=is_look))
         facts = mapping(answer, "data", "repository")
         pull = mapping(facts, "pullRequest")
         if errors := listing(answer.get("errors")):
@@ -136,11 +137,13 @@ class GithubForge(RestForge):
             raise self._api.refused("proposal-moved", f"the head of pull request {proposal.number} is another one now")
         return facts
 
-    async def _query(self, query: str, variables: Mapping[str, Any]) -> Any:
+    async def _query(self, query: str, variables: Mapping[str, Any], *, is_look: bool = False) -> Any:
         api = self.repository.api
         base = f"{api.removesuffix('/v3')}" if api.endswith("/api/v3") else api
         data = {"query": query, "variables": variables}
-        return await self._api.ask(ApiCall(method="POST", base=base, path="graphql", data=data, is_repeatable=query is _FACTS))
+        return await self._api.ask(
+            ApiCall(method="POST", base=base, path="graphql", data=data, is_repeatable=query is _FACTS, is_look=is_look)
+        )
 
     @property
     def _owner(self) -> str:

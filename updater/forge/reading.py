@@ -38,7 +38,7 @@ def text(value: object) -> str:
 
 def number(value: object) -> int | None:
     """Return a whole number above zero, None for what is none: a bool is an int to Python."""
-    return value if type(value) is int and value > 0 else None
+    return value if type(value) is int and 0 < value < 2**63 else None
 
 
 def names(values: object, *, of: str = "name") -> frozenset[str]:

@@ -4,63 +4,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from updater.forge.api import PAGE, ApiCall, ForgeApi, Paging, RawProposal
+from updater.forge.api import PAGE, ApiCall, Paging, RawProposal
 from updater.forge.base import ForgeAbilities, ForgeProposal, ProposalState
+from updater.forge.foundation import ForgeFoundation
 from updater.forge.reading import mapping, names
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from updater.errors import ForgeError
-    from updater.forge.address import ForgeRepository
-    from updater.forge.api import ForgeDialect
-    from updater.forge.base import ForgeAccess, ProposalText
-    from updater.http.client import Clock, HttpClient
+    from updater.forge.base import ProposalText
 
-MOST_OPEN_PAGES: Final = 20
 USER_CODES: Final = {404: "forge-user", 422: "forge-user"}
 MERGE_CODES: Final = {405: "proposal-unready", 409: "proposal-moved"}
 _STATES: Final = {"open": ProposalState.OPEN, "closed": ProposalState.CLOSED}
 
 
-class RestForge:
+class RestForge(ForgeFoundation):
     """The pull requests of one repository, by the REST API that GitHub and Gitea share."""
 
-    dialect: ClassVar[ForgeDialect]
     abilities: ForgeAbilities = ForgeAbilities(teams=True)
     #: how a second open pull request of one branch is refused, and the name of the size of a page
     second: ClassVar[Mapping[int, str]]
     size: ClassVar[str]
 
-    def __init__(
-        self,
-        repository: ForgeRepository,
-        http: HttpClient,
-        reach: Callable[[], Awaitable[ForgeAccess]],
-        *,
-        surroundings: Clock | None = None,
-    ) -> None:
-        self.repository = repository
-        root = f"{repository.api}/repos/{repository.path}"
-        self._api = ForgeApi(repository, http, reach, dialect=self.dialect, root=root, surroundings=surroundings)
-
     async def get(self, number: int) -> ForgeProposal:
         """Return one pull request; one that did not change costs no answer where the forge has ETags."""
         item = await self._api.ask(ApiCall(path=f"pulls/{number}"))
         found = self._read(item, number)
-        if _is_foreign(item):
-            raise self._api.refused("forge-not-found", f"pull request {number} is not from a branch of the repository itself")
+        self._check_home(number, is_foreign=_is_foreign(item))
         return found
 
     async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
         """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
-        data = {**self._written(text, is_draft=is_draft), "head": branch, "base": base}
+        data = {**self._written(self._fitted(text), is_draft=is_draft), "head": branch, "base": base}
         call = ApiCall(method="POST", path="pulls", data=data, refused=self.second)
         return self._read(await self._api.ask(call))
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body; a draft stays one."""
-        return await self._patch(number, {"title": text.title, "body": text.body})
+        fitted = self._fitted(text)
+        return await self._patch(number, {"title": fitted.title, "body": fitted.body})
 
     async def comment(self, number: int, words: str) -> None:
         """Add a comment."""
@@ -68,7 +51,8 @@ class RestForge:
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Close a pull request without merging it, with its last title and body."""
-        return await self._patch(number, {"state": "closed", "title": text.title, "body": text.body})
+        fitted = self._fitted(text)
+        return await self._patch(number, {"state": "closed", "title": fitted.title, "body": fitted.body})
 
     async def request_review(self, number: int, reviewers: Iterable[str]) -> None:
         """Ask users, and teams as ``org/team``, for a review, besides those who are asked; raise ``forge-user``."""
@@ -89,10 +73,10 @@ class RestForge:
     def _branch_of(self, head: Mapping[str, Any]) -> object:
         return head.get("ref")
 
-    async def _pages(self, query: Mapping[str, str], *, most: int) -> list[ForgeProposal]:
+    async def _pages(self, query: Mapping[str, str], *, most: int, is_look: bool = False) -> list[ForgeProposal]:
         """Return what a listing has from branches of the repository itself; raise `ForgeError`."""
         paging = Paging(query=lambda page: {self.size: str(PAGE), "page": str(page + 1)}, most=most)
-        listed = await self._api.pages(ApiCall(path="pulls", query=query), paging)
+        listed = await self._api.pages(ApiCall(path="pulls", query=query, is_look=is_look), paging)
         return [self._read(item) for item in listed if not _is_foreign(item)]
 
     def _read(self, item: Any, asked: int | None = None) -> ForgeProposal:
@@ -113,12 +97,6 @@ class RestForge:
             labels=names(found.get("labels")),
         )
         return self._api.proposal(raw, asked)
-
-    def _unknown(self, wanted: Iterable[str], taken: Iterable[str]) -> ForgeError | None:
-        """Return the error for users whom the forge left out without a word, None where it took all."""
-        known = {name.lower() for name in taken}
-        missing = [name for name in wanted if name.lower() not in known]
-        return self._api.refused("forge-user", f"does not take {', '.join(missing)}") if missing else None
 
 
 def _is_foreign(item: Any) -> bool:

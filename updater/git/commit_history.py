@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from updater.git.fetched_store import FetchedStore
+    from updater.git.store import MirrorStore
     from updater.model.view import PastCommit
 
 LIMIT: Final = 200
@@ -126,24 +127,9 @@ class CommitHistory:
 
     def _ask(self, revision: str, known: Haves, most: int, *, is_bounded: bool = True) -> tuple[bytes, ...]:
         """Ask the server; where it gives whole histories alone, the store has it already."""
-        if self._remote.is_uncut and (stored := self._stored_below(revision, known, most)):
+        if self._remote.is_uncut and (stored := _stored_below(self._keeper.store, revision, known, most)):
             return stored
         return self._remote.history(revision, known, most, is_bounded=is_bounded)
-
-    def _stored_below(self, revision: str, known: Haves, most: int) -> tuple[bytes, ...]:
-        """Return the last *most* commits below *revision* and above *known*, newest first; none where one is not stored."""
-        found: list[bytes] = []
-        seen = {revision, *(name.decode() for name in known.haves if name not in known.shallow)}
-        waiting = [revision]
-        with contextlib.suppress(GitError):
-            self._keeper.store.open()
-            while waiting and len(found) < most:
-                found.append(self._keeper.store.packs.load(waiting.pop(0), COMMIT))
-                parents = [name for name in read_commit(found[-1]).parents if name not in seen]
-                seen.update(parents)
-                waiting += parents
-            return tuple(found)
-        return ()
 
     def _stored_above(self, known: str, revision: str) -> tuple[bytes, ...] | None:
         """Return the commits from *revision* down to *known* where all of them were fetched, each with one parent."""
@@ -209,3 +195,19 @@ class CommitHistory:
 
 def _with_revert(past: PastCommit, taken_back: Mapping[str, str]) -> PastCommit:
     return replace(past, reverted_by=taken_back[past.revision]) if past.revision in taken_back else past
+
+
+def _stored_below(store: MirrorStore, revision: str, known: Haves, most: int) -> tuple[bytes, ...]:
+    """Return the last *most* commits below *revision* and above *known*, newest first; none where one is not stored."""
+    found: list[bytes] = []
+    seen = {revision, *(name.decode() for name in known.haves if name not in known.shallow)}
+    waiting = [revision]
+    with contextlib.suppress(GitError):
+        store.open()
+        while waiting and len(found) < most:
+            found.append(store.packs.load(waiting.pop(0), COMMIT))
+            parents = [name for name in read_commit(found[-1]).parents if name not in seen]
+            seen.update(parents)
+            waiting += parents
+        return tuple(found)
+    return ()

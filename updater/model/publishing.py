@@ -78,6 +78,7 @@ class ProposalOptions:
 
     *title* is a template, "" for the subject of the commit. *labels*, *reviewers*, *assignees* and *is_draft* are set once, when
     it is opened. *limit* is how many of ours may be open at one time from the same repository to the same base, 0 for any number.
+    *forge* is the kind of forge that an object names, "" for that of the settings or the host.
     """
 
     title: str = ""
@@ -87,6 +88,7 @@ class ProposalOptions:
     is_draft: bool = False
     auto_merge: AutoMerge = AutoMerge.NEVER
     limit: int = 0
+    forge: str = ""
 
 
 @dataclass(frozen=True, slots=True)

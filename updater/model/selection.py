@@ -41,6 +41,7 @@ class Code(StrEnum):
     OUTRANKED = "outranked"
     REJECTED = "rejected"
     MIN_AGE = "min-age"
+    GROUP = "group"
 
 
 #: a candidate with one of these is the one that would be written, if no guard held it

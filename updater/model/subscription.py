@@ -312,6 +312,7 @@ class Subscription:
     settled: ImageRef | None = None
     delivery: DeliveryOptions | None = None
     gates: GateRules = NO_GATES
+    versions: frozenset[str] | None = None
     decisions: tuple[Decision, ...] = ()
     origin: Origin
 

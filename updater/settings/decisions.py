@@ -6,6 +6,7 @@ one of them: the same as YAML in a line, or in short ``true`` for a hold, a tag 
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.documents import read_yaml
 from updater.documents.base import DocumentLimits
 from updater.errors import ConfigError, ImageSyntaxError
-from updater.model.decision import Decision, Hold, ImageRejection, Pin, Readmission
+from updater.model.decision import Decision, Hold, ImageRejection, Pin, Readmission, rfc3339
 from updater.model.image import is_tag, parse_digest
 from updater.model.text import printable
 from updater.settings.fields import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+ANNOTATION_PREFIX: Final = "image-updater.gitops/"
 LONGEST_TEXT: Final = 1000
 LONGEST_ANNOTATION: Final = 16 * 1024
 HOLD, PIN, REJECT, READMIT = "hold", "pin", "reject", "readmit"
@@ -41,6 +43,8 @@ class DecisionRefused(Exception):  # noqa: N818 - it carries one flaw out of the
 
 def read_annotation(kind: str, text: str, *, key: str, where: str) -> tuple[Decision, ...]:
     """Read the decision of *kind* that an annotation holds about the subscription *key*; raise `ConfigError`."""
+    if kind not in KINDS:
+        raise ConfigError("this annotation is not known", hint=nearest(kind, KINDS), code="unknown-key")
     if len(text) > LONGEST_ANNOTATION:
         raise ConfigError(
             f"longer than {LONGEST_ANNOTATION} characters", hint="reject a version range by its policy", code="too-large"
@@ -156,3 +160,33 @@ def read_moment(text: str) -> float | None:
     except ValueError:
         return None
     return moment.timestamp() if moment.tzinfo is not None else None
+
+
+def entry_of(decisions: Iterable[Decision]) -> dict[str, Any]:
+    """Return *decisions* about one subscription as an entry, which `read_entry` reads back."""
+    entry: dict[str, Any] = {}
+    for item in decisions:
+        common = {"author": item.author or None, "reason": item.reason or None}
+        times = {name: rfc3339(at) for name, at in (("since", item.since), ("until", item.until)) if at is not None}
+        named = {"tag": getattr(item, "tag", None) or None, "digest": getattr(item, "digest", None) or None}
+        row = {name: value for name, value in (named | common | times).items() if value is not None}
+        if isinstance(item, Hold) and not item.is_unread:
+            entry[HOLD] = row
+        elif isinstance(item, Pin):
+            entry[PIN] = row
+        elif isinstance(item, ImageRejection):
+            entry.setdefault(REJECT, []).append(row)
+        elif isinstance(item, Readmission):
+            entry[READMIT] = sorted({*entry.get(READMIT, ()), *item.revisions})
+    return {kind: entry[kind] for kind in KINDS if kind in entry}
+
+
+def annotation_texts(entry: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the text of the annotation of each kind, None where there is to be none."""
+    texts: dict[str, str | None] = dict.fromkeys(KINDS)
+    for kind, value in entry.items():
+        is_plain = kind == READMIT
+        texts[kind] = (
+            ",".join(value) if is_plain else json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+        )
+    return texts

@@ -11,8 +11,14 @@ class ForgeSettings(Node):
     """The forge of these repositories, which is asked for pull requests."""
 
     kind: ForgeKind | None = None
-    """github or gitea (Forgejo is gitea); the default is known for github.com, gitea.com and codeberg.org."""
+    """github, gitlab, gitea (Forgejo is gitea), bitbucket (Cloud), bitbucket-server (Data Center) or azure.
+
+    The default is known for the hosts of these services; any other host is asked once which forge it is.
+    """
     api: fields.ForgeApi | None = None
-    """The URL of the REST API; the default is https://api.github.com, https://host/api/v3 or https://host/api/v1."""
+    """The URL of the REST API; the default follows from the kind and the URL of the repository."""
     token: fields.Credentials | None = None
-    """A reference to the token; the default is the password or token of the credentials of the repository, for http and https."""
+    """A reference to the token, user:token or Bearer token.
+
+    The default is what the credentials of the repository hold, for http and https.
+    """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
-
 from updater.model.gates import WindowKind  # noqa: TC001 - pydantic reads the annotation
 from updater.settings import fields
 from updater.settings.node import Node
@@ -39,16 +37,10 @@ class GateDefaults(Node):
     """Not supported in this version."""
 
 
-def _group(name: str) -> str:
-    if len(name) > 63 or any(char.isspace() for char in name):
-        raise fields.flawed(((), "group", "this is not the name of a group", "write at most 63 characters without spaces"))
-    return name
-
-
 class GateSettings(GateDefaults):
     """When this image may be written. A key that is left out takes the value of the top-level gates, null takes none."""
 
-    group: Annotated[Annotated[fields.Text, AfterValidator(_group)] | None, fields.not_yet("groups are")] = None
-    """The name of a group: its members move together to one version that all of them offer, or none of them moves."""
+    group: fields.GroupName | None = None
+    """The name of a group: its members move together to the newest version that all of them offer, or none of them moves."""
     follows: Annotated[Any, fields.not_yet("promotion from one subscription to another is")] = None
     """Not supported in this version."""

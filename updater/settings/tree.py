@@ -25,6 +25,7 @@ from updater.settings.prefixes import longest_prefix
 from updater.settings.proposals import ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.values import usual_address
+from updater.settings.web import WebSettings, at_most_a_day
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -57,8 +58,8 @@ class ListenSettings(Node):
 
     metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
     """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
-    web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
-    """The page, the API and webhooks. Not supported in this version: only null is accepted."""
+    web: fields.Listen | None = None
+    """Webhooks of registries and Git hosts: /webhooks/<name>, /webhook, /healthz. Not served by default."""
 
 
 class LogSettings(Node):
@@ -326,6 +327,9 @@ class Settings(Node):
     """How often registries are asked and destinations are read, unless a subscription sets its own interval.
 
     Images that share a destination are due together."""
+    interval_with_webhooks: Annotated[fields.Duration, AfterValidator(at_most_a_day)] | None = None
+    """How often an image is scanned instead, while webhooks of its registry are seen to work: at most 1d, and never more often
+    than its interval. A push that a scan finds and no webhook named ends that for the registry. Flux's objects keep theirs."""
     state: fields.Text = DEFAULT_STATE
     """The folder of Git mirrors and the cache. You can delete all of it at any time."""
     listen: ListenSettings = Field(default_factory=ListenSettings)
@@ -358,11 +362,23 @@ class Settings(Node):
     """What people decided by hold, pin, reject and release: a file beside this one, or configmap:namespace/name.
 
     A file that does not exist decides nothing. A change counts without a restart."""
+    web: WebSettings = WebSettings()
+    """What is served at `listen.web`."""
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())
     _remarks: tuple[Problem, ...] = PrivateAttr(default=())
     _lines: tuple[tuple[str, int | None], ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _receive_somewhere(self) -> Self:
+        if self.web.webhooks and self.listen.web is None:
+            hint = 'add listen: {web: "0.0.0.0:8090"}'
+            raise fields.flawed((("web", "webhooks"), "conflict", "listen.web is null, so no webhook is received", hint))
+        if self.interval_with_webhooks is not None and not self.web.webhooks:
+            message = "no webhook is configured, so no interval is longer"
+            raise fields.flawed((("interval_with_webhooks",), "conflict", message, "add web.webhooks, or take it out"))
+        return self
 
     @property
     def files(self) -> tuple[str, ...]:

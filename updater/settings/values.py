@@ -254,7 +254,12 @@ def check_registry_url(text: str) -> str:
 
 def check_forge_api(text: str) -> str:
     """Check the URL of the API of a forge; one with a password is refused."""
-    _check_url(text, frozenset({"http", "https"}), "write https://host/api/v1 or https://host/api/v3", code="url")
+    _check_url(
+        text,
+        frozenset({"http", "https"}),
+        "write https://host/api/v3, /api/v4, /api/v1 or /rest/api/1.0, as your forge documents it",
+        code="url",
+    )
     return text.rstrip("/")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError, ForgeError, TemplateError
-from updater.forge.address import locate_repository
+from updater.forge.address import check_repository
 from updater.inventory.branch_writers import repository
 from updater.inventory.merge import crossed
 from updater.model.problem import Problem
@@ -124,14 +124,14 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
 
 
 def _unknown_forges(settings: Settings, subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
-    """Refuse proposals where nobody says which forge is asked for them."""
+    """Refuse proposals where no forge can be asked for them."""
     found = [(item, target.destination) for item in subscriptions for target in item.targets]
     for item, branch in dict.fromkeys(found):
         if branch.method != "git" or not isinstance(branch.publishing, Proposal):
             continue
         entry = settings.repository_for(branch.url)
         try:
-            locate_repository(branch.url, kind=entry.forge.kind if entry else None)
+            check_repository(branch.url, kind=entry.forge.kind if entry else None)
         except ForgeError as error:
             origin, message = item.origin, f"{item.key} asks for a pull request: {error.message}"
             yield Problem(path=origin.name, line=origin.line, code=error.code, message=message, hint=error.hint, origin=item.key)
@@ -174,13 +174,16 @@ def _targets(item: SubscriptionSettings, defaults: ProposalSettings) -> Iterator
         if target.git is not None:
             git = target.git
             editor, locator = _located(target, git.path, item.image.spelled)
-            destination = GitBranch(url=git.url, branch=git.branch, publishing=_publishing(git, defaults, item.key))
+            destination = GitBranch(url=git.url, branch=git.branch, publishing=_publishing(git, defaults, item))
             yield Target(destination=destination, editor=editor, locator=locator, form=form)
 
 
-def _publishing(git: GitTarget, defaults: ProposalSettings, key: str) -> Publishing:
+def _publishing(git: GitTarget, defaults: ProposalSettings, item: SubscriptionSettings) -> Publishing:
     if git.proposal is not None:
-        return proposal_of(git.proposal, defaults, ProposalPlace(key=key, base=git.branch))
+        asked, group = git.proposal, item.gates.group
+        if group is not None and asked.per is None and asked.group is None and defaults.per is None:
+            asked = asked.model_copy(update={"group": group})  # what moves together is proposed together
+        return proposal_of(asked, defaults, ProposalPlace(key=item.key, base=git.branch))
     return PushBranch(git.push or git.branch)
 
 

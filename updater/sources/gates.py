@@ -41,6 +41,28 @@ def impossible_gates(subscriptions: Sequence[Subscription]) -> Iterator[Problem]
         if item.gates.max_changes is not None and any(target.destination.method != "git" for target in item.targets):
             message = "gates.max_changes: changes of a live Application are not counted in this version"
             yield _problem(item, "not-yet", message, "set max_changes: null for this subscription")
+    yield from _impossible_groups(subscriptions)
+
+
+def _impossible_groups(subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
+    """Refuse a group that one commit could not move, and one of a single member."""
+    groups: dict[str, list[Subscription]] = {}
+    for item in subscriptions:
+        if item.gates.group is not None:
+            groups.setdefault(item.gates.group, []).append(item)
+    for name, members in groups.items():
+        first = members[0]
+        if len(members) == 1:
+            message = f"gates.group: {name} has no other member"
+            yield _problem(first, "group", message, f"name group: {name} at another subscription too, or take it out")
+        for item in members[1:]:
+            if {target.destination for target in item.targets} != {target.destination for target in first.targets}:
+                message = f"gates.group: {item.key} and {first.key} are members of {name} and do not write the same branches"
+                hint = "one commit moves a group: let its members write the same branches, pull requests by per: group"
+                yield _problem(item, "group", message, hint)
+            elif any(target.destination.method != "git" for target in item.targets):
+                message = f"gates.group: members of {name} write a live Application, which has no commit to move them together"
+                yield _problem(item, "not-yet", message, "write Git, or take the group out")
 
 
 def _problem(item: Subscription, code: str, message: str, hint: str) -> Problem:

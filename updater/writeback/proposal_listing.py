@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from updater.errors import ForgeError
 from updater.forge.base import ForgeProposal, ProposalState
 from updater.writeback.proposal_text import has_marker
 
@@ -64,7 +65,13 @@ class OpenProposals:
             found = self._listings.get(forge)
             if found is None or branch in found.served or self._clock() - found.made_at > OLDEST:
                 made_at = self._clock()
-                listed = await forge.list_open()
+                try:
+                    listed = await forge.list_open()
+                except ForgeError as error:
+                    if found is None or error.code != "forge-reserve":
+                        raise
+                    found.served.add(branch)
+                    return found  # the few requests that remain are kept for what is new
                 found = self._listings[forge] = OpenListing({item.number: item for item in listed}, made_at)
             found.served.add(branch)
             return found

@@ -73,7 +73,7 @@ class ProposalMerger:
         try:
             return await self._merged(branch, known, proposal, is_pushed=is_pushed)
         except ForgeError as error:
-            if error.code not in {"proposal-moved", "proposal-unready"}:
+            if error.code not in {"proposal-moved", "proposal-unready", "forge-reserve"}:
                 raise
             return MergeEnd(remark=f"not merged yet: {error.message}")
 

@@ -79,6 +79,14 @@ class KnownProposals:
         marker = self.ours[self.open.number][1] if self.open else None
         return marker.values if marker else frozenset()
 
+    def remembered(self) -> frozenset[str] | None:
+        """Return fingerprints of all that is known to be rejected, None where nobody knows: an open one remembers them."""
+        marker = self.ours[self.open.number][1] if self.open else None
+        before = marker.rejected if marker else None
+        if not self.is_whole and before is None:
+            return None
+        return frozenset(self.rejected()) | (before or frozenset()) - self.proposed()
+
     def rejected(self) -> dict[str, ForgeProposal]:
         """Return what was closed without merging, and is not proposed again: by the fingerprint of each value."""
         closed = ((item, marker) for item, marker in self.ours.values() if item.state is ProposalState.CLOSED and marker)

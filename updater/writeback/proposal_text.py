@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 
 MOST_VALUES: Final = 3000
 LONGEST_BODY: Final = 60_000  # GitHub takes 65,536 characters
-_LONGEST_TITLE: Final = 200
+_LONGEST_TITLE: Final = 255
 _LONGEST_CELL: Final = 300
 #: at the start of a line: one that stands in a quotation or in a cell is no marker
 _MARKER: Final = re.compile(
-    r"^<!-- updater:proposal v1 text=([0-9a-f]{16}) values=([0-9a-f,]*)(?: places=([0-9a-f,]*))? -->", re.MULTILINE
+    r"^<!-- updater:proposal v1 text=([0-9a-f]{16}) values=([0-9a-f,]*)(?: places=([0-9a-f,]*))?(?: rejected=([0-9a-f,]*))? -->",
+    re.MULTILINE,
 )
 _START: Final = re.compile(r"^<!-- updater:proposal v1 text=", re.MULTILINE)
-_MARKER_LENGTH: Final = 80
+_MARKER_LENGTH: Final = 100
+_MOST_REJECTED: Final = 200
 _LEAST_TABLE: Final = 600
 _MOST_PLACES: Final = 500
 _LONGEST_SECTION: Final = 8_000
@@ -48,11 +50,15 @@ This branch is rebuilt when its base moves or a newer version appears. Once some
 
 @dataclass(frozen=True, slots=True)
 class ProposalMarker:
-    """What the hidden marker holds: fingerprints of title and table, of each value that is proposed, of each place it is for."""
+    """What the hidden marker holds: fingerprints of title and table, of each value that is proposed, of each place it is for.
+
+    *rejected* are the values that were rejected before it was opened, None where that is not said.
+    """
 
     text: str
     values: frozenset[str]
     places: frozenset[str] = frozenset()
+    rejected: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +66,13 @@ class ProposalExtras:
     """What a text has besides its changes; none of it is a reason to write the text again.
 
     *links* are to the sources of old and new images, *held* is what is not proposed, *longest* how many characters there may be.
+    *rejected* are fingerprints of what people decided against, None where that is not known.
     """
 
     links: Mapping[Update, SourceLinks] = field(default_factory=dict)
     held: tuple[Held, ...] = ()
     longest: int = LONGEST_BODY
+    rejected: frozenset[str] | None = None
 
 
 _NO_EXTRAS: Final = ProposalExtras()
@@ -73,7 +81,10 @@ _NO_EXTRAS: Final = ProposalExtras()
 def read_marker(body: str) -> ProposalMarker | None:
     """Return the marker of the body of a pull request, None where it has none: then it is not ours."""
     found = _MARKER.search(body)
-    return ProposalMarker(found[1], _parts(found[2]), _parts(found[3] or "")) if found else None
+    if found is None:
+        return None
+    rejected = _parts(found[4]) if found[4] is not None else None
+    return ProposalMarker(found[1], _parts(found[2]), _parts(found[3] or ""), rejected)
 
 
 def has_marker(body: str) -> bool:
@@ -111,7 +122,8 @@ def proposal_text(
     values = sorted({fingerprint(update) for update in updates})
     places = sorted({place_fingerprint(update.subscription, update.target) for update in updates})
     places = places if len(places) <= _MOST_PLACES else []
-    room = extras.longest - 13 * len(values) - 9 * len(places) - _MARKER_LENGTH
+    rejected = extras.rejected if extras.rejected is None or len(extras.rejected) <= _MOST_REJECTED else None
+    room = extras.longest - 13 * (len(values) + len(rejected or ())) - 9 * len(places) - _MARKER_LENGTH
     if len(values) > MOST_VALUES or room < len(_HEAD) + len(_REFUSE) + _LEAST_TABLE:
         hint = "write some of the targets to a branch of their own, or without proposal"
         most = min(MOST_VALUES, max(len(values) - 1, 0))
@@ -125,7 +137,8 @@ def proposal_text(
     more = [section for section in more if len(section) < (room - len(_HEAD) - len(_REFUSE)) // 3]
     table = _table(rows, room - len(_HEAD) - len(_REFUSE) - sum(map(len, more)))
     named = _title(updates, changes, title)
-    return _marked(named, "".join([table, *more, _REFUSE]), (values, places), f"{core}{_REFUSE}")
+    marks = {"values": values, "places": places} | ({} if rejected is None else {"rejected": sorted(rejected)})
+    return _marked(named, "".join([table, *more, _REFUSE]), f"{core}{_REFUSE}", marks)
 
 
 def _title(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], template: str) -> str:
@@ -139,7 +152,7 @@ def _title(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...
 def closing_text(base: str) -> ProposalText:
     """Return title and body of a pull request that we close ourselves: it rejects nothing."""
     body = f"{closing_words(base)}\n"
-    return _marked("Superseded: nothing is left to change", body, ((), ()), body)
+    return _marked("Superseded: nothing is left to change", body, body, {"values": ()})
 
 
 def closing_words(base: str) -> str:
@@ -150,7 +163,7 @@ def closing_words(base: str) -> str:
 def superseding_text(by: str) -> ProposalText:
     """Return title and body of a pull request that another branch replaces; *by* is that one, "" where nobody asks for it."""
     body = f"{superseding_words(by)}\n"
-    return _marked("Superseded: another pull request has these changes" if by else "Superseded", body, ((), ()), body)
+    return _marked("Superseded: another pull request has these changes" if by else "Superseded", body, body, {"values": ()})
 
 
 def superseding_words(by: str) -> str:
@@ -160,11 +173,11 @@ def superseding_words(by: str) -> str:
     return "Superseded: no subscription asks for these changes any more."
 
 
-def _marked(title: str, body: str, named: tuple[Sequence[str], Sequence[str]], core: str) -> ProposalText:
+def _marked(title: str, body: str, core: str, marks: Mapping[str, Sequence[str]]) -> ProposalText:
     digest = hashlib.sha256(f"{title}\0{core}".encode()).hexdigest()[:16]
-    values, places = (",".join(part) for part in named)
+    said = " ".join(f"{name}={','.join(part)}" for name, part in marks.items())
     # the marker comes first: nothing that stands in the body can be taken for it
-    return ProposalText(title=title, body=f"<!-- updater:proposal v1 text={digest} values={values} places={places} -->\n{body}")
+    return ProposalText(title=title, body=f"<!-- updater:proposal v1 text={digest} {said} -->\n{body}")
 
 
 def _table(rows: Sequence[str], left: int) -> str:

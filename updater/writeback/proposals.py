@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from updater.writeback.proposal_links import SourceLinks
 
 FOREIGN: Final = "foreign-commits"
+NOT_OURS: Final = "branch-not-ours"
 AT_LIMIT: Final = "proposal-limit"
 _FOREIGN_HINT: Final = "merge or close the pull request and delete its branch; updater then goes on by itself"
 _LIMIT_HINT: Final = "merge or close one of them; the next landing opens what waits"
@@ -64,13 +65,15 @@ class ProposalSurroundings:
     """What pull requests need around them.
 
     *forge* returns who is asked for those of a branch, *mirror* the mirror of its repository. *asked* returns the
-    subscriptions of every destination: what nobody asks for any more is closed. *links* returns the sources of what is
-    proposed, and raises nothing. *is_released* says whether people took back that they closed one with this update.
+    subscriptions of every destination: what nobody asks for any more is closed. *base* returns the name of the branch that
+    is read, once it was looked at. *links* returns the sources of what is proposed, and raises nothing. *is_released* says
+    whether people took back that they closed one with this update.
     """
 
     forge: Callable[[GitBranch], Forge]
     mirror: Callable[[GitBranch], Mirror]
     asked: Callable[[], Mapping[Destination, Sequence[Subscription]]] = dict
+    base: Callable[[GitBranch], str] = lambda branch: branch.branch
     links: Callable[[Sequence[Update]], Awaitable[Mapping[Update, SourceLinks]]] = _no_links
     is_released: Callable[[Update, ForgeProposal], bool] = _never
 
@@ -99,7 +102,7 @@ class ProposalWriter:
         The forge is asked only where the branch exists, or the pull request was open at the last look.
         """
         view = await self._writer.look(destination, subscriptions)
-        branch = _proposed(destination)
+        branch = _proposed(destination, self._around.base)
         if branch is None:
             return view
         before = self._finder.known(branch)
@@ -117,7 +120,7 @@ class ProposalWriter:
 
         Raises what the writer raises, `ForgeError`, and `TemplateError` for a title before anything is pushed.
         """
-        branch = _proposed(view.destination)
+        branch = _proposed(view.destination, self._around.base)
         if branch is None:
             return await self._writer.write(view, commits, is_dry=is_dry)
         if not is_dry:
@@ -139,7 +142,9 @@ class ProposalWriter:
         known = self._finder.known(branch) or KnownProposals()
         wanted = {fingerprint(update) for commit in commits for update in commit.updates}
         is_new = known.open is None and bool(wanted - known.rejected().keys())
-        if commits and (is_new or known.stranger is not None or not (known.is_whole or wanted <= known.proposed())):
+        before = known.remembered()
+        is_unsure = not known.is_whole and not wanted <= known.proposed() and (before is None or bool(wanted & before))
+        if commits and (is_new or known.stranger is not None or is_unsure):
             known = await self._finder.find(branch)
         if commits and known.stranger is not None:
             raise not_ours(known.stranger)
@@ -169,11 +174,10 @@ class ProposalWriter:
             proposal_text(_changed(commits, dry), dry.changes, title=title)
             if is_dry:
                 return dry
-        view = await self._branches.cleared(branch, known, view)
         updates = [update for commit in commits for update in commit.updates]
         await self._merger.calm(branch, known, updates)
         try:
-            landed = await self._writer.write(view, commits, is_dry=False)
+            landed = await self._written(branch, known, view, commits)
         except PushRefused as refused:
             if refused.code != FOREIGN:
                 raise
@@ -185,6 +189,20 @@ class ProposalWriter:
         proposal = await self._opener.publish(branch, known, text)
         return await self._merged(branch, view, updates, replace(landed, link=proposal.link))
 
+    async def _written(self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit]) -> WriteResult:
+        """Write; where people committed to what was merged, its branch goes first and another one begins.
+
+        Else it is built anew in place. A forge notices late that a branch was deleted, and then closes what is open from a new
+        one of that name, which would read as a no.
+        """
+        try:
+            return await self._writer.write(view, commits, is_dry=False)
+        except PushRefused as refused:
+            cleared = await self._branches.cleared(branch, known, view) if refused.code in {FOREIGN, NOT_OURS} else view
+            if cleared is view:
+                raise
+        return await self._writer.write(cleared, commits, is_dry=False)
+
     async def _text(
         self, branch: GitBranch, known: KnownProposals, commits: Sequence[Commit], landed: WriteResult
     ) -> ProposalText:
@@ -194,7 +212,7 @@ class ProposalWriter:
         if known.open is not None and known.is_said(text):
             return text
         held = tuple(item for commit in commits for item in commit.held)
-        extras = ProposalExtras(links=await self._around.links(updates), held=held)
+        extras = ProposalExtras(links=await self._around.links(updates), held=held, rejected=known.remembered())
         return proposal_text(updates, landed.changes, extras, title=title)
 
     async def _merged(self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult) -> WriteResult:
@@ -247,8 +265,11 @@ class ProposalWriter:
         await forge.comment(number, words)
 
 
-def _proposed(destination: Destination) -> GitBranch | None:
-    return destination if destination.method == "git" and isinstance(destination.publishing, Proposal) else None
+def _proposed(destination: Destination, base: Callable[[GitBranch], str]) -> GitBranch | None:
+    """Return *destination* with the name of its base where it is proposed to, None for every other one."""
+    if destination.method != "git" or not isinstance(destination.publishing, Proposal):
+        return None
+    return destination if destination.branch else replace(destination, branch=base(destination))
 
 
 def _options(branch: GitBranch) -> ProposalOptions:
