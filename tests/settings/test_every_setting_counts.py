@@ -14,7 +14,7 @@ from updater.settings.tree import Settings
 
 PACKAGE = Path(updater.__file__).parent
 DEFINED = {PACKAGE / "settings" / name for name in ("fields.py", "schema.py", "environment.py")}
-REFUSED = {"users", "trusted_proxies", "flux", "follows", "wait_while_busy"}
+REFUSED = {"users", "trusted_proxies", "flux", "follows"}
 CONSTANT = {"method"}  # of a signature: there is one value
 READ_BEFORE = {"registries_conf"}  # it is one more file, and read with them
 

@@ -49,6 +49,11 @@ class Reversals:
         self._wake = wake
         self._log = log
         self._waiting: asyncio.Queue[ReleaseJudged] = asyncio.Queue()
+        self._pending: set[str] = set()
+
+    def is_pending(self, key: str) -> bool:
+        """Return whether it is not known yet whether a bad release of a subscription is taken back."""
+        return key in self._pending
 
     def hear(self, report: ReleaseJudged) -> None:
         """Let a bad release be taken back where that was asked for, where it is certain, and never twice in a row."""
@@ -60,6 +65,7 @@ class Reversals:
         elif not report.is_certain:
             self._refuse(report, "it was not followed from its commit on, or never applied, so its fault is not certain")
         else:
+            self._pending.add(report.release.subscription)
             self._waiting.put_nowait(report)
 
     def landed(self, report: DestinationLanded) -> None:
@@ -75,17 +81,22 @@ class Reversals:
             report = await self._waiting.get()
             key = report.release.subscription
             try:
-                good = await self._good(report.release, client)
+                await self._order(report, client)
             except asyncio.CancelledError:
                 self._memory.judged.pop(key, None)  # whoever comes after judges it again
                 raise
-            if good is None:
-                self._refuse(report, "no version is known that ran well before")
-                continue
-            self._memory.orders[key] = RevertOrder(
-                revision=report.release.revision, bad=report.release.image, good=good, reason=report.reason
-            )
+            finally:
+                self._pending.discard(key)
             self._wake(key)
+
+    async def _order(self, report: ReleaseJudged, client: KubeClient) -> None:
+        release = report.release
+        good = await self._good(release, client)
+        if good is None:
+            self._refuse(report, "no version is known that ran well before")
+            return
+        order = RevertOrder(revision=release.revision, bad=release.image, good=good, reason=report.reason)
+        self._memory.orders[release.subscription] = order
 
     async def _good(self, release: Release, client: KubeClient) -> ImageRef | None:
         """Return what ran well before *release*."""

@@ -53,16 +53,23 @@ class WaitingMemory:
         self._since.pop(destination, None)
 
 
+def _never_busy(_key: str) -> str:
+    """Return that nothing is in progress, where nobody watches."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gatekeeper:
     """Asks the landing gates for whole destinations.
 
-    *clock* gives seconds since 1970; unless *waits*, no update waits for others.
+    *clock* gives seconds since 1970; unless *waits*, no update waits for others. *busy* says of a subscription, by key, which
+    rollout or canary is in progress, "" where none is.
     """
 
     clock: Callable[[], float] = time.time
     memory: WaitingMemory = field(default_factory=WaitingMemory)
     waits: bool = True
+    busy: Callable[[str], str] = _never_busy
 
     def gated(self, view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
         """Return *decisions* with every update held that no gate lets through at this moment."""
@@ -99,7 +106,7 @@ class Gatekeeper:
             return holds
         return holds | delays
 
-    def _circumstances(self, view: View, subscriptions: Iterable[Subscription]) -> Circumstances:
+    def _circumstances(self, view: View, subscriptions: Sequence[Subscription]) -> Circumstances:
         counted = {" ".join(item.key.split()): item.key for item in subscriptions if item.gates.max_changes is not None}
         changes: dict[str, list[float]] = {key: [] for key in counted.values()}
         for past in view.recent if counted else ():
@@ -107,7 +114,12 @@ class Gatekeeper:
                 if key in counted:
                     changes[counted[key]].append(past.when.timestamp())
         since = self.memory.since(view.destination) if self.waits else None
-        return Circumstances(now=self.clock(), changes={key: tuple(made) for key, made in changes.items()}, waiting_since=since)
+        return Circumstances(
+            now=self.clock(),
+            changes={key: tuple(made) for key, made in changes.items()},
+            waiting_since=since,
+            busy={item.key: found for item in subscriptions if item.gates.wait_while_busy and (found := self.busy(item.key))},
+        )
 
 
 def _with_group(decisions: Sequence[TargetDecision], holds: Mapping[str, GateHold]) -> dict[str, GateHold]:

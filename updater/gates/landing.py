@@ -24,12 +24,14 @@ class Circumstances:
     """All that landing gates may look at, for one destination at one moment.
 
     *now* is in Unix time. *changes* are the moments of our own changes there, by subscription key, newest first.
+    *busy* says, by subscription key, which rollout or canary is in progress.
     *waiting_since* is when the oldest update that waits for others there was first decided, None where none waits.
     """
 
     now: float
     changes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     waiting_since: float | None = None
+    busy: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ def _asked(facts: UpdateFacts, circumstances: Circumstances) -> Iterator[GateAns
         yield window(rules, circumstances.now)
     if rules.max_changes is not None:
         yield changes(rules, circumstances.changes.get(facts.key, ()), circumstances.now)
+    if rules.wait_while_busy:
+        yield idle(circumstances.busy.get(facts.key, ""))
     if rules.coalesce is not None:
         yield coalesced(rules.coalesce, circumstances)
 
@@ -97,6 +101,14 @@ def changes(rules: GateRules, made: tuple[float, ...], now: float) -> GateAnswer
     reason = f"{len(recent)} changes were written within the limit of {rate}; held until {moment(opens_at)}"
     hint = "raise max_changes to let more through"
     return GateHold(gate=Gate.MAX_CHANGES, code="max-changes", reason=reason, opens_at=opens_at, hint=hint)
+
+
+def idle(busy: str) -> GateAnswer:
+    """Ask whether a rollout or canary is in progress, as *busy* says: a write would replace it in the middle."""
+    if not busy:
+        return Open(gate=Gate.BUSY, reason="no rollout or canary is in progress")
+    hint = "it is written when that ends; wait_while_busy: false lets it replace what is in progress"
+    return GateHold(gate=Gate.BUSY, code="busy", reason=f"waits while {busy}", hint=hint)
 
 
 def coalesced(delay: float, circumstances: Circumstances) -> GateAnswer:

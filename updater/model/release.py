@@ -23,6 +23,8 @@ WORKLOAD_KINDS: Final = (
     "Kustomization",
     "HelmRelease",
 )
+#: those whose controllers say that a rollout or a canary is in progress
+BUSY_KINDS: Final = frozenset({"Rollout", "Canary"})
 
 
 class ReleaseVerdict(StrEnum):

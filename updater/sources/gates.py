@@ -6,21 +6,27 @@ from typing import TYPE_CHECKING
 
 from updater.model.gates import NO_GATES, GateRules, UpdateWindow
 from updater.model.problem import Problem
+from updater.model.release import BUSY_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from updater.model.release import DeliveryOptions
     from updater.model.subscription import Subscription
     from updater.settings.gates import GateDefaults, GateSettings
 
 
-def gates_of(own: GateSettings, defaults: GateDefaults) -> GateRules:
-    """Return the rules of one subscription: what it says itself, null included, and the *defaults* for the rest."""
+def gates_of(own: GateSettings, defaults: GateDefaults, delivery: DeliveryOptions | None = None) -> GateRules:
+    """Return the rules of one subscription: what it says itself, null included, and the *defaults* for the rest.
+
+    What *delivery* follows may be in progress.
+    """
+    may_be_busy = delivery is not None and delivery.workload.kind in BUSY_KINDS
 
     def source(name: str) -> GateDefaults:
         return own if name in own.model_fields_set else defaults
 
-    if not own.model_fields_set and not defaults.model_fields_set:
+    if not (own.model_fields_set or defaults.model_fields_set or may_be_busy):
         return NO_GATES
     windows = tuple(
         UpdateWindow(kind=item.kind, schedule=item.schedule, duration=item.duration, time_zone=item.time_zone)
@@ -32,6 +38,7 @@ def gates_of(own: GateSettings, defaults: GateDefaults) -> GateRules:
         max_changes=source("max_changes").max_changes,
         coalesce=source("coalesce").coalesce,
         group=own.group,
+        wait_while_busy=may_be_busy and source("wait_while_busy").wait_while_busy is not False,
     )
 
 
