@@ -12,7 +12,6 @@ from tests.flows.fleet import add_usual, fleet
 from tests.flows.test_run import Daemon, until
 from tests.real.parts import free_port
 
-
 SENDERS = {"ci": "generic", "gh": "github"}
 
 
