@@ -520,3 +520,23 @@ def test_what_is_packed_has_no_files_of_tests(tmp_path):
         names = {name.removeprefix("updater/") for name in archive.getnames()}
     assert {"Chart.yaml", "values.schema.json", "README.md", "templates/_rules.tpl"} <= names
     assert not [name for name in names if name.startswith("ci/")]
+
+
+def test_what_runs_an_image_can_be_watched_in_its_namespace_and_told_of_its_verdict():
+    """A Rollout is read together with Deployments; nothing else of the namespace is."""
+    subscriptions = [followed("Rollout/shop/web"), followed("Canary/shop/api")]
+    watched = {("shop", verb, kind, "*") for kind in ("deployments", "rollouts", "canaries") for verb in ("list", "watch")}
+    told = {("shop", verb, "events", "*") for verb in ("create", "patch")}
+    assert rights(template_of(config={"sources": [], "subscriptions": subscriptions})) == watched | told
+
+
+def followed(workload):
+    target = {"git": {"url": "https://git.example.org/fleet.git"}, "marker": "fleet:web"}
+    policy = {"semver": {"range": ">=1.0.0"}}
+    return {
+        "key": workload,
+        "image": "ghcr.io/acme/web",
+        "policy": policy,
+        "delivery": {"workload": workload},
+        "targets": [target],
+    }

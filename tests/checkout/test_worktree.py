@@ -366,6 +366,17 @@ async def test_the_environments_token_wins_over_the_header(clone, server):
     checkout.close()
 
 
+def test_netrc_counts_where_neither_a_header_nor_the_environment_says_more(clone, tmp_path):
+    (tmp_path / "netrc").write_text("machine git.example.org login me password s3cret\n")
+    variables = {"NETRC": str(tmp_path / "netrc")}
+    url = "https://git.example.org/team/repo.git"
+    assert find_access(configured(clone), url, variables).credential == Credential(username="me", password="s3cret")
+    given = find_access(configured(clone), url, {**variables, "UPDATER_GIT_PASSWORD": "token"})
+    assert given.credential.password == "token"
+    header = configured(clone, ("http.https://git.example.org/.extraheader", "Authorization: Bearer job"))
+    assert find_access(header, url, variables).credential is None
+
+
 def test_settings_of_the_longest_prefix_win(clone):
     config = configured(
         clone,

@@ -310,7 +310,7 @@ def test_text_markers_count_only_where_a_configuration_names_them(tree, capfd, t
         (["--marker", "ns:p=x:1", "--push"], "--commit"),
         (["--marker", "ns:p=x:1", "--message", "m"], "--commit"),
         (["--marker", "ns:p=x:1", "--commit", "--diff"], "--diff"),
-        (["--marker", "ns:p=x:1", "--commit", "--proposal"], "not in this version"),
+        (["--marker", "ns:p=x:1", "--commit", "--proposal"], "--push"),
         (["--marker", "ns:p=x:1", "-o", "xml"], "xml"),
     ],
 )

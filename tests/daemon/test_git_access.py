@@ -10,7 +10,7 @@ import pytest
 from tests.engine.making import git_branch, ref
 from updater.credentials.keychain import Keychain
 from updater.daemon.git_access import RenewingWriter, access_for
-from updater.errors import ConfigError, GitDenied, GitError, GitUnavailable
+from updater.errors import ConfigError, ForgeError, GitDenied, GitError, GitUnavailable, UpdaterError
 from updater.git.access import GitAccess
 from updater.model.credential import Credential
 from updater.model.view import View
@@ -52,6 +52,24 @@ async def test_a_private_key_is_a_key_and_no_password():
         "https://git.test/fleet.git", settings, Keychain(environment={"GIT_SECRET": key}, docker_configs=[])
     )
     assert (access.credential, access.private_key) == (None, key.encode() + b"\n")
+
+
+async def test_a_locked_key_comes_with_its_passphrase():
+    more = CONFIGURATION.replace(b'"env:GIT_SECRET",', b'"env:GIT_SECRET", passphrase: "env:WORD",')
+    settings = build_settings([("updater.yaml", more)], {})
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----"
+    keychain = Keychain(environment={"GIT_SECRET": key, "WORD": "opens it"}, docker_configs=[])
+    assert (await access_for("https://git.test/fleet.git", settings, keychain)).passphrase == "opens it"
+
+
+async def test_where_nothing_is_given_the_user_is_asked_as_git_would_be(tmp_path):
+    (tmp_path / "netrc").write_text("machine elsewhere.test login me password s3cret\nmachine git.test login me password wrong\n")
+    settings = build_settings([("updater.yaml", CONFIGURATION)], {})
+    keychain = Keychain(environment={"NETRC": str(tmp_path / "netrc"), "GIT_SECRET": "ghp_token"}, docker_configs=[])
+    access = await access_for("https://elsewhere.test/fleet.git", settings, keychain)
+    assert (access.credential.password, access.origin) == ("s3cret", str(tmp_path / "netrc"))
+    assert (await access_for("https://git.test/fleet.git", settings, keychain)).credential.password == "ghp_token"
+    assert (await access_for("git@elsewhere.test:fleet.git", settings, keychain)).use_agent
 
 
 async def test_a_repository_without_an_entry_is_reached_as_anybody():
@@ -164,6 +182,8 @@ class Refusing:
     [
         pytest.param(GitDenied("no"), 1, id="refused"),
         pytest.param(GitError("no", code="git-not-found"), 1, id="hidden"),
+        pytest.param(ForgeError("no", code="forge-denied"), 1, id="refused-by-the-forge"),
+        pytest.param(ForgeError("no", code="forge-unavailable"), 0, id="forge-unavailable"),
         pytest.param(GitUnavailable("no"), 0, id="unavailable"),
         pytest.param(GitError("no", code="branch-missing"), 0, id="another-failure"),
     ],
@@ -171,9 +191,9 @@ class Refusing:
 async def test_a_refusal_lets_secrets_be_read_anew_and_stays_a_refusal(error, count):
     cluster, branch = Cluster(), git_branch(url=URL)
     writer = RenewingWriter(Refusing(error), cluster)
-    with pytest.raises(GitError) as looked:
+    with pytest.raises(UpdaterError) as looked:
         await writer.look(branch, ())
-    with pytest.raises(GitError) as written:
+    with pytest.raises(UpdaterError) as written:
         await writer.write(View(destination=branch, head=None, readings={}, problems={}, pending={}), (), is_dry=False)
     assert looked.value is written.value is error
     assert cluster.asked == ["expire"] * 2 * count

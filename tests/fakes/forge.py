@@ -1,12 +1,14 @@
-"""A GitHub or a Gitea over one bare repository, as far as pull requests need it: listing, ETags, refusals, scripted faults."""
+"""A forge over one bare repository, as far as pull requests need it: its state, what people do there, scripted faults.
+
+The API that it speaks is that of `kind`: each dialect has a module beside this one.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from aiohttp import web
 
@@ -14,11 +16,15 @@ if TYPE_CHECKING:
     from tests.fakes.git_server import BareRepository
 
 TOKEN = "forge-token-0123456789abcdef"
+_WHO = {"GIT_COMMITTER_NAME": "forge", "GIT_COMMITTER_EMAIL": "forge@example.org"}
 
 
 @dataclass
 class FakePull:
-    """A pull request: *head* is kept once it is closed, *fork* names another repository that it comes from."""
+    """A pull request: *head* is kept once it is closed, *fork* says that it comes from another repository.
+
+    *opinions* are of people by name: approved or refused. *conflicts* says that it cannot be merged.
+    """
 
     number: int
     title: str
@@ -31,12 +37,50 @@ class FakePull:
     fork: bool = False
     comments: list[str] = field(default_factory=list)
     changed: int = 0
+    draft: bool = False
+    labels: list[str] = field(default_factory=list)
+    reviewers: list[str] = field(default_factory=list)
+    assignees: list[str] = field(default_factory=list)
+    opinions: dict[str, str] = field(default_factory=dict)
+    conflicts: bool = False
+    auto_merge: bool = False
+    version: int = 1
+
+
+@dataclass
+class Rules:
+    """What people set on the page of the repository: *checks* says that a green check is asked for."""
+
+    approvals: int = 0
+    checks: bool = False
+    auto_merge: bool = True
+    methods: tuple[str, ...] = ("merge", "squash")
+
+
+class FakeDialect(Protocol):
+    """One API. *prefix* is what stands before what `FakeForge.asked` says of a request, *root* the path of the API.
+
+    *words* are its names for number, state, link and source, *change* the method that changes, *listed* where items are listed.
+    """
+
+    prefix: str
+    root: str
+    has_etags: bool
+    words: dict[str, str]
+    change: str
+    listed: str
+
+    def is_allowed(self, request: web.Request) -> bool:
+        """Say whether the request shows the token as this forge reads it."""
+
+    def answer(self, request: web.Request, path: str, data: dict) -> web.Response:
+        """Answer a request for *path*, without the prefix."""
 
 
 class FakeForge:
-    """Listens on loopback. *kind* is github or gitea; `asked` is what came in, `faults` are played first, first in first out.
+    """Listens on loopback. `asked` is what came in, `faults` are played first, first in first out.
 
-    A fault is (method, answer): the next request of that method gets *answer*; it may be a callable, for one made on the spot.
+    A fault is (method, answer): the next request of that method gets *answer*.
     """
 
     def __init__(self, repository: BareRepository, kind: str, path: str = "o/fleet") -> None:
@@ -47,9 +91,15 @@ class FakeForge:
         self.asked: list[str] = []
         self.faults: list[tuple[str, web.Response]] = []
         self.clock = 0
+        self.rules = Rules()
+        self.users = ["anna", "bert"]
+        self.labels: list[str] = []
+        self.statuses: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
+        self.dialect = dialect_of(self)
 
     async def __aenter__(self) -> Self:
-        application = web.Application()
+        application = web.Application(client_max_size=2**26)
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
@@ -62,11 +112,11 @@ class FakeForge:
 
     @property
     def api(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api"
+        return f"http://127.0.0.1:{self.port}{self.dialect.root}"
 
     def changes(self) -> list[str]:
         """Give what was asked for and is no reading."""
-        return [line for line in self.asked if not line.startswith("GET")]
+        return [line for line in self.asked if not line.startswith("GET") and not line.endswith(" query")]
 
     def fail(self, method: str, status: int, message: str = "", **headers: str) -> None:
         """Answer the next request of *method* so."""
@@ -76,119 +126,137 @@ class FakeForge:
     # what a person does
 
     def merge(self, number: int, *, squashed: bool = False) -> None:
-        pull = self._pull(number)
+        pull = self.pull(number)
         pull.head = self.repository.head(pull.branch)
         tip = pull.head
         if squashed:
             parent = self.repository.head(pull.base)
-            who = {"GIT_COMMITTER_NAME": "forge", "GIT_COMMITTER_EMAIL": "forge@example.org"}
-            tip = self.repository.git("commit-tree", f"{tip}^{{tree}}", "-p", parent, "-m", "squashed", **who).strip()
+            tip = self.repository.git("commit-tree", f"{tip}^{{tree}}", "-p", parent, "-m", "squashed", **_WHO).strip()
         self.repository.git("update-ref", f"refs/heads/{pull.base}", tip)
         pull.state, pull.merged = "closed", True
-        self._touch(pull)
+        self.touch(pull)
 
     def close(self, number: int, state: str = "closed") -> None:
-        pull = self._pull(number)
+        pull = self.pull(number)
         pull.head, pull.state = self.repository.head(pull.branch), state
-        self._touch(pull)
+        self.touch(pull)
 
     def opened(self) -> list[FakePull]:
         return [pull for pull in self.pulls if pull.state == "open"]
 
-    # the API
+    def check(self, branch: str, state: str) -> None:
+        """Say passed, failed or pending of the head of *branch*."""
+        self.statuses[self.repository.head(branch)] = state
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(f"{request.method} {request.path.removeprefix(f'/api/repos/{self.path}/')}")
-        fault = next((item for item in self.faults if item[0] == request.method), None)
-        if fault is not None:
-            self.faults.remove(fault)
-            return fault[1]
-        scheme = "Bearer" if self.kind == "github" else "token"
-        if request.headers.get("Authorization") != f"{scheme} {TOKEN}":
-            return web.json_response({"message": "Bad credentials"}, status=401)
-        self._sync()
-        path = request.path.removeprefix(f"/api/repos/{self.path}/")
-        data = await request.json() if request.body_exists else {}
-        if path == "pulls":
-            return self._opened(data) if request.method == "POST" else self._listed(request)
-        if found := re.fullmatch(r"pulls/([0-9]+)", path):
-            return self._one(request, self._pull(int(found[1])), data)
-        if found := re.fullmatch(r"issues/([0-9]+)/comments", path):
-            self._pull(int(found[1])).comments.append(data["body"])
-            return web.json_response({}, status=201)
-        return web.json_response({"message": "Not Found"}, status=404)
+    def move(self, branch: str) -> str:
+        """Push a commit of somebody else to *branch*."""
+        head = self.repository.head(branch)
+        made = self.repository.git("commit-tree", f"{head}^{{tree}}", "-p", head, "-m", "by hand", **_WHO).strip()
+        self.repository.git("update-ref", f"refs/heads/{branch}", made)
+        return made
 
-    def _opened(self, data) -> web.Response:
-        if any((item.branch, item.base) == (data["head"], data["base"]) and not item.fork for item in self.opened()):
-            status = 422 if self.kind == "github" else 409
-            words = "A pull request already exists for o:x." if self.kind == "github" else "pull request already exists"
-            return web.json_response({"message": "Validation Failed", "errors": [{"message": words}]}, status=status)
-        pull = FakePull(len(self.pulls) + 1, data["title"], data["body"], data["head"], data["base"])
+    def notice_deletions(self) -> None:
+        """Close what is open from branches that were deleted by a push, as Gitea does: late, though they may be there again."""
+        gone = {ref.removeprefix("refs/heads/") for _, ref, _, new in self.repository.pushes if not new.strip("0")}
+        for pull in self.opened():
+            if pull.branch in gone:
+                self.close(pull.number)
+
+    # what every dialect needs
+
+    def open(self, pull: FakePull) -> FakePull | None:
+        """Take a new pull request; None where one of the same branches is open."""
+        here = [(item.branch, item.base) for item in self.opened() if not item.fork]
+        if (pull.branch, pull.base) in here:
+            return None
+        pull.number = len(self.pulls) + 1
         self.pulls.append(pull)
-        self._touch(pull)
-        return web.json_response(self._json(pull), status=201)
+        self.sync()
+        self.touch(pull)
+        return pull
 
-    def _one(self, request, pull: FakePull, data) -> web.Response:
-        if request.method == "PATCH":
-            pull.title, pull.body = data.get("title", pull.title), data.get("body", pull.body)
-            if data.get("state"):
-                self.close(pull.number, data["state"])
-            self._touch(pull)
-        return self._tagged(request, self._json(pull))
+    def listed(self, states: set[str]) -> list[FakePull]:
+        """Return what stands in one of *states*, what changed last first."""
+        return sorted((pull for pull in self.pulls if pull.state in states), key=lambda pull: pull.changed, reverse=True)
 
-    def _listed(self, request) -> web.Response:
-        query = request.query
-        found = [pull for pull in self.pulls if query.get("state", "open") in {"all", pull.state}]
-        if self.kind == "github":
-            owner, _, branch = query["head"].partition(":")
-            assert owner == self.path.partition("/")[0]
-            found = [pull for pull in found if pull.branch == branch and pull.base == query["base"]]
-        found = sorted(found, key=lambda pull: pull.changed, reverse=True)
-        size, page = int(query.get("per_page") or query.get("limit")), int(query["page"])
-        return self._tagged(request, [self._json(pull) for pull in found[size * (page - 1) : size * page]])
+    def standing(self, pull: FakePull) -> str:
+        """Return the checks of its head: none, pending, passed or failed."""
+        return self.statuses.get(pull.head, "none")
 
-    def _tagged(self, request, data) -> web.Response:
-        if self.kind == "gitea":
-            return web.json_response(data)
-        tag = f'"{hashlib.sha256(json.dumps(data).encode()).hexdigest()}"'
-        if request.headers.get("If-None-Match") == tag:
-            self.asked[-1] += " 304"
-            return web.Response(status=304, headers={"ETag": tag})
-        return web.json_response(data, headers={"ETag": tag})
+    def approved(self, pull: FakePull) -> str:
+        """Return enough, missing or refused."""
+        if "refused" in pull.opinions.values():
+            return "refused"
+        return "enough" if list(pull.opinions.values()).count("approved") >= self.rules.approvals else "missing"
 
-    def _json(self, pull: FakePull) -> dict:
-        standing = self.repository.head(pull.branch)
-        head = pull.head if pull.state == "closed" else standing
-        is_gone = self.kind == "gitea" and standing is None
-        here = {"id": 7, "full_name": self.path}
-        return {
-            "number": pull.number,
-            "html_url": f"http://forge.example.org/{self.path}/pull/{pull.number}",
-            "state": pull.state,
-            "title": pull.title,
-            "body": pull.body.replace("\n", "\r\n"),
-            "merged_at": "2026-01-01T00:00:00Z" if pull.merged else None,
-            "head": {
-                "label": pull.branch if self.kind == "gitea" else f"o:{pull.branch}",
-                "ref": f"refs/pull/{pull.number}/head" if is_gone else pull.branch,
-                "sha": head,
-                "repo": {"id": 8, "full_name": "somebody/fleet"} if pull.fork else here,
-            },
-            "base": {"ref": pull.base, "repo": here},
-        }
+    def is_ready(self, pull: FakePull) -> bool:
+        """Return whether the forge lets it be merged."""
+        checks = {"passed"} if self.rules.checks else {"passed", "none", "pending", "failed"}
+        is_fine = not pull.conflicts and not pull.draft and pull.state == "open"
+        return is_fine and self.standing(pull) in checks and self.approved(pull) == "enough"
 
-    def _sync(self) -> None:
-        """Close what asks to merge a branch that is gone, as the forges do."""
+    def sync(self) -> None:
+        """Close what asks to merge a branch that is gone, and merge what is ready and was asked for, as the forges do."""
         for pull in self.opened():
             standing = self.repository.head(pull.branch)
             if standing is None and not pull.fork:
                 pull.state = "closed"
             elif standing is not None:
                 pull.head = standing
+                if pull.auto_merge and self.is_ready(pull):
+                    self.merge(pull.number)
 
-    def _pull(self, number: int) -> FakePull:
+    def pull(self, number: int) -> FakePull:
         return self.pulls[number - 1]
 
-    def _touch(self, pull: FakePull) -> None:
+    def touch(self, pull: FakePull) -> None:
         self.clock += 1
         pull.changed = self.clock
+        pull.version += 1
+
+    def tagged(self, request: web.Request, data: object) -> web.Response:
+        """Answer with an ETag, or that nothing changed."""
+        if not self.dialect.has_etags:
+            return web.json_response(data)
+        tag = f'"{hashlib.sha256(json.dumps(data).encode()).hexdigest()}"'
+        if request.headers.get("If-None-Match") == tag:
+            self.asked[-1] += " 304"
+            return web.Response(status=304, headers={"ETag": tag, **self.headers})
+        return web.json_response(data, headers={"ETag": tag})
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        path = request.raw_path.partition("?")[0].removeprefix(self.dialect.prefix)
+        self.asked.append(f"{request.method} {path}")
+        fault = next((item for item in self.faults if item[0] == request.method), None)
+        if fault is not None:
+            self.faults.remove(fault)
+            return fault[1]
+        if not self.dialect.is_allowed(request):
+            return web.json_response({"message": "Bad credentials"}, status=401)
+        self.sync()
+        data = await request.json() if request.body_exists else {}
+        answer = self.dialect.answer(request, path, data)
+        answer.headers.update(self.headers)
+        return answer
+
+
+def not_found(message: str = "Not Found") -> web.Response:
+    return web.json_response({"message": message}, status=404)
+
+
+def dialect_of(forge: FakeForge) -> FakeDialect:
+    """Return the API that *forge* speaks; the modules of dialects know this one."""
+    from tests.fakes.forge_azure import FakeAzure  # noqa: PLC0415
+    from tests.fakes.forge_bitbucket import FakeBitbucket, FakeBitbucketServer  # noqa: PLC0415
+    from tests.fakes.forge_github import FakeGitea, FakeGithub  # noqa: PLC0415
+    from tests.fakes.forge_gitlab import FakeGitlab  # noqa: PLC0415
+
+    made = {
+        "github": FakeGithub,
+        "gitea": FakeGitea,
+        "gitlab": FakeGitlab,
+        "bitbucket": FakeBitbucket,
+        "bitbucket-server": FakeBitbucketServer,
+        "azure": FakeAzure,
+    }
+    return made[forge.kind](forge)

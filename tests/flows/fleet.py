@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from updater.model.outcome import Status
 from updater.sources.file import load
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MARKED = 'spec:\n  image: {host}/o/app:1.0.0  # {{"$imagepolicy": "ns:app"}}\n'
@@ -48,6 +50,8 @@ class Fleet:
     server: GitServer
     extra: str = ""
     subscriptions: list[str] = field(default_factory=list)
+    registries: str = ""
+    wall: Callable[[], float] = time.time
 
     @property
     def url(self) -> str:
@@ -69,6 +73,7 @@ state: {self.state}
 listen: {{metrics: null}}
 registries:
   - {{prefix: "{self.registry.host}", url: "{self.registry.url}", insecure: true}}
+{self.registries}
 git:
   author: {{name: updater, email: updater@example.org}}
 {self.extra}
@@ -81,7 +86,7 @@ subscriptions:
     async def opened(self, *, wrap=lambda writer: writer):
         """A generation in a process of its own, with the cache and mirrors of the state folder."""
         loaded = load([self.configure()], dict(os.environ))
-        async with Process(self.state) as process:
+        async with Process(self.state, wall=self.wall) as process:
             process.http = HttpClient(patience=Patience(attempts=2, first=0.0), observe=process.metrics.request)
             async with process.http:
                 generation = await Generation.start(loaded, process, wrap=wrap)
@@ -91,7 +96,7 @@ subscriptions:
     async def once(self, *, wrap=lambda writer: writer, is_dry: bool = False):
         """One pass as `updater once` makes it; gives the outcomes by key."""
         async with self.opened(wrap=wrap) as generation:
-            landings = await generation.once(generation.loaded.snapshot.subscriptions, is_dry=is_dry)
+            landings = await generation.once(generation.subscriptions, is_dry=is_dry)
         return {outcome.key: outcome for landing in landings for outcome in landing.outcomes}
 
     def file(self, path: str, revision: str = "main") -> str:

@@ -52,7 +52,7 @@ async def test_once_speaks_the_json_of_the_contract(made):
     assert code == 0
     assert set(done) == {"id", "started", "finished", "problems", "outcomes"}
     by_key = {outcome["key"]: outcome for outcome in done["outcomes"]}
-    assert set(by_key["app"]) == {"key", "target", "status", "detail", "changes", "revision", "link", "code"}
+    assert set(by_key["app"]) == {"key", "target", "status", "detail", "changes", "revision", "link", "code", "opens_at"}
     (change,) = by_key["app"]["changes"]
     assert set(change) == {"path", "line", "where", "old", "new"}
     assert (change["path"], change["line"], by_key["app"]["revision"]) == ("apps/app.yaml", 2, made.repository.head())

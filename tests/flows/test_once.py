@@ -331,7 +331,7 @@ async def test_a_reverted_commit_of_ours_stays_reverted_until_something_newer_co
         run_git("push", "-q", cwd=checkout)
         made.forget()
         end = (await made.once())["app"]
-        assert end.status is Status.UNCHANGED
+        assert (end.status, end.code) == (Status.HELD, "rejected")
         assert "1.0.0" in made.file("apps/app.yaml")
         made.registry.push("o/app", "1.2.0")
         assert (await made.once())["app"].status is Status.UPDATED

@@ -38,14 +38,14 @@ def base_gets(life, tag="1.1.0"):
 
 def racing(life, method):
     """Let a person commit to the branch between look and deletion: right after the answer to the next *method*."""
-    answer, done = life.forge._tagged, []
+    answer, done = life.forge.tagged, []
 
     def committed_after(request, data):
         if request.method == method and not done:
             done.append(life.fleet.repository.commit(PERSON, branch=BRANCH))
         return answer(request, data)
 
-    life.forge._tagged = committed_after
+    life.forge.tagged = committed_after
     return done
 
 
@@ -62,7 +62,7 @@ def pushing(life):
 
 def closing_fails(life):
     """Let the next request that closes a pull request fail."""
-    answer, done = life.forge._one, []
+    answer, done = life.forge.dialect._one, []
 
     def refused_once(request, pull, data):
         if not done and data.get("state") == "closed":
@@ -70,7 +70,7 @@ def closing_fails(life):
             return web.json_response({"message": "no"}, status=500)
         return answer(request, pull, data)
 
-    life.forge._one = refused_once
+    life.forge.dialect._one = refused_once
     return done
 
 
@@ -164,6 +164,17 @@ async def test_a_replica_that_does_not_lead_writes_nothing(tmp_path, kind):
         assert (life.head(), life.forge.changes()) == (None, [])
 
 
+@pytest.mark.parametrize("squashed", [False, True])
+async def test_a_forge_that_notices_deletions_late_does_not_close_what_is_new(life, squashed):
+    await life.land()
+    life.forge.merge(1, squashed=squashed)
+    life.push("1.2.0")
+    assert (await life.land()).status is Status.PROPOSED
+    life.forge.notice_deletions()
+    assert (await life.land()).status is Status.PROPOSED
+    assert ([pull.number for pull in life.forge.opened()], life.written()) == ([2], "1.2.0")
+
+
 async def test_a_branch_that_a_person_deleted_is_a_no(life):
     await life.land()
     life.fleet.repository.git("update-ref", "-d", f"refs/heads/{BRANCH}")
@@ -178,14 +189,14 @@ async def test_a_pull_request_that_the_forge_deleted_is_forgotten(tmp_path, kind
         life.push("1.1.0")
         await life.land()
         pull = life.forge.pulls[0]
-        find = life.forge._pull
+        find = life.forge.pull
 
         def deleted(number):
             if number == pull.number:
                 raise web.HTTPNotFound(text='{"message": "gone"}')
             return find(number)
 
-        life.forge._pull = deleted
+        life.forge.pull = deleted
         pull.state, pull.branch = "closed", "elsewhere"
         end = await life.land()
         assert (end.status, end.link) == (Status.PROPOSED, "http://forge.example.org/o/fleet/pull/2")
@@ -259,8 +270,8 @@ async def test_a_day_of_retry_after_is_one_unchanging_answer(tmp_path, kind):
 
 
 async def test_a_token_that_the_forge_repeats_in_a_link_is_not_shown(life):
-    answer = life.forge._json
-    life.forge._json = lambda pull: {**answer(pull), "html_url": f"https://forge.example.org/{TOKEN}/pull/1"}
+    answer = life.forge.dialect.json
+    life.forge.dialect.json = lambda pull: {**answer(pull), "html_url": f"https://forge.example.org/{TOKEN}/pull/1"}
     end = await life.land()
     assert end.status is Status.PROPOSED
     assert TOKEN not in f"{end.link}{end.detail}"
@@ -271,7 +282,7 @@ async def test_a_subscription_that_leaves_takes_its_value_out_of_the_pull_reques
         files = {"apps/web.yaml": life.fleet.file(FILE).replace("o/app", "o/web").replace("ns:app", "ns:web").encode()}
         life.fleet.repository.commit(files)
         life.fleet.add("web", "marker: ns:web")
-        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{}}")
+        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{per: destination}}")
         life.push("1.1.0")
         life.fleet.registry.push("o/web", "1.1.0")
         await life.land()
@@ -289,7 +300,7 @@ async def test_only_one_subscription_takes_the_others_of_its_pull_request_along(
         files = {"apps/web.yaml": life.fleet.file(FILE).replace("o/app", "o/web").replace("ns:app", "ns:web").encode()}
         life.fleet.repository.commit(files)
         life.fleet.add("web", "marker: ns:web")
-        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{}}")
+        life.fleet.subscriptions[-1] = life.fleet.subscriptions[-1].replace(ASKED, f"{ASKED}, proposal: {{per: destination}}")
         life.fleet.registry.push("o/web", "1.1.0")
         code, said = await run(life, "once")
         assert code == 0, said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Proposing:
         return self.fleet.file(FILE, branch).partition("# ")[0].rpartition(":")[2].strip()
 
 
-def proposed(made: Fleet, forge: FakeForge, more: str = "{}") -> None:
+def proposed(made: Fleet, forge: FakeForge, more: str = "{per: destination}") -> None:
     token = made.folder / "token"
     token.write_text(TOKEN)
     entry = f'{{kind: {forge.kind}, api: "{forge.api}", token: "file:{token}"}}'
@@ -70,7 +71,7 @@ class OwnedFleet(Fleet):
 
 
 @asynccontextmanager
-async def proposing(folder, kind, memory):
+async def proposing(folder, kind, memory, more="{per: destination}"):
     async with fleet(folder, **{FILE: MARKED}) as made:
         (folder / "repos" / "o").mkdir()
         (folder / "repos" / "fleet.git").rename(folder / "repos" / "o" / "fleet.git")
@@ -78,7 +79,7 @@ async def proposing(folder, kind, memory):
         repository.log_pushes()
         here = OwnedFleet(folder=folder, registry=made.registry, repository=repository, server=made.server)
         async with FakeForge(repository, kind) as forge:
-            proposed(here, forge)
+            proposed(here, forge, more)
             if memory == "lost":
                 yield Proposing(here, forge)
                 return
@@ -305,7 +306,7 @@ async def test_a_push_whose_pull_request_failed_is_mended_by_the_next_pass(life)
 async def test_a_merge_between_look_and_update_is_decided_again(life):
     await life.land()
     life.push("1.2.0")
-    answer = life.forge._one
+    answer = life.forge.dialect._one
 
     def merged_first(request, pull, data):
         if request.method == "PATCH" and not pull.merged:
@@ -313,7 +314,7 @@ async def test_a_merge_between_look_and_update_is_decided_again(life):
             pull.head, pull.state, pull.merged = life.head(), "closed", True
         return answer(request, pull, data)
 
-    life.forge._one = merged_first
+    life.forge.dialect._one = merged_first
     end = await life.land()
     assert (end.status, life.written("main"), len(life.forge.pulls)) == (Status.UNCHANGED, "1.2.0", 1)
 
@@ -327,14 +328,24 @@ async def test_a_refused_token_is_said_with_what_it_needs_and_never_shown(life):
     assert life.head() is None
 
 
-async def test_an_ssh_like_repository_of_an_unknown_host_is_refused_at_load(tmp_path):
+async def test_a_repository_of_an_unknown_host_that_answers_as_no_forge_fails_with_what_to_write(tmp_path):
+    async with proposing(tmp_path, "gitea", "lost") as made:
+        made.fleet.extra = re.sub(r"kind: gitea, api: [^,]+, ", "", made.fleet.extra)
+        made.push("1.1.0")
+        end = await made.land()
+        assert (end.status, end.code) == (Status.FAILED, "forge-unknown")
+        assert "gitea" in end.hint
+
+
+async def test_a_repository_without_a_host_is_refused_at_load(tmp_path):
     async with fleet(tmp_path) as made:
         made.add("app", "marker: ns:app")
-        made.subscriptions[-1] = made.subscriptions[-1].replace("branch: main", "branch: main, proposal: {}")
+        local = made.subscriptions[-1].replace("branch: main", "branch: main, proposal: {per: destination}")
+        made.subscriptions[-1] = local.replace(made.url, "/srv/git/o/fleet.git")
         with pytest.raises(ConfigError) as caught:
             await made.once()
         assert caught.value.code == "forge-unknown"
-        assert "kind: gitea" in caught.value.hint
+        assert "gitea" in caught.value.hint
 
 
 async def test_two_subscriptions_share_a_pull_request_and_one_of_them_may_be_rejected(tmp_path, kind):
@@ -342,7 +353,8 @@ async def test_two_subscriptions_share_a_pull_request_and_one_of_them_may_be_rej
         files = {"apps/web.yaml": made.fleet.file(FILE).replace("o/app", "o/web").replace("ns:app", "ns:web").encode()}
         made.fleet.repository.commit(files)
         made.fleet.add("web", "marker: ns:web")
-        made.fleet.subscriptions[-1] = made.fleet.subscriptions[-1].replace("branch: main", "branch: main, proposal: {}")
+        shared = "branch: main, proposal: {per: destination}"
+        made.fleet.subscriptions[-1] = made.fleet.subscriptions[-1].replace("branch: main", shared)
         async with made.fleet.opened() as generation:
             both = Proposing(made.fleet, made.forge, generation)
             both.push("1.1.0")

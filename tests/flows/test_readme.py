@@ -46,7 +46,7 @@ subscriptions:
 
 def _shown() -> tuple[str, str, str]:
     """Return the first example of the README: what `updater once` printed, the options of `git show`, its lines."""
-    example = re.search(r"```text\n\$ updater once\n(.*?)\n\n\$ git show ([^\n]*)\n(.*?)\n```", README, re.DOTALL)
+    example = re.search(r"```text\n\$ updater once\n(.*?)\n\n\$ git pull -q && git show ([^\n]*)\n(.*?)\n```", README, re.DOTALL)
     assert example is not None
     return example[1], example[2], example[3]
 

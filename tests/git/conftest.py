@@ -17,7 +17,10 @@ from updater.git.object_builder import Identity, NewCommit
 from updater.git.trailers import add_trailers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from updater.git.tree import TreeEntry
 
 ME = Identity(name="updater", email="updater@example.org")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -94,3 +97,8 @@ def commit():
         return NewCommit(message=text, author=author, files=files, when=when, **options)
 
     return make
+
+
+async def read_files(mirror: Mirror, revision: str, entries: Iterable[TreeEntry]) -> dict[str, bytes]:
+    """Return the bytes of files of *revision*, by path."""
+    return await mirror.tree(revision, lambda tree: {entry.path: tree.read(entry.path) for entry in entries})

@@ -149,6 +149,7 @@ def test_an_index_that_cannot_be_kept_still_answers(tmp_path):
 
 def test_what_is_remembered_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("updater.git.blob_index._SPARE", 2)
+    monkeypatch.setattr("updater.git.blob_index._SPARE_ROWS", 2)
     monkeypatch.setattr("updater.git.blob_index._SAVE_AFTER", 1)
     shelf, index = Shelf(), SearchIndex(tmp_path / "index")
     for number in range(20):
@@ -174,6 +175,7 @@ trees = st.dictionaries(
 @given(st.lists(trees, min_size=1, max_size=4))
 def test_every_answer_equals_reading_everything(tmp_path, monkeypatch, spare, states):
     monkeypatch.setattr("updater.git.blob_index._SPARE", spare)
+    monkeypatch.setattr("updater.git.blob_index._SPARE_ROWS", spare)
     shelf, index = Shelf(), SearchIndex(tmp_path / "unused" / "index")
     asked = question("yaml", lambda path: not path.endswith(".txt"))
     for files in states:

@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from tests.fakes.scripted_git import BLOB, COMMIT, TREE, ScriptedGit, commit_of, entry, name_of, pack, packet, tree_of
+from tests.git.conftest import read_files
 from updater.errors import EditError, GitError
 from updater.git import damage
 from updater.git.blob_index import SearchQuery
@@ -90,7 +91,7 @@ async def everything(mirror) -> dict[str, bytes]:
     found = await mirror.search(head.revision, ".", MARKER)
     await mirror.tree(head.revision, lambda tree: [tree.read(item.path) for item in tree.entries()])
     await mirror.history(head.revision)
-    return await mirror.read(head.revision, found)
+    return await read_files(mirror, head.revision, found)
 
 
 @pytest.mark.parametrize("lie", BAD)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.git_server import IDENTITY, BareRepository, GitServer, run_git
+from tests.git.conftest import read_files
 from updater.errors import GitError, GitUnavailable, PushRefused
 from updater.git import commit_history as past
 from updater.git import packs
@@ -42,7 +43,7 @@ async def test_the_whole_way_costs_at_most_six_requests_and_four_later(any_serve
     assert head.default == "main"
     found = await mirror.search(head.revision, ".", MARKERS)
     assert [entry.path for entry in found] == ["apps/a.yaml", "apps/deep/c.yaml"]
-    assert await mirror.read(head.revision, found) == {path.path: repository.show(path.path) for path in found}
+    assert await read_files(mirror, head.revision, found) == {path.path: repository.show(path.path) for path in found}
     assert await mirror.history(head.revision) == ()
     landed = await mirror.land(
         base=head.revision, branch="main", expected=head.revision, commits=[commit({"apps/a.yaml": b"image: app:1.1\n"})]
@@ -306,7 +307,7 @@ async def test_a_mirror_lost_between_any_two_steps_never_causes_a_wrong_write(
         "look": look,
         "fetch": lambda: mirror.fetch("main"),
         "search": search,
-        "read": lambda: mirror.read(state["head"], state["found"]),
+        "read": lambda: read_files(mirror, state["head"], state["found"]),
         "history": lambda: mirror.history(state["head"]),
         "land": land,
     }
@@ -464,10 +465,10 @@ async def test_many_blobs_at_once_are_proved_as_few_are(server, mirrors, reposit
     head = await ready(mirror)
     found = await mirror.search(head.revision, ".", MARKERS)
     assert len(found) == 302
-    data = await mirror.read(head.revision, found)
+    data = await read_files(mirror, head.revision, found)
     assert data["d1/8.yaml"] == repository.show("d1/8.yaml")
     spoil(tmp_path / "mirror", "flipped")
-    again = await mirror.read(head.revision, found)
+    again = await read_files(mirror, head.revision, found)
     assert again == data
     with pytest.raises(GitUnavailable) as caught:
         list(mirror._keeper.store.packs.holding({"0" * 40, "1" * 40}, [b"x"]))

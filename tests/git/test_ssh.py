@@ -1,12 +1,14 @@
 """SSH carries the same conversations, and a host that is not known is never trusted."""
 
 import getpass
+import subprocess
 
 import pytest
 
 from tests.fakes.git_server import BareRepository, run_git
 from tests.fakes.ssh_server import SshServer, make_key
 from tests.git.conftest import ME, NOW
+from tests.real.daemon_process import until
 from tests.real.parts import free_port, require
 from updater.checkout.worktree import Checkout, CommitDetails, PushOptions
 from updater.errors import GitDenied, GitError, GitUnavailable
@@ -68,6 +70,35 @@ async def test_every_kind_of_key_lands_over_one_connection(sshd, mirrors, reposi
 async def test_a_locked_key_opens_with_its_passphrase(sshd, mirrors, repository, access):
     mirror = mirrors(sshd.url(repository.path), access("locked", passphrase="open sesame"))
     assert (await mirror.look("main")).revision == repository.head()
+
+
+@pytest.fixture
+def agent(keys, tmp_path, monkeypatch):
+    """A real ssh-agent that holds one key; the environment leads to it."""
+    socket = tmp_path / "agent"
+    running = subprocess.Popen([require("ssh-agent"), "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    until(socket.exists)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    yield lambda key: subprocess.run([require("ssh-add"), "-q", keys / key], check=True, capture_output=True)
+    running.terminate()
+    running.wait(10)
+
+
+async def test_a_key_of_the_agent_lands_where_the_user_is_asked_and_nowhere_else(agent, sshd, mirrors, repository, commit):
+    agent("ecdsa")
+    await land(mirrors(sshd.url(repository.path), GitAccess(use_agent=True, known_hosts=sshd.known_hosts)), commit)
+    assert repository.show("x") == b"1"
+    with pytest.raises(GitDenied) as caught:
+        await mirrors(sshd.url(repository.path), GitAccess(known_hosts=sshd.known_hosts), name="other").look("main")
+    assert "there is no private key to log in with" in caught.value.message
+
+
+async def test_a_key_of_the_agent_that_the_server_does_not_know_is_told(agent, sshd, mirrors, repository):
+    agent("stranger")
+    with pytest.raises(GitDenied) as caught:
+        await mirrors(sshd.url(repository.path), GitAccess(use_agent=True, known_hosts=sshd.known_hosts)).look("main")
+    assert caught.value.code == "git-denied"
 
 
 async def test_a_server_that_ignores_the_protocol_wish_is_understood(keys, tmp_path, mirrors, repository, commit):

@@ -230,3 +230,14 @@ def test_a_reverted_octopus_takes_back_every_side_and_an_unknown_merge_only_its_
     revert = info(f"Revert\n\nThis reverts commit {merge.revision}.\n", when=6, parents=(merge.revision,))
     assert set(undone([revert, merge, *sides, root])) == {merge.revision, *(side.revision for side in sides)}
     assert set(undone([revert])) == {merge.revision}
+
+
+def test_a_log_that_grows_for_weeks_holds_what_its_walks_meet_and_little_more(tmp_path):
+    log, names = CommitLog(tmp_path / "log"), []
+    for number in range(700):
+        made = raw(f"{number}\n\nUpdater-Subscription: k\n", parents=names[-1:], when=f"{1700000000 + number} +0000")
+        log.add([made], reaches_end=not names)
+        names.append(read_commit(made).revision)
+        assert log.walk(names[-1], 50) == ([log.get(name) for name in reversed(names[-50:])], True)
+    assert sum(log.get(name) is not None for name in names) < 50 + 2 * 200
+    assert len(CommitLog(tmp_path / "log").walk(names[-1], 700)[0]) == 700

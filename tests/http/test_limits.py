@@ -52,6 +52,8 @@ def test_without_the_header_nothing_is_asked():
         ({"ratelimit_limit": "10, 100;w=50", "ratelimit_remaining": "0", "ratelimit_reset": "9"}, 9.0),
         ({"ratelimit_limit": "1;w=999999", "ratelimit_remaining": "0"}, LONGEST_PAUSE),
         ({"ratelimit_limit": "0;w=60", "ratelimit_remaining": "0"}, 0.0),
+        ({"ratelimit_remaining": "0", "ratelimit_reset": f"{NOW + 30:.0f}"}, 30.0),  # as GitLab says it
+        ({"ratelimit_remaining": "0", "ratelimit_reset": f"{NOW - 30:.0f}"}, 0.0),
         ({"ratelimit_remaining": "0"}, 0.0),
         ({"ratelimit_remaining": "none"}, 0.0),
     ],

@@ -1,10 +1,14 @@
-"""Gives the flows of Argo CD's users one lab for the whole run of a worker: an API server takes seconds to start."""
+"""Gives flows one lab for the whole run of a worker: an API server takes seconds to start, Gitea two and its accounts more."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.fakes.registry import FakeRegistry
+from tests.flows.fleet import MARKED
 from tests.real.argocd_flows import Flow, FlowLab, denied
+from tests.real.gitea_flows import GiteaFleet
+from tests.real.gitea_lab import Gitea
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +24,20 @@ def flow(flow_lab, tmp_path):
     made.clear()
     yield made
     assert not denied(made.asked())
+
+
+@pytest.fixture(scope="session")
+def gitea(tmp_path_factory):
+    with Gitea(tmp_path_factory.mktemp("gitea")) as running:
+        running.owner, running.bot, running.stranger = (running.person(name) for name in ("owner", "bot", "stranger"))
+        yield running
+
+
+@pytest.fixture
+async def on_gitea(gitea, tmp_path):
+    """A fleet whose repository is a new one of Gitea: a person owns it, and a bot with its token may write to it."""
+    async with FakeRegistry() as registry:
+        for name in ("app", "web"):
+            registry.push(f"o/{name}", "1.0.0")
+        made = GiteaFleet.make(gitea, tmp_path, registry, {"apps/app.yaml": MARKED.format(host=registry.host).encode()})
+        yield made

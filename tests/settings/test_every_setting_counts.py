@@ -9,13 +9,12 @@ import pytest
 
 import updater
 from tests.settings.making import problem_of, settings_of
-from updater.settings.forges import ProposalSettings
 from updater.settings.problems import trees_of
 from updater.settings.tree import Settings
 
 PACKAGE = Path(updater.__file__).parent
 DEFINED = {PACKAGE / "settings" / name for name in ("fields.py", "schema.py", "environment.py")}
-REFUSED = {"users", "trusted_proxies", "flux", *ProposalSettings.model_fields}
+REFUSED = {"users", "trusted_proxies", "flux", "follows", "wait_while_busy"}
 CONSTANT = {"method"}  # of a signature: there is one value
 READ_BEFORE = {"registries_conf"}  # it is one more file, and read with them
 
@@ -39,6 +38,13 @@ def test_every_key_is_read_by_some_part_of_the_program():
     assert keys - read - REFUSED - CONSTANT - READ_BEFORE == set()
 
 
+FOLLOWED = (
+    "subscriptions: [{{key: a, image: b.c/d, policy: {{latest: {{}}}}, delivery: {{workload: Rollout/a/b, {}}}, targets: [{}]}}]"
+)
+GIT = "{git: {url: 'https://a.b/c'}, marker: 'a:b'}"
+LIVE = "{argocd: {application: a/b}}"
+
+
 @pytest.mark.parametrize(
     ("text", "code", "place"),
     [
@@ -47,6 +53,9 @@ def test_every_key_is_read_by_some_part_of_the_program():
         ("git: {repositories: [{prefix: 'https://a/', credentials: 'cloud:gcp'}]}", "credential-unsupported", "git.repositories"),
         ("git: {signing: {key: 'cloud:azure'}}", "credential-unsupported", "git.signing.key"),
         ("sources: [{applications: {credentials: ['cloud:aws']}}]", "credential-unsupported", "sources[0].applications"),
+        (FOLLOWED.format("on_bad: hold", GIT), "not-yet", "subscriptions[0].delivery.on_bad"),
+        (FOLLOWED.format("on_bad: revert", GIT), "not-yet", "subscriptions[0].delivery.on_bad"),
+        (FOLLOWED.format("settle: 1s", LIVE), "not-yet", "subscriptions[0].delivery"),
     ],
 )
 def test_what_no_part_of_this_version_does_is_refused_with_the_reason_and_its_line(text, code, place):

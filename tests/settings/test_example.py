@@ -63,7 +63,7 @@ def test_the_subscription_of_the_example_arrives(example):
     assert (item.variant, item.downgrade_rule, item.form, item.interval) == (Variant.LOCK, Downgrade.NEVER, Form.TAG, 300.0)
     marker, proposed, kustomize, helm, whole = item.targets
     assert (marker.git.branch, marker.git.push, marker.git.path, marker.marker) == ("main", "main", "apps", "flux-system:myapp")
-    assert (proposed.git.branch, proposed.git.proposal.per, proposed.git.push) == ("stable", "destination", None)
+    assert (proposed.git.branch, proposed.git.proposal.per, proposed.git.push) == ("stable", "group", None)
     assert (kustomize.kustomize.path, kustomize.kustomize.name) == ("apps/overlays/prod", "myapp")
     assert (helm.helm.file, helm.helm.name, helm.helm.tag) == ("charts/app/values.yaml", "image.repository", "image.tag")
     assert (whole.helm.spec, whole.form, whole.git.push) == ("image", Form.TAG_AND_DIGEST, None)

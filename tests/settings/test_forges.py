@@ -1,55 +1,11 @@
-"""What a target may ask of pull requests: the defaults; what this version does not do is refused with its reason."""
+"""How a forge is named: kind, API and token."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.settings.making import SUBSCRIPTION, problem_of, settings_of
+from tests.settings.making import problem_of, settings_of
 from updater.forge.address import ForgeKind
-from updater.settings.forges import ProposalSettings
-
-PLAIN = "{url: https://git.example.org/fleet.git}"
-
-
-def proposed(text: str) -> str:
-    return SUBSCRIPTION.replace(PLAIN, f"{{url: https://git.example.org/fleet.git, {text}}}")
-
-
-@pytest.mark.parametrize("text", ["proposal: {}", "proposal: null", "proposal: {per: destination, title: null}"])
-def test_a_proposal_needs_nothing_but_its_name(text):
-    (target,) = settings_of(proposed(text)).subscriptions[0].targets
-    assert target.git.proposal == ProposalSettings()
-
-
-def test_without_it_nothing_is_proposed():
-    assert settings_of(SUBSCRIPTION).subscriptions[0].targets[0].git.proposal is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "per: subscription",
-        "per: group",
-        "branch: x",
-        "title: x",
-        "labels: [a]",
-        "reviewers: [a]",
-        "assignees: [a]",
-        "draft: true",
-        "auto_merge: never",
-        "limit: 3",
-    ],
-)
-def test_what_this_version_does_not_do_is_refused_by_name(text):
-    problem = problem_of(proposed(f"proposal: {{{text}}}"))
-    assert (problem.code, "not in this version" in problem.message) == ("not-yet", True)
-    assert f"proposal.{text.partition(':')[0]}" in problem.message
-    assert problem.hint
-
-
-def test_a_push_branch_and_a_pull_request_are_one_too_many():
-    problem = problem_of(proposed("push: updates, proposal: {}"))
-    assert (problem.code, problem.hint) == ("conflict", "take push: out; the pull request has a branch of its own")
 
 
 def test_a_forge_is_named_by_kind_api_and_token():
@@ -62,7 +18,7 @@ def test_a_forge_is_named_by_kind_api_and_token():
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("kind: gitlab", "bad-value"),
+        ("kind: sourcehut", "bad-value"),
         ("api: 'ftp://x/'", "url"),
         ("api: 'https://a:b@x/'", "secret"),
         ("token: x", "credential-ref"),

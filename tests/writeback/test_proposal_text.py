@@ -70,9 +70,15 @@ def test_a_quoted_marker_and_one_within_a_line_are_no_marker():
     assert read_marker(f"a person's line\n{marker}\nmore") is not None
 
 
+@pytest.mark.parametrize("length", [pytest.param(300, id="argo-169"), 255])
+def test_a_title_has_at_most_the_characters_that_forges_take(length):
+    item = update()
+    assert proposal_text([item], {item: (change(),)}, title="x" * length).title == "x" * 255
+
+
 def test_a_title_is_one_short_line():
     item = update()
-    assert len(proposal_text([item], {item: (change(),)}).title) <= 200
+    assert len(proposal_text([item], {item: (change(),)}).title) <= 255
     assert "\n" not in proposal_text([item], {item: (change(),)}).title
 
 

@@ -1,4 +1,4 @@
-"""The cached data and its lifetime: descriptions, listings, outcomes.
+"""The cached data and its lifetime: descriptions, listings, first-seen times of digests, outcomes.
 
 Deleting the file between any two steps costs requests and starts first-seen times again; it never changes
 what is right to write.
@@ -119,6 +119,28 @@ class Cache:
 
         return await self._store.run(work)
 
+    async def first_seen(self, image: str, digest: Digest) -> datetime:
+        """Return when *digest* of *image* was seen here first, which is now where it is not remembered; aware, in UTC.
+
+        *image* names the list as in `record_listing`. A time in the future, left by a clock that was ahead, becomes now.
+        """
+        now = int(self._wall())
+        self._written += 1
+        is_time_to_prune = self._written % _PRUNED_EVERY == 0
+
+        def work(connection: sqlite3.Connection) -> int:
+            row = connection.execute(
+                "SELECT first, used FROM seen WHERE image = ? AND digest = ?", (image, str(digest))
+            ).fetchone()
+            first = min(row[0], now) if row else now
+            if row is None or row[0] > now or not 0 <= now - row[1] <= _DAY:
+                connection.execute("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", (image, str(digest), first, now))
+            if is_time_to_prune:
+                _prune(connection, now)
+            return int(first)
+
+        return datetime.fromtimestamp(await self._store.run(work), tz=UTC)
+
     async def outcomes(self) -> tuple[Outcome, ...]:
         """Return the last outcome of every target, ordered by subscription key and target."""
 
@@ -178,6 +200,7 @@ def _write_listing(
 def _prune(connection: sqlite3.Connection, now: int) -> None:
     connection.execute("DELETE FROM description WHERE used < ?", (now - DESCRIPTIONS_KEPT,))
     connection.execute("DELETE FROM listing WHERE used < ?", (now - LISTINGS_KEPT,))
+    connection.execute("DELETE FROM seen WHERE used < ?", (now - LISTINGS_KEPT,))
     excess = connection.execute("SELECT count(*) FROM description").fetchone()[0] - MOST_DESCRIPTIONS
     if excess > 0:
         connection.execute(
@@ -222,6 +245,8 @@ def _outcome(content: bytes) -> Outcome | None:
         found = orjson.loads(content)
         changes = tuple(Change(**{**item, "object_id": tuple(item["object_id"])}) for item in found.pop("changes"))
         moves = tuple(Move(old=Written(**item["old"]), new=Written(**item["new"])) for item in found.pop("moves"))
-        return Outcome(**{**found, "status": Status(found["status"]), "changes": changes, "moves": moves})
+        opens_at = datetime.fromisoformat(found["opens_at"]) if found.get("opens_at") else None
+        status = Status(found["status"])
+        return Outcome(**{**found, "status": status, "changes": changes, "moves": moves, "opens_at": opens_at})
     except (orjson.JSONDecodeError, LookupError, TypeError, ValueError):
         return None

@@ -203,7 +203,7 @@ class CheckoutCommitter:
 
     def _wording(self) -> CommitDetails:
         author, committer = find_identities(self._checkout.config, os.environ, self._order.author)
-        message = self._order.message or _message(self._wishes, self._landed, self._prefix)
+        message = self._order.message or commit_text(self._wishes, self._landed, self._prefix)
         return CommitDetails(message=message, author=author, committer=committer, when=datetime.now(UTC))
 
     def _replay(self, tree: RevisionTree) -> Mapping[str, bytes]:
@@ -274,7 +274,7 @@ def _stands(files: Files, wish: SetRequest) -> bool:
     return found.is_whole and not found.edits
 
 
-def _message(wishes: SetRequest, written: SetResult, prefix: str) -> str:
+def commit_text(wishes: SetRequest, written: SetResult, prefix: str) -> str:
     """Return which wishes were written, and each change by its path from the root of the repository."""
     every = list(singles(wishes))
     met = [wish for wish in every if any(_is_written(edit, wish) for edit in written.edits)] or every

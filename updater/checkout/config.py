@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from updater.credentials.netrc import netrc_login
 from updater.git.access import GitAccess, parse_address
 from updater.git.faults import fault
 from updater.git.object_builder import Identity
@@ -75,7 +76,7 @@ def find_access(config: Any, url: str, environment: Mapping[str, str]) -> GitAcc
     """Collect what the configuration gives for *url*: headers, CA, proxy, verification, SSH command; and the environment's token.
 
     Of GIT_SSH_COMMAND, else of core.sshCommand, the key and known_hosts count; see `updater.git.ssh_command`.
-    UPDATER_GIT_USERNAME and UPDATER_GIT_PASSWORD win over an ``Authorization`` header of the configuration.
+    UPDATER_GIT_USERNAME and UPDATER_GIT_PASSWORD win over an ``Authorization`` header of the configuration, and that over netrc.
     """
     access = GitAccess(use_agent=True)
     if parse_address(url).scheme == "ssh":
@@ -86,8 +87,10 @@ def find_access(config: Any, url: str, environment: Mapping[str, str]) -> GitAcc
     if password:
         kept = tuple(row for row in access.headers if row[0].lower() != "authorization")
         shown = Credential(username=environment.get(USERNAME, ""), password=password)
-        access = replace(access, credential=shown, headers=kept)
-    return access
+        return replace(access, credential=shown, headers=kept)
+    is_shown = any(name.lower() == "authorization" for name, _ in access.headers)
+    login = None if is_shown else netrc_login(url, environment)
+    return replace(access, credential=login[0], origin=login[1]) if login else access
 
 
 def find_identities(config: Any, environment: Mapping[str, str], fallback: Identity) -> tuple[Identity, Identity]:

@@ -13,6 +13,8 @@ from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.cli.report import COLOURS, WOULD_UPDATE, outcome_json, pending_detail
 from updater.cli.terminal import say
+from updater.gates.answers import moment
+from updater.model.decision import rfc3339
 from updater.model.outcome import DRY_RUN
 from updater.model.text import printable_data, shown
 
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from updater.daemon.watching import Asking
+    from updater.engine.gating import Gatekeeper
     from updater.engine.landing import Landing
+    from updater.model.decision import Decision
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.selection import Selection
@@ -61,7 +65,8 @@ async def explained(config: Sequence[str], key: str | None, asking: Asking | Non
         last = await generation.last_outcomes()
         landings = await generation.once(subscriptions, is_dry=True)
         problems = generation.problems
-    rows = [_row(item, landings, last) for item in subscriptions]
+        gates = {item.key: _gates(item, landings, generation.gates) for item in subscriptions}
+    rows = [{**_row(item, landings, last), "gates": gates[item.key]} for item in subscriptions]
     rows = sorted([*rows, *map(_refused, refused)], key=lambda row: str(row["key"]))
     return [
         {**row, "problems": [_problem(item) for item in problems if item.origin in {row["origin"], row["key"]}]} for row in rows
@@ -80,9 +85,31 @@ def _refused(outcome: Outcome) -> dict[str, Any]:
         **nothing,
         "origin": outcome.target,
         "filter": {"allow": None, "ignore": [], "extract": None},
-        **{name: [] for name in ("platforms", "holds", "written", "selections", "last")},
+        **{name: [] for name in ("platforms", "holds", "gates", "written", "selections", "last")},
         "outcomes": [{**outcome_json(outcome), "hint": outcome.hint}],
     }
+
+
+def _gates(subscription: Subscription, landings: Iterable[Landing], gates: Gatekeeper) -> list[dict[str, Any]]:
+    """Return what every gate answers at each destination, with the moment at which it opens."""
+    wanted = {target.destination for target in subscription.targets}
+    found = [
+        (landing.destination, answer)
+        for landing in landings
+        if landing.destination in wanted and landing.view is not None
+        for answer in gates.explained(landing.view, subscription, landing.choices)
+    ]
+    return [
+        {
+            "gate": str(answer.gate),
+            "destination": str(destination),
+            "is_open": answer.code is None,
+            "code": answer.code,
+            "reason": answer.reason,
+            "opens_at": moment(answer.opens_at) if answer.opens_at is not None else None,
+        }
+        for destination, answer in found
+    ]
 
 
 def _row(subscription: Subscription, landings: Iterable[Landing], last: Iterable[Outcome]) -> dict[str, Any]:
@@ -102,7 +129,7 @@ def _row(subscription: Subscription, landings: Iterable[Landing], last: Iterable
         "variant": subscription.variant.value,
         "downgrade": subscription.downgrade.value,
         "interval": subscription.interval,
-        "holds": [],
+        "holds": [_hold(item) for item in subscription.decisions if item.code],
         "written": [place for group in places for place in group],
         "selections": [
             _selection(written, choice)
@@ -118,6 +145,21 @@ def _row(subscription: Subscription, landings: Iterable[Landing], last: Iterable
         ],
         "last": [outcome_json(item) for item in last if item.key == subscription.key],
         "next_due": None,
+    }
+
+
+def _hold(decision: Decision) -> dict[str, Any]:
+    """Return what a person decided."""
+    times = {"since": decision.since, "until": decision.until}
+    return {
+        "code": decision.code,
+        "tag": getattr(decision, "tag", "") or None,
+        "digest": getattr(decision, "digest", "") or None,
+        "author": decision.author or None,
+        "reason": decision.reason or None,
+        **{name: None if at is None else rfc3339(at) for name, at in times.items()},
+        "where": decision.where or None,
+        "told": decision.sentence,
     }
 
 
@@ -158,7 +200,8 @@ def _lines(row: dict[str, Any], most: int | None) -> list[str]:
         f"  filter     allow {row['filter']['allow'] or 'any'}, ignore {', '.join(row['filter']['ignore']) or 'none'}",
         f"  platforms  {', '.join(row['platforms']) or 'any'}",
         f"  guards     variant {row['variant']}, downgrade {row['downgrade']}",
-        "  holds      none",
+        *([f"  holds      {item['told']}" for item in row["holds"]] or ["  holds      none"]),
+        *([_gate(item) for item in row["gates"]] or ["  gates      none"]),
         f"  next due   with the daemon, every {row['interval']:g} s",
     ]
     lines += [f"  written    {place['path']}:{place['line']} {place['where']}: {place['written']}" for place in row["written"]]
@@ -173,6 +216,11 @@ def _lines(row: dict[str, Any], most: int | None) -> list[str]:
     for outcome in row["last"]:
         lines.append(f"  last       {_status(outcome)}: {outcome['detail']}")
     return [*lines, *wrong]
+
+
+def _gate(answer: dict[str, Any]) -> str:
+    word = click.style("open", fg="green") if answer["is_open"] else click.style(f"held [{answer['code']}]", fg="yellow")
+    return f"  gate       {answer['gate']} {word}: {answer['reason']}"
 
 
 def _outcome(outcome: dict[str, Any]) -> str:

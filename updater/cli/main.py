@@ -35,6 +35,10 @@ _COMMANDS: Final = {
     "set": ("updater.cli.set:set_command", "Write image references into a checkout."),
     "validate": ("updater.cli.validate:validate", "Lint configuration, manifests, Flux objects and markers."),
     "history": ("updater.cli.history:history", "Show what moved when, from Git."),
+    "hold": ("updater.cli.hold:hold", "Let nothing be written for a subscription."),
+    "pin": ("updater.cli.pin:pin", "Keep a subscription at one tag."),
+    "reject": ("updater.cli.reject:reject", "Never choose one image for a subscription."),
+    "release": ("updater.cli.release:release", "Take back a hold, a pin, rejections and rollbacks."),
     "demo": ("updater.cli.demo:demo", "Show the main job end to end on this machine."),
     "version": ("updater.cli.version:version", "Print the version, and those of the main dependencies."),
 }

@@ -101,6 +101,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "revision": outcome.revision,
         "link": outcome.link,
         "code": outcome.code,
+        "opens_at": rfc3339(outcome.opens_at) if outcome.opens_at else None,
     }
 
 

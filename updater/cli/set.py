@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from updater.checkout.commit import CheckoutCommitter
     from updater.checkout.edit import FolderFiles, KeyRequest, NamedRequest, SetRequest, SetResult
+    from updater.checkout.proposal import ProposalReport
     from updater.model.image import ImageRef
 
 WRITTEN: Final = 10
@@ -34,7 +35,9 @@ WRITTEN: Final = 10
 @click.option("--commit", "is_commit", is_flag=True, help="Commit the changed files.")
 @click.option("--push", "is_push", is_flag=True, help="Push the commit; made again on a new head where refused.")
 @click.option("--branch", metavar="NAME", help="Push to this branch; without it to the upstream, or what the CI job builds.")
-@click.option("--proposal", "is_proposal", is_flag=True, help="Open a pull request (not in this version).")
+@click.option("--proposal", "is_proposal", is_flag=True, help="Open or update a pull request; the checkout stays as it is.")
+@click.option("--base", metavar="NAME", help="The branch to merge into; without it the upstream, or what the CI job builds.")
+@click.option("--title", metavar="TEXT", help="The title of the pull request; without it, what changes.")
 @click.option("--message", metavar="TEXT", help="The commit message.")
 @click.option("--exit-code", "is_exit_code", is_flag=True, help="Exit 10 where something was written.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
@@ -54,6 +57,8 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
         hint = "name the file that it points to"
         raise ConfigError(f"{path} is a symlink, which is never followed", hint=hint, code="usage")
     folder = FolderFiles(path)
+    if options["is_proposal"]:
+        return _proposed(folder, wishes, options, settings)
     options["prefix"] = prefix_in_checkout(folder.root) if options["is_diff"] else ""
     committing = _committing(folder, wishes, options, settings) if options["is_commit"] else None
     written = edit_files(folder if committing is None else committing.folder, wishes)
@@ -65,17 +70,40 @@ def set_command(ctx: click.Context, /, path: Path, **options: Any) -> int:
     if committing is not None:
         written, commit = _land(committing, written, options)
     _show(written, commit, options)
-    if options["output"] == "text" and written.is_whole and not written.edits:
-        click.echo("nothing to do: every place holds its value", err=True)
+    _say_nothing_to_do(written, options)
     if not written.is_whole:
         return 1
     return WRITTEN if options["is_exit_code"] and written.edits and not options["is_diff"] else 0
 
 
+def _proposed(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], settings: Any) -> int:
+    """Propose the change instead of writing it here; return the exit code."""
+    from updater.checkout.edit import SetResult
+    from updater.cli.set_proposal import propose, show
+
+    try:
+        report = propose(folder, wishes, options, settings)
+    except UpdaterError:
+        if options["output"] == "json":
+            click.echo(_as_json(SetResult(), None))
+        raise
+    _show(report.written, report.revision, options, report)
+    if options["output"] == "text":
+        show(report)
+    if not report.held:
+        _say_nothing_to_do(report.written, options)
+    if not report.written.is_whole:
+        return 1
+    return WRITTEN if options["is_exit_code"] and report.end.is_written else 0
+
+
+def _say_nothing_to_do(written: SetResult, options: dict[str, Any]) -> None:
+    if options["output"] == "text" and written.is_whole and not written.edits:
+        click.echo("nothing to do: every place holds its value", err=True)
+
+
 def _check(options: dict[str, Any]) -> None:
-    if options["is_proposal"]:
-        message = "--proposal is not in this version yet"
-        raise ConfigError(message, hint="use --commit --push, or open the pull request by your forge's own tool", code="usage")
+    _check_proposal(options)
     if not (options["markers"] or options["entries"] or options["keys"]):
         raise ConfigError("nothing to set", hint="give --marker, --kustomize or --helm", code="usage")
     if options["is_push"] and not options["is_commit"]:
@@ -84,6 +112,14 @@ def _check(options: dict[str, Any]) -> None:
         raise ConfigError("--message wants --commit", hint="add --commit", code="usage")
     if options["is_diff"] and options["is_commit"]:
         raise ConfigError("--diff writes nothing, --commit does", hint="leave one of them out", code="usage")
+
+
+def _check_proposal(options: dict[str, Any]) -> None:
+    if options["is_proposal"] and not (options["is_commit"] and options["is_push"]):
+        raise ConfigError("--proposal wants --commit and --push", hint="add --commit --push", code="usage")
+    for name in ("base", "title"):
+        if options[name] is not None and not options["is_proposal"]:
+            raise ConfigError(f"--{name} wants --proposal", hint="add --proposal", code="usage")
 
 
 def _settings(paths: Sequence[str]) -> Any:
@@ -217,12 +253,12 @@ def _land(committing: CheckoutCommitter, written: SetResult, options: dict[str, 
     return landed.written, landed.revision
 
 
-def _show(written: SetResult, commit: str | None, options: dict[str, Any]) -> None:
+def _show(written: SetResult, commit: str | None, options: dict[str, Any], report: ProposalReport | None = None) -> None:
     from updater.cli.report import as_diff, coloured, has_colours
     from updater.cli.terminal import say
 
     if options["output"] == "json":
-        click.echo(_as_json(written, commit))
+        click.echo(_as_json(written, commit, report))
     elif options["is_diff"]:
         diff = as_diff(written.edits, prefix=options["prefix"])
         click.echo(coloured(diff) if has_colours(sys.stdout) else diff, nl=False)
@@ -241,7 +277,7 @@ def _show(written: SetResult, commit: str | None, options: dict[str, Any]) -> No
         click.echo("hint: check namespace and name of the policy, and that PATH holds its markers", err=True)
 
 
-def _as_json(written: SetResult, commit: str | None) -> str:
+def _as_json(written: SetResult, commit: str | None, report: ProposalReport | None = None) -> str:
     changes = [
         {"path": change.path, "line": change.line, "where": change.where, "old": change.old, "new": change.new}
         for change in written.changes
@@ -250,5 +286,9 @@ def _as_json(written: SetResult, commit: str | None) -> str:
         {"path": problem.path, "line": problem.line, "code": problem.code, "reason": problem.message, "hint": problem.hint}
         for problem in written.refused
     ]
-    shown = {"changes": changes, "refused": refused, "unmatched": sorted(written.unmatched), "commit": commit}
+    shown: dict[str, Any] = {"changes": changes, "refused": refused, "unmatched": sorted(written.unmatched), "commit": commit}
+    if report is not None:
+        from updater.cli.set_proposal import as_json
+
+        shown["proposal"] = as_json(report)
     return json.dumps(shown, indent=2, sort_keys=True)

@@ -57,13 +57,13 @@ class Keychain:
         docker_configs: Sequence[Path] | Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._environment = os.environ if environment is None else environment
+        self.environment = os.environ if environment is None else environment
         self._read_secret = read_secret
-        self._programs = programs or Programs(self._environment)
+        self._programs = programs or Programs(self.environment)
         self._is_named = isinstance(docker_configs, Path)
         if isinstance(docker_configs, Path):
             docker_configs = (docker_configs,)
-        self._files = usual_files(self._environment) if docker_configs is None else tuple(docker_configs)
+        self._files = usual_files(self.environment) if docker_configs is None else tuple(docker_configs)
         self._clock = clock
         self._known: dict[str, _Known] = {}
         self._flights = SingleFlight()
@@ -135,7 +135,7 @@ class Keychain:
         )
 
     def _variable(self, name: str) -> str:
-        value = self._environment.get(name)
+        value = self.environment.get(name)
         if not value:
             hint = f"set {name} to user:password, or to a token for a Git server or forge"
             raise ConfigError(f"the variable {name} is not set", hint=hint, code="credential-missing")

@@ -99,6 +99,7 @@ async def argocd_components(settings: Settings, process: Process) -> ArgocdCompo
             annotated=wanted.annotations,
             credentials=wanted.credentials,
             git_credentials_for=wanted.git_credentials_for,
+            proposal=both.git.proposal,
             branches=process.default_branches,
             precedence=process.precedence,
         ),

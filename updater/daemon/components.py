@@ -103,7 +103,9 @@ async def git_writer(settings: Settings, process: Process, known: Callable[[], f
     return GitWriter(
         mirror=process.mirror,
         editors=make_editors(settings.text_markers),
-        pen=CommitSettings(message=commit_message, signer=signers, now=lambda: datetime.now(UTC), rule=rule),
+        pen=CommitSettings(
+            message=commit_message, signer=signers, now=lambda: datetime.fromtimestamp(process.wall(), UTC), rule=rule
+        ),
         known=known,
         count=process.metrics.count,
         learned=process.default_branches.learn,
@@ -133,7 +135,7 @@ def scans_of(settings: Settings, process: Process, objects: ConnectionResolver |
     process.http.budget.resize(limits.memory)
     asking = RegistryTransport(process.http, process.keychain, limits=limits.limits(), objects=objects)
     registry = RegistryClient(asking, settings.registry_entries, facts=CachedDescriptions(process), caps=limits.caps())
-    return Scanner(registry, process.cache)
+    return Scanner(registry, process.cache, wall=process.wall)
 
 
 def git_access(

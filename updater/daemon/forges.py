@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, cast
 
 from updater.errors import ForgeError
-from updater.forge.address import ForgeKind, locate_repository
+from updater.forge.address import ForgeKind, forge_address, kind_of_api, locate_repository
 from updater.forge.base import ForgeAccess
-from updater.forge.gitea import GiteaForge
-from updater.forge.github import GithubForge
+from updater.forge.kinds import DIALECTS, KindFinder
+from updater.forge.late import LateForge
+from updater.model.credential import Credential, read_token
+from updater.model.publishing import Proposal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,11 +20,6 @@ if TYPE_CHECKING:
     from updater.git.access import GitAccess
     from updater.model.subscription import CredentialRef, GitBranch
     from updater.settings import Settings
-
-_FORGES: Final[dict[ForgeKind, type[GiteaForge | GithubForge]]] = {
-    ForgeKind.GITHUB: GithubForge,
-    ForgeKind.GITEA: GiteaForge,
-}
 
 
 class Forges:
@@ -37,32 +34,55 @@ class Forges:
         self._settings = settings
         self._process = process
         self._access = access
-        self._made: dict[tuple[str, CredentialRef | None], Forge] = {}
+        self._kinds = KindFinder(process.http)
+        self._made: dict[tuple[str, CredentialRef | None, str], Forge] = {}
 
     def of(self, branch: GitBranch) -> Forge:
-        """Return who is asked for the pull requests of *branch*; raise `ForgeError` where nobody says which forge it is."""
-        key = branch.url, branch.credential
+        """Return who is asked for the pull requests of *branch*; raise `ForgeError` where its URL names no repository of a forge.
+
+        A host that its name does not tell is asked which forge it is, with the first question.
+        """
+        named = branch.publishing.options.forge if isinstance(branch.publishing, Proposal) else ""
+        key = branch.url, branch.credential, named
         if key not in self._made:
             entry = self._settings.repository_for(branch.url)
-            kind, api = (entry.forge.kind, entry.forge.api) if entry else (None, None)
-            repository = locate_repository(branch.url, kind=kind, api=api or "")
-            self._made[key] = _FORGES[repository.kind](repository, self._process.http, lambda: self._reach(branch))
+            kind, api = (entry.forge.kind, entry.forge.api or "") if entry else (None, "")
+            kind = kind or kind_of_api(api) or (ForgeKind(named) if named else None)
+            address = forge_address(branch.url)
+            if kind or address.kind or not address.host:
+                self._made[key] = self._dialect(branch, kind, api)
+            else:
+                self._made[key] = cast("Forge", LateForge(lambda: self._found(branch, api)))
         return self._made[key]
+
+    async def _found(self, branch: GitBranch, api: str) -> Forge:
+        access = await self._access(branch.url, branch.credential)
+        kind = await self._kinds.kind(forge_address(branch.url), access.connection())
+        return self._dialect(branch, kind, api)
+
+    def _dialect(self, branch: GitBranch, kind: ForgeKind | None, api: str) -> Forge:
+        repository = locate_repository(branch.url, kind=kind, api=api)
+        budget = self._process.forge_budget
+        return DIALECTS[repository.kind](repository, self._process.http, lambda: self._reach(branch), budget=budget)
 
     async def _reach(self, branch: GitBranch) -> ForgeAccess:
         access = await self._access(branch.url, branch.credential)
         entry = self._settings.repository_for(branch.url)
-        if entry is not None and entry.forge.token is not None:
-            token = (await self._process.keychain.text(entry.forge.token)).strip()
+        # whoever brings a credential of his own acts by it alone: the token of the settings may do more than he may
+        if entry is not None and entry.forge.token is not None and branch.credential is None:
+            shown = read_token((await self._process.keychain.text(entry.forge.token)).strip())
         else:
-            token = _token_of(branch.url, access)
+            shown = _of_git(branch.url, access)
+        token = shown.registry_token or shown.password
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             hint = "write token: under git.repositories[].forge, or give the repository a token under credentials"
             raise ForgeError(f"there is no token for the forge of {branch}", hint=hint, code="forge-token")
-        return ForgeAccess(token=token, connection=access.connection())
+        return ForgeAccess(
+            token=token, connection=access.connection(), username=shown.username, is_bearer=bool(shown.registry_token)
+        )
 
 
-def _token_of(url: str, access: GitAccess) -> str:
+def _of_git(url: str, access: GitAccess) -> Credential:
     """Return what Git itself is shown, where that is a token; a key or a password of SSH is none."""
     known = access.credential if url.lower().startswith(("http://", "https://")) else None
-    return (known.registry_token or known.password) if known else ""
+    return known or Credential()

@@ -21,8 +21,10 @@ from updater.daemon.components import (
     live_writer,
     scans_of,
 )
+from updater.daemon.decision_watch import DecisionWatch, holds_place
 from updater.daemon.forges import Forges
 from updater.daemon.git_access import RenewingWriter
+from updater.daemon.proposal_sources import ProposalSources
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
@@ -30,6 +32,7 @@ from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.daemon.watch_reports import watch_reporter
 from updater.daemon.watching import PassProgress
 from updater.engine.announced import AnnouncedImages
+from updater.engine.gating import Gatekeeper, opening
 from updater.engine.hints import HintQueue
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
@@ -39,18 +42,20 @@ from updater.inventory.destinations import branches_of, destinations_of, marker_
 from updater.inventory.inventory import Inventory
 from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
-from updater.writeback.proposals import ProposalWriter
+from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
+    from updater.daemon.delivery import Delivery
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
     from updater.engine.landing import Chooser
     from updater.engine.schedule import Schedule
     from updater.inventory.inventory import InventoryDelta
     from updater.inventory.plan import Plan
+    from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
@@ -82,9 +87,12 @@ class Generation:
         self.schedule: Schedule | None = None
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
+        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self._hints = HintQueue(self._scan_hinted)
         self._announced = AnnouncedImages(loaded.settings.interval_with_webhooks)
         self.peer = peer
+        self._delivery = _delivery(loaded, process)
+        self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
     @classmethod
@@ -112,10 +120,18 @@ class Generation:
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
         access = git_access(settings, process, repositories, objects)
         forges = Forges(settings, process, access)
-        branches = ProposalWriter(RenewingWriter(git, repositories, objects), forge=forges.of, mirror=process.mirror)
-        routes = WriterRoutes(branches, live)
+        scans = scans_of(settings, process, flux.registries if flux else None)
+        sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
+        around = ProposalSurroundings(
+            forge=forges.of,
+            mirror=process.mirror,
+            asked=lambda: generation.asked.by_destination,
+            base=lambda branch: branch.branch or process.default_branches.name_of(branch),
+            links=sources.links,
+        )
+        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects), live)
         crew = Components(
-            scans=scans_of(settings, process, flux.registries if flux else None),
+            scans=scans,
             git=git,
             writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
             access=access,
@@ -126,6 +142,8 @@ class Generation:
             problems = (*loaded.snapshot.problems, *argocd.problems)
             loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
         generation = cls(loaded, process, crew, argocd.peer if argocd else None)
+        decided = await generation.holds.read()
+        generation.asked.decide(decided.decisions, decided.problems)
         crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
         return generation
 
@@ -134,6 +152,7 @@ class Generation:
         self._process.access_for = self.crew.access
         self._process.bounds.limits = self.loaded.settings.git.limits.limits()
         self._process.metrics.keep("updater_watch_lost", ())  # what the one before lost is watched anew
+        self._follow_proposals()
         self.hearing.tell()
         self.hearing.warn(self.asked.snapshot.problems)
 
@@ -141,6 +160,11 @@ class Generation:
     def subscriptions(self) -> tuple[Subscription, ...]:
         """What all sources together ask for."""
         return self.asked.snapshot.subscriptions
+
+    @property
+    def client(self) -> KubeClient:
+        """The cluster; raise `ConfigError` where no way leads to one."""
+        return self._process.cluster.client
 
     @property
     def scans(self) -> Iterable[ScanKey]:
@@ -213,6 +237,8 @@ class Generation:
             writer=self.crew.writer,
             choose=choose or self.crew.scans.choose,
             pause=partial(_pause, metrics=self._process.metrics),
+            now=self._process.wall,
+            gates=self.gates if self.schedule else replace(self.gates, waits=False),
         )
         if self.schedule:
             parts = replace(parts, settle=partial(self.schedule.settle, destination))
@@ -242,6 +268,10 @@ class Generation:
         self.schedule = schedule = Schedule(self._plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
+        releases = None
+        if self._delivery:
+            self._process.reports.join(self._delivery)
+            releases = self._delivery.run
         self.lead()
 
         async def work() -> None:
@@ -250,8 +280,13 @@ class Generation:
                 async with asyncio.timeout(ANSWERS_AT_MOST):
                     await self.hearing.finish()
 
+        decisions = DecisionWatch(
+            place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
+        )
+        follow = LongTask(name="follow people's decisions", run=decisions.run)
         hints = LongTask(name="scan what webhooks name", run=self._hints.run)
-        await run_beside(work(), (*generation_tasks(self.hearing, self._reflections.run), hints))
+        lasting = generation_tasks(self.hearing, self._reflections.run, self._close_left, releases)
+        await run_beside(work(), (*lasting, follow, hints))
 
     def hint(self, images: Iterable[ScanKey], tag: str, destinations: Iterable[Destination]) -> None:
         """Scan *images*, of which somebody said that *tag* was pushed ("": any), and look at *destinations*, at once."""
@@ -268,6 +303,8 @@ class Generation:
             self.schedule.resume()
             self._reflections.wake()
             self.hearing.lead()
+            if self._delivery:
+                self._delivery.lead()
         else:
             self.schedule.pause()
 
@@ -282,6 +319,14 @@ class Generation:
         landing = await self.land(destination)
         if self.schedule and any(outcome.code == PushRefused.default_code for outcome in landing.outcomes):
             self.schedule.due(destination)  # others were faster every time: that is no reason to wait for the next interval
+        if self.schedule and (opens := opening(landing.outcomes)) is not None:
+            self.schedule.due_at(destination, opens)
+
+    async def _close_left(self) -> None:
+        await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
+
+    def _follow_proposals(self) -> None:
+        self._process.left_proposals.follow(self.asked.by_destination, is_whole=not self.asked.missing)
 
     def _scan_hinted(self, named: Mapping[ScanKey, Collection[str]]) -> None:
         self._process.metrics.count("updater_webhook_scans_total", by=len(named))
@@ -303,6 +348,7 @@ class Generation:
             self.schedule.replan(self._plan())
 
     def _replan(self, change: InventoryDelta) -> None:
+        self._follow_proposals()
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
@@ -332,3 +378,12 @@ def _flux(settings: Settings, process: Process, requests: SourceRequests) -> Flu
     from updater.daemon.flux import flux_components  # noqa: PLC0415 - who has no cluster need not import them
 
     return flux_components(settings, process, requests, watch_reporter(process))
+
+
+def _delivery(loaded: LoadedConfiguration, process: Process) -> Delivery | None:
+    """Put the parts together that follow releases, where a subscription asks for that."""
+    if not any(item.delivery for item in loaded.snapshot.subscriptions):
+        return None
+    from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
+
+    return Delivery(loaded.snapshot.subscriptions, process)

@@ -6,15 +6,16 @@ import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from updater.credentials.keychain import place_of
-from updater.errors import ConfigError, GitDenied, GitError
-from updater.git.access import GitAccess
+from updater.credentials.netrc import netrc_login
+from updater.errors import ConfigError, ForgeError, GitDenied, GitError
+from updater.git.access import GitAccess, parse_address
 from updater.model.credential import GIT_REPOSITORY, Credential
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from updater.credentials.keychain import Keychain
     from updater.git.signing import Signer
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from updater.model.view import View
     from updater.settings.tree import RepositorySettings, Settings
     from updater.writeback.base import Writer
+
+
+#: refusals besides those of Git by their class: many servers hide what one may not see
+_HIDDEN: Final = frozenset({"git-not-found", "forge-denied", "forge-not-found"})
 
 
 class RepositoryAccess(Protocol):
@@ -60,8 +65,8 @@ async def access_for(
     """Return what *url* is reached with; read anew each time, so that a rotated token is taken up.
 
     *credential* is what a destination names, ``secret:namespace/name`` or ``gitrepository:namespace/name``: it wins. Else an
-    entry of git.repositories with credentials counts, then what *repositories* know, then anybody's access. Raise `ConfigError`
-    where a credential leads nowhere.
+    entry of git.repositories with credentials counts, then what *repositories* know, then what the git program of this user
+    would show: its netrc file over HTTPS, its agent and keys over SSH. Raise `ConfigError` where a credential leads nowhere.
     """
     entry = settings.repository_for(url)
     if credential and credential.kind == GIT_REPOSITORY:
@@ -71,7 +76,14 @@ async def access_for(
     if entry is not None and entry.credentials:
         return await _of_entry(entry, keychain)
     known = await repositories.access(url) if repositories else None
-    return _by(entry, known or GitAccess())
+    return _by(entry, known or _of_user(url, keychain.environment))
+
+
+def _of_user(url: str, environment: Mapping[str, str]) -> GitAccess:
+    if parse_address(url).scheme == "ssh":
+        return GitAccess(use_agent=True)
+    login = netrc_login(url, environment)
+    return GitAccess(credential=login[0], origin=login[1]) if login else GitAccess()
 
 
 async def _named(credential: CredentialRef, url: str, repositories: RepositoryAccess | None) -> GitAccess:
@@ -112,10 +124,12 @@ def _by(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:
 async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> GitAccess:
     text = await keychain.text(entry.credentials) if entry.credentials else ""
     is_key = "PRIVATE KEY-----" in text
+    passphrase = await keychain.text(entry.passphrase) if entry.passphrase and is_key else ""
     return GitAccess(
         origin=place_of(entry.credentials) if entry.credentials else "",
         credential=_credential(text) if text and not is_key else None,
         private_key=text.encode() + b"\n" if is_key else None,
+        passphrase=passphrase,
         ca=_path(entry.ca),
         client_certificate=_path(entry.client_certificate),
         known_hosts=_path(entry.known_hosts),
@@ -125,7 +139,7 @@ async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> GitAccess:
 
 
 class RenewingWriter:
-    """Stands before a writer to Git. Where a server refuses what it was shown, a rotated secret counts next.
+    """Stands before a writer to Git. Where a server or its forge refuses what it was shown, a rotated secret counts next.
 
     *repositories* and *objects* read anew: the former everything that they know, the latter the GitRepository of the destination,
     so that a password that is wrong costs others nothing.
@@ -152,8 +166,8 @@ class RenewingWriter:
     def _noticed(self, destination: Destination) -> Iterator[None]:
         try:
             yield
-        except GitError as error:
-            if isinstance(error, GitDenied) or error.code == "git-not-found":  # so many servers hide what one may not see
+        except (GitError, ForgeError) as error:
+            if isinstance(error, GitDenied) or error.code in _HIDDEN:
                 self._renew(destination)
             raise
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import threading
+import time
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
@@ -17,7 +18,10 @@ from updater.cache.cache import Cache
 from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
+from updater.daemon.left_proposals import LeftProposals
+from updater.engine.gating import WaitingMemory
 from updater.errors import ConfigError
+from updater.forge.budget import ForgeBudget
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
@@ -62,7 +66,8 @@ class Process:
     `access_for` is set by the generation in force: what a Git URL is reached with by the credential that a destination
     names ("": none). `ours` are the addresses under which we commit, of every generation so far: by them our own commits
     are known again. `leading` says whether this replica is the one that writes; None where there is no other.
-    `watch` is set by commands that a person waits for, before a mirror is asked for.
+    `judged_releases` holds the last revision that has a verdict, by subscription key.
+    *wall* gives seconds since 1970. `watch` is set by commands that a person waits for, before a mirror is asked for.
     """
 
     def __init__(
@@ -72,11 +77,13 @@ class Process:
         docker_config: str | None = None,
         helpers_allowed: bool = False,
         kubernetes: KubernetesSettings | None = None,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.state = state
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
+        self.forge_budget = ForgeBudget(observe=self._count_forge)
         self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
         self.leading: LeaderStatus | None = None
         self.watch: ServerWatch | None = None
@@ -85,15 +92,21 @@ class Process:
             docker_configs=Path(docker_config) if docker_config else None,
             programs=Programs(os.environ, helpers_allowed=helpers_allowed, say=self._helper_left_out),
         )
-        self.cache = Cache(state / "cache.db", say=self._cache_failed)
+        self.wall = wall
+        self.cache = Cache(state / "cache.db", say=self._cache_failed, wall=wall)
         self.access_for: Callable[[str, CredentialRef | None], Awaitable[GitAccess]] = _nobody
         self.ours: set[str] = set()
         self.bounds = Bounds()
         self.last_outcomes = LastOutcomes()
+        self.judged_releases: dict[str, str] = {}
         self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
-        self._shared = Shared(ours=self.ours, count=self._count_git, say=self._mirror_mended, bounds=self.bounds)
+        self.waiting = WaitingMemory()
+        self.left_proposals = LeftProposals()
+        self._shared = Shared(
+            ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
+        )
         self._mirrors: dict[tuple[str, CredentialRef | None], Mirror] = {}
         self._stack = AsyncExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -176,9 +189,17 @@ class Process:
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
 
+    def _count_forge(self, host: str, remaining: float) -> None:
+        self.metrics.set("updater_forge_rate_limit_remaining", host, to=remaining)
+
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")
         self.log.warning("mirror", detail=sentence, hint="nothing is lost; if it comes again, check the disk of `state`")
+
+    def _server_lacks(self, sentence: str) -> None:
+        self.log.warning(
+            "git server", detail=sentence, hint="nothing is lost; the first fetch of a large repository takes longer"
+        )
 
     def _helper_left_out(self, sentence: str) -> None:
         self.log.warning("credential helper", detail=sentence, hint="credential_helpers: true lets it run")

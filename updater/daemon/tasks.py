@@ -3,7 +3,7 @@
 | lives as long as | task |
 |---|---|
 | the process | work off the reports for listeners that wait; look at the files, and at the peer's settings; measure the event loop; take part in choosing a leader, from the first generation on that reads a cluster |
-| a generation | follow each source (which watches its kinds and writes its answers, in a group of its own); ask again who may push; say what policies choose by themselves; the schedule, with a worker for each destination |
+| a generation | follow each source (which watches its kinds and writes its answers, in a group of its own); follow what people decided; ask again who may push; say what policies choose by themselves; close pull requests that nobody asks for any more; watch workloads and judge releases, where some are followed; the schedule, with a worker for each destination |
 
 They live in one `asyncio.TaskGroup` of one call, so that none outlives what it works for, and a bug in one of them ends the daemon with its
 traceback instead of leaving it half alive.
@@ -56,11 +56,22 @@ def process_tasks(process: Process, looks: Looks, election: Callable[[], Corouti
     )
 
 
-def generation_tasks(hearing: SourceRunner, reflections: Callable[[], Coroutine[Any, Any, None]]) -> tuple[LongTask, ...]:
-    """List what lives as long as one generation, beside its schedule; *reflections* say what policies choose by themselves."""
+def generation_tasks(
+    hearing: SourceRunner,
+    reflections: Callable[[], Coroutine[Any, Any, None]],
+    left: Callable[[], Coroutine[Any, Any, None]],
+    releases: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> tuple[LongTask, ...]:
+    """List what lives as long as one generation, beside its schedule.
+
+    *reflections* say what policies choose by themselves, *left* closes pull requests that nobody asks for any more, *releases*
+    follows what was committed into the cluster.
+    """
     follow = (LongTask(name=f"follow {source.name}", run=partial(hearing.follow, source)) for source in hearing.sources)
     settle = LongTask(name="ask who may push", run=hearing.settle)
-    return (*follow, settle, LongTask(name="report what policies choose", run=reflections))
+    chosen = LongTask(name="report what policies choose", run=reflections)
+    judge = (LongTask(name="follow releases", run=releases),) if releases else ()
+    return (*follow, settle, chosen, LongTask(name="close what is proposed no more", run=left), *judge)
 
 
 async def run_beside(work: Awaitable[_Result], tasks: Sequence[LongTask]) -> _Result:

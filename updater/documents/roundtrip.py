@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 if TYPE_CHECKING:
@@ -47,6 +48,57 @@ def dump(document: Commented, *, head: str = "") -> str:
     lines = [_spaced(line, beside) for line in out.getvalue().rstrip().split("\n")]
     text = "\n".join(lines) + "\n"  # a comment behind the last value leaves no line end
     return f"{comment}\n{text}" if comment else text
+
+
+def with_entry(text: str, key: str, entry: Mapping[str, Any]) -> str:
+    """Return the mapping *text* with *entry* at *key*, taken out where it is empty; comments, order and quotes stay.
+
+    Of an entry that is there only the values that differ are written. Raise `ValueError` where *text* is no mapping.
+    """
+    writer = YAML()
+    writer.preserve_quotes = True
+    writer.width = 4096
+    writer.indent(mapping=2, sequence=4, offset=2)
+    try:
+        found = writer.load(text)
+    except YAMLError as error:
+        raise ValueError(str(error)) from error
+    document = CommentedMap() if found is None else found
+    if not isinstance(document, CommentedMap):
+        raise ValueError("this is no mapping")  # noqa: TRY004 - of a text, not of an argument
+    if not entry:
+        document.pop(key, None)
+    else:
+        document[_value(key, indent=0)] = _merged(document.get(key), entry)
+    out = io.StringIO()
+    if document or _has_comment(text):
+        writer.dump(document, out)
+    made = out.getvalue()
+    lost = text if found is None and _has_comment(text) else ""  # a file of comments alone
+    return f"{lost.rstrip()}\n{made}" if lost and document else made or "{}\n"
+
+
+def _has_comment(text: str) -> bool:
+    return any(line.lstrip().startswith("#") for line in text.splitlines())
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """Return *new*, with what is the same in *old* as it stands there."""
+    if isinstance(old, CommentedMap) and isinstance(new, dict):
+        for name in [name for name in old if name not in new]:
+            del old[name]
+        for name, value in new.items():
+            if old.get(name) != value:
+                old[name] = _merged(old.get(name), value)
+        return old
+    if isinstance(old, CommentedSeq) and isinstance(new, list) and new[: len(old)] == list(old):
+        old.extend(_merged(None, item) for item in new[len(old) :])
+        return old
+    if isinstance(new, dict):
+        return _mapping(Commented(values={name: _merged(None, value) for name, value in new.items()}), indent=2)
+    if isinstance(new, list):
+        return CommentedSeq(_merged(None, item) for item in new)
+    return _value(new, indent=2)
 
 
 def _beside(value: Any) -> Iterator[str]:

@@ -6,19 +6,20 @@ fact, is sent the candidate with the fact filled (or None, where it could not be
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from updater.gates.eligibility import eligible, not_replaced, not_taken_back
+from updater.engine.people import PeoplesWill
+from updater.engine.rejections import Rejections, count_codes, refused_by_people
+from updater.gates.eligibility import eligible, not_replaced, not_taken_back, old_enough
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
 from updater.model.candidate import Candidate, Fact, FactRequest, Rank
+from updater.model.decision import PINNED, pin_of
 from updater.model.outcome import Status
-from updater.model.selection import HELD_CODES, Code, Rejection, RevertedImage, Selection, Superseded
+from updater.model.selection import Code, Rejection, RevertedImage, Selection, Superseded
 from updater.model.subscription import Downgrade, Variant
 from updater.policies.base import NotRanked
-from updater.policies.ranking import RankingMemory, judge_for, rank_all
+from updater.policies.ranking import RankingMemory, judge_for
 from updater.policies.select import foreseen, select
 from updater.policies.shape import is_leap
 
@@ -35,12 +36,16 @@ __all__ = [
     "foreseen_asks",
     "identified",
     "nothing_named",
+    "refused_by_people",
+    "version_of",
 ]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Mapping
     from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
+    from updater.model.decision import Decision, Pin
     from updater.model.image import Digest, Platform
     from updater.policies.base import Policy
     from updater.policies.filters import NameFilter
@@ -48,6 +53,12 @@ if TYPE_CHECKING:
     from updater.policies.select import Ranking
 
     NamedTags = Callable[[Selection], AbstractSet[str]]
+
+
+def version_of(name_filter: NameFilter, tag: str) -> str:
+    """Return the version that a tag names, as members of a group compare it: what the filter extracts, without a leading v."""
+    text = name_filter.text_of_written(tag)
+    return text[1:] if text[:1] in {"v", "V"} and text[1:2].isdigit() else text
 
 
 def nothing_named(_selection: Selection) -> AbstractSet[str]:
@@ -61,8 +72,10 @@ class SelectionRequest:
 
     *candidates* are by tag, and nobody changes the map afterwards. *current* is the tag that is written, *current_digest*
     the digest beside it. *facts* are those that the chosen one must have, such as the digest for a form that writes it.
-    *rejected* has, by tag, what people took back. *named* says which tags a commit will name after a selection, so that their
-    digests are asked for with it: nothing is asked between the decision and the write.
+    *rejected* has, by tag, what people took back, *decisions* what else they decided that is in force.
+    *named* says which tags a commit will name after a selection, so that their
+    digests are asked for with it: nothing is asked between the decision and the write. A candidate that is written anew must have
+    been seen *min_age* seconds before *now*, and be one of *versions*, unless that is None.
     """
 
     candidates: Mapping[str, Candidate]
@@ -76,6 +89,10 @@ class SelectionRequest:
     variant: Variant = Variant.LOCK
     facts: frozenset[Fact] = frozenset()
     rejected: Mapping[str, RevertedImage] = field(default_factory=dict)
+    min_age: float | None = None
+    now: datetime | None = None
+    versions: frozenset[str] | None = None
+    decisions: tuple[Decision, ...] = ()
     named: NamedTags = nothing_named
 
     @property
@@ -104,25 +121,55 @@ def foreseen_asks(request: SelectionRequest) -> list[FactRequest]:
 
 def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Generator[FactRequest, Candidate | None, Selection]:
     """Choose for one written value. *memory* makes the next call with a similar listing cheap, never different."""
+    pin = pin_of(request.decisions)
+    if pin is not None:
+        return (yield from _pinned(pin, request))
     ranking = yield from select(request.judge, request.candidates, request.current, memory)
     unfit: dict[str, Rejection] = {}
+    will = PeoplesWill.of(request.decisions, request.rejected, (request.current, request.current_digest), ranking)
     for candidate in ranking.best_first(request.current):
-        fit, refusal = yield from _admitted(candidate, request)
+        fit, refusal = yield from will.admitted(candidate)
+        if refusal is None:
+            fit, refusal = yield from _admitted(fit, request)
         if refusal is None:
             chosen = yield from _completed(fit, request)
             selection = _guarded(request, ranking, chosen, unfit)
+            selection = _awaited(selection, ranking, request.current, unfit)
             return (yield from identified(selection, request.named, ranking.candidates))
         unfit[candidate.tag] = refusal
+        if candidate.tag == request.current and refusal.code == Code.MIN_AGE:
+            break  # another build of what is written: what ranks lower is no way round its age
+    young = _youngest_hold(unfit)
+    if young is not None:
+        return _held(ranking, request.current, ranking.candidates[young.tag], unfit)
     rejections = Rejections(ranking, request.current, unfit, None)
     detail = f"no tag matches: {count_codes(rejections)}" if rejections else "there is no tag"
     unread = _unread(ranking, unfit)
     return Selection(status=Status.NO_MATCH, chosen=None, detail=detail, rejections=rejections, unread=unread)
 
 
+def _pinned(pin: Pin, request: SelectionRequest) -> Generator[FactRequest, Candidate | None, Selection]:
+    """Choose the tag to which people pinned it, whatever ranks higher; one that the registry does not list is held."""
+    candidate = request.candidates.get(pin.tag)
+    if candidate is None and not request.policy.follows_digest:
+        hint = "correct the tag, or release the subscription"
+        detail = f"{pin.sentence}, but the registry does not list that tag"
+        return Selection(status=Status.HELD, chosen=None, code=PINNED, detail=detail, hint=hint, rejections={})
+    chosen = yield from _completed(candidate or Candidate(tag=pin.tag), request)
+    differs = chosen.tag != request.current or _differs(chosen.digest, request.current_digest)
+    status = Status.UPDATED if differs else Status.UNCHANGED
+    selection = Selection(status=status, chosen=chosen, code=PINNED, detail=pin.sentence, rejections={})
+    return (yield from identified(selection, request.named, request.candidates))
+
+
 def _admitted(
     candidate: Candidate, request: SelectionRequest
 ) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Ask whether the candidate may be chosen; a tag that is written again was put there by people since."""
+    is_free = request.versions is None or candidate.tag == request.current
+    if not is_free and version_of(request.name_filter, candidate.tag) not in (request.versions or ()):
+        sentence = f"{candidate.tag} is not offered by every member of the group"
+        return candidate, Rejection(tag=candidate.tag, code=Code.GROUP, sentence=sentence)
     if candidate.tag != request.current or request.current_digest is not None:
         candidate, refusal = yield from not_taken_back(candidate, request.rejected)
         if refusal is not None:
@@ -131,7 +178,32 @@ def _admitted(
         candidate, refusal = yield from not_replaced(candidate, request.rejected)
         if refusal is not None:
             return candidate, refusal
-    return (yield from eligible(candidate, request.platforms))
+    candidate, refusal = yield from eligible(candidate, request.platforms)
+    if refusal is not None or request.min_age is None or request.now is None:
+        return candidate, refusal
+    is_by_digest = request.policy.follows_digest or Fact.DIGEST in request.facts
+    if candidate.tag == request.current and not is_by_digest:
+        return candidate, None
+    return (yield from old_enough(candidate, request.min_age, now=request.now, written=request.current_digest))
+
+
+def _youngest_hold(unfit: Mapping[str, Rejection]) -> Rejection | None:
+    """Return the best-ranked candidate that is too young, which others may join before it is old enough."""
+    return next((item for item in unfit.values() if item.code == Code.MIN_AGE), None)
+
+
+def _awaited(selection: Selection, ranking: Ranking, current: str | None, unfit: Mapping[str, Rejection]) -> Selection:
+    """Note when a better candidate is old enough; where nothing else is to be written, that one is what is held."""
+    young = _youngest_hold(unfit)
+    if young is None:
+        return selection
+    if selection.status in {Status.UNCHANGED, Status.HELD}:
+        return _held(ranking, current, ranking.candidates[young.tag], unfit)
+    return replace(selection, opens_at=_opens_at(unfit))
+
+
+def _opens_at(unfit: Mapping[str, Rejection]) -> datetime | None:
+    return min((item.opens_at for item in unfit.values() if item.opens_at is not None), default=None)
 
 
 def _completed(candidate: Candidate, request: SelectionRequest) -> Generator[FactRequest, Candidate | None, Candidate]:
@@ -230,6 +302,7 @@ def _held(ranking: Ranking, current: str | None, held: Candidate, refused: Mappi
         detail=refusal.sentence,
         hint=refusal.hint,
         rejections=Rejections(ranking, current, refused, None),
+        opens_at=_opens_at(refused),
     )
 
 
@@ -246,93 +319,6 @@ def _reason(request: SelectionRequest, chosen: Candidate, *, is_written: bool) -
     if chosen.tag == request.current:
         return f"{said}, and points to {chosen.digest} instead of {request.current_digest}"
     return f"{said}; {request.current} is written"
-
-
-class Rejections(Mapping[str, Rejection]):
-    """Why each candidate but the chosen one lost, by tag, found out when asked; first the ranked ones, best first."""
-
-    __slots__ = ("_chosen", "_current", "_matched", "_ranking", "_refused", "_twins")
-
-    def __init__(self, ranking: Ranking, current: str | None, refused: Mapping[str, Rejection], chosen: Candidate | None) -> None:
-        self._ranking = ranking
-        self._current = current
-        self._refused = refused
-        self._chosen = chosen.tag if chosen else None
-        self._matched: dict[str, None] | None = None
-        self._twins: dict[str, str] | None = None
-
-    def __len__(self) -> int:
-        return len(self._ranking.candidates) - (self._chosen is not None)
-
-    def __iter__(self) -> Iterator[str]:
-        matched = self._all()
-        yield from (tag for tag in matched if tag != self._chosen)
-        yield from (tag for tag in self._ranking.candidates if tag not in matched)
-
-    def __contains__(self, tag: object) -> bool:
-        return tag in self._ranking.candidates and tag != self._chosen
-
-    def __getitem__(self, tag: str) -> Rejection:
-        if tag not in self:
-            raise KeyError(tag)
-        if tag in self._refused:
-            return self._refused[tag]
-        judged = self._ranking.judge.judge(self._ranking.candidates[tag])
-        lost = judged if isinstance(judged, NotRanked) else self._outranked(tag)
-        return Rejection(tag=tag, code=lost.code, sentence=lost.sentence)
-
-    def _all(self) -> dict[str, None]:
-        if self._matched is None:
-            self._matched = dict.fromkeys(rank_all(self._ranking.judge, self._ranking.candidates, self._current))
-        return self._matched
-
-    def _outranked(self, tag: str) -> NotRanked:
-        twin = self._twin(tag)
-        if twin is not None:
-            return NotRanked(Code.DUPLICATE, f"{tag} gives the same as {twin} once the filter has extracted")
-        best = self._chosen or next((other for other, item in self._refused.items() if item.code in HELD_CODES), None)
-        return NotRanked(Code.OUTRANKED, f"{tag} ranks below {best}")
-
-    def _twin(self, tag: str) -> str | None:
-        """Find the better candidate that the policy sees as the same text."""
-        judge = self._ranking.judge
-        if not judge.name_filter.extracts or not judge.policy.is_by_name:
-            return None
-        if self._twins is None:
-            self._twins = {}
-            for other in self._all():
-                if other not in self._refused or self._refused[other].code in HELD_CODES:
-                    self._twins.setdefault(judge.name_filter.text_of_written(other), other)
-        twin = self._twins.get(judge.name_filter.text_of_written(tag))
-        return twin if twin != tag else None
-
-
-def count_codes(rejections: Mapping[str, Rejection]) -> str:
-    """Return how many candidates lost for which reason, the most frequent first: ``7 outside the range, 2 not a version``."""
-    counts = Counter(str(rejection.code) for rejection in rejections.values())
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} {_LOST.get(code, f'with the error {code}')}" for code, count in ordered)
-
-
-_LOST: Final[Mapping[str, str]] = {
-    Code.NOT_A_VERSION: "not a version",
-    Code.RANGE: "outside the range",
-    Code.PRERELEASE: "pre-release",
-    Code.ALLOW: "not matched by allow",
-    Code.IGNORE: "matched by ignore",
-    Code.EXTRACT: "without a part to compare",
-    Code.VARIANT: "of another variant",
-    Code.SHAPE: "of another shape",
-    Code.ARTIFACT: "not of an image",
-    Code.PLATFORM: "not for the platform",
-    Code.NOT_A_NUMBER: "not a number",
-    Code.NO_DATE: "without a date",
-    Code.DUPLICATE: "duplicate",
-    Code.DOWNGRADE: "lower than what is written",
-    Code.OUTRANKED: "ranked lower",
-    Code.REJECTED: "reverted by people",
-    Code.SUPERSEDED: "replaced before",
-}
 
 
 def drive(

@@ -9,20 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from updater.engine.choose import refused_by_people
 from updater.engine.claims import Claims
 from updater.engine.place_image import differs, is_same_name, wanted_image, written_ref
 from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
+from updater.model.decision import HELD, PINNED, UNREADABLE, ends_at, hold_of, pin_of, readmitted_by
 from updater.model.image import ImageName, ImageRef, parse_ref
 from updater.model.outcome import Status
-from updater.model.selection import RevertedImage
+from updater.model.selection import Code, RevertedImage
 from updater.model.subscription import Form
 from updater.model.update import Update
 from updater.model.view import PartKind, PastCommit, Reading, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from updater.model.candidate import Candidate
     from updater.model.problem import Problem
@@ -34,7 +37,10 @@ if TYPE_CHECKING:
     Choices = Mapping[tuple[str, Written], Choice]
 
 _NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say which part stands where
+#: while a hold with one of these lasts, what a rebuilt branch has proposed before stays there
+_KEEPS_PENDING: Final = frozenset({INCOMPLETE_LIST, Code.MIN_AGE, Code.GROUP, HELD, UNREADABLE})
 _BY_TIME: Final = "latest"
+_RELEASE_HINT: Final = "updater release KEY lets updates go on"
 _BY_DIGEST: Final = "digest"
 
 
@@ -48,15 +54,17 @@ class PlaceDecision:
     hint: str = ""
     update: Update | None = None
     public: str = ""
+    opens_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetDecision:
-    """Everything decided for one target of one subscription."""
+    """Everything decided for one target of one subscription, by the *index* of that target."""
 
     subscription: Subscription
     target: Target
     places: tuple[PlaceDecision, ...]
+    index: int = 0
 
     @property
     def updates(self) -> tuple[Update, ...]:
@@ -83,7 +91,7 @@ def decide(
             places += [_problem(problem) for problem in view.problems.get((subscription.key, index), ())]
             if not places:
                 places = [_absent(target) if target.may_be_absent else _nowhere(target)]
-            decisions.append(TargetDecision(subscription=subscription, target=target, places=tuple(places)))
+            decisions.append(TargetDecision(subscription=subscription, target=target, places=tuple(places), index=index))
     return tuple(decisions)
 
 
@@ -150,8 +158,9 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
     """Return what people decided against for one subscription, by tag: our commits that were reverted, as their trailers say."""
     taken_back: dict[str, RevertedImage] = {}
     key = " ".join(subscription.key.split())  # as trailers have it
+    released = readmitted_by(subscription.decisions)
     for past in recent:
-        if past.reverted_by is None or key not in past.subscriptions:
+        if past.reverted_by is None or key not in past.subscriptions or past.revision in released:
             continue
         for text in past.images:
             try:
@@ -173,8 +182,8 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
             status=Status.FAILED, detail=choice.message, code=choice.code, hint=choice.hint, public=other_words(choice)
         )
     else:
-        decision = _judge_selection(place, choice)
-    if pending is not None and (decision.status is Status.FAILED or decision.code == INCOMPLETE_LIST):
+        decision = _held(place.subscription, _judge_selection(place, choice))
+    if pending is not None and (decision.status is Status.FAILED or decision.code in _KEEPS_PENDING):
         return replace(decision, update=_kept(place, pending, choice))
     return decision
 
@@ -196,17 +205,58 @@ def _kept(place: Place, pending: Reading, choice: Choice) -> Update | None:
     )
 
 
+def _held(subscription: Subscription, decision: PlaceDecision) -> PlaceDecision:
+    """Let nothing be written while people hold the subscription, and say what would be."""
+    hold = hold_of(subscription.decisions)
+    if hold is None or decision.status is Status.FAILED:
+        return decision
+    would = f"; {decision.detail}" if decision.update else ""
+    return PlaceDecision(
+        status=Status.HELD,
+        detail=f"{hold.sentence}{would}",
+        code=UNREADABLE if hold.is_unread else HELD,
+        hint=_RELEASE_HINT,
+        opens_at=ends_at(hold),
+    )
+
+
+def _turned_down(selection: Selection, otherwise: PlaceDecision) -> PlaceDecision:
+    """Say that people decided against what would be written, where nothing else is."""
+    refused = refused_by_people(selection)
+    if not refused:
+        return otherwise
+    first = refused[0]
+    more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+    return PlaceDecision(
+        status=Status.HELD,
+        detail=selection.with_unread(f"{first.sentence}{more}"),
+        code=Code.REJECTED.value,
+        hint=first.hint,
+        opens_at=first.opens_at,
+    )
+
+
 def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
     subscription, target, reading = place.subscription, place.target, place.reading
     if selection.chosen is None:
         detail = selection.with_unread(selection.detail)
-        return PlaceDecision(status=Status(selection.status), detail=detail, code=selection.code, hint=selection.hint)
+        left = PlaceDecision(
+            status=Status(selection.status),
+            detail=detail,
+            code=selection.code,
+            hint=selection.hint,
+            opens_at=selection.opens_at,
+        )
+        return _turned_down(selection, left) if selection.status == Status.NO_MATCH else left
     if needs_digest(target, reading) and selection.chosen.digest is None:
         return _digestless(subscription.image, selection.chosen)
     image = wanted_image(subscription, target, reading, selection.chosen)
     if not differs(reading, image, follows_digest=subscription.policy.kind == _BY_DIGEST):
+        if selection.code == PINNED:
+            ends = ends_at(pin_of(subscription.decisions))
+            return PlaceDecision(status=Status.HELD, detail=selection.detail, code=PINNED, hint=_RELEASE_HINT, opens_at=ends)
         detail = selection.with_unread(f"{image.tag or image.digest} is already the newest allowed version")
-        return PlaceDecision(status=Status.UNCHANGED, detail=detail)
+        return _turned_down(selection, PlaceDecision(status=Status.UNCHANGED, detail=detail, opens_at=selection.opens_at))
     update = Update(
         subscription=subscription.key,
         target=target,
@@ -215,11 +265,13 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
         written_as=_identified(
             ImageRef(name=subscription.image, tag=selection.chosen.tag, digest=selection.chosen.digest), selection
         ),
-        policy=str(subscription.policy),
+        policy=f"{PINNED} {selection.chosen.tag}" if selection.code == PINNED else str(subscription.policy),
         origin=subscription.origin.in_commits,
         replaced=_replaced(subscription, reading.written, selection),
     )
-    return PlaceDecision(status=Status.UPDATED, detail=selection.with_unread(_move(reading.written, image)), update=update)
+    why = f"; {selection.detail}" if selection.code == PINNED else ""
+    detail = selection.with_unread(_move(reading.written, image)) + why
+    return PlaceDecision(status=Status.UPDATED, detail=detail, update=update, opens_at=selection.opens_at)
 
 
 def _digestless(image: ImageName, chosen: Candidate) -> PlaceDecision:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FACTS_KEPT: Final = 3600.0
 SCAN_TIMEOUT: Final = "scan-timeout"
+#: tags whose first-seen time begins between two scans: after a loss of the cache hundreds may be newer than the written one
+FIRST_ASKS: Final = 100
 
 
 class RegistryReader(Protocol):
@@ -68,6 +70,10 @@ class ListingMemory(Protocol):
         """Remember a list; return what it is compared with."""
         ...
 
+    async def first_seen(self, image: str, digest: Digest) -> datetime:
+        """Return when a digest was seen first; now where it is not remembered."""
+        ...
+
 
 class ImageState:
     """What one image offers since its last scan. *followed* are the tags of interest where nobody compares names, else None."""
@@ -84,6 +90,9 @@ class ImageState:
         self._has_scanned = False
         self._digests: dict[str, Digest] = {}
         self._failures: dict[tuple[str, bool], FactFailure] = {}
+        self._ages: dict[str, tuple[Digest, datetime]] = {}
+        self._first_asks = 0
+        self._listings: ListingMemory | None = None
         self.has_ended = False
         self._listed_since: datetime | None = None
         self.candidates: Mapping[str, Candidate] = {}
@@ -92,6 +101,7 @@ class ImageState:
     async def scan(self, listings: ListingMemory, *, within: float | None = None) -> bool:
         """Ask the registry; return whether what stands now differs from before. A failure stands until the next scan."""
         before, digests, failure = self.candidates, self._digests, self.failure
+        self._listings, self._first_asks = listings, 0
         try:
             async with asyncio.timeout(within):
                 await self._ask(listings)
@@ -152,6 +162,8 @@ class ImageState:
 
     async def _filled(self, ask: FactRequest) -> Candidate:
         candidate = ask.candidate
+        if Fact.SEEN in ask.facts:
+            return await self._aged(ask)
         needs_only_digest = ask.facts <= {Fact.DIGEST}
         failure = self._failures.get((candidate.tag, needs_only_digest))
         if failure is not None:
@@ -167,6 +179,29 @@ class ImageState:
             return replace(candidate, failure=failure)
         created = self._believed(candidate, found.created)
         return replace(candidate, digest=digest, created=created, labels=found.labels, platforms=found.platforms)
+
+    async def _aged(self, ask: FactRequest) -> Candidate:
+        """Fill when the digest of a tag was seen first.
+
+        Unless the digest is asked for too, what was known of the tag before answers: a tag that was too young once costs no
+        request until it is old enough. Of tags that are new to this program a bounded number is resolved between two scans; what
+        is left is not known yet.
+        """
+        tag = ask.candidate.tag
+        known = self._ages.get(tag)
+        if known is not None and Fact.DIGEST not in ask.facts and tag not in self._digests:
+            return replace(ask.candidate, digest=known[0], seen=known[1])
+        if known is None and tag not in self._digests:
+            if self._first_asks >= FIRST_ASKS:
+                return ask.candidate
+            self._first_asks += 1
+        found = await self._filled(replace(ask, facts=frozenset({Fact.DIGEST})))
+        if found.digest is None or self._listings is None:
+            return found
+        if known is None or known[0] != found.digest:
+            known = found.digest, await self._listings.first_seen(_cache_key(self._listed), found.digest)
+            self._ages[tag] = known
+        return replace(found, seen=known[1])
 
     def _believed(self, candidate: Candidate, created: datetime | None) -> datetime | None:
         """Return a build date no later than the first list, if the tag stood in it: the builder's clock was ahead.
@@ -237,6 +272,7 @@ class ImageState:
         if is_stale:
             self._facts_since = self._clock()
         self._before, self.candidates, self._has_scanned = seen.previous, candidates, True
+        self._ages = {tag: age for tag, age in self._ages.items() if tag in candidates}
 
 
 def _cache_key(listed: ScanKey) -> str:

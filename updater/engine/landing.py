@@ -1,6 +1,6 @@
 """THE STORY: how one destination is brought to what its subscriptions want.
 
-Look at what is written, choose for each written value, decide, write in one push. If somebody was
+Look at what is written, choose for each written value, decide, ask the gates, write in one push. If somebody was
 faster, look and decide again: never a merge, never an overwrite. What was chosen is chosen still, and
 the choice has asked for every digest that the commit names: nothing is asked of a registry between
 `decide` and the write. Every verb of the command line drives `land` with other parts handed to it.
@@ -9,22 +9,26 @@ the choice has asked for every digest that the commit names: nothing is asked of
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.engine.choose import nothing_named
+from updater.engine.choose import nothing_named, refused_by_people
 from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, rejected_for
+from updater.engine.gating import Gatekeeper
+from updater.engine.lockstep import in_lockstep, write_groups_whole
 from updater.engine.outcomes import failed, outcomes
+from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
+from updater.model.decision import in_force
 from updater.model.outcome import Status
-from updater.model.selection import Code
-from updater.model.update import Commit, WriteResult
+from updater.model.update import Commit, Held, WriteResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.engine.choose import NamedTags
-    from updater.engine.decide import Choice, Choices, Place, TargetDecision
+    from updater.engine.decide import Choice, Choices, Place, PlaceDecision, TargetDecision
     from updater.model.outcome import Outcome
     from updater.model.selection import Rejection, RevertedImage, Selection
     from updater.model.subscription import CommitSpec, Destination, Subscription
@@ -64,13 +68,16 @@ class LandingContext:
 
     *choose* is told whether the digest is wanted too, and raises `UpdaterError` where the registry did not answer.
     *pause* is told the number of the refused attempt, from 1, and waits with jitter. *settle* waits, not long, for scans that
-    began while the look was on its way: what they find together is chosen together.
+    began while the look was on its way: what they find together is chosen together. *gates* are asked what may be written now.
+    *now* gives Unix seconds: decisions of people end by it.
     """
 
     writer: Writer
     choose: Chooser
     pause: Callable[[int], Awaitable[None]]
     settle: Callable[[], Awaitable[None]] = _at_once
+    gates: Gatekeeper = field(default_factory=Gatekeeper)
+    now: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +94,11 @@ class Landing:
 
     def rejections(self) -> dict[str, dict[str, Rejection]]:
         """Return what was not chosen because people took it back, by subscription and tag."""
-        reverted = [past for past in self.view.recent if past.reverted_by] if self.view else []
-        if not reverted:
-            return {}
-        rejected = {item.subscription.key: rejected_for(item.subscription, reverted) for item in self.decisions}
         found: dict[str, dict[str, Rejection]] = {}
         for (key, _), selection in self.choices.items():
-            reasons = {} if isinstance(selection, UpdaterError) else selection.rejections
-            for tag in rejected.get(key, ()):
-                if tag in reasons and reasons[tag].code == Code.REJECTED:
-                    found.setdefault(key, {})[tag] = reasons[tag]
+            if not isinstance(selection, UpdaterError):
+                for refused in refused_by_people(selection):
+                    found.setdefault(key, {})[refused.tag] = refused
         return found
 
 
@@ -104,7 +106,10 @@ async def land(
     destination: Destination, subscriptions: Sequence[Subscription], parts: LandingContext, *, is_dry: bool = False
 ) -> Landing:
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
-    concerned = tuple(item for item in subscriptions if any(target.destination == destination for target in item.targets))
+    now = parts.now()
+    concerned = tuple(
+        _decided(item, now) for item in subscriptions if any(target.destination == destination for target in item.targets)
+    )
     choices: Choices = {}
     # only a commit says the digests of what it writes
     made = _MadeChoices(parts.choose, is_recorded=not is_dry and destination.method == "git")
@@ -115,7 +120,8 @@ async def land(
                 await parts.settle()
             judge = PlaceJudge(view, concerned)
             choices = await _choose_all(concerned, view, made, judge)
-            decisions = decide(view, concerned, choices, judge)
+            choices = await in_lockstep(concerned, choices, _again(concerned, view, made, judge))
+            decisions = parts.gates.gated(view, decide(view, concerned, choices, judge))
             landed = await _write(view, decisions, parts.writer, is_dry=is_dry)
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again
@@ -138,6 +144,12 @@ async def land(
     raise AssertionError("unreachable: the last attempt returns")
 
 
+def _decided(subscription: Subscription, now: float) -> Subscription:
+    """Return *subscription* with the decisions of people that are in force."""
+    decisions = in_force(subscription.decisions, now)
+    return subscription if decisions is subscription.decisions else replace(subscription, decisions=decisions)
+
+
 @dataclass(slots=True)
 class _MadeChoices:
     """What one landing has chosen already: another attempt on a newer head asks only what is new there.
@@ -147,7 +159,9 @@ class _MadeChoices:
 
     make: Chooser
     is_recorded: bool
-    made: dict[tuple[str, Written], tuple[Mapping[str, RevertedImage], bool, Choice]] = field(default_factory=dict)
+    made: dict[tuple[str, Written, frozenset[str] | None], tuple[Mapping[str, RevertedImage], bool, Choice]] = field(
+        default_factory=dict
+    )
 
     async def choose(
         self,
@@ -160,7 +174,8 @@ class _MadeChoices:
     ) -> Choice:
         """Choose for one written value, once as long as nobody took anything else back and no other digest is needed."""
         named = named if self.is_recorded else nothing_named
-        before = self.made.get((subscription.key, written))
+        seat = (subscription.key, written, subscription.versions)
+        before = self.made.get(seat)
         if before is not None and before[0] == rejected and before[1] >= needs_digest and _names(before[2], named):
             return before[2]
         choice: Choice
@@ -168,7 +183,7 @@ class _MadeChoices:
             choice = await self.make(subscription, written, needs_digest=needs_digest, rejected=rejected, named=named)
         except UpdaterError as error:
             choice = error
-        self.made[subscription.key, written] = (rejected, needs_digest, choice)
+        self.made[seat] = (rejected, needs_digest, choice)
         return choice
 
 
@@ -181,7 +196,7 @@ async def _write(view: View, decisions: Sequence[TargetDecision], writer: Writer
     commits = by_commit_spec(decisions)
     if not commits and not (view.is_proposed and _is_settled(decisions)):
         return None
-    return await writer.write(view, commits, is_dry=is_dry)
+    return await write_groups_whole(writer, view, commits, decisions, is_dry=is_dry)
 
 
 def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
@@ -192,35 +207,65 @@ def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
 def by_commit_spec(decisions: Sequence[TargetDecision]) -> tuple[Commit, ...]:
     """Group the updates by commit spec, one commit each, in the order in which the specs are met first."""
     grouped: dict[CommitSpec, list[Update]] = {}
+    held: dict[CommitSpec, dict[Held, None]] = {}
     for decision in decisions:
+        spec = decision.target.commit_spec
         if decision.updates:
-            grouped.setdefault(decision.target.commit_spec, []).extend(decision.updates)
-    return tuple(Commit(commit_spec=commit_spec, updates=tuple(updates)) for commit_spec, updates in grouped.items())
+            grouped.setdefault(spec, []).extend(decision.updates)
+        stopped = (place for place in decision.places if place.status is Status.HELD)
+        held.setdefault(spec, {}).update(dict.fromkeys(_held(decision, place) for place in stopped))
+    return tuple(Commit(commit_spec=spec, updates=tuple(updates), held=tuple(held[spec])) for spec, updates in grouped.items())
+
+
+def _held(decision: TargetDecision, place: PlaceDecision) -> Held:
+    return Held(subscription=decision.subscription.key, code=place.code or "", reason=place.detail)
 
 
 async def _choose_all(subscriptions: Sequence[Subscription], view: View, made: _MadeChoices, judge: PlaceJudge) -> Choices:
     """Choose once per subscription and distinct written value; a failure is the answer for that value alone."""
-    places: dict[tuple[str, Written], list[Place]] = {}
-    for subscription in subscriptions:
-        for index, _ in enumerate(subscription.targets):
-            for place in places_of(view, subscription, index):
-                places.setdefault((subscription.key, place.reading.written), []).append(place)
-
-    async def one(written: Written, alike: Sequence[Place]) -> Choice:
-        return await made.choose(
-            alike[0].subscription,
-            written,
-            needs_digest=any(needs_digest(place.target, place.reading) for place in alike),
-            rejected=rejected_for(alike[0].subscription, view.recent),
-            named=lambda selection: judge.unidentified(alike, selection),
-        )
-
+    places = _alike(subscriptions, view)
     chosen: dict[tuple[str, Written], Choice] = {}
     queue = iter(places.items())
 
     async def work() -> None:
         for key, alike in queue:
-            chosen[key] = await one(key[1], alike)
+            chosen[key] = await _choose_one(alike, view, made, judge)
 
     await asyncio.gather(*(work() for _ in range(min(CHOICES_AT_ONCE, len(places)))))
     return {key: chosen[key] for key in places}
+
+
+def _alike(subscriptions: Sequence[Subscription], view: View) -> dict[tuple[str, Written], list[Place]]:
+    """Return the places of each subscription by what is written there."""
+    places: dict[tuple[str, Written], list[Place]] = {}
+    for subscription in subscriptions:
+        for index, _ in enumerate(subscription.targets):
+            for place in places_of(view, subscription, index):
+                places.setdefault((subscription.key, place.reading.written), []).append(place)
+    return places
+
+
+async def _choose_one(
+    alike: Sequence[Place], view: View, made: _MadeChoices, judge: PlaceJudge, versions: frozenset[str] | None = None
+) -> Choice:
+    """Choose for one written value, among *versions* only where these are given."""
+    subscription = alike[0].subscription
+    return await made.choose(
+        subscription if versions is None else replace(subscription, versions=versions),
+        alike[0].reading.written,
+        needs_digest=any(needs_digest(place.target, place.reading) for place in alike),
+        rejected={**rejected_for(subscription, view.recent), **rolled_back(alike, view.recent)},
+        named=lambda selection: judge.unidentified(alike, selection),
+    )
+
+
+def _again(
+    subscriptions: Sequence[Subscription], view: View, made: _MadeChoices, judge: PlaceJudge
+) -> Callable[[str, Written, frozenset[str]], Awaitable[Choice]]:
+    """Return what chooses again for a written value, among some versions."""
+
+    async def choose(key: str, written: Written, versions: frozenset[str]) -> Choice:
+        mine = [item for item in subscriptions if item.key == key]
+        return await _choose_one(_alike(mine, view)[key, written], view, made, judge, versions)
+
+    return choose

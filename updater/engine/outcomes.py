@@ -11,6 +11,7 @@ from updater.model.written import Written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from updater.engine.decide import PlaceDecision, TargetDecision
     from updater.errors import UpdaterError
@@ -66,6 +67,7 @@ def _outcome(decision: TargetDecision, landed: WriteResult | None) -> Outcome:
         origin=decision.subscription.origin,
         target_spec=decision.target,
         moves=tuple(dict.fromkeys(end.move for end in ends if end.move)),
+        opens_at=min((end.opens_at for end in ends if end.opens_at), default=None),
     )
 
 
@@ -80,9 +82,14 @@ class _End:
     link: str = ""
     public: str = ""
     move: Move | None = None
+    opens_at: datetime | None = None
 
 
 def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
+    return replace(_landed_end(place, landed), opens_at=place.opens_at)
+
+
+def _landed_end(place: PlaceDecision, landed: WriteResult | None) -> _End:
     if place.update is None or landed is None or place.status is not Status.UPDATED:
         return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint, public=place.public)
     stopped = landed.held.get(place.update)
@@ -99,8 +106,9 @@ def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
         return _End(status=Status.HELD, detail=f"would move {place.detail}", code=DRY_RUN, changes=changes, move=move)
     revision = landed.revisions.get(place.update)
     if landed.link:
-        detail = f"{place.detail}, proposed in {landed.link}"
-        return _End(status=Status.PROPOSED, detail=detail, changes=changes, revision=revision, link=landed.link, move=move)
+        status, words = (Status.UPDATED, "merged by") if landed.is_merged else (Status.PROPOSED, "proposed in")
+        detail = f"{place.detail}, {words} {landed.link}{f'; {landed.remark}' if landed.remark else ''}"
+        return _End(status=status, detail=detail, changes=changes, revision=revision, link=landed.link, move=move)
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")
     return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision, move=move)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from updater.engine.choose import nothing_named
 from updater.engine.decide import other_words
 from updater.errors import UpdaterError
 from updater.model.candidate import FactFailure
+from updater.model.decision import in_force
 from updater.model.report import DestinationLanded, ImageScanned, LandingEnd, SelectionMade, SelectionReflected
 from updater.model.written import Written
 
@@ -34,7 +36,11 @@ async def reflect(subscription: Subscription, choose: Chooser, *, began: datetim
     selection, failure = None, None
     try:
         selection = await choose(
-            subscription, Written(), needs_digest=subscription.reflects_digest, rejected={}, named=nothing_named
+            replace(subscription, decisions=in_force(subscription.decisions, began.timestamp())),
+            Written(),
+            needs_digest=subscription.reflects_digest,
+            rejected={},
+            named=nothing_named,
         )
     except UpdaterError as error:
         failure = _told(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -61,15 +62,22 @@ class Scanner:
         listings: ListingMemory,
         *,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         followed: Mapping[ScanKey, frozenset[str]] | None = None,
     ) -> None:
         self._registry = registry
         self._listings = listings
         self._followed: dict[ScanKey, frozenset[str]] = dict(followed or {})
         self._clock = clock
+        self._wall = wall
         self._slots = Slots()
         self._standing: dict[ScanKey, ImageState] = {}
         self._rules: dict[str, PolicyRules] = {}
+
+    @property
+    def registry(self) -> RegistryReader:
+        """Who is asked, for those who want to know more of an image than what a choice needs."""
+        return self._registry
 
     def follow(
         self,
@@ -166,6 +174,10 @@ class Scanner:
             variant=subscription.variant,
             facts=_DIGEST if needs_digest else frozenset(),
             rejected=rejected,
+            min_age=subscription.gates.min_age,
+            now=datetime.fromtimestamp(self._wall(), UTC),
+            decisions=subscription.decisions,
+            versions=subscription.versions,
             named=named,
         )
         request = await standing.foresee(request)

@@ -139,6 +139,10 @@ class Schedule:
         for worker in self._workers.of([destination]):
             worker.due()
 
+    def due_at(self, destination: Destination, moment: datetime) -> None:
+        """Let a destination be due at *moment* too, if its interval does not come earlier; one that is not planned is let be."""
+        self._jobs.run_at(destination, moment)
+
     def scan_afresh(self, listed: ScanKey) -> None:
         """Scan an image now, and do not count a scan that began before; one that is not planned is let be."""
         if listed in self._plan.images and self._is_open():
@@ -243,6 +247,12 @@ class _Jobs:
         self._is_working_off = bool(self._waiting)
         if self._is_working_off:
             asyncio.get_running_loop().call_soon(self._work_off)
+
+    def run_at(self, what: ScanKey | Destination, moment: datetime) -> None:
+        """Run a job at *moment*, unless it runs earlier anyway; after that it is in step again."""
+        found = self._jobs.get(what)
+        if self.has_started and found is not None and found.next_run_time is not None and moment < found.next_run_time:
+            found.modify(next_run_time=moment)
 
     def next_time(self, what: ScanKey | Destination) -> datetime | None:
         """Return when a job runs next; None where there is none."""

@@ -1,12 +1,14 @@
-"""What every forge does for us: find our pull requests, open one, change its text, comment, close it, tell its state."""
+"""What every forge does for us: find pull requests, open, change and close them, say whether they may be merged, merge them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from updater.http.exchange import Connection
 
 
@@ -32,6 +34,9 @@ class ForgeProposal:
     base: str
     head: str
     body: str
+    title: str = ""
+    is_draft: bool = False
+    labels: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +49,81 @@ class ProposalText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeAccess:
-    """What the API of a forge is shown, and how it is reached."""
+    """What the API of a forge is shown, and how it is reached.
 
-    token: str
+    *username* is "" where only a token is known; *is_bearer* says that the token is sent as ``Bearer`` whatever its kind.
+    """
+
+    token: str = field(repr=False)
     connection: Connection
+    username: str = ""
+    is_bearer: bool = False
 
 
-class Forge(Protocol):
-    """The pull requests of one repository. Every call raises `ForgeError` where the forge cannot do it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgeAbilities:
+    """What a forge can do by itself; *teams* may be asked for a review. A call for what is missing raises ``forge-lacks``.
+
+    Longer titles and texts are cut, in characters.
+    """
+
+    drafts: bool = True
+    labels: bool = True
+    reviewers: bool = True
+    assignees: bool = True
+    auto_merge: bool = True
+    comments: bool = True
+    teams: bool = False
+    longest_title: int = 255
+    longest_body: int = 65_536
+
+
+class CheckState(StrEnum):
+    """Where the checks of a commit stand, all of them together."""
+
+    NONE = "none"
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class ApprovalState(StrEnum):
+    """Where the approvals of a pull request stand; what needs none has enough."""
+
+    ENOUGH = "enough"
+    MISSING = "missing"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What stands between a pull request and its merge. *is_mergeable* is None where the forge does not know it yet.
+
+    *head* is the commit that this was said of, "" where the forge says it of the pull request as a whole.
+    """
+
+    checks: CheckState
+    approvals: ApprovalState
+    is_mergeable: bool | None
+    head: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing stands in the way. No checks at all count as passed: a rule of the forge may ask for some."""
+        is_green = self.checks in {CheckState.NONE, CheckState.PASSED}
+        return is_green and self.approvals is ApprovalState.ENOUGH and self.is_mergeable is True
+
+
+class ProposalTexts(Protocol):
+    """Pull requests as texts: found, opened, changed, closed. Every call raises `ForgeError` where the forge cannot do it."""
+
+    async def list_open(self) -> tuple[ForgeProposal, ...]:
+        """Return what is open from branches of the repository itself, what changed last first: one listing, of bounded length.
+
+        Raises ``forge-reserve`` while few requests remain and are kept for what is new: there is no news then.
+        What lies beyond the bound is found by `find` and `get`. A forge may cut the bodies in a listing.
+        """
+        ...
 
     async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
         """Return the pull requests from *branch* to *base* of this repository, open and closed, newest first."""
@@ -61,12 +133,12 @@ class Forge(Protocol):
         """Return one pull request; where the forge has ETags, one that did not change costs no answer."""
         ...
 
-    async def open(self, text: ProposalText, *, branch: str, base: str) -> ForgeProposal:
+    async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
         """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
         ...
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
-        """Set title and body."""
+        """Set title and body; a draft stays one."""
         ...
 
     async def comment(self, number: int, words: str) -> None:
@@ -75,4 +147,51 @@ class Forge(Protocol):
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Close a pull request without merging it, with its last title and body."""
+        ...
+
+
+class ProposalMerges(Protocol):
+    """Pull requests on their way to the base. Every call raises `ForgeError` where the forge cannot do it."""
+
+    async def readiness(self, proposal: ForgeProposal) -> Readiness:
+        """Return what stands between the pull request, at its head, and its merge; raise ``forge-reserve`` as `list_open`."""
+        ...
+
+    async def enable_auto_merge(self, proposal: ForgeProposal) -> bool:
+        """Ask the forge to merge by itself once it may; return False where it, or this repository, does not do that.
+
+        Raises ``proposal-moved`` where the head is another one. What is enabled already is True.
+        """
+        ...
+
+    async def cancel_auto_merge(self, proposal: ForgeProposal) -> None:
+        """Take that back; nothing to take back is fine."""
+        ...
+
+    async def merge(self, proposal: ForgeProposal) -> ForgeProposal:
+        """Merge, only where the head is still that of *proposal*.
+
+        Raises ``proposal-moved`` where it is not, and ``proposal-unready`` where the forge does not let it be merged now.
+        """
+        ...
+
+
+class Forge(ProposalTexts, ProposalMerges, Protocol):
+    """The pull requests of one repository. Every call raises `ForgeError` where the forge cannot do it."""
+
+    @property
+    def abilities(self) -> ForgeAbilities:
+        """What this forge can do."""
+        ...
+
+    async def add_labels(self, number: int, labels: Iterable[str]) -> None:
+        """Add labels to those that are there, and create the ones that the repository lacks."""
+        ...
+
+    async def request_review(self, number: int, reviewers: Iterable[str]) -> None:
+        """Ask users, and teams as ``org/team``, for a review, besides those who are asked; raise ``forge-user``."""
+        ...
+
+    async def assign(self, number: int, assignees: Iterable[str]) -> None:
+        """Assign users besides those who are; raise ``forge-user`` for one whom the forge does not take."""
         ...

@@ -1,21 +1,27 @@
-"""Decide whether a candidate is eligible: it was not reverted, and it runs on every required platform."""
+"""Decide whether a candidate is eligible: it was not reverted, it runs on every required platform, and it is old enough."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from updater.gates.answers import length, moment
 from updater.model.candidate import Fact, FactRequest
-from updater.model.selection import Code, Rejection, Superseded
+from updater.model.selection import Code, Rejection, RolledBack, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
+    from datetime import datetime
 
     from updater.model.candidate import Candidate
-    from updater.model.image import Platform
+    from updater.model.image import Digest, Platform
     from updater.model.selection import RevertedImage
 
 _DIGEST: Final = frozenset({Fact.DIGEST})
 _PLATFORMS: Final = frozenset({Fact.PLATFORMS})
+_SEEN: Final = frozenset({Fact.SEEN})
+_SEEN_NOW: Final = frozenset({Fact.SEEN, Fact.DIGEST})
+_AGE_HINT: Final = "lower min_age to write it earlier"
 
 
 def not_taken_back(
@@ -23,7 +29,7 @@ def not_taken_back(
 ) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Refuse a candidate that people took back with `git revert`; another build under the same tag is another candidate."""
     decision = rejected.get(candidate.tag)
-    if decision is None or isinstance(decision, Superseded):
+    if decision is None or isinstance(decision, Superseded | RolledBack):
         return candidate, None
     if decision.digest is not None:
         if candidate.digest is None:
@@ -63,6 +69,38 @@ def eligible(
     if candidate.platforms is None and candidate.failure is None:
         candidate = (yield FactRequest(candidate=candidate, facts=_PLATFORMS)) or candidate
     return candidate, _refusal(candidate, platforms)
+
+
+def old_enough(
+    candidate: Candidate, min_age: float, *, now: datetime, written: Digest | None
+) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
+    """Refuse a candidate whose digest was seen first less than *min_age* seconds before *now*, unless it is the *written* one.
+
+    What was known of the tag answers first; one that is old enough is resolved again, since a tag may have been pushed anew.
+    """
+    for facts in (_SEEN, _SEEN_NOW):
+        candidate = (yield FactRequest(candidate=candidate, facts=facts)) or candidate
+        if written is not None and candidate.digest == written:
+            return candidate, None
+        refusal = _too_young(candidate, min_age, now)
+        if refusal is not None:
+            return candidate, refusal
+    return candidate, None
+
+
+def _too_young(candidate: Candidate, min_age: float, now: datetime) -> Rejection | None:
+    tag, seen = candidate.tag, candidate.seen
+    if seen is None:
+        if candidate.failure is not None:
+            return Rejection(tag=tag, code=candidate.failure.code, sentence=candidate.failure.message)
+        sentence = f"when {tag} was seen first is not known yet; it must be {length(min_age)} old"
+        return Rejection(tag=tag, code=Code.MIN_AGE, sentence=sentence, hint=_AGE_HINT)
+    opens_at = seen + timedelta(seconds=min_age)
+    if opens_at <= now:
+        return None
+    since, until = (moment(at.timestamp()) for at in (seen, opens_at))
+    sentence = f"{tag} was seen first at {since} and must be {length(min_age)} old; held until {until}"
+    return Rejection(tag=tag, code=Code.MIN_AGE, sentence=sentence, hint=_AGE_HINT, opens_at=opens_at)
 
 
 def _refusal(candidate: Candidate, platforms: Sequence[Platform]) -> Rejection | None:

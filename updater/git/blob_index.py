@@ -26,6 +26,7 @@ _VERSION: Final = 1
 _FOLDER: Final = 0o040000
 _REGULAR: Final = 0o100000
 _SPARE: Final = 20_000
+_SPARE_ROWS: Final = 1_000
 _SAVE_AFTER: Final = 500
 _KEPT_ROWS: Final = 20_000
 
@@ -168,7 +169,7 @@ class SearchIndex:
         """Keep what was learned; the file is written only now and then, for losing it costs no more than reading again."""
         fresh = [key for key in walk.touched if key not in walk.seen]
         self._forget_blobs(walk)
-        if fresh and _rows(walk.seen) > 2 * _rows(walk.touched) + _SPARE:  # most of it is of trees that nobody looks at again
+        if fresh and _rows(walk.seen) > 2 * _rows(walk.touched) + _SPARE_ROWS:  # most is of trees of the past
             walk.seen.clear()
             fresh = list(walk.touched)
         walk.seen.update((key, walk.touched[key]) for key in fresh)

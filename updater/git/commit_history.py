@@ -13,7 +13,7 @@ from updater.errors import GitError
 from updater.git.faults import fault
 from updater.git.objects import COMMIT, object_name
 from updater.git.remote import Haves, Remote
-from updater.git.reverts import DecisionFile, Decisions, are_resolved, decisions
+from updater.git.reverts import BranchDecisions, DecisionFile, are_resolved, decisions
 from updater.git.trailers import (
     KEPT,
     CommitInfo,
@@ -26,13 +26,15 @@ from updater.git.trailers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from updater.git.fetched_store import FetchedStore
+    from updater.git.store import MirrorStore
     from updater.model.view import PastCommit
 
 LIMIT: Final = 200
 MOST: Final = 100_000
+MOST_TOLD: Final = 2 * LIMIT
 
 
 class CommitHistory:
@@ -47,6 +49,7 @@ class CommitHistory:
         self._log = CommitLog(keeper.store.folder / "updater-commits")
         self._decided = DecisionFile(keeper.store.folder / "updater-reverts")
         self._anchor: str | None = None
+        self._told: dict[str, PastCommit] = {}
         self.ours = ours
 
     def below(self, revision: str, limit: int) -> tuple[PastCommit, ...]:
@@ -56,17 +59,17 @@ class CommitHistory:
         if not is_whole:
             head = [revision] if self._log.get(revision) is not None else []  # what we lack is never claimed
             known = Haves.of([*head, *([self._anchor] if self._anchor else [])], head)
-            self._log.add(self._remote.history(revision, known, limit), reaches_end=True)
+            self._log.add(self._ask(revision, known, limit), reaches_end=True)
             found, _ = self._log.walk(revision, limit)
         if not found:
             raise fault("history-missing", f"{self._remote.address} did not give the history of {revision[:12]}")
         self._anchor = revision
         taken_back = undone(found)
-        ours = (past for info in found if (past := read_past(info, self.ours)) is not None)
-        return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
+        ours = (past for info in found if (past := self._read_past(info)) is not None)
+        return tuple(_with_revert(past, taken_back) for past in ours)
 
     def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
-        """Our last commits at and below *revision*, the head of *branch*, and below them all that were taken back; newest first.
+        """Our last commits at and below *revision*, the head of *branch*, and below what was taken back or wrote a file last.
 
         The whole history is read once, up to `MOST` commits and without trees where the server can leave them out; after that
         only what is new on the branch. A history that was rewritten is read again.
@@ -82,11 +85,11 @@ class CommitHistory:
         self._anchor = revision
         taken_back = decided.taken_back()
         recent = {info.revision for info in found}
-        older = [info for info in decided.kept if info.revision in taken_back and info.revision not in recent]
-        ours = (past for info in (*found, *older) if (past := read_past(info, self.ours)) is not None)
-        return tuple(replace(past, reverted_by=taken_back.get(past.revision)) for past in ours)
+        older = [info for info in decided.kept if info.revision not in recent]
+        ours = (past for info in (*found, *older) if (past := self._read_past(info)) is not None)
+        return tuple(_with_revert(past, taken_back) for past in ours)
 
-    def _learn(self, branch: str, revision: str, before: Decisions | None) -> Decisions:
+    def _learn(self, branch: str, revision: str, before: BranchDecisions | None) -> BranchDecisions:
         """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""
         raws, commits, missing = self._read_below(revision, before.head if before else None)
         if before is not None and (before.head not in missing or not are_resolved(commits, before, self._log.get)):
@@ -100,18 +103,33 @@ class CommitHistory:
         self._decided.put(branch, decided)
         return decided
 
+    def _read_past(self, info: CommitInfo) -> PastCommit | None:
+        """Read one of our own commits once: each landing looks at the same two hundred."""
+        known = self._told.get(info.revision)
+        if known is None and (known := read_past(info, self.ours)) is not None:
+            if len(self._told) >= MOST_TOLD:
+                del self._told[next(iter(self._told))]
+            self._told[info.revision] = known
+        return known
+
     def _read_below(self, revision: str, known: str | None) -> tuple[dict[str, bytes], list[CommitInfo], set[str]]:
         """Ask for the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""
         try:
             read = self._stored_above(known, revision) if known else None
-            read = read or self._remote.history(revision, Haves.of([known] if known else []), MOST)
+            read = read or self._ask(revision, Haves.of([known] if known else []), MOST)
         except GitError as error:
             if error.code not in {"history-large", "git-limit"}:
                 raise
-            read = self._remote.history(revision, Haves(), LIMIT, is_bounded=False)
+            read = self._ask(revision, Haves(), LIMIT, is_bounded=False)
         commits = {info.revision: (info, raw) for raw in read for info in [read_commit(raw)]}
         order, missing = newest_first({name: info for name, (info, _) in commits.items()}, revision, MOST)
         return {name: raw for name, (_, raw) in commits.items()}, order, missing
+
+    def _ask(self, revision: str, known: Haves, most: int, *, is_bounded: bool = True) -> tuple[bytes, ...]:
+        """Ask the server; where it gives whole histories alone, the store has it already."""
+        if self._remote.is_uncut and (stored := _stored_below(self._keeper.store, revision, known, most)):
+            return stored
+        return self._remote.history(revision, known, most, is_bounded=is_bounded)
 
     def _stored_above(self, known: str, revision: str) -> tuple[bytes, ...] | None:
         """Return the commits from *revision* down to *known* where all of them were fetched, each with one parent."""
@@ -129,7 +147,7 @@ class CommitHistory:
         known = self._chain(expected, base)
         if known is not None:
             return known
-        raws = self._remote.history(expected, Haves.of([base] if base else []), LIMIT + 1)
+        raws = self._ask(expected, Haves.of([base] if base else []), LIMIT + 1)
         self._log.add(raws)
         infos = (self._log.get(object_name(COMMIT, raw)) for raw in raws)
         names = {info.revision: info for info in infos if info is not None}
@@ -142,7 +160,7 @@ class CommitHistory:
         """Return one commit; at most one request. None where the server does not give it."""
         self._read_stored(revision)
         if self._log.get(revision) is None:
-            self._log.add(self._remote.history(revision, Haves(), 1))
+            self._log.add(self._ask(revision, Haves(), 1))
         return self._log.get(revision)
 
     def extend(self, branch: str, tip: str, commits: Sequence[bytes]) -> None:
@@ -151,7 +169,7 @@ class CommitHistory:
         self._log.add(commits)
         decided = self._decided.get(branch)
         if decided is not None and any(decided.head in read_commit(raw).parents for raw in commits):
-            self._decided.put(branch, replace(decided, head=tip))
+            self._decided.put(branch, decisions(tip, [read_commit(raw) for raw in reversed(commits)], decided))
 
     def _read_stored(self, revision: str) -> None:
         if self._log.get(revision) is not None:
@@ -173,3 +191,23 @@ class CommitHistory:
             found.append(info)
             name = info.parents[0] if info.parents else None
         return found
+
+
+def _with_revert(past: PastCommit, taken_back: Mapping[str, str]) -> PastCommit:
+    return replace(past, reverted_by=taken_back[past.revision]) if past.revision in taken_back else past
+
+
+def _stored_below(store: MirrorStore, revision: str, known: Haves, most: int) -> tuple[bytes, ...]:
+    """Return the last *most* commits below *revision* and above *known*, newest first; none where one is not stored."""
+    found: list[bytes] = []
+    seen = {revision, *(name.decode() for name in known.haves if name not in known.shallow)}
+    waiting = [revision]
+    with contextlib.suppress(GitError):
+        store.open()
+        while waiting and len(found) < most:
+            found.append(store.packs.load(waiting.pop(0), COMMIT))
+            parents = [name for name in read_commit(found[-1]).parents if name not in seen]
+            seen.update(parents)
+            waiting += parents
+        return tuple(found)
+    return ()

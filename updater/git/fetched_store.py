@@ -15,7 +15,7 @@ from updater.git.faults import fault
 from updater.git.objects import BLOB
 from updater.git.receiving import Receiver
 from updater.git.store import MirrorStore
-from updater.git.tree import EntryKind, RevisionTree, TreeEntry
+from updater.git.tree import RevisionTree, TreeEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -82,12 +82,6 @@ class FetchedStore:
             return self.index.search(RevisionTree(self.store.packs, revision), prefix, question, self._bounds.limits)
 
         return self.mended(revision, search)
-
-    def read(self, revision: str, entries: Sequence[TreeEntry]) -> dict[str, bytes]:
-        """Read many files of *revision*'s tree, by path."""
-        names = {entry.id for entry in entries if entry.kind is EntryKind.FILE}
-        found = self.mended(revision, lambda: {name: self.store.packs.load(name, BLOB) for name in names})
-        return {entry.path: found[entry.id] for entry in entries if entry.kind is EntryKind.FILE}
 
     def tree(self, revision: str, work: Callable[[RevisionTree], _T]) -> _T:
         """Do *work* on *revision*'s tree; it is done once more from the start where an object was missing or broken."""

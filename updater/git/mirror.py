@@ -58,13 +58,14 @@ class Shared:
     """What the mirrors of a process share with the program around them.
 
     *ours* holds the addresses of our committers in lower case; it may grow. *count* is told of every request: look, fetch,
-    history or push; *say* of each damage to a folder that was found and mended. *bounds* says how much servers and
-    repositories may ask.
+    history or push; *say* of each damage to a folder that was found and mended; *warn* of what a server lacks. *bounds* says
+    how much servers and repositories may ask.
     """
 
     ours: set[str] = field(default_factory=set)
     count: Callable[[str], None] = _untold
     say: Callable[[str], None] = _untold
+    warn: Callable[[str], None] = _untold
     bounds: Bounds = field(default_factory=Bounds)
 
 
@@ -90,12 +91,12 @@ class Mirror:
         self.watch: ServerWatch | None = None
         self._access = access
         self._remote = Remote(parse_address(url), GitAccess(), shared.count, shared.bounds)
+        self._remote.warn = shared.warn
         self._keeper = FetchedStore(self._remote, folder, say=shared.say)
         self._past = CommitHistory(self._remote, self._keeper, shared.ours)
         self._lander = Pusher(self._keeper, self._past)
         self._worker = WorkerThread()
         # without files while no conversation follows: many mirrors then need few open files
-        self._talks = 0
         self._rest = Later(REST_SECONDS, lambda: self._worker.submit(self._keeper.store.close))
 
     def __str__(self) -> str:
@@ -143,10 +144,6 @@ class Mirror:
     async def search(self, revision: str, prefix: str, question: SearchQuery) -> tuple[TreeEntry, ...]:
         """Return the files at or below *prefix* that answer *question*; only blobs never seen are read."""
         return await self._talk(lambda: self._keeper.search(revision, prefix, question))
-
-    async def read(self, revision: str, entries: Sequence[TreeEntry]) -> dict[str, bytes]:
-        """Return the bytes of many files that `search` or the tree of *revision* named, by path; off the event loop."""
-        return await self._talk(lambda: self._keeper.read(revision, entries))
 
     async def history(self, revision: str, limit: int = LIMIT) -> tuple[PastCommit, ...]:
         """Return our own commits among the last *limit* at and below *revision*, newest first; at most one request."""
@@ -217,36 +214,27 @@ class Mirror:
 
     async def _talk(self, work: Callable[[], _T], *, asked: str = "", may_give_up: bool = True) -> _T:
         """Do *work*, in which the server may be *asked* for something; raise `GitUnavailable` where it is given up."""
-        self._talks += 1
-        self._rest.cancel()
-        try:
-            return await self._talk_of(work, asked, may_give_up=may_give_up)
-        finally:
-            self._talks -= 1
-            if not self._talks:
-                self._rest.postpone()
+        with self._rest.put_off():
+            given = self._access if isinstance(self._access, GitAccess) else self._access()
+            access = await given if inspect.isawaitable(given) else given
 
-    async def _talk_of(self, work: Callable[[], _T], asked: str, *, may_give_up: bool) -> _T:
-        given = self._access if isinstance(self._access, GitAccess) else self._access()
-        access = await given if inspect.isawaitable(given) else given
+            def talk() -> _T:
+                self._remote.use(access)
+                try:
+                    return work()
+                finally:
+                    self._keeper.store.pause()
 
-        def talk() -> _T:
-            self._remote.use(access)
+            address = self._remote.address
+            self._remote.watch = self.watch
             try:
-                return work()
-            finally:
-                self._keeper.store.pause()
-
-        address = self._remote.address
-        self._remote.watch = self.watch
-        try:
-            if self.watch is None or not asked:
-                return await self._worker.run(talk)
-            what = f"{asked} of {address}"
-            async with self.watch.asked(address.netloc or address.path, what, may_give_up=may_give_up):
-                return await self._worker.run(talk)
-        except SilentServer as silent:
-            raise fault("git-timeout", f"{address}: {silent}", hint=HINT) from None
+                if self.watch is None or not asked:
+                    return await self._worker.run(talk)
+                what = f"{asked} of {address}"
+                async with self.watch.asked(address.netloc or address.path, what, may_give_up=may_give_up):
+                    return await self._worker.run(talk)
+            except SilentServer as silent:
+                raise fault("git-timeout", f"{address}: {silent}", hint=HINT) from None
 
 
 __all__ = ["GitAccess", "Head", "Mirror", "PushManner", "PushResult", "SearchQuery", "Shared", "TreeEntry"]

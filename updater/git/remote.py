@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from updater.http.waiting import ServerWatch
 
 _SPOOL_BYTES: Final = 8 * 2**20
+_ABOUT_CUTS: Final = ("shallow", "deepen", "depth")
 _LOCK_SECONDS: Final = (0.3, 1.0)  # whoever holds the lock of a branch may be about to move it
 _HOOKS: Final = ("pre-receive", "update", "post-receive", "post-update", "reference-transaction")
 
@@ -82,6 +83,8 @@ class Remote:
         self.bounds = bounds or Bounds()
         self.objects: dict[str, str] = {}  # a server of protocol 0 gives no commit but those that it listed
         self.pause: Callable[[float], None] = time.sleep
+        self.warn: Callable[[str], None] = lambda _: None
+        self.is_uncut = False  # the server gives a history only as a whole
         self._count = count
         self.watch: ServerWatch | None = None
         self._diagnosis = Diagnosis(address, access)
@@ -128,9 +131,16 @@ class Remote:
         return RefListing(heads=heads, default=default, tags=names, objects=objects)
 
     def fetch(self, wants: Sequence[str], known: Haves, depth: int | None, write: Callable[[bytes], int]) -> None:
-        """Write the pack of *wants*, their last *depth* commits (None: all) with their content, minus what is *known*."""
-        with self._diagnosis.named(), self._client("fetch", reuse=True) as (client, talk):
-            self._fetch_pack(client, wants, known, depth=depth, write=_kept(talk, write), filter_spec=None)
+        """Write the pack of *wants*, their last *depth* commits (None: all) with their content, minus what is *known*.
+
+        All commits come where the server cuts no history; what is below those that are *known* is then taken for known too.
+        """
+
+        def ask(known: Haves, depth: int | None) -> None:
+            with self._diagnosis.named(), self._client("fetch", reuse=True) as (client, talk):
+                self._fetch_pack(client, wants, known, depth=depth, write=_kept(talk, write), filter_spec=None)
+
+        _ask_cut(self, ask, known, depth, known.haves)
 
     def history(self, want: str, known: Haves, depth: int, *, is_bounded: bool = True) -> tuple[bytes, ...]:
         """Return up to *depth* raw commits down from *want* without those reachable from *known*, in no order.
@@ -138,18 +148,23 @@ class Remote:
         Trees and files are left out where the server can filter (``tree:0``); where it cannot they come and are dropped.
         Raises `GitError` ``history-large`` where more than `git.limits.history` comes, if *is_bounded*.
         """
-        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file, self._diagnosis.named():
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as file:
             most = self.bounds.limits.history
-            with self._client("history", reuse=True, thin_packs=False) as (client, talk):
 
-                def write(data: bytes) -> int:
-                    if is_bounded and file.tell() + len(data) > most:
-                        raise fault("history-large", f"the history of {self.address} is larger than {shown_size(most)}")
-                    talk.keep(len(data))
-                    return int(file.write(data))
+            def ask(known: Haves, depth: int | None) -> None:
+                with self._diagnosis.named(), self._client("history", reuse=True, thin_packs=False) as (client, talk):
 
-                self._fetch_pack(client, [want], known, depth=depth, write=write, filter_spec=b"tree:0")
-            return tuple(_commits(file, self.bounds))
+                    def write(data: bytes) -> int:
+                        if is_bounded and file.tell() + len(data) > most:
+                            raise fault("history-large", f"the history of {self.address} is larger than {shown_size(most)}")
+                        talk.keep(len(data))
+                        return int(file.write(data))
+
+                    self._fetch_pack(client, [want], known, depth=depth, write=write, filter_spec=b"tree:0")
+
+            _ask_cut(self, ask, known, depth, tuple(name for name in known.haves if name not in known.shallow))
+            with self._diagnosis.named():
+                return tuple(_commits(file, self.bounds))
 
     def push(
         self, branch: str, expected: str | None, new: str, objects: Sequence[ShaFile], *, options: Sequence[str] = ()
@@ -311,6 +326,21 @@ class Haves:
     def of(cls, haves: Sequence[str] = (), shallow: Sequence[str] = ()) -> Haves:
         """Take revisions as text."""
         return cls(haves=tuple(name.encode() for name in haves), shallow=tuple(name.encode() for name in shallow))
+
+
+def _ask_cut(
+    remote: Remote, ask: Callable[[Haves, int | None], None], known: Haves, depth: int | None, whole: tuple[bytes, ...]
+) -> None:
+    """Ask for *depth* commits; for all above those of *whole* where the server cuts no history, which is found out once."""
+    if not remote.is_uncut:
+        try:
+            return ask(known, depth)
+        except GitError as error:
+            if not any(word in error.message.lower() for word in _ABOUT_CUTS):
+                raise
+        remote.is_uncut = True
+        remote.warn(f"{remote.address} gives no part of a history: all of it is fetched, once")
+    return ask(Haves(haves=whole), None)
 
 
 def _kept(talk: Conversation, write: Callable[[bytes], int]) -> Callable[[bytes], int]:

@@ -1,6 +1,6 @@
-"""Contains what people took back below the head of a branch: read once to the first commit, then only what is new.
+"""Contains what people took back below the head of a branch, and what wrote each file last: read once, then only what is new.
 
-Of a long history only decisions are kept: reverts of our commits, reverts of those, and the commits that they name.
+Of a long history only these are kept: reverts of our commits, reverts of those, the commits that they name, last writes.
 Everything else is let go. What is kept on disk is a cache: another version or any damage, and it is empty.
 """
 
@@ -16,20 +16,20 @@ import orjson
 
 from updater.git.regular_files import read_regular
 from updater.git.store import write_atomically
-from updater.git.trailers import SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
+from updater.git.trailers import PLACE, SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
 from updater.model.text import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MOST_BRANCHES: Final = 1000
 LARGEST: Final = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decisions:
+class BranchDecisions:
     """What people decided at and below *head*: the commits *kept* for it, newest first.
 
     *brought* has, by a reverted merge and the parent whose state came back, which commits of ours the merge brought in.
@@ -44,7 +44,7 @@ class Decisions:
         return undone(self.kept, self.brought)
 
 
-def decisions(head: str, commits: Sequence[CommitInfo], before: Decisions | None = None) -> Decisions:
+def decisions(head: str, commits: Sequence[CommitInfo], before: BranchDecisions | None = None) -> BranchDecisions:
     """Return what *commits*, newest first, decide on top of what was decided *before*."""
     known = {info.revision: info for info in commits}
     brought = dict(before.brought) if before else {}
@@ -54,13 +54,14 @@ def decisions(head: str, commits: Sequence[CommitInfo], before: Decisions | None
             if found:
                 brought[name, main] = found
     every = [*commits, *(info for info in (before.kept if before else ()) if info.revision not in known)]
-    concerned = _concerned(every, brought)
+    taken_back = undone(every, brought)
+    concerned = _concerned(every, brought) | _last_writes([info for info in every if info.revision not in taken_back])
     kept = tuple(info for info in every if info.revision in concerned)
     named = {pair for info in kept for pair in named_reverts(info)}
-    return Decisions(head=head, kept=kept, brought={pair: found for pair, found in brought.items() if pair in named})
+    return BranchDecisions(head=head, kept=kept, brought={pair: found for pair, found in brought.items() if pair in named})
 
 
-def are_resolved(commits: Sequence[CommitInfo], before: Decisions, get: Callable[[str], CommitInfo | None]) -> bool:
+def are_resolved(commits: Sequence[CommitInfo], before: BranchDecisions, get: Callable[[str], CommitInfo | None]) -> bool:
     """Return whether everything that new *commits* revert is known: among them, decided *before*, or a plain commit by *get*."""
     known = {info.revision: info for info in commits}
     old = {info.revision for info in before.kept}
@@ -88,6 +89,21 @@ def _concerned(commits: Sequence[CommitInfo], brought: Mapping[tuple[str, str], 
     return found
 
 
+def _last_writes(commits: Sequence[CommitInfo]) -> set[str]:
+    """Name the newest commits that wrote each file for each subscription: by them a rollback by hand is told, however old.
+
+    *commits* are newest first, without what was taken back. Whose they are is not known here, so each committer counts by itself.
+    """
+    found: dict[tuple[str, str, str], str] = {}
+    for info in commits:
+        if PLACE in info.message:
+            for line in read_trailers(info.message).get(PLACE, ()):
+                key, _, sums = line.rpartition(" ")
+                for name in sums.split(","):
+                    found.setdefault((info.committer, key, name), info.revision)
+    return set(found.values())
+
+
 def _may_be_ours(info: CommitInfo) -> bool:
     return SUBSCRIPTION in info.message and SUBSCRIPTION in read_trailers(info.message)
 
@@ -97,13 +113,13 @@ class DecisionFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[str, Decisions] | None = None
+        self._known: dict[str, BranchDecisions] | None = None
 
-    def get(self, branch: str) -> Decisions | None:
+    def get(self, branch: str) -> BranchDecisions | None:
         """Return what is known of *branch*."""
         return self._all().get(branch)
 
-    def put(self, branch: str, found: Decisions) -> None:
+    def put(self, branch: str, found: BranchDecisions) -> None:
         """Keep what was read of *branch*; a disk that is full or read-only costs the next start a longer read."""
         known = self._all()
         known.pop(branch, None)
@@ -114,13 +130,13 @@ class DecisionFile:
         with contextlib.suppress(OSError):
             write_atomically(self._path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
 
-    def _all(self) -> dict[str, Decisions]:
+    def _all(self) -> dict[str, BranchDecisions]:
         if self._known is None:
             self._known = _read(self._path)
         return self._known
 
 
-def _read(path: Path) -> dict[str, Decisions]:
+def _read(path: Path) -> dict[str, BranchDecisions]:
     try:
         if path.stat().st_size > LARGEST:
             return {}
@@ -133,12 +149,12 @@ def _read(path: Path) -> dict[str, Decisions]:
         return {}
 
 
-def _row(found: Decisions) -> dict[str, Any]:
+def _row(found: BranchDecisions) -> dict[str, Any]:
     return {"head": found.head, "kept": found.kept, "brought": [[*pair, *names] for pair, names in found.brought.items()]}
 
 
-def _decisions(row: Mapping[str, Any]) -> Decisions:
-    return Decisions(
+def _decisions(row: Mapping[str, Any]) -> BranchDecisions:
+    return BranchDecisions(
         head=row["head"],
         kept=tuple(
             CommitInfo(**{**info, "parents": tuple(info["parents"]), "when": datetime.fromisoformat(info["when"])})

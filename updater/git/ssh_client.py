@@ -183,7 +183,7 @@ class SshConnection:
         if isinstance(error, paramiko.ssh_exception.IncompatiblePeer) and self._transport is not None:
             return fault("ssh-algorithms", f"{self.address}: {self._transport.mismatch() or error}")
         code = "git-unreachable"
-        if isinstance(error, paramiko.AuthenticationException):
+        if isinstance(error, paramiko.AuthenticationException) or str(error).lower().startswith(_KEYLESS):
             code = "git-denied"
         elif isinstance(error, TimeoutError):
             code = "git-timeout"
@@ -198,12 +198,13 @@ def _ssh_words(text: str) -> str:
     return known or f"{text[:1].lower()}{text[1:].rstrip('.')}" or "the server closed the connection"
 
 
+_KEYLESS: Final = "no authentication methods available"
 _SSH_WORDS: Final = {
     "error reading ssh protocol banner": "the server does not speak SSH on this port",
     "invalid ssh banner": "the server does not speak SSH on this port",
     "indecipherable protocol version": "the server does not speak SSH on this port",
     "incompatible version": "the server speaks a version of SSH that is not supported",
-    "no authentication methods available": "there is no private key to log in with",
+    _KEYLESS: "there is no private key to log in with",
     "no existing session": "the server closed the connection",
     "ssh session not active": "the server closed the connection",
     "server connection dropped": "the server closed the connection",

@@ -31,6 +31,7 @@ REJECTED: Final = "Updater-Rejected"
 REPLACED: Final = "Updater-Replaced"
 CHANGE: Final = "Updater-Change"
 BRANCH: Final = "Updater-Branch"
+PLACE: Final = "Updater-Place"
 TRAILERS: Final = {
     "subscriptions": SUBSCRIPTION,
     "policies": POLICY,
@@ -39,12 +40,14 @@ TRAILERS: Final = {
     "replaced": REPLACED,
     "changes": CHANGE,
     "branches": BRANCH,
+    "places": PLACE,
 }
 _TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*+(.*)")
 _PERSON: Final = re.compile(rb"^committer ([^\n<>]*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})$", re.MULTILINE)
 _MAX_FILE: Final = 2 * 2**20
 _ROOM: Final = 4  # a file that grew to so many times its limit is shortened while the program runs
 KEPT: Final = 1000
+_GROWTH: Final = 200
 
 # What `git revert` writes into the body (git, sequencer.c); of a merge also the parent whose state came back.
 _REVERTS: Final = re.compile(
@@ -117,6 +120,7 @@ def read_past(info: CommitInfo, ours: AbstractSet[str]) -> PastCommit | None:
         replaced=trailers.get(REPLACED, ()),
         changes=trailers.get(CHANGE, ()),
         branches=trailers.get(BRANCH, ()),
+        places=trailers.get(PLACE, ()),
     )
 
 
@@ -187,11 +191,17 @@ def _when(seconds: int) -> datetime:
 
 
 class CommitLog:
-    """The commits that were read once, kept in a file of raw commits; each is proved by its name, which is its hash."""
+    """The commits that were read once, kept in a file of raw commits; each is proved by its name, which is its hash.
+
+    A process of weeks sees every commit of its branches: after each `_GROWTH` of them those that nobody walked over meanwhile are
+    let go. What is asked for again is asked of the server.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[str, CommitInfo] = {}
+        self._used: set[str] = set()
+        self._grown = 0
         self._ends: set[str] = set()
         self._is_read = False
         self._size = 0
@@ -201,6 +211,7 @@ class CommitLog:
         self._read()
         fresh = {info.revision: (info, raw) for raw in commits if (info := read_commit(raw)).revision not in self._known}
         self._known.update({name: info for name, (info, _) in fresh.items()})
+        self._grown += len(fresh)
         if reaches_end:
             self._ends.update(parent for info in self._known.values() for parent in info.parents if parent not in self._known)
         if fresh:
@@ -218,7 +229,17 @@ class CommitLog:
         """Return up to *limit* known commits down from *revision*, newest first, and whether none of them is missing."""
         self._read()
         found, missing = newest_first(self._known, revision, limit)
+        self._used.update(info.revision for info in found)
+        self._let_go()
         return found, missing <= self._ends or len(found) >= limit
+
+    def _let_go(self) -> None:
+        """Forget what no walk met since this was done last, where enough came meanwhile."""
+        if self._grown < _GROWTH:
+            return
+        self._known = {name: info for name, info in self._known.items() if name in self._used}
+        self._ends.intersection_update(parent for info in self._known.values() for parent in info.parents)
+        self._used, self._grown = set(), 0
 
     def _read(self) -> None:
         if self._is_read:

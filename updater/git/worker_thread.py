@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _T = TypeVar("_T")
 
@@ -58,17 +59,25 @@ class WorkerThread:
 
 
 class Later:
-    """Calls *act* on the event loop once *seconds* have passed since it was postponed last."""
+    """Calls *act* on the event loop once nothing has put it off for *seconds*."""
 
     def __init__(self, seconds: float, act: Callable[[], object]) -> None:
         self._seconds = seconds
         self._act = act
         self._handle: asyncio.TimerHandle | None = None
+        self._busy = 0
 
-    def postpone(self) -> None:
-        """Begin to wait anew."""
+    @contextlib.contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Wait until the block ends, and all others of its kind, then begin to wait again."""
+        self._busy += 1
         self.cancel()
-        self._handle = asyncio.get_running_loop().call_later(self._seconds, self._act)
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._handle = asyncio.get_running_loop().call_later(self._seconds, self._act)
 
     def cancel(self) -> None:
         """Wait no more."""

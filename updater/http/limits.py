@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LONGEST_PAUSE: Final = 15 * 60.0
 RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 UNTOUCHED: Final = frozenset({429, 503})  # said before anything is done (RFC 9110 §15.6.4, RFC 6585 §4)
+_EPOCH: Final = 1e9  # nothing waits for thirty years
 _NUMBER: Final = re.compile(r"\s*([0-9]{1,12}(?:\.[0-9]{1,6})?)")
 _WINDOW: Final = re.compile(r";\s*w=([0-9]{1,9})")
 
@@ -63,7 +64,7 @@ def pause_asked(answer: Response, wall: float) -> float:
     """Return the seconds for which the whole host is to be left alone after *answer*; 0 is not at all.
 
     Docker Hub writes ``ratelimit-remaining: 0;w=21600``: its window slides, so one request is free again
-    after the window divided by the limit.
+    after the window divided by the limit. ``ratelimit-reset`` is in seconds from now, but GitLab's is since 1970.
     """
     if answer.status in {429, 503}:
         return retry_after(answer, wall) or 0.0
@@ -72,7 +73,8 @@ def pause_asked(answer: Response, wall: float) -> float:
         return 0.0
     reset = _NUMBER.match(answer.header("ratelimit-reset") or "")
     if reset:
-        return min(float(reset.group(1)), LONGEST_PAUSE)
+        moment = float(reset.group(1))
+        return min(max(moment - wall, 0.0) if moment >= _EPOCH else moment, LONGEST_PAUSE)
     limit = answer.header("ratelimit-limit") or ""
     allowed, window = _NUMBER.match(limit), _WINDOW.search(limit)
     if not allowed or not window or float(allowed.group(1)) == 0:

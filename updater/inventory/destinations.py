@@ -33,10 +33,16 @@ def branches_of(destinations: Iterable[Destination]) -> tuple[GitBranch, ...]:
 
 
 def with_companions(chosen: Sequence[Subscription], known: Sequence[Subscription]) -> tuple[Subscription, ...]:
-    """Add to *chosen* who writes the same rebuilt branches: a landing without them would drop what they hold."""
-    rebuilt = {destination for destination in destinations_of(chosen) if destination.is_rebuilt}
+    """Add to *chosen* who has to come along.
+
+    That is who belongs to the same group, which moves as a whole, and who writes the same rebuilt branches: a landing without
+    them would drop what they hold.
+    """
+    groups = {item.gates.group for item in chosen if item.gates.group is not None}
+    whole = tuple(dict.fromkeys((*chosen, *(item for item in known if groups and item.gates.group in groups))))
+    rebuilt = {destination for destination in destinations_of(whole) if destination.is_rebuilt}
     companions = (item for item in known if any(target.destination in rebuilt for target in item.targets))
-    return tuple(dict.fromkeys((*chosen, *companions)))
+    return tuple(dict.fromkeys((*whole, *companions)))
 
 
 def marker_names(subscriptions: Iterable[Subscription]) -> frozenset[str]:

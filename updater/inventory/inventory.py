@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from updater.inventory.decided import DecidedSubscriptions
 from updater.inventory.index import IndexDelta, SubscriptionIndex
 from updater.inventory.merge import FILE, Merger
 from updater.model.snapshot import Snapshot
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from updater.inventory.plan import Plan
     from updater.inventory.precedence import Precedence
+    from updater.model.decision import Decisions
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.scan_key import ScanKey
@@ -49,6 +51,7 @@ class Inventory:
 
     def __init__(self, first: Snapshot, names: Iterable[str] = (), precedence: Precedence | None = None) -> None:
         self._joiner = Merger(precedence)
+        self._decided = DecidedSubscriptions()
         self._snapshots: dict[str, Snapshot] = {FILE: first}
         self._missing = set(names)
         self._known: frozenset[Problem] = frozenset()
@@ -116,10 +119,17 @@ class Inventory:
             changed = moved.destinations.intersection(self.by_destination)
         return InventoryDelta(images=moved.images, destinations=changed, refused=refused, problems=problems)
 
+    def decide(self, decisions: Decisions, problems: Iterable[Problem] = ()) -> InventoryDelta:
+        """Take what people decided in place of what they decided before; *problems* are what cannot be read of it."""
+        self._decided.put(decisions, tuple(problems))
+        moved, refused, news = self._join()
+        changed = moved.destinations.intersection(self.by_destination)
+        return InventoryDelta(images=moved.images, destinations=changed, refused=refused, problems=news)
+
     def _join(self) -> tuple[IndexDelta, tuple[Outcome, ...], tuple[Problem, ...]]:
         """Join all again; return what that changes, what was refused, and the problems that nobody said before."""
         joined = self._joiner(self._snapshots)
-        self.snapshot, self.refused = joined.snapshot, joined.refused
-        known, self._known = self._known, frozenset(joined.snapshot.problems)
-        news = tuple(problem for problem in joined.snapshot.problems if problem not in known)
-        return self._ledger.take(joined.snapshot.subscriptions, joined.snapshot.scans), joined.refused, news
+        self.snapshot, self.refused = self._decided(joined.snapshot), joined.refused
+        known, self._known = self._known, frozenset(self.snapshot.problems)
+        news = tuple(problem for problem in self.snapshot.problems if problem not in known)
+        return self._ledger.take(self.snapshot.subscriptions, self.snapshot.scans), joined.refused, news

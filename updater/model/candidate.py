@@ -19,6 +19,7 @@ class Fact(StrEnum):
     DIGEST = "digest"
     CREATED = "created"
     PLATFORMS = "platforms"
+    SEEN = "seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class FactFailure:
 class Candidate:
     """A tag on offer. A fact that is not known yet is None; times are aware, in UTC.
 
-    *failure* is set where a fact was asked for and the registry has none of this tag: it is not asked for again.
+    *seen* is when its digest was seen first by this program, under whatever tag. *failure* is set where a fact was asked for and
+    the registry has none of this tag: it is not asked for again.
     """
 
     tag: str
@@ -53,6 +55,7 @@ class Candidate:
     first_seen: datetime | None = None
     labels: Mapping[str, str] | None = None
     platforms: tuple[Platform, ...] | None = None
+    seen: datetime | None = None
     failure: FactFailure | None = None
 
 

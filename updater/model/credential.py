@@ -43,6 +43,15 @@ class Credential:
     origin: str = field(default="", compare=False)
 
 
+def read_token(text: str) -> Credential:
+    """Read ``Bearer TOKEN``, ``user:token``, or a token alone, in which no forge writes a colon."""
+    scheme, _, token = text.partition(" ")
+    if scheme.lower() == "bearer" and token:
+        return Credential(registry_token=token.strip())
+    user, colon, password = text.partition(":")
+    return Credential(username=user, password=password) if colon else Credential(password=text)
+
+
 def parse_credential_ref(text: str) -> CredentialRef:
     """Read a reference to a credential; raise `ConfigError`."""
     kind, _, value = text.partition(":")

@@ -10,6 +10,7 @@ from updater.model.text import is_plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from updater.model.subscription import Origin, Target
     from updater.model.update import Change
@@ -58,6 +59,8 @@ class Outcome:
     the commit that carries the changes, or the version of the live Application that does. *public* is the detail without
     words of a server, "" where *detail* has none. All of it can be shown; the bytes of a file's name are in the edits.
 
+    *opens_at* is when a hold ends, None where that is not known; where nothing is held, when something better may be written.
+
     *origin* and *target_spec* are the values behind the texts, None where the outcome was read back from a text. *moves* are
     the images that gave way, as values, one for each pair that differs.
     """
@@ -75,6 +78,7 @@ class Outcome:
     origin: Origin | None = None
     target_spec: Target | None = None
     moves: tuple[Move, ...] = ()
+    opens_at: datetime | None = None
 
     @property
     def told(self) -> str:

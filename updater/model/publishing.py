@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 _REF: Final = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+")
 _LONGEST_REFSPEC: Final = 600
+_NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\s]+|\.\.+|@\{")
+MAX_BRANCH: Final = 255
+_LONGEST_SLUG: Final = 100
 _NO_SLUG: Final = re.compile(r"[^A-Za-z0-9._-]+|\.\.+")
 _REFSPEC_HINT: Final = "write source:target with the push branch as the source, such as refs/heads/updates:refs/heads/main"
 
@@ -50,11 +55,52 @@ class PushTemplate:
     stand_in: str = ""
 
 
+class ProposalScope(StrEnum):
+    """What has a pull request of its own: a subscription, a group of subscriptions, or everything that reads one branch."""
+
+    SUBSCRIPTION = "subscription"
+    GROUP = "group"
+    DESTINATION = "destination"
+
+
+class AutoMerge(StrEnum):
+    """How large a step of a version may be for its pull request to be merged without people: none, or up to this one."""
+
+    NEVER = "never"
+    PATCH = "patch"
+    MINOR = "minor"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalOptions:
+    """How a pull request is opened and merged.
+
+    *title* is a template, "" for the subject of the commit. *labels*, *reviewers*, *assignees* and *is_draft* are set once, when
+    it is opened. *limit* is how many of ours may be open at one time from the same repository to the same base, 0 for any number.
+    *forge* is the kind of forge that an object names, "" for that of the settings or the host.
+    """
+
+    title: str = ""
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    assignees: tuple[str, ...] = ()
+    is_draft: bool = False
+    auto_merge: AutoMerge = AutoMerge.NEVER
+    limit: int = 0
+    forge: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """By a pull request from the branch *name*, which is made anew at each landing from the one that is read."""
+    """By a pull request from the branch *name*, which is made anew at each landing from the one that is read.
+
+    *part* says whose it is, such as ``subscription shop``; "" where it is everybody's who reads the branch.
+    """
 
     name: str
+    options: ProposalOptions = ProposalOptions()
+    part: str = ""
 
 
 Publishing = Direct | PushBranch | PushTemplate | Proposal
@@ -62,10 +108,36 @@ Publishing = Direct | PushBranch | PushTemplate | Proposal
 DIRECT = Direct()
 
 
-def proposal_branch(base: str) -> str:
-    """Return the name of the branch from which changes of *base* are proposed: one for each base."""
-    slug = _NO_SLUG.sub("-", base).strip("-.").removesuffix(".lock")
-    return f"updater/{slug or 'base'}"
+def proposal_branch(base: str, part: str = "") -> str:
+    """Return the name of the branch from which changes of *base* are proposed; *part* is the key or group whose they are."""
+    return "/".join(["updater", _slug(base) or "base", *([_slug(part) or "part"] if part else [])])
+
+
+def _slug(text: str) -> str:
+    slug = _NO_SLUG.sub("-", text).strip("-.").removesuffix(".lock")
+    if len(slug) <= _LONGEST_SLUG:
+        return slug
+    return f"{slug[:_LONGEST_SLUG]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def as_branch(text: str) -> str:
+    """Return *text* as a name of a branch by the rules of ``git check-ref-format``, at most 255 bytes; "" if nothing remains."""
+    cut = _without_wrong_parts(text).encode()[:MAX_BRANCH].decode(errors="ignore")
+    return _without_wrong_parts(cut)
+
+
+def _without_wrong_parts(text: str) -> str:
+    parts = _NOT_IN_A_BRANCH.sub("-", text).lstrip("-").split("/")
+    kept = "/".join(part for part in (_without_ends(part) for part in parts) if part)
+    return kept.lstrip("-/")
+
+
+def _without_ends(part: str) -> str:
+    """Drop what may not begin or end a part of a name: dots, and ``.lock`` at the end."""
+    end = len(part)
+    while part.endswith((".", ".lock"), 0, end):
+        end -= 1 if part[end - 1] == "." else len(".lock")
+    return part[:end].lstrip(".")
 
 
 def read_refspec(text: str, branch: str) -> str:

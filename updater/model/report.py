@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from updater.model.candidate import FactFailure
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
+    from updater.model.release import Release, ReleaseVerdict, Workload
     from updater.model.scan_key import ScanKey
     from updater.model.selection import Rejection, Selection
     from updater.model.subscription import Destination, Subscription
@@ -135,4 +136,21 @@ class TargetsRefused:
     at: datetime
 
 
-Report = InventoryChanged | ImageScanned | SelectionMade | SelectionReflected | DestinationLanded | TargetsRefused
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseJudged:
+    """What became of a release, or with the verdict progressing that it is followed from now on.
+
+    *seconds* is how long it took from the commit on; None where its beginning was not seen, as after a restart. *is_certain*
+    where the verdict is about this very release beyond doubt.
+    """
+
+    release: Release
+    workload: Workload
+    verdict: ReleaseVerdict
+    reason: str
+    seconds: float | None
+    is_certain: bool = False
+    at: datetime
+
+
+Report = InventoryChanged | ImageScanned | SelectionMade | SelectionReflected | DestinationLanded | TargetsRefused | ReleaseJudged

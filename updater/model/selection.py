@@ -40,10 +40,12 @@ class Code(StrEnum):
     INCOMPARABLE = "incomparable"
     OUTRANKED = "outranked"
     REJECTED = "rejected"
+    MIN_AGE = "min-age"
+    GROUP = "group"
 
 
 #: a candidate with one of these is the one that would be written, if no guard held it
-HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE, Code.LEAP, Code.INCOMPARABLE})
+HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE, Code.LEAP, Code.INCOMPARABLE, Code.MIN_AGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,13 +69,27 @@ class Superseded(RevertedImage):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBack(RevertedImage):
+    """What our commit *by* wrote last at a place that holds something else now, written by somebody else.
+
+    *is_known_older* where that was written there before: the policy may not be able to compare the two.
+    """
+
+    is_known_older: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """Why one candidate lost: its code, and a sentence for people; *hint* says what helps, "" where nothing does."""
+    """Why one candidate lost: its code, and a sentence for people; *hint* says what helps, "" where nothing does.
+
+    *opens_at* is when it does not lose for this reason any more, None where that is not known.
+    """
 
     tag: str
     code: str
     sentence: str
     hint: str = ""
+    opens_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +100,8 @@ class Selection:
     *held* names the candidate a guard stopped, *code* and *detail* say which guard and why, *hint* what to do about it.
     *rejections*, the ranked ones first, may be made only when they are read. *unread* are those among the rejected whose facts
     the registry did not give: it is not known whether one of them should have been chosen. *digests* are those of the tags that
-    a commit will name, None where the registry does not tell.
+    a commit will name, None where the registry does not tell. *opens_at* is when a candidate that is too young now, and better
+    than the chosen one, is old enough.
     """
 
     status: str
@@ -96,6 +113,7 @@ class Selection:
     rejections: Mapping[str, Rejection]
     unread: tuple[Rejection, ...] = ()
     digests: Mapping[str, Digest | None] = field(default_factory=dict)
+    opens_at: datetime | None = None
 
     def with_unread(self, sentence: str) -> str:
         """Return *sentence* with what could not be read behind it: the first few tags, each with its code and reason."""

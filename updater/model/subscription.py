@@ -8,13 +8,16 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
+from updater.model.gates import NO_GATES, GateRules
 from updater.model.publishing import DIRECT, Direct, Proposal, Publishing, PushBranch, PushTemplate, pushed_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from updater.model.checkout_ref import CheckoutRef
+    from updater.model.decision import Decision
     from updater.model.image import ImageName, ImageRef, Platform
+    from updater.model.release import DeliveryOptions
     from updater.model.written import Written
 
 _WITH_SECRET: Final = re.compile(r"^(https?://(?=[^/]*@)|[^:/@]+://(?=[^/@:]*:[^/]*@))[^/]*@", re.IGNORECASE)
@@ -289,7 +292,8 @@ class Subscription:
     *interval* says every how many seconds the image is due. With *is_shape_locked* a written version of three numbers moves only
     to versions of three numbers or more. With *is_reflected* the choice for a place that holds nothing is reported after each
     scan, with its digest where *reflects_digest*: an ImagePolicy says it in its status. A choice of the tag of *settled* has the
-    digest of *settled*, whatever the registry says of that tag by now.
+    digest of *settled*, whatever the registry says of that tag by now. *decisions* are what people decided about it, *delivery*
+    says how its releases are followed, None where they are not.
     """
 
     key: str
@@ -306,6 +310,10 @@ class Subscription:
     is_reflected: bool = False
     reflects_digest: bool = False
     settled: ImageRef | None = None
+    delivery: DeliveryOptions | None = None
+    gates: GateRules = NO_GATES
+    versions: frozenset[str] | None = None
+    decisions: tuple[Decision, ...] = ()
     origin: Origin
 
     @property

@@ -101,11 +101,21 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What is not written beside the updates of a commit, of which *subscription*, and why."""
+
+    subscription: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """The updates of one commit spec, to be one commit."""
+    """The updates of one commit spec, to be one commit. *held* is what is not written beside them, for people to read."""
 
     commit_spec: CommitSpec
     updates: tuple[Update, ...]
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +124,8 @@ class WriteResult:
 
     *edits* are the files before and after, one a file over all commits. With *is_dry* nothing was pushed. *note*
     says why there is no commit although there are changes. *messages* are what the commits say, by their hash, without trailers.
-    *held* are the updates that somebody decided against, with the reason; *link* is the pull request that carries the others.
+    *held* are the updates that somebody decided against, with the reason; *link* is the pull request that carries the others,
+    *remark* what else is to be said of it. With *is_merged* it was merged by us just now.
     """
 
     changes: Mapping[Update, tuple[Change, ...]]
@@ -126,3 +137,5 @@ class WriteResult:
     messages: Mapping[str, str] = field(default_factory=dict)
     held: Mapping[Update, Problem] = field(default_factory=dict)
     link: str = ""
+    remark: str = ""
+    is_merged: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -63,7 +64,8 @@ class PastCommit:
     """One of our own commits, read back from its trailers; *reverted_by* is the commit that took it back, if one did.
 
     *branches* name the branch that it was pushed to, *changes* what was written before and after (key, old value or ``-``, new
-    value); empty in commits of versions before that trailer.
+    value), *places* in which files that was: the key, and short sums of their paths. Empty in commits of versions before those
+    trailers.
     """
 
     revision: str
@@ -76,7 +78,13 @@ class PastCommit:
     replaced: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
     reverted_by: str | None = None
+
+
+def place_sum(path: str) -> str:
+    """Return the short sum by which a trailer names the file at *path*."""
+    return hashlib.sha256(path.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
+from updater.gates.answers import GATE_CODES
 from updater.model.outcome import Status, fold
-from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, LandingEnd
+from updater.model.release import ReleaseVerdict
+from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, LandingEnd, ReleaseJudged
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -30,7 +32,9 @@ class CountedReports:
         self._metrics = metrics
         self._pending: dict[str, float] = {}
         self._rejected: dict[tuple[str, Destination], int] = {}
+        self._in_flight: set[str] = set()
         self._notes: dict[Destination, tuple[Problem, ...]] = {}
+        self._holds: dict[Destination, tuple[str, ...]] = {}
 
     def hear(self, report: Report) -> None:
         """Count one report."""
@@ -41,6 +45,20 @@ class CountedReports:
             self._metrics.count("updater_scans_total", report.listed.image.registry, result)
         elif isinstance(report, InventoryChanged):
             self._changed(report)
+        elif isinstance(report, ReleaseJudged):
+            self._judged(report)
+
+    def _judged(self, report: ReleaseJudged) -> None:
+        """Count a verdict; a release that is only taken up has none, and in flight is one of a subscription at most."""
+        key, verdict = report.release.subscription, report.verdict
+        if verdict is ReleaseVerdict.PROGRESSING:
+            self._in_flight.add(key)
+        else:
+            self._in_flight.discard(key)
+            self._metrics.count("updater_releases_total", verdict.value)
+            if report.seconds is not None:
+                self._metrics.time("updater_release_seconds", verdict.value, seconds=report.seconds)
+        self._metrics.set("updater_releases_in_flight", to=len(self._in_flight))
 
     def _landed(self, report: DestinationLanded) -> None:
         metrics = self._metrics
@@ -53,6 +71,7 @@ class CountedReports:
             metrics.time("updater_landing_seconds", seconds=report.seconds)
         self._note_freshness(report)
         self._note_rejected(report)
+        self._note_holds(report)
         if report.notes is not None and self._notes.get(report.destination, ()) != report.notes:
             self._notes[report.destination] = report.notes
             self._show_notes()
@@ -69,10 +88,25 @@ class CountedReports:
         for name in _BY_SUBSCRIPTION:
             metrics.keep(name, {(key,) for key in keys})
         self._rejected = {place: count for place, count in self._rejected.items() if place[0] in keys}
+        self._in_flight &= keys
+        self._metrics.set("updater_releases_in_flight", to=len(self._in_flight))
         self._pending = {key: since for key, since in self._pending.items() if key in keys}
         if not self._notes.keys() <= report.destinations:
             self._notes = {place: notes for place, notes in self._notes.items() if place in report.destinations}
             self._show_notes()
+        if not self._holds.keys() <= report.destinations:
+            self._holds = {place: codes for place, codes in self._holds.items() if place in report.destinations}
+            self._show_holds()
+
+    def _note_holds(self, report: DestinationLanded) -> None:
+        codes = tuple(sorted(item.code for item in report.outcomes if item.code in GATE_CODES and item.status is Status.HELD))
+        if codes != self._holds.get(report.destination, ()):
+            self._holds[report.destination] = codes
+            self._show_holds()
+
+    def _show_holds(self) -> None:
+        counts = Counter(code for codes in self._holds.values() for code in codes)
+        self._metrics.replace("updater_gate_holds", [((code,), count) for code, count in counts.items()])
 
     def _show_notes(self) -> None:
         codes = Counter((problem.code,) for notes in self._notes.values() for problem in notes)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.outcome import Status, fold
-from updater.model.report import DestinationLanded, InventoryChanged, SelectionMade, TargetsRefused
+from updater.model.report import DestinationLanded, InventoryChanged, ReleaseJudged, SelectionMade, TargetsRefused
 from updater.model.text import printable
 from updater.reporting.logs import mask
 
@@ -44,7 +44,7 @@ class SubscriptionStatus:
 
     *written* are the distinct values that stand at its targets, *running* what the cluster says where nothing is written,
     *chosen* the tag that should stand, *since* when *state* began, as far as this process has seen, *last_change* when we
-    changed a value last, *held_by* the code of what holds it.
+    changed a value last, *held_by* the code of what holds it, *verdict* what the cluster made of our last commit.
     """
 
     key: str
@@ -84,6 +84,7 @@ class _Known:
     state: Status | None = None
     since: datetime | None = None
     changed: datetime | None = None
+    verdict: str | None = None
 
 
 class LastOutcomes:
@@ -107,6 +108,8 @@ class LastOutcomes:
             self._take(report.outcomes, report.at)
         elif isinstance(report, InventoryChanged):
             self._changed(report)
+        elif isinstance(report, ReleaseJudged) and report.release.subscription in self._subscriptions:
+            self._of(report.release.subscription).verdict = report.verdict.value
 
     def statuses(self, keys: Sequence[str] = (), *, is_public: bool = True) -> Iterator[SubscriptionStatus]:
         """Yield the status of every subscription that *keys* name, and of what is asked for and refused, by key.
@@ -183,6 +186,7 @@ class LastOutcomes:
             since=known.since,
             last_change=max(changes, default=None),
             held_by=leading.code if leading and leading.status is Status.HELD else None,
+            verdict=known.verdict,
         )
 
 

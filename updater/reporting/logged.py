@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from updater.model.outcome import Status
-from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged
+from updater.model.release import ReleaseVerdict
+from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, ReleaseJudged
 from updater.model.scan_key import scan_key_for
 from updater.reporting.news import News
 
@@ -52,6 +53,24 @@ class LoggedReports:
             self._scanned(report)
         elif isinstance(report, InventoryChanged):
             self._changed(report)
+        elif isinstance(report, ReleaseJudged):
+            self._judged(report)
+
+    def _judged(self, report: ReleaseJudged) -> None:
+        """Log a verdict, and that a release is followed."""
+        say = self._log.warning if report.verdict is ReleaseVerdict.BAD else self._log.info
+        release = report.release
+        fields = {} if report.seconds is None else {"seconds": round(report.seconds, 1)}
+        say(
+            "release",
+            key=release.subscription,
+            verdict=report.verdict.value,
+            image=str(release.image),
+            workload=str(report.workload),
+            revision=release.revision[:9],
+            detail=report.reason,
+            **fields,
+        )
 
     def _landed(self, report: DestinationLanded) -> None:
         lasting: defaultdict[tuple[str, str | None], list[Outcome]] = defaultdict(list)
@@ -129,6 +148,7 @@ class LoggedReports:
             "detail": outcome.detail,
             "code": outcome.code,
             "hint": outcome.hint,
+            "opens_at": outcome.opens_at.isoformat(timespec="seconds") if outcome.opens_at else None,
             "revision": outcome.revision,
             "changes": [f"{change.path}:{change.line} {change.old or 'nothing'} → {change.new}" for change in changes],
             "target": outcome.target,

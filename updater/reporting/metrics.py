@@ -38,6 +38,8 @@ class Metric:
 _FLUX_SECONDS: Final = tuple(0.01 * (1800.0 / 0.01) ** (step / 9) for step in range(10))
 _SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
+_RELEASE_SECONDS: Final = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 3600.0, 14400.0)
+
 METRICS: Final[dict[str, Metric]] = {
     "updater_subscriptions": Metric(kind=Gauge, text="Subscriptions in force, by source.", labels=("source",)),
     "updater_problems": Metric(kind=Gauge, text="Problems found in the objects of a source, by code.", labels=("source", "code")),
@@ -58,6 +60,9 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_subscription_rejected_images": Metric(
         kind=Gauge, text="Images that people took back and that are not chosen for that reason.", labels=("subscription",)
+    ),
+    "updater_gate_holds": Metric(
+        kind=Gauge, text="Targets that a gate or a decision of people holds at the moment, by code.", labels=("code",)
     ),
     "updater_outcomes_total": Metric(kind=Counter, text="Target outcomes, by method and status.", labels=("method", "status")),
     "updater_failures_total": Metric(
@@ -94,6 +99,19 @@ METRICS: Final[dict[str, Metric]] = {
         labels=("method",),
         begun=(("git",), ("argocd",)),
     ),
+    "updater_releases_total": Metric(
+        kind=Counter,
+        text="Releases that ended, by verdict: healthy, bad, superseded, or unknown.",
+        labels=("verdict",),
+        begun=(("healthy",), ("bad",), ("superseded",), ("unknown",)),
+    ),
+    "updater_release_seconds": Metric(
+        kind=Histogram,
+        text="Time from a commit to the verdict on it, in seconds; releases that began before this process are left out.",
+        labels=("verdict",),
+        buckets=_RELEASE_SECONDS,
+    ),
+    "updater_releases_in_flight": Metric(kind=Gauge, text="Commits that are followed until there is a verdict."),
     "updater_replays_total": Metric(kind=Counter, text="Pushes refused and decided again on the new head."),
     "updater_cache_requests_total": Metric(
         kind=Counter, text="Lookups in the cache of image descriptions, by result: hit or miss.", labels=("result",)
@@ -130,6 +148,11 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_kubernetes_writes_total": Metric(
         kind=Counter, text="Writes to the cluster, by what was written and by result.", labels=("kind", "result")
+    ),
+    "updater_forge_rate_limit_remaining": Metric(
+        kind=Gauge,
+        text="Requests that a forge still allows until its limit begins again, as its last answer said.",
+        labels=("host",),
     ),
     "updater_watch_lost": Metric(
         kind=Gauge, text="1 while a kind cannot be watched; its last objects stay in force.", labels=("kind",)

@@ -14,6 +14,7 @@ from updater.model.subscription import TagFilter
 
 if TYPE_CHECKING:
     from updater.model.subscription import PolicySpec
+    from updater.templates.template import Template
 
 
 @lru_cache(maxsize=4096)
@@ -41,3 +42,39 @@ def check_template(text: str) -> None:
     from updater import templates  # noqa: PLC0415 - slow to import; only a configuration that is read needs it
 
     templates.parse(text)
+
+
+def check_branch_template(text: str) -> None:
+    """Render the template of a branch for a place that never was; raise `TemplateError`."""
+    render_branch(text, key="shop", namespace="shop", base="main", group="shop")
+
+
+def render_branch(text: str, *, key: str, namespace: str, base: str, group: str) -> str:
+    """Return what the template of a branch makes of what is known at load; raise `TemplateError`."""
+    from updater import templates  # noqa: PLC0415 - slow to import; only a template needs it
+
+    known = (("Key", key), ("Namespace", namespace), ("Base", base), ("Group", group))
+    return _parsed_branch(text).render(templates.Struct("BranchData", known))
+
+
+@lru_cache(maxsize=256)
+def _parsed_branch(text: str) -> Template:
+    from updater import templates  # noqa: PLC0415 - see above
+
+    return templates.parse(text, name="branch")
+
+
+@lru_cache(maxsize=256)
+def check_schedule(text: str) -> None:
+    """Read the cron fields of a window and drop them; raise `PolicyError`."""
+    from updater.gates import cron  # noqa: PLC0415 - only a configuration with windows needs it
+
+    cron.parse_schedule(text)
+
+
+@lru_cache(maxsize=256)
+def check_zone(name: str) -> None:
+    """Look a time zone up; raise `PolicyError`."""
+    from updater.gates import windows  # noqa: PLC0415 - see above
+
+    windows.check_zone(name)

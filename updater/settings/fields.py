@@ -12,7 +12,9 @@ from pydantic import AfterValidator, BeforeValidator
 from pydantic_core import PydanticCustomError, core_schema
 
 from updater.errors import UpdaterError
+from updater.model.gates import ChangeRate
 from updater.model.image import ImageName, Platform, is_tag, parse_name, parse_platform
+from updater.model.release import Workload as ReleasedWorkload
 from updater.model.subscription import CredentialRef, Downgrade, LiveApplication, PolicySpec
 from updater.settings import checks, values
 from updater.settings.values import ListenAddress
@@ -202,6 +204,21 @@ def _template(text: str) -> str:
     return text
 
 
+def _branch_template(text: str) -> str:
+    checks.check_branch_template(text)
+    return text
+
+
+def _schedule(text: str) -> str:
+    checks.check_schedule(text)
+    return text
+
+
+def _zone(text: str) -> str:
+    checks.check_zone(text)
+    return text
+
+
 def _branch(text: str) -> str:
     is_wrong = not text or text.startswith(("-", "/", ".")) or text.endswith(("/", ".", ".lock"))
     if is_wrong or ".." in text or "@{" in text or "//" in text or any(char in " ~^:?*[\\" or ord(char) < 33 for char in text):
@@ -238,10 +255,14 @@ def not_yet(what: str) -> AfterValidator:
 
 
 Text = Annotated[str, _typed(_filled, "")]
+Holds = Annotated[str, _typed(values.read_holds_place, "")]
 Names = Annotated[str, _typed(values.read_names, "team-*")]
 Duration = Annotated[float, _typed(values.read_duration, "2m", pattern=r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$")]
 Size = Annotated[int, _typed(values.read_size, "64MiB", pattern=r"^[0-9]+(\.[0-9]+)?(KiB|MiB|GiB)$")]
 Rate = Annotated[float, _typed(values.read_rate, "50/s", pattern=r"^[0-9]+(\.[0-9]+)?/(s|m|h)$")]
+Changes = Annotated[ChangeRate, _typed(values.read_changes, "4/h", pattern=r"^[1-9][0-9]{0,5}/(m|h|d)$")]
+CronFields = Annotated[str, _typed(_schedule, "0 9 * * 1-5")]
+TimeZone = Annotated[str, _typed(_zone, "Europe/Berlin")]
 Listen = Annotated[ListenAddress, _typed(values.read_address, "0.0.0.0:8080")]
 Credentials = Annotated[
     CredentialRef, _typed(values.read_credential, "env:VARIABLE", pattern="^(env|file|ext|secret|pullsecret):")
@@ -258,10 +279,15 @@ ForgeApi = Annotated[str, _typed(values.check_forge_api, "https://git.example.or
 RepositoryPath = Annotated[str, _typed(values.read_repository_path, "apps/prod")]
 Marker = Annotated[str, _typed(values.read_marker, "flux-system:myapp")]
 Application = Annotated[LiveApplication, _typed(values.read_application, "argocd/myapp")]
+Workload = Annotated[ReleasedWorkload, _typed(values.read_workload, "Deployment/shop/web")]
 Glob = Annotated[str, _typed(values.read_glob, "*.env")]
 Allow = Annotated[str, _typed(_allow, "^v?[0-9]")]
 Ignore = Annotated[str, _typed(_ignore, "*-debug")]
 Template = Annotated[str, _typed(_template, "Update images")]
+BranchTemplate = Annotated[str, _typed(_branch_template, "bump/{{ .Base }}/{{ .Key }}")]
+GroupName = Annotated[str, _typed(values.read_group, "shop")]
+Label = Annotated[str, _typed(values.read_label, "image-update")]
+Account = Annotated[str, _typed(values.read_account, "octocat")]
 Policy = Annotated[
     PolicySpec,
     read_by(

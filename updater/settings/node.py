@@ -22,13 +22,18 @@ class Node(BaseModel):
 
 @cache
 def descriptions(tree: type[BaseModel]) -> Mapping[str, str]:
-    """Return the docstring below each field of *tree*.
+    """Return the docstring below each field of *tree*, those of the part that it extends among them.
 
     They are read from the source when a schema or a problem needs them: pydantic would read them at every start.
     """
     (found,) = ast.parse(textwrap.dedent(inspect.getsource(tree))).body
     assert isinstance(found, ast.ClassDef)  # noqa: S101 - the source of a class
-    described = {}
+    described = {
+        name: said
+        for base in tree.__bases__
+        if issubclass(base, BaseModel) and base not in {BaseModel, Node}
+        for name, said in descriptions(base).items()
+    }
     for field, text in zip(found.body, found.body[1:], strict=False):
         match field, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):

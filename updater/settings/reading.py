@@ -19,7 +19,8 @@ from updater.model.problem import Problem
 from updater.settings.environment import read_environment
 from updater.settings.problems import in_order, problem_at, problems_of
 from updater.settings.registries_conf import entries_of_file, is_registries_conf, remarks_on
-from updater.settings.tree import DEFAULT_STATE, Settings
+from updater.settings.tree import DEFAULT_HOLDS, DEFAULT_STATE, Settings
+from updater.settings.values import CONFIG_MAP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ _FILE_SETTINGS: Final[tuple[tuple[str, ...], ...]] = (
     ("git", "repositories", "*", "ca"),
     ("git", "repositories", "*", "client_certificate"),
     ("git", "repositories", "*", "known_hosts"),
+    ("holds",),
 )
 _LOCAL_URLS: Final[tuple[tuple[str, ...], ...]] = (
     ("git", "repositories", "*", "prefix"),
@@ -89,6 +91,7 @@ def build_settings(files: Sequence[tuple[str, bytes]], environ: Mapping[str, str
     gathered.problems += problems
     gathered.value, gathered.mark = merge(gathered.value, gathered.mark, value, mark)
     gathered.value.setdefault("state", _resolved(DEFAULT_STATE, Path(), home))
+    gathered.value.setdefault("holds", _resolved(DEFAULT_HOLDS, Path(files[0][0] if files else ".").parent, home))
     _follow_registries_conf(gathered)
     gathered.problems += _duplicates(gathered)
     settings = _validate(gathered)
@@ -160,6 +163,8 @@ def _copied(value: Any) -> Any:
 
 
 def _resolved(text: str, folder: Path, home: str) -> str:
+    if text.startswith(CONFIG_MAP):
+        return text
     path = Path(home, *Path(text).parts[1:]) if text.partition("/")[0] == "~" else folder / text
     return str(path)
 

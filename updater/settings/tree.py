@@ -15,11 +15,14 @@ from updater.errors import UpdaterError
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
-from updater.settings.forges import ForgeSettings, ProposalSettings
+from updater.settings.delivery import DeliverySettings  # noqa: TC001 - pydantic reads the annotation
+from updater.settings.forges import ForgeSettings
+from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
+from updater.settings.proposals import ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.values import usual_address
 from updater.settings.web import WebSettings, at_most_a_day
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_STATE: Final = "~/.local/state/updater"
+DEFAULT_HOLDS: Final = "holds.yaml"
 
 
 class Level(StrEnum):
@@ -95,7 +99,9 @@ class RepositorySettings(Node):
     prefix: fields.GitPrefix
     """The start of the URL, up to a / or its end."""
     credentials: fields.Credentials | None = None
-    """A reference to user name and password, a token or an SSH key; without it access is anonymous."""
+    """A reference to user name and password, a token or an SSH key; without it the netrc file or SSH agent of the user counts."""
+    passphrase: fields.Credentials | None = None
+    """A reference to the passphrase of the SSH key."""
     ca: fields.Text | None = None
     """A PEM file with certificate authorities to trust for the server, in addition to those of the system."""
     client_certificate: fields.Text | None = None
@@ -121,6 +127,8 @@ class GitSettings(Node):
     """Whether each message ends with the author's Signed-off-by: line."""
     message: fields.Template | None = None
     """A Go template for commit messages; the default message lists each change, old to new, with policy and origin."""
+    proposal: Annotated[ProposalSettings, fields.EMPTY_WHERE_NULL] = ProposalSettings()
+    """The defaults of pull requests, for every target that has proposal:; alone it proposes nothing."""
     limits: GitLimitSettings = GitLimitSettings()
     """How much a Git server and a repository may ask of the program."""
     repositories: tuple[RepositorySettings, ...] = ()
@@ -157,7 +165,7 @@ class GitTarget(Node):
     push: fields.Branch | None = None
     """The branch to write; the default is the same branch."""
     proposal: Annotated[ProposalSettings | None, fields.EMPTY_WHERE_NULL] = None
-    """Propose changes by a pull request, {} with the defaults; not allowed with push."""
+    """Propose changes by a pull request, {} with the defaults of git.proposal; not allowed with push."""
     path: fields.RepositoryPath = "."
     """The folder to search; . is the root."""
 
@@ -285,8 +293,19 @@ class SubscriptionSettings(Node):
     """How the image is written: tag, digest or tag@digest."""
     interval: fields.Duration | None = None
     """How often the registry is asked; the default is the top-level interval."""
+    delivery: DeliverySettings | None = None
+    """How its commits are followed into the cluster; by default they are not."""
+    gates: Annotated[GateSettings, fields.EMPTY_WHERE_NULL] = GateSettings()
+    """When the image may be written; a key that is left out takes the value of the top-level gates."""
     targets: Annotated[tuple[TargetSettings, ...], fields.NOT_EMPTY, Field(json_schema_extra={"minItems": 1})]
     """Where the image is written."""
+
+    @model_validator(mode="after")
+    def _follow_commits(self) -> Self:
+        if self.delivery is not None and all(target.git is None for target in self.targets):
+            message = "changes of live Applications are not followed in this version"
+            raise fields.flawed((("delivery",), fields.NOT_YET, message, "take it out, or write to Git"))
+        return self
 
     @model_validator(mode="after")
     def _say_downgrade_once(self) -> Self:
@@ -335,8 +354,14 @@ class Settings(Node):
     """The connection to the cluster, and which of several replicas writes."""
     sources: Annotated[tuple[SourceSettings, ...], AfterValidator(sources_once)] = ()
     """Where subscriptions come from, in addition to this file."""
+    gates: Annotated[GateDefaults, fields.EMPTY_WHERE_NULL] = GateDefaults()
+    """When images may be written: the defaults of every subscription."""
     subscriptions: tuple[SubscriptionSettings, ...] = ()
     """The images to keep current."""
+    holds: fields.Holds = DEFAULT_HOLDS
+    """What people decided by hold, pin, reject and release: a file beside this one, or configmap:namespace/name.
+
+    A file that does not exist decides nothing. A change counts without a restart."""
     web: WebSettings = WebSettings()
     """What is served at `listen.web`."""
 

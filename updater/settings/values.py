@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from updater.errors import ConfigError
 from updater.model.credential import parse_credential_ref
+from updater.model.gates import ChangeRate
+from updater.model.release import WORKLOAD_KINDS, Workload
 from updater.model.subscription import CredentialRef, LiveApplication, has_scp_password
 from updater.policies.globs import LONGEST_GLOB, glob_expression
 
@@ -23,12 +25,16 @@ _DURATION_PART: Final = re.compile(r"(?<![0-9])([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)
 _SIZE: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(KiB|MiB|GiB)")
 _SIZE_UNITS: Final = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h)")
+_CHANGES: Final = re.compile(r"([1-9][0-9]{0,5})/(m|h|d)")
 _SCP_LIKE: Final = re.compile(r"(?:[^:/\s]+@)?(?:\[[0-9a-fA-F:]+\]|[^:/\s@\[\]]+):[^\s]+")
 _CREDENTIAL_KINDS: Final = frozenset({"env", "file", "ext", "secret", "pullsecret", "cloud"})
 _GIT_SCHEMES: Final = frozenset({"https", "http", "ssh", "file"})
 _NAME: Final = r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?"
 _MARKER: Final = re.compile(rf"{_NAME}:{_NAME}")
 _OBJECT: Final = re.compile(rf"({_NAME})/({_NAME})")
+_GROUP: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_LONGEST_LABEL: Final = 50  # of GitHub, which has the shortest
+_ACCOUNT: Final = re.compile(r"[^\s@/,\x00-\x1f\x7f](?:[^\s,\x00-\x1f\x7f]{0,199}[^\s/,\x00-\x1f\x7f])?")
 _TOKENS: Final = (
     "ghp_",
     "gho_",
@@ -41,6 +47,7 @@ _TOKENS: Final = (
 IN_A_POD: Final = "KUBERNETES_SERVICE_HOST"
 LONGEST_DURATION: Final = 366 * 86400.0
 LARGEST_SIZE: Final = 2**40
+CONFIG_MAP: Final = "configmap:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,15 @@ def read_duration(text: str) -> float:
     return seconds
 
 
+def read_holds_place(text: str) -> str:
+    """Read a path, or ``configmap:namespace/name``."""
+    if not text.strip() or "\x00" in text:
+        raise ConfigError("this is empty", hint="write a path such as holds.yaml, or configmap:namespace/name", code="empty")
+    if text.startswith(CONFIG_MAP) and not _OBJECT.fullmatch(text.removeprefix(CONFIG_MAP)):
+        raise ConfigError(f"{_shown(text)} names no ConfigMap", hint="write configmap:namespace/name", code="object-name")
+    return text
+
+
 def read_size(text: str) -> int:
     """Read ``64KiB``, ``8MiB`` or ``1.5GiB``; returns bytes, at least 1 KiB and at most 1024 GiB."""
     found = _SIZE.fullmatch(text)
@@ -96,6 +112,16 @@ def read_rate(text: str) -> float:
     if not found or float(found[1]) == 0:
         raise ConfigError(f"{_shown(text)} is not a rate", hint="write requests per time, such as 50/s or 100/m", code="rate")
     return float(found[1]) / _UNITS[found[2]]
+
+
+def read_changes(text: str) -> ChangeRate:
+    """Read ``4/h``, ``10/d`` or ``1/m``: how many changes in which time."""
+    found = _CHANGES.fullmatch(text)
+    if not found:
+        raise ConfigError(
+            f"{_shown(text)} is not a number of changes", hint="write changes per time, such as 4/h or 10/d", code="rate"
+        )
+    return ChangeRate(count=int(found[1]), seconds=_UNITS[found[2]], unit=found[2])
 
 
 def read_address(text: str) -> ListenAddress:
@@ -191,6 +217,16 @@ def read_application(text: str) -> LiveApplication:
     return LiveApplication(namespace=found[1], name=found[2])
 
 
+def read_workload(text: str) -> Workload:
+    """Read ``kind/namespace/name`` of what runs an image."""
+    kind, _, place = text.partition("/")
+    found = _OBJECT.fullmatch(place)
+    if not found or kind not in WORKLOAD_KINDS:
+        hint = f"write kind/namespace/name, such as Deployment/shop/web; the kind is {', '.join(WORKLOAD_KINDS)}"
+        raise ConfigError(f"{_shown(text)} names no workload", hint=hint, code="workload")
+    return Workload(kind, found[1], found[2])
+
+
 def read_glob(text: str) -> str:
     """Check a pattern of file names."""
     if not text.strip() or text.startswith("/") or "\\" in text:
@@ -218,8 +254,37 @@ def check_registry_url(text: str) -> str:
 
 def check_forge_api(text: str) -> str:
     """Check the URL of the API of a forge; one with a password is refused."""
-    _check_url(text, frozenset({"http", "https"}), "write https://host/api/v1 or https://host/api/v3", code="url")
+    _check_url(
+        text,
+        frozenset({"http", "https"}),
+        "write https://host/api/v3, /api/v4, /api/v1 or /rest/api/1.0, as your forge documents it",
+        code="url",
+    )
     return text.rstrip("/")
+
+
+def read_group(text: str) -> str:
+    """Read the name of a group of subscriptions."""
+    if not _GROUP.fullmatch(text):
+        hint = "write letters, digits, '.', '_' and '-', at most 63, such as shop"
+        raise ConfigError(f"{_shown(text)} is not the name of a group", hint=hint, code="proposal-group")
+    return text
+
+
+def read_label(text: str) -> str:
+    """Read a label of pull requests; forges divide several by commas."""
+    if not text.strip() or text != text.strip() or not text.isprintable() or "," in text or len(text) > _LONGEST_LABEL:
+        hint = f"write one line of at most {_LONGEST_LABEL} characters without a comma, such as image-update"
+        raise ConfigError(f"{_shown(text)} is not a label", hint=hint, code="proposal-label")
+    return text
+
+
+def read_account(text: str) -> str:
+    """Read the name of a user or of a team of a forge, without an @ before it."""
+    if not _ACCOUNT.fullmatch(text):
+        hint = "write a user name without @, or org/team"
+        raise ConfigError(f"{_shown(text)} is not the name of a user or a team", hint=hint, code="proposal-account")
+    return text
 
 
 _HUB_INDEXES: Final = frozenset({"index.docker.io", "docker.io", "hub.docker.com", "registry-1.docker.io"})

@@ -8,22 +8,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from updater.errors import ConfigError, ForgeError
-from updater.forge.address import locate_repository
+from updater.errors import ConfigError, ForgeError, TemplateError
+from updater.forge.address import check_repository
 from updater.inventory.branch_writers import repository
 from updater.inventory.merge import crossed
 from updater.model.problem import Problem
-from updater.model.publishing import Proposal, PushBranch, proposal_branch
+from updater.model.publishing import Proposal, PushBranch
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import WRITTEN_SOURCE, CommitSpec, GitBranch, Locator, Origin, Subscription, TagFilter, Target
 from updater.settings import Settings, load_settings
 from updater.settings.overlay import is_said
+from updater.settings.proposals import ProposalPlace, proposal_of
+from updater.sources.gates import gates_of, impossible_gates
+from updater.sources.proposed_branches import proposal_clashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from updater.model.publishing import Publishing
     from updater.settings import SubscriptionSettings, TargetSettings
+    from updater.settings.proposals import ProposalSettings
     from updater.settings.tree import GitTarget
 
 ORIGIN: Final = "file"
@@ -47,11 +51,21 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> LoadedConfigurati
     snapshot = to_snapshot(settings)
     if settings.applications is None:  # else the cluster may know the author, as Argo CD Image Updater's ConfigMap does
         require_author(settings, snapshot.subscriptions)
-    wrong = (*_crossed_branches(snapshot.subscriptions), *_unknown_forges(settings, snapshot.subscriptions))
+    asked = snapshot.subscriptions
+    wrong = (
+        *_crossed_branches(asked),
+        *proposal_clashes(asked),
+        *_unknown_forges(settings, asked),
+        *impossible_gates(asked),
+    )
     if wrong:
-        raise ConfigError(wrong[0].message, hint=wrong[0].hint, code=wrong[0].code, path=wrong[0].path, problems=wrong)
+        raise _all_of(wrong)
     # the settings of 5,000 subscriptions are 20 MB that nobody reads once they are subscriptions
     return LoadedConfiguration(settings=settings.model_copy(update={"subscriptions": ()}), snapshot=snapshot, watched=watched)
+
+
+def _all_of(wrong: tuple[Problem, ...]) -> ConfigError:
+    return ConfigError(wrong[0].message, hint=wrong[0].hint, code=wrong[0].code, path=wrong[0].path, problems=wrong)
 
 
 def require_author(settings: Settings, subscriptions: Sequence[Subscription]) -> None:
@@ -70,13 +84,19 @@ def require_author(settings: Settings, subscriptions: Sequence[Subscription]) ->
 
 
 def to_snapshot(settings: Settings) -> Snapshot:
-    """Return the subscriptions of *settings*."""
+    """Return the subscriptions of *settings*; raise `ConfigError` where they propose what has no name."""
     commit_spec = commit_spec_of(settings)
-    subscriptions = []
+    subscriptions, wrong = [], []
     for index, item in enumerate(settings.subscriptions):
         path, line = settings.place_of(index)
         origin = Origin(kind=ORIGIN, name=path, line=line)
-        subscriptions.append(_subscription(item, settings, commit_spec, origin))
+        try:
+            subscriptions.append(_subscription(item, settings, commit_spec, origin))
+        except (ConfigError, TemplateError) as error:
+            said = f"{item.key}: {error.message}"
+            wrong.append(Problem(path=path, line=line, code=error.code, message=said, hint=error.hint, origin=item.key))
+    if wrong:
+        raise _all_of(tuple(wrong))
     return Snapshot(subscriptions=tuple(subscriptions))
 
 
@@ -104,14 +124,14 @@ def _crossed_branches(subscriptions: Sequence[Subscription]) -> Iterator[Problem
 
 
 def _unknown_forges(settings: Settings, subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
-    """Refuse proposals where nobody says which forge is asked for them."""
+    """Refuse proposals where no forge can be asked for them."""
     found = [(item, target.destination) for item in subscriptions for target in item.targets]
     for item, branch in dict.fromkeys(found):
         if branch.method != "git" or not isinstance(branch.publishing, Proposal):
             continue
         entry = settings.repository_for(branch.url)
         try:
-            locate_repository(branch.url, kind=entry.forge.kind if entry else None)
+            check_repository(branch.url, kind=entry.forge.kind if entry else None)
         except ForgeError as error:
             origin, message = item.origin, f"{item.key} asks for a pull request: {error.message}"
             yield Problem(path=origin.name, line=origin.line, code=error.code, message=message, hint=error.hint, origin=item.key)
@@ -135,13 +155,17 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
         platforms=item.platforms,
         variant=item.variant,
         downgrade=item.downgrade_rule,
-        targets=tuple(replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item)),
+        targets=tuple(
+            replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item, settings.git.proposal)
+        ),
         interval=interval,
+        delivery=item.delivery.options() if item.delivery else None,
+        gates=gates_of(item.gates, settings.gates),
         origin=origin,
     )
 
 
-def _targets(item: SubscriptionSettings) -> Iterator[Target]:
+def _targets(item: SubscriptionSettings, defaults: ProposalSettings) -> Iterator[Target]:
     for target in item.targets:
         form = target.form or item.form
         if target.argocd is not None:
@@ -150,13 +174,16 @@ def _targets(item: SubscriptionSettings) -> Iterator[Target]:
         if target.git is not None:
             git = target.git
             editor, locator = _located(target, git.path, item.image.spelled)
-            destination = GitBranch(url=git.url, branch=git.branch, publishing=_publishing(git))
+            destination = GitBranch(url=git.url, branch=git.branch, publishing=_publishing(git, defaults, item))
             yield Target(destination=destination, editor=editor, locator=locator, form=form)
 
 
-def _publishing(git: GitTarget) -> Publishing:
+def _publishing(git: GitTarget, defaults: ProposalSettings, item: SubscriptionSettings) -> Publishing:
     if git.proposal is not None:
-        return Proposal(proposal_branch(git.branch))
+        asked, group = git.proposal, item.gates.group
+        if group is not None and asked.per is None and asked.group is None and defaults.per is None:
+            asked = asked.model_copy(update={"group": group})  # what moves together is proposed together
+        return proposal_of(asked, defaults, ProposalPlace(key=item.key, base=git.branch))
     return PushBranch(git.push or git.branch)
 
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import TemplateError
 from updater.git.object_builder import Identity
 from updater.git.trailers import TRAILERS, add_trailers
+from updater.model.publishing import as_branch
 from updater.model.update import Purpose
+from updater.model.view import place_sum
 from updater.writeback.message_data import APPLICATION, branch_data, message_data, new_tag, old_tag
 
 if TYPE_CHECKING:
@@ -25,13 +27,11 @@ if TYPE_CHECKING:
 
 SUBJECT_LENGTH: Final = 72
 MAX_MESSAGE: Final = 64 * 1024
-MAX_BRANCH: Final = 255
 MAX_PLACES: Final = 200
 _NAME_LENGTH: Final = 45
 
 _OURS: Final = re.compile(rf"^(?=(?:{'|'.join(TRAILERS.values())})\s*:)", re.IGNORECASE | re.MULTILINE)
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_NOT_IN_A_BRANCH: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\s]+|\.\.+|@\{")
 
 
 def commit_message(commit: Commit, changes: Mapping[Update, tuple[Change, ...]]) -> str:
@@ -68,7 +68,16 @@ def with_trailers(text: str, updates: Sequence[Update]) -> str:
         ],
         replaced=[f"{update.subscription} {update.replaced}" for update in updates if update.replaced],
         changes=[f"{update.subscription} {old_tag(update) or '-'} {new_tag(update)}" for update in updates],
+        places=_places(updates),
     )
+
+
+def _places(updates: Sequence[Update]) -> list[str]:
+    """Return in which files each subscription is written, by short sums of their paths: a later look knows them again."""
+    found: dict[str, dict[str, None]] = {}
+    for update in updates:
+        found.setdefault(update.subscription, {})[place_sum(update.reading.path)] = None
+    return [f"{key} {','.join(sums)}" for key, sums in found.items()]
 
 
 def _signed_off(text: str, commit_spec: CommitSpec) -> str:
@@ -84,26 +93,10 @@ def branch_name(template: str, updates: Sequence[Update], *, target: str = "") -
     Raises `TemplateError`, also where nothing remains.
     """
     made = _branch_template(template).render(branch_data(updates, target)).strip()
-    cut = _as_branch(made).encode()[:MAX_BRANCH].decode(errors="ignore")
-    name = _as_branch(cut)
+    name = as_branch(made)
     if not name:
         raise TemplateError("the template makes no branch name", hint="name an image: updater-{{ (index .Images 0).NewTag }}")
     return name
-
-
-def _as_branch(text: str) -> str:
-    """Return *text* by the rules of ``git check-ref-format``."""
-    parts = _NOT_IN_A_BRANCH.sub("-", text).lstrip("-").split("/")
-    kept = "/".join(part for part in (_without_ends(part) for part in parts) if part)
-    return kept.lstrip("-/")
-
-
-def _without_ends(part: str) -> str:
-    """Drop what may not begin or end a part of a name: dots, and ``.lock`` at the end."""
-    end = len(part)
-    while part.endswith((".", ".lock"), 0, end):
-        end -= 1 if part[end - 1] == "." else len(".lock")
-    return part[:end].lstrip(".")
 
 
 @lru_cache(maxsize=256)

@@ -8,24 +8,37 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ForgeError
 from updater.forge.base import ProposalText
-from updater.writeback.message import subject_of
+from updater.writeback.message import message_template, subject_of
+from updater.writeback.message_data import message_data
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from updater.model.update import Change, Update
+    from updater.model.subscription import Target
+    from updater.model.update import Change, Held, Update
+    from updater.writeback.proposal_links import SourceLinks
 
 MOST_VALUES: Final = 3000
 LONGEST_BODY: Final = 60_000  # GitHub takes 65,536 characters
-_LONGEST_TITLE: Final = 200
+_LONGEST_TITLE: Final = 255
 _LONGEST_CELL: Final = 300
 #: at the start of a line: one that stands in a quotation or in a cell is no marker
-_MARKER: Final = re.compile(r"^<!-- updater:proposal v1 text=([0-9a-f]{16}) values=([0-9a-f,]*) -->", re.MULTILINE)
+_MARKER: Final = re.compile(
+    r"^<!-- updater:proposal v1 text=([0-9a-f]{16}) values=([0-9a-f,]*)(?: places=([0-9a-f,]*))?(?: rejected=([0-9a-f,]*))? -->",
+    re.MULTILINE,
+)
+_START: Final = re.compile(r"^<!-- updater:proposal v1 text=", re.MULTILINE)
+_MARKER_LENGTH: Final = 100
+_MOST_REJECTED: Final = 200
+_LEAST_TABLE: Final = 600
+_MOST_PLACES: Final = 500
+_LONGEST_SECTION: Final = 8_000
+_SHOWN_DIGEST: Final = len("sha256:") + 12
 _HEAD: Final = "| Image | Old → new | Place | Policy | Requested by |\n| --- | --- | --- | --- | --- |\n"
 _REFUSE: Final = """
 **Merge** this pull request to accept the changes. **Close it without merging** to say no: updater does not propose these values
@@ -37,16 +50,56 @@ This branch is rebuilt when its base moves or a newer version appears. Once some
 
 @dataclass(frozen=True, slots=True)
 class ProposalMarker:
-    """What the hidden marker holds: a fingerprint of title and body, and one of each value that is proposed."""
+    """What the hidden marker holds: fingerprints of title and table, of each value that is proposed, of each place it is for.
+
+    *rejected* are the values that were rejected before it was opened, None where that is not said.
+    """
 
     text: str
     values: frozenset[str]
+    places: frozenset[str] = frozenset()
+    rejected: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalExtras:
+    """What a text has besides its changes; none of it is a reason to write the text again.
+
+    *links* are to the sources of old and new images, *held* is what is not proposed, *longest* how many characters there may be.
+    *rejected* are fingerprints of what people decided against, None where that is not known.
+    """
+
+    links: Mapping[Update, SourceLinks] = field(default_factory=dict)
+    held: tuple[Held, ...] = ()
+    longest: int = LONGEST_BODY
+    rejected: frozenset[str] | None = None
+
+
+_NO_EXTRAS: Final = ProposalExtras()
 
 
 def read_marker(body: str) -> ProposalMarker | None:
     """Return the marker of the body of a pull request, None where it has none: then it is not ours."""
     found = _MARKER.search(body)
-    return ProposalMarker(found[1], frozenset(filter(None, found[2].split(",")))) if found else None
+    if found is None:
+        return None
+    rejected = _parts(found[4]) if found[4] is not None else None
+    return ProposalMarker(found[1], _parts(found[2]), _parts(found[3] or ""), rejected)
+
+
+def has_marker(body: str) -> bool:
+    """Return whether a marker begins in *body*: a listing may cut bodies short."""
+    return _START.search(body) is not None
+
+
+def _parts(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.split(",")))
+
+
+def place_fingerprint(subscription: str, target: Target) -> str:
+    """Return what tells one target of one subscription from every other, from whatever branch it is proposed."""
+    what = (subscription, target.editor, str(target.locator))
+    return hashlib.sha256("\0".join(what).encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def fingerprint(update: Update) -> str:
@@ -55,61 +108,130 @@ def fingerprint(update: Update) -> str:
     return hashlib.sha256("\0".join(what).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
-def proposal_text(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]]) -> ProposalText:
-    """Return title and body for *updates*; raise `ForgeError` ``proposal-large`` for more than a body can hold."""
+def proposal_text(
+    updates: Sequence[Update],
+    changes: Mapping[Update, tuple[Change, ...]],
+    extras: ProposalExtras = _NO_EXTRAS,
+    *,
+    title: str = "",
+) -> ProposalText:
+    """Return title and body for *updates*; *title* is a template, "" for the subject of the commit.
+
+    Raises `ForgeError` ``proposal-large`` for more than a body can hold, and `TemplateError`.
+    """
     values = sorted({fingerprint(update) for update in updates})
-    if len(values) > MOST_VALUES:
+    places = sorted({place_fingerprint(update.subscription, update.target) for update in updates})
+    places = places if len(places) <= _MOST_PLACES else []
+    rejected = extras.rejected if extras.rejected is None or len(extras.rejected) <= _MOST_REJECTED else None
+    room = extras.longest - 13 * (len(values) + len(rejected or ())) - 9 * len(places) - _MARKER_LENGTH
+    if len(values) > MOST_VALUES or room < len(_HEAD) + len(_REFUSE) + _LEAST_TABLE:
         hint = "write some of the targets to a branch of their own, or without proposal"
-        message = f"{len(values)} values are more than the {MOST_VALUES} that one pull request can hold"
+        most = min(MOST_VALUES, max(len(values) - 1, 0))
+        message = f"{len(values)} values are more than the {most} that one pull request can hold"
         raise ForgeError(message, hint=hint, code="proposal-large")
-    title = _plain(subject_of(updates))[:_LONGEST_TITLE]
-    return _marked(title, _table(updates, changes, LONGEST_BODY - 13 * len(values)) + _REFUSE, values)
+    pairs = [(update, change) for update in updates for change in changes.get(update, ())]
+    rows = list(dict.fromkeys(_row(update, change, _digest(update, change)) for update, change in pairs))
+    # a digest that a registry does not tell today is no reason to write the text again
+    core = "".join(dict.fromkeys(_row(update, change, "") for update, change in pairs))
+    more = [_sources(extras.links), _held(extras.held)]
+    more = [section for section in more if len(section) < (room - len(_HEAD) - len(_REFUSE)) // 3]
+    table = _table(rows, room - len(_HEAD) - len(_REFUSE) - sum(map(len, more)))
+    named = _title(updates, changes, title)
+    marks = {"values": values, "places": places} | ({} if rejected is None else {"rejected": sorted(rejected)})
+    return _marked(named, "".join([table, *more, _REFUSE]), f"{core}{_REFUSE}", marks)
+
+
+def _title(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], template: str) -> str:
+    made = ""
+    if template:
+        spec = updates[0].target.commit_spec
+        made = message_template(template).render(message_data(updates, changes, dict(spec.values), owner=spec.owner))
+    return _plain(" ".join(made.split()) or subject_of(updates))[:_LONGEST_TITLE]
 
 
 def closing_text(base: str) -> ProposalText:
     """Return title and body of a pull request that we close ourselves: it rejects nothing."""
-    return _marked("Superseded: nothing is left to change", f"{closing_words(base)}\n", ())
+    body = f"{closing_words(base)}\n"
+    return _marked("Superseded: nothing is left to change", body, body, {"values": ()})
 
 
 def closing_words(base: str) -> str:
     """Return why we close a pull request ourselves."""
-    return f"Nothing is left to change: {_code(base)} holds these values by now, or they are no longer chosen."
+    return f"Nothing is left to change: {as_code(base)} holds these values by now, or they are no longer chosen."
 
 
-def _marked(title: str, body: str, values: Sequence[str]) -> ProposalText:
-    digest = hashlib.sha256(f"{title}\0{body}".encode()).hexdigest()[:16]
+def superseding_text(by: str) -> ProposalText:
+    """Return title and body of a pull request that another branch replaces; *by* is that one, "" where nobody asks for it."""
+    body = f"{superseding_words(by)}\n"
+    return _marked("Superseded: another pull request has these changes" if by else "Superseded", body, body, {"values": ()})
+
+
+def superseding_words(by: str) -> str:
+    """Return why we close a pull request that nobody asks for any more, or that has another branch by now."""
+    if by:
+        return f"Superseded: the configuration proposes these changes from the branch {as_code(by)} by now."
+    return "Superseded: no subscription asks for these changes any more."
+
+
+def _marked(title: str, body: str, core: str, marks: Mapping[str, Sequence[str]]) -> ProposalText:
+    digest = hashlib.sha256(f"{title}\0{core}".encode()).hexdigest()[:16]
+    said = " ".join(f"{name}={','.join(part)}" for name, part in marks.items())
     # the marker comes first: nothing that stands in the body can be taken for it
-    return ProposalText(title=title, body=f"<!-- updater:proposal v1 text={digest} values={','.join(values)} -->\n{body}")
+    return ProposalText(title=title, body=f"<!-- updater:proposal v1 text={digest} {said} -->\n{body}")
 
 
-def _table(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], room: int) -> str:
-    rows = list(dict.fromkeys(_row(update, change) for update in updates for change in changes.get(update, ())))
-    left = room - len(_HEAD) - len(_REFUSE) - 200
+def _table(rows: Sequence[str], left: int) -> str:
     shown: list[str] = []
     for row in rows:
         left -= len(row)
-        if left < 0:
+        if left < _LEAST_TABLE // 2:
             break
         shown.append(row)
     more = f"\nand {len(rows) - len(shown)} more\n" if len(shown) < len(rows) else ""
     return f"{_HEAD}{''.join(shown)}{more}"
 
 
-def _row(update: Update, change: Change) -> str:
+def _sources(links: Mapping[Update, SourceLinks]) -> str:
+    lines = dict.fromkeys(f"- {as_code(str(update.written_as.name))}: {found}" for update, found in links.items() if str(found))
+    return _section("**Sources**", lines)
+
+
+def _held(held: Iterable[Held]) -> str:
+    lines = dict.fromkeys(f"- {as_code(item.subscription)}: {as_code(item.reason)} ({as_code(item.code)})" for item in held)
+    return _section("**Held back**", lines)
+
+
+def _section(head: str, lines: Iterable[str]) -> str:
+    left, shown = _LONGEST_SECTION, []
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            shown.append("- and more")
+            break
+        shown.append(line)
+    return "\n".join(["", head, "", *shown, ""]) if shown else ""
+
+
+def _digest(update: Update, change: Change) -> str:
+    digest = str(update.written_as.digest or update.image.digest or "")
+    return f" {as_code(digest[:_SHOWN_DIGEST])}" if digest and digest not in change.new else ""
+
+
+def _row(update: Update, change: Change, digest: str) -> str:
     name = update.image.name.spelled
     old, new = (text.removeprefix(f"{name}:").removeprefix(f"{name}@") for text in (change.old, change.new))
     cells = (
-        _code(str(update.written_as.name)),
-        f"{_code(old or 'nothing')} → {_code(new)}",
-        _code(f"{change.path}:{change.line}"),
-        _code(update.policy),
-        _code(f"{update.subscription} ({update.origin})"),
+        as_code(str(update.written_as.name)),
+        f"{as_code(old or 'nothing')} → {as_code(new)}{digest}",
+        as_code(f"{change.path}:{change.line}"),
+        as_code(update.policy),
+        as_code(f"{update.subscription} ({update.origin})"),
     )
     return f"| {' | '.join(cells)} |\n"
 
 
-def _code(text: str) -> str:
-    """Return *text* as code in a cell: a backtick would end it, a bar the cell, also one behind a backslash."""
+def as_code(text: str) -> str:
+    """Return *text* as code in a cell of Markdown: a backtick would end it, a bar the cell, also one behind a backslash."""
     shown = _plain(text) if len(text) <= _LONGEST_CELL else f"{_plain(text[:_LONGEST_CELL])}…"
     escaped = shown.replace("`", "'").replace("\\|", "\u2216|").replace("|", "\\|")
     return f"`{escaped or ' '}`"

@@ -151,6 +151,47 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [get, patch]
 {{- end -}}
 
+{{/* The workloads that delivery of subscriptions in updater.yaml names, in one namespace; takes root and namespace. */}}
+{{- define "updater.rules.delivery" -}}
+{{- $kinds := index (fromYaml (include "updater.followedKinds" .root)) .namespace -}}
+{{- $groups := dict "apps" (list) "argoproj.io" (list) "flagger.app" (list) "kustomize.toolkit.fluxcd.io" (list) "helm.toolkit.fluxcd.io" (list) -}}
+{{- $homes := dict "Deployment" "apps" "StatefulSet" "apps" "DaemonSet" "apps" "Rollout" "argoproj.io" "Application" "argoproj.io" "Canary" "flagger.app" "Kustomization" "kustomize.toolkit.fluxcd.io" "HelmRelease" "helm.toolkit.fluxcd.io" -}}
+{{- range $kinds -}}
+{{- $plural := ternary "canaries" (printf "%ss" (lower .)) (eq . "Canary") -}}
+{{- $group := get $homes . -}}
+{{- $_ := set $groups $group (append (get $groups $group) $plural | uniq | sortAlpha) -}}
+{{- end -}}
+# delivery/watch.py watches what runs the images of updater.yaml (delivery.workload)
+{{- range $group, $resources := $groups }}
+{{- if $resources }}
+- apiGroups: [{{ $group }}]
+  resources: {{ toJson $resources }}
+  verbs: [list, watch]
+{{- end }}
+{{- end }}
+# kube/events.py writes Events on them
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{/* A map of namespace to the kinds that delivery of subscriptions names; Rollouts and Canaries are read with their Deployments. */}}
+{{- define "updater.followedKinds" -}}
+{{- $found := dict -}}
+{{- range .Values.config.subscriptions -}}
+{{- with (.delivery | default dict).workload -}}
+{{- $place := splitList "/" . -}}
+{{- $kinds := list (first $place) -}}
+{{- if has (first $place) (list "Rollout" "Canary") -}}
+{{- $kinds = append $kinds "Deployment" -}}
+{{- end -}}
+{{- $namespace := index $place 1 -}}
+{{- $_ := set $found $namespace (concat (get $found $namespace | default list) $kinds | uniq | sortAlpha) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $found -}}
+{{- end -}}
+
 {{/* A map of namespace to the names of Applications that targets of updater.yaml name. */}}
 {{- define "updater.liveApplications" -}}
 {{- $found := dict -}}
@@ -222,6 +263,10 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- $_ := set $rules $namespace (append (get $rules $namespace | default list) $more) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- range $namespace := keys (fromYaml (include "updater.followedKinds" $root)) | sortAlpha -}}
+{{- $more := include "updater.rules.delivery" (dict "root" $root "namespace" $namespace) -}}
+{{- $_ := set $rules $namespace (append (get $rules $namespace | default list) $more) -}}
 {{- end -}}
 {{- toYaml $rules -}}
 {{- end -}}

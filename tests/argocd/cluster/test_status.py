@@ -122,7 +122,6 @@ def test_an_image_that_two_objects_ask_for_is_a_conflict_in_both():
 @pytest.mark.parametrize(
     "options",
     [
-        {"writeBackConfig": {"method": "git", "gitConfig": {"pullRequest": {"github": {}}}}},
         {"imagesVerification": {"cosignKey": {"secretName": "k", "key": "k"}}},
     ],
 )

@@ -178,7 +178,6 @@ def test_two_objects_that_both_use_the_annotations_agree():
 @pytest.mark.parametrize(
     "where",
     [
-        {"writeBackConfig": {"method": "git", "gitConfig": {"pullRequest": {"github": {}}}}},
         {"imagesVerification": {"cosignKey": {"secretName": "a", "key": "b"}}},
         {"imagesVerification": {"enabled": True, "cosignKey": {"secretName": "a", "key": "b"}}},
     ],

@@ -1,4 +1,4 @@
-"""What is kept of an Application: what translation reads and answers need, and nothing that churns.
+"""What is kept of an Application or ImageUpdater: what translation reads and answers need, and nothing that churns.
 
 Argo CD writes the status of an Application again and again. What is kept of it are its types and the images that run, so that
 such a write is no change here. Nothing that stands in an object makes this raise: that would end the watch of all of them.
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.application_source import SET
 from updater.argocd.request.annotations import OWN_PREFIX, PREFIX
-from updater.controller.objects import DELETED, names_in
+from updater.controller.objects import DELETED, keep_object, names_in
 from updater.documents.members import list_in, mapping_in
 from updater.editors.overrides import LISTS
+from updater.settings.decisions import LONGEST_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from updater.controller.objects import Sharing
+    from updater.controller.objects import KeptObject, Sharing
 
 _SOURCE_TEXTS: Final = ("repoURL", "path", "targetRevision", "chart")
 
@@ -37,6 +38,13 @@ def prune_application(item: Mapping[str, Any], sharing: Sharing) -> dict[str, An
     return kept
 
 
+def prune_updater(item: Mapping[str, Any], sharing: Sharing) -> KeptObject:
+    """Return what is kept of an ImageUpdater: our own annotations besides what every object has."""
+    annotations = mapping_in(mapping_in(item, "metadata"), "annotations").items()
+    ours = {sharing.text(key): sharing.whole(value) for key, value in annotations if key.startswith(OWN_PREFIX)}
+    return keep_object(item, sharing, metadata={"annotations": ours} if ours else {})
+
+
 def _metadata(metadata: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
     kept: dict[str, Any] = names_in(metadata)
     labels = {
@@ -45,7 +53,12 @@ def _metadata(metadata: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
     if labels:
         kept["labels"] = labels
     annotations = mapping_in(metadata, "annotations").items()
-    ours = {sharing.text(key): sharing.whole(value) for key, value in annotations if key.startswith((PREFIX, OWN_PREFIX))}
+    ours = {
+        sharing.text(key): sharing.whole(value[: LONGEST_ANNOTATION + 1] if key.startswith(OWN_PREFIX) and is_text else value)
+        for key, value in annotations
+        if key.startswith((PREFIX, OWN_PREFIX))
+        for is_text in (isinstance(value, str),)
+    }
     if ours:
         kept["annotations"] = ours
     if metadata.get(DELETED):

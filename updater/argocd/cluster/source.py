@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.cluster.feedback import ClusterState, Feedback, FeedbackOptions
 from updater.argocd.cluster.kinds import APPLICATION, IMAGE_UPDATER
-from updater.argocd.cluster.pruning import prune_application
+from updater.argocd.cluster.pruning import prune_application, prune_updater
 from updater.argocd.request.subscriptions import refusal
 from updater.argocd.request.translation import Translation, Translator
 from updater.controller.namespaces import select_namespaces
-from updater.controller.objects import KeptObject, Sharing, items_of, keep_object
+from updater.controller.objects import KeptObject, Sharing, items_of
 from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
 from updater.model.report import DestinationLanded, TargetsRefused
 
@@ -62,7 +62,7 @@ class ArgocdSource:
             kind=APPLICATION, prune=partial(prune_application, sharing=sharing), missing_hint=_MISSING
         )
         self._updaters: SourceKind[KeptObject] = SourceKind(
-            kind=IMAGE_UPDATER, prune=partial(keep_object, sharing=sharing), is_optional=True
+            kind=IMAGE_UPDATER, prune=partial(prune_updater, sharing=sharing), is_optional=True
         )
         self._watched = WatchedSource(
             client,

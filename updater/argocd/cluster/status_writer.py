@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.cluster.feedback_index import FeedbackIndex
 from updater.argocd.cluster.kinds import IMAGE_UPDATER
+from updater.argocd.cluster.pruning import prune_updater
 from updater.argocd.cluster.status import VOLATILE, StatusFacts, status_of
-from updater.controller.objects import Sharing, keep_object
+from updater.controller.objects import Sharing
 from updater.controller.status_patch import StatusRules
 from updater.controller.status_writer import StatusWriter
 from updater.kube.kinds import Ref
@@ -40,7 +41,7 @@ class ImageUpdaterStatuses:
         self._index = FeedbackIndex()
         rules: StatusRules[ImageMove] = StatusRules(
             make=self._status,
-            prune=partial(keep_object, sharing=Sharing()),
+            prune=partial(prune_updater, sharing=Sharing()),
             volatile=VOLATILE,
             finalizer=FINALIZER,  # the peer's: who takes its place must not leave a deleted object hanging
             rival_hint=_RIVAL_HINT,

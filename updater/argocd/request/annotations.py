@@ -13,6 +13,7 @@ from updater.argocd.request.layers import ApplicationRequest, FieldProblem, Fiel
 from updater.argocd.request.values import READERS
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
+from updater.settings.decisions import ANNOTATION_PREFIX, KINDS
 from updater.settings.fields import nearest
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from updater.argocd.request.layers import Place, Settings
 
 PREFIX: Final = "argocd-image-updater.argoproj.io/"
-OWN_PREFIX: Final = "image-updater.gitops/"
+OWN_PREFIX: Final = ANNOTATION_PREFIX
 IMAGE_LIST: Final = "image-list"
 MOST_IMAGES: Final = 1000  # an annotation has room for 100,000, and each would be asked for, answered and told
 METADATA: Final[Place] = ("metadata", "annotations")
@@ -32,7 +33,9 @@ HELM: Final = ("helm.image-name", "helm.image-tag", "helm.image-spec")
 KUSTOMIZE: Final = "kustomize.image-name"
 WHOLE: Final = (IMAGE_LIST, *EVERYWHERE, *WRITE_BACK)
 PER_IMAGE: Final = (*EVERYWHERE, "platforms", "tag-match", *HELM, KUSTOMIZE)
-OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval")
+OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", "proposal", *KINDS)
+#: those that may stand on an ImageUpdater too
+OWN_OF_UPDATER: Final = ("proposal",)
 _OPERATORS: Final = ("<", ">", "=", "!", "~", "^", "|", "*")
 
 
@@ -85,6 +88,23 @@ def own_settings(annotations: Mapping[str, Any], alias: str | None) -> Settings:
             if name and owner in {None, alias}:
                 levels[owner is None][name] = Setting(text, (*METADATA, full))
     return inherit(*levels)
+
+
+def updater_settings(annotations: Mapping[str, Any], alias: str | None) -> Settings:
+    """Return our own settings of one image from the annotations of the ImageUpdater that lists it."""
+    return {name: item for name, item in own_settings(annotations, alias).items() if name in OWN_OF_UPDATER}
+
+
+def updater_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[FieldProblem]:
+    """Return what is wrong with our own annotations on an ImageUpdater whose images have *aliases*."""
+    flaws = own_flaws(annotations, aliases)
+    for full in annotations:
+        name = _split(full.removeprefix(OWN_PREFIX), OWN)[1] if full.startswith(OWN_PREFIX) else None
+        if name is not None and name not in OWN_OF_UPDATER:
+            message = f"{full}: this annotation has no meaning on an ImageUpdater"
+            place = (*METADATA, full)
+            flaws.append(FieldProblem(place=place, code="unknown-key", message=message, hint="write it on the Application"))
+    return flaws
 
 
 def own_flaws(annotations: Mapping[str, Any], aliases: set[str]) -> list[FieldProblem]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from updater.argocd.application_source import read_sources
-from updater.model.publishing import PushTemplate
+from updater.model.publishing import Proposal, PushTemplate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +22,9 @@ def follows(spec: Mapping[str, Any], destination: GitBranch) -> bool:
     """Return whether a source of *spec* reads the branch that is written.
 
     The server's default branch is known by no name here, so where one side means it and the other has a name, they may
-    be the same. A branch whose name is a template is nobody's yet.
+    be the same. A branch whose name is a template is nobody's yet, and one that is proposed from is nobody's at all.
     """
-    if isinstance(destination.publishing, PushTemplate):
+    if isinstance(destination.publishing, PushTemplate | Proposal):
         return False
     pushed, repository = _branch(destination.push), repository_place(destination.url)
     sources = [source for source in read_sources(spec) if repository_place(source.repository) == repository]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.argocd.request import fields
-from updater.argocd.request.annotations import own_flaws, own_settings, read_annotations
+from updater.argocd.request.annotations import own_flaws, own_settings, read_annotations, updater_flaws, updater_settings
 from updater.argocd.request.fields import FieldReader, read_pull_request
 from updater.argocd.request.layers import (
     ApplicationRequest,
@@ -25,6 +25,7 @@ from updater.argocd.request.layers import (
 )
 from updater.argocd.request.selectors import check_selector, is_selected, label_count, specificity
 from updater.argocd.request.values import READERS
+from updater.documents.members import mapping_in
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
 from updater.policies.globs import name_matcher
@@ -115,19 +116,30 @@ def read_image_updater(item: Mapping[str, Any], *, namespace: str = "") -> Image
     metadata = metadata if isinstance(metadata, dict) else {}
     spec = reader.mapping(item, "spec", (), fields.SPEC)
     shared = _Shared.read(reader, spec, ("spec",))
+    annotations = mapping_in(metadata, "annotations")
     references = [
-        found
+        _with_own(found, annotations)
         for index, entry in reader.items(spec, "applicationRefs", ("spec",))
         if (found := _reference(reader, entry, ("spec", "applicationRefs", index), shared)) is not None
     ]
     if not references and not reader.flaws:
         reader.add(("spec", "applicationRefs"), "no-reference", "no Application is named", "write applicationRefs")
+    aliases = {image.alias for found in references for image in found.images if image.alias}
+    reader.flaws += updater_flaws(annotations, aliases)
     return ImageUpdater(
         namespace=str(metadata.get("namespace") or namespace),
         name=str(metadata.get("name") or ""),
         references=tuple(sorted(references, key=lambda reference: -reference.score)),
         flaws=tuple(dict.fromkeys(reader.flaws)),
     )
+
+
+def _with_own(reference: Reference, annotations: Mapping[str, Any]) -> Reference:
+    """Return *reference* with what our own annotations on the object say of its images."""
+    images = tuple(
+        replace(image, settings={**image.settings, **updater_settings(annotations, image.alias)}) for image in reference.images
+    )
+    return replace(reference, images=images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

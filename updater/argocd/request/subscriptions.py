@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from updater.argocd.request import values
 from updater.argocd.request.annotations import HELM, KUSTOMIZE, WRITE_BACK
 from updater.argocd.request.applications import KIND
 from updater.argocd.request.layers import FieldProblem, FieldRefused, Setting, read_in
+from updater.argocd.request.proposals import proposed
 from updater.argocd.request.targets import PLUGIN, live_names, target_for, write_back
 from updater.errors import UpdaterError
 from updater.inventory.default_branches import DefaultBranches
@@ -26,10 +28,13 @@ from updater.model.subscription import (
     Variant,
 )
 from updater.policies.globs import name_matcher
+from updater.settings.decisions import KINDS
+from updater.settings.proposals import ProposalSettings
 
 if TYPE_CHECKING:
     from updater.argocd.request.applications import Application
     from updater.argocd.request.layers import ApplicationRequest, ImageRequest, Place, Settings
+    from updater.model.decision import Decision
     from updater.model.image import Platform
     from updater.model.subscription import CredentialRef, Destination, PolicySpec, Target
 
@@ -41,7 +46,7 @@ _WAITING: Final = frozenset({NOT_LIVE, UNKNOWN_TYPE, "annotations-unused", "not-
 #: who commits for the peer's objects where nobody says otherwise: the defaults of its --git-commit-user and --git-commit-email
 PEER_AUTHOR: Final = CommitSpec(name="argocd-image-updater", email="noreply@argoproj.io")
 _IN_NAMESPACE: Final = frozenset({"secret", "pullsecret"})
-_NO_PULL_REQUESTS: Final = "pull requests are not opened in this version, and nothing is pushed to the branch instead"
+_NO_DEFAULTS: Final = ProposalSettings()
 _NO_VERIFICATION: Final = "signatures are not checked in this version, and an image that must be verified is not written"
 
 
@@ -54,7 +59,8 @@ class TranslationDefaults:
     that objects may name besides Secrets of their own namespace; None is any variable in Argo CD's namespace, and none
     elsewhere. *is_configured* is false where nobody knows what the operator lists: manifests from Git.
     *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git. *branches*
-    name what objects call HEAD, *precedence* says who keeps what several claim.
+    name what objects call HEAD, *precedence* says who keeps what several claim. *proposal* is what holds for pull requests where
+    an object asks for one and does not say otherwise.
     """
 
     namespace: str = "argocd"
@@ -64,6 +70,7 @@ class TranslationDefaults:
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)
     is_configured: bool = True
+    proposal: ProposalSettings = _NO_DEFAULTS
     branches: DefaultBranches = field(default_factory=DefaultBranches, compare=False)
     precedence: Precedence = field(default_factory=Precedence, compare=False)
 
@@ -183,11 +190,12 @@ def _subscription(
 ) -> Subscription:
     listed, policy, defaults = context
     settings = image.settings
-    _check_built(settings, request.write_back)
+    _check_built(settings)
     usual = Form.TAG_AND_DIGEST if policy.kind == "digest" else Form.TAG
     form = read_in(settings, "form", values.read_form, default=usual)
+    key = key_of(application, image, listed)
     return Subscription(
-        key=f"{application}/{image.alias or listed.image.spelled}",
+        key=key,
         image=listed.image,
         policy=policy,
         filter=_filter(settings),
@@ -199,15 +207,28 @@ def _subscription(
         targets=(_target(application, request, image, (listed, form, defaults)),),
         interval=_interval(settings, defaults),
         credential=_credential(settings, application, defaults),
+        decisions=_decisions(settings, key, application),
         origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
 
 
-def _check_built(settings: Settings, write_back: Settings) -> None:
+def key_of(application: Application, image: ImageRequest, listed: AliasedImage) -> str:
+    """Return the key of the subscription of one listed image."""
+    return f"{application}/{image.alias or listed.image.spelled}"
+
+
+def _decisions(settings: Settings, key: str, application: Application) -> tuple[Decision, ...]:
+    """Read what people decided about an image; what cannot be read ends the image, so that nothing is written."""
+    found: list[Decision] = []
+    for kind in KINDS:
+        if kind in settings:
+            where = f"{KIND} {application} {settings[kind].name}"
+            found += settings[kind].read(partial(values.read_decision, kind, key=key, where=where))
+    return tuple(found)
+
+
+def _check_built(settings: Settings) -> None:
     hint = "take it out, or wait for the version that has it"
-    method = read_in(write_back, "write-back-method", values.read_method, default=values.WriteBackMethod(kind="argocd"))
-    if "pull-request" in write_back and method.kind == "git":
-        raise write_back["pull-request"].flaw(_NO_PULL_REQUESTS, code="not-yet", hint=hint)
     if "verification" in settings:
         raise settings["verification"].flaw(_NO_VERIFICATION, code="not-yet", hint=hint)
 
@@ -223,7 +244,9 @@ def _target(
     is_plugin = any(key in settings for key in PLUGIN)
     how = write_back(application, request.write_back, namespace=defaults.namespace, is_plugin=is_plugin)
     _check_git(how.destination, application, request, defaults)
-    made = target_for(image, listed.image, how, form, application)
+    levels = (settings, request.write_back)
+    destination = proposed(how.destination, application, key_of(application, image, listed), levels, defaults.proposal)
+    made = target_for(image, listed.image, replace(how, destination=destination), form, application)
     return replace(made, interval=_interval(settings, defaults), commit_spec=defaults.commit_spec)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError
@@ -17,12 +18,15 @@ from updater.model.image import parse_platform
 from updater.model.subscription import Downgrade, Form, PolicySpec, Variant
 from updater.policies.filters import REGEXP
 from updater.settings import checks
+from updater.settings.annotated import read_annotated_proposal
+from updater.settings.decisions import KINDS, read_annotation
 from updater.settings.fields import nearest
 from updater.settings.values import read_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from updater.model.decision import Decision
     from updater.model.image import AliasedImage, Platform
     from updater.model.subscription import CredentialRef
 
@@ -268,6 +272,11 @@ def read_form(value: Any) -> Form:
     return Form(_choice(value, Form))
 
 
+def read_decision(kind: str, value: Any, *, key: str = "", where: str = "") -> tuple[Decision, ...]:
+    """Read what people decided about the subscription *key*: its hold, pin, rejections or readmitted commits."""
+    return read_annotation(kind, read_text(value), key=key, where=where)
+
+
 def read_interval(value: Any) -> float:
     """Read a duration; return seconds, not fewer than `SHORTEST_INTERVAL`: many may write an object, and all pay for its pace."""
     seconds = read_duration(read_text(value))
@@ -313,4 +322,6 @@ READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "variant": read_variant,
     "form": read_form,
     "interval": read_interval,
+    "proposal": read_annotated_proposal,
+    **{kind: partial(read_decision, kind) for kind in KINDS},
 }

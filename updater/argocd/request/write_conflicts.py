@@ -19,6 +19,7 @@ from updater.errors import ImageSyntaxError
 from updater.inventory.branch_writers import repository
 from updater.inventory.precedence import RULE, Claim
 from updater.model.image import parse_name
+from updater.model.publishing import Proposal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 SHARED: Final = "shared"
 PLACES: Final = "places"
+PROPOSED: Final = "proposed"
 MOST_NAMED: Final = 3
 
 
@@ -135,11 +137,20 @@ def _settle(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place]) -
     if all(place.is_kept_by(rival) for place in places):
         first = min((place.first[rival.wish, rival.way] for place in places), key=lambda one: one.age)
         if first.position == rival.position:
-            return answer, findings
+            return _decided_by_all(answer, rival, places), findings
         sentence = f"{first.key} writes the same to the same place"
         return replace(answer, code=SHARED, sentence=sentence, subscription=None, writer=first.key), findings
     flaw = findings[0].flaw
     return replace(answer, code=flaw.code, sentence=flaw.message, hint=flaw.hint, subscription=None), findings
+
+
+def _decided_by_all(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place]) -> ImageTranslation:
+    """Let what people decided on any of the objects that share a place count for the one that writes it."""
+    alike = (other for place in places for other in place.by_wish[rival.wish])
+    decisions = tuple(dict.fromkeys(chain.from_iterable(other.item.decisions for other in alike)))
+    if answer.subscription is None or decisions == answer.subscription.decisions:
+        return answer
+    return replace(answer, subscription=replace(answer.subscription, decisions=decisions))
 
 
 def _flaw(answer: ImageTranslation, rival: _Rival, places: Sequence[_Place], names: Sequence[str]) -> FieldProblem:
@@ -182,12 +193,21 @@ def _branch(destination: Destination) -> object:
     """Name what is written, however it is reached: a user, a Secret or another spelling makes no other branch of it."""
     if destination.method != "git":
         return destination
-    return repository_place(destination.url), destination.branch, destination.publishing
+    # two pull requests to one branch would write one place, each from a branch of its own
+    publishing = PROPOSED if isinstance(destination.publishing, Proposal) else destination.publishing
+    return repository_place(destination.url), destination.branch, publishing
 
 
 def _way(destination: Destination) -> object:
     """Name how it is reached; a slash or ``.git`` at the end is no other way."""
     return (repository(destination.url), destination.credential) if destination.method == "git" else None
+
+
+def _options(destination: Destination) -> object:
+    """Return how a pull request is opened, None where none is."""
+    if destination.method != "git" or not isinstance(destination.publishing, Proposal):
+        return None
+    return destination.publishing.options
 
 
 def _canonical(name: str) -> str:
@@ -203,5 +223,5 @@ def _wish(item: Subscription) -> object:
     return (
         (item.image, item.policy.kind, repr(sorted(item.policy.options.items())), item.filter, item.platforms, item.variant),
         (item.downgrade, item.credential, target.commit_spec),
-        (_branch(target.destination), target.editor, target.locator, target.form),
+        (_branch(target.destination), _options(target.destination), target.editor, target.locator, target.form),
     )

@@ -8,6 +8,7 @@ from updater.controller.objects import DELETED, keep_object
 from updater.documents.members import mapping_in
 from updater.flux.cluster.event_texts import FORWARDED
 from updater.flux.kinds import REQUESTED_AT
+from updater.settings.decisions import ANNOTATION_PREFIX, LONGEST_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +23,9 @@ def prune_object(item: Mapping[str, Any], sharing: Sharing) -> KeptObject:
         sharing.text(name): sharing.text(text) for name, text in mapping_in(metadata, "labels").items() if isinstance(text, str)
     }
     annotations = {
-        sharing.text(name): sharing.text(text)
+        sharing.text(name): sharing.text(text[: LONGEST_ANNOTATION + 1] if name.startswith(ANNOTATION_PREFIX) else text)
         for name, text in mapping_in(metadata, "annotations").items()
-        if isinstance(text, str) and (name == REQUESTED_AT or name.startswith(FORWARDED))
+        if isinstance(text, str) and (name == REQUESTED_AT or name.startswith((FORWARDED, ANNOTATION_PREFIX)))
     }
     kept: dict[str, Any] = {"labels": labels} if labels else {}
     if annotations:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.documents.members import mapping_in
 from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.automations import complete, read_automation
+from updater.flux.request.decisions import decisions_in
 from updater.flux.request.dependencies import dependency_fault
 from updater.flux.request.git_repositories import read_git_repository
 from updater.flux.request.image_policies import read_image_policy
@@ -191,7 +192,11 @@ class FluxTranslator:
         fault = dependency_fault(policy.item, policy.request, asked, labels, crosses_namespaces=crosses)
         request = replace(policy.request, fault=fault)
         subscription = subscription_for(request, asked, since=policy.item.since)
-        return _LinkedPolicy(request, subscription, _problems(policy.item, fault))
+        if subscription is None:
+            return _LinkedPolicy(request, subscription, _problems(policy.item, fault))
+        decisions, wrong = decisions_in(policy.item, subscription.key)
+        decided = replace(subscription, decisions=decisions) if decisions else subscription
+        return _LinkedPolicy(request, decided, (*_problems(policy.item, fault), *wrong))
 
     def _complete(
         self, drafts: Mapping[Key, AutomationDraft], sources: Mapping[Key, GitRepositoryRequest]

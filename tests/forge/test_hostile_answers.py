@@ -7,58 +7,11 @@ import json
 import pytest
 from aiohttp import web
 
-from tests.fakes.forge import TOKEN, FakeForge, FakePull
-from tests.fakes.git_server import BareRepository
-from tests.real.parts import require
+from tests.fakes.forge import TOKEN, FakePull
 from updater.errors import ForgeError
-from updater.forge.address import ForgeKind, ForgeRepository, locate_repository
-from updater.forge.base import ForgeAccess, ProposalState, ProposalText
-from updater.forge.gitea import GiteaForge
-from updater.forge.github import GithubForge
-from updater.http.client import Clock, HttpClient
-from updater.http.exchange import Connection
-from updater.http.limits import Patience
+from updater.forge.base import ProposalState, ProposalText
 
 TEXT = ProposalText(title="Update app", body="text")
-
-
-class Time:
-    """A clock that only waiting moves."""
-
-    def __init__(self):
-        self.now = 1_000.0
-
-    def __call__(self):
-        return self.now
-
-    async def sleep(self, seconds):
-        self.now += seconds
-
-
-@pytest.fixture(params=["github", "gitea"])
-async def server(request, tmp_path):
-    require("git")
-    repository = BareRepository.make(tmp_path / "fleet.git", {"a": b"x"})
-    repository.git("update-ref", "refs/heads/updater/main", "main")
-    async with FakeForge(repository, request.param) as made:
-        yield made
-
-
-@pytest.fixture
-def time():
-    return Time()
-
-
-@pytest.fixture
-async def forge(server, time):
-    async def reach():
-        return ForgeAccess(token=TOKEN, connection=Connection())
-
-    surroundings = Clock(clock=time, wall=time, sleep=time.sleep, random=lambda: 1.0)
-    async with HttpClient(patience=Patience(attempts=2), surroundings=surroundings) as http:
-        kind = ForgeKind(server.kind)
-        made = GithubForge if kind is ForgeKind.GITHUB else GiteaForge
-        yield made(ForgeRepository(kind=kind, api=server.api, path="o/fleet"), http, reach, surroundings=surroundings)
 
 
 async def refused(forge, call=None):
@@ -68,9 +21,19 @@ async def refused(forge, call=None):
     return caught.value
 
 
+def listed(server, items):
+    """Answer with a listing of *items*."""
+    return web.json_response({server.dialect.listed: items} if server.dialect.listed else items)
+
+
+def linked(server, page):
+    """Give *page* as the kind writes it."""
+    return {"bitbucket": {"html": {"href": page}}, "bitbucket-server": {"self": [{"href": page}]}}.get(server.kind, page)
+
+
 async def test_a_pull_request_is_opened_found_changed_commented_and_closed(server, forge):
     made = await forge.open(TEXT, branch="updater/main", base="main")
-    assert (made.number, made.state, made.head) == (1, ProposalState.OPEN, server.repository.head())
+    assert (made.number, made.state, made.head) == (1, ProposalState.OPEN, server.repository.head("updater/main"))
     assert await forge.find("updater/main", "main") == (made,)
     assert await forge.find("updater/main", "other") == ()
     changed = await forge.update(1, ProposalText(title="New", body="one\ntwo"))
@@ -97,20 +60,23 @@ async def test_an_unchanged_pull_request_is_not_sent_again_by_a_forge_with_etags
     await forge.open(TEXT, branch="updater/main", base="main")
     first, second = await forge.get(1), await forge.get(1)
     assert first == second
-    assert server.asked[-1].endswith(" 304") is (server.kind == "github")
+    assert server.asked[-1].endswith(" 304") is server.dialect.has_etags
 
 
 async def test_every_page_is_read_up_to_the_last(server, forge):
     server.pulls += [
-        FakePull(number, "t", "b", "updater/main", "main", state="closed", changed=number) for number in range(1, 71)
+        FakePull(number, "t", "b", "updater/main", "main", state="closed", changed=number) for number in range(1, 121)
     ]
-    assert len(await forge.find("updater/main", "main")) == 70
-    assert len(server.asked) == 3
+    found = await forge.find("updater/main", "main")
+    assert [item.number for item in found] == list(range(120, 120 - len(found), -1))
+    assert len(found) == (20 if server.kind == "azure" else 120)
+    assert len([line for line in server.asked if line.endswith(("equests", "pulls"))]) == 3
 
 
 async def test_a_list_without_end_is_read_up_to_a_limit(server, forge):
     server.pulls += [FakePull(number, "t", "b", "updater/main", "main", state="closed") for number in range(1, 400)]
-    assert len(await forge.find("updater/main", "main")) == 150
+    await forge.find("updater/main", "main")
+    assert len([line for line in server.asked if line.endswith(("equests", "pulls"))]) == 5
 
 
 async def test_pull_requests_from_forks_are_not_listed(server, forge):
@@ -139,7 +105,7 @@ async def test_a_long_retry_after_is_kept_and_nothing_is_asked_until_then(server
     [
         ("You have exceeded a secondary rate limit.", {"Retry_After": "90"}, 90),
         ("You have exceeded a secondary rate limit.", {}, 60),
-        ("API rate limit exceeded", {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1120"}, 120),
+        ("API rate limit exceeded", {"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "1700001120"}, 120),
     ],
 )
 async def test_a_403_that_is_a_limit_is_waited_out_and_no_matter_of_rights(server, forge, time, message, headers, wait):
@@ -169,13 +135,18 @@ async def test_a_server_fault_is_tried_again_where_that_does_no_harm(server, for
     assert server.pulls == []
 
 
-@pytest.mark.parametrize("body", [b"<html>sign in</html>", b'{"not": "a list"}', b'[{"number": "x", "head": {}}]'])
+@pytest.mark.parametrize("body", [b"<html>sign in</html>", b'{"not": "a list"}', b'"x"', b"7"])
 async def test_what_is_no_answer_of_this_api_is_said(server, forge, body):
     server.faults.append(("GET", web.Response(body=body)))
-    if b"number" in body:  # of no repository: not ours
-        assert await forge.find("updater/main", "main") == ()
-    else:
+    assert (await refused(forge)).code == "forge-protocol"
+
+
+async def test_what_is_of_no_repository_is_not_ours(server, forge):
+    server.faults.append(("GET", listed(server, [{"x": 1}, None, 7, []])))
+    if server.kind == "azure":
         assert (await refused(forge)).code == "forge-protocol"
+    else:
+        assert await forge.find("updater/main", "main") == ()
 
 
 async def test_a_pull_request_without_number_is_no_answer(server, forge):
@@ -198,15 +169,16 @@ async def test_a_pull_request_without_number_is_no_answer(server, forge):
     ],
 )
 async def test_a_pull_request_of_wrong_types_or_another_one_than_was_asked_for_is_no_answer(server, forge, change):
-    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
-    server.faults.append(("GET", web.Response(body=json.dumps({**item, **change}), content_type="application/json")))
+    item = server.dialect.json(FakePull(1, "t", "b", "updater/main", "main"))
+    named = {server.dialect.words[name]: value for name, value in change.items()}
+    server.faults.append(("GET", web.Response(body=json.dumps({**item, **named}), content_type="application/json")))
     assert (await refused(forge, forge.get(1))).code == "forge-protocol"
 
 
 @pytest.mark.parametrize("side", [None, [], "x", {}, {"repo": "x", "ref": {}, "sha": []}, {"repo": None, "label": 7}])
 async def test_sides_of_wrong_types_make_no_pull_request_ours(server, forge, side):
-    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
-    server.faults.append(("GET", web.json_response([{**item, "head": side, "body": ["x"]}, None, 7, []])))
+    item = server.dialect.json(FakePull(1, "t", "b", "updater/main", "main"))
+    server.faults.append(("GET", listed(server, [{**item, server.dialect.words["source"]: side, "body": ["x"]}])))
     assert await forge.find("updater/main", "main") == ()
 
 
@@ -230,10 +202,11 @@ async def test_a_redirect_to_another_host_never_gets_the_token(server, forge, me
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
+        await forge.open(TEXT, branch="updater/main", base="main")
         target = f"http://localhost:{runner.addresses[0][1]}/login"
-        kind = {"get": "GET", "open": "POST"}.get(method, "PATCH")
+        kind = {"get": "GET", "open": "POST"}.get(method, server.dialect.change)
         server.faults.append((kind, web.Response(status=307, headers={"Location": target})))
-        calls = {"get": lambda: forge.get(1), "open": lambda: forge.open(TEXT, branch="b", base="main")}
+        calls = {"get": lambda: forge.get(1), "open": lambda: forge.open(TEXT, branch="main", base="updater/main")}
         call = calls.get(method) or (lambda: getattr(forge, method)(1, TEXT))
         assert (await refused(forge, call())).code == "forge-protocol"
     finally:
@@ -243,13 +216,14 @@ async def test_a_redirect_to_another_host_never_gets_the_token(server, forge, me
 
 @pytest.mark.parametrize("shown", [TOKEN, TOKEN.upper(), TOKEN.replace("-", "%2D")])
 async def test_a_token_that_is_repeated_in_a_link_is_masked(server, forge, shown):
-    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
-    server.faults.append(("GET", web.json_response({**item, "html_url": f"https://x:{shown}@forge.example.org/1"})))
+    item = server.dialect.json(FakePull(1, "t", "b", "updater/main", "main"))
+    page = linked(server, f"https://x:{shown}@forge.example.org/1")
+    server.faults.append(("GET", web.json_response({**item, server.dialect.words["link"]: page})))
     assert shown not in (await forge.get(1)).link
 
 
 async def test_only_small_answers_are_kept_for_the_next_question(server, forge):
-    item = server._json(FakePull(1, "t", "b" * 2**20, "updater/main", "main"))
+    item = server.dialect.json(FakePull(1, "t", "b" * 2**20, "updater/main", "main"))
     server.faults += [("GET", web.json_response(item, headers={"ETag": '"1"'})) for _ in range(2)]
     assert await forge.get(1) == await forge.get(1)
     assert forge._api._kept == {}
@@ -279,46 +253,13 @@ async def test_a_huge_answer_is_not_read(server, forge):
 
 
 async def test_a_link_that_is_no_url_is_not_repeated(server, forge):
-    item = server._json(FakePull(1, "t", "b", "updater/main", "main"))
-    server.faults.append(("GET", web.json_response({**item, "html_url": "javascript:alert(1)\n"})))
-    assert (await forge.get(1)).link.endswith("/o/fleet#1")
+    item = server.dialect.json(FakePull(1, "t", "b", "updater/main", "main"))
+    server.faults.append(
+        ("GET", web.json_response({**item, server.dialect.words["link"]: linked(server, "javascript:alert(1)\n")}))
+    )
+    assert "javascript" not in (await forge.get(1)).link
 
 
 async def test_a_forge_that_is_down_is_unavailable(forge, server):
     await server.__aexit__()
     assert (await refused(forge)).code == "forge-unavailable"
-
-
-@pytest.mark.parametrize(
-    ("url", "kind", "api", "path"),
-    [
-        ("https://github.com/o/fleet.git", None, "https://api.github.com", "o/fleet"),
-        ("https://user@github.com/o/fleet", None, "https://api.github.com", "o/fleet"),
-        ("git@github.com:o/fleet.git", None, "https://api.github.com", "o/fleet"),
-        ("ssh://git@codeberg.org:22/o/fleet.git/", None, "https://codeberg.org/api/v1", "o/fleet"),
-        ("https://git.example.org:8443/o/fleet", "github", "https://git.example.org:8443/api/v3", "o/fleet"),
-        ("http://git.example.org:3000/git/o/fleet.git", "gitea", "http://git.example.org:3000/git/api/v1", "o/fleet"),
-        ("https://[::1]:3000/o/fleet", "gitea", "https://[::1]:3000/api/v1", "o/fleet"),
-        ("https://gitea.com/o%20x/fl eet", None, "https://gitea.com/api/v1", "o%20x/fl%20eet"),
-    ],
-)
-def test_the_api_of_a_repository_follows_from_its_url(url, kind, api, path):
-    found = locate_repository(url, kind=ForgeKind(kind) if kind else None)
-    assert (found.api, found.path) == (api, path)
-
-
-@pytest.mark.parametrize(
-    ("url", "kind", "code"),
-    [
-        ("https://git.example.org/o/fleet", None, "forge-unknown"),
-        ("/srv/git/fleet.git", None, "forge-unknown"),
-        ("https://github.com/fleet.git", None, "forge-path"),
-        ("https://github.com:x/o/fleet.git", None, "forge-unknown"),
-        ("/srv/git/fleet.git", "gitea", "forge-path"),
-    ],
-)
-def test_a_repository_of_no_known_forge_is_refused_with_what_to_write(url, kind, code):
-    with pytest.raises(ForgeError) as caught:
-        locate_repository(url, kind=ForgeKind(kind) if kind else None)
-    assert caught.value.code == code
-    assert caught.value.hint

@@ -1,0 +1,120 @@
+"""What `set --proposal` tells: its pull request on stdout, and to the CI job that runs it by the files of its service."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from updater.cli.terminal import say
+from updater.errors import ConfigError
+from updater.model.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from updater.checkout.edit import FolderFiles, SetRequest
+    from updater.checkout.forge_access import ForgeWishes
+    from updater.checkout.proposal import ProposalReport
+
+
+def propose(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], settings: Any) -> ProposalReport:
+    """Open or update the pull request of *wishes*; raise `UpdaterError`, before anything is pushed where it can be known."""
+    from updater.checkout.proposal import CheckoutProposer, ProposalRequest
+    from updater.git.object_builder import Identity
+    from updater.model.subscription import CommitSpec
+
+    who = settings.git.author if settings else CommitSpec()
+    asked = ProposalRequest(
+        committer=Identity(name=who.name, email=who.email),
+        message=options["message"],
+        title=options["title"] or "",
+        base=options["base"],
+        branch=options["branch"],
+        forge=_configured(settings),
+    )
+    proposer = CheckoutProposer(folder, wishes, asked)
+    report = asyncio.run(proposer.propose())
+    tell_job(report)
+    return report
+
+
+def _configured(settings: Any) -> Callable[[str], ForgeWishes]:
+    """Return what the configuration says of the forge of a URL."""
+    from updater.checkout.forge_access import ForgeWishes
+
+    def wishes(url: str) -> ForgeWishes:
+        from updater.credentials.keychain import Keychain
+
+        entry = settings.repository_for(url) if settings else None
+        if entry is None:
+            return ForgeWishes()
+        token = asyncio.run(Keychain(docker_configs=()).text(entry.forge.token)).strip() if entry.forge.token else ""
+        return ForgeWishes(kind=entry.forge.kind, api=entry.forge.api or "", token=token)
+
+    return wishes
+
+
+def show(report: ProposalReport) -> None:
+    """Print what became of the pull request: one line on stdout, and on stderr what is held and why."""
+    from updater.checkout.proposal import ProposalEnd
+
+    if report.end is not ProposalEnd.NONE and report.end is not ProposalEnd.HELD:
+        say(printable(f"pull request {report.end}: {report.link}"))
+    for problem in report.held:
+        say(printable(f"held: {problem.message}"), err=True)
+        if problem.hint:
+            say(f"hint: {problem.hint}", err=True)
+
+
+def as_json(report: ProposalReport) -> dict[str, Any]:
+    """Return the pull request as JSON shows it."""
+    held = [{"code": problem.code, "reason": problem.message, "hint": problem.hint} for problem in report.held]
+    return {
+        "status": str(report.end),
+        "link": report.link or None,
+        "branch": report.branch,
+        "base": report.base,
+        "held": held,
+    }
+
+
+def tell_job(report: ProposalReport) -> None:
+    """Write the outputs and the summary of a job's step, where its service names files for them; raise `ConfigError`."""
+    outputs = {
+        "changed": str(report.end.is_written).lower(),
+        "proposal-status": str(report.end),
+        "proposal-link": report.link,
+        "proposal-branch": report.branch,
+        "commit": report.revision or "",
+    }
+    _append("GITHUB_OUTPUT", "".join(f"{name}={printable(value)}\n" for name, value in outputs.items()))
+    _append("GITHUB_STEP_SUMMARY", summary(report))
+
+
+def summary(report: ProposalReport) -> str:
+    """Return the summary of a step, in Markdown: the pull request, what changes, and what is held; "" for nothing at all."""
+    from updater.writeback.proposal_text import as_code
+
+    lines = [f"Pull request {report.end}: <{report.link}>"] if report.link else []
+    lines += [f"Held: {as_code(problem.message)}" for problem in report.held]
+    if report.written.changes:
+        cells = ((f"{one.path}:{one.line}", one.old or "nothing", one.new or "nothing") for one in report.written.changes)
+        rows = [f"| {' | '.join(map(as_code, row))} |" for row in cells]
+        lines.append("\n".join(("| Place | Old | New |", "| --- | --- | --- |", *rows)))
+    return "\n\n".join(lines) + "\n" if lines else ""
+
+
+def _append(variable: str, text: str) -> None:
+    path = os.environ.get(variable, "")
+    if not path or not text:
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        from updater.reasons import reason_of
+
+        hint = f"unset {variable}, or let it name a file that can be written"
+        raise ConfigError(f"{variable}: {path} cannot be written: {reason_of(error)}", hint=hint, code="usage") from error

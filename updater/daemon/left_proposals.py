@@ -1,0 +1,64 @@
+"""What the daemon proposed and nobody asks for any more: a landing without subscriptions closes its pull request.
+
+It is known only to the process that proposed it, over all of its generations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from updater.model.publishing import Proposal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from updater.engine.landing import Landing
+    from updater.model.subscription import Destination, GitBranch
+
+AGAIN_AFTER: Final = 60.0
+_Name = tuple[str, str, str]
+
+
+class LeftProposals:
+    """Remembers by repository, base and push branch what is proposed, and what of it was left."""
+
+    def __init__(self) -> None:
+        self._proposing: dict[_Name, GitBranch] = {}
+        self._left: dict[_Name, GitBranch] = {}
+        self._has_some = asyncio.Event()
+
+    def follow(self, destinations: Iterable[Destination], *, is_whole: bool) -> None:
+        """Take what is asked for now. Unless *is_whole*, a source has not said yet what it asks for, and nothing is left."""
+        now = {_name(item): item for item in destinations if item.method == "git" and isinstance(item.publishing, Proposal)}
+        if is_whole:
+            self._left.update({name: item for name, item in self._proposing.items() if name not in now})
+            self._proposing = now
+        else:
+            self._proposing.update(now)
+        for name in now:
+            self._left.pop(name, None)
+        if self._left:
+            self._has_some.set()
+
+    async def close(self, land: Callable[[GitBranch], Awaitable[Landing]]) -> None:
+        """Land once what was left; what could not be read or written is left still."""
+        for name, branch in list(self._left.items()):
+            landing = await land(branch)
+            if landing.view is not None:
+                self._left.pop(name, None)
+
+    async def run(self, land: Callable[[GitBranch], Awaitable[Landing]], may_write: Callable[[], bool]) -> None:
+        """Close what is left as soon as it is, and again after a while where that failed or another replica writes."""
+        while True:
+            await self._has_some.wait()
+            self._has_some.clear()
+            if may_write():
+                await self.close(land)
+            if self._left:
+                await asyncio.sleep(AGAIN_AFTER)
+                self._has_some.set()
+
+
+def _name(branch: GitBranch) -> _Name:
+    return branch.url, branch.branch, branch.push

@@ -1,0 +1,203 @@
+"""What the gates make of decisions: an update that may not be written now is held, with the reason and the moment it opens.
+
+The gates themselves are pure; here is what they look at: the clock, our own changes as Git tells them, and who waits for whom.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from updater.engine.place_image import differs, written_ref
+from updater.errors import UpdaterError
+from updater.gates.answers import Gate, GateHold, Open, length
+from updater.gates.landing import Circumstances, UpdateFacts, answers, gate
+from updater.model.decision import in_force
+from updater.model.gates import NO_GATES
+from updater.model.outcome import Status
+from updater.model.selection import Code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from updater.engine.decide import Choices, PlaceDecision, TargetDecision
+    from updater.gates.answers import GateAnswer
+    from updater.model.outcome import Outcome
+    from updater.model.subscription import Destination, Subscription
+    from updater.model.update import Update
+    from updater.model.view import Reading, View
+
+_YEAR_2100: Final = 4_102_444_800.0  # what opens after it wakes nobody
+
+
+class WaitingMemory:
+    """Since when the oldest of the updates waits that wait for others, by destination. Lost with the process: they wait again."""
+
+    def __init__(self) -> None:
+        self._since: dict[Destination, float] = {}
+
+    def since(self, destination: Destination) -> float | None:
+        """Return since when something waits there."""
+        return self._since.get(destination)
+
+    def begin(self, destination: Destination, now: float) -> float:
+        """Return since when something waits there; it does from *now* on if nothing did, or if the clock was set back."""
+        since = min(self._since.get(destination, now), now)
+        self._since[destination] = since
+        return since
+
+    def end(self, destination: Destination) -> None:
+        """Note that nothing waits there any more."""
+        self._since.pop(destination, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gatekeeper:
+    """Asks the landing gates for whole destinations.
+
+    *clock* gives seconds since 1970; unless *waits*, no update waits for others.
+    """
+
+    clock: Callable[[], float] = time.time
+    memory: WaitingMemory = field(default_factory=WaitingMemory)
+    waits: bool = True
+
+    def gated(self, view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
+        """Return *decisions* with every update held that no gate lets through at this moment."""
+        if all(decision.subscription.gates == NO_GATES or not decision.updates for decision in decisions):
+            return decisions
+        fresh = [fresh_updates(view, decision) for decision in decisions]
+        holds = self._holds(view, [item.subscription for item, updates in zip(decisions, fresh, strict=True) if updates])
+        holds |= _with_group(decisions, holds)
+        return tuple(
+            _held(view, decision, holds[decision.subscription.key], updates)
+            if updates and decision.subscription.key in holds
+            else decision
+            for decision, updates in zip(decisions, fresh, strict=True)
+        )
+
+    def explained(self, view: View, subscription: Subscription, choices: Choices) -> tuple[GateAnswer, ...]:
+        """Return what every gate of a subscription would answer at this moment."""
+        decided = replace(subscription, decisions=in_force(subscription.decisions, self.clock()))
+        landing = answers(_facts(decided), self._circumstances(view, [subscription]))
+        return (*_ages(subscription, choices), *landing)
+
+    def _holds(self, view: View, subscriptions: Sequence[Subscription]) -> dict[str, GateHold]:
+        """Return which hold keeps an update of each subscription back, by key."""
+        around = replace(self._circumstances(view, subscriptions), waiting_since=None)
+        holds = {item.key: hold for item in subscriptions if (hold := gate(_facts(item), around)) is not None}
+        waiting = [item for item in subscriptions if item.gates.coalesce is not None and item.key not in holds]
+        if not waiting or not self.waits:
+            self.memory.end(view.destination)
+            return holds
+        around = replace(around, waiting_since=self.memory.begin(view.destination, around.now))
+        delays = {item.key: hold for item in waiting if (hold := gate(_facts(item), around)) is not None}
+        if len(delays) < len(waiting):  # one has waited long enough: all that wait go together
+            self.memory.end(view.destination)
+            return holds
+        return holds | delays
+
+    def _circumstances(self, view: View, subscriptions: Iterable[Subscription]) -> Circumstances:
+        counted = {" ".join(item.key.split()): item.key for item in subscriptions if item.gates.max_changes is not None}
+        changes: dict[str, list[float]] = {key: [] for key in counted.values()}
+        for past in view.recent if counted else ():
+            for key in past.subscriptions:
+                if key in counted:
+                    changes[counted[key]].append(past.when.timestamp())
+        since = self.memory.since(view.destination) if self.waits else None
+        return Circumstances(now=self.clock(), changes={key: tuple(made) for key, made in changes.items()}, waiting_since=since)
+
+
+def _with_group(decisions: Sequence[TargetDecision], holds: Mapping[str, GateHold]) -> dict[str, GateHold]:
+    """Return a hold for every member of a group of which another member is held, or failed: all of them move or none."""
+    stopped: dict[str, tuple[str, str, float | None]] = {}
+    grouped = [item for item in decisions if item.subscription.gates.group is not None]
+    for item in grouped:
+        group, key = item.subscription.gates.group or "", item.subscription.key
+        bad = next((place for place in item.places if place.status in {Status.FAILED, Status.HELD}), None)
+        if key in holds:
+            stopped.setdefault(group, (key, holds[key].reason, holds[key].opens_at))
+        elif bad is not None and bad.code != Code.GROUP:
+            opens_at = bad.opens_at.timestamp() if bad.opens_at else None
+            stopped.setdefault(group, (key, f"{bad.status.value} ({bad.code})", opens_at))
+    found: dict[str, GateHold] = {}
+    for item in grouped:
+        group, key = item.subscription.gates.group or "", item.subscription.key
+        if key not in holds and group in stopped:
+            other, why, opens_at = stopped[group]
+            reason = f"held with its group {group}: {other}: {why}"
+            found[key] = GateHold(gate=Gate.GROUP, code="group", reason=reason, opens_at=opens_at)
+    return found
+
+
+def _ages(subscription: Subscription, choices: Choices) -> Iterator[GateAnswer]:
+    """Yield what the minimum age makes of the candidates, which it judges one by one."""
+    min_age = subscription.gates.min_age
+    if min_age is None:
+        return
+    for (key, _), choice in choices.items():
+        if key != subscription.key or isinstance(choice, UpdaterError):
+            continue
+        young = [item for item in choice.rejections.values() if item.code == Code.MIN_AGE]
+        if choice.code == Code.MIN_AGE:
+            opens_at = choice.opens_at.timestamp() if choice.opens_at else None
+            yield GateHold(gate=Gate.MIN_AGE, code=Code.MIN_AGE, reason=choice.detail, opens_at=opens_at, hint=choice.hint)
+        else:
+            waiting = f"; {len(young)} newer ones are too young" if young else ""
+            yield Open(gate=Gate.MIN_AGE, reason=f"nothing that is {length(min_age)} old is kept back{waiting}")
+
+
+def opening(outcomes: Iterable[Outcome]) -> datetime | None:
+    """Return the earliest moment at which a hold ends."""
+    moments = (outcome.opens_at for outcome in outcomes if outcome.opens_at is not None)
+    return min((at for at in moments if at.timestamp() < _YEAR_2100), default=None)
+
+
+def _facts(subscription: Subscription) -> UpdateFacts:
+    return UpdateFacts(key=subscription.key, rules=subscription.gates, decisions=subscription.decisions)
+
+
+def fresh_updates(view: View, decision: TargetDecision) -> frozenset[Update]:
+    """Return the updates that write something new: what a rebuilt branch holds already is only kept there."""
+    pending = _pending(view, decision)
+    return frozenset(update for update in decision.updates if _is_fresh(update, pending, decision.subscription))
+
+
+def _is_fresh(update: Update, pending: dict[tuple[str, str], Reading], subscription: Subscription) -> bool:
+    held = pending.get((update.reading.path, update.reading.where))
+    if held is None or held.written == update.reading.written:
+        return True
+    return differs(held, update.image, follows_digest=subscription.policy.kind == "digest")
+
+
+def _pending(view: View, decision: TargetDecision) -> dict[tuple[str, str], Reading]:
+    return {(item.path, item.where): item for item in view.pending.get((decision.subscription.key, decision.index), ())}
+
+
+def _held(view: View, decision: TargetDecision, hold: GateHold, updates: frozenset[Update]) -> TargetDecision:
+    pending = _pending(view, decision)
+    places = tuple(_held_place(place, pending, hold) if place.update in updates else place for place in decision.places)
+    return replace(decision, places=places)
+
+
+def _held_place(place: PlaceDecision, pending: dict[tuple[str, str], Reading], hold: GateHold) -> PlaceDecision:
+    assert place.update is not None  # noqa: S101 - only updates are held
+    return replace(
+        place,
+        status=Status.HELD,
+        detail=f"{place.detail}: {hold.reason}",
+        code=hold.code,
+        hint=hold.hint,
+        opens_at=datetime.fromtimestamp(hold.opens_at, UTC) if hold.opens_at is not None else None,
+        update=_kept(place.update, pending.get((place.update.reading.path, place.update.reading.where))),
+    )
+
+
+def _kept(update: Update, pending: Reading | None) -> Update | None:
+    """Return what keeps on a rebuilt branch what was proposed there before."""
+    image = written_ref(pending.written, update.written_as.name) if pending is not None else None
+    if pending is None or image is None or pending.written == update.reading.written:
+        return None
+    return replace(update, image=image, written_as=image, replaced=None)

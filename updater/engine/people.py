@@ -1,0 +1,60 @@
+"""What people decided against, asked for one written value: explicit rejections, and rollbacks by hand. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from updater.gates.people import Rollback, is_older, last_write, not_rejected
+from updater.model.decision import rejections_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from updater.model.candidate import Candidate, FactRequest
+    from updater.model.decision import Decision, ImageRejection
+    from updater.model.image import Digest
+    from updater.model.selection import Rejection, RevertedImage
+    from updater.policies.select import Ranking
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplesWill:
+    """Asks whether people let a candidate be written over *current*."""
+
+    current: str | None
+    current_digest: Digest | None
+    rejections: tuple[ImageRejection, ...]
+    taken_back: Rollback | None
+
+    @classmethod
+    def of(
+        cls,
+        decisions: tuple[Decision, ...],
+        rejected: Mapping[str, RevertedImage],
+        written: tuple[str | None, Digest | None],
+        ranking: Ranking,
+    ) -> PeoplesWill:
+        """Read what was decided about the value *written*, its tag and digest, and what was *rejected* in Git."""
+        return cls(*written, rejections_of(decisions), _rollback(rejected, written, ranking))
+
+    def admitted(self, candidate: Candidate) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
+        """Refuse a candidate that people rejected, or took back by hand; what a person chose to write stays."""
+        candidate, refusal = yield from not_rejected(candidate, self.rejections)
+        if refusal is not None or self.taken_back is None:
+            return candidate, refusal
+        if candidate.tag == self.current and (self.current_digest is None or candidate.tag != self.taken_back.last.tag):
+            return candidate, None
+        return (yield from self.taken_back.refusal(candidate))
+
+
+def _rollback(
+    rejected: Mapping[str, RevertedImage], written: tuple[str | None, Digest | None], ranking: Ranking
+) -> Rollback | None:
+    """Return the rollback by hand that is in force: something else was written over what we wrote, and that is older."""
+    last, (tag, digest) = last_write(rejected), written
+    if last is None:
+        return None
+    judge, ours = ranking.judge, ranking.judge.written(last.tag, ranking.candidates)
+    theirs = judge.written(tag, ranking.candidates) if tag else None
+    return Rollback(last, tag or str(digest), judge.judge, ours) if is_older(last, written=theirs, ours=ours) else None

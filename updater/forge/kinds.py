@@ -1,0 +1,163 @@
+"""The dialect of each kind of forge, and which kind a host is that its name does not tell: it is asked once, without a token."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import orjson
+
+from updater.errors import ForgeError
+from updater.forge.address import HINT, ForgeKind
+from updater.forge.api import LATER, PACE, PASSING
+from updater.forge.azure_merges import AzureForge
+from updater.forge.bitbucket import BitbucketForge
+from updater.forge.bitbucket_server import BitbucketServerForge
+from updater.forge.gitea import GiteaForge
+from updater.forge.github import GithubForge
+from updater.forge.gitlab import GitlabForge
+from updater.forge.reading import mapping, text
+from updater.http.exchange import FailureKind, HttpFailure, HttpRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from updater.forge.address import ForgeAddress, ForgeRepository
+    from updater.forge.base import Forge, ForgeAccess
+    from updater.forge.budget import ForgeBudget
+    from updater.http.client import HttpClient
+    from updater.http.exchange import Connection, Response
+
+
+class ForgeMaker(Protocol):
+    """Makes what asks one repository. *reach* is asked before every request, *budget* is shared by all of a process."""
+
+    def __call__(
+        self,
+        repository: ForgeRepository,
+        http: HttpClient,
+        reach: Callable[[], Awaitable[ForgeAccess]],
+        *,
+        budget: ForgeBudget | None = None,
+    ) -> Forge:
+        """Return the pull requests of *repository*."""
+        ...
+
+
+DIALECTS: Final[Mapping[ForgeKind, ForgeMaker]] = {
+    ForgeKind.GITHUB: GithubForge,
+    ForgeKind.GITLAB: GitlabForge,
+    ForgeKind.GITEA: GiteaForge,
+    ForgeKind.BITBUCKET: BitbucketForge,
+    ForgeKind.BITBUCKET_SERVER: BitbucketServerForge,
+    ForgeKind.AZURE: AzureForge,
+}
+_ASKED_AGAIN: Final = 600.0
+_LONGEST_ANSWER: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """One question: its path below the forge, how its answer is known, and a word in names of hosts or paths that hints at it."""
+
+    kind: ForgeKind
+    path: str
+    is_it: Callable[[Response, Mapping[str, object]], bool]
+    word: str
+
+
+def _is_gitlab(answer: Response, body: Mapping[str, object]) -> bool:
+    """Return whether GitLab says its version, or that it is told to nobody without a token."""
+    is_shut = answer.status == 401 and body.get("message") == "401 Unauthorized"
+    return (
+        is_shut or answer.header("x-gitlab-meta") is not None or (answer.status == 200 and {"version", "revision"} <= set(body))
+    )
+
+
+def _is_gitea(answer: Response, body: Mapping[str, object]) -> bool:
+    is_shut = answer.status in {401, 403} and "signed in user" in text(body.get("message")).lower()
+    return is_shut or (answer.status == 200 and bool(text(body.get("version"))) and "revision" not in body)
+
+
+def _is_github(answer: Response, body: Mapping[str, object]) -> bool:
+    return answer.header("x-github-request-id") is not None or "verifiable_password_authentication" in body
+
+
+def _is_bitbucket_server(answer: Response, body: Mapping[str, object]) -> bool:
+    return answer.status == 200 and body.get("displayName") == "Bitbucket"
+
+
+_PROBES: Final = (
+    _Probe(ForgeKind.GITLAB, "api/v4/version", _is_gitlab, "gitlab"),
+    _Probe(ForgeKind.GITEA, "api/v1/version", _is_gitea, "git"),
+    _Probe(ForgeKind.GITHUB, "api/v3/meta", _is_github, "github"),
+    _Probe(ForgeKind.BITBUCKET_SERVER, "rest/api/1.0/application-properties", _is_bitbucket_server, "scm"),
+)
+
+
+class KindFinder:
+    """Asks hosts which forge they are. What a host said is remembered; one that is none is asked again after ten minutes."""
+
+    def __init__(self, http: HttpClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._http = http
+        self._clock = clock
+        self._known: dict[str, ForgeKind] = {}
+        self._unknown: dict[str, float] = {}
+
+    async def kind(self, address: ForgeAddress, connection: Connection) -> ForgeKind:
+        """Return the kind of the forge at *address*; raise `ForgeError` ``forge-unknown`` where it is none that is known.
+
+        Raises ``forge-unavailable`` where the host does not answer.
+        """
+        if address.kind is not None:
+            return address.kind
+        known = self._known.get(address.place)
+        if known is None:
+            if self._unknown.get(address.place, 0.0) > self._clock():
+                raise _unknown(address)
+            known = await self._ask(address, connection)
+            if known is None:
+                self._unknown[address.place] = self._clock() + _ASKED_AGAIN
+                raise _unknown(address)
+            self._known[address.place] = known
+        return known
+
+    async def _ask(self, address: ForgeAddress, connection: Connection) -> ForgeKind | None:
+        folders = [*address.folders[:-2], ""] if address.folders[:-2][-1:] != ("scm",) else [*address.folders[:-3], ""]
+        homes = dict.fromkeys((f"{address.scheme}://{address.place}/", f"{address.scheme}://{address.place}/{'/'.join(folders)}"))
+        hints = f"{address.host}/{'/'.join(address.folders[:-2])}"
+        for probe in sorted(_PROBES, key=lambda probe: probe.word not in hints):
+            for home in homes:
+                if await self._is_it(probe, home, connection):
+                    return probe.kind
+        return None
+
+    async def _is_it(self, probe: _Probe, home: str, connection: Connection) -> bool:
+        request = HttpRequest(
+            url=f"{home}{probe.path}",
+            headers={"Accept": "application/json"},
+            connection=connection,
+            pace=PACE,
+            limit=_LONGEST_ANSWER,
+            what="which forge this is",
+        )
+        try:
+            answer = await self._http.send(request)
+        except HttpFailure as failure:
+            if failure.trouble in PASSING or failure.trouble in {FailureKind.PAUSED, FailureKind.TLS}:
+                raise ForgeError(failure.message, hint=failure.hint or LATER, code="forge-unavailable") from failure
+            return False
+        if answer.status == 429 or answer.status >= 500:
+            message = f"{home}{probe.path} answered {answer.status}"
+            raise ForgeError(message, hint=LATER, code="forge-unavailable")
+        try:
+            body = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            body = None
+        return probe.is_it(answer, mapping(body))
+
+
+def _unknown(address: ForgeAddress) -> ForgeError:
+    message = f"{address.place} answers as none of the forges that are known"
+    return ForgeError(message, hint=HINT, code="forge-unknown")

@@ -1,0 +1,81 @@
+"""Reads the answers of forges, which are strangers: what has the wrong type is nothing, and a refusal is quoted in short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from updater.http.redaction import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from updater.http.exchange import Response
+
+_LONGEST_MESSAGE: Final = 300
+_LONGEST_LINK: Final = 500
+_MOST_WORDS: Final = 5
+_MOST_LABELS: Final = 100
+
+
+def mapping(value: object, *path: str) -> Mapping[str, Any]:
+    """Return the mapping at *path* of *value*, an empty one where there is none."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def listing(value: object) -> list[Any]:
+    """Return a list, an empty one for what is none."""
+    return value if isinstance(value, list) else []
+
+
+def text(value: object) -> str:
+    """Return a text, "" for what is none."""
+    return value if isinstance(value, str) else ""
+
+
+def number(value: object) -> int | None:
+    """Return a whole number above zero, None for what is none: a bool is an int to Python."""
+    return value if type(value) is int and 0 < value < 2**63 else None
+
+
+def names(values: object, *, of: str = "name") -> frozenset[str]:
+    """Return the names in a list of texts, or of mappings that have one under *of*."""
+    found = (item.get(of) if isinstance(item, dict) else item for item in listing(values)[:_MOST_LABELS])
+    return frozenset(name for name in found if isinstance(name, str) and name)
+
+
+def page_link(url: object) -> str:
+    """Return the page of a pull request as the forge names it, "" where that is no URL."""
+    is_url = isinstance(url, str) and url.startswith(("https://", "http://")) and url.isprintable()
+    return url.replace(" ", "%20") if is_url and isinstance(url, str) and len(url) <= _LONGEST_LINK else ""
+
+
+def words_of(answer: Response) -> str:
+    """Return what a forge says of a refusal, in one line without what it was shown."""
+    try:
+        found = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return ""
+    words = [words for _, words in zip(range(_MOST_WORDS), _words(found), strict=False)]
+    return told("; ".join(words), most=_LONGEST_MESSAGE, secrets=answer.secrets)
+
+
+def _words(value: object, depth: int = 3) -> Iterator[str]:
+    """Yield the texts of a refusal: each forge puts them elsewhere, below ``message``, ``error``, ``errors`` or ``detail``."""
+    if isinstance(value, str) and value:
+        yield value
+    elif isinstance(value, list) and depth:
+        for item in value[:_MOST_WORDS]:
+            yield from _words(item, depth - 1)
+    elif isinstance(value, dict) and depth:
+        named = [
+            value[name]
+            for name in ("message", "error_description", "error", "errors", "detail", "exceptionName")
+            if name in value
+        ]
+        # GitLab names the field and lists what is wrong with it
+        for item in named or [words for words in list(value.values())[:_MOST_WORDS] if isinstance(words, list)]:
+            yield from _words(item, depth - 1)

@@ -1,0 +1,96 @@
+"""What becomes of our commits in the cluster: releases, verdicts, and what a subscription wants done about a bad one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from updater.model.image import ImageRef
+
+DEADLINE: Final = 900.0
+SETTLE: Final = 30.0
+WORKLOAD_KINDS: Final = (
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "Rollout",
+    "Canary",
+    "Application",
+    "Kustomization",
+    "HelmRelease",
+)
+
+
+class ReleaseVerdict(StrEnum):
+    """What is known of an image in the cluster: it is on its way, it runs, it failed, another one took its place, or nothing."""
+
+    PROGRESSING = "progressing"
+    HEALTHY = "healthy"
+    BAD = "bad"
+    SUPERSEDED = "superseded"
+    UNKNOWN = "unknown"
+
+
+class OnBad(StrEnum):
+    """What follows a bad release: a commit that takes it back, or the report alone."""
+
+    REVERT = "revert"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Workload:
+    """One workload by kind, namespace and name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryOptions:
+    """How the releases of a subscription are followed.
+
+    *workload* is what runs the image. A workload must stay healthy for *settle* seconds; where it is not healthy *deadline*
+    seconds after the commit, and no controller says that it still works on it, waiting ends.
+    """
+
+    workload: Workload
+    deadline: float = DEADLINE
+    settle: float = SETTLE
+    on_bad: OnBad = OnBad.REPORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One of our commits on its way into the cluster, for one subscription, by its key.
+
+    *image* is what the commit wrote, *began* when it was made, *is_revert* where it took a bad release back.
+    """
+
+    subscription: str
+    revision: str
+    image: ImageRef
+    began: datetime
+    is_revert: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What the cluster says of one image at one moment; *reason* is a sentence for people.
+
+    *is_applied* where a workload asks for this image, whatever came of it. *is_busy* where a controller works on a rollout
+    or a canary, and keeps the time itself.
+    """
+
+    verdict: ReleaseVerdict
+    reason: str
+    is_applied: bool = False
+    is_busy: bool = False

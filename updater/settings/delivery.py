@@ -1,0 +1,41 @@
+"""The settings of what happens after a commit: what runs the image, and how long it may take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator
+
+from updater.model.release import DEADLINE, SETTLE, DeliveryOptions, OnBad
+from updater.settings import fields
+from updater.settings.node import Node
+
+_NOT_YET: Final = {
+    "hold": "take it out; report tells what is bad, and nothing is held back",
+    "revert": "take it out; report tells what is bad, and a person takes it back",
+}
+
+
+def _possible(value: object) -> object:
+    hint = _NOT_YET.get(value) if isinstance(value, str) else None
+    if hint is not None:
+        raise fields.flawed(((), fields.NOT_YET, f"on_bad: {value} is not in this version", hint))
+    return value
+
+
+class DeliverySettings(Node):
+    """After each commit to Git, follow the workload until the image is healthy, bad, or late. `updater run` alone does that."""
+
+    workload: fields.Workload
+    """What runs the image, as kind/namespace/name: a Deployment, StatefulSet, DaemonSet, Rollout (Argo Rollouts) or Canary
+    (Flagger). An Application, Kustomization or HelmRelease is possible too, and says less."""
+    deadline: fields.Duration = DEADLINE
+    """How long after the commit the workload may take. A Rollout or Canary that is in progress keeps its own time."""
+    settle: fields.Duration = SETTLE
+    """How long the workload must stay healthy before that counts."""
+    on_bad: Annotated[OnBad, BeforeValidator(_possible)] = OnBad.REPORT
+    """What follows a bad release. Only report is supported in this version."""
+
+    def options(self) -> DeliveryOptions:
+        """Return them as the engine has them."""
+        return DeliveryOptions(workload=self.workload, deadline=self.deadline, settle=self.settle, on_bad=self.on_bad)

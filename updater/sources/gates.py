@@ -1,0 +1,70 @@
+"""How the gates of the settings become the rules of a subscription."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from updater.model.gates import NO_GATES, GateRules, UpdateWindow
+from updater.model.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from updater.model.subscription import Subscription
+    from updater.settings.gates import GateDefaults, GateSettings
+
+
+def gates_of(own: GateSettings, defaults: GateDefaults) -> GateRules:
+    """Return the rules of one subscription: what it says itself, null included, and the *defaults* for the rest."""
+
+    def source(name: str) -> GateDefaults:
+        return own if name in own.model_fields_set else defaults
+
+    if not own.model_fields_set and not defaults.model_fields_set:
+        return NO_GATES
+    windows = tuple(
+        UpdateWindow(kind=item.kind, schedule=item.schedule, duration=item.duration, time_zone=item.time_zone)
+        for item in source("windows").windows
+    )
+    return GateRules(
+        min_age=source("min_age").min_age,
+        windows=windows,
+        max_changes=source("max_changes").max_changes,
+        coalesce=source("coalesce").coalesce,
+        group=own.group,
+    )
+
+
+def impossible_gates(subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
+    """Refuse gates that nothing could decide."""
+    for item in subscriptions:
+        if item.gates.max_changes is not None and any(target.destination.method != "git" for target in item.targets):
+            message = "gates.max_changes: changes of a live Application are not counted in this version"
+            yield _problem(item, "not-yet", message, "set max_changes: null for this subscription")
+    yield from _impossible_groups(subscriptions)
+
+
+def _impossible_groups(subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
+    """Refuse a group that one commit could not move, and one of a single member."""
+    groups: dict[str, list[Subscription]] = {}
+    for item in subscriptions:
+        if item.gates.group is not None:
+            groups.setdefault(item.gates.group, []).append(item)
+    for name, members in groups.items():
+        first = members[0]
+        if len(members) == 1:
+            message = f"gates.group: {name} has no other member"
+            yield _problem(first, "group", message, f"name group: {name} at another subscription too, or take it out")
+        for item in members[1:]:
+            if {target.destination for target in item.targets} != {target.destination for target in first.targets}:
+                message = f"gates.group: {item.key} and {first.key} are members of {name} and do not write the same branches"
+                hint = "one commit moves a group: let its members write the same branches, pull requests by per: group"
+                yield _problem(item, "group", message, hint)
+            elif any(target.destination.method != "git" for target in item.targets):
+                message = f"gates.group: members of {name} write a live Application, which has no commit to move them together"
+                yield _problem(item, "not-yet", message, "write Git, or take the group out")
+
+
+def _problem(item: Subscription, code: str, message: str, hint: str) -> Problem:
+    origin = item.origin
+    return Problem(path=origin.name, line=origin.line, code=code, message=f"{item.key}: {message}", hint=hint, origin=item.key)

@@ -1,0 +1,53 @@
+"""The branch of a pull request as Git has it: whether it is ours alone, and its deletion by lease."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from updater.errors import PushRefused
+from updater.forge.base import ProposalState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from updater.git.mirror import Mirror
+    from updater.model.subscription import GitBranch
+    from updater.model.view import View
+    from updater.writeback.proposal_state import KnownProposals
+
+
+class ProposalBranches:
+    """*mirror* returns the mirror of the repository of a branch."""
+
+    def __init__(self, mirror: Callable[[GitBranch], Mirror]) -> None:
+        self._mirror = mirror
+
+    async def is_ours(self, branch: GitBranch, head: str | None) -> bool:
+        """Return whether the branch ends in a commit of ours: we build on the base alone, so nothing of others is below that."""
+        if head is None:
+            return True
+        return any(past.revision == head for past in await self._mirror(branch).history(head, 1))
+
+    async def cleared(self, branch: GitBranch, known: KnownProposals, view: View) -> View:
+        """Delete the branch of what was merged, where it stands as it was merged; return the view without it."""
+        last = known.last
+        if last is None or last.state is not ProposalState.MERGED or view.push_head is None or view.push_head != last.head:
+            return view
+        return replace(view, push_head=None) if await self.remove(branch, known, view.push_head) else view
+
+    async def remove(self, branch: GitBranch, known: KnownProposals, head: str) -> bool:
+        """Delete the branch where it still stands at *head*; return False where the server keeps it, which is asked once.
+
+        Raises `PushRefused` ``push-refused`` where somebody was faster: look and decide again.
+        """
+        if known.kept == head:
+            return False
+        try:
+            await self._mirror(branch).remove(branch.push, head)
+        except PushRefused as refused:
+            if refused.code == PushRefused.default_code:
+                raise
+            known.kept = head
+            return False
+        return True

@@ -1,0 +1,82 @@
+"""How our pull requests are found: by one listing of what is open for all destinations of a repository, else one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from updater.errors import ForgeError
+from updater.writeback.proposal_listing import OpenProposals
+from updater.writeback.proposal_state import KnownProposals
+from updater.writeback.proposal_text import has_marker, read_marker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from updater.forge.base import Forge, ForgeProposal
+    from updater.model.subscription import GitBranch
+    from updater.writeback.proposal_listing import OpenListing
+
+
+class ProposalFinder:
+    """What is known of each destination's pull requests. Nothing of it needs to be kept. *forge* returns who is asked."""
+
+    def __init__(self, forge: Callable[[GitBranch], Forge]) -> None:
+        self.forge = forge
+        self._open = OpenProposals()
+        self._known: dict[GitBranch, KnownProposals] = {}
+
+    def known(self, branch: GitBranch) -> KnownProposals | None:
+        """Return what is known without asking."""
+        return self._known.get(branch)
+
+    def take(self, branch: GitBranch, known: KnownProposals, proposal: ForgeProposal) -> ForgeProposal:
+        """Take what the forge answered to a change of ours, for this destination and for the round; return it."""
+        known.take(proposal)
+        self._open.note(self.forge(branch), proposal)
+        return proposal
+
+    async def listing(self, branch: GitBranch) -> OpenListing:
+        """Return the listing of this round: the one that *branch* was shown, else the one that it is to be shown."""
+        forge = self.forge(branch)
+        last = self._open.last(forge)
+        return last if last is not None and branch in last.served else await self._open.of(forge, branch)
+
+    async def refreshed(self, branch: GitBranch) -> KnownProposals:
+        """Return what the listing of a new round says; ask for one pull request where it was open and is not listed any more.
+
+        Where nothing is known and nothing listed, all of the branch are asked for: one may be merged or closed.
+        """
+        forge = self.forge(branch)
+        listed = (await self._open.of(forge, branch)).of(branch)
+        known = self._known.setdefault(branch, KnownProposals())
+        known.stranger = None
+        for item in listed:
+            is_cut = has_marker(item.body) and read_marker(item.body) is None
+            known.sort_in(await forge.get(item.number) if is_cut else item)
+        was = known.open
+        if was is not None and all(item.number != was.number for item in listed):
+            return await self._again(branch, known, was)
+        return known if known.last or known.stranger else await self.find(branch)
+
+    async def find(self, branch: GitBranch) -> KnownProposals:
+        """Ask for all pull requests of *branch*, open and closed."""
+        before = self._known.get(branch)
+        known = KnownProposals(is_whole=True)
+        if before is not None:
+            known.kept, known.is_automatic, known.refused = before.kept, before.is_automatic, before.refused
+        for proposal in await self.forge(branch).find(branch.push, branch.branch):
+            known.sort_in(proposal)
+        self._known[branch] = known
+        return known
+
+    async def _again(self, branch: GitBranch, known: KnownProposals, was: ForgeProposal) -> KnownProposals:
+        try:
+            proposal = await self.forge(branch).get(was.number)
+        except ForgeError as error:
+            if error.code != "forge-not-found":
+                raise
+            return await self.find(branch)  # a forge may delete one; where the repository is gone, this says so
+        if proposal.base != branch.branch:
+            return await self.find(branch)  # somebody asks to merge it elsewhere: it is no longer about this branch
+        self.take(branch, known, proposal)
+        return known
