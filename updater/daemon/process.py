@@ -107,7 +107,11 @@ class Process:
         self.waiting = WaitingMemory()
         self.left_proposals = LeftProposals()
         self._shared = Shared(
-            ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
+            ours=self.ours,
+            count=self._count_git,
+            say=self._mirror_mended,
+            warn=lambda sentence: _server_lacks(self.log, sentence),
+            bounds=self.bounds,
         )
         self._mirrors: dict[tuple[str, CredentialRef | None], Mirror] = {}
         self._stack = AsyncExitStack()
@@ -195,11 +199,6 @@ class Process:
         self.metrics.count("updater_mirrors_mended_total")
         self.log.warning("mirror", detail=sentence, hint="nothing is lost; if it comes again, check the disk of `state`")
 
-    def _server_lacks(self, sentence: str) -> None:
-        self.log.warning(
-            "git server", detail=sentence, hint="nothing is lost; the first fetch of a large repository takes longer"
-        )
-
     def _helper_left_out(self, sentence: str) -> None:
         self.log.warning("credential helper", detail=sentence, hint="credential_helpers: true lets it run")
 
@@ -230,3 +229,7 @@ def process_of(settings: Settings, state: Path) -> Process:
 
 async def _nobody(url: str, _credential: CredentialRef | None) -> GitAccess:
     raise AssertionError(f"no generation says how {url} is reached")
+
+
+def _server_lacks(log: structlog.stdlib.BoundLogger, sentence: str) -> None:
+    log.warning("git server", detail=sentence, hint="nothing is lost; the first fetch of a large repository takes longer")

@@ -81,7 +81,7 @@ class BitbucketServerProposals(ForgeFoundation):
         try:
             item = await self._put(number, text)
         except ForgeError as error:
-            if error.code not in {"forge-protocol", "proposal-moved"}:
+            if error.code != "proposal-moved":
                 raise
             item = await self._item(number)
         before = self._read(item, number)

@@ -16,7 +16,6 @@ from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
 from updater.settings.delivery import DeliverySettings  # noqa: TC001 - pydantic reads the annotation
-from updater.settings.forges import ForgeSettings
 from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
@@ -24,6 +23,7 @@ from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
 from updater.settings.proposals import ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
+from updater.settings.repositories import RepositorySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.values import usual_address
 from updater.settings.web import WebSettings, at_most_a_day
 
@@ -91,29 +91,6 @@ class SigningSettings(Node):
     """A reference to the private key; for gpg one armored key."""
     passphrase: fields.Credentials | None = None
     """A reference to the passphrase of the key, where it has one."""
-
-
-class RepositorySettings(Node):
-    """Settings of the Git repositories below one prefix; the longest prefix wins."""
-
-    prefix: fields.GitPrefix
-    """The start of the URL, up to a / or its end."""
-    credentials: fields.Credentials | None = None
-    """A reference to user name and password, a token or an SSH key; without it the netrc file or SSH agent of the user counts."""
-    passphrase: fields.Credentials | None = None
-    """A reference to the passphrase of the SSH key."""
-    ca: fields.Text | None = None
-    """A PEM file with certificate authorities to trust for the server, in addition to those of the system."""
-    client_certificate: fields.Text | None = None
-    """A PEM file with a client certificate and its key for the server."""
-    known_hosts: fields.Text | None = None
-    """A known_hosts file with the host keys to trust."""
-    proxy: fields.Proxy | None = None
-    """The proxy to use, instead of the one in the environment."""
-    insecure_skip_verify: bool = False
-    """Do not verify certificates and host keys; for tests only."""
-    forge: ForgeSettings = ForgeSettings()
-    """The forge of these repositories, which is asked for pull requests."""
 
 
 class GitSettings(Node):

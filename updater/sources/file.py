@@ -160,7 +160,7 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
         ),
         interval=interval,
         delivery=item.delivery.options() if item.delivery else None,
-        gates=gates_of(item.gates, settings.gates),
+        gates=gates_of(item.gates, settings.gates, is_live=any(target.argocd for target in item.targets)),
         origin=origin,
     )
 

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from updater.settings.gates import GateDefaults, GateSettings
 
 
-def gates_of(own: GateSettings, defaults: GateDefaults) -> GateRules:
-    """Return the rules of one subscription: what it says itself, null included, and the *defaults* for the rest."""
+def gates_of(own: GateSettings, defaults: GateDefaults, *, is_live: bool = False) -> GateRules:
+    """Return the rules of one subscription: what it says itself, null included, and the *defaults* for the rest.
+
+    A live Application has no commits to count, so that a default of changes does not count for it.
+    """
 
     def source(name: str) -> GateDefaults:
         return own if name in own.model_fields_set else defaults
@@ -29,7 +32,7 @@ def gates_of(own: GateSettings, defaults: GateDefaults) -> GateRules:
     return GateRules(
         min_age=source("min_age").min_age,
         windows=windows,
-        max_changes=source("max_changes").max_changes,
+        max_changes=None if is_live and "max_changes" not in own.model_fields_set else source("max_changes").max_changes,
         coalesce=source("coalesce").coalesce,
         group=own.group,
     )

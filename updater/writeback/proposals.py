@@ -16,7 +16,7 @@ from updater.forge.base import ProposalState
 from updater.model.problem import Problem
 from updater.model.publishing import Proposal
 from updater.model.update import Commit, WriteResult
-from updater.writeback.proposal_branch import ProposalBranches
+from updater.writeback.proposal_branch import FOREIGN, ProposalBranches
 from updater.writeback.proposal_finding import ProposalFinder
 from updater.writeback.proposal_merging import ProposalMerger
 from updater.writeback.proposal_opening import ProposalOpener
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
     from updater.writeback.base import Writer
     from updater.writeback.proposal_links import SourceLinks
 
-FOREIGN: Final = "foreign-commits"
-NOT_OURS: Final = "branch-not-ours"
 AT_LIMIT: Final = "proposal-limit"
 _FOREIGN_HINT: Final = "merge or close the pull request and delete its branch; updater then goes on by itself"
 _LIMIT_HINT: Final = "merge or close one of them; the next landing opens what waits"
@@ -190,7 +188,9 @@ class ProposalWriter:
         updates = [update for commit in commits for update in commit.updates]
         await self._merger.calm(branch, known, updates)
         try:
-            landed = await self._written(branch, known, view, commits)
+            landed = await self._branches.written(
+                branch, known, view, lambda seen: self._writer.write(seen, commits, is_dry=False)
+            )
         except PushRefused as refused:
             if refused.code != FOREIGN:
                 raise
@@ -201,20 +201,6 @@ class ProposalWriter:
         text = await self._text(branch, known, commits, landed)
         proposal = await self._opener.publish(branch, known, text)
         return await self._merged(branch, view, updates, replace(landed, link=proposal.link))
-
-    async def _written(self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit]) -> WriteResult:
-        """Write; where people committed to what was merged, its branch goes first and another one begins.
-
-        Else it is built anew in place. A forge notices late that a branch was deleted, and then closes what is open from a new
-        one of that name, which would read as a no.
-        """
-        try:
-            return await self._writer.write(view, commits, is_dry=False)
-        except PushRefused as refused:
-            cleared = await self._branches.cleared(branch, known, view) if refused.code in {FOREIGN, NOT_OURS} else view
-            if cleared is view:
-                raise
-        return await self._writer.write(cleared, commits, is_dry=False)
 
     async def _text(
         self, branch: GitBranch, known: KnownProposals, commits: Sequence[Commit], landed: WriteResult
