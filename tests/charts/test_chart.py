@@ -532,7 +532,7 @@ def test_what_runs_an_image_can_be_watched_in_its_namespace_and_told_of_its_verd
     """A Rollout is read together with Deployments; nothing else of the namespace is."""
     subscriptions = [followed("Rollout/shop/web"), followed("Canary/shop/api")]
     watched = {("shop", verb, kind, "*") for kind in ("deployments", "rollouts", "canaries") for verb in ("list", "watch")}
-    told = {("shop", verb, "events", "*") for verb in ("create", "patch")}
+    told = {("shop", verb, "events", "*") for verb in ("create", "patch")} | {("shop", "list", "replicasets", "*")}
     assert rights(template_of(config={"sources": [], "subscriptions": subscriptions})) == watched | told
 
 

@@ -245,6 +245,10 @@ class Generation:
         )
         if self.schedule:
             parts = replace(parts, settle=partial(self.schedule.settle, destination))
+        if self._delivery:
+            parts = replace(parts, reverts=self._delivery.order_of)
+        if self._delivery and self.schedule:
+            parts = replace(parts, gates=replace(parts.gates, busy=self._delivery.busy_of))
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on
@@ -274,6 +278,7 @@ class Generation:
         releases = None
         if self._delivery:
             self._process.reports.join(self._delivery)
+            self._delivery.land = schedule.due
             releases = self._delivery.run
         self.lead()
 

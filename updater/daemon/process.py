@@ -19,6 +19,7 @@ from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
 from updater.daemon.left_proposals import LeftProposals
+from updater.delivery.memory import ReleaseMemory
 from updater.engine.gating import WaitingMemory
 from updater.errors import ConfigError
 from updater.forge.budget import ForgeBudget
@@ -66,7 +67,7 @@ class Process:
     `access_for` is set by the generation in force: what a Git URL is reached with by the credential that a destination
     names ("": none). `ours` are the addresses under which we commit, of every generation so far: by them our own commits
     are known again. `leading` says whether this replica is the one that writes; None where there is no other.
-    `judged_releases` holds the last revision that has a verdict, by subscription key.
+    `releases` is what is remembered of releases.
     *wall* gives seconds since 1970. `watch` is set by commands that a person waits for, before a mirror is asked for.
     """
 
@@ -100,7 +101,7 @@ class Process:
         self.ours: set[str] = set()
         self.bounds = Bounds()
         self.last_outcomes = LastOutcomes()
-        self.judged_releases: dict[str, str] = {}
+        self.releases = ReleaseMemory()
         self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()

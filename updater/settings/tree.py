@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from updater.errors import UpdaterError
+from updater.model.release import BUSY_KINDS
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
@@ -282,6 +283,10 @@ class SubscriptionSettings(Node):
         if self.delivery is not None and all(target.git is None for target in self.targets):
             message = "changes of live Applications are not followed in this version"
             raise fields.flawed((("delivery",), fields.NOT_YET, message, "take it out, or write to Git"))
+        if self.gates.wait_while_busy and (self.delivery is None or self.delivery.workload.kind not in BUSY_KINDS):
+            message = "only a Rollout or Canary that delivery.workload names is waited for, others are not in this version"
+            hint = "name it: delivery: {workload: Rollout/shop/web}"
+            raise fields.flawed((("gates", "wait_while_busy"), fields.NOT_YET, message, hint))
         return self
 
     @model_validator(mode="after")
