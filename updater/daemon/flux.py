@@ -77,6 +77,7 @@ def flux_components(
     crosses = FluxOptions(
         crosses_namespaces=wanted.cross_namespace_references,
         try_template=try_message,
+        proposal=settings.git.proposal,
         gates=gates_of(GateSettings(), settings.gates),
     )
     parts = FluxParts(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.daemon.generation import Generation
-from updater.daemon.leader_election import LeaderElection
+from updater.daemon.leader_election import LeaderElection, address_of
 from updater.daemon.loading import load_tried
 from updater.daemon.process import Process, process_for
 from updater.daemon.signals import Signals
@@ -22,7 +22,10 @@ from updater.web.app import STATUS_PATH, Probes, application, serve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aiohttp import web
+
     from updater.settings import Settings
+    from updater.settings.values import ListenAddress
     from updater.sources.file import LoadedConfiguration
 
 DRAIN_AT_MOST: Final = 6.0
@@ -69,17 +72,34 @@ class Service:
             conditions=lambda: self._generation.conditions,
             statuses=self._process.last_outcomes.statuses,
         )
-        runner = await serve(application(probes), str(listen)) if listen else None
-        if runner:
-            self._process.log.info("listening", address=str(listen), paths=f"/metrics /healthz /readyz {STATUS_PATH}")
+        served = [await self._serve("metrics", application(probes), listen, f"/metrics /healthz /readyz {STATUS_PATH}")]
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
         looks = Looks(files=self._look_at_files, peer=self._look_at_peer, peer_every=self._peer_every)
         try:
+            served.append(await self._serve_web())
             await run_beside(self._run_generations(), process_tasks(self._process, looks, self._take_part))
         finally:
-            if runner:
+            for runner in filter(None, served):
                 await runner.cleanup()
         self._process.log.info("stopped")
+
+    async def _serve_web(self) -> web.AppRunner | None:
+        """Serve `listen.web`; who has none need not import it."""
+        listen = self._generation.loaded.settings.listen.web
+        if listen is None:
+            return None
+        from updater.daemon.webhooks import WebhookDesk  # noqa: PLC0415 - see above
+        from updater.web.receiving import WEB_PATHS, web_application  # noqa: PLC0415
+
+        desk = WebhookDesk(self._process, lambda: self._generation)
+        return await self._serve("web", web_application(desk), listen, WEB_PATHS)
+
+    async def _serve(self, name: str, app: web.Application, listen: ListenAddress | None, paths: str) -> web.AppRunner | None:
+        if listen is None:
+            return None
+        runner = await serve(app, str(listen), setting=f"listen.{name}")
+        self._process.log.info("listening", address=str(listen), paths=paths)
+        return runner
 
     async def _run_generations(self) -> None:
         """Run one generation after the other until a stop is asked for."""
@@ -169,7 +189,11 @@ class Service:
         """Take part in choosing a leader from the first generation on that reads a cluster, for as long as the process lives."""
         if self._leading or not generation.crew.sources or not self._process.cluster.settings.leader_election:
             return
-        self._leading = self._process.leading = LeaderElection(self._process, changed=lambda: self._generation.lead())  # noqa: PLW0108 - the one in force then
+        self._leading = self._process.leading = LeaderElection(
+            self._process,
+            changed=lambda: self._generation.lead(),  # noqa: PLW0108 - the one in force then
+            address=address_of(self._first.listen.web),
+        )
         self._has_election.set()
 
     async def _drain(self, running: asyncio.Task[None]) -> None:

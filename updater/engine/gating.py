@@ -54,16 +54,23 @@ class WaitingMemory:
         self._since.pop(destination, None)
 
 
+def _never_busy(_key: str) -> str:
+    """Return that nothing is in progress, where nobody watches."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gatekeeper:
     """Asks the landing gates for whole destinations.
 
-    *clock* gives seconds since 1970; unless *waits*, no update waits for others.
+    *clock* gives seconds since 1970; unless *waits*, no update waits for others. *busy* says of a subscription, by key, which
+    rollout or canary is in progress, "" where none is.
     """
 
     clock: Callable[[], float] = time.time
     memory: WaitingMemory = field(default_factory=WaitingMemory)
     waits: bool = True
+    busy: Callable[[str], str] = _never_busy
 
     def gated(self, view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
         """Return *decisions* with every update held that no gate lets through at this moment."""
@@ -87,12 +94,12 @@ class Gatekeeper:
     def explained(self, view: View, subscription: Subscription, choices: Choices) -> tuple[GateAnswer, ...]:
         """Return what every gate of a subscription would answer at this moment."""
         decided = replace(subscription, decisions=in_force(subscription.decisions, self.clock()))
-        landing = answers(_facts(decided), self._circumstances(view))
+        landing = answers(_facts(decided), self._circumstances(view, [decided]))
         return (*_ages(subscription, choices), *landing)
 
     def _holds(self, view: View, asking: Mapping[str, tuple[Subscription, frozenset[Update]]]) -> dict[str, GateHold]:
         """Return which hold keeps the updates of each subscription back, by key."""
-        around = Circumstances(now=self.clock(), recent=view.recent)
+        around = self._now(view, [item for item, _ in asking.values()])
         holds: dict[str, GateHold] = {}
         waiting = []
         for key, (item, updates) in asking.items():
@@ -111,9 +118,14 @@ class Gatekeeper:
             return holds
         return holds | delays
 
-    def _circumstances(self, view: View) -> Circumstances:
+    def _circumstances(self, view: View, subscriptions: Iterable[Subscription]) -> Circumstances:
         since = self.memory.since(view.destination) if self.waits else None
-        return Circumstances(now=self.clock(), recent=view.recent, waiting_since=since)
+        return replace(self._now(view, subscriptions), waiting_since=since)
+
+    def _now(self, view: View, subscriptions: Iterable[Subscription]) -> Circumstances:
+        asked = (item for item in subscriptions if item.gates.wait_while_busy)
+        busy = {item.key: found for item in asked if (found := self.busy(item.key))}
+        return Circumstances(now=self.clock(), recent=view.recent, busy=busy)
 
 
 def _with_group(decisions: Sequence[TargetDecision], holds: Mapping[str, GateHold]) -> dict[str, GateHold]:

@@ -216,6 +216,18 @@ class ImageState:
         self._digests = {}
         self._failures = {}
 
+    def forget(self, tags: Iterable[str]) -> None:
+        """Ask for everything about *tags* anew when it is next wanted: they were pushed again, or may have been."""
+        pushed = [tag for tag in tags if tag in self.candidates]
+        if not pushed:
+            return
+        for tag in pushed:
+            self._digests.pop(tag, None)
+            self._failures.pop((tag, True), None)
+            self._failures.pop((tag, False), None)
+        bare = {tag: replace(self.candidates[tag], created=None, labels=None, platforms=None) for tag in pushed}
+        self.candidates = {**self.candidates, **bare}
+
     async def digest(self, tag: str) -> Digest:
         """Return the digest of *tag*, asked once between two scans; raise `RegistryError` kin."""
         if tag not in self._digests:

@@ -127,6 +127,10 @@ class Scanner:
         """Return whether *listed* was scanned, well or not, since somebody asks for it."""
         return listed in self._standing and self._standing[listed].has_ended
 
+    def follows(self, listed: ScanKey) -> bool:
+        """Return whether only the digests of some tags of *listed* are asked for, and no list."""
+        return listed in self._followed
+
     def offered(self, listed: ScanKey) -> Collection[str]:
         """Return the tags that an image offers since its last scan that went well."""
         standing = self._standing.get(listed)
@@ -190,6 +194,12 @@ class Scanner:
         standing = self._standing.get(listed)
         if standing is not None:
             standing.forget_digests()
+
+    def forget(self, listed: ScanKey, tags: Iterable[str]) -> None:
+        """Ask for everything about *tags* of *listed* anew when it is next wanted."""
+        standing = self._standing.get(listed)
+        if standing is not None:
+            standing.forget(tags)
 
     def _of(self, listed: ScanKey) -> ImageState:
         if listed not in self._standing:

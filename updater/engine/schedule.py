@@ -149,6 +149,10 @@ class Schedule:
         if listed in self._plan.images and self._is_open():
             self.replan(self._plan, afresh={listed})
 
+    def ask(self, images: Iterable[ScanKey]) -> None:
+        """Scan *images* now and land their destinations, because somebody said that they changed; others are let be."""
+        self._rounds.ask(images)
+
     async def settle(self, destination: Destination) -> None:
         """Wait until no scan for *destination* goes on, for a few seconds at most."""
         for worker in self._workers.of([destination]):

@@ -16,6 +16,7 @@ class Gate(StrEnum):
     WINDOW = "window"
     MAX_CHANGES = "max-changes"
     FLAPPING = "flapping"
+    BUSY = "busy"
     COALESCE = "coalesce"
     GROUP = "group"
     MIN_AGE = "min-age"
@@ -46,7 +47,7 @@ GateAnswer: TypeAlias = Open | GateHold
 
 #: the codes of holds that end by time, by Git or by people, and not by a better tag
 GATE_CODES: Final = frozenset(
-    {"min-age", "window", "max-changes", "coalesce", "group", "flapping", "hold", "pinned", "holds-unreadable"}
+    {"min-age", "window", "max-changes", "coalesce", "group", "flapping", "busy", "hold", "pinned", "holds-unreadable"}
 )
 
 

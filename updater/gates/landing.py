@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -12,7 +12,7 @@ from updater.model.decision import HELD, UNREADABLE, hold_of, pin_of, rejections
 from updater.model.gates import GateRules, WindowKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from updater.model.decision import Decision
     from updater.model.gates import ChangeRate
@@ -33,12 +33,14 @@ class Circumstances:
     """All that landing gates may look at, for one destination at one moment.
 
     *now* is in Unix time, *recent* are our own commits there, newest first. *waiting_since* is when the oldest update that waits
-    for others there was first decided, None where none waits.
+    for others there was first decided, None where none waits. *busy* says, by subscription key, which rollout or canary is in
+    progress.
     """
 
     now: float
     recent: tuple[PastCommit, ...] = ()
     waiting_since: float | None = None
+    busy: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, key: str, seconds: float) -> list[PastCommit]:
         """Return our commits for a subscription in the last *seconds*, newest first; what lies in the future is among them."""
@@ -80,6 +82,8 @@ def _asked(facts: UpdateFacts, circumstances: Circumstances) -> Iterator[GateAns
         yield changes(rules.max_changes, tuple(past.when.timestamp() for past in made), circumstances.now)
     if facts.moves:
         yield flapping(facts, circumstances)
+    if rules.wait_while_busy:
+        yield idle(circumstances.busy.get(facts.key, ""))
     if rules.coalesce is not None:
         yield coalesced(rules.coalesce, circumstances)
 
@@ -153,6 +157,14 @@ def _rival(recent: tuple[PastCommit, ...], made: list[PastCommit], move: Move) -
         return f"the subscription {counter[1]} (commit {counter[0].revision[:9]})"
     common = [who for who in made[0].followed_by if all(who in past.followed_by for past in made)]
     return common[0] if common else ", ".join(made[0].followed_by[:3]) or "another writer"
+
+
+def idle(busy: str) -> GateAnswer:
+    """Ask whether a rollout or canary is in progress, as *busy* says: a write would replace it in the middle."""
+    if not busy:
+        return Open(gate=Gate.BUSY, reason="no rollout or canary is in progress")
+    hint = "it is written when that ends; wait_while_busy: false lets it replace what is in progress"
+    return GateHold(gate=Gate.BUSY, code="busy", reason=f"waits while {busy}", hint=hint)
 
 
 def coalesced(delay: float, circumstances: Circumstances) -> GateAnswer:

@@ -35,8 +35,9 @@ class GateDefaults(Node):
     As a default it does not count for live Applications, which have no commits."""
     coalesce: fields.Duration | None = None
     """How long an update waits for others of its destination, so that they are written together; once does not wait."""
-    wait_while_busy: Annotated[bool | None, fields.not_yet("gates that wait for a canary in progress are")] = None
-    """Not supported in this version."""
+    wait_while_busy: bool | None = None
+    """Whether nothing is written while the Rollout or Canary that delivery.workload names is in progress. The default is true for
+    those, and of no effect for other kinds. Only updater run waits."""
 
 
 class GateSettings(GateDefaults):

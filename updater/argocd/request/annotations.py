@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.argocd.live.memory import WRITTEN
 from updater.argocd.request.layers import ApplicationRequest, FieldProblem, FieldRefused, ImageRequest, Setting, flaw_of, inherit
 from updater.argocd.request.values import READERS
 from updater.errors import UpdaterError
@@ -124,7 +125,7 @@ def _is_peers(key: str) -> bool:
 
 def _texts(annotations: Mapping[str, Any], at: Place, flaws: list[FieldProblem]) -> Iterator[tuple[str, Setting]]:
     for full, text in annotations.items():
-        if not full.startswith((PREFIX, OWN_PREFIX)):
+        if not full.startswith((PREFIX, OWN_PREFIX)) or full == WRITTEN:
             continue
         if isinstance(text, str):
             yield full, Setting(text, (*at, full))

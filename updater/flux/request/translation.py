@@ -19,6 +19,7 @@ from updater.flux.request.git_repositories import read_git_repository
 from updater.flux.request.image_policies import read_image_policy
 from updater.flux.request.image_repositories import read_image_repository
 from updater.flux.request.memo import Memo, are_same
+from updater.flux.request.proposals import NO_DEFAULTS
 from updater.flux.request.reading import key_in, read_object
 from updater.flux.request.requests import FluxTranslation
 from updater.flux.request.subscriptions import subscription_for, with_targets, writer_for
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from updater.model.image import ImageRef
     from updater.model.problem import Problem
     from updater.model.subscription import Subscription, Target
+    from updater.settings.proposals import ProposalSettings
 
     Item = Mapping[str, Any]
     Labels = Mapping[str, str]
@@ -55,12 +57,14 @@ class FluxOptions:
     """What holds for all objects.
 
     With *crosses_namespaces* a policy may name an ImageRepository, and an automation a GitRepository, of another namespace.
-    *try_template* renders the template of a message with its values, and raises `TemplateError` where that fails. *gates* say
-    when images are written.
+    *try_template* renders the template of a message with its values, and raises `TemplateError` where that fails.
+    *proposal* is what holds for pull requests where an annotation asks for one and does not say otherwise, *gates* say when
+    images are written.
     """
 
     crosses_namespaces: bool = True
     try_template: TryTemplate | None = None
+    proposal: ProposalSettings = NO_DEFAULTS
     gates: GateRules = NO_GATES
 
 
@@ -179,6 +183,7 @@ class FluxTranslator:
             read_object(IMAGE_UPDATE_AUTOMATION.name, item),
             crosses_namespaces=options.crosses_namespaces,
             try_template=self._try_template,
+            proposal_defaults=options.proposal,
         )
 
     def _link(self, policies: Mapping[Key, _Policy], repositories: Mapping[Key, _Repository]) -> dict[Key, _LinkedPolicy]:
