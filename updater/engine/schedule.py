@@ -15,7 +15,7 @@ import random
 import sys
 import time
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -40,6 +40,7 @@ __all__ = ["Plan", "Schedule", "WaitTimes"]
 CLOCK_STEP: Final = 1.0
 AT_ONCE: Final = 100
 _FAR_OFF: Final = 2  # intervals
+_SHORTLY: Final = timedelta(seconds=1)  # what holds again at once must not keep the loop busy
 
 
 class Schedule:
@@ -250,8 +251,9 @@ class _Jobs:
             asyncio.get_running_loop().call_soon(self._work_off)
 
     def run_at(self, what: ScanKey | Destination, moment: datetime) -> None:
-        """Run a job at *moment*, unless it runs earlier anyway; after that it is in step again."""
+        """Run a job at *moment*, or in a second if that has passed, unless it runs earlier; after that it is in step again."""
         found = self._jobs.get(what)
+        moment = max(moment, datetime.now(UTC) + _SHORTLY)
         if self.has_started and found is not None and found.next_run_time is not None and moment < found.next_run_time:
             found.modify(next_run_time=moment)
 
