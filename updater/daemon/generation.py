@@ -31,9 +31,8 @@ from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.daemon.watch_reports import watch_reporter
 from updater.daemon.watching import PassProgress
-from updater.engine.announced import AnnouncedImages
+from updater.daemon.webhook_scans import WebhookScans
 from updater.engine.gating import Gatekeeper, opening
-from updater.engine.hints import HintQueue
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
@@ -45,7 +44,7 @@ from updater.sources.file import require_author
 from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from updater.daemon.argocd import ArgocdComponents, PeerConfiguration
     from updater.daemon.delivery import Delivery
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
     from updater.engine.landing import Chooser
     from updater.engine.schedule import Schedule
     from updater.inventory.inventory import InventoryDelta
-    from updater.inventory.plan import Plan
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
@@ -88,8 +86,7 @@ class Generation:
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
         self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
-        self._hints = HintQueue(self._scan_hinted)
-        self._announced = AnnouncedImages(loaded.settings.interval_with_webhooks)
+        self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
         self._delivery = _delivery(loaded, process)
         self.holds = holds_place(loaded.settings.holds, process)
@@ -205,16 +202,12 @@ class Generation:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
         began = datetime.now(UTC)
         timeouts = [asked.timeout for asked in self.asked.scans.get(listed, ()) if asked.timeout]
-        scans = self.crew.scans
-        before = scans.offered(listed) if scans.has_scanned(listed) and not scans.failure(listed) else None
-        has_changed = await scans.scan(listed, within=max(timeouts, default=None))
-        names, failure = scans.offered(listed), scans.failure(listed)
+        before = self.webhooks.before(listed)
+        has_changed = await self.crew.scans.scan(listed, within=max(timeouts, default=None))
+        names, failure = self.crew.scans.offered(listed), self.crew.scans.failure(listed)
         report = scan_report(listed, names=names, failure=failure, began=began, at=datetime.now(UTC))
         self._process.reports.publish(report)
-        self._hints.scanned(listed, names)
-        is_news = has_changed and failure is None and before is not None and (before != names or scans.follows(listed))
-        if self._announced.scanned(listed, has_changed=is_news):
-            self._stretch()
+        self.webhooks.scanned(listed, before, has_changed=has_changed)
         await self._reflections.scanned(listed, began)
         return has_changed
 
@@ -265,7 +258,7 @@ class Generation:
         """Work by the schedule, and follow every source, until `stop`."""
         from updater.engine.schedule import Schedule  # noqa: PLC0415 - it loads the scheduler, which a single pass does not need
 
-        self.schedule = schedule = Schedule(self._plan(), scan=self.scan, land=self._land)
+        self.schedule = self.webhooks.schedule = schedule = Schedule(self.webhooks.plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
         releases = None
@@ -284,16 +277,9 @@ class Generation:
             place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
-        hints = LongTask(name="scan what webhooks name", run=self._hints.run)
+        hints = LongTask(name="scan what webhooks name", run=self.webhooks.run)
         lasting = generation_tasks(self.hearing, self._reflections.run, self._close_left, releases)
         await run_beside(work(), (*lasting, follow, hints))
-
-    def hint(self, images: Iterable[ScanKey], tag: str, destinations: Iterable[Destination]) -> None:
-        """Scan *images*, of which somebody said that *tag* was pushed ("": any), and look at *destinations*, at once."""
-        self._hints.add(images, tag)
-        if self.schedule:
-            for destination in destinations:
-                self.schedule.due(destination)
 
     def lead(self) -> None:
         """Work if this replica is the one that writes, else wait: call it when that changed."""
@@ -328,31 +314,12 @@ class Generation:
     def _follow_proposals(self) -> None:
         self._process.left_proposals.follow(self.asked.by_destination, is_whole=not self.asked.missing)
 
-    def _scan_hinted(self, named: Mapping[ScanKey, Collection[str]]) -> None:
-        self._process.metrics.count("updater_webhook_scans_total", by=len(named))
-        for listed, tags in named.items():
-            self.crew.scans.forget(listed, tags)
-        if self.schedule:
-            self.schedule.ask(named)
-        if self._announced.hear(named):
-            self._stretch()
-
-    def _plan(self) -> Plan:
-        plan = self._announced.stretched(self.asked.plan, self.asked.scans)
-        self._process.metrics.set("updater_images_with_webhooks", to=len(self._announced))
-        return plan
-
-    def _stretch(self) -> None:
-        """Scan images at the intervals that follow from what webhooks told lately."""
-        if self.schedule:
-            self.schedule.replan(self._plan())
-
     def _replan(self, change: InventoryDelta) -> None:
         self._follow_proposals()
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
-            self.schedule.replan(self._plan(), changed=change.destinations, afresh=afresh)
+            self.schedule.replan(self.webhooks.plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
 
 

@@ -65,8 +65,15 @@ class Schedule:
         self._is_paused = False
         self._stopping = asyncio.Event()
         self._workers = DestinationWorkers(land, self._waits)
-        self._rounds = PendingScans(scan, self._workers, is_open=self._is_open, again=self._scan_now)
-        self._jobs = _Jobs(self._rounds.scan, self._look_later, Phases(spread))
+
+        async def look(destination: Destination) -> None:
+            self.due(destination)
+
+        def again(images: Iterable[ScanKey]) -> None:
+            self._jobs.run_now(images)
+
+        self._rounds = PendingScans(scan, self._workers, is_open=self._is_open, again=again)
+        self._jobs: _Jobs = _Jobs(self._rounds.scan, look, Phases(spread))
         self.replan(plan)
 
     async def run(self) -> None:
@@ -163,12 +170,6 @@ class Schedule:
 
     def _is_open(self) -> bool:
         return not (self._is_paused or self._stopping.is_set())
-
-    def _scan_now(self, images: Iterable[ScanKey]) -> None:
-        self._jobs.run_now(images)
-
-    async def _look_later(self, destination: Destination) -> None:
-        self.due(destination)
 
 
 class _Jobs:
