@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from updater.credentials.github_app import InstallationTokens
 from updater.daemon.components import (
     NOT_LEADING,
     Components,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from updater.reporting.metrics import Metrics
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
+    from updater.sources.holds import HoldsReading
     from updater.writeback.base import Writer
 
 LONGEST_PAUSE: Final = 0.1
@@ -115,18 +117,19 @@ class Generation:
         git = await git_writer(settings, process, known)
         live = live_writer(process, argocd.source if argocd else None)
         repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
-        access = git_access(settings, process, repositories, objects)
-        forges = Forges(settings, process, access)
+        tokens = InstallationTokens(process.http)
+        access = git_access(settings, process, repositories, objects, tokens)
         scans = scans_of(settings, process, flux.registries if flux else None)
         sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
         around = ProposalSurroundings(
-            forge=forges.of,
+            forge=Forges(settings, process, access).of,
             mirror=process.mirror,
             asked=lambda: generation.asked.by_destination,
             base=lambda branch: branch.branch or process.default_branches.name_of(branch),
             links=sources.links,
+            count=partial(process.metrics.count, "updater_proposals_total"),
         )
-        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects), live)
+        routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects, tokens), live)
         crew = Components(
             scans=scans,
             git=git,
@@ -235,6 +238,10 @@ class Generation:
         )
         if self.schedule:
             parts = replace(parts, settle=partial(self.schedule.settle, destination))
+        if self._delivery:
+            parts = replace(parts, reverts=self._delivery.order_of)
+        if self._delivery and self.schedule:
+            parts = replace(parts, gates=replace(parts.gates, busy=self._delivery.busy_of))
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on
@@ -264,6 +271,7 @@ class Generation:
         releases = None
         if self._delivery:
             self._process.reports.join(self._delivery)
+            self._delivery.land = schedule.due
             releases = self._delivery.run
         self.lead()
 
@@ -274,7 +282,11 @@ class Generation:
                     await self.hearing.finish()
 
         decisions = DecisionWatch(
-            place=self.holds, asked=self.asked, process=self._process, put=self.hearing.decide, wake=schedule.due
+            place=self.holds,
+            asked=self.asked,
+            process=self._process,
+            put=partial(_decide, self.hearing, self._replan),
+            wake=schedule.due,
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
         hints = LongTask(name="scan what webhooks name", run=self.webhooks.run)
@@ -321,6 +333,14 @@ class Generation:
         if self.schedule:
             self.schedule.replan(self.webhooks.plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
+
+
+def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
+    """Take up what people decided, and let what that changes be landed."""
+    change = hearing.asked.decide(reading.decisions, reading.problems)
+    hearing.tell()
+    hearing.warn(change.problems)
+    replan(change)
 
 
 async def _pause(_attempt: int, metrics: Metrics) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 LIMIT: Final = 200
 MOST: Final = 100_000
 MOST_TOLD: Final = 2 * LIMIT
+MOST_FOLLOWERS: Final = 10
 
 
 class CommitHistory:
@@ -86,8 +87,22 @@ class CommitHistory:
         taken_back = decided.taken_back()
         recent = {info.revision for info in found}
         older = [info for info in decided.kept if info.revision not in recent]
-        ours = (past for info in (*found, *older) if (past := self._read_past(info)) is not None)
+        recent_ones = self._with_followers(found)
+        ours = (*recent_ones, *(past for info in older if (past := self._read_past(info)) is not None))
         return tuple(_with_revert(past, taken_back) for past in ours)
+
+    def _with_followers(self, commits: Sequence[CommitInfo]) -> list[PastCommit]:
+        """Return those of *commits*, newest first, that are ours, each with who committed between it and the next one of ours."""
+        found: list[PastCommit] = []
+        others: list[str] = []
+        for info in commits:
+            past = self._read_past(info)
+            if past is None:
+                others.append(info.committer)
+                continue
+            found.append(replace(past, followed_by=tuple(dict.fromkeys(others))[:MOST_FOLLOWERS]) if others else past)
+            others.clear()
+        return found
 
     def _learn(self, branch: str, revision: str, before: BranchDecisions | None) -> BranchDecisions:
         """Read what is new since *before*; all of it where the history was rewritten, or a revert names what was let go."""

@@ -149,6 +149,12 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_kubernetes_writes_total": Metric(
         kind=Counter, text="Writes to the cluster, by what was written and by result.", labels=("kind", "result")
     ),
+    "updater_proposals_total": Metric(
+        kind=Counter,
+        text="Pull requests that the program opened, updated, merged or closed.",
+        labels=("event",),
+        begun=(("opened",), ("updated",), ("merged",), ("closed",)),
+    ),
     "updater_forge_rate_limit_remaining": Metric(
         kind=Gauge,
         text="Requests that a forge still allows until its limit begins again, as its last answer said.",

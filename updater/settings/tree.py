@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from updater.errors import UpdaterError
+from updater.model.release import BUSY_KINDS
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
 from updater.settings.delivery import DeliverySettings  # noqa: TC001 - pydantic reads the annotation
-from updater.settings.forges import ForgeSettings
 from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
@@ -24,6 +24,7 @@ from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
 from updater.settings.proposals import ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
+from updater.settings.repositories import RepositorySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.web import ListenSettings, WebSettings, at_most_a_day, check_web
 
 if TYPE_CHECKING:
@@ -81,29 +82,6 @@ class SigningSettings(Node):
     """A reference to the private key; for gpg one armored key."""
     passphrase: fields.Credentials | None = None
     """A reference to the passphrase of the key, where it has one."""
-
-
-class RepositorySettings(Node):
-    """Settings of the Git repositories below one prefix; the longest prefix wins."""
-
-    prefix: fields.GitPrefix
-    """The start of the URL, up to a / or its end."""
-    credentials: fields.Credentials | None = None
-    """A reference to user name and password, a token or an SSH key; without it the netrc file or SSH agent of the user counts."""
-    passphrase: fields.Credentials | None = None
-    """A reference to the passphrase of the SSH key."""
-    ca: fields.Text | None = None
-    """A PEM file with certificate authorities to trust for the server, in addition to those of the system."""
-    client_certificate: fields.Text | None = None
-    """A PEM file with a client certificate and its key for the server."""
-    known_hosts: fields.Text | None = None
-    """A known_hosts file with the host keys to trust."""
-    proxy: fields.Proxy | None = None
-    """The proxy to use, instead of the one in the environment."""
-    insecure_skip_verify: bool = False
-    """Do not verify certificates and host keys; for tests only."""
-    forge: ForgeSettings = ForgeSettings()
-    """The forge of these repositories, which is asked for pull requests."""
 
 
 class GitSettings(Node):
@@ -295,6 +273,10 @@ class SubscriptionSettings(Node):
         if self.delivery is not None and all(target.git is None for target in self.targets):
             message = "changes of live Applications are not followed in this version"
             raise fields.flawed((("delivery",), fields.NOT_YET, message, "take it out, or write to Git"))
+        if self.gates.wait_while_busy and (self.delivery is None or self.delivery.workload.kind not in BUSY_KINDS):
+            message = "only a Rollout or Canary that delivery.workload names is waited for, others are not in this version"
+            hint = "name it: delivery: {workload: Rollout/shop/web}"
+            raise fields.flawed((("gates", "wait_while_busy"), fields.NOT_YET, message, hint))
         return self
 
     @model_validator(mode="after")

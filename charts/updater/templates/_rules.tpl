@@ -169,6 +169,12 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [list, watch]
 {{- end }}
 {{- end }}
+{{- if has "Rollout" $kinds }}
+# delivery/reversal.py lists the ReplicaSet that a Rollout calls stable, before a bad release is taken back (delivery.on_bad)
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list]
+{{- end }}
 # kube/events.py writes Events on them
 - apiGroups: [""]
   resources: [events]
@@ -205,6 +211,15 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- end -}}
 {{- end -}}
 {{- toYaml $found -}}
+{{- end -}}
+
+{{/* The ConfigMap in which people's decisions are, where updater.yaml names one. */}}
+{{- define "updater.rules.holds" -}}
+# daemon/decision_watch.py reads what people decided (holds: configmap:…); who decides writes it with their own rights
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [{{ last (splitList "/" .Values.config.holds) | quote }}]
+  verbs: [get]
 {{- end -}}
 
 {{/* A map of namespace to the names of Secrets that updater.yaml refers to. */}}
@@ -250,6 +265,11 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- if include "updater.electsLeader" . -}}
 {{- $place := include "updater.leaseNamespace" . -}}
 {{- $_ := set $rules $place (append (get $rules $place | default list) (include "updater.rules.lease" .)) -}}
+{{- end -}}
+{{- $holds := .Values.config.holds | default "" -}}
+{{- if hasPrefix "configmap:" $holds -}}
+{{- $place := trimPrefix "configmap:" $holds | splitList "/" | first -}}
+{{- $_ := set $rules $place (append (get $rules $place | default list) (include "updater.rules.holds" .)) -}}
 {{- end -}}
 {{- range $part, $given := dict "live" .Values.rbac.argocdMethod "named" .Values.rbac.pullSecrets -}}
 {{- $names := ternary "updater.liveApplications" "updater.namedSecrets" (eq $part "live") -}}
