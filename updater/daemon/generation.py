@@ -130,6 +130,7 @@ class Generation:
             asked=lambda: generation.asked.by_destination,
             base=lambda branch: branch.branch or process.default_branches.name_of(branch),
             links=sources.links,
+            is_released=sources.is_released,
             count=partial(process.metrics.count, "updater_proposals_total"),
         )
         routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects, tokens), live)
