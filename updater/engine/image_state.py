@@ -211,13 +211,14 @@ class ImageState:
         is_late = created is not None and self._listed_since is not None and created > self._listed_since
         return self._listed_since if is_late and candidate.first_seen is None and candidate.tag in self.candidates else created
 
-    def forget_digests(self) -> None:
-        """Ask for the digest of each tag anew when it is next wanted."""
-        self._digests = {}
-        self._failures = {}
+    def forget(self, tags: Iterable[str] | None = None) -> None:
+        """Ask for everything about *tags* again when it is next wanted: they were pushed again, or may have been.
 
-    def forget(self, tags: Iterable[str]) -> None:
-        """Ask for everything about *tags* anew when it is next wanted: they were pushed again, or may have been."""
+        None asks for the digest of each tag.
+        """
+        if tags is None:
+            self._digests, self._failures = {}, {}
+            return
         pushed = [tag for tag in tags if tag in self.candidates]
         if not pushed:
             return

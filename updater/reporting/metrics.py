@@ -55,7 +55,7 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_subscription_pending_since_timestamp_seconds": Metric(
         kind=Gauge,
-        text="Time since which a chosen image waits to be written, in Unix time; 0 if none waits.",
+        text="Time since which a chosen image waits to be written, in Unix time; 0 if none waits, or a gate opens by itself.",
         labels=("subscription",),
     ),
     "updater_subscription_rejected_images": Metric(

@@ -92,10 +92,10 @@ class ProposalWriter:
         self._sweeper = ProposalSweeper(self._finder, around.asked, self._supersede)
         self._turns: dict[tuple[Forge, str], asyncio.Lock] = {}
 
-    def known(self, branch: GitBranch) -> ForgeProposal | None:
-        """Return the pull request of *branch* as it was last seen: the open one, else the newest; None where none is known."""
-        known = self._finder.known(branch)
-        return known.last if known else None
+    @property
+    def finder(self) -> ProposalFinder:
+        """What is known of the pull requests."""
+        return self._finder
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
         """Look as the writer does, and at the pull request where there may be one; raise what either raises.

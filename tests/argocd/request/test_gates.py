@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.argocd.request.making import GIT, application, codes, run
+from tests.argocd.request.making import GIT, application, codes, image, reference, run, updater
 from updater.argocd.request.subscriptions import TranslationDefaults
 from updater.argocd.request.translation import Translator
 from updater.model.gates import NO_GATES, ChangeRate, GateRules, UpdateWindow, WindowKind
@@ -77,3 +77,19 @@ def test_the_defaults_of_the_configuration_count_and_a_rate_does_not_for_a_live_
 def test_without_gates_there_are_none():
     _, gates = gated({})
     assert set(gates.values()) == {NO_GATES}
+
+
+def test_gates_on_an_image_updater_count_for_the_images_that_it_lists():
+    item = updater(reference("*", image(), image("ghcr.io/o/api", "api")))
+    item["metadata"]["annotations"] = {"image-updater.gitops/min-age": "3d", "image-updater.gitops/api.min-age": "1d"}
+    found = run(application({}, images=IMAGES), updaters=[item])
+    assert codes(found) == []
+    assert {each.image.path: each.gates.min_age for each in found.snapshot.subscriptions} == {"o/web": 259200.0, "o/api": 86400.0}
+
+
+def test_a_gate_that_cannot_be_read_on_an_image_updater_is_said():
+    item = updater(reference("*", image()))
+    item["metadata"]["annotations"] = {"image-updater.gitops/window": "friday"}
+    found = run(application({}, images=IMAGES), updaters=[item])
+    assert found.snapshot.subscriptions == ()
+    assert "wrong-type" in {problem.code for problem in found.snapshot.problems}

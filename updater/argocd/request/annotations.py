@@ -37,7 +37,7 @@ WHOLE: Final = (IMAGE_LIST, *EVERYWHERE, *WRITE_BACK)
 PER_IMAGE: Final = (*EVERYWHERE, "platforms", "tag-match", *HELM, KUSTOMIZE)
 OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", "proposal", *KINDS, *GATE_KEYS)
 #: those that may stand on an ImageUpdater too
-OWN_OF_UPDATER: Final = ("proposal",)
+OWN_OF_UPDATER: Final = ("proposal", *GATE_KEYS)
 _OPERATORS: Final = ("<", ">", "=", "!", "~", "^", "|", "*")
 
 
