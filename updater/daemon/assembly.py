@@ -55,15 +55,7 @@ async def start_generation(
     access = git_access(settings, process, repositories, objects, tokens)
     scans = scans_of(settings, process, flux.registries if flux else None)
     sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
-    around = ProposalSurroundings(
-        forge=Forges(settings, process, access).of,
-        mirror=process.mirror,
-        asked=lambda: generation.asked.by_destination,
-        base=lambda branch: branch.branch or process.default_branches.name_of(branch),
-        links=sources.links,
-        is_released=sources.is_released,
-        count=partial(process.metrics.count, "updater_proposals_total"),
-    )
+    around = _around(process, Forges(settings, process, access), sources)
     routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects, tokens), live)
     crew = Components(
         scans=scans,
@@ -81,6 +73,19 @@ async def start_generation(
     generation.asked.decide(decided.decisions, decided.problems)
     crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
     return generation
+
+
+def _around(process: Process, forges: Forges, sources: ProposalSources) -> ProposalSurroundings:
+    """Return what pull requests need around them."""
+    return ProposalSurroundings(
+        forge=forges.of,
+        mirror=process.mirror,
+        asked=sources.asked,
+        base=lambda branch: branch.branch or process.default_branches.name_of(branch),
+        links=sources.links,
+        is_released=sources.is_released,
+        count=partial(process.metrics.count, "updater_proposals_total"),
+    )
 
 
 async def _argocd(loaded: LoadedConfiguration, process: Process) -> ArgocdComponents | None:
