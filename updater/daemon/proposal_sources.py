@@ -33,7 +33,7 @@ class ProposalSources:
 
     def __init__(self, registry: RegistryReader, asked: Callable[[], Mapping[Destination, Sequence[Subscription]]]) -> None:
         self._registry = registry
-        self.asked = asked
+        self._asked = asked
 
     async def links(self, updates: Sequence[Update]) -> Mapping[Update, SourceLinks]:
         """Return the links of the first images of *updates*; what a registry does not tell, or not in time, has none."""
@@ -59,7 +59,7 @@ class ProposalSources:
 
     def is_released(self, update: Update, closed: ForgeProposal) -> bool:
         """Return whether somebody released the subscription after the pull request with this update was closed."""
-        asked = self.asked().get(update.target.destination, ())
+        asked = self._asked().get(update.target.destination, ())
         return any(closed.head in readmitted_by(item.decisions) for item in asked if item.key == update.subscription)
 
     async def _of(self, update: Update) -> SourceLinks:
@@ -84,5 +84,5 @@ class ProposalSources:
         return (await self._registry.describe(name, known, credential)).labels
 
     def _credential(self, update: Update) -> CredentialRef | None:
-        asked = self.asked().get(update.target.destination, ())
+        asked = self._asked().get(update.target.destination, ())
         return next((item.credential for item in asked if item.key == update.subscription), None)
