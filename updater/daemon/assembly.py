@@ -80,12 +80,14 @@ def _surroundings(
     forges: Forges, process: Process, scans: Scanner, asked: Callable[[], Mapping[Destination, tuple[Subscription, ...]]]
 ) -> ProposalSurroundings:
     """Put together what pull requests are written with; *asked* returns the subscriptions of each destination."""
+    sources = ProposalSources(scans.registry, asked)
     return ProposalSurroundings(
         forge=forges.of,
         mirror=process.mirror,
         asked=asked,
         base=lambda branch: branch.branch or process.default_branches.name_of(branch),
-        links=ProposalSources(scans.registry, asked).links,
+        links=sources.links,
+        is_released=sources.is_released,
         count=partial(process.metrics.count, "updater_proposals_total"),
     )
 
