@@ -351,11 +351,27 @@ def test_a_budget_only_where_a_pod_can_be_spared():
 def test_probes_metrics_and_service_follow_the_port_of_the_configuration():
     """One setting moves all of them."""
     found = template("everything")
-    assert container(found)["ports"] == [{"name": "metrics", "containerPort": 9090, "protocol": "TCP"}]
+    ports = {"metrics": 9090, "web": 9091}
+    assert container(found)["ports"] == [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports.items()]
     probes = [container(found)[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")]
     assert probes == [{"path": path, "port": "metrics"} for path in ("/healthz", "/healthz", "/readyz")]
-    assert one(found, "Service")["spec"]["ports"] == [{"name": "metrics", "port": 80, "targetPort": "metrics", "protocol": "TCP"}]
+    served = {"metrics": 80, "web": 8090}
+    assert one(found, "Service")["spec"]["ports"] == [
+        {"name": name, "port": port, "targetPort": name, "protocol": "TCP"} for name, port in served.items()
+    ]
     assert one(found, "ServiceMonitor")["spec"]["endpoints"][0]["port"] == "metrics"
+
+
+def test_webhooks_have_a_port_and_an_ingress_only_where_they_are_received():
+    found = template("everything")
+    spec = one(found, "Ingress")["spec"]
+    (rule,) = spec["rules"]
+    assert (rule["host"], spec["tls"]) == ("hooks.example.org", [{"hosts": ["hooks.example.org"], "secretName": "hooks-tls"}])
+    assert [path["path"] for path in rule["http"]["paths"]] == ["/webhooks", "/webhook"]
+    assert [port["name"] for port in container(template("default"))["ports"]] == ["metrics"]
+    assert [item["kind"] for item in template("default") if item["kind"] == "Ingress"] == []
+    refused = helm("template", "x", str(CHART), values={"ingress": {"enabled": True, "host": "a.example"}})
+    assert "config.listen.web" in refused.stderr
 
 
 @pytest.mark.parametrize("name", ["default", "everything", "several-namespaces"])
@@ -378,11 +394,13 @@ def test_the_network_policy_lets_in_whom_it_names():
     spec = one(template_of(networkPolicy={"enabled": True, "metricsNamespaces": []}), "NetworkPolicy")["spec"]
     assert spec["ingress"] == []
     spec = one(template("everything"), "NetworkPolicy")["spec"]
-    (rule,) = spec["ingress"]
+    web, rule = spec["ingress"]
+    assert web["ports"] == [{"port": "web", "protocol": "TCP"}]
+    assert web["from"][1:] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}]
     assert rule["ports"] == [{"port": "metrics", "protocol": "TCP"}]
     assert rule["from"][0]["namespaceSelector"]["matchExpressions"][0]["values"] == ["monitoring", "observability"]
     assert rule["from"][1] == {"podSelector": {"matchLabels": {"app": "scraper"}}}
-    assert [port["port"] for rule in spec["egress"] for port in rule["ports"]] == [53, 53, 443, 6443, 22, 8443]
+    assert [port["port"] for rule in spec["egress"] for port in rule["ports"]] == [53, 53, "web", 443, 6443, 22, 8443]
 
 
 def test_secrets_reach_the_container():
@@ -514,7 +532,7 @@ def test_what_runs_an_image_can_be_watched_in_its_namespace_and_told_of_its_verd
     """A Rollout is read together with Deployments; nothing else of the namespace is."""
     subscriptions = [followed("Rollout/shop/web"), followed("Canary/shop/api")]
     watched = {("shop", verb, kind, "*") for kind in ("deployments", "rollouts", "canaries") for verb in ("list", "watch")}
-    told = {("shop", verb, "events", "*") for verb in ("create", "patch")}
+    told = {("shop", verb, "events", "*") for verb in ("create", "patch")} | {("shop", "list", "replicasets", "*")}
     assert rights(template_of(config={"sources": [], "subscriptions": subscriptions})) == watched | told
 
 

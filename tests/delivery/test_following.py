@@ -11,6 +11,7 @@ from tests.delivery.objects import DEPLOYMENT, NAME, OLD, ROLLOUT, conditions, m
 from tests.fakes.eventually import until
 from updater.delivery.following import ReleaseFollower
 from updater.delivery.kinds import KINDS
+from updater.delivery.memory import ReleaseMemory
 from updater.http.client import Clock
 from updater.model.image import parse_name, parse_ref
 from updater.model.outcome import Move, Outcome, Status
@@ -45,7 +46,7 @@ class Known:
 class Story:
     """A follower with a clock of its own."""
 
-    def __init__(self, workload="Deployment", judged=None, **options):
+    def __init__(self, workload="Deployment", memory=None, **options):
         self.wall = BEGAN.timestamp()
         self.workload = Workload(workload, "shop", "shop")
         self.known = Known()
@@ -60,7 +61,7 @@ class Story:
             origin=Origin(kind="file", name="updater.yaml"),
         )
         clock = Clock(wall=lambda: self.wall)
-        self.follower = ReleaseFollower([self.subscription], publish=self.told.append, judged=judged, surroundings=clock)
+        self.follower = ReleaseFollower([self.subscription], publish=self.told.append, memory=memory, surroundings=clock)
         self.follower.known = self.known
 
     @property
@@ -211,11 +212,11 @@ def test_after_a_restart_the_release_is_read_back_from_the_trailers_and_has_no_d
 
 
 def test_what_was_judged_is_not_judged_again_by_a_follower_that_comes_after():
-    judged = {}
-    story = Story(settle=0.0, judged=judged)
+    memory = ReleaseMemory()
+    story = Story(settle=0.0, memory=memory)
     story.pushed()
     story.says(DEPLOYMENT)
-    again = Story(judged=judged)
+    again = Story(memory=memory)
     again.landed(recent=(again.past(),))
     assert again.follower.in_flight == 0
 

@@ -94,8 +94,10 @@ def delivery_lab(tmp_path_factory):
         "targets": [{"git": {"url": "https://git.example.org/fleet.git"}, "marker": "ns:web"}],
     }
     config = {"sources": [], "subscriptions": [subscription]}
+    config["subscriptions"].append({**subscription, "key": "canary", "delivery": {"workload": f"Rollout/{SHOP}/web"}})
     lab = FlowLab(tmp_path_factory.mktemp("delivery"), namespaces=(SHOP, "argocd"), values={"config": config})
     with lab:
+        lab.cluster.install("argoproj.io", "Rollout", "rollouts")
         yield lab
 
 
@@ -159,3 +161,153 @@ def test_a_release_in_flight_is_followed_on_by_a_daemon_that_starts_after_a_kill
     flow.reports()
     with flow.follows("two") as daemon:
         daemon.until(lambda: daemon.metric("updater_releases_total", verdict="healthy") == 1)
+
+
+def test_a_bad_release_is_taken_back_once_and_its_image_never_returns(flow):
+    """One commit writes the version that ran well; then it is quiet, also for a daemon that starts with no state at all."""
+    before = flow.lab.repository.head()
+    with flow.follows(on_bad="revert") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: "web:1.1.0" in flow.git_says())
+        flow.deploy("1.1.0")
+        flow.fails()
+        daemon.until(lambda: "web:1.0.0" in flow.git_says())
+        assert len(flow.commits(before)) == 2
+        message = flow.lab.repository.git("log", "-1", "--format=%B", "main")
+        assert message.startswith(f"Revert {flow.image} to 1.0.0")
+        assert "Updater-Rejected: web sha256:" in message
+        flow.deploy("1.0.0")
+        flow.reports()
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="healthy") == 1)
+        scans = daemon.metric("updater_scans_total")
+        daemon.until(lambda: daemon.metric("updater_scans_total") >= scans + 2)
+        assert len(flow.commits(before)) == 2
+    with flow.follows("two", on_bad="revert") as daemon:
+        daemon.until(lambda: daemon.metric("updater_scans_total") >= 2)
+        daemon.until(lambda: daemon.metric("updater_subscription_rejected_images") == 1)
+        assert len(flow.commits(before)) == 2
+        flow.push("web", "1.2.0")
+        daemon.until(lambda: "web:1.2.0" in flow.git_says())
+
+
+def test_a_line_that_a_person_has_changed_meanwhile_is_never_taken_back(flow):
+    with flow.follows(on_bad="revert", deadline="20s") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: "web:1.1.0" in flow.git_says())
+        flow.push("web", "1.1.1-rc.1")
+        flow.line_is("1.1.1-rc.1")
+        head = flow.lab.repository.head()
+        flow.deploy("1.1.0")
+        flow.fails()
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="bad") + superseded(daemon) == 1)
+        scans = daemon.metric("updater_scans_total")
+        daemon.until(lambda: daemon.metric("updater_scans_total") >= scans + 2)
+        assert flow.commits(head) == []
+        assert "1.1.1-rc.1" in flow.git_says()
+
+
+ROLLOUT = f"/apis/argoproj.io/v1alpha1/namespaces/{SHOP}/rollouts/web"
+
+
+class RolloutFlow(Flow):
+    """A Rollout instead of the Deployment; the test plays Argo Rollouts."""
+
+    def deploy(self, tag):
+        container = {"name": "web", "image": f"{self.image}:{tag}"}
+        template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
+        metadata = {"name": "web", "namespace": SHOP}
+        body = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": metadata, "spec": {"template": template}}
+        self.lab.cluster.apply_object(body)
+
+    def canary(self, *, stable, current, **status):
+        """Write the status as Argo Rollouts does: the pods of *current* are on their way, those of *stable* serve."""
+        generation = self.lab.cluster.request("GET", ROLLOUT)["metadata"]["generation"]
+        body = {"observedGeneration": str(generation), "stableRS": stable, "currentPodHash": current, "abort": False, **status}
+        self.lab.cluster.request("PATCH", f"{ROLLOUT}/status", {"status": body}, form=MERGE)
+
+    def replica_set(self, hash_, tag):
+        labels = {"app": "web", "rollouts-pod-template-hash": hash_}
+        spec = {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "web", "image": f"{self.image}:{tag}"}]},
+            },
+        }
+        metadata = {"name": f"web-{hash_}", "namespace": SHOP, "labels": labels}
+        self.lab.cluster.apply_object({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec})
+
+
+@pytest.fixture
+def rollout(delivery_lab, tmp_path):
+    made = RolloutFlow(delivery_lab, tmp_path)
+    made.clear()
+    for path in (ROLLOUT, f"/apis/apps/v1/namespaces/{SHOP}/replicasets/web-first"):
+        with contextlib.suppress(urllib.error.HTTPError):
+            delivery_lab.cluster.request("DELETE", path)
+    made.push("web", "1.0.0")
+    made.line_is("1.0.0")
+    made.deploy("1.0.0")
+    made.replica_set("first", "1.0.0")
+    made.canary(stable="first", current="first", phase="Healthy")
+    yield made
+    assert not denied(made.asked())
+
+
+def test_an_aborted_canary_is_taken_back_to_what_is_stable_and_not_replaced_while_it_is_in_progress(rollout):
+    """Push, commit, canary; a newer tag waits; abort; one revert to what the Rollout calls stable; then the newer tag."""
+    workload = f"Rollout/{SHOP}/web"
+    before = rollout.lab.repository.head()
+    with rollout.follows(on_bad="revert", workload=workload) as daemon:
+        daemon.until(daemon.is_ready)
+        rollout.push("web", "1.1.0")
+        daemon.until(lambda: "web:1.1.0" in rollout.git_says())
+        rollout.deploy("1.1.0")
+        rollout.canary(stable="first", current="second", phase="Paused", pauseConditions=[{"reason": "CanaryPauseStep"}])
+        daemon.until(lambda: daemon.metric("updater_releases_in_flight") == 1)
+        rollout.push("web", "1.2.0")
+        daemon.until(lambda: daemon.metric("updater_failures_total", code="busy") >= 1)
+        assert len(rollout.commits(before)) == 1
+        rollout.canary(
+            stable="first", current="second", phase="Paused", abort=True, message="RolloutAborted: Rollout aborted update"
+        )
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="bad") == 1)
+        daemon.until(lambda: len(rollout.commits(before)) >= 3)
+        subjects = rollout.lab.repository.git("log", "--reverse", "--format=%s", f"{before}..main").splitlines()
+        assert [subject.rpartition(" ")[2] for subject in subjects] == ["1.1.0", "1.0.0", "1.2.0"]
+
+
+def superseded(daemon):
+    return daemon.metric("updater_releases_total", verdict="superseded")
+
+
+def test_a_release_that_the_agent_never_applied_is_never_taken_back(flow):
+    before = flow.lab.repository.head()
+    with flow.follows(on_bad="revert", deadline="2s") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="unknown") == 1)
+        scans = daemon.metric("updater_scans_total")
+        daemon.until(lambda: daemon.metric("updater_scans_total") >= scans + 2)
+        assert len(flow.commits(before)) == 1
+        assert "web:1.1.0" in flow.git_says()
+
+
+def test_a_second_step_back_is_for_a_person_to_make(flow):
+    """What was written back fails too: that is told, and nothing more is written."""
+    before = flow.lab.repository.head()
+    with flow.follows(on_bad="revert") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: "web:1.1.0" in flow.git_says())
+        flow.deploy("1.1.0")
+        flow.fails()
+        daemon.until(lambda: "web:1.0.0" in flow.git_says())
+        flow.deploy("1.0.0")
+        flow.fails()
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="bad") == 2)
+        daemon.until(lambda: "a second step back is for a person" in daemon.said())
+        assert len(flow.commits(before)) == 2

@@ -14,7 +14,7 @@ from updater.settings.tree import Settings
 
 PACKAGE = Path(updater.__file__).parent
 DEFINED = {PACKAGE / "settings" / name for name in ("fields.py", "schema.py", "environment.py")}
-REFUSED = {"web", "flux", "follows", "wait_while_busy"}
+REFUSED = {"users", "trusted_proxies", "flux", "follows"}
 CONSTANT = {"method"}  # of a signature: there is one value
 READ_BEFORE = {"registries_conf"}  # it is one more file, and read with them
 
@@ -48,13 +48,12 @@ LIVE = "{argocd: {application: a/b}}"
 @pytest.mark.parametrize(
     ("text", "code", "place"),
     [
-        ('listen: {web: "0.0.0.0:8081"}', "not-yet", "listen.web"),
+        ("web: {users: 'file:/users'}", "not-yet", "web.users"),
         ("registries: [{prefix: a.b, credentials: 'cloud:aws'}]", "credential-unsupported", "registries[0].credentials"),
         ("git: {repositories: [{prefix: 'https://a/', credentials: 'cloud:gcp'}]}", "credential-unsupported", "git.repositories"),
         ("git: {signing: {key: 'cloud:azure'}}", "credential-unsupported", "git.signing.key"),
         ("sources: [{applications: {credentials: ['cloud:aws']}}]", "credential-unsupported", "sources[0].applications"),
         (FOLLOWED.format("on_bad: hold", GIT), "not-yet", "subscriptions[0].delivery.on_bad"),
-        (FOLLOWED.format("on_bad: revert", GIT), "not-yet", "subscriptions[0].delivery.on_bad"),
         (FOLLOWED.format("settle: 1s", LIVE), "not-yet", "subscriptions[0].delivery"),
     ],
 )

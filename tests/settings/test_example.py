@@ -27,7 +27,7 @@ def test_the_top_of_the_example_arrives(example):
     assert example.interval == 120.0
     assert example.state == "/var/lib/updater"
     assert example.listen.metrics == ListenAddress(host="0.0.0.0", port=8080)
-    assert example.listen.web is None
+    assert example.listen.web == ListenAddress(host="0.0.0.0", port=8090)
     assert (example.log.level, example.log.format) == (Level.INFO, None)
     assert (example.registries_conf, example.docker_config) == (None, None)
     assert example.text_markers == ("Dockerfile*", "*.env", "*.tf")

@@ -133,7 +133,7 @@ def test_digests_are_short_in_the_words_and_whole_in_the_trailers():
 def test_a_revert_says_so_and_names_what_was_rejected():
     made = update("org/a", "2", "1", purpose=Purpose.REVERT)
     digest = "sha256:" + "cd" * 32
-    made = Update(**{name: getattr(made, name) for name in made.__slots__} | {"reading": with_digest(made.reading, digest)})
+    made = Update(**{name: getattr(made, name) for name in made.__slots__} | {"rejected": parse_ref(f"org/a:2@{digest}")})
     text = message(made)
     assert text.startswith("Revert org/a to 1\n")
     assert f"Updater-Rejected: app {digest}\n" in text

@@ -11,26 +11,33 @@ from updater.daemon.cluster_writes import event_recorder, write_counter, write_r
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
 from updater.delivery.following import ReleaseFollower
+from updater.delivery.judging import is_busy
+from updater.delivery.reversal import Reversals
 from updater.delivery.watch import WorkloadWatch
 from updater.errors import ConfigError
-from updater.model.release import ReleaseVerdict
-from updater.model.report import ReleaseJudged
+from updater.model.release import BUSY_KINDS, ReleaseVerdict
+from updater.model.report import DestinationLanded, ReleaseJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from updater.daemon.process import Process
     from updater.kube.client import KubeClient
+    from updater.model.release import RevertOrder
     from updater.model.report import Report
-    from updater.model.subscription import Subscription
+    from updater.model.subscription import Destination, Subscription
 
 TRIED_AGAIN: Final = 30.0
+
+
+def _nothing(_destination: Destination) -> None:
+    return
 
 
 class Delivery:
     """Follows the releases of every subscription that names a workload, and tells the workload of its verdict.
 
-    It hears reports, in the place of the generation before.
+    It hears reports, in the place of the generation before. `land` is set by whoever runs the schedule.
     """
 
     name: Final = "releases"
@@ -39,19 +46,42 @@ class Delivery:
         self._process = process
         followed = [item for item in subscriptions if item.delivery]
         self._workloads = frozenset(item.delivery.workload for item in followed if item.delivery)
-        self._follower = ReleaseFollower(followed, publish=process.reports.publish, judged=process.judged_releases)
+        self._follower = ReleaseFollower(followed, publish=process.reports.publish, memory=process.releases)
         self._options = ControllerOptions(
             may_write=process.may_write, count=write_counter(process), report=write_reporter(process)
         )
         self._events: EventQueue[str] = EventQueue(self._options)
         self._watch: WorkloadWatch | None = None
+        self._subscriptions = {item.key: item for item in followed}
+        self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
+        self._busy = set(self._subscriptions)
+        self.land: Callable[[Destination], None] = _nothing
 
     def hear(self, report: Report) -> None:
         """Follow what landed, and let the workload of a verdict be told; never waits."""
         if isinstance(report, ReleaseJudged):
             self._tell(report)
+            self._reversals.hear(report)
         else:
             self._follower.hear(report)
+        if isinstance(report, DestinationLanded) and report.notes is not None:
+            self._reversals.landed(report)
+
+    def order_of(self, key: str) -> RevertOrder | None:
+        """Return what is to be taken back of a subscription."""
+        return self._process.releases.orders.get(key)
+
+    def busy_of(self, key: str) -> str:
+        """Return which rollout or canary of a subscription is in progress, "" where none is; what is unknown may be."""
+        options = self._follower.options_of(key)
+        if options is None or options.workload.kind not in BUSY_KINDS:
+            return ""
+        place = options.workload
+        if self._watch is None or self._watch.is_awaited(place.kind, place.namespace):
+            return f"it is not known yet whether {place} is in progress"
+        if self._reversals.is_pending(key):
+            return f"the bad release of {place} is about to be taken back"
+        return f"{place} is in progress" if is_busy(place, self._watch) else ""
 
     def lead(self) -> None:
         """Write the Events that are due: this replica leads from now on."""
@@ -71,11 +101,26 @@ class Delivery:
     async def _work(self, client: KubeClient) -> None:
         self._options.events = event_recorder(client, self._process)
         report = watch_reporter(self._process)
-        self._watch = self._follower.known = WorkloadWatch(client, self._workloads, changed=self._follower.changed, report=report)
+        self._watch = self._follower.known = WorkloadWatch(client, self._workloads, changed=self._changed, report=report)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch.run(), name="watch workloads")
             tasks.create_task(self._events.run(), name="Events on workloads")
+            tasks.create_task(self._reversals.run(client), name="take bad releases back")
             await self._follower.run()
+
+    def _changed(self) -> None:
+        """Judge again, and let what waited for a rollout or canary land."""
+        self._follower.judge()  # at once: what is bad must be known before anything else is written
+        self._follower.changed()
+        busy = {key for key in self._subscriptions if self.busy_of(key)}
+        for key in self._busy - busy:
+            self._due(key)
+        self._busy = busy
+
+    def _due(self, key: str) -> None:
+        """Let every destination of a subscription land."""
+        for target in self._subscriptions[key].targets:
+            self.land(target.destination)
 
     def _tell(self, report: ReleaseJudged) -> None:
         place = report.workload

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import ConfigError
 from updater.kube.lease import LeaderElector
+from updater.settings.values import ListenAddress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +22,12 @@ TRIED_AGAIN: Final = 15.0
 
 
 class LeaderElection:
-    """Takes part in choosing a leader. *changed* is called in the event loop when this replica begins or ends to lead."""
+    """Takes part in choosing a leader. *changed* is called in the event loop when this replica begins or ends to lead.
 
-    def __init__(self, process: Process, *, changed: Callable[[], None]) -> None:
+    *address* is where other replicas send what only the one that leads can do, "" for nowhere.
+    """
+
+    def __init__(self, process: Process, *, changed: Callable[[], None], address: str = "") -> None:
         self._cluster = cluster = process.cluster
         self._identity = identity()
         self._metrics = process.metrics
@@ -38,12 +42,18 @@ class LeaderElection:
             gained=self._gained,
             lost=self._lost,
             report=self._failed,
+            address=address,
         )
 
     @property
     def is_leader(self) -> bool:
         """Whether this replica may write at this moment."""
         return self.leadership.is_leader
+
+    @property
+    def leader_address(self) -> str:
+        """Return where the replica that leads is reached, "" where that is not known."""
+        return self.leadership.leader_address
 
     async def run(self) -> None:
         """Take part until cancelled. A way to the cluster that is wrong is tried again, and so is what ended by a bug.
@@ -87,6 +97,14 @@ class LeaderElection:
         if error.code != self._told:
             self._log.warning("leader election", detail=error.message, hint=error.hint, code=error.code)
         self._told = error.code
+
+
+def address_of(listen: ListenAddress | None) -> str:
+    """Return where other pods reach what this one serves at *listen*, "" outside a pod and where nothing is served."""
+    pod = os.environ.get("POD_IP", "")
+    if listen is None or not pod:
+        return ""
+    return f"http://{ListenAddress(host=pod, port=listen.port)}"
 
 
 def identity() -> str:

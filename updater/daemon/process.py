@@ -19,6 +19,7 @@ from updater.credentials.keychain import Keychain
 from updater.credentials.program import Programs
 from updater.daemon.cluster_connection import ClusterConnection
 from updater.daemon.left_proposals import LeftProposals
+from updater.delivery.memory import ReleaseMemory
 from updater.engine.gating import WaitingMemory
 from updater.errors import ConfigError
 from updater.forge.budget import ForgeBudget
@@ -55,6 +56,10 @@ class LeaderStatus(Protocol):
     def is_leader(self) -> bool:
         """Whether it does."""
 
+    @property
+    def leader_address(self) -> str:
+        """Where the replica that leads is reached, "" where that is not known."""
+
 
 class Process:
     """What one run of the program holds open. *state* is the folder of mirrors and cache; all of it may be deleted.
@@ -62,7 +67,7 @@ class Process:
     `access_for` is set by the generation in force: what a Git URL is reached with by the credential that a destination
     names ("": none). `ours` are the addresses under which we commit, of every generation so far: by them our own commits
     are known again. `leading` says whether this replica is the one that writes; None where there is no other.
-    `judged_releases` holds the last revision that has a verdict, by subscription key.
+    `releases` is what is remembered of releases.
     *wall* gives seconds since 1970. `watch` is set by commands that a person waits for, before a mirror is asked for.
     """
 
@@ -79,7 +84,9 @@ class Process:
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
-        self.forge_budget = ForgeBudget(observe=self._count_forge)
+        self.forge_budget = ForgeBudget(
+            observe=lambda host, left: self.metrics.set("updater_forge_rate_limit_remaining", host, to=left)
+        )
         self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
         self.leading: LeaderStatus | None = None
         self.watch: ServerWatch | None = None
@@ -94,14 +101,18 @@ class Process:
         self.ours: set[str] = set()
         self.bounds = Bounds()
         self.last_outcomes = LastOutcomes()
-        self.judged_releases: dict[str, str] = {}
+        self.releases = ReleaseMemory()
         self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
         self.waiting = WaitingMemory()
         self.left_proposals = LeftProposals()
         self._shared = Shared(
-            ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
+            ours=self.ours,
+            count=self._count_git,
+            say=self._mirror_mended,
+            warn=lambda sentence: _server_lacks(self.log, sentence),
+            bounds=self.bounds,
         )
         self._mirrors: dict[tuple[str, CredentialRef | None], Mirror] = {}
         self._stack = AsyncExitStack()
@@ -185,17 +196,9 @@ class Process:
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
 
-    def _count_forge(self, host: str, remaining: float) -> None:
-        self.metrics.set("updater_forge_rate_limit_remaining", host, to=remaining)
-
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")
         self.log.warning("mirror", detail=sentence, hint="nothing is lost; if it comes again, check the disk of `state`")
-
-    def _server_lacks(self, sentence: str) -> None:
-        self.log.warning(
-            "git server", detail=sentence, hint="nothing is lost; the first fetch of a large repository takes longer"
-        )
 
     def _helper_left_out(self, sentence: str) -> None:
         self.log.warning("credential helper", detail=sentence, hint="credential_helpers: true lets it run")
@@ -227,3 +230,7 @@ def process_of(settings: Settings, state: Path) -> Process:
 
 async def _nobody(url: str, _credential: CredentialRef | None) -> GitAccess:
     raise AssertionError(f"no generation says how {url} is reached")
+
+
+def _server_lacks(log: structlog.stdlib.BoundLogger, sentence: str) -> None:
+    log.warning("git server", detail=sentence, hint="nothing is lost; the first fetch of a large repository takes longer")

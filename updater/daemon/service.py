@@ -7,21 +7,21 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from updater.daemon.generation import Generation
-from updater.daemon.leader_election import LeaderElection
+from updater.daemon.assembly import start_generation
+from updater.daemon.leader_election import LeaderElection, address_of
 from updater.daemon.loading import load_tried
 from updater.daemon.process import Process, process_for
+from updater.daemon.serving import serving
 from updater.daemon.signals import Signals
 from updater.daemon.tasks import Looks, process_tasks, run_beside
 from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
-from updater.reporting.metrics import CONTENT_TYPE
 from updater.sources.file import problems_of
-from updater.web.app import STATUS_PATH, Probes, application, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from updater.daemon.generation import Generation
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
 
@@ -61,24 +61,10 @@ class Service:
 
     async def run(self) -> None:
         """Serve and work until a stop is asked for; changed files reload. Raise `ConfigError` for the address."""
-        listen = self._generation.loaded.settings.listen.metrics
-        probes = Probes(
-            render_metrics=self._process.render_metrics,
-            content_type=CONTENT_TYPE,
-            waits_for=lambda: self._generation.waits_for,
-            conditions=lambda: self._generation.conditions,
-            statuses=self._process.last_outcomes.statuses,
-        )
-        runner = await serve(application(probes), str(listen)) if listen else None
-        if runner:
-            self._process.log.info("listening", address=str(listen), paths=f"/metrics /healthz /readyz {STATUS_PATH}")
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
         looks = Looks(files=self._look_at_files, peer=self._look_at_peer, peer_every=self._peer_every)
-        try:
+        async with serving(self._process, lambda: self._generation):
             await run_beside(self._run_generations(), process_tasks(self._process, looks, self._take_part))
-        finally:
-            if runner:
-                await runner.cleanup()
         self._process.log.info("stopped")
 
     async def _run_generations(self) -> None:
@@ -128,7 +114,7 @@ class Service:
         try:
             loaded = await asyncio.to_thread(load_tried, self._config, os.environ)
             _check_written(loaded, self._generation.loaded)
-            following = await self._wishes.unless_stopped(Generation.start(loaded, self._process))
+            following = await self._wishes.unless_stopped(start_generation(loaded, self._process))
         except ConfigError as error:
             self._process.metrics.count("updater_reloads_total", "refused")
             for problem in problems_of(error):
@@ -169,7 +155,11 @@ class Service:
         """Take part in choosing a leader from the first generation on that reads a cluster, for as long as the process lives."""
         if self._leading or not generation.crew.sources or not self._process.cluster.settings.leader_election:
             return
-        self._leading = self._process.leading = LeaderElection(self._process, changed=lambda: self._generation.lead())  # noqa: PLW0108 - the one in force then
+        self._leading = self._process.leading = LeaderElection(
+            self._process,
+            changed=lambda: self._generation.lead(),  # noqa: PLW0108 - the one in force then
+            address=address_of(self._first.listen.web),
+        )
         self._has_election.set()
 
     async def _drain(self, running: asyncio.Task[None]) -> None:
@@ -223,7 +213,7 @@ async def first_generation(loaded: LoadedConfiguration, process: Process, *, pau
     told = ""
     while True:
         try:
-            return await Generation.start(loaded, process)
+            return await start_generation(loaded, process)
         except KubeUnavailable as error:
             if error.message != told:
                 process.log.warning("waiting for the cluster", detail=error.message, hint=error.hint, code=error.code)

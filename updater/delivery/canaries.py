@@ -50,6 +50,11 @@ def read_canary(
     return unknown(reason=f"its phase is {phase or 'not known'}", images=asked, kept=stable)
 
 
+def is_canary_busy(item: Mapping[str, Any]) -> bool:
+    """Return whether Flagger works on a Canary."""
+    return text_in(mapping_in(item, "status"), "phase") in BUSY
+
+
 def _images(workload: Mapping[str, Any] | None) -> tuple[str, ...]:
     return images_of(mapping_in(mapping_in(workload, "spec"), "template")) if workload is not None else ()
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 from updater.delivery.commits import release_of
 from updater.delivery.judging import KnownWorkloads, state_for
 from updater.delivery.kinds import KINDS
+from updater.delivery.memory import ReleaseMemory
 from updater.delivery.releases import FollowedRelease, Judgement, moment
-from updater.delivery.state import health_of
+from updater.delivery.reversal import another_image
+from updater.delivery.state import health_of, is_asked_for
 from updater.http.client import Clock
 from updater.model.release import ReleaseVerdict
 from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
@@ -18,8 +20,9 @@ from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from updater.delivery.state import WorkloadState
     from updater.kube.kinds import Object
-    from updater.model.release import Release
+    from updater.model.release import DeliveryOptions, Release
     from updater.model.report import Report
     from updater.model.subscription import Destination, Subscription
 
@@ -31,7 +34,7 @@ _LONGEST_WAIT: Final = 3600.0
 class ReleaseFollower:
     """Follows releases of the subscriptions that say how. *publish* takes each verdict, `known` says what the cluster has.
 
-    *judged* holds the revision that was judged last, by subscription key; it belongs to whoever made it, and outlives this.
+    *memory* belongs to whoever made it, and outlives this.
     """
 
     def __init__(
@@ -39,7 +42,7 @@ class ReleaseFollower:
         subscriptions: Iterable[Subscription],
         *,
         publish: Callable[[ReleaseJudged], None],
-        judged: dict[str, str] | None = None,
+        memory: ReleaseMemory | None = None,
         surroundings: Clock | None = None,
     ) -> None:
         self.known: KnownWorkloads = _NothingKnown()
@@ -48,7 +51,7 @@ class ReleaseFollower:
         self._subscriptions = _followed(subscriptions)
         self._followed: dict[str, FollowedRelease] = {}
         self._places: dict[str, Destination] = {}
-        self._judged = {} if judged is None else judged
+        self._memory = memory or ReleaseMemory()
         self._revisions: dict[str, dict[str, None]] = {}
         self._news = asyncio.Event()
 
@@ -61,12 +64,24 @@ class ReleaseFollower:
         """Take up what landed; see `updater.reporting.stream.Listener`."""
         if isinstance(report, InventoryChanged):
             self._subscriptions = _followed(report.subscriptions)
-            for known in (self._followed, self._places, self._judged, self._revisions):
+            memory = self._memory
+            for known in (self._followed, self._places, self._revisions, memory.judged, memory.healthy, memory.orders):
                 for key in known.keys() - self._subscriptions.keys():
                     del known[key]
         elif isinstance(report, DestinationLanded) and report.notes is not None:
             for key in report.written.keys() & self._subscriptions.keys():
                 self._landed(self._subscriptions[key], report)
+
+    def options_of(self, key: str) -> DeliveryOptions | None:
+        """Return how the releases of a subscription are followed, None where they are not."""
+        found = self._subscriptions.get(key)
+        return found.delivery if found else None
+
+    def state_of(self, release: Release) -> WorkloadState | None:
+        """Return what the workload of a release says of itself now."""
+        options = self.options_of(release.subscription)
+        revisions = self._revisions.get(release.subscription, ())
+        return state_for(release, options.workload, self.known, revisions) if options else None
 
     def changed(self) -> None:
         """Report that the cluster has other objects."""
@@ -99,9 +114,10 @@ class ReleaseFollower:
             return
         if before is not None and before.release.revision != found.revision and found.began < before.release.began:
             return  # an older commit on another branch
-        if found.revision not in {self._judged.get(key), before.release.revision if before else None}:
+        if found.revision not in {self._memory.judged.get(key), before.release.revision if before else None}:
             if before is not None:
                 self._end(key, before, Judgement(verdict=ReleaseVerdict.SUPERSEDED, reason=f"replaced by {found.image}"))
+            self._note_healthy(found, before)
             self._take_up(subscription, found, now)
             self._places[key] = report.destination
         if key in self._followed:
@@ -118,6 +134,15 @@ class ReleaseFollower:
             self._tell(followed, Judgement(verdict=ReleaseVerdict.PROGRESSING, reason=f"waiting for {options.workload}"))
         self._news.set()
 
+    def _note_healthy(self, release: Release, before: FollowedRelease | None) -> None:
+        """Remember what runs well before *release* comes, unless that is one whose verdict was still open."""
+        state = self.state_of(release)
+        if state is None or state.images is None or state.verdict is not ReleaseVerdict.HEALTHY:
+            return
+        runs = another_image(state.images, release.image)
+        if runs is not None and (before is None or not is_asked_for(runs, before.release.image)):
+            self._memory.healthy[release.subscription] = runs
+
     def _note_revision(self, key: str, report: DestinationLanded) -> None:
         """Remember a head at which the release stands: an agent may be synced to any of them."""
         if report.head is None or report.end is LandingEnd.PUSHED:  # what was read then is older than what was pushed
@@ -130,7 +155,9 @@ class ReleaseFollower:
     def _end(self, key: str, followed: FollowedRelease, judgement: Judgement) -> None:
         del self._followed[key]
         self._revisions.pop(key, None)
-        self._judged[key] = followed.release.revision
+        self._memory.judged[key] = followed.release.revision
+        if judgement.verdict is ReleaseVerdict.HEALTHY:
+            self._memory.healthy[key] = followed.release.image
         self._tell(followed, judgement)
 
     def _tell(self, followed: FollowedRelease, judgement: Judgement) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from updater.delivery.agents import read_application, read_helm_release, read_kustomization
-from updater.delivery.canaries import PRIMARY, read_canary
+from updater.delivery.canaries import PRIMARY, is_canary_busy, read_canary
 from updater.delivery.rollouts import read_rollout
 from updater.delivery.state import WorkloadState, text_in, unknown
 from updater.delivery.workloads import read_daemon_set, read_deployment, read_stateful_set
@@ -26,6 +26,14 @@ class KnownWorkloads(Protocol):
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object."""
+
+
+def is_busy(workload: Workload, known: KnownWorkloads) -> bool:
+    """Return whether the controller of a Rollout or Canary works on it; what cannot be watched or is not there is not busy."""
+    item = known.get(workload.kind, workload.namespace, workload.name)
+    if item is None or not known.is_known(workload.kind, workload.namespace):
+        return False
+    return read_rollout(item).is_busy if workload.kind == "Rollout" else is_canary_busy(item)
 
 
 _OWN = {"Deployment": read_deployment, "StatefulSet": read_stateful_set, "DaemonSet": read_daemon_set}

@@ -73,7 +73,7 @@ def health_of(state: WorkloadState, image: ImageRef) -> Health:
     if state.images is None:
         is_applied = state.is_applied and state.verdict in {ReleaseVerdict.HEALTHY, ReleaseVerdict.BAD}
         return Health(verdict=state.verdict, reason=state.reason, is_applied=is_applied, is_busy=state.is_busy)
-    asked = [ref for ref in map(_read, state.images) if ref is not None and ref.name == image.name]
+    asked = [ref for ref in map(read_reference, state.images) if ref is not None and ref.name == image.name]
     if not asked:
         shown = ", ".join(state.images[:_MOST_SHOWN]) or "no image"
         return Health(verdict=ReleaseVerdict.UNKNOWN, reason=f"it does not use {image.name}, but {shown}", is_busy=state.is_busy)
@@ -92,7 +92,7 @@ def is_asked_for(asked: ImageRef, image: ImageRef) -> bool:
 
 def runs_image(text: str, image: ImageRef) -> bool:
     """Return whether the reference *text* is *image*."""
-    ref = _read(text)
+    ref = read_reference(text)
     return ref is not None and ref.name == image.name and is_asked_for(ref, image)
 
 
@@ -135,7 +135,8 @@ def is_stale(item: Mapping[str, Any]) -> bool:
     return generation is None or number_in(mapping_in(item, "status"), "observedGeneration") != generation
 
 
-def _read(text: str) -> ImageRef | None:
+def read_reference(text: str) -> ImageRef | None:
+    """Return *text* as a reference; None where it is none."""
     try:
         return parse_ref(text)
     except ImageSyntaxError:

@@ -50,6 +50,11 @@ class WorkloadWatch:
         place = (kind, namespace)
         return place in self._objects and self._watched[place] not in self._lost
 
+    def is_awaited(self, kind: str, namespace: str) -> bool:
+        """Return whether a kind is about to be listed for the first time."""
+        place = (kind, namespace)
+        return place not in self._objects and self._watched[place] not in self._lost
+
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object, None where there is none, or none is known yet."""
         return self._objects.get((kind, namespace), {}).get(name)

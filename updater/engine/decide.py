@@ -16,7 +16,7 @@ from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.decision import HELD, PINNED, UNREADABLE, ends_at, hold_of, pin_of, readmitted_by
-from updater.model.image import ImageName, ImageRef, parse_ref
+from updater.model.image import ImageName, ImageRef, parse_digest, parse_ref
 from updater.model.outcome import Status
 from updater.model.selection import Code, RevertedImage
 from updater.model.subscription import Form
@@ -160,7 +160,12 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
     key = " ".join(subscription.key.split())  # as trailers have it
     released = readmitted_by(subscription.decisions)
     for past in recent:
-        if past.reverted_by is None or key not in past.subscriptions or past.revision in released:
+        if key not in past.subscriptions or past.revision in released:
+            continue
+        if past.rejected:  # a revert of ours; whoever takes that back rejects nothing
+            taken_back = (_rejected_by(past, key) if past.reverted_by is None else {}) | taken_back
+            continue
+        if past.reverted_by is None:
             continue
         for text in past.images:
             try:
@@ -170,6 +175,20 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
             if ref.tag and ref.name == subscription.image:
                 taken_back.setdefault(ref.tag, RevertedImage(tag=ref.tag, digest=ref.digest, by=past.reverted_by))
     return superseded_for(subscription, recent) | taken_back if subscription.policy.kind == _BY_TIME else taken_back
+
+
+def _rejected_by(past: PastCommit, key: str) -> dict[str, RevertedImage]:
+    """Return what a revert of ours took back for one subscription: the tags that it replaced, with the digest that it names."""
+    named = [text for owner, _, text in (line.rpartition(" ") for line in past.rejected) if owner == key]
+    if not named:
+        return {}
+    rows = [row for line in past.changes if len(row := line.rsplit(" ", 2)) == 3 and row[0] == key]
+    try:
+        digest = parse_digest(named[0])
+    except ImageSyntaxError:
+        digest = None
+    tags = [old.partition("@")[0] for _, old, _ in rows if ":" not in old.partition("@")[0]]
+    return {tag: RevertedImage(tag=tag, digest=digest, by=past.revision) for tag in tags}
 
 
 def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecision:

@@ -19,6 +19,7 @@ from updater.engine.gating import Gatekeeper
 from updater.engine.lockstep import in_lockstep, write_groups_whole
 from updater.engine.outcomes import failed, outcomes
 from updater.engine.people import decided
+from updater.engine.reverting import with_reverts
 from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
 from updater.model.outcome import Status
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from updater.engine.choose import NamedTags
     from updater.engine.decide import Choice, Choices, Place, PlaceDecision, TargetDecision
     from updater.model.outcome import Outcome
+    from updater.model.release import RevertOrder
     from updater.model.selection import Rejection, RevertedImage, Selection
     from updater.model.subscription import CommitSpec, Destination, Subscription
     from updater.model.update import Update
@@ -62,6 +64,10 @@ async def _at_once() -> None:
     """Wait for nothing."""
 
 
+def _nothing_bad(_key: str) -> None:
+    """Order no revert."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandingContext:
     """What a landing needs: the writer, the choice for a written value, and what to do before trying again.
@@ -69,7 +75,7 @@ class LandingContext:
     *choose* is told whether the digest is wanted too, and raises `UpdaterError` where the registry did not answer.
     *pause* is told the number of the refused attempt, from 1, and waits with jitter. *settle* waits, not long, for scans that
     began while the look was on its way: what they find together is chosen together. *gates* are asked what may be written now.
-    *now* gives Unix seconds: decisions of people end by it.
+    *now* gives Unix seconds: decisions of people end by it. *reverts* says what is to be taken back, by subscription key.
     """
 
     writer: Writer
@@ -78,6 +84,7 @@ class LandingContext:
     settle: Callable[[], Awaitable[None]] = _at_once
     gates: Gatekeeper = field(default_factory=Gatekeeper)
     now: Callable[[], float] = time.time
+    reverts: Callable[[str], RevertOrder | None] = _nothing_bad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +129,7 @@ async def land(
             choices = await _choose_all(concerned, view, made, judge)
             choices = await in_lockstep(concerned, choices, _again(concerned, view, made, judge))
             decisions = parts.gates.gated(view, decide(view, concerned, choices, judge))
+            decisions = with_reverts(view, decisions, parts.reverts)
             landed = await _write(view, decisions, parts.writer, is_dry=is_dry)
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from updater.model.subscription import Subscription
     from updater.model.update import Change, Update, WriteResult
 
+_WRITES: Final = frozenset({Status.UPDATED, Status.REVERTED})
 _MOST: Final = 4096  # of a detail: many places, or one long text of a repository
 
 
@@ -90,7 +91,7 @@ def _end(place: PlaceDecision, landed: WriteResult | None) -> _End:
 
 
 def _landed_end(place: PlaceDecision, landed: WriteResult | None) -> _End:
-    if place.update is None or landed is None or place.status is not Status.UPDATED:
+    if place.update is None or landed is None or place.status not in _WRITES:
         return _End(status=place.status, detail=place.detail, code=place.code, hint=place.hint, public=place.public)
     stopped = landed.held.get(place.update)
     if stopped:
@@ -111,7 +112,7 @@ def _landed_end(place: PlaceDecision, landed: WriteResult | None) -> _End:
         return _End(status=status, detail=detail, changes=changes, revision=revision, link=landed.link, move=move)
     if revision is None:
         return _End(status=Status.UNCHANGED, detail=landed.note or f"{place.update.image} is already written")
-    return _End(status=Status.UPDATED, detail=place.detail, changes=changes, revision=revision, move=move)
+    return _End(status=place.status, detail=place.detail, changes=changes, revision=revision, move=move)
 
 
 def move_of(update: Update) -> Move:

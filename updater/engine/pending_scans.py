@@ -47,6 +47,7 @@ class PendingScans:
         self._asked: dict[ScanKey, int] = {}
         self._asking: dict[Destination, set[ScanKey]] = {}
         self._sharing: dict[Destination, list[ScanKey]] | None = None
+        self._announced: set[ScanKey] = set()
 
     def begin(self, plan: Plan, afresh: Collection[ScanKey] = ()) -> None:
         """Work for *plan* from now on: its new images and those *afresh* are to be scanned before somebody relies on them."""
@@ -57,11 +58,31 @@ class PendingScans:
             del self._missing[listed]
         for listed in set(self._asked) - images:
             self._answered(listed)
+        self._announced &= images
         if before.waiting != plan.waiting:
             self._sharing = None
         wanted = (images - set(before.images)) | images.intersection(afresh)
         self._missing |= dict.fromkeys(wanted, self._round)
         self._tell(before, plan, wanted)
+
+    def ask(self, images: Iterable[ScanKey]) -> None:
+        """Scan *images* now, of which somebody said that they changed: a scan that began before this does not count.
+
+        Their destinations land as soon as all of them were scanned, whatever was found: a digest may have moved below a tag.
+        """
+        if not self._is_open():
+            return
+        self._round += 1
+        asked = [listed for listed in images if listed in self._plan.images]
+        for listed in asked:
+            if listed in self._missing:
+                self._missing[listed] = self._round
+                continue
+            self._asked[listed] = self._round
+            self._announced.add(listed)
+            for worker in self._workers.of(self._plan.waiting.get(listed, ())):
+                worker.expect(listed, is_all=True)
+        self._again(asked)
 
     async def scan(self, listed: ScanKey) -> None:
         """Scan one image, again where the round changed meanwhile and wants it so; raise what the scan raises."""
@@ -97,10 +118,12 @@ class PendingScans:
             del self._missing[listed]
             for worker in waiting:
                 worker.have(listed)
-        if has_changed:
+        is_answered = self._asked.get(listed, begun + 1) <= begun
+        if has_changed or (is_answered and listed in self._announced):
             for worker in waiting:
                 worker.due()
-        if self._asked.get(listed, begun + 1) <= begun:
+        if is_answered:
+            self._announced.discard(listed)
             self._answered(listed)
         if listed not in self._asked:
             for worker in waiting:

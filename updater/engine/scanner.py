@@ -185,11 +185,14 @@ class Scanner:
         request = await standing.foresee(replace(request, candidates=standing.candidates))
         return await drive(choose(request), standing.answer)
 
-    def forget_digests(self, listed: ScanKey) -> None:
-        """Ask for the digest of each tag of *listed* anew when it is next wanted; what its last scan listed stands."""
+    def forget(self, listed: ScanKey, tags: Iterable[str] | None = None) -> None:
+        """Ask for everything about *tags* of *listed* again when it is next wanted; None asks for the digest of each tag.
+
+        What its last scan listed stands.
+        """
         standing = self._standing.get(listed)
         if standing is not None:
-            standing.forget_digests()
+            standing.forget(tags)
 
     def _of(self, listed: ScanKey) -> ImageState:
         if listed not in self._standing:

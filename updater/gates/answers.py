@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 
@@ -15,6 +16,7 @@ class Gate(StrEnum):
     WINDOW = "window"
     MAX_CHANGES = "max-changes"
     FLAPPING = "flapping"
+    BUSY = "busy"
     COALESCE = "coalesce"
     GROUP = "group"
     MIN_AGE = "min-age"
@@ -45,10 +47,11 @@ GateAnswer: TypeAlias = Open | GateHold
 
 #: the codes of holds that end by time, by Git or by people, and not by a better tag
 GATE_CODES: Final = frozenset(
-    {"min-age", "window", "max-changes", "coalesce", "group", "flapping", "hold", "pinned", "holds-unreadable"}
+    {"min-age", "window", "max-changes", "coalesce", "group", "flapping", "busy", "hold", "pinned", "holds-unreadable"}
 )
 
 
+@lru_cache(maxsize=1024)
 def moment(at: float) -> str:
     """Write a moment as RFC 3339 in UTC, to the second; what begins within a second is written as the next one."""
     return datetime.fromtimestamp(-(-at // 1), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

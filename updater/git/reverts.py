@@ -16,14 +16,14 @@ import orjson
 
 from updater.git.regular_files import read_regular
 from updater.git.store import write_atomically
-from updater.git.trailers import PLACE, SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
+from updater.git.trailers import PLACE, REJECTED, SUBSCRIPTION, CommitInfo, brought_in, named_reverts, read_trailers, undone
 from updater.model.text import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MOST_BRANCHES: Final = 1000
 LARGEST: Final = 16 * 2**20
 
@@ -79,9 +79,9 @@ def are_resolved(commits: Sequence[CommitInfo], before: BranchDecisions, get: Ca
 
 
 def _concerned(commits: Sequence[CommitInfo], brought: Mapping[tuple[str, str], tuple[str, ...]]) -> set[str]:
-    """Name the reverts of what may be ours, reverts of those, and what they name."""
+    """Name the reverts of what may be ours, our own reverts, reverts of those, and what they name."""
     ours = {info.revision for info in commits if _may_be_ours(info)}
-    found: set[str] = set()
+    found = {info.revision for info in commits if info.revision in ours and REJECTED in read_trailers(info.message)}
     for info in reversed(commits):  # what is reverted comes before its revert
         named = [gone for pair in named_reverts(info) for gone in (pair[0], *brought.get(pair, ()))]
         if matching := {gone for gone in named if gone in ours or gone in found}:

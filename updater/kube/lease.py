@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 RELEASE_SECONDS: Final = 3.0
 RELEASED: Final = 1  # what a Lease that was given back lasts
+ADDRESS: Final = "image-updater.gitops/address"
+_ADDRESS: Final = re.compile(r"http://(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3}|\[[0-9a-f:]{2,39}\]):[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class LeaseDurations:
 class LeaderElector:
     """One replica's part in electing a leader. *identity* is unique to it; others read it as `leader`.
 
+    *address* is where the others reach this replica while it leads; they read it as `leader_address`.
+
     *gained* and *lost* are called in the event loop, at once, and must not block or raise; *report* is told what went wrong.
     """
 
@@ -54,10 +59,12 @@ class LeaderElector:
         report: Callable[[KubeError], None] = lambda _error: None,
         term: LeaseDurations | None = None,
         surroundings: Clock | None = None,
+        address: str = "",
     ) -> None:
         self._client = client
         self._ref = Ref(LEASE, *place)
         self._identity = identity
+        self._address = address
         self._gained, self._lost, self._report = gained, lost, report
         self._term = term or LeaseDurations()
         self._around = surroundings or Clock()
@@ -79,6 +86,14 @@ class LeaderElector:
         """Return the identity of who led when last looked, None where nobody did."""
         holder = _spec(self._seen).get("holderIdentity")
         return holder if isinstance(holder, str) and holder else None
+
+    @property
+    def leader_address(self) -> str:
+        """Return where another replica that leads is reached, "" where none leads or that is not known."""
+        if self.leader in {None, self._identity}:
+            return ""
+        found = _annotation(self._seen)
+        return found if _ADDRESS.fullmatch(found) else ""
 
     async def run(self) -> None:
         """Take part until cancelled, then give the Lease back. Stop what the leader does before cancelling this.
@@ -167,7 +182,7 @@ class LeaderElector:
         return {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.name,
-            "metadata": {"name": self._ref.name, "namespace": self._ref.namespace},
+            "metadata": {"name": self._ref.name, "namespace": self._ref.namespace, **_place(self._address, self._seen)},
             "spec": spec,
         }
 
@@ -200,6 +215,20 @@ class LeaderElector:
 def _spec(found: Object | None) -> dict[str, Any]:
     spec = (found or {}).get("spec")
     return spec if isinstance(spec, dict) else {}
+
+
+def _place(address: str, seen: Object | None) -> Object:
+    """Return the annotation that says where the holder is reached, or that takes away where another one was."""
+    if address:
+        return {"annotations": {ADDRESS: address}}
+    return {"annotations": {ADDRESS: None}} if _annotation(seen) else {}
+
+
+def _annotation(found: Object | None) -> str:
+    metadata = (found or {}).get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    address = annotations.get(ADDRESS) if isinstance(annotations, dict) else None
+    return address if isinstance(address, str) else ""
 
 
 def _duration(spec: dict[str, Any], term: LeaseDurations) -> float:

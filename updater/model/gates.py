@@ -48,7 +48,8 @@ class ChangeRate:
 class GateRules:
     """What must hold before an image is written; None and empty ask for nothing.
 
-    *min_age* and *coalesce* are in seconds. Members of one *group* move to one version, all of them or none.
+    *min_age* and *coalesce* are in seconds. Members of one *group* move to one version, all of them or none. With
+    *wait_while_busy* nothing is written while the rollout or canary of the subscription is in progress.
     """
 
     min_age: float | None = None
@@ -56,6 +57,7 @@ class GateRules:
     max_changes: ChangeRate | None = None
     coalesce: float | None = None
     group: str | None = None
+    wait_while_busy: bool = False
 
 
 NO_GATES: Final = GateRules()

@@ -23,6 +23,8 @@ WORKLOAD_KINDS: Final = (
     "Kustomization",
     "HelmRelease",
 )
+#: those whose controllers say that a rollout or a canary is in progress
+BUSY_KINDS: Final = frozenset({"Rollout", "Canary"})
 
 
 class ReleaseVerdict(StrEnum):
@@ -94,3 +96,13 @@ class Health:
     reason: str
     is_applied: bool = False
     is_busy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevertOrder:
+    """What is to be taken back: the image *bad* that our commit *revision* wrote, in favour of *good*, which ran well."""
+
+    revision: str
+    bad: ImageRef
+    good: ImageRef
+    reason: str

@@ -82,7 +82,8 @@ class Update:
     """A new value for one place of a target, with the value expected there.
 
     *written_as* is what the trailers say: name, tag and, where the registry tells it, digest. *replaced* is the image that gives
-    way, where the order of its policy is lost with the cache, so that Git must remember it.
+    way, where the order of its policy is lost with the cache, so that Git must remember it. *rejected* is the image that a revert
+    takes back.
     """
 
     subscription: str
@@ -94,6 +95,7 @@ class Update:
     origin: str
     purpose: Purpose = Purpose.MOVE
     replaced: ImageRef | None = field(default=None, compare=False)
+    rejected: ImageRef | None = field(default=None, compare=False)
 
     def __hash__(self) -> int:
         """Hash what tells updates apart: they are looked up often, and all that they hold is much."""

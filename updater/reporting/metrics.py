@@ -55,7 +55,7 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_subscription_pending_since_timestamp_seconds": Metric(
         kind=Gauge,
-        text="Time since which a chosen image waits to be written, in Unix time; 0 if none waits.",
+        text="Time since which a chosen image waits to be written, in Unix time; 0 if none waits, or a gate opens by itself.",
         labels=("subscription",),
     ),
     "updater_subscription_rejected_images": Metric(
@@ -128,6 +128,16 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_event_loop_longest_block_seconds": Metric(
         kind=Gauge, text="Longest time in the last minute during which the event loop was blocked, in seconds."
     ),
+    "updater_webhooks_total": Metric(
+        kind=Counter,
+        text="Webhooks received, by configured name and result; a path that is not configured has no name.",
+        labels=("webhook", "result"),
+        begun=(("", "unknown"),),
+    ),
+    "updater_images_with_webhooks": Metric(
+        kind=Gauge, text="Images that are scanned at interval_with_webhooks, because their webhooks are seen to work."
+    ),
+    "updater_webhook_scans_total": Metric(kind=Counter, text="Scans of images that began because of a webhook."),
     "updater_generation": Metric(kind=Gauge, text="Number of the configuration in force, counted from the start."),
     "updater_reloads_total": Metric(
         kind=Counter, text="Reloads of the configuration, by result.", labels=("result",), begun=(("ok",), ("refused",))
@@ -138,6 +148,12 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_kubernetes_writes_total": Metric(
         kind=Counter, text="Writes to the cluster, by what was written and by result.", labels=("kind", "result")
+    ),
+    "updater_proposals_total": Metric(
+        kind=Counter,
+        text="Pull requests that the program opened, updated, merged or closed.",
+        labels=("event",),
+        begun=(("opened",), ("updated",), ("merged",), ("closed",)),
     ),
     "updater_forge_rate_limit_remaining": Metric(
         kind=Gauge,

@@ -11,8 +11,7 @@ from updater.settings import fields
 from updater.settings.node import Node
 
 _NOT_YET: Final = {
-    "hold": "take it out; report tells what is bad, and nothing is held back",
-    "revert": "take it out; report tells what is bad, and a person takes it back",
+    "hold": "take it out; report tells what is bad, and revert takes it back",
 }
 
 
@@ -34,7 +33,8 @@ class DeliverySettings(Node):
     settle: fields.Duration = SETTLE
     """How long the workload must stay healthy before that counts."""
     on_bad: Annotated[OnBad, BeforeValidator(_possible)] = OnBad.REPORT
-    """What follows a bad release. Only report is supported in this version."""
+    """What follows a bad release: report tells it, revert also writes the last version that ran well, in one commit.
+    hold is not supported in this version."""
 
     def options(self) -> DeliveryOptions:
         """Return them as the engine has them."""

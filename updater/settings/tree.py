@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from updater.errors import UpdaterError
+from updater.model.release import BUSY_KINDS
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
 from updater.settings.delivery import DeliverySettings  # noqa: TC001 - pydantic reads the annotation
-from updater.settings.forges import ForgeSettings
 from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
@@ -24,7 +24,8 @@ from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
 from updater.settings.proposals import ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
-from updater.settings.values import usual_address
+from updater.settings.repositories import RepositorySettings  # noqa: TC001 - pydantic reads the annotation
+from updater.settings.web import ListenSettings, WebSettings, at_most_a_day, check_web
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -50,15 +51,6 @@ class LogFormat(StrEnum):
 
     JSON = "json"
     CONSOLE = "console"
-
-
-class ListenSettings(Node):
-    """The addresses that the program listens on; null turns a server off."""
-
-    metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
-    """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
-    web: Annotated[fields.Listen | None, fields.not_yet("the page, the API and webhooks are")] = None
-    """The page, the API and webhooks. Not supported in this version: only null is accepted."""
 
 
 class LogSettings(Node):
@@ -90,29 +82,6 @@ class SigningSettings(Node):
     """A reference to the private key; for gpg one armored key."""
     passphrase: fields.Credentials | None = None
     """A reference to the passphrase of the key, where it has one."""
-
-
-class RepositorySettings(Node):
-    """Settings of the Git repositories below one prefix; the longest prefix wins."""
-
-    prefix: fields.GitPrefix
-    """The start of the URL, up to a / or its end."""
-    credentials: fields.Credentials | None = None
-    """A reference to user name and password, a token or an SSH key; without it the netrc file or SSH agent of the user counts."""
-    passphrase: fields.Credentials | None = None
-    """A reference to the passphrase of the SSH key."""
-    ca: fields.Text | None = None
-    """A PEM file with certificate authorities to trust for the server, in addition to those of the system."""
-    client_certificate: fields.Text | None = None
-    """A PEM file with a client certificate and its key for the server."""
-    known_hosts: fields.Text | None = None
-    """A known_hosts file with the host keys to trust."""
-    proxy: fields.Proxy | None = None
-    """The proxy to use, instead of the one in the environment."""
-    insecure_skip_verify: bool = False
-    """Do not verify certificates and host keys; for tests only."""
-    forge: ForgeSettings = ForgeSettings()
-    """The forge of these repositories, which is asked for pull requests."""
 
 
 class GitSettings(Node):
@@ -304,6 +273,10 @@ class SubscriptionSettings(Node):
         if self.delivery is not None and all(target.git is None for target in self.targets):
             message = "changes of live Applications are not followed in this version"
             raise fields.flawed((("delivery",), fields.NOT_YET, message, "take it out, or write to Git"))
+        if self.gates.wait_while_busy and (self.delivery is None or self.delivery.workload.kind not in BUSY_KINDS):
+            message = "only a Rollout or Canary that delivery.workload names is waited for, others are not in this version"
+            hint = "name it: delivery: {workload: Rollout/shop/web}"
+            raise fields.flawed((("gates", "wait_while_busy"), fields.NOT_YET, message, hint))
         return self
 
     @model_validator(mode="after")
@@ -326,6 +299,9 @@ class Settings(Node):
     """How often registries are asked and destinations are read, unless a subscription sets its own interval.
 
     Images that share a destination are due together."""
+    interval_with_webhooks: Annotated[fields.Duration, AfterValidator(at_most_a_day)] | None = None
+    """How often an image is scanned instead, while webhooks of its registry are seen to work: at most 1d, and never more often
+    than its interval. A push that a scan finds and no webhook named ends that for the registry. Flux's objects keep theirs."""
     state: fields.Text = DEFAULT_STATE
     """The folder of Git mirrors and the cache. You can delete all of it at any time."""
     listen: ListenSettings = Field(default_factory=ListenSettings)
@@ -358,11 +334,18 @@ class Settings(Node):
     """What people decided by hold, pin, reject and release: a file beside this one, or configmap:namespace/name.
 
     A file that does not exist decides nothing. A change counts without a restart."""
+    web: WebSettings = WebSettings()
+    """What is served at `listen.web`."""
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())
     _remarks: tuple[Problem, ...] = PrivateAttr(default=())
     _lines: tuple[tuple[str, int | None], ...] = PrivateAttr(default=())
+
+    @model_validator(mode="after")
+    def _check_web(self) -> Self:
+        check_web(self.web, self.listen, self.interval_with_webhooks)
+        return self
 
     @property
     def files(self) -> tuple[str, ...]:

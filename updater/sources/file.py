@@ -147,6 +147,7 @@ def commit_spec_of(settings: Settings) -> CommitSpec:
 
 def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: CommitSpec, origin: Origin) -> Subscription:
     interval = item.interval or settings.interval
+    delivery = item.delivery.options() if item.delivery else None
     return Subscription(
         key=item.key,
         image=item.image,
@@ -159,8 +160,8 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
             replace(target, interval=interval, commit_spec=commit_spec) for target in _targets(item, settings.git.proposal)
         ),
         interval=interval,
-        delivery=item.delivery.options() if item.delivery else None,
-        gates=gates_of(item.gates, settings.gates),
+        delivery=delivery,
+        gates=gates_of(item.gates, settings.gates, delivery, is_live=any(target.argocd for target in item.targets)),
         origin=origin,
     )
 

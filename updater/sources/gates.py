@@ -6,21 +6,30 @@ from typing import TYPE_CHECKING
 
 from updater.model.gates import NO_GATES, GateRules, UpdateWindow
 from updater.model.problem import Problem
+from updater.model.release import BUSY_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from updater.model.release import DeliveryOptions
     from updater.model.subscription import Subscription
     from updater.settings.gates import GateDefaults, GateSettings
 
 
-def gates_of(own: GateSettings, defaults: GateDefaults) -> GateRules:
-    """Return the rules of one subscription: what it says itself, null included, and the *defaults* for the rest."""
+def gates_of(
+    own: GateSettings, defaults: GateDefaults, delivery: DeliveryOptions | None = None, *, is_live: bool = False
+) -> GateRules:
+    """Return the rules of one subscription: what it says itself, null included, and the *defaults* for the rest.
+
+    What *delivery* follows may be in progress. A live Application has no commits to count, so that a default of changes does not
+    count for it.
+    """
+    may_be_busy = delivery is not None and delivery.workload.kind in BUSY_KINDS
 
     def source(name: str) -> GateDefaults:
         return own if name in own.model_fields_set else defaults
 
-    if not own.model_fields_set and not defaults.model_fields_set:
+    if not (own.model_fields_set or defaults.model_fields_set or may_be_busy):
         return NO_GATES
     windows = tuple(
         UpdateWindow(kind=item.kind, schedule=item.schedule, duration=item.duration, time_zone=item.time_zone)
@@ -29,9 +38,10 @@ def gates_of(own: GateSettings, defaults: GateDefaults) -> GateRules:
     return GateRules(
         min_age=source("min_age").min_age,
         windows=windows,
-        max_changes=source("max_changes").max_changes,
+        max_changes=None if is_live and "max_changes" not in own.model_fields_set else source("max_changes").max_changes,
         coalesce=source("coalesce").coalesce,
         group=own.group,
+        wait_while_busy=may_be_busy and source("wait_while_busy").wait_while_busy is not False,
     )
 
 

@@ -62,9 +62,9 @@ def with_trailers(text: str, updates: Sequence[Update]) -> str:
         policies=[update.policy for update in updates],
         images=[str(update.written_as) for update in updates],
         rejected=[
-            f"{update.subscription} {update.reading.written.digest}"
+            f"{update.subscription} {update.rejected.digest or update.rejected.tag}"
             for update in updates
-            if update.purpose is Purpose.REVERT and update.reading.written.digest
+            if update.purpose is Purpose.REVERT and update.rejected
         ],
         replaced=[f"{update.subscription} {update.replaced}" for update in updates if update.replaced],
         changes=[f"{update.subscription} {old_tag(update) or '-'} {new_tag(update)}" for update in updates],

@@ -49,6 +49,13 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- .Values.config.listen.metrics | splitList ":" | last -}}
 {{- end -}}
 
+{{/* The port of webhooks, empty where none are received. */}}
+{{- define "updater.webPort" -}}
+{{- with .Values.config.listen.web -}}
+{{- . | splitList ":" | last -}}
+{{- end -}}
+{{- end -}}
+
 {{/* updater.yaml: the values, and a Lease of the release's own name, so that two releases in one namespace do not wait for each other. */}}
 {{- define "updater.config" -}}
 {{- $config := deepCopy .Values.config -}}

@@ -169,6 +169,12 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [list, watch]
 {{- end }}
 {{- end }}
+{{- if has "Rollout" $kinds }}
+# delivery/reversal.py lists the ReplicaSet that a Rollout calls stable, before a bad release is taken back (delivery.on_bad)
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list]
+{{- end }}
 # kube/events.py writes Events on them
 - apiGroups: [""]
   resources: [events]

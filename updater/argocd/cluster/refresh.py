@@ -28,6 +28,8 @@ REFRESH: Final = "argocd.argoproj.io/refresh"
 HYDRATE: Final = "argocd.argoproj.io/hydrate"
 AT_A_TIME: Final = 8
 
+_WRITES: Final = frozenset({Status.UPDATED, Status.REVERTED})
+
 
 class Refresher:
     """Refreshes Applications, each once for a commit. A refresh that fails is reported; Argo CD looks by itself in minutes."""
@@ -47,7 +49,7 @@ class Refresher:
 
     def landed(self, key: Key, application: Mapping[str, Any], destination: Destination, outcome: Outcome) -> None:
         """Let an Application be refreshed if *outcome* is a commit to a branch that it follows."""
-        if not self._answers.refresh or outcome.status is not Status.UPDATED or destination.method != "git":
+        if not self._answers.refresh or outcome.status not in _WRITES or destination.method != "git":
             return
         spec = application.get("spec") or {}
         revision = outcome.revision or ""

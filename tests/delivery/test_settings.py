@@ -1,0 +1,68 @@
+"""What a configuration says of deliveries: what is followed, and who waits for a canary in progress."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.settings.making import problem_of, settings_of
+from updater.model.release import OnBad, Workload
+from updater.sources.file import to_snapshot
+
+TEXT = """\
+git: {{author: {{name: a, email: a@b.c}}}}
+subscriptions:
+  - key: shop
+    image: ghcr.io/acme/shop
+    policy: {{latest: {{}}}}
+    {more}
+    targets: [{{git: {{url: "https://git.example.org/fleet.git"}}, marker: "ns:shop"}}]
+"""
+
+
+def subscription(more):
+    (found,) = to_snapshot(settings_of(TEXT.format(more=more))).subscriptions
+    return found
+
+
+def test_a_delivery_names_its_workload_and_has_defaults_for_the_rest():
+    options = subscription("delivery: {workload: Deployment/shop/web}").delivery
+    assert options.workload == Workload("Deployment", "shop", "web")
+    assert (options.deadline, options.settle, options.on_bad) == (900.0, 30.0, OnBad.REPORT)
+
+
+def test_nothing_is_followed_unless_it_is_asked_for():
+    assert subscription("").delivery is None
+
+
+@pytest.mark.parametrize(
+    ("more", "waits"),
+    [
+        ("", False),
+        ("delivery: {workload: Deployment/shop/web}", False),
+        ("delivery: {workload: Rollout/shop/web}", True),
+        ("delivery: {workload: Canary/shop/web}", True),
+        ("delivery: {workload: Rollout/shop/web}\n    gates: {wait_while_busy: false}", False),
+        ("delivery: {workload: Rollout/shop/web}\n    gates: {min_age: 1h}", True),
+        ("gates: {min_age: 1h}", False),
+    ],
+)
+def test_a_rollout_or_canary_that_is_followed_is_waited_for(more, waits):
+    assert subscription(more).gates.wait_while_busy is waits
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        ("delivery: {}", "missing-key", "workload"),
+        ("delivery: {workload: Pod/shop/web}", "workload", "names no workload"),
+        ("delivery: {workload: Deployment/web}", "workload", "names no workload"),
+        ("delivery: {workload: Deployment/shop/web, settle: long}", "duration", "settle"),
+        ("delivery: {workload: Deployment/shop/web, dead_line: 1m}", "unknown-key", "dead_line"),
+        ("delivery: {workload: Deployment/shop/web}\n    gates: {wait_while_busy: true}", "not-yet", "only a Rollout or Canary"),
+        ("gates: {wait_while_busy: true}", "not-yet", "only a Rollout or Canary"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_where_it_stands(more, code, words):
+    problem = problem_of(TEXT.format(more=more))
+    assert (problem.code, words in problem.message) == (code, True), problem
+    assert problem.hint

@@ -1,0 +1,19 @@
+"""What is remembered of releases for as long as the process lives; all of it can be lost, at the price of a report more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from updater.model.image import ImageRef
+    from updater.model.release import RevertOrder
+
+
+@dataclass(slots=True)
+class ReleaseMemory:
+    """By subscription key: the revision that was judged last, the image that was healthy last, and what is to be taken back."""
+
+    judged: dict[str, str] = field(default_factory=dict)
+    healthy: dict[str, ImageRef] = field(default_factory=dict)
+    orders: dict[str, RevertOrder] = field(default_factory=dict)

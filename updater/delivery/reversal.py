@@ -1,0 +1,141 @@
+"""Which bad releases are taken back, and in favour of what: the last image that ran well, never merely the one before.
+
+One step back may be a version whose canary was never promoted. What ran well is asked of the controller first, which keeps it:
+the ReplicaSet of `stableRS`, the primary of a Canary. Of other kinds it is what we saw healthy. Where nobody knows, nothing is
+taken back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+from updater.delivery.kinds import REPLICA_SET
+from updater.delivery.state import images_of, is_asked_for, read_reference
+from updater.documents.members import mapping_in
+from updater.errors import KubeError
+from updater.kube.client import ListScope
+from updater.model.release import OnBad, ReleaseVerdict, RevertOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from updater.delivery.memory import ReleaseMemory
+    from updater.delivery.state import WorkloadState
+    from updater.kube.client import KubeClient
+    from updater.model.image import ImageRef
+    from updater.model.release import DeliveryOptions, Release
+    from updater.model.report import DestinationLanded, ReleaseJudged
+
+_HASH = "rollouts-pod-template-hash"
+
+
+class JudgedReleases(Protocol):
+    """Who knows the workloads of releases; see `updater.delivery.following.ReleaseFollower`."""
+
+    def options_of(self, key: str) -> DeliveryOptions | None:
+        """Return how the releases of a subscription are followed."""
+
+    def state_of(self, release: Release) -> WorkloadState | None:
+        """Return what the workload of a release says of itself now."""
+
+
+class Reversals:
+    """Decides which bad releases are taken back. *wake* is told the key of a subscription that has an order."""
+
+    def __init__(self, releases: JudgedReleases, memory: ReleaseMemory, *, wake: Callable[[str], None], log: Any) -> None:
+        self._releases = releases
+        self._memory = memory
+        self._wake = wake
+        self._log = log
+        self._waiting: asyncio.Queue[ReleaseJudged] = asyncio.Queue()
+        self._pending: set[str] = set()
+
+    def is_pending(self, key: str) -> bool:
+        """Return whether it is not known yet whether a bad release of a subscription is taken back."""
+        return key in self._pending
+
+    def hear(self, report: ReleaseJudged) -> None:
+        """Let a bad release be taken back where that was asked for, where it is certain, and never twice in a row."""
+        options = self._releases.options_of(report.release.subscription)
+        if report.verdict is not ReleaseVerdict.BAD or options is None or options.on_bad is not OnBad.REVERT:
+            return
+        if report.release.is_revert:
+            self._refuse(report, "it took another release back already; a second step back is for a person to make")
+        elif not report.is_certain:
+            self._refuse(report, "it was not followed from its commit on, or never applied, so its fault is not certain")
+        else:
+            self._pending.add(report.release.subscription)
+            self._waiting.put_nowait(report)
+
+    def landed(self, report: DestinationLanded) -> None:
+        """Forget the orders that are done: the value does not stand any more."""
+        for key in report.written.keys() & self._memory.orders.keys():
+            bad = self._memory.orders[key].bad
+            if not any(value.tag == bad.tag or (value.tag is None and value.digest) for value in report.written[key]):
+                del self._memory.orders[key]
+
+    async def run(self, client: KubeClient) -> None:
+        """Order what is to be taken back, until cancelled."""
+        while True:
+            report = await self._waiting.get()
+            key = report.release.subscription
+            try:
+                await self._order(report, client)
+            except asyncio.CancelledError:
+                self._memory.judged.pop(key, None)  # whoever comes after judges it again
+                raise
+            finally:
+                self._pending.discard(key)
+            self._wake(key)
+
+    async def _order(self, report: ReleaseJudged, client: KubeClient) -> None:
+        release = report.release
+        good = await self._good(release, client)
+        if good is None:
+            self._refuse(report, "no version is known that ran well before")
+            return
+        order = RevertOrder(revision=release.revision, bad=release.image, good=good, reason=report.reason)
+        self._memory.orders[release.subscription] = order
+
+    async def _good(self, release: Release, client: KubeClient) -> ImageRef | None:
+        """Return what ran well before *release*."""
+        state = self._releases.state_of(release)
+        images = state.kept if state is not None else ()
+        if state is not None and state.stable:
+            images = await self._stable(release, state.stable, client)
+        kept = another_image(images, release.image)
+        return kept or self._remembered(release)
+
+    def _remembered(self, release: Release) -> ImageRef | None:
+        found = self._memory.healthy.get(release.subscription)
+        return found if found is not None and not is_asked_for(found, release.image) else None
+
+    async def _stable(self, release: Release, hash_: str, client: KubeClient) -> tuple[str, ...]:
+        """Return the images of the ReplicaSet that a Rollout calls stable."""
+        options = self._releases.options_of(release.subscription)
+        assert options is not None  # noqa: S101 - see `hear`
+        scope = ListScope(namespace=options.workload.namespace, labels=f"{_HASH}={hash_}")
+        try:
+            sets = await client.list(REPLICA_SET, scope)
+        except KubeError as error:
+            self._log.warning("release", key=release.subscription, detail=error.message, hint=error.hint, code=error.code)
+            return ()
+        return tuple(text for item in sets for text in images_of(mapping_in(mapping_in(item, "spec"), "template")))
+
+    def _refuse(self, report: ReleaseJudged, why: str) -> None:
+        self._log.warning(
+            "not taken back",
+            key=report.release.subscription,
+            image=str(report.release.image),
+            revision=report.release.revision[:9],
+            detail=why,
+            code="revert-held",
+            hint="revert the commit by hand, or write the version that you want",
+        )
+
+
+def another_image(texts: Iterable[str], image: ImageRef) -> ImageRef | None:
+    """Return the one reference of the same image name among *texts* where it is another image; None where there are several."""
+    refs = {ref for text in texts if (ref := read_reference(text)) is not None and ref.name == image.name}
+    return next((ref for ref in refs if not is_asked_for(ref, image)), None) if len(refs) == 1 else None

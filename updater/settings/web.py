@@ -1,0 +1,115 @@
+"""The settings of what is served, and where: the addresses, and who may send webhooks."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from updater.errors import UpdaterError
+from updater.model.image import parse_name
+from updater.model.webhook import WebhookKind
+from updater.settings import fields
+from updater.settings.node import Node
+from updater.settings.values import usual_address
+
+LONGEST_INTERVAL: Final = 86400.0
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_TOPIC: Final = re.compile(r"arn:aws(?:-cn|-us-gov)?:sns:[a-z0-9-]{1,32}:[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
+
+
+def _name(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        hint = "write lower-case letters, digits and -, at most 63"
+        raise fields.flawed(((), "webhook-name", f"{value!r} cannot be the end of a path", hint))
+    return value
+
+
+def _topic(value: str) -> str:
+    if not _TOPIC.fullmatch(value):
+        hint = "write arn:aws:sns:eu-west-1:111122223333:name"
+        raise fields.flawed(((), "topic", f"{value!r} is not the ARN of an SNS topic", hint))
+    return value
+
+
+def _registry(value: str) -> str:
+    try:
+        found = parse_name(f"{value}/any")
+    except UpdaterError:
+        found = None
+    if found is None or found.path != "any":
+        hint = "write the host as images name it, such as registry.example.org:5000"
+        raise fields.flawed(((), "image-syntax", f"{value!r} is not the host of a registry", hint))
+    return found.registry
+
+
+class ListenSettings(Node):
+    """The addresses that the program listens on; null turns a server off."""
+
+    metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
+    """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
+    web: fields.Listen | None = None
+    """Webhooks of registries and Git hosts: /webhooks/<name>, /webhook, /healthz. Not served by default."""
+
+
+class WebhookSettings(Node):
+    """One sender of webhooks, received at /webhooks/ and its name."""
+
+    name: Annotated[fields.Text, AfterValidator(_name)]
+    """The end of the path, and the label of metrics."""
+    kind: WebhookKind
+    """The kind of the sender, which decides what a delivery looks like and how it is verified."""
+    secret: fields.Credentials
+    """A reference to the secret that the sender was given. A delivery without it is refused."""
+    registry: Annotated[fields.Text, AfterValidator(_registry)] | None = None
+    """The host of the registry as your images name it, where deliveries do not say it or say an internal name."""
+    topic: Annotated[fields.Text, AfterValidator(_topic)] | None = None
+    """The ARN of the SNS topic. Required with kind ecr-sns, not allowed otherwise."""
+
+    @model_validator(mode="after")
+    def _check_topic(self) -> Self:
+        if self.kind is WebhookKind.ECR_SNS and self.topic is None:
+            hint = "add topic: with the ARN: Amazon signs the messages of everybody's topics"
+            raise fields.flawed((("topic",), "missing-key", "no topic is named", hint))
+        if self.kind is not WebhookKind.ECR_SNS and self.topic is not None:
+            raise fields.flawed((("topic",), "conflict", f"{self.kind} has no topic", "take topic: out"))
+        return self
+
+
+def at_most_a_day(seconds: float) -> float:
+    """Refuse a longer time: what a lost webhook costs."""
+    if seconds > LONGEST_INTERVAL:
+        hint = "write 1d or less: a push whose webhook is lost waits for so long"
+        raise fields.flawed(((), "duration", "the interval with webhooks is longer than a day", hint))
+    return seconds
+
+
+def _names_once(webhooks: tuple[WebhookSettings, ...]) -> tuple[WebhookSettings, ...]:
+    seen: set[str] = set()
+    for index, webhook in enumerate(webhooks):
+        if webhook.name in seen:
+            raise fields.flawed(((index, "name"), "duplicate-key", f"{webhook.name!r} is defined twice", "rename one of them"))
+        seen.add(webhook.name)
+    return webhooks
+
+
+class WebSettings(Node):
+    """What is served at `listen.web`."""
+
+    webhooks: Annotated[tuple[WebhookSettings, ...], AfterValidator(_names_once)] = Field(default=())
+    """The senders whose webhooks are received."""
+    users: Annotated[Any, fields.not_yet("users of the page are")] = None
+    """Not supported in this version: there is no page."""
+    trusted_proxies: Annotated[Any, fields.not_yet("users of the page are")] = None
+    """Not supported in this version: there is no page."""
+
+
+def check_web(web: WebSettings, listen: ListenSettings, longest: float | None) -> None:
+    """Refuse webhooks that nobody receives, and a longer interval that no webhook brings about."""
+    if web.webhooks and listen.web is None:
+        hint = 'add listen: {web: "0.0.0.0:8090"}'
+        raise fields.flawed((("web", "webhooks"), "conflict", "listen.web is null, so no webhook is received", hint))
+    if longest is not None and not web.webhooks:
+        message = "no webhook is configured, so no interval is longer"
+        raise fields.flawed((("interval_with_webhooks",), "conflict", message, "add web.webhooks, or take it out"))
