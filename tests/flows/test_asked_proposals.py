@@ -13,8 +13,8 @@ from tests.fakes.forge import TOKEN, FakeForge
 from tests.fakes.git_server import BareRepository
 from tests.flows.fleet import Fleet, Status, fleet
 from tests.flux.request.making import automation, policy, repository, source, translate
+from updater.daemon.assembly import start_generation
 from updater.daemon.forges import Forges
-from updater.daemon.generation import Generation
 from updater.daemon.process import Process
 from updater.errors import ForgeError
 from updater.git.access import GitAccess
@@ -46,7 +46,7 @@ class Asking:
         async with Process(self.fleet.state) as process:
             process.http = HttpClient(patience=Patience(attempts=2, first=0.0), observe=process.metrics.request)
             async with process.http:
-                generation = await Generation.start(loaded, process)
+                generation = await start_generation(loaded, process)
                 generation.take_over()
                 process.ours |= {target.commit_spec.email for item in subscriptions for target in item.targets}
                 landings = await generation.once(loaded.snapshot.subscriptions, is_dry=False)

@@ -15,7 +15,7 @@ from aiohttp import web
 from tests.fakes.forge import FakeForge
 from tests.flows.fleet import Status
 from tests.flows.test_proposals import FILE, PERSON, Proposing, proposing, run
-from updater.daemon.generation import Generation
+from updater.daemon.assembly import start_generation
 from updater.forge.address import ForgeKind
 from updater.forge.kinds import DIALECTS
 from updater.sources.file import load
@@ -402,7 +402,7 @@ def test_every_kind_of_forge_with_a_fake_is_among_those_of_this_page():
 @asynccontextmanager
 async def reloaded(life, before):
     """A generation of the configuration as it is now, in the process of the one *before*."""
-    generation = await Generation.start(load([life.fleet.configure()], dict(os.environ)), before._process)
+    generation = await start_generation(load([life.fleet.configure()], dict(os.environ)), before._process)
     generation.take_over()
     yield generation
 

@@ -63,7 +63,7 @@ def proposed(made: Fleet, forge: FakeForge, more: str = "{per: destination}") ->
 
 
 #: where a repository lies on its Git server, by the kind of forge
-PLACES = {"bitbucket-server": "O/fleet.git", "azure": "x/o/_git/fleet"}
+PLACES = {"azure": "tfs/o/_git/fleet.git"}
 
 
 @dataclass

@@ -160,15 +160,20 @@ class CheckoutProposer:
             await asyncio.sleep(min(0.1 * 2**attempt, 5.0) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
         raise AssertionError
 
+    def _known(self, writer: ProposalWriter) -> ForgeProposal | None:
+        """Return the pull request as it was last seen: the open one, else the newest."""
+        known = writer.finder.known(self._branch)
+        return known.last if known else None
+
     async def _once(self, wishes: WishWriter, writer: ProposalWriter) -> ProposalReport:
         view = await writer.look(self._branch, ())
         updates = await wishes.wanted(view)
-        found, before = wishes.written, writer.known(self._branch)
+        found, before = wishes.written, self._known(writer)
         report = ProposalReport(end=ProposalEnd.NONE, written=found, base=self._branch.branch, branch=self._branch.push)
         if not updates and (not found.is_whole or not view.is_proposed):
             return report
         landed = await writer.write(view, _commits(updates), is_dry=False)
-        after = writer.known(self._branch)
+        after = self._known(writer)
         report = replace(
             report,
             end=_end(landed, before, after),

@@ -66,8 +66,15 @@ class Schedule:
         self._is_paused = False
         self._stopping = asyncio.Event()
         self._workers = DestinationWorkers(land, self._waits)
-        self._rounds = PendingScans(scan, self._workers, is_open=self._is_open, again=self._scan_now)
-        self._jobs = _Jobs(self._rounds.scan, self._look_later, Phases(spread))
+
+        async def look(destination: Destination) -> None:
+            self.due(destination)
+
+        def again(images: Iterable[ScanKey]) -> None:
+            self._jobs.run_now(images)
+
+        self._rounds = PendingScans(scan, self._workers, is_open=self._is_open, again=again)
+        self._jobs: _Jobs = _Jobs(self._rounds.scan, look, Phases(spread))
         self.replan(plan)
 
     async def run(self) -> None:
@@ -165,12 +172,6 @@ class Schedule:
     def _is_open(self) -> bool:
         return not (self._is_paused or self._stopping.is_set())
 
-    def _scan_now(self, images: Iterable[ScanKey]) -> None:
-        self._jobs.run_now(images)
-
-    async def _look_later(self, destination: Destination) -> None:
-        self.due(destination)
-
 
 class _Jobs:
     """The jobs of APScheduler: one an image, which runs at once, one a destination, whose worker is due by itself first.
@@ -209,7 +210,7 @@ class _Jobs:
         moved = self._phases.fit(plan, time.time())
         if not moved and wanted == self._seconds:  # like sets of dicts, this hashes none of 10,000 keys again
             return
-        with self._one_wake_up():
+        with _one_wake_up(self._scheduler):
             for what in set(self._seconds) - set(wanted):
                 self._jobs.pop(what).remove()
                 del self._seconds[what]
@@ -237,7 +238,7 @@ class _Jobs:
             return
         some = list(itertools.islice(self._waiting, AT_ONCE))
         now = datetime.now(UTC)
-        with self._one_wake_up():
+        with _one_wake_up(self._scheduler):
             for what in some:
                 del self._waiting[what]
                 if what in self._jobs:
@@ -305,17 +306,18 @@ class _Jobs:
             max_instances=sys.maxsize,
         )
 
-    @contextmanager
-    def _one_wake_up(self) -> Iterator[None]:
-        """Let the scheduler look at its jobs once after all changes, not after each."""
-        was_running = self._scheduler.state == STATE_RUNNING
+
+@contextmanager
+def _one_wake_up(scheduler: AsyncIOScheduler) -> Iterator[None]:
+    """Let *scheduler* look at its jobs once after all changes, not after each."""
+    was_running = scheduler.state == STATE_RUNNING
+    if was_running:
+        scheduler.pause()
+    try:
+        yield
+    finally:
         if was_running:
-            self._scheduler.pause()
-        try:
-            yield
-        finally:
-            if was_running:
-                self._scheduler.resume()
+            scheduler.resume()
 
 
 class _Beat(BaseTrigger):  # type: ignore[misc]  # the library has no types

@@ -92,10 +92,10 @@ class ProposalWriter:
         self._sweeper = ProposalSweeper(self._finder, around.asked, self._supersede)
         self._turns: dict[tuple[Forge, str], asyncio.Lock] = {}
 
-    def known(self, branch: GitBranch) -> ForgeProposal | None:
-        """Return the pull request of *branch* as it was last seen: the open one, else the newest; None where none is known."""
-        known = self._finder.known(branch)
-        return known.last if known else None
+    @property
+    def finder(self) -> ProposalFinder:
+        """What is known of the pull requests."""
+        return self._finder
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
         """Look as the writer does, and at the pull request where there may be one; raise what either raises.
@@ -126,6 +126,8 @@ class ProposalWriter:
             return await self._writer.write(view, commits, is_dry=is_dry)
         if not is_dry:
             await self._sweeper.sweep(branch)
+        if commits and (full := await self._full(branch)):
+            return _all_held(commits, full, is_dry=is_dry)
         known = await self._informed(branch, commits)
         held, wanted = without_rejected(commits, known.rejected(), self._around.is_released)
         if not wanted:
@@ -155,16 +157,23 @@ class ProposalWriter:
         self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit], *, is_dry: bool
     ) -> WriteResult:
         """Propose, unless that opens one more pull request than the limit allows: one at a time, each counts the one before."""
-        limit = _options(branch).limit
-        if not limit or known.open is not None:
+        if not _options(branch).limit or known.open is not None:
             return await self._propose(branch, known, view, commits, is_dry=is_dry)
-        turn = self._turns.setdefault((self._finder.forge(branch), branch.branch), asyncio.Lock())
-        async with turn:
-            count = len((await self._finder.listing(branch)).ours(branch.branch))
-            if count < limit:
-                return await self._propose(branch, known, view, commits, is_dry=is_dry)
+        async with self._turns.setdefault((self._finder.forge(branch), branch.branch), asyncio.Lock()):
+            if full := await self._full(branch):
+                return _all_held(commits, full, is_dry=is_dry)
+            return await self._propose(branch, known, view, commits, is_dry=is_dry)
+
+    async def _full(self, branch: GitBranch) -> Problem | None:
+        """Return why nothing more may be opened now, None where something may, or is open already."""
+        limit, known = _options(branch).limit, self._finder.known(branch)
+        if not limit or (known is not None and known.open is not None):
+            return None
+        count = len((await self._finder.listing(branch)).ours(branch.branch))
+        if count < limit:
+            return None
         message = f"{count} pull requests of updater to {branch.branch} are open, and the limit is {limit}"
-        return _all_held(commits, Problem(path="", code=AT_LIMIT, message=message, hint=_LIMIT_HINT), is_dry=is_dry)
+        return Problem(path="", code=AT_LIMIT, message=message, hint=_LIMIT_HINT)
 
     async def _propose(
         self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit], *, is_dry: bool
@@ -172,7 +181,8 @@ class ProposalWriter:
         title = _options(branch).title
         if is_dry or title:
             dry = await self._writer.write(view, commits, is_dry=True)
-            proposal_text(_changed(commits, dry), dry.changes, _room(self._finder.forge(branch)), title=title)
+            if changed := _changed(commits, dry):
+                proposal_text(changed, dry.changes, _room(self._finder.forge(branch)), title=title)
             if is_dry:
                 return dry
         updates = [update for commit in commits for update in commit.updates]
