@@ -140,6 +140,8 @@ async def land(
         except UpdaterError as error:
             return Landing(destination=destination, outcomes=failed(concerned, destination, error), choices=choices)
         else:
+            if landed is not None and not is_dry:
+                parts.gates.memory.written(destination)
             return Landing(
                 destination=destination,
                 outcomes=outcomes(decisions, landed),
