@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
+    from updater.model.release import PastVerdict
     from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination, GitBranch, Subscription
     from updater.model.view import PastCommit
@@ -142,6 +143,8 @@ class Generation:
             problems = (*loaded.snapshot.problems, *argocd.problems)
             loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
         generation = cls(loaded, process, crew, argocd.peer if argocd else None)
+        if generation._delivery:
+            await generation._delivery.recall()
         decided = await generation.holds.read()
         generation.asked.decide(decided.decisions, decided.problems)
         crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
@@ -261,6 +264,10 @@ class Generation:
         """Return our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
         return [(item, await self.crew.git.history(item, limit)) for item in branches_of(destinations_of(subscriptions))]
 
+    async def verdicts(self) -> tuple[PastVerdict, ...]:
+        """Return how releases ended, as far as the cache remembers."""
+        return await self._process.cache.verdicts()
+
     async def last_outcomes(self) -> tuple[Outcome, ...]:
         """Return the last outcome of every target that the cache remembers."""
         return await self._process.cache.outcomes()
@@ -272,11 +279,7 @@ class Generation:
         self.schedule = schedule = Schedule(self._plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
-        releases = None
-        if self._delivery:
-            self._process.reports.join(self._delivery)
-            self._delivery.land = schedule.due
-            releases = self._delivery.run
+        releases = self._delivery.joined(schedule.due) if self._delivery else None
         self.lead()
 
         async def work() -> None:
