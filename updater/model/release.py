@@ -113,9 +113,13 @@ class PastVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevertOrder:
-    """What is to be taken back: the image *bad* that our commit *revision* wrote, in favour of *good*, which ran well."""
+    """What is to be taken back: the image *bad* that our commit *revision* wrote, in favour of *good*, which ran well.
+
+    *is_kept* where a controller still keeps *good*; otherwise it is what we remember, and a person may have moved on from it.
+    """
 
     revision: str
     bad: ImageRef
     good: ImageRef
     reason: str
+    is_kept: bool = False
