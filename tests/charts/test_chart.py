@@ -218,6 +218,12 @@ def test_secrets_that_the_configuration_names_can_be_read_by_their_name_alone():
     assert ("apps", "get", "secrets", "*") in rights(covered)
 
 
+def test_the_config_map_of_decisions_can_be_read_by_its_name_alone():
+    """`holds: configmap:` of updater.yaml grants reading that one ConfigMap, and writing none."""
+    found = rights(template_of(config={"sources": [], "holds": "configmap:team/holds"}))
+    assert found == {("team", "get", "configmaps", "holds")}
+
+
 def test_live_applications_that_the_configuration_names_can_be_written_by_their_name_alone():
     """An argocd: target of updater.yaml grants that one Application, where nothing else grants it."""
     live = {("argocd", verb, "applications", "shop") for verb in ("get", "patch")}

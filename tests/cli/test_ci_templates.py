@@ -20,6 +20,8 @@ __all__ = ["job", "kind"]
 CI = Path(__file__).parents[2] / "config/ci"
 ACTION = yaml.safe_load((CI / "action.yml").read_text())
 STEPS = {step["id"]: step for step in ACTION["runs"]["steps"]}
+in_actions = pytest.mark.parametrize("kind", ["github", "gitea"], indirect=True)
+in_pipelines = pytest.mark.parametrize("kind", ["gitlab"], indirect=True)
 TEMPLATE = yaml.safe_load((CI / "gitlab.yml").read_text())[".updater-propose"]
 
 
@@ -85,6 +87,7 @@ def test_every_input_reaches_the_step():
     }
 
 
+@in_actions
 async def test_the_action_opens_a_pull_request_and_names_it_in_its_outputs(action):
     code, out, outputs = await action.use(markers="ns:p=x:2\n", kustomize="nginx=nginx:1.26.0", path="apps", branch="bump")
     assert (code, outputs["changed"], outputs["status"], outputs["link"], outputs["branch"]) == (
@@ -102,17 +105,20 @@ async def test_the_action_opens_a_pull_request_and_names_it_in_its_outputs(actio
     assert TOKEN not in out
 
 
+@in_actions
 async def test_the_action_says_unchanged_for_the_same_values(action):
     await action.use(markers="ns:p=x:2")
     code, _, outputs = await action.use(markers="ns:p=x:2")
     assert (code, outputs["changed"], outputs["status"], outputs["link"]) == (0, "false", "unchanged", LINK)
 
 
+@in_actions
 async def test_the_action_fails_where_a_reference_finds_no_place(action):
     code, out, _ = await action.use(markers="ns:none=x:2")
     assert (code, "no marker found for ns:none=x:2" in out) == (1, True)
 
 
+@in_actions
 async def test_inputs_are_words_and_no_commands(action, tmp_path):
     title = '$(touch ../made) `touch ../made` "; touch ../made; # {{ .'
     code, _, outputs = await action.use(markers="ns:p=x:2\r\n\n  \n", title=title)
@@ -121,11 +127,13 @@ async def test_inputs_are_words_and_no_commands(action, tmp_path):
     assert not (tmp_path / "made").exists()
 
 
+@in_actions
 async def test_a_token_of_ones_own_wins_over_that_of_the_job(action):
     code, _, _ = await action.use(markers="ns:p=x:2", token="another-token")
     assert (code, action.job.forge.pulls) == (1, [])
 
 
+@in_actions
 async def test_the_installation_leaves_an_updater_on_the_path_alone(job, tmp_path):
     environment = {"GITHUB_ACTION_PATH": str(CI), "RUNNER_TEMP": str(tmp_path), "GITHUB_PATH": str(tmp_path / "path")}
     code, _ = await shell("bash", STEPS["install"]["run"], job.clone, environment)
@@ -143,11 +151,8 @@ async def use_template(job, **variables):
     run_git("checkout", "-q", "--detach", cwd=job.clone)
     environment = {
         **TEMPLATE["variables"],
-        "GITLAB_CI": "true",
         "CI_COMMIT_BRANCH": "main",
-        "UPDATER_FORGE_KIND": job.forge.kind,
-        "UPDATER_FORGE_API": job.forge.api,
-        "UPDATER_FORGE_TOKEN": TOKEN,
+        **{name: os.environ[name] for name in ("GITLAB_CI", "CI_SERVER_URL", "CI_API_V4_URL", "CI_JOB_TOKEN", "GITLAB_TOKEN")},
         **variables,
     }
     code, out = await shell("sh", "\n".join(TEMPLATE["script"]), job.clone, environment)
@@ -155,6 +160,7 @@ async def use_template(job, **variables):
     return code, out, json.loads(artifact.read_text() or "null")
 
 
+@in_pipelines
 async def test_the_template_opens_a_pull_request_and_keeps_the_answer(job):
     wishes = {"SET_MARKERS": "ns:p=x:2\n", "SET_HELM": "values.yaml:image.tag=v 2", "SET_MESSAGE": "one\n\ntwo"}
     code, out, said = await use_template(job, **wishes, SET_TITLE="A $(title) `of` words", SET_BRANCH="bump")
@@ -165,12 +171,14 @@ async def test_the_template_opens_a_pull_request_and_keeps_the_answer(job):
     assert b"v 2" in job.repository.show("values.yaml", "bump")
 
 
+@in_pipelines
 async def test_the_template_says_unchanged_for_the_same_values(job):
     await use_template(job, SET_MARKERS="ns:p=x:2")
     code, _, said = await use_template(job, SET_MARKERS="ns:p=x:2")
     assert (code, said["proposal"]["status"], said["proposal"]["branch"], said["commit"]) == (0, "unchanged", BRANCH, None)
 
 
+@in_pipelines
 async def test_the_template_fails_where_a_reference_finds_no_place(job):
     code, out, said = await use_template(job, SET_MARKERS="ns:none=x:2")
     assert (code, said["unmatched"]) == (1, ["ns:none=x:2"])

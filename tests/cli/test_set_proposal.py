@@ -105,7 +105,7 @@ async def test_a_change_is_proposed_and_the_checkout_stays_as_it_is(job):
     assert (code, err) == (10, "")
     assert said["changes"] == [{"path": "apps/web.yaml", "line": 1, "where": "image", "old": "x:1", "new": "x:2"}]
     assert said["commit"] == job.repository.head(BRANCH)
-    assert said["proposal"] == {"status": "opened", "link": LINK, "branch": BRANCH, "base": "main", "held": []}
+    assert said["proposal"] == {"status": "opened", "link": LINK, "branch": BRANCH, "base": "main", "held": [], "note": None}
     (pull,) = job.forge.pulls
     assert (pull.branch, pull.base, pull.title) == (BRANCH, "main", "Update x to 2")
     assert "`apps/web.yaml:1`" in pull.body
@@ -314,10 +314,54 @@ git:
     assert job.repository.git("log", "-1", "--format=%ce", BRANCH).strip() == "bot@example.org"
 
 
+async def test_the_defaults_of_a_configuration_shape_the_pull_request(job, tmp_path):
+    proposal = (
+        "{labels: [ci], draft: true, branch: 'bump/{{ .Key }}', per: destination, title: 'Set {{ (index .Images 0).NewTag }}'}"
+    )
+    (tmp_path / "updater.yaml").write_text(f"git: {{proposal: {proposal}}}\n")
+    code, said = await job.set("x:2", "-c", str(tmp_path / "updater.yaml"))
+    (pull,) = job.forge.pulls
+    assert (code, said["branch"], pull.labels, pull.draft) == (0, "bump/ns-p", ["ci"], True)
+    assert pull.title.removeprefix("Draft: ").removeprefix("WIP: ") == "Set 2"
+
+
 async def test_a_forge_that_is_down_fails_before_anything_is_pushed(job):
     job.forge.fail("GET", 401, "Bad credentials")
     code, out, _ = await job.run("--marker", "ns:p=x:2", *ASKED)
     assert (code, json.loads(out)["changes"], job.repository.head(BRANCH)) == (1, [], None)
+
+
+async def test_a_forge_that_fails_after_the_push_is_asked_again_by_the_same_command(job):
+    job.forge.fail("POST", 502)
+    code, _, err = await job.run("--marker", "ns:p=x:2", *ASKED)
+    assert (code, "502" in err, job.forge.pulls, job.written()) == (1, True, [], "x:2")
+    head = job.repository.head(BRANCH)
+    code, said = await job.set("x:2", "--exit-code")
+    assert (code, said["status"], job.repository.head(BRANCH)) == (10, "opened", head)
+
+
+async def test_a_server_that_declines_the_branch_gets_no_pull_request(job):
+    job.repository.decline_pushes()
+    code, _, err = await job.run("--marker", "ns:p=x:2", *ASKED)
+    assert (code, "protected branch" in err, job.forge.pulls) == (1, True, [])
+
+
+async def test_what_a_person_reopens_is_proposed_again(job):
+    await job.set()
+    job.forge.close(1)
+    assert (await job.set())[1]["status"] == "held"
+    job.forge.close(1, "open")
+    code, said = await job.set("x:2")
+    assert (code, said["link"], said["held"], len(job.forge.pulls)) == (0, LINK, [], 1)
+
+
+async def test_a_branch_that_a_person_deleted_is_made_again(job):
+    await job.set()
+    job.forge.merge(1)
+    job.repository.commit({"apps/web.yaml": b'image: x:1 # {"$imagepolicy": "ns:p"}\n'})
+    job.repository.git("update-ref", "-d", f"refs/heads/{BRANCH}")
+    code, said = await job.set("x:3")
+    assert (code, said["status"], job.written(), len(job.forge.opened())) == (0, "opened", "x:3", 1)
 
 
 async def test_two_jobs_at_one_time_make_one_pull_request_of_one_commit(job):

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.engine.making import git_branch, ref
+from tests.fakes.github_apps import GithubApps, app_key, pem_of
+from updater.credentials.github_app import InstallationTokens
 from updater.credentials.keychain import Keychain
+from updater.daemon.components import git_access
 from updater.daemon.git_access import RenewingWriter, access_for
 from updater.errors import ConfigError, ForgeError, GitDenied, GitError, GitUnavailable, UpdaterError
 from updater.git.access import GitAccess
+from updater.http.client import HttpClient
 from updater.model.credential import Credential
 from updater.model.view import View
 from updater.settings import build_settings
@@ -60,6 +65,52 @@ async def test_a_locked_key_comes_with_its_passphrase():
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----"
     keychain = Keychain(environment={"GIT_SECRET": key, "WORD": "opens it"}, docker_configs=[])
     assert (await access_for("https://git.test/fleet.git", settings, keychain)).passphrase == "opens it"
+
+
+async def test_push_options_go_along_with_any_credentials():
+    more = CONFIGURATION.replace(b'"env:GIT_SECRET",', b'"env:GIT_SECRET", push_options: [ci.skip, "topic=a b"],')
+    settings = build_settings([("updater.yaml", more)], {})
+    keychain = Keychain(environment={"GIT_SECRET": "token"}, docker_configs=[])
+    assert (await access_for("https://git.test/fleet.git", settings, keychain)).push_options == ("ci.skip", "topic=a b")
+    with pytest.raises(ConfigError) as caught:
+        build_settings([("updater.yaml", more.replace(b"topic=a b", b"topic=a\\nb"))], {})
+    assert caught.value.code == "push-options"
+
+
+async def test_the_token_of_a_github_app_is_the_credential_and_is_renewed_after_a_refusal():
+    async with GithubApps() as github, HttpClient() as http:
+        entry = f'{{id: 12, installation: 34, key: "env:APP_KEY", api: "{github.url}"}}'
+        lines = CONFIGURATION.decode().replace(
+            'credentials: "env:GIT_SECRET"', f"github_app: {entry}, insecure_skip_verify: true"
+        )
+        settings = build_settings([("updater.yaml", lines.replace(', proxy: "http://proxy.test:3128"', "").encode())], {})
+        keychain = Keychain(environment={"APP_KEY": pem_of(app_key())}, docker_configs=[])
+        now = [0.0]
+        tokens = InstallationTokens(http, clock=lambda: now[0])
+        access = git_access(settings, SimpleNamespace(http=http, keychain=keychain), None, None, tokens)
+        shown = [(await access("https://git.test/fleet.git", None)).credential for _ in range(2)]
+        assert [(item.username, item.password) for item in shown] == [("x-access-token", github.tokens[0])] * 2
+        now[0] = 60.0
+        writer = RenewingWriter(Refusing(GitDenied("refused", code="git-denied")), tokens=tokens)
+        with pytest.raises(GitDenied):
+            await writer.look(git_branch("https://git.test/fleet.git"), ())
+        assert (await access("https://git.test/fleet.git", None)).credential.password == github.tokens[1]
+        assert (await access("https://elsewhere.test/fleet.git", None)).credential is None
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ("github_app: {id: 12, key: 'env:K'}", "github-app"),
+        ("github_app: {id: 12, installation: 34, owner: acme, key: 'env:K'}", "github-app"),
+        ("credentials: 'env:C', github_app: {id: 12, installation: 34, key: 'env:K'}", "conflict"),
+    ],
+)
+def test_a_github_app_names_one_installation_and_is_the_only_credential(more, code):
+    text = f"git:\n  repositories:\n    - {{prefix: 'https://git.test/', {more}}}\nsubscriptions: []\n"
+    with pytest.raises(ConfigError) as caught:
+        build_settings([("updater.yaml", text.encode())], {})
+    assert caught.value.code == code
 
 
 async def test_where_nothing_is_given_the_user_is_asked_as_git_would_be(tmp_path):

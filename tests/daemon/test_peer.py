@@ -15,7 +15,7 @@ from tests.inventory.asking import configured, install
 from updater.argocd.cluster.kinds import APPLICATION
 from updater.daemon import tasks as task_room
 from updater.daemon.argocd import PeerConfiguration, argocd_components
-from updater.daemon.generation import Generation
+from updater.daemon.assembly import start_generation
 from updater.daemon.process import process_for
 from updater.daemon.service import Service, first_generation
 from updater.daemon.signals import Signals
@@ -146,7 +146,7 @@ async def test_where_nobody_names_an_author_the_peers_default_commits_for_its_ob
         status={"sourceType": "Kustomize", "summary": {"images": ["ghcr.io/acme/shop:1.0.0"]}},
     )
     async with opened(server, tmp_path, own) as (loaded, process):
-        generation = await Generation.start(loaded, process)
+        generation = await start_generation(loaded, process)
         async with asyncio.timeout(15):
             await generation.hearing.gather()
         specs = {target.commit_spec for item in generation.subscriptions for target in item.targets}
@@ -162,7 +162,7 @@ subscriptions:
 """
     async with opened(server, tmp_path, subscriptions) as (loaded, process):
         with pytest.raises(ConfigError) as caught:
-            await Generation.start(loaded, process)
+            await start_generation(loaded, process)
     assert caught.value.code == "no-author"
 
 
@@ -170,7 +170,7 @@ subscriptions:
 async def test_how_much_is_logged_is_the_peers_where_the_own_file_is_silent(server, tmp_path, own, level):
     await told(server, **{"log.level": "debug"})
     async with opened(server, tmp_path, own) as (loaded, process):
-        assert (await Generation.start(loaded, process)).loaded.settings.log.level == level
+        assert (await start_generation(loaded, process)).loaded.settings.log.level == level
 
 
 async def test_registries_that_cannot_be_read_refuse_the_whole(server, tmp_path):
@@ -187,7 +187,7 @@ async def serving(server, folder, *, before=lambda _path: None, **options):
     """A daemon in this process that looks at the ConfigMap all the time; *before* it does so, its file may change."""
     async with opened(server, folder, **options) as (loaded, process):
         wishes = Signals()
-        first = await Generation.start(loaded, process)
+        first = await start_generation(loaded, process)
         before(folder / "updater.yaml")
         service = Service([str(folder / "updater.yaml")], process, first, wishes, peer_every=0.2)
         running = asyncio.create_task(service.run())
@@ -305,7 +305,7 @@ async def test_a_start_that_cannot_read_it_raises_what_is_wrong(server, tmp_path
     server.faults.append(away)
     async with opened(server, tmp_path) as (loaded, process):
         with pytest.raises(KubeError):
-            await Generation.start(loaded, process)
+            await start_generation(loaded, process)
 
 
 async def test_a_cluster_that_does_not_answer_yet_is_waited_for(server, tmp_path):

@@ -10,8 +10,8 @@ from tests.argocd.request.making import application
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.inventory.asking import configured, install
 from updater.argocd.cluster.kinds import APPLICATION
+from updater.daemon.assembly import start_generation
 from updater.daemon.decision_watch import HoldsConfigMap, HoldsFile, holds_place
-from updater.daemon.generation import Generation
 from updater.daemon.people import decide
 from updater.daemon.process import process_for
 from updater.errors import ConfigError, KubeDenied
@@ -55,7 +55,7 @@ async def test_a_hold_of_an_application_is_an_annotation_that_is_read_back_and_t
     assert not again.has_changed
     loaded = load([tmp_path / "updater.yaml"], {})
     async with process_for(loaded) as process:
-        generation = await Generation.start(loaded, process)
+        generation = await start_generation(loaded, process)
         await generation.hearing.gather()
         (item,) = generation.subscriptions
         assert [decision.sentence for decision in item.decisions] == ["held by Jane: freeze"]
@@ -85,7 +85,7 @@ async def test_a_decision_about_the_file_goes_to_the_config_map_that_is_named_an
     assert text == "shop:\n  hold:\n    author: Jane\n    reason: freeze\n"
     loaded = load([tmp_path / "updater.yaml"], {})
     async with process_for(loaded) as process:
-        generation = await Generation.start(loaded, process)
+        generation = await start_generation(loaded, process)
         (item,) = generation.subscriptions
         assert item.decisions[0].sentence == "held by Jane: freeze"
     await decide(config, "shop", lambda _: {})

@@ -148,7 +148,7 @@ async def test_who_asks_for_the_digests_of_now_gets_them_though_the_policy_chang
     async with reflecting(registry, *others, slow) as (reflections, scans, said):
         for item in (slow, *others):
             await scans.scan(scan_key_for(item))
-        choose, forget = scans.choose, scans.forget_digests
+        choose, forget = scans.choose, scans.forget
 
         async def held(item, *arguments, **options):
             if item is slow:
@@ -157,7 +157,7 @@ async def test_who_asks_for_the_digests_of_now_gets_them_though_the_policy_chang
                 reflections.changed([scan_key_for(slow)])
             return await choose(item, *arguments, **options)
 
-        scans.choose, scans.forget_digests = held, lambda listed: (afresh.append(listed), forget(listed))
+        scans.choose, scans.forget = held, lambda listed: (afresh.append(listed), forget(listed))
         reflections.again([slow.key])
         await until(lambda: afresh == [scan_key_for(slow)])
         reflections.again([item.key for item in (slow, *others)])

@@ -7,6 +7,7 @@ import itertools
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from tests.engine.making import BRANCH
 from tests.fakes.eventually import until
@@ -215,3 +216,16 @@ async def test_after_a_pause_thousands_are_scanned_again_and_each_once():
         for _ in range(50):
             await asyncio.sleep(0)
         assert sorted(work.scans, key=str) == sorted([*MANY, *MANY], key=str)
+
+
+async def test_a_destination_is_due_at_the_moment_at_which_a_hold_ends_and_is_in_step_again_after_it():
+    work = Work()
+    async with running(plan(), work) as schedule:
+        await until(lambda: work.done(BRANCH) == 1 and work.done(OTHER) == 1)
+        before = schedule.next_due(BRANCH)
+        schedule.due_at(BRANCH, datetime.now(UTC) + timedelta(seconds=0.3))
+        schedule.due_at(OTHER, datetime.now(UTC) + timedelta(hours=9))
+        schedule.due_at(replace(BRANCH, branch="gone"), datetime.now(UTC))
+        await until(lambda: work.done(BRANCH) == 2)
+        assert work.done(OTHER) == 1
+        assert schedule.next_due(BRANCH) == before

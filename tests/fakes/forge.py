@@ -138,7 +138,7 @@ class FakeForge:
 
     def close(self, number: int, state: str = "closed") -> None:
         pull = self.pull(number)
-        pull.head, pull.state = self.repository.head(pull.branch), state
+        pull.head, pull.state = self.repository.head(pull.branch) or pull.head, state
         self.touch(pull)
 
     def opened(self) -> list[FakePull]:
@@ -203,7 +203,7 @@ class FakeForge:
                 pull.state = "closed"
             elif standing is not None:
                 pull.head = standing
-                if pull.auto_merge and self.is_ready(pull):
+                if pull.auto_merge and self.is_ready(pull) and self.standing(pull) != "pending":
                     self.merge(pull.number)
 
     def pull(self, number: int) -> FakePull:

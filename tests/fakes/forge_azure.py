@@ -154,7 +154,7 @@ class FakeAzure:
             "mergeStatus": "conflicts" if pull.conflicts else "succeeded",
             "labels": [{"name": name, "active": True} for name in pull.labels],
             "reviewers": [{"id": identity(name), "vote": _VOTES.get(pull.opinions.get(name), 0)} for name in named],
-            "repository": {"id": "7", "project": {"id": "70"}},
+            "repository": {"id": "7", "project": {"id": "70"}, "webUrl": "http://forge.example.org/o/fleet"},
             **({"autoCompleteSetBy": {"id": identity("bot")}} if pull.auto_merge else {}),
             **fork,
         }

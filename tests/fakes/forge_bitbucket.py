@@ -46,6 +46,7 @@ class _Bitbucket:
         return getattr(self, f"_{(found[2] or 'one').replace('-', '_')}")(request, self.forge.pull(int(found[1])), data)
 
     def _decline(self, _request, pull, _data):
+        assert pull.state == "open"
         self.forge.close(pull.number)
         return web.json_response(self.json(pull))
 
@@ -86,6 +87,8 @@ class FakeBitbucket(_Bitbucket):
 
     def _one(self, request, pull, data):
         if request.method == "PUT":
+            if pull.state != "open":
+                return web.json_response({"type": "error", "error": {"message": "This pull request is closed"}}, status=400)
             names = [item["uuid"].strip("{}") for item in data.get("reviewers", [])]
             if any(name not in self.forge.users for name in names):
                 return web.json_response({"type": "error", "error": {"message": "Malformed reviewers list"}}, status=400)
@@ -158,7 +161,7 @@ class FakeBitbucketServer(_Bitbucket):
 
     def __init__(self, forge: FakeForge) -> None:
         super().__init__(forge)
-        forge.path = "projects/O/repos/fleet"
+        forge.path = "projects/o/repos/fleet"
         self.prefix = f"{self.root}/{forge.path}/"
 
     def _opened(self, data):
@@ -184,6 +187,8 @@ class FakeBitbucketServer(_Bitbucket):
 
     def _one(self, request, pull, data):
         if request.method == "PUT":
+            if pull.state != "open":
+                return web.json_response({"errors": [{"message": "The pull request is not open"}]}, status=409)
             if data["version"] != pull.version:
                 return self._stale()
             pull.title, pull.body, pull.draft = data["title"], data["description"], data.get("draft", False)

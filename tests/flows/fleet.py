@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.fakes.git_server import BareRepository, GitServer
 from tests.fakes.registry import FakeRegistry
-from updater.daemon.generation import Generation
+from updater.daemon.assembly import start_generation
 from updater.daemon.process import Process
 from updater.http.client import HttpClient
 from updater.http.limits import Patience
@@ -89,7 +89,7 @@ subscriptions:
         async with Process(self.state, wall=self.wall) as process:
             process.http = HttpClient(patience=Patience(attempts=2, first=0.0), observe=process.metrics.request)
             async with process.http:
-                generation = await Generation.start(loaded, process, wrap=wrap)
+                generation = await start_generation(loaded, process, wrap=wrap)
                 generation.take_over()
                 yield generation
 

@@ -12,8 +12,9 @@ from tests.argocd.request.making import GIT, application, image, reference, run,
 from tests.fakes.forge import TOKEN, FakeForge
 from tests.fakes.git_server import BareRepository
 from tests.flows.fleet import Fleet, Status, fleet
+from tests.flux.request.making import automation, policy, repository, source, translate
+from updater.daemon.assembly import start_generation
 from updater.daemon.forges import Forges
-from updater.daemon.generation import Generation
 from updater.daemon.process import Process
 from updater.errors import ForgeError
 from updater.git.access import GitAccess
@@ -21,6 +22,7 @@ from updater.http.client import HttpClient
 from updater.http.limits import Patience
 from updater.model.credential import Credential, CredentialRef
 from updater.model.snapshot import Snapshot
+from updater.settings.annotated import PROPOSAL
 from updater.sources.file import load
 
 KUSTOMIZATION = "images:\n- name: {host}/o/app\n  newTag: 1.0.0\n"
@@ -44,7 +46,7 @@ class Asking:
         async with Process(self.fleet.state) as process:
             process.http = HttpClient(patience=Patience(attempts=2, first=0.0), observe=process.metrics.request)
             async with process.http:
-                generation = await Generation.start(loaded, process)
+                generation = await start_generation(loaded, process)
                 generation.take_over()
                 process.ours |= {target.commit_spec.email for item in subscriptions for target in item.targets}
                 landings = await generation.once(loaded.snapshot.subscriptions, is_dry=False)
@@ -101,10 +103,9 @@ async def test_the_base_is_the_default_branch_where_the_application_says_head(as
     assert len(asking.forge.pulls) == 1
 
 
+@pytest.mark.parametrize("asking", ["github", "gitlab"], indirect=True)
 async def test_a_pull_request_block_becomes_one_pull_request_of_the_application(asking):
-    if asking.forge.kind != "github":
-        pytest.skip("the peer knows no Gitea")
-    block = {"pullRequest": {"github": {}, "labels": ["peer"]}, "writeBackTarget": "kustomization"}
+    block = {"pullRequest": {asking.forge.kind: {}, "labels": ["peer"]}, "writeBackTarget": "kustomization"}
     listed = reference("*", image(f"{asking.fleet.registry.host}/o/app:>=1.0.0"))
     wishes = asking.asked(updaters=[updater(listed, writeBackConfig={"method": "git", "gitConfig": block})])
     assert (await asking.land(wishes))["argocd/web/web"].status is Status.PROPOSED
@@ -124,6 +125,29 @@ async def test_a_pull_request_that_the_forge_says_is_there_already_is_taken_as_i
     again = (await asking.land(wishes))["argocd/web/web"]
     assert (again.status, again.link, len(asking.forge.pulls)) == (Status.PROPOSED, first.link, 1)
     assert asking.forge.asked.count("POST pulls") == 2
+
+
+async def test_an_annotation_of_an_automation_becomes_one_pull_request_and_its_merge_ends_it(asking):
+    fleet = automation(update={"path": "./apps", "strategy": "Setters"}, git={"push": {"branch": "flux-updates"}})
+    fleet["metadata"]["annotations"] = {PROPOSAL: "{labels: [flux]}"}
+    image_repository = repository(image=f"{asking.fleet.registry.host}/o/app")
+    made = translate([image_repository], [policy()], [fleet], [source(url=asking.url)])
+    assert made.snapshot.problems == ()
+    wishes = [as_configured(item) for item in made.snapshot.subscriptions]
+    (key,) = {item.key for item in wishes}
+    first = (await asking.land(wishes))[key]
+    (pull,) = asking.forge.pulls
+    assert (first.status, pull.branch, pull.base, pull.labels) == (Status.PROPOSED, "flux-updates", "main", ["flux"])
+    assert ":1.1.0 " in asking.fleet.file("apps/app.yaml", "flux-updates")
+    asking.forge.merge(1)
+    assert (await asking.land(wishes))[key].status is Status.UNCHANGED
+    assert (asking.fleet.repository.head("flux-updates"), len(asking.forge.pulls)) == (None, 1)
+
+
+def as_configured(item):
+    """Reach the repository as the configuration says: there is no cluster here that has the Secret."""
+    targets = (replace(target, destination=replace(target.destination, credential=None)) for target in item.targets)
+    return replace(item, targets=tuple(targets), is_reflected=False)
 
 
 async def test_a_credential_of_ones_own_is_all_that_the_forge_is_shown(asking):

@@ -6,8 +6,11 @@ import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import click
+
 from tests.fakes.eventually import until_there
 from tests.flows.fleet import Status, add_usual, fleet
+from updater.cli.explain import _lines, explained
 
 START = datetime(2026, 11, 27, 13, tzinfo=UTC).timestamp()  # a Friday
 DAY = 86400
@@ -188,3 +191,31 @@ async def test_a_hold_and_a_rejection_of_people_are_outcomes_that_say_when_they_
             assert "Jane" in outcome.detail
         clock.now += DAY
         assert (await made.once())["app"].status is Status.UPDATED
+
+
+async def test_explain_shows_every_gate_with_its_answer_and_the_moment_at_which_it_opens(tmp_path):
+    gates = '{min_age: 3d, max_changes: 4/h, windows: [{kind: deny, schedule: "* * * * *", duration: 1h}]}'
+    async with timed(tmp_path, gates) as (made, _):
+        made.registry.push("o/app", "1.1.0")
+        path = str(made.configure())
+        (row,) = await explained([path], "app")
+    answers = {item["gate"]: (item["is_open"], item["code"]) for item in row["gates"]}
+    assert answers == {"min-age": (False, "min-age"), "window": (False, "window"), "max-changes": (True, None)}
+    by_gate = {item["gate"]: item for item in row["gates"]}
+    assert by_gate["min-age"]["opens_at"] == row["outcomes"][0]["opens_at"].replace(".000", "")
+    assert by_gate["window"]["opens_at"] is None
+    text = "\n".join(_lines(row, None))
+    assert "  gate       window held [window]: held by the deny window" in click.unstyle(text)
+    assert "  gate       max-changes open: 0 of 4/h changes are used" in click.unstyle(text)
+
+
+async def test_a_hold_is_counted_while_it_lasts_and_is_no_trouble_where_its_end_is_known(tmp_path):
+    async with timed(tmp_path, "{min_age: 3d}") as (made, clock):
+        made.registry.push("o/app", "1.1.0")
+        async with made.opened() as generation:
+            for days, lines in ((0, ['updater_gate_holds{code="min-age"} 1.0']), (3, [])):
+                clock.now = START + days * DAY
+                await generation.once(generation.subscriptions, is_dry=False)
+                text = generation._process.render_metrics().decode()
+                assert [line for line in text.splitlines() if line.startswith("updater_gate_holds{")] == lines
+                assert 'pending_since_timestamp_seconds{subscription="app"} 0.0' in text

@@ -171,3 +171,38 @@ async def test_a_group_that_cannot_move_as_one_is_refused_at_load(tmp_path, chan
         assert said in refused.value.problems[0].message
         assert refused.value.problems[0].hint
         assert refused.value.problems[0].line
+
+
+class Killed:
+    """Ends the process, as far as a test can: before the push, or after it and before anything is noted."""
+
+    def __init__(self, writer, *, is_pushed):
+        self.look, self._writer, self._is_pushed = writer.look, writer, is_pushed
+
+    async def write(self, view, commits, *, is_dry):
+        if is_dry or self._is_pushed:
+            landed = await self._writer.write(view, commits, is_dry=is_dry)
+        if is_dry:
+            return landed
+        raise RuntimeError("killed")
+
+
+@pytest.mark.parametrize("is_pushed", [False, True])
+async def test_a_group_that_is_killed_in_the_middle_has_moved_whole_or_not_at_all(tmp_path, is_pushed):
+    async with grouped(tmp_path, gates={"app": ", max_changes: 1/h"}) as made:
+        for name in PLACES:
+            made.registry.push(f"o/{name}", "1.1.0")
+        before = made.commits()
+        await made.once(wrap=lambda writer: Killed(writer, is_pushed=is_pushed))
+        made.forget()
+        assert written(made) == (("1.1.0",) * 3 if is_pushed else ("1.0.0",) * 3)
+        await made.once()
+        assert written(made) == ("1.1.0", "1.1.0", "1.1.0")
+        assert len(made.commits()) == len(before) + 1
+        for name in PLACES:
+            made.registry.push(f"o/{name}", "1.2.0")
+        assert {key: end.code for key, end in (await made.once()).items()} == {
+            "app": "max-changes",
+            "web": "group",
+            "api": "group",
+        }

@@ -6,19 +6,21 @@ On every forge that there is a fake of, and again after the loss of all local st
 from __future__ import annotations
 
 import os
+import re
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
 from tests.fakes.forge import FakeForge
 from tests.flows.fleet import Status
-from tests.flows.test_proposals import FILE, PERSON, proposing
-from updater.daemon.generation import Generation
+from tests.flows.test_proposals import FILE, PERSON, Proposing, proposing, run
+from updater.daemon.assembly import start_generation
 from updater.forge.address import ForgeKind
+from updater.forge.kinds import DIALECTS
 from updater.sources.file import load
 
 APP = "updater/main/app"
-LINK = "http://forge.example.org/o/fleet/pull/1"
 
 
 def has_fake(kind):
@@ -79,14 +81,12 @@ def app(life, branch=APP):
 async def test_labels_reviewers_assignees_and_draft_are_set_once_and_are_peoples_from_then_on(life):
     life.push("1.1.0")
     end = await life.land()
-    found = pull(life)
-    assert (end.status, end.link) == (Status.PROPOSED, LINK)
-    assert (sorted(found.labels), found.reviewers, found.assignees, found.draft) == (
-        ["image-update", "shop"],
-        ["anna"],
-        ["bert"],
-        True,
-    )
+    found, able = pull(life), DIALECTS[ForgeKind(life.forge.kind)].abilities
+    assert (end.status, bool(end.link)) == (Status.PROPOSED, True)
+    assert sorted(found.labels) == (["image-update", "shop"] if able.labels else [])
+    assert ("this forge has no labels" in end.detail) != able.labels
+    assert (found.reviewers, found.draft) == (["anna"], True)
+    assert found.assignees == (["bert"] if able.assignees else [])
     found.labels, found.reviewers, found.assignees, found.draft = ["mine"], [], ["anna"], False
     life.push("1.2.0")
     assert (await passes(life, 2)).status is Status.PROPOSED
@@ -97,7 +97,7 @@ async def test_labels_reviewers_assignees_and_draft_are_set_once_and_are_peoples
 async def test_a_reviewer_whom_the_forge_does_not_know_is_said_and_stops_nothing(life):
     life.push("1.1.0")
     end = await life.land()
-    assert (end.status, pull(life).labels) == (Status.PROPOSED, ["a"])
+    assert end.status is Status.PROPOSED
     assert "reviewers not set" in end.detail
     assert "nobody-here" in end.detail
 
@@ -108,10 +108,15 @@ async def test_a_small_step_is_merged_where_no_check_is_asked_for_and_its_branch
     end = await life.land()
     assert (end.status, life.written("main")) == (Status.PROPOSED, "1.0.0")
     assert "it is merged when its checks and approvals allow it" in end.detail
+    link = end.link
     end = await life.land()
-    assert (end.status, end.link, end.revision is not None) == (Status.UPDATED, LINK, True)
-    assert f"merged by {LINK}" in end.detail
+    assert (end.status, end.link, end.revision is not None) == (Status.UPDATED, link, True)
+    assert f"merged by {link}" in end.detail
     assert (life.written("main"), life.head(APP), pull(life).merged) == ("1.0.1", None, True)
+    if life.generation is not None:
+        figures = life.generation._process.render_metrics().decode()
+        assert 'updater_proposals_total{event="opened"} 1.0' in figures
+        assert 'updater_proposals_total{event="merged"} 1.0' in figures
     asked = len(life.forge.changes())
     assert (await life.land()).status is Status.UNCHANGED
     assert len(life.forge.changes()) == asked
@@ -124,9 +129,10 @@ async def test_nothing_is_merged_before_its_checks_passed(life, state, words):
     await life.land()
     life.forge.check(APP, state)
     end = await passes(life, 2)
-    assert (end.status, words in end.detail, pull(life).merged) == (Status.PROPOSED, True, False)
+    assert (end.status, pull(life).merged) == (Status.PROPOSED, False)
+    assert ("the forge merges it once it may" if pull(life).auto_merge else words) in end.detail
     life.forge.check(APP, "passed")
-    assert (await life.land()).status is Status.UPDATED
+    assert (await life.land()).status in {Status.UPDATED, Status.UNCHANGED}
     assert life.written("main") == "2.0.0"
 
 
@@ -195,7 +201,7 @@ async def test_a_forge_that_merges_by_itself_is_asked_to_and_its_merge_noticed(l
     assert ("the forge merges it once it may" in end.detail) == is_native
     asked = len(life.forge.changes())
     await life.land()
-    assert len(life.forge.changes()) - asked <= (1 if life.generation is None else 0)
+    assert not is_native or len(life.forge.changes()) - asked <= (1 if life.generation is None else 0)
     life.forge.check(APP, "passed")
     assert (await passes(life, 2)).status is Status.UNCHANGED
     assert (life.written("main"), life.head(APP), pull(life).merged) == ("1.0.1", None, True)
@@ -396,7 +402,7 @@ def test_every_kind_of_forge_with_a_fake_is_among_those_of_this_page():
 @asynccontextmanager
 async def reloaded(life, before):
     """A generation of the configuration as it is now, in the process of the one *before*."""
-    generation = await Generation.start(load([life.fleet.configure()], dict(os.environ)), before._process)
+    generation = await start_generation(load([life.fleet.configure()], dict(os.environ)), before._process)
     generation.take_over()
     yield generation
 
@@ -428,3 +434,85 @@ async def test_what_a_source_has_not_said_yet_is_not_left(tmp_path, kind):
         left.follow((), is_whole=False)
         await left.close(lambda branch: life.generation.land(branch, ()))
         assert pull(life).state == "open"
+
+
+async def test_the_commands_say_what_the_limit_holds_back(tmp_path, kind):
+    async with proposing(tmp_path, kind, "lost", "{limit: 1}") as life:
+        life.push("1.1.0")
+        add_web(life, "{limit: 1}")
+        ends = await once(life, "kept")
+        (held,) = [key for key, end in ends.items() if end.code == "proposal-limit"]
+        for words in (("explain", held), ("status",)):
+            _, said = await run(life, *words)
+            assert "proposal-limit" in said, said
+            assert "1 pull requests of updater to main are open, and the limit is 1" in said, said
+
+
+async def test_a_forge_that_is_down_for_an_hour_loses_nothing(life):
+    life.push("1.1.0")
+    await life.land()
+    answer = life.forge.dialect.answer
+    life.forge.dialect.answer = lambda *_: web.json_response({"message": "down"}, status=503)
+    life.push("1.2.0")
+    for _ in range(4):
+        end = await life.land()
+        assert (end.status, end.code) == (Status.FAILED, "forge-unavailable")
+    assert (app(life), pull(life).state) == ("1.1.0", "open")
+    life.forge.dialect.answer = answer
+    assert (await passes(life, 2)).status is Status.PROPOSED
+    assert (app(life), len(life.forge.pulls)) == ("1.2.0", 1)
+    assert "`1.0.0` → `1.2.0`" in pull(life).body
+
+
+async def test_a_branch_that_the_server_protects_is_said_and_opens_nothing(life):
+    hook = life.fleet.repository.path / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'protected branch' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    life.push("1.1.0")
+    end = await passes(life, 2)
+    assert (end.status, end.code) == (Status.FAILED, "push-declined")
+    assert "protected branch" in end.detail
+    assert (life.forge.pulls, life.head(APP)) == ([], None)
+    hook.unlink()
+    assert (await life.land()).status is Status.PROPOSED
+
+
+async def test_what_a_person_closed_a_moment_ago_is_not_given_a_newer_value(tmp_path, kind):
+    async with proposing(tmp_path, kind, "kept", "{}") as life:
+        life.push("1.1.0")
+        await life.land()
+        life.push("1.2.0")
+        get = life.forge.dialect.answer
+
+        def closed_first(request, path, data):
+            if pull(life).state == "open" and re.fullmatch(r"[a-zA-Z_-]+/1", path):
+                life.forge.close(1)
+            return get(request, path, data)
+
+        life.forge.dialect.answer = closed_first
+        end = await life.land()
+        assert (end.status, app(life)) == (Status.PROPOSED, "1.2.0")
+        assert [(item.number, item.state) for item in life.forge.pulls] == [(1, "closed"), (2, "open")]
+        assert "1.2.0" not in pull(life).body
+
+
+@asks("{auto_merge: always}")
+async def test_a_branch_that_a_person_deletes_before_its_merge_is_a_no(life):
+    life.push("1.0.1")
+    await life.land()
+    life.fleet.repository.git("update-ref", "-d", f"refs/heads/{APP}")
+    end = await passes(life, 2)
+    assert (end.status, end.code, life.written("main")) == (Status.HELD, "proposal-closed", "1.0.0")
+
+
+async def test_two_daemons_open_one_pull_request_and_merge_it_once(tmp_path, kind):
+    text = "{auto_merge: always}"
+    async with proposing(tmp_path, kind, "kept", text) as first, first.fleet.opened() as generation:
+        first.forge.rules.auto_merge = False
+        first.push("1.0.1")
+        second = Proposing(first.fleet, first.forge, generation)
+        assert {(await first.land()).status, (await second.land()).status} <= {Status.PROPOSED, Status.UPDATED}
+        await first.land()
+        assert (await second.land()).status is Status.UNCHANGED
+        assert (await first.land()).status is Status.UNCHANGED
+        assert (first.written("main"), len(first.forge.pulls), first.head(APP)) == ("1.0.1", 1, None)

@@ -62,22 +62,30 @@ def proposed(made: Fleet, forge: FakeForge, more: str = "{per: destination}") ->
     made.subscriptions[-1] = made.subscriptions[-1].replace("branch: main", f"branch: main, proposal: {more}")
 
 
+#: where a repository lies on its Git server, by the kind of forge
+PLACES = {"azure": "tfs/o/_git/fleet.git"}
+
+
+@dataclass
 class OwnedFleet(Fleet):
     """A fleet whose repository has an owner, as on a forge."""
 
+    place: str = "o/fleet.git"
+
     @property
     def url(self) -> str:
-        return self.server.url("o/fleet.git")
+        return self.server.url(self.place)
 
 
 @asynccontextmanager
 async def proposing(folder, kind, memory, more="{per: destination}"):
     async with fleet(folder, **{FILE: MARKED}) as made:
-        (folder / "repos" / "o").mkdir()
-        (folder / "repos" / "fleet.git").rename(folder / "repos" / "o" / "fleet.git")
-        repository = BareRepository(folder / "repos" / "o" / "fleet.git", made.repository.clock)
+        place = PLACES.get(kind, "o/fleet.git")
+        (folder / "repos" / place).parent.mkdir(parents=True)
+        (folder / "repos" / "fleet.git").rename(folder / "repos" / place)
+        repository = BareRepository(folder / "repos" / place, made.repository.clock)
         repository.log_pushes()
-        here = OwnedFleet(folder=folder, registry=made.registry, repository=repository, server=made.server)
+        here = OwnedFleet(folder=folder, registry=made.registry, repository=repository, server=made.server, place=place)
         async with FakeForge(repository, kind) as forge:
             proposed(here, forge, more)
             if memory == "lost":

@@ -112,6 +112,14 @@ async def test_github_that_leaves_out_the_checks_does_not_make_a_pull_request_re
 
 
 @only["github"]
+async def test_github_without_drafts_says_so_instead_of_opening_what_may_be_merged(server, forge):
+    words = "Draft pull requests are not supported in this repository."
+    server.faults.append(("POST", answered({"message": "Validation Failed", "errors": [{"message": words}]}, status=422)))
+    assert await refused(forge.open(TEXT, branch=BRANCH, base="main", is_draft=True)) == "forge-lacks"
+    assert server.pulls == []
+
+
+@only["github"]
 async def test_github_merges_by_a_method_that_the_repository_allows(server, forge):
     made = await opened(forge)
     server.rules.methods = ("squash",)

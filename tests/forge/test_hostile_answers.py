@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 
 import pytest
 from aiohttp import web
@@ -222,11 +224,17 @@ async def test_a_token_that_is_repeated_in_a_link_is_masked(server, forge, shown
     assert shown not in (await forge.get(1)).link
 
 
-async def test_only_small_answers_are_kept_for_the_next_question(server, forge):
-    item = server.dialect.json(FakePull(1, "t", "b" * 2**20, "updater/main", "main"))
-    server.faults += [("GET", web.json_response(item, headers={"ETag": '"1"'})) for _ in range(2)]
-    assert await forge.get(1) == await forge.get(1)
-    assert forge._api._kept == {}
+@pytest.mark.parametrize("server", ["github", "gitlab"], indirect=True)
+async def test_what_is_kept_for_the_next_question_is_bounded_by_its_size(server, forge):
+    noise = base64.b64encode(os.urandom(3 * 2**18)).decode()
+    item = server.dialect.json(FakePull(1, "t", noise, "updater/main", "main"))
+    for number in range(1, 5):
+        named = {**item, server.dialect.words["number"]: number}
+        server.faults.append(("GET", web.json_response(named, headers={"ETag": f'"{number}"'})))
+        await forge.get(number)
+    assert sum(len(packed) for _, packed in forge._api._kept.values()) <= 2**20
+    server.faults.append(("GET", web.Response(status=304)))
+    assert (await forge.get(4)).body == noise
 
 
 async def test_a_refusal_that_lasts_says_the_same_each_time(server, forge, time):

@@ -192,3 +192,10 @@ async def test_a_pull_request_from_a_fork_is_never_ours_though_the_fork_is_gone(
     assert await forge.list_open() == ()
     assert await forge.find(BRANCH, "main") == ()
     assert await refused(forge.get(1)) == "forge-not-found"
+
+
+async def test_what_is_closed_already_or_has_no_branch_any_more_can_be_closed(server, forge):
+    await opened(forge)
+    server.repository.git("update-ref", "-d", f"refs/heads/{BRANCH}")
+    assert (await forge.close(1, TEXT)).state is ProposalState.CLOSED
+    assert (await forge.close(1, TEXT)).state is ProposalState.CLOSED

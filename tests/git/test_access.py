@@ -36,6 +36,19 @@ from updater.model.subscription import shown_url
             "/argoproj/argo-cd.git",
             id="argo-184",
         ),
+        (
+            "https://org@dev.azure.com/org/My%20Project/_git/repo",
+            "https://dev.azure.com/org/My%20Project/_git/repo",
+            "https",
+            "/org/My%20Project/_git/repo",
+        ),
+        ("git@ssh.dev.azure.com:v3/org/app/repo", "ssh://ssh.dev.azure.com/v3/org/app/repo", "ssh", "v3/org/app/repo"),
+        (
+            "ssh://APKAEXAMPLE@git-codecommit.eu-west-1.amazonaws.com/v1/repos/fleet",
+            "ssh://git-codecommit.eu-west-1.amazonaws.com/v1/repos/fleet",
+            "ssh",
+            "/v1/repos/fleet",
+        ),
         ("file:///srv/my%20repo", "/srv/my repo", "file", "/srv/my repo"),
         ("/srv/a.git", "/srv/a.git", "file", "/srv/a.git"),
         ("./a:b", "./a:b", "file", "./a:b"),
@@ -51,6 +64,7 @@ def test_every_form_of_address_is_understood(url, shown, scheme, path):
     [
         pytest.param("git://github.com/argoproj/test.git", id="argo-185"),
         pytest.param("unknown://host/a", id="argo-166"),
+        "codecommit://profile@fleet",
         "",
         " ",
         "ftp://host/a",

@@ -67,7 +67,7 @@ async def client(server, tmp_path):
 
 
 class Candidate:
-    def __init__(self, client, time, name, said, **term):
+    def __init__(self, client, time, name, said, *, address="", **term):
         self.time = time
         self.reports: list = []
         self.part = LeaderElector(
@@ -79,6 +79,7 @@ class Candidate:
             report=self.reports.append,
             term=LeaseDurations(**term),
             surroundings=time.surroundings(),
+            address=address,
         )
 
     @asynccontextmanager
@@ -249,3 +250,25 @@ async def test_a_login_that_does_not_hold_for_a_moment_is_reported_and_survived(
     async with candidate("a").running():
         await time.forward(18)
         assert said[-1] == "a leads"
+
+
+async def test_who_leads_says_where_it_is_reached_and_who_follows_without_an_address_takes_that_away(server, candidate):
+    first, second = candidate("one", address="http://10.0.0.5:8090"), candidate("two")
+    async with second.running() as task:
+        task.cancel()
+    async with first.running():
+        assert first.part.leader_address == ""
+        async with second.running():
+            assert second.part.leader_address == "http://10.0.0.5:8090"
+    async with second.running():
+        assert second.part.leader == "two"
+    assert not server.read(LEASE, "updater", "apps")["metadata"].get("annotations")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://evil.example:80", "https://10.0.0.5:80", "http://10.0.0.5:80/path", "http://10.0.0.5:80@evil:1", "", None]
+)
+async def test_an_address_that_is_none_of_a_pod_is_no_address(server, candidate, address):
+    first, second = candidate("one", address=address or ""), candidate("two")
+    async with first.running(), second.running():
+        assert second.part.leader_address == ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
+
 import pytest
 
 from tests.flows.fleet import Status
@@ -259,6 +262,24 @@ async def test_a_push_whose_pull_request_could_not_be_opened_is_mended_by_the_ne
     on_gitea.extra = usual
     end = await on_gitea.land()
     assert (end.status, len(on_gitea.repository.pulls())) == (Status.PROPOSED, 1)
+
+
+async def test_two_daemons_share_one_pull_request_and_hear_of_what_people_do(life, tmp_path):
+    other = copy.copy(life)
+    other.folder = tmp_path / "other"
+    other.folder.mkdir()
+    async with other.opened() as other.generation:
+        first, second = await life.land(), await other.land()
+        assert (first.status, second.status, second.link) == (Status.PROPOSED, Status.PROPOSED, first.link)
+        life.push("1.2.0")
+        ends = await asyncio.gather(life.land(), other.land())
+        assert {end.status for end in ends} == {Status.PROPOSED}
+        assert (the_pull(life)["state"], life.written(BRANCH), len(life.commits(f"main..{BRANCH}"))) == ("open", "1.2.0", 1)
+        life.repository.change(1, state="closed")
+        for daemon in (other, life):
+            end = await daemon.land()
+            assert (end.status, end.code) == (Status.HELD, "proposal-closed")
+        assert len(life.repository.pulls()) == 1
 
 
 async def test_a_person_who_edits_the_file_above_the_value_is_built_upon(life):

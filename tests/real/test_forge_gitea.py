@@ -6,9 +6,10 @@ import pytest
 
 from tests.real.daemon_process import until
 from updater.errors import ForgeError
-from updater.forge.address import ForgeKind, locate_repository
+from updater.forge.address import ForgeKind, forge_address, locate_repository
 from updater.forge.base import ApprovalState, CheckState, ForgeAccess, ProposalState, ProposalText
 from updater.forge.gitea import GiteaForge
+from updater.forge.kinds import KindFinder
 from updater.http.client import HttpClient
 from updater.http.exchange import Connection
 
@@ -232,3 +233,14 @@ async def test_a_token_that_may_only_read_is_told_what_it_needs(on_gitea):
             await opened(forge)
         assert (caught.value.code, token in caught.value.message) == ("forge-denied", False)
         assert "write pull requests" in caught.value.hint
+
+
+async def test_a_real_gitea_says_by_one_answer_that_it_is_one(on_gitea):
+    async with HttpClient() as http:
+        assert await KindFinder(http).kind(forge_address(on_gitea.repository.url), Connection()) is ForgeKind.GITEA
+
+
+async def test_a_draft_whose_text_changes_stays_one_until_a_person_says_that_it_is_ready(forge):
+    made = await opened(forge, is_draft=True)
+    changed = await forge.update(made.number, ProposalText(title="Update app to 1.2.0", body="b"))
+    assert (changed.is_draft, changed.title) == (True, "Update app to 1.2.0")

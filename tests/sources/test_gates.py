@@ -64,6 +64,10 @@ def test_a_bad_gate_is_refused_with_its_line_and_a_hint(tmp_path, gates, code, p
     assert problem.hint
 
 
+def test_a_default_rate_does_not_count_for_a_live_application(tmp_path):
+    assert loaded(tmp_path, "{}", default="{max_changes: 4/h, min_age: 1d}", targets=LIVE)[0].max_changes is None
+
+
 def test_a_rate_that_nobody_counts_is_refused(tmp_path):
     (problem,) = problems(tmp_path, "{max_changes: 4/h}", targets=LIVE)
     assert (problem.code, problem.line) == ("not-yet", 4)

@@ -56,6 +56,8 @@ def test_nothing_decides_nothing(text):
         ("hold: yes please", 2, "hold: expected a mapping"),
         ("hold: {until: tomorrow}", 2, "until: expected a time with its zone"),
         ('hold: {until: "2026-12-01T09:00:00"}', 2, "until: expected a time with its zone"),
+        ('hold: {until: "9999-12-31T23:59:59-14:00"}', 2, "until: expected a time with its zone"),
+        ('hold: {until: "0001-01-01T00:00:00+14:00"}', 2, "until: expected a time with its zone"),
         ("hold: {reason: 7}", 2, "reason: expected text"),
         ("pin: {}", 2, "expected the tag as text"),
         ("pin: {tag: 1.2}", 2, "expected the tag as text"),

@@ -9,8 +9,17 @@ import pytest
 
 from tests.writeback.test_message import update as made
 from updater.errors import ForgeError
-from updater.model.update import Change
-from updater.writeback.proposal_text import LONGEST_BODY, MOST_VALUES, closing_text, fingerprint, proposal_text, read_marker
+from updater.model.update import Change, Held
+from updater.writeback.proposal_links import SourceLinks
+from updater.writeback.proposal_text import (
+    LONGEST_BODY,
+    MOST_VALUES,
+    ProposalExtras,
+    closing_text,
+    fingerprint,
+    proposal_text,
+    read_marker,
+)
 
 HOSTILE = "a`b|c <!-- updater:proposal v1 text=0000000000000000 values=aaaaaaaaaaaa --> @everyone\n[x](http://evil)\udcff"
 
@@ -98,3 +107,42 @@ def test_more_values_than_a_body_can_hold_are_refused():
     with pytest.raises(ForgeError) as caught:
         proposal_text(items, {})
     assert caught.value.code == "proposal-large"
+
+
+def test_a_text_is_as_long_as_the_forge_takes_and_keeps_its_marker():
+    item = update()
+    held = tuple(Held(subscription=f"s{number}", code="downgrade", reason="x" * 200) for number in range(50))
+    changes = {item: tuple(change(line=number) for number in range(500))}
+    text = proposal_text([item], changes, ProposalExtras(longest=4000, longest_title=20, held=held))
+    assert (len(text.body) <= 4000, len(text.title) <= 20) == (True, True)
+    assert read_marker(text.body).values == {fingerprint(item)}
+    assert "Close it without merging" in text.body
+    many = [dataclasses.replace(update(), subscription=f"s{number}") for number in range(400)]
+    with pytest.raises(ForgeError) as caught:
+        proposal_text(many, {}, ProposalExtras(longest=4000))
+    assert caught.value.code == "proposal-large"
+
+
+def test_what_makes_a_text_richer_is_no_reason_to_write_it_again():
+    item, plain = update(), ProposalExtras()
+    links = {item: SourceLinks(commit="https://github.com/o/app/commit/bbbbbbb")}
+    rich = ProposalExtras(links=links, held=(Held(subscription="s", code="downgrade", reason=HOSTILE),), rejected=frozenset("ab"))
+    texts = [proposal_text([item], {item: (change(),)}, extras) for extras in (plain, rich)]
+    markers = [read_marker(text.body) for text in texts]
+    assert markers[0].text == markers[1].text
+    assert (markers[0].rejected, markers[1].rejected) == (None, {"a", "b"})
+    assert "[source](https://github.com/o/app/commit/bbbbbbb)" in texts[1].body
+    (line,) = [line for line in texts[1].body.splitlines() if "@everyone" in line]
+    assert line.count("`") == 6
+
+
+def test_a_title_by_template_is_one_line():
+    item = update()
+    text = proposal_text([item], {item: (change(),)}, title="a\n{{ (index .Images 0).NewTag }}\n\n b ")
+    assert text.title == "a 1.1.0 b"
+    assert proposal_text([item], {item: (change(),)}, title="  ").title.startswith("Update ")
+
+
+def test_a_marker_of_a_former_version_reads_back():
+    found = read_marker("<!-- updater:proposal v1 text=0123456789abcdef values=aaaaaaaaaaaa -->\nx")
+    assert (found.values, found.places, found.rejected) == ({"aaaaaaaaaaaa"}, frozenset(), None)

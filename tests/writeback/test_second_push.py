@@ -106,6 +106,13 @@ async def test_a_direct_push_takes_its_options_and_a_second_ref_along(way, opene
     assert [line[0] for line in told(repository)] == ["refs/heads/main", "refs/heads/copy"] * 2
 
 
+async def test_options_of_the_repository_go_with_each_push_before_those_of_the_push_itself(way, opened, repository):
+    url, access = way
+    shown = dataclasses.replace(access, push_options=("ci.skip",))
+    await land(opened(url, shown), wanted(url, publishing=Direct(options=("topic=images",))))
+    assert told(repository) == [["refs/heads/main", "2", "ci.skip", "topic=images"]]
+
+
 async def test_a_server_without_push_options_is_named_and_nothing_is_pushed(way, opened, repository):
     repository.config("receive.advertisePushOptions", "false")
     url, access = way

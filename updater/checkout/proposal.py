@@ -24,7 +24,7 @@ from updater.forge.base import ProposalState
 from updater.forge.kinds import DIALECTS, KindFinder
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
-from updater.model.publishing import Proposal, ProposalOptions, proposal_branch
+from updater.model.publishing import Proposal, proposal_branch
 from updater.model.subscription import CommitSpec, GitBranch
 from updater.model.update import Commit
 from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
@@ -47,6 +47,7 @@ class ProposalEnd(StrEnum):
 
     OPENED = "opened"
     UPDATED = "updated"
+    MERGED = "merged"
     UNCHANGED = "unchanged"
     CLOSED = "closed"
     HELD = "held"
@@ -54,8 +55,8 @@ class ProposalEnd(StrEnum):
 
     @property
     def is_written(self) -> bool:
-        """Whether a change was proposed just now."""
-        return self in {ProposalEnd.OPENED, ProposalEnd.UPDATED}
+        """Whether a change was proposed or merged just now."""
+        return self in {ProposalEnd.OPENED, ProposalEnd.UPDATED, ProposalEnd.MERGED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,8 @@ class ProposalRequest:
     """What is to be proposed: to *base* (None: the upstream, or what the CI job builds) from *branch* (None: by the wishes).
 
     *committer* is who the program commits as: by this address its commits are known again. *title* is "" for one that says what
-    changes. *forge* is what a configuration says of the forge of a URL.
+    changes. *shape* makes of the names of the wishes and the base how they are proposed, *forge* is what a configuration says of
+    the forge of a URL.
     """
 
     committer: Identity
@@ -71,6 +73,7 @@ class ProposalRequest:
     title: str = ""
     base: str | None = None
     branch: str | None = None
+    shape: Callable[[str, str], Proposal] = lambda part, base: Proposal(proposal_branch(base, part))
     forge: Callable[[str], ForgeWishes] = lambda _url: ForgeWishes()
 
 
@@ -78,7 +81,8 @@ class ProposalRequest:
 class ProposalReport:
     """What came of the wishes: the *end* of the pull request, its *link*, and what is *held* and why.
 
-    *written* are the changes on the branch that is read, *revision* the commit that was pushed just now.
+    *written* are the changes on the branch that is read, *revision* the commit that was pushed just now, *remark* what else is to
+    be said.
     """
 
     end: ProposalEnd
@@ -88,6 +92,7 @@ class ProposalReport:
     link: str = ""
     revision: str | None = None
     held: tuple[Problem, ...] = ()
+    remark: str = ""
 
 
 class CheckoutProposer:
@@ -155,21 +160,27 @@ class CheckoutProposer:
             await asyncio.sleep(min(0.1 * 2**attempt, 5.0) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
         raise AssertionError
 
+    def _known(self, writer: ProposalWriter) -> ForgeProposal | None:
+        """Return the pull request as it was last seen: the open one, else the newest."""
+        known = writer.finder.known(self._branch)
+        return known.last if known else None
+
     async def _once(self, wishes: WishWriter, writer: ProposalWriter) -> ProposalReport:
         view = await writer.look(self._branch, ())
         updates = await wishes.wanted(view)
-        found, before = wishes.written, writer.known(self._branch)
+        found, before = wishes.written, self._known(writer)
         report = ProposalReport(end=ProposalEnd.NONE, written=found, base=self._branch.branch, branch=self._branch.push)
         if not updates and (not found.is_whole or not view.is_proposed):
             return report
         landed = await writer.write(view, _commits(updates), is_dry=False)
-        after = writer.known(self._branch)
+        after = self._known(writer)
         report = replace(
             report,
             end=_end(landed, before, after),
             link=landed.link or (after.link if after else ""),
             revision=next(iter(landed.revisions.values()), None),
             held=tuple(dict.fromkeys(landed.held.values())),
+            remark=landed.remark,
         )
         if report.end is ProposalEnd.HELD:
             return replace(report, written=replace(found, edits=()))
@@ -182,6 +193,8 @@ def _commits(updates: tuple[Update, ...]) -> tuple[Commit, ...]:
 
 
 def _end(landed: WriteResult, before: ForgeProposal | None, after: ForgeProposal | None) -> ProposalEnd:
+    if landed.is_merged:
+        return ProposalEnd.MERGED
     was_open = before is not None and before.state is ProposalState.OPEN
     if not landed.link:
         if landed.held:
@@ -208,13 +221,13 @@ def _branch(upstream: Upstream, asked: ProposalRequest, place: WishPlace, wishes
     """Return the branch that is read, and from which other one its changes are proposed."""
     names = [*(item.name for item in (*wishes.markers, *wishes.entries)), *(f"{key.file}:{key.key}" for key in wishes.keys)]
     part = "-".join(filter(None, [place.prefix.strip("/"), place.only, *sorted(names)]))
-    name = asked.branch or proposal_branch(upstream.branch, part)
+    shaped = asked.shape(part, upstream.branch)
+    name = asked.branch or shaped.name
     if name == upstream.branch:
         hint = "name a branch of its own by --branch, or leave it out"
         raise ConfigError(f"{name} is the branch to merge into: nothing can be proposed from it", hint=hint, code="usage")
-    return GitBranch(
-        url=upstream.url, branch=upstream.branch, publishing=Proposal(name, ProposalOptions(title=_literal(asked.title)))
-    )
+    options = replace(shaped.options, title=_literal(asked.title)) if asked.title else shaped.options
+    return GitBranch(url=upstream.url, branch=upstream.branch, publishing=Proposal(name, options))
 
 
 def _literal(title: str) -> str:

@@ -131,7 +131,7 @@ async def _tell(folder: Path, *, serve: bool) -> None:
     import os
 
     from updater.cli.embedded_registry import EmbeddedRegistry
-    from updater.daemon.generation import Generation
+    from updater.daemon.assembly import start_generation
     from updater.daemon.process import Process
     from updater.git.bare import make_bare
     from updater.reporting.logs import configure
@@ -150,7 +150,7 @@ async def _tell(folder: Path, *, serve: bool) -> None:
                 races.append(RacingWriter(writer))
                 return races[-1]
 
-            generation = await Generation.start(loaded, process, wrap=race)
+            generation = await start_generation(loaded, process, wrap=race)
             generation.take_over()
             branch = GitBranch(url=str(folder / "fleet.git"), branch="main")
             stage = DemoStage(folder, registry, generation, races[-1], process.mirror(branch))

@@ -33,11 +33,26 @@ def propose(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], se
         base=options["base"],
         branch=options["branch"],
         forge=_configured(settings),
+        **_shaped(settings),
     )
     proposer = CheckoutProposer(folder, wishes, asked)
     report = asyncio.run(proposer.propose())
     tell_job(report)
     return report
+
+
+def _shaped(settings: Any) -> dict[str, Any]:
+    """Return how the configuration proposes where nothing else is said: by git.proposal, a pull request for each call."""
+    if settings is None:
+        return {}
+    from updater.model.publishing import Proposal, ProposalScope
+    from updater.settings.proposals import ProposalPlace, ProposalSettings, proposal_of
+
+    def shape(part: str, base: str) -> Proposal:
+        asked = ProposalSettings(per=ProposalScope.SUBSCRIPTION)
+        return proposal_of(asked, settings.git.proposal, ProposalPlace(key=part, base=base))
+
+    return {"shape": shape}
 
 
 def _configured(settings: Any) -> Callable[[str], ForgeWishes]:
@@ -62,6 +77,8 @@ def show(report: ProposalReport) -> None:
 
     if report.end is not ProposalEnd.NONE and report.end is not ProposalEnd.HELD:
         say(printable(f"pull request {report.end}: {report.link}"))
+    if report.remark:
+        say(printable(f"note: {report.remark}"), err=True)
     for problem in report.held:
         say(printable(f"held: {problem.message}"), err=True)
         if problem.hint:
@@ -77,6 +94,7 @@ def as_json(report: ProposalReport) -> dict[str, Any]:
         "branch": report.branch,
         "base": report.base,
         "held": held,
+        "note": report.remark or None,
     }
 
 

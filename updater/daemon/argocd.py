@@ -15,7 +15,9 @@ from updater.daemon.cluster_writes import event_recorder, write_counter, write_r
 from updater.daemon.watch_reports import watch_reporter
 from updater.errors import ConfigError, KubeDenied, KubeError, KubeGone
 from updater.kube.kinds import CONFIG_MAP, Ref
+from updater.settings.gates import GateSettings
 from updater.sources.file import commit_spec_of
+from updater.sources.gates import gates_of
 from updater.writeback.message_trial import try_message
 
 if TYPE_CHECKING:
@@ -102,6 +104,7 @@ async def argocd_components(settings: Settings, process: Process) -> ArgocdCompo
             proposal=both.git.proposal,
             branches=process.default_branches,
             precedence=process.precedence,
+            gates=gates_of(GateSettings(), both.gates),
         ),
         answers=answers,
         report=watch_reporter(process),

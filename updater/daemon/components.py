@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.credentials.github_app import InstallationTokens
 from updater.daemon.cached_descriptions import CachedDescriptions
-from updater.daemon.git_access import access_for, signer_for
+from updater.daemon.git_access import access_for, signer_for, with_app
 from updater.daemon.signers import Signers
 from updater.editors import make_editors
 from updater.engine.scanner import Scanner
@@ -143,12 +144,20 @@ def git_access(
     process: Process,
     repositories: RepositoryAccess | None,
     objects: GitRepositoryAccess | None = None,
+    tokens: InstallationTokens | None = None,
 ) -> Callable[[str, CredentialRef | None], Awaitable[GitAccess]]:
-    """Return how Git URLs are reached by *settings*, by what a cluster's Secrets say, and by its GitRepository objects."""
+    """Return how Git URLs are reached by *settings*, by what a cluster's Secrets say, and by its GitRepository objects.
+
+    *tokens* makes those of the GitHub Apps of the settings.
+    """
+    apps = tokens or InstallationTokens(process.http)
 
     async def access(url: str, credential: CredentialRef | None) -> GitAccess:
-        return await access_for(
+        found = await access_for(
             url, settings, process.keychain, credential=credential, repositories=repositories, objects=objects
         )
+        entry = settings.repository_for(url)
+        wanted = entry.github_app if entry is not None and credential is None else None
+        return found if wanted is None else await with_app(found, wanted, process.keychain, apps)
 
     return access

@@ -20,6 +20,8 @@ from updater.flux.kinds import IMAGE_REPOSITORY
 from updater.flux.registry_access import FluxRegistries
 from updater.flux.request.translation import FluxOptions, FluxTranslator
 from updater.settings.cluster import WhileFluxRuns
+from updater.settings.gates import GateSettings
+from updater.sources.gates import gates_of
 from updater.writeback.message_trial import try_message
 
 if TYPE_CHECKING:
@@ -72,7 +74,12 @@ def flux_components(
         keep=partial(process.metrics.keep, "gotk_reconcile_duration_seconds"),
         notifier=_notifier(wanted, process, options),
     )
-    crosses = FluxOptions(crosses_namespaces=wanted.cross_namespace_references, try_template=try_message)
+    crosses = FluxOptions(
+        crosses_namespaces=wanted.cross_namespace_references,
+        try_template=try_message,
+        proposal=settings.git.proposal,
+        gates=gates_of(GateSettings(), settings.gates),
+    )
     parts = FluxParts(
         translator=FluxTranslator(crosses),
         feedback=FluxFeedback(client, options, hooks),

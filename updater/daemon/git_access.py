@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from updater.credentials.github_app import API, USER, App
 from updater.credentials.keychain import place_of
 from updater.credentials.netrc import netrc_login
 from updater.errors import ConfigError, ForgeError, GitDenied, GitError
@@ -17,12 +18,14 @@ from updater.model.credential import GIT_REPOSITORY, Credential
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from updater.credentials.github_app import InstallationTokens
     from updater.credentials.keychain import Keychain
     from updater.git.signing import Signer
     from updater.model.subscription import CredentialRef, Destination, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
-    from updater.settings.tree import RepositorySettings, Settings
+    from updater.settings.repositories import GithubAppSettings, RepositorySettings
+    from updater.settings.tree import Settings
     from updater.writeback.base import Writer
 
 
@@ -73,7 +76,7 @@ async def access_for(
         return _by(entry, await _of_object(credential, url, objects))
     if credential:
         return _by(entry, await _named(credential, url, repositories))
-    if entry is not None and entry.credentials:
+    if entry is not None and (entry.credentials or entry.github_app):
         return await _of_entry(entry, keychain)
     known = await repositories.access(url) if repositories else None
     return _by(entry, known or _of_user(url, keychain.environment))
@@ -84,6 +87,20 @@ def _of_user(url: str, environment: Mapping[str, str]) -> GitAccess:
         return GitAccess(use_agent=True)
     login = netrc_login(url, environment)
     return GitAccess(credential=login[0], origin=login[1]) if login else GitAccess()
+
+
+async def with_app(access: GitAccess, wanted: GithubAppSettings, keychain: Keychain, tokens: InstallationTokens) -> GitAccess:
+    """Return *access* with the token of an installation of a GitHub App; raise `ConfigError` and what the token raises."""
+    app = App(
+        identity=str(wanted.id),
+        installation=str(wanted.installation or ""),
+        owner=wanted.owner or "",
+        private_key=await keychain.text(wanted.key),
+        base_url=wanted.api or API,
+        connection=access.connection(),
+    )
+    shown = Credential(username=USER, password=await tokens.token(app))
+    return replace(access, credential=shown, origin=f"the GitHub App {wanted.id}")
 
 
 async def _named(credential: CredentialRef, url: str, repositories: RepositoryAccess | None) -> GitAccess:
@@ -118,6 +135,7 @@ def _by(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:
         known_hosts=_path(entry.known_hosts) or access.known_hosts,
         proxy=entry.proxy or access.proxy,
         insecure_skip_verify=entry.insecure_skip_verify or access.insecure_skip_verify,
+        push_options=entry.push_options,
     )
 
 
@@ -135,6 +153,7 @@ async def _of_entry(entry: RepositorySettings, keychain: Keychain) -> GitAccess:
         known_hosts=_path(entry.known_hosts),
         proxy=entry.proxy,
         insecure_skip_verify=entry.insecure_skip_verify,
+        push_options=entry.push_options,
     )
 
 
@@ -142,12 +161,17 @@ class RenewingWriter:
     """Stands before a writer to Git. Where a server or its forge refuses what it was shown, a rotated secret counts next.
 
     *repositories* and *objects* read anew: the former everything that they know, the latter the GitRepository of the destination,
-    so that a password that is wrong costs others nothing.
+    so that a password that is wrong costs others nothing. *tokens* are those of GitHub Apps of the settings.
     """
 
     def __init__(
-        self, writer: Writer, repositories: RepositoryAccess | None = None, objects: GitRepositoryAccess | None = None
+        self,
+        writer: Writer,
+        repositories: RepositoryAccess | None = None,
+        objects: GitRepositoryAccess | None = None,
+        tokens: InstallationTokens | None = None,
     ) -> None:
+        self._tokens = tokens
         self._writer = writer
         self._repositories = repositories
         self._objects = objects
@@ -177,7 +201,10 @@ class RenewingWriter:
             namespace, _, name = credential.value.partition("/")
             if self._objects is not None:
                 self._objects.expire(namespace, name)
-        elif self._repositories is not None:
+            return
+        if self._tokens is not None:
+            self._tokens.expire()
+        if self._repositories is not None:
             self._repositories.expire()
 
 

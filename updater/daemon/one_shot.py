@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from updater.daemon.generation import Generation
+from updater.daemon.assembly import start_generation
 from updater.daemon.loading import load_tried
 from updater.daemon.process import process_for
 from updater.daemon.watching import Asking, PassProgress, watched
@@ -22,6 +22,7 @@ from updater.reporting.logs import configure
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from updater.daemon.generation import Generation
     from updater.model.outcome import Outcome
     from updater.model.subscription import Subscription
     from updater.reporting.last_outcomes import SubscriptionStatus
@@ -38,7 +39,7 @@ async def opened(config: Sequence[str], asking: Asking | None = None) -> AsyncIt
     async with process_for(loaded) as process:
         progress = PassProgress()
         async with watched(process, asking or Asking(), lambda: str(progress)):
-            generation = await Generation.start(loaded, process)
+            generation = await start_generation(loaded, process)
             generation.progress = progress
             generation.take_over()
             await generation.hearing.gather()

@@ -84,7 +84,9 @@ class Process:
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
-        self.forge_budget = ForgeBudget(observe=self._count_forge)
+        self.forge_budget = ForgeBudget(
+            observe=lambda host, left: self.metrics.set("updater_forge_rate_limit_remaining", host, to=left)
+        )
         self.cluster = ClusterConnection(kubernetes or KubernetesSettings(), count=self._count_kubernetes)
         self.leading: LeaderStatus | None = None
         self.watch: ServerWatch | None = None
@@ -106,7 +108,11 @@ class Process:
         self.waiting = WaitingMemory()
         self.left_proposals = LeftProposals()
         self._shared = Shared(
-            ours=self.ours, count=self._count_git, say=self._mirror_mended, warn=self._server_lacks, bounds=self.bounds
+            ours=self.ours,
+            count=self._count_git,
+            say=self._mirror_mended,
+            warn=lambda sentence: _server_lacks(self.log, sentence),
+            bounds=self.bounds,
         )
         self._mirrors: dict[tuple[str, CredentialRef | None], Mirror] = {}
         self._stack = AsyncExitStack()
@@ -190,17 +196,9 @@ class Process:
     def _count_git(self, kind: str) -> None:
         self.metrics.count("updater_git_requests_total", kind)
 
-    def _count_forge(self, host: str, remaining: float) -> None:
-        self.metrics.set("updater_forge_rate_limit_remaining", host, to=remaining)
-
     def _mirror_mended(self, sentence: str) -> None:
         self.metrics.count("updater_mirrors_mended_total")
         self.log.warning("mirror", detail=sentence, hint="nothing is lost; if it comes again, check the disk of `state`")
-
-    def _server_lacks(self, sentence: str) -> None:
-        self.log.warning(
-            "git server", detail=sentence, hint="nothing is lost; the first fetch of a large repository takes longer"
-        )
 
     def _helper_left_out(self, sentence: str) -> None:
         self.log.warning("credential helper", detail=sentence, hint="credential_helpers: true lets it run")
@@ -232,3 +230,7 @@ def process_of(settings: Settings, state: Path) -> Process:
 
 async def _nobody(url: str, _credential: CredentialRef | None) -> GitAccess:
     raise AssertionError(f"no generation says how {url} is reached")
+
+
+def _server_lacks(log: structlog.stdlib.BoundLogger, sentence: str) -> None:
+    log.warning("git server", detail=sentence, hint="nothing is lost; the first fetch of a large repository takes longer")

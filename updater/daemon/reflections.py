@@ -105,7 +105,7 @@ class Reflections:
         began = datetime.now(UTC)
         try:
             if is_afresh:
-                self._scans.forget_digests(listed)
+                self._scans.forget(listed)
             await self._report(items, began)
         finally:
             self._busy.discard(listed)

@@ -7,25 +7,22 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from updater.daemon.generation import Generation
+from updater.daemon.assembly import start_generation
 from updater.daemon.leader_election import LeaderElection, address_of
 from updater.daemon.loading import load_tried
 from updater.daemon.process import Process, process_for
+from updater.daemon.serving import serving
 from updater.daemon.signals import Signals
 from updater.daemon.tasks import Looks, process_tasks, run_beside
 from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
-from updater.reporting.metrics import CONTENT_TYPE
 from updater.sources.file import problems_of
-from updater.web.app import STATUS_PATH, Probes, application, serve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiohttp import web
-
+    from updater.daemon.generation import Generation
     from updater.settings import Settings
-    from updater.settings.values import ListenAddress
     from updater.sources.file import LoadedConfiguration
 
 DRAIN_AT_MOST: Final = 6.0
@@ -64,42 +61,11 @@ class Service:
 
     async def run(self) -> None:
         """Serve and work until a stop is asked for; changed files reload. Raise `ConfigError` for the address."""
-        listen = self._generation.loaded.settings.listen.metrics
-        probes = Probes(
-            render_metrics=self._process.render_metrics,
-            content_type=CONTENT_TYPE,
-            waits_for=lambda: self._generation.waits_for,
-            conditions=lambda: self._generation.conditions,
-            statuses=self._process.last_outcomes.statuses,
-        )
-        served = [await self._serve("metrics", application(probes), listen, f"/metrics /healthz /readyz {STATUS_PATH}")]
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
         looks = Looks(files=self._look_at_files, peer=self._look_at_peer, peer_every=self._peer_every)
-        try:
-            served.append(await self._serve_web())
+        async with serving(self._process, lambda: self._generation):
             await run_beside(self._run_generations(), process_tasks(self._process, looks, self._take_part))
-        finally:
-            for runner in filter(None, served):
-                await runner.cleanup()
         self._process.log.info("stopped")
-
-    async def _serve_web(self) -> web.AppRunner | None:
-        """Serve `listen.web`; who has none need not import it."""
-        listen = self._generation.loaded.settings.listen.web
-        if listen is None:
-            return None
-        from updater.daemon.webhooks import WebhookDesk  # noqa: PLC0415 - see above
-        from updater.web.receiving import WEB_PATHS, web_application  # noqa: PLC0415
-
-        desk = WebhookDesk(self._process, lambda: self._generation)
-        return await self._serve("web", web_application(desk), listen, WEB_PATHS)
-
-    async def _serve(self, name: str, app: web.Application, listen: ListenAddress | None, paths: str) -> web.AppRunner | None:
-        if listen is None:
-            return None
-        runner = await serve(app, str(listen), setting=f"listen.{name}")
-        self._process.log.info("listening", address=str(listen), paths=paths)
-        return runner
 
     async def _run_generations(self) -> None:
         """Run one generation after the other until a stop is asked for."""
@@ -148,7 +114,7 @@ class Service:
         try:
             loaded = await asyncio.to_thread(load_tried, self._config, os.environ)
             _check_written(loaded, self._generation.loaded)
-            following = await self._wishes.unless_stopped(Generation.start(loaded, self._process))
+            following = await self._wishes.unless_stopped(start_generation(loaded, self._process))
         except ConfigError as error:
             self._process.metrics.count("updater_reloads_total", "refused")
             for problem in problems_of(error):
@@ -247,7 +213,7 @@ async def first_generation(loaded: LoadedConfiguration, process: Process, *, pau
     told = ""
     while True:
         try:
-            return await Generation.start(loaded, process)
+            return await start_generation(loaded, process)
         except KubeUnavailable as error:
             if error.message != told:
                 process.log.warning("waiting for the cluster", detail=error.message, hint=error.hint, code=error.code)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from updater.model.snapshot import Snapshot
     from updater.model.subscription import GitBranch
     from updater.sources.base import Source
-    from updater.sources.holds import HoldsReading
 
 TRIED_AGAIN: Final = 30.0
 ASKED_AGAIN: Final = 60.0  # who may push, while several claim one place
@@ -81,13 +80,6 @@ class SourceRunner:
             if branches and await self._ask(branches, patience=SERVER_PATIENCE):
                 for source in self.sources:
                     await self._take(source, await source.again())
-
-    def decide(self, reading: HoldsReading) -> None:
-        """Take up what people decided, and let what that changes be landed."""
-        change = self.asked.decide(reading.decisions, reading.problems)
-        self.tell()
-        self.warn(change.problems)
-        self._changed(change)
 
     def lead(self) -> None:
         """Let every source write what is due: this replica leads."""

@@ -240,7 +240,7 @@ def _held(subscription: Subscription, decision: PlaceDecision) -> PlaceDecision:
 
 
 def _turned_down(selection: Selection, otherwise: PlaceDecision) -> PlaceDecision:
-    """Say that people decided against what would be written, where nothing else is."""
+    """Return that people decided against what would be written, where nothing else is."""
     refused = refused_by_people(selection)
     if not refused:
         return otherwise

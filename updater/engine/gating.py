@@ -15,9 +15,10 @@ from updater.errors import UpdaterError
 from updater.gates.answers import Gate, GateHold, Open, length
 from updater.gates.landing import Circumstances, UpdateFacts, answers, gate
 from updater.model.decision import in_force
-from updater.model.gates import NO_GATES
 from updater.model.outcome import Status
 from updater.model.selection import Code
+from updater.model.view import place_sum
+from updater.writeback.message_data import new_tag, old_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -73,10 +74,15 @@ class Gatekeeper:
 
     def gated(self, view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
         """Return *decisions* with every update held that no gate lets through at this moment."""
-        if all(decision.subscription.gates == NO_GATES or not decision.updates for decision in decisions):
+        if not any(decision.updates for decision in decisions):
             return decisions
         fresh = [fresh_updates(view, decision) for decision in decisions]
-        holds = self._holds(view, [item.subscription for item, updates in zip(decisions, fresh, strict=True) if updates])
+        asking: dict[str, tuple[Subscription, frozenset[Update]]] = {}
+        for item, updates in zip(decisions, fresh, strict=True):
+            if updates:
+                before = asking[item.subscription.key][1] if item.subscription.key in asking else frozenset()
+                asking[item.subscription.key] = (item.subscription, before | updates)
+        holds = self._holds(view, asking)
         holds |= _with_group(decisions, holds)
         return tuple(
             _held(view, decision, holds[decision.subscription.key], updates)
@@ -88,14 +94,20 @@ class Gatekeeper:
     def explained(self, view: View, subscription: Subscription, choices: Choices) -> tuple[GateAnswer, ...]:
         """Return what every gate of a subscription would answer at this moment."""
         decided = replace(subscription, decisions=in_force(subscription.decisions, self.clock()))
-        landing = answers(_facts(decided), self._circumstances(view, [subscription]))
+        landing = answers(_facts(decided), self._circumstances(view, [decided]))
         return (*_ages(subscription, choices), *landing)
 
-    def _holds(self, view: View, subscriptions: Sequence[Subscription]) -> dict[str, GateHold]:
-        """Return which hold keeps an update of each subscription back, by key."""
-        around = replace(self._circumstances(view, subscriptions), waiting_since=None)
-        holds = {item.key: hold for item in subscriptions if (hold := gate(_facts(item), around)) is not None}
-        waiting = [item for item in subscriptions if item.gates.coalesce is not None and item.key not in holds]
+    def _holds(self, view: View, asking: Mapping[str, tuple[Subscription, frozenset[Update]]]) -> dict[str, GateHold]:
+        """Return which hold keeps the updates of each subscription back, by key."""
+        around = self._now(view, [item for item, _ in asking.values()])
+        holds: dict[str, GateHold] = {}
+        waiting = []
+        for key, (item, updates) in asking.items():
+            hold = gate(_facts(item), around) or gate(_facts(item, updates), around)
+            if hold is not None:
+                holds[key] = hold
+            elif item.gates.coalesce is not None:
+                waiting.append(item)
         if not waiting or not self.waits:
             self.memory.end(view.destination)
             return holds
@@ -106,20 +118,14 @@ class Gatekeeper:
             return holds
         return holds | delays
 
-    def _circumstances(self, view: View, subscriptions: Sequence[Subscription]) -> Circumstances:
-        counted = {" ".join(item.key.split()): item.key for item in subscriptions if item.gates.max_changes is not None}
-        changes: dict[str, list[float]] = {key: [] for key in counted.values()}
-        for past in view.recent if counted else ():
-            for key in past.subscriptions:
-                if key in counted:
-                    changes[counted[key]].append(past.when.timestamp())
+    def _circumstances(self, view: View, subscriptions: Iterable[Subscription]) -> Circumstances:
         since = self.memory.since(view.destination) if self.waits else None
-        return Circumstances(
-            now=self.clock(),
-            changes={key: tuple(made) for key, made in changes.items()},
-            waiting_since=since,
-            busy={item.key: found for item in subscriptions if item.gates.wait_while_busy and (found := self.busy(item.key))},
-        )
+        return replace(self._now(view, subscriptions), waiting_since=since)
+
+    def _now(self, view: View, subscriptions: Iterable[Subscription]) -> Circumstances:
+        asked = (item for item in subscriptions if item.gates.wait_while_busy)
+        busy = {item.key: found for item in asked if (found := self.busy(item.key))}
+        return Circumstances(now=self.clock(), recent=view.recent, busy=busy)
 
 
 def _with_group(decisions: Sequence[TargetDecision], holds: Mapping[str, GateHold]) -> dict[str, GateHold]:
@@ -167,8 +173,9 @@ def opening(outcomes: Iterable[Outcome]) -> datetime | None:
     return min((at for at in moments if at.timestamp() < _YEAR_2100), default=None)
 
 
-def _facts(subscription: Subscription) -> UpdateFacts:
-    return UpdateFacts(key=subscription.key, rules=subscription.gates, decisions=subscription.decisions)
+def _facts(subscription: Subscription, updates: Iterable[Update] = ()) -> UpdateFacts:
+    moves = frozenset((old_tag(item) or "-", new_tag(item), place_sum(item.reading.path)) for item in updates)
+    return UpdateFacts(key=subscription.key, rules=subscription.gates, decisions=subscription.decisions, moves=moves)
 
 
 def fresh_updates(view: View, decision: TargetDecision) -> frozenset[Update]:

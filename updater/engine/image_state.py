@@ -211,22 +211,22 @@ class ImageState:
         is_late = created is not None and self._listed_since is not None and created > self._listed_since
         return self._listed_since if is_late and candidate.first_seen is None and candidate.tag in self.candidates else created
 
-    def forget_digests(self) -> None:
-        """Ask for the digest of each tag anew when it is next wanted."""
-        self._digests = {}
-        self._failures = {}
+    def forget(self, tags: Iterable[str] | None = None) -> None:
+        """Ask for everything about *tags* again when it is next wanted: they were pushed again, or may have been.
 
-    def forget(self, tags: Iterable[str]) -> None:
-        """Ask for everything about *tags* anew when it is next wanted: they were pushed again, or may have been."""
-        pushed = [tag for tag in tags if tag in self.candidates]
-        if not pushed:
+        None asks for the digest of each tag.
+        """
+        if tags is None:
+            self._digests, self._failures = {}, {}
             return
-        for tag in pushed:
+        for tag in tags:
             self._digests.pop(tag, None)
             self._failures.pop((tag, True), None)
             self._failures.pop((tag, False), None)
-        bare = {tag: replace(self.candidates[tag], created=None, labels=None, platforms=None) for tag in pushed}
-        self.candidates = {**self.candidates, **bare}
+        pushed = {tag: self.candidates[tag] for tag in tags if tag in self.candidates}
+        if pushed:
+            bare = {tag: replace(item, created=None, labels=None, platforms=None) for tag, item in pushed.items()}
+            self.candidates = {**self.candidates, **bare}
 
     async def digest(self, tag: str) -> Digest:
         """Return the digest of *tag*, asked once between two scans; raise `RegistryError` kin."""

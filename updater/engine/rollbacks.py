@@ -7,6 +7,7 @@ place holds the very value that they replaced.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from updater.engine.decide import places_of
@@ -99,7 +100,13 @@ def _last(image: ImageName, past: PastCommit, news: Sequence[str]) -> RolledBack
         tag, digest = _parts(new)
         for ref in refs:
             if tag in {None, ref.tag} and (digest is None or ref.digest in {None, digest}):
-                return RolledBack(tag=ref.tag or "", digest=ref.digest or digest, by=past.revision, is_known_older=False)
+                return RolledBack(
+                    tag=ref.tag or "",
+                    digest=ref.digest or digest,
+                    by=past.revision,
+                    is_known_older=False,
+                    is_commit=bool(past.subject),
+                )
     return None
 
 
@@ -113,6 +120,6 @@ def _parts(text: str) -> tuple[str | None, Digest | None]:
 
 
 def _marked(found: RolledBack, written: Written, subscription: Subscription, recent: Sequence[PastCommit]) -> RolledBack:
-    """Say whether *written* is known to have been replaced by a commit of ours, so that it is the older of the two."""
+    """Note whether *written* is known to have been replaced by a commit of ours, so that it is the older of the two."""
     is_older = any(_shown(written) in olds for _, olds, _ in _writes(subscription, recent))
-    return RolledBack(tag=found.tag, digest=found.digest, by=found.by, is_known_older=is_older)
+    return replace(found, is_known_older=is_older)

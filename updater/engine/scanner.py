@@ -127,10 +127,6 @@ class Scanner:
         """Return whether *listed* was scanned, well or not, since somebody asks for it."""
         return listed in self._standing and self._standing[listed].has_ended
 
-    def follows(self, listed: ScanKey) -> bool:
-        """Return whether only the digests of some tags of *listed* are asked for, and no list."""
-        return listed in self._followed
-
     def offered(self, listed: ScanKey) -> Collection[str]:
         """Return the tags that an image offers since its last scan that went well."""
         standing = self._standing.get(listed)
@@ -189,14 +185,11 @@ class Scanner:
         request = await standing.foresee(replace(request, candidates=standing.candidates))
         return await drive(choose(request), standing.answer)
 
-    def forget_digests(self, listed: ScanKey) -> None:
-        """Ask for the digest of each tag of *listed* anew when it is next wanted; what its last scan listed stands."""
-        standing = self._standing.get(listed)
-        if standing is not None:
-            standing.forget_digests()
+    def forget(self, listed: ScanKey, tags: Iterable[str] | None = None) -> None:
+        """Ask for everything about *tags* of *listed* again when it is next wanted; None asks for the digest of each tag.
 
-    def forget(self, listed: ScanKey, tags: Iterable[str]) -> None:
-        """Ask for everything about *tags* of *listed* anew when it is next wanted."""
+        What its last scan listed stands.
+        """
         standing = self._standing.get(listed)
         if standing is not None:
             standing.forget(tags)

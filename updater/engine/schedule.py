@@ -15,7 +15,7 @@ import random
 import sys
 import time
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -40,6 +40,7 @@ __all__ = ["Plan", "Schedule", "WaitTimes"]
 CLOCK_STEP: Final = 1.0
 AT_ONCE: Final = 100
 _FAR_OFF: Final = 2  # intervals
+_SHORTLY: Final = timedelta(seconds=1)  # what holds again at once must not keep the loop busy
 
 
 class Schedule:
@@ -65,8 +66,15 @@ class Schedule:
         self._is_paused = False
         self._stopping = asyncio.Event()
         self._workers = DestinationWorkers(land, self._waits)
-        self._rounds = PendingScans(scan, self._workers, is_open=self._is_open, again=self._scan_now)
-        self._jobs = _Jobs(self._rounds.scan, self._look_later, Phases(spread))
+
+        async def look(destination: Destination) -> None:
+            self.due(destination)
+
+        def again(images: Iterable[ScanKey]) -> None:
+            self._jobs.run_now(images)
+
+        self._rounds = PendingScans(scan, self._workers, is_open=self._is_open, again=again)
+        self._jobs: _Jobs = _Jobs(self._rounds.scan, look, Phases(spread))
         self.replan(plan)
 
     async def run(self) -> None:
@@ -164,12 +172,6 @@ class Schedule:
     def _is_open(self) -> bool:
         return not (self._is_paused or self._stopping.is_set())
 
-    def _scan_now(self, images: Iterable[ScanKey]) -> None:
-        self._jobs.run_now(images)
-
-    async def _look_later(self, destination: Destination) -> None:
-        self.due(destination)
-
 
 class _Jobs:
     """The jobs of APScheduler: one an image, which runs at once, one a destination, whose worker is due by itself first.
@@ -208,7 +210,7 @@ class _Jobs:
         moved = self._phases.fit(plan, time.time())
         if not moved and wanted == self._seconds:  # like sets of dicts, this hashes none of 10,000 keys again
             return
-        with self._one_wake_up():
+        with _one_wake_up(self._scheduler):
             for what in set(self._seconds) - set(wanted):
                 self._jobs.pop(what).remove()
                 del self._seconds[what]
@@ -236,7 +238,7 @@ class _Jobs:
             return
         some = list(itertools.islice(self._waiting, AT_ONCE))
         now = datetime.now(UTC)
-        with self._one_wake_up():
+        with _one_wake_up(self._scheduler):
             for what in some:
                 del self._waiting[what]
                 if what in self._jobs:
@@ -249,8 +251,9 @@ class _Jobs:
             asyncio.get_running_loop().call_soon(self._work_off)
 
     def run_at(self, what: ScanKey | Destination, moment: datetime) -> None:
-        """Run a job at *moment*, unless it runs earlier anyway; after that it is in step again."""
+        """Run a job at *moment*, or in a second if that has passed, unless it runs earlier; after that it is in step again."""
         found = self._jobs.get(what)
+        moment = max(moment, datetime.now(UTC) + _SHORTLY)
         if self.has_started and found is not None and found.next_run_time is not None and moment < found.next_run_time:
             found.modify(next_run_time=moment)
 
@@ -303,17 +306,18 @@ class _Jobs:
             max_instances=sys.maxsize,
         )
 
-    @contextmanager
-    def _one_wake_up(self) -> Iterator[None]:
-        """Let the scheduler look at its jobs once after all changes, not after each."""
-        was_running = self._scheduler.state == STATE_RUNNING
+
+@contextmanager
+def _one_wake_up(scheduler: AsyncIOScheduler) -> Iterator[None]:
+    """Let *scheduler* look at its jobs once after all changes, not after each."""
+    was_running = scheduler.state == STATE_RUNNING
+    if was_running:
+        scheduler.pause()
+    try:
+        yield
+    finally:
         if was_running:
-            self._scheduler.pause()
-        try:
-            yield
-        finally:
-            if was_running:
-                self._scheduler.resume()
+            scheduler.resume()
 
 
 class _Beat(BaseTrigger):  # type: ignore[misc]  # the library has no types

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -10,7 +11,7 @@ import orjson
 
 from updater.errors import ForgeError
 from updater.forge.base import ForgeProposal, ProposalState
-from updater.forge.budget import USUAL_WAIT, ForgeBudget
+from updater.forge.budget import GRAPHQL, USUAL_WAIT, ForgeBudget
 from updater.forge.reading import mapping, number, page_link, text, words_of
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Pace, Response
 from updater.http.redaction import masked
@@ -26,8 +27,8 @@ PAGE: Final = 50
 MOST_PAGES: Final = 5
 MOST_OPEN_PAGES: Final = 20
 LONGEST_ANSWER: Final = 8 * 2**20
-_MOST_KEPT: Final = 256
-_LARGEST_KEPT: Final = 512 * 2**10
+_MOST_KEPT: Final = 2**20  # bytes for each repository, compressed: a page of GitHub is 1 MiB, of which a tenth remains
+_KEPT_LEVEL: Final = 1
 PACE: Final = Pace(concurrency=4, rate=10.0, burst=10)
 PASSING: Final = frozenset(
     {FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN, FailureKind.DOWN, FailureKind.TOO_SLOW}
@@ -122,7 +123,7 @@ class ForgeApi:
         self._root = root
         self._budget = budget or ForgeBudget()
         self._host = urlsplit(repository.api).netloc
-        self._kept: dict[str, tuple[str, Any]] = {}
+        self._kept: dict[str, tuple[str, bytes]] = {}
         self._secrets: tuple[str, ...] = ()
 
     async def ask(self, call: ApiCall) -> Any:
@@ -132,16 +133,24 @@ class ForgeApi:
         kept = self._kept.get(url) if call.method == "GET" else None
         answer = await self._send(call, url, kept[0] if kept else "")
         if kept is not None and answer.status == 304:
-            return kept[1]
+            return orjson.loads(zlib.decompress(kept[1]))
         if not 200 <= answer.status < 300 or answer.status in self._dialect.denied:
             raise self._refusal(call, answer)
         found = self._parsed(answer)
         tag = answer.header("ETag")
-        if call.method == "GET" and tag and len(answer.body) <= _LARGEST_KEPT:
-            while len(self._kept) >= _MOST_KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[url] = (tag, found)
+        if call.method == "GET" and tag and answer.body:
+            self._keep(url, tag, answer.body)
         return found
+
+    def _keep(self, url: str, tag: str, body: bytes) -> None:
+        """Keep an answer for the next question; what was asked longest ago makes room."""
+        self._kept.pop(url, None)
+        packed = zlib.compress(body, _KEPT_LEVEL)
+        self._kept[url] = (tag, packed)
+        held = sum(len(kept) for _, kept in self._kept.values())
+        while self._kept and held > _MOST_KEPT:
+            oldest = next(iter(self._kept))
+            held -= len(self._kept.pop(oldest)[1])
 
     async def pages(self, call: ApiCall, paging: Paging) -> list[Any]:
         """Return the items of a listing, of at most as many pages as *paging* says; raise `ForgeError`."""
@@ -191,7 +200,8 @@ class ForgeApi:
         """Raise where the host asked us to wait, or too little remains for what is only a look."""
         if self._budget.is_resting(self._host, token):
             raise self._resting()
-        if call.is_look and self._budget.is_reserved(self._host, token):
+        resource = GRAPHQL if call.path == GRAPHQL else ""
+        if call.is_look and self._budget.is_reserved(self._host, token, resource):
             message = f"{self.repository}: the requests that remain at {self._host} are kept for what is new"
             raise ForgeError(message, hint=LATER, code="forge-reserve")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.forge.api import MOST_OPEN_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
 from updater.forge.base import ForgeAbilities, ForgeProposal, ProposalState, ProposalText
 from updater.forge.foundation import ForgeFoundation
-from updater.forge.reading import listing, mapping, names, text
+from updater.forge.reading import listing, mapping, names, page_link, text
 from updater.forge.showing import personal_or_bearer
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ class AzureProposals(ForgeFoundation):
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Abandon a pull request, with its last title and body, which cannot be changed with its state."""
-        await self.update(number, text)
+        before = await self.update(number, text)
+        if before.state is not ProposalState.OPEN:
+            return before
         return self._read(await self._patch(number, {"status": "abandoned"}), number)
 
     async def add_labels(self, number: int, labels: Iterable[str]) -> None:
@@ -116,10 +118,11 @@ class AzureProposals(ForgeFoundation):
     def _read(self, item: Any, asked: int | None = None) -> ForgeProposal:
         found = mapping(item)
         project, _, name = self.repository.path.partition("/")
+        page = page_link(mapping(found, "repository").get("webUrl")) or f"{self.repository.api}/{project}/_git/{name}"
         raw = RawProposal(
             number=found.get("pullRequestId"),
             state=_STATES.get(text(found.get("status"))),
-            link=f"{self.repository.api}/{project}/_git/{name}/pullrequest/{found.get('pullRequestId')}",
+            link=f"{page}/pullrequest/{found.get('pullRequestId')}",
             branch=text(found.get("sourceRefName")).removeprefix("refs/heads/"),
             base=text(found.get("targetRefName")).removeprefix("refs/heads/"),
             head=mapping(found, "lastMergeSourceCommit").get("commitId"),

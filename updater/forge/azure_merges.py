@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -37,6 +38,7 @@ _STATUSES: Final = {
     "failed": CheckState.FAILED,
     "error": CheckState.FAILED,
 }
+_OLD_HOST: Final = re.compile(r"\A(https://[a-z0-9-]{1,63})\.visualstudio\.com", re.IGNORECASE)
 _FINE: Final = ("approved", "notApplicable")
 _REJECTED: Final = -5  # "waits for the author"; -10 is a rejection
 _PREVIEW: Final = {"api-version": "7.0-preview.1"}
@@ -115,6 +117,7 @@ class AzureForge(AzureProposals):
         team = name.partition("/")
         value = f"[{team[0]}]\\{team[2]}" if team[1] else name
         base = self.repository.api.replace("https://dev.azure.com/", "https://vssps.dev.azure.com/", 1)
+        base = _OLD_HOST.sub(r"\1.vssps.visualstudio.com", base)
         query = {"searchFilter": "General", "filterValue": value, "queryMembership": "None"}
         answer = mapping(await self._api.ask(ApiCall(base=base, path="_apis/identities", query=query)))
         found = [text(mapping(one).get("id")) for one in listing(answer.get("value"))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -79,16 +80,29 @@ class BitbucketProposals(BitbucketItems):
         await self._api.ask(ApiCall(method="POST", path=f"pullrequests/{number}/comments", data=data))
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
-        """Decline a pull request, with its last title and body."""
-        await self._put(number, text, [])
+        """Decline a pull request, with its last title and body; they do not matter where its branch is gone already."""
+        try:
+            before = await self._put(number, text, [], refused=_MERGE_CODES)
+        except ForgeError as error:
+            if error.code != "proposal-unready":
+                raise
+            before = await self._whole(self._read(await self._item(number), number))
+        if before.state is not ProposalState.OPEN:
+            return before
         answer = await self._api.ask(ApiCall(method="POST", path=f"pullrequests/{number}/decline", data={}))
         return await self._whole(self._read(answer, number))
 
     async def request_review(self, number: int, reviewers: Iterable[str]) -> None:
         """Ask members of the workspace for a review, by nickname, name, ``{uuid}`` or account; raise ``forge-user``."""
-        await self._put(number, None, [await self._member(name) for name in reviewers])
+        await self._put(number, None, [await self._member(name) for name in reviewers], refused=_REVIEWER_CODES)
 
-    async def _put(self, number: int, text: ProposalText | None, more: list[Mapping[str, Any]]) -> ForgeProposal:
+    async def _put(
+        self,
+        number: int,
+        text: ProposalText | None,
+        more: list[Mapping[str, Any]],
+        refused: Mapping[int, str] = MappingProxyType({}),
+    ) -> ForgeProposal:
         """Change title, body and reviewers, *more* besides those who are asked: what is left out of a change is lost."""
         before = await self._item(number)
         old = self._read(before, number)
@@ -96,7 +110,7 @@ class BitbucketProposals(BitbucketItems):
         kept = [{"uuid": mapping(item).get("uuid")} for item in listing(before.get("reviewers"))]
         reviewers = [*kept, *(item for item in more if item not in kept)]
         data = {"title": fitted.title, "description": fitted.body, "reviewers": reviewers, "draft": old.is_draft}
-        call = ApiCall(method="PUT", path=f"pullrequests/{number}", data=data, refused=_REVIEWER_CODES if more else {})
+        call = ApiCall(method="PUT", path=f"pullrequests/{number}", data=data, refused=refused)
         return await self._whole(self._read(await self._api.ask(call), number))
 
     async def _default_reviewers(self) -> list[Mapping[str, Any]]:

@@ -77,9 +77,17 @@ class BitbucketServerProposals(ForgeFoundation):
         await self._api.ask(ApiCall(method="POST", path=f"pull-requests/{number}/comments", data={"text": words}))
 
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
-        """Decline a pull request, with its last title and body."""
-        version = str((await self._put(number, text)).get("version"))
-        path, query = f"pull-requests/{number}/decline", {"version": version}
+        """Decline a pull request, with its last title and body; they do not matter where its branch is gone already."""
+        try:
+            item = await self._put(number, text)
+        except ForgeError as error:
+            if error.code != "proposal-moved":
+                raise
+            item = await self._item(number)
+        before = self._read(item, number)
+        if before.state is not ProposalState.OPEN:
+            return before
+        path, query = f"pull-requests/{number}/decline", {"version": str(item.get("version"))}
         return self._read(await self._api.ask(ApiCall(method="POST", path=path, query=query, data={})), number)
 
     async def _put(self, number: int, text: ProposalText) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from updater.http.exchange import Response
 
 RESERVE: Final = 0.1
+GRAPHQL: Final = "graphql"
 USUAL_WAIT: Final = 60.0
 _MOST_ACCOUNTS: Final = 1024
 _EPOCH: Final = 1e9  # a smaller number is of seconds from now
@@ -56,15 +57,15 @@ class ForgeBudget:
         self._wall = surroundings.wall
         self._reserve = reserve
         self._observe = observe
-        self._accounts: dict[tuple[str, str], _Account] = {}
+        self._accounts: dict[tuple[str, str, str], _Account] = {}
 
     def is_resting(self, host: str, token: str) -> bool:
         """Return whether the host asked this account to wait."""
         return self._of(host, token).rests_until > self._clock()
 
-    def is_reserved(self, host: str, token: str) -> bool:
-        """Return whether so little of the limit remains that only what is new is asked."""
-        account = self._of(host, token)
+    def is_reserved(self, host: str, token: str, resource: str = "") -> bool:
+        """Return whether so little of the limit remains that only what is new is asked. GitHub counts `GRAPHQL` apart."""
+        account = self._of(host, token, resource)
         if account.remaining is None or account.renewed <= self._clock():
             return False
         return account.remaining < account.limit * self._reserve
@@ -79,10 +80,12 @@ class ForgeBudget:
         remaining, limit = _header(answer, "remaining"), _header(answer, "limit")
         if remaining is None:
             return
-        self._observe(host, remaining)
+        resource = GRAPHQL if answer.header("x-ratelimit-resource") == GRAPHQL else ""
+        if not resource:
+            self._observe(host, remaining)
         if not limit:
             return
-        account = self._of(host, token)
+        account = self._of(host, token, resource)
         account.remaining, account.limit = remaining, limit
         account.renewed = self._clock() + self.seconds_until_reset(answer)
 
@@ -98,8 +101,8 @@ class ForgeBudget:
         """Return whether an answer says that nothing remains."""
         return _header(answer, "remaining") == 0.0
 
-    def _of(self, host: str, token: str) -> _Account:
-        key = host, hashlib.sha256(token.encode()).hexdigest()[:16]  # the token itself is kept nowhere
+    def _of(self, host: str, token: str, resource: str = "") -> _Account:
+        key = host, hashlib.sha256(token.encode()).hexdigest()[:16], resource  # the token itself is kept nowhere
         account = self._accounts.get(key)
         if account is None:
             while len(self._accounts) >= _MOST_ACCOUNTS:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ForgeError
-from updater.forge.api import MOST_OPEN_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
+from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
 from updater.forge.base import ApprovalState, CheckState, ForgeAbilities, ForgeProposal, ProposalState, ProposalText, Readiness
 from updater.forge.foundation import ForgeFoundation
 from updater.forge.reading import listing, mapping, names, number, text
@@ -38,7 +38,7 @@ _UNKNOWN: Final = frozenset({"unchecked", "checking", "preparing", "approvals_sy
 
 
 class GitlabProposals(ForgeFoundation):
-    """Merge requests as texts, and who looks after them."""
+    """Merge requests as texts."""
 
     dialect = ForgeDialect(authorization=bearer)
     abilities = ForgeAbilities(longest_body=1_000_000)
@@ -72,19 +72,11 @@ class GitlabProposals(ForgeFoundation):
         before = self._read(await self._item(number), number)
         return self._read(await self._put(number, self._written(text, is_draft=before.is_draft)), number)
 
-    async def comment(self, number: int, words: str) -> None:
-        """Add a comment."""
-        await self._api.ask(ApiCall(method="POST", path=f"merge_requests/{number}/notes", data={"body": words}))
-
     async def close(self, number: int, text: ProposalText) -> ForgeProposal:
         """Close a merge request without merging it, with its last title and body."""
         return self._read(await self._put(number, {**self._written(text), "state_event": "close"}), number)
 
-    async def add_labels(self, number: int, labels: Iterable[str]) -> None:
-        """Add labels to those that are there; GitLab creates the ones that the project lacks."""
-        await self._put(number, {"add_labels": ",".join(labels)})
-
-    async def _pages(self, call: ApiCall, *, most: int = 5) -> list[ForgeProposal]:
+    async def _pages(self, call: ApiCall, *, most: int = MOST_PAGES) -> list[ForgeProposal]:
         paging = Paging(query=lambda page: {"per_page": str(PAGE), "page": str(page + 1)}, most=most)
         return [self._read(item) for item in await self._api.pages(call, paging) if not _is_foreign(item)]
 
@@ -122,6 +114,14 @@ class GitlabProposals(ForgeFoundation):
 
 class GitlabForge(GitlabProposals):
     """The merge requests of one project on GitLab."""
+
+    async def comment(self, number: int, words: str) -> None:
+        """Add a comment."""
+        await self._api.ask(ApiCall(method="POST", path=f"merge_requests/{number}/notes", data={"body": words}))
+
+    async def add_labels(self, number: int, labels: Iterable[str]) -> None:
+        """Add labels to those that are there; GitLab creates the ones that the project lacks."""
+        await self._put(number, {"add_labels": ",".join(labels)})
 
     async def request_review(self, number: int, reviewers: Iterable[str]) -> None:
         """Ask users for a review besides those who are asked; raise ``forge-user`` for one whom GitLab does not take."""

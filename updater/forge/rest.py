@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from updater.errors import ForgeError
 from updater.forge.api import PAGE, ApiCall, Paging, RawProposal
 from updater.forge.base import ForgeAbilities, ForgeProposal, ProposalState
 from updater.forge.foundation import ForgeFoundation
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 USER_CODES: Final = {404: "forge-user", 422: "forge-user"}
 MERGE_CODES: Final = {405: "proposal-unready", 409: "proposal-moved"}
+NO_DRAFTS: Final = "take draft out of the settings of this repository's pull requests"
 _STATES: Final = {"open": ProposalState.OPEN, "closed": ProposalState.CLOSED}
 
 
@@ -38,7 +40,13 @@ class RestForge(ForgeFoundation):
         """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
         data = {**self._written(self._fitted(text), is_draft=is_draft), "head": branch, "base": base}
         call = ApiCall(method="POST", path="pulls", data=data, refused=self.second)
-        return self._read(await self._api.ask(call))
+        try:
+            return self._read(await self._api.ask(call))
+        except ForgeError as error:
+            if not is_draft or error.code != "forge-protocol" or "draft" not in error.message.lower():
+                raise
+            # private repositories of a free account have none
+            raise ForgeError(error.message, hint=NO_DRAFTS, code="forge-lacks") from error
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body; a draft stays one."""

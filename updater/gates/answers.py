@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 
@@ -50,6 +51,7 @@ GATE_CODES: Final = frozenset(
 )
 
 
+@lru_cache(maxsize=1024)
 def moment(at: float) -> str:
     """Write a moment as RFC 3339 in UTC, to the second; what begins within a second is written as the next one."""
     return datetime.fromtimestamp(-(-at // 1), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

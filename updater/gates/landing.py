@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from updater.gates.answers import Gate, GateAnswer, GateHold, Open, length, moment
 from updater.gates.windows import state_at
@@ -14,7 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from updater.model.decision import Decision
+    from updater.model.gates import ChangeRate
+    from updater.model.view import PastCommit
 
+#: the value before and after, and the sum of the path of the file
+Move: TypeAlias = tuple[str, str, str]
+
+#: a change that was made so often within so many seconds, and is to be made again, is one of two writers
+FLAPPING_AT: Final = 3
+FLAPPING_WITHIN: Final = 86400.0
 _RELEASE_HINT: Final = "updater release KEY lets updates go on"
 _WINDOW_HINT: Final = "nothing has to be done: it is written when the window allows it"
 
@@ -23,24 +32,33 @@ _WINDOW_HINT: Final = "nothing has to be done: it is written when the window all
 class Circumstances:
     """All that landing gates may look at, for one destination at one moment.
 
-    *now* is in Unix time. *changes* are the moments of our own changes there, by subscription key, newest first.
-    *busy* says, by subscription key, which rollout or canary is in progress.
-    *waiting_since* is when the oldest update that waits for others there was first decided, None where none waits.
+    *now* is in Unix time, *recent* are our own commits there, newest first. *waiting_since* is when the oldest update that waits
+    for others there was first decided, None where none waits. *busy* says, by subscription key, which rollout or canary is in
+    progress.
     """
 
     now: float
-    changes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    recent: tuple[PastCommit, ...] = ()
     waiting_since: float | None = None
     busy: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, key: str, seconds: float) -> list[PastCommit]:
+        """Return our commits for a subscription in the last *seconds*, newest first; what lies in the future is among them."""
+        since, name = datetime.fromtimestamp(self.now - seconds, UTC), " ".join(key.split())  # as trailers have it
+        return [past for past in self.recent if past.when > since and name in past.subscriptions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateFacts:
-    """The update that asks: of which subscription, by which rules, and what people decided about it that is in force."""
+    """The update that asks: of which subscription, by which rules, and what people decided about it that is in force.
+
+    *moves* are what it would write: the value before and after, and the sum of the file's path.
+    """
 
     key: str
     rules: GateRules
     decisions: tuple[Decision, ...] = ()
+    moves: frozenset[Move] = frozenset()
 
 
 def answers(facts: UpdateFacts, circumstances: Circumstances) -> tuple[GateAnswer, ...]:
@@ -60,7 +78,10 @@ def _asked(facts: UpdateFacts, circumstances: Circumstances) -> Iterator[GateAns
     if rules.windows:
         yield window(rules, circumstances.now)
     if rules.max_changes is not None:
-        yield changes(rules, circumstances.changes.get(facts.key, ()), circumstances.now)
+        made = circumstances.of(facts.key, rules.max_changes.seconds)
+        yield changes(rules.max_changes, tuple(past.when.timestamp() for past in made), circumstances.now)
+    if facts.moves:
+        yield flapping(facts, circumstances)
     if rules.wait_while_busy:
         yield idle(circumstances.busy.get(facts.key, ""))
     if rules.coalesce is not None:
@@ -90,10 +111,8 @@ def window(rules: GateRules, now: float) -> GateAnswer:
     return GateHold(gate=Gate.WINDOW, code="window", reason=reason + until, opens_at=state.changes_at, hint=_WINDOW_HINT)
 
 
-def changes(rules: GateRules, made: tuple[float, ...], now: float) -> GateAnswer:
+def changes(rate: ChangeRate, made: tuple[float, ...], now: float) -> GateAnswer:
     """Ask whether another change fits into the rate; a change from the future, left by a clock that was ahead, counts as now."""
-    rate = rules.max_changes
-    assert rate is not None  # noqa: S101 - asked only where there is one
     recent = sorted((min(at, now) for at in made if at > now - rate.seconds), reverse=True)
     if len(recent) < rate.count:
         return Open(gate=Gate.MAX_CHANGES, reason=f"{len(recent)} of {rate} changes are used")
@@ -101,6 +120,43 @@ def changes(rules: GateRules, made: tuple[float, ...], now: float) -> GateAnswer
     reason = f"{len(recent)} changes were written within the limit of {rate}; held until {moment(opens_at)}"
     hint = "raise max_changes to let more through"
     return GateHold(gate=Gate.MAX_CHANGES, code="max-changes", reason=reason, opens_at=opens_at, hint=hint)
+
+
+def flapping(facts: UpdateFacts, circumstances: Circumstances) -> GateAnswer:
+    """Ask whether this very change was made, and undone by another writer, too often: then both are named and it is stopped."""
+    commits = circumstances.of(facts.key, FLAPPING_WITHIN)
+    for move in sorted(facts.moves) if len(commits) >= FLAPPING_AT else ():
+        made = [past for past in commits if move in _moves(past, facts.key)]
+        if len(made) >= FLAPPING_AT:
+            opens_at = min(made[FLAPPING_AT - 1].when.timestamp(), circumstances.now) + FLAPPING_WITHIN
+            (old, new, _), rival = move, _rival(circumstances.recent, made, move)
+            reason = (
+                f"{old} → {new} was written {len(made)} times in {length(FLAPPING_WITHIN)} and undone each time: this updater"
+                f" writes it for {facts.key} (commit {made[0].revision[:9]}), {rival} writes {old};"
+                f" stopped until {moment(opens_at)}"
+            )
+            return GateHold(
+                gate=Gate.FLAPPING, code="flapping", reason=reason, opens_at=opens_at, hint="let only one of them write the value"
+            )
+    return Open(gate=Gate.FLAPPING, reason="nobody else writes this value again and again")
+
+
+def _moves(past: PastCommit, key: str | None) -> dict[Move, str]:
+    """Return what a commit changed for *key*, or for all, as its trailers say: values and file of each, with the key."""
+    wanted = None if key is None else " ".join(key.split())
+    sums = {owner: files.split(",") for owner, _, files in (line.rpartition(" ") for line in past.places)}
+    rows = [row for line in past.changes if len(row := line.rsplit(" ", 2)) == 3 and wanted in {None, row[0]}]
+    return {(old, new, place): owner for owner, old, new in rows for place in sums.get(owner, ())}
+
+
+def _rival(recent: tuple[PastCommit, ...], made: list[PastCommit], move: Move) -> str:
+    """Name who undid the changes: our own subscription that wrote the value before, else who committed after each of them."""
+    old, new, place = move
+    counter = next(((past, owner) for past in recent if (owner := _moves(past, None).get((new, old, place)))), None)
+    if counter is not None:
+        return f"the subscription {counter[1]} (commit {counter[0].revision[:9]})"
+    common = [who for who in made[0].followed_by if all(who in past.followed_by for past in made)]
+    return common[0] if common else ", ".join(made[0].followed_by[:3]) or "another writer"
 
 
 def idle(busy: str) -> GateAnswer:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from updater.model.selection import RevertedImage
 
 _DIGEST: Final = frozenset({Fact.DIGEST})
+_KEPT_IN_GIT: Final = "if the Application itself is kept in Git, write to Git: write-back-method: git"
 RELEASE_HINT: Final = "a newer version is written by itself; updater release KEY lets this one be written again"
 
 
@@ -64,8 +65,9 @@ class Rollback:
                 candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
             if candidate.digest not in {None, self.last.digest}:
                 return candidate, None
-        sentence = f"{candidate.tag}, written by commit {self.last.by[:9]}, was replaced by hand with {self.written}"
-        return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=RELEASE_HINT)
+        sentence = f"{self.last.named} was replaced by hand with {self.written}"
+        hint = RELEASE_HINT if self.last.is_commit else f"{RELEASE_HINT}; {_KEPT_IN_GIT}"
+        return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=hint)
 
 
 def last_write(rejected: Mapping[str, RevertedImage]) -> RolledBack | None:

@@ -35,6 +35,7 @@ class GitAccess:
     *use_agent* lets SSH ask the agent and the keys of the user who runs the program. *unread* is what an SSH command of the
     user says and nobody reads here; errors name it. *origin* says in words where the credential was read: the Secret, file or
     variable. *deadline* is the seconds that one conversation may take where that is less than the limit of the settings.
+    *push_options* go with each push, before those of the push itself.
     """
 
     credential: Credential | None = None
@@ -49,6 +50,7 @@ class GitAccess:
     use_agent: bool = False
     unread: tuple[str, ...] = ()
     deadline: float | None = None
+    push_options: tuple[str, ...] = ()
     origin: str = field(default="", compare=False)
 
     def connection(self) -> Connection:

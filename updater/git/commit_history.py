@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import GitError
 from updater.git.faults import fault
 from updater.git.objects import COMMIT, object_name
+from updater.git.own_commits import OwnCommits
 from updater.git.remote import Haves, Remote
 from updater.git.reverts import BranchDecisions, DecisionFile, are_resolved, decisions
 from updater.git.trailers import (
@@ -21,7 +22,6 @@ from updater.git.trailers import (
     named_reverts,
     newest_first,
     read_commit,
-    read_past,
     undone,
 )
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 LIMIT: Final = 200
 MOST: Final = 100_000
-MOST_TOLD: Final = 2 * LIMIT
 
 
 class CommitHistory:
@@ -49,7 +48,7 @@ class CommitHistory:
         self._log = CommitLog(keeper.store.folder / "updater-commits")
         self._decided = DecisionFile(keeper.store.folder / "updater-reverts")
         self._anchor: str | None = None
-        self._told: dict[str, PastCommit] = {}
+        self._own = OwnCommits(ours)
         self.ours = ours
 
     def below(self, revision: str, limit: int) -> tuple[PastCommit, ...]:
@@ -65,7 +64,7 @@ class CommitHistory:
             raise fault("history-missing", f"{self._remote.address} did not give the history of {revision[:12]}")
         self._anchor = revision
         taken_back = undone(found)
-        ours = (past for info in found if (past := self._read_past(info)) is not None)
+        ours = (past for info in found if (past := self._own.read(info)) is not None)
         return tuple(_with_revert(past, taken_back) for past in ours)
 
     def recall(self, branch: str, revision: str) -> tuple[PastCommit, ...]:
@@ -86,7 +85,8 @@ class CommitHistory:
         taken_back = decided.taken_back()
         recent = {info.revision for info in found}
         older = [info for info in decided.kept if info.revision not in recent]
-        ours = (past for info in (*found, *older) if (past := self._read_past(info)) is not None)
+        recent_ones = self._own.with_followers(found)
+        ours = (*recent_ones, *(past for info in older if (past := self._own.read(info)) is not None))
         return tuple(_with_revert(past, taken_back) for past in ours)
 
     def _learn(self, branch: str, revision: str, before: BranchDecisions | None) -> BranchDecisions:
@@ -102,15 +102,6 @@ class CommitHistory:
         decided = decisions(revision, [*commits, *named], before)
         self._decided.put(branch, decided)
         return decided
-
-    def _read_past(self, info: CommitInfo) -> PastCommit | None:
-        """Read one of our own commits once: each landing looks at the same two hundred."""
-        known = self._told.get(info.revision)
-        if known is None and (known := read_past(info, self.ours)) is not None:
-            if len(self._told) >= MOST_TOLD:
-                del self._told[next(iter(self._told))]
-            self._told[info.revision] = known
-        return known
 
     def _read_below(self, revision: str, known: str | None) -> tuple[dict[str, bytes], list[CommitInfo], set[str]]:
         """Ask for the commits below *revision* that *known* does not reach: raw by name, newest first, and the parents beyond."""

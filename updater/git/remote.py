@@ -182,7 +182,8 @@ class Remote:
         ``push-unknown`` where the answer was lost.
         """
         old = (expected or ZERO.decode()).encode()
-        attempt = RefUpdate(self.address, full(branch), (old, new.encode()), objects, options=options)
+        told = (*self.access.push_options, *options)
+        attempt = RefUpdate(self.address, full(branch), (old, new.encode()), objects, options=told)
         is_contended = self._contended.pop(branch, expected) != expected
         try:
             self._send(attempt, branch, expected, is_contended=is_contended)

@@ -182,15 +182,9 @@ class LeaderElector:
         return {
             "apiVersion": LEASE.api_version,
             "kind": LEASE.name,
-            "metadata": {"name": self._ref.name, "namespace": self._ref.namespace, **self._place()},
+            "metadata": {"name": self._ref.name, "namespace": self._ref.namespace, **_place(self._address, self._seen)},
             "spec": spec,
         }
-
-    def _place(self) -> Object:
-        """Return the annotation that says where the holder is reached, or that takes away where another one was."""
-        if self._address:
-            return {"annotations": {ADDRESS: self._address}}
-        return {"annotations": {ADDRESS: None}} if _annotation(self._seen) else {}
 
     def _check(self) -> None:
         if self._leads and not self.is_leader:
@@ -221,6 +215,13 @@ class LeaderElector:
 def _spec(found: Object | None) -> dict[str, Any]:
     spec = (found or {}).get("spec")
     return spec if isinstance(spec, dict) else {}
+
+
+def _place(address: str, seen: Object | None) -> Object:
+    """Return the annotation that says where the holder is reached, or that takes away where another one was."""
+    if address:
+        return {"annotations": {ADDRESS: address}}
+    return {"annotations": {ADDRESS: None}} if _annotation(seen) else {}
 
 
 def _annotation(found: Object | None) -> str:

@@ -72,10 +72,17 @@ class Superseded(RevertedImage):
 class RolledBack(RevertedImage):
     """What our commit *by* wrote last at a place that holds something else now, written by somebody else.
 
-    *is_known_older* where that was written there before: the policy may not be able to compare the two.
+    *is_known_older* where that was written there before: the policy may not be able to compare the two. Unless *is_commit*, it
+    was written to a live Application.
     """
 
     is_known_older: bool
+    is_commit: bool = True
+
+    @property
+    def named(self) -> str:
+        """What was written, by what."""
+        return f"{self.tag}, written by commit {self.by[:9]}," if self.is_commit else f"{self.tag}, which updater wrote,"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ class PastCommit:
 
     *branches* name the branch that it was pushed to, *changes* what was written before and after (key, old value or ``-``, new
     value), *places* in which files that was: the key, and short sums of their paths. Empty in commits of versions before those
-    trailers.
+    trailers. *followed_by* are the addresses of others who committed between it and our next commit, the last one first.
     """
 
     revision: str
@@ -80,6 +80,7 @@ class PastCommit:
     branches: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
     reverted_by: str | None = None
+    followed_by: tuple[str, ...] = ()
 
 
 def place_sum(path: str) -> str:

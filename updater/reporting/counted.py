@@ -11,6 +11,7 @@ from updater.model.release import ReleaseVerdict
 from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, LandingEnd, ReleaseJudged
 
 if TYPE_CHECKING:
+    from updater.model.outcome import Outcome
     from updater.model.problem import Problem
     from updater.model.report import Report
     from updater.model.subscription import Destination
@@ -126,15 +127,23 @@ class CountedReports:
     def _note_freshness(self, report: DestinationLanded) -> None:
         now = report.at.timestamp()
         by_key: defaultdict[str, list[Status]] = defaultdict(list)
+        waiting: set[str] = set()
         for outcome in report.outcomes:
             by_key[outcome.key].append(outcome.status)
+            if outcome.status in {Status.HELD, Status.FAILED} and not _opens_by_itself(outcome):
+                waiting.add(outcome.key)
         for key, statuses in by_key.items():
             status = fold(statuses)
             if status is not Status.FAILED:
                 self._metrics.set("updater_subscription_last_success_timestamp_seconds", key, to=now)
             since = 0.0
-            if status in {Status.HELD, Status.FAILED}:
+            if key in waiting:
                 since = self._pending.setdefault(key, now)
             else:
                 self._pending.pop(key, None)
             self._metrics.set("updater_subscription_pending_since_timestamp_seconds", key, to=since)
+
+
+def _opens_by_itself(outcome: Outcome) -> bool:
+    """Return whether a gate or people hold it until a known moment: that is what was asked for, and no trouble."""
+    return outcome.status is Status.HELD and outcome.code in GATE_CODES and outcome.opens_at is not None

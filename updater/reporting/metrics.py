@@ -55,7 +55,7 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_subscription_pending_since_timestamp_seconds": Metric(
         kind=Gauge,
-        text="Time since which a chosen image waits to be written, in Unix time; 0 if none waits.",
+        text="Time since which a chosen image waits to be written, in Unix time; 0 if none waits, or a gate opens by itself.",
         labels=("subscription",),
     ),
     "updater_subscription_rejected_images": Metric(
@@ -148,6 +148,12 @@ METRICS: Final[dict[str, Metric]] = {
     ),
     "updater_kubernetes_writes_total": Metric(
         kind=Counter, text="Writes to the cluster, by what was written and by result.", labels=("kind", "result")
+    ),
+    "updater_proposals_total": Metric(
+        kind=Counter,
+        text="Pull requests that the program opened, updated, merged or closed.",
+        labels=("event",),
+        begun=(("opened",), ("updated",), ("merged",), ("closed",)),
     ),
     "updater_forge_rate_limit_remaining": Metric(
         kind=Gauge,

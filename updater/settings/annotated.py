@@ -8,9 +8,12 @@ from pydantic import ValidationError
 
 from updater.documents import DocumentLimits, Mark, read_yaml
 from updater.errors import ConfigError
+from updater.settings.decisions import ANNOTATION_PREFIX
 from updater.settings.problems import problems_of
 from updater.settings.proposals import ProposalSettings
 
+#: the annotation of an object as a whole; for one image of an Application its alias stands before the name
+PROPOSAL: Final = f"{ANNOTATION_PREFIX}proposal"
 _LIMITS: Final = DocumentLimits(size=16 * 1024, depth=4, nodes=1000)
 _HINT: Final = "write true, or keys of the setting in braces: {labels: [images], draft: true}"
 

@@ -30,6 +30,7 @@ KINDS: Final = (HOLD, PIN, REJECT, READMIT)
 _COMMON: Final = ("author", "reason", "since", "until")
 _FIELDS: Final = {HOLD: _COMMON, PIN: ("tag", *_COMMON), REJECT: ("tag", "digest", *_COMMON)}
 _REVISION: Final = re.compile(r"[0-9a-f]{40}")
+_LAST_MOMENT: Final = 253_402_300_799.0  # of the year 9999
 _ANNOTATION_LIMITS: Final = DocumentLimits(size=LONGEST_ANNOTATION, depth=6, nodes=4000)
 
 
@@ -149,7 +150,9 @@ def _common(item: Any, place: tuple[str | int, ...], known: tuple[str, ...]) -> 
 def _moment(value: Any, place: tuple[str | int, ...]) -> float:
     moment = read_moment(value) if isinstance(value, str) else None
     if moment is None:
-        raise DecisionRefused(place, "time", f"{place[-1]}: expected a time with its zone", "write it as 2026-12-01T09:00:00Z")
+        raise DecisionRefused(
+            place, "bad-value", f"{place[-1]}: expected a time with its zone", "write it as 2026-12-01T09:00:00Z"
+        )
     return moment
 
 
@@ -157,9 +160,10 @@ def read_moment(text: str) -> float | None:
     """Read a time of RFC 3339, which has a zone; None for any other text."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        seconds = moment.timestamp() if moment.tzinfo is not None else -1.0
+    except (ValueError, OverflowError):
         return None
-    return moment.timestamp() if moment.tzinfo is not None else None
+    return seconds if 0 <= seconds <= _LAST_MOMENT else None
 
 
 def entry_of(decisions: Iterable[Decision]) -> dict[str, Any]:

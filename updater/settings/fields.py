@@ -288,6 +288,7 @@ BranchTemplate = Annotated[str, _typed(_branch_template, "bump/{{ .Base }}/{{ .K
 GroupName = Annotated[str, _typed(values.read_group, "shop")]
 Label = Annotated[str, _typed(values.read_label, "image-update")]
 Account = Annotated[str, _typed(values.read_account, "octocat")]
+PushOption = Annotated[str, _typed(values.read_push_option, "ci.skip")]
 Policy = Annotated[
     PolicySpec,
     read_by(

@@ -30,7 +30,9 @@ class GateDefaults(Node):
     windows: tuple[WindowSettings, ...] = ()
     """When updates are written; checked at the moment of the commit. An empty list is any time."""
     max_changes: fields.Changes | None = None
-    """At most so many changes of a subscription in each of its destinations, such as 4/h; counted from the commits in Git."""
+    """At most so many changes of a subscription in each of its destinations, such as 4/h; counted from the commits in Git.
+
+    As a default it does not count for live Applications, which have no commits."""
     coalesce: fields.Duration | None = None
     """How long an update waits for others of its destination, so that they are written together; once does not wait."""
     wait_while_busy: bool | None = None

@@ -17,7 +17,6 @@ from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
 from updater.settings.delivery import DeliverySettings  # noqa: TC001 - pydantic reads the annotation
-from updater.settings.forges import ForgeSettings
 from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
@@ -25,8 +24,8 @@ from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
 from updater.settings.proposals import ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
-from updater.settings.values import usual_address
-from updater.settings.web import WebSettings, at_most_a_day
+from updater.settings.repositories import RepositorySettings  # noqa: TC001 - pydantic reads the annotation
+from updater.settings.web import ListenSettings, WebSettings, at_most_a_day, check_web
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -52,15 +51,6 @@ class LogFormat(StrEnum):
 
     JSON = "json"
     CONSOLE = "console"
-
-
-class ListenSettings(Node):
-    """The addresses that the program listens on; null turns a server off."""
-
-    metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
-    """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
-    web: fields.Listen | None = None
-    """Webhooks of registries and Git hosts: /webhooks/<name>, /webhook, /healthz. Not served by default."""
 
 
 class LogSettings(Node):
@@ -92,29 +82,6 @@ class SigningSettings(Node):
     """A reference to the private key; for gpg one armored key."""
     passphrase: fields.Credentials | None = None
     """A reference to the passphrase of the key, where it has one."""
-
-
-class RepositorySettings(Node):
-    """Settings of the Git repositories below one prefix; the longest prefix wins."""
-
-    prefix: fields.GitPrefix
-    """The start of the URL, up to a / or its end."""
-    credentials: fields.Credentials | None = None
-    """A reference to user name and password, a token or an SSH key; without it the netrc file or SSH agent of the user counts."""
-    passphrase: fields.Credentials | None = None
-    """A reference to the passphrase of the SSH key."""
-    ca: fields.Text | None = None
-    """A PEM file with certificate authorities to trust for the server, in addition to those of the system."""
-    client_certificate: fields.Text | None = None
-    """A PEM file with a client certificate and its key for the server."""
-    known_hosts: fields.Text | None = None
-    """A known_hosts file with the host keys to trust."""
-    proxy: fields.Proxy | None = None
-    """The proxy to use, instead of the one in the environment."""
-    insecure_skip_verify: bool = False
-    """Do not verify certificates and host keys; for tests only."""
-    forge: ForgeSettings = ForgeSettings()
-    """The forge of these repositories, which is asked for pull requests."""
 
 
 class GitSettings(Node):
@@ -376,13 +343,8 @@ class Settings(Node):
     _lines: tuple[tuple[str, int | None], ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
-    def _receive_somewhere(self) -> Self:
-        if self.web.webhooks and self.listen.web is None:
-            hint = 'add listen: {web: "0.0.0.0:8090"}'
-            raise fields.flawed((("web", "webhooks"), "conflict", "listen.web is null, so no webhook is received", hint))
-        if self.interval_with_webhooks is not None and not self.web.webhooks:
-            message = "no webhook is configured, so no interval is longer"
-            raise fields.flawed((("interval_with_webhooks",), "conflict", message, "add web.webhooks, or take it out"))
+    def _check_web(self) -> Self:
+        check_web(self.web, self.listen, self.interval_with_webhooks)
         return self
 
     @property

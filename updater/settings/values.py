@@ -271,6 +271,15 @@ def read_group(text: str) -> str:
     return text
 
 
+def read_push_option(text: str) -> str:
+    """Return a push option, ``key`` or ``key=value``; raise `ConfigError` ``push-options``."""
+    if not text or not text.isprintable() or text != text.strip():
+        raise ConfigError(
+            f"the push option {text!r} cannot be sent", hint="a push option is one line of text", code="push-options"
+        )
+    return text
+
+
 def read_label(text: str) -> str:
     """Read a label of pull requests; forges divide several by commas."""
     if not text.strip() or text != text.strip() or not text.isprintable() or "," in text or len(text) > _LONGEST_LABEL:

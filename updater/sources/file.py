@@ -161,7 +161,7 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
         ),
         interval=interval,
         delivery=delivery,
-        gates=gates_of(item.gates, settings.gates, delivery),
+        gates=gates_of(item.gates, settings.gates, delivery, is_live=any(target.argocd for target in item.targets)),
         origin=origin,
     )
 

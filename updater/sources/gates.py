@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from updater.settings.gates import GateDefaults, GateSettings
 
 
-def gates_of(own: GateSettings, defaults: GateDefaults, delivery: DeliveryOptions | None = None) -> GateRules:
+def gates_of(
+    own: GateSettings, defaults: GateDefaults, delivery: DeliveryOptions | None = None, *, is_live: bool = False
+) -> GateRules:
     """Return the rules of one subscription: what it says itself, null included, and the *defaults* for the rest.
 
-    What *delivery* follows may be in progress.
+    What *delivery* follows may be in progress. A live Application has no commits to count, so that a default of changes does not
+    count for it.
     """
     may_be_busy = delivery is not None and delivery.workload.kind in BUSY_KINDS
 
@@ -35,7 +38,7 @@ def gates_of(own: GateSettings, defaults: GateDefaults, delivery: DeliveryOption
     return GateRules(
         min_age=source("min_age").min_age,
         windows=windows,
-        max_changes=source("max_changes").max_changes,
+        max_changes=None if is_live and "max_changes" not in own.model_fields_set else source("max_changes").max_changes,
         coalesce=source("coalesce").coalesce,
         group=own.group,
         wait_while_busy=may_be_busy and source("wait_while_busy").wait_while_busy is not False,

@@ -207,6 +207,7 @@ def _lint_configuration(
             annotated=wanted.annotations,
             credentials=wanted.credentials,
             git_credentials_for=wanted.git_credentials_for,
+            proposal=settings.git.proposal,
         )
     findings.certain += to_snapshot(settings).problems
     findings.remarks += settings.remarks

@@ -106,7 +106,10 @@ def _verbose(conditions: Mapping[str, str], *, is_ready: bool) -> str:
     return "\n".join([*lines, f"readyz check {'passed' if is_ready else 'failed'}"]) + "\n"
 
 
-async def serve(app: web.Application, listen: str, *, setting: str = "listen.metrics") -> web.AppRunner:
+Served = web.AppRunner  # what answers at one address, until its `cleanup`
+
+
+async def serve(app: web.Application, listen: str, *, setting: str = "listen.metrics") -> Served:
     """Listen on ``host:port`` (port 0 takes a free one); raise `ConfigError` where that is impossible."""
     host, _, port = listen.rpartition(":")
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from updater.errors import PushRefused
 from updater.forge.base import ProposalState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from updater.git.mirror import Mirror
     from updater.model.subscription import GitBranch
+    from updater.model.update import WriteResult
     from updater.model.view import View
     from updater.writeback.proposal_state import KnownProposals
+
+FOREIGN: Final = "foreign-commits"
+_NOT_OURS: Final = "branch-not-ours"
 
 
 class ProposalBranches:
@@ -35,6 +39,22 @@ class ProposalBranches:
         if last is None or last.state is not ProposalState.MERGED or view.push_head is None or view.push_head != last.head:
             return view
         return replace(view, push_head=None) if await self.remove(branch, known, view.push_head) else view
+
+    async def written(
+        self, branch: GitBranch, known: KnownProposals, view: View, write: Callable[[View], Awaitable[WriteResult]]
+    ) -> WriteResult:
+        """Return what *write* makes of *view*; where people committed to what was merged, of one without the branch.
+
+        Else the branch of what was merged is built anew in place: a forge notices late that a branch was deleted, and then
+        closes what is open from a new one of that name, which would read as a no.
+        """
+        try:
+            return await write(view)
+        except PushRefused as refused:
+            cleared = await self.cleared(branch, known, view) if refused.code in {FOREIGN, _NOT_OURS} else view
+            if cleared is view:
+                raise
+        return await write(cleared)
 
     async def remove(self, branch: GitBranch, known: KnownProposals, head: str) -> bool:
         """Delete the branch where it still stands at *head*; return False where the server keeps it, which is asked once.

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 
 class ProposalFinder:
-    """What is known of each destination's pull requests. Nothing of it needs to be kept. *forge* returns who is asked."""
+    """What is known of each destination's pull requests. Nothing of it needs to be kept.
 
-    def __init__(self, forge: Callable[[GitBranch], Forge]) -> None:
+    *forge* returns who is asked; *count* is told of each change of ours: opened, updated, merged or closed.
+    """
+
+    def __init__(self, forge: Callable[[GitBranch], Forge], count: Callable[[str], None] = lambda _event: None) -> None:
         self.forge = forge
+        self.count = count
         self._open = OpenProposals()
         self._known: dict[GitBranch, KnownProposals] = {}
 

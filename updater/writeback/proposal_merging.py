@@ -68,27 +68,27 @@ class ProposalMerger:
             return MergeEnd(remark=f"people merge it: the step is larger than auto_merge: {rule}")
         if proposal.is_draft:
             return MergeEnd(remark="a draft is not merged")
-        if proposal.head != head or not (is_pushed or await self._branches.is_ours(branch, head)):
+        if is_pushed or proposal.head != head or not await self._branches.is_ours(branch, head):
             return MergeEnd(remark=_BY_FORGE if known.is_automatic else _LATER)
         try:
-            return await self._merged(branch, known, proposal, is_pushed=is_pushed)
+            return await self._merged(branch, known, proposal)
         except ForgeError as error:
             if error.code not in {"proposal-moved", "proposal-unready", "forge-reserve"}:
                 raise
             return MergeEnd(remark=f"not merged yet: {error.message}")
 
-    async def _merged(self, branch: GitBranch, known: KnownProposals, proposal: ForgeProposal, *, is_pushed: bool) -> MergeEnd:
+    async def _merged(self, branch: GitBranch, known: KnownProposals, proposal: ForgeProposal) -> MergeEnd:
         forge = self._finder.forge(branch)
         if known.is_automatic is not True and await self._is_enabled(forge, proposal):
             known.is_automatic = True
         if known.is_automatic:
             return MergeEnd(remark=_BY_FORGE)
-        if is_pushed:
-            return MergeEnd(remark=_LATER)
         ready = await forge.readiness(proposal)
         if waits := _waits(ready):
             return MergeEnd(remark=f"not merged yet: {waits}")
-        return MergeEnd(merged=self._finder.take(branch, known, await forge.merge(proposal)))
+        merged = self._finder.take(branch, known, await forge.merge(proposal))
+        self._finder.count("merged")
+        return MergeEnd(merged=merged)
 
     async def _is_enabled(self, forge: Forge, proposal: ForgeProposal) -> bool:
         return forge.abilities.auto_merge and await forge.enable_auto_merge(proposal)

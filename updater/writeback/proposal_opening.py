@@ -38,7 +38,9 @@ class ProposalOpener:
         if known.is_said(text):
             return last
         still_open(self._finder.take(branch, known, await forge.get(last.number)))
-        return still_open(self._finder.take(branch, known, await forge.update(last.number, text)))
+        updated = still_open(self._finder.take(branch, known, await forge.update(last.number, text)))
+        self._finder.count("updated")
+        return updated
 
     async def _open(self, branch: GitBranch, known: KnownProposals, text: ProposalText) -> ForgeProposal:
         forge, options = self._finder.forge(branch), _options(branch)
@@ -55,6 +57,7 @@ class ProposalOpener:
                 raise
             return await self.publish(branch, found, text)
         self._finder.take(branch, known, opened)
+        self._finder.count("opened")
         known.is_automatic = False
         known.refused = await _dress(forge, opened.number, options)
         return opened

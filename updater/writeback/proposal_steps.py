@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ImageSyntaxError
@@ -29,10 +30,15 @@ def step_of(update: Update) -> AutoMerge:
     if before is None or after is None or not _is_same_image(old.name, new.name):
         return AutoMerge.ALWAYS
     if after == before and old.tag == new.tag:
-        return AutoMerge.PATCH if "." in (new.tag or "") else AutoMerge.MINOR
-    if after < before or after[0] != before[0]:
+        return AutoMerge.PATCH if _has_minor(new.tag) else AutoMerge.MINOR
+    if after < before or after[0] != before[0] or not (_has_minor(old.tag) and _has_minor(new.tag)):
         return AutoMerge.ALWAYS
     return AutoMerge.PATCH if after[1] == before[1] else AutoMerge.MINOR
+
+
+def _has_minor(tag: str | None) -> bool:
+    """Return whether a second number is written: what stands for a day, such as 2026-01-02, has one number and a suffix."""
+    return "." in re.split("[-+]", tag or "", maxsplit=1)[0]
 
 
 def _is_same_image(written: str | None, name: ImageName) -> bool:

@@ -44,38 +44,31 @@ class ProposalSweeper:
         if listing.is_swept:
             return
         listing.is_swept = True
-        places = self._places(branch)
+        present, places = set(), {}
+        for destination, mark in _proposed_places(self._asked(), branch):
+            present.add(destination.push)
+            places[destination.branch, mark] = destination.push
         for item in list(listing.proposals.values()):
-            by = _replaced_by(item, places)
+            by = _replaced_by(item, places) if item.branch not in present else ""
             if by:
                 with suppress(UpdaterError):
                     await self._put_away(replace(branch, branch=item.base, publishing=Proposal(item.branch)), by)
 
-    def _places(self, branch: GitBranch) -> dict[tuple[str, str], dict[str, str]]:
-        """Return from which branch each place is proposed, by base and fingerprint; and the same by the name of each branch."""
-        found: dict[tuple[str, str], dict[str, str]] = {}
-        for destination, key, mark in _proposed_places(self._asked(), branch):
-            found.setdefault(("", destination.branch), {})[mark] = destination.push
-            found.setdefault((destination.push, destination.branch), {})[mark] = key
-        return found
 
-
-def _proposed_places(
-    asked: Mapping[Destination, Sequence[Subscription]], branch: GitBranch
-) -> Iterator[tuple[GitBranch, str, str]]:
+def _proposed_places(asked: Mapping[Destination, Sequence[Subscription]], branch: GitBranch) -> Iterator[tuple[GitBranch, str]]:
     for destination, subscriptions in asked.items():
         if destination.method != "git" or destination.url != branch.url or not isinstance(destination.publishing, Proposal):
             continue
         for item in subscriptions:
             for target in item.targets:
                 if target.destination == destination:
-                    yield destination, item.key, place_fingerprint(item.key, target)
+                    yield destination, place_fingerprint(item.key, target)
 
 
-def _replaced_by(item: ForgeProposal, places: Mapping[tuple[str, str], Mapping[str, str]]) -> str:
-    """Return the branch from which all of *item* is proposed by now, "" where it is present itself, or somebody else's."""
+def _replaced_by(item: ForgeProposal, places: Mapping[tuple[str, str], str]) -> str:
+    """Return the branch from which all places of *item* are proposed by now, "" where some are not, or it is somebody else's."""
     marker = read_marker(item.body)
-    if marker is None or not marker.places or (item.branch, item.base) in places:
+    if marker is None or not marker.places:
         return ""
-    here = places.get(("", item.base), {})
-    return here[min(marker.places)] if marker.places <= here.keys() else ""
+    found = [places.get((item.base, mark), "") for mark in sorted(marker.places)]
+    return found[0] if all(found) else ""

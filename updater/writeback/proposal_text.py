@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_VALUES: Final = 3000
 LONGEST_BODY: Final = 60_000  # GitHub takes 65,536 characters
-_LONGEST_TITLE: Final = 255
+LONGEST_TITLE: Final = 255
 _LONGEST_CELL: Final = 300
 #: at the start of a line: one that stands in a quotation or in a cell is no marker
 _MARKER: Final = re.compile(
@@ -65,13 +65,15 @@ class ProposalMarker:
 class ProposalExtras:
     """What a text has besides its changes; none of it is a reason to write the text again.
 
-    *links* are to the sources of old and new images, *held* is what is not proposed, *longest* how many characters there may be.
+    *links* are to the sources of old and new images, *held* is what is not proposed, *longest* how many characters there may be,
+    and *longest_title* in the title.
     *rejected* are fingerprints of what people decided against, None where that is not known.
     """
 
     links: Mapping[Update, SourceLinks] = field(default_factory=dict)
     held: tuple[Held, ...] = ()
     longest: int = LONGEST_BODY
+    longest_title: int = LONGEST_TITLE
     rejected: frozenset[str] | None = None
 
 
@@ -136,7 +138,7 @@ def proposal_text(
     more = [_sources(extras.links), _held(extras.held)]
     more = [section for section in more if len(section) < (room - len(_HEAD) - len(_REFUSE)) // 3]
     table = _table(rows, room - len(_HEAD) - len(_REFUSE) - sum(map(len, more)))
-    named = _title(updates, changes, title)
+    named = _title(updates, changes, title)[: extras.longest_title]
     marks = {"values": values, "places": places} | ({} if rejected is None else {"rejected": sorted(rejected)})
     return _marked(named, "".join([table, *more, _REFUSE]), f"{core}{_REFUSE}", marks)
 
@@ -146,7 +148,7 @@ def _title(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...
     if template:
         spec = updates[0].target.commit_spec
         made = message_template(template).render(message_data(updates, changes, dict(spec.values), owner=spec.owner))
-    return _plain(" ".join(made.split()) or subject_of(updates))[:_LONGEST_TITLE]
+    return _plain(" ".join(made.split()) or subject_of(updates))[:LONGEST_TITLE]
 
 
 def closing_text(base: str) -> ProposalText:

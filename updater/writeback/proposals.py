@@ -16,13 +16,15 @@ from updater.forge.base import ProposalState
 from updater.model.problem import Problem
 from updater.model.publishing import Proposal
 from updater.model.update import Commit, WriteResult
-from updater.writeback.proposal_branch import ProposalBranches
+from updater.writeback.proposal_branch import FOREIGN, ProposalBranches
 from updater.writeback.proposal_finding import ProposalFinder
 from updater.writeback.proposal_merging import ProposalMerger
 from updater.writeback.proposal_opening import ProposalOpener
 from updater.writeback.proposal_state import KnownProposals, not_ours, still_open, without_rejected
 from updater.writeback.proposal_sweeping import ProposalSweeper
 from updater.writeback.proposal_text import (
+    LONGEST_BODY,
+    LONGEST_TITLE,
     ProposalExtras,
     closing_text,
     closing_words,
@@ -33,7 +35,7 @@ from updater.writeback.proposal_text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from updater.forge.base import Forge, ForgeProposal, ProposalText
     from updater.git.mirror import Mirror
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from updater.writeback.base import Writer
     from updater.writeback.proposal_links import SourceLinks
 
-FOREIGN: Final = "foreign-commits"
-NOT_OURS: Final = "branch-not-ours"
 AT_LIMIT: Final = "proposal-limit"
 _FOREIGN_HINT: Final = "merge or close the pull request and delete its branch; updater then goes on by itself"
 _LIMIT_HINT: Final = "merge or close one of them; the next landing opens what waits"
@@ -67,7 +67,7 @@ class ProposalSurroundings:
     *forge* returns who is asked for those of a branch, *mirror* the mirror of its repository. *asked* returns the
     subscriptions of every destination: what nobody asks for any more is closed. *base* returns the name of the branch that
     is read, once it was looked at. *links* returns the sources of what is proposed, and raises nothing. *is_released* says
-    whether people took back that they closed one with this update.
+    whether people took back that they closed one with this update, *count* is told of each change of ours.
     """
 
     forge: Callable[[GitBranch], Forge]
@@ -76,6 +76,7 @@ class ProposalSurroundings:
     base: Callable[[GitBranch], str] = lambda branch: branch.branch
     links: Callable[[Sequence[Update]], Awaitable[Mapping[Update, SourceLinks]]] = _no_links
     is_released: Callable[[Update, ForgeProposal], bool] = _never
+    count: Callable[[str], None] = lambda _event: None
 
 
 class ProposalWriter:
@@ -84,17 +85,17 @@ class ProposalWriter:
     def __init__(self, writer: Writer, around: ProposalSurroundings) -> None:
         self._writer = writer
         self._around = around
-        self._finder = ProposalFinder(around.forge)
+        self._finder = ProposalFinder(around.forge, around.count)
         self._branches = ProposalBranches(around.mirror)
         self._opener = ProposalOpener(self._finder)
         self._merger = ProposalMerger(self._finder, self._branches)
         self._sweeper = ProposalSweeper(self._finder, around.asked, self._supersede)
         self._turns: dict[tuple[Forge, str], asyncio.Lock] = {}
 
-    def known(self, branch: GitBranch) -> ForgeProposal | None:
-        """Return the pull request of *branch* as it was last seen: the open one, else the newest; None where none is known."""
-        known = self._finder.known(branch)
-        return known.last if known else None
+    @property
+    def finder(self) -> ProposalFinder:
+        """What is known of the pull requests."""
+        return self._finder
 
     async def look(self, destination: Destination, subscriptions: Sequence[Subscription]) -> View:
         """Look as the writer does, and at the pull request where there may be one; raise what either raises.
@@ -125,6 +126,8 @@ class ProposalWriter:
             return await self._writer.write(view, commits, is_dry=is_dry)
         if not is_dry:
             await self._sweeper.sweep(branch)
+        if commits and (full := await self._full(branch)):
+            return _all_held(commits, full, is_dry=is_dry)
         known = await self._informed(branch, commits)
         held, wanted = without_rejected(commits, known.rejected(), self._around.is_released)
         if not wanted:
@@ -154,16 +157,23 @@ class ProposalWriter:
         self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit], *, is_dry: bool
     ) -> WriteResult:
         """Propose, unless that opens one more pull request than the limit allows: one at a time, each counts the one before."""
-        limit = _options(branch).limit
-        if not limit or known.open is not None:
+        if not _options(branch).limit or known.open is not None:
             return await self._propose(branch, known, view, commits, is_dry=is_dry)
-        turn = self._turns.setdefault((self._finder.forge(branch), branch.branch), asyncio.Lock())
-        async with turn:
-            count = len((await self._finder.listing(branch)).ours(branch.branch))
-            if count < limit:
-                return await self._propose(branch, known, view, commits, is_dry=is_dry)
+        async with self._turns.setdefault((self._finder.forge(branch), branch.branch), asyncio.Lock()):
+            if full := await self._full(branch):
+                return _all_held(commits, full, is_dry=is_dry)
+            return await self._propose(branch, known, view, commits, is_dry=is_dry)
+
+    async def _full(self, branch: GitBranch) -> Problem | None:
+        """Return why nothing more may be opened now, None where something may, or is open already."""
+        limit, known = _options(branch).limit, self._finder.known(branch)
+        if not limit or (known is not None and known.open is not None):
+            return None
+        count = len((await self._finder.listing(branch)).ours(branch.branch))
+        if count < limit:
+            return None
         message = f"{count} pull requests of updater to {branch.branch} are open, and the limit is {limit}"
-        return _all_held(commits, Problem(path="", code=AT_LIMIT, message=message, hint=_LIMIT_HINT), is_dry=is_dry)
+        return Problem(path="", code=AT_LIMIT, message=message, hint=_LIMIT_HINT)
 
     async def _propose(
         self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit], *, is_dry: bool
@@ -171,13 +181,16 @@ class ProposalWriter:
         title = _options(branch).title
         if is_dry or title:
             dry = await self._writer.write(view, commits, is_dry=True)
-            proposal_text(_changed(commits, dry), dry.changes, title=title)
+            if changed := _changed(commits, dry):
+                proposal_text(changed, dry.changes, _room(self._finder.forge(branch)), title=title)
             if is_dry:
                 return dry
         updates = [update for commit in commits for update in commit.updates]
         await self._merger.calm(branch, known, updates)
         try:
-            landed = await self._written(branch, known, view, commits)
+            landed = await self._branches.written(
+                branch, known, view, lambda seen: self._writer.write(seen, commits, is_dry=False)
+            )
         except PushRefused as refused:
             if refused.code != FOREIGN:
                 raise
@@ -189,30 +202,18 @@ class ProposalWriter:
         proposal = await self._opener.publish(branch, known, text)
         return await self._merged(branch, view, updates, replace(landed, link=proposal.link))
 
-    async def _written(self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit]) -> WriteResult:
-        """Write; where people committed to what was merged, its branch goes first and another one begins.
-
-        Else it is built anew in place. A forge notices late that a branch was deleted, and then closes what is open from a new
-        one of that name, which would read as a no.
-        """
-        try:
-            return await self._writer.write(view, commits, is_dry=False)
-        except PushRefused as refused:
-            cleared = await self._branches.cleared(branch, known, view) if refused.code in {FOREIGN, NOT_OURS} else view
-            if cleared is view:
-                raise
-        return await self._writer.write(cleared, commits, is_dry=False)
-
     async def _text(
         self, branch: GitBranch, known: KnownProposals, commits: Sequence[Commit], landed: WriteResult
     ) -> ProposalText:
         """Return the text; what only makes it richer is asked for where it has to be written."""
         updates, title = _changed(commits, landed), _options(branch).title
-        text = proposal_text(updates, landed.changes, title=title)
+        text = proposal_text(updates, landed.changes, _room(self._finder.forge(branch)), title=title)
         if known.open is not None and known.is_said(text):
             return text
         held = tuple(item for commit in commits for item in commit.held)
-        extras = ProposalExtras(links=await self._around.links(updates), held=held, rejected=known.remembered())
+        extras = replace(
+            _room(self._finder.forge(branch)), links=await self._around.links(updates), held=held, rejected=known.remembered()
+        )
         return proposal_text(updates, landed.changes, extras, title=title)
 
     async def _merged(self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult) -> WriteResult:
@@ -249,7 +250,7 @@ class ProposalWriter:
         if known.state is ProposalState.MERGED:
             await self._branches.cleared(branch, known, view)
         elif known.open is not None and await self._branches.is_ours(branch, view.push_head):
-            is_over = not by and self._around.asked().get(branch)
+            is_over = not by and _is_asked(branch, self._around.asked())
             text = closing_text(branch.branch) if is_over else superseding_text(by)
             words = closing_words(branch.branch) if is_over else superseding_words(by)
             await self._close(branch, known, view.push_head, (text, words))
@@ -262,6 +263,7 @@ class ProposalWriter:
             still_open(self._finder.take(branch, known, await forge.update(number, text)))
             await self._branches.remove(branch, known, head)
         self._finder.take(branch, known, await forge.close(number, text))
+        self._finder.count("closed")
         await forge.comment(number, words)
 
 
@@ -272,9 +274,18 @@ def _proposed(destination: Destination, base: Callable[[GitBranch], str]) -> Git
     return destination if destination.branch else replace(destination, branch=base(destination))
 
 
+def _is_asked(branch: GitBranch, asked: Iterable[Destination]) -> bool:
+    return any(item.method == "git" and (item.url, item.push) == (branch.url, branch.push) for item in asked)
+
+
 def _options(branch: GitBranch) -> ProposalOptions:
     assert isinstance(branch.publishing, Proposal)  # noqa: S101 - only what is proposed comes here
     return branch.publishing.options
+
+
+def _room(forge: Forge) -> ProposalExtras:
+    able = forge.abilities
+    return ProposalExtras(longest=min(LONGEST_BODY, able.longest_body), longest_title=min(LONGEST_TITLE, able.longest_title))
 
 
 def _changed(commits: Sequence[Commit], landed: WriteResult) -> list[Update]:

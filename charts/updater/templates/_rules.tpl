@@ -213,6 +213,15 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- toYaml $found -}}
 {{- end -}}
 
+{{/* The ConfigMap in which people's decisions are, where updater.yaml names one. */}}
+{{- define "updater.rules.holds" -}}
+# daemon/decision_watch.py reads what people decided (holds: configmap:…); who decides writes it with their own rights
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [{{ last (splitList "/" .Values.config.holds) | quote }}]
+  verbs: [get]
+{{- end -}}
+
 {{/* A map of namespace to the names of Secrets that updater.yaml refers to. */}}
 {{- define "updater.namedSecrets" -}}
 {{- $found := dict -}}
@@ -256,6 +265,11 @@ Every right that the program has, and the code that uses it. Roles are made of t
 {{- if include "updater.electsLeader" . -}}
 {{- $place := include "updater.leaseNamespace" . -}}
 {{- $_ := set $rules $place (append (get $rules $place | default list) (include "updater.rules.lease" .)) -}}
+{{- end -}}
+{{- $holds := .Values.config.holds | default "" -}}
+{{- if hasPrefix "configmap:" $holds -}}
+{{- $place := trimPrefix "configmap:" $holds | splitList "/" | first -}}
+{{- $_ := set $rules $place (append (get $rules $place | default list) (include "updater.rules.holds" .)) -}}
 {{- end -}}
 {{- range $part, $given := dict "live" .Values.rbac.argocdMethod "named" .Values.rbac.pullSecrets -}}
 {{- $names := ternary "updater.liveApplications" "updater.namedSecrets" (eq $part "live") -}}

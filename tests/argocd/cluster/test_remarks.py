@@ -93,3 +93,10 @@ def test_an_event_holds_no_control_character():
     (answer,) = run(application({"image-list": "web=ghcr.io/o/web:^1", **GIT})).answers
     outcome = outcome_for(status=Status.FAILED, detail="x\x1b[31m\u202ey")
     assert remark_on_outcome(answer, outcome).message.isprintable()
+
+
+def test_an_event_says_which_pull_request_has_an_image():
+    (answer,) = run(application({"image-list": "web=ghcr.io/o/web:^1", **GIT})).answers
+    detail = "1.0.0 → 1.1.0, proposed in https://git.test/o/fleet/pull/1"
+    event = remark_on_outcome(answer, outcome_for(status=Status.PROPOSED, detail=detail))
+    assert (event.reason, event.weight, event.message) == ("ImageProposed", "Normal", f"web: {detail}")

@@ -80,8 +80,9 @@ class Stage:
 
     @property
     def patches(self) -> list[Any]:
-        """The operations of each patch that was sent, without the guard of the version."""
-        return [asked.body[1:] for asked in self.server.asked if asked.method == "PATCH"]
+        """The operations of each patch that was sent, without the guard of the version and without what notes them."""
+        sent = [asked.body[1:] for asked in self.server.asked if asked.method == "PATCH"]
+        return [[step for step in steps if not step["path"].startswith("/metadata/annotations")] for steps in sent]
 
     async def touch(self, **status: Any) -> None:
         """Write the status, as Argo CD does."""

@@ -11,8 +11,10 @@ from updater.argocd.request.imageupdaters import read_image_updater
 from updater.controller.objects import Sharing
 from updater.errors import ForgeError
 from updater.forge.address import ForgeKind, locate_repository
+from updater.inventory.branch_writers import BranchWriters
 from updater.inventory.default_branches import DefaultBranches
 from updater.model.publishing import AutoMerge, Direct, Proposal, ProposalOptions
+from updater.model.subscription import GitBranch
 from updater.settings.proposals import ProposalSettings
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0, db=ghcr.io/o/db:^1.0"} | GIT
@@ -92,6 +94,8 @@ def test_images_of_one_application_have_their_own_pull_requests_or_one():
         ("{forge: {api: 'https://evil.example.org'}}", "unknown-key", "forge: this key is not known"),
         ("{per: group}", "proposal-group", "per: group needs the name"),
         ("{branch: main}", "proposal-branch", "which is the branch that is read"),
+        ("{branch: updater}", "proposal-branch", "the folder of all others"),
+        ("{branch: updater/main}", "proposal-branch", "the folder of all others"),
         ("{branch: '{{ .Nothing }}'}", "template-data", "branch"),
         ("{title: '{{'}", "template", "title"),
         ("{draft: true", "not-yaml", ""),
@@ -130,6 +134,26 @@ def test_a_group_is_one_of_the_namespace():
         "updater/main/team-a-shop",
         "updater/main/team-b-shop",
     ]
+
+
+def test_a_pull_request_of_everything_is_one_of_the_namespace():
+    for options in ({}, {"proposal": ProposalSettings(per="destination")}):
+        text = "true" if options else "{per: destination}"
+        teams = [application(ONE, own={"proposal": text}, namespace=name, name=name) for name in ("team-a", "team-b")]
+        found = run(*teams, **options)
+        assert [item.targets[0].destination.push for item in found.snapshot.subscriptions] == [
+            "updater/main/team-a",
+            "updater/main/team-b",
+        ]
+
+
+@pytest.mark.parametrize("text", ["{branch: updater/main/team-a-web-web}", "{branch: straight}"])
+def test_the_branch_of_another_tenant_is_not_taken(text):
+    (mine,) = run(application(ONE, own={"proposal": "true"}, namespace="team-a")).snapshot.subscriptions
+    straight = GitBranch(url=REPOSITORY, branch="straight")
+    theirs = one(application(ONE, own={"proposal": text}, namespace="team-b", name="else")).targets[0].destination
+    known = BranchWriters({mine.targets[0].destination: "team-a", straight: "people"})
+    assert list(known.clashes([theirs], is_first=True)) == [theirs]
 
 
 def test_the_branch_keeps_its_name_when_it_is_known_which_one_head_is():

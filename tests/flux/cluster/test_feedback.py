@@ -215,8 +215,9 @@ async def test_a_request_that_fails_is_answered_too_and_the_tag_that_was_selecte
     assert "observedGeneration" not in found
 
 
+@pytest.mark.parametrize("code", ["incomplete-list", "min-age"])
 @pytest.mark.parametrize("reflection", [DigestReflection.NEVER, DigestReflection.ALWAYS])
-async def test_a_registry_that_is_away_and_a_list_in_doubt_leave_what_was_selected(stage, reflection):
+async def test_a_registry_that_is_away_a_list_in_doubt_and_young_tags_leave_what_was_selected(stage, reflection, code):
     """As in the original a failed scan is a matter of the ImageRepository: its policies stand by the tags that are known."""
     await stage.know(everything(policy={"reflection": reflection}))
     stage.feedback.hear(scanned("1.0.0"))
@@ -227,7 +228,7 @@ async def test_a_registry_that_is_away_and_a_list_in_doubt_leave_what_was_select
     assert stage.conditions(REPOSITORY)[-1] == ("Ready", "False", "ReadOperationFailed")
     assert stage.conditions(POLICY) == [("Ready", "True", "Succeeded")]
     stage.feedback.hear(scanned("0.1.0", began=2))
-    stage.feedback.hear(reflected("", status="held", code="incomplete-list", began=2))
+    stage.feedback.hear(reflected("", status="held", code=code, began=2))
     await stage.feedback.finish()
     assert stage.conditions(POLICY) == [("Ready", "True", "Succeeded")]
     assert stage.status(POLICY)["latestRef"]["tag"] == "1.0.0"

@@ -12,6 +12,7 @@ from tests.flux.cluster.making import (
     automation,
     kept,
     landed,
+    outcome,
     policy,
     repository,
     stamp,
@@ -25,8 +26,9 @@ from updater.flux.cluster.repository_status import RepositoryFacts, RepositorySc
 from updater.flux.cluster.status_fields import LONGEST_MESSAGE, End, Verdict, status_to_write
 from updater.flux.kinds import IMAGE_POLICY, IMAGE_UPDATE_AUTOMATION
 from updater.model.image import parse_name
+from updater.model.outcome import Status
 from updater.model.problem import Problem
-from updater.model.publishing import PushBranch
+from updater.model.publishing import Proposal, PushBranch
 from updater.model.subscription import GitBranch
 
 READY = Verdict(end=End.READY, reason="Succeeded", message="well")
@@ -147,6 +149,15 @@ def test_a_push_branch_leaves_the_revision_of_the_branch_that_was_read():
     status = automation_status(AutomationFacts(request=request, kept=kept(), landing=landing, push=push), stamp())
     assert status["observedSourceRevision"] == f"main@sha1:{'4' * 40}"
     assert (status["lastPushCommit"], status["lastPushTime"]) == ("c" * 40, stamp(3))
+
+
+def test_a_pull_request_is_a_push_whose_event_has_the_link():
+    branch = GitBranch(url="https://git.test/fleet.git", branch="main", publishing=Proposal("auto"))
+    link = "https://git.test/o/fleet/pull/1"
+    request = automation(branch=branch)
+    made = outcome(Status.PROPOSED, request=request, revision="c" * 40, link=link)
+    pushed = landing_for(landed(made, branch=branch), request, problem_of).pushed
+    assert pushed.summary == f"pushed commit 'ccccccc' to branch 'auto', proposed in {link}"
 
 
 def test_problems_in_a_message_are_bounded_and_the_rest_is_counted():

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from updater.model.problem import Problem
 
 UPDATED: Final = "ImagesUpdated"
-_REASONS: Final = {Status.FAILED: "ImageFailed", Status.HELD: "ImageHeld"}
+_REASONS: Final = {Status.FAILED: "ImageFailed", Status.HELD: "ImageHeld", Status.PROPOSED: "ImageProposed"}
 _LENGTH_OF_COMMIT: Final = 40
 _MOST_IMAGES: Final = 50  # an Event is small; so many images of one Application never move at once
 
@@ -37,12 +37,12 @@ def remark_on_note(note: Problem) -> Event:
 
 
 def remark_on_outcome(answer: ImageTranslation, outcome: Outcome) -> Event | None:
-    """Return why an image was held or failed; None where it was not."""
+    """Return why an image was held or failed, or which pull request has it; None for every other end."""
     reason = _REASONS.get(outcome.status)
     if reason is None:
         return None
     message = f"{answer.alias or answer.image}: {_sentence(outcome.told, outcome.hint, outcome.code)}"
-    return Event(reason=reason, message=message, weight="Warning")
+    return Event(reason=reason, message=message, weight="Normal" if outcome.status is Status.PROPOSED else "Warning")
 
 
 def remark_on_moves(moves: Sequence[ImageMove], revision: str | None) -> Event:

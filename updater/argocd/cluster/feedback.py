@@ -152,7 +152,7 @@ class Feedback:
         await self._telling.finish()
 
     def _tell(self, answer: ImageTranslation, outcome: Outcome) -> None:
-        """Report why an image was held or failed, once while that state lasts."""
+        """Report why an image was held or failed, or where it is proposed, once while that state lasts."""
         remark = remark_on_outcome(answer, outcome)
         item = self._find(f"{APPLICATION.name} {answer.application}")
         if remark and item:

@@ -41,7 +41,8 @@ def prune_application(item: Mapping[str, Any], sharing: Sharing) -> dict[str, An
 def prune_updater(item: Mapping[str, Any], sharing: Sharing) -> KeptObject:
     """Return what is kept of an ImageUpdater: our own annotations besides what every object has."""
     annotations = mapping_in(mapping_in(item, "metadata"), "annotations").items()
-    ours = {sharing.text(key): sharing.whole(value) for key, value in annotations if key.startswith(OWN_PREFIX)}
+    texts = ((key, text) for key, text in annotations if key.startswith(OWN_PREFIX) and isinstance(text, str))
+    ours = {sharing.text(key): sharing.text(text[: LONGEST_ANNOTATION + 1]) for key, text in texts}
     return keep_object(item, sharing, metadata={"annotations": ours} if ours else {})
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from updater.argocd.live.memory import memory_steps, remembered
 from updater.argocd.live.patch import plan_of
 from updater.argocd.live.reading import read_application, readings_of
 from updater.argocd.live.reverted_writes import RevertedWrites, undone
@@ -149,7 +150,11 @@ class ApplicationWriter:
         try:
             # An index in a list is exact without a `test`: the server takes the patch only at the version of which it was
             # made, in which that index is that entry.
-            sent = await self._client.patch(_ref(application), plan.steps, form=PatchType.JSON, version=plan.live.version)
+            steps = [
+                *plan.steps,
+                *memory_steps(plan.live.item, [item for item, made in plan.changes.items() if made], time.time()),
+            ]
+            sent = await self._client.patch(_ref(application), steps, form=PatchType.JSON, version=plan.live.version)
         except KubeGone as gone:
             raise _gone(application) from gone
         except KubeError as error:
@@ -202,7 +207,8 @@ def _view(live: LiveState, application: LiveApplication, subscriptions: Sequence
                 found = readings_of(live, target, subscription.image)
                 readings[subscription.key, index] = found.readings
                 problems[subscription.key, index] = found.problems
-    return View(destination=application, head=live.version, readings=readings, problems=problems, pending={})
+    recent = remembered(live.item)
+    return View(destination=application, head=live.version, readings=readings, problems=problems, pending={}, recent=recent)
 
 
 def _as_application(destination: Destination) -> LiveApplication:

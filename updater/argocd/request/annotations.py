@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from updater.argocd.live.memory import WRITTEN
 from updater.argocd.request.layers import ApplicationRequest, FieldProblem, FieldRefused, ImageRequest, Setting, flaw_of, inherit
 from updater.argocd.request.values import READERS
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
 from updater.settings.decisions import ANNOTATION_PREFIX, KINDS
 from updater.settings.fields import nearest
+from updater.settings.gate_annotations import GATE_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,9 +35,9 @@ HELM: Final = ("helm.image-name", "helm.image-tag", "helm.image-spec")
 KUSTOMIZE: Final = "kustomize.image-name"
 WHOLE: Final = (IMAGE_LIST, *EVERYWHERE, *WRITE_BACK)
 PER_IMAGE: Final = (*EVERYWHERE, "platforms", "tag-match", *HELM, KUSTOMIZE)
-OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", "proposal", *KINDS)
+OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", "proposal", *KINDS, *GATE_KEYS)
 #: those that may stand on an ImageUpdater too
-OWN_OF_UPDATER: Final = ("proposal",)
+OWN_OF_UPDATER: Final = ("proposal", *GATE_KEYS)
 _OPERATORS: Final = ("<", ">", "=", "!", "~", "^", "|", "*")
 
 
@@ -123,7 +125,7 @@ def _is_peers(key: str) -> bool:
 
 def _texts(annotations: Mapping[str, Any], at: Place, flaws: list[FieldProblem]) -> Iterator[tuple[str, Setting]]:
     for full, text in annotations.items():
-        if not full.startswith((PREFIX, OWN_PREFIX)):
+        if not full.startswith((PREFIX, OWN_PREFIX)) or full == WRITTEN:
             continue
         if isinstance(text, str):
             yield full, Setting(text, (*at, full))

@@ -1,7 +1,8 @@
 """How the values of an Application are proposed: by our annotation, or by the `pullRequest` block of the peer.
 
 The peer opens a pull request for each change of an Application; here the block is one living pull request of the Application.
-What an annotation names is its author's own: a group is one of the namespace, and neither forge nor token can be chosen.
+What an annotation names is its author's own: a group, and a pull request of everything, are those of the namespace, and neither
+forge nor token can be chosen.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from updater.argocd.request.fields import PullRequest, read_pull_request
 from updater.errors import ConfigError, ForgeError, UpdaterError
 from updater.forge.address import ForgeKind, locate_repository
-from updater.model.publishing import Direct, ProposalScope
+from updater.model.publishing import Direct, ProposalScope, proposal_branch
 from updater.settings.annotated import read_annotated_proposal
 from updater.settings.proposals import ProposalPlace, ProposalSettings, proposal_of
 
@@ -54,7 +55,11 @@ def proposed(
         raise at.flaw("a pull request has a branch of its own, and another one is named here", code="conflict", hint=hint)
     place = ProposalPlace(key=key, base=destination.branch or _HEAD, namespace=application.namespace)
     if asked is not None:
-        made = _made(setting, _own_group(asked, application), defaults, place)
+        made = _made(setting, _own(asked, defaults, application), defaults, place)
+        if proposal_branch(place.base, "x").startswith(f"{made.name}/"):
+            message = f"the branch {made.name} would be the folder of all others from which changes are proposed"
+            hint = "let the name go on: updater/{{ .Base }}/{{ .Key }}"
+            raise setting.flaw(message, code="proposal-branch", hint=hint)
     else:
         made = _of_block(setting, destination, defaults, replace(place, key=str(application)))
     return replace(destination, publishing=made)
@@ -67,11 +72,13 @@ def _made(setting: Setting, asked: ProposalSettings, defaults: ProposalSettings,
         raise setting.flaw(error.message, code=error.code, hint=error.hint) from None
 
 
-def _own_group(asked: ProposalSettings, application: Application) -> ProposalSettings:
-    """Return *asked* with a group of the namespace: another tenant's pull request cannot be joined by naming its group."""
-    if asked.group is None:
-        return asked
-    return asked.model_copy(update={"group": f"{application.namespace}/{asked.group}"})
+def _own(asked: ProposalSettings, defaults: ProposalSettings, application: Application) -> ProposalSettings:
+    """Return *asked* within the namespace: the pull request of another tenant cannot be joined by naming its group."""
+    if asked.group is not None:
+        return asked.model_copy(update={"group": f"{application.namespace}/{asked.group}"})
+    if (asked.per or defaults.per) is ProposalScope.DESTINATION:
+        return asked.model_copy(update={"per": ProposalScope.GROUP, "group": application.namespace})
+    return asked
 
 
 def _of_block(setting: Setting, destination: GitBranch, defaults: ProposalSettings, place: ProposalPlace) -> Proposal:

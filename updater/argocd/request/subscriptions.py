@@ -16,6 +16,7 @@ from updater.argocd.request.targets import PLUGIN, live_names, target_for, write
 from updater.errors import UpdaterError
 from updater.inventory.default_branches import DefaultBranches
 from updater.inventory.precedence import Precedence
+from updater.model.gates import NO_GATES, GateRules
 from updater.model.image import AliasedImage, parse_aliased
 from updater.model.outcome import Outcome, Status
 from updater.model.subscription import (
@@ -29,6 +30,7 @@ from updater.model.subscription import (
 )
 from updater.policies.globs import name_matcher
 from updater.settings.decisions import KINDS
+from updater.settings.gate_annotations import GATE_KEYS, with_gates
 from updater.settings.proposals import ProposalSettings
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class TranslationDefaults:
     elsewhere. *is_configured* is false where nobody knows what the operator lists: manifests from Git.
     *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git. *branches*
     name what objects call HEAD, *precedence* says who keeps what several claim. *proposal* is what holds for pull requests where
-    an object asks for one and does not say otherwise.
+    an object asks for one and does not say otherwise. *gates* say when images are written.
     """
 
     namespace: str = "argocd"
@@ -70,6 +72,7 @@ class TranslationDefaults:
     credentials: tuple[CredentialRef, ...] | None = None
     git_credentials_for: tuple[str, ...] = ("*",)
     is_configured: bool = True
+    gates: GateRules = NO_GATES
     proposal: ProposalSettings = _NO_DEFAULTS
     branches: DefaultBranches = field(default_factory=DefaultBranches, compare=False)
     precedence: Precedence = field(default_factory=Precedence, compare=False)
@@ -207,9 +210,26 @@ def _subscription(
         targets=(_target(application, request, image, (listed, form, defaults)),),
         interval=_interval(settings, defaults),
         credential=_credential(settings, application, defaults),
+        gates=_gates(settings, request.write_back, defaults),
         decisions=_decisions(settings, key, application),
         origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
+
+
+def _gates(settings: Settings, write_back: Settings, defaults: TranslationDefaults) -> GateRules:
+    """Read when an image may be written.
+
+    A live Application has no commits to count: a rate is refused there, and as a default does not count.
+    """
+    said = {name: settings[name].read(partial(values.read_gate_text, name)) for name in GATE_KEYS if name in settings}
+    rules = with_gates(defaults.gates, said)
+    method = read_in(write_back, "write-back-method", values.read_method, default=values.WriteBackMethod(kind="argocd"))
+    if method.kind == "git" or rules.max_changes is None:
+        return rules
+    if "max-changes" in settings:
+        message = "changes of a live Application are not counted in this version"
+        raise settings["max-changes"].flaw(message, code="not-yet", hint="write to Git, or take it out")
+    return replace(rules, max_changes=None)
 
 
 def key_of(application: Application, image: ImageRequest, listed: AliasedImage) -> str:

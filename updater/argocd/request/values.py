@@ -21,6 +21,7 @@ from updater.settings import checks
 from updater.settings.annotated import read_annotated_proposal
 from updater.settings.decisions import KINDS, read_annotation
 from updater.settings.fields import nearest
+from updater.settings.gate_annotations import GATE_KEYS, read_gate
 from updater.settings.values import read_duration
 
 if TYPE_CHECKING:
@@ -277,6 +278,11 @@ def read_decision(kind: str, value: Any, *, key: str = "", where: str = "") -> t
     return read_annotation(kind, read_text(value), key=key, where=where)
 
 
+def read_gate_text(name: str, value: Any) -> Any:
+    """Read one gate, as `updater.model.gates.GateRules` has it."""
+    return read_gate(name, read_text(value))
+
+
 def read_interval(value: Any) -> float:
     """Read a duration; return seconds, not fewer than `SHORTEST_INTERVAL`: many may write an object, and all pay for its pace."""
     seconds = read_duration(read_text(value))
@@ -324,4 +330,5 @@ READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "interval": read_interval,
     "proposal": read_annotated_proposal,
     **{kind: partial(read_decision, kind) for kind in KINDS},
+    **{name: partial(read_gate_text, name) for name in GATE_KEYS},
 }

@@ -11,6 +11,7 @@ from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.publishing import second_ref
 from updater.model.report import DestinationLanded, LandingEnd
+from updater.model.selection import Code
 from updater.model.text import printable
 
 if TYPE_CHECKING:
@@ -32,13 +33,14 @@ _LONGEST_LINE: Final = 300
 #: codes of what fails after the branch was read
 _OF_WRITING: Final = ("push", "template", "sign", "commit", "foreign-commits", "branch-not-ours")
 _BAD: Final = frozenset({Status.FAILED, Status.HELD})
+_PUSHED: Final = frozenset({Status.UPDATED, Status.PROPOSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationCommit:
     """A commit of an automation: its hash, where it was pushed to, when, and its message, "" where it is not known.
 
-    *also* is the full name of a second ref that got it, "" for none.
+    *also* is the full name of a second ref that got it, *link* the pull request that has it; "" for none.
     """
 
     revision: str
@@ -46,12 +48,14 @@ class AutomationCommit:
     at: datetime
     message: str = ""
     also: str = ""
+    link: str = ""
 
     @property
     def summary(self) -> str:
         """What the Event says of it."""
         also = f" and refspecs 'refs/heads/{self.branch}:{self.also}'" if self.also else ""
         said = f"pushed commit '{self.revision[:SHORT]}' to branch '{self.branch}'{also}"
+        said = f"{said}, proposed in {self.link}" if self.link else said
         return f"{said}\n{self.message}" if self.message else said
 
 
@@ -116,7 +120,7 @@ def landing_for(
     if missing := next((note for note in report.notes or () if (note.code, note.path) == (_NO_FOLDER, request.path)), None):
         failure = Verdict(end=End.FAILED, reason=_UPDATE_FAILED, message=f"failed to apply policies: {missing.message}")
         return AutomationLanding(began=began, at=report.at, failure=failure, problems=(missing,))
-    revision = next((item.revision for item in outcomes if item.status is Status.UPDATED and item.revision), None)
+    revision = next((item.revision for item in outcomes if item.status in _PUSHED and item.revision), None)
     pushed = None
     if revision is not None:
         pushed = AutomationCommit(
@@ -125,11 +129,12 @@ def landing_for(
             at=report.at,
             message=report.messages.get(revision, ""),
             also=second_ref(branch.publishing),
+            link=next((item.link for item in outcomes if item.revision == revision and item.link), None) or "",
         )
     head = revision if revision is not None and not branch.is_rebuilt else report.head
     problems = [
         *_below(report.notes or (), request),
-        *(policy_problem(item) for item in outcomes if item.status in _BAD),
+        *(policy_problem(item) for item in outcomes if item.status in _BAD and item.code != Code.REJECTED),
         *_rejected(report, outcomes),
     ]
     return AutomationLanding(

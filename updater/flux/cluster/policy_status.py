@@ -20,6 +20,7 @@ from updater.flux.cluster.status_fields import (
 from updater.flux.request.requests import DigestReflection
 from updater.gates.guards import INCOMPLETE_LIST
 from updater.model.image import ImageRef, is_tag, parse_digest, parse_name
+from updater.model.selection import Code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,12 +132,12 @@ def refs_after(request: ImagePolicyRequest, name: str, selection: Selection, bef
 
 
 def is_undecided(report: SelectionReflected, scan: RepositoryScan | None) -> bool:
-    """Return whether nothing was selected because nothing new is known: the scan failed, or its list is in doubt.
+    """Return whether nothing was selected because nothing new is known: no scan, a list in doubt, or what is new is too young.
 
     What was selected before stands then, as in the original, which evaluates the tags that it has.
     """
     if report.selection is not None:
-        return report.selection.code == INCOMPLETE_LIST
+        return report.selection.code in {INCOMPLETE_LIST, Code.MIN_AGE}
     return scan is not None and scan.failure is not None and scan.tags is not None
 
 

@@ -17,7 +17,8 @@ from updater.flux.request.destinations import PushRequest, check_text, destinati
 from updater.flux.request.durations import read_duration
 from updater.flux.request.git_repositories import read_reference
 from updater.flux.request.image_repositories import GATE
-from updater.flux.request.reading import FluxObject, attempt, text_in
+from updater.flux.request.proposals import AT, NO_DEFAULTS, proposed, read_proposal
+from updater.flux.request.reading import FluxObject, ObjectRefused, attempt, text_in
 from updater.flux.request.requests import AutomationRequest, ObjectFault
 from updater.flux.request.selectors import LabelSelector, read_selector
 from updater.model.credential import is_object_name
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from updater.flux.request.requests import GitRepositoryRequest
     from updater.kube.kinds import Key
     from updater.model.subscription import GitBranch
+    from updater.settings.proposals import ProposalSettings
 
     TryTemplate = Callable[[str, Mapping[str, str]], None]
 
@@ -58,7 +60,8 @@ _CLOUDS: Final = ("aws", "azure")
 class AutomationDraft:
     """An automation as far as it is known without its GitRepository: *early* ends it before, *late* after that is looked at.
 
-    *reference* is what ``git.checkout.ref`` names, None where the GitRepository names it.
+    *reference* is what ``git.checkout.ref`` names, None where the GitRepository names it; *proposal* is what an annotation asks
+    for, *proposal_defaults* what holds where that does not say.
     """
 
     item: FluxObject
@@ -69,17 +72,24 @@ class AutomationDraft:
     push: PushRequest = field(default_factory=PushRequest)
     path: str = "."
     commit_spec: CommitSpec | None = None
+    proposal: ProposalSettings | None = None
+    proposal_defaults: ProposalSettings = NO_DEFAULTS
     early: ObjectFault | None = None
     late: ObjectFault | None = None
 
 
 def read_automation(
-    item: FluxObject, *, crosses_namespaces: bool = True, try_template: TryTemplate | None = None
+    item: FluxObject,
+    *,
+    crosses_namespaces: bool = True,
+    try_template: TryTemplate | None = None,
+    proposal_defaults: ProposalSettings = NO_DEFAULTS,
 ) -> AutomationDraft:
     """Read an ImageUpdateAutomation; nothing that stands in it makes this raise.
 
     *try_template* renders the template of a message with its values, and raises `TemplateError` where that fails.
     """
+    proposal, unread = attempt(item, _proposal)
     reference = mapping_in(item.spec, "sourceRef")
     source = text_in(reference, "namespace") or item.key[0], text_in(reference, "name")
     git = mapping_in(item.spec, "git")
@@ -97,8 +107,10 @@ def read_automation(
         push=PushRequest(branch=text_in(push, "branch"), refspec=text_in(push, "refspec"), options=_texts(push, "options")),
         path=tree_in(text_in(mapping_in(item.spec, "update"), "path")),
         commit_spec=commit_spec,
+        proposal=proposal,
+        proposal_defaults=proposal_defaults,
         early=early or _source_fault(item, source, crosses_namespaces=crosses_namespaces),
-        late=_strategy_fault(item) or late or _path_fault(item),
+        late=_strategy_fault(item) or late or _path_fault(item) or unread,
     )
 
 
@@ -168,10 +180,28 @@ def _branch(draft: AutomationDraft, repository: GitRepositoryRequest | None) -> 
         return None, fault
     reference = repository.reference if draft.reference is None else draft.reference
     try:
-        return destination_for(repository, reference, draft.push), None
+        branch = destination_for(repository, reference, draft.push)
     except ConfigError as error:
         problem = item.problem((), error.code, error.message, error.hint)
         return None, item.fault("SourceManagerFailed", f"{_MANAGER}: {error.message}", problem)
+    if draft.proposal is None:
+        return branch, None
+    try:
+        return proposed(branch, draft.push, item.key, draft.proposal, draft.proposal_defaults), None
+    except UpdaterError as error:
+        return None, _proposal_fault(item, error)
+
+
+def _proposal(item: FluxObject) -> ProposalSettings | None:
+    try:
+        return read_proposal(item.metadata)
+    except UpdaterError as error:
+        raise ObjectRefused(_proposal_fault(item, error)) from None
+
+
+def _proposal_fault(item: FluxObject, error: UpdaterError) -> ObjectFault:
+    problem = item.problem(AT, error.code, error.message, error.hint)
+    return item.fault("InvalidProposal", f"annotation {AT[-1]}: {error.message}", problem, is_stalled=True)
 
 
 def _provider_fault(item: FluxObject, repository: GitRepositoryRequest) -> ObjectFault | None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import UpdaterError
+from updater.flux.request.proposals import AT, read_proposal
 from updater.model.image import parse_name
 from updater.model.problem import Problem
 from updater.model.subscription import PolicySpec
@@ -147,7 +148,16 @@ def _object_flaws(value: Mapping[str, Any]) -> Iterator[Flaw]:
     metadata = value.get("metadata")
     if not isinstance(metadata, dict) or not metadata.get("name"):
         yield ("metadata",), "missing-key", "the object has no name", "write metadata: {name: …}"
+    if kind == "ImageUpdateAutomation" and isinstance(metadata, dict):
+        yield from _proposal_flaws(metadata)
     yield from spec_flaws(kind, value.get("spec"))
+
+
+def _proposal_flaws(metadata: Mapping[str, Any]) -> Iterator[Flaw]:
+    try:
+        read_proposal(metadata)
+    except UpdaterError as error:
+        yield AT, error.code, error.message, error.hint
 
 
 def _template_flaws(value: Mapping[str, Any], try_template: Callable[[str], None] | None) -> Iterator[Flaw]:

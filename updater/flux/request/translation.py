@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.documents.members import mapping_in
 from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.automations import complete, read_automation
-from updater.flux.request.decisions import decisions_in
+from updater.flux.request.decisions import decisions_in, gates_in
 from updater.flux.request.dependencies import dependency_fault
 from updater.flux.request.git_repositories import read_git_repository
 from updater.flux.request.image_policies import read_image_policy
 from updater.flux.request.image_repositories import read_image_repository
 from updater.flux.request.memo import Memo, are_same
+from updater.flux.request.proposals import NO_DEFAULTS
 from updater.flux.request.reading import key_in, read_object
 from updater.flux.request.requests import FluxTranslation
 from updater.flux.request.subscriptions import subscription_for, with_targets, writer_for
 from updater.flux.request.template_trials import TemplateTrials
+from updater.model.gates import NO_GATES, GateRules
 from updater.model.snapshot import ScanRequest, Snapshot
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from updater.model.image import ImageRef
     from updater.model.problem import Problem
     from updater.model.subscription import Subscription, Target
+    from updater.settings.proposals import ProposalSettings
 
     Item = Mapping[str, Any]
     Labels = Mapping[str, str]
@@ -55,10 +58,14 @@ class FluxOptions:
 
     With *crosses_namespaces* a policy may name an ImageRepository, and an automation a GitRepository, of another namespace.
     *try_template* renders the template of a message with its values, and raises `TemplateError` where that fails.
+    *proposal* is what holds for pull requests where an annotation asks for one and does not say otherwise, *gates* say when
+    images are written.
     """
 
     crosses_namespaces: bool = True
     try_template: TryTemplate | None = None
+    proposal: ProposalSettings = NO_DEFAULTS
+    gates: GateRules = NO_GATES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,6 +183,7 @@ class FluxTranslator:
             read_object(IMAGE_UPDATE_AUTOMATION.name, item),
             crosses_namespaces=options.crosses_namespaces,
             try_template=self._try_template,
+            proposal_defaults=options.proposal,
         )
 
     def _link(self, policies: Mapping[Key, _Policy], repositories: Mapping[Key, _Repository]) -> dict[Key, _LinkedPolicy]:
@@ -195,7 +203,9 @@ class FluxTranslator:
         if subscription is None:
             return _LinkedPolicy(request, subscription, _problems(policy.item, fault))
         decisions, wrong = decisions_in(policy.item, subscription.key)
-        decided = replace(subscription, decisions=decisions) if decisions else subscription
+        rules, held, flaws = gates_in(policy.item, subscription.key, self._options.gates)
+        decided = replace(subscription, gates=rules, decisions=(*decisions, *held))
+        wrong = (*wrong, *flaws)
         return _LinkedPolicy(request, decided, (*_problems(policy.item, fault), *wrong))
 
     def _complete(
