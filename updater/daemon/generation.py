@@ -80,11 +80,6 @@ class Generation:
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
-    async def recall(self) -> None:
-        """Take up what the cache knows of releases; call it before anything lands."""
-        if self._delivery:
-            await self._delivery.recall()
-
     def take_over(self) -> None:
         """Let the process reach Git as this generation says; call it when no other one works any more."""
         self._process.access_for = self.crew.access
@@ -210,7 +205,7 @@ class Generation:
         self.schedule = self.webhooks.schedule = schedule = Schedule(self.webhooks.plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
-        releases = self._delivery.joined(schedule.due) if self._delivery else None
+        releases = await self._delivery.joined(schedule.due) if self._delivery else None
         self.lead()
 
         async def work() -> None:
