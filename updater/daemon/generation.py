@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
-    from updater.model.release import PastVerdict
     from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination, GitBranch, Subscription
     from updater.model.view import PastCommit
@@ -77,6 +76,7 @@ class Generation:
         self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
         self._delivery = _delivery(loaded, process)
+        self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
@@ -189,10 +189,6 @@ class Generation:
     async def history(self, subscriptions: Sequence[Subscription], limit: int) -> list[tuple[GitBranch, tuple[PastCommit, ...]]]:
         """Return our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
         return [(item, await self.crew.git.history(item, limit)) for item in branches_of(destinations_of(subscriptions))]
-
-    async def verdicts(self) -> tuple[PastVerdict, ...]:
-        """Return how releases ended, as far as the cache remembers."""
-        return await self._process.cache.verdicts()
 
     async def last_outcomes(self) -> tuple[Outcome, ...]:
         """Return the last outcome of every target that the cache remembers."""
