@@ -70,7 +70,6 @@ async def start_generation(
         problems = (*loaded.snapshot.problems, *argocd.problems)
         loaded = replace(loaded, settings=settings, snapshot=replace(loaded.snapshot, problems=problems))
     generation = Generation(loaded, process, crew, argocd.peer if argocd else None)
-    await generation.recall()
     decided = await generation.holds.read()
     generation.asked.decide(decided.decisions, decided.problems)
     crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)

@@ -57,13 +57,14 @@ class Delivery:
         self._busy = set(self._subscriptions)
         self._land: Callable[[Destination], None] = _nothing
 
-    def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
+    async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
         """Hear reports from now on, and return what is to be run meanwhile; *land* lets a destination land."""
         self._land = land
+        await self._recall()
         self._process.reports.join(self)
         return self.run
 
-    async def recall(self) -> None:
+    async def _recall(self) -> None:
         """Take up what the cache knows: what ran well, and what is over; a bad release is judged again, to be taken back."""
         memory, subscriptions = self._process.releases, self._subscriptions
         for past in await self._process.cache.verdicts():

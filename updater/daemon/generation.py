@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from updater.kube.client import KubeClient
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
-    from updater.model.release import PastVerdict
     from updater.model.scan_key import ScanKey
     from updater.model.subscription import Destination, GitBranch, Subscription
     from updater.model.view import PastCommit
@@ -77,13 +76,9 @@ class Generation:
         self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
         self._delivery = _delivery(loaded, process)
+        self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
-
-    async def recall(self) -> None:
-        """Take up what the cache knows of releases; call it before anything lands."""
-        if self._delivery:
-            await self._delivery.recall()
 
     def take_over(self) -> None:
         """Let the process reach Git as this generation says; call it when no other one works any more."""
@@ -195,10 +190,6 @@ class Generation:
         """Return our own commits among the last *limit* of every branch that *subscriptions* write, newest first."""
         return [(item, await self.crew.git.history(item, limit)) for item in branches_of(destinations_of(subscriptions))]
 
-    async def verdicts(self) -> tuple[PastVerdict, ...]:
-        """Return how releases ended, as far as the cache remembers."""
-        return await self._process.cache.verdicts()
-
     async def last_outcomes(self) -> tuple[Outcome, ...]:
         """Return the last outcome of every target that the cache remembers."""
         return await self._process.cache.outcomes()
@@ -210,7 +201,7 @@ class Generation:
         self.schedule = self.webhooks.schedule = schedule = Schedule(self.webhooks.plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
-        releases = self._delivery.joined(schedule.due) if self._delivery else None
+        releases = await self._delivery.joined(schedule.due) if self._delivery else None
         self.lead()
 
         async def work() -> None:
