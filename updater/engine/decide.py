@@ -213,13 +213,14 @@ def _kept(place: Place, pending: Reading, choice: Choice) -> Update | None:
     image = written_ref(pending.written, subscription.image)
     if image is None or pending.written == place.reading.written:
         return None
+    pin = pin_of(subscription.decisions)
     return Update(
         subscription=subscription.key,
         target=place.target,
         reading=place.reading,
         image=image,
         written_as=image if isinstance(choice, UpdaterError) else _identified(image, choice),
-        policy=str(subscription.policy),
+        policy=str(subscription.policy) if pin is None or pin.tag != image.tag else f"{PINNED} {pin.tag}",
         origin=subscription.origin.in_commits,
     )
 

@@ -45,7 +45,7 @@ class ProposalMerger:
     async def calm(self, branch: GitBranch, known: KnownProposals, updates: Sequence[Update]) -> None:
         """Take back that the forge merges by itself, where *updates* are too large for it; nothing larger is pushed before that.
 
-        Without *updates* it is taken back too: people committed to the branch.
+        Without *updates* it is taken back too: people committed to the branch, or something of it is held.
         """
         forge, rule = self._finder.forge(branch), _rule(branch)
         if known.open is None or rule is AutoMerge.NEVER or not forge.abilities.auto_merge or known.is_automatic is False:

@@ -186,7 +186,8 @@ class ProposalWriter:
             if is_dry:
                 return dry
         updates = [update for commit in commits for update in commit.updates]
-        await self._merger.calm(branch, known, updates)
+        unripe = next((commit.unripe for commit in commits if commit.unripe), "")
+        await self._merger.calm(branch, known, () if unripe else updates)
         try:
             landed = await self._branches.written(
                 branch, known, view, lambda seen: self._writer.write(seen, commits, is_dry=False)
@@ -200,7 +201,10 @@ class ProposalWriter:
             return landed
         text = await self._text(branch, known, commits, landed)
         proposal = await self._opener.publish(branch, known, text)
-        return await self._merged(branch, view, updates, replace(landed, link=proposal.link))
+        landed = replace(landed, link=proposal.link)
+        if unripe:
+            return replace(landed, remark="; ".join(filter(None, (f"not merged now: {unripe}", known.refused))))
+        return await self._merged(branch, view, updates, landed)
 
     async def _text(
         self, branch: GitBranch, known: KnownProposals, commits: Sequence[Commit], landed: WriteResult
