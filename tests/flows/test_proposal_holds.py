@@ -6,7 +6,7 @@ import pytest
 
 from tests.flows.fleet import Status
 from tests.flows.test_gates import DAY, START, WallClock
-from tests.flows.test_proposal_life import APP, add_web, app, once, passes, pull
+from tests.flows.test_proposal_life import APP, add_web, app, once, passes, pull, reloaded
 from tests.flows.test_proposals import FILE, proposing
 
 FREEZE = '{windows: [{kind: deny, schedule: "0 12 * * 5", duration: 60h, time_zone: UTC}]}'
@@ -158,3 +158,93 @@ async def test_a_pull_request_keeps_nothing_of_a_group_of_which_people_rejected_
         ends = await once(life, "lost")
         assert {end.status for end in ends.values()} == {Status.HELD}
         assert pull(life).state == "closed"
+
+
+@pytest.mark.parametrize("native", [False, True])
+async def test_what_people_took_back_after_a_squash_merge_is_proposed_and_left_to_them(tmp_path, kind, native):
+    async with proposing(tmp_path, kind, "lost", "{auto_merge: patch}") as life:
+        life.forge.rules.auto_merge = False
+        life.push("1.0.1")
+        await life.land()
+        life.forge.merge(1, squashed=True)
+        await life.land()
+        life.forge.rules.auto_merge = life.forge.rules.checks = native
+        text = life.fleet.file(FILE).replace("1.0.1", "1.0.0")
+        life.fleet.repository.commit({FILE: text.encode()}, message="back")
+        await life.land()
+        if native:
+            life.forge.check(APP, "passed")
+        end = await passes(life, 3)
+        assert life.written("main") == "1.0.0", end
+
+
+async def test_what_was_pushed_but_never_proposed_waits_while_people_hold_it(tmp_path, kind):
+    async with proposing(tmp_path, kind, "lost", "{}") as life:
+        life.push("1.1.0")
+        life.forge.fail("POST", 500)
+        life.forge.fail("POST", 500)
+        life.forge.fail("POST", 500)
+        end = await life.land()
+        assert (end.status, life.head(APP) is not None) == (Status.FAILED, True)
+        life.forge.faults.clear()
+        decided(life, "app:\n  hold: {author: Jane}\n")
+        end = await life.land()
+        assert (end.status, len(life.forge.pulls)) == (Status.HELD, 0)
+        decided(life, "{}\n")
+        assert (await life.land()).status is Status.PROPOSED
+
+
+async def test_what_people_rejected_takes_no_place_of_the_limit(tmp_path, kind):
+    limited = "{limit: 1}"
+    async with proposing(tmp_path, kind, "lost", limited) as life:
+        life.push("1.1.0")
+        await once(life, "lost")
+        add_web(life, limited)
+        ends = await once(life, "lost")
+        assert ends["web"].code == "proposal-limit"
+        life.forge.close(1)
+        ends = await once(life, "lost")
+        assert (ends["app"].code, ends["web"].status) == ("proposal-closed", Status.PROPOSED)
+        decided(life, "web:\n  reject:\n  - {tag: 1.1.0}\n")
+        life.push("1.2.0")
+        for _ in range(2):
+            ends = await once(life, "lost")
+        assert (ends["app"].status, ends["web"].code) == (Status.PROPOSED, "rejected")
+        assert len(life.forge.opened()) == 1
+
+
+async def test_what_is_held_and_then_left_is_closed(tmp_path, kind):
+    async with proposing(tmp_path, kind, "kept", "{}") as life:
+        life.push("1.1.0")
+        await life.land()
+        decided(life, "app:\n  hold: {author: Jane}\n")
+        async with reloaded(life, life.generation) as generation:
+            life.generation = generation
+            assert (await life.land()).code == "hold"
+            life.fleet.subscriptions.clear()
+            async with reloaded(life, generation) as last:
+                left = last._process.left_proposals
+                await left.close(lambda branch: last.land(branch, ()))
+                assert (pull(life).state, life.head(APP)) == ("closed", None)
+
+
+async def test_a_base_that_moves_while_we_merge_is_never_overwritten(tmp_path, kind):
+    async with proposing(tmp_path, kind, "lost", "{auto_merge: patch}") as life:
+        life.forge.rules.auto_merge = False
+        life.push("1.0.1")
+        await life.land()
+        answer = life.forge.dialect.answer
+        done = []
+
+        def moved(request, path, data):
+            if not done and "merge" in path and request.method in {"PUT", "POST"}:
+                done.append(1)
+                text = life.fleet.file(FILE).replace("1.0.0", "0.9.0")
+                life.fleet.repository.commit({FILE: text.encode()}, message="person")
+                pull(life).conflicts = True
+            return answer(request, path, data)
+
+        life.forge.dialect.answer = moved
+        end = await life.land()
+        assert end.status is Status.PROPOSED, end
+        assert life.written("main") == "0.9.0"

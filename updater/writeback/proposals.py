@@ -18,7 +18,7 @@ from updater.model.publishing import Proposal
 from updater.model.update import Commit, WriteResult
 from updater.writeback.proposal_branch import FOREIGN, ProposalBranches
 from updater.writeback.proposal_finding import ProposalFinder
-from updater.writeback.proposal_merging import ProposalMerger
+from updater.writeback.proposal_merging import ProposalMerger, ProposedHead
 from updater.writeback.proposal_opening import ProposalOpener
 from updater.writeback.proposal_state import KnownProposals, not_ours, still_open, without_rejected
 from updater.writeback.proposal_sweeping import ProposalSweeper
@@ -114,6 +114,10 @@ class ProposalWriter:
         if known.state is ProposalState.MERGED and was is not ProposalState.MERGED:
             view = await self._writer.look(destination, subscriptions)  # the base may have got it just now
         is_left = known.state is ProposalState.MERGED and view.push_head == (known.last and known.last.head) != known.kept
+        if known.open is None and not is_left:
+            view = replace(
+                view, pending={}
+            )  # what its branch holds was pushed, and never proposed or rejected: it waits as new does
         return replace(view, is_proposed=known.open is not None or is_left)
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
@@ -225,7 +229,8 @@ class ProposalWriter:
         known = self._finder.known(branch)
         assert known is not None  # noqa: S101 - it was published just now
         pushed = next(iter(landed.revisions.values()), None)
-        end = await self._merger.merge(branch, known, updates, head=pushed or view.push_head, is_pushed=pushed is not None)
+        head = ProposedHead(revision=pushed or view.push_head, is_pushed=pushed is not None, base=view.recent)
+        end = await self._merger.merge(branch, known, updates, head)
         if end.merged is None:
             return replace(landed, remark="; ".join(filter(None, (end.remark, known.refused))))
         if view.push_head is not None:
