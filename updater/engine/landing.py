@@ -44,6 +44,7 @@ ATTEMPTS: Final = 30
 #: of one landing: far more than one registry is asked at one time, and far fewer than the images of a large branch
 CHOICES_AT_ONCE: Final = 128
 #: whether what was proposed before is still wanted is not known while a place is held with one of these
+_KNOWN: Final = frozenset({Status.UNCHANGED, Status.NO_MATCH})
 _DOUBTED: Final = (HELD_CODES - {Code.MIN_AGE}) | {REVERT_HELD}
 
 
@@ -219,8 +220,8 @@ def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
     What is held keeps what was proposed before, unless people decided against it, or a guard has a doubt.
     """
     places = [place for decision in decisions for place in decision.places]
-    return all(
-        place.status is Status.UNCHANGED or (place.status is Status.HELD and place.code not in _DOUBTED) for place in places
+    return not any(place.is_unsure for place in places) and all(
+        place.status in _KNOWN or (place.status is Status.HELD and place.code not in _DOUBTED) for place in places
     )
 
 

@@ -39,7 +39,7 @@ class MergeEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposedHead:
-    """The head of the branch of a pull request, which *is_pushed* just now or stood so; *base* are our commits of its base."""
+    """The head of the branch of a pull request, which *is_pushed* or opened just now; *base* are our commits of its base."""
 
     revision: str | None
     is_pushed: bool

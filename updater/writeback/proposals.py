@@ -204,11 +204,12 @@ class ProposalWriter:
         if not updates:
             return landed
         text = await self._text(branch, known, commits, landed)
+        was_open = known.open is not None
         proposal = await self._opener.publish(branch, known, text)
         landed = replace(landed, link=proposal.link)
         if unripe:
             return replace(landed, remark="; ".join(filter(None, (f"not merged now: {unripe}", known.refused))))
-        return await self._merged(branch, view, updates, landed)
+        return await self._merged(branch, view, updates, landed, is_new=not was_open)
 
     async def _text(
         self, branch: GitBranch, known: KnownProposals, commits: Sequence[Commit], landed: WriteResult
@@ -224,12 +225,14 @@ class ProposalWriter:
         )
         return proposal_text(updates, landed.changes, extras, title=title)
 
-    async def _merged(self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult) -> WriteResult:
-        """Merge what was published, where its options ask for it; its branch goes with it."""
+    async def _merged(
+        self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult, *, is_new: bool
+    ) -> WriteResult:
+        """Merge what was published, where its options ask for it; its branch goes with it. What *is_new* has no checks yet."""
         known = self._finder.known(branch)
         assert known is not None  # noqa: S101 - it was published just now
         pushed = next(iter(landed.revisions.values()), None)
-        head = ProposedHead(revision=pushed or view.push_head, is_pushed=pushed is not None, base=view.recent)
+        head = ProposedHead(revision=pushed or view.push_head, is_pushed=is_new or pushed is not None, base=view.recent)
         end = await self._merger.merge(branch, known, updates, head)
         if end.merged is None:
             return replace(landed, remark="; ".join(filter(None, (end.remark, known.refused))))
