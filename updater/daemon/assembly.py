@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from updater.daemon.argocd import ArgocdComponents
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
-    from updater.engine.scanner import Scanner
-    from updater.inventory.inventory import Inventory
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
     from updater.writeback.base import Writer
@@ -56,7 +54,15 @@ async def start_generation(
     tokens = InstallationTokens(process.http)
     access = git_access(settings, process, repositories, objects, tokens)
     scans = scans_of(settings, process, flux.registries if flux else None)
-    around = _around_proposals(Forges(settings, process, access), scans, process, lambda: generation.asked)
+    sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
+    around = ProposalSurroundings(
+        forge=Forges(settings, process, access).of,
+        mirror=process.mirror,
+        asked=lambda: generation.asked.by_destination,
+        base=lambda branch: branch.branch or process.default_branches.name_of(branch),
+        links=sources.links,
+        count=partial(process.metrics.count, "updater_proposals_total"),
+    )
     routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects, tokens), live)
     crew = Components(
         scans=scans,
@@ -74,19 +80,6 @@ async def start_generation(
     generation.asked.decide(decided.decisions, decided.problems)
     crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
     return generation
-
-
-def _around_proposals(forges: Forges, scans: Scanner, process: Process, asked: Callable[[], Inventory]) -> ProposalSurroundings:
-    """Return what pull requests need around them; *asked* is what is asked for at the moment."""
-    return ProposalSurroundings(
-        forge=forges.of,
-        mirror=process.mirror,
-        asked=lambda: asked().by_destination,
-        base=lambda branch: branch.branch or process.default_branches.name_of(branch),
-        links=ProposalSources(scans.registry, lambda: asked().by_destination).links,
-        is_released=lambda update, closed: closed.head in asked().readmitted(update.subscription),
-        count=partial(process.metrics.count, "updater_proposals_total"),
-    )
 
 
 async def _argocd(loaded: LoadedConfiguration, process: Process) -> ArgocdComponents | None:

@@ -14,7 +14,6 @@ from updater.daemon.decision_watch import DATA_KEY
 from updater.daemon.one_shot import chosen, opened
 from updater.engine.rollbacks import taken_back
 from updater.errors import ConfigError, KubeConflict, KubeGone
-from updater.model.decision import Decisions
 from updater.settings.decisions import ANNOTATION_PREFIX, KINDS, READMIT, annotation_texts, entry_of, read_annotation
 from updater.settings.values import CONFIG_MAP
 from updater.sources.holds_writer import edited_text, write_decision
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from updater.daemon.generation import Generation
     from updater.daemon.watching import Asking
-    from updater.engine.landing import Landing
     from updater.kube.client import KubeClient
     from updater.kube.kinds import Ref
     from updater.model.subscription import Subscription
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 10
 _FILE: Final = "file"
-_WHOLE: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +69,14 @@ async def _taken_back(
     generation: Generation, subscriptions: Sequence[Subscription]
 ) -> tuple[dict[str, frozenset[str]], tuple[str, ...]]:
     """Return, by subscription, the commits of ours that people took back; and which destinations could not be read."""
-    generation.asked.decide(Decisions())  # what is held or pinned may have been taken back too
     landings = await generation.once(subscriptions, is_dry=True)
     found: dict[str, frozenset[str]] = {}
     for landing in landings:
         for item in subscriptions:
-            found[item.key] = found.get(item.key, frozenset()) | taken_back(item, landing.view) | _closed(item, landing)
+            found[item.key] = found.get(item.key, frozenset()) | taken_back(item, landing.view)
     return found, tuple(
         f"{each.destination}: {each.outcomes[0].detail}" for each in landings if each.view is None and each.outcomes
     )
-
-
-def _closed(item: Subscription, landing: Landing) -> frozenset[str]:
-    """Return the heads of the pull requests that people closed, by which what is chosen for *item* is held."""
-    closed = landing.landed.closed_at if landing.landed is not None else {}
-    heads = (head for update, head in closed.items() if update.subscription == item.key)
-    return frozenset(head for head in heads if len(head) == _WHOLE)  # some forges tell the beginning alone
 
 
 def _readmitting(edit: Edit, revisions: frozenset[str]) -> Edit:

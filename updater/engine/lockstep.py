@@ -178,8 +178,7 @@ async def write_groups_whole(
     landed = await writer.write(view, kept, is_dry=is_dry) if kept else empty
     refused = {update: trial.refused[update] for update in dropped if update in trial.refused}
     held = {update: trial.held.get(update) or _unwritten(keys, update, lost) for update in dropped if update not in refused}
-    closed_at = {**landed.closed_at, **trial.closed_at}
-    return replace(landed, refused={**landed.refused, **refused}, held={**landed.held, **held}, closed_at=closed_at)
+    return replace(landed, refused={**landed.refused, **refused}, held={**landed.held, **held})
 
 
 def _unwritten(keys: Mapping[str, str], update: Update, lost: Mapping[str, Update]) -> Problem:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from updater.inventory.decided import DecidedSubscriptions
 from updater.inventory.index import IndexDelta, SubscriptionIndex
 from updater.inventory.merge import FILE, Merger
-from updater.model.decision import readmitted_by
 from updater.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -119,10 +118,6 @@ class Inventory:
         else:
             changed = moved.destinations.intersection(self.by_destination)
         return InventoryDelta(images=moved.images, destinations=changed, refused=refused, problems=problems)
-
-    def readmitted(self, key: str) -> frozenset[str]:
-        """Return the commits of ours that people let be written again for a subscription."""
-        return frozenset().union(*(readmitted_by(item.decisions) for item in self.snapshot.subscriptions if item.key == key))
 
     def decide(self, decisions: Decisions, problems: Iterable[Problem] = ()) -> InventoryDelta:
         """Take what people decided in place of what they decided before; *problems* are what cannot be read of it."""

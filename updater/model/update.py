@@ -131,8 +131,7 @@ class WriteResult:
     *edits* are the files before and after, one a file over all commits. With *is_dry* nothing was pushed. *note*
     says why there is no commit although there are changes. *messages* are what the commits say, by their hash, without trailers.
     *held* are the updates that somebody decided against, with the reason; *link* is the pull request that carries the others,
-    *remark* what else is to be said of it. With *is_merged* it was merged by us just now. *closed_at* are the heads of the pull
-    requests that people closed with one of *held*.
+    *remark* what else is to be said of it. With *is_merged* it was merged by us just now.
     """
 
     changes: Mapping[Update, tuple[Change, ...]]
@@ -146,4 +145,3 @@ class WriteResult:
     link: str = ""
     remark: str = ""
     is_merged: bool = False
-    closed_at: Mapping[Update, str] = field(default_factory=dict)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from updater.writeback.proposal_text import ProposalMarker
 
 CLOSED: Final = "proposal-closed"
-_CLOSED_HINT: Final = "reopen the pull request, or updater release KEY, to take that back; a newer version is proposed by itself"
+_CLOSED_HINT: Final = "reopen the pull request to take that back; a newer version is proposed by itself"
 
 
 @dataclass(slots=True)
@@ -94,23 +94,22 @@ class KnownProposals:
 
     def rejected(self) -> dict[str, ForgeProposal]:
         """Return what was closed without merging, and is not proposed again: by the fingerprint of each value."""
-        ours = (self.ours[number] for number in sorted(self.ours))  # of several with one value the newest has the word
-        closed = ((item, marker) for item, marker in ours if item.state is ProposalState.CLOSED and marker)
+        closed = ((item, marker) for item, marker in self.ours.values() if item.state is ProposalState.CLOSED and marker)
         proposed = self.proposed()
         return {value: item for item, marker in closed for value in marker.values if value not in proposed}
 
 
 def without_rejected(
     commits: Sequence[Commit], rejected: Mapping[str, ForgeProposal], is_released: Callable[[Update, ForgeProposal], bool]
-) -> tuple[dict[Update, ForgeProposal], list[Commit]]:
-    """Return the updates that people decided against, each with what they closed, and the commits without them.
+) -> tuple[dict[Update, Problem], list[Commit]]:
+    """Return the updates that people decided against, each with the reason, and the commits without them.
 
     What *is_released* says of one that was closed, people take back.
     """
     if not rejected:
         return {}, list(commits)
     asked = ((update, rejected.get(fingerprint(update))) for commit in commits for update in commit.updates)
-    held = {update: found for update, found in asked if found and not is_released(update, found)}
+    held = {update: _closed(update, found) for update, found in asked if found and not is_released(update, found)}
     left = (replace(item, updates=tuple(update for update in item.updates if update not in held)) for item in commits)
     return held, [commit for commit in left if commit.updates]
 
@@ -129,8 +128,7 @@ def not_ours(proposal: ForgeProposal) -> ForgeError:
     return ForgeError(message, hint=hint, code="proposal-not-ours")
 
 
-def turned_down(update: Update, proposal: ForgeProposal) -> Problem:
-    """Return why *update* is held: *proposal* was closed with it."""
+def _closed(update: Update, proposal: ForgeProposal) -> Problem:
     value = update.image.tag or update.image.digest
     message = f"{value} was rejected: {proposal.link} was closed without merging"
     return Problem(path="", code=CLOSED, message=message, hint=_CLOSED_HINT)
