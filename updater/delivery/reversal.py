@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from updater.model.report import DestinationLanded, ReleaseJudged
 
 _HASH = "rollouts-pod-template-hash"
+_CLOSED = "proposal-closed"
 
 
 class JudgedReleases(Protocol):
@@ -69,7 +70,10 @@ class Reversals:
             self._waiting.put_nowait(report)
 
     def landed(self, report: DestinationLanded) -> None:
-        """Forget the orders that are done: the value does not stand any more."""
+        """Forget the orders that are done: the value does not stand any more, or people closed the pull request of the revert."""
+        for outcome in report.outcomes:
+            if outcome.code == _CLOSED and (order := self._memory.orders.pop(outcome.key, None)) is not None:
+                self._say_no(outcome.key, order.bad, order.revision, outcome.detail)
         for key in report.written.keys() & self._memory.orders.keys():
             bad = self._memory.orders[key].bad
             if not any(value.tag == bad.tag or (value.tag is None and value.digest) for value in report.written[key]):
@@ -125,11 +129,14 @@ class Reversals:
         return tuple(text for item in sets for text in images_of(mapping_in(mapping_in(item, "spec"), "template")))
 
     def _refuse(self, report: ReleaseJudged, why: str) -> None:
+        self._say_no(report.release.subscription, report.release.image, report.release.revision, why)
+
+    def _say_no(self, key: str, image: ImageRef, revision: str, why: str) -> None:
         self._log.warning(
             "not taken back",
-            key=report.release.subscription,
-            image=str(report.release.image),
-            revision=report.release.revision[:9],
+            key=key,
+            image=str(image),
+            revision=revision[:9],
             detail=why,
             code="revert-held",
             hint="revert the commit by hand, or write the version that you want",

@@ -46,7 +46,10 @@ _BY_DIGEST: Final = "digest"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceDecision:
-    """What was decided for one place: an update, or the status it keeps, with the reason."""
+    """What was decided for one place: an update, or the status it keeps, with the reason.
+
+    *is_unsure* where that stands only because something of the registry could not be read.
+    """
 
     status: Status
     detail: str
@@ -55,6 +58,7 @@ class PlaceDecision:
     update: Update | None = None
     public: str = ""
     opens_at: datetime | None = None
+    is_unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +206,8 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
         )
     else:
         decision = _held(place.subscription, _judge_selection(place, choice))
-    if pending is not None and (decision.status is Status.FAILED or decision.code in _KEEPS_PENDING):
+    is_unknown = decision.status is Status.FAILED or decision.is_unsure or decision.code in _KEEPS_PENDING
+    if pending is not None and is_unknown:
         return replace(decision, update=_kept(place, pending, choice))
     return decision
 
@@ -213,13 +218,14 @@ def _kept(place: Place, pending: Reading, choice: Choice) -> Update | None:
     image = written_ref(pending.written, subscription.image)
     if image is None or pending.written == place.reading.written:
         return None
+    pin = pin_of(subscription.decisions)
     return Update(
         subscription=subscription.key,
         target=place.target,
         reading=place.reading,
         image=image,
         written_as=image if isinstance(choice, UpdaterError) else _identified(image, choice),
-        policy=str(subscription.policy),
+        policy=str(subscription.policy) if pin is None or pin.tag != image.tag else f"{PINNED} {pin.tag}",
         origin=subscription.origin.in_commits,
     )
 
@@ -265,6 +271,7 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
             code=selection.code,
             hint=selection.hint,
             opens_at=selection.opens_at,
+            is_unsure=bool(selection.unread),
         )
         return _turned_down(selection, left) if selection.status == Status.NO_MATCH else left
     if needs_digest(target, reading) and selection.chosen.digest is None:
@@ -275,7 +282,10 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
             ends = ends_at(pin_of(subscription.decisions))
             return PlaceDecision(status=Status.HELD, detail=selection.detail, code=PINNED, hint=_RELEASE_HINT, opens_at=ends)
         detail = selection.with_unread(f"{image.tag or image.digest} is already the newest allowed version")
-        return _turned_down(selection, PlaceDecision(status=Status.UNCHANGED, detail=detail, opens_at=selection.opens_at))
+        unchanged = PlaceDecision(
+            status=Status.UNCHANGED, detail=detail, opens_at=selection.opens_at, is_unsure=bool(selection.unread)
+        )
+        return _turned_down(selection, unchanged)
     update = Update(
         subscription=subscription.key,
         target=target,

@@ -16,7 +16,9 @@ from updater.gates.answers import Gate, GateHold, Open, length
 from updater.gates.landing import Circumstances, UpdateFacts, answers, gate
 from updater.model.decision import in_force
 from updater.model.outcome import Status
+from updater.model.publishing import AutoMerge, Proposal
 from updater.model.selection import Code
+from updater.model.update import Purpose
 from updater.model.view import place_sum
 from updater.writeback.message_data import new_tag, old_tag
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from updater.model.update import Update
     from updater.model.view import Reading, View
 
+_WRITES: Final = frozenset({Status.UPDATED, Status.REVERTED})
 _YEAR_2100: Final = 4_102_444_800.0  # what opens after it wakes nobody
 
 
@@ -106,6 +109,23 @@ class Gatekeeper:
             for decision, updates in zip(decisions, fresh, strict=True)
         )
 
+    def unripe(self, view: View, decisions: Sequence[TargetDecision]) -> str:
+        """Return why what *decisions* propose may not be merged without people at this moment, "" where it may.
+
+        What a branch holds already is kept there while it is held, and asks no gate to stay: to be merged it has to.
+        """
+        moving = [item for item in decisions if item.updates] if _merges_itself(view.destination) else []
+        for item in moving:
+            for place in item.places:
+                if place.update and place.status not in _WRITES:
+                    return f"{item.subscription.key}: {place.detail}"
+        around = self._now(view, [item.subscription for item in moving])
+        for item in moving:
+            updates = [update for update in item.updates if update.purpose is Purpose.MOVE]
+            if updates and (hold := gate(_facts(item.subscription, updates), around)) is not None:
+                return f"{item.subscription.key}: {hold.reason}"
+        return ""
+
     def explained(self, view: View, subscription: Subscription, choices: Choices) -> tuple[GateAnswer, ...]:
         """Return what every gate of a subscription would answer at this moment."""
         decided = replace(subscription, decisions=in_force(subscription.decisions, self.clock()))
@@ -141,6 +161,13 @@ class Gatekeeper:
         asked = (item for item in subscriptions if item.gates.wait_while_busy)
         busy = {item.key: found for item in asked if (found := self.busy(item.key))}
         return Circumstances(now=self.clock(), recent=view.recent, busy=busy)
+
+
+def _merges_itself(destination: Destination) -> bool:
+    """Return whether what is proposed there may be merged without people."""
+    if destination.method != "git" or not isinstance(destination.publishing, Proposal):
+        return False
+    return destination.publishing.options.auto_merge is not AutoMerge.NEVER
 
 
 def _with_group(decisions: Sequence[TargetDecision], holds: Mapping[str, GateHold]) -> dict[str, GateHold]:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from updater.engine.choose import nothing_named, refused_by_people
 from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, rejected_for
 from updater.engine.gating import Gatekeeper
-from updater.engine.lockstep import in_lockstep, write_groups_whole
+from updater.engine.lockstep import in_lockstep, without_torn_groups, write_groups_whole
 from updater.engine.outcomes import failed, outcomes
 from updater.engine.people import decided
-from updater.engine.reverting import with_reverts
+from updater.engine.reverting import REVERT_HELD, with_reverts
 from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
 from updater.model.outcome import Status
+from updater.model.selection import HELD_CODES, Code
 from updater.model.update import Commit, Held, WriteResult
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 30
 #: of one landing: far more than one registry is asked at one time, and far fewer than the images of a large branch
 CHOICES_AT_ONCE: Final = 128
+#: whether what was proposed before is still wanted is not known while a place is held with one of these
+_KNOWN: Final = frozenset({Status.UNCHANGED, Status.NO_MATCH})
+_DOUBTED: Final = (HELD_CODES - {Code.MIN_AGE}) | {REVERT_HELD}
 
 
 class Chooser(Protocol):
@@ -130,7 +134,8 @@ async def land(
             choices = await in_lockstep(concerned, choices, _again(concerned, view, made, judge))
             decisions = parts.gates.gated(view, decide(view, concerned, choices, judge))
             decisions = with_reverts(view, decisions, parts.reverts)
-            landed = await _write(view, decisions, parts.writer, is_dry=is_dry)
+            decisions = without_torn_groups(view, decisions)
+            landed = await _write(view, decisions, parts, is_dry=is_dry)
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again
             if attempt == ATTEMPTS or refused.code != PushRefused.default_code:
@@ -196,16 +201,24 @@ def _names(choice: Choice, named: NamedTags) -> bool:
     return isinstance(choice, UpdaterError) or named(choice) <= choice.digests.keys()
 
 
-async def _write(view: View, decisions: Sequence[TargetDecision], writer: Writer, *, is_dry: bool) -> WriteResult | None:
+async def _write(view: View, decisions: Sequence[TargetDecision], parts: LandingContext, *, is_dry: bool) -> WriteResult | None:
     commits = by_commit_spec(decisions)
     if not commits and not (view.is_proposed and _is_settled(decisions)):
         return None
-    return await write_groups_whole(writer, view, commits, decisions, is_dry=is_dry)
+    if unripe := parts.gates.unripe(view, decisions):
+        commits = tuple(replace(commit, unripe=unripe) for commit in commits)
+    return await write_groups_whole(parts.writer, view, commits, decisions, is_dry=is_dry)
 
 
 def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
-    """Return whether every place is known to hold what it should: only then a proposal is over."""
-    return all(place.status is Status.UNCHANGED for decision in decisions for place in decision.places)
+    """Return whether it is known of every place that nothing is to be proposed for it: only then a proposal is over.
+
+    What is held keeps what was proposed before, unless people decided against it, or a guard has a doubt.
+    """
+    places = [place for decision in decisions for place in decision.places]
+    return not any(place.is_unsure for place in places) and all(
+        place.status in _KNOWN or (place.status is Status.HELD and place.code not in _DOUBTED) for place in places
+    )
 
 
 def by_commit_spec(decisions: Sequence[TargetDecision]) -> tuple[Commit, ...]:

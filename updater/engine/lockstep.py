@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.engine.choose import version_of
+from updater.engine.decide import places_of
 from updater.errors import UpdaterError
 from updater.model.outcome import Status
 from updater.model.problem import Problem
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 ROUNDS: Final = 16
 _OFFERED: Final = frozenset({Code.OUTRANKED, Code.DUPLICATE})
+_STOPPED: Final = frozenset({Status.HELD, Status.FAILED})
 _HINT: Final = "the members of a group move together; it goes on when all of them offer one version"
 
 
@@ -133,6 +135,28 @@ def _trouble(choice: Choice) -> str:
     if isinstance(choice, UpdaterError):
         return f"failed ({choice.code})"
     return f"is held ({choice.code}: {choice.detail})" if choice.code else f"has {choice.detail}"
+
+
+def without_torn_groups(view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
+    """Return *decisions* so that a rebuilt branch keeps nothing of a group of which it loses a part: people rejected that one."""
+    torn = {item.subscription.gates.group for item in decisions if _loses(view, item)} - {None}
+    return tuple(_without_kept(item) if item.subscription.gates.group in torn else item for item in decisions)
+
+
+def _loses(view: View, decision: TargetDecision) -> bool:
+    """Return whether a rebuilt branch holds something for a target that is not written there again."""
+    pending = view.pending.get((decision.subscription.key, decision.index), ())
+    held = {(item.path, item.where): item.written for item in pending}
+    read = [item.reading for item in places_of(view, decision.subscription, decision.index)]
+    return any(
+        place.update is None and held.get((reading.path, reading.where), reading.written) != reading.written
+        for reading, place in zip(read, decision.places, strict=False)  # problems come behind what was read
+    )
+
+
+def _without_kept(decision: TargetDecision) -> TargetDecision:
+    places = (replace(place, update=None) if place.status in _STOPPED else place for place in decision.places)
+    return replace(decision, places=tuple(places))
 
 
 async def write_groups_whole(

@@ -113,11 +113,15 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """The updates of one commit spec, to be one commit. *held* is what is not written beside them, for people to read."""
+    """The updates of one commit spec, to be one commit. *held* is what is not written beside them, for people to read.
+
+    *unripe* is why none of it may be merged without people at this moment, "" where it may: a rebuilt branch keeps what is held.
+    """
 
     commit_spec: CommitSpec
     updates: tuple[Update, ...]
     held: tuple[Held, ...] = ()
+    unripe: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from updater.errors import ForgeError
 from updater.forge.base import ApprovalState, CheckState
 from updater.model.publishing import AutoMerge, Proposal
 from updater.writeback.proposal_steps import is_within
+from updater.writeback.proposal_text import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from updater.forge.base import Forge, ForgeProposal, Readiness
     from updater.model.subscription import GitBranch
     from updater.model.update import Update
+    from updater.model.view import PastCommit
     from updater.writeback.proposal_branch import ProposalBranches
     from updater.writeback.proposal_finding import ProposalFinder
     from updater.writeback.proposal_state import KnownProposals
@@ -35,6 +37,15 @@ class MergeEnd:
     merged: ForgeProposal | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedHead:
+    """The head of the branch of a pull request, which *is_pushed* or opened just now; *base* are our commits of its base."""
+
+    revision: str | None
+    is_pushed: bool
+    base: tuple[PastCommit, ...]
+
+
 class ProposalMerger:
     """Merges what a destination proposes, where its options ask for it."""
 
@@ -45,7 +56,7 @@ class ProposalMerger:
     async def calm(self, branch: GitBranch, known: KnownProposals, updates: Sequence[Update]) -> None:
         """Take back that the forge merges by itself, where *updates* are too large for it; nothing larger is pushed before that.
 
-        Without *updates* it is taken back too: people committed to the branch.
+        Without *updates* it is taken back too: people committed to the branch, or something of it is held.
         """
         forge, rule = self._finder.forge(branch), _rule(branch)
         if known.open is None or rule is AutoMerge.NEVER or not forge.abilities.auto_merge or known.is_automatic is False:
@@ -54,10 +65,8 @@ class ProposalMerger:
             await forge.cancel_auto_merge(known.open)
             known.is_automatic = False
 
-    async def merge(
-        self, branch: GitBranch, known: KnownProposals, updates: Sequence[Update], *, head: str | None, is_pushed: bool
-    ) -> MergeEnd:
-        """Merge the open pull request, or have it merged; *head* is that of its branch, which *is_pushed* just now or stood so.
+    async def merge(self, branch: GitBranch, known: KnownProposals, updates: Sequence[Update], head: ProposedHead) -> MergeEnd:
+        """Merge the open pull request, or have it merged.
 
         Raises `ForgeError`.
         """
@@ -68,9 +77,13 @@ class ProposalMerger:
             return MergeEnd(remark=f"people merge it: the step is larger than auto_merge: {rule}")
         if proposal.is_draft:
             return MergeEnd(remark="a draft is not merged")
-        if is_pushed or proposal.head != head or not await self._branches.is_ours(branch, head):
+        if head.is_pushed or proposal.head != head.revision or not await self._branches.is_ours(branch, head.revision):
             return MergeEnd(remark=_BY_FORGE if known.is_automatic else _LATER)
         try:
+            known = known if known.is_whole else await self._finder.find(branch)
+            if before := _merged_before(known, updates, head):
+                await self.calm(branch, known, ())
+                return MergeEnd(remark=f"people merge it: {before.link} was merged with this value, and it was taken back since")
             return await self._merged(branch, known, proposal)
         except ForgeError as error:
             if error.code not in {"proposal-moved", "proposal-unready", "forge-reserve"}:
@@ -105,6 +118,12 @@ class ProposalMerger:
             said = f"it conflicts with {branch.branch}, or a rule forbids to merge it now" if ready.is_mergeable is False else ""
             known.conflict = (*heads, said)
         return known.conflict[2]
+
+
+def _merged_before(known: KnownProposals, updates: Sequence[Update], head: ProposedHead) -> ForgeProposal | None:
+    """Return what was merged with one of *updates* before by a commit that is not ours: nothing tells who took it back."""
+    wanted, told = {fingerprint(update) for update in updates}, {past.revision for past in head.base}
+    return next((item for item in known.merged(wanted) if item.head not in told), None)
 
 
 def _waits(ready: Readiness) -> str:

@@ -12,7 +12,7 @@ from updater.model.problem import Problem
 from updater.writeback.proposal_text import fingerprint, read_marker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from updater.forge.base import ProposalText
     from updater.model.update import Commit, Update
@@ -86,6 +86,11 @@ class KnownProposals:
         if not self.is_whole and before is None:
             return None
         return frozenset(self.rejected()) | (before or frozenset()) - self.proposed()
+
+    def merged(self, values: Collection[str]) -> list[ForgeProposal]:
+        """Return what was merged with one of *values*, by their fingerprints."""
+        found = ((item, marker) for item, marker in self.ours.values() if item.state is ProposalState.MERGED and marker)
+        return [item for item, marker in found if not marker.values.isdisjoint(values)]
 
     def rejected(self) -> dict[str, ForgeProposal]:
         """Return what was closed without merging, and is not proposed again: by the fingerprint of each value."""

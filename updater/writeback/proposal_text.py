@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.errors import ForgeError
 from updater.forge.base import ProposalText
+from updater.model.decision import PINNED
 from updater.writeback.message import message_template, subject_of
 from updater.writeback.message_data import message_data
 
@@ -105,8 +106,12 @@ def place_fingerprint(subscription: str, target: Target) -> str:
 
 
 def fingerprint(update: Update) -> str:
-    """Return what tells the value of one target from every other: what people decide for or against."""
-    what = (update.subscription, str(update.target), str(update.image))
+    """Return what tells the value of one target from every other: what people decide for or against.
+
+    What a person pinned is another decision than what the policy chose: who closed the one did not say no to the other.
+    """
+    pinned = (PINNED,) if update.policy == f"{PINNED} {update.written_as.tag}" else ()
+    what = (update.subscription, str(update.target), str(update.image), *pinned)
     return hashlib.sha256("\0".join(what).encode(errors="surrogateescape")).hexdigest()[:12]
 
 

@@ -18,7 +18,7 @@ from updater.model.publishing import Proposal
 from updater.model.update import Commit, WriteResult
 from updater.writeback.proposal_branch import FOREIGN, ProposalBranches
 from updater.writeback.proposal_finding import ProposalFinder
-from updater.writeback.proposal_merging import ProposalMerger
+from updater.writeback.proposal_merging import ProposalMerger, ProposedHead
 from updater.writeback.proposal_opening import ProposalOpener
 from updater.writeback.proposal_state import KnownProposals, closed_problem, not_ours, still_open, without_rejected
 from updater.writeback.proposal_sweeping import ProposalSweeper
@@ -114,6 +114,10 @@ class ProposalWriter:
         if known.state is ProposalState.MERGED and was is not ProposalState.MERGED:
             view = await self._writer.look(destination, subscriptions)  # the base may have got it just now
         is_left = known.state is ProposalState.MERGED and view.push_head == (known.last and known.last.head) != known.kept
+        if known.open is None and not is_left:
+            view = replace(
+                view, pending={}
+            )  # what its branch holds was pushed, and never proposed or rejected: it waits as new does
         return replace(view, is_proposed=known.open is not None or is_left)
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
@@ -188,7 +192,8 @@ class ProposalWriter:
             if is_dry:
                 return dry
         updates = [update for commit in commits for update in commit.updates]
-        await self._merger.calm(branch, known, updates)
+        unripe = next((commit.unripe for commit in commits if commit.unripe), "")
+        await self._merger.calm(branch, known, () if unripe else updates)
         try:
             landed = await self._branches.written(
                 branch, known, view, lambda seen: self._writer.write(seen, commits, is_dry=False)
@@ -201,8 +206,12 @@ class ProposalWriter:
         if not updates:
             return landed
         text = await self._text(branch, known, commits, landed)
+        was_open = known.open is not None
         proposal = await self._opener.publish(branch, known, text)
-        return await self._merged(branch, view, updates, replace(landed, link=proposal.link))
+        landed = replace(landed, link=proposal.link)
+        if unripe:
+            return replace(landed, remark="; ".join(filter(None, (f"not merged now: {unripe}", known.refused))))
+        return await self._merged(branch, view, updates, landed, is_new=not was_open)
 
     async def _text(
         self, branch: GitBranch, known: KnownProposals, commits: Sequence[Commit], landed: WriteResult
@@ -218,12 +227,15 @@ class ProposalWriter:
         )
         return proposal_text(updates, landed.changes, extras, title=title)
 
-    async def _merged(self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult) -> WriteResult:
-        """Merge what was published, where its options ask for it; its branch goes with it."""
+    async def _merged(
+        self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult, *, is_new: bool
+    ) -> WriteResult:
+        """Merge what was published, where its options ask for it; its branch goes with it. What *is_new* has no checks yet."""
         known = self._finder.known(branch)
         assert known is not None  # noqa: S101 - it was published just now
         pushed = next(iter(landed.revisions.values()), None)
-        end = await self._merger.merge(branch, known, updates, head=pushed or view.push_head, is_pushed=pushed is not None)
+        head = ProposedHead(revision=pushed or view.push_head, is_pushed=is_new or pushed is not None, base=view.recent)
+        end = await self._merger.merge(branch, known, updates, head)
         if end.merged is None:
             return replace(landed, remark="; ".join(filter(None, (end.remark, known.refused))))
         if view.push_head is not None:
