@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.argocd.request.making import application
 from tests.fakes.kube import FakeKube, refuse, when
 from tests.inventory.asking import configured, install
 from updater.argocd.cluster.kinds import APPLICATION
+from updater.daemon import decision_watch
 from updater.daemon.assembly import start_generation
 from updater.daemon.decision_watch import HoldsConfigMap, HoldsFile, holds_place
 from updater.daemon.people import decide
@@ -17,6 +19,7 @@ from updater.daemon.process import process_for
 from updater.errors import ConfigError, KubeDenied
 from updater.kube.kinds import CONFIG_MAP
 from updater.sources.file import load
+from updater.sources.holds import read_holds_file
 
 HOLD = "image-updater.gitops/web.hold"
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0"}
@@ -142,3 +145,29 @@ async def test_a_file_that_was_emptied_keeps_what_it_said(tmp_path):
     path.unlink()
     assert await place.has_changed()
     assert (await place.read()).decisions.hold("shop", 0.0) is None
+
+
+async def test_a_file_that_was_damaged_and_then_emptied_holds_everything_still(tmp_path):
+    path = tmp_path / "holds.yaml"
+    path.write_text("shop: {hold: [\n")
+    place = HoldsFile(path)
+    assert (await place.read()).decisions.hold("any", 0.0)
+    path.write_text("")
+    assert (await place.read()).decisions.hold("any", 0.0)
+
+
+async def test_a_file_that_is_emptied_just_before_it_is_read_keeps_what_it_said(tmp_path, monkeypatch):
+    path = tmp_path / "holds.yaml"
+    path.write_text("shop:\n  hold: {}\n")
+    os.utime(path, (1, 1))  # nobody has written it for long
+    place = HoldsFile(path)
+    assert (await place.read()).decisions.hold("shop", 0.0)
+
+    def emptied(found):
+        path.write_text("")
+        return read_holds_file(found)
+
+    monkeypatch.setattr(decision_watch, "read_holds_file", emptied)
+    found = await place.read()
+    assert found.decisions.hold("shop", 0.0)
+    assert found.problems[0].code == "empty"

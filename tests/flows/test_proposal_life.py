@@ -93,6 +93,26 @@ async def test_labels_reviewers_assignees_and_draft_are_set_once_and_are_peoples
     assert (app(life), found.labels, found.reviewers, found.assignees, found.draft) == ("1.2.0", ["mine"], [], ["anna"], False)
 
 
+async def test_labels_that_the_forge_did_not_take_for_a_moment_are_set_by_the_next_landing(tmp_path):
+    async with proposing(tmp_path, "github", "kept", "{labels: [shop], reviewers: [anna]}") as life:
+        life.push("1.1.0")
+        answer = life.forge.dialect.answer
+
+        def labels_fail(request, path, data):
+            is_down = path.endswith("/labels")
+            return web.json_response({"message": "down"}, status=503) if is_down else answer(request, path, data)
+
+        life.forge.dialect.answer = labels_fail
+        end = await life.land()
+        assert (end.code, pull(life).labels) == ("forge-unavailable", [])
+        life.forge.dialect.answer = answer
+        assert (await life.land()).status is Status.PROPOSED
+        assert (pull(life).labels, pull(life).reviewers, len(life.forge.pulls)) == (["shop"], ["anna"], 1)
+        pull(life).labels = ["mine"]
+        await life.land()
+        assert pull(life).labels == ["mine"]
+
+
 @asks("{labels: [a], reviewers: [nobody-here]}")
 async def test_a_reviewer_whom_the_forge_does_not_know_is_said_and_stops_nothing(life):
     life.push("1.1.0")

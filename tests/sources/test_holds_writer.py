@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 import pytest
@@ -41,6 +42,18 @@ def test_comments_order_and_quotes_of_other_entries_stay_and_so_do_the_rights_of
     assert write_decision(path, "shop", nothing)
     assert path.read_text() == TEXT
     assert [item.name for item in tmp_path.iterdir()] == ["holds.yaml"]
+
+
+def test_the_rights_of_the_file_stay_whatever_the_umask_of_who_decides_is(tmp_path):
+    path = tmp_path / "holds.yaml"
+    path.write_text(TEXT)
+    path.chmod(0o664)
+    before = os.umask(0o077)
+    try:
+        assert write_decision(path, "shop", held)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o664
 
 
 def test_a_file_that_does_not_exist_is_made(tmp_path):

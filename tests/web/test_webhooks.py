@@ -273,6 +273,12 @@ def test_whatever_json_can_hold_is_understood_or_refused_and_breaks_nothing(kind
         assert all(isinstance(push, (ImagePush, BranchPush)) for push in pushes)
 
 
+def test_a_package_url_with_too_many_qualifiers_is_refused_as_malformed():
+    purl = "pkg:oci/app?" + "&".join(f"q{number}=1" for number in range(30))
+    with pytest.raises(DeliveryError, match="qualifiers"):
+        read("cdevents", {**CDEVENT, "subject": {"id": purl}})
+
+
 BODY = b'{"a": 1}'
 SIGNED = {
     "github": ("x-hub-signature-256", "sha256=" + digest_of(BODY)),

@@ -58,22 +58,22 @@ class HoldsFile:
         self._last = HoldsReading()
 
     async def read(self) -> HoldsReading:
-        """Read the file once it is still."""
-        self._stamp = await asyncio.to_thread(_stamp, self._path)
+        """Read the file once it is still; what is changed while it is read is read again."""
+        found = HoldsReading()
         for _ in range(MOST_STIRRINGS):
-            if self._stamp is None or time.time_ns() - self._stamp[3] > STILL_FOR * 1e9:
-                break
-            await asyncio.sleep(STILL_FOR)
-            before, self._stamp = self._stamp, await asyncio.to_thread(_stamp, self._path)
-            if before == self._stamp:
-                break
-        found = await asyncio.to_thread(read_holds_file, self._path)
-        if self._stamp is not None and self._stamp[2] == 0 and self._last.decisions.by_key:
+            self._stamp = await asyncio.to_thread(_stamp, self._path)
+            if self._stamp is not None and time.time_ns() - self._stamp[3] <= STILL_FOR * 1e9:
+                await asyncio.sleep(STILL_FOR)
+            found = await asyncio.to_thread(read_holds_file, self._path)
+            if await asyncio.to_thread(_stamp, self._path) == self._stamp:
+                break  # else it was written meanwhile, perhaps emptied just before it was read
+        last = self._last.decisions
+        if self._stamp is not None and self._stamp[2] == 0 and (last.by_key or last.for_all):
             hint = "what it said stays in force until it is written; write {} or remove the file to release all"
             problem = Problem(
                 path=str(self._path), code="empty", message="there is nothing in the file", hint=hint, origin=ORIGIN
             )
-            return HoldsReading(decisions=self._last.decisions, problems=(problem,))
+            return HoldsReading(decisions=last, problems=(problem,))
         self._last = found
         return found
 

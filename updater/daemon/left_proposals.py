@@ -44,6 +44,8 @@ class LeftProposals:
     async def close(self, land: Callable[[GitBranch], Awaitable[Landing]]) -> None:
         """Land once what was left; what could not be read or written is left still."""
         for name, branch in list(self._left.items()):
+            if name not in self._left:  # it is asked for again since
+                continue
             landing = await land(branch)
             if landing.view is not None:
                 self._left.pop(name, None)

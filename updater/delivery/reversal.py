@@ -80,18 +80,16 @@ class Reversals:
                 del self._memory.orders[key]
 
     async def run(self, client: KubeClient) -> None:
-        """Order what is to be taken back, until cancelled."""
-        while True:
-            report = await self._waiting.get()
-            key = report.release.subscription
-            try:
+        """Order what is to be taken back, until cancelled; what waits then is judged again by whoever comes after."""
+        try:
+            while True:
+                report = await self._waiting.get()
                 await self._order(report, client)
-            except asyncio.CancelledError:
-                self._memory.judged.pop(key, None)  # whoever comes after judges it again
-                raise
-            finally:
-                self._pending.discard(key)
-            self._wake(key)
+                self._pending.discard(report.release.subscription)
+                self._wake(report.release.subscription)
+        finally:
+            for key in self._pending:
+                self._memory.judged.pop(key, None)
 
     async def _order(self, report: ReleaseJudged, client: KubeClient) -> None:
         release = report.release

@@ -111,6 +111,8 @@ def _replaced(path: Path, before: bytes | None, after: bytes) -> bool:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if before is not None:
+                os.fchmod(descriptor, mode)  # the umask of who decides must not lock the program out
             file.write(after)
             file.flush()
             os.fsync(file.fileno())

@@ -113,12 +113,12 @@ class Reception:
         self._held = 0
 
     async def by_name(self, request: web.Request) -> web.Response:
-        """DeliveryEnd a delivery to /webhooks/ and the name of its sender."""
+        """Answer a delivery to /webhooks/ and the name of its sender."""
         name = request.match_info["name"]
         return await self._answer(request, [item for item in self._desk.senders if item.name == name])
 
     async def by_type(self, request: web.Request) -> web.Response:
-        """DeliveryEnd a delivery to /webhook, as Argo CD Image Updater has it: the query or a header says the type."""
+        """Answer a delivery to /webhook, as Argo CD Image Updater has it: the query or a header says the type."""
         asked = request.query.get("type") or request.headers.get("X-Registry-Type") or ""
         kind = PEER_TYPES.get(asked)
         return await self._answer(request, [item for item in self._desk.senders if item.kind is kind])

@@ -67,7 +67,8 @@ class ProposalFinder:
         before = self._known.get(branch)
         known = KnownProposals(is_whole=True)
         if before is not None:
-            known.kept, known.is_automatic, known.refused = before.kept, before.is_automatic, before.refused
+            known.kept, known.is_automatic = before.kept, before.is_automatic
+            known.refused, known.is_bare = before.refused, before.is_bare
         for proposal in await self.forge(branch).find(branch.push, branch.branch):
             known.sort_in(proposal)
         self._known[branch] = known

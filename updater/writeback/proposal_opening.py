@@ -35,6 +35,8 @@ class ProposalOpener:
         forge, last = self._finder.forge(branch), known.open
         if last is None:
             return await self._open(branch, known, text)
+        if known.is_bare:
+            await self._dress(branch, known, last.number)
         if known.is_said(text):
             return last
         still_open(self._finder.take(branch, known, await forge.get(last.number)))
@@ -58,9 +60,14 @@ class ProposalOpener:
             return await self.publish(branch, found, text)
         self._finder.take(branch, known, opened)
         self._finder.count("opened")
-        known.is_automatic = False
-        known.refused = await _dress(forge, opened.number, options)
+        known.is_automatic, known.is_bare = False, True
+        await self._dress(branch, known, opened.number)
         return opened
+
+    async def _dress(self, branch: GitBranch, known: KnownProposals, number: int) -> None:
+        """Set what is set once; where the forge does not answer, the next landing sets it."""
+        known.refused = await _dressed(self._finder.forge(branch), number, _options(branch))
+        known.is_bare = False
 
 
 def _options(branch: GitBranch) -> ProposalOptions:
@@ -68,7 +75,7 @@ def _options(branch: GitBranch) -> ProposalOptions:
     return branch.publishing.options
 
 
-async def _dress(forge: Forge, number: int, options: ProposalOptions) -> str:
+async def _dressed(forge: Forge, number: int, options: ProposalOptions) -> str:
     """Set what is set once; return what the forge did not take, in words, "" where it took all."""
     refused = []
     for words, is_able, names, ask in _wishes(forge, options):

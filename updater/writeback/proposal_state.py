@@ -28,7 +28,8 @@ class KnownProposals:
 
     *is_whole* says that the closed ones were asked for too. *kept* is the head of the branch that the server did not let us
     delete. *is_automatic* says whether the forge was asked to merge by itself, None where nobody here knows. *refused* is what
-    the forge did not take of labels, reviewers and assignees, *conflict* what was said of commits of people, by heads.
+    the forge did not take of labels, reviewers and assignees, *is_bare* says that we opened one and could not set them yet.
+    *conflict* is what was said of commits of people, by heads.
     """
 
     ours: dict[int, tuple[ForgeProposal, ProposalMarker | None]] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class KnownProposals:
     kept: str = ""
     is_automatic: bool | None = None
     refused: str = ""
+    is_bare: bool = False
     conflict: tuple[str, str | None, str] = ("", None, "")
 
     @property

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote
 
 from updater.model.webhook import ImagePush
 from updater.web.webhooks.amazon import read_action
-from updater.web.webhooks.base import WebhookReceiver, at, host_of, list_at, plain_tag, text_at
+from updater.web.webhooks.base import DeliveryError, WebhookReceiver, at, host_of, list_at, plain_tag, text_at
 from updater.web.webhooks.signatures import shown
 
 if TYPE_CHECKING:
@@ -55,12 +55,15 @@ def _type_of(document: Any, delivery: WebhookDelivery) -> str:
 
 
 def _of_purl(purl: str) -> Iterator[ImagePush]:
-    """Read a package URL: ``pkg:oci/app@sha256…?repository_url=ghcr.io/acme/app&tag=1.2.3``."""
+    """Read a package URL, ``pkg:oci/app@sha256…?repository_url=ghcr.io/acme/app&tag=1.2.3``; raise `DeliveryError`."""
     kind, _, rest = purl.partition("/")
     if kind not in {"pkg:oci", "pkg:docker"}:
         return
     place, _, query = rest.partition("?")
-    named = {name: values[0] for name, values in parse_qs(query, max_num_fields=20).items()}
+    try:
+        named = {name: values[0] for name, values in parse_qs(query, max_num_fields=20).items()}
+    except ValueError:
+        raise DeliveryError("subject.id has too many qualifiers") from None
     path, _, version = place.partition("@")
     path, version = unquote(path), unquote(version)
     url = named.get("repository_url", "")

@@ -1,0 +1,64 @@
+"""Which bad releases are taken back, also when a configuration ends while that is found out."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+
+from updater.delivery.memory import ReleaseMemory
+from updater.delivery.reversal import Reversals
+from updater.delivery.state import bad
+from updater.model.image import parse_ref
+from updater.model.release import DeliveryOptions, OnBad, Release, ReleaseVerdict, Workload
+from updater.model.report import ReleaseJudged
+
+BEGAN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+ROLLOUT = Workload("Rollout", "shop", "shop")
+
+
+class Releases:
+    """Plays the follower: every subscription runs in a Rollout whose stable ReplicaSet has to be asked for."""
+
+    def options_of(self, _key):
+        return DeliveryOptions(workload=ROLLOUT, on_bad=OnBad.REVERT)
+
+    def state_of(self, _release):
+        return bad(reason="degraded", stable="abc")
+
+
+class SilentCluster:
+    """Plays a cluster that does not answer."""
+
+    def __init__(self):
+        self.is_asked = asyncio.Event()
+
+    async def list(self, _kind, _scope):
+        self.is_asked.set()
+        await asyncio.Event().wait()
+
+
+def judged(key):
+    release = Release(subscription=key, revision=key * 40, image=parse_ref("ghcr.io/o/shop:1.1.0"), began=BEGAN)
+    return ReleaseJudged(
+        release=release,
+        workload=ROLLOUT,
+        verdict=ReleaseVerdict.BAD,
+        reason="degraded",
+        seconds=1.0,
+        is_certain=True,
+        at=BEGAN,
+    )
+
+
+async def test_every_bad_release_that_waits_when_a_configuration_ends_is_judged_again():
+    memory, cluster = ReleaseMemory(judged={"a": "a" * 40, "b": "b" * 40, "c": "c" * 40}), SilentCluster()
+    reversals = Reversals(Releases(), memory, wake=lambda _key: None, log=structlog.get_logger())
+    reversals.hear(judged("a"))
+    reversals.hear(judged("b"))
+    running = asyncio.create_task(reversals.run(cluster))
+    await cluster.is_asked.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert memory.judged == {"c": "c" * 40}
