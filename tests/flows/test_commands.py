@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.git_server import run_git
 from tests.fakes.registry import times
 from tests.flows.fleet import MARKED, add_usual, fleet
+from updater.cli.explain import _selections
 
 
 async def updater(*arguments, data: bytes = b""):
@@ -121,6 +122,43 @@ async def test_explain_says_what_was_on_offer_what_lost_and_where_it_stands(made
     assert "apps/app.yaml:2" in output
     assert "[prerelease]" in output
     assert made.commits() == ["Person: first"]
+
+
+def selection(tag, *rejected, status="updated", code=None, detail="chosen"):
+    losers = [{"tag": name, "code": why, "sentence": sentence} for name, why, sentence in rejected]
+    return {"tag": tag, "status": status, "code": code, "detail": detail, "rejected": losers}
+
+
+def test_explain_says_once_what_several_selections_reject_for_the_same_reason():
+    old, rc, new = (("1.0", "outranked", "1.0 is old"), ("2.0-rc", "prerelease", "2.0-rc is early"), ("1.1", "leap", "1.1 leaps"))
+    assert _selections([selection("1.2", old, rc), selection("1.2", old, rc)], None) == [
+        "  selection  1.2: chosen",
+        "    not      1.0 is old [outranked]",
+        "    not      2.0-rc is early [prerelease]",
+    ]
+    others = [
+        selection("1.2", old, rc),
+        selection("1.2", new, old, rc, detail="other"),
+        selection("1.2", old, rc, detail="third"),
+    ]
+    assert _selections(others, None) == [
+        "  selection  1.2: chosen",
+        "  selection  1.2: third",
+        "  selection  1.2: other",
+        "    not      1.1 leaps [leap]",
+        "  not        1.0 is old [outranked]",
+        "  not        2.0-rc is early [prerelease]",
+    ]
+    assert _selections(others, 1)[-1] == "  …          and 1 more; --all shows them"
+    assert _selections([], None) == []
+
+
+async def test_explain_tells_a_held_selection_as_held_with_its_code_and_its_reason_once(tmp_path):
+    async with fleet(tmp_path, **{"a.yaml": MARKED.replace("1.0.0", "2.0.0")}) as made:
+        made.add("app", "marker: ns:app")
+        _, output, _ = await updater("explain", "app", "-c", made.configure())
+    assert "  selection  held [downgrade] 1.0.0: 1.0.0 is lower than 2.0.0, which is written\n" in output
+    assert "    not      1.0.0" not in output
 
 
 async def test_faults_of_registry_and_git_are_said_together(made):

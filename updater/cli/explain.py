@@ -15,7 +15,7 @@ from updater.cli.report import COLOURS, WOULD_UPDATE, outcome_json, pending_deta
 from updater.cli.terminal import say
 from updater.gates.answers import moment
 from updater.model.decision import rfc3339
-from updater.model.outcome import DRY_RUN
+from updater.model.outcome import DRY_RUN, Status
 from updater.model.text import printable_data, shown
 
 if TYPE_CHECKING:
@@ -179,12 +179,13 @@ def _place(subscription: Subscription, landing: Landing, index: int) -> list[dic
 
 def _selection(written: Written, choice: Any) -> dict[str, Any]:
     if isinstance(choice, Exception):
-        return {"written": str(written), "status": "failed", "tag": None, "detail": str(choice), "rejected": []}
+        return {"written": str(written), "status": "failed", "code": None, "tag": None, "detail": str(choice), "rejected": []}
     selection: Selection = choice
     named = selection.chosen or selection.held
     return {
         "written": str(written),
         "status": selection.status,
+        "code": selection.code,
         "tag": named.tag if named else None,
         "detail": selection.detail,
         "rejected": [{"tag": item.tag, "code": item.code, "sentence": item.sentence} for item in selection.rejections.values()],
@@ -205,17 +206,44 @@ def _lines(row: dict[str, Any], most: int | None) -> list[str]:
         f"  next due   with the daemon, every {row['interval']:g} s",
     ]
     lines += [f"  written    {place['path']}:{place['line']} {place['where']}: {place['written']}" for place in row["written"]]
-    for selection in row["selections"]:
-        lines.append(f"  selection  {selection['tag'] or 'none'}: {selection['detail']}")
-        lines += [f"    not      {item['sentence']} [{item['code']}]" for item in selection["rejected"][:most]]
-        if most is not None and len(selection["rejected"]) > most:
-            lines.append(f"    …        and {len(selection['rejected']) - most} more; --all shows them")
+    lines += _selections(row["selections"], most)
     for outcome in row["outcomes"]:
         lines.append(_outcome(outcome))
         lines += [f"  hint       {outcome['hint']}"] if outcome["hint"] else []
     for outcome in row["last"]:
         lines.append(f"  last       {_status(outcome)}: {outcome['detail']}")
     return [*lines, *wrong]
+
+
+def _selections(selections: Sequence[dict[str, Any]], most: int | None) -> list[str]:
+    """Return what was chosen for each written value; why the other tags lost is said once, however many selections share it."""
+    reasons = {_chosen(selection): _losers(selection) for selection in selections}
+    first = next(iter(reasons.values()), ())
+    shared = [text for text in first if all(text in own for own in reasons.values())] if len(reasons) > 1 else []
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for chosen, losers in reasons.items():
+        alike.setdefault(tuple(text for text in losers if text not in set(shared)), []).append(chosen)
+    lines = [text for own, chosen in alike.items() for text in (*chosen, *_cut(own, most, "    not      "))]
+    return [*lines, *_cut(shared, most, "  not        ")]
+
+
+def _chosen(selection: dict[str, Any]) -> str:
+    held = click.style(f"held [{selection['code']}]", fg="yellow") + " " if selection["status"] == Status.HELD else ""
+    return f"  selection  {held}{selection['tag'] or 'none'}: {selection['detail']}"
+
+
+def _losers(selection: dict[str, Any]) -> tuple[str, ...]:
+    """Return why each tag lost, without what the selection itself says of the tag that is held."""
+    told = (selection["tag"], selection["code"], selection["detail"])
+    losers = [item for item in selection["rejected"] if (item["tag"], item["code"], item["sentence"]) != told]
+    return tuple(f"{item['sentence']} [{item['code']}]" for item in losers)
+
+
+def _cut(losers: Sequence[str], most: int | None, indent: str) -> list[str]:
+    lines = [indent + text for text in losers[:most]]
+    if most is None or len(losers) <= most:
+        return lines
+    return [*lines, f"{indent.replace('not', '…  ')}and {len(losers) - most} more; --all shows them"]
 
 
 def _gate(answer: dict[str, Any]) -> str:
