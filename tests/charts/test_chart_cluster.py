@@ -12,7 +12,7 @@ from tests.real.cluster import start
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("charts")]
 
-NAMESPACES = ("apps", "argocd", "flux-system", "openshift-gitops", "registries", "team-a", "team-b", "tools", "updater")
+NAMESPACES = ("apps", "argocd", "flux-system", "openshift-gitops", "registries", "shop", "team-a", "team-b", "tools", "updater")
 RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
 OPERATOR = (("ServiceMonitor", "servicemonitors"), ("PrometheusRule", "prometheusrules"))
 

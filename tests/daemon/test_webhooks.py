@@ -39,7 +39,7 @@ web: {webhooks: [{name: ci, kind: generic, secret: "env:HOOK"}, {name: zot, kind
             desk = WebhookDesk(generation._process, lambda: generation)
             desk.made, desk.generation, desk.process = made, generation, generation._process
             desk.hinted = []
-            generation.hint = lambda images, tag, destinations: desk.hinted.append(
+            generation.webhooks.hint = lambda images, tag, destinations: desk.hinted.append(
                 ([str(listed) for listed in images], tag, len(tuple(destinations)))
             )
             yield desk

@@ -112,5 +112,16 @@ def test_a_person_who_reverts_our_revert_or_releases_the_subscription_readmits_t
     assert rejected_for(released, [revert, past()]) == {}
 
 
+def test_what_we_remember_is_not_written_over_what_a_person_had_moved_on_to():
+    """1.0.5 was a person's: going back to 1.0.0 would undo that too. What a controller keeps is another matter."""
+    commit = past(changes=("app 1.0.5 1.1.0",))
+    found = taken_back(reading(f"{NAME}:1.1.0"), recent=[commit])
+    assert (found.updates, found.places[0].code) == ((), "revert-held")
+    assert "1.0.5" in found.places[0].detail
+    assert taken_back(reading(f"{NAME}:1.1.0"), recent=[commit], order=replace(ORDER, is_kept=True)).updates
+    ours = past(OTHER, changes=("app 1.0.0 1.0.5",))
+    assert taken_back(reading(f"{NAME}:1.1.0"), recent=[commit, ours]).updates
+
+
 def test_a_revert_that_is_not_made_is_no_outcome_of_its_own():
     assert outcomes([taken_back(reading(f"{NAME}:1.1.0"))], None)[0].status is Status.REVERTED

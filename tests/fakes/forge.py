@@ -5,6 +5,7 @@ The API that it speaks is that of `kind`: each dialect has a module beside this 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -80,7 +81,7 @@ class FakeDialect(Protocol):
 class FakeForge:
     """Listens on loopback. `asked` is what came in, `faults` are played first, first in first out.
 
-    A fault is (method, answer): the next request of that method gets *answer*.
+    A fault is (method, answer): the next request of that method gets *answer*, or its usual one after so many seconds.
     """
 
     def __init__(self, repository: BareRepository, kind: str, path: str = "o/fleet") -> None:
@@ -89,7 +90,7 @@ class FakeForge:
         self.path = path
         self.pulls: list[FakePull] = []
         self.asked: list[str] = []
-        self.faults: list[tuple[str, web.Response]] = []
+        self.faults: list[tuple[str, web.Response | float]] = []
         self.clock = 0
         self.rules = Rules()
         self.users = ["anna", "bert"]
@@ -230,7 +231,9 @@ class FakeForge:
         fault = next((item for item in self.faults if item[0] == request.method), None)
         if fault is not None:
             self.faults.remove(fault)
-            return fault[1]
+            if not isinstance(fault[1], float):
+                return fault[1]
+            await asyncio.sleep(fault[1])
         if not self.dialect.is_allowed(request):
             return web.json_response({"message": "Bad credentials"}, status=401)
         self.sync()

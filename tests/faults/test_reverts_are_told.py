@@ -27,7 +27,7 @@ async def test_a_rejection_is_one_log_line_a_metric_and_a_mark_in_the_history(tm
             for _ in range(3):
                 await generation.once(generation.subscriptions, is_dry=False)
             shown = generation._process.metrics.render().decode()
-        lines = [line for line in capsys.readouterr().out.splitlines() if "rejected " in line]
+        lines = [line for line in capsys.readouterr().out.splitlines() if "] rejected " in line]
         assert len(lines) == 1
         assert f"1.1.0 was reverted by commit {by[:9]}" in lines[0]
         assert f'{REJECTED}{{subscription="app"}} 1.0' in shown

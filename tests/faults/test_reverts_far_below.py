@@ -216,3 +216,22 @@ async def test_a_reverted_release_is_not_written_again_after_two_hundred_commits
         made.registry.push("o/app", "1.4.1")
         assert (await made.once())["app"].status is Status.UPDATED
         assert "1.4.1" in made.file("apps/app.yaml")
+
+
+async def test_a_revert_of_ours_rejects_its_image_however_far_below_and_for_the_next_process_too(any_repository, server, mirrors):  # noqa: F811
+    """The next commit of ours writes the same file: by the newest writes alone the rejection would be let go of."""
+    message = "Revert app\n\nUpdater-Subscription: app\nUpdater-Rejected: app sha256:{}\nUpdater-Change: app 1.1.0 1.0.0\n"
+    digest = "ab" * 32
+    by = any_repository.commit({"app.txt": b"1.0.0"}, message=message.format(digest), committer=OURS)
+    write_ours(any_repository, "1.2.0")
+    fill(any_repository, 1000)
+    mirror = mirrors(server.url("fleet.git"))
+    head = await ready(mirror)
+    assert rejections(await mirror.recall("main", head.revision)) == {by: (f"app sha256:{digest}",)}
+    fill(any_repository, 300)
+    after = mirrors(server.url("fleet.git"))
+    assert rejections(await after.recall("main", (await ready(after)).revision)) == {by: (f"app sha256:{digest}",)}
+
+
+def rejections(found):
+    return {item.revision: item.rejected for item in found if item.rejected}

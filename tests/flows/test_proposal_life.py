@@ -516,3 +516,19 @@ async def test_two_daemons_open_one_pull_request_and_merge_it_once(tmp_path, kin
         assert (await second.land()).status is Status.UNCHANGED
         assert (await first.land()).status is Status.UNCHANGED
         assert (first.written("main"), len(first.forge.pulls), first.head(APP)) == ("1.0.1", 1, None)
+
+
+async def test_what_people_closed_is_proposed_again_once_it_is_released(tmp_path, kind):
+    async with proposing(tmp_path, kind, "lost", "{}") as life:
+        life.push("1.1.0")
+        await once(life, "kept")
+        life.forge.close(1)
+        assert (await once(life, "kept"))["app"].code == "proposal-closed"
+        code, said = await run(life, "release", "app")
+        assert code == 0, said
+        assert (await once(life, "kept"))["app"].status is Status.PROPOSED
+        assert [item.number for item in life.forge.opened()] == [2]
+        life.forge.close(2)
+        for _ in range(2):
+            assert (await once(life, "kept"))["app"].code == "proposal-closed"
+        assert life.forge.opened() == []

@@ -117,3 +117,17 @@ async def test_it_is_merged_by_the_forge_or_by_us_once_checks_are_green(tmp_path
             for _ in range(2):
                 end = await made.land()
             assert (end.status, made.written("main"), made.head()) == (Status.UNCHANGED, "1.1.0", None)
+
+
+async def test_while_few_requests_remain_what_is_known_stays_in_force_and_what_is_new_is_proposed(tmp_path, kind):
+    async with proposing(tmp_path, kind, "kept") as made:
+        made.push("1.1.0")
+        await made.land()
+        made.forge.headers = {"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "50", "X-RateLimit-Reset": "3000"}
+        await made.land()
+        asked = len(made.forge.asked)
+        assert (await made.land()).status is Status.PROPOSED
+        assert len(made.forge.asked) == asked
+        made.push("1.2.0")
+        end = await made.land()
+        assert (end.status, made.written(), "1.2.0" in made.forge.pulls[0].title) == (Status.PROPOSED, "1.2.0", True)

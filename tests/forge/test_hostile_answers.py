@@ -11,7 +11,11 @@ from aiohttp import web
 
 from tests.fakes.forge import TOKEN, FakePull
 from updater.errors import ForgeError
-from updater.forge.base import ProposalState, ProposalText
+from updater.forge.base import ForgeAccess, ProposalState, ProposalText
+from updater.forge.kinds import DIALECTS
+from updater.http.client import HttpClient
+from updater.http.exchange import Connection
+from updater.http.limits import Patience
 
 TEXT = ProposalText(title="Update app", body="text")
 
@@ -266,6 +270,18 @@ async def test_a_link_that_is_no_url_is_not_repeated(server, forge):
         ("GET", web.json_response({**item, server.dialect.words["link"]: linked(server, "javascript:alert(1)\n")}))
     )
     assert "javascript" not in (await forge.get(1)).link
+
+
+async def test_a_forge_that_is_too_slow_is_unavailable_and_nothing_is_sent_twice(server, forge):
+    async def reach():
+        return ForgeAccess(token=TOKEN, connection=Connection())
+
+    made = await forge.open(TEXT, branch="updater/main", base="main")
+    async with HttpClient(patience=Patience(attempts=2, total_timeout=1.0, first=0.01)) as http:
+        impatient = DIALECTS[forge.repository.kind](forge.repository, http, reach)
+        server.faults.append(("POST", 30.0))
+        assert (await refused(impatient, impatient.comment(made.number, "a word"))).code == "forge-unavailable"
+    assert len([line for line in server.asked if line.endswith(("comments", "notes", "threads"))]) <= 1
 
 
 async def test_a_forge_that_is_down_is_unavailable(forge, server):

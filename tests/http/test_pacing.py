@@ -9,11 +9,11 @@ import pytest
 
 from updater.http.exchange import FailureKind, HttpFailure, Pace
 from updater.http.limits import Patience
-from updater.http.pacing import Gate, Host
+from updater.http.pacing import Host, RequestSlots
 
 
 async def test_no_more_than_the_pace_allows_are_inside():
-    gate, inside, most = Gate(Pace(concurrency=3)), 0, 0
+    gate, inside, most = RequestSlots(Pace(concurrency=3)), 0, 0
 
     async def visit(lane: str) -> None:
         nonlocal inside, most
@@ -29,7 +29,7 @@ async def test_no_more_than_the_pace_allows_are_inside():
 
 
 async def test_an_image_with_many_requests_does_not_keep_others_waiting():
-    gate, order = Gate(Pace(concurrency=1)), []
+    gate, order = RequestSlots(Pace(concurrency=1)), []
 
     async def visit(lane: str) -> None:
         await gate.enter(lane)
@@ -42,7 +42,7 @@ async def test_an_image_with_many_requests_does_not_keep_others_waiting():
 
 
 async def test_who_gives_up_waiting_costs_nobody_a_turn():
-    gate = Gate(Pace(concurrency=1))
+    gate = RequestSlots(Pace(concurrency=1))
     await gate.enter("a")
     waiting = [asyncio.create_task(gate.enter(lane)) for lane in ("b", "c", "d")]
     await asyncio.sleep(0)
@@ -57,10 +57,10 @@ async def test_who_gives_up_waiting_costs_nobody_a_turn():
 
 
 def test_a_rate_spaces_requests_evenly():
-    gate = Gate(Pace(concurrency=9, rate=50.0))
+    gate = RequestSlots(Pace(concurrency=9, rate=50.0))
     assert [round(gate.book(10.0), 3) for _ in range(4)] == [0.0, 0.02, 0.04, 0.06]
     assert gate.book(11.0) == 0.0
-    assert Gate(Pace()).book(10.0) == 0.0
+    assert RequestSlots(Pace()).book(10.0) == 0.0
 
 
 def test_a_pause_in_force_is_never_shortened():
@@ -99,13 +99,13 @@ def test_a_host_that_never_answers_is_left_alone_for_a_growing_while():
 
 def test_a_burst_waits_for_nothing_and_is_earned_again():
     """Twenty at once, then twenty a second; what was not used comes back, and never more than the burst."""
-    gate = Gate(Pace(concurrency=100, rate=20.0, burst=20))
+    gate = RequestSlots(Pace(concurrency=100, rate=20.0, burst=20))
     assert [gate.book(100.0) for _ in range(20)] == pytest.approx([0.0] * 20)
     assert [gate.book(100.0) for _ in range(3)] == pytest.approx([0.05, 0.10, 0.15])
     assert [gate.book(1000.0) for _ in range(21)] == pytest.approx([0.0] * 20 + [0.05])
 
 
 def test_without_a_burst_each_waits_for_the_one_before():
-    gate = Gate(Pace(concurrency=100, rate=2.0))
+    gate = RequestSlots(Pace(concurrency=100, rate=2.0))
     assert [gate.book(0.0) for _ in range(3)] == [0.0, 0.5, 1.0]
     assert gate.book(100.0) == 0.0

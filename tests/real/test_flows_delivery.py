@@ -191,6 +191,30 @@ def test_a_bad_release_is_taken_back_once_and_its_image_never_returns(flow):
         daemon.until(lambda: "web:1.2.0" in flow.git_says())
 
 
+def test_history_says_what_became_of_each_commit_and_what_ran_well_survives_a_kill(flow):
+    """Killed between the commit and the verdict: the daemon that comes after takes the bad release back."""
+    before = flow.lab.repository.head()
+    with flow.follows(on_bad="revert") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: "web:1.1.0" in flow.git_says())
+        flow.deploy("1.1.0")
+        flow.reports()
+        daemon.until(lambda: daemon.metric("updater_releases_total", verdict="healthy") == 1)
+        flow.push("web", "1.2.0")
+        daemon.until(lambda: "web:1.2.0" in flow.git_says())
+        config = daemon.config
+    flow.deploy("1.2.0")
+    flow.fails()
+    with flow.follows(on_bad="revert") as daemon:
+        daemon.until(lambda: "web:1.1.0" in flow.git_says())
+        assert len(flow.commits(before)) == 3
+        assert daemon.stop() <= 10
+    told = flow.command("history", config=config).stdout
+    assert "web  healthy after" in told
+    assert "ProgressDeadlineExceeded: web has timed out" in told
+
+
 def test_a_line_that_a_person_has_changed_meanwhile_is_never_taken_back(flow):
     with flow.follows(on_bad="revert", deadline="20s") as daemon:
         daemon.until(daemon.is_ready)

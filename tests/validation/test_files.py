@@ -120,7 +120,15 @@ def test_a_broken_configuration_gives_all_its_problems_and_what_needs_a_cluster(
         ("updater.yaml", 1, "unknown-key"),
         ("updater.yaml", 2, "duration"),
     ]
-    assert said(lint([tree(updater_yaml='listen: {web: "0.0.0.0:8081"}\n')])) == [("updater.yaml", 1, "not-yet")]
+    assert said(lint([tree(updater_yaml='web: {users: "file:/x"}\n')])) == [("updater.yaml", 1, "not-yet")]
+
+
+def test_what_the_daemon_does_not_take_is_told_before_it_starts(tree):
+    alone = (
+        "subscriptions:\n- key: app\n  image: ghcr.io/o/app\n  policy: {semver: {}}\n  gates: {group: shop}\n"
+        "  targets: [{git: {url: 'https://git.test/fleet.git'}, marker: 'ns:app'}]\n"
+    )
+    assert said(lint([tree(updater_yaml=alone)])) == [("updater.yaml", 2, "group")]
 
 
 @pytest.mark.parametrize(

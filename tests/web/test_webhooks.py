@@ -10,7 +10,7 @@ import json
 import pytest
 
 from updater.model.webhook import BranchPush, ImagePush, WebhookKind
-from updater.web.webhooks import RECEIVERS, Delivery, DeliveryError, Proof
+from updater.web.webhooks import RECEIVERS, DeliveryError, Proof, WebhookDelivery
 
 SECRET = b"s3cret"
 DIGEST = "sha256:" + "ab" * 32
@@ -26,7 +26,7 @@ def digest_of(body, algorithm="sha256"):
 
 def delivery(document, headers=None, query=None):
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return Delivery(headers=headers or {}, query=query or {}, body=body)
+    return WebhookDelivery(headers=headers or {}, query=query or {}, body=body)
 
 
 def read(kind, document, headers=None, query=None):

@@ -84,6 +84,7 @@ def test_the_default_names_image_old_and_new_policy_origin_and_place():
         "Updater-Policy: semver range=>=1.0\n"
         "Updater-Image: ghcr.io/org/app:1.2.4\n"
         "Updater-Change: app 1.2.3 1.2.4\n"
+        "Updater-Place: app 4dbe1c0a\n"
     )
 
 
@@ -150,6 +151,7 @@ def test_the_trailers_of_a_message_are_read_back_as_they_were():
         "Updater-Policy": ("semver range=>=1.0",),
         "Updater-Image": ("org/a:2", "org/b:2@sha256:" + "0" * 64),
         "Updater-Change": ("a 1 2", "b 1 2"),
+        "Updater-Place": ("a 4dbe1c0a", "b 4dbe1c0a"),
     }
 
 
@@ -461,7 +463,9 @@ def signed(template="", commit_spec=SIGNED):
 
 def test_a_sign_off_is_the_last_line_of_the_trailers():
     text = signed()
-    assert text.endswith("\nUpdater-Image: o/a:2\nUpdater-Change: app 1 2\nSigned-off-by: Ann <ann@example.org>\n")
+    assert text.endswith(
+        "\nUpdater-Image: o/a:2\nUpdater-Change: app 1 2\nUpdater-Place: app 4dbe1c0a\nSigned-off-by: Ann <ann@example.org>\n"
+    )
     assert read_trailers(text)["Updater-Subscription"] == ("app",)
     assert read_trailers(text)["Signed-off-by"] == ("Ann <ann@example.org>",)
 
@@ -479,7 +483,7 @@ def test_the_sign_off_of_somebody_else_stays_beside_ours():
 def test_a_name_cannot_write_a_trailer_by_its_sign_off():
     text = signed(commit_spec=CommitSpec(name="Ann\nUpdater-Image: x", email="a>\n\n<b", is_signed_off=True))
     assert read_trailers(text)["Updater-Image"] == ("o/a:2",)
-    assert len(text.rstrip("\n").rpartition("\n\n")[2].splitlines()) == 5
+    assert len(text.rstrip("\n").rpartition("\n\n")[2].splitlines()) == 6
 
 
 @pytest.mark.parametrize(

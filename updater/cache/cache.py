@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import orjson
 
 from updater.cache.store import DatabaseFile
+from updater.cache.verdicts import read_verdicts, write_verdicts
 from updater.model.candidate import Description
 from updater.model.image import Platform
 from updater.model.outcome import Move, Outcome, Status
@@ -22,10 +23,11 @@ from updater.model.written import Written
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from updater.model.image import Digest
+    from updater.model.release import PastVerdict
 
 _DAY: Final = 24 * 3600
 MOST_DESCRIPTIONS: Final = 200_000
@@ -159,6 +161,14 @@ class Cache:
 
         await self._store.run(work)
 
+    async def verdicts(self) -> tuple[PastVerdict, ...]:
+        """Return how releases ended, the oldest first."""
+        return await self._store.run(read_verdicts)
+
+    async def remember_verdicts(self, verdicts: Sequence[PastVerdict]) -> None:
+        """Remember how releases ended."""
+        await self._store.run(lambda connection: write_verdicts(connection, verdicts))
+
     async def forget_outcomes(self, *, except_keys: Iterable[str]) -> None:
         """Forget the outcomes of subscriptions that are no more."""
         kept = set(except_keys)
@@ -166,6 +176,8 @@ class Cache:
         def work(connection: sqlite3.Connection) -> None:
             known = {row[0] for row in connection.execute("SELECT DISTINCT key FROM outcome")}
             connection.executemany("DELETE FROM outcome WHERE key = ?", [(key,) for key in known - kept])
+            judged = {row[0] for row in connection.execute("SELECT DISTINCT key FROM verdict")}
+            connection.executemany("DELETE FROM verdict WHERE key = ?", [(key,) for key in judged - kept])
 
         await self._store.run(work)
 

@@ -17,10 +17,11 @@ from updater.model.image import parse_ref
 from updater.model.text import printable_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from updater.daemon.watching import Asking
     from updater.model.image import ImageName
+    from updater.model.release import PastVerdict
     from updater.model.subscription import Destination
     from updater.model.view import PastCommit
 
@@ -61,9 +62,10 @@ async def past(config: Sequence[str], *, key: str | None, limit: int, asking: As
     async with opened(config, asking) as generation:
         subscriptions = chosen(generation, key)
         names = {subscription.image for subscription in subscriptions} if key else None
+        judged = {(item.revision, item.key): item for item in await generation.verdicts()}
         for branch, commits in await generation.history(subscriptions, limit):
             rows += [
-                _row(branch, commit, names, key)
+                _row(branch, commit, names, key) | {"verdicts": _verdicts(commit, key, judged)}
                 for commit in commits
                 if key is None or any(is_asked_for(name, key) for name in commit.subscriptions)
             ]
@@ -77,7 +79,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
     moved = [_change_line(change) for change in row["changes"]]
     if not moved:  # a commit of a version that did not say what was written before
         moved = [f"{', '.join(row['subscriptions'])}:", *_image_lines(row["images"], row["policies"])]
-    return [head, *(f"    {line}" for line in moved)]
+    return [head, *(f"    {line}" for line in [*moved, *map(_verdict_line, row["verdicts"])])]
 
 
 _FRACTION: Final = re.compile(r"\.[0-9]+(?=Z$)")  # Git keeps seconds
@@ -88,6 +90,24 @@ def _change_line(change: dict[str, Any]) -> str:
     policy = f"  ({change['policy']})" if change["policy"] else ""
     moved = f"{_short(change['old'] or 'nothing')} → {_short(change['new'])}"
     return f"{click.style(change['key'], bold=True)}{image}  {moved}{policy}"
+
+
+def _verdict_line(verdict: dict[str, Any]) -> str:
+    after = f" after {verdict['seconds']:.0f} s" if verdict["seconds"] is not None else ""
+    word = click.style(verdict["verdict"], fg={"healthy": "green", "bad": "red"}.get(verdict["verdict"]))
+    return f"{click.style(verdict['key'], bold=True)}  {word}{after}: {verdict['reason']}"
+
+
+def _verdicts(commit: PastCommit, key: str | None, judged: Mapping[tuple[str, str], PastVerdict]) -> list[dict[str, Any]]:
+    """Return what the cluster made of a commit, as far as the state folder remembers."""
+    from updater.daemon.one_shot import is_asked_for
+
+    found = ((name, judged.get((commit.revision, name))) for name in commit.subscriptions if is_asked_for(name, key))
+    return [
+        {"key": name, "verdict": past.verdict.value, "reason": past.reason, "seconds": past.seconds}
+        for name, past in found
+        if past is not None
+    ]
 
 
 def _short(value: str) -> str:

@@ -19,11 +19,13 @@ from updater.sources.file import require_author
 from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from updater.daemon.argocd import ArgocdComponents
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
+    from updater.engine.scanner import Scanner
+    from updater.model.subscription import Destination, Subscription
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
     from updater.writeback.base import Writer
@@ -54,15 +56,7 @@ async def start_generation(
     tokens = InstallationTokens(process.http)
     access = git_access(settings, process, repositories, objects, tokens)
     scans = scans_of(settings, process, flux.registries if flux else None)
-    sources = ProposalSources(scans.registry, lambda: generation.asked.by_destination)
-    around = ProposalSurroundings(
-        forge=Forges(settings, process, access).of,
-        mirror=process.mirror,
-        asked=lambda: generation.asked.by_destination,
-        base=lambda branch: branch.branch or process.default_branches.name_of(branch),
-        links=sources.links,
-        count=partial(process.metrics.count, "updater_proposals_total"),
-    )
+    around = _surroundings(Forges(settings, process, access), process, scans, lambda: generation.asked.by_destination)
     routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects, tokens), live)
     crew = Components(
         scans=scans,
@@ -80,6 +74,22 @@ async def start_generation(
     generation.asked.decide(decided.decisions, decided.problems)
     crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
     return generation
+
+
+def _surroundings(
+    forges: Forges, process: Process, scans: Scanner, asked: Callable[[], Mapping[Destination, tuple[Subscription, ...]]]
+) -> ProposalSurroundings:
+    """Put together what pull requests are written with; *asked* returns the subscriptions of each destination."""
+    sources = ProposalSources(scans.registry, asked)
+    return ProposalSurroundings(
+        forge=forges.of,
+        mirror=process.mirror,
+        asked=asked,
+        base=lambda branch: branch.branch or process.default_branches.name_of(branch),
+        links=sources.links,
+        is_released=sources.is_released,
+        count=partial(process.metrics.count, "updater_proposals_total"),
+    )
 
 
 async def _argocd(loaded: LoadedConfiguration, process: Process) -> ArgocdComponents | None:

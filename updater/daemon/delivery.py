@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
@@ -19,7 +19,7 @@ from updater.model.release import BUSY_KINDS, ReleaseVerdict
 from updater.model.report import DestinationLanded, ReleaseJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from updater.daemon.process import Process
     from updater.kube.client import KubeClient
@@ -37,7 +37,7 @@ def _nothing(_destination: Destination) -> None:
 class Delivery:
     """Follows the releases of every subscription that names a workload, and tells the workload of its verdict.
 
-    It hears reports, in the place of the generation before. `land` is set by whoever runs the schedule.
+    It hears reports, in the place of the generation before.
     """
 
     name: Final = "releases"
@@ -55,7 +55,25 @@ class Delivery:
         self._subscriptions = {item.key: item for item in followed}
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
         self._busy = set(self._subscriptions)
-        self.land: Callable[[Destination], None] = _nothing
+        self._land: Callable[[Destination], None] = _nothing
+
+    async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Hear reports from now on, and return what is to be run meanwhile; *land* lets a destination land."""
+        self._land = land
+        await self._recall()
+        self._process.reports.join(self)
+        return self.run
+
+    async def _recall(self) -> None:
+        """Take up what the cache knows: what ran well, and what is over; a bad release is judged again, to be taken back."""
+        memory, subscriptions = self._process.releases, self._subscriptions
+        for past in await self._process.cache.verdicts():
+            if past.key not in subscriptions or past.image.name != subscriptions[past.key].image:
+                continue
+            if past.verdict is not ReleaseVerdict.BAD:
+                memory.judged[past.key] = past.revision
+            if past.verdict is ReleaseVerdict.HEALTHY:
+                memory.healthy[past.key] = past.image
 
     def hear(self, report: Report) -> None:
         """Follow what landed, and let the workload of a verdict be told; never waits."""
@@ -120,7 +138,7 @@ class Delivery:
     def _due(self, key: str) -> None:
         """Let every destination of a subscription land."""
         for target in self._subscriptions[key].targets:
-            self.land(target.destination)
+            self._land(target.destination)
 
     def _tell(self, report: ReleaseJudged) -> None:
         place = report.workload

@@ -16,12 +16,12 @@ from updater.daemon.components import (
     Components,
 )
 from updater.daemon.decision_watch import DecisionWatch, holds_place
-from updater.daemon.hinted_scans import HintedScans
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
 from updater.daemon.tasks import LongTask, generation_tasks, run_beside
 from updater.daemon.watching import PassProgress
+from updater.daemon.webhook_scans import WebhookScans
 from updater.engine.gating import Gatekeeper, opening
 from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
@@ -73,15 +73,10 @@ class Generation:
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
         self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
-        self.hints = HintedScans(
-            self.asked,
-            crew.scans,
-            process.metrics,
-            schedule=lambda: self.schedule,
-            longest=loaded.settings.interval_with_webhooks,
-        )
+        self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
         self._delivery = _delivery(loaded, process)
+        self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
 
@@ -143,14 +138,12 @@ class Generation:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
         began = datetime.now(UTC)
         timeouts = [asked.timeout for asked in self.asked.scans.get(listed, ()) if asked.timeout]
-        scans = self.crew.scans
-        before = scans.offered(listed) if scans.has_scanned(listed) and not scans.failure(listed) else None
-        has_changed = await scans.scan(listed, within=max(timeouts, default=None))
-        names, failure = scans.offered(listed), scans.failure(listed)
+        before = self.webhooks.before(listed)
+        has_changed = await self.crew.scans.scan(listed, within=max(timeouts, default=None))
+        names, failure = self.crew.scans.offered(listed), self.crew.scans.failure(listed)
         report = scan_report(listed, names=names, failure=failure, began=began, at=datetime.now(UTC))
         self._process.reports.publish(report)
-        is_news = has_changed and failure is None and before is not None and (before != names or scans.follows(listed))
-        self.hints.scanned(listed, names, is_news=is_news)
+        self.webhooks.scanned(listed, before, has_changed=has_changed)
         await self._reflections.scanned(listed, began)
         return has_changed
 
@@ -205,14 +198,10 @@ class Generation:
         """Work by the schedule, and follow every source, until `stop`."""
         from updater.engine.schedule import Schedule  # noqa: PLC0415 - it loads the scheduler, which a single pass does not need
 
-        self.schedule = schedule = Schedule(self.hints.plan(), scan=self.scan, land=self._land)
+        self.schedule = self.webhooks.schedule = schedule = Schedule(self.webhooks.plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
-        releases = None
-        if self._delivery:
-            self._process.reports.join(self._delivery)
-            self._delivery.land = schedule.due
-            releases = self._delivery.run
+        releases = await self._delivery.joined(schedule.due) if self._delivery else None
         self.lead()
 
         async def work() -> None:
@@ -232,7 +221,7 @@ class Generation:
             wake=schedule.due,
         )
         follow = LongTask(name="follow people's decisions", run=decisions.run)
-        hints = LongTask(name="scan what webhooks name", run=self.hints.run)
+        hints = LongTask(name="scan what webhooks name", run=self.webhooks.run)
         lasting = generation_tasks(self.hearing, self._reflections.run, close_left, releases)
         await run_beside(work(), (*lasting, follow, hints))
 
@@ -271,7 +260,7 @@ class Generation:
         self.crew.git.keep(set(branches_of(self.asked.by_destination)))
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
-            self.schedule.replan(self.hints.plan(), changed=change.destinations, afresh=afresh)
+            self.schedule.replan(self.webhooks.plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 10
 _FILE: Final = "file"
+_LONG: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,9 @@ async def _taken_back(
     found: dict[str, frozenset[str]] = {}
     for landing in landings:
         for item in subscriptions:
-            found[item.key] = found.get(item.key, frozenset()) | taken_back(item, landing.view)
+            closed = landing.landed.rejected if landing.landed else {}
+            heads = {head for update, head in closed.items() if update.subscription == item.key and len(head) == _LONG}
+            found[item.key] = found.get(item.key, frozenset()) | taken_back(item, landing.view) | heads
     return found, tuple(
         f"{each.destination}: {each.outcomes[0].detail}" for each in landings if each.view is None and each.outcomes
     )

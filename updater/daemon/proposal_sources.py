@@ -1,4 +1,7 @@
-"""Where the sources of proposed images stand, by the labels of the old and the new image; asked when a text is written."""
+"""What pull requests are told of their subscriptions: where the sources of images stand, and what people released.
+
+Sources are told by the labels of the old and the new image, and asked for when a text is written.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import UpdaterError
+from updater.model.decision import readmitted_by
 from updater.model.image import parse_digest
 from updater.writeback.proposal_links import SourceLinks, source_links
 
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from updater.engine.image_state import RegistryReader
+    from updater.forge.base import ForgeProposal
     from updater.model.image import ImageName
     from updater.model.subscription import CredentialRef, Destination, Subscription
     from updater.model.update import Update
@@ -51,6 +56,11 @@ class ProposalSources:
         except TimeoutError:
             pass
         return {update: links for update, links in found.items() if str(links)}
+
+    def is_released(self, update: Update, closed: ForgeProposal) -> bool:
+        """Return whether somebody released the subscription after the pull request with this update was closed."""
+        asked = self._asked().get(update.target.destination, ())
+        return any(closed.head in readmitted_by(item.decisions) for item in asked if item.key == update.subscription)
 
     async def _of(self, update: Update) -> SourceLinks:
         name, credential = update.image.name, self._credential(update)

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from updater.daemon.assembly import start_generation
 from updater.daemon.leader_election import LeaderElection, address_of
-from updater.daemon.listening import serve_metrics, serve_web
 from updater.daemon.loading import load_tried
 from updater.daemon.process import Process, process_for
+from updater.daemon.serving import serving
 from updater.daemon.signals import Signals
 from updater.daemon.tasks import Looks, process_tasks, run_beside
 from updater.errors import ConfigError, KubeError, KubeUnavailable
 from updater.reporting.logs import configure
-from updater.reporting.metrics import CONTENT_TYPE
 from updater.sources.file import problems_of
-from updater.web.app import Probes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,23 +61,10 @@ class Service:
 
     async def run(self) -> None:
         """Serve and work until a stop is asked for; changed files reload. Raise `ConfigError` for the address."""
-        listen = self._generation.loaded.settings.listen.metrics
-        probes = Probes(
-            render_metrics=self._process.render_metrics,
-            content_type=CONTENT_TYPE,
-            waits_for=lambda: self._generation.waits_for,
-            conditions=lambda: self._generation.conditions,
-            statuses=self._process.last_outcomes.statuses,
-        )
-        served = [await serve_metrics(self._process, probes, listen)]
         self._process.metrics.set("updater_leader", to=1)  # alone it leads; who takes part in an election says so itself
         looks = Looks(files=self._look_at_files, peer=self._look_at_peer, peer_every=self._peer_every)
-        try:
-            served.append(await serve_web(self._process, lambda: self._generation))
+        async with serving(self._process, lambda: self._generation):
             await run_beside(self._run_generations(), process_tasks(self._process, looks, self._take_part))
-        finally:
-            for runner in filter(None, served):
-                await runner.cleanup()
         self._process.log.info("stopped")
 
     async def _run_generations(self) -> None:

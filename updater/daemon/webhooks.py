@@ -123,7 +123,7 @@ class WebhookDesk:
         is_known = False
         for push in pushes:
             images, destinations = index.find(_named(push, sender.registry))
-            generation.hints.hint(images, push.tag if isinstance(push, ImagePush) else "", destinations)
+            generation.webhooks.hint(images, push.tag if isinstance(push, ImagePush) else "", destinations)
             is_known |= bool(images or destinations)
         return "accepted" if is_known else "unlisted"
 

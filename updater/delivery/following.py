@@ -121,7 +121,7 @@ class ReleaseFollower:
             self._take_up(subscription, found, now)
             self._places[key] = report.destination
         if key in self._followed:
-            self._note_revision(key, report)
+            _note_head(self._revisions.setdefault(key, {}), report)
 
     def _take_up(self, subscription: Subscription, release: Release, now: float) -> None:
         options = subscription.delivery
@@ -142,15 +142,6 @@ class ReleaseFollower:
         runs = another_image(state.images, release.image)
         if runs is not None and (before is None or not is_asked_for(runs, before.release.image)):
             self._memory.healthy[release.subscription] = runs
-
-    def _note_revision(self, key: str, report: DestinationLanded) -> None:
-        """Remember a head at which the release stands: an agent may be synced to any of them."""
-        if report.head is None or report.end is LandingEnd.PUSHED:  # what was read then is older than what was pushed
-            return
-        known = self._revisions.setdefault(key, {})
-        known[report.head] = None
-        while len(known) > MOST_REVISIONS:
-            del known[next(iter(known))]
 
     def _end(self, key: str, followed: FollowedRelease, judgement: Judgement) -> None:
         del self._followed[key]
@@ -179,6 +170,15 @@ class ReleaseFollower:
         now = self._around.wall()
         moments = [at for followed in self._followed.values() if (at := followed.next_at) > now]  # the others wait for an object
         return min(max(min(moments, default=float("inf")) - now, _SHORTEST_WAIT), _LONGEST_WAIT)
+
+
+def _note_head(known: dict[str, None], report: DestinationLanded) -> None:
+    """Remember a head at which a release stands: an agent may be synced to any of them."""
+    if report.head is None or report.end is LandingEnd.PUSHED:  # what was read then is older than what was pushed
+        return
+    known[report.head] = None
+    while len(known) > MOST_REVISIONS:
+        del known[next(iter(known))]
 
 
 def _followed(subscriptions: Iterable[Subscription]) -> dict[str, Subscription]:

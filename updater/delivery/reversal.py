@@ -95,21 +95,22 @@ class Reversals:
 
     async def _order(self, report: ReleaseJudged, client: KubeClient) -> None:
         release = report.release
-        good = await self._good(release, client)
+        kept = await self._kept(release, client)
+        good = kept or self._remembered(release)
         if good is None:
             self._refuse(report, "no version is known that ran well before")
             return
-        order = RevertOrder(revision=release.revision, bad=release.image, good=good, reason=report.reason)
-        self._memory.orders[release.subscription] = order
+        self._memory.orders[release.subscription] = RevertOrder(
+            revision=release.revision, bad=release.image, good=good, reason=report.reason, is_kept=kept is not None
+        )
 
-    async def _good(self, release: Release, client: KubeClient) -> ImageRef | None:
-        """Return what ran well before *release*."""
+    async def _kept(self, release: Release, client: KubeClient) -> ImageRef | None:
+        """Return what ran well before *release*, where its controller keeps that."""
         state = self._releases.state_of(release)
         images = state.kept if state is not None else ()
         if state is not None and state.stable:
             images = await self._stable(release, state.stable, client)
-        kept = another_image(images, release.image)
-        return kept or self._remembered(release)
+        return another_image(images, release.image)
 
     def _remembered(self, release: Release) -> ImageRef | None:
         found = self._memory.healthy.get(release.subscription)

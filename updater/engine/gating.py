@@ -37,10 +37,14 @@ _YEAR_2100: Final = 4_102_444_800.0  # what opens after it wakes nobody
 
 
 class WaitingMemory:
-    """Since when the oldest of the updates waits that wait for others, by destination. Lost with the process: they wait again."""
+    """Since when the oldest of the updates waits that wait for others, by destination. Lost with the process: they wait again.
+
+    Those that were let through wait no more until they are written: a push that is refused is tried again at once.
+    """
 
     def __init__(self) -> None:
         self._since: dict[Destination, float] = {}
+        self._released: set[Destination] = set()
 
     def since(self, destination: Destination) -> float | None:
         """Return since when something waits there."""
@@ -52,9 +56,19 @@ class WaitingMemory:
         self._since[destination] = since
         return since
 
+    def release(self, destination: Destination) -> None:
+        """Note that what waits there is let through."""
+        self._released.add(destination)
+
+    def written(self, destination: Destination) -> None:
+        """Note that something was written there: what was let through waits no more, what was not goes on waiting."""
+        if destination in self._released:
+            self.end(destination)
+
     def end(self, destination: Destination) -> None:
         """Note that nothing waits there any more."""
         self._since.pop(destination, None)
+        self._released.discard(destination)
 
 
 def _never_busy(_key: str) -> str:
@@ -78,6 +92,7 @@ class Gatekeeper:
     def gated(self, view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
         """Return *decisions* with every update held that no gate lets through at this moment."""
         if not any(decision.updates for decision in decisions):
+            self.memory.end(view.destination)
             return decisions
         fresh = [fresh_updates(view, decision) for decision in decisions]
         asking: dict[str, tuple[Subscription, frozenset[Update]]] = {}
@@ -134,7 +149,7 @@ class Gatekeeper:
         around = replace(around, waiting_since=self.memory.begin(view.destination, around.now))
         delays = {item.key: hold for item in waiting if (hold := gate(_facts(item), around)) is not None}
         if len(delays) < len(waiting):  # one has waited long enough: all that wait go together
-            self.memory.end(view.destination)
+            self.memory.release(view.destination)
             return holds
         return holds | delays
 

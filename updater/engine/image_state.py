@@ -219,15 +219,14 @@ class ImageState:
         if tags is None:
             self._digests, self._failures = {}, {}
             return
-        pushed = [tag for tag in tags if tag in self.candidates]
-        if not pushed:
-            return
-        for tag in pushed:
+        for tag in tags:
             self._digests.pop(tag, None)
             self._failures.pop((tag, True), None)
             self._failures.pop((tag, False), None)
-        bare = {tag: replace(self.candidates[tag], created=None, labels=None, platforms=None) for tag in pushed}
-        self.candidates = {**self.candidates, **bare}
+        pushed = {tag: self.candidates[tag] for tag in tags if tag in self.candidates}
+        if pushed:
+            bare = {tag: replace(item, created=None, labels=None, platforms=None) for tag, item in pushed.items()}
+            self.candidates = {**self.candidates, **bare}
 
     async def digest(self, tag: str) -> Digest:
         """Return the digest of *tag*, asked once between two scans; raise `RegistryError` kin."""

@@ -18,10 +18,10 @@ from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, r
 from updater.engine.gating import Gatekeeper
 from updater.engine.lockstep import in_lockstep, without_torn_groups, write_groups_whole
 from updater.engine.outcomes import failed, outcomes
+from updater.engine.people import decided
 from updater.engine.reverting import REVERT_HELD, with_reverts
 from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
-from updater.model.decision import in_force
 from updater.model.outcome import Status
 from updater.model.selection import HELD_CODES, Code
 from updater.model.update import Commit, Held, WriteResult
@@ -119,7 +119,7 @@ async def land(
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
     now = parts.now()
     concerned = tuple(
-        _decided(item, now) for item in subscriptions if any(target.destination == destination for target in item.targets)
+        decided(item, now) for item in subscriptions if any(target.destination == destination for target in item.targets)
     )
     choices: Choices = {}
     # only a commit says the digests of what it writes
@@ -145,6 +145,8 @@ async def land(
         except UpdaterError as error:
             return Landing(destination=destination, outcomes=failed(concerned, destination, error), choices=choices)
         else:
+            if landed is not None and not is_dry:
+                parts.gates.memory.written(destination)
             return Landing(
                 destination=destination,
                 outcomes=outcomes(decisions, landed),
@@ -155,12 +157,6 @@ async def land(
                 replays=attempt - 1,
             )
     raise AssertionError("unreachable: the last attempt returns")
-
-
-def _decided(subscription: Subscription, now: float) -> Subscription:
-    """Return *subscription* with the decisions of people that are in force."""
-    decisions = in_force(subscription.decisions, now)
-    return subscription if decisions is subscription.decisions else replace(subscription, decisions=decisions)
 
 
 @dataclass(slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from updater.gates.people import Rollback, is_older, last_write, not_rejected
-from updater.model.decision import rejections_of
+from updater.model.decision import in_force, rejections_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from updater.model.decision import Decision, ImageRejection
     from updater.model.image import Digest
     from updater.model.selection import Rejection, RevertedImage
+    from updater.model.subscription import Subscription
     from updater.policies.select import Ranking
 
 
@@ -46,6 +47,12 @@ class PeoplesWill:
         if candidate.tag == self.current and (self.current_digest is None or candidate.tag != self.taken_back.last.tag):
             return candidate, None
         return (yield from self.taken_back.refusal(candidate))
+
+
+def decided(subscription: Subscription, now: float) -> Subscription:
+    """Return *subscription* with the decisions of people that are in force; the same object where none has ended."""
+    decisions = in_force(subscription.decisions, now)
+    return subscription if decisions is subscription.decisions else replace(subscription, decisions=decisions)
 
 
 def _rollback(

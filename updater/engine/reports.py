@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from updater.engine.choose import nothing_named
 from updater.engine.decide import other_words
+from updater.engine.people import decided
 from updater.errors import UpdaterError
 from updater.model.candidate import FactFailure
-from updater.model.decision import in_force
 from updater.model.report import DestinationLanded, ImageScanned, LandingEnd, SelectionMade, SelectionReflected
 from updater.model.written import Written
 
@@ -36,7 +35,7 @@ async def reflect(subscription: Subscription, choose: Chooser, *, began: datetim
     selection, failure = None, None
     try:
         selection = await choose(
-            replace(subscription, decisions=in_force(subscription.decisions, began.timestamp())),
+            decided(subscription, began.timestamp()),
             Written(),
             needs_digest=subscription.reflects_digest,
             rejected={},

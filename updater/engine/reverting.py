@@ -15,7 +15,7 @@ from updater.model.outcome import Status
 from updater.model.update import Purpose, Update
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from updater.engine.decide import Place, TargetDecision
     from updater.model.release import RevertOrder
@@ -47,17 +47,18 @@ def _reverted(view: View, decision: TargetDecision, order: RevertOrder) -> Targe
     if past is None or past.revision != order.revision:
         return decision
     order = replace(order, bad=_identified(past, order.bad))
+    foreign = None if order.is_kept else _foreign(view, past, subscription, order.good)
     places = list(decision.places)
     for number, place in enumerate(places_of(view, subscription, decision.index)):
         if number < len(places) and places[number].code != _CONFLICT and _is_ours(place.reading, order.bad):
-            places[number] = _taken_back(place, order)
+            places[number] = _taken_back(place, order) if foreign is None else _held(f"{_reason(order)}; {foreign}")
     return replace(decision, places=tuple(places))
 
 
 def _taken_back(place: Place, order: RevertOrder) -> PlaceDecision:
     subscription, reading = place.subscription, place.reading
     hold = hold_of(subscription.decisions) or pin_of(subscription.decisions)
-    reason = f"{order.bad.tag or order.bad.digest} is bad: {order.reason}"
+    reason = _reason(order)
     if hold is not None:
         return PlaceDecision(status=Status.HELD, detail=f"{reason}; {hold.sentence}", code=hold.code)
     if needs_digest(place.target, reading) and order.good.digest is None:
@@ -80,6 +81,28 @@ def _taken_back(place: Place, order: RevertOrder) -> PlaceDecision:
         rejected=order.bad,
     )
     return PlaceDecision(status=Status.REVERTED, detail=f"back to {good.tag}: {reason}", update=update)
+
+
+def _reason(order: RevertOrder) -> str:
+    return f"{order.bad.tag or order.bad.digest} is bad: {order.reason}"
+
+
+def _foreign(view: View, past: PastCommit, subscription: Subscription, good: ImageRef) -> str | None:
+    """Return why what we remember is not to be written: somebody else had written another value before our commit."""
+    written = {new for item in view.recent for _, new in _changes(item, subscription)}
+    for old, _ in _changes(past, subscription):
+        if old not in written and old.partition("@")[0] != good.tag:
+            return f"{old}, which it replaced, was not written by updater, and {good.tag} ran before that"
+    return None
+
+
+def _changes(past: PastCommit, subscription: Subscription) -> Iterator[tuple[str, str]]:
+    """Yield what a commit replaced and wrote for *subscription*, as its trailers say."""
+    key = " ".join(subscription.key.split())
+    for line in past.changes:
+        row = line.rsplit(" ", 2)
+        if len(row) == 3 and row[0] == key:
+            yield row[1], row[2]
 
 
 def _held(detail: str) -> PlaceDecision:

@@ -127,10 +127,6 @@ class Scanner:
         """Return whether *listed* was scanned, well or not, since somebody asks for it."""
         return listed in self._standing and self._standing[listed].has_ended
 
-    def follows(self, listed: ScanKey) -> bool:
-        """Return whether only the digests of some tags of *listed* are asked for, and no list."""
-        return listed in self._followed
-
     def offered(self, listed: ScanKey) -> Collection[str]:
         """Return the tags that an image offers since its last scan that went well."""
         standing = self._standing.get(listed)

@@ -74,7 +74,7 @@ class Schedule:
             self._jobs.run_now(images)
 
         self._rounds = PendingScans(scan, self._workers, is_open=self._is_open, again=again)
-        self._jobs = _Jobs(self._rounds.scan, look, Phases(spread))
+        self._jobs: _Jobs = _Jobs(self._rounds.scan, look, Phases(spread))
         self.replan(plan)
 
     async def run(self) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from updater.git.remote import RefListing, Remote
 
-_MAX_HEADS: Final = 100
+_MAX_HEADS: Final = 500
 _MAX_LISTED: Final = 1000
 _T = TypeVar("_T")
 

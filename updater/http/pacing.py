@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from updater.http.limits import Patience
 
 
-class Gate:
-    """The request slots of one pace at one host. Waiters queue in lanes, and lanes take turns.
+class RequestSlots:
+    """The slots of one pace at one host. Waiters queue in lanes, and lanes take turns.
 
     So an image of 10,000 digests does not keep the next one from its single listing.
     """
@@ -77,16 +77,16 @@ class Host:
     def __init__(self, name: str, patience: Patience) -> None:
         self.name = name
         self._patience = patience
-        self._gates: dict[Pace, Gate] = {}
+        self._gates: dict[Pace, RequestSlots] = {}
         self._paused_until = 0.0
         self._down_until = 0.0
         self._failures = 0
 
-    def gate(self, pace: Pace) -> Gate:
+    def gate(self, pace: Pace) -> RequestSlots:
         """Return the gate of *pace* at this host."""
         gate = self._gates.get(pace)
         if gate is None:
-            gate = self._gates[pace] = Gate(pace)
+            gate = self._gates[pace] = RequestSlots(pace)
         return gate
 
     def is_idle(self, now: float) -> bool:

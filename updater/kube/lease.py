@@ -217,6 +217,13 @@ def _spec(found: Object | None) -> dict[str, Any]:
     return spec if isinstance(spec, dict) else {}
 
 
+def _place(address: str, seen: Object | None) -> Object:
+    """Return the annotation that says where the holder is reached, or that takes away where another one was."""
+    if address:
+        return {"annotations": {ADDRESS: address}}
+    return {"annotations": {ADDRESS: None}} if _annotation(seen) else {}
+
+
 def _annotation(found: Object | None) -> str:
     metadata = (found or {}).get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
@@ -237,10 +244,3 @@ def _duration(spec: dict[str, Any], term: LeaseDurations) -> float:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _place(address: str, seen: Object | None) -> Object:
-    """Return the annotation that says where the holder is reached, or that takes away where another one was."""
-    if address:
-        return {"annotations": {ADDRESS: address}}
-    return {"annotations": {ADDRESS: None}} if _annotation(seen) else {}

@@ -99,10 +99,27 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastVerdict:
+    """How the release of the commit *revision* ended for the subscription *key*. *at* is Unix time, *seconds* as in reports."""
+
+    key: str
+    revision: str
+    image: ImageRef
+    verdict: ReleaseVerdict
+    reason: str
+    seconds: float | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RevertOrder:
-    """What is to be taken back: the image *bad* that our commit *revision* wrote, in favour of *good*, which ran well."""
+    """What is to be taken back: the image *bad* that our commit *revision* wrote, in favour of *good*, which ran well.
+
+    *is_kept* where a controller still keeps *good*; otherwise it is what we remember, and a person may have moved on from it.
+    """
 
     revision: str
     bad: ImageRef
     good: ImageRef
     reason: str
+    is_kept: bool = False

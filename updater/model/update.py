@@ -132,6 +132,7 @@ class WriteResult:
     says why there is no commit although there are changes. *messages* are what the commits say, by their hash, without trailers.
     *held* are the updates that somebody decided against, with the reason; *link* is the pull request that carries the others,
     *remark* what else is to be said of it. With *is_merged* it was merged by us just now.
+    *rejected* are those of *held* that people closed a pull request for, with the commit that it asked to merge.
     """
 
     changes: Mapping[Update, tuple[Change, ...]]
@@ -145,3 +146,4 @@ class WriteResult:
     link: str = ""
     remark: str = ""
     is_merged: bool = False
+    rejected: Mapping[Update, str] = field(default_factory=dict)

@@ -25,8 +25,7 @@ from updater.settings.prefixes import longest_prefix
 from updater.settings.proposals import ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.repositories import RepositorySettings  # noqa: TC001 - pydantic reads the annotation
-from updater.settings.values import usual_address
-from updater.settings.web import WebSettings, at_most_a_day
+from updater.settings.web import ListenSettings, WebSettings, at_most_a_day, check_web
 
 if TYPE_CHECKING:
     from updater.model.problem import Problem
@@ -52,15 +51,6 @@ class LogFormat(StrEnum):
 
     JSON = "json"
     CONSOLE = "console"
-
-
-class ListenSettings(Node):
-    """The addresses that the program listens on; null turns a server off."""
-
-    metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
-    """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
-    web: fields.Listen | None = None
-    """Webhooks of registries and Git hosts: /webhooks/<name>, /webhook, /healthz. Not served by default."""
 
 
 class LogSettings(Node):
@@ -353,13 +343,8 @@ class Settings(Node):
     _lines: tuple[tuple[str, int | None], ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
-    def _receive_somewhere(self) -> Self:
-        if self.web.webhooks and self.listen.web is None:
-            hint = 'add listen: {web: "0.0.0.0:8090"}'
-            raise fields.flawed((("web", "webhooks"), "conflict", "listen.web is null, so no webhook is received", hint))
-        if self.interval_with_webhooks is not None and not self.web.webhooks:
-            message = "no webhook is configured, so no interval is longer"
-            raise fields.flawed((("interval_with_webhooks",), "conflict", message, "add web.webhooks, or take it out"))
+    def _check_web(self) -> Self:
+        check_web(self.web, self.listen, self.interval_with_webhooks)
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""The settings of what is served at `listen.web`: who may send webhooks."""
+"""The settings of what is served, and where: the addresses, and who may send webhooks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from updater.model.image import parse_name
 from updater.model.webhook import WebhookKind
 from updater.settings import fields
 from updater.settings.node import Node
+from updater.settings.values import usual_address
 
 LONGEST_INTERVAL: Final = 86400.0
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -41,6 +42,15 @@ def _registry(value: str) -> str:
         hint = "write the host as images name it, such as registry.example.org:5000"
         raise fields.flawed(((), "image-syntax", f"{value!r} is not the host of a registry", hint))
     return found.registry
+
+
+class ListenSettings(Node):
+    """The addresses that the program listens on; null turns a server off."""
+
+    metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
+    """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
+    web: fields.Listen | None = None
+    """Webhooks of registries and Git hosts: /webhooks/<name>, /webhook, /healthz. Not served by default."""
 
 
 class WebhookSettings(Node):
@@ -93,3 +103,13 @@ class WebSettings(Node):
     """Not supported in this version: there is no page."""
     trusted_proxies: Annotated[Any, fields.not_yet("users of the page are")] = None
     """Not supported in this version: there is no page."""
+
+
+def check_web(web: WebSettings, listen: ListenSettings, longest: float | None) -> None:
+    """Refuse webhooks that nobody receives, and a longer interval that no webhook brings about."""
+    if web.webhooks and listen.web is None:
+        hint = 'add listen: {web: "0.0.0.0:8090"}'
+        raise fields.flawed((("web", "webhooks"), "conflict", "listen.web is null, so no webhook is received", hint))
+    if longest is not None and not web.webhooks:
+        message = "no webhook is configured, so no interval is longer"
+        raise fields.flawed((("interval_with_webhooks",), "conflict", message, "add web.webhooks, or take it out"))

@@ -51,17 +51,21 @@ def load(paths: Sequence[Path], environ: Mapping[str, str]) -> LoadedConfigurati
     snapshot = to_snapshot(settings)
     if settings.applications is None:  # else the cluster may know the author, as Argo CD Image Updater's ConfigMap does
         require_author(settings, snapshot.subscriptions)
-    asked = snapshot.subscriptions
-    wrong = (
+    wrong = refusals(settings, snapshot.subscriptions)
+    if wrong:
+        raise _all_of(wrong)
+    # the settings of 5,000 subscriptions are 20 MB that nobody reads once they are subscriptions
+    return LoadedConfiguration(settings=settings.model_copy(update={"subscriptions": ()}), snapshot=snapshot, watched=watched)
+
+
+def refusals(settings: Settings, asked: Sequence[Subscription]) -> tuple[Problem, ...]:
+    """Return what is wrong with subscriptions that are right each for itself: a configuration with such problems is not taken."""
+    return (
         *_crossed_branches(asked),
         *proposal_clashes(asked),
         *_unknown_forges(settings, asked),
         *impossible_gates(asked),
     )
-    if wrong:
-        raise _all_of(wrong)
-    # the settings of 5,000 subscriptions are 20 MB that nobody reads once they are subscriptions
-    return LoadedConfiguration(settings=settings.model_copy(update={"subscriptions": ()}), snapshot=snapshot, watched=watched)
 
 
 def _all_of(wrong: tuple[Problem, ...]) -> ConfigError:

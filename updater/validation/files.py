@@ -24,7 +24,7 @@ from updater.model.problem import Problem
 from updater.settings import build_settings
 from updater.settings.problems import in_order
 from updater.settings.registries_conf import is_registries_conf
-from updater.sources.file import problems_of, to_snapshot
+from updater.sources.file import problems_of, refusals, to_snapshot
 from updater.validation.annotations import OWN_PREFIX, PREFIX, check_annotations, has_annotations, misplaced_annotations
 from updater.validation.certainty import NOT_KNOWN, Certainty, is_chart_template
 
@@ -209,7 +209,8 @@ def _lint_configuration(
             git_credentials_for=wanted.git_credentials_for,
             proposal=settings.git.proposal,
         )
-    findings.certain += to_snapshot(settings).problems
+    snapshot = to_snapshot(settings)
+    findings.certain += [*snapshot.problems, *refusals(settings, snapshot.subscriptions)]
     findings.remarks += settings.remarks
     findings.certain += _template_problems(str(file), settings.git.message, findings.try_template)
     findings.text_markers |= set(settings.text_markers)

@@ -13,7 +13,7 @@ from updater.documents.base import DocumentLimits
 from updater.documents.json_text import load_json
 from updater.errors import ConfigError, UpdaterError
 from updater.model.webhook import WebhookKind
-from updater.web.webhooks import RECEIVERS, Delivery, DeliveryError, Proof
+from updater.web.webhooks import RECEIVERS, DeliveryError, Proof, WebhookDelivery
 from updater.web.webhooks.base import text_at
 from updater.web.webhooks.sns import envelope_of, is_signed
 
@@ -46,7 +46,7 @@ _OF_ONE_HOP: Final = frozenset({"host", "content-length", "connection", "transfe
 
 
 @dataclass(eq=False)
-class Answer(Exception):  # noqa: N818 - it ends a delivery, well or not
+class DeliveryEnd(Exception):  # noqa: N818 - it ends a delivery, well or not
     """The end of a delivery: the status, the result that is counted, and a line for who reads the sender's log."""
 
     status: int
@@ -113,12 +113,12 @@ class Reception:
         self._held = 0
 
     async def by_name(self, request: web.Request) -> web.Response:
-        """Answer a delivery to /webhooks/ and the name of its sender."""
+        """DeliveryEnd a delivery to /webhooks/ and the name of its sender."""
         name = request.match_info["name"]
         return await self._answer(request, [item for item in self._desk.senders if item.name == name])
 
     async def by_type(self, request: web.Request) -> web.Response:
-        """Answer a delivery to /webhook, as Argo CD Image Updater has it: the query or a header says the type."""
+        """DeliveryEnd a delivery to /webhook, as Argo CD Image Updater has it: the query or a header says the type."""
         asked = request.query.get("type") or request.headers.get("X-Registry-Type") or ""
         kind = PEER_TYPES.get(asked)
         return await self._answer(request, [item for item in self._desk.senders if item.kind is kind])
@@ -126,23 +126,25 @@ class Reception:
     async def _answer(self, request: web.Request, senders: Sequence[WebhookSettings]) -> web.Response:
         if not senders:
             self._desk.count("", "unknown")
-            return _response(Answer(404, "unknown", "no webhook is configured here"))
+            return _response(DeliveryEnd(404, "unknown", "no webhook is configured here"))
         name = senders[0].name
         try:
             _check_size(request)
             sender, delivery = await self._verified(request, senders)
             name = sender.name
             answer = await self._end_of(request, sender, delivery)
-        except Answer as end:
+        except DeliveryEnd as end:
             answer = end
         self._desk.count(name, answer.result)
         return _response(answer)
 
-    async def _verified(self, request: web.Request, senders: Sequence[WebhookSettings]) -> tuple[WebhookSettings, Delivery]:
+    async def _verified(
+        self, request: web.Request, senders: Sequence[WebhookSettings]
+    ) -> tuple[WebhookSettings, WebhookDelivery]:
         """Return who sent a delivery and all of it; strangers are refused before their body is read, where that can be."""
         verifier = RECEIVERS[senders[0].kind].verifier
         headers = {name.lower(): value for name, value in request.headers.items()}
-        delivery = Delivery(headers=headers, query=request.query)
+        delivery = WebhookDelivery(headers=headers, query=request.query)
         secrets = [(sender, await self._secret(sender)) for sender in senders]
         if verifier.needs_body:
             delivery = replace(delivery, body=await self._body(request))
@@ -153,10 +155,10 @@ class Reception:
             delivery = replace(delivery, body=await self._body(request))
         return proofs[Proof.FITS], delivery
 
-    async def _end_of(self, request: web.Request, sender: WebhookSettings, delivery: Delivery) -> Answer:
+    async def _end_of(self, request: web.Request, sender: WebhookSettings, delivery: WebhookDelivery) -> DeliveryEnd:
         """Return what becomes of a delivery that is verified."""
         if not self._desk.may_send(sender):
-            return Answer(429, "limited", "too many deliveries", _RETRY)
+            return DeliveryEnd(429, "limited", "too many deliveries", _RETRY)
         if not self._desk.may_take():
             return await self._forwarded(request, delivery)
         try:
@@ -165,24 +167,24 @@ class Reception:
                 await self._prove(sender, document)
             result = self._desk.take(sender, tuple(RECEIVERS[sender.kind].read(document, delivery)))
         except DeliveryError as error:
-            return Answer(400, "malformed", str(error))
-        return Answer(202, result, result)
+            return DeliveryEnd(400, "malformed", str(error))
+        return DeliveryEnd(202, result, result)
 
     async def _prove(self, sender: WebhookSettings, document: Any) -> None:
         """Refuse an envelope that SNS did not sign, or that is of another topic: Amazon signs for everybody."""
         envelope = envelope_of(document)
         if envelope.topic != sender.topic:
-            raise Answer(403, "refused", "the topic is another one")
+            raise DeliveryEnd(403, "refused", "the topic is another one")
         try:
             pem = await self._desk.certificate(envelope.certificate_url)
         except UpdaterError:
-            raise Answer(503, "unavailable", "the certificate of SNS cannot be read", _RETRY) from None
+            raise DeliveryEnd(503, "unavailable", "the certificate of SNS cannot be read", _RETRY) from None
         if not is_signed(envelope, pem):
-            raise Answer(403, "refused", "the signature is wrong")
+            raise DeliveryEnd(403, "refused", "the signature is wrong")
         if text_at(document, "Type") == "SubscriptionConfirmation":
             self._desk.confirm(sender, text_at(document, "Token"))
 
-    async def _forwarded(self, request: web.Request, delivery: Delivery) -> Answer:
+    async def _forwarded(self, request: web.Request, delivery: WebhookDelivery) -> DeliveryEnd:
         """Hand a delivery to the replica that leads; the sender tries again where that is not possible."""
         status = 0
         if FORWARDED not in request.headers:
@@ -190,14 +192,14 @@ class Reception:
             headers[FORWARDED] = "1"
             status = await self._desk.forward(ForwardedDelivery(path=request.path_qs, headers=headers, body=delivery.body))
         if 200 <= status < 300:
-            return Answer(202, "forwarded", "forwarded")
-        return Answer(503, "not-leading", "another replica leads", _RETRY)
+            return DeliveryEnd(202, "forwarded", "forwarded")
+        return DeliveryEnd(503, "not-leading", "another replica leads", _RETRY)
 
     async def _secret(self, sender: WebhookSettings) -> bytes:
         try:
             return await self._desk.secret(sender)
         except UpdaterError:
-            raise Answer(503, "unavailable", "the secret of this webhook cannot be read", _RETRY) from None
+            raise DeliveryEnd(503, "unavailable", "the secret of this webhook cannot be read", _RETRY) from None
 
     async def _body(self, request: web.Request) -> bytes:
         """Read at most `MOST_BYTES` within `SLOWEST_BODY`; all that are being read hold at most `MOST_HELD`."""
@@ -211,33 +213,33 @@ class Reception:
                     if size > MOST_BYTES:
                         raise _too_large()
                     if self._held > MOST_HELD:
-                        raise Answer(503, "unavailable", "too many deliveries at one time", _RETRY)
+                        raise DeliveryEnd(503, "unavailable", "too many deliveries at one time", _RETRY)
                     pieces.append(piece)
         except TimeoutError:
-            raise Answer(408, "slow", "the body did not arrive in time") from None
+            raise DeliveryEnd(408, "slow", "the body did not arrive in time") from None
         finally:
             self._held -= size
         return b"".join(pieces)
 
 
-def _too_large() -> Answer:
-    return Answer(413, "too-large", f"a delivery has at most {MOST_BYTES} bytes")
+def _too_large() -> DeliveryEnd:
+    return DeliveryEnd(413, "too-large", f"a delivery has at most {MOST_BYTES} bytes")
 
 
-def _stranger(proofs: Collection[Proof]) -> Answer:
+def _stranger(proofs: Collection[Proof]) -> DeliveryEnd:
     if Proof.WRONG in proofs:
-        return Answer(403, "refused", "the secret or signature is wrong")
-    return Answer(401, "unsigned", "the secret or signature is missing", {"WWW-Authenticate": 'Basic realm="webhooks"'})
+        return DeliveryEnd(403, "refused", "the secret or signature is wrong")
+    return DeliveryEnd(401, "unsigned", "the secret or signature is missing", {"WWW-Authenticate": 'Basic realm="webhooks"'})
 
 
 def _check_size(request: web.Request) -> None:
     if (request.content_length or 0) > MOST_BYTES:
         raise _too_large()
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Answer(415, "malformed", "send the body without compression")
+        raise DeliveryEnd(415, "malformed", "send the body without compression")
 
 
-def _parsed(delivery: Delivery) -> Any:
+def _parsed(delivery: WebhookDelivery) -> Any:
     body = delivery.body
     if delivery.header("content-type").partition(";")[0].strip().lower() == _FORM:
         try:
@@ -250,7 +252,7 @@ def _parsed(delivery: Delivery) -> Any:
         raise DeliveryError(error.message) from None
 
 
-def _response(answer: Answer) -> web.Response:
+def _response(answer: DeliveryEnd) -> web.Response:
     response = web.Response(status=answer.status, text=f"{answer.text}\n", headers=answer.headers)
     if answer.status >= 400:
         response.force_close()  # what remains of the body is not read

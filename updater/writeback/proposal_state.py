@@ -12,14 +12,14 @@ from updater.model.problem import Problem
 from updater.writeback.proposal_text import fingerprint, read_marker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from updater.forge.base import ProposalText
     from updater.model.update import Commit, Update
     from updater.writeback.proposal_text import ProposalMarker
 
 CLOSED: Final = "proposal-closed"
-_CLOSED_HINT: Final = "reopen the pull request to take that back; a newer version is proposed by itself"
+_CLOSED_HINT: Final = "reopen the pull request, or run updater release, to take that back; a newer version is proposed by itself"
 
 
 @dataclass(slots=True)
@@ -94,22 +94,27 @@ class KnownProposals:
 
     def rejected(self) -> dict[str, ForgeProposal]:
         """Return what was closed without merging, and is not proposed again: by the fingerprint of each value."""
-        closed = ((item, marker) for item, marker in self.ours.values() if item.state is ProposalState.CLOSED and marker)
+        known = sorted(self.ours.values(), key=lambda pair: pair[0].number)
+        closed = [(item, marker) for item, marker in known if item.state is ProposalState.CLOSED and marker]
         proposed = self.proposed()
         return {value: item for item, marker in closed for value in marker.values if value not in proposed}
 
 
 def without_rejected(
-    commits: Sequence[Commit], rejected: Mapping[str, ForgeProposal], is_released: Callable[[Update, ForgeProposal], bool]
-) -> tuple[dict[Update, Problem], list[Commit]]:
-    """Return the updates that people decided against, each with the reason, and the commits without them.
+    commits: Sequence[Commit], known: KnownProposals, is_released: Callable[[Update, ForgeProposal], bool]
+) -> tuple[dict[Update, ForgeProposal], list[Commit]]:
+    """Return the updates that people decided against, each with the pull request that they closed, and the commits without them.
 
-    What *is_released* says of one that was closed, people take back.
+    What *is_released* says of one that was closed, people took back; of the same commit that is closed again, they did not.
     """
+    rejected = known.rejected()
     if not rejected:
         return {}, list(commits)
+    heads = [item.head for item, _ in known.ours.values() if item.state is ProposalState.CLOSED]
     asked = ((update, rejected.get(fingerprint(update))) for commit in commits for update in commit.updates)
-    held = {update: _closed(update, found) for update, found in asked if found and not is_released(update, found)}
+    held = {
+        update: found for update, found in asked if found and not (heads.count(found.head) == 1 and is_released(update, found))
+    }
     left = (replace(item, updates=tuple(update for update in item.updates if update not in held)) for item in commits)
     return held, [commit for commit in left if commit.updates]
 
@@ -128,7 +133,8 @@ def not_ours(proposal: ForgeProposal) -> ForgeError:
     return ForgeError(message, hint=hint, code="proposal-not-ours")
 
 
-def _closed(update: Update, proposal: ForgeProposal) -> Problem:
+def closed_problem(update: Update, proposal: ForgeProposal) -> Problem:
+    """Return why a value that people decided against is held."""
     value = update.image.tag or update.image.digest
     message = f"{value} was rejected: {proposal.link} was closed without merging"
     return Problem(path="", code=CLOSED, message=message, hint=_CLOSED_HINT)

@@ -20,7 +20,7 @@ from updater.writeback.proposal_branch import FOREIGN, ProposalBranches
 from updater.writeback.proposal_finding import ProposalFinder
 from updater.writeback.proposal_merging import ProposalMerger, ProposedHead
 from updater.writeback.proposal_opening import ProposalOpener
-from updater.writeback.proposal_state import KnownProposals, not_ours, still_open, without_rejected
+from updater.writeback.proposal_state import KnownProposals, closed_problem, not_ours, still_open, without_rejected
 from updater.writeback.proposal_sweeping import ProposalSweeper
 from updater.writeback.proposal_text import (
     LONGEST_BODY,
@@ -133,13 +133,15 @@ class ProposalWriter:
         if commits and (full := await self._full(branch)):
             return _all_held(commits, full, is_dry=is_dry)
         known = await self._informed(branch, commits)
-        held, wanted = without_rejected(commits, known.rejected(), self._around.is_released)
+        closed, wanted = without_rejected(commits, known, self._around.is_released)
+        held = {update: closed_problem(update, found) for update, found in closed.items()}
+        heads = {update: found.head for update, found in closed.items()}
         if not wanted:
             if not is_dry:
                 await self._put_away(branch, view)  # what is open proposes what nobody chooses any more
-            return replace(_NOTHING, held=held, is_dry=is_dry)
+            return replace(_NOTHING, held=held, rejected=heads, is_dry=is_dry)
         landed = await self._within_limit(branch, known, view, wanted, is_dry=is_dry)
-        return replace(landed, held={**landed.held, **held})
+        return replace(landed, held={**landed.held, **held}, rejected=heads)
 
     async def _informed(self, branch: GitBranch, commits: Sequence[Commit]) -> KnownProposals:
         """Return what has to be known before *commits* are written: closed ones count where a value is not proposed yet.

@@ -9,7 +9,7 @@ from updater.web.webhooks.aliyun import ALIYUN
 from updater.web.webhooks.amazon import ECR
 from updater.web.webhooks.artifactory import ARTIFACTORY
 from updater.web.webhooks.azure import ACR
-from updater.web.webhooks.base import Delivery, DeliveryError, Proof, Receiver
+from updater.web.webhooks.base import DeliveryError, Proof, WebhookDelivery, WebhookReceiver
 from updater.web.webhooks.cloudevents import CLOUDEVENTS
 from updater.web.webhooks.distribution import DISTRIBUTION
 from updater.web.webhooks.docker_hub import DOCKER_HUB_RECEIVER
@@ -23,7 +23,7 @@ from updater.web.webhooks.nexus import NEXUS
 from updater.web.webhooks.quay import QUAY
 from updater.web.webhooks.sns import ECR_SNS
 
-RECEIVERS: Final[dict[WebhookKind, Receiver]] = {
+RECEIVERS: Final[dict[WebhookKind, WebhookReceiver]] = {
     WebhookKind.GENERIC: GENERIC,
     WebhookKind.DOCKER_HUB: DOCKER_HUB_RECEIVER,
     WebhookKind.GITHUB: GITHUB,
@@ -45,4 +45,4 @@ RECEIVERS: Final[dict[WebhookKind, Receiver]] = {
     WebhookKind.CLOUDEVENTS: CLOUDEVENTS,
 }
 
-__all__ = ["RECEIVERS", "Delivery", "DeliveryError", "Proof", "Receiver"]
+__all__ = ["RECEIVERS", "DeliveryError", "Proof", "WebhookDelivery", "WebhookReceiver"]

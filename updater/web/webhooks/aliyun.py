@@ -6,18 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import Receiver, needed, text_at
+from updater.web.webhooks.base import WebhookReceiver, needed, text_at
 from updater.web.webhooks.signatures import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 _REGION: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
-def _read(document: Any, delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read the repository; the host follows from its region, unless the query names one (registry_url)."""
     path = text_at(document, "repository", "repo_full_name")
     if not path:
@@ -30,4 +30,4 @@ def _read(document: Any, delivery: Delivery) -> Iterator[ImagePush]:
     yield ImagePush(registry=registry, path=needed(path, "repository.repo_full_name"), tag=tag)
 
 
-ALIYUN = Receiver(verifier=shown(), read=_read)
+ALIYUN = WebhookReceiver(verifier=shown(), read=_read)

@@ -9,13 +9,13 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import Receiver, needed, text_at
+from updater.web.webhooks.base import WebhookReceiver, needed, text_at
 from updater.web.webhooks.signatures import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 _ACCOUNT: Final = re.compile(r"[0-9]{12}")
 _REGION: Final = re.compile(r"[a-z0-9-]{1,32}")
@@ -34,8 +34,8 @@ def read_action(document: Any) -> Iterator[ImagePush]:
     yield ImagePush(registry=registry, path=path, tag=text_at(document, "detail", "image-tag"))
 
 
-def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, _delivery: WebhookDelivery) -> Iterator[ImagePush]:
     yield from read_action(document)
 
 
-ECR = Receiver(verifier=shown(), read=_read)
+ECR = WebhookReceiver(verifier=shown(), read=_read)

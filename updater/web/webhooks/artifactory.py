@@ -8,26 +8,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import Proof, Receiver, Verifier, host_of, needed, text_at
+from updater.web.webhooks.base import Proof, Verifier, WebhookReceiver, host_of, needed, text_at
 from updater.web.webhooks.signatures import shown, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 _HEADER: Final = "x-jfrog-event-auth"
 _SIGNED: Final = signed(_HEADER)
 _SHOWN: Final = shown(_HEADER)
 
 
-def _check(delivery: Delivery, secret: bytes) -> Proof:
+def _check(delivery: WebhookDelivery, secret: bytes) -> Proof:
     """Accept the signature or the secret: which of them is sent is a setting of the sender."""
     found = _SIGNED.check(delivery, secret)
     return found if found is Proof.FITS else _SHOWN.check(delivery, secret)
 
 
-def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, _delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read the image below its repository: a path of the host, ``host/repository/image``."""
     if text_at(document, "domain") != "docker" or text_at(document, "event_type") != "pushed":
         return
@@ -40,4 +40,4 @@ def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
         yield ImagePush(registry=f"{repository}-{host}", path=name, tag=tag)
 
 
-ARTIFACTORY = Receiver(verifier=Verifier(check=_check, needs_body=True), read=_read)
+ARTIFACTORY = WebhookReceiver(verifier=Verifier(check=_check, needs_body=True), read=_read)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class WebhookDelivery:
     """One request of a sender: header names in lower case, the query, and the raw body (b"" until it was read)."""
 
     headers: Mapping[str, str] = field(repr=False)
@@ -40,7 +40,7 @@ class Verifier:
     Without *needs_body* it looks at headers and query alone, so that strangers are refused before their body is read.
     """
 
-    check: Callable[[Delivery, bytes], Proof]
+    check: Callable[[WebhookDelivery, bytes], Proof]
     needs_body: bool = False
 
 
@@ -49,7 +49,7 @@ class DeliveryError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receiver:
+class WebhookReceiver:
     """How the deliveries of one kind are verified, and what they say was pushed.
 
     *read* takes the parsed body, which may be anything that JSON can hold, and returns nothing for what is no push. It raises
@@ -57,7 +57,7 @@ class Receiver:
     """
 
     verifier: Verifier
-    read: Callable[[Any, Delivery], Iterable[Push]]
+    read: Callable[[Any, WebhookDelivery], Iterable[Push]]
 
 
 def at(document: Any, *path: str | int) -> Any:

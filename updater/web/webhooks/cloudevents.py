@@ -10,24 +10,24 @@ from urllib.parse import parse_qs, unquote
 
 from updater.model.webhook import ImagePush
 from updater.web.webhooks.amazon import read_action
-from updater.web.webhooks.base import Receiver, at, host_of, list_at, plain_tag, text_at
+from updater.web.webhooks.base import WebhookReceiver, at, host_of, list_at, plain_tag, text_at
 from updater.web.webhooks.signatures import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 MOST_RESOURCES: Final = 100
 _CDEVENTS: Final = "dev.cdevents.artifact."
 
 
-def is_event(document: Any, delivery: Delivery) -> bool:
+def is_event(document: Any, delivery: WebhookDelivery) -> bool:
     """Return whether a delivery is a CloudEvent, or a CDEvent by itself."""
     return bool(_type_of(document, delivery))
 
 
-def read_event(document: Any, delivery: Delivery) -> Iterator[ImagePush]:
+def read_event(document: Any, delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read what an event says was pushed; an event of another kind says nothing."""
     kind = _type_of(document, delivery)
     data = document if delivery.header("ce-type") else at(document, "data")
@@ -46,7 +46,7 @@ def read_event(document: Any, delivery: Delivery) -> Iterator[ImagePush]:
         yield from _lenient(document, data, delivery)
 
 
-def _type_of(document: Any, delivery: Delivery) -> str:
+def _type_of(document: Any, delivery: WebhookDelivery) -> str:
     return (
         delivery.header("ce-type")
         or text_at(document, "type") * bool(text_at(document, "specversion"))
@@ -87,7 +87,7 @@ def _ecr_detail(document: Any, data: Any) -> dict[str, Any]:
     return {"detail": said, "account": account, "region": region}
 
 
-def _lenient(document: Any, data: Any, delivery: Delivery) -> Iterator[ImagePush]:
+def _lenient(document: Any, data: Any, delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read the usual names of image and tag in events of senders that are not known."""
     found = next((text for name in ("repository", "image", "name") if (text := text_at(data, name))), "")
     subject = delivery.header("ce-subject") or text_at(document, "subject")
@@ -101,4 +101,4 @@ def _lenient(document: Any, data: Any, delivery: Delivery) -> Iterator[ImagePush
     yield ImagePush(registry=host or text_at(data, "registry"), path=path, tag=text_at(data, "tag") or plain_tag(behind))
 
 
-CLOUDEVENTS = Receiver(verifier=shown(), read=read_event)
+CLOUDEVENTS = WebhookReceiver(verifier=shown(), read=read_event)

@@ -8,18 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import DeliveryError, Receiver, at, list_at, text_at
+from updater.web.webhooks.base import DeliveryError, WebhookReceiver, at, list_at, text_at
 from updater.web.webhooks.signatures import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 MOST_EVENTS: Final = 1000
 
 
-def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, _delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read the pushes of tags: a manifest without a tag is part of another one, or of no interest to anybody."""
     if not isinstance(at(document, "events"), list):
         raise DeliveryError("no list at events")
@@ -29,4 +29,4 @@ def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
             yield ImagePush(registry=text_at(event, "request", "host"), path=path, tag=tag)
 
 
-DISTRIBUTION = Receiver(verifier=shown(), read=_read)
+DISTRIBUTION = WebhookReceiver(verifier=shown(), read=_read)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import DeliveryError, Receiver, list_at, text_at
+from updater.web.webhooks.base import DeliveryError, WebhookReceiver, list_at, text_at
 from updater.web.webhooks.signatures import either, shown, signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 MOST_IMAGES = 1000
 
 
-def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, _delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read ``{"image": "host/path:tag"}``, or ``{"images": […]}`` of such texts."""
     spelled = [text_at(document, "image"), *(item for item in list_at(document, "images") if isinstance(item, str))]
     named = [text for text in spelled if text]
@@ -32,4 +32,4 @@ def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
         yield ImagePush(registry=ref.name.registry, path=ref.name.path, tag=ref.tag or "")
 
 
-GENERIC = Receiver(verifier=either(signed("x-hub-signature-256", "x-signature", prefix="sha256="), shown()), read=_read)
+GENERIC = WebhookReceiver(verifier=either(signed("x-hub-signature-256", "x-signature", prefix="sha256="), shown()), read=_read)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import Receiver, host_of, plain_tag, text_at
+from updater.web.webhooks.base import WebhookReceiver, host_of, plain_tag, text_at
 from updater.web.webhooks.git_hosts import read_push
 from updater.web.webhooks.signatures import signed
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from updater.model.webhook import Push
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 
-def _read(document: Any, delivery: Delivery) -> Iterator[Push]:
+def _read(document: Any, delivery: WebhookDelivery) -> Iterator[Push]:
     event = delivery.header("x-gitea-event") or delivery.header("x-forgejo-event") or delivery.header("x-github-event")
     if event == "push":
         yield from read_push(document)
@@ -32,4 +32,6 @@ def _pushed(document: Any) -> ImagePush:
     return ImagePush(registry=registry, path=f"{owner}/{name}".lower(), tag=tag)
 
 
-GITEA = Receiver(verifier=signed("x-gitea-signature", "x-forgejo-signature", "x-hub-signature-256", prefix="sha256="), read=_read)
+GITEA = WebhookReceiver(
+    verifier=signed("x-gitea-signature", "x-forgejo-signature", "x-hub-signature-256", prefix="sha256="), read=_read
+)

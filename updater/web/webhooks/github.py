@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import Receiver, host_of, plain_tag, text_at
+from updater.web.webhooks.base import WebhookReceiver, host_of, plain_tag, text_at
 from updater.web.webhooks.git_hosts import read_push
 from updater.web.webhooks.signatures import signed
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from updater.model.webhook import Push
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 _ACTIONS: Final = frozenset({"published", "updated"})
 _TYPES: Final = frozenset({"container", "docker"})
 _HOST: Final = "ghcr.io"
 
 
-def _read(document: Any, delivery: Delivery) -> Iterator[Push]:
+def _read(document: Any, delivery: WebhookDelivery) -> Iterator[Push]:
     event = delivery.header("x-github-event")
     if event == "push":
         yield from read_push(document)
@@ -50,4 +50,4 @@ def _pushed(package: Any) -> ImagePush:
     return ImagePush(registry=host, path=below.lower(), tag=plain_tag(tag))
 
 
-GITHUB = Receiver(verifier=signed("x-hub-signature-256", prefix="sha256="), read=_read)
+GITHUB = WebhookReceiver(verifier=signed("x-hub-signature-256", prefix="sha256="), read=_read)

@@ -14,18 +14,18 @@ from updater.documents.json_text import load_json
 from updater.errors import ConfigError, ImageSyntaxError
 from updater.model.image import parse_ref
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import DeliveryError, Receiver, text_at
+from updater.web.webhooks.base import DeliveryError, WebhookReceiver, text_at
 from updater.web.webhooks.signatures import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 _LIMITS: Final = DocumentLimits(size=64 * 1024, depth=10)
 
 
-def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, _delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read the message in the envelope, whose tag and digest are whole references; only pushes with a tag count."""
     try:
         message = load_json("", base64.b64decode(text_at(document, "message", "data"), validate=True), caps=_LIMITS)
@@ -41,4 +41,4 @@ def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
     yield ImagePush(registry=ref.name.registry, path=ref.name.path, tag=ref.tag or "")
 
 
-GOOGLE = Receiver(verifier=shown(), read=_read)
+GOOGLE = WebhookReceiver(verifier=shown(), read=_read)

@@ -8,20 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import Receiver, host_of, list_at, needed, plain_tag, text_at
+from updater.web.webhooks.base import WebhookReceiver, host_of, list_at, needed, plain_tag, text_at
 from updater.web.webhooks.cloudevents import is_event, read_event
 from updater.web.webhooks.signatures import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 MOST_RESOURCES: Final = 100
 _PUSHES: Final = frozenset({"PUSH_ARTIFACT", "pushImage"})
 
 
-def _read(document: Any, delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, delivery: WebhookDelivery) -> Iterator[ImagePush]:
     if is_event(document, delivery):
         yield from read_event(document, delivery)
     elif text_at(document, "type") in _PUSHES:
@@ -31,4 +31,4 @@ def _read(document: Any, delivery: Delivery) -> Iterator[ImagePush]:
             yield ImagePush(registry=registry, path=path, tag=plain_tag(text_at(resource, "tag")))
 
 
-HARBOR = Receiver(verifier=shown(), read=_read)
+HARBOR = WebhookReceiver(verifier=shown(), read=_read)

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import Receiver, needed, text_at
+from updater.web.webhooks.base import WebhookReceiver, needed, text_at
 from updater.web.webhooks.signatures import signed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 
-def _read(document: Any, delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read the component; the host of the connector is not said."""
     if delivery.header("x-nexus-webhook-id") not in {"", "rm:repository:component"}:
         return
@@ -27,4 +27,4 @@ def _read(document: Any, delivery: Delivery) -> Iterator[ImagePush]:
         yield ImagePush(registry="", path=path, tag=text_at(document, "component", "version"))
 
 
-NEXUS = Receiver(verifier=signed("x-nexus-webhook-signature", algorithm="sha1"), read=_read)
+NEXUS = WebhookReceiver(verifier=signed("x-nexus-webhook-signature", algorithm="sha1"), read=_read)

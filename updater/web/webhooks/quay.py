@@ -8,19 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.webhook import ImagePush
-from updater.web.webhooks.base import Receiver, at, host_of, needed, text_at
+from updater.web.webhooks.base import WebhookReceiver, at, host_of, needed, text_at
 from updater.web.webhooks.signatures import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 MOST_TAGS: Final = 100
 _USUAL: Final = "quay.io"
 
 
-def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, _delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read the host from docker_url, which may begin with a slash: then it is the public one."""
     registry = host_of(text_at(document, "docker_url")) or _USUAL
     path = needed(text_at(document, "repository"), "repository")
@@ -30,4 +30,4 @@ def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
         yield ImagePush(registry=registry, path=path, tag=tag)
 
 
-QUAY = Receiver(verifier=shown(), read=_read)
+QUAY = WebhookReceiver(verifier=shown(), read=_read)

@@ -13,13 +13,13 @@ from updater.web.webhooks.base import Proof, Verifier
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 
 def signed(*headers: str, prefix: str = "", algorithm: str = "sha256") -> Verifier:
     """Verify an HMAC of the raw body in hexadecimal digits, in any of *headers*, with or without *prefix*."""
 
-    def check(delivery: Delivery, secret: bytes) -> Proof:
+    def check(delivery: WebhookDelivery, secret: bytes) -> Proof:
         shown = [value for value in map(delivery.header, headers) if value]
         if not shown:
             return Proof.MISSING
@@ -32,7 +32,7 @@ def signed(*headers: str, prefix: str = "", algorithm: str = "sha256") -> Verifi
 def shown(*headers: str) -> Verifier:
     """Verify the secret itself: in *headers*, in Authorization (as it is, as a bearer token or as the password), or ?secret=."""
 
-    def check(delivery: Delivery, secret: bytes) -> Proof:
+    def check(delivery: WebhookDelivery, secret: bytes) -> Proof:
         values = [delivery.header(name) for name in (*headers, "x-webhook-secret")]
         values += [delivery.query.get("secret", ""), *_of_authorization(delivery.header("authorization"))]
         values = [value for value in values if value]
@@ -44,7 +44,7 @@ def shown(*headers: str) -> Verifier:
 def either(first: Verifier, second: Verifier) -> Verifier:
     """Verify by *first*, or by *second* where nothing is there for the first."""
 
-    def check(delivery: Delivery, secret: bytes) -> Proof:
+    def check(delivery: WebhookDelivery, secret: bytes) -> Proof:
         found = first.check(delivery, secret)
         return second.check(delivery, secret) if found is Proof.MISSING else found
 

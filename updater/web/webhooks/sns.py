@@ -20,14 +20,14 @@ from updater.documents.base import DocumentLimits
 from updater.documents.json_text import load_json
 from updater.errors import ConfigError
 from updater.web.webhooks.amazon import read_action
-from updater.web.webhooks.base import DeliveryError, Receiver, text_at
+from updater.web.webhooks.base import DeliveryError, WebhookReceiver, text_at
 from updater.web.webhooks.signatures import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from updater.model.webhook import ImagePush
-    from updater.web.webhooks.base import Delivery
+    from updater.web.webhooks.base import WebhookDelivery
 
 _CERTIFICATE: Final = re.compile(
     r"https://sns\.[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.amazonaws\.com(?:\.cn)?"
@@ -90,7 +90,7 @@ def is_signed(envelope: SignedEnvelope, pem: bytes) -> bool:
     return True
 
 
-def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
+def _read(document: Any, _delivery: WebhookDelivery) -> Iterator[ImagePush]:
     """Read the event in the message; a confirmation holds none, and its SubscribeURL is never called."""
     if text_at(document, "Type") != "Notification":
         return
@@ -101,4 +101,4 @@ def _read(document: Any, _delivery: Delivery) -> Iterator[ImagePush]:
     yield from read_action(event)
 
 
-ECR_SNS = Receiver(verifier=shown(), read=_read)
+ECR_SNS = WebhookReceiver(verifier=shown(), read=_read)
