@@ -252,7 +252,7 @@ async def test_a_base_that_moves_while_we_merge_is_never_overwritten(tmp_path, k
 
 
 @pytest.mark.parametrize("held", ["", "app:\n  hold: {author: Jane}\n", "app:\n  reject:\n  - {tag: 1.1.0}\n"])
-async def test_release_takes_back_that_a_pull_request_was_closed_also_while_held_and_the_next_one_counts_anew(tmp_path, kind, held):
+async def test_release_takes_back_also_while_held_that_a_pull_request_was_closed_and_the_next_counts_anew(tmp_path, kind, held):
     async with proposing(tmp_path, kind, "lost", "{}") as life:
         life.push("1.1.0")
         await life.land()
