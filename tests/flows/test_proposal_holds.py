@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.flows.fleet import Status
+from tests.flows.test_commands import updater
 from tests.flows.test_gates import DAY, START, WallClock
 from tests.flows.test_proposal_life import APP, add_web, app, once, passes, pull, reloaded
 from tests.flows.test_proposals import FILE, proposing
@@ -248,3 +249,21 @@ async def test_a_base_that_moves_while_we_merge_is_never_overwritten(tmp_path, k
         end = await life.land()
         assert end.status is Status.PROPOSED, end
         assert life.written("main") == "0.9.0"
+
+
+@pytest.mark.parametrize("held", ["", "app:\n  hold: {author: Jane}\n", "app:\n  reject:\n  - {tag: 1.1.0}\n"])
+async def test_release_takes_back_also_while_held_that_a_pull_request_was_closed_and_the_next_counts_anew(tmp_path, kind, held):
+    async with proposing(tmp_path, kind, "lost", "{}") as life:
+        life.push("1.1.0")
+        await life.land()
+        life.forge.close(1)
+        assert (await life.land()).code == "proposal-closed"
+        if held:
+            decided(life, held)
+        code, _, errors = await updater("release", "app", "-c", life.fleet.configure())
+        assert code == 0, errors
+        end = await passes(life, 2)
+        assert (end.status, len(life.forge.pulls)) == (Status.PROPOSED, 2)
+        life.forge.close(2)
+        end = await passes(life, 2)
+        assert (end.code, len(life.forge.pulls)) == ("proposal-closed", 2)

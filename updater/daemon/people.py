@@ -14,6 +14,7 @@ from updater.daemon.decision_watch import DATA_KEY
 from updater.daemon.one_shot import chosen, opened
 from updater.engine.rollbacks import taken_back
 from updater.errors import ConfigError, KubeConflict, KubeGone
+from updater.model.decision import Decisions
 from updater.settings.decisions import ANNOTATION_PREFIX, KINDS, READMIT, annotation_texts, entry_of, read_annotation
 from updater.settings.values import CONFIG_MAP
 from updater.sources.holds_writer import edited_text, write_decision
@@ -70,6 +71,7 @@ async def _taken_back(
     generation: Generation, subscriptions: Sequence[Subscription]
 ) -> tuple[dict[str, frozenset[str]], tuple[str, ...]]:
     """Return, by subscription, the commits of ours that people took back; and which destinations could not be read."""
+    generation.asked.decide(Decisions())  # a hold or a pin would hide what was closed besides
     landings = await generation.once(subscriptions, is_dry=True)
     found: dict[str, frozenset[str]] = {}
     for landing in landings:
