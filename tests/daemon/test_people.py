@@ -147,6 +147,21 @@ async def test_a_file_that_was_emptied_keeps_what_it_said(tmp_path):
     assert (await place.read()).decisions.hold("shop", 0.0) is None
 
 
+async def test_a_file_that_was_emptied_keeps_what_it_said_when_the_configuration_is_loaded_again(tmp_path):
+    path = tmp_path / "holds.yaml"
+    path.write_text("shop:\n  hold: {}\n")
+    config = tmp_path / "updater.yaml"
+    config.write_text(FILED.replace("configmap:argocd/holds", str(path)))
+    loaded = load([config], {})
+    async with process_for(loaded) as process:
+        await start_generation(loaded, process)
+        path.write_text("")
+        following = await start_generation(load([config], {}), process)
+        (item,) = following.subscriptions
+        assert [decision.sentence for decision in item.decisions] == ["held"]
+        assert [problem.code for problem in following.problems] == ["empty"]
+
+
 async def test_a_file_that_was_damaged_and_then_emptied_holds_everything_still(tmp_path):
     path = tmp_path / "holds.yaml"
     path.write_text("shop: {hold: [\n")

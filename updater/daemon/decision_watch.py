@@ -48,14 +48,17 @@ class HoldsPlace(Protocol):
 
 
 class HoldsFile:
-    """A file. One that was emptied keeps what it said, as a configuration does: a shell empties a file before it writes it."""
+    """A file. One that was emptied keeps what it said, as a configuration does: a shell empties a file before it writes it.
+
+    *said* is what each file said last; who shares it with those before does not forget that when a configuration is loaded again.
+    """
 
     every = LOOK_EVERY
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, said: dict[Path, HoldsReading] | None = None) -> None:
         self._path = path
         self._stamp: tuple[int, ...] | None = None
-        self._last = HoldsReading()
+        self._said = {} if said is None else said
 
     async def read(self) -> HoldsReading:
         """Read the file once it is still; what is changed while it is read is read again."""
@@ -67,14 +70,14 @@ class HoldsFile:
             found = await asyncio.to_thread(read_holds_file, self._path)
             if await asyncio.to_thread(_stamp, self._path) == self._stamp:
                 break  # else it was written meanwhile, perhaps emptied just before it was read
-        last = self._last.decisions
+        last = self._said.get(self._path, HoldsReading()).decisions
         if self._stamp is not None and self._stamp[2] == 0 and (last.by_key or last.for_all):
             hint = "what it said stays in force until it is written; write {} or remove the file to release all"
             problem = Problem(
                 path=str(self._path), code="empty", message="there is nothing in the file", hint=hint, origin=ORIGIN
             )
             return HoldsReading(decisions=last, problems=(problem,))
-        self._last = found
+        self._said[self._path] = found
         return found
 
     async def has_changed(self) -> bool:
@@ -134,7 +137,7 @@ class HoldsConfigMap:
 def holds_place(holds: str, process: Process) -> HoldsPlace:
     """Return where the setting *holds* says that decisions stand."""
     if not holds.startswith(CONFIG_MAP):
-        return HoldsFile(Path(holds))
+        return HoldsFile(Path(holds), process.holds_said)
     namespace, _, name = holds.removeprefix(CONFIG_MAP).partition("/")
 
     async def get(namespace: str, name: str) -> Mapping[str, object]:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from updater.model.subscription import CredentialRef, GitBranch
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
+    from updater.sources.holds import HoldsReading
 
 
 REPORTS_AT_MOST: Final = 2.0
@@ -67,7 +68,7 @@ class Process:
     `access_for` is set by the generation in force: what a Git URL is reached with by the credential that a destination
     names ("": none). `ours` are the addresses under which we commit, of every generation so far: by them our own commits
     are known again. `leading` says whether this replica is the one that writes; None where there is no other.
-    `releases` is what is remembered of releases.
+    `releases` is what is remembered of releases, `holds_said` what each file of decisions said last.
     *wall* gives seconds since 1970. `watch` is set by commands that a person waits for, before a mirror is asked for.
     """
 
@@ -107,6 +108,7 @@ class Process:
         self.precedence = Precedence()
         self.waiting = WaitingMemory()
         self.left_proposals = LeftProposals()
+        self.holds_said: dict[Path, HoldsReading] = {}
         self._shared = Shared(
             ours=self.ours,
             count=self._count_git,

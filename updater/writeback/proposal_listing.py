@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ForgeError
 from updater.forge.base import ForgeProposal, ProposalState
-from updater.writeback.proposal_text import has_marker
+from updater.writeback.proposal_text import has_marker, marker_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,10 @@ OLDEST: Final = 120.0
 
 @dataclass(slots=True)
 class OpenListing:
-    """What is open by number; *served* are the destinations that were shown it, *is_swept* whether what is over was put away."""
+    """What is open by number, of each text the marker alone: a listing is kept until the next, and people write long texts.
+
+    *served* are the destinations that were shown it, *is_swept* whether what is over was put away.
+    """
 
     proposals: dict[int, ForgeProposal]
     made_at: float
@@ -46,7 +49,7 @@ class OpenListing:
     def note(self, proposal: ForgeProposal) -> None:
         """Take what the forge said of one meanwhile."""
         if proposal.state is ProposalState.OPEN:
-            self.proposals[proposal.number] = proposal
+            self.proposals[proposal.number] = replace(proposal, body=marker_line(proposal.body))
         else:
             self.proposals.pop(proposal.number, None)
 
@@ -72,7 +75,9 @@ class OpenProposals:
                         raise
                     found.served.add(branch)
                     return found  # the few requests that remain are kept for what is new
-                found = self._listings[forge] = OpenListing({item.number: item for item in listed}, made_at)
+                found = self._listings[forge] = OpenListing({}, made_at)
+                for item in listed:
+                    found.note(item)
             found.served.add(branch)
             return found
 

@@ -95,6 +95,12 @@ def has_marker(body: str) -> bool:
     return _START.search(body) is not None
 
 
+def marker_line(body: str) -> str:
+    """Return the line of *body* that `read_marker` reads, or that `has_marker` finds where a listing cut it; "" for none."""
+    found = _MARKER.search(body) or _START.search(body)
+    return body[found.start() :].partition("\n")[0] if found else ""
+
+
 def _parts(text: str) -> frozenset[str]:
     return frozenset(filter(None, text.split(",")))
 
