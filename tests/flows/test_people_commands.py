@@ -41,6 +41,7 @@ async def test_a_hold_is_written_beside_the_configuration_shown_everywhere_and_t
         (outcome,) = explained["outcomes"]
         assert (outcome["status"], outcome["code"]) == ("held", "hold")
         assert "held by Jane Doe <jane@example.org> until " in outcome["detail"]
+        assert outcome["hint"] == "updater release app lets updates go on"
         assert [item["reason"] for item in explained["holds"]] == ["incident 4711"]
         (status,) = await rows("status", "-c", config)
         assert status["held_by"] == "hold"
