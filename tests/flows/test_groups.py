@@ -68,6 +68,21 @@ async def test_a_group_moves_to_the_newest_common_version(tmp_path):
         assert written(made) == ("v1.2.0", "1.2.0", "1.2.0")
 
 
+@pytest.mark.parametrize("mover", PLACES)
+async def test_no_member_moves_alone_where_no_version_is_common(tmp_path, mover):
+    async with fleet(tmp_path) as made:
+        for key, place in PLACES.items():
+            made.add(
+                key, place, policy=f"{{semver: {{range: '{'>=2' if key == mover else '<2'}'}}}}", more="gates: {group: shop}"
+            )
+        made.registry.push(f"o/{mover}", "2.0.0")
+        end = (await made.once())[mover]
+        assert (end.status, end.code) == (Status.HELD, "group")
+        assert end.detail.startswith("2.0.0 waits for the group shop: ")
+        assert f"shop: {mover}" not in end.detail
+        assert written(made) == ("1.0.0", "1.0.0", "1.0.0")
+
+
 async def test_a_member_that_is_ahead_does_not_go_back_and_the_others_do_not_pass_each_other(tmp_path):
     async with grouped(tmp_path) as made:
         text = made.file("charts/values.yaml")

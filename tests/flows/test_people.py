@@ -114,6 +114,7 @@ async def test_an_entry_that_cannot_be_read_holds_its_subscription_and_no_other(
         decided(made, "app:\n  hold: {untill: 2999-01-01T00:00:00Z}\n")
         end = await passed(made)
         assert (end.status, end.code) == (Status.HELD, "holds-unreadable")
+        assert end.hint == "correct what the message names: until then it may be a hold"
         assert "holds.yaml:2: unknown key 'untill'" in end.detail
         assert "1.1.0" in made.file("apps/web/kustomization.yaml")
 

@@ -41,6 +41,7 @@ async def test_a_hold_is_written_beside_the_configuration_shown_everywhere_and_t
         (outcome,) = explained["outcomes"]
         assert (outcome["status"], outcome["code"]) == ("held", "hold")
         assert "held by Jane Doe <jane@example.org> until " in outcome["detail"]
+        assert outcome["hint"] == "updater release app lets updates go on"
         assert [item["reason"] for item in explained["holds"]] == ["incident 4711"]
         (status,) = await rows("status", "-c", config)
         assert status["held_by"] == "hold"
@@ -48,7 +49,7 @@ async def test_a_hold_is_written_beside_the_configuration_shown_everywhere_and_t
         done = await rows("once", "-c", config)
         assert done["outcomes"][0]["code"] == "hold"
         code, output, _ = await updater("release", "app", "-c", config)
-        assert (code, output) == (0, f"app: nothing is decided about it ({tmp_path / 'holds.yaml'})\n")
+        assert (code, output) == (0, f"app: no decision is in force ({tmp_path / 'holds.yaml'})\n")
         assert (await passed(made)).status is Status.UPDATED
 
 
@@ -93,8 +94,10 @@ async def test_release_lets_what_a_person_rolled_back_be_written_again(tmp_path)
         ours = made.repository.head()
         typed(made, "1.1.0", "1.0.0")
         assert (await passed(made)).code == "rejected"
+        _, output, _ = await updater("release", "app", "-c", made.configure())
+        assert output.startswith(f"app: may be written again: what people took back of {ours[:9]} (")
         (row,) = await rows("release", "app", "-c", made.configure())
-        assert row["readmit"] == [ours]
+        assert (row["readmit"], row["changed"]) == ([ours], False)
         assert (await passed(made)).status is Status.UPDATED
 
 

@@ -95,6 +95,12 @@ def test_an_api_that_is_named_wins_over_the_host_and_often_says_the_kind():
     assert kind_of_api("https://git.example.org/other") is None
 
 
+@pytest.mark.parametrize("url", ["/srv/git/fleet.git", "file:///srv/git/fleet.git"])
+def test_a_folder_is_named_as_what_has_no_pull_requests(url):
+    with pytest.raises(ForgeError, match=f"^{url} is a folder: pull requests need a repository on a forge"):
+        locate_repository(url)
+
+
 def test_a_host_that_can_be_asked_is_no_mistake_of_the_configuration():
     check_repository("https://git.example.org/o/fleet")
     for url, code in [("/srv/git/o/fleet", "forge-unknown"), ("https://git.example.org/fleet", "forge-path")]:

@@ -215,6 +215,12 @@ async def test_github_may_send_its_json_in_a_form(desk):
     assert await status_of(desk, "/webhooks/gh", data=body, headers=headers) == 202
 
 
+async def test_json_that_is_sent_as_a_form_is_answered_with_the_content_type_to_set(desk):
+    headers = {**GOOD, "Content-Type": "application/x-www-form-urlencoded"}
+    status, text, _ = await post(desk, "/webhooks/ci", data=b'{"image": "r.example/a"}', headers=headers)
+    assert (status, "send JSON with Content-Type: application/json" in text) == (400, True)
+
+
 async def test_too_many_deliveries_are_sent_again_later(desk):
     desk.is_free = False
     status, _, headers = await post(desk, "/webhooks/hub?secret=s3cret", json=HUB)

@@ -74,7 +74,7 @@ def _end(until: str | None, lasts: str | None, now: float) -> float | None:
             f"{until!r} is not a time", hint="write 2026-12-01T09:00:00Z, 2026-12-01 or --for 4h", code="usage"
         ) from None
     if end <= now:
-        raise ConfigError(f"{until} is over", hint="name a time to come", code="usage")
+        raise ConfigError(f"{until} is over", hint="name a time in the future", code="usage")
     return end
 
 
@@ -133,5 +133,7 @@ def _line(item: DecisionWritten) -> str:
     from updater.settings.decisions import read_entry
 
     told = [decision.sentence for decision in read_entry(item.key, dict(item.entry), item.where) if decision.code]
-    what = "; ".join(told) or "nothing is decided about it"
+    if item.readmitted:
+        told.append(f"may be written again: what people took back of {', '.join(text[:9] for text in sorted(item.readmitted))}")
+    what = "; ".join(told) or "no decision is in force"
     return printable(f"{item.key}: {what} ({item.where}{'' if item.has_changed else ', as before'})")

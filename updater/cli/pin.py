@@ -21,7 +21,8 @@ from updater.model.image import is_tag
 def pin(ctx: click.Context, /, *, key: str, tag: str, **options: Any) -> int:
     """Write TAG for KEY and stay there, whatever its policy says, until it is released.
 
-    The tag may be lower than what is written. It must be in the registry.
+    The tag may be lower than what is written. As long as the registry does not list it, nothing is written, and the outcome is
+    `held` with the code pinned.
     """
     if not is_tag(tag):
         raise ConfigError(f"{tag!r} is not a tag", hint="letters, digits, '_', '.' and '-', at most 128", code="usage")

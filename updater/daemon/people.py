@@ -6,7 +6,7 @@ What is written in a cluster is written with the person's own rights, on the ver
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,13 +39,15 @@ _LONG: Final = 40
 class DecisionWritten:
     """What became of one subscription: what is decided about it now, where that stands, and whether this changed it.
 
-    *unread* says which branches or Applications could not be read for what people took back there, and why.
+    *readmitted* are the commits of ours that people took back, and that may be written again from now on. *unread* says which
+    branches or Applications could not be read for what people took back there, and why.
     """
 
     key: str
     where: str
     entry: Mapping[str, Any]
     has_changed: bool
+    readmitted: frozenset[str] = frozenset()
     unread: tuple[str, ...] = ()
 
 
@@ -62,8 +64,9 @@ async def decide(
         commits, unread = await _taken_back(generation, subscriptions) if releases else ({}, ())
         written = []
         for item in subscriptions:
-            whole = _readmitting(edit, commits.get(item.key, frozenset()))
-            written.append(await _write(generation, item, whole, unread))
+            readmitted = commits.get(item.key, frozenset())
+            done = await _write(generation, item, _readmitting(edit, readmitted), unread)
+            written.append(replace(done, readmitted=readmitted))
     return tuple(written)
 
 

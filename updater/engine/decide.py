@@ -15,6 +15,7 @@ from updater.engine.place_image import differs, is_same_name, wanted_image, writ
 from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
 from updater.gates.guards import INCOMPLETE_LIST
+from updater.gates.people import hint_of_hold
 from updater.model.decision import HELD, PINNED, UNREADABLE, ends_at, hold_of, pin_of, readmitted_by
 from updater.model.image import ImageName, ImageRef, parse_digest, parse_ref
 from updater.model.outcome import Status
@@ -40,7 +41,6 @@ _NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say
 #: while a hold with one of these lasts, what a rebuilt branch has proposed before stays there
 _KEEPS_PENDING: Final = frozenset({INCOMPLETE_LIST, Code.MIN_AGE, Code.GROUP, HELD, UNREADABLE})
 _BY_TIME: Final = "latest"
-_RELEASE_HINT: Final = "updater release KEY lets updates go on"
 _BY_DIGEST: Final = "digest"
 
 
@@ -240,7 +240,7 @@ def _held(subscription: Subscription, decision: PlaceDecision) -> PlaceDecision:
         status=Status.HELD,
         detail=f"{hold.sentence}{would}",
         code=UNREADABLE if hold.is_unread else HELD,
-        hint=_RELEASE_HINT,
+        hint=hint_of_hold(subscription.key, is_unread=hold.is_unread),
         opens_at=ends_at(hold),
     )
 
@@ -280,7 +280,8 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
     if not differs(reading, image, follows_digest=subscription.policy.kind == _BY_DIGEST):
         if selection.code == PINNED:
             ends = ends_at(pin_of(subscription.decisions))
-            return PlaceDecision(status=Status.HELD, detail=selection.detail, code=PINNED, hint=_RELEASE_HINT, opens_at=ends)
+            hint = hint_of_hold(subscription.key)
+            return PlaceDecision(status=Status.HELD, detail=selection.detail, code=PINNED, hint=hint, opens_at=ends)
         detail = selection.with_unread(f"{image.tag or image.digest} is already the newest allowed version")
         unchanged = PlaceDecision(
             status=Status.UNCHANGED, detail=detail, opens_at=selection.opens_at, is_unsure=bool(selection.unread)

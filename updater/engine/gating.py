@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from updater.model.view import Reading, View
 
 _WRITES: Final = frozenset({Status.UPDATED, Status.REVERTED})
+_YOUNG_SHOWN: Final = 3
 _YEAR_2100: Final = 4_102_444_800.0  # what opens after it wakes nobody
 
 
@@ -205,8 +206,8 @@ def _ages(subscription: Subscription, choices: Choices) -> Iterator[GateAnswer]:
             opens_at = choice.opens_at.timestamp() if choice.opens_at else None
             yield GateHold(gate=Gate.MIN_AGE, code=Code.MIN_AGE, reason=choice.detail, opens_at=opens_at, hint=choice.hint)
         else:
-            waiting = f"; {len(young)} newer ones are too young" if young else ""
-            yield Open(gate=Gate.MIN_AGE, reason=f"nothing that is {length(min_age)} old is kept back{waiting}")
+            waiting = f"; too young: {', '.join(item.tag for item in young[:_YOUNG_SHOWN])}" if young else ""
+            yield Open(gate=Gate.MIN_AGE, reason=f"no version that is {length(min_age)} old waits{waiting}")
 
 
 def opening(outcomes: Iterable[Outcome]) -> datetime | None:

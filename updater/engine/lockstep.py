@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 ROUNDS: Final = 16
 _OFFERED: Final = frozenset({Code.OUTRANKED, Code.DUPLICATE})
 _STOPPED: Final = frozenset({Status.HELD, Status.FAILED})
+_NOTHING_COMMON: Final = "its members offer no common version that is newer"
 _HINT: Final = "the members of a group move together; it goes on when all of them offer one version"
 
 
@@ -80,7 +81,7 @@ class _Group:
                 break
             common = shared if not number else common & shared
             found = {seat: await rechoose(*seat, common) for seat in self.wanted}
-        return self._held(None, "its members offer no common version that is newer", None)
+        return self._held(None, _NOTHING_COMMON, None)
 
     def _stuck(self, found: Mapping[Seat, Choice]) -> tuple[Seat, Choice] | None:
         """Return a seat that can take nothing now, an error or a hold."""
@@ -108,8 +109,10 @@ class _Group:
         return result
 
     def _held(self, culprit: Seat | None, reason: str, trouble: Choice | None) -> dict[Seat, Choice]:
-        moving = {seat: item for seat, item in _chosen(self.wanted).items() if item.status == Status.UPDATED and seat != culprit}
-        return {**self.wanted, **{seat: self._hold(choice, reason, trouble) for seat, choice in moving.items()}}
+        """Hold everybody who would move, the *culprit* too: alone it would move, and has nothing only among what all offer."""
+        moving = {seat: item for seat, item in _chosen(self.wanted).items() if item.status == Status.UPDATED}
+        whys = {seat: _NOTHING_COMMON if seat == culprit else reason for seat in moving}
+        return {**self.wanted, **{seat: self._hold(choice, whys[seat], trouble) for seat, choice in moving.items()}}
 
     def _hold(self, choice: Selection, reason: str, trouble: Choice | None) -> Selection:
         assert choice.chosen is not None  # noqa: S101 - only who would move is held

@@ -93,12 +93,18 @@ def locate_repository(url: str, *, kind: ForgeKind | None = None, api: str = "")
     address = forge_address(url)
     kind = kind or address.kind
     if kind is None:
-        message = f"which forge {address.host or 'this repository'} is, is not known"
-        raise ForgeError(message, hint=HINT, code="forge-unknown")
+        raise _unknown(address, url)
     found = _PLACES[kind](address)
     if found is None:
         raise ForgeError(f"{address.host or url} names no owner and repository", hint=_PATH_HINT, code="forge-path")
     return ForgeRepository(kind=kind, api=api.rstrip("/") or found[0], path=found[1])
+
+
+def _unknown(address: ForgeAddress, url: str) -> ForgeError:
+    """Return why nobody can be asked for a pull request: a folder is on no forge, of a host it is not known."""
+    if url.startswith("file:") or ("://" not in url and not address.host):
+        return ForgeError(f"{url} is a folder: pull requests need a repository on a forge", hint=_PATH_HINT, code="forge-unknown")
+    return ForgeError(f"which forge {address.host or 'this repository'} is, is not known", hint=HINT, code="forge-unknown")
 
 
 def check_repository(url: str, *, kind: ForgeKind | None = None) -> None:

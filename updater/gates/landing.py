@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from updater.gates.answers import Gate, GateAnswer, GateHold, Open, length, moment
+from updater.gates.people import hint_of_hold
 from updater.gates.windows import state_at
 from updater.model.decision import HELD, UNREADABLE, hold_of, pin_of, rejections_of
 from updater.model.gates import GateRules, WindowKind
@@ -24,7 +25,6 @@ Move: TypeAlias = tuple[str, str, str]
 #: a change that was made so often within so many seconds, and is to be made again, is one of two writers
 FLAPPING_AT: Final = 3
 FLAPPING_WITHIN: Final = 86400.0
-_RELEASE_HINT: Final = "updater release KEY lets updates go on"
 _WINDOW_HINT: Final = "nothing has to be done: it is written when the window allows it"
 
 
@@ -74,7 +74,7 @@ def gate(facts: UpdateFacts, circumstances: Circumstances) -> GateHold | None:
 def _asked(facts: UpdateFacts, circumstances: Circumstances) -> Iterator[GateAnswer]:
     rules = facts.rules
     if facts.decisions:
-        yield held(facts.decisions)
+        yield held(facts.decisions, facts.key)
     if rules.windows:
         yield window(rules, circumstances.now)
     if rules.max_changes is not None:
@@ -88,12 +88,13 @@ def _asked(facts: UpdateFacts, circumstances: Circumstances) -> Iterator[GateAns
         yield coalesced(rules.coalesce, circumstances)
 
 
-def held(decisions: tuple[Decision, ...]) -> GateAnswer:
+def held(decisions: tuple[Decision, ...], key: str) -> GateAnswer:
     """Ask people: a hold keeps everything back; a pin is said, and moves as any update does."""
     hold, pin = hold_of(decisions), pin_of(decisions)
     if hold is not None:
         code = UNREADABLE if hold.is_unread else HELD
-        return GateHold(gate=Gate.HOLD, code=code, reason=hold.sentence, opens_at=hold.until, hint=_RELEASE_HINT)
+        hint = hint_of_hold(key, is_unread=hold.is_unread)
+        return GateHold(gate=Gate.HOLD, code=code, reason=hold.sentence, opens_at=hold.until, hint=hint)
     rejections = ", ".join(item.sentence for item in rejections_of(decisions))
     return Open(gate=Gate.HOLD, reason=pin.sentence if pin is not None else rejections or "nobody holds it")
 

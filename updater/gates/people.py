@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 _DIGEST: Final = frozenset({Fact.DIGEST})
 _KEPT_IN_GIT: Final = "if the Application itself is kept in Git, write to Git: write-back-method: git"
+UNREAD_HINT: Final = "correct what the message names: until then it may be a hold"
 RELEASE_HINT: Final = "a newer version is written by itself; updater release KEY lets this one be written again"
+
+
+def hint_of_hold(key: str, *, is_unread: bool = False) -> str:
+    """Return what lets updates of a subscription go on that people hold; what cannot be read is corrected where it is."""
+    return UNREAD_HINT if is_unread else f"updater release {key} lets updates go on"
 
 
 def not_rejected(

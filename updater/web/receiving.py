@@ -41,6 +41,7 @@ PEER_TYPES: Final = {
 }
 _LIMITS: Final = DocumentLimits(size=MOST_BYTES, depth=40)
 _FORM: Final = "application/x-www-form-urlencoded"
+_NO_PAYLOAD: Final = "the body is a form without the field payload; send JSON with Content-Type: application/json"
 _RETRY: Final = {"Retry-After": "5"}
 _OF_ONE_HOP: Final = frozenset({"host", "content-length", "connection", "transfer-encoding", "keep-alive", "te", "upgrade"})
 
@@ -243,9 +244,9 @@ def _parsed(delivery: WebhookDelivery) -> Any:
     body = delivery.body
     if delivery.header("content-type").partition(";")[0].strip().lower() == _FORM:
         try:
-            body = parse_qs(body.decode(), max_num_fields=20).get("payload", [""])[0].encode("utf-8", "surrogatepass")
-        except ValueError:
-            raise DeliveryError("the body is not a form with the field payload") from None
+            body = parse_qs(body.decode(), max_num_fields=20)["payload"][0].encode("utf-8", "surrogatepass")
+        except (ValueError, LookupError):
+            raise DeliveryError(_NO_PAYLOAD) from None
     try:
         return load_json("", body, caps=_LIMITS)
     except ConfigError as error:
