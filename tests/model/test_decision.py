@@ -8,12 +8,11 @@ DIGEST = parse_digest("sha256:" + "a" * 64)
 
 
 def test_a_hold_counts_until_its_end_and_no_longer() -> None:
-    """A hold with an end is gone at that moment, and the end is the moment at which the subscription is decided again."""
+    """A hold with an end is gone at that moment."""
     found = Decisions.of([Hold(key="shop", author="Jane", reason="freeze", until=100.0)])
 
     assert found.hold("shop", 99.9) is not None
     assert found.hold("shop", 100.0) is None
-    assert (found.next_end("shop", 50.0), found.next_end("shop", 100.0)) == (100.0, None)
     assert found.hold("other", 0.0) is None
 
 

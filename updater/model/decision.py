@@ -157,11 +157,6 @@ class Decisions:
         """Return the commits of ours whose images may come again although people took them back."""
         return readmitted_by(self.about(key))
 
-    def next_end(self, key: str, now: float) -> float | None:
-        """Return when the first decision about *key* ends that is in force now: what holds then must be decided again."""
-        ends = [item.until for item in self.about(key) if item.until is not None and item.is_in_force(now)]
-        return min(ends, default=None)
-
 
 def in_force(decisions: tuple[Decision, ...], now: float) -> tuple[Decision, ...]:
     """Return those that have not ended at *now*; the same object where none has."""
