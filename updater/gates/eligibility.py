@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from updater.gates.answers import length, moment
+from updater.gates.people import RELEASE_HINT
 from updater.model.candidate import Fact, FactRequest
 from updater.model.selection import Code, Rejection, RolledBack, Superseded
 
@@ -37,7 +38,7 @@ def not_taken_back(
         if candidate.digest not in {None, decision.digest}:
             return candidate, None
     sentence = f"{candidate.tag} was reverted by commit {decision.by[:9]}"
-    return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence)
+    return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=RELEASE_HINT)
 
 
 def not_replaced(
