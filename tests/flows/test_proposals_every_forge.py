@@ -57,6 +57,16 @@ async def test_a_close_is_a_no_to_that_value_and_a_newer_one_is_proposed(life):
     assert len(life.forge.pulls) == 2
 
 
+@pytest.mark.parametrize("kind", ["gitlab", "bitbucket-server", "azure"])  # Bitbucket Cloud never reopens what was declined
+async def test_a_reopened_pull_request_counts_again(life):
+    await life.land()
+    life.forge.close(1)
+    assert (await life.land()).status is Status.HELD
+    life.forge.close(1, state="open")
+    end = await life.land()
+    assert (end.status, end.link[-1], len(life.forge.pulls)) == (Status.PROPOSED, "1", 1)
+
+
 async def test_a_base_that_moved_is_the_base_of_the_branch_again(life):
     await life.land()
     life.fleet.repository.commit(PERSON)
