@@ -46,6 +46,17 @@ async def test_a_held_subscription_is_not_written_until_it_is_released(tmp_path)
         assert (await passed(made)).status is Status.UPDATED
 
 
+async def test_a_hold_is_told_once_however_many_places_it_stops(tmp_path):
+    async with fleet(tmp_path) as made:
+        text = made.file("apps/app.yaml")
+        made.repository.commit({"apps/newer.yaml": text.replace("1.0.0", "2.0.0").encode()})
+        made.add("app", "marker: ns:app")
+        made.registry.push("o/app", "1.1.0")
+        decided(made, "app:\n  hold: {author: Jane, reason: freeze, until: 2999-01-01T00:00:00Z}\n")
+        end = await passed(made)
+        assert end.detail == "held by Jane until 2999-01-01T00:00:00Z: freeze; 1.0.0 → 1.1.0"
+
+
 async def test_a_hold_that_has_ended_holds_nothing(tmp_path):
     async with fleet(tmp_path) as made:
         made.add("app", "marker: ns:app")

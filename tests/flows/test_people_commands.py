@@ -49,7 +49,7 @@ async def test_a_hold_is_written_beside_the_configuration_shown_everywhere_and_t
         done = await rows("once", "-c", config)
         assert done["outcomes"][0]["code"] == "hold"
         code, output, _ = await updater("release", "app", "-c", config)
-        assert (code, output) == (0, f"app: no decision is in force ({tmp_path / 'holds.yaml'})\n")
+        assert (code, output) == (0, f"app: released; no decision is in force ({tmp_path / 'holds.yaml'})\n")
         assert (await passed(made)).status is Status.UPDATED
 
 

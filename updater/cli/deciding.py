@@ -135,5 +135,5 @@ def _line(item: DecisionWritten) -> str:
     told = [decision.sentence for decision in read_entry(item.key, dict(item.entry), item.where) if decision.code]
     if item.readmitted:
         told.append(f"may be written again: what people took back of {', '.join(text[:9] for text in sorted(item.readmitted))}")
-    what = "; ".join(told) or "no decision is in force"
+    what = "; ".join(told) or f"{'released; ' if item.has_changed else ''}no decision is in force"
     return printable(f"{item.key}: {what} ({item.where}{'' if item.has_changed else ', as before'})")

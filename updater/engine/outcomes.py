@@ -129,5 +129,7 @@ def _public(end: _End) -> _End:
 def _sentence(ends: Sequence[_End], status: Status) -> str:
     """Return each distinct reason of the leading status once, in order, as long as a person reads on."""
     reasons = list(dict.fromkeys(end.detail for end in ends if end.status is status and end.detail))
-    text = "; ".join(reasons)
+    # a hold is told with the move that it stops at one place, and alone at another
+    told = {reason.rpartition("; ")[0] for reason in reasons}
+    text = "; ".join(reason for reason in reasons if reason not in told)
     return text if len(text) <= _MOST else f"{text[:_MOST]}… ({len(reasons)} reasons in all)"
