@@ -114,3 +114,11 @@ async def test_without_a_recorder_nothing_waits():
     queue.states(["b"], about)
     await queue.finish()
     assert queue._waiting == {}
+
+
+async def test_two_that_record_what_waits_at_once_record_each_event_once(lab):
+    """At the end of the daemon the task that records may still work."""
+    for number in range(6):
+        lab.put(str(number))
+    await asyncio.gather(lab.queue.finish(), lab.queue.finish(), lab.queue.finish())
+    assert sorted(lab.told()) == [f"about {number}" for number in range(6)]

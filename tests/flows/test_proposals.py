@@ -353,7 +353,8 @@ async def test_a_repository_without_a_host_is_refused_at_load(tmp_path):
         with pytest.raises(ConfigError) as caught:
             await made.once()
         assert caught.value.code == "forge-unknown"
-        assert "gitea" in caught.value.hint
+        assert "is a folder" in caught.value.message
+        assert "https://host/owner/name.git" in caught.value.hint
 
 
 async def test_two_subscriptions_share_a_pull_request_and_one_of_them_may_be_rejected(tmp_path, kind):

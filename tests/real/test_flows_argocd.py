@@ -73,7 +73,7 @@ def parameters(flow, name):
 
 
 def test_the_argocd_method_patches_its_own_parameters_and_keeps_what_persons_change_beside_them(flow):
-    """A person's other parameter and the spec beside it stay; our own value, set back by a person, is decided again."""
+    """A person's other parameter and the spec beside it stay; our own value, set back by a person, is a no until a newer one."""
     flow.push("live", "1.0.0", "1.1.0")
     named = {"write-back-method": "argocd", "it.helm.image-name": "image.repository", "it.helm.image-tag": "image.tag"}
     helm = {"parameters": [{"name": "replicaCount", "value": "3", "forceString": True}]}
@@ -98,8 +98,11 @@ def test_the_argocd_method_patches_its_own_parameters_and_keeps_what_persons_cha
             if item["name"] == "image.tag":
                 item["value"] = "1.0.0"
         flow.change("live", {"spec": kept})
-        daemon.until(lambda: parameters(flow, "live")["image.tag"] == "1.2.0")
-        daemon.until(lambda: flow.has_event("live", "ImagesUpdated", "1.2.0"))
+        daemon.until(lambda: flow.has_event("live", "ImageHeld", "was replaced by hand with 1.0.0"))
+        assert parameters(flow, "live")["image.tag"] == "1.0.0"
+        flow.push("live", "1.3.0")
+        daemon.until(lambda: parameters(flow, "live")["image.tag"] == "1.3.0")
+        daemon.until(lambda: flow.has_event("live", "ImagesUpdated", "1.3.0"))
         assert daemon.metric("updater_commits_total", method="argocd") == 3
 
 

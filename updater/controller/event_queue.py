@@ -70,7 +70,7 @@ class EventQueue(Generic[S]):
     async def finish(self) -> None:
         """Record what waits, as much as a single pass may: its output says the rest."""
         for _ in range(min(MOST_AT_THE_END, len(self._waiting))):
-            if self._options.may_write():
+            if self._waiting and self._options.may_write():  # `run` may have recorded the last one meanwhile
                 await self._record_next()
 
     async def _work(self) -> None:
