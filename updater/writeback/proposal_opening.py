@@ -45,7 +45,7 @@ class ProposalOpener:
         return updated
 
     async def _open(self, branch: GitBranch, known: KnownProposals, text: ProposalText) -> ForgeProposal:
-        forge, options = self._finder.forge(branch), _options(branch)
+        forge, options = self._finder.forge(branch), options_of(branch)
         is_draft = options.is_draft and forge.abilities.drafts
         try:
             opened = await forge.open(text, branch=branch.push, base=branch.branch, is_draft=is_draft)
@@ -66,11 +66,12 @@ class ProposalOpener:
 
     async def _dress(self, branch: GitBranch, known: KnownProposals, number: int) -> None:
         """Set what is set once; where the forge does not answer, the next landing sets it."""
-        known.refused = await _dressed(self._finder.forge(branch), number, _options(branch))
+        known.refused = await _dressed(self._finder.forge(branch), number, options_of(branch))
         known.is_bare = False
 
 
-def _options(branch: GitBranch) -> ProposalOptions:
+def options_of(branch: GitBranch) -> ProposalOptions:
+    """Return how the pull request of *branch* is opened and merged."""
     assert isinstance(branch.publishing, Proposal)  # noqa: S101 - only what is proposed comes here
     return branch.publishing.options
 

@@ -19,7 +19,7 @@ from updater.model.update import Commit, WriteResult
 from updater.writeback.proposal_branch import FOREIGN, ProposalBranches
 from updater.writeback.proposal_finding import ProposalFinder
 from updater.writeback.proposal_merging import ProposalMerger, ProposedHead
-from updater.writeback.proposal_opening import ProposalOpener
+from updater.writeback.proposal_opening import ProposalOpener, options_of
 from updater.writeback.proposal_state import KnownProposals, closed_problem, not_ours, still_open, without_rejected
 from updater.writeback.proposal_sweeping import ProposalSweeper
 from updater.writeback.proposal_text import (
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from updater.forge.base import Forge, ForgeProposal, ProposalText
     from updater.git.mirror import Mirror
-    from updater.model.publishing import ProposalOptions
     from updater.model.subscription import Destination, GitBranch, Subscription
     from updater.model.update import Update
     from updater.model.view import View
@@ -163,7 +162,7 @@ class ProposalWriter:
         self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit], *, is_dry: bool
     ) -> WriteResult:
         """Propose, unless that opens one more pull request than the limit allows: one at a time, each counts the one before."""
-        if not _options(branch).limit or known.open is not None:
+        if not options_of(branch).limit or known.open is not None:
             return await self._propose(branch, known, view, commits, is_dry=is_dry)
         async with self._turns.setdefault((self._finder.forge(branch), branch.branch), asyncio.Lock()):
             if full := await self._full(branch):
@@ -172,7 +171,7 @@ class ProposalWriter:
 
     async def _full(self, branch: GitBranch) -> Problem | None:
         """Return why nothing more may be opened now, None where something may, or is open already."""
-        limit, known = _options(branch).limit, self._finder.known(branch)
+        limit, known = options_of(branch).limit, self._finder.known(branch)
         if not limit or (known is not None and known.open is not None):
             return None
         count = len((await self._finder.listing(branch)).ours(branch.branch))
@@ -184,7 +183,7 @@ class ProposalWriter:
     async def _propose(
         self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit], *, is_dry: bool
     ) -> WriteResult:
-        title = _options(branch).title
+        title = options_of(branch).title
         if is_dry or title:
             dry = await self._writer.write(view, commits, is_dry=True)
             if changed := _changed(commits, dry):
@@ -217,7 +216,7 @@ class ProposalWriter:
         self, branch: GitBranch, known: KnownProposals, commits: Sequence[Commit], landed: WriteResult
     ) -> ProposalText:
         """Return the text; what only makes it richer is asked for where it has to be written."""
-        updates, title = _changed(commits, landed), _options(branch).title
+        updates, title = _changed(commits, landed), options_of(branch).title
         text = proposal_text(updates, landed.changes, _room(self._finder.forge(branch)), title=title)
         if known.open is not None and known.is_said(text):
             return text
@@ -290,11 +289,6 @@ def _proposed(destination: Destination, base: Callable[[GitBranch], str]) -> Git
 
 def _is_asked(branch: GitBranch, asked: Iterable[Destination]) -> bool:
     return any(item.method == "git" and (item.url, item.push) == (branch.url, branch.push) for item in asked)
-
-
-def _options(branch: GitBranch) -> ProposalOptions:
-    assert isinstance(branch.publishing, Proposal)  # noqa: S101 - only what is proposed comes here
-    return branch.publishing.options
 
 
 def _room(forge: Forge) -> ProposalExtras:
