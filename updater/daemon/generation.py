@@ -31,7 +31,7 @@ from updater.inventory.destinations import branches_of, destinations_of
 from updater.inventory.inventory import Inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from updater.daemon.argocd import PeerConfiguration
     from updater.daemon.delivery import Delivery
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE: Final = 0.1
 ANSWERS_AT_MOST: Final = 2.0
+LISTENS_AT_MOST: Final = 5.0
 
 
 class Generation:
@@ -78,6 +79,10 @@ class Generation:
         self._delivery = _delivery(loaded, process)
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
+        self._decisions = DecisionWatch(
+            place=self.holds, asked=self.asked, process=process, put=partial(_decide, self.hearing, self._replan)
+        )
+        self._catch_ups = (*(source.caught_up for source in crew.sources), self._decisions.look)
         self.progress = PassProgress()
 
     def take_over(self) -> None:
@@ -160,6 +165,7 @@ class Generation:
         *subscriptions* are those that count, None for all of this destination; *choose* stands in for the choice of the scans.
         """
         started = time.monotonic()
+        follows = subscriptions is None and self.schedule is not None
         if subscriptions is None:
             subscriptions = self.asked.by_destination.get(destination, ())
         parts = LandingContext(
@@ -171,6 +177,8 @@ class Generation:
         )
         if self.schedule:
             parts = replace(parts, settle=partial(self.schedule.settle, destination))
+        if follows:
+            parts = replace(parts, asked_now=partial(_asked_now, self.asked, destination, self._catch_ups))
         if self._delivery:
             parts = replace(parts, reverts=self._delivery.order_of)
         if self._delivery and self.schedule:
@@ -213,14 +221,8 @@ class Generation:
         async def close_left() -> None:
             await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
 
-        decisions = DecisionWatch(
-            place=self.holds,
-            asked=self.asked,
-            process=self._process,
-            put=partial(_decide, self.hearing, self._replan),
-            wake=schedule.due,
-        )
-        follow = LongTask(name="follow people's decisions", run=decisions.run)
+        self._decisions.wake = schedule.due
+        follow = LongTask(name="follow people's decisions", run=self._decisions.run)
         hints = LongTask(name="scan what webhooks name", run=self.webhooks.run)
         lasting = generation_tasks(self.hearing, self._reflections.run, close_left, releases)
         await run_beside(work(), (*lasting, follow, hints))
@@ -262,6 +264,16 @@ class Generation:
         if self.schedule:
             self.schedule.replan(self.webhooks.plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
+
+
+async def _asked_now(
+    asked: Inventory, destination: Destination, catch_ups: Sequence[Callable[[], Awaitable[None]]]
+) -> Sequence[Subscription]:
+    """Return what counts for a destination, after all that sources and people have said by now."""
+    with suppress(TimeoutError):  # a cluster that does not answer holds up nobody who wrote before it fell silent
+        async with asyncio.timeout(LISTENS_AT_MOST):
+            await asyncio.gather(*(catch_up() for catch_up in catch_ups))
+    return asked.by_destination.get(destination, ())
 
 
 def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
