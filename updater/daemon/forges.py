@@ -13,7 +13,7 @@ from updater.model.credential import Credential, read_token
 from updater.model.publishing import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from updater.daemon.process import Process
     from updater.forge.base import Forge
@@ -42,9 +42,9 @@ class Forges:
 
         A host that its name does not tell is asked which forge it is, with the first question.
         """
-        named = branch.publishing.options.forge if isinstance(branch.publishing, Proposal) else ""
-        key = branch.url, branch.credential, named
+        key = _key(branch)
         if key not in self._made:
+            named = key[2]
             entry = self._settings.repository_for(branch.url)
             kind, api = (entry.forge.kind, entry.forge.api or "") if entry else (None, "")
             kind = kind or kind_of_api(api) or (ForgeKind(named) if named else None)
@@ -54,6 +54,11 @@ class Forges:
             else:
                 self._made[key] = cast("Forge", LateForge(lambda: self._found(branch, api)))
         return self._made[key]
+
+    def keep(self, branches: Iterable[GitBranch]) -> None:
+        """Let go of the forges that none of *branches* needs."""
+        needed = {_key(branch) for branch in branches}
+        self._made = {key: forge for key, forge in self._made.items() if key in needed}
 
     async def _found(self, branch: GitBranch, api: str) -> Forge:
         access = await self._access(branch.url, branch.credential)
@@ -80,6 +85,11 @@ class Forges:
         return ForgeAccess(
             token=token, connection=access.connection(), username=shown.username, is_bearer=bool(shown.registry_token)
         )
+
+
+def _key(branch: GitBranch) -> tuple[str, CredentialRef | None, str]:
+    named = branch.publishing.options.forge if isinstance(branch.publishing, Proposal) else ""
+    return branch.url, branch.credential, named
 
 
 def _of_git(url: str, access: GitAccess) -> Credential:

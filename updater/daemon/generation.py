@@ -259,7 +259,7 @@ class Generation:
 
     def _replan(self, change: InventoryDelta) -> None:
         self._follow_proposals()
-        self.crew.git.keep(set(branches_of(self.asked.by_destination)))
+        self.crew.keep({*branches_of(self.asked.by_destination), *self._process.left_proposals.branches})
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
             self.schedule.replan(self.webhooks.plan(), changed=change.destinations, afresh=afresh)

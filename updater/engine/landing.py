@@ -249,7 +249,8 @@ def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
     """
     places = [place for decision in decisions for place in decision.places]
     return not any(place.is_unsure for place in places) and all(
-        place.status in _KNOWN or (place.status is Status.HELD and place.code not in _DOUBTED) for place in places
+        place.status in _KNOWN or place.is_anothers or (place.status is Status.HELD and place.code not in _DOUBTED)
+        for place in places
     )
 
 
