@@ -52,7 +52,7 @@ async def start_generation(
     tokens = InstallationTokens(process.http)
     access = git_access(settings, process, repositories, objects, tokens)
     scans = scans_of(settings, process, flux.registries if flux else None)
-    proposals = Proposals(git, Forges(settings, process, access), process, scans, lambda: generation.asked.by_destination)
+    proposals = Proposals(git, Forges(settings, process, access, tokens), process, scans, lambda: generation.asked.by_destination)
     routes = WriterRoutes(RenewingWriter(proposals.writer, repositories, objects, tokens), live)
     crew = Components(
         scans=scans,

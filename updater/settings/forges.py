@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from updater.forge.address import ForgeKind  # noqa: TC001 - pydantic reads the annotation
-from updater.settings import fields  # noqa: TC001 - as above
+from typing import Self
+
+from pydantic import model_validator
+
+from updater.forge.address import ForgeKind
+from updater.settings import fields
+from updater.settings.github_apps import GithubAppSettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.node import Node
 
 
@@ -22,3 +27,21 @@ class ForgeSettings(Node):
 
     The default is what the credentials of the repository hold, for http and https.
     """
+    github_app: GithubAppSettings | None = None
+    """A GitHub App, instead of a token, where Git itself uses something else, such as an SSH key."""
+
+    @property
+    def said_kind(self) -> ForgeKind | None:
+        """The kind that is written, GitHub where an App of it is, None where only the URL or the host tells."""
+        return self.kind or (ForgeKind.GITHUB if self.github_app is not None else None)
+
+    @model_validator(mode="after")
+    def _show_one_credential(self) -> Self:
+        if self.github_app is None:
+            return self
+        if self.token is not None:
+            raise fields.flawed((("github_app",), "conflict", "token and github_app are both set", "take one of them out"))
+        if self.kind not in {None, ForgeKind.GITHUB}:
+            hint = "take github_app out, and write a token"
+            raise fields.flawed((("github_app",), "conflict", f"a GitHub App cannot be shown to {self.kind}", hint))
+        return self
