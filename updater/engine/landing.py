@@ -18,7 +18,7 @@ from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, r
 from updater.engine.gating import Gatekeeper
 from updater.engine.lockstep import in_lockstep, without_torn_groups, write_groups_whole
 from updater.engine.outcomes import failed, outcomes
-from updater.engine.people import decided
+from updater.engine.people import decided, offered
 from updater.engine.reverting import REVERT_HELD, with_reverts
 from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
@@ -45,7 +45,7 @@ ATTEMPTS: Final = 30
 CHOICES_AT_ONCE: Final = 128
 #: whether what was proposed before is still wanted is not known while a place is held with one of these
 _KNOWN: Final = frozenset({Status.UNCHANGED, Status.NO_MATCH})
-_DOUBTED: Final = (HELD_CODES - {Code.MIN_AGE}) | {REVERT_HELD}
+_DOUBTED: Final = (HELD_CODES - {Code.MIN_AGE, Code.FOLLOWS}) | {REVERT_HELD}
 
 
 class Chooser(Protocol):
@@ -119,7 +119,9 @@ async def land(
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
     now = parts.now()
     concerned = tuple(
-        decided(item, now) for item in subscriptions if any(target.destination == destination for target in item.targets)
+        offered(decided(item, now), parts.gates.offers)
+        for item in subscriptions
+        if any(target.destination == destination for target in item.targets)
     )
     choices: Choices = {}
     # only a commit says the digests of what it writes
