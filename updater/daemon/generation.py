@@ -16,6 +16,7 @@ from updater.daemon.components import (
     Components,
 )
 from updater.daemon.decision_watch import DecisionWatch, holds_place
+from updater.daemon.promotions import Promotions
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
@@ -27,6 +28,7 @@ from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
 from updater.errors import PushRefused, UpdaterError
+from updater.gates.promotion import unwatched
 from updater.inventory.destinations import branches_of, destinations_of
 from updater.inventory.inventory import Inventory
 
@@ -73,10 +75,11 @@ class Generation:
         self.schedule: Schedule | None = None
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
-        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
-        self._delivery = _delivery(loaded, process)
+        self._delivery = _delivery(loaded, process, lambda: self.subscriptions)
+        self.promotions = Promotions(lambda: self.subscriptions, process)  # of who does not watch
+        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting, offers=self.promotions.offer)
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
         self._decisions = DecisionWatch(
@@ -136,6 +139,7 @@ class Generation:
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Make one pass over *subscriptions*, and over what their branches need besides; its reports are heard meanwhile."""
+        await self.promotions.recall()
         landings = SinglePass(self).run(subscriptions, is_dry=is_dry)
         return await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)])
 
@@ -182,7 +186,10 @@ class Generation:
         if self._delivery:
             parts = replace(parts, reverts=self._delivery.order_of)
         if self._delivery and self.schedule:
-            parts = replace(parts, gates=replace(parts.gates, busy=self._delivery.busy_of))
+            watching = replace(parts.gates, busy=self._delivery.busy_of, offers=self._delivery.promotions.offer)
+            parts = replace(parts, gates=watching)
+        elif not is_dry:  # what another process saw is no ground to write
+            parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on
@@ -290,10 +297,10 @@ async def _pause(_attempt: int, metrics: Metrics) -> None:
     await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - jitter, no secret
 
 
-def _delivery(loaded: LoadedConfiguration, process: Process) -> Delivery | None:
+def _delivery(loaded: LoadedConfiguration, process: Process, asked: Callable[[], tuple[Subscription, ...]]) -> Delivery | None:
     """Put the parts together that follow releases, where a subscription asks for that."""
     if not any(item.delivery for item in loaded.snapshot.subscriptions):
         return None
     from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
 
-    return Delivery(loaded.snapshot.subscriptions, process)
+    return Delivery(loaded.snapshot.subscriptions, process, asked)

@@ -19,7 +19,7 @@ from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, r
 from updater.engine.gating import Gatekeeper
 from updater.engine.lockstep import in_lockstep, without_torn_groups, write_groups_whole
 from updater.engine.outcomes import failed, outcomes
-from updater.engine.people import decided
+from updater.engine.people import decided, offered
 from updater.engine.reverting import REVERT_HELD, with_reverts
 from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
@@ -46,7 +46,7 @@ ATTEMPTS: Final = 30
 CHOICES_AT_ONCE: Final = 128
 #: whether what was proposed before is still wanted is not known while a place is held with one of these
 _KNOWN: Final = frozenset({Status.UNCHANGED, Status.NO_MATCH})
-_DOUBTED: Final = (HELD_CODES - {Code.MIN_AGE}) | {REVERT_HELD}
+_DOUBTED: Final = (HELD_CODES - {Code.MIN_AGE, Code.FOLLOWS}) | {REVERT_HELD}
 
 
 class Chooser(Protocol):
@@ -133,8 +133,8 @@ async def land(
     destination: Destination, subscriptions: Sequence[Subscription], parts: LandingContext, *, is_dry: bool = False
 ) -> Landing:
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
-    now, asked = parts.now(), subscriptions
-    concerned = _concerned(destination, asked, now)
+    asked = subscriptions
+    concerned = _concerned(destination, asked, parts)
     choices: Choices = {}
     # only a commit says the digests of what it writes
     made = _MadeChoices(parts.choose, is_recorded=not is_dry and destination.method == "git")
@@ -157,7 +157,7 @@ async def land(
                 return Landing(destination=destination, outcomes=ends, choices=choices, replays=attempt - 1)
             if isinstance(refused, AskedAnew):
                 asked = refused.subscriptions
-                concerned = _concerned(destination, asked, now)
+                concerned = _concerned(destination, asked, parts)
             await parts.pause(attempt)
         except UpdaterError as error:
             return Landing(destination=destination, outcomes=failed(concerned, destination, error), choices=choices)
@@ -176,9 +176,14 @@ async def land(
     raise AssertionError("unreachable: the last attempt returns")
 
 
-def _concerned(destination: Destination, asked: Sequence[Subscription], now: float) -> tuple[Subscription, ...]:
-    """Return the subscriptions that write to a destination, with what people decided."""
-    return tuple(decided(item, now) for item in asked if any(target.destination == destination for target in item.targets))
+def _concerned(destination: Destination, asked: Sequence[Subscription], parts: LandingContext) -> tuple[Subscription, ...]:
+    """Return the subscriptions that write to a destination, with what people decided and what others have run healthy."""
+    now = parts.now()
+    return tuple(
+        offered(decided(item, now), parts.gates.offers)
+        for item in asked
+        if any(target.destination == destination for target in item.targets)
+    )
 
 
 @dataclass(slots=True)
