@@ -75,7 +75,7 @@ class Generation:
         self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
-        self._delivery = _delivery(loaded, process)
+        self.delivery = _delivery(loaded, process)
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
@@ -162,19 +162,7 @@ class Generation:
         started = time.monotonic()
         if subscriptions is None:
             subscriptions = self.asked.by_destination.get(destination, ())
-        parts = LandingContext(
-            writer=self.crew.writer,
-            choose=choose or self.crew.scans.choose,
-            pause=partial(_pause, metrics=self._process.metrics),
-            now=self._process.wall,
-            gates=self.gates if self.schedule else replace(self.gates, waits=False),
-        )
-        if self.schedule:
-            parts = replace(parts, settle=partial(self.schedule.settle, destination))
-        if self._delivery:
-            parts = replace(parts, reverts=self._delivery.order_of)
-        if self._delivery and self.schedule:
-            parts = replace(parts, gates=replace(parts.gates, busy=self._delivery.busy_of))
+        parts = landing_context(self, self._process, destination, choose)
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on
@@ -201,7 +189,7 @@ class Generation:
         self.schedule = self.webhooks.schedule = schedule = Schedule(self.webhooks.plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
-        releases = await self._delivery.joined(schedule.due) if self._delivery else None
+        releases = await self.delivery.joined(schedule.due) if self.delivery else None
         self.lead()
 
         async def work() -> None:
@@ -233,8 +221,8 @@ class Generation:
             self.schedule.resume()
             self._reflections.wake()
             self.hearing.lead()
-            if self._delivery:
-                self._delivery.lead()
+            if self.delivery:
+                self.delivery.lead()
         else:
             self.schedule.pause()
 
@@ -262,6 +250,27 @@ class Generation:
         if self.schedule:
             self.schedule.replan(self.webhooks.plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
+
+
+def landing_context(
+    generation: Generation, process: Process, destination: Destination, choose: Chooser | None = None
+) -> LandingContext:
+    """Return what a landing of *destination* needs; *choose* stands in for the choice of the scans."""
+    gates, schedule, delivery = generation.gates, generation.schedule, generation.delivery
+    parts = LandingContext(
+        writer=generation.crew.writer,
+        choose=choose or generation.crew.scans.choose,
+        pause=partial(_pause, metrics=process.metrics),
+        now=process.wall,
+        gates=gates if schedule else replace(gates, waits=False),
+    )
+    if schedule:
+        parts = replace(parts, settle=partial(schedule.settle, destination))
+    if delivery:
+        parts = replace(parts, reverts=delivery.order_of)
+    if delivery and schedule:
+        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy_of))
+    return parts
 
 
 def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
