@@ -77,7 +77,7 @@ class Generation:
         self._process = process
         self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
-        self._delivery = _delivery(loaded, process, lambda: self.subscriptions)
+        self.delivery = _delivery(loaded, process, lambda: self.subscriptions)
         self.promotions = Promotions(lambda: self.subscriptions, process)  # of who does not watch
         self.gates = Gatekeeper(clock=process.wall, memory=process.waiting, offers=self.promotions.offer)
         self.verdicts = process.cache.verdicts
@@ -172,24 +172,9 @@ class Generation:
         follows = subscriptions is None and self.schedule is not None
         if subscriptions is None:
             subscriptions = self.asked.by_destination.get(destination, ())
-        parts = LandingContext(
-            writer=self.crew.writer,
-            choose=choose or self.crew.scans.choose,
-            pause=partial(_pause, metrics=self._process.metrics),
-            now=self._process.wall,
-            gates=self.gates if self.schedule else replace(self.gates, waits=False),
-        )
-        if self.schedule:
-            parts = replace(parts, settle=partial(self.schedule.settle, destination))
+        parts = landing_context(self, self._process, destination, choose, is_dry=is_dry)
         if follows:
             parts = replace(parts, asked_now=partial(_asked_now, self.asked, destination, self._catch_ups))
-        if self._delivery:
-            parts = replace(parts, reverts=self._delivery.order_of)
-        if self._delivery and self.schedule:
-            watching = replace(parts.gates, busy=self._delivery.busy_of, offers=self._delivery.promotions.offer)
-            parts = replace(parts, gates=watching)
-        elif not is_dry:  # what another process saw is no ground to write
-            parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on
@@ -216,7 +201,7 @@ class Generation:
         self.schedule = self.webhooks.schedule = schedule = Schedule(self.webhooks.plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
-        releases = await self._delivery.joined(schedule.due) if self._delivery else None
+        releases = await self.delivery.joined(schedule.due) if self.delivery else None
         self.lead()
 
         async def work() -> None:
@@ -242,8 +227,8 @@ class Generation:
             self.schedule.resume()
             self._reflections.wake()
             self.hearing.lead()
-            if self._delivery:
-                self._delivery.lead()
+            if self.delivery:
+                self.delivery.lead()
         else:
             self.schedule.pause()
 
@@ -281,6 +266,29 @@ async def _asked_now(
         async with asyncio.timeout(LISTENS_AT_MOST):
             await asyncio.gather(*(catch_up() for catch_up in catch_ups))
     return asked.by_destination.get(destination, ())
+
+
+def landing_context(
+    generation: Generation, process: Process, destination: Destination, choose: Chooser | None = None, *, is_dry: bool
+) -> LandingContext:
+    """Return what a landing of *destination* needs; *choose* stands in for the choice of the scans."""
+    gates, schedule, delivery = generation.gates, generation.schedule, generation.delivery
+    parts = LandingContext(
+        writer=generation.crew.writer,
+        choose=choose or generation.crew.scans.choose,
+        pause=partial(_pause, metrics=process.metrics),
+        now=process.wall,
+        gates=gates if schedule else replace(gates, waits=False),
+    )
+    if schedule:
+        parts = replace(parts, settle=partial(schedule.settle, destination))
+    if delivery:
+        parts = replace(parts, reverts=delivery.order_of)
+    if delivery and schedule:
+        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy_of, offers=delivery.promotions.offer))
+    elif not is_dry:  # what another process saw is no ground to write
+        parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
+    return parts
 
 
 def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
