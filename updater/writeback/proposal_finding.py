@@ -75,7 +75,7 @@ class ProposalFinder:
         known = KnownProposals(is_whole=True)
         if before is not None:
             known.kept, known.is_automatic = before.kept, before.is_automatic
-            known.refused, known.is_bare = before.refused, before.is_bare
+            known.refused, known.dressed = before.refused, before.dressed
         for proposal in await self.forge(branch).find(branch.push, branch.branch):
             known.sort_in(proposal)
         self._known[branch] = known
