@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from updater.credentials.github_app import InstallationTokens
+from updater.daemon.api_commits import ApiCommits
 from updater.daemon.components import Components, LeaderOnlyWriter, WriterRoutes, git_access, git_writer, live_writer, scans_of
 from updater.daemon.forges import Forges
 from updater.daemon.generation import Generation
@@ -46,19 +47,21 @@ async def start_generation(
         names = marker_names(generation.asked.snapshot.subscriptions)
         return names | flux.source.translation.marker_names if flux else names
 
-    git = await git_writer(settings, process, known)
     live = live_writer(process, argocd.source if argocd else None)
     repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
     tokens = InstallationTokens(process.http)
     access = git_access(settings, process, repositories, objects, tokens)
     scans = scans_of(settings, process, flux.registries if flux else None)
-    proposals = Proposals(git, Forges(settings, process, access, tokens), process, scans, lambda: generation.asked.by_destination)
+    forges = Forges(settings, process, access, tokens)
+    made = ApiCommits(settings, process, forges)
+    git = await git_writer(settings, process, known, made.publisher)
+    proposals = Proposals(git, forges, process, scans, lambda: generation.asked.by_destination)
     routes = WriterRoutes(RenewingWriter(proposals.writer, repositories, objects, tokens), live)
     crew = Components(
         scans=scans,
         git=git,
         writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
-        access=access,
+        access=made.known_by(access),
         keep=proposals.keep,
         sources=tuple(parts.source for parts in (argocd, flux) if parts),
         requests=requests,
