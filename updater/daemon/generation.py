@@ -174,7 +174,7 @@ class Generation:
         if self._delivery:
             parts = replace(parts, reverts=self._delivery.order_of)
         if self._delivery and self.schedule:
-            parts = replace(parts, gates=replace(parts.gates, busy=self._delivery.busy_of))
+            parts = replace(parts, gates=replace(parts.gates, busy=self._delivery.busy.of))
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on

@@ -6,7 +6,7 @@ Every reader is pure, and reads an object of any shape: what is of the wrong typ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents.members import list_in, mapping_in
@@ -135,6 +135,7 @@ def is_stale(item: Mapping[str, Any]) -> bool:
     return generation is None or number_in(mapping_in(item, "status"), "observedGeneration") != generation
 
 
+@lru_cache(maxsize=8192)
 def read_reference(text: str) -> ImageRef | None:
     """Return *text* as a reference; None where it is none."""
     try:
