@@ -285,7 +285,7 @@ def landing_context(
     if delivery:
         parts = replace(parts, reverts=delivery.order_of)
     if delivery and schedule:
-        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy_of, offers=delivery.promotions.offer))
+        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy.of, offers=delivery.promotions.offer))
     elif not is_dry:  # what another process saw is no ground to write
         parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
     return parts
