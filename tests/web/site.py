@@ -68,10 +68,10 @@ class Site:
 
 
 @asynccontextmanager
-async def opened(fleet, *, host="127.0.0.1"):
+async def opened(fleet, *, host="127.0.0.1", port=0):
     app = web.Application()
     open_site(app, fleet, SiteOptions(host=host))
-    runner = await serve(app, "127.0.0.1:0")
+    runner = await serve(app, f"127.0.0.1:{port}")
     try:
         async with aiohttp.ClientSession() as session:
             yield Site(f"http://127.0.0.1:{runner.addresses[0][1]}", session)

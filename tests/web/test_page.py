@@ -200,6 +200,13 @@ async def test_the_page_of_a_subscription_is_told_of_its_own_news_alone(shown, s
     assert row_id("app-0002") not in text
 
 
+async def test_a_page_misses_nothing_between_its_making_and_its_stream(shown, site):
+    _, text, _ = await site.get("/")
+    (stream,) = re.findall(r'sse-connect="([^"]*)"', text)
+    shown.happens("app-0001", state="failed")
+    await told(site, stream, lambda: None, f"event: {row_id('app-0001')}\n")
+
+
 async def test_more_changes_than_a_page_shows_are_told_as_one():
     shown = fleet(500)
 

@@ -68,9 +68,15 @@ class Page:
 
     async def fleet(self, request: web.Request) -> web.Response:
         """Answer the fleet, or what of it the query asks for."""
+        after = self._after()
         values = await self._table(request.query)
         health = await self._fleet.health()
-        more = {"health": health, "events": self._fleet.events.latest(SHOWN_EVENTS), "replica": self._fleet.replica}
+        more = {
+            "health": health,
+            "after": after,
+            "events": self._fleet.events.latest(SHOWN_EVENTS),
+            "replica": self._fleet.replica,
+        }
         return html("fleet.html", {**values, **more})
 
     async def rows(self, request: web.Request) -> web.Response:
@@ -79,9 +85,10 @@ class Page:
 
     async def subscription(self, request: web.Request) -> web.Response:
         """Answer one subscription in full."""
+        after = self._after()
         detail = await self._fleet.detail(request.match_info["key"])
         values = {name: getattr(detail, name) for name in type(detail).__slots__}
-        return html("subscription.html", {**values, "picture": picture_of(detail.ladder)})
+        return html("subscription.html", {**values, "after": after, "picture": picture_of(detail.ladder)})
 
     async def health(self, _request: web.Request) -> web.Response:
         """Answer how everything that is asked is; every open page asks for it now and then."""
@@ -90,6 +97,10 @@ class Page:
             text = render("health.html", {"health": await self._fleet.health()})
             self._health = time.monotonic(), text
         return answered(text)
+
+    def _after(self) -> str:
+        """Return up to which event a page that is made now is current: its stream begins there, so that it misses none."""
+        return f"{self._fleet.events.run}-{self._fleet.events.last}"
 
     async def _table(self, asked: MultiMapping[str]) -> Mapping[str, Any]:
         query, plain = _query(asked)
@@ -124,7 +135,7 @@ def page_of_errors(handler: Handler) -> Handler:
 def refused(refusal: ApiRefusal) -> web.Response:
     """Return a refusal as a page."""
     title = {404: "Not found", 403: "Not allowed"}.get(refusal.status, "That did not work")
-    values = {"title": title, "message": refusal.message, "code": refusal.code, "hint": refusal.hint}
+    values = {"after": "", "title": title, "message": refusal.message, "code": refusal.code, "hint": refusal.hint}
     return html("message.html", values, status=refusal.status)
 
 

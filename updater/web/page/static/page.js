@@ -8,7 +8,7 @@
   const pause = document.getElementById("pause");
   let isPaused = false;
   let isLost = false;
-  let missed = false;
+  const miss = (event) => { document.body.dataset.missed = "yes"; event.preventDefault(); };
 
   const say = () => {
     const text = isPaused ? "paused" : isLost ? "reconnecting" : "live";
@@ -24,8 +24,8 @@
   pause.addEventListener("click", () => {
     isPaused = !isPaused;
     pause.setAttribute("aria-pressed", String(isPaused));
-    if (!isPaused && missed) refresh();
-    missed = false;
+    if (!isPaused && document.body.dataset.missed) refresh();
+    delete document.body.dataset.missed;
     say();
   });
 
@@ -37,11 +37,11 @@
   document.body.addEventListener("htmx:sseError", () => { isLost = true; say(); });
   // a paused page takes nothing, and asks for all of it when it goes on (WCAG 2.2.2)
   document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
-    if (isPaused) { missed = true; event.preventDefault(); }
+    if (isPaused) miss(event);
   });
   document.body.addEventListener("htmx:confirm", (event) => {
     const trigger = event.detail.triggeringEvent;
-    if (isPaused && trigger && trigger.type.startsWith("sse:")) { missed = true; event.preventDefault(); }
+    if (isPaused && trigger && trigger.type.startsWith("sse:")) miss(event);
   });
   document.body.addEventListener("htmx:sseMessage", () => {
     const events = document.getElementById("events");
