@@ -11,7 +11,7 @@ from updater.daemon.components import Components, LeaderOnlyWriter, WriterRoutes
 from updater.daemon.forges import Forges
 from updater.daemon.generation import Generation
 from updater.daemon.git_access import RenewingWriter
-from updater.daemon.proposals import Proposals
+from updater.daemon.proposals import Asked, Proposals
 from updater.daemon.watch_reports import watch_reporter
 from updater.inventory.destinations import marker_names
 from updater.sources.base import SourceRequests
@@ -55,7 +55,12 @@ async def start_generation(
     forges = Forges(settings, process, access, tokens)
     made = ApiCommits(settings, process, forges)
     git = await git_writer(settings, process, known, made.publisher)
-    proposals = Proposals(git, forges, process, scans, lambda: generation.asked.by_destination)
+    asked = Asked(
+        by_destination=lambda: generation.asked.by_destination,
+        is_whole=lambda: generation.asked.is_complete,
+        owner=settings.git.proposal.owner,
+    )
+    proposals = Proposals(git, forges, process, scans, asked)
     routes = WriterRoutes(RenewingWriter(proposals.writer, repositories, objects, tokens), live)
     crew = Components(
         scans=scans,
@@ -63,6 +68,7 @@ async def start_generation(
         writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
         access=made.known_by(access),
         keep=proposals.keep,
+        sweep=proposals.sweep,
         sources=tuple(parts.source for parts in (argocd, flux) if parts),
         requests=requests,
     )

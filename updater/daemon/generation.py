@@ -211,7 +211,8 @@ class Generation:
                     await self.hearing.finish()
 
         async def close_left() -> None:
-            await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
+            left = self._process.left_proposals
+            await left.run(lambda branch: self.land(branch, ()), self._process.may_write, self.crew.sweep)
 
         self._decisions.wake = schedule.due
         follow = LongTask(name="follow people's decisions", run=self._decisions.run)

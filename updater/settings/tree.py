@@ -22,7 +22,7 @@ from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
 from updater.settings.prefixes import longest_prefix
-from updater.settings.proposals import ProposalSettings
+from updater.settings.proposals import ProposalDefaults, ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.repositories import RepositorySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.web import ListenSettings, WebSettings, at_most_a_day, check_web
@@ -95,7 +95,7 @@ class GitSettings(Node):
     """Whether each message ends with the author's Signed-off-by: line."""
     message: fields.Template | None = None
     """A Go template for commit messages; the default message lists each change, old to new, with policy and origin."""
-    proposal: Annotated[ProposalSettings, fields.EMPTY_WHERE_NULL] = ProposalSettings()
+    proposal: Annotated[ProposalDefaults, fields.EMPTY_WHERE_NULL] = ProposalDefaults()
     """The defaults of pull requests, for every target that has proposal:; alone it proposes nothing."""
     limits: GitLimitSettings = GitLimitSettings()
     """How much a Git server and a repository may ask of the program."""
