@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from updater.credentials.github_app import InstallationTokens
@@ -12,21 +11,18 @@ from updater.daemon.components import Components, LeaderOnlyWriter, WriterRoutes
 from updater.daemon.forges import Forges
 from updater.daemon.generation import Generation
 from updater.daemon.git_access import RenewingWriter
-from updater.daemon.proposal_sources import ProposalSources
+from updater.daemon.proposals import Proposals
 from updater.daemon.watch_reports import watch_reporter
 from updater.inventory.destinations import marker_names
 from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
-from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from updater.daemon.argocd import ArgocdComponents
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
-    from updater.engine.scanner import Scanner
-    from updater.model.subscription import Destination, Subscription
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
     from updater.writeback.base import Writer
@@ -59,13 +55,14 @@ async def start_generation(
     forges = Forges(settings, process, access, tokens)
     made = ApiCommits(settings, process, forges)
     git = await git_writer(settings, process, known, made.publisher)
-    around = _surroundings(forges, process, scans, lambda: generation.asked.by_destination)
-    routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects, tokens), live)
+    proposals = Proposals(git, forges, process, scans, lambda: generation.asked.by_destination)
+    routes = WriterRoutes(RenewingWriter(proposals.writer, repositories, objects, tokens), live)
     crew = Components(
         scans=scans,
         git=git,
         writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
         access=made.known_by(access),
+        keep=proposals.keep,
         sources=tuple(parts.source for parts in (argocd, flux) if parts),
         requests=requests,
     )
@@ -77,22 +74,6 @@ async def start_generation(
     generation.asked.decide(decided.decisions, decided.problems)
     crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
     return generation
-
-
-def _surroundings(
-    forges: Forges, process: Process, scans: Scanner, asked: Callable[[], Mapping[Destination, tuple[Subscription, ...]]]
-) -> ProposalSurroundings:
-    """Put together what pull requests are written with; *asked* returns the subscriptions of each destination."""
-    sources = ProposalSources(scans.registry, asked)
-    return ProposalSurroundings(
-        forge=forges.of,
-        mirror=process.mirror,
-        asked=asked,
-        base=lambda branch: branch.branch or process.default_branches.name_of(branch),
-        links=sources.links,
-        is_released=sources.is_released,
-        count=partial(process.metrics.count, "updater_proposals_total"),
-    )
 
 
 async def _argocd(loaded: LoadedConfiguration, process: Process) -> ArgocdComponents | None:

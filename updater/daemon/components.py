@@ -21,7 +21,7 @@ from updater.writeback.branch_writer import CommitSettings, GitWriter
 from updater.writeback.message import commit_message
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from updater.argocd.cluster.source import ArgocdSource
     from updater.daemon.git_access import GitRepositoryAccess, RepositoryAccess
@@ -45,13 +45,14 @@ class Components:
     """Who does the work of a generation.
 
     *writer* is the writer of every kind of destination, or what stands before it, *git* the one of branches alone; *access*
-    says how Git URLs are reached.
+    says how Git URLs are reached. *keep* lets go of what is remembered of every branch but those that it is given.
     """
 
     scans: Scanner
     git: GitWriter
     writer: Writer
     access: Callable[[str, CredentialRef | None], Awaitable[GitAccess]]
+    keep: Callable[[Collection[GitBranch]], None]
     sources: tuple[Source, ...] = ()
     requests: SourceRequests = field(default_factory=SourceRequests)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
+from updater.daemon.promotions import Promotions
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
-from updater.delivery.following import ReleaseFollower
+from updater.delivery.following import ReleaseFollower, health_for
 from updater.delivery.judging import is_busy
 from updater.delivery.reversal import Reversals
 from updater.delivery.watch import WorkloadWatch
@@ -42,7 +43,9 @@ class Delivery:
 
     name: Final = "releases"
 
-    def __init__(self, subscriptions: Iterable[Subscription], process: Process) -> None:
+    def __init__(
+        self, subscriptions: Iterable[Subscription], process: Process, asked: Callable[[], tuple[Subscription, ...]]
+    ) -> None:
         self._process = process
         followed = [item for item in subscriptions if item.delivery]
         self._workloads = frozenset(item.delivery.workload for item in followed if item.delivery)
@@ -54,13 +57,16 @@ class Delivery:
         self._watch: WorkloadWatch | None = None
         self._subscriptions = {item.key: item for item in followed}
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
+        self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
         self._busy = set(self._subscriptions)
         self._land: Callable[[Destination], None] = _nothing
 
     async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
         """Hear reports from now on, and return what is to be run meanwhile; *land* lets a destination land."""
         self._land = land
+        self.promotions.joined(land)
         await self._recall()
+        await self.promotions.recall()
         self._process.reports.join(self)
         return self.run
 
@@ -77,6 +83,7 @@ class Delivery:
 
     def hear(self, report: Report) -> None:
         """Follow what landed, and let the workload of a verdict be told; never waits."""
+        self.promotions.hear(report)
         if isinstance(report, ReleaseJudged):
             self._tell(report)
             self._reversals.hear(report)
@@ -124,12 +131,14 @@ class Delivery:
             tasks.create_task(self._watch.run(), name="watch workloads")
             tasks.create_task(self._events.run(), name="Events on workloads")
             tasks.create_task(self._reversals.run(client), name="take bad releases back")
+            tasks.create_task(self.promotions.run(), name="note what is healthy")
             await self._follower.run()
 
     def _changed(self) -> None:
         """Judge again, and let what waited for a rollout or canary land."""
         self._follower.judge()  # at once: what is bad must be known before anything else is written
         self._follower.changed()
+        self.promotions.judge()
         busy = {key for key in self._subscriptions if self.busy_of(key)}
         for key in self._busy - busy:
             self._due(key)

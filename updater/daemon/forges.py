@@ -15,7 +15,7 @@ from updater.model.credential import FORGE_TOKEN, Credential, read_token
 from updater.model.publishing import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from updater.daemon.process import Process
     from updater.forge.address import ForgeRepository
@@ -50,9 +50,9 @@ class Forges:
 
         A host that its name does not tell is asked which forge it is, with the first question.
         """
-        named = branch.publishing.options.forge if isinstance(branch.publishing, Proposal) else ""
-        key = branch.url, branch.credential, named
+        key = _key(branch)
         if key not in self._made:
+            named = key[2]
             entry = self._settings.repository_for(branch.url)
             kind, api = (entry.forge.said_kind, entry.forge.api or "") if entry else (None, "")
             kind = kind or kind_of_api(api) or (ForgeKind(named) if named else None)
@@ -62,6 +62,11 @@ class Forges:
             else:
                 self._made[key] = cast("Forge", LateForge(lambda: self._found(branch, api)))
         return self._made[key]
+
+    def keep(self, branches: Iterable[GitBranch]) -> None:
+        """Let go of the forges that none of *branches* needs."""
+        needed = {_key(branch) for branch in branches}
+        self._made = {key: forge for key, forge in self._made.items() if key in needed}
 
     async def _found(self, branch: GitBranch, api: str) -> Forge:
         access = await self._access(branch.url, branch.credential)
@@ -110,6 +115,11 @@ class Forges:
             raise ForgeError(error.message, hint=error.hint, code="forge-unavailable") from error
         except GitDenied as error:
             raise ForgeError(error.message, hint=error.hint, code="forge-denied") from error
+
+
+def _key(branch: GitBranch) -> tuple[str, CredentialRef | None, str]:
+    named = branch.publishing.options.forge if isinstance(branch.publishing, Proposal) else ""
+    return branch.url, branch.credential, named
 
 
 def _of_git(url: str, access: GitAccess) -> Credential:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from updater.model.publishing import Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from updater.engine.landing import Landing
     from updater.model.subscription import Destination, GitBranch
@@ -27,6 +27,11 @@ class LeftProposals:
         self._proposing: dict[_Name, GitBranch] = {}
         self._left: dict[_Name, GitBranch] = {}
         self._has_some = asyncio.Event()
+
+    @property
+    def branches(self) -> Collection[GitBranch]:
+        """What was left and is not closed yet."""
+        return self._left.values()
 
     def follow(self, destinations: Iterable[Destination], *, is_whole: bool) -> None:
         """Take what is asked for now. Unless *is_whole*, a source has not said yet what it asks for, and nothing is left."""

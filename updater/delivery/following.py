@@ -14,11 +14,11 @@ from updater.delivery.releases import FollowedRelease, Judgement, moment
 from updater.delivery.reversal import another_image
 from updater.delivery.state import health_of, is_asked_for
 from updater.http.client import Clock
-from updater.model.release import ReleaseVerdict
+from updater.model.release import Health, ReleaseVerdict
 from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from updater.delivery.state import WorkloadState
     from updater.kube.kinds import Object
@@ -100,8 +100,7 @@ class ReleaseFollower:
         """Judge every release that is followed."""
         now = self._around.wall()
         for key, followed in list(self._followed.items()):
-            state = state_for(followed.release, followed.options.workload, self.known, self._revisions.get(key, ()))
-            judgement = followed.judge(health_of(state, followed.release.image), now)
+            judgement = followed.judge(health_for(followed.release, self, self._revisions.get(key, ())), now)
             if judgement is not None:
                 self._end(key, followed, judgement)
 
@@ -170,6 +169,14 @@ class ReleaseFollower:
         now = self._around.wall()
         moments = [at for followed in self._followed.values() if (at := followed.next_at) > now]  # the others wait for an object
         return min(max(min(moments, default=float("inf")) - now, _SHORTEST_WAIT), _LONGEST_WAIT)
+
+
+def health_for(release: Release, follower: ReleaseFollower, revisions: Collection[str]) -> Health:
+    """Return what the cluster says of a release; *revisions* are those that are known to hold it."""
+    options = follower.options_of(release.subscription)
+    if options is None:
+        return Health(verdict=ReleaseVerdict.UNKNOWN, reason="its releases are not followed")
+    return health_of(state_for(release, options.workload, follower.known, revisions), release.image)
 
 
 def _note_head(known: dict[str, None], report: DestinationLanded) -> None:

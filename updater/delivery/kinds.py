@@ -90,8 +90,8 @@ KINDS: Final[dict[str, FollowedKind]] = {
     ),
 }
 REPLICA_SET: Final = Kind("apps", "v1", "ReplicaSet", "replicasets")
-_CONDITIONS: Final = frozenset({"Progressing", "InvalidSpec", "Promoted", "Ready"})
-_CONDITION_TEXTS: Final = ("type", "status", "reason", "message", "observedGeneration")
+_CONDITIONS: Final = frozenset({"Available", "Progressing", "InvalidSpec", "Promoted", "Ready"})
+_CONDITION_TEXTS: Final = ("type", "status", "reason", "message", "observedGeneration", "lastTransitionTime", "lastUpdateTime")
 
 
 def prune_followed(item: Mapping[str, Any], followed: FollowedKind, sharing: Sharing) -> dict[str, Any]:

@@ -89,13 +89,14 @@ class Health:
     """What the cluster says of one image at one moment; *reason* is a sentence for people.
 
     *is_applied* where a workload asks for this image, whatever came of it. *is_busy* where a controller works on a rollout
-    or a canary, and keeps the time itself.
+    or a canary, and keeps the time itself. *since* is from when on the object vouches for being healthy, in Unix time.
     """
 
     verdict: ReleaseVerdict
     reason: str
     is_applied: bool = False
     is_busy: bool = False
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ForgeError
@@ -27,14 +27,19 @@ if TYPE_CHECKING:
 MOST_VALUES: Final = 3000
 LONGEST_BODY: Final = 60_000  # GitHub takes 65,536 characters
 LONGEST_TITLE: Final = 255
+#: labels, reviewers and assignees are still to be set; why it is closed is still to be told
+DRESS: Final = "labels"
+TELL: Final = "words"
 _LONGEST_CELL: Final = 300
 #: at the start of a line: one that stands in a quotation or in a cell is no marker
 _MARKER: Final = re.compile(
     r"^<!-- updater:proposal v1 text=([0-9a-f]{16}) values=([0-9a-f,]*)(?: places=([0-9a-f,]*))?(?: rejected=([0-9a-f,]*))? -->",
     re.MULTILINE,
 )
+#: behind the marker on its line, where what is done once was not done yet
+_DUE: Final = re.compile(r"<!-- updater:due ([a-z]+) -->")
 _START: Final = re.compile(r"^<!-- updater:proposal v1 text=", re.MULTILINE)
-_MARKER_LENGTH: Final = 100
+_MARKER_LENGTH: Final = 150
 _MOST_REJECTED: Final = 200
 _LEAST_TABLE: Final = 600
 _MOST_PLACES: Final = 500
@@ -53,13 +58,15 @@ This branch is rebuilt when its base moves or a newer version appears. Once some
 class ProposalMarker:
     """What the hidden marker holds: fingerprints of title and table, of each value that is proposed, of each place it is for.
 
-    *rejected* are the values that were rejected before it was opened, None where that is not said.
+    *rejected* are the values that were rejected before it was opened, None where that is not said. *due* is what is done once and
+    was not done yet, `DRESS` or `TELL`, "" for nothing.
     """
 
     text: str
     values: frozenset[str]
     places: frozenset[str] = frozenset()
     rejected: frozenset[str] | None = None
+    due: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +94,20 @@ def read_marker(body: str) -> ProposalMarker | None:
     if found is None:
         return None
     rejected = _parts(found[4]) if found[4] is not None else None
-    return ProposalMarker(found[1], _parts(found[2]), _parts(found[3] or ""), rejected)
+    due = _DUE.match(body, found.end())
+    return ProposalMarker(found[1], _parts(found[2]), _parts(found[3] or ""), rejected, due[1] if due else "")
+
+
+def with_due(text: ProposalText, due: str) -> ProposalText:
+    """Return *text*, whose marker says that *due* is left to do."""
+    return replace(text, body=_MARKER.sub(lambda found: f"{found[0]}<!-- updater:due {due} -->", text.body, count=1))
+
+
+def without_due(text: ProposalText) -> ProposalText:
+    """Return *text*, whose marker says that nothing is left to do."""
+    found = _MARKER.search(text.body)
+    due = _DUE.match(text.body, found.end()) if found else None
+    return replace(text, body=text.body[: due.start()] + text.body[due.end() :]) if due else text
 
 
 def has_marker(body: str) -> bool:
