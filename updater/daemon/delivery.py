@@ -22,7 +22,7 @@ from updater.model.release import ReleaseVerdict
 from updater.model.report import DestinationLanded, InventoryChanged, ReleaseJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 
     from updater.daemon.process import Process
     from updater.delivery.readers import ObjectKey
@@ -43,7 +43,7 @@ class Delivery:
     """Follows the releases of every subscription that says how, and tells the workload of its verdict.
 
     It hears reports, in the place of the generation before. *namespaces* are those that a source is limited to, by the kind of
-    its objects; where there is none, all are watched at once.
+    its objects; where there is none, all are watched at once. For those of *silent* kinds no Events are written.
     """
 
     name: Final = "releases"
@@ -53,11 +53,14 @@ class Delivery:
         subscriptions: Iterable[Subscription],
         process: Process,
         asked: Callable[[], tuple[Subscription, ...]],
+        *,
         namespaces: Mapping[str, tuple[str, ...]] = _NOWHERE,
+        silent: Collection[str] = (),
     ) -> None:
         self._process = process
         self._namespaces = namespaces
-        self._subscriptions = {item.key: item for item in subscriptions if item.delivery}
+        self._silent = silent
+        self._subscriptions = {item.key: item for item in subscriptions if item.delivery and item.targets}
         self._follower = ReleaseFollower(self._subscriptions.values(), publish=process.reports.publish, memory=process.releases)
         self._options = ControllerOptions(
             may_write=process.may_write, count=write_counter(process), report=write_reporter(process)
@@ -87,7 +90,7 @@ class Delivery:
         else:
             self._follower.hear(report)
         if isinstance(report, InventoryChanged):
-            self._subscriptions = {item.key: item for item in report.subscriptions if item.delivery}
+            self._subscriptions = {item.key: item for item in report.subscriptions if item.delivery and item.targets}
             self._want()
         if isinstance(report, DestinationLanded) and report.notes is not None:
             self._reversals.landed(report)
@@ -150,6 +153,9 @@ class Delivery:
     def _tell(self, report: ReleaseJudged) -> None:
         place = report.workload
         item = self._watch.get(place.kind, place.namespace, place.name) if self._watch and place else None
+        subscription = self._subscriptions.get(report.release.subscription)
+        if subscription is None or subscription.origin.kind in self._silent:
+            return
         if item is not None and place is not None and report.verdict is not ReleaseVerdict.PROGRESSING:
             self._events.put((report.release.subscription, report.release.revision), object_of(item, place), event_of(report))
 

@@ -307,9 +307,13 @@ async def _pause(_attempt: int, metrics: Metrics) -> None:
 
 
 def _delivery(loaded: LoadedConfiguration, process: Process, asked: Callable[[], tuple[Subscription, ...]]) -> Delivery | None:
-    """Put the parts together that follow releases, where a subscription asks for that."""
-    if not any(item.delivery for item in loaded.snapshot.subscriptions):
+    """Put the parts together that follow releases, where the file asks for that, or a source may."""
+    settings = loaded.settings
+    sources = {"Application": settings.applications, "ImagePolicy": settings.flux}
+    namespaces = {kind: source.namespaces for kind, source in sources.items() if source is not None}
+    if not namespaces and not any(item.delivery for item in loaded.snapshot.subscriptions):
         return None
     from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
 
-    return Delivery(loaded.snapshot.subscriptions, process, asked)
+    silent = {kind for kind, source in sources.items() if source is not None and not source.events}
+    return Delivery(loaded.snapshot.subscriptions, process, asked, namespaces=namespaces, silent=silent)
