@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
-from updater.cache.notified import read_notified, write_notified
+from updater.cache.notified import NotifiedStates
 from updater.cache.runs import read_runs, write_runs
 from updater.cache.store import DatabaseFile
 from updater.cache.verdicts import read_verdicts, write_verdicts
@@ -180,13 +180,10 @@ class Cache:
         """Remember for how long followed subscriptions were seen healthy, in place of what was remembered."""
         await self._store.run(lambda connection: write_runs(connection, rows))
 
-    async def notified(self, route: str) -> dict[tuple[str, str], str]:
-        """Return what a route of notifications was told, by key and target; see `updater.cache.notified`."""
-        return await self._store.run(lambda connection: read_notified(connection, route))
-
-    async def remember_notified(self, route: str, states: Mapping[tuple[str, str], str]) -> None:
-        """Remember what a route was told; an empty state is forgotten."""
-        await self._store.run(lambda connection: write_notified(connection, route, states))
+    @property
+    def notified(self) -> NotifiedStates:
+        """What each route of notifications was told."""
+        return NotifiedStates(self._store)
 
     async def forget_outcomes(self, *, except_keys: Iterable[str]) -> None:
         """Forget the outcomes of subscriptions that are no more."""

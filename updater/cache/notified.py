@@ -8,7 +8,24 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
+    from updater.cache.store import DatabaseFile
+
 Place = tuple[str, str]
+
+
+class NotifiedStates:
+    """The states that routes were told, in the file of a cache."""
+
+    def __init__(self, store: DatabaseFile) -> None:
+        self._store = store
+
+    async def of(self, route: str) -> dict[Place, str]:
+        """Return what a route was told, by key and target."""
+        return await self._store.run(lambda connection: read_notified(connection, route))
+
+    async def remember(self, route: str, states: Mapping[Place, str]) -> None:
+        """Remember what a route was told; an empty state is forgotten."""
+        await self._store.run(lambda connection: write_notified(connection, route, states))
 
 
 def read_notified(connection: sqlite3.Connection, route: str) -> dict[Place, str]:
