@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from updater.settings import Settings
     from updater.sources.base import Source
     from updater.writeback.base import Writer
+    from updater.writeback.second_push import Publisher
 
 
 NOT_LEADING: Final = "not-leading"
@@ -96,10 +97,15 @@ class LeaderOnlyWriter:
         return await self.writer.write(view, commits, is_dry=is_dry)
 
 
-async def git_writer(settings: Settings, process: Process, known: Callable[[], frozenset[str]]) -> GitWriter:
+async def git_writer(
+    settings: Settings,
+    process: Process,
+    known: Callable[[], frozenset[str]],
+    publish: Callable[[GitBranch], Publisher | None] = lambda _branch: None,
+) -> GitWriter:
     """Build the writer of branches; raise `ConfigError` where the key that signs cannot be had.
 
-    *known* returns the names that markers may have: any other is told as unknown.
+    *known* returns the names that markers may have: any other is told as unknown. *publish* as in `CommitSettings`.
     """
     reference = str(settings.git.signing.key) if settings.git.signing else ""
     signers = Signers(await signer_for(settings, process.keychain), process.keychain.secret, reference=reference)
@@ -108,7 +114,11 @@ async def git_writer(settings: Settings, process: Process, known: Callable[[], f
         mirror=process.mirror,
         editors=make_editors(settings.text_markers),
         pen=CommitSettings(
-            message=commit_message, signer=signers, now=lambda: datetime.fromtimestamp(process.wall(), UTC), rule=rule
+            message=commit_message,
+            signer=signers,
+            now=lambda: datetime.fromtimestamp(process.wall(), UTC),
+            rule=rule,
+            publish=publish,
         ),
         known=known,
         count=process.metrics.count,

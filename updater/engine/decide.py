@@ -211,6 +211,9 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
     else:
         decision = _held(place.subscription, _judge_selection(place, choice))
     is_unknown = decision.status is Status.FAILED or decision.is_unsure or decision.code in _KEEPS_PENDING
+    offer = place.subscription.offer
+    if decision.code == Code.FOLLOWS and pending is not None and offer is not None:
+        is_unknown = offer.keeps(pending.written)
     if pending is None or isinstance(choice, UpdaterError) or is_unknown or decision.update is None:
         return replace(decision, update=_kept(place, pending, choice)) if pending is not None and is_unknown else decision
     if any(item.tag == pending.written.tag for item in choice.unread) and (kept := _kept(place, pending, choice)):
