@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -28,6 +29,12 @@ class FleetByHand:
     async def table(self):
         needles = {key: f"{key}\n{row.image or ''}".lower() for key, row in self.rows.items()}
         return FleetTable(rows=self.rows, needles=needles)
+
+    async def rows_of(self, keys):
+        return [self.rows[key] for key in keys if key in self.rows]
+
+    async def counts(self):
+        return Counter(row.state for row in self.rows.values())
 
     async def detail(self, key):
         if key not in self.rows:
@@ -61,10 +68,10 @@ class Site:
 
 
 @asynccontextmanager
-async def opened(fleet, *, host="127.0.0.1"):
+async def opened(fleet, *, host="127.0.0.1", port=0):
     app = web.Application()
     open_site(app, fleet, SiteOptions(host=host))
-    runner = await serve(app, "127.0.0.1:0")
+    runner = await serve(app, f"127.0.0.1:{port}")
     try:
         async with aiohttp.ClientSession() as session:
             yield Site(f"http://127.0.0.1:{runner.addresses[0][1]}", session)

@@ -45,7 +45,8 @@ class Components:
     """Who does the work of a generation.
 
     *writer* is the writer of every kind of destination, or what stands before it, *git* the one of branches alone; *access*
-    says how Git URLs are reached. *keep* lets go of what is remembered of every branch but those that it is given.
+    says how Git URLs are reached. *keep* lets go of what is remembered of every branch but those that it is given; *sweep*
+    closes pull requests that left the configuration while nobody looked, and returns whether each forge answered.
     """
 
     scans: Scanner
@@ -53,6 +54,7 @@ class Components:
     writer: Writer
     access: Callable[[str, CredentialRef | None], Awaitable[GitAccess]]
     keep: Callable[[Collection[GitBranch]], None]
+    sweep: Callable[[], Awaitable[bool]]
     sources: tuple[Source, ...] = ()
     requests: SourceRequests = field(default_factory=SourceRequests)
 

@@ -12,11 +12,11 @@ from updater.web.fleet import page_of
 from updater.web.sse import EventStreams
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from updater.web.detail import SubscriptionDetail
     from updater.web.events import EventLog
-    from updater.web.fleet import FleetTable
+    from updater.web.fleet import FleetRow, FleetTable
     from updater.web.health import FleetHealth, ReplicaView
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -46,6 +46,14 @@ class Fleet(Protocol):
 
     async def table(self) -> FleetTable:
         """Return every subscription as a row."""
+        ...
+
+    async def rows_of(self, keys: Sequence[str]) -> Sequence[FleetRow]:
+        """Return the rows of *keys* that are known."""
+        ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many subscriptions there are of each state."""
         ...
 
     async def detail(self, key: str) -> SubscriptionDetail:

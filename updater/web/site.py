@@ -1,4 +1,4 @@
-"""What is served at `listen.web` beside webhooks: who is let in, and the routes of the API."""
+"""What is served at `listen.web` beside webhooks: who is let in, the page, and the routes of the API."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aiohttp import web
 
 from updater.web.answers import ApiRefusal
 from updater.web.api import ReadApi, refusals
+from updater.web.page.routes import Page
 from updater.web.shield import add_headers, is_local_name, is_loopback
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-SITE_PATHS: Final = "/api/v1/"
+SITE_PATHS: Final = "/ /api/v1/"
 #: what has rules of its own: who sends webhooks has a secret, and a probe learns nothing
 _OPEN_PATHS: Final = ("/webhooks/", "/webhook", "/healthz")
 _NO_USERS: Final = "the page and the API are not served beyond loopback without users"
@@ -39,11 +40,12 @@ class SiteOptions:
 
 def open_site(app: web.Application, fleet: Fleet, options: SiteOptions) -> None:
     """Add the API over *fleet* to *app*, and what every answer has."""
-    api = ReadApi(fleet)
+    api, page = ReadApi(fleet), Page(fleet)
     app.middlewares.extend([refusals, Doorkeeper(options).check])
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(api.streams.close)
-    app.add_routes(api.routes())
+    app.on_shutdown.append(page.streams.close)
+    app.add_routes([*api.routes(), *page.routes()])
 
 
 class Doorkeeper:
