@@ -8,14 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from tests.delivery.objects import DEPLOYMENT, NAME, merged, template
+from tests.delivery.objects import DEPLOYMENT, NAME, ROLLOUT, merged, template
 from tests.delivery.test_finding import APPLICATION, KUSTOMIZATION, SHOP, application, git_repository, kustomization
 from tests.fakes.eventually import until
 from tests.fakes.kube import FakeKube, refuse
+from tests.fakes.still_time import StillTime
 from updater.delivery.finding import GitPlace, find_workloads
-from updater.delivery.interest import EVERYWHERE, wanted_places
+from updater.delivery.interest import EVERYWHERE, Wanted, wanted_places
 from updater.delivery.kinds import WATCHED
-from updater.delivery.watch import WatchHooks, WorkloadWatch
+from updater.delivery.watch import ABSENT_WAITS, WatchHooks, WorkloadWatch
 from updater.http.client import HttpClient
 from updater.inventory.pushes import place_of
 from updater.kube.client import PATIENCE, KubeClient
@@ -43,10 +44,10 @@ SHOP_FOUND = subscription(SEARCHED)
 class Watched:
     """A watch at work, and what it told."""
 
-    def __init__(self, client):
+    def __init__(self, client, surroundings=None):
         self.moved, self.lost, self.absent = [], [], []
         hooks = WatchHooks(changed=self.moved.append, report=self._report, absent=self.absent.append)
-        self.watch = WorkloadWatch(client, hooks)
+        self.watch = WorkloadWatch(client, hooks, surroundings=surroundings)
 
     def _report(self, watched, error):
         self.lost.append((watched.kind.name, error.code if error else None))
@@ -105,6 +106,24 @@ async def test_each_kind_that_is_installed_is_watched_once_and_the_others_are_to
         ]
         assert sorted(watched.absent) == absent
         assert len([asked for asked in server.asked if "watch" not in asked.query and "deployments" in asked.path]) == 1
+
+
+async def test_a_kind_that_is_installed_later_is_found_and_until_then_hardly_asked_for(server, tmp_path):
+    install(server, *(set(WATCHED) - {"Rollout"}))
+    time = StillTime()
+    async with HttpClient(patience=PATIENCE) as http:
+        watched = Watched(KubeClient(server.access(tmp_path), http), time.surroundings())
+        watched.watch.want({("Rollout", EVERYWHERE): Wanted(images=frozenset({IMAGE}))})
+        running = asyncio.create_task(watched.watch.run())
+        await until(lambda: ABSENT_WAITS[1] in time.slept)
+        assert watched.watch.is_known("Rollout", "shop")
+        assert watched.absent == ["rollouts.argoproj.io"]
+        install(server, "Rollout")
+        await put(server, ROLLOUT)
+        await until(lambda: watched.watch.get("Rollout", "shop", "shop") is not None)
+        assert watched.lost == []
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_of_pods_nobody_subscribed_to_nothing_is_kept(server, connect):
