@@ -10,9 +10,10 @@ from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.daemon.busy import BusyRollouts
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
+from updater.daemon.promotions import Promotions
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
-from updater.delivery.following import ReleaseFollower
+from updater.delivery.following import ReleaseFollower, health_for
 from updater.delivery.interest import wanted_places
 from updater.delivery.reversal import Reversals
 from updater.delivery.watch import WatchHooks, WorkloadWatch
@@ -51,6 +52,7 @@ class Delivery:
         self,
         subscriptions: Iterable[Subscription],
         process: Process,
+        asked: Callable[[], tuple[Subscription, ...]],
         *,
         namespaces: Mapping[str, tuple[str, ...]] = _NOWHERE,
         silent: Collection[str] = (),
@@ -66,18 +68,22 @@ class Delivery:
         self._events: EventQueue[str] = EventQueue(self._options)
         self._watch: WorkloadWatch | None = None
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
+        self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
         self.busy = BusyRollouts(self._follower, process, is_pending=self._reversals.is_pending, wake=self._due)
         self._land: Callable[[Destination], None] = _nothing
 
     async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
         """Hear reports from now on, and return what is to be run meanwhile; *land* lets a destination land."""
         self._land = land
+        self.promotions.joined(land)
+        await self.promotions.recall()
         await _recall(self._process, self._subscriptions, is_all=bool(self._namespaces))
         self._process.reports.join(self)
         return self.run
 
     def hear(self, report: Report) -> None:
         """Follow what landed, and let the workload of a verdict be told; never waits."""
+        self.promotions.hear(report)
         if isinstance(report, ReleaseJudged):
             self._tell(report)
             self._reversals.hear(report)
@@ -119,6 +125,7 @@ class Delivery:
             tasks.create_task(self._watch.run(), name="watch workloads")
             tasks.create_task(self._events.run(), name="Events on workloads")
             tasks.create_task(self._reversals.run(client), name="take bad releases back")
+            tasks.create_task(self.promotions.run(), name="note what is healthy")
             await self._follower.run()
 
     def _want(self) -> None:
@@ -134,6 +141,7 @@ class Delivery:
         # at once: what is bad must be known before anything else is written
         self._follower.judge(None if objects is None else keys)
         self._follower.changed()
+        self.promotions.judge()
         self.busy.freed(None if objects is None else keys)
 
     def _due(self, key: str) -> None:

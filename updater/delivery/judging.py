@@ -96,7 +96,9 @@ def joint_health(
     seen, busy = any(health.is_applied for health in said), any(health.is_busy for health in said)
     reason = worst.reason if len(said) == 1 else f"{worst.workload}: {worst.reason}"
     blind = any(health.is_blind for health in said)
-    return replace(worst, reason=reason, is_seen=seen, is_busy=busy, is_blind=blind)
+    vouched = [health.since for health in said if health.since is not None]
+    since = max(vouched) if len(vouched) == len(said) else None
+    return replace(worst, reason=reason, is_seen=seen, is_busy=busy, is_blind=blind, since=since)
 
 
 def _health(

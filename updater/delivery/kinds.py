@@ -99,10 +99,10 @@ WATCHED: Final[dict[str, FollowedKind]] = {
     ),
 }
 REPLICA_SET: Final = Kind("apps", "v1", "ReplicaSet", "replicasets")
+_CONDITIONS: Final = frozenset({"Available", "Progressing", "InvalidSpec", "Promoted", "Ready"})
+_CONDITION_TEXTS: Final = ("type", "status", "reason", "message", "observedGeneration", "lastTransitionTime", "lastUpdateTime")
 _APPLIED: Final = frozenset((*POD_KINDS, "HelmRelease"))
 _SOURCE_TEXTS: Final = ("repoURL", "path", "targetRevision", "chart")
-_CONDITIONS: Final = frozenset({"Progressing", "InvalidSpec", "Promoted", "Ready"})
-_CONDITION_TEXTS: Final = ("type", "status", "reason", "message", "observedGeneration")
 
 
 def prune_followed(item: Mapping[str, Any], followed: FollowedKind, sharing: Sharing) -> dict[str, Any]:

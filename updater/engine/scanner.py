@@ -132,6 +132,11 @@ class Scanner:
         standing = self._standing.get(listed)
         return standing.candidates.keys() if standing else ()
 
+    def candidates(self, listed: ScanKey) -> Mapping[str, Candidate]:
+        """Return what is known of each tag since the last scan that went well."""
+        standing = self._standing.get(listed)
+        return standing.candidates if standing else {}
+
     def failure(self, listed: ScanKey) -> UpdaterError | None:
         """Return what the last scan met, None where it went well."""
         standing = self._standing.get(listed)
@@ -173,6 +178,7 @@ class Scanner:
             min_age=subscription.gates.min_age,
             now=datetime.fromtimestamp(self._wall(), UTC),
             decisions=subscription.decisions,
+            offer=subscription.offer,
             versions=subscription.versions,
             named=named,
         )

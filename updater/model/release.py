@@ -98,13 +98,15 @@ class Health:
 
     *is_applied* where a workload asks for this image, whatever came of it; *is_seen* where one of several does. *is_busy* where
     a controller works on a rollout or a canary, and keeps the time itself. *is_blind* where a kind cannot be watched at the
-    moment, so that nothing was seen to go. *workload* is the one that decides, where there is one.
+    moment, so that nothing was seen to go. *workload* is the one that decides, where there is one. *since* is from when on
+    every workload vouches for being healthy, in Unix time.
     """
 
     verdict: ReleaseVerdict
     reason: str
     is_applied: bool = False
     is_busy: bool = False
+    since: float | None = None
     is_seen: bool = False
     is_blind: bool = False
     workload: Workload | None = None

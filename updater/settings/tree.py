@@ -21,8 +21,9 @@ from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
+from updater.settings.notifications import Routes  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.prefixes import longest_prefix
-from updater.settings.proposals import ProposalSettings
+from updater.settings.proposals import ProposalDefaults, ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.repositories import RepositorySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.web import ListenSettings, WebSettings, at_most_a_day, check_web
@@ -95,7 +96,7 @@ class GitSettings(Node):
     """Whether each message ends with the author's Signed-off-by: line."""
     message: fields.Template | None = None
     """A Go template for commit messages; the default message lists each change, old to new, with policy and origin."""
-    proposal: Annotated[ProposalSettings, fields.EMPTY_WHERE_NULL] = ProposalSettings()
+    proposal: Annotated[ProposalDefaults, fields.EMPTY_WHERE_NULL] = ProposalDefaults()
     """The defaults of pull requests, for every target that has proposal:; alone it proposes nothing."""
     limits: GitLimitSettings = GitLimitSettings()
     """How much a Git server and a repository may ask of the program."""
@@ -341,6 +342,8 @@ class Settings(Node):
     A file that does not exist decides nothing. A change counts without a restart."""
     web: WebSettings = WebSettings()
     """What is served at `listen.web`."""
+    notifications: Routes = Field(default=())
+    """Who is told what happens: chats, mail, programs."""
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())

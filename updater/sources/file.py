@@ -21,6 +21,7 @@ from updater.settings import Settings, load_settings
 from updater.settings.overlay import is_said
 from updater.settings.proposals import ProposalPlace, proposal_of
 from updater.sources.gates import gates_of, impossible_gates
+from updater.sources.promotion import impossible_promotions
 from updater.sources.proposed_branches import proposal_clashes
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def refusals(settings: Settings, asked: Sequence[Subscription]) -> tuple[Problem
         *proposal_clashes(asked),
         *_unknown_forges(settings, asked),
         *impossible_gates(asked),
+        *impossible_promotions(asked, is_all=not settings.sources),
     )
 
 

@@ -41,6 +41,7 @@ def gates_of(
         max_changes=None if is_live and "max_changes" not in own.model_fields_set else source("max_changes").max_changes,
         coalesce=source("coalesce").coalesce,
         group=own.group,
+        follows=own.follows.follows() if own.follows is not None else None,
         wait_while_busy=may_be_busy and source("wait_while_busy").wait_while_busy is not False,
     )
 
