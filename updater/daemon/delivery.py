@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
+from updater.daemon.past_verdicts import recall_verdicts
 from updater.daemon.promotions import Promotions
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
@@ -65,21 +66,10 @@ class Delivery:
         """Hear reports from now on, and return what is to be run meanwhile; *land* lets a destination land."""
         self._land = land
         self.promotions.joined(land)
-        await self._recall()
+        await recall_verdicts(self._process, self._subscriptions.values())
         await self.promotions.recall()
         self._process.reports.join(self)
         return self.run
-
-    async def _recall(self) -> None:
-        """Take up what the cache knows: what ran well, and what is over; a bad release is judged again, to be taken back."""
-        memory, subscriptions = self._process.releases, self._subscriptions
-        for past in await self._process.cache.verdicts():
-            if past.key not in subscriptions or past.image.name != subscriptions[past.key].image:
-                continue
-            if past.verdict is not ReleaseVerdict.BAD:
-                memory.judged[past.key] = past.revision
-            if past.verdict is ReleaseVerdict.HEALTHY:
-                memory.healthy[past.key] = past.image
 
     def hear(self, report: Report) -> None:
         """Follow what landed, and let the workload of a verdict be told; never waits."""
@@ -87,6 +77,8 @@ class Delivery:
         if isinstance(report, ReleaseJudged):
             self._tell(report)
             self._reversals.hear(report)
+            if report.verdict is ReleaseVerdict.BAD and report.release.subscription in self._subscriptions:
+                self._due(report.release.subscription)  # what is held for a person is told at once
         else:
             self._follower.hear(report)
         if isinstance(report, DestinationLanded) and report.notes is not None:

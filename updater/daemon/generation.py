@@ -16,6 +16,7 @@ from updater.daemon.components import (
     Components,
 )
 from updater.daemon.decision_watch import DecisionWatch, holds_place
+from updater.daemon.past_verdicts import recall_verdicts
 from updater.daemon.promotions import Promotions
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
@@ -78,7 +79,9 @@ class Generation:
         self.peer = peer
         self._delivery = _delivery(loaded, process, lambda: self.subscriptions)
         self.promotions = Promotions(lambda: self.subscriptions, process)  # of who does not watch
-        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting, offers=self.promotions.offer)
+        self.gates = Gatekeeper(
+            clock=process.wall, memory=process.waiting, offers=self.promotions.offer, bad=process.releases.bad.get
+        )
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
         self.progress = PassProgress()
@@ -135,6 +138,7 @@ class Generation:
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Make one pass over *subscriptions*, and over what their branches need besides; its reports are heard meanwhile."""
         await self.promotions.recall()
+        await recall_verdicts(self._process, self.subscriptions)
         landings = SinglePass(self).run(subscriptions, is_dry=is_dry)
         return await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)])
 

@@ -14,7 +14,7 @@ from updater.delivery.releases import FollowedRelease, Judgement, moment
 from updater.delivery.reversal import another_image
 from updater.delivery.state import health_of, is_asked_for
 from updater.http.client import Clock
-from updater.model.release import Health, ReleaseVerdict
+from updater.model.release import BadRelease, Health, ReleaseVerdict
 from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
 
 if TYPE_CHECKING:
@@ -65,7 +65,15 @@ class ReleaseFollower:
         if isinstance(report, InventoryChanged):
             self._subscriptions = _followed(report.subscriptions)
             memory = self._memory
-            for known in (self._followed, self._places, self._revisions, memory.judged, memory.healthy, memory.orders):
+            for known in (
+                self._followed,
+                self._places,
+                self._revisions,
+                memory.judged,
+                memory.healthy,
+                memory.orders,
+                memory.bad,
+            ):
                 for key in known.keys() - self._subscriptions.keys():
                     del known[key]
         elif isinstance(report, DestinationLanded) and report.notes is not None:
@@ -148,6 +156,9 @@ class ReleaseFollower:
         self._memory.judged[key] = followed.release.revision
         if judgement.verdict is ReleaseVerdict.HEALTHY:
             self._memory.healthy[key] = followed.release.image
+        elif judgement.verdict is ReleaseVerdict.BAD:
+            release = followed.release
+            self._memory.bad[key] = BadRelease(revision=release.revision, image=release.image, reason=judgement.reason)
         self._tell(followed, judgement)
 
     def _tell(self, followed: FollowedRelease, judgement: Judgement) -> None:

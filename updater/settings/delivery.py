@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
-
-from pydantic import BeforeValidator
-
 from updater.model.release import DEADLINE, SETTLE, DeliveryOptions, OnBad
-from updater.settings import fields
+from updater.settings import fields  # noqa: TC001 - pydantic reads the annotations
 from updater.settings.node import Node
-
-_NOT_YET: Final = {
-    "hold": "take it out; report tells what is bad, and revert takes it back",
-}
-
-
-def _possible(value: object) -> object:
-    hint = _NOT_YET.get(value) if isinstance(value, str) else None
-    if hint is not None:
-        raise fields.flawed(((), fields.NOT_YET, f"on_bad: {value} is not in this version", hint))
-    return value
 
 
 class DeliverySettings(Node):
@@ -32,9 +17,9 @@ class DeliverySettings(Node):
     """How long after the commit the workload may take. A Rollout or Canary that is in progress keeps its own time."""
     settle: fields.Duration = SETTLE
     """How long the workload must stay healthy before that counts."""
-    on_bad: Annotated[OnBad, BeforeValidator(_possible)] = OnBad.REPORT
-    """What follows a bad release: report tells it, revert also writes the last version that ran well, in one commit.
-    hold is not supported in this version."""
+    on_bad: OnBad = OnBad.REPORT
+    """What follows a bad release: report tells it, revert also writes the last version that ran well, in one commit, and hold
+    writes nothing more until a person decides."""
 
     def options(self) -> DeliveryOptions:
         """Return them as the engine has them."""
