@@ -7,8 +7,9 @@ import os
 import shutil
 import sys
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -35,18 +36,23 @@ if TYPE_CHECKING:
     from updater.writeback.base import Writer
 
 SHOWN_LOSERS: Final = 4
-RELEASE_EVERY: Final = 5.0
 
 
 @click.command()
 @click.option("--keep", metavar="DIR", type=click.Path(path_type=Path), help="Keep everything in this new folder.")
-@click.option("--serve", is_flag=True, help="Go on with the daemon and a new release every 5 s, until Ctrl-C.")
-def demo(*, keep: Path | None, serve: bool) -> None:
+@click.option("--serve", is_flag=True, help="Go on with the daemon, its page and new releases, until Ctrl-C.")
+@click.option("--listen", metavar="HOST:PORT", help="Where --serve shows the page, instead of 127.0.0.1:8095.")
+def demo(*, keep: Path | None, serve: bool, listen: str | None) -> None:
     """Show the main job end to end on this machine.
 
     An embedded registry, a bare Git repository, new tags, real commits. Nothing else is needed: no network, no root,
     no docker.
     """
+    from updater.cli.demo_served import free_address
+
+    address = free_address(listen) if serve else ""
+    if listen and not serve:
+        raise ConfigError("--listen counts with --serve only", hint="add --serve", code="usage")
     if keep and keep.exists() and any(keep.iterdir()):
         raise ConfigError(f"{keep} is not empty", hint="name a new folder for --keep", code="usage")
     with ExitStack() as stack:
@@ -54,7 +60,7 @@ def demo(*, keep: Path | None, serve: bool) -> None:
         if keep is None:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
-        asyncio.run(_tell(folder, serve=serve))
+        asyncio.run(_tell(folder, address))
         if keep:
             click.echo(f"\nkept in {folder}: fleet.git, updater.yaml, state")
         if not serve:
@@ -127,9 +133,9 @@ class DemoStage:
         return await self.fleet.tree(head, lambda tree: tree.read(path))
 
 
-async def _tell(folder: Path, *, serve: bool) -> None:
-    import os
-
+async def _tell(folder: Path, address: str) -> None:
+    """Play the story, and go on with the daemon where it has an address to serve at."""
+    from updater.cli.demo_served import served_files
     from updater.cli.embedded_registry import EmbeddedRegistry
     from updater.daemon.assembly import start_generation
     from updater.daemon.process import Process
@@ -156,8 +162,10 @@ async def _tell(folder: Path, *, serve: bool) -> None:
             stage = DemoStage(folder, registry, generation, races[-1], process.mirror(branch))
             await _play(stage)
             _show_log(folder)
-            if serve:
-                await _serve(stage)
+            if address:
+                await stage.commit("Grace", "The rest of the fleet", served_files(registry.host))
+        if address:
+            await _serve(folder, registry, address)
 
 
 async def _play(stage: DemoStage) -> None:
@@ -257,24 +265,25 @@ def _program() -> str:
     return os.path.relpath(own)
 
 
-async def _serve(stage: DemoStage) -> None:
-    """Go on as the daemon does, with a new release of the shop every few seconds."""
+async def _serve(folder: Path, registry: EmbeddedRegistry, address: str) -> None:
+    """Go on as `updater run` does, with new releases every few seconds."""
+    from updater.cli.demo_served import HOLDS, fill, push_now_and_then, served_configuration
+    from updater.daemon.process import process_for
+    from updater.daemon.service import Service, first_generation
+    from updater.daemon.signals import Signals
+    from updater.daemon.tasks import LongTask, run_beside
     from updater.reporting.logs import configure
+    from updater.sources.file import load
 
+    path = folder / "updater.yaml"
+    path.write_text(served_configuration(registry.host, folder, address), encoding="utf-8")
+    (folder / "holds.yaml").write_text(HOLDS, encoding="utf-8")
+    fill(registry, datetime.now(UTC))
     configure(level="info", form="console")
-    click.echo(f"\nthe daemon runs on {stage.folder}/updater.yaml; Ctrl-C ends it", err=True)
-    import signal
-
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    running = asyncio.create_task(stage.generation.run())
-    patch = 3
-    while not ended.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), RELEASE_EVERY)
-            break
-        stage.push("shop", f"1.4.{patch}")
-        patch += 1
-    stage.generation.stop()
-    await running
+    wishes = Signals()
+    wishes.listen()
+    loaded = load([path], os.environ)
+    async with process_for(loaded) as process:
+        service = Service([str(path)], process, await first_generation(loaded, process), wishes)
+        say(f"\n{click.style('page', bold=True)}  http://{address}/\nA new version comes every few seconds. Ctrl-C ends it.\n")
+        await run_beside(service.run(), [LongTask(name="CI of the demo", run=partial(push_now_and_then, registry))])

@@ -74,11 +74,13 @@ def flux_components(
         keep=partial(process.metrics.keep, "gotk_reconcile_duration_seconds"),
         notifier=_notifier(wanted, process, options),
     )
+    delivery = settings.delivery.options() if settings.delivery else None
     crosses = FluxOptions(
         crosses_namespaces=wanted.cross_namespace_references,
         try_template=try_message,
         proposal=settings.git.proposal,
-        gates=gates_of(GateSettings(), settings.gates),
+        gates=gates_of(GateSettings(), settings.gates, delivery),
+        delivery=delivery,
     )
     parts = FluxParts(
         translator=FluxTranslator(crosses),

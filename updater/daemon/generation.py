@@ -34,7 +34,7 @@ from updater.inventory.destinations import branches_of, destinations_of
 from updater.inventory.inventory import Inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from updater.daemon.argocd import PeerConfiguration
     from updater.daemon.delivery import Delivery
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE: Final = 0.1
 ANSWERS_AT_MOST: Final = 2.0
+LISTENS_AT_MOST: Final = 5.0
 
 
 class Generation:
@@ -77,13 +78,17 @@ class Generation:
         self._process = process
         self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
-        self._delivery = _delivery(loaded, process, lambda: self.subscriptions)
+        self.delivery = _delivery(loaded, process, lambda: self.subscriptions)
         self.promotions = Promotions(lambda: self.subscriptions, process)  # of who does not watch
         self.gates = Gatekeeper(
             clock=process.wall, memory=process.waiting, offers=self.promotions.offer, bad=process.releases.bad.get
         )
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
+        self._decisions = DecisionWatch(
+            place=self.holds, asked=self.asked, process=process, put=partial(_decide, self.hearing, self._replan)
+        )
+        self._catch_ups = (*(source.caught_up for source in crew.sources), self._decisions.look)
         self.progress = PassProgress()
 
     def take_over(self) -> None:
@@ -138,7 +143,7 @@ class Generation:
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Make one pass over *subscriptions*, and over what their branches need besides; its reports are heard meanwhile."""
         await self.promotions.recall()
-        await recall_verdicts(self._process, self.subscriptions)
+        await recall_verdicts(self._process, {item.key: item for item in self.subscriptions if item.delivery}, is_all=False)
         landings = SinglePass(self).run(subscriptions, is_dry=is_dry)
         return await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)])
 
@@ -168,24 +173,12 @@ class Generation:
         *subscriptions* are those that count, None for all of this destination; *choose* stands in for the choice of the scans.
         """
         started = time.monotonic()
+        follows = subscriptions is None and self.schedule is not None
         if subscriptions is None:
             subscriptions = self.asked.by_destination.get(destination, ())
-        parts = LandingContext(
-            writer=self.crew.writer,
-            choose=choose or self.crew.scans.choose,
-            pause=partial(_pause, metrics=self._process.metrics),
-            now=self._process.wall,
-            gates=self.gates if self.schedule else replace(self.gates, waits=False),
-        )
-        if self.schedule:
-            parts = replace(parts, settle=partial(self.schedule.settle, destination))
-        if self._delivery:
-            parts = replace(parts, reverts=self._delivery.order_of)
-        if self._delivery and self.schedule:
-            watching = replace(parts.gates, busy=self._delivery.busy_of, offers=self._delivery.promotions.offer)
-            parts = replace(parts, gates=watching)
-        elif not is_dry:  # what another process saw is no ground to write
-            parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
+        parts = landing_context(self, self._process, destination, choose, is_dry=is_dry)
+        if follows:
+            parts = replace(parts, asked_now=partial(_asked_now, self.asked, destination, self._catch_ups))
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on
@@ -212,7 +205,7 @@ class Generation:
         self.schedule = self.webhooks.schedule = schedule = Schedule(self.webhooks.plan(), scan=self.scan, land=self._land)
         requests = self.crew.requests
         requests.scan, requests.land, requests.reflect = schedule.scan_afresh, schedule.due, self._reflections.again
-        releases = await self._delivery.joined(schedule.due) if self._delivery else None
+        releases = await self.delivery.joined(schedule.due) if self.delivery else None
         self.lead()
 
         async def work() -> None:
@@ -222,16 +215,11 @@ class Generation:
                     await self.hearing.finish()
 
         async def close_left() -> None:
-            await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
+            left = self._process.left_proposals
+            await left.run(lambda branch: self.land(branch, ()), self._process.may_write, self.crew.sweep)
 
-        decisions = DecisionWatch(
-            place=self.holds,
-            asked=self.asked,
-            process=self._process,
-            put=partial(_decide, self.hearing, self._replan),
-            wake=schedule.due,
-        )
-        follow = LongTask(name="follow people's decisions", run=decisions.run)
+        self._decisions.wake = schedule.due
+        follow = LongTask(name="follow people's decisions", run=self._decisions.run)
         hints = LongTask(name="scan what webhooks name", run=self.webhooks.run)
         lasting = generation_tasks(self.hearing, self._reflections.run, close_left, releases)
         await run_beside(work(), (*lasting, follow, hints))
@@ -244,8 +232,8 @@ class Generation:
             self.schedule.resume()
             self._reflections.wake()
             self.hearing.lead()
-            if self._delivery:
-                self._delivery.lead()
+            if self.delivery:
+                self.delivery.lead()
         else:
             self.schedule.pause()
 
@@ -268,11 +256,44 @@ class Generation:
 
     def _replan(self, change: InventoryDelta) -> None:
         self._follow_proposals()
-        self.crew.git.keep(set(branches_of(self.asked.by_destination)))
+        self.crew.keep({*branches_of(self.asked.by_destination), *self._process.left_proposals.branches})
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
             self.schedule.replan(self.webhooks.plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
+
+
+async def _asked_now(
+    asked: Inventory, destination: Destination, catch_ups: Sequence[Callable[[], Awaitable[None]]]
+) -> Sequence[Subscription]:
+    """Return what counts for a destination, after all that sources and people have said by now."""
+    with suppress(TimeoutError):  # a cluster that does not answer holds up nobody who wrote before it fell silent
+        async with asyncio.timeout(LISTENS_AT_MOST):
+            await asyncio.gather(*(catch_up() for catch_up in catch_ups))
+    return asked.by_destination.get(destination, ())
+
+
+def landing_context(
+    generation: Generation, process: Process, destination: Destination, choose: Chooser | None = None, *, is_dry: bool
+) -> LandingContext:
+    """Return what a landing of *destination* needs; *choose* stands in for the choice of the scans."""
+    gates, schedule, delivery = generation.gates, generation.schedule, generation.delivery
+    parts = LandingContext(
+        writer=generation.crew.writer,
+        choose=choose or generation.crew.scans.choose,
+        pause=partial(_pause, metrics=process.metrics),
+        now=process.wall,
+        gates=gates if schedule else replace(gates, waits=False),
+    )
+    if schedule:
+        parts = replace(parts, settle=partial(schedule.settle, destination))
+    if delivery:
+        parts = replace(parts, reverts=delivery.order_of)
+    if delivery and schedule:
+        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy.of, offers=delivery.promotions.offer))
+    elif not is_dry:  # what another process saw is no ground to write
+        parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
+    return parts
 
 
 def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:
@@ -290,9 +311,13 @@ async def _pause(_attempt: int, metrics: Metrics) -> None:
 
 
 def _delivery(loaded: LoadedConfiguration, process: Process, asked: Callable[[], tuple[Subscription, ...]]) -> Delivery | None:
-    """Put the parts together that follow releases, where a subscription asks for that."""
-    if not any(item.delivery for item in loaded.snapshot.subscriptions):
+    """Put the parts together that follow releases, where the file asks for that, or a source may."""
+    settings = loaded.settings
+    sources = {"Application": settings.applications, "ImagePolicy": settings.flux}
+    namespaces = {kind: source.namespaces for kind, source in sources.items() if source is not None}
+    if not namespaces and not any(item.delivery for item in loaded.snapshot.subscriptions):
         return None
     from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
 
-    return Delivery(loaded.snapshot.subscriptions, process, asked)
+    silent = {kind for kind, source in sources.items() if source is not None and not source.events}
+    return Delivery(loaded.snapshot.subscriptions, process, asked, namespaces=namespaces, silent=silent)

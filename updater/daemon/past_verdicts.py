@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from updater.model.release import BadRelease, OnBad, ReleaseVerdict
+from updater.model.release import BadRelease, ReleaseVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from updater.daemon.process import Process
     from updater.model.subscription import Subscription
 
 
-async def recall_verdicts(process: Process, subscriptions: Iterable[Subscription]) -> None:
-    """Take up what the cache knows of *subscriptions*; a bad release is judged again, unless a person is to decide about it."""
-    memory, known = process.releases, {item.key: item for item in subscriptions if item.delivery is not None}
-    for past in await process.cache.verdicts() if known else ():
-        item = known.get(past.key)
-        if item is None or item.delivery is None or past.image.name != item.image:
+async def recall_verdicts(process: Process, subscriptions: Mapping[str, Subscription], *, is_all: bool) -> None:
+    """Take up what the cache knows: what ran well, what is over, and what is bad, which may be judged again, to be taken back.
+
+    With *is_all* what sources ask for comes later, and everything is taken up: the follower forgets what nobody asks for.
+    """
+    memory = process.releases
+    for past in await process.cache.verdicts():
+        known = subscriptions.get(past.key)
+        if past.image.name != known.image if known is not None else not is_all:
             continue
-        is_held = past.verdict is ReleaseVerdict.BAD and item.delivery.on_bad is OnBad.HOLD
-        if past.verdict is not ReleaseVerdict.BAD or is_held:
-            memory.judged[past.key] = past.revision
+        if past.verdict is ReleaseVerdict.BAD:
+            memory.bad[past.key] = BadRelease(revision=past.revision, image=past.image, reason=past.reason)
+            continue
+        memory.judged[past.key] = past.revision
         if past.verdict is ReleaseVerdict.HEALTHY:
             memory.healthy[past.key] = past.image
-        if is_held:
-            memory.bad[past.key] = BadRelease(revision=past.revision, image=past.image, reason=past.reason)

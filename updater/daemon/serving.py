@@ -1,4 +1,4 @@
-"""What the process serves, and where: metrics and probes at `listen.metrics`, webhooks at `listen.web`."""
+"""What the process serves, and where: metrics and probes at `listen.metrics`, webhooks and the API at `listen.web`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,14 @@ async def serving(process: Process, generation: Callable[[], Generation]) -> Asy
         )
         wanted.append(("metrics", application(probes), listen.metrics, f"/metrics /healthz /readyz {STATUS_PATH}"))
     if listen.web:
-        from updater.daemon.webhooks import WebhookDesk  # noqa: PLC0415 - who receives none need not import it
+        from updater.daemon.fleet_desk import FleetDesk  # noqa: PLC0415 - who serves none need not import it
+        from updater.daemon.webhooks import WebhookDesk  # noqa: PLC0415
         from updater.web.receiving import WEB_PATHS, web_application  # noqa: PLC0415
+        from updater.web.site import SITE_PATHS, SiteOptions, open_site  # noqa: PLC0415
 
-        wanted.append(("web", web_application(WebhookDesk(process, generation)), listen.web, WEB_PATHS))
+        app = web_application(WebhookDesk(process, generation))
+        open_site(app, FleetDesk(process, generation), SiteOptions(host=listen.web.host))
+        wanted.append(("web", app, listen.web, f"{WEB_PATHS} {SITE_PATHS}"))
     runners = []
     try:
         for name, app, address, paths in wanted:

@@ -70,6 +70,12 @@ class WaitingMemory:
         if destination in self._released:
             self.end(destination)
 
+    def copy(self) -> WaitingMemory:
+        """Return a memory of its own, for who only wants to see what would happen."""
+        made = WaitingMemory()
+        made._since, made._released = dict(self._since), set(self._released)
+        return made
+
     def end(self, destination: Destination) -> None:
         """Note that nothing waits there any more."""
         self._since.pop(destination, None)

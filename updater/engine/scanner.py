@@ -132,6 +132,11 @@ class Scanner:
         standing = self._standing.get(listed)
         return standing.candidates.keys() if standing else ()
 
+    def candidates(self, listed: ScanKey) -> Mapping[str, Candidate]:
+        """Return what is known of each tag since the last scan that went well."""
+        standing = self._standing.get(listed)
+        return standing.candidates if standing else {}
+
     def failure(self, listed: ScanKey) -> UpdaterError | None:
         """Return what the last scan met, None where it went well."""
         standing = self._standing.get(listed)

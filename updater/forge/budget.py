@@ -35,6 +35,19 @@ class _Account:
     renewed: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetState:
+    """What one account may still ask at *host*; *account* is a sum of its token. Times are in seconds from now."""
+
+    host: str
+    account: str
+    resource: str
+    remaining: int | None
+    limit: int
+    renewed_in: float
+    rests_for: float
+
+
 def _observe_nothing(_host: str, _remaining: float) -> None:
     return
 
@@ -58,6 +71,22 @@ class ForgeBudget:
         self._reserve = reserve
         self._observe = observe
         self._accounts: dict[tuple[str, str, str], _Account] = {}
+
+    def states(self) -> tuple[BudgetState, ...]:
+        """Return what remains of each account; of one whose limit began again since nothing is known."""
+        now = self._clock()
+        return tuple(
+            BudgetState(
+                host=host,
+                account=account[:8],
+                resource=resource,
+                remaining=int(known.remaining) if known.remaining is not None and known.renewed > now else None,
+                limit=int(known.limit),
+                renewed_in=max(known.renewed - now, 0.0),
+                rests_for=max(known.rests_until - now, 0.0),
+            )
+            for (host, account, resource), known in sorted(self._accounts.items())
+        )
 
     def is_resting(self, host: str, token: str) -> bool:
         """Return whether the host asked this account to wait."""

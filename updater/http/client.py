@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from updater.http.address import connection_to, origin_of, resolve, shown
 from updater.http.budget import Budget
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Response
-from updater.http.limits import RETRIED, UNTOUCHED, Patience, pause_asked, retry_after
+from updater.http.limits import RETRIED, UNTOUCHED, Patience, left_of_limit, pause_asked, retry_after
 from updater.http.masking import SECRET_HEADERS, masked, secrets_sent
 from updater.http.pacing import Host
 from updater.http.waiting import HINT, SilentServer
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from updater.http.exchange import Connection
+    from updater.http.pacing import HostState
     from updater.http.session import Sessions, Stream
     from updater.http.waiting import ServerWatch
 
@@ -92,6 +93,12 @@ class HttpClient:
         sessions, self._sessions = self._sessions, None
         if sessions:
             await sessions.close()
+
+    @property
+    def hosts(self) -> tuple[HostState, ...]:
+        """How each host is that was asked, by name."""
+        now = self._clock()
+        return tuple(sorted((host.state(now) for host in self._hosts.values()), key=lambda state: state.name))
 
     async def send(self, request: HttpRequest) -> Response:
         """Return the answer to *request*, whatever its status, after retries and redirects; raise `HttpFailure`."""
@@ -205,6 +212,8 @@ class HttpClient:
             if request.allowance:
                 request.allowance.spend(took)
         host.succeeded()
+        if left := left_of_limit(answer):
+            host.remaining, host.limit = left
         pause = pause_asked(answer, self._wall())
         if not pause and status == 429:
             pause = self._patience.delay(0, self._random)

@@ -60,6 +60,13 @@ def retry_after(answer: Response, wall: float) -> float | None:
     return min(max(moment - wall, 0.0), LONGEST_PAUSE)
 
 
+def left_of_limit(answer: Response) -> tuple[int, int | None] | None:
+    """Return how many requests *answer* says are left, and of how many; None where it does not say so."""
+    remaining = _NUMBER.match(answer.header("ratelimit-remaining") or "")
+    allowed = _NUMBER.match(answer.header("ratelimit-limit") or "")
+    return (int(float(remaining[1])), int(float(allowed[1])) if allowed else None) if remaining else None
+
+
 def pause_asked(answer: Response, wall: float) -> float:
     """Return the seconds for which the whole host is to be left alone after *answer*; 0 is not at all.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from updater.http.exchange import FailureKind, HttpFailure, Pace
@@ -69,10 +70,25 @@ class RequestSlots:
         return max(moment - now, 0.0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostState:
+    """How one host is at a moment: for how many seconds it is *paused* because it said so, and *down* as it did not answer.
+
+    *failures* are the connections that failed in a row. *remaining* of *limit* requests are left, None where it does not say so.
+    """
+
+    name: str
+    paused: float
+    down: float
+    failures: int
+    remaining: int | None
+    limit: int | None
+
+
 class Host:
     """The state shared by all requests to one origin: gates by pace, pauses, consecutive failures."""
 
-    __slots__ = ("_down_until", "_failures", "_gates", "_patience", "_paused_until", "name")
+    __slots__ = ("_down_until", "_failures", "_gates", "_patience", "_paused_until", "limit", "name", "remaining")
 
     def __init__(self, name: str, patience: Patience) -> None:
         self.name = name
@@ -81,6 +97,19 @@ class Host:
         self._paused_until = 0.0
         self._down_until = 0.0
         self._failures = 0
+        self.remaining: int | None = None
+        self.limit: int | None = None
+
+    def state(self, now: float) -> HostState:
+        """Return how it is at *now*."""
+        return HostState(
+            name=self.name,
+            paused=max(self._paused_until - now, 0.0),
+            down=max(self._down_until - now, 0.0),
+            failures=self._failures,
+            remaining=self.remaining,
+            limit=self.limit,
+        )
 
     def gate(self, pace: Pace) -> RequestSlots:
         """Return the gate of *pace* at this host."""

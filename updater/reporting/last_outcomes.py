@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from fnmatch import fnmatchcase
@@ -13,12 +14,13 @@ from updater.model.text import printable
 from updater.reporting.logs import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from updater.model.candidate import Candidate
     from updater.model.outcome import Outcome
     from updater.model.report import Report
-    from updater.model.subscription import Destination, Subscription
+    from updater.model.subscription import Destination, Origin, Subscription
     from updater.model.view import PastCommit
     from updater.model.written import Written
 
@@ -45,6 +47,9 @@ class SubscriptionStatus:
     *written* are the distinct values that stand at its targets, *running* what the cluster says where nothing is written,
     *chosen* the tag that should stand, *since* when *state* began, as far as this process has seen, *last_change* when we
     changed a value last, *held_by* the code of what holds it, *verdict* what the cluster made of our last commit.
+
+    *chosen_at* is when the chosen tag was pushed, built or seen first, whichever is known. *code*, *hint* and *opens_at* are
+    those of the outcome that *state* comes from, *release* is what was reported last of a release.
     """
 
     key: str
@@ -58,6 +63,13 @@ class SubscriptionStatus:
     last_change: datetime | None = None
     held_by: str | None = None
     verdict: str | None = None
+    origin: Origin | None = None
+    policy: str | None = None
+    chosen_at: datetime | None = None
+    code: str | None = None
+    hint: str | None = None
+    opens_at: datetime | None = None
+    release: ReleaseJudged | None = None
 
     def row(self) -> dict[str, Any]:
         """Return it as plain data for JSON: times as RFC 3339 in UTC, every text printable, bounded and without passwords."""
@@ -80,15 +92,15 @@ class SubscriptionStatus:
 class _Known:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     written: dict[Destination, tuple[Written, ...]] = field(default_factory=dict)
-    chosen: str | None = None
+    chosen: Candidate | None = None
     state: Status | None = None
     since: datetime | None = None
     changed: datetime | None = None
-    verdict: str | None = None
+    release: ReleaseJudged | None = None
 
 
 class LastOutcomes:
-    """Remembers the last outcome of every target, and what was seen beside it."""
+    """Remembers the last outcome of every target, and what was seen beside it; `heard` counts what may have changed that."""
 
     name: Final = "last outcomes"
 
@@ -96,20 +108,22 @@ class LastOutcomes:
         self._subscriptions: dict[str, Subscription] = {}
         self._known: dict[str, _Known] = {}
         self._recent: dict[Destination, Sequence[PastCommit]] = {}
+        self.heard = 0
 
     def hear(self, report: Report) -> None:
         """Remember one report."""
+        self.heard += 1
         if isinstance(report, DestinationLanded):
             self._landed(report)
         elif isinstance(report, SelectionMade) and report.subscription in self._subscriptions:
             named = report.selection.chosen or report.selection.held
-            self._of(report.subscription).chosen = named.tag if named else None
+            self._of(report.subscription).chosen = named
         elif isinstance(report, TargetsRefused):
             self._take(report.outcomes, report.at)
         elif isinstance(report, InventoryChanged):
             self._changed(report)
         elif isinstance(report, ReleaseJudged) and report.release.subscription in self._subscriptions:
-            self._of(report.release.subscription).verdict = report.verdict.value
+            self._of(report.release.subscription).release = report
 
     def statuses(self, keys: Sequence[str] = (), *, is_public: bool = True) -> Iterator[SubscriptionStatus]:
         """Yield the status of every subscription that *keys* name, and of what is asked for and refused, by key.
@@ -121,6 +135,18 @@ class LastOutcomes:
             if is_named(key, keys):
                 status = self._status(key, changes.get(" ".join(key.split())))
                 yield status if is_public else replace(status, reason=self._detail(key))
+
+    def statuses_of(self, keys: Iterable[str]) -> Iterator[SubscriptionStatus]:
+        """Yield the status of each of *keys* that is known, at the price of these alone."""
+        changes = self._last_changes()
+        for key in keys:
+            if key in self._subscriptions or key in self._known:
+                yield self._status(key, changes.get(" ".join(key.split())))
+
+    def counts(self) -> Mapping[Status | None, int]:
+        """Return how many subscriptions there are of each state, None before the first."""
+        keys = self._subscriptions.keys() | self._known.keys()
+        return Counter(self._known[key].state if key in self._known else None for key in keys)
 
     def _detail(self, key: str) -> str | None:
         known = self._known.get(key, _Known())
@@ -180,14 +206,28 @@ class LastOutcomes:
             image=str(item.image) if item else None,
             written=tuple(dict.fromkeys(_value(value) for values in known.written.values() for value in values)),
             running=_value(running) if running else None,
-            chosen=known.chosen,
+            chosen=known.chosen.tag if known.chosen else None,
             state=known.state,
             reason=leading.told if leading else None,
             since=known.since,
             last_change=max(changes, default=None),
             held_by=leading.code if leading and leading.status is Status.HELD else None,
-            verdict=known.verdict,
+            verdict=known.release.verdict.value if known.release else None,
+            origin=item.origin if item else None,
+            policy=str(item.policy) if item else None,
+            chosen_at=_age_of(known.chosen),
+            code=leading.code if leading else None,
+            hint=(leading.hint or None) if leading else None,
+            opens_at=leading.opens_at if leading else None,
+            release=known.release,
         )
+
+
+def _age_of(candidate: Candidate | None) -> datetime | None:
+    """Return when an image came into being, as far as that is known."""
+    if candidate is None:
+        return None
+    return candidate.pushed or candidate.created or candidate.seen or candidate.first_seen
 
 
 def _value(written: Written) -> str:

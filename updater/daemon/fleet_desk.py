@@ -1,0 +1,213 @@
+"""Who answers the API: what the generation in force and the process know of the fleet, as values."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from updater import __version__
+from updater.daemon.generation import landing_context
+from updater.daemon.one_shot import chosen
+from updater.engine.landing import land
+from updater.errors import UpdaterError
+from updater.inventory.destinations import by_destination, destinations_of, with_companions
+from updater.model.scan_key import scan_key_for
+from updater.web.detail import DetailFacts, SubscriptionDetail, detail_of
+from updater.web.events import EventLog
+from updater.web.fleet import UNKNOWN, FleetRow, FleetTable, row_of, table_of
+from updater.web.health import BudgetView, FleetHealth, HostView, RegistryView, ReplicaView, SourceView
+from updater.web.links import ForgeLinks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from updater.daemon.generation import Generation
+    from updater.daemon.process import Process
+    from updater.engine.landing import Landing
+    from updater.forge.address import ForgeKind
+    from updater.gates.answers import GateAnswer
+    from updater.http.pacing import HostState
+    from updater.model.subscription import Destination, Subscription
+
+KEPT_FOR: Final = 2.0
+MOST_KEPT: Final = 64
+LOOKS_AT_ONCE: Final = 4
+_AT_ONCE: Final = 200
+
+
+class FleetDesk:
+    """Answers for the generation in force, which *generation* returns. What was looked up just now is not looked up again."""
+
+    def __init__(self, process: Process, generation: Callable[[], Generation]) -> None:
+        self._process = process
+        self._generation = generation
+        self.events = EventLog()
+        process.reports.join(self.events)
+        self._table = FleetTable(version=-1)
+        self._looking = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._details: dict[str, tuple[float, asyncio.Task[SubscriptionDetail]]] = {}
+
+    @property
+    def replica(self) -> ReplicaView:
+        """Which replica this is."""
+        leading = self._process.leading
+        return ReplicaView(is_leader=self._process.may_write(), leader=leading.leader_address if leading else "")
+
+    async def table(self) -> FleetTable:
+        """Return every subscription as a row; the same table while nothing was reported."""
+        heard = self._process.last_outcomes.heard
+        if self._table.version != heard:
+            statuses = []
+            for number, status in enumerate(self._process.last_outcomes.statuses(), start=1):
+                statuses.append(status)
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            self._table = table_of(statuses, version=heard)
+        return self._table
+
+    async def rows_of(self, keys: Sequence[str]) -> Sequence[FleetRow]:
+        """Return the rows of *keys* that are known, at the price of these alone."""
+        return tuple(map(row_of, self._process.last_outcomes.statuses_of(keys)))
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many subscriptions there are of each state."""
+        return {str(state or UNKNOWN): count for state, count in self._process.last_outcomes.counts().items()}
+
+    async def detail(self, key: str) -> SubscriptionDetail:
+        """Return one subscription in full, by a dry look at its destinations; raise `ConfigError` for an unknown key."""
+        now = time.monotonic()
+        made, task = self._details.get(key, (0.0, None))
+        if task is None or (task.done() and now - made > KEPT_FOR):
+            self._details = {kept: found for kept, found in self._details.items() if now - found[0] <= KEPT_FOR}
+            if len(self._details) >= MOST_KEPT:
+                return await self._look(key)
+            task = asyncio.create_task(self._look(key))
+            self._details[key] = (now, task)
+        return await asyncio.shield(task)
+
+    async def health(self) -> FleetHealth:
+        """Return how everything that is asked is."""
+        generation = self._generation()
+        missing = set(generation.asked.missing)
+        problems = Counter(name for name, _ in generation.asked.problems)
+        sources = tuple(
+            SourceView(
+                name=name, subscriptions=len(snapshot.subscriptions), problems=problems[name], is_heard=name not in missing
+            )
+            for name, snapshot in sorted({**dict(generation.asked.sources)}.items())
+        )
+        return FleetHealth(
+            version=__version__,
+            at=datetime.now(UTC),
+            waits_for=generation.waits_for,
+            replica=self.replica,
+            sources=sources,
+            registries=_registries(generation),
+            hosts=tuple(map(_host, self._process.http.hosts)),
+            budgets=tuple(
+                BudgetView(
+                    host=state.host,
+                    account=state.account,
+                    resource=state.resource,
+                    remaining=state.remaining,
+                    limit=state.limit,
+                    renewed_in=round(state.renewed_in),
+                    rests_for=round(state.rests_for),
+                )
+                for state in self._process.forge_budget.states()
+            ),
+            problems=generation.problems,
+        )
+
+    async def _look(self, key: str) -> SubscriptionDetail:
+        generation = self._generation()
+        status = next((found for found in self._process.last_outcomes.statuses((key,)) if found.key == key), None)
+        item = next((found for found in generation.subscriptions if found.key == key), None)
+        if item is None or status is None:
+            if status is not None:  # it is listed and not kept current: the reason is all there is
+                return SubscriptionDetail(row=row_of(status))
+            chosen(generation, key)
+            raise UpdaterError(f"{key} names several subscriptions", hint="name one of them", code="unknown-key")
+        landings: Sequence[Landing] = ()
+        is_complete = self._process.may_write()
+        if is_complete:
+            async with self._looking:
+                landings = await dry_landings(generation, self._process, item)
+        facts = DetailFacts(
+            subscription=item,
+            status=status,
+            landings=landings,
+            candidates=generation.crew.scans.candidates(scan_key_for(item)),
+            gates=_gates(generation, item, landings),
+            verdicts=await generation.verdicts(),
+            problems=[found for found in generation.problems if found.origin in {str(item.origin), key}],
+            is_complete=is_complete,
+        )
+        return detail_of(facts, ForgeLinks(self._kind_of))
+
+    def _kind_of(self, url: str) -> ForgeKind | None:
+        entry = self._generation().loaded.settings.repository_for(url)
+        return entry.forge.kind if entry is not None else None
+
+
+async def dry_landings(generation: Generation, process: Process, item: Subscription) -> tuple[Landing, ...]:
+    """Land every destination of *item* without writing, and without a trace: what would happen at this moment.
+
+    Who has to move with it comes along.
+    """
+    together = by_destination(with_companions((item,), generation.subscriptions))
+
+    async def look(destination: Destination) -> Landing:
+        context = landing_context(generation, process, destination, is_dry=True)
+        gates = replace(context.gates, memory=context.gates.memory.copy())
+        return await land(destination, together[destination], replace(context, gates=gates), is_dry=True)
+
+    return tuple(await asyncio.gather(*(look(destination) for destination in destinations_of((item,)))))
+
+
+def _gates(generation: Generation, item: Subscription, landings: Sequence[Landing]) -> list[tuple[str, GateAnswer]]:
+    gates = generation.gates
+    return [
+        (str(landing.destination), found)
+        for landing in landings
+        if landing.view is not None
+        for found in gates.explained(landing.view, item, landing.choices)
+    ]
+
+
+def _registries(generation: Generation) -> tuple[RegistryView, ...]:
+    images: Counter[str] = Counter()
+    failing: dict[str, list[UpdaterError]] = {}
+    for listed in {*generation.asked.by_image, *generation.asked.scans}:
+        host = listed.image.registry
+        images[host] += 1
+        if failure := generation.crew.scans.failure(listed):
+            failing.setdefault(host, []).append(failure)
+    return tuple(
+        RegistryView(
+            host=host,
+            images=count,
+            failing=len(failing.get(host, ())),
+            code=failing[host][0].code if host in failing else None,
+            reason=(failing[host][0].public or failing[host][0].message) if host in failing else None,
+            hint=failing[host][0].hint if host in failing else None,
+        )
+        for host, count in sorted(images.items())
+    )
+
+
+def _host(state: HostState) -> HostView:
+    word = "down" if state.down else "paused" if state.paused else "failing" if state.failures else "ok"
+    return HostView(
+        host=state.name,
+        state=word,
+        paused=round(state.paused),
+        down=round(state.down),
+        failures=state.failures,
+        remaining=state.remaining,
+        limit=state.limit,
+    )

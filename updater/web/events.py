@@ -1,0 +1,201 @@
+"""The stream of what happens, for people: which reports are news, numbered and kept for those who come back.
+
+Whoever follows has no queue of its own: it has a number, up to which it was told. So one who is slow costs nothing, and one who
+is too slow is told that it missed something.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, ReleaseJudged, SelectionMade, TargetsRefused
+from updater.reporting.news import News
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from updater.model.outcome import Outcome
+    from updater.model.report import Report
+
+MOST_EVENTS: Final = 1000
+
+
+class EventKind(StrEnum):
+    """What an event is about: a target, the newest tag, a release, a scan, what is asked for, or what a person did."""
+
+    OUTCOME = "outcome"
+    SELECTION = "selection"
+    RELEASE = "release"
+    SCAN = "scan"
+    INVENTORY = "inventory"
+    ACT = "act"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetEvent:
+    """One thing that happened. *number* grows by one each time; *kind* is outcome, selection, release, scan, inventory or act.
+
+    *key* is that of the subscription, "" where it is about an image or about all. *word* is the status, verdict or what was
+    done, *detail* a sentence. *author* is the person who acted.
+    """
+
+    number: int
+    at: datetime
+    kind: EventKind
+    word: str
+    detail: str
+    key: str = ""
+    code: str | None = None
+    hint: str = ""
+    image: str | None = None
+    target: str | None = None
+    revision: str | None = None
+    link: str | None = None
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventPart:
+    """What an event says beside its number and moment; see `FleetEvent`."""
+
+    kind: EventKind
+    word: str
+    detail: str
+    key: str = ""
+    code: str | None = None
+    hint: str = ""
+    image: str | None = None
+    target: str | None = None
+    revision: str | None = None
+    link: str | None = None
+    author: str | None = None
+
+
+@dataclass(slots=True)
+class _Seen:
+    chosen: dict[str, str] = field(default_factory=dict)
+    failing: dict[str, str] = field(default_factory=dict)
+
+
+class EventLog:
+    """Listens to reports, keeps the last *most* events, and wakes who waits. `run` tells this log from an earlier one."""
+
+    name: Final = "events"
+
+    def __init__(self, *, most: int = MOST_EVENTS) -> None:
+        self.run = secrets.token_hex(4)
+        self.most = most
+        self._kept: deque[FleetEvent] = deque(maxlen=most)
+        self._news = News()
+        self._seen = _Seen()
+        self._more = asyncio.Event()
+        self._last = 0
+
+    @property
+    def last(self) -> int:
+        """The number of the last event, 0 before the first."""
+        return self._last
+
+    def hear(self, report: Report) -> None:
+        """Take one report."""
+        if isinstance(report, DestinationLanded | TargetsRefused):
+            for outcome in report.outcomes:
+                if self._news.take(outcome):
+                    self.add(_outcome(outcome), report.at)
+        elif isinstance(report, SelectionMade):
+            self._selected(report)
+        elif isinstance(report, ReleaseJudged):
+            self.add(_release(report), report.at)
+        elif isinstance(report, ImageScanned):
+            self._scanned(report)
+        elif isinstance(report, InventoryChanged):
+            self._changed(report)
+
+    def add(self, part: EventPart, at: datetime) -> None:
+        """Note an event, and wake who waits."""
+        self._last += 1
+        values = {name: getattr(part, name) for name in EventPart.__slots__}
+        self._kept.append(FleetEvent(number=self._last, at=at, **values))
+        self._more.set()
+        self._more = asyncio.Event()
+
+    def since(self, number: int) -> Sequence[FleetEvent] | None:
+        """Return the events after *number*, oldest first; None where some of them are not kept any more."""
+        if number >= self._last:
+            return ()
+        oldest = self._kept[0].number
+        if number + 1 < oldest:
+            return None
+        return tuple(event for event in self._kept if event.number > number)
+
+    def latest(self, count: int) -> Sequence[FleetEvent]:
+        """Return the last *count* events, newest first."""
+        return tuple(reversed(self._kept))[:count]
+
+    async def wait(self, number: int) -> None:
+        """Wait until there is an event after *number*."""
+        while self._last <= number:
+            await self._more.wait()
+
+    def _selected(self, report: SelectionMade) -> None:
+        key, chosen = report.subscription, report.selection.chosen or report.selection.held
+        before = self._seen.chosen.get(key)
+        if chosen is None or before == chosen.tag:
+            return
+        self._seen.chosen[key] = chosen.tag
+        if before is not None:
+            detail = f"the newest allowed tag is {chosen.tag}, before it was {before}"
+            self.add(EventPart(kind=EventKind.SELECTION, word="chosen", detail=detail, key=key), report.at)
+
+    def _scanned(self, report: ImageScanned) -> None:
+        """Note that an image cannot be listed, once for each reason, and that it can be again."""
+        image, failure = str(report.listed), report.failure
+        before = self._seen.failing.get(image)
+        if failure is not None and before != failure.code:
+            self._seen.failing[image] = failure.code
+            detail, hint = failure.told, failure.hint
+            self.add(
+                EventPart(kind=EventKind.SCAN, word="failed", detail=detail, code=failure.code, hint=hint, image=image), report.at
+            )
+        elif failure is None and before is not None:
+            del self._seen.failing[image]
+            self.add(EventPart(kind=EventKind.SCAN, word="recovered", detail=f"{image} is listed again", image=image), report.at)
+
+    def _changed(self, report: InventoryChanged) -> None:
+        keys = {item.key for item in report.subscriptions}
+        images = {str(item.image) for item in report.subscriptions}
+        self._news.keep(keys)
+        self._seen.chosen = {key: tag for key, tag in self._seen.chosen.items() if key in keys}
+        self._seen.failing = {image: code for image, code in self._seen.failing.items() if image in images}
+        self.add(EventPart(kind=EventKind.INVENTORY, word="changed", detail=f"{len(keys)} subscriptions are in force"), report.at)
+
+
+def _outcome(outcome: Outcome) -> EventPart:
+    return EventPart(
+        kind=EventKind.OUTCOME,
+        word=outcome.status.value,
+        detail=outcome.told,
+        key=outcome.key,
+        code=outcome.code,
+        hint=outcome.hint,
+        target=outcome.target,
+        revision=outcome.revision,
+        link=outcome.link,
+    )
+
+
+def _release(report: ReleaseJudged) -> EventPart:
+    return EventPart(
+        kind=EventKind.RELEASE,
+        word=report.verdict.value,
+        detail=f"{report.workload}: {report.reason}",
+        key=report.release.subscription,
+        image=str(report.release.image),
+        revision=report.release.revision,
+    )
