@@ -171,7 +171,7 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
         if key not in past.subscriptions or past.revision in released:
             continue
         if past.rejected:  # a revert of ours; whoever takes that back rejects nothing
-            taken_back = (_rejected_by(past, key) if past.reverted_by is None else {}) | taken_back
+            taken_back = (reverted_by(past, key) if past.reverted_by is None else {}) | taken_back
             continue
         if past.reverted_by is None:
             continue
@@ -185,7 +185,7 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
     return superseded_for(subscription, recent) | taken_back if subscription.policy.kind == _BY_TIME else taken_back
 
 
-def _rejected_by(past: PastCommit, key: str) -> dict[str, RevertedImage]:
+def reverted_by(past: PastCommit, key: str) -> dict[str, RevertedImage]:
     """Return what a revert of ours took back for one subscription: the tags that it replaced, with the digest that it names."""
     named = [text for owner, _, text in (line.rpartition(" ") for line in past.rejected) if owner == key]
     if not named:

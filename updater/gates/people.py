@@ -48,7 +48,7 @@ def not_rejected(
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """A person wrote *written* over what our own commit had written, *last*, whose rank is *rank*, None where there is none.
+    """A person, or a revert of ours, wrote *written* over what our commit had written, *last*; *rank* is its rank, if it has one.
 
     *judge* ranks a candidate; what it returns for one without a rank is no `Rank`.
     """
@@ -64,20 +64,21 @@ class Rollback:
             rank = self.judge(candidate)
             if self.rank is None or not isinstance(rank, Rank) or not rank.order < self.rank.order:
                 return candidate, None
-            sentence = f"{candidate.tag} ranks below {self.last.tag}, which was replaced by hand with {self.written}"
+            end = f"reverted by commit {self.last.by[:9]}" if self.last.is_revert else f"replaced by hand with {self.written}"
+            sentence = f"{candidate.tag} ranks below {self.last.tag}, which was {end}"
             return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=RELEASE_HINT)
         if self.last.digest is not None:
             if candidate.digest is None:
                 candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
             if candidate.digest not in {None, self.last.digest}:
                 return candidate, None
-        sentence = f"{self.last.named} was replaced by hand with {self.written}"
+        sentence = self.last.told(self.written)
         hint = RELEASE_HINT if self.last.is_commit else f"{RELEASE_HINT}; {_KEPT_IN_GIT}"
         return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=hint)
 
 
 def last_write(rejected: Mapping[str, RevertedImage]) -> RolledBack | None:
-    """Return what our commit wrote last where something else stands now, as *rejected* has it."""
+    """Return what our commit wrote last where something older stands now, as *rejected* has it."""
     return next((item for item in rejected.values() if isinstance(item, RolledBack)), None)
 
 

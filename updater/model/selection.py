@@ -74,16 +74,19 @@ class RolledBack(RevertedImage):
     """What our commit *by* wrote last at a place that holds something else now, written by somebody else.
 
     *is_known_older* where that was written there before: the policy may not be able to compare the two. Unless *is_commit*, it
-    was written to a live Application.
+    was written to a live Application. With *is_revert* it is a bad release, which our commit *by* took back.
     """
 
     is_known_older: bool
     is_commit: bool = True
+    is_revert: bool = False
 
-    @property
-    def named(self) -> str:
-        """What was written, by what."""
-        return f"{self.tag}, written by commit {self.by[:9]}," if self.is_commit else f"{self.tag}, which updater wrote,"
+    def told(self, written: str) -> str:
+        """Return what became of it, in favour of what is *written* now."""
+        if self.is_revert:
+            return f"{self.tag} was reverted by commit {self.by[:9]}"
+        named = f"{self.tag}, written by commit {self.by[:9]}," if self.is_commit else f"{self.tag}, which updater wrote,"
+        return f"{named} was replaced by hand with {written}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
