@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.daemon.busy import BusyRollouts
+from updater.daemon.canaries import CanaryDesk
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
 from updater.daemon.promotions import Promotions
 from updater.daemon.watch_reports import watch_reporter
@@ -70,6 +71,7 @@ class Delivery:
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
         self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
         self.busy = BusyRollouts(self._follower, process, is_pending=self._reversals.is_pending, wake=self._due)
+        self.canaries = CanaryDesk(self._follower, process.releases, process.wall)
         self._land: Callable[[Destination], None] = _nothing
 
     async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
@@ -87,6 +89,8 @@ class Delivery:
         if isinstance(report, ReleaseJudged):
             self._tell(report)
             self._reversals.hear(report)
+            self.canaries.judged(report)
+            self.busy.freed({report.release.subscription})
         else:
             self._follower.hear(report)
         if isinstance(report, InventoryChanged):
@@ -94,6 +98,7 @@ class Delivery:
             self._want()
         if isinstance(report, DestinationLanded) and report.notes is not None:
             self._reversals.landed(report)
+            self.canaries.landed(report)
 
     def order_of(self, key: str) -> RevertOrder | None:
         """Return what is to be taken back of a subscription."""
