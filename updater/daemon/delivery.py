@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.daemon.busy import BusyRollouts
+from updater.daemon.canaries import CanaryDesk
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
 from updater.daemon.past_verdicts import recall_verdicts
 from updater.daemon.promotions import Promotions
@@ -71,6 +72,7 @@ class Delivery:
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
         self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
         self.busy = BusyRollouts(self._follower, process, is_pending=self._reversals.is_pending, wake=self._due)
+        self.canaries = CanaryDesk(self._follower, process.releases, process.wall)
         self._land: Callable[[Destination], None] = _nothing
 
     async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
@@ -90,6 +92,8 @@ class Delivery:
             self._reversals.hear(report)
             if report.verdict is ReleaseVerdict.BAD and report.release.subscription in self._subscriptions:
                 self._due(report.release.subscription)  # what is held for a person is told at once
+            self.canaries.judged(report)
+            self.busy.freed({report.release.subscription})
         else:
             self._follower.hear(report)
         if isinstance(report, InventoryChanged):
@@ -97,6 +101,7 @@ class Delivery:
             self._want()
         if isinstance(report, DestinationLanded) and report.notes is not None:
             self._reversals.landed(report)
+            self.canaries.landed(report)
 
     def order_of(self, key: str) -> RevertOrder | None:
         """Return what is to be taken back of a subscription."""
