@@ -25,7 +25,8 @@ class Branch:
 
     async def look(self, destination, subscriptions):
         self.looks += 1
-        return view(reading(f"ghcr.io/o/app:{self.tag}"), head=f"{self.looks:040x}")
+        seen = view(head=f"{self.looks:040x}")
+        return replace(seen, readings={(item.key, 0): (reading(f"ghcr.io/o/app:{self.tag}"),) for item in subscriptions})
 
     async def write(self, seen, commits, *, is_dry):
         if self.refusals:
@@ -228,3 +229,35 @@ async def test_a_place_that_is_free_at_the_next_attempt_is_chosen_with_its_diges
     await land(BRANCH, tuple(map(subscription, "abc")), parts(branch, registry.choose))
     assert registry.events == ["digest 2.0.0", "write", "digest 2.0.0", "digest 2.0.0", "write"]
     assert {update.written_as.digest for commit in branch.commits for update in commit.updates} == {parse_digest(SHA)}
+
+
+async def test_what_was_suspended_or_held_after_the_look_is_not_written():
+    branch = Branch("1.0.0")
+
+    async def nothing():
+        return ()
+
+    landing = await land(BRANCH, (subscription(),), replace(parts(branch), asked_now=nothing))
+    assert (branch.commits, landing.outcomes, branch.looks) == ([], (), 2)
+
+
+async def test_what_is_asked_for_otherwise_after_the_look_is_decided_again():
+    branch, other = Branch("1.0.0"), subscription("other")
+
+    async def another():
+        return (other,)
+
+    landing = await land(BRANCH, (subscription(),), replace(parts(branch), asked_now=another))
+    assert [outcome.key for outcome in landing.outcomes] == ["other"]
+    assert len(branch.commits) == 1
+
+
+async def test_what_is_asked_for_otherwise_at_every_attempt_ends_as_failed():
+    branch, count = Branch("1.0.0"), iter(range(2 * ATTEMPTS))
+
+    async def another():
+        return (subscription(f"other-{next(count)}"),)
+
+    landing = await land(BRANCH, (subscription(),), replace(parts(branch), asked_now=another))
+    assert (landing.outcomes[0].status, landing.outcomes[0].code) == (Status.FAILED, PushRefused.default_code)
+    assert (branch.commits, branch.looks) == ([], ATTEMPTS)

@@ -81,7 +81,8 @@ class FakeDialect(Protocol):
 class FakeForge:
     """Listens on loopback. `asked` is what came in, `faults` are played first, first in first out.
 
-    A fault is (method, answer): the next request of that method gets *answer*, or its usual one after so many seconds.
+    A fault is (method, answer): the next request of that method gets *answer*, or its usual one after so many seconds. While
+    `refuses` names a method, all its requests get that status, body and headers.
     """
 
     def __init__(self, repository: BareRepository, kind: str, path: str = "o/fleet") -> None:
@@ -91,6 +92,7 @@ class FakeForge:
         self.pulls: list[FakePull] = []
         self.asked: list[str] = []
         self.faults: list[tuple[str, web.Response | float]] = []
+        self.refuses: dict[str, tuple[int, object, dict[str, str]]] = {}
         self.clock = 0
         self.rules = Rules()
         self.users = ["anna", "bert"]
@@ -234,6 +236,9 @@ class FakeForge:
             if not isinstance(fault[1], float):
                 return fault[1]
             await asyncio.sleep(fault[1])
+        if request.method in self.refuses:
+            status, body, headers = self.refuses[request.method]
+            return web.json_response(body, status=status, headers=headers)
         if not self.dialect.is_allowed(request):
             return web.json_response({"message": "Bad credentials"}, status=401)
         self.sync()

@@ -86,7 +86,7 @@ subscriptions:
     async def opened(self, *, wrap=lambda writer: writer):
         """A generation in a process of its own, with the cache and mirrors of the state folder."""
         loaded = load([self.configure()], dict(os.environ))
-        async with Process(self.state, wall=self.wall) as process:
+        async with Process(self.state, wall=self.wall, kubernetes=loaded.settings.kubernetes) as process:
             process.http = HttpClient(patience=Patience(attempts=2, first=0.0), observe=process.metrics.request)
             async with process.http:
                 generation = await start_generation(loaded, process, wrap=wrap)

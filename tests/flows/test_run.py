@@ -164,3 +164,10 @@ async def test_a_start_whose_signing_key_is_gone_ends_with_a_clear_error(tmp_pat
             await running.reader
         assert running.lines[-2].startswith("error: ")
         assert "Traceback" not in "".join(running.lines)
+
+
+async def test_a_hold_counts_for_a_tag_that_is_pushed_right_after_it(daemon):
+    (daemon.made.folder / "holds.yaml").write_text("app: {hold: {author: Jane, reason: freeze}}\n")
+    daemon.made.registry.push("o/app", "1.1.0")
+    await daemon.metric('updater_outcomes_total{method="git",status="held"} 1.0')
+    assert "1.1.0" not in daemon.made.file("apps/app.yaml")

@@ -149,7 +149,6 @@ def test_an_index_that_cannot_be_kept_still_answers(tmp_path):
 
 def test_what_is_remembered_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("updater.git.blob_index._SPARE", 2)
-    monkeypatch.setattr("updater.git.blob_index._SPARE_ROWS", 2)
     monkeypatch.setattr("updater.git.blob_index._SAVE_AFTER", 1)
     shelf, index = Shelf(), SearchIndex(tmp_path / "index")
     for number in range(20):
@@ -175,9 +174,20 @@ trees = st.dictionaries(
 @given(st.lists(trees, min_size=1, max_size=4))
 def test_every_answer_equals_reading_everything(tmp_path, monkeypatch, spare, states):
     monkeypatch.setattr("updater.git.blob_index._SPARE", spare)
-    monkeypatch.setattr("updater.git.blob_index._SPARE_ROWS", spare)
     shelf, index = Shelf(), SearchIndex(tmp_path / "unused" / "index")
     asked = question("yaml", lambda path: not path.endswith(".txt"))
     for files in states:
         found = paths(index.search(shelf.tree(files), ".", asked))
         assert sorted(found) == sorted(path for path, data in files.items() if NEEDLE in data and not path.endswith(".txt"))
+
+
+def test_a_new_process_keeps_what_it_knows_of_a_large_tree_that_does_not_change(tmp_path, monkeypatch):
+    monkeypatch.setattr("updater.git.blob_index._SPARE", 2)
+    files = {f"d/{number}": b"plain %d" % number for number in range(50)}
+    shelf, index = Shelf(), SearchIndex(tmp_path / "index")
+    index.search(shelf.tree(files), ".", question())
+    index.save()
+    read, again = shelf.reads, SearchIndex(tmp_path / "index")
+    for number in range(3):
+        again.search(shelf.tree({**files, "d/0": b"other %d" % number}), ".", question())
+    assert shelf.reads <= read + 3 + 3  # the folder and its new file, each time

@@ -73,6 +73,9 @@ class SourceByHand:
     def hear(self, report):
         self.heard += report.outcomes
 
+    async def caught_up(self):
+        self.heard.append("caught up")
+
     def lead(self):
         self.heard.append("lead")
 

@@ -289,3 +289,32 @@ async def test_a_person_who_edits_the_file_above_the_value_is_built_upon(life):
     assert (await life.land()).status is Status.PROPOSED
     assert life.file(FILE, BRANCH).startswith("# a comment\n")
     assert (the_pull(life)["number"], heads(life) != old) == (1, True)
+
+
+async def test_a_forge_token_without_the_scope_is_told_after_the_push_and_a_better_one_opens_what_was_pushed(life):
+    forge_token = life.folder / "forge-token"
+    forge_token.write_text(life.gitea.bot.new_token("read:repository", "read:issue"))
+    life.show(life.gitea.bot.token, f', forge: {{kind: gitea, token: "file:{forge_token}"}}')
+    life.generation = None
+    for _ in range(2):
+        end = await life.land()
+        assert (end.status, end.code) == (Status.FAILED, "forge-denied"), end
+        assert "write:" in end.detail
+        assert "write:issue" in end.hint
+    head = heads(life)
+    assert (head is not None, life.repository.pulls()) == (True, [])
+    forge_token.write_text(life.gitea.bot.new_token("write:repository", "write:issue"))
+    assert (await life.land()).status is Status.PROPOSED
+    assert the_pull(life)["head"]["sha"] == head == heads(life)
+
+
+async def test_a_token_that_is_revoked_in_the_life_of_a_pull_request_is_told_and_a_new_one_goes_on(life):
+    await life.land()
+    life.token.write_text("0" * 40)
+    life.push("1.2.0")
+    head = heads(life)
+    end = await life.land()
+    assert (end.status, end.code, heads(life)) == (Status.FAILED, "git-denied", head), end
+    life.token.write_text(life.gitea.bot.new_token("write:repository", "write:issue"))
+    assert (await life.land()).status is Status.PROPOSED
+    assert (life.written(BRANCH), the_pull(life)["state"]) == ("1.2.0", "open")

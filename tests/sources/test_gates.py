@@ -53,7 +53,7 @@ def test_without_gates_nothing_is_asked(tmp_path):
         ("{min_age: 3}", "wrong-type", "min_age"),
         ("{min_age: 3 days}", "duration", "min_age"),
         ("{minage: 3d}", "unknown-key", "minage"),
-        ("{follows: {subscription: b}}", "not-yet", "follows"),
+        ("{follows: {subscription: b}}", "missing-key", "follows.healthy_for"),
         ("{wait_while_busy: true}", "not-yet", "wait_while_busy"),
     ],
 )

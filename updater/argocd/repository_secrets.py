@@ -17,7 +17,7 @@ from updater.credentials.github_app import API, App
 from updater.errors import ConfigError
 from updater.git.access import GitAccess
 from updater.http.address import is_spared
-from updater.model.credential import Credential
+from updater.model.credential import FORGE_TOKEN, Credential, read_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ APP_FIELDS: Final = ("githubAppID", "githubAppInstallationID", "githubAppPrivate
 _INHERITED: Final = (
     *("username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData", "tlsClientCertKey"),
     *(*APP_FIELDS, "githubAppEnterpriseBaseUrl", "gcpServiceAccountKey", "useAzureWorkloadIdentity"),
-    *("proxy", "noProxy"),
+    *("proxy", "noProxy", FORGE_TOKEN),
 )
 _OWN: Final = (
     *("username", "password", "bearerToken", "sshPrivateKey", "tlsClientCertData"),
@@ -156,9 +156,11 @@ def login(given: SecretFields, address: GitAddress) -> GitLogin:
     if address.scheme == "ssh":
         key = given["sshPrivateKey"]
         private_key = f"{key}\n".encode() if key else None
-        return GitLogin(access=GitAccess(private_key=private_key, proxy=proxy, insecure_skip_verify=is_insecure))
+        access = GitAccess(private_key=private_key, proxy=proxy, insecure_skip_verify=is_insecure)
+        app = app_of(given, access) if given["githubAppPrivateKey"] else None
+        return GitLogin(access=replace(access, forge=_forge_token(given) or app))
     pem = _client_pem(given)
-    access = GitAccess(client_certificate=pem, proxy=proxy, insecure_skip_verify=is_insecure)
+    access = GitAccess(client_certificate=pem, proxy=proxy, insecure_skip_verify=is_insecure, forge=_forge_token(given))
     return _shown(given, access)
 
 
@@ -174,6 +176,12 @@ def app_of(given: SecretFields, access: GitAccess) -> App:
         raise flawed(given.place, "githubAppEnterpriseBaseUrl is not a URL", hint="write https://host/api/v3") from None
     connection = replace(access.connection(), proxy=proxy)
     return App(identity=identity, installation=installation, private_key=key, base_url=base, connection=connection)
+
+
+def _forge_token(given: SecretFields) -> Credential | None:
+    """Return what the forge is shown by a field of its own; Argo CD reads no such field."""
+    token = given[FORGE_TOKEN].strip()
+    return read_token(token) if token else None
 
 
 def require(given: SecretFields, names: Iterable[str]) -> None:

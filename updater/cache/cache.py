@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
+from updater.cache.notified import NotifiedStates
+from updater.cache.runs import read_runs, write_runs
 from updater.cache.store import DatabaseFile
 from updater.cache.verdicts import read_verdicts, write_verdicts
 from updater.model.candidate import Description
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from updater.model.image import Digest
+    from updater.model.promotion import RememberedRuns
     from updater.model.release import PastVerdict
 
 _DAY: Final = 24 * 3600
@@ -168,6 +171,19 @@ class Cache:
     async def remember_verdicts(self, verdicts: Sequence[PastVerdict]) -> None:
         """Remember how releases ended."""
         await self._store.run(lambda connection: write_verdicts(connection, verdicts))
+
+    async def runs(self) -> tuple[RememberedRuns, ...]:
+        """Return for how long followed subscriptions were seen healthy."""
+        return await self._store.run(read_runs)
+
+    async def remember_runs(self, rows: Sequence[RememberedRuns]) -> None:
+        """Remember for how long followed subscriptions were seen healthy, in place of what was remembered."""
+        await self._store.run(lambda connection: write_runs(connection, rows))
+
+    @property
+    def notified(self) -> NotifiedStates:
+        """What each route of notifications was told."""
+        return NotifiedStates(self._store)
 
     async def forget_outcomes(self, *, except_keys: Iterable[str]) -> None:
         """Forget the outcomes of subscriptions that are no more."""

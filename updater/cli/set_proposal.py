@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from updater.checkout.edit import FolderFiles, SetRequest
     from updater.checkout.forge_access import ForgeWishes
     from updater.checkout.proposal import ProposalReport
+    from updater.settings.repositories import RepositorySettings
 
 
 def propose(folder: FolderFiles, wishes: SetRequest, options: dict[str, Any], settings: Any) -> ProposalReport:
@@ -60,15 +61,32 @@ def _configured(settings: Any) -> Callable[[str], ForgeWishes]:
     from updater.checkout.forge_access import ForgeWishes
 
     def wishes(url: str) -> ForgeWishes:
-        from updater.credentials.keychain import Keychain
-
         entry = settings.repository_for(url) if settings else None
         if entry is None:
             return ForgeWishes()
-        token = asyncio.run(Keychain(docker_configs=()).text(entry.forge.token)).strip() if entry.forge.token else ""
-        return ForgeWishes(kind=entry.forge.kind, api=entry.forge.api or "", token=token)
+        return ForgeWishes(kind=entry.forge.said_kind, api=entry.forge.api or "", token=asyncio.run(_token(url, entry)))
 
     return wishes
+
+
+async def _token(url: str, entry: RepositorySettings) -> str:
+    """Return the token of the configuration, "" where it names none; raise `ConfigError`, and what a GitHub App raises."""
+    from updater.credentials.github_app import InstallationTokens
+    from updater.credentials.keychain import Keychain
+    from updater.daemon.git_access import reached_as, read_app
+    from updater.forge.address import ForgeKind, locate_repository
+    from updater.git.access import GitAccess
+    from updater.http.client import HttpClient
+
+    keychain = Keychain(docker_configs=())
+    if entry.forge.token is not None:
+        return (await keychain.text(entry.forge.token)).strip()
+    if entry.forge.github_app is None:
+        return ""
+    api = locate_repository(url, kind=ForgeKind.GITHUB, api=entry.forge.api or "").api
+    app = await read_app(entry.forge.github_app, keychain, reached_as(entry, GitAccess()), api=api)
+    async with HttpClient() as http:
+        return await InstallationTokens(http).token(app)
 
 
 def show(report: ProposalReport) -> None:

@@ -75,6 +75,11 @@ def keep_object(item: Mapping[str, Any], sharing: Sharing, *, metadata: Mapping[
     )
 
 
+def asks_otherwise(before: KeptObject, now: KeptObject) -> bool:
+    """Return whether an object asks for something else than before; our own writes of the status do not."""
+    return before.item != now.item
+
+
 def names_in(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of the metadata tells one object from another."""
     return {key: metadata[key] for key in NAMES if isinstance(metadata.get(key), str)}

@@ -7,6 +7,8 @@ keeps its last objects.
 from __future__ import annotations
 
 import asyncio
+import operator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -16,7 +18,7 @@ from updater.errors import KubeError
 from updater.http.client import Clock
 from updater.kube.faults import outside_protocol
 from updater.kube.kinds import key_of
-from updater.kube.reflector import Reflector, StoreSnapshot, WatchedKind
+from updater.kube.reflector import Reflector, StoreSnapshot, WatchedKind, sleep_unless
 from updater.model.problem import Problem
 from updater.model.snapshot import Snapshot
 
@@ -33,6 +35,7 @@ _EVERY_NAMESPACE: Final = NamespaceSelection()
 QUICK: Final = 0.05
 BREATH: Final = 4.0  # as often as a snapshot took: thousands of our own statuses come back one by one
 LONGEST_BREATH: Final = 2.0
+CATCH_UP: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class SourceKind(Generic[T]):
 
     *is_optional*: where its definition is not installed there are no objects of it. Where it has to be installed,
     *missing_hint* says what to do. Where there are *labels*, a selector as kubectl has it, only objects that match are read.
+    *is_news* tells a change of what is asked for from others; see `WatchedKind`.
     """
 
     kind: Kind
@@ -48,6 +52,7 @@ class SourceKind(Generic[T]):
     is_optional: bool = False
     missing_hint: str = ""
     labels: str = ""
+    is_news: Callable[[T, T], bool] = operator.ne
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class _Pending:
     stores: StoreSnapshot | None = None
     lost: dict[WatchedKind[Any], KubeError] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    handed_on: int = 0  # how much of what the watch called news
 
 
 class WatchedSource:
@@ -103,6 +109,9 @@ class WatchedSource:
         self._pending: _Pending | None = None
         self._stores: StoreSnapshot | None = None
         self._problems: dict[tuple[WatchedKind[Any], str], Problem] = {}
+        self._reflector: Reflector | None = None
+        self._hurry = asyncio.Event()
+        self._moved = asyncio.Condition()
         self._last: tuple[Snapshot, tuple[Problem, ...], Snapshot] | None = None
 
     async def once(self) -> Snapshot:
@@ -150,7 +159,9 @@ class WatchedSource:
             pending.stores = stores
             pending.news.set()
 
-        reflector = Reflector(self._client, tuple(self._kinds), report=report, surroundings=self._surroundings)
+        self._reflector = reflector = Reflector(
+            self._client, tuple(self._kinds), report=report, hurry=self._hurry, surroundings=self._surroundings
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(reflector.run(note), name="watch objects")
@@ -164,6 +175,22 @@ class WatchedSource:
         """Return the snapshot of what is known, with what translation learned since; not complete before the first whole one."""
         return await self._snapshot(self._stores) if self._stores else Snapshot(complete=False)
 
+    async def caught_up(self, seconds: float = CATCH_UP) -> None:
+        """Wait until what the watch has heard so far is handed on, at most some *seconds*; nothing is gathered meanwhile.
+
+        Before the first whole snapshot there is nothing to wait for.
+        """
+        pending, reflector = self._pending, self._reflector
+        if pending is None or reflector is None or pending.stores is None:
+            return
+        heard = reflector.news
+        if pending.handed_on >= heard:
+            return
+        self._hurry.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._moved:
+                await self._moved.wait_for(lambda: pending.handed_on >= heard)
+
     def look_again(self) -> None:
         """Translate what is known once more: translation learned something."""
         if self._pending:
@@ -174,11 +201,12 @@ class WatchedSource:
         while True:
             await pending.news.wait()
             if seconds > QUICK:
-                await self._surroundings.sleep(min(seconds * BREATH, LONGEST_BREATH))
+                await sleep_unless(self._hurry, min(seconds * BREATH, LONGEST_BREATH), self._surroundings)
             pending.news.clear()
+            stores = pending.stores
             began = self._surroundings.clock()
-            if pending.stores is not None:
-                snapshot = await self._snapshot(pending.stores)
+            if stores is not None:
+                snapshot = await self._snapshot(stores)
                 seconds = self._surroundings.clock() - began
             elif pending.lost:
                 snapshot = self._incomplete(pending.lost)
@@ -187,6 +215,15 @@ class WatchedSource:
             if snapshot is not pending.snapshot and (snapshot.complete or snapshot != pending.snapshot):
                 pending.snapshot = snapshot
                 await deliver(snapshot)
+            if stores is not None and stores.news > pending.handed_on:
+                await self._note_handed_on(pending, stores.news)
+
+    async def _note_handed_on(self, pending: _Pending, news: int) -> None:
+        pending.handed_on = news
+        if self._reflector is None or news >= self._reflector.news:
+            self._hurry.clear()
+        async with self._moved:
+            self._moved.notify_all()
 
     async def _snapshot(self, stores: StoreSnapshot) -> Snapshot:
         """Return the snapshot of what is known; the very same one where nothing changed that anybody reads."""
@@ -229,13 +266,24 @@ def _watched(kind: SourceKind[Any], namespaces: NamespaceSelection) -> tuple[Wat
     """Return what is watched for one kind: all namespaces at once, or one after the other."""
     prune = partial(_pruned, kind, namespaces)
     return tuple(
-        WatchedKind(kind=kind.kind, prune=prune, scope=replace(scope, labels=kind.labels), is_optional=kind.is_optional)
+        WatchedKind(
+            kind=kind.kind,
+            prune=prune,
+            scope=replace(scope, labels=kind.labels),
+            is_optional=kind.is_optional,
+            is_news=partial(_is_news, kind),
+        )
         for scope in namespaces.scopes
     )
 
 
 def _pruned(kind: SourceKind[T], namespaces: NamespaceSelection, item: Object) -> T | None:
     return kind.prune(item) if namespaces.covers(item["metadata"].get("namespace", "")) else None
+
+
+def _is_news(kind: SourceKind[T], before: T | None, now: T | None) -> bool:
+    """Return whether an object that changed asks for something else; None is one of a namespace that is not watched."""
+    return kind.is_news(before, now) if before is not None and now is not None else before is not now
 
 
 def _key(watched: WatchedKind[Any], item: Object) -> Key:

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from updater.credentials.github_app import InstallationTokens
+from updater.daemon.api_commits import ApiCommits
 from updater.daemon.components import Components, LeaderOnlyWriter, WriterRoutes, git_access, git_writer, live_writer, scans_of
 from updater.daemon.forges import Forges
 from updater.daemon.generation import Generation
 from updater.daemon.git_access import RenewingWriter
-from updater.daemon.proposal_sources import ProposalSources
+from updater.daemon.proposals import Asked, Proposals
 from updater.daemon.watch_reports import watch_reporter
 from updater.inventory.destinations import marker_names
 from updater.sources.base import SourceRequests
 from updater.sources.file import require_author
-from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from updater.daemon.argocd import ArgocdComponents
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
-    from updater.engine.scanner import Scanner
-    from updater.model.subscription import Destination, Subscription
+    from updater.inventory.inventory import Inventory
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
     from updater.writeback.base import Writer
@@ -50,19 +48,24 @@ async def start_generation(
         names = marker_names(generation.asked.snapshot.subscriptions)
         return names | flux.source.translation.marker_names if flux else names
 
-    git = await git_writer(settings, process, known)
     live = live_writer(process, argocd.source if argocd else None)
     repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
     tokens = InstallationTokens(process.http)
     access = git_access(settings, process, repositories, objects, tokens)
     scans = scans_of(settings, process, flux.registries if flux else None)
-    around = _surroundings(Forges(settings, process, access), process, scans, lambda: generation.asked.by_destination)
-    routes = WriterRoutes(RenewingWriter(ProposalWriter(git, around), repositories, objects, tokens), live)
+    forges = Forges(settings, process, access, tokens)
+    made = ApiCommits(settings, process, forges)
+    git = await git_writer(settings, process, known, made.publisher)
+    asked = _asked(settings, lambda: generation.asked)
+    proposals = Proposals(git, forges, process, scans, asked)
+    routes = WriterRoutes(RenewingWriter(proposals.writer, repositories, objects, tokens), live)
     crew = Components(
         scans=scans,
         git=git,
         writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
-        access=access,
+        access=made.known_by(access),
+        keep=proposals.keep,
+        sweep=proposals.sweep,
         sources=tuple(parts.source for parts in (argocd, flux) if parts),
         requests=requests,
     )
@@ -76,19 +79,12 @@ async def start_generation(
     return generation
 
 
-def _surroundings(
-    forges: Forges, process: Process, scans: Scanner, asked: Callable[[], Mapping[Destination, tuple[Subscription, ...]]]
-) -> ProposalSurroundings:
-    """Put together what pull requests are written with; *asked* returns the subscriptions of each destination."""
-    sources = ProposalSources(scans.registry, asked)
-    return ProposalSurroundings(
-        forge=forges.of,
-        mirror=process.mirror,
-        asked=asked,
-        base=lambda branch: branch.branch or process.default_branches.name_of(branch),
-        links=sources.links,
-        is_released=sources.is_released,
-        count=partial(process.metrics.count, "updater_proposals_total"),
+def _asked(settings: Settings, inventory: Callable[[], Inventory]) -> Asked:
+    """Return what proposals ask of what all sources ask for, which is known only once the generation is there."""
+    return Asked(
+        by_destination=lambda: inventory().by_destination,
+        is_whole=lambda: inventory().is_complete,
+        owner=settings.git.proposal.owner,
     )
 
 

@@ -7,8 +7,9 @@ that it could name: nothing is written because a hold got lost.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -149,6 +150,10 @@ def holds_place(holds: str, process: Process) -> HoldsPlace:
     return HoldsConfigMap(namespace, name, get)
 
 
+def _nobody(_destination: Destination) -> None:
+    return
+
+
 @dataclass(slots=True, kw_only=True)
 class DecisionWatch:
     """Follows decisions for one inventory.
@@ -160,8 +165,21 @@ class DecisionWatch:
     asked: Inventory
     process: Process
     put: Callable[[HoldsReading], None]
-    wake: Callable[[Destination], None]
+    wake: Callable[[Destination], None] = _nobody
     wall: Callable[[], float] = time.time
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    looked_at: float = -math.inf
+
+    async def look(self) -> None:
+        """Take up what is decided by now; many who ask at one time share one look."""
+        clock = asyncio.get_running_loop().time
+        asked_at = clock()
+        async with self.looking:
+            if self.looked_at > asked_at:
+                return
+            self.looked_at = clock()
+            if await self.place.has_changed():
+                self.put(await self.place.read())
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -172,8 +190,8 @@ class DecisionWatch:
         while True:
             await asyncio.sleep(min(LOOK_EVERY, self.place.every))
             now = self.wall()
-            if (now >= next_look or now < last) and await self.place.has_changed():
-                self.put(await self.place.read())
+            if now >= next_look or now < last:
+                await self.look()
             next_look = next_look if last <= now < next_look else now + self.place.every
             if seen is not self.asked.snapshot:
                 seen = self.asked.snapshot

@@ -166,7 +166,7 @@ async def dry_landings(generation: Generation, process: Process, item: Subscript
     together = by_destination(with_companions((item,), generation.subscriptions))
 
     async def look(destination: Destination) -> Landing:
-        context = landing_context(generation, process, destination)
+        context = landing_context(generation, process, destination, is_dry=True)
         gates = replace(context.gates, memory=context.gates.memory.copy())
         return await land(destination, together[destination], replace(context, gates=gates), is_dry=True)
 

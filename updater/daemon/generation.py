@@ -16,6 +16,8 @@ from updater.daemon.components import (
     Components,
 )
 from updater.daemon.decision_watch import DecisionWatch, holds_place
+from updater.daemon.notifications import PASS_TOLD_WITHIN, finish_notifications, untold_problems, use_routes
+from updater.daemon.promotions import Promotions
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
 from updater.daemon.source_runner import SourceRunner
@@ -27,11 +29,12 @@ from updater.engine.landing import Landing, LandingContext, land
 from updater.engine.outcomes import failed
 from updater.engine.reports import landing_reports, scan_report
 from updater.errors import PushRefused, UpdaterError
+from updater.gates.promotion import unwatched
 from updater.inventory.destinations import branches_of, destinations_of
 from updater.inventory.inventory import Inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from updater.daemon.argocd import PeerConfiguration
     from updater.daemon.delivery import Delivery
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 
 LONGEST_PAUSE: Final = 0.1
 ANSWERS_AT_MOST: Final = 2.0
+LISTENS_AT_MOST: Final = 5.0
 
 
 class Generation:
@@ -72,12 +76,17 @@ class Generation:
         self.schedule: Schedule | None = None
         self._reflections = Reflections(self.asked, crew.scans, process.reports.publish, may_work=process.may_write)
         self._process = process
-        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting)
         self.webhooks = WebhookScans(self.asked, crew.scans, process.metrics, longest=loaded.settings.interval_with_webhooks)
         self.peer = peer
-        self.delivery = _delivery(loaded, process)
+        self.delivery = _delivery(loaded, process, lambda: self.subscriptions)
+        self.promotions = Promotions(lambda: self.subscriptions, process)  # of who does not watch
+        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting, offers=self.promotions.offer)
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
+        self._decisions = DecisionWatch(
+            place=self.holds, asked=self.asked, process=process, put=partial(_decide, self.hearing, self._replan)
+        )
+        self._catch_ups = (*(source.caught_up for source in crew.sources), self._decisions.look)
         self.progress = PassProgress()
 
     def take_over(self) -> None:
@@ -110,6 +119,11 @@ class Generation:
         return self.asked.snapshot.problems
 
     @property
+    def untold(self) -> tuple[Problem, ...]:
+        """What stood in the way of notifications last, for each route."""
+        return untold_problems(self._process)
+
+    @property
     def last(self) -> LastOutcomes:
         """What became of each subscription, as far as this process has seen."""
         return self._process.last_outcomes
@@ -131,8 +145,19 @@ class Generation:
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Make one pass over *subscriptions*, and over what their branches need besides; its reports are heard meanwhile."""
-        landings = SinglePass(self).run(subscriptions, is_dry=is_dry)
-        return await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)])
+        process = self._process
+        await self.promotions.recall()
+
+        async def work() -> tuple[Landing, ...]:
+            landings = await SinglePass(self).run(subscriptions, is_dry=is_dry)
+            if not is_dry:
+                await finish_notifications(process, PASS_TOLD_WITHIN, is_patient=True)
+            return landings
+
+        if not is_dry:
+            use_routes(self.loaded.settings, process, self.asked)
+        beside = (LongTask(name="reports", run=process.reports.run), LongTask(name="notify", run=process.notifications.run))
+        return await run_beside(work(), beside)
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
@@ -160,9 +185,12 @@ class Generation:
         *subscriptions* are those that count, None for all of this destination; *choose* stands in for the choice of the scans.
         """
         started = time.monotonic()
+        follows = subscriptions is None and self.schedule is not None
         if subscriptions is None:
             subscriptions = self.asked.by_destination.get(destination, ())
-        parts = landing_context(self, self._process, destination, choose)
+        parts = landing_context(self, self._process, destination, choose, is_dry=is_dry)
+        if follows:
+            parts = replace(parts, asked_now=partial(_asked_now, self.asked, destination, self._catch_ups))
         try:
             landing = await land(destination, subscriptions, parts, is_dry=is_dry)
         except Exception:  # an unexpected exception ends one destination, and others go on
@@ -199,16 +227,11 @@ class Generation:
                     await self.hearing.finish()
 
         async def close_left() -> None:
-            await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
+            left = self._process.left_proposals
+            await left.run(lambda branch: self.land(branch, ()), self._process.may_write, self.crew.sweep)
 
-        decisions = DecisionWatch(
-            place=self.holds,
-            asked=self.asked,
-            process=self._process,
-            put=partial(_decide, self.hearing, self._replan),
-            wake=schedule.due,
-        )
-        follow = LongTask(name="follow people's decisions", run=decisions.run)
+        self._decisions.wake = schedule.due
+        follow = LongTask(name="follow people's decisions", run=self._decisions.run)
         hints = LongTask(name="scan what webhooks name", run=self.webhooks.run)
         lasting = generation_tasks(self.hearing, self._reflections.run, close_left, releases)
         await run_beside(work(), (*lasting, follow, hints))
@@ -245,15 +268,25 @@ class Generation:
 
     def _replan(self, change: InventoryDelta) -> None:
         self._follow_proposals()
-        self.crew.git.keep(set(branches_of(self.asked.by_destination)))
+        self.crew.keep({*branches_of(self.asked.by_destination), *self._process.left_proposals.branches})
         afresh = self.crew.scans.follow(self.asked.by_image, change.images, listed_anyway=self.asked.scans)
         if self.schedule:
             self.schedule.replan(self.webhooks.plan(), changed=change.destinations, afresh=afresh)
             self._reflections.changed(change.images)
 
 
+async def _asked_now(
+    asked: Inventory, destination: Destination, catch_ups: Sequence[Callable[[], Awaitable[None]]]
+) -> Sequence[Subscription]:
+    """Return what counts for a destination, after all that sources and people have said by now."""
+    with suppress(TimeoutError):  # a cluster that does not answer holds up nobody who wrote before it fell silent
+        async with asyncio.timeout(LISTENS_AT_MOST):
+            await asyncio.gather(*(catch_up() for catch_up in catch_ups))
+    return asked.by_destination.get(destination, ())
+
+
 def landing_context(
-    generation: Generation, process: Process, destination: Destination, choose: Chooser | None = None
+    generation: Generation, process: Process, destination: Destination, choose: Chooser | None = None, *, is_dry: bool
 ) -> LandingContext:
     """Return what a landing of *destination* needs; *choose* stands in for the choice of the scans."""
     gates, schedule, delivery = generation.gates, generation.schedule, generation.delivery
@@ -269,7 +302,9 @@ def landing_context(
     if delivery:
         parts = replace(parts, reverts=delivery.order_of)
     if delivery and schedule:
-        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy_of))
+        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy.of, offers=delivery.promotions.offer))
+    elif not is_dry:  # what another process saw is no ground to write
+        parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
     return parts
 
 
@@ -287,10 +322,14 @@ async def _pause(_attempt: int, metrics: Metrics) -> None:
     await asyncio.sleep(random.uniform(0, LONGEST_PAUSE))  # noqa: S311 - jitter, no secret
 
 
-def _delivery(loaded: LoadedConfiguration, process: Process) -> Delivery | None:
-    """Put the parts together that follow releases, where a subscription asks for that."""
-    if not any(item.delivery for item in loaded.snapshot.subscriptions):
+def _delivery(loaded: LoadedConfiguration, process: Process, asked: Callable[[], tuple[Subscription, ...]]) -> Delivery | None:
+    """Put the parts together that follow releases, where the file asks for that, or a source may."""
+    settings = loaded.settings
+    sources = {"Application": settings.applications, "ImagePolicy": settings.flux}
+    namespaces = {kind: source.namespaces for kind, source in sources.items() if source is not None}
+    if not namespaces and not any(item.delivery for item in loaded.snapshot.subscriptions):
         return None
     from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
 
-    return Delivery(loaded.snapshot.subscriptions, process)
+    silent = {kind for kind, source in sources.items() if source is not None and not source.events}
+    return Delivery(loaded.snapshot.subscriptions, process, asked, namespaces=namespaces, silent=silent)

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from updater.model.subscription import CredentialRef, Destination, Subscription
     from updater.model.update import Commit, WriteResult
     from updater.model.view import View
-    from updater.settings.repositories import GithubAppSettings, RepositorySettings
+    from updater.settings.github_apps import GithubAppSettings
+    from updater.settings.repositories import RepositorySettings
     from updater.settings.tree import Settings
     from updater.writeback.base import Writer
 
@@ -73,13 +74,13 @@ async def access_for(
     """
     entry = settings.repository_for(url)
     if credential and credential.kind == GIT_REPOSITORY:
-        return _by(entry, await _of_object(credential, url, objects))
+        return reached_as(entry, await _of_object(credential, url, objects))
     if credential:
-        return _by(entry, await _named(credential, url, repositories))
+        return reached_as(entry, await _named(credential, url, repositories))
     if entry is not None and (entry.credentials or entry.github_app):
         return await _of_entry(entry, keychain)
     known = await repositories.access(url) if repositories else None
-    return _by(entry, known or _of_user(url, keychain.environment))
+    return reached_as(entry, known or _of_user(url, keychain.environment))
 
 
 def _of_user(url: str, environment: Mapping[str, str]) -> GitAccess:
@@ -91,16 +92,21 @@ def _of_user(url: str, environment: Mapping[str, str]) -> GitAccess:
 
 async def with_app(access: GitAccess, wanted: GithubAppSettings, keychain: Keychain, tokens: InstallationTokens) -> GitAccess:
     """Return *access* with the token of an installation of a GitHub App; raise `ConfigError` and what the token raises."""
-    app = App(
+    app = await read_app(wanted, keychain, access)
+    shown = Credential(username=USER, password=await tokens.token(app))
+    return replace(access, credential=shown, origin=f"the GitHub App {wanted.id}")
+
+
+async def read_app(wanted: GithubAppSettings, keychain: Keychain, access: GitAccess, *, api: str = API) -> App:
+    """Return the App of the settings, asked at *api* unless they name another one; raise `ConfigError` where its key is none."""
+    return App(
         identity=str(wanted.id),
         installation=str(wanted.installation or ""),
         owner=wanted.owner or "",
         private_key=await keychain.text(wanted.key),
-        base_url=wanted.api or API,
+        base_url=wanted.api or api,
         connection=access.connection(),
     )
-    shown = Credential(username=USER, password=await tokens.token(app))
-    return replace(access, credential=shown, origin=f"the GitHub App {wanted.id}")
 
 
 async def _named(credential: CredentialRef, url: str, repositories: RepositoryAccess | None) -> GitAccess:
@@ -124,7 +130,7 @@ async def _of_object(credential: CredentialRef, url: str, objects: GitRepository
     return await objects.of_git_repository(namespace, name, url)
 
 
-def _by(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:
+def reached_as(entry: RepositorySettings | None, access: GitAccess) -> GitAccess:
     """Return *access* by the way to the server that *entry* says, where it says one."""
     if entry is None:
         return access
@@ -192,6 +198,8 @@ class RenewingWriter:
             yield
         except (GitError, ForgeError) as error:
             if isinstance(error, GitDenied) or error.code in _HIDDEN:
+                if isinstance(error, ForgeError) and self._tokens is not None:
+                    self._tokens.expire()
                 self._renew(destination)
             raise
 

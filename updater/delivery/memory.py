@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from updater.model.image import ImageRef
+    from updater.model.promotion import RememberedRuns
     from updater.model.release import RevertOrder
 
 
 @dataclass(slots=True)
 class ReleaseMemory:
-    """By subscription key: the revision that was judged last, the image that was healthy last, and what is to be taken back."""
+    """By subscription key: the revision that was judged last, the image that was healthy last, and what is to be taken back.
+
+    *runs* are the healthy times of followed subscriptions.
+    """
 
     judged: dict[str, str] = field(default_factory=dict)
     healthy: dict[str, ImageRef] = field(default_factory=dict)
     orders: dict[str, RevertOrder] = field(default_factory=dict)
+    runs: tuple[RememberedRuns, ...] = ()

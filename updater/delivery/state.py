@@ -6,7 +6,8 @@ Every reader is pure, and reads an object of any shape: what is of the wrong typ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from datetime import UTC, datetime
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents.members import list_in, mapping_in
@@ -32,7 +33,7 @@ class WorkloadState:
     *images* are the references that it asks for; None where the object names none and its reader has judged by the revision.
     *is_applied* is false where it was tried and did not get as far. *is_busy* where a controller works on a rollout or a
     canary. *stable* names the ReplicaSet that ran before, by its hash; *kept* are the images that ran before, where the
-    controller keeps them.
+    controller keeps them. *since* is from when on the object vouches for being healthy, in Unix time.
     """
 
     verdict: ReleaseVerdict
@@ -42,6 +43,7 @@ class WorkloadState:
     is_busy: bool = False
     stable: str = ""
     kept: tuple[str, ...] = ()
+    since: float | None = None
 
 
 progressing = partial(WorkloadState, verdict=ReleaseVerdict.PROGRESSING)
@@ -52,12 +54,17 @@ unknown = partial(WorkloadState, verdict=ReleaseVerdict.UNKNOWN)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedCondition:
-    """One condition of a status: its status word, reason and message; *observed* is the generation that it speaks of."""
+    """One condition of a status: its status word, reason and message; *observed* is the generation that it speaks of.
+
+    *changed* is when its status changed last, *updated* when it was written last, in Unix time.
+    """
 
     status: str = ""
     reason: str = ""
     message: str = ""
     observed: int | None = None
+    changed: float | None = None
+    updated: float | None = None
 
     @property
     def told(self) -> str:
@@ -80,7 +87,7 @@ def health_of(state: WorkloadState, image: ImageRef) -> Health:
     others = [ref for ref in asked if not is_asked_for(ref, image)]
     if others:
         return Health(verdict=ReleaseVerdict.PROGRESSING, reason=f"it still asks for {others[0]}", is_busy=state.is_busy)
-    return Health(verdict=state.verdict, reason=state.reason, is_applied=True, is_busy=state.is_busy)
+    return Health(verdict=state.verdict, reason=state.reason, is_applied=True, is_busy=state.is_busy, since=state.since)
 
 
 def is_asked_for(asked: ImageRef, image: ImageRef) -> bool:
@@ -116,6 +123,15 @@ def text_in(item: Mapping[str, Any], key: str) -> str:
     return printable(value[:LONGEST]) if isinstance(value, str) else ""
 
 
+def time_in(item: Mapping[str, Any], key: str) -> float | None:
+    """Return the moment at *key*, in Unix time; None where another value stands there."""
+    try:
+        found = datetime.fromisoformat(text_in(item, key))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
 def condition_in(status: Mapping[str, Any], kind: str) -> ObservedCondition:
     """Return the condition of one type, an empty one where there is none."""
     for item in list_in(status, "conditions")[:MOST_ITEMS]:
@@ -125,6 +141,8 @@ def condition_in(status: Mapping[str, Any], kind: str) -> ObservedCondition:
                 reason=text_in(item, "reason"),
                 message=text_in(item, "message"),
                 observed=number_in(item, "observedGeneration"),
+                changed=time_in(item, "lastTransitionTime"),
+                updated=time_in(item, "lastUpdateTime"),
             )
     return NO_CONDITION
 
@@ -135,6 +153,7 @@ def is_stale(item: Mapping[str, Any]) -> bool:
     return generation is None or number_in(mapping_in(item, "status"), "observedGeneration") != generation
 
 
+@lru_cache(maxsize=8192)
 def read_reference(text: str) -> ImageRef | None:
     """Return *text* as a reference; None where it is none."""
     try:

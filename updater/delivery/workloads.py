@@ -49,7 +49,17 @@ def read_deployment(item: Mapping[str, Any]) -> WorkloadState:
         return progressing(reason=f"{every - updated} old replicas are still there", images=images)
     if available < updated:
         return progressing(reason=f"{available} of {updated} replicas are available", images=images)
-    return healthy(reason=f"{available} of {wanted} replicas are available", images=images)
+    return healthy(reason=f"{available} of {wanted} replicas are available", images=images, since=_vouched(status))
+
+
+def _vouched(status: Mapping[str, Any]) -> float | None:
+    """Return from when on a Deployment is available and its rollout complete; None where it does not say so."""
+    available, complete = condition_in(status, "Available"), condition_in(status, "Progressing")
+    if available.status != "True" or complete.reason != "NewReplicaSetAvailable":
+        return None
+    if available.changed is None or complete.updated is None:
+        return None
+    return max(available.changed, complete.updated)
 
 
 def read_stateful_set(item: Mapping[str, Any]) -> WorkloadState:

@@ -13,6 +13,7 @@ from updater.engine.people import PeoplesWill
 from updater.engine.rejections import Rejections, count_codes, refused_by_people
 from updater.gates.eligibility import eligible, not_replaced, not_taken_back, old_enough
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
+from updater.gates.promotion import exactly, is_offered
 from updater.model.candidate import Candidate, Fact, FactRequest, Rank
 from updater.model.decision import PINNED, pin_of
 from updater.model.outcome import Status
@@ -24,6 +25,8 @@ from updater.policies.select import foreseen, select
 from updater.policies.shape import is_leap
 
 _DIGEST = frozenset({Fact.DIGEST})
+#: who loses for one of these may win later, as it is
+_WAITS = frozenset({Code.MIN_AGE, Code.FOLLOWS})
 _JUDGED = frozenset(Code)  # every other code is that of an error
 
 __all__ = [
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
     from updater.model.decision import Decision, Pin
     from updater.model.image import Digest, Platform
+    from updater.model.promotion import Offer
     from updater.policies.base import Policy
     from updater.policies.filters import NameFilter
     from updater.policies.ranking import Judge
@@ -75,7 +79,8 @@ class SelectionRequest:
     *rejected* has, by tag, what people took back, *decisions* what else they decided that is in force.
     *named* says which tags a commit will name after a selection, so that their
     digests are asked for with it: nothing is asked between the decision and the write. A candidate that is written anew must have
-    been seen *min_age* seconds before *now*, and be one of *versions*, unless that is None.
+    been seen *min_age* seconds before *now*, and be one of *versions*, unless that is None. It must be on *offer* at the
+    subscription that is followed, unless that is None.
     """
 
     candidates: Mapping[str, Candidate]
@@ -93,6 +98,7 @@ class SelectionRequest:
     now: datetime | None = None
     versions: frozenset[str] | None = None
     decisions: tuple[Decision, ...] = ()
+    offer: Offer | None = None
     named: NamedTags = nothing_named
 
     @property
@@ -130,16 +136,16 @@ def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Ge
     for candidate in ranking.best_first(request.current):
         fit, refusal = yield from will.admitted(candidate)
         if refusal is None:
-            fit, refusal = yield from _admitted(fit, request)
+            fit, refusal = yield from _admitted(fit, request, ranking)
         if refusal is None:
             chosen = yield from _completed(fit, request)
             selection = _guarded(request, ranking, chosen, unfit)
             selection = _awaited(selection, ranking, request.current, unfit)
             return (yield from identified(selection, request.named, ranking.candidates))
         unfit[candidate.tag] = refusal
-        if candidate.tag == request.current and refusal.code == Code.MIN_AGE:
-            break  # another build of what is written: what ranks lower is no way round its age
-    young = _youngest_hold(unfit)
+        if candidate.tag == request.current and refusal.code in _WAITS:
+            break  # another build of what is written: what ranks lower is no way round it
+    young = _waiting(unfit)
     if young is not None:
         return _held(ranking, request.current, ranking.candidates[young.tag], unfit)
     rejections = Rejections(ranking, request.current, unfit, None)
@@ -163,7 +169,7 @@ def _pinned(pin: Pin, request: SelectionRequest) -> Generator[FactRequest, Candi
 
 
 def _admitted(
-    candidate: Candidate, request: SelectionRequest
+    candidate: Candidate, request: SelectionRequest, ranking: Ranking
 ) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
     """Ask whether the candidate may be chosen; a tag that is written again was put there by people since."""
     is_free = request.versions is None or candidate.tag == request.current
@@ -178,23 +184,43 @@ def _admitted(
         candidate, refusal = yield from not_replaced(candidate, request.rejected)
         if refusal is not None:
             return candidate, refusal
-    candidate, refusal = yield from eligible(candidate, request.platforms)
-    if refusal is not None or request.min_age is None or request.now is None:
-        return candidate, refusal
     is_by_digest = request.policy.follows_digest or Fact.DIGEST in request.facts
-    if candidate.tag == request.current and not is_by_digest:
-        return candidate, None
-    return (yield from old_enough(candidate, request.min_age, now=request.now, written=request.current_digest))
+    is_written = candidate.tag == request.current and not is_by_digest
+    if request.offer is not None and not is_written:
+        candidate, refusal = yield from _on_offer(candidate, request.offer, request, ranking)
+        if refusal is not None or candidate.digest == request.current_digest is not None:
+            return candidate, refusal
+    candidate, refusal = yield from eligible(candidate, request.platforms)
+    if refusal is None and not is_written and request.min_age is not None and request.now is not None:
+        aged = old_enough(candidate, request.min_age, now=request.now, written=request.current_digest)
+        candidate, refusal = yield from aged
+    if refusal is None and request.offer is not None and not is_written:
+        return (yield from exactly(candidate, request.offer, is_by_digest=is_by_digest))
+    return candidate, refusal
 
 
-def _youngest_hold(unfit: Mapping[str, Rejection]) -> Rejection | None:
-    """Return the best-ranked candidate that is too young, which others may join before it is old enough."""
-    return next((item for item in unfit.values() if item.code == Code.MIN_AGE), None)
+def _on_offer(
+    candidate: Candidate, offer: Offer, request: SelectionRequest, ranking: Ranking
+) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
+    """Ask whether the tag is on offer; the very build that is written stays, whoever offers what."""
+    standing = ranking.judge.written(offer.standing.tag, ranking.candidates) if offer.standing and offer.standing.tag else None
+    refusal = is_offered(candidate, offer, judge=ranking.judge.judge, standing=standing)
+    if refusal is None or candidate.tag != request.current or request.current_digest is None:
+        return candidate, refusal
+    if candidate.digest is None:
+        candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
+    return candidate, None if candidate.digest == request.current_digest else refusal
+
+
+def _waiting(unfit: Mapping[str, Rejection]) -> Rejection | None:
+    """Return the best-ranked candidate that only waits, which others may join before; first one whose moment is known."""
+    waits = [item for item in unfit.values() if item.code in _WAITS]
+    return next((item for item in waits if item.opens_at is not None), waits[0] if waits else None)
 
 
 def _awaited(selection: Selection, ranking: Ranking, current: str | None, unfit: Mapping[str, Rejection]) -> Selection:
     """Note when a better candidate is old enough; where nothing else is to be written, that one is what is held."""
-    young = _youngest_hold(unfit)
+    young = _waiting(unfit)
     if young is None:
         return selection
     if selection.status in {Status.UNCHANGED, Status.HELD}:

@@ -1,7 +1,12 @@
-"""Who keeps a place that several targets claim: two that wrote it in turn would never end. Pure."""
+"""Who keeps a place that several targets claim: two that wrote it in turn would never end. Pure.
+
+Those that write one destination claim it, and those that propose to the same base: two pull requests that change one line
+would conflict with each other.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,13 +22,13 @@ class Claims:
     """The claims on every scalar of a view, by subscription, editor and form: two forms of one subscription differ too."""
 
     def __init__(self, view: View, subscriptions: Sequence[Subscription]) -> None:
-        self._keeper = _Keeper(subscriptions, view.recent)
+        self._keeper = _Keeper((*subscriptions, *(rival.subscription for rival in view.rivals)), view.recent)
         self._claims = _claims(view, subscriptions)
 
-    def conflict(self, subscription: Subscription, target: Target, reading: Reading) -> str | None:
+    def conflict(self, subscription: Subscription, target: Target, reading: Reading) -> Conflict | None:
         """Return why *target* may not write this place, None where it may: one claimant at most keeps it."""
         own = _claimant(subscription, target)
-        others = sorted({claim for scalar in _scalars(reading) for claim in self._claims[reading.path, scalar]} - {own})
+        others = sorted({claim for scalar in reading.scalars for claim in self._claims[reading.path, scalar]} - {own})
         if not others:
             return None
         is_between_subscriptions = all(key != own[0] for key, _, _ in others)
@@ -32,7 +37,15 @@ class Claims:
             return None
         named = ", ".join(dict.fromkeys(key if key != own[0] else f"its target for {editor}" for key, editor, _ in others))
         detail = f"{reading.path}:{reading.line} is also written by {named}"
-        return detail if first is None else f"{detail}; {first} keeps it"
+        return Conflict(detail) if first is None else Conflict(f"{detail}; {first} keeps it", is_settled=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Why a target may not write a place; *is_settled* where another one keeps it."""
+
+    detail: str
+    is_settled: bool = False
 
 
 def _claimant(subscription: Subscription, target: Target) -> Claimant:
@@ -44,16 +57,12 @@ def _claims(view: View, subscriptions: Sequence[Subscription]) -> Mapping[tuple[
     claims: dict[tuple[str, str], set[Claimant]] = {}
     for place, readings in view.readings.items():
         for reading in readings:
-            for scalar in _scalars(reading):
+            for scalar in reading.scalars:
                 claims.setdefault((reading.path, scalar), set()).add(targets[place])
+    for rival in view.rivals:
+        for scalar in rival.reading.scalars:
+            claims.setdefault((rival.reading.path, scalar), set()).add(_claimant(rival.subscription, rival.target))
     return claims
-
-
-def _scalars(reading: Reading) -> tuple[str, ...]:
-    """Name what an edit of this place would change: its scalars, or the entry that it would add."""
-    if reading.is_missing:
-        return (f"+ {reading.where} {reading.setter}",)
-    return tuple(part.scalar or part.where for part in reading.parts)
 
 
 class _Keeper:

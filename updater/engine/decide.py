@@ -48,7 +48,8 @@ _BY_DIGEST: Final = "digest"
 class PlaceDecision:
     """What was decided for one place: an update, or the status it keeps, with the reason.
 
-    *is_unsure* where that stands only because something of the registry could not be read.
+    *is_unsure* where that stands only because something of the registry could not be read, *is_anothers* where another
+    subscription keeps the place.
     """
 
     status: Status
@@ -59,6 +60,7 @@ class PlaceDecision:
     public: str = ""
     opens_at: datetime | None = None
     is_unsure: bool = False
+    is_anothers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +143,9 @@ class PlaceJudge:
         conflict = self._claims.conflict(subscription, target, reading)
         if conflict is not None:
             hint = "leave the place to one of them"
-            return PlaceDecision(status=Status.FAILED, detail=conflict, code="conflict", hint=hint)
+            return PlaceDecision(
+                status=Status.FAILED, detail=conflict.detail, code="conflict", hint=hint, is_anothers=conflict.is_settled
+            )
         pending = self._pending.get((subscription.key, place.index), {})
         return _judge(place, pending.get((reading.path, reading.where)), choice)
 
@@ -207,6 +211,9 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
     else:
         decision = _held(place.subscription, _judge_selection(place, choice))
     is_unknown = decision.status is Status.FAILED or decision.is_unsure or decision.code in _KEEPS_PENDING
+    offer = place.subscription.offer
+    if decision.code == Code.FOLLOWS and pending is not None and offer is not None:
+        is_unknown = offer.keeps(pending.written)
     if pending is not None and is_unknown:
         return replace(decision, update=_kept(place, pending, choice))
     return decision

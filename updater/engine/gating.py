@@ -14,6 +14,7 @@ from updater.engine.place_image import differs, written_ref
 from updater.errors import UpdaterError
 from updater.gates.answers import Gate, GateHold, Open, length
 from updater.gates.landing import Circumstances, UpdateFacts, answers, gate
+from updater.gates.promotion import followed, unwatched
 from updater.model.decision import in_force
 from updater.model.outcome import Status
 from updater.model.publishing import AutoMerge, Proposal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from updater.engine.decide import Choices, PlaceDecision, TargetDecision
     from updater.gates.answers import GateAnswer
     from updater.model.outcome import Outcome
+    from updater.model.promotion import Follows, Offer
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Update
     from updater.model.view import Reading, View
@@ -88,13 +90,14 @@ class Gatekeeper:
     """Asks the landing gates for whole destinations.
 
     *clock* gives seconds since 1970; unless *waits*, no update waits for others. *busy* says of a subscription, by key, which
-    rollout or canary is in progress, "" where none is.
+    rollout or canary is in progress, "" where none is. *offers* says what a subscription offers to one that follows it.
     """
 
     clock: Callable[[], float] = time.time
     memory: WaitingMemory = field(default_factory=WaitingMemory)
     waits: bool = True
     busy: Callable[[str], str] = _never_busy
+    offers: Callable[[Follows], Offer] = unwatched
 
     def gated(self, view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
         """Return *decisions* with every update held that no gate lets through at this moment."""
@@ -137,7 +140,9 @@ class Gatekeeper:
         """Return what every gate of a subscription would answer at this moment."""
         decided = replace(subscription, decisions=in_force(subscription.decisions, self.clock()))
         landing = answers(_facts(decided), self._circumstances(view, [decided]))
-        return (*_ages(subscription, choices), *landing)
+        follows = subscription.gates.follows
+        promotion = (followed(self.offers(follows)),) if follows is not None else ()
+        return (*promotion, *_ages(subscription, choices), *landing)
 
     def _holds(self, view: View, asking: Mapping[str, tuple[Subscription, frozenset[Update]]]) -> dict[str, GateHold]:
         """Return which hold keeps the updates of each subscription back, by key."""

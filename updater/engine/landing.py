@@ -3,7 +3,8 @@
 Look at what is written, choose for each written value, decide, ask the gates, write in one push. If somebody was
 faster, look and decide again: never a merge, never an overwrite. What was chosen is chosen still, and
 the choice has asked for every digest that the commit names: nothing is asked of a registry between
-`decide` and the write. Every verb of the command line drives `land` with other parts handed to it.
+`decide` and the write. What is asked for is heard once more before the write: who suspends or holds something
+finds nothing written afterwards. Every verb of the command line drives `land` with other parts handed to it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from updater.engine.decide import PlaceJudge, decide, needs_digest, places_of, r
 from updater.engine.gating import Gatekeeper
 from updater.engine.lockstep import in_lockstep, without_torn_groups, write_groups_whole
 from updater.engine.outcomes import failed, outcomes
-from updater.engine.people import decided
+from updater.engine.people import decided, offered
 from updater.engine.reverting import REVERT_HELD, with_reverts
 from updater.engine.rollbacks import rolled_back
 from updater.errors import PushRefused, UpdaterError
@@ -45,7 +46,7 @@ ATTEMPTS: Final = 30
 CHOICES_AT_ONCE: Final = 128
 #: whether what was proposed before is still wanted is not known while a place is held with one of these
 _KNOWN: Final = frozenset({Status.UNCHANGED, Status.NO_MATCH})
-_DOUBTED: Final = (HELD_CODES - {Code.MIN_AGE}) | {REVERT_HELD}
+_DOUBTED: Final = (HELD_CODES - {Code.MIN_AGE, Code.FOLLOWS}) | {REVERT_HELD}
 
 
 class Chooser(Protocol):
@@ -68,6 +69,10 @@ async def _at_once() -> None:
     """Wait for nothing."""
 
 
+async def _as_before() -> None:
+    """Hear nothing new."""
+
+
 def _nothing_bad(_key: str) -> None:
     """Order no revert."""
 
@@ -80,6 +85,8 @@ class LandingContext:
     *pause* is told the number of the refused attempt, from 1, and waits with jitter. *settle* waits, not long, for scans that
     began while the look was on its way: what they find together is chosen together. *gates* are asked what may be written now.
     *now* gives Unix seconds: decisions of people end by it. *reverts* says what is to be taken back, by subscription key.
+    *asked_now* takes up what sources and people said meanwhile, and returns the subscriptions that count now, None where
+    these cannot change.
     """
 
     writer: Writer
@@ -89,6 +96,7 @@ class LandingContext:
     gates: Gatekeeper = field(default_factory=Gatekeeper)
     now: Callable[[], float] = time.time
     reverts: Callable[[str], RevertOrder | None] = _nothing_bad
+    asked_now: Callable[[], Awaitable[Sequence[Subscription] | None]] = _as_before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +121,20 @@ class Landing:
         return found
 
 
+class AskedAnew(PushRefused):
+    """What is asked for changed before the write: look and decide again, as where a branch moved. *subscriptions* count now."""
+
+    def __init__(self, subscriptions: Sequence[Subscription]) -> None:
+        super().__init__("what is asked for changed at each attempt, before anything was written")
+        self.subscriptions = subscriptions
+
+
 async def land(
     destination: Destination, subscriptions: Sequence[Subscription], parts: LandingContext, *, is_dry: bool = False
 ) -> Landing:
     """Bring *destination* to what *subscriptions* want; every target ends in one outcome, nothing is raised for it."""
-    now = parts.now()
-    concerned = tuple(
-        decided(item, now) for item in subscriptions if any(target.destination == destination for target in item.targets)
-    )
+    asked = subscriptions
+    concerned = _concerned(destination, asked, parts)
     choices: Choices = {}
     # only a commit says the digests of what it writes
     made = _MadeChoices(parts.choose, is_recorded=not is_dry and destination.method == "git")
@@ -135,12 +149,15 @@ async def land(
             decisions = parts.gates.gated(view, decide(view, concerned, choices, judge))
             decisions = with_reverts(view, decisions, parts.reverts)
             decisions = without_torn_groups(view, decisions)
-            landed = await _write(view, decisions, parts, is_dry=is_dry)
+            landed = await _write(view, decisions, parts, asked, is_dry=is_dry)
         except PushRefused as refused:
             # only a branch that moved is worth another look; a rule of the server says no again
             if attempt == ATTEMPTS or refused.code != PushRefused.default_code:
                 ends = failed(concerned, destination, refused)
                 return Landing(destination=destination, outcomes=ends, choices=choices, replays=attempt - 1)
+            if isinstance(refused, AskedAnew):
+                asked = refused.subscriptions
+                concerned = _concerned(destination, asked, parts)
             await parts.pause(attempt)
         except UpdaterError as error:
             return Landing(destination=destination, outcomes=failed(concerned, destination, error), choices=choices)
@@ -157,6 +174,16 @@ async def land(
                 replays=attempt - 1,
             )
     raise AssertionError("unreachable: the last attempt returns")
+
+
+def _concerned(destination: Destination, asked: Sequence[Subscription], parts: LandingContext) -> tuple[Subscription, ...]:
+    """Return the subscriptions that write to a destination, with what people decided and what others have run healthy."""
+    now = parts.now()
+    return tuple(
+        offered(decided(item, now), parts.gates.offers)
+        for item in asked
+        if any(target.destination == destination for target in item.targets)
+    )
 
 
 @dataclass(slots=True)
@@ -201,10 +228,20 @@ def _names(choice: Choice, named: NamedTags) -> bool:
     return isinstance(choice, UpdaterError) or named(choice) <= choice.digests.keys()
 
 
-async def _write(view: View, decisions: Sequence[TargetDecision], parts: LandingContext, *, is_dry: bool) -> WriteResult | None:
+async def _write(
+    view: View,
+    decisions: Sequence[TargetDecision],
+    parts: LandingContext,
+    asked: Sequence[Subscription],
+    *,
+    is_dry: bool,
+) -> WriteResult | None:
+    """Write what was decided; raise `AskedAnew` where that was decided for other subscriptions than those that count now."""
     commits = by_commit_spec(decisions)
     if not commits and not (view.is_proposed and _is_settled(decisions)):
         return None
+    if not is_dry and (now := await parts.asked_now()) is not None and tuple(now) != tuple(asked):
+        raise AskedAnew(now)
     if unripe := parts.gates.unripe(view, decisions):
         commits = tuple(replace(commit, unripe=unripe) for commit in commits)
     return await write_groups_whole(parts.writer, view, commits, decisions, is_dry=is_dry)
@@ -217,7 +254,8 @@ def _is_settled(decisions: Sequence[TargetDecision]) -> bool:
     """
     places = [place for decision in decisions for place in decision.places]
     return not any(place.is_unsure for place in places) and all(
-        place.status in _KNOWN or (place.status is Status.HELD and place.code not in _DOUBTED) for place in places
+        place.status in _KNOWN or place.is_anothers or (place.status is Status.HELD and place.code not in _DOUBTED)
+        for place in places
     )
 
 

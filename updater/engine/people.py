@@ -9,11 +9,12 @@ from updater.gates.people import Rollback, is_older, last_write, not_rejected
 from updater.model.decision import in_force, rejections_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from updater.model.candidate import Candidate, FactRequest
     from updater.model.decision import Decision, ImageRejection
     from updater.model.image import Digest
+    from updater.model.promotion import Follows, Offer
     from updater.model.selection import Rejection, RevertedImage
     from updater.model.subscription import Subscription
     from updater.policies.select import Ranking
@@ -53,6 +54,12 @@ def decided(subscription: Subscription, now: float) -> Subscription:
     """Return *subscription* with the decisions of people that are in force; the same object where none has ended."""
     decisions = in_force(subscription.decisions, now)
     return subscription if decisions is subscription.decisions else replace(subscription, decisions=decisions)
+
+
+def offered(subscription: Subscription, offers: Callable[[Follows], Offer]) -> Subscription:
+    """Return *subscription* with what the one that it follows offers; the same object where it follows none."""
+    follows = subscription.gates.follows
+    return subscription if follows is None else replace(subscription, offer=offers(follows))
 
 
 def _rollback(

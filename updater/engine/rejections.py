@@ -112,5 +112,6 @@ _LOST: Final[Mapping[str, str]] = {
     Code.REJECTED: "reverted by people",
     Code.SUPERSEDED: "replaced before",
     Code.MIN_AGE: "too young",
+    Code.FOLLOWS: "not run well by the one that is followed",
     Code.GROUP: "not offered by the whole group",
 }

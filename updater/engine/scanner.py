@@ -178,6 +178,7 @@ class Scanner:
             min_age=subscription.gates.min_age,
             now=datetime.fromtimestamp(self._wall(), UTC),
             decisions=subscription.decisions,
+            offer=subscription.offer,
             versions=subscription.versions,
             named=named,
         )

@@ -13,7 +13,7 @@ from updater.credentials.github_app import API, USER, App
 from updater.errors import ConfigError
 from updater.flux.connection_secrets import certificates_in, proxy_in
 from updater.git.access import GitAccess, parse_address
-from updater.model.credential import Credential
+from updater.model.credential import FORGE_TOKEN, Credential, read_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,10 @@ def read_login(
         hint = "use a Secret with a token or a deploy key, and provider: generic"
         raise ConfigError(f"the provider {provider} is not supported yet", hint=hint, code="credential-unsupported")
     through = proxy_in(proxy, schemes=_PROXIES) if proxy else None
-    access = GitAccess(proxy=through, origin=f"Secret {secret.place}" if secret else "")
+    token = secret.text(FORGE_TOKEN).strip() if secret else ""
+    access = GitAccess(
+        proxy=through, origin=f"Secret {secret.place}" if secret else "", forge=read_token(token) if token else None
+    )
     if address.scheme == "ssh":
         return SecretLogin(access=_by_key(secret, access, address))
     if secret is None:
@@ -84,8 +87,10 @@ def _by_key(secret: SecretContent | None, access: GitAccess, address: GitAddress
         raise ConfigError(message, hint="name a Secret with the keys identity and known_hosts", code="credential-secret")
     _require(secret, ("identity", "known_hosts"), why=f", which {address.scheme}:// needs")
     username = secret.text("username")
+    app = _app(secret, access) if any(secret.text(name) for name in APP_KEYS) else None
     return replace(
         access,
+        forge=access.forge or app,
         private_key=f"{secret.text('identity')}\n".encode(),
         passphrase=secret.text("password"),
         known_hosts=f"{secret.text('known_hosts')}\n".encode(),

@@ -13,6 +13,7 @@ from updater.errors import ForgeError
 from updater.forge.base import ForgeProposal, ProposalState
 from updater.forge.budget import GRAPHQL, USUAL_WAIT, ForgeBudget
 from updater.forge.reading import mapping, number, page_link, text, words_of
+from updater.forge.rights import denial_hint, lacking
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Pace, Response
 from updater.http.redaction import masked
 
@@ -34,7 +35,6 @@ PASSING: Final = frozenset(
     {FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN, FailureKind.DOWN, FailureKind.TOO_SLOW}
 )
 LATER: Final = "it is asked again with the next landing; nothing is lost"
-_DENIED: Final = "check the token: it must be allowed to read and write pull requests and the contents of this repository"
 _API: Final = "check git.repositories[].forge: kind, and api, the URL of the REST API"
 _HINTS: Final = {
     "proposal-moved": "somebody pushed to its branch: it is looked at again with the next landing",
@@ -190,7 +190,8 @@ class ForgeApi:
             if failure.trouble is FailureKind.PAUSED:
                 raise self._resting() from failure
             is_passing = failure.trouble in PASSING
-            code = "forge-unavailable" if is_passing else "forge-protocol"
+            is_set_so = failure.trouble is FailureKind.SETTINGS
+            code = "forge-unavailable" if is_passing else "forge-settings" if is_set_so else "forge-protocol"
             hint = LATER if is_passing else failure.hint or _API
             raise ForgeError(f"{self.repository}: {failure.message}", hint=hint, code=code) from failure
         self._budget.note(self._host, access.token, answer)
@@ -226,7 +227,8 @@ class ForgeApi:
         if answer.status >= 500 or answer.status == 408:
             return ForgeError(said, hint=LATER, code="forge-unavailable")
         if answer.status in {401, 403, *self._dialect.denied}:
-            return ForgeError(said, hint=_DENIED, code="forge-denied")
+            wanted = f"; it asks for {rights}" if (rights := lacking(answer)) else ""
+            return ForgeError(said + wanted, hint=denial_hint(self.repository.kind, answer.status), code="forge-denied")
         if answer.status == 404:
             hint = f"{_API}; a token that may not read the repository gets the same answer"
             return ForgeError(said, hint=hint, code="forge-not-found")
@@ -273,7 +275,8 @@ class ForgeApi:
         """Return the error for what the forge refuses in words, not by a status."""
         if code == "forge-rate-limited" and self._secrets:
             self._budget.rest(self._host, self._secrets[0], USUAL_WAIT)
-        return ForgeError(f"{self.repository}: {masked(words, self._secrets)}", hint=_HINTS.get(code, LATER), code=code)
+        hint = denial_hint(self.repository.kind) if code == "forge-denied" else _HINTS.get(code, LATER)
+        return ForgeError(f"{self.repository}: {masked(words, self._secrets)}", hint=hint, code=code)
 
 
 def _is_second(words: str) -> bool:

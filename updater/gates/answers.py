@@ -20,6 +20,7 @@ class Gate(StrEnum):
     COALESCE = "coalesce"
     GROUP = "group"
     MIN_AGE = "min-age"
+    FOLLOWS = "follows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ GateAnswer: TypeAlias = Open | GateHold
 
 #: the codes of holds that end by time, by Git or by people, and not by a better tag
 GATE_CODES: Final = frozenset(
-    {"min-age", "window", "max-changes", "coalesce", "group", "flapping", "busy", "hold", "pinned", "holds-unreadable"}
+    {"min-age", "follows", "window", "max-changes", "coalesce", "group", "flapping", "busy", "hold", "pinned", "holds-unreadable"}
 )
 
 

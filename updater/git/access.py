@@ -16,6 +16,7 @@ from updater.model.subscription import has_scp_password
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from updater.credentials.github_app import App
     from updater.model.credential import Credential
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -35,7 +36,8 @@ class GitAccess:
     *use_agent* lets SSH ask the agent and the keys of the user who runs the program. *unread* is what an SSH command of the
     user says and nobody reads here; errors name it. *origin* says in words where the credential was read: the Secret, file or
     variable. *deadline* is the seconds that one conversation may take where that is less than the limit of the settings.
-    *push_options* go with each push, before those of the push itself.
+    *push_options* go with each push, before those of the push itself. *forge* is what the API of the forge is shown where that is
+    something else; Git never is.
     """
 
     credential: Credential | None = None
@@ -51,6 +53,7 @@ class GitAccess:
     unread: tuple[str, ...] = ()
     deadline: float | None = None
     push_options: tuple[str, ...] = ()
+    forge: Credential | App | None = field(default=None, repr=False)
     origin: str = field(default="", compare=False)
 
     def connection(self) -> Connection:

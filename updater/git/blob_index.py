@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 _VERSION: Final = 1
 _FOLDER: Final = 0o040000
 _REGULAR: Final = 0o100000
-_SPARE: Final = 20_000
-_SPARE_ROWS: Final = 1_000
+_SPARE: Final = 1_000
 _SAVE_AFTER: Final = 500
 _KEPT_ROWS: Final = 20_000
 
@@ -139,6 +138,7 @@ class SearchIndex:
         data = orjson.dumps(
             {
                 "version": _VERSION,
+                "largest": self._largest,
                 "hits": {key: _split(hits) for key, hits in self._hits.items()},
                 "seen": {
                     key: [[*at, *what] for at, what in seen.items() if _can_be_kept(at[0], what)]
@@ -169,7 +169,7 @@ class SearchIndex:
         """Keep what was learned; the file is written only now and then, for losing it costs no more than reading again."""
         fresh = [key for key in walk.touched if key not in walk.seen]
         self._forget_blobs(walk)
-        if fresh and _rows(walk.seen) > 2 * _rows(walk.touched) + _SPARE_ROWS:  # most is of trees of the past
+        if fresh and _rows(walk.seen) > 2 * _rows(walk.touched) + _SPARE:  # most is of trees of the past
             walk.seen.clear()
             fresh = list(walk.touched)
         walk.seen.update((key, walk.touched[key]) for key in fresh)
@@ -201,9 +201,11 @@ class SearchIndex:
             if known["version"] != _VERSION:
                 return
             self._hits = {key: _join(*texts) for key, texts in known["hits"].items()}
+            largest = known.get("largest", {})
+            self._largest = {key: int(largest.get(key, len(hits))) for key, hits in self._hits.items()}
             self._seen = {key: {(row[0], row[1]): _row(row) for row in rows} for key, rows in known["seen"].items()}
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
-            self._hits, self._seen = {}, {}
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+            self._hits, self._seen, self._largest = {}, {}, {}
 
 
 def _rows(seen: Mapping[tuple[str, str], _Seen]) -> int:

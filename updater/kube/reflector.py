@@ -8,6 +8,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 from __future__ import annotations
 
 import asyncio
+import operator
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -40,12 +41,14 @@ class WatchedKind(Generic[T]):
     """One kind to watch. *prune* returns the part of an object to keep; equal parts are not a change.
 
     *is_optional*: where its definition is not installed it counts as listed and empty, and is looked for again.
+    *is_news* returns whether a part that differs from the one before asks for something else, which is worth waiting for.
     """
 
     kind: Kind
     prune: Callable[[Object], T]
     scope: ListScope = EVERYWHERE
     is_optional: bool = False
+    is_news: Callable[[T, T], bool] = operator.ne
 
     def __str__(self) -> str:
         return f"{self.kind.resource} in {self.scope.namespace or 'all namespaces'}"
@@ -55,11 +58,12 @@ class WatchedKind(Generic[T]):
 class StoreSnapshot:
     """The known objects of all watched kinds: pruned objects by (namespace, name), and why a kind may be outdated.
 
-    A value that did not change is the same object as in the snapshot before.
+    A value that did not change is the same object as in the snapshot before. *news* counts what was news until then.
     """
 
     objects: Mapping[WatchedKind[Any], Mapping[Key, Any]]
     lost: Mapping[WatchedKind[Any], KubeError]
+    news: int = 0
 
     def of(self, watched: WatchedKind[T]) -> Mapping[Key, T]:
         """Return the objects of one of the watched."""
@@ -80,7 +84,8 @@ class _Store:
 class Reflector:
     """Keep the objects of *watched* known. *report* is called when a watch is lost, and with None when it is back.
 
-    *surroundings* are time and chance, *debounce* the seconds for which changes are gathered.
+    *surroundings* are time and chance, *debounce* the seconds for which changes are gathered, unless *hurry* is set. `news`
+    counts what was news so far.
     """
 
     def __init__(
@@ -90,9 +95,12 @@ class Reflector:
         *,
         report: Callable[[WatchedKind[Any], KubeError | None], None] = lambda _watched, _error: None,
         debounce: float = DEBOUNCE,
+        hurry: asyncio.Event | None = None,
         surroundings: Clock | None = None,
     ) -> None:
+        self.news = 0
         self._client = client
+        self._hurry = hurry or asyncio.Event()
         self._shelves = [_Store(each) for each in watched]
         self._report = report
         self._debounce = debounce
@@ -118,7 +126,7 @@ class Reflector:
         while True:
             await self._changed.wait()
             if all(shelf.is_listed for shelf in self._shelves):
-                await self._around.sleep(self._debounce)
+                await sleep_unless(self._hurry, self._debounce, self._around)
                 self._changed.clear()
                 await deliver(self._known())
             else:
@@ -126,7 +134,7 @@ class Reflector:
 
     def _known(self) -> StoreSnapshot:
         objects = {shelf.watched: MappingProxyType(dict(shelf.kept)) for shelf in self._shelves}
-        return StoreSnapshot(objects=MappingProxyType(objects), lost=MappingProxyType(dict(self._lost)))
+        return StoreSnapshot(objects=MappingProxyType(objects), lost=MappingProxyType(dict(self._lost)), news=self.news)
 
     async def _follow(self, shelf: _Store) -> None:
         """Keep one kind known, whatever the server does."""
@@ -161,6 +169,7 @@ class Reflector:
             version = page.version
         is_first, shelf.is_listed = not shelf.is_listed, True
         has_changed = is_first or found != shelf.kept
+        self.news += has_changed
         shelf.kept, shelf.version = found, version
         self._back(shelf)
         if has_changed:
@@ -185,8 +194,10 @@ class Reflector:
             key, value = _pruned(shelf.watched, item)
             if what == "DELETED":
                 if shelf.kept.pop(key, None) is not None:
+                    self.news += 1
                     self._changed.set()
             elif key not in shelf.kept or shelf.kept[key] != value:
+                self.news += key not in shelf.kept or shelf.watched.is_news(shelf.kept[key], value)
                 shelf.kept[key] = value
                 self._changed.set()
         shelf.version = version
@@ -223,6 +234,19 @@ class Reflector:
     def _delay(self, failures: int) -> float:
         whole: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 10))
         return whole * (0.5 + 0.5 * self._around.random())
+
+
+async def sleep_unless(hurry: asyncio.Event, seconds: float, around: Clock) -> None:
+    """Sleep, not longer than until *hurry* is set."""
+    if hurry.is_set():
+        return
+    ends = [asyncio.ensure_future(around.sleep(seconds)), asyncio.ensure_future(hurry.wait())]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for end in ends:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
 
 
 def _is_refusal(error: KubeError) -> bool:

@@ -23,6 +23,8 @@ _FORMS: Final = {
     "pullsecret": (re.compile(rf"{_NAME}/{_NAME}"), "pullsecret:namespace/name"),
     "cloud": (re.compile(r"aws|gcp|azure"), "cloud:aws, cloud:gcp or cloud:azure"),
 }
+#: the key of a Secret for Git that holds the token for the forge, where Git is shown something else
+FORGE_TOKEN: Final = "forgeToken"  # noqa: S105 - the name of a key
 SERVICE_ACCOUNT: Final = "serviceaccount"
 IMAGE_REPOSITORY: Final = "imagerepository"
 GIT_REPOSITORY: Final = "gitrepository"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from updater.model.promotion import Follows
 
 
 class WindowKind(StrEnum):
@@ -49,7 +52,8 @@ class GateRules:
     """What must hold before an image is written; None and empty ask for nothing.
 
     *min_age* and *coalesce* are in seconds. Members of one *group* move to one version, all of them or none. With
-    *wait_while_busy* nothing is written while the rollout or canary of the subscription is in progress.
+    *wait_while_busy* nothing is written while the rollout or canary of the subscription is in progress. With *follows* only what
+    another subscription has run well is written.
     """
 
     min_age: float | None = None
@@ -58,6 +62,7 @@ class GateRules:
     coalesce: float | None = None
     group: str | None = None
     wait_while_busy: bool = False
+    follows: Follows | None = None
 
 
 NO_GATES: Final = GateRules()

@@ -42,10 +42,11 @@ class Code(StrEnum):
     REJECTED = "rejected"
     MIN_AGE = "min-age"
     GROUP = "group"
+    FOLLOWS = "follows"
 
 
 #: a candidate with one of these is the one that would be written, if no guard held it
-HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE, Code.LEAP, Code.INCOMPARABLE, Code.MIN_AGE})
+HELD_CODES: Final = frozenset({Code.DOWNGRADE, Code.UNREADABLE, Code.LEAP, Code.INCOMPARABLE, Code.MIN_AGE, Code.FOLLOWS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

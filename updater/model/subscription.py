@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from updater.model.checkout_ref import CheckoutRef
     from updater.model.decision import Decision
     from updater.model.image import ImageName, ImageRef, Platform
+    from updater.model.promotion import Offer
     from updater.model.release import DeliveryOptions
     from updater.model.written import Written
 
@@ -293,7 +294,8 @@ class Subscription:
     to versions of three numbers or more. With *is_reflected* the choice for a place that holds nothing is reported after each
     scan, with its digest where *reflects_digest*: an ImagePolicy says it in its status. A choice of the tag of *settled* has the
     digest of *settled*, whatever the registry says of that tag by now. *decisions* are what people decided about it, *delivery*
-    says how its releases are followed, None where they are not.
+    says how its releases are followed, None where they are not. *offer* is what the subscription that it follows offers at the
+    moment of a landing.
     """
 
     key: str
@@ -314,6 +316,7 @@ class Subscription:
     gates: GateRules = NO_GATES
     versions: frozenset[str] | None = None
     decisions: tuple[Decision, ...] = ()
+    offer: Offer | None = None
     origin: Origin
 
     @property

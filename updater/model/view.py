@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from updater.model.problem import Problem
-    from updater.model.subscription import Destination
+    from updater.model.subscription import Destination, Subscription, Target
     from updater.model.written import Written
 
 
@@ -58,6 +58,22 @@ class Reading:
     is_missing: bool = False
     object_id: tuple[str, str, str, str] = ("", "", "", "")
 
+    @property
+    def scalars(self) -> tuple[str, ...]:
+        """What an edit of this place would change: its scalars, or the entry that it would add."""
+        if self.is_missing:
+            return (f"+ {self.where} {self.setter}",)
+        return tuple(part.scalar or part.where for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class RivalPlace:
+    """What a subscription would write by another pull request to the same base: one place of one target."""
+
+    subscription: Subscription
+    target: Target
+    reading: Reading
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastCommit:
@@ -96,7 +112,8 @@ class View:
     *pending* are the readings on the push branch where that is another one, by the same keys;
     *push_head* is its head, None where it does not exist. *recent* are our own commits, newest first. *notes* are
     problems of files that belong to no single target: a misspelt marker, one that nobody subscribed to. *is_proposed* where a
-    pull request, or the branch of one, is left to put away once nothing is to be written.
+    pull request, or the branch of one, is left to put away once nothing is to be written. *rivals* are places that others would
+    write by pull requests of their own.
     """
 
     destination: Destination
@@ -108,3 +125,4 @@ class View:
     recent: tuple[PastCommit, ...] = ()
     notes: tuple[Problem, ...] = ()
     is_proposed: bool = False
+    rivals: tuple[RivalPlace, ...] = ()

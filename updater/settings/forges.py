@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from updater.forge.address import ForgeKind  # noqa: TC001 - pydantic reads the annotation
-from updater.settings import fields  # noqa: TC001 - as above
+from enum import StrEnum
+from typing import Self
+
+from pydantic import model_validator
+
+from updater.forge.address import ForgeKind
+from updater.settings import fields
+from updater.settings.github_apps import GithubAppSettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.node import Node
+
+
+class CommitWay(StrEnum):
+    """How commits get to a repository."""
+
+    GIT = "git"
+    API = "api"
 
 
 class ForgeSettings(Node):
@@ -22,3 +35,32 @@ class ForgeSettings(Node):
 
     The default is what the credentials of the repository hold, for http and https.
     """
+    github_app: GithubAppSettings | None = None
+    """A GitHub App, instead of a token, where Git itself uses something else, such as an SSH key."""
+
+    commits: CommitWay = CommitWay.GIT
+    """git pushes commits of the author; api lets GitHub make and sign those of a GitHub App, which it shows as Verified."""
+
+    @property
+    def said_kind(self) -> ForgeKind | None:
+        """The kind that is written, GitHub where only that has what is; None where the URL or the host tells."""
+        is_github = self.github_app is not None or self.commits is CommitWay.API
+        return self.kind or (ForgeKind.GITHUB if is_github else None)
+
+    @model_validator(mode="after")
+    def _commit_where_it_can(self) -> Self:
+        if self.commits is CommitWay.API and self.kind not in {None, ForgeKind.GITHUB}:
+            hint = "take commits out; only GitHub signs what its API commits"
+            raise fields.flawed((("commits",), "conflict", f"commits: api is not known of {self.kind}", hint))
+        return self
+
+    @model_validator(mode="after")
+    def _show_one_credential(self) -> Self:
+        if self.github_app is None:
+            return self
+        if self.token is not None:
+            raise fields.flawed((("github_app",), "conflict", "token and github_app are both set", "take one of them out"))
+        if self.kind not in {None, ForgeKind.GITHUB}:
+            hint = "take github_app out, and write a token"
+            raise fields.flawed((("github_app",), "conflict", f"a GitHub App cannot be shown to {self.kind}", hint))
+        return self

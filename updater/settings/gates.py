@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
 from updater.model.gates import WindowKind  # noqa: TC001 - pydantic reads the annotation
-from updater.settings import fields
+from updater.model.promotion import Follows
+from updater.settings import fields  # noqa: TC001 - pydantic reads the annotations
 from updater.settings.node import Node
 
 
@@ -22,6 +21,19 @@ class WindowSettings(Node):
     """The IANA time zone of the schedule, such as Europe/Berlin."""
 
 
+class FollowsSettings(Node):
+    """Promotion: which subscription has to run an image well before it is written here, and for how long."""
+
+    subscription: fields.Text
+    """The key of the subscription that is followed. It needs delivery, which says how it runs."""
+    healthy_for: fields.Duration
+    """How long it must run the image healthy, such as 2h. Another version there starts the time anew."""
+
+    def follows(self) -> Follows:
+        """Return them as the engine has them."""
+        return Follows(subscription=self.subscription, healthy_for=self.healthy_for)
+
+
 class GateDefaults(Node):
     """When images may be written, unless a subscription says otherwise under its own gates."""
 
@@ -36,8 +48,8 @@ class GateDefaults(Node):
     coalesce: fields.Duration | None = None
     """How long an update waits for others of its destination, so that they are written together; once does not wait."""
     wait_while_busy: bool | None = None
-    """Whether nothing is written while the Rollout or Canary that delivery.workload names is in progress. The default is true for
-    those, and of no effect for other kinds. Only updater run waits."""
+    """Whether nothing is written while a Rollout or Canary that delivery follows is in progress. The default is true, and of no
+    effect for other kinds. Only updater run waits."""
 
 
 class GateSettings(GateDefaults):
@@ -45,5 +57,7 @@ class GateSettings(GateDefaults):
 
     group: fields.GroupName | None = None
     """The name of a group: its members move together to the newest version that all of them offer, or none of them moves."""
-    follows: Annotated[Any, fields.not_yet("promotion from one subscription to another is")] = None
-    """Not supported in this version."""
+    follows: FollowsSettings | None = None
+    """Another subscription: only what it has run healthy for a time is written here, by tag and digest.
+
+    updater run alone knows that."""

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from updater.settings import fields
-from updater.settings.forges import ForgeSettings
+from updater.settings.forges import CommitWay, ForgeSettings
+from updater.settings.github_apps import GithubAppSettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.node import Node
-
-
-class GithubAppSettings(Node):
-    """A GitHub App, whose installation token is used as the credential and renewed before it expires."""
-
-    id: Annotated[int, Field(ge=1)]
-    """The number of the App."""
-    installation: Annotated[int, Field(ge=1)] | None = None
-    """The number of its installation."""
-    owner: fields.Account | None = None
-    """The organisation or user whose installation it is, instead of its number."""
-    key: fields.Credentials
-    """A reference to the private key of the App, as GitHub made it."""
-    api: fields.ForgeApi | None = None
-    """The URL of the REST API, for GitHub Enterprise https://host/api/v3."""
-
-    @model_validator(mode="after")
-    def _name_one_installation(self) -> Self:
-        if (self.installation is None) == (self.owner is None):
-            hint = "write the number of the installation, or the owner whose installation it is"
-            raise fields.flawed(((), "github-app", "one of installation and owner names the installation of a GitHub App", hint))
-        return self
 
 
 class RepositorySettings(Node):
@@ -64,4 +43,7 @@ class RepositorySettings(Node):
         if self.credentials is not None and self.github_app is not None:
             hint = "take one of them out"
             raise fields.flawed((("github_app",), "conflict", "credentials and github_app are both set", hint))
+        if self.forge.commits is CommitWay.API and self.push_options:
+            hint = "take push_options out, or write forge: {commits: git}"
+            raise fields.flawed((("push_options",), "conflict", "push_options and forge.commits: api are both set", hint))
         return self

@@ -48,6 +48,9 @@ class Source(Protocol):
     async def run(self, deliver: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Hand on whole snapshots until cancelled; raise `ConfigError`."""
 
+    async def caught_up(self) -> None:
+        """Wait, not long, until all is handed on that was heard so far: nobody writes what was just taken back."""
+
     @property
     def refused(self) -> tuple[Outcome, ...]:
         """What was asked for and is no subscription, each with its reason."""

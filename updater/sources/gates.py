@@ -24,7 +24,7 @@ def gates_of(
     What *delivery* follows may be in progress. A live Application has no commits to count, so that a default of changes does not
     count for it.
     """
-    may_be_busy = delivery is not None and delivery.workload.kind in BUSY_KINDS
+    may_be_busy = delivery is not None and (delivery.workload is None or delivery.workload.kind in BUSY_KINDS)
 
     def source(name: str) -> GateDefaults:
         return own if name in own.model_fields_set else defaults
@@ -41,6 +41,7 @@ def gates_of(
         max_changes=None if is_live and "max_changes" not in own.model_fields_set else source("max_changes").max_changes,
         coalesce=source("coalesce").coalesce,
         group=own.group,
+        follows=own.follows.follows() if own.follows is not None else None,
         wait_while_busy=may_be_busy and source("wait_while_busy").wait_while_busy is not False,
     )
 

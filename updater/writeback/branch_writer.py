@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import GitError, UpdaterError
-from updater.git.blob_index import SearchQuery
 from updater.git.faults import fault
 from updater.git.object_builder import Identity, NewCommit
 from updater.git.trailers import add_trailers, without_trailers
@@ -24,8 +23,9 @@ from updater.model.update import WriteResult
 from updater.model.view import View
 from updater.writeback.file_edits import CommitDraft, CommitDrafter
 from updater.writeback.message import branch_name
-from updater.writeback.reading import BlobReader, Targets
+from updater.writeback.reading import searches_of
 from updater.writeback.second_push import OwedPushes, manner_of
+from updater.writeback.target_reader import TargetReader
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from updater.git.signing import Signer
     from updater.git.tree import Tree
     from updater.model.checkout_ref import CheckoutRef
-    from updater.model.subscription import CommitSpec, CredentialRef, Destination, GitBranch, Subscription
+    from updater.model.subscription import CommitSpec, Destination, GitBranch, Subscription
     from updater.model.update import Change, Commit, Update
     from updater.model.view import PastCommit
-    from updater.writeback.reading import Searched
+    from updater.writeback.second_push import Publisher
 
 REMEMBERED_VIEWS: Final = 4096
 #: how a server ends that is asked for a commit which it does not have, or does not show: by words, a broken answer, hanging up
@@ -51,13 +51,15 @@ class CommitSettings:
     """What a commit is written with.
 
     *message* gives its text from the updates and what they changed, *signer* the signer that a commit spec names, *now* the
-    time. *rule* names everything that decides which files the marker editor wants.
+    time. *rule* names everything that decides which files the marker editor wants. *publish* returns who has the commits of a
+    branch made by its server, None where they are pushed.
     """
 
     message: Callable[[Commit, Mapping[Update, tuple[Change, ...]]], str]
     signer: Callable[[str], Awaitable[Signer | None]]
     now: Callable[[], datetime]
     rule: str = ""
+    publish: Callable[[GitBranch], Publisher | None] = lambda _branch: None
 
 
 class GitWriter:
@@ -83,7 +85,7 @@ class GitWriter:
         self._known = known
         self._count = count
         self._learned = learned
-        self._blobs: dict[tuple[str, CredentialRef | None], BlobReader] = {}
+        self.targets = TargetReader(editors, pen.rule)
         self._views: dict[Destination, tuple[tuple[Subscription, ...], View]] = {}
         self._named: dict[Destination, GitBranch] = {}
         self._owed = OwedPushes()
@@ -120,8 +122,7 @@ class GitWriter:
 
     def keep(self, branches: Collection[GitBranch]) -> None:
         """Forget what was read of every branch but *branches*."""
-        ways = {(branch.url, branch.credential) for branch in branches}
-        self._blobs = {way: reader for way, reader in self._blobs.items() if way in ways}
+        self.targets.keep(branches)
         self._views = {branch: seen for branch, seen in self._views.items() if branch in branches}
         self._named = {branch: named for branch, named in self._named.items() if branch in branches}
         self._owed.keep(branches)
@@ -157,11 +158,10 @@ class GitWriter:
                 return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
         made = [_new_commit(self._pen, draft, push, signers) for draft in drafts]
         over = view.head if push != self._named.get(branch, branch).branch else None
+        manner = manner_of(branch, self._pen.publish(branch), [draft.commit.commit_spec for draft in drafts])
         self._views.pop(branch, None)
         with self._owed.noted(branch, base):
-            pushed = await mirror.land(
-                base=base, branch=push, expected=expected, commits=made, over=over, manner=manner_of(branch)
-            )
+            pushed = await mirror.land(base=base, branch=push, expected=expected, commits=made, over=over, manner=manner)
         self._learn(mirror, branch, drafts)
         if pushed.is_unchanged or pushed.revision is None:
             return replace(landed, note=f"branch {push} holds these changes already")
@@ -237,12 +237,12 @@ class GitWriter:
         wanted = _heads(named, head, push_head)
         if branch.ref is not None and branch.ref.kind is RefKind.COMMIT:
             await _fetch_commit(mirror, named, branch.ref)
-        editors = (self._editors[name] for name, _ in _searches(self._editors, subscriptions, branch))
+        editors = (self._editors[name] for name, _ in searches_of(self._editors, subscriptions, branch))
         await mirror.fetch(*wanted, at=wanted, sought=next((editor.needles for editor in editors if editor.needles), ()))
         is_rebuilt = len(wanted) > 1
-        base = await self._targets(mirror, head, subscriptions, branch)
+        base = await self.targets.read(mirror, head, subscriptions, branch)
         base.note_unclaimed(self._known())
-        pending = await self._targets(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
+        pending = await self.targets.read(mirror, push_head or head, subscriptions, branch) if is_rebuilt else None
         recent = await mirror.recall(named.branch, head)
         return View(
             destination=branch,
@@ -255,32 +255,9 @@ class GitWriter:
             recent=recent,
         )
 
-    async def _targets(
-        self, mirror: Mirror, revision: str, subscriptions: tuple[Subscription, ...], branch: GitBranch
-    ) -> Targets:
-        searched: Searched = {}
-        for name, path in _searches(self._editors, subscriptions, branch):
-            editor = self._editors[name]
-            question = SearchQuery(rule=f"{name} {self._pen.rule}", wants=editor.wants, needles=editor.needles)
-            searched[name, path] = await mirror.search(revision, path, question)
-        blobs = self._blobs_of(mirror, branch)
-
-        def read(tree: Tree) -> Targets:
-            targets = Targets(tree=tree, blobs=blobs, searched=searched)
-            targets.read(subscriptions, branch)
-            return targets
-
-        return await mirror.tree(revision, read)
-
-    def _blobs_of(self, mirror: Mirror, branch: GitBranch) -> BlobReader:
-        way = (branch.url, branch.credential)
-        if way not in self._blobs:
-            self._blobs[way] = BlobReader(self._editors, mirror.folder / "updater-readings", self._pen.rule)
-        return self._blobs[way]
-
     def _learn(self, mirror: Mirror, branch: GitBranch, drafts: Sequence[CommitDraft]) -> None:
         """Let what was written be read behind the landing, which does not wait: the next look then parses none of it."""
-        blobs = self._blobs_of(mirror, branch)
+        blobs = self.targets.blobs(mirror, branch)
         files = {path: data for draft in drafts for path, data in draft.files.items()}
         written = {
             (update.target.editor, update.reading.path)
@@ -373,17 +350,3 @@ def _no_branch(branch: GitBranch, head: Head) -> GitError:
         return fault("ref-missing", f"{shown_url(branch.url)} has no {branch.ref}")
     hint = f"its default branch is {head.default!r}" if head.default else "make the first commit, or name another branch"
     return GitError(f"{shown_url(branch.url)} has no branch {branch.branch!r}", hint=hint, code="branch-missing")
-
-
-def _searches(
-    editors: Mapping[str, Editor], subscriptions: Sequence[Subscription], branch: GitBranch
-) -> tuple[tuple[str, str], ...]:
-    """Name each search that the targets need, once: editor and path."""
-    return tuple(
-        dict.fromkeys(
-            (target.editor, target.locator.path)
-            for subscription in subscriptions
-            for target in subscription.targets
-            if target.destination == branch and editors[target.editor].files(target.locator) is None
-        )
-    )

@@ -10,7 +10,7 @@ from updater.writeback.proposal_state import KnownProposals
 from updater.writeback.proposal_text import has_marker, read_marker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from updater.forge.base import Forge, ForgeProposal
     from updater.model.subscription import GitBranch
@@ -33,6 +33,13 @@ class ProposalFinder:
         """Return what is known without asking."""
         return self._known.get(branch)
 
+    def keep(self, branches: Collection[GitBranch]) -> Collection[Forge]:
+        """Let go of what is known of every branch but *branches*, and of its listings; return the forges that are left."""
+        self._known = {branch: known for branch, known in self._known.items() if branch in branches}
+        forges = {self.forge(branch) for branch in self._known}
+        self._open.keep(forges)
+        return forges
+
     def take(self, branch: GitBranch, known: KnownProposals, proposal: ForgeProposal) -> ForgeProposal:
         """Take what the forge answered to a change of ours, for this destination and for the round; return it."""
         known.take(proposal)
@@ -44,6 +51,10 @@ class ProposalFinder:
         forge = self.forge(branch)
         last = self._open.last(forge)
         return last if last is not None and branch in last.served else await self._open.of(forge, branch)
+
+    async def new_listing(self, branch: GitBranch) -> OpenListing:
+        """Return a listing that *branch* was not shown yet."""
+        return await self._open.of(self.forge(branch), branch)
 
     async def refreshed(self, branch: GitBranch) -> KnownProposals:
         """Return what the listing of a new round says; ask for one pull request where it was open and is not listed any more.
@@ -68,7 +79,7 @@ class ProposalFinder:
         known = KnownProposals(is_whole=True)
         if before is not None:
             known.kept, known.is_automatic = before.kept, before.is_automatic
-            known.refused, known.is_bare = before.refused, before.is_bare
+            known.refused, known.dressed = before.refused, before.dressed
         for proposal in await self.forge(branch).find(branch.push, branch.branch):
             known.sort_in(proposal)
         self._known[branch] = known

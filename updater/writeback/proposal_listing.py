@@ -16,7 +16,7 @@ from updater.forge.base import ForgeProposal, ProposalState
 from updater.writeback.proposal_text import has_marker, marker_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from updater.forge.base import Forge
     from updater.model.subscription import GitBranch
@@ -80,6 +80,11 @@ class OpenProposals:
                     found.note(item)
             found.served.add(branch)
             return found
+
+    def keep(self, forges: Collection[Forge]) -> None:
+        """Let go of the listings of all but *forges*; whoever asks for one now gets it."""
+        self._listings = {forge: found for forge, found in self._listings.items() if forge in forges}
+        self._turns = {forge: turn for forge, turn in self._turns.items() if forge in forges or turn.locked()}
 
     def last(self, forge: Forge) -> OpenListing | None:
         """Return the last listing of *forge*, whoever asked for it."""

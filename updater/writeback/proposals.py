@@ -7,6 +7,7 @@ Nothing of this needs to be kept: branch and hidden marker find our pull request
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -14,28 +15,25 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import PushRefused
 from updater.forge.base import ProposalState
 from updater.model.problem import Problem
-from updater.model.publishing import Proposal
 from updater.model.update import Commit, WriteResult
 from updater.writeback.proposal_branch import FOREIGN, ProposalBranches
+from updater.writeback.proposal_closing import ProposalCloser
 from updater.writeback.proposal_finding import ProposalFinder
 from updater.writeback.proposal_merging import ProposalMerger, ProposedHead
 from updater.writeback.proposal_opening import ProposalOpener, options_of
-from updater.writeback.proposal_state import KnownProposals, closed_problem, not_ours, still_open, without_rejected
-from updater.writeback.proposal_sweeping import ProposalSweeper
+from updater.writeback.proposal_rivals import proposed_branch
+from updater.writeback.proposal_state import KnownProposals, closed_problem, not_ours, without_rejected
+from updater.writeback.proposal_sweeping import NOBODY, ProposalOwner, ProposalSweeper
 from updater.writeback.proposal_text import (
     LONGEST_BODY,
     LONGEST_TITLE,
     ProposalExtras,
-    closing_text,
-    closing_words,
     fingerprint,
     proposal_text,
-    superseding_text,
-    superseding_words,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from updater.forge.base import Forge, ForgeProposal, ProposalText
     from updater.git.mirror import Mirror
@@ -66,7 +64,8 @@ class ProposalSurroundings:
     *forge* returns who is asked for those of a branch, *mirror* the mirror of its repository. *asked* returns the
     subscriptions of every destination: what nobody asks for any more is closed. *base* returns the name of the branch that
     is read, once it was looked at. *links* returns the sources of what is proposed, and raises nothing. *is_released* says
-    whether people took back that they closed one with this update, *count* is told of each change of ours.
+    whether people took back that they closed one with this update, *count* is told of each change of ours. *owner*
+    says whose they are.
     """
 
     forge: Callable[[GitBranch], Forge]
@@ -76,6 +75,7 @@ class ProposalSurroundings:
     links: Callable[[Sequence[Update]], Awaitable[Mapping[Update, SourceLinks]]] = _no_links
     is_released: Callable[[Update, ForgeProposal], bool] = _never
     count: Callable[[str], None] = lambda _event: None
+    owner: ProposalOwner = NOBODY
 
 
 class ProposalWriter:
@@ -88,8 +88,21 @@ class ProposalWriter:
         self._branches = ProposalBranches(around.mirror)
         self._opener = ProposalOpener(self._finder)
         self._merger = ProposalMerger(self._finder, self._branches)
-        self._sweeper = ProposalSweeper(self._finder, around.asked, self._supersede)
+        self._closer = ProposalCloser(self._finder, self._branches, around.asked)
+        self._sweeper = ProposalSweeper(self._finder, around.asked, self._supersede, around.owner)
         self._turns: dict[tuple[Forge, str], asyncio.Lock] = {}
+        self._writing: Counter[GitBranch] = Counter()
+
+    def keep(self, branches: Collection[GitBranch]) -> None:
+        """Let go of what is known of the pull requests of every branch but *branches*, and those that are being written."""
+        asked = (proposed_branch(branch, self._around.base) for branch in branches)
+        forges = self._finder.keep({*filter(None, asked), *self._writing})
+        self._turns = {place: turn for place, turn in self._turns.items() if place[0] in forges or turn.locked()}
+
+    @property
+    def sweeper(self) -> ProposalSweeper:
+        """What closes pull requests from branches that the configuration does not name."""
+        return self._sweeper
 
     @property
     def finder(self) -> ProposalFinder:
@@ -102,7 +115,7 @@ class ProposalWriter:
         The forge is asked only where the branch exists, or the pull request was open at the last look.
         """
         view = await self._writer.look(destination, subscriptions)
-        branch = _proposed(destination, self._around.base)
+        branch = proposed_branch(destination, self._around.base)
         if branch is None:
             return view
         before = self._finder.known(branch)
@@ -124,9 +137,16 @@ class ProposalWriter:
 
         Raises what the writer raises, `ForgeError`, and `TemplateError` for a title before anything is pushed.
         """
-        branch = _proposed(view.destination, self._around.base)
+        branch = proposed_branch(view.destination, self._around.base)
         if branch is None:
             return await self._writer.write(view, commits, is_dry=is_dry)
+        self._writing[branch] += 1
+        try:
+            return await self._write(branch, view, commits, is_dry=is_dry)
+        finally:
+            self._writing -= Counter((branch,))  # what is written by nobody is no entry
+
+    async def _write(self, branch: GitBranch, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         if not is_dry:
             await self._sweeper.sweep(branch)
         if commits and (full := await self._full(branch)):
@@ -137,7 +157,7 @@ class ProposalWriter:
         heads = {update: found.head for update, found in closed.items()}
         if not wanted:
             if not is_dry:
-                await self._put_away(branch, view)  # what is open proposes what nobody chooses any more
+                await self._closer.put_away(branch, view)  # what is open proposes what nobody chooses any more
             return replace(_NOTHING, held=held, rejected=heads, is_dry=is_dry)
         landed = await self._within_limit(branch, known, view, wanted, is_dry=is_dry)
         return replace(landed, held={**landed.held, **held}, rejected=heads)
@@ -222,7 +242,11 @@ class ProposalWriter:
             return text
         held = tuple(item for commit in commits for item in commit.held)
         extras = replace(
-            _room(self._finder.forge(branch)), links=await self._around.links(updates), held=held, rejected=known.remembered()
+            _room(self._finder.forge(branch)),
+            links=await self._around.links(updates),
+            held=held,
+            rejected=known.remembered(),
+            owner=self._around.owner.name(),
         )
         return proposal_text(updates, landed.changes, extras, title=title)
 
@@ -253,42 +277,7 @@ class ProposalWriter:
         """Put away what a branch proposes that has no subscription any more; *by* proposes the same by now."""
         view = await self._writer.look(branch, ())
         await self._finder.refreshed(branch)
-        await self._put_away(branch, view, by=by)
-
-    async def _put_away(self, branch: GitBranch, view: View, *, by: str = "") -> None:
-        """Delete the branch of what was merged; close what has nothing left to change, unless others committed to it."""
-        known = self._finder.known(branch)
-        if known is None or known.last is None:
-            return
-        if known.state is ProposalState.MERGED:
-            await self._branches.cleared(branch, known, view)
-        elif known.open is not None and await self._branches.is_ours(branch, view.push_head):
-            is_over = not by and _is_asked(branch, self._around.asked())
-            text = closing_text(branch.branch) if is_over else superseding_text(by)
-            words = closing_words(branch.branch) if is_over else superseding_words(by)
-            await self._close(branch, known, view.push_head, (text, words))
-
-    async def _close(self, branch: GitBranch, known: KnownProposals, head: str | None, last: tuple[ProposalText, str]) -> None:
-        assert known.open is not None  # noqa: S101 - what is closed is open
-        forge, number, (text, words) = self._finder.forge(branch), known.open.number, last
-        if head is not None:
-            # a forge closes what asks to merge a branch that is gone: from here on that rejects nothing
-            still_open(self._finder.take(branch, known, await forge.update(number, text)))
-            await self._branches.remove(branch, known, head)
-        self._finder.take(branch, known, await forge.close(number, text))
-        self._finder.count("closed")
-        await forge.comment(number, words)
-
-
-def _proposed(destination: Destination, base: Callable[[GitBranch], str]) -> GitBranch | None:
-    """Return *destination* with the name of its base where it is proposed to, None for every other one."""
-    if destination.method != "git" or not isinstance(destination.publishing, Proposal):
-        return None
-    return destination if destination.branch else replace(destination, branch=base(destination))
-
-
-def _is_asked(branch: GitBranch, asked: Iterable[Destination]) -> bool:
-    return any(item.method == "git" and (item.url, item.push) == (branch.url, branch.push) for item in asked)
+        await self._closer.put_away(branch, view, by=by)
 
 
 def _room(forge: Forge) -> ProposalExtras:

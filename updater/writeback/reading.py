@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from updater.editors.base import Editor
     from updater.git.tree import Tree
-    from updater.model.subscription import Destination, Locator, Subscription, Target
+    from updater.model.subscription import Destination, GitBranch, Locator, Subscription, Target
     from updater.model.view import Reading
 
     _Place = tuple[str, str, Locator | None]
@@ -259,4 +259,18 @@ def _unclaimed(reading: Reading, near: Sequence[str]) -> Problem:
         message=f"the marker names {reading.setter!r}, and no target has this marker",
         hint=f"did you mean {near[0]!r}?" if near else "add a target with this marker, or remove the marker",
         setter=reading.setter,
+    )
+
+
+def searches_of(
+    editors: Mapping[str, Editor], subscriptions: Sequence[Subscription], branch: GitBranch
+) -> tuple[tuple[str, str], ...]:
+    """Name each search that the targets need, once: editor and path."""
+    return tuple(
+        dict.fromkeys(
+            (target.editor, target.locator.path)
+            for subscription in subscriptions
+            for target in subscription.targets
+            if target.destination == branch and editors[target.editor].files(target.locator) is None
+        )
     )

@@ -12,7 +12,7 @@ from updater.argocd.cluster.pruning import prune_application, prune_updater
 from updater.argocd.request.subscriptions import refusal
 from updater.argocd.request.translation import Translation, Translator
 from updater.controller.namespaces import select_namespaces
-from updater.controller.objects import KeptObject, Sharing, items_of
+from updater.controller.objects import KeptObject, Sharing, asks_otherwise, items_of
 from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
 from updater.model.report import DestinationLanded, TargetsRefused
 
@@ -62,7 +62,7 @@ class ArgocdSource:
             kind=APPLICATION, prune=partial(prune_application, sharing=sharing), missing_hint=_MISSING
         )
         self._updaters: SourceKind[KeptObject] = SourceKind(
-            kind=IMAGE_UPDATER, prune=partial(prune_updater, sharing=sharing), is_optional=True
+            kind=IMAGE_UPDATER, prune=partial(prune_updater, sharing=sharing), is_optional=True, is_news=asks_otherwise
         )
         self._watched = WatchedSource(
             client,
@@ -120,6 +120,10 @@ class ArgocdSource:
     async def again(self) -> Snapshot:
         """Return the snapshot of what is known, with what was learned of branches since."""
         return await self._watched.again()
+
+    async def caught_up(self) -> None:
+        """Wait until what the watch has heard so far is handed on; see `WatchedSource.caught_up`."""
+        await self._watched.caught_up()
 
     async def _translate(self, known: KnownObjects) -> Snapshot:
         """Return the snapshot of what is known; the very same one where nothing changed that anybody reads."""

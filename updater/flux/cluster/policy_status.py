@@ -137,7 +137,7 @@ def is_undecided(report: SelectionReflected, scan: RepositoryScan | None) -> boo
     What was selected before stands then, as in the original, which evaluates the tags that it has.
     """
     if report.selection is not None:
-        return report.selection.code in {INCOMPLETE_LIST, Code.MIN_AGE}
+        return report.selection.code in {INCOMPLETE_LIST, Code.MIN_AGE, Code.FOLLOWS}
     return scan is not None and scan.failure is not None and scan.tags is not None
 
 

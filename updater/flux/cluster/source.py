@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.namespaces import select_namespaces
-from updater.controller.objects import KnownItems, Sharing
+from updater.controller.objects import KnownItems, Sharing, asks_otherwise
 from updater.controller.watched_source import KnownObjects, SourceKind, WatchedSource
 from updater.documents.members import mapping_in
 from updater.flux.cluster.digest_rounds import DigestRounds
@@ -86,6 +86,7 @@ class FluxSource:
                 prune=partial(prune_object, sharing=sharing),
                 missing_hint=_MISSING_SOURCE if kind is GIT_REPOSITORY else _MISSING,
                 labels="" if kind is GIT_REPOSITORY else selector,
+                is_news=asks_otherwise,
             )
             for kind in KINDS
         }
@@ -150,6 +151,10 @@ class FluxSource:
         """Return the snapshot of what is known."""
         return await self._watched.again()
 
+    async def caught_up(self) -> None:
+        """Wait until what the watch has heard so far is handed on; see `WatchedSource.caught_up`."""
+        await self._watched.caught_up()
+
     def selects_another(self, key: Key) -> None:
         """Take up that an ImagePolicy selects another image, perhaps of the same tag: what it writes is due."""
         self._watched.look_again()
@@ -180,19 +185,19 @@ class FluxSource:
             automations=kept[IMAGE_UPDATE_AUTOMATION],
             translation=translation,
         )
-        self._request(self._parts.feedback.know(state))
+        _ask_out_of_turn(self._parts.requests, self._parts.feedback.know(state))
         self._digests.know(translation)
         return translation.snapshot
 
-    def _request(self, asked: FluxRequests) -> None:
-        """Ask for what objects want out of turn."""
-        requests = self._parts.requests
-        for listed in asked.scans:
-            requests.scan(listed)
-        if asked.reflections:
-            requests.reflect(asked.reflections)
-        for branch in asked.landings:
-            requests.land(branch)
-
     def _reflect(self, keys: Iterable[str]) -> None:
         self._parts.requests.reflect(keys)
+
+
+def _ask_out_of_turn(requests: SourceRequests, asked: FluxRequests) -> None:
+    """Ask for what objects want out of turn."""
+    for listed in asked.scans:
+        requests.scan(listed)
+    if asked.reflections:
+        requests.reflect(asked.reflections)
+    for branch in asked.landings:
+        requests.land(branch)
