@@ -12,6 +12,7 @@ from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.daemon.busy import BusyRollouts
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
+from updater.daemon.past_verdicts import recall_verdicts
 from updater.daemon.promotions import Promotions
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
@@ -83,7 +84,7 @@ class Delivery:
         self._listed_until = asyncio.get_running_loop().time() + LISTED_WITHIN
         self.promotions.joined(land)
         await self.promotions.recall()
-        await _recall(self._process, self._subscriptions, is_all=bool(self._namespaces))
+        await recall_verdicts(self._process, self._subscriptions, is_all=bool(self._namespaces))
         self._process.reports.join(self)
         return self.run
 
@@ -93,6 +94,8 @@ class Delivery:
         if isinstance(report, ReleaseJudged):
             self._tell(report)
             self._reversals.hear(report)
+            if report.verdict is ReleaseVerdict.BAD and report.release.subscription in self._subscriptions:
+                self._due(report.release.subscription)  # what is held for a person is told at once
         else:
             self._follower.hear(report)
         if isinstance(report, InventoryChanged):
@@ -158,7 +161,8 @@ class Delivery:
         self._follower.judge(None if objects is None else keys)
         self._follower.changed()
         self._note_listed()
-        self.promotions.judge()
+        index = self._follower.index
+        self.promotions.judge(None if objects is None else lambda key: key in keys or not index.is_noted(key))
         self.busy.freed(None if objects is None else keys)
 
     def _due(self, key: str) -> None:
@@ -179,19 +183,3 @@ class Delivery:
 
 def _say_absent(process: Process, resource: str) -> None:
     process.log.info("releases", detail=f"{resource} is not installed: nothing of that kind is followed")
-
-
-async def _recall(process: Process, subscriptions: Mapping[str, Subscription], *, is_all: bool) -> None:
-    """Take up what the cache knows: what ran well, and what is over; a bad release is judged again, to be taken back.
-
-    With *is_all* what sources ask for comes later, and everything is taken up: the follower forgets what nobody asks for.
-    """
-    memory = process.releases
-    for past in await process.cache.verdicts():
-        known = subscriptions.get(past.key)
-        if past.image.name != known.image if known is not None else not is_all:
-            continue
-        if past.verdict is not ReleaseVerdict.BAD:
-            memory.judged[past.key] = past.revision
-        if past.verdict is ReleaseVerdict.HEALTHY:
-            memory.healthy[past.key] = past.image
