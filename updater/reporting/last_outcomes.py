@@ -85,6 +85,8 @@ class SubscriptionStatus:
             "last_change": _moment(self.last_change),
             "held_by": self.held_by,
             "verdict": self.verdict,
+            "verdict_at": _moment(self.release.at if self.release else None),
+            "workload": _text(str(self.release.workload)) if self.release and self.release.workload else None,
         }
 
 
