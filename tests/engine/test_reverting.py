@@ -8,18 +8,14 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.engine.making import SHA, chosen, reading, subscription, target, view
-from updater.engine.decide import decide, places_of, rejected_for
+from updater.engine.decide import decide, rejected_for
 from updater.engine.outcomes import outcomes
 from updater.engine.reverting import with_reverts
-from updater.engine.rollbacks import rolled_back
 from updater.errors import RegistryUnavailable
-from updater.gates.eligibility import not_taken_back
-from updater.model.candidate import Candidate
 from updater.model.decision import Hold, Pin, Readmission
 from updater.model.image import parse_ref
 from updater.model.outcome import Status
 from updater.model.release import RevertOrder
-from updater.model.selection import RolledBack
 from updater.model.subscription import Form
 from updater.model.update import Purpose
 from updater.model.view import PastCommit
@@ -114,33 +110,6 @@ def test_a_person_who_reverts_our_revert_or_releases_the_subscription_readmits_t
     assert rejected_for(subscription(), [replace(revert, reverted_by="c" * 40), past()]) == {}
     released = replace(subscription(), decisions=(Readmission(key="app", revisions=frozenset({OTHER})),))
     assert rejected_for(released, [revert, past()]) == {}
-
-
-def seen_back(text, revert, *more, item=None):
-    """Return what counts as taken back where *text* stands now."""
-    item = item or subscription()
-    (place,) = places_of(view(reading(text)), item, 0)
-    return rolled_back([place], [revert, *more, past()])
-
-
-def test_until_something_newer_than_a_bad_release_comes_nothing_between_it_and_what_ran_well_is_tried():
-    """1.0.5 ranks between the two, and was never promoted: it is not the next canary."""
-    revert = past(OTHER, images=(f"{NAME}:1.0.0",), changes=("app 1.1.0 1.0.0",), rejected=(f"app {SHA}",))
-    found = seen_back(f"{NAME}:1.0.0", revert)
-    assert {tag: (str(item.digest), item.by, item.is_revert) for tag, item in found.items()} == {"1.1.0": (SHA, OTHER, True)}
-    released = replace(subscription(), decisions=(Readmission(key="app", revisions=frozenset({OTHER})),))
-    assert seen_back(f"{NAME}:1.0.0", revert, item=released) == {}
-    newer = past("d" * 40, images=(f"{NAME}:1.2.0",), changes=("app 1.0.0 1.2.0",))
-    assert seen_back(f"{NAME}:1.2.0", newer, revert) == {}, "what was written since has its own verdict"
-
-
-def test_a_bad_release_is_refused_whatever_ranks_above_it():
-    """Also where the version that ran well ranks above the bad one, as after a range was narrowed."""
-    bad = RolledBack(tag="1.1.0", digest=None, by=OTHER, is_known_older=True, is_revert=True)
-    gate = not_taken_back(Candidate(tag="1.1.0"), {"1.1.0": bad})
-    with pytest.raises(StopIteration) as end:
-        next(gate)
-    assert end.value.value[1].sentence == f"1.1.0 was reverted by commit {OTHER[:9]}"
 
 
 def test_what_we_remember_is_not_written_over_what_a_person_had_moved_on_to():

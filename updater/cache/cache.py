@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
-from updater.cache.notified import read_notified, write_notified
+from updater.cache.notified import NotifiedStates
 from updater.cache.runs import read_runs, write_runs
 from updater.cache.store import DatabaseFile
 from updater.cache.verdicts import read_verdicts, write_verdicts
@@ -54,13 +54,15 @@ class ComparedListing:
 class Cache:
     """The cache of one daemon. With *path* None it stays in memory; *say* is called once with the problem of the file.
 
-    *wall* gives seconds since 1970. No method fails: what was lost is not there.
+    *wall* gives seconds since 1970. `notified` is what routes of notifications were told. No method fails: what was lost is not
+    there.
     """
 
     def __init__(
         self, path: Path | None, *, say: Callable[[str], None] = lambda _sentence: None, wall: Callable[[], float] = time.time
     ) -> None:
         self._store = DatabaseFile(path, say=say)
+        self.notified = NotifiedStates(self._store)
         self._wall = wall
         self._written = 0
 
@@ -179,14 +181,6 @@ class Cache:
     async def remember_runs(self, rows: Sequence[RememberedRuns]) -> None:
         """Remember for how long followed subscriptions were seen healthy, in place of what was remembered."""
         await self._store.run(lambda connection: write_runs(connection, rows))
-
-    async def notified(self, route: str) -> dict[tuple[str, str], str]:
-        """Return what a route of notifications was told, by key and target; see `updater.cache.notified`."""
-        return await self._store.run(lambda connection: read_notified(connection, route))
-
-    async def remember_notified(self, route: str, states: Mapping[tuple[str, str], str]) -> None:
-        """Remember what a route was told; an empty state is forgotten."""
-        await self._store.run(lambda connection: write_notified(connection, route, states))
 
     async def forget_outcomes(self, *, except_keys: Iterable[str]) -> None:
         """Forget the outcomes of subscriptions that are no more."""

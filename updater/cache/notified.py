@@ -8,18 +8,33 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
+    from updater.cache.store import DatabaseFile
+
 Place = tuple[str, str]
 
 
-def read_notified(connection: sqlite3.Connection, route: str) -> dict[Place, str]:
-    """Return the states that *route* was told, by key and target."""
-    rows = connection.execute("SELECT key, target, state FROM notified WHERE route = ?", (route,)).fetchall()
-    return {(str(key), str(target)): str(state) for key, target, state in rows}
+class NotifiedStates:
+    """The states that routes were told, in *store*."""
 
+    def __init__(self, store: DatabaseFile) -> None:
+        self._store = store
 
-def write_notified(connection: sqlite3.Connection, route: str, states: Mapping[Place, str]) -> None:
-    """Keep *states*; an empty one is forgotten."""
-    gone = [(route, *place) for place, state in states.items() if not state]
-    there = [(route, *place, state) for place, state in states.items() if state]
-    connection.executemany("DELETE FROM notified WHERE route = ? AND key = ? AND target = ?", gone)
-    connection.executemany("INSERT OR REPLACE INTO notified VALUES (?, ?, ?, ?)", there)
+    async def read(self, route: str) -> dict[Place, str]:
+        """Return what *route* was told, by key and target."""
+
+        def work(connection: sqlite3.Connection) -> dict[Place, str]:
+            rows = connection.execute("SELECT key, target, state FROM notified WHERE route = ?", (route,)).fetchall()
+            return {(str(key), str(target)): str(state) for key, target, state in rows}
+
+        return await self._store.run(work)
+
+    async def write(self, route: str, states: Mapping[Place, str]) -> None:
+        """Keep *states*; an empty one is forgotten."""
+        gone = [(route, *place) for place, state in states.items() if not state]
+        there = [(route, *place, state) for place, state in states.items() if state]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM notified WHERE route = ? AND key = ? AND target = ?", gone)
+            connection.executemany("INSERT OR REPLACE INTO notified VALUES (?, ?, ?, ?)", there)
+
+        await self._store.run(work)

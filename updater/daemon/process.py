@@ -108,7 +108,7 @@ class Process:
         self.last_outcomes = LastOutcomes()
         self.releases = ReleaseMemory()
         around = QueueSurroundings(metrics=self.metrics, log=self.log)
-        self.notifications = NotificationDesk(around, self.cache, may_tell=self.may_write)
+        self.notifications = NotificationDesk(around, self.cache.notified, may_tell=self.may_write)
         self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()

@@ -1,4 +1,4 @@
-"""Whether what our last commit wrote at a place was taken back, by hand or by a revert of ours: Git is the memory. Pure.
+"""Whether somebody wrote another value over what our last commit wrote at a place: Git is the memory, our trailers say it. Pure.
 
 A commit says by short sums of their paths which files it wrote for each subscription (``Updater-Place``). A place in another file
 is a new one: it was never written, so nobody took anything back there. Commits of versions without that trailer count where the
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from updater.engine.decide import places_of, reverted_by
+from updater.engine.decide import places_of
 from updater.errors import ImageSyntaxError
 from updater.model.decision import readmitted_by
 from updater.model.image import is_tag, parse_digest, parse_ref
@@ -41,7 +41,7 @@ def rolled_back(alike: Sequence[Place], recent: Sequence[PastCommit]) -> dict[st
         if named is not None and not sums & named:
             continue
         if _shown(written) in news:
-            return _taken_back(subscription, past)
+            return {}
         if named is None and _shown(written) not in olds:
             continue
         if past.revision in readmitted_by(subscription.decisions):
@@ -49,16 +49,6 @@ def rolled_back(alike: Sequence[Place], recent: Sequence[PastCommit]) -> dict[st
         found = _last(subscription.image, past, news)
         return {found.tag: _marked(found, written, subscription, recent)} if found else {}
     return {}
-
-
-def _taken_back(subscription: Subscription, past: PastCommit) -> dict[str, RolledBack]:
-    """Return the bad release that *past*, a commit of ours whose value stands, took back; nothing where it moved on."""
-    if past.revision in readmitted_by(subscription.decisions):
-        return {}
-    return {
-        tag: RolledBack(tag=tag, digest=item.digest, by=item.by, is_known_older=True, is_revert=True)
-        for tag, item in reverted_by(past, " ".join(subscription.key.split())).items()
-    }
 
 
 def taken_back(subscription: Subscription, view: View | None) -> frozenset[str]:

@@ -28,10 +28,9 @@ _AGE_HINT: Final = "lower min_age to write it earlier"
 def not_taken_back(
     candidate: Candidate, rejected: Mapping[str, RevertedImage]
 ) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
-    """Refuse a candidate that a revert took back, of people or ours; another build under the same tag is another candidate."""
+    """Refuse a candidate that people took back with `git revert`; another build under the same tag is another candidate."""
     decision = rejected.get(candidate.tag)
-    is_by_hand = isinstance(decision, RolledBack) and not decision.is_revert
-    if decision is None or is_by_hand or isinstance(decision, Superseded):
+    if decision is None or isinstance(decision, Superseded | RolledBack):
         return candidate, None
     if decision.digest is not None:
         if candidate.digest is None:

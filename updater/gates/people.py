@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from updater.model.candidate import Candidate
     from updater.model.decision import ImageRejection
-    from updater.model.selection import RevertedImage
+    from updater.model.selection import RevertedImage, TakenBack
 
 _DIGEST: Final = frozenset({Fact.DIGEST})
 _KEPT_IN_GIT: Final = "if the Application itself is kept in Git, write to Git: write-back-method: git"
@@ -48,7 +48,7 @@ def not_rejected(
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """A person, or a revert of ours, wrote *written* over what our commit had written, *last*; *rank* is its rank, if it has one.
+    """A person wrote *written* over what our own commit had written, *last*, whose rank is *rank*, None where there is none.
 
     *judge* ranks a candidate; what it returns for one without a rank is no `Rank`.
     """
@@ -64,21 +64,43 @@ class Rollback:
             rank = self.judge(candidate)
             if self.rank is None or not isinstance(rank, Rank) or not rank.order < self.rank.order:
                 return candidate, None
-            end = f"reverted by commit {self.last.by[:9]}" if self.last.is_revert else f"replaced by hand with {self.written}"
-            sentence = f"{candidate.tag} ranks below {self.last.tag}, which was {end}"
+            sentence = f"{candidate.tag} ranks below {self.last.tag}, which was replaced by hand with {self.written}"
             return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=RELEASE_HINT)
         if self.last.digest is not None:
             if candidate.digest is None:
                 candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
             if candidate.digest not in {None, self.last.digest}:
                 return candidate, None
-        sentence = self.last.told(self.written)
+        sentence = f"{self.last.named} was replaced by hand with {self.written}"
         hint = RELEASE_HINT if self.last.is_commit else f"{RELEASE_HINT}; {_KEPT_IN_GIT}"
         return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=hint)
 
 
+@dataclass(frozen=True, slots=True)
+class StepBack:
+    """Our own commit took *last* back, whose rank is *rank*, in favour of what is written now.
+
+    What ranks between the two never ran well, or was passed over: writing it would be the next try of a release that people have
+    not looked at. *judge* is as for `Rollback`.
+    """
+
+    last: TakenBack
+    judge: Callable[[Candidate], object]
+    rank: Rank | None
+
+    def refusal(self, candidate: Candidate) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
+        """Refuse what ranks below the image that was taken back; that one itself is refused by its digest."""
+        yield from ()
+        rank = self.judge(candidate)
+        is_above = self.rank is None or not isinstance(rank, Rank) or not rank.order < self.rank.order
+        if candidate.tag == self.last.tag or is_above:
+            return candidate, None
+        sentence = f"{candidate.tag} ranks below {self.last.tag}, which was bad and was taken back to {self.last.good}"
+        return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=RELEASE_HINT)
+
+
 def last_write(rejected: Mapping[str, RevertedImage]) -> RolledBack | None:
-    """Return what our commit wrote last where something older stands now, as *rejected* has it."""
+    """Return what our commit wrote last where something else stands now, as *rejected* has it."""
     return next((item for item in rejected.values() if isinstance(item, RolledBack)), None)
 
 

@@ -59,6 +59,13 @@ class RevertedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack(RevertedImage):
+    """A bad image that our newest commit *by* took back, in favour of what ran well before, *good*, a tag or a digest."""
+
+    good: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded(RevertedImage):
     """An image that our own commit replaced, at *when*, by one that the same policy found newer.
 
@@ -74,19 +81,16 @@ class RolledBack(RevertedImage):
     """What our commit *by* wrote last at a place that holds something else now, written by somebody else.
 
     *is_known_older* where that was written there before: the policy may not be able to compare the two. Unless *is_commit*, it
-    was written to a live Application. With *is_revert* it is a bad release, which our commit *by* took back.
+    was written to a live Application.
     """
 
     is_known_older: bool
     is_commit: bool = True
-    is_revert: bool = False
 
-    def told(self, written: str) -> str:
-        """Return what became of it, in favour of what is *written* now."""
-        if self.is_revert:
-            return f"{self.tag} was reverted by commit {self.by[:9]}"
-        named = f"{self.tag}, written by commit {self.by[:9]}," if self.is_commit else f"{self.tag}, which updater wrote,"
-        return f"{named} was replaced by hand with {written}"
+    @property
+    def named(self) -> str:
+        """What was written, by what."""
+        return f"{self.tag}, written by commit {self.by[:9]}," if self.is_commit else f"{self.tag}, which updater wrote,"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

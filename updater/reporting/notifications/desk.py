@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 class NotifiedMemory(Protocol):
-    """Remembers what was told; see `updater.cache.cache.Cache`."""
+    """Remembers what was told; see `updater.cache.notified`."""
 
-    async def notified(self, route: str) -> Mapping[Place, str]:
+    async def read(self, route: str) -> Mapping[Place, str]:
         """Return what a route was told."""
 
-    async def remember_notified(self, route: str, states: Mapping[Place, str]) -> None:
+    async def write(self, route: str, states: Mapping[Place, str]) -> None:
         """Remember what a route was told; an empty state is forgotten."""
 
 
@@ -69,7 +69,7 @@ class _Told:
 
     async def recall(self) -> None:
         if self.states is None:
-            self._stored = dict(await self._memory.notified(self.route.name))
+            self._stored = dict(await self._memory.read(self.route.name))
             self.states = dict(self._stored)
 
     def take(self, lines: Iterable[NoticeLine], at: datetime) -> bool:
@@ -106,7 +106,7 @@ class _Told:
 
     async def _keep(self, states: Mapping[Place, str]) -> None:
         self._stored = {place: state for place, state in {**self._stored, **states}.items() if state}
-        await self._memory.remember_notified(self.route.name, states)
+        await self._memory.write(self.route.name, states)
 
 
 def _anything() -> bool:
