@@ -47,7 +47,7 @@ class CanaryDesk:
         if not facts:
             return None
         if hook is CanaryHook.EVENT:
-            (log.warning if call.is_warning else log.info)("canary", workload=str(place), phase=call.phase, detail=call.words)
+            (log.warning if call.is_warning else log.debug)("canary", workload=str(place), phase=call.phase, detail=call.words)
             self._follower.changed()
             return HookAnswer(is_yes=True, reason="noted")
         answer = answer_of(hook, facts)
