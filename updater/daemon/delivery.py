@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.daemon.busy import BusyRollouts
+from updater.daemon.canaries import CanaryDesk
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
+from updater.daemon.past_verdicts import recall_verdicts
 from updater.daemon.promotions import Promotions
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
@@ -70,6 +72,7 @@ class Delivery:
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
         self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
         self.busy = BusyRollouts(self._follower, process, is_pending=self._reversals.is_pending, wake=self._due)
+        self.canaries = CanaryDesk(self._follower, process.releases, process.wall)
         self._land: Callable[[Destination], None] = _nothing
 
     async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
@@ -77,7 +80,7 @@ class Delivery:
         self._land = land
         self.promotions.joined(land)
         await self.promotions.recall()
-        await _recall(self._process, self._subscriptions, is_all=bool(self._namespaces))
+        await recall_verdicts(self._process, self._subscriptions, is_all=bool(self._namespaces))
         self._process.reports.join(self)
         return self.run
 
@@ -87,6 +90,10 @@ class Delivery:
         if isinstance(report, ReleaseJudged):
             self._tell(report)
             self._reversals.hear(report)
+            if report.verdict is ReleaseVerdict.BAD and report.release.subscription in self._subscriptions:
+                self._due(report.release.subscription)  # what is held for a person is told at once
+            self.canaries.judged(report)
+            self.busy.freed({report.release.subscription})
         else:
             self._follower.hear(report)
         if isinstance(report, InventoryChanged):
@@ -94,6 +101,7 @@ class Delivery:
             self._want()
         if isinstance(report, DestinationLanded) and report.notes is not None:
             self._reversals.landed(report)
+            self.canaries.landed(report)
 
     def order_of(self, key: str) -> RevertOrder | None:
         """Return what is to be taken back of a subscription."""
@@ -141,7 +149,8 @@ class Delivery:
         # at once: what is bad must be known before anything else is written
         self._follower.judge(None if objects is None else keys)
         self._follower.changed()
-        self.promotions.judge()
+        index = self._follower.index
+        self.promotions.judge(None if objects is None else lambda key: key in keys or not index.is_noted(key))
         self.busy.freed(None if objects is None else keys)
 
     def _due(self, key: str) -> None:
@@ -158,19 +167,3 @@ class Delivery:
             return
         if item is not None and place is not None and report.verdict is not ReleaseVerdict.PROGRESSING:
             self._events.put((report.release.subscription, report.release.revision), object_of(item, place), event_of(report))
-
-
-async def _recall(process: Process, subscriptions: Mapping[str, Subscription], *, is_all: bool) -> None:
-    """Take up what the cache knows: what ran well, and what is over; a bad release is judged again, to be taken back.
-
-    With *is_all* what sources ask for comes later, and everything is taken up: the follower forgets what nobody asks for.
-    """
-    memory = process.releases
-    for past in await process.cache.verdicts():
-        known = subscriptions.get(past.key)
-        if past.image.name != known.image if known is not None else not is_all:
-            continue
-        if past.verdict is not ReleaseVerdict.BAD:
-            memory.judged[past.key] = past.revision
-        if past.verdict is ReleaseVerdict.HEALTHY:
-            memory.healthy[past.key] = past.image
