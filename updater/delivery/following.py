@@ -94,7 +94,8 @@ class ReleaseFollower:
     def hear(self, report: Report) -> None:
         """Take up what landed; see `updater.reporting.stream.Listener`."""
         if isinstance(report, InventoryChanged):
-            self._changed(_followed(report.subscriptions))
+            is_whole = all(source.subscriptions is not None for source in report.sources)
+            self._changed(_followed(report.subscriptions), is_whole=is_whole)
         elif isinstance(report, DestinationLanded) and report.notes is not None:
             for key in report.written.keys() & self._subscriptions.keys():
                 self._landed(self._subscriptions[key], report)
@@ -137,12 +138,14 @@ class ReleaseFollower:
             if judgement is not None:
                 self._end(key, followed, judgement)
 
-    def _changed(self, now: dict[str, Subscription]) -> None:
+    def _changed(self, now: dict[str, Subscription], *, is_whole: bool) -> None:
+        """Follow what is asked for now; what was remembered of others is forgotten once every source was heard."""
         before, self._subscriptions = self._subscriptions, now
         self.index.forget([key for key, item in before.items() if key in now and now[key] is not item])
         memory = self._memory
         here = (self._followed, self._places, self._revisions, self.before)
-        for known in (*here, memory.judged, memory.healthy, memory.orders, memory.bad):
+        lasting = (memory.judged, memory.healthy, memory.orders, memory.bad) if is_whole else ()
+        for known in (*here, *lasting):
             for key in known.keys() - now.keys():
                 del known[key]
         for key in before.keys() - now.keys():

@@ -82,6 +82,11 @@ class WorkloadWatch:
             self._wanted = wanted
             self._moved.set()
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether everything that is wanted was listed, or cannot be."""
+        return not any(self.is_awaited(*place) for place in self._wanted)
+
     def is_known(self, kind: str, namespace: str) -> bool:
         """Return whether a kind was listed, and is watched at the moment."""
         watch = self._of(kind, namespace)
