@@ -16,6 +16,7 @@ from updater.daemon.components import (
     Components,
 )
 from updater.daemon.decision_watch import DecisionWatch, holds_place
+from updater.daemon.notifications import PASS_TOLD_WITHIN, finish_notifications, untold_problems, use_routes
 from updater.daemon.past_verdicts import recall_verdicts
 from updater.daemon.promotions import Promotions
 from updater.daemon.reflections import Reflections
@@ -121,6 +122,11 @@ class Generation:
         return self.asked.snapshot.problems
 
     @property
+    def untold(self) -> tuple[Problem, ...]:
+        """What stood in the way of notifications last, for each route."""
+        return untold_problems(self._process)
+
+    @property
     def last(self) -> LastOutcomes:
         """What became of each subscription, as far as this process has seen."""
         return self._process.last_outcomes
@@ -142,10 +148,20 @@ class Generation:
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Make one pass over *subscriptions*, and over what their branches need besides; its reports are heard meanwhile."""
+        process = self._process
         await self.promotions.recall()
-        await recall_verdicts(self._process, {item.key: item for item in self.subscriptions if item.delivery}, is_all=False)
-        landings = SinglePass(self).run(subscriptions, is_dry=is_dry)
-        return await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)])
+        await recall_verdicts(process, {item.key: item for item in self.subscriptions if item.delivery}, is_all=False)
+
+        async def work() -> tuple[Landing, ...]:
+            landings = await SinglePass(self).run(subscriptions, is_dry=is_dry)
+            if not is_dry:
+                await finish_notifications(process, PASS_TOLD_WITHIN, is_patient=True)
+            return landings
+
+        if not is_dry:
+            use_routes(self.loaded.settings, process, self.asked)
+        beside = (LongTask(name="reports", run=process.reports.run), LongTask(name="notify", run=process.notifications.run))
+        return await run_beside(work(), beside)
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""

@@ -21,6 +21,7 @@ from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
+from updater.settings.notifications import Routes  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.prefixes import longest_prefix
 from updater.settings.proposals import ProposalDefaults, ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
@@ -341,6 +342,8 @@ class Settings(Node):
     A file that does not exist decides nothing. A change counts without a restart."""
     web: WebSettings = WebSettings()
     """What is served at `listen.web`."""
+    notifications: Routes = Field(default=())
+    """Who is told what happens: chats, mail, programs."""
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())
