@@ -306,10 +306,16 @@ def landing_context(
     if delivery:
         parts = replace(parts, reverts=delivery.order_of)
     if delivery and schedule:
+        parts = replace(parts, settle=partial(_settle, schedule, delivery, destination))
         parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy.of, offers=delivery.promotions.offer))
     elif not is_dry:  # what another process saw is no ground to write
         parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
     return parts
+
+
+async def _settle(schedule: Schedule, delivery: Delivery, destination: Destination) -> None:
+    await schedule.settle(destination)
+    await delivery.settle()
 
 
 def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:

@@ -20,7 +20,7 @@ from updater.model.release import BadRelease, Health, OnBad, ReleaseVerdict
 from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from updater.delivery.judging import KnownWorkloads
     from updater.delivery.state import WorkloadState
@@ -76,10 +76,26 @@ class ReleaseFollower:
         """How many releases are followed."""
         return len(self._followed)
 
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The subscriptions whose releases are followed."""
+        return tuple(self._subscriptions.values())
+
+    @property
+    def releases(self) -> Mapping[str, Release]:
+        """The releases that are followed, by subscription key."""
+        return {key: followed.release for key, followed in self._followed.items()}
+
+    @property
+    def arriving(self) -> frozenset[str]:
+        """The subscriptions whose workload asks for the image of their release, which has no verdict yet."""
+        return frozenset(key for key, followed in self._followed.items() if followed.health and followed.health.is_seen)
+
     def hear(self, report: Report) -> None:
         """Take up what landed; see `updater.reporting.stream.Listener`."""
         if isinstance(report, InventoryChanged):
-            self._changed(_followed(report.subscriptions))
+            is_whole = all(source.subscriptions is not None for source in report.sources)
+            self._changed(_followed(report.subscriptions), is_whole=is_whole)
         elif isinstance(report, DestinationLanded) and report.notes is not None:
             for key in report.written.keys() & self._subscriptions.keys():
                 self._landed(self._subscriptions[key], report)
@@ -122,12 +138,14 @@ class ReleaseFollower:
             if judgement is not None:
                 self._end(key, followed, judgement)
 
-    def _changed(self, now: dict[str, Subscription]) -> None:
+    def _changed(self, now: dict[str, Subscription], *, is_whole: bool) -> None:
+        """Follow what is asked for now; what was remembered of others is forgotten once every source was heard."""
         before, self._subscriptions = self._subscriptions, now
         self.index.forget([key for key, item in before.items() if key in now and now[key] is not item])
         memory = self._memory
         here = (self._followed, self._places, self._revisions, self.before)
-        for known in (*here, memory.judged, memory.healthy, memory.orders, memory.bad):
+        lasting = (memory.judged, memory.healthy, memory.orders, memory.bad) if is_whole else ()
+        for known in (*here, *lasting):
             for key in known.keys() - now.keys():
                 del known[key]
         for key in before.keys() - now.keys():
