@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.daemon.busy import BusyRollouts
+from updater.daemon.canaries import CanaryDesk
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
 from updater.daemon.past_verdicts import recall_verdicts
 from updater.daemon.promotions import Promotions
@@ -76,6 +77,7 @@ class Delivery:
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
         self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
         self.busy = BusyRollouts(self._follower, process, is_pending=self._reversals.is_pending, wake=self._due)
+        self.canaries = CanaryDesk(self._follower, process.releases, process.wall)
         self._land: Callable[[Destination], None] = _nothing
 
     async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
@@ -96,6 +98,8 @@ class Delivery:
             self._reversals.hear(report)
             if report.verdict is ReleaseVerdict.BAD and report.release.subscription in self._subscriptions:
                 self._due(report.release.subscription)  # what is held for a person is told at once
+            self.canaries.judged(report)
+            self.busy.freed({report.release.subscription})
         else:
             self._follower.hear(report)
         if isinstance(report, InventoryChanged):
@@ -103,6 +107,7 @@ class Delivery:
             self._want()
         if isinstance(report, DestinationLanded) and report.notes is not None:
             self._reversals.landed(report)
+            self.canaries.landed(report)
 
     async def settle(self) -> None:
         """Wait until the cluster was listed, in the first seconds after the start: then it is known what is in progress."""

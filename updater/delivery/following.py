@@ -20,7 +20,7 @@ from updater.model.release import BadRelease, Health, OnBad, ReleaseVerdict
 from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from updater.delivery.judging import KnownWorkloads
     from updater.delivery.state import WorkloadState
@@ -75,6 +75,21 @@ class ReleaseFollower:
     def in_flight(self) -> int:
         """How many releases are followed."""
         return len(self._followed)
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The subscriptions whose releases are followed."""
+        return tuple(self._subscriptions.values())
+
+    @property
+    def releases(self) -> Mapping[str, Release]:
+        """The releases that are followed, by subscription key."""
+        return {key: followed.release for key, followed in self._followed.items()}
+
+    @property
+    def arriving(self) -> frozenset[str]:
+        """The subscriptions whose workload asks for the image of their release, which has no verdict yet."""
+        return frozenset(key for key, followed in self._followed.items() if followed.health and followed.health.is_seen)
 
     def hear(self, report: Report) -> None:
         """Take up what landed; see `updater.reporting.stream.Listener`."""

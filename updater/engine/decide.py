@@ -220,8 +220,10 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
     offer = place.subscription.offer
     if decision.code == Code.FOLLOWS and pending is not None and offer is not None:
         is_unknown = offer.keeps(pending.written)
-    if pending is not None and is_unknown:
-        return replace(decision, update=_kept(place, pending, choice))
+    if pending is None or isinstance(choice, UpdaterError) or is_unknown or decision.update is None:
+        return replace(decision, update=_kept(place, pending, choice)) if pending is not None and is_unknown else decision
+    if any(item.tag == pending.written.tag for item in choice.unread) and (kept := _kept(place, pending, choice)):
+        return replace(decision, update=kept, detail=choice.with_unread(_move(place.reading.written, kept.image)))
     return decision
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from updater.web.answers import ApiRefusal
 from updater.web.api import ReadApi, refusals
+from updater.web.canaries import RELEASES
 from updater.web.page.routes import Page
 from updater.web.shield import add_headers, is_local_name, is_loopback
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SITE_PATHS: Final = "/ /api/v1/"
-#: what has rules of its own: who sends webhooks has a secret, and a probe learns nothing
-_OPEN_PATHS: Final = ("/webhooks/", "/webhook", "/healthz")
+#: what has rules of its own: who sends webhooks or asks of releases has a secret, and a probe learns nothing
+_OPEN_PATHS: Final = ("/webhooks/", "/webhook", "/healthz", f"{RELEASES}/")
 _NO_USERS: Final = "the page and the API are not served beyond loopback without users"
 _NO_USERS_HINT: Final = 'set web.users or web.trusted_proxies, or listen on loopback: listen: {web: "127.0.0.1:8090"}'
 

@@ -176,9 +176,16 @@ class NotificationDesk:
                 working = {queue: task for queue, task in working.items() if not task.done()}
                 for queue in queues - working.keys():
                     if len(queue):
-                        working[queue] = group.create_task(queue.work(), name=f"notify {queue.name}")
+                        working[queue] = group.create_task(self._work(queue), name=f"notify {queue.name}")
                         working[queue].add_done_callback(lambda _task: self._wake.set())
                 await self._wake.wait()
+
+    async def _work(self, queue: NotificationQueue) -> None:
+        """Send what waits; a bug costs the message in hand, never the process."""
+        try:
+            await queue.work()
+        except Exception:
+            self._around.log.exception("bug", route=queue.name, detail="a message was not sent; others go on")
 
     async def finish(self, seconds: float, *, is_patient: bool) -> None:
         """Wait until everything is sent, for *seconds* at most; what is left is given up, and said in the log.
