@@ -147,7 +147,7 @@ class LastOutcomes:
         for key in sorted(self._subscriptions.keys() | self._known.keys()):
             if is_named(key, keys):
                 status = self._status(key, changes.get(" ".join(key.split())))
-                yield status if is_public else replace(status, reason=self._detail(key))
+                yield status if is_public else replace(status, reason=_detail(self._known.get(key, _Known())))
 
     def statuses_of(self, keys: Iterable[str]) -> Iterator[SubscriptionStatus]:
         """Yield the status of each of *keys* that is known, at the price of these alone."""
@@ -160,10 +160,6 @@ class LastOutcomes:
         """Return how many subscriptions there are of each state, None before the first."""
         keys = self._subscriptions.keys() | self._known.keys()
         return Counter(self._known[key].state if key in self._known else None for key in keys)
-
-    def _detail(self, key: str) -> str | None:
-        known = self._known.get(key, _Known())
-        return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
     def _landed(self, report: DestinationLanded) -> None:
         if self._recent.get(report.destination, ()) != report.recent:
@@ -241,6 +237,10 @@ class LastOutcomes:
             opens_at=leading.opens_at if leading else None,
             release=known.release,
         )
+
+
+def _detail(known: _Known) -> str | None:
+    return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
 
 def _age_of(candidate: Candidate | None) -> datetime | None:
