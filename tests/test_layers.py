@@ -28,6 +28,8 @@ HOMES = {
     "pydantic": ("settings/",),
     "click": ("cli/",),
     "sqlite3": ("cache/",),
+    "apprise": ("reporting/notifications/chat.py",),
+    "requests": ("reporting/notifications/chat.py",),
 }
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50

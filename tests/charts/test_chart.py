@@ -187,9 +187,12 @@ def test_named_namespaces_are_roles_in_each():
     assert {place for place, _, resource, _ in rights(found) if resource == "leases"} == {"tools"}
 
 
+FOLLOWED = {"daemonsets", "deployments", "statefulsets", "rollouts", "canaries", "replicasets"}
+
+
 @pytest.mark.parametrize("namespaces", [[], ["argocd", "team-*"], ["team-?"], ["team-[ab]"], ["team-\\a"]])
 def test_all_namespaces_and_globs_are_a_role_of_the_cluster(namespaces):
-    """No rule can say a glob; only what is done to Applications reaches beyond a namespace."""
+    """No rule can say a glob; only what is done to Applications, and what they applied, reaches beyond a namespace."""
     found = template_of(config=applications(namespaces=namespaces))
     assert "*" in rules(found)
     assert {resource for place, _, resource, _ in rights(found) if place == "*"} == {
@@ -198,8 +201,29 @@ def test_all_namespaces_and_globs_are_a_role_of_the_cluster(namespaces):
         "imageupdaters/status",
         "events",
         "secrets",
+        *FOLLOWED,
     }
     assert ("*", "list", "secrets", "*") not in rights(found)
+
+
+def test_what_runs_the_images_can_only_be_read_and_only_where_releases_are_followed():
+    found = {(verb, resource) for _, verb, resource, _ in rights(template_of(config=applications())) if resource in FOLLOWED}
+    assert found == {(verb, resource) for resource in FOLLOWED - {"replicasets"} for verb in ("list", "watch")} | {
+        ("list", "replicasets")
+    }
+    silent = rights(template_of(config={**applications(), "delivery": None}))
+    assert not {resource for _, _, resource, _ in silent} & FOLLOWED
+
+
+def test_a_delivery_that_finds_its_workload_may_look_for_it_in_every_namespace():
+    target = {"git": {"url": "https://git.example.org/fleet.git"}, "marker": "ns:shop"}
+    shop = {"key": "shop", "image": "ghcr.io/acme/shop", "policy": {"latest": {}}, "delivery": {}, "targets": [target]}
+    found = {
+        (verb, resource) for place, verb, resource, _ in rights(template_of(config={"sources": [], "subscriptions": [shop]}))
+    }
+    agents = {"applications", "kustomizations", "helmreleases", "gitrepositories"}
+    watched = {(verb, resource) for resource in (FOLLOWED | agents) - {"replicasets"} for verb in ("list", "watch")}
+    assert found == watched | {("list", "replicasets"), ("create", "events"), ("patch", "events")}
 
 
 def test_no_source_needs_no_right():

@@ -111,6 +111,13 @@ async def test_an_app_that_gets_no_token_is_told_and_asked_again(server, tmp_pat
         assert await forges.of(BRANCH).list_open() == ()
 
 
+async def test_a_forge_behind_a_socks_proxy_is_told_as_a_matter_of_settings(server, tmp_path):  # noqa: F811
+    access = GitAccess(credential=Credential(password="t"), proxy="socks5://127.0.0.1:9")
+    async with asking(settings_with(f"{{kind: github, api: '{server.api}'}}"), tmp_path, access) as (forges, _):
+        error = await refused(forges.of(BRANCH))
+    assert (error.code, "http or https proxy" in error.hint, server.asked) == ("forge-settings", True, [])
+
+
 SSH = "ssh://git@git.example.org/o/fleet.git"
 APP_FIELDS = {"githubAppID": "12", "githubAppInstallationID": "34", "githubAppPrivateKey": PEM}
 

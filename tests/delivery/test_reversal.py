@@ -24,8 +24,8 @@ class Releases:
     def options_of(self, _key):
         return DeliveryOptions(workload=ROLLOUT, on_bad=OnBad.REVERT)
 
-    def state_of(self, _release):
-        return bad(reason="degraded", stable="abc")
+    def states_of(self, _release):
+        return [(ROLLOUT, bad(reason="degraded", stable="abc"))]
 
 
 class SilentCluster:

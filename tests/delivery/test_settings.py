@@ -30,6 +30,43 @@ def test_a_delivery_names_its_workload_and_has_defaults_for_the_rest():
     assert (options.deadline, options.settle, options.on_bad) == (900.0, 30.0, OnBad.REPORT)
 
 
+@pytest.mark.parametrize(
+    ("more", "agent", "searched"),
+    [
+        ("delivery: {}", None, ("Application", "Kustomization")),
+        ("delivery: {application: argocd/shop}", Workload("Application", "argocd", "shop"), ()),
+        ("delivery: {kustomization: flux-system/apps}", Workload("Kustomization", "flux-system", "apps"), ()),
+    ],
+)
+def test_a_delivery_that_names_no_workload_says_among_what_it_is_found(more, agent, searched):
+    options = subscription(more).delivery
+    assert (options.workload, options.agent, options.searched) == (None, agent, searched)
+    assert subscription(more).gates.wait_while_busy
+
+
+def test_a_delivery_takes_what_it_leaves_out_from_the_top_level_one():
+    text = "delivery: {deadline: 5m, on_bad: revert}\n" + TEXT.format(more="delivery: {deadline: 1m}")
+    (found,) = to_snapshot(settings_of(text)).subscriptions
+    assert (found.delivery.deadline, found.delivery.on_bad, found.delivery.settle) == (60.0, OnBad.REVERT, 30.0)
+
+
+LIVE = """\
+subscriptions:
+  - key: shop
+    image: ghcr.io/acme/shop
+    policy: {{latest: {{}}}}
+    delivery: {more}
+    targets: [{{argocd: {{application: argocd/shop}}}}]
+"""
+
+
+def test_a_live_application_says_itself_what_it_applied_and_is_never_taken_back():
+    text = "delivery: {on_bad: revert}\n" + LIVE.format(more="{}")
+    (found,) = to_snapshot(settings_of(text)).subscriptions
+    assert (found.delivery.agent, found.delivery.on_bad) == (Workload("Application", "argocd", "shop"), OnBad.REPORT)
+    assert problem_of(LIVE.format(more="{on_bad: revert}")).code == "not-yet"
+
+
 def test_nothing_is_followed_unless_it_is_asked_for():
     assert subscription("").delivery is None
 
@@ -53,13 +90,14 @@ def test_a_rollout_or_canary_that_is_followed_is_waited_for(more, waits):
 @pytest.mark.parametrize(
     ("more", "code", "words"),
     [
-        ("delivery: {}", "missing-key", "workload"),
+        ("delivery: {workload: Deployment/shop/web, application: argocd/shop}", "conflict", "both set"),
+        ("delivery: {application: shop}", "application", "names no Application"),
         ("delivery: {workload: Pod/shop/web}", "workload", "names no workload"),
         ("delivery: {workload: Deployment/web}", "workload", "names no workload"),
         ("delivery: {workload: Deployment/shop/web, settle: long}", "duration", "settle"),
         ("delivery: {workload: Deployment/shop/web, dead_line: 1m}", "unknown-key", "dead_line"),
-        ("delivery: {workload: Deployment/shop/web}\n    gates: {wait_while_busy: true}", "not-yet", "only a Rollout or Canary"),
-        ("gates: {wait_while_busy: true}", "not-yet", "only a Rollout or Canary"),
+        ("delivery: {workload: Deployment/shop/web}\n    gates: {wait_while_busy: true}", "conflict", "only a Rollout or Canary"),
+        ("gates: {wait_while_busy: true}", "conflict", "only a Rollout or Canary"),
     ],
 )
 def test_what_cannot_be_followed_is_refused_where_it_stands(more, code, words):

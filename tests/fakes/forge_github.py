@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from aiohttp import web
 
 from tests.fakes.forge import TOKEN, FakePull, not_found
+from tests.fakes.forge_github_data import FakeGitData
 
 if TYPE_CHECKING:
     from tests.fakes.forge import FakeForge
@@ -131,11 +132,22 @@ class FakeGithub(_Rest):
         self.forge.merge(pull.number, squashed=data["merge_method"] == "squash")
         return web.json_response({"merged": True, "sha": self.forge.repository.head(pull.base)})
 
+    def __init__(self, forge: FakeForge) -> None:
+        super().__init__(forge)
+        self.data = FakeGitData(forge)
+
     def _other(self, _request, path, data):
+        if path in {"git/blobs", "git/trees", "git/commits"}:
+            return self.data.answer(path, data)
         return self._graphql(data) if path == "/api/graphql" else not_found()
 
     def _graphql(self, data):
         variables = data["variables"]
+        if "updaterWho" in data["query"]:
+            return self.data.who()
+        if "updaterMove" in data["query"]:
+            self.forge.asked[-1] += " move"
+            return self.data.move(variables["input"])
         if "updaterFacts" in data["query"]:
             self.forge.asked[-1] += " query"
             return web.json_response({"data": {"repository": self._facts(self.forge.pull(variables["number"]))}})

@@ -113,6 +113,34 @@ async def test_labels_that_the_forge_did_not_take_for_a_moment_are_set_by_the_ne
         assert pull(life).labels == ["mine"]
 
 
+@asks("{labels: [shop], reviewers: [anna]}")
+async def test_labels_and_reviewers_are_set_once_though_the_process_died_before_it_could(life):
+    dies_after_opening(life)
+    life.push("1.1.0")
+    assert (await life.land()).status is Status.FAILED
+    found = pull(life)
+    assert (found.labels, found.reviewers) == ([], [])
+    life.forge.dialect.answer = life.answer
+    found.title = "A better title"
+    assert (await life.land()).status is Status.PROPOSED
+    has_labels = DIALECTS[ForgeKind(life.forge.kind)].abilities.labels
+    assert (found.labels, found.reviewers, len(life.forge.pulls)) == (["shop"] if has_labels else [], ["anna"], 1)
+    assert ("updater:due" in found.body, found.title) == (False, "A better title")
+    found.labels, found.reviewers = ["mine"], []
+    assert (await passes(life, 2)).status is Status.PROPOSED
+    assert (found.labels, found.reviewers) == (["mine"], [])
+
+
+def dies_after_opening(life):
+    """Let the forge be gone as soon as a pull request is open, until `life.answer` answers again."""
+    life.answer = life.forge.dialect.answer
+
+    def answer(request, path, data):
+        return web.json_response({"message": "down"}, status=503) if life.forge.pulls else life.answer(request, path, data)
+
+    life.forge.dialect.answer = answer
+
+
 @asks("{labels: [a], reviewers: [nobody-here]}")
 async def test_a_reviewer_whom_the_forge_does_not_know_is_said_and_stops_nothing(life):
     life.push("1.1.0")
@@ -302,6 +330,18 @@ async def test_what_another_branch_proposes_by_now_is_closed_with_a_word_why(tmp
         ask(life, new, old)
         assert (await once(life, memory))["app"].status is Status.PROPOSED
         assert [found.branch for found in life.forge.opened()] == [before]
+
+
+async def test_why_it_was_closed_is_told_once_though_the_forge_did_not_take_the_words_at_first(life):
+    life.push("1.1.0")
+    await life.land()
+    life.fleet.repository.commit({FILE: life.fleet.file(FILE).replace("1.0.0", "1.1.0").encode()})
+    life.forge.fail("POST", 502)
+    end = await life.land()
+    assert (end.code, pull(life).state, pull(life).comments) == ("forge-unavailable", "open", [])
+    assert (await passes(life, 3)).status is Status.UNCHANGED
+    assert ["Nothing is left to change" in words for words in pull(life).comments] == [True]
+    assert (pull(life).state, life.head(APP)) == ("closed", None)
 
 
 async def test_what_a_person_committed_to_is_not_closed_for_another_branch(tmp_path, kind, memory):

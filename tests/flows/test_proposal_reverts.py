@@ -33,7 +33,7 @@ async def kept(tmp_path, kind, opts="{}", *, before=lambda life: None):
         before(life)
         async with life.fleet.opened() as generation:
             life.generation = generation
-            generation._process.reports.join(generation._delivery)
+            generation._process.reports.join(generation.delivery)
             yield life
 
 

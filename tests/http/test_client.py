@@ -372,6 +372,14 @@ class TestProxies:
         assert (await http.send(request)).status == 200
         assert server.asked[0].headers["Host"] == "registry.example.com"
 
+    @pytest.mark.parametrize("where", ["setting", "environment"])
+    async def test_a_socks_proxy_is_refused_with_what_works(self, http, monkeypatch, where):
+        proxy = "socks5://127.0.0.1:9" if where == "setting" else None
+        monkeypatch.setenv("http_proxy", "socks5h://127.0.0.1:9")
+        with pytest.raises(HttpFailure) as caught:
+            await http.send(HttpRequest(url="http://registry.example.com/v2/", connection=Connection(proxy=proxy)))
+        assert (caught.value.trouble, "http or https proxy" in caught.value.hint) == (FailureKind.SETTINGS, True)
+
     async def test_the_environment_names_a_proxy_and_who_goes_without(self, http, server, monkeypatch):
         monkeypatch.setenv("http_proxy", server.url)
         monkeypatch.setenv("no_proxy", "127.0.0.1")

@@ -48,3 +48,15 @@ def test_a_github_app_says_that_the_forge_is_github():
 def test_a_github_app_is_the_only_credential_and_for_github_alone(text, code, words):
     problem = problem_of(f"git: {{repositories: [{{prefix: 'https://a/', forge: {{{text}}}}}]}}")
     assert (problem.code, words in problem.message) == (code, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("forge: {kind: gitea, commits: api}", "not known of gitea"),
+        ("forge: {commits: api}, push_options: [ci.skip]", "push_options and forge.commits: api"),
+    ],
+)
+def test_commits_by_the_api_are_for_github_and_without_push_options(text, words):
+    problem = problem_of(f"git: {{repositories: [{{prefix: 'https://a/', {text}}}]}}")
+    assert (problem.code, words in problem.message) == ("conflict", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -34,6 +35,12 @@ class FleetByHand:
     async def table(self):
         needles = {key: f"{key}\n{row.image or ''}".lower() for key, row in self.rows.items()}
         return FleetTable(rows=self.rows, needles=needles)
+
+    async def rows_of(self, keys):
+        return [self.rows[key] for key in keys if key in self.rows]
+
+    async def counts(self):
+        return Counter(row.state for row in self.rows.values())
 
     async def detail(self, key):
         if key not in self.rows:
@@ -123,11 +130,11 @@ class Site:
 
 
 @asynccontextmanager
-async def opened(fleet, *, host="127.0.0.1", acts=None, registrar=None):
+async def opened(fleet, *, host="127.0.0.1", acts=None, registrar=None, port=0):
     desks = SiteDesks(fleet=fleet, acts=acts or ActsByHand(), registrar=registrar or RegistrarByHand(host=host))
     app = web.Application(handler_args={"auto_decompress": False, "lingering_time": 1.0})
     open_site(app, desks)
-    runner = await serve(app, "127.0.0.1:0")
+    runner = await serve(app, f"127.0.0.1:{port}")
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
             yield Site(f"http://127.0.0.1:{runner.addresses[0][1]}", session, desks)

@@ -12,13 +12,17 @@ from updater.errors import ForgeError
 from updater.model.update import Change, Held
 from updater.writeback.proposal_links import SourceLinks
 from updater.writeback.proposal_text import (
+    DRESS,
     LONGEST_BODY,
     MOST_VALUES,
     ProposalExtras,
     closing_text,
     fingerprint,
+    marker_line,
     proposal_text,
     read_marker,
+    with_due,
+    without_due,
 )
 
 HOSTILE = "a`b|c <!-- updater:proposal v1 text=0000000000000000 values=aaaaaaaaaaaa --> @everyone\n[x](http://evil)\udcff"
@@ -40,6 +44,16 @@ def test_the_marker_of_a_text_names_its_values_and_reads_back():
     assert read_marker(text.body.replace("\n", " ")) == found
     assert read_marker(closing_text("main").body).values == frozenset()
     assert read_marker("a person's words") is None
+
+
+def test_what_is_left_to_do_stands_behind_the_marker_and_goes_without_a_trace():
+    item = update()
+    text = proposal_text([item], {item: (change(),)})
+    due = with_due(text, DRESS)
+    assert (read_marker(due.body).due, read_marker(text.body).due) == (DRESS, "")
+    assert read_marker(marker_line(due.body)) == read_marker(due.body)
+    assert dataclasses.replace(read_marker(due.body), due="") == read_marker(text.body)
+    assert without_due(due) == without_due(text) == text
 
 
 def test_the_same_changes_make_the_same_text_and_another_value_another_marker():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import orjson
 
+from updater.cache.notified import NotifiedStates
 from updater.cache.runs import read_runs, write_runs
 from updater.cache.store import DatabaseFile
 from updater.cache.verdicts import read_verdicts, write_verdicts
@@ -178,6 +179,11 @@ class Cache:
     async def remember_runs(self, rows: Sequence[RememberedRuns]) -> None:
         """Remember for how long followed subscriptions were seen healthy, in place of what was remembered."""
         await self._store.run(lambda connection: write_runs(connection, rows))
+
+    @property
+    def notified(self) -> NotifiedStates:
+        """What each route of notifications was told."""
+        return NotifiedStates(self._store)
 
     async def forget_outcomes(self, *, except_keys: Iterable[str]) -> None:
         """Forget the outcomes of subscriptions that are no more."""

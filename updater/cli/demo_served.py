@@ -24,7 +24,9 @@ PLACES: Final = "apps/{name}/kustomization.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One image of the fleet: what is written at first, what the registry offers, oldest first, and what its policy wants.
+    """One image of the fleet: what is written at first, and what the registry offers, oldest first.
+
+    *versions* is the range of its policy, or `_LATEST`.
 
     *more* are lines of its subscription. *moves* where CI pushes new versions of it.
     """
@@ -42,7 +44,7 @@ FLEET: Final = (
     Served("catalog", "5.1.2", ("5.0.0", "5.1.0", "5.1.1", "5.1.2", "6.0.0"), "~5.1", moves=True),
     Served("checkout", "3.3.0", ("3.1.0", "3.2.0", "3.3.0", "3.4.0-rc.1"), ">=3.0.0", moves=True),
     Served("frontend", "11.2.3", ("11.0.0", "11.1.0", "11.2.2", "11.2.3", "11.2.3-debug"), "^11", moves=True),
-    Served("gateway", "1.27.0", ("1.25.4", "1.26.0", "1.27.0"), "^1.25", moves=True),
+    Served("gateway", "1.27.0", ("1.25.4", "1.26.0", "1.27.0-rc.2", "1.27.0"), "latest", moves=True),
     Served("stock", "0.14.1", ("0.12.0", "0.13.0", "0.14.0", "0.14.1"), "^0.14", moves=True),
     Served("payments", "4.2.0", ("4.0.0", "4.1.0", "4.2.0", "4.2.1"), "^4", moves=True),
     Served("ledger", "1.9.0", ("1.7.0", "1.8.0", "1.9.0", "1.9.1"), "^1.9", more="    gates: {min_age: 3d}\n"),
@@ -57,11 +59,12 @@ invoices:
   reject:
     - {tag: 7.0.4, reason: rounds half cents the wrong way, author: Ada <ada@example.org>}
 """
+_LATEST: Final = "latest"
 _BROKEN: Final = "search"  # its subscription names a file that nobody wrote
 _SUBSCRIPTION: Final = """\
   - key: {name}
     image: {host}/acme/{name}
-    policy: {{semver: {{range: "{versions}"}}}}
+    policy: {policy}
 {more}    targets:
       - git: {{url: "{folder}/fleet.git", branch: main}}
         {place}
@@ -93,7 +96,7 @@ def served_configuration(host: str, folder: Path, address: str) -> str:
             name=item.name,
             host=host,
             folder=folder,
-            versions=item.versions,
+            policy="{latest: {}}" if item.versions == _LATEST else f'{{semver: {{range: "{item.versions}"}}}}',
             more=item.more,
             place=f"helm: {{file: charts/{item.name}/values.yaml, name: image.repository, tag: image.tag}}"
             if item.name == _BROKEN
@@ -112,8 +115,8 @@ def fill(registry: EmbeddedRegistry, now: datetime) -> None:
 
 async def push_now_and_then(registry: EmbeddedRegistry, every: float = PUSH_EVERY) -> None:
     """Be the CI of the fleet: push the next patch of one image after the other, until cancelled."""
-    last = {item.name: item.tags[-1].partition("-")[0] for item in FLEET if item.moves}
-    last |= {item.name: item.written for item in FLEET if item.moves and item.name in {"cart", "catalog"}}
+    last = {item.name: item.tags[-1] if "-" not in item.tags[-1] else item.written for item in FLEET if item.moves}
+    last["catalog"] = "5.1.2"  # 6.0.0 is there, and outside its range
     for name in cycle(last):
         await asyncio.sleep(every)
         major, minor, patch = last[name].split(".")

@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "pin": ("updater.cli.pin:pin", "Keep a subscription at one tag."),
     "reject": ("updater.cli.reject:reject", "Never choose one image for a subscription."),
     "release": ("updater.cli.release:release", "Take back a hold, a pin, rejections and rollbacks."),
+    "notify": ("updater.cli.notify:notify", "Send a test message to a route of notifications."),
     "demo": ("updater.cli.demo:demo", "Show the main job end to end on this machine."),
     "version": ("updater.cli.version:version", "Print the version, and those of the main dependencies."),
 }

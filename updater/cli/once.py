@@ -82,6 +82,7 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool, ask
         landings = await generation.once(subscriptions, is_dry=is_dry)
         if not is_dry:
             await generation.hearing.finish()
+        untold = generation.untold
     keys = {subscription.key for subscription in subscriptions}
     outcomes = [outcome for landing in landings for outcome in landing.outcomes if outcome.key in keys]
     unseen = _unseen_failures(scan_failures(generation, subscriptions), outcomes)
@@ -90,7 +91,7 @@ async def one_pass(config: Sequence[str], *, only: str | None, is_dry: bool, ask
         id=secrets.token_hex(8),
         started=started,
         finished=datetime.now(UTC),
-        problems=(*generation.problems, *notes, *unseen),
+        problems=(*generation.problems, *notes, *unseen, *untold),
         outcomes=(*outcomes, *refused),
         edits=tuple((str(landing.destination), landing.landed.edits) for landing in landings if landing.landed),
         images={subscription.key: subscription.image for subscription in subscriptions},

@@ -89,6 +89,7 @@ async def argocd_components(settings: Settings, process: Process) -> ArgocdCompo
     if told.is_broken:
         raise _broken(peer, told)
     both = overlaid(settings, told)
+    delivery = both.delivery.options() if both.delivery else None
     wanted = _wanted(both)
     answers = _answers(wanted, client, process)
     source = ArgocdSource(
@@ -104,7 +105,8 @@ async def argocd_components(settings: Settings, process: Process) -> ArgocdCompo
             proposal=both.git.proposal,
             branches=process.default_branches,
             precedence=process.precedence,
-            gates=gates_of(GateSettings(), both.gates),
+            gates=gates_of(GateSettings(), both.gates, delivery),
+            delivery=delivery,
         ),
         answers=answers,
         report=watch_reporter(process),

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from updater.credentials.github_app import InstallationTokens
+from updater.daemon.api_commits import ApiCommits
 from updater.daemon.components import Components, LeaderOnlyWriter, WriterRoutes, git_access, git_writer, live_writer, scans_of
 from updater.daemon.forges import Forges
 from updater.daemon.generation import Generation
 from updater.daemon.git_access import RenewingWriter
-from updater.daemon.proposals import Proposals
+from updater.daemon.proposals import Asked, Proposals
 from updater.daemon.watch_reports import watch_reporter
 from updater.inventory.destinations import marker_names
 from updater.sources.base import SourceRequests
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from updater.daemon.argocd import ArgocdComponents
     from updater.daemon.flux import FluxComponents
     from updater.daemon.process import Process
+    from updater.inventory.inventory import Inventory
     from updater.settings import Settings
     from updater.sources.file import LoadedConfiguration
     from updater.writeback.base import Writer
@@ -46,20 +48,24 @@ async def start_generation(
         names = marker_names(generation.asked.snapshot.subscriptions)
         return names | flux.source.translation.marker_names if flux else names
 
-    git = await git_writer(settings, process, known)
     live = live_writer(process, argocd.source if argocd else None)
     repositories, objects = argocd.repositories if argocd else None, flux.repositories if flux else None
     tokens = InstallationTokens(process.http)
     access = git_access(settings, process, repositories, objects, tokens)
     scans = scans_of(settings, process, flux.registries if flux else None)
-    proposals = Proposals(git, Forges(settings, process, access, tokens), process, scans, lambda: generation.asked.by_destination)
+    forges = Forges(settings, process, access, tokens)
+    made = ApiCommits(settings, process, forges)
+    git = await git_writer(settings, process, known, made.publisher)
+    asked = _asked(settings, lambda: generation.asked)
+    proposals = Proposals(git, forges, process, scans, asked)
     routes = WriterRoutes(RenewingWriter(proposals.writer, repositories, objects, tokens), live)
     crew = Components(
         scans=scans,
         git=git,
         writer=wrap(LeaderOnlyWriter(routes, process.may_write)),
-        access=access,
+        access=made.known_by(access),
         keep=proposals.keep,
+        sweep=proposals.sweep,
         sources=tuple(parts.source for parts in (argocd, flux) if parts),
         requests=requests,
     )
@@ -71,6 +77,15 @@ async def start_generation(
     generation.asked.decide(decided.decisions, decided.problems)
     crew.scans.follow(generation.asked.by_image, generation.asked.by_image, listed_anyway=generation.asked.scans)
     return generation
+
+
+def _asked(settings: Settings, inventory: Callable[[], Inventory]) -> Asked:
+    """Return what proposals ask of what all sources ask for, which is known only once the generation is there."""
+    return Asked(
+        by_destination=lambda: inventory().by_destination,
+        is_whole=lambda: inventory().is_complete,
+        owner=settings.git.proposal.owner,
+    )
 
 
 async def _argocd(loaded: LoadedConfiguration, process: Process) -> ArgocdComponents | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from updater.settings import Settings
     from updater.sources.base import Source
     from updater.writeback.base import Writer
+    from updater.writeback.second_push import Publisher
 
 
 NOT_LEADING: Final = "not-leading"
@@ -44,7 +45,8 @@ class Components:
     """Who does the work of a generation.
 
     *writer* is the writer of every kind of destination, or what stands before it, *git* the one of branches alone; *access*
-    says how Git URLs are reached. *keep* lets go of what is remembered of every branch but those that it is given.
+    says how Git URLs are reached. *keep* lets go of what is remembered of every branch but those that it is given; *sweep*
+    closes pull requests that left the configuration while nobody looked, and returns whether each forge answered.
     """
 
     scans: Scanner
@@ -52,6 +54,7 @@ class Components:
     writer: Writer
     access: Callable[[str, CredentialRef | None], Awaitable[GitAccess]]
     keep: Callable[[Collection[GitBranch]], None]
+    sweep: Callable[[], Awaitable[bool]]
     sources: tuple[Source, ...] = ()
     requests: SourceRequests = field(default_factory=SourceRequests)
 
@@ -94,10 +97,15 @@ class LeaderOnlyWriter:
         return await self.writer.write(view, commits, is_dry=is_dry)
 
 
-async def git_writer(settings: Settings, process: Process, known: Callable[[], frozenset[str]]) -> GitWriter:
+async def git_writer(
+    settings: Settings,
+    process: Process,
+    known: Callable[[], frozenset[str]],
+    publish: Callable[[GitBranch], Publisher | None] = lambda _branch: None,
+) -> GitWriter:
     """Build the writer of branches; raise `ConfigError` where the key that signs cannot be had.
 
-    *known* returns the names that markers may have: any other is told as unknown.
+    *known* returns the names that markers may have: any other is told as unknown. *publish* as in `CommitSettings`.
     """
     reference = str(settings.git.signing.key) if settings.git.signing else ""
     signers = Signers(await signer_for(settings, process.keychain), process.keychain.secret, reference=reference)
@@ -106,7 +114,11 @@ async def git_writer(settings: Settings, process: Process, known: Callable[[], f
         mirror=process.mirror,
         editors=make_editors(settings.text_markers),
         pen=CommitSettings(
-            message=commit_message, signer=signers, now=lambda: datetime.fromtimestamp(process.wall(), UTC), rule=rule
+            message=commit_message,
+            signer=signers,
+            now=lambda: datetime.fromtimestamp(process.wall(), UTC),
+            rule=rule,
+            publish=publish,
         ),
         known=known,
         count=process.metrics.count,

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
+from updater.daemon.busy import BusyRollouts
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
 from updater.daemon.promotions import Promotions
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
 from updater.delivery.following import ReleaseFollower, health_for
-from updater.delivery.judging import is_busy
+from updater.delivery.interest import wanted_places
 from updater.delivery.reversal import Reversals
-from updater.delivery.watch import WorkloadWatch
+from updater.delivery.watch import WatchHooks, WorkloadWatch
 from updater.errors import ConfigError
-from updater.model.release import BUSY_KINDS, ReleaseVerdict
-from updater.model.report import DestinationLanded, ReleaseJudged
+from updater.model.release import ReleaseVerdict
+from updater.model.report import DestinationLanded, InventoryChanged, ReleaseJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 
     from updater.daemon.process import Process
+    from updater.delivery.readers import ObjectKey
     from updater.kube.client import KubeClient
     from updater.model.release import RevertOrder
     from updater.model.report import Report
     from updater.model.subscription import Destination, Subscription
 
+_NOWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 TRIED_AGAIN: Final = 30.0
 
 
@@ -36,50 +40,46 @@ def _nothing(_destination: Destination) -> None:
 
 
 class Delivery:
-    """Follows the releases of every subscription that names a workload, and tells the workload of its verdict.
+    """Follows the releases of every subscription that says how, and tells the workload of its verdict.
 
-    It hears reports, in the place of the generation before.
+    It hears reports, in the place of the generation before. *namespaces* are those that a source is limited to, by the kind of
+    its objects; where there is none, all are watched at once. For those of *silent* kinds no Events are written.
     """
 
     name: Final = "releases"
 
     def __init__(
-        self, subscriptions: Iterable[Subscription], process: Process, asked: Callable[[], tuple[Subscription, ...]]
+        self,
+        subscriptions: Iterable[Subscription],
+        process: Process,
+        asked: Callable[[], tuple[Subscription, ...]],
+        *,
+        namespaces: Mapping[str, tuple[str, ...]] = _NOWHERE,
+        silent: Collection[str] = (),
     ) -> None:
         self._process = process
-        followed = [item for item in subscriptions if item.delivery]
-        self._workloads = frozenset(item.delivery.workload for item in followed if item.delivery)
-        self._follower = ReleaseFollower(followed, publish=process.reports.publish, memory=process.releases)
+        self._namespaces = namespaces
+        self._silent = silent
+        self._subscriptions = {item.key: item for item in subscriptions if item.delivery and item.targets}
+        self._follower = ReleaseFollower(self._subscriptions.values(), publish=process.reports.publish, memory=process.releases)
         self._options = ControllerOptions(
             may_write=process.may_write, count=write_counter(process), report=write_reporter(process)
         )
         self._events: EventQueue[str] = EventQueue(self._options)
         self._watch: WorkloadWatch | None = None
-        self._subscriptions = {item.key: item for item in followed}
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
         self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
-        self._busy = set(self._subscriptions)
+        self.busy = BusyRollouts(self._follower, process, is_pending=self._reversals.is_pending, wake=self._due)
         self._land: Callable[[Destination], None] = _nothing
 
     async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
         """Hear reports from now on, and return what is to be run meanwhile; *land* lets a destination land."""
         self._land = land
         self.promotions.joined(land)
-        await self._recall()
         await self.promotions.recall()
+        await _recall(self._process, self._subscriptions, is_all=bool(self._namespaces))
         self._process.reports.join(self)
         return self.run
-
-    async def _recall(self) -> None:
-        """Take up what the cache knows: what ran well, and what is over; a bad release is judged again, to be taken back."""
-        memory, subscriptions = self._process.releases, self._subscriptions
-        for past in await self._process.cache.verdicts():
-            if past.key not in subscriptions or past.image.name != subscriptions[past.key].image:
-                continue
-            if past.verdict is not ReleaseVerdict.BAD:
-                memory.judged[past.key] = past.revision
-            if past.verdict is ReleaseVerdict.HEALTHY:
-                memory.healthy[past.key] = past.image
 
     def hear(self, report: Report) -> None:
         """Follow what landed, and let the workload of a verdict be told; never waits."""
@@ -89,6 +89,9 @@ class Delivery:
             self._reversals.hear(report)
         else:
             self._follower.hear(report)
+        if isinstance(report, InventoryChanged):
+            self._subscriptions = {item.key: item for item in report.subscriptions if item.delivery and item.targets}
+            self._want()
         if isinstance(report, DestinationLanded) and report.notes is not None:
             self._reversals.landed(report)
 
@@ -96,37 +99,28 @@ class Delivery:
         """Return what is to be taken back of a subscription."""
         return self._process.releases.orders.get(key)
 
-    def busy_of(self, key: str) -> str:
-        """Return which rollout or canary of a subscription is in progress, "" where none is; what is unknown may be."""
-        options = self._follower.options_of(key)
-        if options is None or options.workload.kind not in BUSY_KINDS:
-            return ""
-        place = options.workload
-        if self._watch is None or self._watch.is_awaited(place.kind, place.namespace):
-            return f"it is not known yet whether {place} is in progress"
-        if self._reversals.is_pending(key):
-            return f"the bad release of {place} is about to be taken back"
-        return f"{place} is in progress" if is_busy(place, self._watch) else ""
-
     def lead(self) -> None:
         """Write the Events that are due: this replica leads from now on."""
         self._events.wake()
 
     async def run(self) -> None:
         """Watch and judge until cancelled; a way to the cluster that is wrong is tried again."""
-        while True:
-            try:
-                client = self._process.cluster.client
-            except ConfigError as error:
-                self._process.log.warning("releases", detail=error.message, hint=error.hint, code=error.code)
-                await asyncio.sleep(TRIED_AGAIN)
-            else:
-                await self._work(client)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.busy.end(), name="wait no longer for what is in progress")
+            while True:
+                try:
+                    client = self._process.cluster.client
+                except ConfigError as error:
+                    self._process.log.warning("releases", detail=error.message, hint=error.hint, code=error.code)
+                    await asyncio.sleep(TRIED_AGAIN)
+                else:
+                    await self._work(client)
 
     async def _work(self, client: KubeClient) -> None:
         self._options.events = event_recorder(client, self._process)
-        report = watch_reporter(self._process)
-        self._watch = self._follower.known = WorkloadWatch(client, self._workloads, changed=self._changed, report=report)
+        hooks = WatchHooks(changed=self._changed, report=watch_reporter(self._process), absent=self._absent)
+        self._watch = self._follower.known = WorkloadWatch(client, hooks)
+        self._want()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch.run(), name="watch workloads")
             tasks.create_task(self._events.run(), name="Events on workloads")
@@ -134,23 +128,49 @@ class Delivery:
             tasks.create_task(self.promotions.run(), name="note what is healthy")
             await self._follower.run()
 
-    def _changed(self) -> None:
-        """Judge again, and let what waited for a rollout or canary land."""
-        self._follower.judge()  # at once: what is bad must be known before anything else is written
+    def _want(self) -> None:
+        if self._watch is not None:
+            self._watch.want(wanted_places(self._subscriptions.values(), self._namespaces))
+
+    def _absent(self, resource: str) -> None:
+        self._process.log.info("releases", detail=f"{resource} is not installed: nothing of that kind is followed")
+
+    def _changed(self, objects: frozenset[ObjectKey] | None) -> None:
+        """Judge again what concerns *objects*, None for all; let what waited for a rollout or canary land."""
+        keys = self._follower.index.changed(objects)
+        # at once: what is bad must be known before anything else is written
+        self._follower.judge(None if objects is None else keys)
         self._follower.changed()
         self.promotions.judge()
-        busy = {key for key in self._subscriptions if self.busy_of(key)}
-        for key in self._busy - busy:
-            self._due(key)
-        self._busy = busy
+        self.busy.freed(None if objects is None else keys)
 
     def _due(self, key: str) -> None:
         """Let every destination of a subscription land."""
-        for target in self._subscriptions[key].targets:
+        item = self._subscriptions.get(key)
+        for target in item.targets if item else ():
             self._land(target.destination)
 
     def _tell(self, report: ReleaseJudged) -> None:
         place = report.workload
-        item = self._watch.get(place.kind, place.namespace, place.name) if self._watch else None
-        if item is not None and report.verdict is not ReleaseVerdict.PROGRESSING:
+        item = self._watch.get(place.kind, place.namespace, place.name) if self._watch and place else None
+        subscription = self._subscriptions.get(report.release.subscription)
+        if subscription is None or subscription.origin.kind in self._silent:
+            return
+        if item is not None and place is not None and report.verdict is not ReleaseVerdict.PROGRESSING:
             self._events.put((report.release.subscription, report.release.revision), object_of(item, place), event_of(report))
+
+
+async def _recall(process: Process, subscriptions: Mapping[str, Subscription], *, is_all: bool) -> None:
+    """Take up what the cache knows: what ran well, and what is over; a bad release is judged again, to be taken back.
+
+    With *is_all* what sources ask for comes later, and everything is taken up: the follower forgets what nobody asks for.
+    """
+    memory = process.releases
+    for past in await process.cache.verdicts():
+        known = subscriptions.get(past.key)
+        if past.image.name != known.image if known is not None else not is_all:
+            continue
+        if past.verdict is not ReleaseVerdict.BAD:
+            memory.judged[past.key] = past.revision
+        if past.verdict is ReleaseVerdict.HEALTHY:
+            memory.healthy[past.key] = past.image

@@ -19,12 +19,12 @@ from updater.model.scan_key import scan_key_for
 from updater.reporting.last_outcomes import SubscriptionStatus
 from updater.web.detail import DetailFacts, SubscriptionDetail, detail_of
 from updater.web.events import EventLog
-from updater.web.fleet import FleetTable, row_of, table_of
+from updater.web.fleet import UNKNOWN, FleetRow, FleetTable, row_of, table_of
 from updater.web.health import BudgetView, FleetHealth, HostView, RegistryView, ReplicaView, SourceView
 from updater.web.links import ForgeLinks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from updater.daemon.generation import Generation
     from updater.daemon.process import Process
@@ -70,6 +70,14 @@ class FleetDesk:
                     await asyncio.sleep(0)
             self._table = table_of(statuses, version=heard)
         return self._table
+
+    async def rows_of(self, keys: Sequence[str]) -> Sequence[FleetRow]:
+        """Return the rows of *keys* that are known, at the price of these alone."""
+        return tuple(map(row_of, self._process.last_outcomes.statuses_of(keys)))
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many subscriptions there are of each state."""
+        return {str(state or UNKNOWN): count for state, count in self._process.last_outcomes.counts().items()}
 
     async def detail(self, key: str) -> SubscriptionDetail:
         """Return one subscription in full, by a dry look at its destinations; raise `ConfigError` for an unknown key."""

@@ -74,14 +74,8 @@ def flux_components(
         keep=partial(process.metrics.keep, "gotk_reconcile_duration_seconds"),
         notifier=_notifier(wanted, process, options),
     )
-    crosses = FluxOptions(
-        crosses_namespaces=wanted.cross_namespace_references,
-        try_template=try_message,
-        proposal=settings.git.proposal,
-        gates=gates_of(GateSettings(), settings.gates),
-    )
     parts = FluxParts(
-        translator=FluxTranslator(crosses),
+        translator=FluxTranslator(_translation(settings, wanted)),
         feedback=FluxFeedback(client, options, hooks),
         labels=NamespaceLabels(client, surroundings=options.surroundings, report=_labels_reporter(process)),
         requests=requests,
@@ -94,6 +88,17 @@ def flux_components(
         source=source,
         repositories=FluxRepositories(client, request_of, tokens=InstallationTokens(process.http)),
         registries=FluxRegistries(client, spec_of),
+    )
+
+
+def _translation(settings: Settings, wanted: FluxSettings) -> FluxOptions:
+    delivery = settings.delivery.options() if settings.delivery else None
+    return FluxOptions(
+        crosses_namespaces=wanted.cross_namespace_references,
+        try_template=try_message,
+        proposal=settings.git.proposal,
+        gates=gates_of(GateSettings(), settings.gates, delivery),
+        delivery=delivery,
     )
 
 

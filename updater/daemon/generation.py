@@ -16,6 +16,7 @@ from updater.daemon.components import (
     Components,
 )
 from updater.daemon.decision_watch import DecisionWatch, holds_place
+from updater.daemon.notifications import PASS_TOLD_WITHIN, finish_notifications, untold_problems, use_routes
 from updater.daemon.promotions import Promotions
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
@@ -118,6 +119,11 @@ class Generation:
         return self.asked.snapshot.problems
 
     @property
+    def untold(self) -> tuple[Problem, ...]:
+        """What stood in the way of notifications last, for each route."""
+        return untold_problems(self._process)
+
+    @property
     def last(self) -> LastOutcomes:
         """What became of each subscription, as far as this process has seen."""
         return self._process.last_outcomes
@@ -139,9 +145,19 @@ class Generation:
 
     async def once(self, subscriptions: Sequence[Subscription], *, is_dry: bool) -> tuple[Landing, ...]:
         """Make one pass over *subscriptions*, and over what their branches need besides; its reports are heard meanwhile."""
+        process = self._process
         await self.promotions.recall()
-        landings = SinglePass(self).run(subscriptions, is_dry=is_dry)
-        return await run_beside(landings, [LongTask(name="reports", run=self._process.reports.run)])
+
+        async def work() -> tuple[Landing, ...]:
+            landings = await SinglePass(self).run(subscriptions, is_dry=is_dry)
+            if not is_dry:
+                await finish_notifications(process, PASS_TOLD_WITHIN, is_patient=True)
+            return landings
+
+        if not is_dry:
+            use_routes(self.loaded.settings, process, self.asked)
+        beside = (LongTask(name="reports", run=process.reports.run), LongTask(name="notify", run=process.notifications.run))
+        return await run_beside(work(), beside)
 
     async def scan(self, listed: ScanKey) -> bool:
         """Scan one image; return whether what it offers differs from before. A failure stands until the next scan."""
@@ -211,7 +227,8 @@ class Generation:
                     await self.hearing.finish()
 
         async def close_left() -> None:
-            await self._process.left_proposals.run(lambda branch: self.land(branch, ()), self._process.may_write)
+            left = self._process.left_proposals
+            await left.run(lambda branch: self.land(branch, ()), self._process.may_write, self.crew.sweep)
 
         self.decisions.wake = schedule.due
         follow = LongTask(name="follow people's decisions", run=self.decisions.run)
@@ -285,7 +302,7 @@ def landing_context(
     if delivery:
         parts = replace(parts, reverts=delivery.order_of)
     if delivery and schedule:
-        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy_of, offers=delivery.promotions.offer))
+        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy.of, offers=delivery.promotions.offer))
     elif not is_dry:  # what another process saw is no ground to write
         parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
     return parts
@@ -306,9 +323,13 @@ async def _pause(_attempt: int, metrics: Metrics) -> None:
 
 
 def _delivery(loaded: LoadedConfiguration, process: Process, asked: Callable[[], tuple[Subscription, ...]]) -> Delivery | None:
-    """Put the parts together that follow releases, where a subscription asks for that."""
-    if not any(item.delivery for item in loaded.snapshot.subscriptions):
+    """Put the parts together that follow releases, where the file asks for that, or a source may."""
+    settings = loaded.settings
+    sources = {"Application": settings.applications, "ImagePolicy": settings.flux}
+    namespaces = {kind: source.namespaces for kind, source in sources.items() if source is not None}
+    if not namespaces and not any(item.delivery for item in loaded.snapshot.subscriptions):
         return None
     from updater.daemon.delivery import Delivery  # noqa: PLC0415 - who has no cluster need not import them
 
-    return Delivery(loaded.snapshot.subscriptions, process, asked)
+    silent = {kind for kind, source in sources.items() if source is not None and not source.events}
+    return Delivery(loaded.snapshot.subscriptions, process, asked, namespaces=namespaces, silent=silent)

@@ -1,6 +1,6 @@
 """What the daemon proposed and nobody asks for any more: a landing without subscriptions closes its pull request.
 
-It is known only to the process that proposed it, over all of its generations.
+It is known to the process that proposed it, over all of its generations. What was left while no process ran is swept once.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class LeftProposals:
         self._proposing: dict[_Name, GitBranch] = {}
         self._left: dict[_Name, GitBranch] = {}
         self._has_some = asyncio.Event()
+        self._is_swept: bool | None = None
 
     @property
     def branches(self) -> Collection[GitBranch]:
@@ -39,6 +40,9 @@ class LeftProposals:
         if is_whole:
             self._left.update({name: item for name, item in self._proposing.items() if name not in now})
             self._proposing = now
+            if self._is_swept is None:
+                self._is_swept = False
+                self._has_some.set()
         else:
             self._proposing.update(now)
         for name in now:
@@ -55,14 +59,23 @@ class LeftProposals:
             if landing.view is not None:
                 self._left.pop(name, None)
 
-    async def run(self, land: Callable[[GitBranch], Awaitable[Landing]], may_write: Callable[[], bool]) -> None:
-        """Close what is left as soon as it is, and again after a while where that failed or another replica writes."""
+    async def run(
+        self,
+        land: Callable[[GitBranch], Awaitable[Landing]],
+        may_write: Callable[[], bool],
+        sweep: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """Close what is left as soon as it is, and again after a while where that failed or another replica writes.
+
+        *sweep* closes what was left before this process began, and returns whether every forge answered.
+        """
         while True:
             await self._has_some.wait()
             self._has_some.clear()
             if may_write():
                 await self.close(land)
-            if self._left:
+                self._is_swept = self._is_swept or await sweep()
+            if self._left or not self._is_swept:
                 await asyncio.sleep(AGAIN_AFTER)
                 self._has_some.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from updater.daemon.notifications import check_routes
 from updater.errors import ConfigError, TemplateError
 from updater.sources.file import load
 from updater.writeback.message_trial import try_message
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def load_tried(config: Iterable[str | Path], environ: Mapping[str, str]) -> LoadedConfiguration:
-    """Load *config*, and render its commit message once: a field that is not there would fail at the first commit.
+    """Load *config*, and render its templates once: a field that is not there would fail at the first commit or message.
 
     Raises `ConfigError`.
     """
@@ -27,4 +28,6 @@ def load_tried(config: Iterable[str | Path], environ: Mapping[str, str]) -> Load
             try_message(message)
     except TemplateError as error:
         raise ConfigError(f"git.message: {error.message}", hint=error.hint, code=error.code) from error
+    if loaded.settings.notifications:
+        check_routes(loaded.settings.notifications)
     return loaded

@@ -26,12 +26,15 @@ from updater.forge.budget import ForgeBudget
 from updater.git.limits import Bounds
 from updater.git.mirror import Mirror, Shared
 from updater.http.client import HttpClient
+from updater.http.limits import Patience
 from updater.inventory.default_branches import DefaultBranches
 from updater.inventory.precedence import Precedence
 from updater.reporting.counted import CountedReports
 from updater.reporting.last_outcomes import LastOutcomes
 from updater.reporting.logged import LoggedReports
 from updater.reporting.metrics import Metrics
+from updater.reporting.notifications.desk import NotificationDesk
+from updater.reporting.notifications.queue import QueueSurroundings
 from updater.reporting.remembered import RememberedOutcomes
 from updater.reporting.stream import ReportStream
 from updater.settings.cluster import KubernetesSettings
@@ -85,6 +88,7 @@ class Process:
         self.log = structlog.get_logger()
         self.metrics = Metrics()
         self.http = HttpClient(observe=self.metrics.request)
+        self.receivers = HttpClient(patience=Patience(attempts=1))  # a queue tries again, and none of them is a registry
         self.forge_budget = ForgeBudget(
             observe=lambda host, left: self.metrics.set("updater_forge_rate_limit_remaining", host, to=left)
         )
@@ -103,6 +107,8 @@ class Process:
         self.bounds = Bounds()
         self.last_outcomes = LastOutcomes()
         self.releases = ReleaseMemory()
+        around = QueueSurroundings(metrics=self.metrics, log=self.log)
+        self.notifications = NotificationDesk(around, self.cache.notified, may_tell=self.may_write)
         self.reports = self._stream()
         self.default_branches = DefaultBranches()
         self.precedence = Precedence()
@@ -125,6 +131,7 @@ class Process:
         await self._stack.enter_async_context(self.cache)
         self._stack.push_async_callback(self._finish_reports)
         await self._stack.enter_async_context(self.http)
+        await self._stack.enter_async_context(self.receivers)
         self._stack.push_async_callback(self.cluster.close)
         return self
 
@@ -184,6 +191,7 @@ class Process:
         for listener in (CountedReports(self.metrics), LoggedReports(self.log), self.last_outcomes):
             stream.join(listener)
         stream.join_queued(RememberedOutcomes(self.cache))
+        stream.join_queued(self.notifications)
         return stream
 
     async def _finish_reports(self) -> None:

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING
+import hashlib
+import re
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Final
 
 from updater.daemon.proposal_sources import ProposalSources
+from updater.errors import ForgeError, UpdaterError
+from updater.model.publishing import Proposal
 from updater.writeback.proposal_rivals import RivalAwareWriter, RivalProposals
+from updater.writeback.proposal_sweeping import ProposalOwner
 from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
     from updater.daemon.forges import Forges
     from updater.daemon.process import Process
     from updater.engine.scanner import Scanner
+    from updater.forge.base import Forge
     from updater.model.subscription import Destination, GitBranch, Subscription
     from updater.writeback.branch_writer import GitWriter
 
+_LENGTH: Final = 16
+_NAME: Final = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the configuration asks for.
+
+    *by_destination* returns the subscriptions of each destination, *is_whole* whether every source said what it asks for. *owner*
+    is what the settings call this installation.
+    """
+
+    by_destination: Callable[[], Mapping[Destination, tuple[Subscription, ...]]]
+    is_whole: Callable[[], bool]
+    owner: str | None = None
+
 
 class Proposals:
-    """Stands before *git*; *asked* returns the subscriptions of each destination."""
+    """Stands before *git*."""
 
     def __init__(
         self,
@@ -28,24 +54,27 @@ class Proposals:
         forges: Forges,
         process: Process,
         scans: Scanner,
-        asked: Callable[[], Mapping[Destination, tuple[Subscription, ...]]],
+        asked: Asked,
     ) -> None:
         self._git = git
         self._forges = forges
+        self._process = process
+        self._asked = asked
 
         def base(branch: GitBranch) -> str:
             return branch.branch or process.default_branches.name_of(branch)
 
-        self._rivals = RivalProposals(asked, git.targets, process.mirror, base)
-        sources = ProposalSources(scans.registry, asked)
+        self._rivals = RivalProposals(asked.by_destination, git.targets, process.mirror, base)
+        sources = ProposalSources(scans.registry, asked.by_destination)
         around = ProposalSurroundings(
             forge=forges.of,
             mirror=process.mirror,
-            asked=asked,
+            asked=asked.by_destination,
             base=base,
             links=sources.links,
             is_released=sources.is_released,
             count=partial(process.metrics.count, "updater_proposals_total"),
+            owner=ProposalOwner(name=cache(lambda: owner_name(asked.owner, process.state)), branches=self._branches),
         )
         self.writer = ProposalWriter(RivalAwareWriter(git, self._rivals), around)
 
@@ -55,3 +84,48 @@ class Proposals:
         self._forges.keep(branches)
         self.writer.keep(branches)
         self._rivals.forget()
+
+    async def sweep(self) -> bool:
+        """Close what this installation proposed and its configuration does not name any more; return whether that succeeded.
+
+        Only repositories that something is proposed to are asked.
+        """
+        branches: dict[Forge, GitBranch] = {}
+        for branch in self._proposed():
+            with suppress(ForgeError):  # its landing says it
+                branches.setdefault(self._forges.of(branch), branch)
+        has_failed = False
+        for branch in branches.values():
+            try:
+                has_failed |= not await self.writer.sweeper.sweep_afresh(branch)
+            except UpdaterError:
+                has_failed = True
+        return not has_failed
+
+    def _proposed(self) -> list[GitBranch]:
+        asked = self._asked.by_destination()
+        return [item for item in asked if item.method == "git" and isinstance(item.publishing, Proposal)]
+
+    def _branches(self) -> frozenset[str] | None:
+        if not self._asked.is_whole():
+            return None
+        return frozenset(item.push for item in (*self._proposed(), *self._process.left_proposals.branches))
+
+
+def owner_name(given: str | None, state: Path) -> str:
+    """Return what marks the pull requests of this installation: a sum of its name, or a random one kept in *state*.
+
+    Returns "" where neither can be had: then nothing is closed by it.
+    """
+    if given:
+        return hashlib.sha256(given.encode()).hexdigest()[:_LENGTH]
+    place = state / "owner"
+    with suppress(OSError):
+        state.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError), place.open("x", encoding="ascii") as file:
+            file.write(secrets.token_hex(_LENGTH // 2))
+        with place.open(encoding="ascii", errors="replace") as file:
+            found = file.read(_LENGTH + 1).strip()
+        if _NAME.fullmatch(found):
+            return found
+    return ""

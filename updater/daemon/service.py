@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from updater.daemon.assembly import start_generation
 from updater.daemon.leader_election import LeaderElection, address_of
 from updater.daemon.loading import load_tried
+from updater.daemon.notifications import STOP_TOLD_WITHIN, finish_notifications, use_routes
 from updater.daemon.process import Process, process_for
 from updater.daemon.serving import serving
 from updater.daemon.signals import Signals
@@ -72,6 +73,7 @@ class Service:
         try:
             while not self._wishes.stop.is_set():
                 await self._run_generation()
+            await finish_notifications(self._process, STOP_TOLD_WITHIN)
         finally:
             if self._leading:  # a push that was cut may still travel: then the Lease ends by itself
                 self._leading.leave(gives_back=not self._was_cut)
@@ -143,6 +145,7 @@ class Service:
         settings = generation.loaded.settings
         configure(level=settings.log.level, form=settings.log.format)
         self._lead(generation)
+        use_routes(settings, self._process, generation.asked)
         generation.take_over()
         self._number += 1
         self._process.metrics.set("updater_generation", to=self._number)

@@ -35,28 +35,37 @@ _UNJUDGED: Final = frozenset({"HealthCheckFailed", "DependencyNotReady", "Artifa
 _STOPPED: Final = "it is suspended"
 
 
-def read_application(item: Mapping[str, Any], revisions: Collection[str], image: ImageRef) -> WorkloadState:
-    """Return what an Application says of *image* on one of *revisions*: the release's commit, and those known to follow it."""
+def read_application(item: Mapping[str, Any], revisions: Collection[str] | None, image: ImageRef) -> WorkloadState:
+    """Return what an Application says of *image* on one of *revisions*: the release's commit, and those known to follow it.
+
+    None where it was written itself: then no commit says whether it is synced to that, only what runs.
+    """
     status = mapping_in(item, "status")
     operation, sync = mapping_in(status, "operationState"), mapping_in(status, "sync")
     phase, told = text_in(operation, "phase"), text_in(operation, "message")
     tried = _revisions(mapping_in(operation, "syncResult"))
-    if phase in {"Failed", "Error"} and tried & set(revisions):
+    if phase in {"Failed", "Error"} and revisions is not None and tried & set(revisions):
         return bad(reason=f"the sync failed: {told or phase}", images=None, is_applied=False)
     if phase == "Running":
         return progressing(reason="a sync is running", images=None)
-    if not _revisions(sync) & set(revisions):
+    if revisions is not None and not _revisions(sync) & set(revisions):
         return progressing(reason="it is synced to a revision before the commit", images=None)
     if text_in(sync, "status") != "Synced":
         return progressing(reason=f"its sync status is {text_in(sync, 'status') or 'not known'}", images=None)
+    images = list_in(mapping_in(status, "summary"), "images")
+    runs = any(runs_image(text, image) for text in images[:MOST_ITEMS] if isinstance(text, str))
+    if revisions is None and not runs:
+        return progressing(reason="it does not list the image yet", images=None)
+    return _application_health(status, runs=runs)
+
+
+def _application_health(status: Mapping[str, Any], *, runs: bool) -> WorkloadState:
     health = mapping_in(status, "health")
     word, why = text_in(health, "status"), text_in(health, "message")
     reason = f"Argo CD says {word}" + (f": {why}" if why else "")
     if word == "Degraded":
         return bad(reason=reason, images=None)
     if word == "Healthy":
-        images = list_in(mapping_in(status, "summary"), "images")
-        runs = any(runs_image(text, image) for text in images[:MOST_ITEMS] if isinstance(text, str))
         return healthy(reason=reason, images=None) if runs else unknown(reason=f"{reason}, but does not list it", images=None)
     if word in {"Progressing", "Suspended", "Missing"}:
         return progressing(reason=reason, images=None, is_busy=word == "Suspended")
@@ -98,6 +107,29 @@ def read_helm_release(item: Mapping[str, Any], image: ImageRef) -> WorkloadState
     if ready.status == "False" and ready.reason not in _UNJUDGED:
         return bad(reason=ready.told or "Flux says not Ready", images=None)
     return progressing(reason=ready.told or "Flux works on it", images=None)
+
+
+def shown_revisions(item: Mapping[str, Any]) -> set[str]:
+    """Return the commits at which an Application or Kustomization says it is, or tries to be."""
+    status = mapping_in(item, "status")
+    flux = {_commit(text_in(status, key)) for key in ("lastAppliedRevision", "lastAttemptedRevision")}
+    operation = mapping_in(mapping_in(status, "operationState"), "syncResult")
+    return (flux | _revisions(mapping_in(status, "sync")) | _revisions(operation)) - {""}
+
+
+def has_applied(item: Mapping[str, Any], revisions: Collection[str], before: Collection[str]) -> bool | None:
+    """Return whether an agent applied one of *revisions*; False where it shows one from *before* them, None where nobody knows.
+
+    Flux tries a commit whose health checks fail without ever calling it applied.
+    """
+    status = mapping_in(item, "status")
+    shown = shown_revisions(item)
+    if shown & set(revisions):
+        ready = condition_in(status, "Ready")
+        is_flux = not mapping_in(status, "sync")
+        is_done = not is_flux or _commit(text_in(status, "lastAppliedRevision")) in revisions
+        return is_done or ready.status != "False" or ready.reason in _UNJUDGED
+    return False if shown and shown <= set(before) else None
 
 
 def _is_current(item: Mapping[str, Any], condition: ObservedCondition) -> bool:

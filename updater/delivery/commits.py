@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from updater.errors import ImageSyntaxError
@@ -25,10 +26,12 @@ def release_of(subscription: Subscription, report: DestinationLanded) -> Release
 
     None where we wrote nothing there, or where somebody has written another value since.
     """
-    if report.destination.method != "git" or subscription.key not in report.written:
+    if subscription.key not in report.written:
         return None
     found = None if report.destination.is_rebuilt else _pushed(subscription, report)
     found = found or _newest(subscription, report.recent)
+    if found is not None and report.destination.method != "git":  # each write stands for itself: an Application has no commits
+        found = replace(found, revision=f"{report.destination} {found.image}", is_live=True)
     return found if found is not None and _stands(found.image, report.written[subscription.key]) else None
 
 

@@ -29,10 +29,8 @@ def object_of(item: Object, workload: Workload) -> Object:
 def event_of(report: ReleaseJudged) -> Event:
     """Return the Event of one verdict."""
     release = report.release
-    message = (
-        f"{release.image} of commit {release.revision[:_LENGTH_OF_COMMIT]} is {report.verdict.value}"
-        f" for {release.subscription}: {report.reason}"
-    )
+    commit = "" if release.is_live else f" of commit {release.revision[:_LENGTH_OF_COMMIT]}"
+    message = f"{release.image}{commit} is {report.verdict.value} for {release.subscription}: {report.reason}"
     return Event(
         reason=_REASONS.get(report.verdict, "ReleaseUnknown"),
         message=message,

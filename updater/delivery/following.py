@@ -6,13 +6,15 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from updater.delivery.agents import shown_revisions
 from updater.delivery.commits import release_of
-from updater.delivery.judging import KnownWorkloads, state_for
-from updater.delivery.kinds import KINDS
+from updater.delivery.finding import FoundWorkloads
+from updater.delivery.found import ReadObjects, WorkloadIndex
+from updater.delivery.judging import joint_health, state_for
 from updater.delivery.memory import ReleaseMemory
 from updater.delivery.releases import FollowedRelease, Judgement, moment
 from updater.delivery.reversal import another_image
-from updater.delivery.state import health_of, is_asked_for
+from updater.delivery.state import is_asked_for
 from updater.http.client import Clock
 from updater.model.release import Health, ReleaseVerdict
 from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
@@ -20,13 +22,16 @@ from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from updater.delivery.judging import KnownWorkloads
     from updater.delivery.state import WorkloadState
-    from updater.kube.kinds import Object
-    from updater.model.release import DeliveryOptions, Release
+    from updater.kube.kinds import Key, Object
+    from updater.model.image import ImageRef
+    from updater.model.release import DeliveryOptions, Release, Workload
     from updater.model.report import Report
     from updater.model.subscription import Destination, Subscription
 
 MOST_REVISIONS: Final = 200
+_MOST_NAMED: Final = 3
 _SHORTEST_WAIT: Final = 0.05
 _LONGEST_WAIT: Final = 3600.0
 
@@ -45,7 +50,7 @@ class ReleaseFollower:
         memory: ReleaseMemory | None = None,
         surroundings: Clock | None = None,
     ) -> None:
-        self.known: KnownWorkloads = _NothingKnown()
+        self.index = WorkloadIndex(_NothingKnown())
         self._publish = publish
         self._around = surroundings or Clock()
         self._subscriptions = _followed(subscriptions)
@@ -53,7 +58,18 @@ class ReleaseFollower:
         self._places: dict[str, Destination] = {}
         self._memory = memory or ReleaseMemory()
         self._revisions: dict[str, dict[str, None]] = {}
+        self.before: dict[str, frozenset[str]] = {}
         self._news = asyncio.Event()
+
+    @property
+    def known(self) -> KnownWorkloads:
+        """What the cluster has."""
+        return self.index.known
+
+    @known.setter
+    def known(self, known: KnownWorkloads) -> None:
+        self.index.known = known
+        self.index.changed(None)
 
     @property
     def in_flight(self) -> int:
@@ -63,11 +79,7 @@ class ReleaseFollower:
     def hear(self, report: Report) -> None:
         """Take up what landed; see `updater.reporting.stream.Listener`."""
         if isinstance(report, InventoryChanged):
-            self._subscriptions = _followed(report.subscriptions)
-            memory = self._memory
-            for known in (self._followed, self._places, self._revisions, memory.judged, memory.healthy, memory.orders):
-                for key in known.keys() - self._subscriptions.keys():
-                    del known[key]
+            self._changed(_followed(report.subscriptions))
         elif isinstance(report, DestinationLanded) and report.notes is not None:
             for key in report.written.keys() & self._subscriptions.keys():
                 self._landed(self._subscriptions[key], report)
@@ -77,18 +89,23 @@ class ReleaseFollower:
         found = self._subscriptions.get(key)
         return found.delivery if found else None
 
-    def state_of(self, release: Release) -> WorkloadState | None:
-        """Return what the workload of a release says of itself now."""
-        options = self.options_of(release.subscription)
-        revisions = self._revisions.get(release.subscription, ())
-        return state_for(release, options.workload, self.known, revisions) if options else None
+    def found(self, key: str) -> FoundWorkloads:
+        """Return what runs the image of a subscription."""
+        item = self._subscriptions.get(key)
+        return self.index.of(item) if item else FoundWorkloads()
+
+    def states_of(self, release: Release) -> list[tuple[Workload, WorkloadState]]:
+        """Return what each workload of a release says of itself now."""
+        known, revisions = self.index.known, self._revisions.get(release.subscription, ())
+        found = self.found(release.subscription).found
+        return [(item.workload, state_for(release, item.workload, known, revisions)) for item in found]
 
     def changed(self) -> None:
         """Report that the cluster has other objects."""
         self._news.set()
 
     async def run(self) -> None:
-        """Judge what is followed after each change, and when time alone decides, until cancelled."""
+        """Judge what is followed when time alone decides, and after each change, until cancelled."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._wait()):
@@ -96,16 +113,32 @@ class ReleaseFollower:
             self._news.clear()
             self.judge()
 
-    def judge(self) -> None:
-        """Judge every release that is followed."""
+    def judge(self, keys: Iterable[str] | None = None) -> None:
+        """Judge the releases of *keys*, None for every one that is followed."""
         now = self._around.wall()
-        for key, followed in list(self._followed.items()):
+        for key in [*self._followed] if keys is None else [key for key in keys if key in self._followed]:
+            followed = self._followed[key]
             judgement = followed.judge(health_for(followed.release, self, self._revisions.get(key, ())), now)
             if judgement is not None:
                 self._end(key, followed, judgement)
 
+    def _changed(self, now: dict[str, Subscription]) -> None:
+        before, self._subscriptions = self._subscriptions, now
+        self.index.forget([key for key, item in before.items() if key in now and now[key] is not item])
+        memory = self._memory
+        here = (self._followed, self._places, self._revisions, self.before)
+        for known in (*here, memory.judged, memory.healthy, memory.orders):
+            for key in known.keys() - now.keys():
+                del known[key]
+        for key in before.keys() - now.keys():
+            self.index.leave(key)
+        for key, followed in self._followed.items():
+            followed.options = now[key].delivery or followed.options
+
     def _landed(self, subscription: Subscription, report: DestinationLanded) -> None:
         key, now = subscription.key, self._around.wall()
+        if report.destination.method == "git" and key in report.paths:
+            self.index.put_paths(key, report.destination, report.paths[key])
         found, before = release_of(subscription, report), self._followed.get(key)
         if found is None:
             if before is not None and self._places.get(key) == report.destination:
@@ -116,7 +149,8 @@ class ReleaseFollower:
         if found.revision not in {self._memory.judged.get(key), before.release.revision if before else None}:
             if before is not None:
                 self._end(key, before, Judgement(verdict=ReleaseVerdict.SUPERSEDED, reason=f"replaced by {found.image}"))
-            self._note_healthy(found, before)
+            if (runs := _running(self.states_of(found), found, before)) is not None:
+                self._memory.healthy[key] = runs
             self._take_up(subscription, found, now)
             self._places[key] = report.destination
         if key in self._followed:
@@ -125,44 +159,28 @@ class ReleaseFollower:
     def _take_up(self, subscription: Subscription, release: Release, now: float) -> None:
         options = subscription.delivery
         assert options is not None  # noqa: S101 - others are not kept
-        is_rollout = KINDS[options.workload.kind].is_rollout
-        self._followed[release.subscription] = followed = FollowedRelease(
-            release=release, options=options, since=now, is_rollout=is_rollout
-        )
+        key = release.subscription
+        self._followed[key] = followed = FollowedRelease(release=release, options=options, since=now)
+        found = self.found(key)
         if followed.is_fresh:
-            self._tell(followed, Judgement(verdict=ReleaseVerdict.PROGRESSING, reason=f"waiting for {options.workload}"))
+            agents = {item.agent for item in found.found if item.agent}
+            shown = (self.known.get(agent.kind, agent.namespace, agent.name) or {} for agent in agents)
+            self.before[key] = frozenset().union(*map(shown_revisions, shown)) - {release.revision}
+            names = ", ".join(map(str, found.workloads[:_MOST_NAMED])) or found.reason or "the cluster to be read"
+            health = Health(verdict=ReleaseVerdict.PROGRESSING, reason="", workload=next(iter(found.workloads), None))
+            followed.health = health
+            self._publish(_report(followed, now, Judgement(verdict=ReleaseVerdict.PROGRESSING, reason=f"waiting for {names}")))
         self._news.set()
-
-    def _note_healthy(self, release: Release, before: FollowedRelease | None) -> None:
-        """Remember what runs well before *release* comes, unless that is one whose verdict was still open."""
-        state = self.state_of(release)
-        if state is None or state.images is None or state.verdict is not ReleaseVerdict.HEALTHY:
-            return
-        runs = another_image(state.images, release.image)
-        if runs is not None and (before is None or not is_asked_for(runs, before.release.image)):
-            self._memory.healthy[release.subscription] = runs
 
     def _end(self, key: str, followed: FollowedRelease, judgement: Judgement) -> None:
         del self._followed[key]
         self._revisions.pop(key, None)
+        self.before.pop(key, None)
         self._memory.judged[key] = followed.release.revision
         if judgement.verdict is ReleaseVerdict.HEALTHY:
             self._memory.healthy[key] = followed.release.image
-        self._tell(followed, judgement)
-
-    def _tell(self, followed: FollowedRelease, judgement: Judgement) -> None:
-        now, release = self._around.wall(), followed.release
-        self._publish(
-            ReleaseJudged(
-                release=release,
-                workload=followed.options.workload,
-                verdict=judgement.verdict,
-                reason=judgement.reason,
-                seconds=max(0.0, now - release.began.timestamp()) if followed.is_fresh else None,
-                is_certain=judgement.is_certain,
-                at=moment(now),
-            )
-        )
+        self._publish(_report(followed, self._around.wall(), judgement))
+        self.index.forget((key,))
 
     def _wait(self) -> float:
         """Return for how many seconds nothing is decided by time alone."""
@@ -173,10 +191,32 @@ class ReleaseFollower:
 
 def health_for(release: Release, follower: ReleaseFollower, revisions: Collection[str]) -> Health:
     """Return what the cluster says of a release; *revisions* are those that are known to hold it."""
-    options = follower.options_of(release.subscription)
-    if options is None:
-        return Health(verdict=ReleaseVerdict.UNKNOWN, reason="its releases are not followed")
-    return health_of(state_for(release, options.workload, follower.known, revisions), release.image)
+    key, read = release.subscription, set[tuple[str, str, str]]()
+    view = ReadObjects(follower.index.known, read)
+    health = joint_health(release, follower.found(key), view, revisions, follower.before.get(key, frozenset()))
+    follower.index.note(key, read)
+    return health
+
+
+def _running(states: list[tuple[Workload, WorkloadState]], release: Release, before: FollowedRelease | None) -> ImageRef | None:
+    """Return what runs well before *release* comes, unless that is one whose verdict was still open."""
+    if not states or any(state.images is None or state.verdict is not ReleaseVerdict.HEALTHY for _, state in states):
+        return None
+    runs = another_image([text for _, state in states for text in state.images or ()], release.image)
+    return None if before is not None and runs is not None and is_asked_for(runs, before.release.image) else runs
+
+
+def _report(followed: FollowedRelease, now: float, judgement: Judgement) -> ReleaseJudged:
+    release = followed.release
+    return ReleaseJudged(
+        release=release,
+        workload=followed.health.workload if followed.health else None,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        seconds=max(0.0, now - release.began.timestamp()) if followed.is_fresh else None,
+        is_certain=judgement.is_certain,
+        at=moment(now),
+    )
 
 
 def _note_head(known: dict[str, None], report: DestinationLanded) -> None:
@@ -198,5 +238,11 @@ class _NothingKnown:
     def is_known(self, _kind: str, _namespace: str) -> bool:
         return False
 
+    def is_awaited(self, _kind: str, _namespace: str) -> bool:
+        return True
+
     def get(self, _kind: str, _namespace: str, _name: str) -> Object | None:
         return None
+
+    def readers_of(self, _kind: str, _place: tuple[str, str]) -> Iterable[Key]:
+        return ()

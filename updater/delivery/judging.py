@@ -1,21 +1,27 @@
-"""What the cluster says of a release: the object of its workload, and of those beside it, read by the reader of the kind."""
+"""What the cluster says of a release: the objects of its workloads, each read by the reader of its kind; the worst one counts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
 
-from updater.delivery.agents import read_application, read_helm_release, read_kustomization
+from updater.delivery.agents import has_applied, read_application, read_helm_release, read_kustomization
 from updater.delivery.canaries import PRIMARY, is_canary_busy, read_canary
 from updater.delivery.rollouts import read_rollout
-from updater.delivery.state import WorkloadState, text_in, unknown
+from updater.delivery.state import WorkloadState, health_of, text_in, unknown
 from updater.delivery.workloads import read_daemon_set, read_deployment, read_stateful_set
 from updater.documents.members import mapping_in
+from updater.model.release import Health, ReleaseVerdict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
-    from updater.kube.kinds import Object
+    from updater.delivery.finding import FoundWorkload, FoundWorkloads
+    from updater.kube.kinds import Key, Object
     from updater.model.release import Release, Workload
+
+#: which verdict of several workloads counts
+_WORST: Final = (ReleaseVerdict.BAD, ReleaseVerdict.PROGRESSING, ReleaseVerdict.UNKNOWN, ReleaseVerdict.HEALTHY)
 
 
 class KnownWorkloads(Protocol):
@@ -24,8 +30,14 @@ class KnownWorkloads(Protocol):
     def is_known(self, kind: str, namespace: str) -> bool:
         """Return whether a kind was listed, and is watched at the moment."""
 
+    def is_awaited(self, kind: str, namespace: str) -> bool:
+        """Return whether a kind is about to be listed for the first time."""
+
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object."""
+
+    def readers_of(self, kind: str, place: tuple[str, str]) -> Iterable[Key]:
+        """Return namespace and name of the agents of one kind that read the Git repository at *place*."""
 
 
 def is_busy(workload: Workload, known: KnownWorkloads) -> bool:
@@ -59,7 +71,44 @@ def state_for(
         target, primary = known.get("Deployment", namespace, name), known.get("Deployment", namespace, name + PRIMARY)
         return read_canary(item, target=target, primary=primary, since=release.began)
     if kind == "Application":
-        return read_application(item, {release.revision, *revisions}, release.image)
+        return read_application(item, None if release.is_live else {release.revision, *revisions}, release.image)
     if kind == "Kustomization":
         return read_kustomization(item, {release.revision, *revisions})
     return read_helm_release(item, release.image)
+
+
+def joint_health(
+    release: Release,
+    found: FoundWorkloads,
+    known: KnownWorkloads,
+    revisions: Collection[str] = frozenset(),
+    before: Collection[str] = frozenset(),
+) -> Health:
+    """Return what all workloads of a release say together; the worst one counts, and the reason names it.
+
+    *before* are revisions that agents showed when the commit was made: a workload that they have not touched since says nothing.
+    """
+    if not found.found:
+        verdict = ReleaseVerdict.PROGRESSING if found.is_awaited else ReleaseVerdict.UNKNOWN
+        return Health(verdict=verdict, reason=found.reason, is_blind=found.is_awaited)
+    said = [_health(release, item, known, (revisions, before)) for item in found.found]
+    worst = min(said, key=lambda health: _WORST.index(health.verdict))
+    seen, busy = any(health.is_applied for health in said), any(health.is_busy for health in said)
+    reason = worst.reason if len(said) == 1 else f"{worst.workload}: {worst.reason}"
+    blind = any(health.is_blind for health in said)
+    vouched = [health.since for health in said if health.since is not None]
+    since = max(vouched) if len(vouched) == len(said) else None
+    return replace(worst, reason=reason, is_seen=seen, is_busy=busy, is_blind=blind, since=since)
+
+
+def _health(
+    release: Release, item: FoundWorkload, known: KnownWorkloads, revisions: tuple[Collection[str], Collection[str]]
+) -> Health:
+    after, before = revisions
+    agent = item.agent
+    applied = known.get(agent.kind, agent.namespace, agent.name) if agent and not release.is_live else None
+    if applied is not None and has_applied(applied, {release.revision, *after}, before) is False:
+        reason = f"{agent} has not applied the commit yet"
+        return Health(verdict=ReleaseVerdict.PROGRESSING, reason=reason, workload=item.workload)
+    health = health_of(state_for(release, item.workload, known, after), release.image)
+    return replace(health, workload=item.workload, is_blind=not known.is_known(item.workload.kind, item.workload.namespace))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.objects import names_in
+from updater.delivery.finding import GIT_REPOSITORY, POD_KINDS
 from updater.delivery.rollouts import GENERATION
 from updater.documents.members import list_in, mapping_in
 from updater.kube.kinds import Kind
@@ -76,22 +77,32 @@ KINDS: Final[dict[str, FollowedKind]] = {
     ),
     "Application": FollowedKind(
         kind=Kind("argoproj.io", "v1alpha1", "Application", "applications"),
-        status=("sync", "health", "operationState", "summary"),
+        spec=("destination", "source", "sources", "sourceHydrator"),
+        status=("sync", "health", "operationState", "summary", "resources"),
     ),
     "Kustomization": FollowedKind(
         kind=Kind("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations"),
-        spec=("suspend", "wait", "healthChecks"),
-        status=("observedGeneration", "lastAppliedRevision", "lastAttemptedRevision", "conditions"),
+        spec=("suspend", "wait", "healthChecks", "sourceRef", "path", "kubeConfig"),
+        status=("observedGeneration", "lastAppliedRevision", "lastAttemptedRevision", "conditions", "inventory"),
     ),
     "HelmRelease": FollowedKind(
         kind=Kind("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases"),
-        spec=("suspend", "values"),
-        status=("observedGeneration", "conditions"),
+        spec=("suspend", "values", "kubeConfig"),
+        status=("observedGeneration", "conditions", "inventory"),
+    ),
+}
+#: the kinds that are watched: beside those that are followed the one that says which repository a Kustomization reads
+WATCHED: Final[dict[str, FollowedKind]] = {
+    **KINDS,
+    GIT_REPOSITORY: FollowedKind(
+        kind=Kind("source.toolkit.fluxcd.io", "v1", GIT_REPOSITORY, "gitrepositories"), spec=("url", "ref")
     ),
 }
 REPLICA_SET: Final = Kind("apps", "v1", "ReplicaSet", "replicasets")
 _CONDITIONS: Final = frozenset({"Available", "Progressing", "InvalidSpec", "Promoted", "Ready"})
 _CONDITION_TEXTS: Final = ("type", "status", "reason", "message", "observedGeneration", "lastTransitionTime", "lastUpdateTime")
+_APPLIED: Final = frozenset((*POD_KINDS, "HelmRelease"))
+_SOURCE_TEXTS: Final = ("repoURL", "path", "targetRevision", "chart")
 
 
 def prune_followed(item: Mapping[str, Any], followed: FollowedKind, sharing: Sharing) -> dict[str, Any]:
@@ -120,9 +131,35 @@ def _pruned(key: str, value: Any, sharing: Sharing) -> Any:
             "message": sharing.whole(value.get("message")),
             "syncResult": _revisions(mapping_in(value, "syncResult"), sharing),
         }
+    if key in {"source", "sources", "sourceHydrator", "resources", "inventory", "healthChecks"}:
+        return _listed(key, value, sharing)
     if key == "sync" and isinstance(value, dict):
         return {"status": sharing.whole(value.get("status")), **_revisions(value, sharing)}
     return sharing.whole(value)
+
+
+def _listed(key: str, value: Any, sharing: Sharing) -> Any:
+    """Return of sources where they lie, of what was applied what may run pods; of checks that there are some."""
+    if isinstance(value, list):
+        if key == "healthChecks":
+            return [True] if value else []
+        if key == "resources":
+            found = (item for item in value if isinstance(item, dict) and item.get("kind") in _APPLIED)
+            return [{name: sharing.whole(item.get(name)) for name in ("kind", "namespace", "name")} for item in found]
+        return [_texts(item, sharing) for item in value if isinstance(item, dict)]
+    if not isinstance(value, dict):
+        return None
+    if key == "sourceHydrator":
+        return {"drySource": _texts(mapping_in(value, "drySource"), sharing)}
+    if key == "inventory":
+        ids = (item.get("id") for item in list_in(value, "entries") if isinstance(item, dict))
+        kept = (text for text in ids if isinstance(text, str) and text.rpartition("_")[2] in _APPLIED)
+        return {"entries": [{"id": sharing.text(text)} for text in kept]}
+    return _texts(value, sharing)
+
+
+def _texts(source: Mapping[str, Any], sharing: Sharing) -> dict[str, Any]:
+    return {name: sharing.text(source[name]) for name in _SOURCE_TEXTS if isinstance(source.get(name), str)}
 
 
 def _image(container: Any, sharing: Sharing) -> Any:

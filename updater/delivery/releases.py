@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from updater.delivery.kinds import KINDS
 from updater.model.release import ReleaseVerdict
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Judgement:
 
 @dataclass(slots=True)
 class FollowedRelease:
-    """One release on its way. *since* is when this program took it up; *is_rollout* says whose words its health is.
+    """One release on its way. *since* is when this program took it up.
 
     `settled_at` and `deadline_at` are the moments at which something may be decided although no object changes.
     """
@@ -34,7 +35,6 @@ class FollowedRelease:
     release: Release
     options: DeliveryOptions
     since: float
-    is_rollout: bool
     health: Health | None = None
     healthy_since: float | None = None
     was_applied: bool = False
@@ -58,18 +58,20 @@ class FollowedRelease:
     def judge(self, health: Health, now: float) -> Judgement | None:
         """Take what the cluster says *now*; None while the release goes on."""
         self.health = health
-        self.was_applied |= health.is_applied
+        is_seen = health.is_seen or health.is_applied
+        self.was_applied |= is_seen
         if health.verdict is not ReleaseVerdict.HEALTHY:
             self.healthy_since = None
         elif self.healthy_since is None or self.healthy_since > now:  # the clock was set back
             self.healthy_since = now
         if health.verdict is ReleaseVerdict.BAD:
-            is_certain = health.is_applied and (self.is_rollout or self.is_fresh)
+            is_rollout = health.workload is not None and KINDS[health.workload.kind].is_rollout
+            is_certain = health.is_applied and (is_rollout or self.is_fresh)
             return Judgement(verdict=ReleaseVerdict.BAD, reason=health.reason, is_certain=is_certain)
         if self.healthy_since is not None:
             is_settled = now - self.healthy_since >= self.options.settle
             return Judgement(verdict=ReleaseVerdict.HEALTHY, reason=health.reason, is_certain=True) if is_settled else None
-        if self.was_applied and not health.is_applied:
+        if self.was_applied and not is_seen and not health.is_blind:
             return Judgement(verdict=ReleaseVerdict.SUPERSEDED, reason=health.reason)
         if now < self._deadline_at or health.is_busy:
             return None

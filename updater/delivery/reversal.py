@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from updater.delivery.state import WorkloadState
     from updater.kube.client import KubeClient
     from updater.model.image import ImageRef
-    from updater.model.release import DeliveryOptions, Release
+    from updater.model.release import DeliveryOptions, Release, Workload
     from updater.model.report import DestinationLanded, ReleaseJudged
 
 _HASH = "rollouts-pod-template-hash"
@@ -37,8 +37,8 @@ class JudgedReleases(Protocol):
     def options_of(self, key: str) -> DeliveryOptions | None:
         """Return how the releases of a subscription are followed."""
 
-    def state_of(self, release: Release) -> WorkloadState | None:
-        """Return what the workload of a release says of itself now."""
+    def states_of(self, release: Release) -> list[tuple[Workload, WorkloadState]]:
+        """Return what each workload of a release says of itself now."""
 
 
 class Reversals:
@@ -103,22 +103,22 @@ class Reversals:
         )
 
     async def _kept(self, release: Release, client: KubeClient) -> ImageRef | None:
-        """Return what ran well before *release*, where its controller keeps that."""
-        state = self._releases.state_of(release)
-        images = state.kept if state is not None else ()
-        if state is not None and state.stable:
-            images = await self._stable(release, state.stable, client)
-        return another_image(images, release.image)
+        """Return what ran well before *release*, where its controllers keep that; several must have kept the same."""
+        kept: set[ImageRef] = set()
+        for workload, state in self._releases.states_of(release):
+            images = await self._stable(release, (workload, state.stable), client) if state.stable else state.kept
+            found = another_image(images, release.image)
+            kept |= {found} if found is not None else set()
+        return kept.pop() if len(kept) == 1 else None
 
     def _remembered(self, release: Release) -> ImageRef | None:
         found = self._memory.healthy.get(release.subscription)
         return found if found is not None and not is_asked_for(found, release.image) else None
 
-    async def _stable(self, release: Release, hash_: str, client: KubeClient) -> tuple[str, ...]:
+    async def _stable(self, release: Release, kept: tuple[Workload, str], client: KubeClient) -> tuple[str, ...]:
         """Return the images of the ReplicaSet that a Rollout calls stable."""
-        options = self._releases.options_of(release.subscription)
-        assert options is not None  # noqa: S101 - see `hear`
-        scope = ListScope(namespace=options.workload.namespace, labels=f"{_HASH}={hash_}")
+        workload, hash_ = kept
+        scope = ListScope(namespace=workload.namespace, labels=f"{_HASH}={hash_}")
         try:
             sets = await client.list(REPLICA_SET, scope)
         except KubeError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.documents.members import list_in, mapping_in
@@ -153,6 +153,7 @@ def is_stale(item: Mapping[str, Any]) -> bool:
     return generation is None or number_in(mapping_in(item, "status"), "observedGeneration") != generation
 
 
+@lru_cache(maxsize=8192)
 def read_reference(text: str) -> ImageRef | None:
     """Return *text* as a reference; None where it is none."""
     try:

@@ -1,86 +1,162 @@
-"""The workloads that are followed, kept known: one watch for each kind and namespace, each by itself.
+"""The workloads that are followed, kept known, and what applies them: one watch for each kind, each by itself.
 
-A kind that is not installed or that may not be read is reported once, and costs only those that are of that kind.
+A kind that may not be read is reported once, and costs only what is of that kind; one that is not installed has no objects, which
+is said once too. What is wanted may change at any time: only the watches that have to keep more are begun anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.objects import Sharing
-from updater.delivery.kinds import KINDS, FollowedKind, prune_followed
+from updater.delivery.finding import GIT_REPOSITORY
+from updater.delivery.interest import EVERYWHERE
+from updater.delivery.kinds import WATCHED, prune_followed
+from updater.delivery.readers import RepositoryReaders
 from updater.kube.client import ListScope
-from updater.kube.reflector import Reflector, StoreSnapshot, WatchedKind
+from updater.kube.reflector import Reflector, WatchedKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from updater.delivery.interest import Wanted, WatchPlace
+    from updater.delivery.readers import ObjectKey
     from updater.errors import KubeError
     from updater.http.client import Clock
     from updater.kube.client import KubeClient
-    from updater.kube.kinds import Object
-    from updater.model.release import Workload
+    from updater.kube.kinds import Key, Object
+    from updater.kube.reflector import StoreSnapshot
+
+_NOT_INSTALLED: Final = "kube-not-found"
+_NOTHING: Final[Mapping[Any, Any]] = {}
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One watch at work: *objects* is None until it was listed."""
+
+    wanted: Wanted
+    task: asyncio.Task[None] | None = None
+    objects: Mapping[Key, Object] | None = None
+    is_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchHooks:
+    """Who is told: *changed* which objects are others, None where that may be any; *report* a watch that is lost, and is back.
+
+    *absent* is told the resource of a kind that is not installed, once.
+    """
+
+    changed: Callable[[frozenset[ObjectKey] | None], None]
+    report: Callable[[WatchedKind[Any], KubeError | None], None]
+    absent: Callable[[str], None] = field(default=lambda _resource: None)
 
 
 class WorkloadWatch:
-    """What is known of *workloads* and of what is read together with them. *changed* is called after each change."""
+    """What is known of the objects that are wanted."""
 
-    def __init__(
-        self,
-        client: KubeClient,
-        workloads: Iterable[Workload],
-        *,
-        changed: Callable[[], None],
-        report: Callable[[WatchedKind[Any], KubeError | None], None],
-        surroundings: Clock | None = None,
-    ) -> None:
+    def __init__(self, client: KubeClient, hooks: WatchHooks, *, surroundings: Clock | None = None) -> None:
         self._client = client
-        self._changed = changed
-        self._report = report
+        self._hooks = hooks
         self._surroundings = surroundings
-        sharing = Sharing()
-        self._watched = {place: _watched(KINDS[place[0]], place[1], sharing) for place in sorted(_places(workloads))}
-        self._objects: dict[tuple[str, str], Mapping[str, Object]] = {}
-        self._lost: set[WatchedKind[Any]] = set()
+        self._sharing = Sharing()
+        self._wanted: Mapping[WatchPlace, Wanted] = {}
+        self._watches: dict[WatchPlace, _Watch] = {}
+        self._readers = RepositoryReaders(lambda namespace, name: self.get(GIT_REPOSITORY, namespace, name))
+        self._absent: set[str] = set()
+        self._moved = asyncio.Event()
+
+    def want(self, wanted: Mapping[WatchPlace, Wanted]) -> None:
+        """Watch these places from now on."""
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._moved.set()
 
     def is_known(self, kind: str, namespace: str) -> bool:
         """Return whether a kind was listed, and is watched at the moment."""
-        place = (kind, namespace)
-        return place in self._objects and self._watched[place] not in self._lost
+        watch = self._of(kind, namespace)
+        return watch is not None and watch.objects is not None and not watch.is_lost
 
     def is_awaited(self, kind: str, namespace: str) -> bool:
         """Return whether a kind is about to be listed for the first time."""
-        place = (kind, namespace)
-        return place not in self._objects and self._watched[place] not in self._lost
+        place = (kind, EVERYWHERE) if (kind, EVERYWHERE) in self._wanted else (kind, namespace)
+        if place not in self._wanted:
+            return False
+        watch = self._watches.get(place)
+        return watch is None or (watch.objects is None and not watch.is_lost)
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object, None where there is none, or none is known yet."""
-        return self._objects.get((kind, namespace), {}).get(name)
+        watch = self._of(kind, namespace)
+        return (watch.objects or _NOTHING).get((namespace, name)) if watch else None
+
+    def readers_of(self, kind: str, place: tuple[str, str]) -> Iterable[Key]:
+        """Return namespace and name of the agents of one kind that read the Git repository at *place*."""
+        return self._readers.of(kind, place)
 
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for place, watched in self._watched.items():
-                reflector = Reflector(self._client, [watched], report=self._told, surroundings=self._surroundings)
-                tasks.create_task(reflector.run(partial(self._note, place, watched)), name=f"watch {watched}")
+            while True:
+                self._moved.clear()
+                self._adjust(tasks)
+                await self._moved.wait()
 
-    def _told(self, watched: WatchedKind[Any], error: KubeError | None) -> None:
-        (self._lost.discard if error is None else self._lost.add)(watched)
-        self._report(watched, error)
-        self._changed()
+    def _of(self, kind: str, namespace: str) -> _Watch | None:
+        return self._watches.get((kind, EVERYWHERE)) or self._watches.get((kind, namespace))
 
-    async def _note(self, place: tuple[str, str], watched: WatchedKind[Object], stores: StoreSnapshot) -> None:
-        self._objects[place] = {name: item for (_, name), item in stores.of(watched).items()}
-        self._changed()
+    def _adjust(self, tasks: asyncio.TaskGroup) -> None:
+        """Begin what is wanted and not watched, or not as widely, and end what is not wanted any more."""
+        for place in [place for place in self._watches if place not in self._wanted]:
+            self._end(self._watches.pop(place), place)
+        for place, wanted in self._wanted.items():
+            watch = self._watches.get(place)
+            if watch is not None and watch.wanted.covers(wanted):
+                continue
+            if watch is not None:
+                self._end(watch, place)
+            self._watches[place] = begun = _Watch(wanted)
+            begun.task = tasks.create_task(self._follow(place, begun), name=f"watch {place[0]} in {place[1] or 'all namespaces'}")
 
+    def _end(self, watch: _Watch, place: WatchPlace) -> None:
+        if watch.task is not None:
+            watch.task.cancel()
+        self._readers.moved(place[0], watch.objects or _NOTHING, _NOTHING)
+        self._hooks.changed(None)
 
-def _places(workloads: Iterable[Workload]) -> set[tuple[str, str]]:
-    """Return each kind and namespace that is read for *workloads*."""
-    return {(kind, item.namespace) for item in workloads for kind in (item.kind, *KINDS[item.kind].beside)}
+    async def _follow(self, place: WatchPlace, watch: _Watch) -> None:
+        followed = WATCHED[place[0]]
 
+        def prune(item: Object) -> Object | None:
+            kept = prune_followed(item, followed, self._sharing)
+            return kept if watch.wanted.keeps(place[0], kept) else None
 
-def _watched(followed: FollowedKind, namespace: str, sharing: Sharing) -> WatchedKind[Object]:
-    prune = partial(prune_followed, followed=followed, sharing=sharing)
-    return WatchedKind(kind=followed.kind, prune=prune, scope=ListScope(namespace=namespace))
+        def told(watched: WatchedKind[Any], error: KubeError | None) -> None:
+            self._told(watch, watched, error)
+
+        kind = WatchedKind(kind=followed.kind, prune=prune, scope=ListScope(namespace=place[1] or None))
+        reflector = Reflector(self._client, [kind], report=told, surroundings=self._surroundings)
+        await reflector.run(partial(self._note, place, watch, kind))
+
+    def _told(self, watch: _Watch, watched: WatchedKind[Any], error: KubeError | None) -> None:
+        """Note that a watch is lost, or is back; what is not installed has no objects until it is."""
+        is_absent = error is not None and error.code == _NOT_INSTALLED and not watch.wanted.is_all
+        if is_absent and not watch.objects:
+            watch.objects = {}
+            if watched.kind.resource not in self._absent:
+                self._absent.add(watched.kind.resource)
+                self._hooks.absent(watched.kind.resource)
+        elif error is not None or watch.is_lost:
+            watch.is_lost = error is not None
+            self._hooks.report(watched, error)
+        self._hooks.changed(None)
+
+    async def _note(self, place: WatchPlace, watch: _Watch, watched: WatchedKind[Object | None], stores: StoreSnapshot) -> None:
+        before = watch.objects
+        watch.objects = now = {key: item for key, item in stores.of(watched).items() if item is not None}
+        moved = self._readers.moved(place[0], before or _NOTHING, now)
+        self._hooks.changed(moved if before is not None else None)

@@ -60,6 +60,7 @@ def landing_reports(landing: Landing, *, seconds: float, at: datetime) -> Iterat
         end=_end(landing),
         notes=view.notes if view else None,
         written=_written(landing),
+        paths=_paths(landing),
         recent=view.recent if view else (),
         rejected=landing.rejections(),
         replays=landing.replays,
@@ -78,6 +79,15 @@ def _end(landing: Landing) -> LandingEnd:
     if landing.landed is not None:
         return LandingEnd.PUSHED if landing.landed.revisions else LandingEnd.UNCHANGED
     return LandingEnd.FAILED if landing.view is None else LandingEnd.QUIET
+
+
+def _paths(landing: Landing) -> dict[str, tuple[str, ...]]:
+    """Return the files in which each subscription has its places."""
+    found: dict[str, dict[str, None]] = {}
+    for (key, _), readings in landing.view.readings.items() if landing.view else ():
+        for reading in readings:
+            found.setdefault(key, {})[reading.path] = None
+    return {key: tuple(paths) for key, paths in found.items()}
 
 
 def _written(landing: Landing) -> dict[str, tuple[Written, ...]]:

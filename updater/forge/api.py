@@ -190,7 +190,8 @@ class ForgeApi:
             if failure.trouble is FailureKind.PAUSED:
                 raise self._resting() from failure
             is_passing = failure.trouble in PASSING
-            code = "forge-unavailable" if is_passing else "forge-protocol"
+            is_set_so = failure.trouble is FailureKind.SETTINGS
+            code = "forge-unavailable" if is_passing else "forge-settings" if is_set_so else "forge-protocol"
             hint = LATER if is_passing else failure.hint or _API
             raise ForgeError(f"{self.repository}: {failure.message}", hint=hint, code=code) from failure
         self._budget.note(self._host, access.token, answer)

@@ -86,4 +86,8 @@ class ForgeFoundation:
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """Return *text* of at most *most* characters as most forges count them: one outside of the first plane is two."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    if len(units) <= 2 * most:
+        return text
+    return f"{units[: 2 * (most - 1)].decode('utf-16-le', 'ignore')}…"

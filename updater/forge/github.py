@@ -8,12 +8,14 @@ from urllib.parse import unquote
 
 from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, ApiCall, ForgeDialect
 from updater.forge.base import ApprovalState, CheckState, ForgeProposal, ProposalState, Readiness
+from updater.forge.github_commits import GithubCommits
+from updater.forge.graphql import failure_of, query_call
 from updater.forge.reading import listing, mapping, names, text
 from updater.forge.rest import MERGE_CODES, RestForge
 from updater.forge.showing import bearer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _VERSION: Final = "2022-11-28"
 _SECOND_CODES: Final = {422: "proposal-exists"}
@@ -95,10 +97,10 @@ class GithubForge(RestForge):
         if mapping(pull, "autoMergeRequest"):
             return True
         wanted = {"pullRequestId": pull.get("id"), "mergeMethod": _method(facts).upper(), "expectedHeadOid": proposal.head}
-        errors = listing(mapping(await self._query(_ENABLE, {"input": wanted})).get("errors"))
-        if not errors:
+        failure = failure_of(mapping(await self._query(_ENABLE, {"input": wanted})))
+        if failure is None:
             return True
-        words = _said(errors)
+        words = failure[1]
         if any(known in words.lower() for known in _NO_AUTO):
             return False
         is_moved = "head" in words.lower() and "match" in words.lower()
@@ -109,9 +111,8 @@ class GithubForge(RestForge):
         pull = mapping(await self._facts(proposal, is_any_head=True), "pullRequest")
         if not mapping(pull, "autoMergeRequest"):
             return
-        errors = listing(mapping(await self._query(_DISABLE, {"input": {"pullRequestId": pull.get("id")}})).get("errors"))
-        if errors:
-            raise self._api.refused("forge-protocol", _said(errors))
+        if failure := failure_of(mapping(await self._query(_DISABLE, {"input": {"pullRequestId": pull.get("id")}}))):
+            raise self._api.refused("forge-protocol", failure[1])
 
     async def merge(self, proposal: ForgeProposal) -> ForgeProposal:
         """Merge, only where the head is still that of *proposal*, by the method that the repository prefers."""
@@ -129,8 +130,8 @@ class GithubForge(RestForge):
         answer = mapping(await self._query(_FACTS, variables, is_look=is_look))
         facts = mapping(answer, "data", "repository")
         pull = mapping(facts, "pullRequest")
-        if errors := listing(answer.get("errors")):
-            raise self._api.refused(_code_of(errors), _said(errors))
+        if failure := failure_of(answer):
+            raise self._api.refused(*failure)
         if pull.get("number") != proposal.number or not text(pull.get("id")):
             raise self._api.odd(f"the answer is not about pull request {proposal.number}")
         if not is_any_head and pull.get("headRefOid") != proposal.head:
@@ -138,12 +139,12 @@ class GithubForge(RestForge):
         return facts
 
     async def _query(self, query: str, variables: Mapping[str, Any], *, is_look: bool = False) -> Any:
-        api = self.repository.api
-        base = f"{api.removesuffix('/v3')}" if api.endswith("/api/v3") else api
-        data = {"query": query, "variables": variables}
-        return await self._api.ask(
-            ApiCall(method="POST", base=base, path="graphql", data=data, is_repeatable=query is _FACTS, is_look=is_look)
-        )
+        call = query_call(self.repository, query, variables, is_repeatable=query is _FACTS)
+        return await self._api.ask(replace(call, is_look=is_look))
+
+    def commits(self, learn: Callable[[str], None]) -> GithubCommits:
+        """Return who makes commits here by the API; *learn* is told under which address GitHub names us."""
+        return GithubCommits(self._api, learn)
 
     @property
     def _owner(self) -> str:
@@ -186,16 +187,3 @@ def _method(facts: Mapping[str, Any]) -> str:
     allowed = [name for name in ("merge", "squash", "rebase") if facts.get(_ALLOWED[name]) is True]
     preferred = text(facts.get("viewerDefaultMergeMethod")).lower()
     return preferred if preferred in allowed else (allowed or ["merge"])[0]
-
-
-def _said(errors: list[Any]) -> str:
-    return "; ".join(text(mapping(item).get("message")) for item in errors[:3])[:300]
-
-
-def _code_of(errors: list[Any]) -> str:
-    kinds = {text(mapping(item).get("type")) for item in errors}
-    if "RATE_LIMITED" in kinds:
-        return "forge-rate-limited"
-    if "NOT_FOUND" in kinds:
-        return "forge-not-found"
-    return "forge-denied" if kinds & {"FORBIDDEN", "INSUFFICIENT_SCOPES"} else "forge-protocol"

@@ -100,6 +100,10 @@ class FetchedStore:
         self.store.settle(_newest({**self.store.heads, branch: head}))
         self.store.packs.tidy()
 
+    def forget(self, branch: str) -> None:
+        """Forget where *branch* stood: the server moved it with commits that are not stored here."""
+        self._listed.pop(branch, None)
+
     def close(self) -> None:
         """Write down what the index learned; close files and connections."""
         self.index.save()

@@ -11,6 +11,7 @@ from dulwich.objects import Tree as Folder
 from updater.errors import EditError
 from updater.git.objects import BLOB, COMMIT, Objects, commit_tree
 from updater.git.tree import check_path, is_lfs_pointer, normal, read_folder
+from updater.model.branch_move import ChangedFile, WantedCommit
 from updater.model.text import shown
 
 if TYPE_CHECKING:
@@ -79,6 +80,21 @@ class ObjectBuilder:
         if tree == before or (before is None and not new.files):
             return None
         return self._keep(make_commit(tree, parent, new))
+
+    def wanted(self, parent: str, tip: str, files: Mapping[str, bytes]) -> WantedCommit:
+        """Return the commit *tip*, which was made of *files* on top of *parent*, as a server may make it itself."""
+        made = self.made[tip]
+        assert isinstance(made, Commit)  # noqa: S101 - only commits are tips
+        tree = self.tree_of(tip)
+        changed = (ChangedFile(path=normal(path), mode=f"{self._mode(tree, path):o}", data=data) for path, data in files.items())
+        message = made.message.decode()
+        return WantedCommit(message=message, base_tree=self.tree_of(parent), tree=tree, files=tuple(changed))
+
+    def _mode(self, tree: str, path: str) -> int:
+        mode, name = _FOLDER, tree
+        for part in normal(path).split("/"):
+            mode, name = next((mode, child) for row, mode, child in self._rows(name) if row == part)
+        return mode
 
     def tree_of(self, revision: str) -> str:
         """The root tree of a commit that is stored or was just made."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import GitError, PushRefused
@@ -13,9 +13,10 @@ from updater.git.objects import COMMIT
 from updater.git.pushing import ZERO
 from updater.git.ref_names import shown
 from updater.git.trailers import read_past
+from updater.model.branch_move import BranchMove
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from updater.git.commit_history import CommitHistory
     from updater.git.fetched_store import FetchedStore
@@ -41,11 +42,13 @@ class PushResult:
 class PushManner:
     """How a push is done beside its lease: the push *options* that are sent, and the *second* ref that gets the commit too.
 
-    *second* is a name in a mirror (`updater.git.ref_names`), "" for none.
+    *second* is a name in a mirror (`updater.git.ref_names`), "" for none. Where *publish* is given, the server makes the commits
+    itself: it is called in the thread of the mirror, returns their revisions, and raises `PushRefused` ``push-declined``.
     """
 
     options: tuple[str, ...] = ()
     second: str = ""
+    publish: Callable[[BranchMove], Sequence[str]] | None = None
 
 
 PLAIN: Final = PushManner()
@@ -94,10 +97,43 @@ class Pusher:
                 return PushResult(revision=expected, is_unchanged=True)
         is_second = bool(manner.second) and manner.second != branch  # what may not be written is refused before anything is
         seen = [self._second_head(base, manner.second)] if is_second else []
-        self._keeper.remote.push(branch, expected, tip, list(draft.made.values()), options=manner.options)
-        self._remember(branch, tip, draft)
+        if manner.publish is not None and base is not None:
+            tips = self._published(draft, tips, commits, BranchMove(branch=branch, base=base, expected=expected), manner.publish)
+            tip = tips[-1] or tip
+        else:
+            self._keeper.remote.push(branch, expected, tip, list(draft.made.values()), options=manner.options)
+            self._remember(branch, tip, draft)
         self._push_second(base, tip, branch, manner, seen)
         return PushResult(revision=tip, commits=tips)
+
+    def _published(
+        self,
+        draft: ObjectBuilder,
+        tips: Sequence[str | None],
+        commits: Sequence[NewCommit],
+        move: BranchMove,
+        publish: Callable[[BranchMove], Sequence[str]],
+    ) -> tuple[str | None, ...]:
+        """Let the server make what *draft* has as *tips*, and return the revisions that it gave them.
+
+        Raises `PushRefused`: ``push-refused`` where the branch moved, as a fresh look shows, else ``push-declined``.
+        """
+        parents = [move.base, *(tip or move.base for tip in tips[:-1])]
+        wanted = [
+            (tip, draft.wanted(parent, tip, new.files))
+            for parent, tip, new in zip(parents, tips, commits, strict=True)
+            if tip is not None and tip != parent
+        ]
+        try:
+            made = publish(replace(move, commits=tuple(commit for _, commit in wanted)))
+        except PushRefused as refused:
+            head = self._keeper.look([move.branch]).heads.get(move.branch)
+            if head != move.expected:
+                raise fault("push-refused", refused.message) from refused
+            raise
+        self._keeper.forget(move.branch)
+        names = dict(zip((tip for tip, _ in wanted), made, strict=True))
+        return tuple(names.get(tip, tip) if tip is not None else None for tip in tips)
 
     def remove(self, branch: str, expected: str) -> None:
         """Delete *branch* where it stands at *expected*; see `Mirror.remove`."""

@@ -1,7 +1,8 @@
 """How our commits are recognised in a history: the trailers they carry, and the commits that were read once.
 
 A commit is ours when its committer's address is one of ours *and* its last paragraph holds a trailer
-``Updater-Subscription:``. A person's commit that quotes our trailers is a person's commit.
+``Updater-Subscription:``. A person's commit that quotes our trailers is a person's commit. What GitHub committed itself for a bot
+that asked its API is that bot's.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ TRAILERS: Final = {
 }
 _TRAILER: Final = re.compile(r"([A-Za-z0-9-]+)\s*:\s*+(.*)")
 _PERSON: Final = re.compile(rb"^committer ([^\n<>]*?) ?<([^<>\n]*)> (-?\d+) ([+-]\d{4})$", re.MULTILINE)
+#: GitHub commits and signs what bots ask its API for itself, as noreply: then the bot is who committed
+_SERVER: Final = "noreply@"
+_BOT: Final = re.compile(rb"^author [^\n<>]*? ?<([^<>\n]{1,200}\[bot\]@users\.noreply\.[^<>\n]{1,200})> ", re.MULTILINE)
 _MAX_FILE: Final = 2 * 2**20
 _ROOM: Final = 4  # a file that grew to so many times its limit is shortened while the program runs
 KEPT: Final = 1000
@@ -177,10 +181,17 @@ def read_commit(raw: bytes) -> CommitInfo:
         revision=object_name(COMMIT, raw),
         parents=tuple(line[7:47].decode("ascii", "replace") for line in head.split(b"\n") if line.startswith(b"parent ")),
         tree=commit_tree(raw),
-        committer=person[2].decode("utf-8", "replace").lower() if person else "",
+        committer=_committer(person[2], head) if person else "",
         when=_when(int(person[3])) if person else _when(0),
         message=text if SUBSCRIPTION in text or _REVERTS.search(text) else "",
     )
+
+
+def _committer(address: bytes, head: bytes) -> str:
+    """Return who committed, in lower case: *address*, or the bot in whose name a server did."""
+    committer = address.decode("utf-8", "replace").lower()
+    bot = _BOT.search(head) if committer.startswith(_SERVER) else None
+    return bot[1].decode("utf-8", "replace").lower() if bot else committer
 
 
 def _when(seconds: int) -> datetime:

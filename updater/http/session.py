@@ -106,13 +106,20 @@ class Sessions:
     def _begun(
         self, session: aiohttp.ClientSession, request: HttpRequest, timeout: aiohttp.ClientTimeout
     ) -> _RequestContextManager:
+        proxy = request.connection.proxy or self._proxy_of(request.url)
+        if proxy and proxy.lower().startswith("socks"):
+            message = f"the way to {shown(request.url)} leads through a SOCKS proxy, which carries Git alone"
+            hint = (
+                "name an http or https proxy, or none; HTTPS_PROXY of the environment counts where a setting names no other one"
+            )
+            raise HttpFailure(message, trouble=FailureKind.SETTINGS, hint=hint)
         return session.request(
             request.method,
             URL(request.url, encoded=True),
             headers=request.headers,
             data=request.body,
             allow_redirects=False,
-            proxy=request.connection.proxy or self._proxy_of(request.url),
+            proxy=proxy,
             server_hostname=request.connection.server_name,
             timeout=timeout,
         )

@@ -23,6 +23,8 @@ WORKLOAD_KINDS: Final = (
     "Kustomization",
     "HelmRelease",
 )
+#: what applies Git to a cluster, and lists what it applied
+AGENT_KINDS: Final = ("Application", "Kustomization", "HelmRelease")
 #: those whose controllers say that a rollout or a canary is in progress
 BUSY_KINDS: Final = frozenset({"Rollout", "Canary"})
 
@@ -60,11 +62,15 @@ class Workload:
 class DeliveryOptions:
     """How the releases of a subscription are followed.
 
-    *workload* is what runs the image. A workload must stay healthy for *settle* seconds; where it is not healthy *deadline*
-    seconds after the commit, and no controller says that it still works on it, waiting ends.
+    *workload* is what runs the image, where people name it. Otherwise it is found among what *agent* applied, or, where none is
+    named, among what those of *searched* kinds applied that read the file which was written; see `updater.delivery.finding`.
+    A workload must stay healthy for *settle* seconds; where it is not healthy *deadline* seconds after the commit, and no
+    controller says that it still works on it, waiting ends.
     """
 
-    workload: Workload
+    workload: Workload | None = None
+    agent: Workload | None = None
+    searched: tuple[str, ...] = ()
     deadline: float = DEADLINE
     settle: float = SETTLE
     on_bad: OnBad = OnBad.REPORT
@@ -74,7 +80,8 @@ class DeliveryOptions:
 class Release:
     """One of our commits on its way into the cluster, for one subscription, by its key.
 
-    *image* is what the commit wrote, *began* when it was made, *is_revert* where it took a bad release back.
+    *image* is what the commit wrote, *began* when it was made, *is_revert* where it took a bad release back. With *is_live* it
+    was written to an Application itself, and *revision* is no commit.
     """
 
     subscription: str
@@ -82,14 +89,17 @@ class Release:
     image: ImageRef
     began: datetime
     is_revert: bool = False
+    is_live: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """What the cluster says of one image at one moment; *reason* is a sentence for people.
 
-    *is_applied* where a workload asks for this image, whatever came of it. *is_busy* where a controller works on a rollout
-    or a canary, and keeps the time itself. *since* is from when on the object vouches for being healthy, in Unix time.
+    *is_applied* where a workload asks for this image, whatever came of it; *is_seen* where one of several does. *is_busy* where
+    a controller works on a rollout or a canary, and keeps the time itself. *is_blind* where a kind cannot be watched at the
+    moment, so that nothing was seen to go. *workload* is the one that decides, where there is one. *since* is from when on
+    every workload vouches for being healthy, in Unix time.
     """
 
     verdict: ReleaseVerdict
@@ -97,6 +107,9 @@ class Health:
     is_applied: bool = False
     is_busy: bool = False
     since: float | None = None
+    is_seen: bool = False
+    is_blind: bool = False
+    workload: Workload | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

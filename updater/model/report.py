@@ -103,7 +103,8 @@ class DestinationLanded:
     """One landing: how each target ended, and what was seen there.
 
     *notes* are problems of files that belong to no single target, such as a misspelt marker; None where the destination was
-    not read. *written* is what stands there now, by subscription key. *recent* are our own commits there, newest first.
+    not read. *written* is what stands there now, by subscription key, *paths* in which files. *recent* are our own commits there,
+    newest first.
     *rejected* is what was not chosen because people took it back, by subscription key and tag; it counts where *notes* are known.
     *replays* counts the pushes that were refused and decided again, *seconds* is how long it took. *head* is what was read,
     None where nothing was. *messages* are what the commits that were pushed say, by their hash, without trailers.
@@ -114,6 +115,7 @@ class DestinationLanded:
     end: LandingEnd
     notes: tuple[Problem, ...] | None = None
     written: Mapping[str, tuple[Written, ...]] = field(default_factory=dict)
+    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     recent: tuple[PastCommit, ...] = ()
     rejected: Mapping[str, Mapping[str, Rejection]] = field(default_factory=dict)
     replays: int = 0
@@ -140,12 +142,12 @@ class TargetsRefused:
 class ReleaseJudged:
     """What became of a release, or with the verdict progressing that it is followed from now on.
 
-    *seconds* is how long it took from the commit on; None where its beginning was not seen, as after a restart. *is_certain*
-    where the verdict is about this very release beyond doubt.
+    *workload* is the one that decided, None where none is known. *seconds* is how long it took from the commit on; None where its
+    beginning was not seen, as after a restart. *is_certain* where the verdict is about this very release beyond doubt.
     """
 
     release: Release
-    workload: Workload
+    workload: Workload | None
     verdict: ReleaseVerdict
     reason: str
     seconds: float | None

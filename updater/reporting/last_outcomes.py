@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from fnmatch import fnmatchcase
@@ -13,7 +14,7 @@ from updater.model.text import printable
 from updater.reporting.logs import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from updater.model.candidate import Candidate
@@ -134,6 +135,18 @@ class LastOutcomes:
             if is_named(key, keys):
                 status = self._status(key, changes.get(" ".join(key.split())))
                 yield status if is_public else replace(status, reason=self._detail(key))
+
+    def statuses_of(self, keys: Iterable[str]) -> Iterator[SubscriptionStatus]:
+        """Yield the status of each of *keys* that is known, at the price of these alone."""
+        changes = self._last_changes()
+        for key in keys:
+            if key in self._subscriptions or key in self._known:
+                yield self._status(key, changes.get(" ".join(key.split())))
+
+    def counts(self) -> Mapping[Status | None, int]:
+        """Return how many subscriptions there are of each state, None before the first."""
+        keys = self._subscriptions.keys() | self._known.keys()
+        return Counter(self._known[key].state if key in self._known else None for key in keys)
 
     def _detail(self, key: str) -> str | None:
         known = self._known.get(key, _Known())

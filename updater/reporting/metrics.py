@@ -166,6 +166,15 @@ METRICS: Final[dict[str, Metric]] = {
         text="Requests that a forge still allows until its limit begins again, as its last answer said.",
         labels=("host",),
     ),
+    "updater_notifications_total": Metric(
+        kind=Counter,
+        text="Messages of a route, by result: sent, failed (given up), or dropped because too many waited.",
+        labels=("route", "result"),
+    ),
+    "updater_notification_retries_total": Metric(
+        kind=Counter, text="Attempts to send a message that failed and are made again, by route.", labels=("route",)
+    ),
+    "updater_notifications_waiting": Metric(kind=Gauge, text="Messages that wait to be sent, by route.", labels=("route",)),
     "updater_watch_lost": Metric(
         kind=Gauge, text="1 while a kind cannot be watched; its last objects stay in force.", labels=("kind",)
     ),

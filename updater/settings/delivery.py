@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from dataclasses import replace
+from typing import Annotated, Final, Self
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 
-from updater.model.release import DEADLINE, SETTLE, DeliveryOptions, OnBad
+from updater.model.release import DEADLINE, SETTLE, DeliveryOptions, OnBad, Workload
 from updater.settings import fields
 from updater.settings.node import Node
 
+_WAYS: Final = ("workload", "application", "kustomization")
 _NOT_YET: Final = {
     "hold": "take it out; report tells what is bad, and revert takes it back",
 }
@@ -22,12 +24,9 @@ def _possible(value: object) -> object:
     return value
 
 
-class DeliverySettings(Node):
-    """After each commit to Git, follow the workload until the image is healthy, bad, or late. `updater run` alone does that."""
+class DeliveryDefaults(Node):
+    """How releases are followed, unless a subscription says otherwise under its own delivery."""
 
-    workload: fields.Workload
-    """What runs the image, as kind/namespace/name: a Deployment, StatefulSet, DaemonSet, Rollout (Argo Rollouts) or Canary
-    (Flagger). An Application, Kustomization or HelmRelease is possible too, and says less."""
     deadline: fields.Duration = DEADLINE
     """How long after the commit the workload may take. A Rollout or Canary that is in progress keeps its own time."""
     settle: fields.Duration = SETTLE
@@ -38,4 +37,37 @@ class DeliverySettings(Node):
 
     def options(self) -> DeliveryOptions:
         """Return them as the engine has them."""
-        return DeliveryOptions(workload=self.workload, deadline=self.deadline, settle=self.settle, on_bad=self.on_bad)
+        return DeliveryOptions(deadline=self.deadline, settle=self.settle, on_bad=self.on_bad)
+
+
+class DeliverySettings(DeliveryDefaults):
+    """After each commit to Git, follow the workloads until the image is healthy, bad, or late. `updater run` alone does that.
+
+    {} finds them: the Applications and Kustomizations that read the file which is written say what they applied. A key that is
+    left out takes the value of the top-level delivery.
+    """
+
+    workload: fields.Workload | None = None
+    """What runs the image, as kind/namespace/name: a Deployment, StatefulSet, DaemonSet, Rollout (Argo Rollouts) or Canary
+    (Flagger). An Application, Kustomization or HelmRelease is possible too, and says less."""
+    application: fields.Application | None = None
+    """The Argo CD Application that delivers the image, as namespace/name: what it applied that uses the image is followed."""
+    kustomization: fields.Application | None = None
+    """The Kustomization of Flux that delivers the image, as namespace/name: what it applied that uses the image is followed."""
+
+    @model_validator(mode="after")
+    def _name_one(self) -> Self:
+        named = [name for name in _WAYS if getattr(self, name) is not None]
+        if len(named) > 1:
+            message = f"{named[0]} and {named[1]} are both set"
+            raise fields.flawed(((named[1],), "conflict", message, "name what runs the image, or what delivers it"))
+        return self
+
+    def followed(self, defaults: DeliveryDefaults | None) -> DeliveryOptions:
+        """Return them as the engine has them, with *defaults* for what is left out."""
+        base = (defaults or DeliveryDefaults()).options()
+        said = {name: getattr(self, name) for name in ("deadline", "settle", "on_bad") if name in self.model_fields_set}
+        kinds = (("Application", self.application), ("Kustomization", self.kustomization))
+        agent = next((Workload(kind, place.namespace, place.name) for kind, place in kinds if place), None)
+        searched = () if agent or self.workload else tuple(kind for kind, _ in kinds)
+        return replace(base, workload=self.workload, agent=agent, searched=searched, **said)

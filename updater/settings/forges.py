@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Self
 
 from pydantic import model_validator
@@ -10,6 +11,13 @@ from updater.forge.address import ForgeKind
 from updater.settings import fields
 from updater.settings.github_apps import GithubAppSettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.node import Node
+
+
+class CommitWay(StrEnum):
+    """How commits get to a repository."""
+
+    GIT = "git"
+    API = "api"
 
 
 class ForgeSettings(Node):
@@ -30,10 +38,21 @@ class ForgeSettings(Node):
     github_app: GithubAppSettings | None = None
     """A GitHub App, instead of a token, where Git itself uses something else, such as an SSH key."""
 
+    commits: CommitWay = CommitWay.GIT
+    """git pushes commits of the author; api lets GitHub make and sign those of a GitHub App, which it shows as Verified."""
+
     @property
     def said_kind(self) -> ForgeKind | None:
-        """The kind that is written, GitHub where an App of it is, None where only the URL or the host tells."""
-        return self.kind or (ForgeKind.GITHUB if self.github_app is not None else None)
+        """The kind that is written, GitHub where only that has what is; None where the URL or the host tells."""
+        is_github = self.github_app is not None or self.commits is CommitWay.API
+        return self.kind or (ForgeKind.GITHUB if is_github else None)
+
+    @model_validator(mode="after")
+    def _commit_where_it_can(self) -> Self:
+        if self.commits is CommitWay.API and self.kind not in {None, ForgeKind.GITHUB}:
+            hint = "take commits out; only GitHub signs what its API commits"
+            raise fields.flawed((("commits",), "conflict", f"commits: api is not known of {self.kind}", hint))
+        return self
 
     @model_validator(mode="after")
     def _show_one_credential(self) -> Self:

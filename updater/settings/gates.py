@@ -48,8 +48,8 @@ class GateDefaults(Node):
     coalesce: fields.Duration | None = None
     """How long an update waits for others of its destination, so that they are written together; once does not wait."""
     wait_while_busy: bool | None = None
-    """Whether nothing is written while the Rollout or Canary that delivery.workload names is in progress. The default is true for
-    those, and of no effect for other kinds. Only updater run waits."""
+    """Whether nothing is written while a Rollout or Canary that delivery follows is in progress. The default is true, and of no
+    effect for other kinds. Only updater run waits."""
 
 
 class GateSettings(GateDefaults):

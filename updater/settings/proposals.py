@@ -53,6 +53,14 @@ class ProposalSettings(Node):
         return self
 
 
+class ProposalDefaults(ProposalSettings):
+    """The defaults of pull requests, and whose they are."""
+
+    owner: fields.GroupName | None = None
+    """A name for this installation, which no other one has: pull requests that carry it and that the configuration no longer
+    names are closed, also those that left it while the program did not run. The default is a random name in the folder state."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalPlace:
     """What is known at load of who proposes: its *key*, the *namespace* of its object, the *base* that is read."""

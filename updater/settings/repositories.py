@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import model_validator
 
 from updater.settings import fields
-from updater.settings.forges import ForgeSettings
+from updater.settings.forges import CommitWay, ForgeSettings
 from updater.settings.github_apps import GithubAppSettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.node import Node
 
@@ -43,4 +43,7 @@ class RepositorySettings(Node):
         if self.credentials is not None and self.github_app is not None:
             hint = "take one of them out"
             raise fields.flawed((("github_app",), "conflict", "credentials and github_app are both set", hint))
+        if self.forge.commits is CommitWay.API and self.push_options:
+            hint = "take push_options out, or write forge: {commits: git}"
+            raise fields.flawed((("push_options",), "conflict", "push_options and forge.commits: api are both set", hint))
         return self

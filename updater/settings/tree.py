@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from updater.errors import UpdaterError
-from updater.model.release import BUSY_KINDS
+from updater.model.release import BUSY_KINDS, OnBad
 from updater.model.subscription import Downgrade, Form, Variant
 from updater.settings import checks, fields
 from updater.settings.cluster import KubernetesSettings, SourceSettings, sources_once
-from updater.settings.delivery import DeliverySettings  # noqa: TC001 - pydantic reads the annotation
+from updater.settings.delivery import DeliveryDefaults, DeliverySettings
 from updater.settings.gates import GateDefaults, GateSettings
 from updater.settings.git_limits import GitLimitSettings
 from updater.settings.limits import RegistryLimits
 from updater.settings.node import Node
+from updater.settings.notifications import Routes  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.prefixes import longest_prefix
-from updater.settings.proposals import ProposalSettings
+from updater.settings.proposals import ProposalDefaults, ProposalSettings
 from updater.settings.registries import RegistrySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.repositories import RepositorySettings  # noqa: TC001 - pydantic reads the annotation
 from updater.settings.web import ListenSettings, WebSettings, at_most_a_day, check_web
@@ -95,7 +96,7 @@ class GitSettings(Node):
     """Whether each message ends with the author's Signed-off-by: line."""
     message: fields.Template | None = None
     """A Go template for commit messages; the default message lists each change, old to new, with policy and origin."""
-    proposal: Annotated[ProposalSettings, fields.EMPTY_WHERE_NULL] = ProposalSettings()
+    proposal: Annotated[ProposalDefaults, fields.EMPTY_WHERE_NULL] = ProposalDefaults()
     """The defaults of pull requests, for every target that has proposal:; alone it proposes nothing."""
     limits: GitLimitSettings = GitLimitSettings()
     """How much a Git server and a repository may ask of the program."""
@@ -270,13 +271,15 @@ class SubscriptionSettings(Node):
 
     @model_validator(mode="after")
     def _follow_commits(self) -> Self:
-        if self.delivery is not None and all(target.git is None for target in self.targets):
-            message = "changes of live Applications are not followed in this version"
-            raise fields.flawed((("delivery",), fields.NOT_YET, message, "take it out, or write to Git"))
-        if self.gates.wait_while_busy and (self.delivery is None or self.delivery.workload.kind not in BUSY_KINDS):
-            message = "only a Rollout or Canary that delivery.workload names is waited for, others are not in this version"
-            hint = "name it: delivery: {workload: Rollout/shop/web}"
-            raise fields.flawed((("gates", "wait_while_busy"), fields.NOT_YET, message, hint))
+        is_live = all(target.git is None for target in self.targets)
+        if self.delivery is not None and is_live and self.delivery.on_bad is OnBad.REVERT:
+            message = "a live Application has no commits that could be taken back, in this version"
+            raise fields.flawed((("delivery", "on_bad"), fields.NOT_YET, message, "write on_bad: report, or write to Git"))
+        named = self.delivery.workload if self.delivery else None
+        if self.gates.wait_while_busy and (self.delivery is None or (named and named.kind not in BUSY_KINDS)):
+            message = "only a Rollout or Canary that delivery follows is waited for"
+            hint = "let delivery find it: delivery: {}, or name it: delivery: {workload: Rollout/shop/web}"
+            raise fields.flawed((("gates", "wait_while_busy"), "conflict", message, hint))
         return self
 
     @model_validator(mode="after")
@@ -326,6 +329,9 @@ class Settings(Node):
     """The connection to the cluster, and which of several replicas writes."""
     sources: Annotated[tuple[SourceSettings, ...], AfterValidator(sources_once)] = ()
     """Where subscriptions come from, in addition to this file."""
+    delivery: DeliveryDefaults | None = DeliveryDefaults()
+    """How releases of Applications and ImagePolicies are followed, and the defaults of every subscription that has delivery.
+    With null those objects are not followed, unless their annotations ask for it."""
     gates: Annotated[GateDefaults, fields.EMPTY_WHERE_NULL] = GateDefaults()
     """When images may be written: the defaults of every subscription."""
     subscriptions: tuple[SubscriptionSettings, ...] = ()
@@ -336,6 +342,8 @@ class Settings(Node):
     A file that does not exist decides nothing. A change counts without a restart."""
     web: WebSettings = WebSettings()
     """What is served at `listen.web`."""
+    notifications: Routes = Field(default=())
+    """Who is told what happens: chats, mail, programs."""
 
     _foreign_registries: tuple[RegistryEntry, ...] = PrivateAttr(default=())
     _files: tuple[str, ...] = PrivateAttr(default=())

@@ -14,6 +14,7 @@ from updater.inventory.branch_writers import repository
 from updater.inventory.merge import crossed
 from updater.model.problem import Problem
 from updater.model.publishing import Proposal, PushBranch
+from updater.model.release import OnBad, Workload
 from updater.model.snapshot import Snapshot
 from updater.model.subscription import WRITTEN_SOURCE, CommitSpec, GitBranch, Locator, Origin, Subscription, TagFilter, Target
 from updater.settings import Settings, load_settings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from updater.model.publishing import Publishing
+    from updater.model.release import DeliveryOptions
     from updater.settings import SubscriptionSettings, TargetSettings
     from updater.settings.proposals import ProposalSettings
     from updater.settings.tree import GitTarget
@@ -153,7 +155,7 @@ def commit_spec_of(settings: Settings) -> CommitSpec:
 
 def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: CommitSpec, origin: Origin) -> Subscription:
     interval = item.interval or settings.interval
-    delivery = item.delivery.options() if item.delivery else None
+    delivery = _delivery(item, settings)
     return Subscription(
         key=item.key,
         image=item.image,
@@ -170,6 +172,20 @@ def _subscription(item: SubscriptionSettings, settings: Settings, commit_spec: C
         gates=gates_of(item.gates, settings.gates, delivery, is_live=any(target.argocd for target in item.targets)),
         origin=origin,
     )
+
+
+def _delivery(item: SubscriptionSettings, settings: Settings) -> DeliveryOptions | None:
+    """Return how releases are followed; a live Application that is written delivers the image itself."""
+    options = item.delivery.followed(settings.delivery) if item.delivery else None
+    live = next((target.argocd.application for target in item.targets if target.argocd), None)
+    if options is None or live is None or any(target.git for target in item.targets):
+        return options
+    found = (
+        options
+        if not options.searched
+        else replace(options, agent=Workload("Application", live.namespace, live.name), searched=())
+    )
+    return replace(found, on_bad=OnBad.REPORT)  # as a default: what a subscription says itself is refused
 
 
 def _targets(item: SubscriptionSettings, defaults: ProposalSettings) -> Iterator[Target]:

@@ -24,7 +24,7 @@ def gates_of(
     What *delivery* follows may be in progress. A live Application has no commits to count, so that a default of changes does not
     count for it.
     """
-    may_be_busy = delivery is not None and delivery.workload.kind in BUSY_KINDS
+    may_be_busy = delivery is not None and (delivery.workload is None or delivery.workload.kind in BUSY_KINDS)
 
     def source(name: str) -> GateDefaults:
         return own if name in own.model_fields_set else defaults

@@ -14,18 +14,26 @@ from updater.web.answers import ApiRefusal, encoded
 from updater.web.plain import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from updater.web.events import EventLog, FleetEvent
+
+    Render = Callable[[web.Request, Sequence[FleetEvent]], Awaitable[bytes]]
 
 MOST_CLIENTS: Final = 256
 BEAT_EVERY: Final = 15.0
 SLOWEST: Final = 20.0
+LASTS: Final = 900.0  # then a client comes back and is asked again who it is: its person may be gone meanwhile
 TOGETHER: Final = 0.2  # what happens within this time is sent at once: 50 open pages cost 50 writes, not 5,000
 WRITE_AHEAD: Final = 64 * 1024
 _HEADERS: Final = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
 
 
 class EventStreams:
-    """Serves *log* to many clients. *beat_every*, *slowest* and *together* are in seconds."""
+    """Serves *log* to many clients, as JSON or as *render* returns events for who sent a request.
+
+    *beat_every*, *slowest* and *together* are in seconds.
+    """
 
     def __init__(
         self,
@@ -35,8 +43,10 @@ class EventStreams:
         beat_every: float = BEAT_EVERY,
         slowest: float = SLOWEST,
         together: float = TOGETHER,
+        render: Render | None = None,
     ) -> None:
         self._log = log
+        self._render = render or self._as_json
         self._most = most
         self._beat_every, self._slowest, self._together = beat_every, slowest, together
         self._serving: set[asyncio.Task[object]] = set()
@@ -81,14 +91,15 @@ class EventStreams:
     async def _send_all(self, request: web.Request, response: web.StreamResponse) -> None:
         told = self._begin(request)
         await self._write(response, f"retry: 3000\nid: {self._log.run}-{max(told, 0)}\nevent: hello\ndata: {{}}\n\n".encode())
-        while True:
+        ends = asyncio.get_running_loop().time() + LASTS
+        while asyncio.get_running_loop().time() < ends:
             found = self._log.since(told) if told >= 0 else None
             if found is None:
                 told = self._log.last
                 await self._write(response, _framed(f"{self._log.run}-{told}", "reset", b"{}"))
             elif found:
                 told = found[-1].number
-                await self._write(response, b"".join(map(self._text, found)))
+                await self._write(response, await self._render(request, found))
             try:
                 async with asyncio.timeout(self._beat_every):
                     await self._log.wait(told)
@@ -109,6 +120,9 @@ class EventStreams:
     async def _write(self, response: web.StreamResponse, data: bytes) -> None:
         async with asyncio.timeout(self._slowest):
             await response.write(data)
+
+    async def _as_json(self, _request: web.Request, events: Sequence[FleetEvent]) -> bytes:
+        return b"".join(map(self._text, events))
 
     def _text(self, event: FleetEvent) -> bytes:
         """Return an event as it is sent; made once for all clients."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from updater.model.subscription import CommitSpec, Destination, GitBranch, Subscription
     from updater.model.update import Change, Commit, Update
     from updater.model.view import PastCommit
+    from updater.writeback.second_push import Publisher
 
 REMEMBERED_VIEWS: Final = 4096
 #: how a server ends that is asked for a commit which it does not have, or does not show: by words, a broken answer, hanging up
@@ -50,13 +51,15 @@ class CommitSettings:
     """What a commit is written with.
 
     *message* gives its text from the updates and what they changed, *signer* the signer that a commit spec names, *now* the
-    time. *rule* names everything that decides which files the marker editor wants.
+    time. *rule* names everything that decides which files the marker editor wants. *publish* returns who has the commits of a
+    branch made by its server, None where they are pushed.
     """
 
     message: Callable[[Commit, Mapping[Update, tuple[Change, ...]]], str]
     signer: Callable[[str], Awaitable[Signer | None]]
     now: Callable[[], datetime]
     rule: str = ""
+    publish: Callable[[GitBranch], Publisher | None] = lambda _branch: None
 
 
 class GitWriter:
@@ -155,11 +158,10 @@ class GitWriter:
                 return landed if landed.refused else replace(before, note=f"branch {push} holds these changes already")
         made = [_new_commit(self._pen, draft, push, signers) for draft in drafts]
         over = view.head if push != self._named.get(branch, branch).branch else None
+        manner = manner_of(branch, self._pen.publish(branch), [draft.commit.commit_spec for draft in drafts])
         self._views.pop(branch, None)
         with self._owed.noted(branch, base):
-            pushed = await mirror.land(
-                base=base, branch=push, expected=expected, commits=made, over=over, manner=manner_of(branch)
-            )
+            pushed = await mirror.land(base=base, branch=push, expected=expected, commits=made, over=over, manner=manner)
         self._learn(mirror, branch, drafts)
         if pushed.is_unchanged or pushed.revision is None:
             return replace(landed, note=f"branch {push} holds these changes already")

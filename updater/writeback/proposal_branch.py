@@ -31,7 +31,10 @@ class ProposalBranches:
         """Return whether the branch ends in a commit of ours: we build on the base alone, so nothing of others is below that."""
         if head is None:
             return True
-        return any(past.revision == head for past in await self._mirror(branch).history(head, 1))
+        past = next(iter(await self._mirror(branch).history(head, 1)), None)
+        if past is None or past.revision != head:
+            return False
+        return not past.branches or branch.push in past.branches  # a copy of our branch is somebody else's
 
     async def cleared(self, branch: GitBranch, known: KnownProposals, view: View) -> View:
         """Delete the branch of what was merged, where it stands as it was merged; return the view without it."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from updater.errors import ForgeError
 from updater.forge.base import ProposalState
+from updater.writeback.proposal_opening import NOT_TAKEN
 from updater.writeback.proposal_state import still_open
-from updater.writeback.proposal_text import closing_text, closing_words, superseding_text, superseding_words
+from updater.writeback.proposal_text import TELL, closing_text, closing_words, superseding_text, superseding_words, with_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from updater.forge.base import ProposalText
+    from updater.forge.base import Forge, ProposalText
     from updater.model.subscription import Destination, GitBranch, Subscription
     from updater.model.view import View
     from updater.writeback.proposal_branch import ProposalBranches
@@ -46,15 +48,26 @@ class ProposalCloser:
             await self._close(branch, known, view.push_head, (text, words))
 
     async def _close(self, branch: GitBranch, known: KnownProposals, head: str | None, last: tuple[ProposalText, str]) -> None:
+        """Close it with its last text; the comment comes before that, and its text says so until then: it is not lost."""
         assert known.open is not None  # noqa: S101 - what is closed is open
         forge, number, (text, words) = self._finder.forge(branch), known.open.number, last
-        if head is not None:
+        if not known.is_said(text):
             # a forge closes what asks to merge a branch that is gone: from here on that rejects nothing
-            still_open(self._finder.take(branch, known, await forge.update(number, text)))
+            still_open(self._finder.take(branch, known, await forge.update(number, with_due(text, TELL))))
+        if known.due == TELL:
+            await _told(forge, number, words)
+        if head is not None:
             await self._branches.remove(branch, known, head)
         self._finder.take(branch, known, await forge.close(number, text))
         self._finder.count("closed")
+
+
+async def _told(forge: Forge, number: int, words: str) -> None:
+    try:
         await forge.comment(number, words)
+    except ForgeError as error:
+        if error.code not in NOT_TAKEN:
+            raise
 
 
 def _is_asked(branch: GitBranch, asked: Iterable[Destination]) -> bool:

@@ -52,6 +52,10 @@ class ProposalFinder:
         last = self._open.last(forge)
         return last if last is not None and branch in last.served else await self._open.of(forge, branch)
 
+    async def new_listing(self, branch: GitBranch) -> OpenListing:
+        """Return a listing that *branch* was not shown yet."""
+        return await self._open.of(self.forge(branch), branch)
+
     async def refreshed(self, branch: GitBranch) -> KnownProposals:
         """Return what the listing of a new round says; ask for one pull request where it was open and is not listed any more.
 
@@ -75,7 +79,7 @@ class ProposalFinder:
         known = KnownProposals(is_whole=True)
         if before is not None:
             known.kept, known.is_automatic = before.kept, before.is_automatic
-            known.refused, known.is_bare = before.refused, before.is_bare
+            known.refused, known.dressed = before.refused, before.dressed
         for proposal in await self.forge(branch).find(branch.push, branch.branch):
             known.sort_in(proposal)
         self._known[branch] = known

@@ -28,7 +28,7 @@ class KnownProposals:
 
     *is_whole* says that the closed ones were asked for too. *kept* is the head of the branch that the server did not let us
     delete. *is_automatic* says whether the forge was asked to merge by itself, None where nobody here knows. *refused* is what
-    the forge did not take of labels, reviewers and assignees, *is_bare* says that we opened one and could not set them yet.
+    the forge did not take of labels, reviewers and assignees, *dressed* the number of the one whose were set by this process.
     *conflict* is what was said of commits of people, by heads.
     """
 
@@ -38,7 +38,7 @@ class KnownProposals:
     kept: str = ""
     is_automatic: bool | None = None
     refused: str = ""
-    is_bare: bool = False
+    dressed: int = 0
     conflict: tuple[str, str | None, str] = ("", None, "")
 
     @property
@@ -59,10 +59,22 @@ class KnownProposals:
         """Where the last one stands."""
         return self.last.state if self.last else None
 
+    @property
+    def due(self) -> str:
+        """What is left to do once for the open one, as its marker says: `DRESS` or `TELL`, "" for nothing."""
+        marker = self.ours[self.open.number][1] if self.open else None
+        return marker.due if marker else ""
+
     def take(self, proposal: ForgeProposal) -> None:
         """Take what the forge said of one of ours; who removed the marker meanwhile did not make it another's."""
         marker = read_marker(proposal.body) or self.ours.get(proposal.number, (None, None))[1]
         self.ours[proposal.number] = (replace(proposal, body=""), marker)
+
+    def settle(self) -> None:
+        """Take it that nothing is left to do for the open one: who took the marker out of the text took that word with it."""
+        if self.open is not None:
+            proposal, marker = self.ours[self.open.number]
+            self.ours[proposal.number] = (proposal, replace(marker, due="") if marker else None)
 
     def sort_in(self, proposal: ForgeProposal) -> None:
         """Take what the forge listed: one of ours, or an open one of somebody else."""

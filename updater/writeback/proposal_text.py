@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from updater.errors import ForgeError
@@ -27,14 +27,21 @@ if TYPE_CHECKING:
 MOST_VALUES: Final = 3000
 LONGEST_BODY: Final = 60_000  # GitHub takes 65,536 characters
 LONGEST_TITLE: Final = 255
+#: labels, reviewers and assignees are still to be set; why it is closed is still to be told
+DRESS: Final = "labels"
+TELL: Final = "words"
 _LONGEST_CELL: Final = 300
 #: at the start of a line: one that stands in a quotation or in a cell is no marker
 _MARKER: Final = re.compile(
     r"^<!-- updater:proposal v1 text=([0-9a-f]{16}) values=([0-9a-f,]*)(?: places=([0-9a-f,]*))?(?: rejected=([0-9a-f,]*))? -->",
     re.MULTILINE,
 )
+#: behind the marker on its line: what is done once and was not done yet, and which installation opened it
+_NOTES: Final = re.compile(r"(?:<!-- updater:(?:due|owner) [0-9a-z]+ -->)*")
+_DUE: Final = re.compile(r"<!-- updater:due ([0-9a-z]+) -->")
+_OWNER: Final = re.compile(r"<!-- updater:owner ([0-9a-z]+) -->")
 _START: Final = re.compile(r"^<!-- updater:proposal v1 text=", re.MULTILINE)
-_MARKER_LENGTH: Final = 100
+_MARKER_LENGTH: Final = 200
 _MOST_REJECTED: Final = 200
 _LEAST_TABLE: Final = 600
 _MOST_PLACES: Final = 500
@@ -53,13 +60,16 @@ This branch is rebuilt when its base moves or a newer version appears. Once some
 class ProposalMarker:
     """What the hidden marker holds: fingerprints of title and table, of each value that is proposed, of each place it is for.
 
-    *rejected* are the values that were rejected before it was opened, None where that is not said.
+    *rejected* are the values that were rejected before it was opened, None where that is not said. *due* is what is done once and
+    was not done yet, `DRESS` or `TELL`, "" for nothing, *owner* the installation that wrote it, "" where it has no name.
     """
 
     text: str
     values: frozenset[str]
     places: frozenset[str] = frozenset()
     rejected: frozenset[str] | None = None
+    due: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +78,8 @@ class ProposalExtras:
 
     *links* are to the sources of old and new images, *held* is what is not proposed, *longest* how many characters there may be,
     and *longest_title* in the title.
-    *rejected* are fingerprints of what people decided against, None where that is not known.
+    *rejected* are fingerprints of what people decided against, None where that is not known. *owner* names the installation, ""
+    for none.
     """
 
     links: Mapping[Update, SourceLinks] = field(default_factory=dict)
@@ -76,6 +87,7 @@ class ProposalExtras:
     longest: int = LONGEST_BODY
     longest_title: int = LONGEST_TITLE
     rejected: frozenset[str] | None = None
+    owner: str = ""
 
 
 _NO_EXTRAS: Final = ProposalExtras()
@@ -87,7 +99,28 @@ def read_marker(body: str) -> ProposalMarker | None:
     if found is None:
         return None
     rejected = _parts(found[4]) if found[4] is not None else None
-    return ProposalMarker(found[1], _parts(found[2]), _parts(found[3] or ""), rejected)
+    notes = _notes(body, found.end())
+    due, owner = (note[1] if (note := kind.search(notes)) else "" for kind in (_DUE, _OWNER))
+    return ProposalMarker(found[1], _parts(found[2]), _parts(found[3] or ""), rejected, due, owner)
+
+
+def _notes(body: str, start: int) -> str:
+    found = _NOTES.match(body, start)
+    return found[0] if found else ""
+
+
+def with_due(text: ProposalText, due: str) -> ProposalText:
+    """Return *text*, whose marker says that *due* is left to do."""
+    return replace(text, body=_MARKER.sub(lambda found: f"{found[0]}<!-- updater:due {due} -->", text.body, count=1))
+
+
+def without_due(text: ProposalText) -> ProposalText:
+    """Return *text*, whose marker says that nothing is left to do."""
+    found = _MARKER.search(text.body)
+    if found is None:
+        return text
+    notes = _notes(text.body, found.end())
+    return replace(text, body=text.body[: found.end()] + _DUE.sub("", notes) + text.body[found.end() + len(notes) :])
 
 
 def has_marker(body: str) -> bool:
@@ -151,7 +184,7 @@ def proposal_text(
     table = _table(rows, room - len(_HEAD) - len(_REFUSE) - sum(map(len, more)))
     named = _title(updates, changes, title)[: extras.longest_title]
     marks = {"values": values, "places": places} | ({} if rejected is None else {"rejected": sorted(rejected)})
-    return _marked(named, "".join([table, *more, _REFUSE]), f"{core}{_REFUSE}", marks)
+    return _marked(named, "".join([table, *more, _REFUSE]), f"{core}{_REFUSE}", marks, owner=extras.owner)
 
 
 def _title(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], template: str) -> str:
@@ -186,11 +219,12 @@ def superseding_words(by: str) -> str:
     return "Superseded: no subscription asks for these changes any more."
 
 
-def _marked(title: str, body: str, core: str, marks: Mapping[str, Sequence[str]]) -> ProposalText:
+def _marked(title: str, body: str, core: str, marks: Mapping[str, Sequence[str]], *, owner: str = "") -> ProposalText:
     digest = hashlib.sha256(f"{title}\0{core}".encode()).hexdigest()[:16]
     said = " ".join(f"{name}={','.join(part)}" for name, part in marks.items())
+    note = f"<!-- updater:owner {owner} -->" if owner else ""
     # the marker comes first: nothing that stands in the body can be taken for it
-    return ProposalText(title=title, body=f"<!-- updater:proposal v1 text={digest} {said} -->\n{body}")
+    return ProposalText(title=title, body=f"<!-- updater:proposal v1 text={digest} {said} -->{note}\n{body}")
 
 
 def _table(rows: Sequence[str], left: int) -> str:

@@ -23,7 +23,7 @@ from updater.writeback.proposal_merging import ProposalMerger, ProposedHead
 from updater.writeback.proposal_opening import ProposalOpener, options_of
 from updater.writeback.proposal_rivals import proposed_branch
 from updater.writeback.proposal_state import KnownProposals, closed_problem, not_ours, without_rejected
-from updater.writeback.proposal_sweeping import ProposalSweeper
+from updater.writeback.proposal_sweeping import NOBODY, ProposalOwner, ProposalSweeper
 from updater.writeback.proposal_text import (
     LONGEST_BODY,
     LONGEST_TITLE,
@@ -64,7 +64,8 @@ class ProposalSurroundings:
     *forge* returns who is asked for those of a branch, *mirror* the mirror of its repository. *asked* returns the
     subscriptions of every destination: what nobody asks for any more is closed. *base* returns the name of the branch that
     is read, once it was looked at. *links* returns the sources of what is proposed, and raises nothing. *is_released* says
-    whether people took back that they closed one with this update, *count* is told of each change of ours.
+    whether people took back that they closed one with this update, *count* is told of each change of ours. *owner*
+    says whose they are.
     """
 
     forge: Callable[[GitBranch], Forge]
@@ -74,6 +75,7 @@ class ProposalSurroundings:
     links: Callable[[Sequence[Update]], Awaitable[Mapping[Update, SourceLinks]]] = _no_links
     is_released: Callable[[Update, ForgeProposal], bool] = _never
     count: Callable[[str], None] = lambda _event: None
+    owner: ProposalOwner = NOBODY
 
 
 class ProposalWriter:
@@ -87,7 +89,7 @@ class ProposalWriter:
         self._opener = ProposalOpener(self._finder)
         self._merger = ProposalMerger(self._finder, self._branches)
         self._closer = ProposalCloser(self._finder, self._branches, around.asked)
-        self._sweeper = ProposalSweeper(self._finder, around.asked, self._supersede)
+        self._sweeper = ProposalSweeper(self._finder, around.asked, self._supersede, around.owner)
         self._turns: dict[tuple[Forge, str], asyncio.Lock] = {}
         self._writing: Counter[GitBranch] = Counter()
 
@@ -96,6 +98,11 @@ class ProposalWriter:
         asked = (proposed_branch(branch, self._around.base) for branch in branches)
         forges = self._finder.keep({*filter(None, asked), *self._writing})
         self._turns = {place: turn for place, turn in self._turns.items() if place[0] in forges or turn.locked()}
+
+    @property
+    def sweeper(self) -> ProposalSweeper:
+        """What closes pull requests from branches that the configuration does not name."""
+        return self._sweeper
 
     @property
     def finder(self) -> ProposalFinder:
@@ -235,7 +242,11 @@ class ProposalWriter:
             return text
         held = tuple(item for commit in commits for item in commit.held)
         extras = replace(
-            _room(self._finder.forge(branch)), links=await self._around.links(updates), held=held, rejected=known.remembered()
+            _room(self._finder.forge(branch)),
+            links=await self._around.links(updates),
+            held=held,
+            rejected=known.remembered(),
+            owner=self._around.owner.name(),
         )
         return proposal_text(updates, landed.changes, extras, title=title)
 

@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING
 from updater.git.pusher import PushManner, SecondPushFailed
 from updater.git.ref_names import named
 from updater.model.publishing import push_options, second_ref
+from updater.model.signing_key import read_signing_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from updater.git.mirror import Mirror
-    from updater.model.subscription import GitBranch
+    from updater.model.branch_move import BranchMove
+    from updater.model.subscription import CommitSpec, GitBranch
+
+    Publisher = Callable[[BranchMove], Sequence[str]]
 
 
-def manner_of(branch: GitBranch) -> PushManner:
-    """Return the push options and the second ref of *branch*."""
-    second = second_ref(branch.publishing)
-    return PushManner(options=push_options(branch.publishing), second=named(second) if second else "")
+def manner_of(branch: GitBranch, publish: Publisher | None = None, specs: Iterable[CommitSpec] = ()) -> PushManner:
+    """Return the push options and the second ref of *branch*, and *publish* where its server makes commits by *specs* itself.
+
+    It cannot take push options then, nor sign by the key of an object: such commits are pushed.
+    """
+    second, options = second_ref(branch.publishing), push_options(branch.publishing)
+    is_pushed = bool(options) or any(read_signing_key(spec.signing) for spec in specs)
+    return PushManner(options=options, second=named(second) if second else "", publish=None if is_pushed else publish)
 
 
 @dataclass(slots=True)

@@ -35,6 +35,9 @@ Every right that the program has, and the code that uses it. Roles are made of t
   resources: [events]
   verbs: [create, patch]
 {{- end }}
+{{- if include "updater.follows" . }}
+{{ include "updater.rules.followed" . }}
+{{- end }}
 {{- if .Values.rbac.pullSecrets }}
 # credentials/keychain.py reads pullsecret: and secret: of annotations, argocd/repositories.py git:secret, each by name
 # (rbac.pullSecrets)
@@ -42,6 +45,47 @@ Every right that the program has, and the code that uses it. Roles are made of t
   resources: [secrets]
   verbs: [get]
 {{- end }}
+{{- end -}}
+
+{{/* What runs the images that a source asks for: watched unless config.delivery is null. */}}
+{{- define "updater.rules.followed" -}}
+# delivery/watch.py watches what runs the images (delivery)
+- apiGroups: [apps]
+  resources: [daemonsets, deployments, statefulsets]
+  verbs: [list, watch]
+- apiGroups: [argoproj.io]
+  resources: [rollouts]
+  verbs: [list, watch]
+- apiGroups: [flagger.app]
+  resources: [canaries]
+  verbs: [list, watch]
+# delivery/reversal.py lists the ReplicaSet that a Rollout calls stable, before a bad release is taken back (delivery.on_bad)
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list]
+{{- end -}}
+
+{{/* "true" unless config.delivery is null. */}}
+{{- define "updater.follows" -}}
+{{- if or (not (hasKey .Values.config "delivery")) (kindIs "map" .Values.config.delivery) -}}true{{- end -}}
+{{- end -}}
+
+{{/* What Kustomizations applied, and which repositories they read. */}}
+{{- define "updater.rules.appliers" -}}
+# delivery/watch.py watches the Kustomizations and HelmReleases that say what they applied (delivery)
+- apiGroups: [kustomize.toolkit.fluxcd.io]
+  resources: [kustomizations]
+  verbs: [list, watch]
+- apiGroups: [helm.toolkit.fluxcd.io]
+  resources: [helmreleases]
+  verbs: [list, watch]
+{{- end -}}
+
+{{/* "true" where a subscription of updater.yaml has delivery that names no workload: that is looked for in all namespaces. */}}
+{{- define "updater.findsWorkloads" -}}
+{{- range .Values.config.subscriptions -}}
+{{- if and (kindIs "map" .delivery) (not (dig "workload" "" (.delivery | default dict))) -}}true{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Where Argo CD is. */}}
@@ -86,6 +130,10 @@ Every right that the program has, and the code that uses it. Roles are made of t
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
+{{- end }}
+{{- if include "updater.follows" . }}
+{{ include "updater.rules.appliers" . }}
+{{ include "updater.rules.followed" . }}
 {{- end }}
 {{- if .Values.rbac.pullSecrets }}
 # credentials/keychain.py reads the Secrets and ServiceAccounts that ImageRepositories name, flux/git_repositories.py those of

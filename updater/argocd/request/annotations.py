@@ -15,6 +15,7 @@ from updater.argocd.request.values import READERS
 from updater.errors import UpdaterError
 from updater.model.image import parse_aliased
 from updater.settings.decisions import ANNOTATION_PREFIX, KINDS
+from updater.settings.delivery_annotations import DELIVERY_KEYS
 from updater.settings.fields import nearest
 from updater.settings.gate_annotations import GATE_KEYS
 
@@ -35,9 +36,9 @@ HELM: Final = ("helm.image-name", "helm.image-tag", "helm.image-spec")
 KUSTOMIZE: Final = "kustomize.image-name"
 WHOLE: Final = (IMAGE_LIST, *EVERYWHERE, *WRITE_BACK)
 PER_IMAGE: Final = (*EVERYWHERE, "platforms", "tag-match", *HELM, KUSTOMIZE)
-OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", "proposal", *KINDS, *GATE_KEYS)
+OWN: Final = ("downgrade", "allow-downgrade", "variant", "form", "interval", "proposal", *KINDS, *GATE_KEYS, *DELIVERY_KEYS)
 #: those that may stand on an ImageUpdater too
-OWN_OF_UPDATER: Final = ("proposal", *GATE_KEYS)
+OWN_OF_UPDATER: Final = ("proposal", *GATE_KEYS, *DELIVERY_KEYS)
 _OPERATORS: Final = ("<", ">", "=", "!", "~", "^", "|", "*")
 
 

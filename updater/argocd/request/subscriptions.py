@@ -19,6 +19,7 @@ from updater.inventory.precedence import Precedence
 from updater.model.gates import NO_GATES, GateRules
 from updater.model.image import AliasedImage, parse_aliased
 from updater.model.outcome import Outcome, Status
+from updater.model.release import DeliveryOptions, OnBad, Workload
 from updater.model.subscription import (
     CommitSpec,
     Downgrade,
@@ -30,6 +31,7 @@ from updater.model.subscription import (
 )
 from updater.policies.globs import name_matcher
 from updater.settings.decisions import KINDS
+from updater.settings.delivery_annotations import DELIVERY_KEYS, ON_BAD, with_delivery
 from updater.settings.gate_annotations import GATE_KEYS, with_gates
 from updater.settings.proposals import ProposalSettings
 
@@ -62,7 +64,8 @@ class TranslationDefaults:
     elsewhere. *is_configured* is false where nobody knows what the operator lists: manifests from Git.
     *git_credentials_for* are the namespaces, globs among them, whose Applications need not bring a Secret for Git. *branches*
     name what objects call HEAD, *precedence* says who keeps what several claim. *proposal* is what holds for pull requests where
-    an object asks for one and does not say otherwise. *gates* say when images are written.
+    an object asks for one and does not say otherwise. *gates* say when images are written, *delivery* how releases are followed,
+    None where they are not.
     """
 
     namespace: str = "argocd"
@@ -73,6 +76,7 @@ class TranslationDefaults:
     git_credentials_for: tuple[str, ...] = ("*",)
     is_configured: bool = True
     gates: GateRules = NO_GATES
+    delivery: DeliveryOptions | None = None
     proposal: ProposalSettings = _NO_DEFAULTS
     branches: DefaultBranches = field(default_factory=DefaultBranches, compare=False)
     precedence: Precedence = field(default_factory=Precedence, compare=False)
@@ -210,10 +214,32 @@ def _subscription(
         targets=(_target(application, request, image, (listed, form, defaults)),),
         interval=_interval(settings, defaults),
         credential=_credential(settings, application, defaults),
+        delivery=_delivery(settings, request.write_back, application, defaults),
         gates=_gates(settings, request.write_back, defaults),
         decisions=_decisions(settings, key, application),
         origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
+
+
+def _delivery(
+    settings: Settings, write_back: Settings, application: Application, defaults: TranslationDefaults
+) -> DeliveryOptions | None:
+    """Read how releases are followed: the Application says what it applied.
+
+    A live Application has no commits to take back: that is refused there, and as a default does not count.
+    """
+    said = {name: settings[name].read(partial(values.read_delivery_text, name)) for name in DELIVERY_KEYS if name in settings}
+    options = with_delivery(defaults.delivery, said)
+    if options is None:
+        return None
+    method = read_in(write_back, "write-back-method", values.read_method, default=values.WriteBackMethod(kind="argocd"))
+    if method.kind != "git" and options.on_bad is OnBad.REVERT:
+        if ON_BAD in settings:
+            message = "a live Application has no commits that could be taken back, in this version"
+            raise settings[ON_BAD].flaw(message, code="not-yet", hint="write to Git, or on-bad: report")
+        options = replace(options, on_bad=OnBad.REPORT)
+    agent = None if options.workload else Workload(KIND, application.namespace, application.name)
+    return replace(options, agent=agent)
 
 
 def _gates(settings: Settings, write_back: Settings, defaults: TranslationDefaults) -> GateRules:

@@ -20,6 +20,7 @@ from updater.policies.filters import REGEXP
 from updater.settings import checks
 from updater.settings.annotated import read_annotated_proposal
 from updater.settings.decisions import KINDS, read_annotation
+from updater.settings.delivery_annotations import DELIVERY_KEYS, read_delivery
 from updater.settings.fields import nearest
 from updater.settings.gate_annotations import GATE_KEYS, read_gate
 from updater.settings.values import read_duration
@@ -283,6 +284,11 @@ def read_gate_text(name: str, value: Any) -> Any:
     return read_gate(name, read_text(value))
 
 
+def read_delivery_text(name: str, value: Any) -> Any:
+    """Read one key of delivery, as `updater.model.release.DeliveryOptions` has it."""
+    return read_delivery(name, read_text(value))
+
+
 def read_interval(value: Any) -> float:
     """Read a duration; return seconds, not fewer than `SHORTEST_INTERVAL`: many may write an object, and all pay for its pace."""
     seconds = read_duration(read_text(value))
@@ -331,4 +337,5 @@ READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "proposal": read_annotated_proposal,
     **{kind: partial(read_decision, kind) for kind in KINDS},
     **{name: partial(read_gate_text, name) for name in GATE_KEYS},
+    **{name: partial(read_delivery_text, name) for name in DELIVERY_KEYS},
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.documents.members import mapping_in
 from updater.flux.kinds import GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE_AUTOMATION
 from updater.flux.request.automations import complete, read_automation
-from updater.flux.request.decisions import decisions_in, gates_in
+from updater.flux.request.decisions import decisions_in, delivery_in, gates_in
 from updater.flux.request.dependencies import dependency_fault
 from updater.flux.request.git_repositories import read_git_repository
 from updater.flux.request.image_policies import read_image_policy
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from updater.kube.kinds import Key
     from updater.model.image import ImageRef
     from updater.model.problem import Problem
+    from updater.model.release import DeliveryOptions
     from updater.model.subscription import Subscription, Target
     from updater.settings.proposals import ProposalSettings
 
@@ -66,6 +67,7 @@ class FluxOptions:
     try_template: TryTemplate | None = None
     proposal: ProposalSettings = NO_DEFAULTS
     gates: GateRules = NO_GATES
+    delivery: DeliveryOptions | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,8 +206,9 @@ class FluxTranslator:
             return _LinkedPolicy(request, subscription, _problems(policy.item, fault))
         decisions, wrong = decisions_in(policy.item, subscription.key)
         rules, held, flaws = gates_in(policy.item, subscription.key, self._options.gates)
-        decided = replace(subscription, gates=rules, decisions=(*decisions, *held))
-        wrong = (*wrong, *flaws)
+        delivery, unread, unfit = delivery_in(policy.item, subscription.key, self._options.delivery)
+        decided = replace(subscription, gates=rules, delivery=delivery, decisions=(*decisions, *held, *unread))
+        wrong = (*wrong, *flaws, *unfit)
         return _LinkedPolicy(request, decided, (*_problems(policy.item, fault), *wrong))
 
     def _complete(

@@ -1,0 +1,112 @@
+"""Which subscriptions an object of the cluster concerns: a change is looked at by those that read it, and by no others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from updater.delivery.finding import FoundWorkloads, GitPlace, find_workloads
+from updater.delivery.readers import READERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from updater.delivery.judging import KnownWorkloads
+    from updater.delivery.readers import ObjectKey
+    from updater.kube.kinds import Key, Object
+    from updater.model.subscription import GitBranch, Subscription
+
+_NOTHING_FOUND = FoundWorkloads()
+
+
+class ReadObjects:
+    """What is known of the cluster, for one subscription: each object that is read is noted in *read*."""
+
+    def __init__(self, known: KnownWorkloads, read: set[ObjectKey]) -> None:
+        self._known = known
+        self._read = read
+
+    def is_known(self, kind: str, namespace: str) -> bool:
+        """Return whether a kind was listed, and is watched at the moment."""
+        return self._known.is_known(kind, namespace)
+
+    def is_awaited(self, kind: str, namespace: str) -> bool:
+        """Return whether a kind is about to be listed for the first time."""
+        return self._known.is_awaited(kind, namespace)
+
+    def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        """Return what is kept of an object."""
+        self._read.add((kind, namespace, name))
+        return self._known.get(kind, namespace, name)
+
+    def readers_of(self, kind: str, place: tuple[str, str]) -> Iterable[Key]:
+        """Return the agents of one kind that read the Git repository at *place*."""
+        self._read.add((READERS + kind, *place))
+        return self._known.readers_of(kind, place)
+
+
+class WorkloadIndex:
+    """The workloads of each subscription, found once and again when something that this read has changed."""
+
+    def __init__(self, known: KnownWorkloads) -> None:
+        self.known = known
+        self._found: dict[str, FoundWorkloads] = {}
+        self._read: dict[str, set[ObjectKey]] = {}
+        self._readers: defaultdict[ObjectKey, set[str]] = defaultdict(set)
+        self._paths: dict[str, dict[GitBranch, tuple[str, ...]]] = {}
+
+    def put_paths(self, key: str, branch: GitBranch, paths: tuple[str, ...]) -> None:
+        """Note in which files of a branch the subscription *key* has its places."""
+        known = self._paths.setdefault(key, {})
+        if known.get(branch) != paths:
+            known[branch] = paths
+            self._found.pop(key, None)
+
+    def of(self, subscription: Subscription) -> FoundWorkloads:
+        """Return what runs the image of *subscription*."""
+        key = subscription.key
+        found = self._found.get(key)
+        if found is None:
+            branches = self._paths.get(key, {}).items()
+            places = [GitPlace(branch.url, branch.branch, path) for branch, paths in branches for path in paths]
+            read: set[ObjectKey] = set()
+            options = subscription.delivery
+            view = ReadObjects(self.known, read)
+            found = find_workloads(subscription.image, options, view, places) if options else _NOTHING_FOUND
+            self._found[key] = found
+            self.note(key, read)
+        return found
+
+    def note(self, key: str, read: set[ObjectKey]) -> None:
+        """Note what was read for a subscription, besides what was noted before."""
+        known = self._read.setdefault(key, set())
+        for each in read - known:
+            self._readers[each].add(key)
+        known |= read
+
+    def changed(self, objects: frozenset[ObjectKey] | None) -> set[str]:
+        """Forget what was found by *objects*, None for all; return the keys of the subscriptions that had read one of them."""
+        read = self._readers if objects is None else objects
+        keys = {key for each in read for key in self._readers.get(each, ())}
+        for key in keys if objects is not None else {*keys, *self._found}:
+            self._drop(key)
+        return keys
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Forget subscriptions that are gone, or are others by now."""
+        for key in keys:
+            self._drop(key)
+
+    def leave(self, key: str) -> None:
+        """Forget the places of a subscription that is not asked for any more."""
+        self._drop(key)
+        self._paths.pop(key, None)
+
+    def _drop(self, key: str) -> None:
+        self._found.pop(key, None)
+        for each in self._read.pop(key, ()):
+            readers = self._readers.get(each)
+            if readers is not None:
+                readers.discard(key)
+                if not readers:
+                    del self._readers[each]

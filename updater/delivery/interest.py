@@ -1,0 +1,101 @@
+"""Which kinds are watched where, and which of their objects are kept: as few as the subscriptions that are followed need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from updater.delivery.finding import GIT_REPOSITORY, POD_KINDS, sources_of
+from updater.delivery.kinds import KINDS
+from updater.delivery.state import images_of, read_reference, text_in
+from updater.documents.members import mapping_in
+from updater.inventory.pushes import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from updater.model.image import ImageName
+    from updater.model.subscription import Subscription
+
+EVERYWHERE: Final = ""
+_GLOBS: Final = frozenset("*?[/")
+#: a kind and a namespace, `EVERYWHERE` for all of them
+WatchPlace = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which objects of one kind are kept: all, or those that name one of *images* or read one of *repositories*."""
+
+    is_all: bool = False
+    images: frozenset[ImageName] = frozenset()
+    repositories: frozenset[tuple[str, str]] = frozenset()
+
+    def __or__(self, other: Wanted) -> Wanted:
+        return Wanted(
+            is_all=self.is_all or other.is_all,
+            images=self.images | other.images,
+            repositories=self.repositories | other.repositories,
+        )
+
+    def covers(self, other: Wanted) -> bool:
+        """Return whether everything that *other* keeps is kept."""
+        return self.is_all or (not other.is_all and self.images >= other.images and self.repositories >= other.repositories)
+
+    def keeps(self, kind: str, item: Mapping[str, Any]) -> bool:
+        """Return whether an object is kept. A Rollout or Canary that refers to another workload names no image itself."""
+        if self.is_all or (kind not in POD_KINDS and kind != "Application"):
+            return True
+        if kind == "Application":
+            return any(place_of(text_in(source, "repoURL")) in self.repositories for source in sources_of(item))
+        spec = mapping_in(item, "spec")
+        if mapping_in(spec, "workloadRef") or kind == "Canary":
+            return True
+        return any((ref := read_reference(text)) and ref.name in self.images for text in images_of(mapping_in(spec, "template")))
+
+
+_ALL: Final = Wanted(is_all=True)
+
+
+def wanted_places(subscriptions: Iterable[Subscription], namespaces: Mapping[str, tuple[str, ...]]) -> dict[WatchPlace, Wanted]:
+    """Return what is watched for *subscriptions*, and which of it is kept.
+
+    *namespaces* are those that a source is limited to, by the kind of its objects; where there is none, or a pattern, all are
+    watched at once.
+    """
+    found: dict[WatchPlace, Wanted] = {}
+    for item in subscriptions:
+        for place, wanted in _places(item, namespaces):
+            before = found.get(place)
+            if before is None or not before.covers(wanted):
+                found[place] = wanted if before is None else before | wanted
+    everywhere = {kind for kind, namespace in found if namespace == EVERYWHERE}
+    return {place: wanted for place, wanted in found.items() if place[1] == EVERYWHERE or place[0] not in everywhere}
+
+
+def _places(item: Subscription, namespaces: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[WatchPlace, Wanted]]:
+    options = item.delivery
+    if options is None:
+        return
+    images = Wanted(images=frozenset({item.image}))
+    named = options.workload
+    if named is not None:
+        for kind in (named.kind, *KINDS[named.kind].beside):
+            yield (kind, named.namespace), _ALL
+            if kind in POD_KINDS:
+                yield (kind, named.namespace), images
+        return
+    limited = namespaces.get(item.origin.kind, ())
+    scopes = (EVERYWHERE,) if not limited or any(_GLOBS & set(name) for name in limited) else limited
+    for kind in POD_KINDS:
+        for scope in scopes:
+            yield (kind, scope), images
+    agents = (options.agent.kind,) if options.agent else options.searched
+    if "Kustomization" in agents:
+        agents = (*agents, "HelmRelease", *((GIT_REPOSITORY,) if options.searched else ()))
+    own = options.agent if options.agent and item.origin.kind not in namespaces else None
+    read = frozenset(place_of(target.destination.url) for target in item.targets if target.destination.method == "git")
+    kept = Wanted(repositories=read) if options.agent is None else _ALL
+    for kind in agents:
+        for scope in (own.namespace,) if own and kind == own.kind else scopes:
+            yield (kind, scope), kept
