@@ -11,6 +11,7 @@ import pytest
 
 from tests.flows.api import ServingDaemon
 from tests.flows.fleet import add_usual, fleet
+from tests.flows.test_commands import updater
 from tests.flows.test_run import until
 
 
@@ -110,6 +111,17 @@ async def test_what_is_not_allowed_is_refused_logged_and_counted(served):
     for fields, code in (({}, "bad-body"), ({"reason": "x", "until": "yesterday"}, "usage")):
         status, body = await served.act("app", "hold", **fields)
         assert (status, body["error"]["code"]) == (400, code)
+
+
+async def test_status_asks_the_site_with_a_password_and_says_so_where_it_needs_one(served, monkeypatch):
+    monkeypatch.setenv("WHO", "jane:secret")
+    code, output, _ = await updater("status", "app", "--server", served.base, "--credentials", "env:WHO", "-o", "json")
+    (row,) = json.loads(output)
+    assert (code, row["key"], row["state"], row["chosen"]) == (0, "app", "unchanged", "1.0.0")
+    code, _, errors = await updater("status", "--server", served.base)
+    assert (code, "asks who you are" in errors, "--credentials" in errors) == (1, True, True)
+    code, _, errors = await updater("status", "--credentials", "env:WHO")
+    assert (code, "--credentials is for --server" in errors) == (2, True)
 
 
 async def test_users_are_read_again_and_what_was_taken_away_ends_at_once(served):

@@ -130,7 +130,7 @@ class Site:
 
 
 @asynccontextmanager
-async def opened(fleet, *, host="127.0.0.1", port=0, acts=None, registrar=None):
+async def opened(fleet, *, host="127.0.0.1", acts=None, registrar=None, port=0):
     desks = SiteDesks(fleet=fleet, acts=acts or ActsByHand(), registrar=registrar or RegistrarByHand(host=host))
     app = web.Application(handler_args={"auto_decompress": False, "lingering_time": 1.0})
     open_site(app, desks)

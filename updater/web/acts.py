@@ -36,14 +36,14 @@ class ActKind(StrEnum):
 
 
 #: what may be sent beside the reason
-_FIELDS: Final[Mapping[ActKind, frozenset[str]]] = {
+FIELDS: Final[Mapping[ActKind, frozenset[str]]] = {
     ActKind.HOLD: frozenset({"until", "for"}),
     ActKind.RELEASE: frozenset(),
     ActKind.REJECT: frozenset({"image", "until", "for"}),
     ActKind.PIN: frozenset({"tag", "until", "for"}),
     ActKind.SCAN: frozenset(),
 }
-_NEEDED: Final[Mapping[ActKind, str]] = {ActKind.REJECT: "image", ActKind.PIN: "tag"}
+NEEDED: Final[Mapping[ActKind, str]] = {ActKind.REJECT: "image", ActKind.PIN: "tag"}
 _ROUTE: Final = f"{SUBSCRIPTIONS}/{{key:.+}}/{{act:{'|'.join(ActKind)}}}"
 PREVIEW: Final = f"{SUBSCRIPTIONS}/{{key:.+}}/preview"
 
@@ -174,11 +174,11 @@ class Acts:
 
 def order_of(kind: ActKind, key: str, fields: Mapping[str, str], author: str) -> ActOrder:
     """Read what is asked for; raise `ApiRefusal` for what is missing, and for a field that means nothing here."""
-    unknown = sorted(set(fields) - _FIELDS[kind] - {"reason"})
+    unknown = sorted(set(fields) - FIELDS[kind] - {"reason"})
     if unknown:
-        hint = f"{kind} takes {', '.join(sorted(_FIELDS[kind] | {'reason'}))}"
+        hint = f"{kind} takes {', '.join(sorted(FIELDS[kind] | {'reason'}))}"
         raise ApiRefusal(400, "bad-body", f"{kind} has no field {unknown[0]!r}", hint)
-    needed = _NEEDED.get(kind)
+    needed = NEEDED.get(kind)
     if needed and not fields.get(needed):
         raise ApiRefusal(400, "bad-body", f"{kind} needs the field {needed}")
     reason = fields.get("reason", "").strip()
