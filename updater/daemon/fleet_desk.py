@@ -14,6 +14,7 @@ from updater.daemon.generation import landing_context
 from updater.daemon.one_shot import chosen
 from updater.engine.landing import land
 from updater.errors import ConfigError
+from updater.http.single_flight import SingleFlight
 from updater.inventory.destinations import by_destination, destinations_of, with_companions
 from updater.model.scan_key import scan_key_for
 from updater.reporting.last_outcomes import SubscriptionStatus
@@ -51,7 +52,9 @@ class FleetDesk:
         process.reports.join(self.events)
         self._table = FleetTable(version=-1)
         self._looking = asyncio.Semaphore(LOOKS_AT_ONCE)
-        self._details: dict[str, tuple[float, asyncio.Task[SubscriptionDetail]]] = {}
+        self._looks = SingleFlight()
+        self._details: dict[str, tuple[float, SubscriptionDetail]] = {}
+        self._forgotten = 0
 
     @property
     def replica(self) -> ReplicaView:
@@ -85,18 +88,15 @@ class FleetDesk:
 
     async def detail(self, key: str) -> SubscriptionDetail:
         """Return one subscription in full, by a dry look at its destinations; raise `ConfigError` for an unknown key."""
-        now = time.monotonic()
-        made, task = self._details.get(key, (0.0, None))
-        if task is None or (task.done() and now - made > KEPT_FOR):
-            self._details = {kept: found for kept, found in self._details.items() if now - found[0] <= KEPT_FOR}
-            if len(self._details) >= MOST_KEPT:
-                return await self._look(key)
-            task = asyncio.create_task(self._look(key))
-            self._details[key] = (now, task)
-        return await asyncio.shield(task)
+        made, found = self._details.get(key, (0.0, None))
+        if found is not None and time.monotonic() - made <= KEPT_FOR:
+            return found
+        forgotten = self._forgotten
+        return await self._looks.share((key, forgotten), lambda: self._look_and_keep(key, forgotten))
 
     def forget(self, key: str) -> None:
         """Look up *key* again when it is asked for next: somebody did something about it."""
+        self._forgotten += 1
         self._details.pop(key, None)
 
     async def health(self) -> FleetHealth:
@@ -132,6 +132,13 @@ class FleetDesk:
             ),
             problems=generation.problems,
         )
+
+    async def _look_and_keep(self, key: str, forgotten: int) -> SubscriptionDetail:
+        found, now = await self._look(key), time.monotonic()
+        self._details = {kept: entry for kept, entry in self._details.items() if now - entry[0] <= KEPT_FOR}
+        if forgotten == self._forgotten and len(self._details) < MOST_KEPT:
+            self._details[key] = (now, found)
+        return found
 
     async def _look(self, key: str) -> SubscriptionDetail:
         generation = self._generation()

@@ -273,7 +273,7 @@ class SubscriptionSettings(Node):
     def _follow_commits(self) -> Self:
         is_live = all(target.git is None for target in self.targets)
         if self.delivery is not None and is_live and self.delivery.on_bad is not OnBad.REPORT:
-            message = "a live Application has no commits that could be taken back or held, in this version"
+            message = "not supported for a live Application in this version: it has no commits that could be taken back or held"
             raise fields.flawed((("delivery", "on_bad"), fields.NOT_YET, message, "write on_bad: report, or write to Git"))
         named = self.delivery.workload if self.delivery else None
         if self.gates.wait_while_busy and (self.delivery is None or (named and named.kind not in BUSY_KINDS)):

@@ -235,7 +235,7 @@ def _delivery(
     method = read_in(write_back, "write-back-method", values.read_method, default=values.WriteBackMethod(kind="argocd"))
     if method.kind != "git" and options.on_bad is not OnBad.REPORT:
         if ON_BAD in settings:
-            message = "a live Application has no commits that could be taken back or held, in this version"
+            message = "not supported for a live Application in this version: it has no commits that could be taken back or held"
             raise settings[ON_BAD].flaw(message, code="not-yet", hint="write to Git, or on-bad: report")
         options = replace(options, on_bad=OnBad.REPORT)
     agent = None if options.workload else Workload(KIND, application.namespace, application.name)
