@@ -31,7 +31,7 @@ check: $(STAMP) $(LINT)/.ready  ## format, lint, types, layers, regular expressi
 
 real: $(STAMP)  ## install the real servers into the cache and run the tests that stand on them; nothing may be skipped
 	@bash .ci/parts
-	@UPDATER_REQUIRE_REAL=1 $(BIN)/python -m pytest -q -m real $(ARGS)
+	@UPDATER_REQUIRE_REAL=1 $(BIN)/python -m pytest -q -m 'real and not argocd' $(ARGS)
 
 cluster: $(STAMP)  ## a cluster, a registry and a Git server on this machine, with examples, until Ctrl-C; ARGS="--flux --keep DIR"
 	@exec $(BIN)/python -m tests.real.lab_command $(ARGS)

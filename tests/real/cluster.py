@@ -197,9 +197,13 @@ class Cluster:
         """Give what the server says of a kind: its `name` in paths, and whether it is `namespaced`."""
         key = f"{version} {kind}"
         if key not in self._resources:
-            listed = self.request("GET", _root(version))["resources"]
-            self._resources |= {f"{version} {one['kind']}": one for one in listed if "/" not in one["name"]}
+            self._wait(key, None, lambda: self._discovers(version, key))  # a kind is served before it is listed
         return self._resources[key]
+
+    def _discovers(self, version: str, key: str) -> bool:
+        listed = self.request("GET", _root(version))["resources"]
+        self._resources |= {f"{version} {one['kind']}": one for one in listed if "/" not in one["name"]}
+        return key in self._resources
 
     def _write_keys(self) -> None:
         self.authority.issue("server")
