@@ -61,6 +61,8 @@ def test_a_row_tells_what_is_written_what_was_chosen_and_since_when_it_stands():
         "last_change": "2024-05-06T06:08:09Z",
         "held_by": None,
         "verdict": None,
+        "verdict_at": None,
+        "workload": None,
     }
 
 

@@ -85,6 +85,8 @@ class SubscriptionStatus:
             "last_change": _moment(self.last_change),
             "held_by": self.held_by,
             "verdict": self.verdict,
+            "verdict_at": _moment(self.release.at if self.release else None),
+            "workload": _text(str(self.release.workload)) if self.release and self.release.workload else None,
         }
 
 
@@ -143,7 +145,7 @@ class LastOutcomes:
 
         With *is_public* a reason has no words of a server: whoever reads it may not be allowed to see them.
         """
-        changes = self._last_changes()
+        changes = _last_changes(self._recent.values())
         for key in sorted(self._subscriptions.keys() | self._known.keys()):
             if is_named(key, keys):
                 status = self._status(key, changes.get(" ".join(key.split())))
@@ -151,7 +153,7 @@ class LastOutcomes:
 
     def statuses_of(self, keys: Iterable[str]) -> Iterator[SubscriptionStatus]:
         """Yield the status of each of *keys* that is known, at the price of these alone."""
-        changes = self._last_changes()
+        changes = _last_changes(self._recent.values())
         for key in keys:
             if key in self._subscriptions or key in self._known:
                 yield self._status(key, changes.get(" ".join(key.split())))
@@ -203,15 +205,6 @@ class LastOutcomes:
     def _of(self, key: str) -> _Known:
         return self._known.setdefault(key, _Known())
 
-    def _last_changes(self) -> dict[str, datetime]:
-        """Return when our commits changed each subscription last, by its key as trailers have it."""
-        changes: dict[str, datetime] = {}
-        for commits in self._recent.values():
-            for past in commits:
-                for key in past.subscriptions:
-                    changes[key] = max(changes.get(key, past.when), past.when)
-        return changes
-
     def _status(self, key: str, committed: datetime | None) -> SubscriptionStatus:
         known, item = self._known.get(key, _Known()), self._subscriptions.get(key)
         leading = next((outcome for outcome in known.outcomes.values() if outcome.status is known.state), None)
@@ -241,6 +234,16 @@ class LastOutcomes:
 
 def _detail(known: _Known) -> str | None:
     return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
+
+
+def _last_changes(branches: Iterable[Sequence[PastCommit]]) -> dict[str, datetime]:
+    """Return when our commits changed each subscription last, by its key as trailers have it."""
+    changes: dict[str, datetime] = {}
+    for commits in branches:
+        for past in commits:
+            for key in past.subscriptions:
+                changes[key] = max(changes.get(key, past.when), past.when)
+    return changes
 
 
 def _age_of(candidate: Candidate | None) -> datetime | None:
