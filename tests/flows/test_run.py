@@ -13,7 +13,7 @@ import pytest
 from tests.flows.fleet import add_usual, fleet
 from tests.real.parts import free_port
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 async def until(question, seconds: float = PATIENCE):

@@ -232,6 +232,10 @@ class LastOutcomes:
         )
 
 
+def _detail(known: _Known) -> str | None:
+    return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
+
+
 def _last_changes(branches: Iterable[Sequence[PastCommit]]) -> dict[str, datetime]:
     """Return when our commits changed each subscription last, by its key as trailers have it."""
     changes: dict[str, datetime] = {}
@@ -240,10 +244,6 @@ def _last_changes(branches: Iterable[Sequence[PastCommit]]) -> dict[str, datetim
             for key in past.subscriptions:
                 changes[key] = max(changes.get(key, past.when), past.when)
     return changes
-
-
-def _detail(known: _Known) -> str | None:
-    return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
 
 def _age_of(candidate: Candidate | None) -> datetime | None:

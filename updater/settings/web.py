@@ -53,7 +53,7 @@ class ListenSettings(Node):
     metrics: fields.Listen | None = Field(default_factory=usual_address, json_schema_extra={"default": "127.0.0.1:8080"})
     """Metrics, health, readiness and status: /metrics, /healthz, /readyz, /api/v1/status. The default in a pod: 0.0.0.0:8080."""
     web: fields.Listen | None = None
-    """Webhooks of registries and Git hosts: /webhooks/<name>, /webhook, /healthz; the API: /api/v1/. Not served by default."""
+    """Webhooks of registries and Git hosts: /webhooks/<name>, /webhook, /healthz; the page: /; the API: /api/v1/. Off if null."""
 
 
 class WebhookSettings(Node):
