@@ -392,6 +392,9 @@ def test_webhooks_have_a_port_and_an_ingress_only_where_they_are_received():
     (rule,) = spec["rules"]
     assert (rule["host"], spec["tls"]) == ("hooks.example.org", [{"hosts": ["hooks.example.org"], "secretName": "hooks-tls"}])
     assert [path["path"] for path in rule["http"]["paths"]] == ["/webhooks", "/webhook"]
+    ingress = {"enabled": True, "host": "a.example", "page": True}
+    (rule,) = one(template_of(config={"listen": {"web": "0.0.0.0:8090"}}, ingress=ingress), "Ingress")["spec"]["rules"]
+    assert [path["path"] for path in rule["http"]["paths"]] == ["/"]
     assert [port["name"] for port in container(template("default"))["ports"]] == ["metrics"]
     assert [item["kind"] for item in template("default") if item["kind"] == "Ingress"] == []
     refused = helm("template", "x", str(CHART), values={"ingress": {"enabled": True, "host": "a.example"}})

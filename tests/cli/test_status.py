@@ -19,6 +19,7 @@ from updater.web import app as web_room
 from updater.web.app import Probes, application, serve
 
 KEYS = {"key", "image", "written", "running", "chosen", "state", "reason", "since", "last_change", "held_by", "verdict"}
+KEYS |= {"verdict_at", "workload"}
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ import pytest
 
 from tests.engine.making import git_branch, ref
 from tests.fakes.github_apps import GithubApps, app_key, pem_of
-from updater.credentials.github_app import InstallationTokens
+from updater.credentials.github_app import App, InstallationTokens
 from updater.credentials.keychain import Keychain
 from updater.daemon.components import git_access
 from updater.daemon.git_access import RenewingWriter, access_for
 from updater.errors import ConfigError, ForgeError, GitDenied, GitError, GitUnavailable, UpdaterError
 from updater.git.access import GitAccess
 from updater.http.client import HttpClient
+from updater.http.exchange import Connection
 from updater.model.credential import Credential
 from updater.model.view import View
 from updater.settings import build_settings
@@ -248,3 +249,18 @@ async def test_a_refusal_lets_secrets_be_read_anew_and_stays_a_refusal(error, co
         await writer.write(View(destination=branch, head=None, readings={}, problems={}, pending={}), (), is_dry=False)
     assert looked.value is written.value is error
     assert cluster.asked == ["expire"] * 2 * count
+
+
+@pytest.mark.parametrize("credential", ["", "gitrepository:ns/fleet", "secret:ns/git"])
+async def test_a_forge_that_refuses_the_token_of_an_app_gets_a_new_one_whoever_named_the_app(credential):
+    now = [0.0]
+    async with GithubApps() as apps, HttpClient() as http:
+        tokens = InstallationTokens(http, clock=lambda: now[0])
+        connection = Connection(insecure=True)
+        app = App(identity="12", installation="34", private_key=pem_of(app_key()), base_url=apps.url, connection=connection)
+        assert await tokens.token(app) == "ghs_34_0"
+        now[0] += 10
+        writer = RenewingWriter(Refusing(ForgeError("no", code="forge-denied")), tokens=tokens)
+        with pytest.raises(ForgeError):
+            await writer.look(git_branch(url=URL, credential=credential), ())
+        assert await tokens.token(app) == "ghs_34_1"

@@ -81,9 +81,9 @@ class Story:
         self.landed(tag, end=LandingEnd.PUSHED, outcomes=(outcome,), head="0" * 40)
 
     def landed(self, tag="1.1.0", **more):
-        fields = {"outcomes": (), "end": LandingEnd.QUIET, "notes": (), "head": None, **more}
+        fields = {"destination": BRANCH, "outcomes": (), "end": LandingEnd.QUIET, "notes": (), "head": None, **more}
         written = {"shop": (Written(tag=tag),)}
-        self.follower.hear(DestinationLanded(destination=BRANCH, written=written, at=self.at(), **fields))
+        self.follower.hear(DestinationLanded(written=written, at=self.at(), **fields))
 
     def past(self, **more):
         fields = {

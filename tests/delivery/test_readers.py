@@ -101,7 +101,7 @@ CASES = [
     ),
     ("Rollout", status(phase=7), "unknown", "not known"),
     ("Canary", status(phase="Progressing"), "progressing", "Flagger says Progressing"),
-    ("Canary", status(phase="Failed"), "unknown", "the primary runs it"),
+    ("Canary", status(phase="Failed"), "healthy", "the primary runs it"),
     ("Canary", status(phase="Terminated"), "unknown", "Terminated"),
     ("Canary", status(phase=None), "unknown", "not known"),
     ("Application", status(sync={"status": "Synced", "revision": BEFORE}), "progressing", "before the commit"),
@@ -176,6 +176,17 @@ def test_a_failed_canary_is_bad_once_its_phase_began_after_the_release_and_names
     before = merged(failed, status(lastTransitionTime="2026-03-01T10:59:59Z"))
     again = health_of(read_canary(before, target=DEPLOYMENT, primary=primary, since=SINCE), IMAGE)
     assert again.verdict is ReleaseVerdict.PROGRESSING
+
+
+def test_a_failed_canary_whose_target_is_back_at_what_the_primary_runs_is_as_well_as_the_primary():
+    """Flagger begins no canary for what it promoted last, and goes on to say Failed."""
+    failed = merged(CANARY, status(phase="Failed", lastTransitionTime="2026-03-01T10:59:59Z"))
+    assert (
+        health_of(read_canary(failed, target=DEPLOYMENT, primary=PRIMARY, since=SINCE), IMAGE).verdict is ReleaseVerdict.HEALTHY
+    )
+    starting = merged(PRIMARY, {"status": {"availableReplicas": 0}})
+    found = health_of(read_canary(failed, target=DEPLOYMENT, primary=starting, since=SINCE), IMAGE)
+    assert (found.verdict, found.reason.startswith("the primary asks for it")) == (ReleaseVerdict.PROGRESSING, True)
 
 
 def test_a_digest_decides_where_both_sides_have_one_and_else_the_tag():

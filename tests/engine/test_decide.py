@@ -146,6 +146,16 @@ def test_what_could_not_be_read_is_named_behind_every_outcome():
         assert end.detail.endswith("; 1 tag could not be read: 1.2.0 [image-not-found]: 1.2.0: not found (404)")
 
 
+def test_what_is_proposed_is_not_lowered_while_its_own_tag_cannot_be_read():
+    lost = Rejection(tag="1.2.0", code="image-not-found", sentence="1.2.0: not found (404)")
+    pending = {("app", 0): (reading("ghcr.io/o/app:1.2.0"),)}
+    decision = judge([reading()], [replace(chosen("1.1.0"), unread=(lost,))], pending=pending)
+    assert [str(update.image) for update in decision.updates] == ["ghcr.io/o/app:1.2.0"]
+    assert decision.places[0].detail.startswith("1.0.0 → 1.2.0; 1 tag could not be read: 1.2.0")
+    decision = judge([reading()], [replace(chosen("1.3.0"), unread=(replace(lost, tag="1.0.5"),))], pending=pending)
+    assert [str(update.image) for update in decision.updates] == ["ghcr.io/o/app:1.3.0"]
+
+
 def test_a_registry_that_did_not_answer_fails_its_places_with_the_code():
     decision = judge([reading()], [RegistryUnavailable("503", hint="wait")])
     (end,) = outcomes([decision], None)

@@ -99,6 +99,7 @@ class FakeForge:
         self.labels: list[str] = []
         self.statuses: dict[str, str] = {}
         self.headers: dict[str, str] = {}
+        self.page_cap = 50
         self.dialect = dialect_of(self)
 
     async def __aenter__(self) -> Self:

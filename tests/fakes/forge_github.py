@@ -228,12 +228,14 @@ class FakeGitea(_Rest):
     def _listed(self, request):
         query = request.query
         found = self.forge.listed({"open", "closed"} if query["state"] == "all" else {query["state"]})
-        size, page = int(query["limit"]), int(query["page"])
-        return self.forge.tagged(request, [self.json(pull) for pull in found[size * (page - 1) : size * page]])
+        size, page = min(int(query["limit"]), self.forge.page_cap), int(query["page"])
+        answer = self.forge.tagged(request, [self.json(pull) for pull in found[size * (page - 1) : size * page]])
+        answer.headers["X-Total-Count"] = str(len(found))
+        return answer
 
     def _paged(self, request, items):
-        size, page = min(int(request.query["limit"]), 50), int(request.query["page"])
-        return web.json_response(items[size * (page - 1) : size * page])
+        size, page = min(int(request.query["limit"]), self.forge.page_cap), int(request.query["page"])
+        return web.json_response(items[size * (page - 1) : size * page], headers={"X-Total-Count": str(len(items))})
 
     def _labels(self, _request, pull, data):
         pull.labels += [name for name in (self.forge.labels[label - 1] for label in data["labels"]) if name not in pull.labels]

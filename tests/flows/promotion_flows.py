@@ -72,7 +72,12 @@ class Stages:
 
     async def written(self, key, tag, branch="main"):
         """Wait until Git says *tag* at a stage."""
-        await until_there(lambda: self.says(key, branch).partition("@")[0] == tag)
+
+        def is_written():
+            is_there = branch == "main" or self.made.repository.git("branch", "--list", branch)
+            return bool(is_there) and self.says(key, branch).partition("@")[0] == tag
+
+        await until_there(is_written)
 
     async def deploys(self, key, tag=None, *, available=1, conditions=()):
         """Do what an agent and the controller of Deployments do: apply what Git says, and report how it runs."""
@@ -122,6 +127,7 @@ class Stages:
             work = asyncio.create_task(generation.run())
             reports = asyncio.create_task(generation._process.reports.run())
             try:
+                await until(lambda: work.done() or (generation.schedule is not None and generation.schedule.is_running))
                 yield
                 assert not work.done(), work.exception()
             finally:
@@ -146,6 +152,11 @@ class Stages:
             before = {key: self.landings.get(key, 0) for key in keys}
             await self.wakes(*keys)
             await until(lambda before=before: all(self.landings.get(key, 0) > count for key, count in before.items()))
+
+    async def scanned(self):
+        """Let every image be scanned anew."""
+        for listed in self.generation.asked.by_image:
+            await self.generation.scan(listed)
 
     async def noted(self):
         """Keep what is known of healthy times, as the daemon does now and then."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 from aiohttp import web
 
 from tests.fakes.forge_github_data import BOT
 from tests.flows.fleet import Status
-from tests.flows.test_proposals import BRANCH, FILE, PERSON, proposing
+from tests.flows.test_proposals import BRANCH, FILE, PERSON, Proposing, proposing
 from updater.git.object_builder import Identity, NewCommit
 from updater.git.pusher import PushManner
 from updater.git.trailers import read_commit
@@ -90,6 +93,16 @@ async def test_a_person_who_is_faster_keeps_the_commit_and_ours_comes_on_top(dir
     end = await direct.land()
     assert (end.status, direct.written("main"), len(done)) == (Status.UPDATED, "1.1.0", 1), end
     assert direct.fleet.repository.git("rev-parse", "main^").strip() == done[0]
+
+
+@pytest.mark.parametrize("memory", ["kept"])
+async def test_two_daemons_at_one_time_make_one_commit(direct, tmp_path):
+    other = replace(direct.fleet, folder=tmp_path / "other")
+    other.folder.mkdir()
+    async with other.opened() as generation:
+        ends = await asyncio.gather(direct.land(), Proposing(other, direct.forge, generation).land())
+    assert {end.status for end in ends} <= {Status.UPDATED, Status.UNCHANGED}, ends
+    assert (direct.written("main"), len(direct.fleet.commits())) == ("1.1.0", 2)
 
 
 async def test_the_mode_of_an_executable_file_stays(direct):

@@ -76,7 +76,7 @@ async def test_what_ran_for_the_time_is_written_although_staging_moved_on_so_tha
             await line.written("prod", "1.1.0")
 
 
-@pytest.mark.parametrize("on_bad", ["report", "revert"])
+@pytest.mark.parametrize("on_bad", ["report", "revert", "hold"])
 async def test_a_version_that_is_bad_at_staging_is_never_promoted(tmp_path, on_bad):
     async with two(tmp_path, delivery=f"settle: 50ms, on_bad: {on_bad}") as line, line.running():
         await line.deploys("staging")

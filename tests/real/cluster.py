@@ -123,17 +123,22 @@ class Cluster:
 
     def install_from(self, folder: Path, kinds: Collection[str]) -> list[str]:
         """Install the definitions of *kinds* that *folder* holds, wait until they are served, and give the kinds."""
+        return [kind for path in sorted(folder.glob("*.yaml")) for kind in self.install_file(path, kinds)]
+
+    def install_file(self, path: Path, kinds: Collection[str] = ()) -> list[str]:
+        """Install the definitions of one file, all of them without *kinds*, wait until they are served, and give the kinds."""
         installed = []
-        for path in sorted(folder.glob("*.yaml")):
-            for body in yaml.load_all(path.read_bytes(), yaml.CSafeLoader):
-                if not body or body.get("kind") != "CustomResourceDefinition" or body["spec"]["names"]["kind"] not in kinds:
-                    continue
-                self.apply_object(body)
-                spec = body["spec"]
-                for served in spec["versions"]:
-                    url = f"{self.url}/apis/{spec['group']}/{served['name']}/{spec['names']['plural']}"
-                    self._wait(body["metadata"]["name"], None, lambda url=url: self._is_fine(url))
-                installed.append(spec["names"]["kind"])
+        for body in yaml.load_all(path.read_bytes(), yaml.CSafeLoader):
+            if not body or body.get("kind") != "CustomResourceDefinition":
+                continue
+            spec = body["spec"]
+            if kinds and spec["names"]["kind"] not in kinds:
+                continue
+            self.apply_object(body)
+            for served in spec["versions"]:
+                url = f"{self.url}/apis/{spec['group']}/{served['name']}/{spec['names']['plural']}"
+                self._wait(body["metadata"]["name"], None, lambda url=url: self._is_fine(url))
+            installed.append(spec["names"]["kind"])
         return installed
 
     def namespace(self, name: str) -> str:

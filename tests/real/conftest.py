@@ -9,6 +9,7 @@ from tests.flows.fleet import MARKED
 from tests.real.argocd_flows import Flow, FlowLab, denied
 from tests.real.gitea_flows import GiteaFleet
 from tests.real.gitea_lab import Gitea
+from tests.real.rolling_lab import RollingLab
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +32,12 @@ def gitea(tmp_path_factory):
     with Gitea(tmp_path_factory.mktemp("gitea")) as running:
         running.owner, running.bot, running.stranger = (running.person(name) for name in ("owner", "bot", "stranger"))
         yield running
+
+
+@pytest.fixture(scope="session")
+def rolling_lab(tmp_path_factory):
+    with RollingLab(tmp_path_factory.mktemp("rolling")) as lab:
+        yield lab
 
 
 @pytest.fixture

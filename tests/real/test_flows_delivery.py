@@ -61,13 +61,29 @@ class Flow(ArgocdFlow):
     def git_says(self):
         return self.lab.repository.show("web/deploy.yaml").decode()
 
-    def follows(self, name="one", **delivery):
+    def applied(self, revision, *workloads):
+        """Do what Flux does: a Kustomization reads the folder, and says which commit it applied, and what."""
+        api, namespace = "kustomize.toolkit.fluxcd.io/v1", SHOP
+        source = {"kind": "GitRepository", "name": "fleet"}
+        entries = [{"id": f"{SHOP}_{name}_apps_{kind}", "v": "v1"} for kind, name in workloads]
+        names = {"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository"}
+        spec = {"url": self.lab.git_url, "ref": {"branch": "main"}}
+        self.lab.cluster.apply_object({**names, "metadata": {"name": "fleet", "namespace": namespace}, "spec": spec})
+        spec = {"path": "./web", "sourceRef": source}
+        metadata = {"name": "web", "namespace": namespace}
+        self.lab.cluster.apply_object({"apiVersion": api, "kind": "Kustomization", "metadata": metadata, "spec": spec})
+        shown = f"main@sha1:{revision}"
+        status = {"lastAppliedRevision": shown, "lastAttemptedRevision": shown, "inventory": {"entries": entries}}
+        path = f"/apis/{api}/namespaces/{namespace}/kustomizations/web/status"
+        self.lab.cluster.request("PATCH", path, {"status": status}, form=MERGE)
+
+    def follows(self, name="one", *, is_found=False, **delivery):
         """Start a daemon that keeps the line current and follows what becomes of it."""
         subscription = {
             "key": "web",
             "image": self.image,
             "policy": {"semver": {"range": ">=1.0.0"}},
-            "delivery": {"workload": f"Deployment/{SHOP}/web", "settle": "1s", **delivery},
+            "delivery": {"settle": "1s", **({} if is_found else {"workload": f"Deployment/{SHOP}/web"}), **delivery},
             "targets": [{"git": {"url": self.lab.git_url, "path": "web"}, "marker": "ns:web"}],
         }
         repositories = [{"prefix": self.lab.git_url, **self.git_access()}]
@@ -95,9 +111,12 @@ def delivery_lab(tmp_path_factory):
     }
     config = {"sources": [], "subscriptions": [subscription]}
     config["subscriptions"].append({**subscription, "key": "canary", "delivery": {"workload": f"Rollout/{SHOP}/web"}})
+    config["subscriptions"].append({**subscription, "key": "found", "delivery": {}})
     lab = FlowLab(tmp_path_factory.mktemp("delivery"), namespaces=(SHOP, "argocd"), values={"config": config})
     with lab:
         lab.cluster.install("argoproj.io", "Rollout", "rollouts")
+        lab.cluster.install("kustomize.toolkit.fluxcd.io", "Kustomization", "kustomizations", version="v1")
+        lab.cluster.install("source.toolkit.fluxcd.io", "GitRepository", "gitrepositories", version="v1", has_status=False)
         yield lab
 
 
@@ -335,3 +354,21 @@ def test_a_second_step_back_is_for_a_person_to_make(flow):
         daemon.until(lambda: daemon.metric("updater_releases_total", verdict="bad") == 2)
         daemon.until(lambda: "a second step back is for a person" in daemon.said())
         assert len(flow.commits(before)) == 2
+
+
+def test_a_workload_that_a_kustomization_applied_is_found_and_its_bad_release_is_taken_back(flow):
+    """Nobody names it: the file that is written says which Kustomization reads it, and that one what it applied."""
+    before = flow.lab.repository.head()
+    flow.applied(before, ("Deployment", "web"))
+    with flow.follows(is_found=True, on_bad="revert") as daemon:
+        daemon.until(daemon.is_ready)
+        flow.push("web", "1.1.0")
+        daemon.until(lambda: "web:1.1.0" in flow.git_says())
+        daemon.until(lambda: daemon.metric("updater_releases_in_flight") == 1)
+        flow.deploy("1.1.0")
+        flow.fails()  # before Flux says that it applied the commit: that is no verdict on it
+        flow.applied(flow.lab.repository.head(), ("Deployment", "web"))
+        daemon.until(lambda: "web:1.0.0" in flow.git_says())
+        assert len(flow.commits(before)) == 2
+        assert "canaries.flagger.app is not installed" in daemon.said()
+        daemon.until(lambda: any(what[:2] == ("ReleaseBad", "Deployment") for what in events(flow)))

@@ -61,6 +61,8 @@ def test_a_row_tells_what_is_written_what_was_chosen_and_since_when_it_stands():
         "last_change": "2024-05-06T06:08:09Z",
         "held_by": None,
         "verdict": None,
+        "verdict_at": None,
+        "workload": None,
     }
 
 
@@ -124,3 +126,37 @@ def test_keys_are_named_whole_by_glob_or_by_application():
     assert named("argocd/web") == ["argocd/web/app"]
     assert named("shop-a", "argocd/webshop/app") == ["argocd/webshop/app", "shop-a"]
     assert named("nothing") == []
+
+
+def test_every_key_whose_status_changed_is_named_and_a_quiet_landing_names_none():
+    commits = (past(at(-60), "web"),)
+    reports = [
+        inventory(asked("web", MAIN), asked("api", MAIN)),
+        landed(ended(), ended("api"), written={"web": (ONE,)}),
+        landed(failed(), ended("api"), written={"web": (ONE,)}, minutes=1),
+        landed(failed(), ended("api"), written={"web": (TWO,)}, minutes=2),
+        landed(failed(), ended("api"), written={"web": (TWO,)}, recent=commits, minutes=3),
+        TargetsRefused(outcomes=(failed("api"),), at=at(4)),
+    ]
+    last, before = LastOutcomes(), {}
+    for report in reports:
+        heard = last.heard
+        last.hear(report)
+        after = {status.key: status for status in last.statuses()}
+        touched = last.touched_since(heard)
+        changed = {key for key in after if after[key] != before.get(key)}
+        assert changed <= (after.keys() if touched is None else set(touched))
+        before = after
+    heard = last.heard
+    last.hear(landed(failed(), written={"web": (TWO,)}, recent=commits, minutes=5))
+    assert last.touched_since(heard) == []
+    last.hear(inventory(asked("web", MAIN)))
+    assert last.touched_since(heard) is None
+
+
+def test_statuses_of_keys_are_those_of_all_and_counts_count_them():
+    last = LastOutcomes()
+    for report in (inventory(asked("web", MAIN), asked("api", MAIN)), landed(failed())):
+        last.hear(report)
+    assert list(last.statuses_of(("web", "none"))) == [found for found in last.statuses() if found.key == "web"]
+    assert dict(last.counts()) == {Status.FAILED: 1, None: 1}

@@ -52,7 +52,6 @@ LIVE = "{argocd: {application: a/b}}"
         ("git: {repositories: [{prefix: 'https://a/', credentials: 'cloud:gcp'}]}", "credential-unsupported", "git.repositories"),
         ("git: {signing: {key: 'cloud:azure'}}", "credential-unsupported", "git.signing.key"),
         ("sources: [{applications: {credentials: ['cloud:aws']}}]", "credential-unsupported", "sources[0].applications"),
-        (FOLLOWED.format("on_bad: hold", GIT), "not-yet", "subscriptions[0].delivery.on_bad"),
         (FOLLOWED.format("settle: 1s", LIVE), "not-yet", "subscriptions[0].delivery"),
     ],
 )

@@ -29,6 +29,7 @@ def test_a_webhook_has_a_name_a_kind_and_a_secret():
             "web.webhooks[0].topic",
         ),
         ("[{name: a, kind: zot, secret: 'env:S', registry: 'https://r.example'}]", "image-syntax", "web.webhooks[0].registry"),
+        ("[{name: a, kind: flagger, secret: 'env:S', registry: r.example}]", "conflict", "web.webhooks[0].registry"),
         ("[{name: a, kind: hub, secret: 'env:S'}]", None, "web.webhooks[0].kind"),
         ("[{name: a, kind: zot}]", "missing-key", "web.webhooks[0].secret"),
     ],

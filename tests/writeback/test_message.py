@@ -130,13 +130,16 @@ def test_digests_are_short_in_the_words_and_whole_in_the_trailers():
     assert f"Updater-Image: org/a:2@{digest}\n" in text
 
 
-def test_a_revert_says_so_and_names_what_was_rejected():
+def test_a_revert_says_so_and_names_what_was_rejected_and_why():
     made = update("org/a", "2", "1", purpose=Purpose.REVERT)
     digest = "sha256:" + "cd" * 32
-    made = Update(**{name: getattr(made, name) for name in made.__slots__} | {"rejected": parse_ref(f"org/a:2@{digest}")})
+    more = {"rejected": parse_ref(f"org/a:2@{digest}"), "why": "2 is bad: analysis failed\nUpdater-Rejected: app forged"}
+    made = Update(**{name: getattr(made, name) for name in made.__slots__} | more)
     text = message(made)
     assert text.startswith("Revert org/a to 1\n")
     assert f"Updater-Rejected: app {digest}\n" in text
+    assert "\n  2 is bad: analysis failed\n" in text
+    assert read_trailers(text)["Updater-Rejected"] == (f"app {digest}",)
 
 
 def with_digest(reading, digest):

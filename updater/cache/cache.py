@@ -54,13 +54,15 @@ class ComparedListing:
 class Cache:
     """The cache of one daemon. With *path* None it stays in memory; *say* is called once with the problem of the file.
 
-    *wall* gives seconds since 1970. No method fails: what was lost is not there.
+    *wall* gives seconds since 1970. `notified` is what routes of notifications were told. No method fails: what was lost is not
+    there.
     """
 
     def __init__(
         self, path: Path | None, *, say: Callable[[str], None] = lambda _sentence: None, wall: Callable[[], float] = time.time
     ) -> None:
         self._store = DatabaseFile(path, say=say)
+        self.notified = NotifiedStates(self._store)
         self._wall = wall
         self._written = 0
 
@@ -179,11 +181,6 @@ class Cache:
     async def remember_runs(self, rows: Sequence[RememberedRuns]) -> None:
         """Remember for how long followed subscriptions were seen healthy, in place of what was remembered."""
         await self._store.run(lambda connection: write_runs(connection, rows))
-
-    @property
-    def notified(self) -> NotifiedStates:
-        """What each route of notifications was told."""
-        return NotifiedStates(self._store)
 
     async def forget_outcomes(self, *, except_keys: Iterable[str]) -> None:
         """Forget the outcomes of subscriptions that are no more."""

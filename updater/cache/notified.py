@@ -14,29 +14,27 @@ Place = tuple[str, str]
 
 
 class NotifiedStates:
-    """The states that routes were told, in the file of a cache."""
+    """The states that routes were told, in *store*."""
 
     def __init__(self, store: DatabaseFile) -> None:
         self._store = store
 
-    async def of(self, route: str) -> dict[Place, str]:
-        """Return what a route was told, by key and target."""
-        return await self._store.run(lambda connection: read_notified(connection, route))
+    async def read(self, route: str) -> dict[Place, str]:
+        """Return what *route* was told, by key and target."""
 
-    async def remember(self, route: str, states: Mapping[Place, str]) -> None:
-        """Remember what a route was told; an empty state is forgotten."""
-        await self._store.run(lambda connection: write_notified(connection, route, states))
+        def work(connection: sqlite3.Connection) -> dict[Place, str]:
+            rows = connection.execute("SELECT key, target, state FROM notified WHERE route = ?", (route,)).fetchall()
+            return {(str(key), str(target)): str(state) for key, target, state in rows}
 
+        return await self._store.run(work)
 
-def read_notified(connection: sqlite3.Connection, route: str) -> dict[Place, str]:
-    """Return the states that *route* was told, by key and target."""
-    rows = connection.execute("SELECT key, target, state FROM notified WHERE route = ?", (route,)).fetchall()
-    return {(str(key), str(target)): str(state) for key, target, state in rows}
+    async def write(self, route: str, states: Mapping[Place, str]) -> None:
+        """Keep *states*; an empty one is forgotten."""
+        gone = [(route, *place) for place, state in states.items() if not state]
+        there = [(route, *place, state) for place, state in states.items() if state]
 
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM notified WHERE route = ? AND key = ? AND target = ?", gone)
+            connection.executemany("INSERT OR REPLACE INTO notified VALUES (?, ?, ?, ?)", there)
 
-def write_notified(connection: sqlite3.Connection, route: str, states: Mapping[Place, str]) -> None:
-    """Keep *states*; an empty one is forgotten."""
-    gone = [(route, *place) for place, state in states.items() if not state]
-    there = [(route, *place, state) for place, state in states.items() if state]
-    connection.executemany("DELETE FROM notified WHERE route = ? AND key = ? AND target = ?", gone)
-    connection.executemany("INSERT OR REPLACE INTO notified VALUES (?, ?, ?, ?)", there)
+        await self._store.run(work)

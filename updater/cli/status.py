@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from updater.daemon.watching import Asking
 
-_HEADS: Final = ("KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST UPDATE", "REASON")
+_HEADS: Final = ("KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST UPDATE", "RELEASE", "REASON")
 _FOR: Final = _HEADS.index("FOR")
+_RELEASE: Final = _HEADS.index("RELEASE")
 _WIDEST: Final = 40
 _NARROW: Final = 24  # on a terminal of the usual 80 columns, so that the reason has its place
 _WIDE_TERMINAL: Final = 120
@@ -169,6 +170,8 @@ _NAMES: Final = (
     "last_change",
     "held_by",
     "verdict",
+    "verdict_at",
+    "workload",
 )
 
 
@@ -185,13 +188,16 @@ def _check_named(rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> None:
 def table(rows: Sequence[dict[str, Any]], *, now: datetime, width: int | None) -> list[str]:
     """Return the rows in columns, each on one line. Reasons are cut to a terminal of *width* columns, codes never are.
 
-    None is no limit. How long a state lasts has a column only where that is known: a dry pass does not know.
+    None is no limit. How long a state lasts, and what became of the last commit in the cluster, have columns only where that is
+    known: a dry pass does not know.
     """
     cells = [_cells(row, now) for row in rows]
     widest = _WIDEST if width is None or width >= _WIDE_TERMINAL else _NARROW
     widths = [min(max(map(len, column)), widest) for column in zip(_HEADS[:-1], *(row[:-1] for row in cells), strict=True)]
     if not any(row["since"] for row in rows):
         widths[_FOR] = 0
+    if not any(row["verdict"] for row in rows):
+        widths[_RELEASE] = 0
     lines = [click.style(_line(_HEADS, widths), bold=True)]
     for row, each in zip(rows, cells, strict=True):
         line = _line((*each[:-1], ""), widths)
@@ -215,6 +221,7 @@ def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
         written.removeprefix(f"{row['image']}:") if row["image"] else written,
         row["chosen"] or "-",
         f"{_age(row['last_change'], now)} ago" if row["last_change"] else "-",
+        f"{row['verdict']} {_age(row['verdict_at'], now)}" if row["verdict"] else "-",
         "",
     )
 

@@ -78,4 +78,7 @@ class BusyRollouts:
             return f"the bad release of {named or key} is about to be taken back"
         busy = next((item for item in found.workloads if item.kind in BUSY_KINDS and is_busy(item, view)), None)
         self._follower.index.note(key, read)
-        return f"{busy} is in progress" if busy else ""
+        if busy is not None:
+            return f"{busy} is in progress"
+        arriving = key in self._follower.arriving and next((item for item in found.workloads if item.kind in BUSY_KINDS), None)
+        return f"{arriving} is not healthy for {options.settle:.0f} s yet" if arriving else ""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.event_queue import EventQueue
 from updater.controller.options import ControllerOptions
 from updater.daemon.busy import BusyRollouts
+from updater.daemon.canaries import CanaryDesk
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
+from updater.daemon.past_verdicts import recall_verdicts
 from updater.daemon.promotions import Promotions
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 _NOWHERE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 TRIED_AGAIN: Final = 30.0
+LISTED_WITHIN: Final = 3.0
 
 
 def _nothing(_destination: Destination) -> None:
@@ -67,17 +72,21 @@ class Delivery:
         )
         self._events: EventQueue[str] = EventQueue(self._options)
         self._watch: WorkloadWatch | None = None
+        self._listed = asyncio.Event()
+        self._listed_until = 0.0
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
         self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
         self.busy = BusyRollouts(self._follower, process, is_pending=self._reversals.is_pending, wake=self._due)
+        self.canaries = CanaryDesk(self._follower, process.releases, process.wall)
         self._land: Callable[[Destination], None] = _nothing
 
     async def joined(self, land: Callable[[Destination], None]) -> Callable[[], Coroutine[Any, Any, None]]:
         """Hear reports from now on, and return what is to be run meanwhile; *land* lets a destination land."""
         self._land = land
+        self._listed_until = asyncio.get_running_loop().time() + LISTED_WITHIN
         self.promotions.joined(land)
         await self.promotions.recall()
-        await _recall(self._process, self._subscriptions, is_all=bool(self._namespaces))
+        await recall_verdicts(self._process, self._subscriptions, is_all=bool(self._namespaces))
         self._process.reports.join(self)
         return self.run
 
@@ -87,6 +96,10 @@ class Delivery:
         if isinstance(report, ReleaseJudged):
             self._tell(report)
             self._reversals.hear(report)
+            if report.verdict is ReleaseVerdict.BAD and report.release.subscription in self._subscriptions:
+                self._due(report.release.subscription)  # what is held for a person is told at once
+            self.canaries.judged(report)
+            self.busy.freed({report.release.subscription})
         else:
             self._follower.hear(report)
         if isinstance(report, InventoryChanged):
@@ -94,6 +107,13 @@ class Delivery:
             self._want()
         if isinstance(report, DestinationLanded) and report.notes is not None:
             self._reversals.landed(report)
+            self.canaries.landed(report)
+
+    async def settle(self) -> None:
+        """Wait until the cluster was listed, in the first seconds after the start: then it is known what is in progress."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._listed_until):
+                await self._listed.wait()
 
     def order_of(self, key: str) -> RevertOrder | None:
         """Return what is to be taken back of a subscription."""
@@ -118,7 +138,9 @@ class Delivery:
 
     async def _work(self, client: KubeClient) -> None:
         self._options.events = event_recorder(client, self._process)
-        hooks = WatchHooks(changed=self._changed, report=watch_reporter(self._process), absent=self._absent)
+        hooks = WatchHooks(
+            changed=self._changed, report=watch_reporter(self._process), absent=partial(_say_absent, self._process)
+        )
         self._watch = self._follower.known = WorkloadWatch(client, hooks)
         self._want()
         async with asyncio.TaskGroup() as tasks:
@@ -131,9 +153,11 @@ class Delivery:
     def _want(self) -> None:
         if self._watch is not None:
             self._watch.want(wanted_places(self._subscriptions.values(), self._namespaces))
+            self._note_listed()
 
-    def _absent(self, resource: str) -> None:
-        self._process.log.info("releases", detail=f"{resource} is not installed: nothing of that kind is followed")
+    def _note_listed(self) -> None:
+        is_listed = self._watch is not None and self._watch.is_listed
+        (self._listed.set if is_listed else self._listed.clear)()
 
     def _changed(self, objects: frozenset[ObjectKey] | None) -> None:
         """Judge again what concerns *objects*, None for all; let what waited for a rollout or canary land."""
@@ -141,7 +165,9 @@ class Delivery:
         # at once: what is bad must be known before anything else is written
         self._follower.judge(None if objects is None else keys)
         self._follower.changed()
-        self.promotions.judge()
+        self._note_listed()
+        index = self._follower.index
+        self.promotions.judge(None if objects is None else lambda key: key in keys or not index.is_noted(key))
         self.busy.freed(None if objects is None else keys)
 
     def _due(self, key: str) -> None:
@@ -160,17 +186,5 @@ class Delivery:
             self._events.put((report.release.subscription, report.release.revision), object_of(item, place), event_of(report))
 
 
-async def _recall(process: Process, subscriptions: Mapping[str, Subscription], *, is_all: bool) -> None:
-    """Take up what the cache knows: what ran well, and what is over; a bad release is judged again, to be taken back.
-
-    With *is_all* what sources ask for comes later, and everything is taken up: the follower forgets what nobody asks for.
-    """
-    memory = process.releases
-    for past in await process.cache.verdicts():
-        known = subscriptions.get(past.key)
-        if past.image.name != known.image if known is not None else not is_all:
-            continue
-        if past.verdict is not ReleaseVerdict.BAD:
-            memory.judged[past.key] = past.revision
-        if past.verdict is ReleaseVerdict.HEALTHY:
-            memory.healthy[past.key] = past.image
+def _say_absent(process: Process, resource: str) -> None:
+    process.log.info("releases", detail=f"{resource} is not installed: nothing of that kind is followed")

@@ -60,15 +60,19 @@ class FleetDesk:
         return ReplicaView(is_leader=self._process.may_write(), leader=leading.leader_address if leading else "")
 
     async def table(self) -> FleetTable:
-        """Return every subscription as a row; the same table while nothing was reported."""
-        heard = self._process.last_outcomes.heard
-        if self._table.version != heard:
+        """Return every subscription as a row; only those are made anew of which something was reported."""
+        last = self._process.last_outcomes
+        heard, touched = last.heard, last.touched_since(self._table.version)
+        if touched is None or any(key not in self._table.rows for key in touched):
             statuses = []
-            for number, status in enumerate(self._process.last_outcomes.statuses(), start=1):
+            for number, status in enumerate(last.statuses(), start=1):
                 statuses.append(status)
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
             self._table = table_of(statuses, version=heard)
+        elif heard != self._table.version:
+            changed = {status.key: row_of(status) for status in last.statuses_of(touched)}
+            self._table = replace(self._table, rows={**self._table.rows, **changed}, version=heard)
         return self._table
 
     async def rows_of(self, keys: Sequence[str]) -> Sequence[FleetRow]:

@@ -17,6 +17,7 @@ from updater.daemon.components import (
 )
 from updater.daemon.decision_watch import DecisionWatch, holds_place
 from updater.daemon.notifications import PASS_TOLD_WITHIN, finish_notifications, untold_problems, use_routes
+from updater.daemon.past_verdicts import recall_verdicts
 from updater.daemon.promotions import Promotions
 from updater.daemon.reflections import Reflections
 from updater.daemon.single_pass import SinglePass
@@ -80,7 +81,9 @@ class Generation:
         self.peer = peer
         self.delivery = _delivery(loaded, process, lambda: self.subscriptions)
         self.promotions = Promotions(lambda: self.subscriptions, process)  # of who does not watch
-        self.gates = Gatekeeper(clock=process.wall, memory=process.waiting, offers=self.promotions.offer)
+        self.gates = Gatekeeper(
+            clock=process.wall, memory=process.waiting, offers=self.promotions.offer, bad=process.releases.bad.get
+        )
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
         self.decisions = DecisionWatch(
@@ -147,6 +150,7 @@ class Generation:
         """Make one pass over *subscriptions*, and over what their branches need besides; its reports are heard meanwhile."""
         process = self._process
         await self.promotions.recall()
+        await recall_verdicts(process, {item.key: item for item in self.subscriptions if item.delivery}, is_all=False)
 
         async def work() -> tuple[Landing, ...]:
             landings = await SinglePass(self).run(subscriptions, is_dry=is_dry)
@@ -302,10 +306,16 @@ def landing_context(
     if delivery:
         parts = replace(parts, reverts=delivery.order_of)
     if delivery and schedule:
+        parts = replace(parts, settle=partial(_settle, schedule, delivery, destination))
         parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy.of, offers=delivery.promotions.offer))
     elif not is_dry:  # what another process saw is no ground to write
         parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
     return parts
+
+
+async def _settle(schedule: Schedule, delivery: Delivery, destination: Destination) -> None:
+    await schedule.settle(destination)
+    await delivery.settle()
 
 
 def _decide(hearing: SourceRunner, replan: Callable[[InventoryDelta], None], reading: HoldsReading) -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.daemon.decision_watch import DATA_KEY
 from updater.daemon.one_shot import chosen, opened
+from updater.engine.bad_releases import newest_commit
 from updater.engine.rollbacks import taken_back
 from updater.errors import ConfigError, KubeConflict, KubeGone
 from updater.model.decision import Decisions
+from updater.model.release import OnBad
 from updater.settings.decisions import ANNOTATION_PREFIX, KINDS, READMIT, annotation_texts, entry_of, read_annotation
 from updater.settings.values import CONFIG_MAP
 from updater.sources.holds_writer import edited_text, write_decision
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from updater.kube.client import KubeClient
     from updater.kube.kinds import Ref
     from updater.model.subscription import Subscription
+    from updater.model.view import View
 
     Edit = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -105,10 +108,19 @@ def taken_back_by(
         for item in subscriptions:
             closed = landing.landed.rejected if landing.landed else {}
             heads = {head for update, head in closed.items() if update.subscription == item.key and len(head) == _LONG}
-            found[item.key] = found.get(item.key, frozenset()) | taken_back(item, landing.view) | heads
+            found[item.key] = (
+                found.get(item.key, frozenset()) | taken_back(item, landing.view) | heads | _held(item, landing.view)
+            )
     return found, tuple(
         f"{each.destination}: {each.outcomes[0].detail}" for each in landings if each.view is None and each.outcomes
     )
+
+
+def _held(item: Subscription, view: View | None) -> frozenset[str]:
+    """Return our newest commit where a bad one is held for a person: whether it is bad, only the daemon may know."""
+    past = newest_commit(view.recent, item) if view is not None else None
+    is_held = item.delivery is not None and item.delivery.on_bad is OnBad.HOLD
+    return frozenset({past.revision}) if past is not None and is_held else frozenset()
 
 
 def _readmitting(edit: Edit, revisions: frozenset[str]) -> Edit:

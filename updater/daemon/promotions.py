@@ -56,10 +56,10 @@ class Promotions:
         if self.times:
             self.times.hear(report)
 
-    def judge(self) -> None:
-        """Look at the cluster again: it changed."""
+    def judge(self, concerns: Callable[[str], bool] | None = None) -> None:
+        """Look at the cluster again: it changed, for those that this *concerns*."""
         if self.times:
-            self.times.judge()
+            self.times.judge(concerns)
 
     def offer(self, follows: Follows) -> Offer:
         """Return what is on offer now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from updater.errors import UpdaterError
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
     from updater.daemon.generation import Generation
     from updater.daemon.process import Process
+    from updater.delivery.hooks import CanaryHook, HookAnswer
     from updater.inventory.plan import Plan
     from updater.model.webhook import Push
     from updater.settings import Settings
     from updater.settings.web import WebhookSettings
     from updater.web.receiving import ForwardedDelivery
+    from updater.web.webhooks.flagger import CanaryCall
 
 SECRETS_KEPT: Final = 30.0
 RATE: Final = 1500.0  # deliveries of one sender in a second
@@ -126,6 +128,28 @@ class WebhookDesk:
             generation.webhooks.hint(images, push.tag if isinstance(push, ImagePush) else "", destinations)
             is_known |= bool(images or destinations)
         return "accepted" if is_known else "unlisted"
+
+    async def relay(self, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Return what the replica that leads answers to a GET, 0 where it did not answer or is not known."""
+        address = self._process.leading.leader_address if self._process.leading else ""
+        if not address:
+            return 0, b""
+        request = HttpRequest(url=f"{address}{path}", headers=headers, what="the replica that leads")
+        try:
+            answer = await self._process.http.send(request)
+        except UpdaterError:
+            return 0, b""
+        return answer.status, answer.body
+
+    def release(self, key: str) -> Mapping[str, Any] | None:
+        """Return what is known of the release of a subscription, None where its releases are not followed."""
+        delivery = self._generation().delivery
+        return delivery.canaries.release(key) if delivery else None
+
+    def answer(self, hook: CanaryHook, call: CanaryCall) -> HookAnswer | None:
+        """Return what a hook of Flagger is answered, None where no subscription follows the Canary."""
+        delivery = self._generation().delivery
+        return delivery.canaries.answer(hook, call, self._process.log) if delivery else None
 
     @property
     def _settings(self) -> Settings:

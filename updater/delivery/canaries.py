@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.delivery.state import WorkloadState, bad, condition_in, healthy, images_of, progressing, text_in, unknown
+from updater.delivery.workloads import read_deployment
 from updater.documents.members import mapping_in
+from updater.model.release import ReleaseVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,13 +43,20 @@ def read_canary(
             return healthy(reason=f"Flagger says {phase}, and the primary runs it", images=asked, kept=stable)
         return progressing(reason="Flagger has not seen the change yet", images=asked, kept=stable)
     if phase == "Failed":
+        if asked and asked == stable and primary is not None:
+            return _back(read_deployment(primary), stable)
         if not _began_after(status, since):
             return progressing(reason="Flagger has not seen the change yet", images=asked, kept=stable)
-        if asked and asked == stable:
-            return unknown(reason="Flagger says Failed, but the primary runs it", images=asked, kept=stable)
         told = condition_in(status, "Promoted").message or "the analysis failed"
         return bad(reason=f"Flagger says Failed: {told}", images=asked, kept=stable)
     return unknown(reason=f"its phase is {phase or 'not known'}", images=asked, kept=stable)
+
+
+def _back(primary: WorkloadState, stable: tuple[str, ...]) -> WorkloadState:
+    """Return what a Canary says whose target is at what the primary runs: Flagger begins no canary then, and stays Failed."""
+    if primary.verdict is ReleaseVerdict.HEALTHY:
+        return healthy(reason=f"the primary runs it: {primary.reason}", images=stable, kept=stable)
+    return progressing(reason=f"the primary asks for it: {primary.reason}", images=stable, kept=stable)
 
 
 def is_canary_busy(item: Mapping[str, Any]) -> bool:

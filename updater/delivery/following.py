@@ -16,11 +16,11 @@ from updater.delivery.releases import FollowedRelease, Judgement, moment
 from updater.delivery.reversal import another_image
 from updater.delivery.state import is_asked_for
 from updater.http.client import Clock
-from updater.model.release import Health, ReleaseVerdict
+from updater.model.release import BadRelease, Health, OnBad, ReleaseVerdict
 from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from updater.delivery.judging import KnownWorkloads
     from updater.delivery.state import WorkloadState
@@ -76,10 +76,26 @@ class ReleaseFollower:
         """How many releases are followed."""
         return len(self._followed)
 
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The subscriptions whose releases are followed."""
+        return tuple(self._subscriptions.values())
+
+    @property
+    def releases(self) -> Mapping[str, Release]:
+        """The releases that are followed, by subscription key."""
+        return {key: followed.release for key, followed in self._followed.items()}
+
+    @property
+    def arriving(self) -> frozenset[str]:
+        """The subscriptions whose workload asks for the image of their release, which has no verdict yet."""
+        return frozenset(key for key, followed in self._followed.items() if followed.health and followed.health.is_seen)
+
     def hear(self, report: Report) -> None:
         """Take up what landed; see `updater.reporting.stream.Listener`."""
         if isinstance(report, InventoryChanged):
-            self._changed(_followed(report.subscriptions))
+            is_whole = all(source.subscriptions is not None for source in report.sources)
+            self._changed(_followed(report.subscriptions), is_whole=is_whole)
         elif isinstance(report, DestinationLanded) and report.notes is not None:
             for key in report.written.keys() & self._subscriptions.keys():
                 self._landed(self._subscriptions[key], report)
@@ -122,12 +138,14 @@ class ReleaseFollower:
             if judgement is not None:
                 self._end(key, followed, judgement)
 
-    def _changed(self, now: dict[str, Subscription]) -> None:
+    def _changed(self, now: dict[str, Subscription], *, is_whole: bool) -> None:
+        """Follow what is asked for now; what was remembered of others is forgotten once every source was heard."""
         before, self._subscriptions = self._subscriptions, now
         self.index.forget([key for key, item in before.items() if key in now and now[key] is not item])
         memory = self._memory
         here = (self._followed, self._places, self._revisions, self.before)
-        for known in (*here, memory.judged, memory.healthy, memory.orders):
+        lasting = (memory.judged, memory.healthy, memory.orders, memory.bad) if is_whole else ()
+        for known in (*here, *lasting):
             for key in known.keys() - now.keys():
                 del known[key]
         for key in before.keys() - now.keys():
@@ -146,6 +164,9 @@ class ReleaseFollower:
             return
         if before is not None and before.release.revision != found.revision and found.began < before.release.began:
             return  # an older commit on another branch
+        bad = self._memory.bad.get(key)
+        if bad is not None and bad.revision == found.revision and _awaits_people(subscription):
+            self._memory.judged[key] = found.revision
         if found.revision not in {self._memory.judged.get(key), before.release.revision if before else None}:
             if before is not None:
                 self._end(key, before, Judgement(verdict=ReleaseVerdict.SUPERSEDED, reason=f"replaced by {found.image}"))
@@ -179,6 +200,9 @@ class ReleaseFollower:
         self._memory.judged[key] = followed.release.revision
         if judgement.verdict is ReleaseVerdict.HEALTHY:
             self._memory.healthy[key] = followed.release.image
+        elif judgement.verdict is ReleaseVerdict.BAD:
+            release = followed.release
+            self._memory.bad[key] = BadRelease(revision=release.revision, image=release.image, reason=judgement.reason)
         self._publish(_report(followed, self._around.wall(), judgement))
         self.index.forget((key,))
 
@@ -217,6 +241,11 @@ def _report(followed: FollowedRelease, now: float, judgement: Judgement) -> Rele
         is_certain=judgement.is_certain,
         at=moment(now),
     )
+
+
+def _awaits_people(subscription: Subscription) -> bool:
+    """Return whether a bad release is for a person to decide about: its verdict is final."""
+    return subscription.delivery is not None and subscription.delivery.on_bad is OnBad.HOLD
 
 
 def _note_head(known: dict[str, None], report: DestinationLanded) -> None:

@@ -84,6 +84,10 @@ class WorkloadIndex:
             self._readers[each].add(key)
         known |= read
 
+    def is_noted(self, key: str) -> bool:
+        """Return whether it is known what was read for a subscription."""
+        return key in self._read
+
     def changed(self, objects: frozenset[ObjectKey] | None) -> set[str]:
         """Forget what was found by *objects*, None for all; return the keys of the subscriptions that had read one of them."""
         read = self._readers if objects is None else objects

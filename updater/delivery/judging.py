@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from updater.delivery.agents import has_applied, read_application, read_helm_release, read_kustomization
 from updater.delivery.canaries import PRIMARY, is_canary_busy, read_canary
 from updater.delivery.rollouts import read_rollout
-from updater.delivery.state import WorkloadState, health_of, text_in, unknown
+from updater.delivery.state import WorkloadState, health_of, images_of, text_in, unknown
 from updater.delivery.workloads import read_daemon_set, read_deployment, read_stateful_set
 from updater.documents.members import mapping_in
 from updater.model.release import Health, ReleaseVerdict
@@ -46,6 +46,17 @@ def is_busy(workload: Workload, known: KnownWorkloads) -> bool:
     if item is None or not known.is_known(workload.kind, workload.namespace):
         return False
     return read_rollout(item).is_busy if workload.kind == "Rollout" else is_canary_busy(item)
+
+
+_REFERENCES = {"Canary": "targetRef", "Rollout": "workloadRef"}
+
+
+def images_asked(workload: Workload, known: KnownWorkloads) -> tuple[str, ...]:
+    """Return the images that *workload* asks for, or the Deployment that it names; none where that is not known."""
+    item = known.get(workload.kind, workload.namespace, workload.name)
+    name = text_in(mapping_in(mapping_in(item or {}, "spec"), _REFERENCES.get(workload.kind, "")), "name")
+    owner = known.get("Deployment", workload.namespace, name) if name else item
+    return images_of(mapping_in(mapping_in(owner or {}, "spec"), "template"))
 
 
 _OWN = {"Deployment": read_deployment, "StatefulSet": read_stateful_set, "DaemonSet": read_daemon_set}

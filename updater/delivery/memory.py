@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from updater.model.image import ImageRef
     from updater.model.promotion import RememberedRuns
-    from updater.model.release import RevertOrder
+    from updater.model.release import BadRelease, RevertOrder
 
 
 @dataclass(slots=True)
 class ReleaseMemory:
-    """By subscription key: the revision that was judged last, the image that was healthy last, and what is to be taken back.
+    """By subscription key: what was judged and what was healthy last, what is to be taken back, and what is bad.
 
     *runs* are the healthy times of followed subscriptions.
     """
@@ -21,4 +21,5 @@ class ReleaseMemory:
     judged: dict[str, str] = field(default_factory=dict)
     healthy: dict[str, ImageRef] = field(default_factory=dict)
     orders: dict[str, RevertOrder] = field(default_factory=dict)
+    bad: dict[str, BadRelease] = field(default_factory=dict)
     runs: tuple[RememberedRuns, ...] = ()

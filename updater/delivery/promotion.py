@@ -101,10 +101,10 @@ class HealthyTimes:
             for key in report.written.keys() & self._subscriptions.keys():
                 self._landed(self._subscriptions[key], report)
 
-    def judge(self) -> None:
-        """Look at every release that stands: call it when the cluster changed, and now and then."""
+    def judge(self, concerns: Callable[[str], bool] | None = None) -> None:
+        """Look at the releases that stand of each key that a change *concerns*, None for all: call it now and then too."""
         for key in self._known:
-            if self._look(key):
+            if (concerns is None or concerns(key)) and self._look(key):
                 self._wake(key)
 
     def _look(self, key: str) -> bool:
@@ -171,7 +171,7 @@ class HealthyTimes:
     def _judged(self, key: str, known: _FollowedRuns, run: HealthyRun, now: float) -> HealthyRun:
         assert known.release is not None  # noqa: S101 - see `judge`
         health = self._health(known.release, known.revisions)
-        if known.is_first and health.verdict is ReleaseVerdict.UNKNOWN:
+        if known.is_first and (health.is_blind or health.verdict is ReleaseVerdict.UNKNOWN):
             return run  # it is about to be known
         run = replace(run, reason=health.reason)
         seen, known.seen, is_first, known.is_first = known.seen, None, known.is_first, False

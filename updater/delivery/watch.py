@@ -16,6 +16,7 @@ from updater.delivery.finding import GIT_REPOSITORY
 from updater.delivery.interest import EVERYWHERE
 from updater.delivery.kinds import WATCHED, prune_followed
 from updater.delivery.readers import RepositoryReaders
+from updater.http.client import Clock
 from updater.kube.client import ListScope
 from updater.kube.reflector import Reflector, WatchedKind
 
@@ -25,13 +26,18 @@ if TYPE_CHECKING:
     from updater.delivery.interest import Wanted, WatchPlace
     from updater.delivery.readers import ObjectKey
     from updater.errors import KubeError
-    from updater.http.client import Clock
     from updater.kube.client import KubeClient
     from updater.kube.kinds import Key, Object
     from updater.kube.reflector import StoreSnapshot
 
+#: after how many seconds a kind is looked for again that is not installed; a server that starts knows some of them late
+ABSENT_WAITS: Final = (60.0, 600.0)
 _NOT_INSTALLED: Final = "kube-not-found"
 _NOTHING: Final[Mapping[Any, Any]] = {}
+
+
+class _Absent(Exception):  # noqa: N818 - it ends a watch, and nobody sees it
+    """A kind is not installed."""
 
 
 @dataclass(slots=True)
@@ -62,7 +68,7 @@ class WorkloadWatch:
     def __init__(self, client: KubeClient, hooks: WatchHooks, *, surroundings: Clock | None = None) -> None:
         self._client = client
         self._hooks = hooks
-        self._surroundings = surroundings
+        self._surroundings = surroundings or Clock()
         self._sharing = Sharing()
         self._wanted: Mapping[WatchPlace, Wanted] = {}
         self._watches: dict[WatchPlace, _Watch] = {}
@@ -75,6 +81,11 @@ class WorkloadWatch:
         if wanted != self._wanted:
             self._wanted = wanted
             self._moved.set()
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether everything that is wanted was listed, or cannot be."""
+        return not any(self.is_awaited(*place) for place in self._wanted)
 
     def is_known(self, kind: str, namespace: str) -> bool:
         """Return whether a kind was listed, and is watched at the moment."""
@@ -139,8 +150,13 @@ class WorkloadWatch:
             self._told(watch, watched, error)
 
         kind = WatchedKind(kind=followed.kind, prune=prune, scope=ListScope(namespace=place[1] or None))
-        reflector = Reflector(self._client, [kind], report=told, surroundings=self._surroundings)
-        await reflector.run(partial(self._note, place, watch, kind))
+        waits = iter(ABSENT_WAITS)
+        while True:
+            reflector = Reflector(self._client, [kind], report=told, surroundings=self._surroundings)
+            try:
+                await reflector.run(partial(self._note, place, watch, kind))
+            except _Absent:
+                await self._surroundings.sleep(next(waits, ABSENT_WAITS[-1]))
 
     def _told(self, watch: _Watch, watched: WatchedKind[Any], error: KubeError | None) -> None:
         """Note that a watch is lost, or is back; what is not installed has no objects until it is."""
@@ -150,7 +166,9 @@ class WorkloadWatch:
             if watched.kind.resource not in self._absent:
                 self._absent.add(watched.kind.resource)
                 self._hooks.absent(watched.kind.resource)
-        elif error is not None or watch.is_lost:
+            self._hooks.changed(None)
+            raise _Absent
+        if error is not None or watch.is_lost:
             watch.is_lost = error is not None
             self._hooks.report(watched, error)
         self._hooks.changed(None)

@@ -19,7 +19,7 @@ from updater.gates.people import hint_of_hold
 from updater.model.decision import HELD, PINNED, UNREADABLE, ends_at, hold_of, pin_of, readmitted_by
 from updater.model.image import ImageName, ImageRef, parse_digest, parse_ref
 from updater.model.outcome import Status
-from updater.model.selection import Code, RevertedImage
+from updater.model.selection import Code, RevertedImage, TakenBack
 from updater.model.subscription import Form
 from updater.model.update import Update
 from updater.model.view import PartKind, PastCommit, Reading, View
@@ -167,11 +167,12 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
     taken_back: dict[str, RevertedImage] = {}
     key = " ".join(subscription.key.split())  # as trailers have it
     released = readmitted_by(subscription.decisions)
+    newest = next((past for past in recent if key in past.subscriptions), None)
     for past in recent:
         if key not in past.subscriptions or past.revision in released:
             continue
         if past.rejected:  # a revert of ours; whoever takes that back rejects nothing
-            taken_back = (_rejected_by(past, key) if past.reverted_by is None else {}) | taken_back
+            taken_back = (_rejected_by(past, key, is_newest=past is newest) if past.reverted_by is None else {}) | taken_back
             continue
         if past.reverted_by is None:
             continue
@@ -185,8 +186,11 @@ def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> di
     return superseded_for(subscription, recent) | taken_back if subscription.policy.kind == _BY_TIME else taken_back
 
 
-def _rejected_by(past: PastCommit, key: str) -> dict[str, RevertedImage]:
-    """Return what a revert of ours took back for one subscription: the tags that it replaced, with the digest that it names."""
+def _rejected_by(past: PastCommit, key: str, *, is_newest: bool) -> dict[str, RevertedImage]:
+    """Return what a revert of ours took back for one subscription: the tags that it replaced, with the digest that it names.
+
+    Where nothing was written since, it is known too what it wrote instead: what ranks between the two waits as well.
+    """
     named = [text for owner, _, text in (line.rpartition(" ") for line in past.rejected) if owner == key]
     if not named:
         return {}
@@ -195,8 +199,10 @@ def _rejected_by(past: PastCommit, key: str) -> dict[str, RevertedImage]:
         digest = parse_digest(named[0])
     except ImageSyntaxError:
         digest = None
-    tags = [old.partition("@")[0] for _, old, _ in rows if ":" not in old.partition("@")[0]]
-    return {tag: RevertedImage(tag=tag, digest=digest, by=past.revision) for tag in tags}
+    tags = {old.partition("@")[0]: new.partition("@")[0] for _, old, new in rows if ":" not in old.partition("@")[0]}
+    if not is_newest:
+        return {tag: RevertedImage(tag=tag, digest=digest, by=past.revision) for tag in tags}
+    return {tag: TakenBack(tag=tag, digest=digest, by=past.revision, good=good) for tag, good in tags.items()}
 
 
 def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecision:
@@ -214,8 +220,10 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
     offer = place.subscription.offer
     if decision.code == Code.FOLLOWS and pending is not None and offer is not None:
         is_unknown = offer.keeps(pending.written)
-    if pending is not None and is_unknown:
-        return replace(decision, update=_kept(place, pending, choice))
+    if pending is None or isinstance(choice, UpdaterError) or is_unknown or decision.update is None:
+        return replace(decision, update=_kept(place, pending, choice)) if pending is not None and is_unknown else decision
+    if any(item.tag == pending.written.tag for item in choice.unread) and (kept := _kept(place, pending, choice)):
+        return replace(decision, update=kept, detail=choice.with_unread(_move(place.reading.written, kept.image)))
     return decision
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from updater.engine.bad_releases import bad_hold, told
 from updater.engine.place_image import differs, written_ref
 from updater.errors import UpdaterError
 from updater.gates.answers import Gate, GateHold, Open, length
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from updater.gates.answers import GateAnswer
     from updater.model.outcome import Outcome
     from updater.model.promotion import Follows, Offer
+    from updater.model.release import BadRelease
     from updater.model.subscription import Destination, Subscription
     from updater.model.update import Update
     from updater.model.view import Reading, View
@@ -80,6 +82,10 @@ class WaitingMemory:
         self._released.discard(destination)
 
 
+def _nothing_bad(_key: str) -> None:
+    """Return that no commit is bad, where nobody watches."""
+
+
 def _never_busy(_key: str) -> str:
     """Return that nothing is in progress, where nobody watches."""
     return ""
@@ -90,7 +96,8 @@ class Gatekeeper:
     """Asks the landing gates for whole destinations.
 
     *clock* gives seconds since 1970; unless *waits*, no update waits for others. *busy* says of a subscription, by key, which
-    rollout or canary is in progress, "" where none is. *offers* says what a subscription offers to one that follows it.
+    rollout or canary is in progress, "" where none is. *offers* says what a subscription offers to one that follows it, *bad*
+    which commit for a subscription turned out bad last.
     """
 
     clock: Callable[[], float] = time.time
@@ -98,9 +105,11 @@ class Gatekeeper:
     waits: bool = True
     busy: Callable[[str], str] = _never_busy
     offers: Callable[[Follows], Offer] = unwatched
+    bad: Callable[[str], BadRelease | None] = _nothing_bad
 
     def gated(self, view: View, decisions: tuple[TargetDecision, ...]) -> tuple[TargetDecision, ...]:
         """Return *decisions* with every update held that no gate lets through at this moment."""
+        decisions = tuple(self._without_bad(view, item) for item in decisions)
         if not any(decision.updates for decision in decisions):
             self.memory.end(view.destination)
             return decisions
@@ -131,6 +140,8 @@ class Gatekeeper:
                     return f"{item.subscription.key}: {place.detail}"
         around = self._now(view, [item.subscription for item in moving])
         for item in moving:
+            if (bad := bad_hold(view, item.subscription, self.bad, around.now)) is not None:
+                return f"{item.subscription.key}: {bad.reason}"
             updates = [update for update in item.updates if update.purpose is Purpose.MOVE]
             if updates and (hold := gate(_facts(item.subscription, updates), around)) is not None:
                 return f"{item.subscription.key}: {hold.reason}"
@@ -142,7 +153,13 @@ class Gatekeeper:
         landing = answers(_facts(decided), self._circumstances(view, [decided]))
         follows = subscription.gates.follows
         promotion = (followed(self.offers(follows)),) if follows is not None else ()
-        return (*promotion, *_ages(subscription, choices), *landing)
+        bad = bad_hold(view, decided, self.bad, self.clock())
+        return (*((bad,) if bad else ()), *promotion, *_ages(subscription, choices), *landing)
+
+    def _without_bad(self, view: View, decision: TargetDecision) -> TargetDecision:
+        """Hold everything of a subscription whose bad release a person is to decide about; what a branch proposes stays there."""
+        hold = bad_hold(view, decision.subscription, self.bad, self.clock())
+        return decision if hold is None else told(_held(view, decision, hold, frozenset(decision.updates)), hold)
 
     def _holds(self, view: View, asking: Mapping[str, tuple[Subscription, frozenset[Update]]]) -> dict[str, GateHold]:
         """Return which hold keeps the updates of each subscription back, by key."""
@@ -150,7 +167,7 @@ class Gatekeeper:
         holds: dict[str, GateHold] = {}
         waiting = []
         for key, (item, updates) in asking.items():
-            hold = gate(_facts(item), around) or gate(_facts(item, updates), around)
+            hold = bad_hold(view, item, self.bad, around.now) or gate(_facts(item), around) or gate(_facts(item, updates), around)
             if hold is not None:
                 holds[key] = hold
             elif item.gates.coalesce is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from updater.gates.people import Rollback, is_older, last_write, not_rejected
+from updater.gates.people import Rollback, StepBack, is_older, last_write, not_rejected
 from updater.model.decision import in_force, rejections_of
+from updater.model.selection import TakenBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -27,7 +28,7 @@ class PeoplesWill:
     current: str | None
     current_digest: Digest | None
     rejections: tuple[ImageRejection, ...]
-    taken_back: Rollback | None
+    taken_back: Rollback | StepBack | None
 
     @classmethod
     def of(
@@ -38,7 +39,9 @@ class PeoplesWill:
         ranking: Ranking,
     ) -> PeoplesWill:
         """Read what was decided about the value *written*, its tag and digest, and what was *rejected* in Git."""
-        return cls(*written, rejections_of(decisions), _rollback(rejected, written, ranking))
+        return cls(
+            *written, rejections_of(decisions), _rollback(rejected, written, ranking) or _step_back(rejected, written, ranking)
+        )
 
     def admitted(self, candidate: Candidate) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
         """Refuse a candidate that people rejected, or took back by hand; what a person chose to write stays."""
@@ -72,3 +75,13 @@ def _rollback(
     judge, ours = ranking.judge, ranking.judge.written(last.tag, ranking.candidates)
     theirs = judge.written(tag, ranking.candidates) if tag else None
     return Rollback(last, tag or str(digest), judge.judge, ours) if is_older(last, written=theirs, ours=ours) else None
+
+
+def _step_back(
+    rejected: Mapping[str, RevertedImage], written: tuple[str | None, Digest | None], ranking: Ranking
+) -> StepBack | None:
+    """Return our own revert that is in force: what it wrote back still stands."""
+    tag, digest = written
+    stands = {text for text in (tag, str(digest) if digest else None) if text}
+    last = next((item for item in rejected.values() if isinstance(item, TakenBack) and item.good in stands), None)
+    return StepBack(last, ranking.judge.judge, ranking.judge.written(last.tag, ranking.candidates)) if last else None

@@ -79,6 +79,7 @@ def _taken_back(place: Place, order: RevertOrder) -> PlaceDecision:
         origin=subscription.origin.in_commits,
         purpose=Purpose.REVERT,
         rejected=order.bad,
+        why=reason,
     )
     return PlaceDecision(status=Status.REVERTED, detail=f"back to {good.tag}: {reason}", update=update)
 

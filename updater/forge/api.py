@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -12,6 +11,7 @@ import orjson
 from updater.errors import ForgeError
 from updater.forge.base import ForgeProposal, ProposalState
 from updater.forge.budget import GRAPHQL, USUAL_WAIT, ForgeBudget
+from updater.forge.kept import KeptAnswer, KeptAnswers, Remaining
 from updater.forge.reading import mapping, number, page_link, text, words_of
 from updater.forge.rights import denial_hint, lacking
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Pace, Response
@@ -28,8 +28,7 @@ PAGE: Final = 50
 MOST_PAGES: Final = 5
 MOST_OPEN_PAGES: Final = 20
 LONGEST_ANSWER: Final = 8 * 2**20
-_MOST_KEPT: Final = 2**20  # bytes for each repository, compressed: a page of GitHub is 1 MiB, of which a tenth remains
-_KEPT_LEVEL: Final = 1
+_MOST_TOKENS: Final = 4
 PACE: Final = Pace(concurrency=4, rate=10.0, burst=10)
 PASSING: Final = frozenset(
     {FailureKind.UNREACHABLE, FailureKind.TIMEOUT, FailureKind.BROKEN, FailureKind.DOWN, FailureKind.TOO_SLOW}
@@ -92,12 +91,16 @@ class RawProposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paging:
-    """How a listing is read: *query* returns what asks for a page, from 0; *key* is where its items are, "" for a bare list."""
+    """How a listing is read: *query* returns what asks for a page, from 0; *key* is where its items are, "" for a bare list.
+
+    A listing that has to be read as a whole (*is_whole*) and has more than *most* pages is an error.
+    """
 
     query: Callable[[int], Mapping[str, str]]
     key: str = ""
     size: int = PAGE
     most: int = MOST_PAGES
+    is_whole: bool = False
 
 
 class ForgeApi:
@@ -123,52 +126,53 @@ class ForgeApi:
         self._root = root
         self._budget = budget or ForgeBudget()
         self._host = urlsplit(repository.api).netloc
-        self._kept: dict[str, tuple[str, bytes]] = {}
+        self._kept = KeptAnswers()
         self._secrets: tuple[str, ...] = ()
 
     async def ask(self, call: ApiCall) -> Any:
         """Return the JSON that answers *call*; None where there is none. Raises `ForgeError`."""
+        found, _ = await self._asked(call)
+        return found
+
+    async def _asked(self, call: ApiCall) -> tuple[Any, Remaining]:
+        """Return the JSON that answers *call*, and what the answer says of further pages."""
         query = {**self._dialect.query, **call.query}
         url = f"{call.base or self._root}/{call.path}".rstrip("/") + (f"?{urlencode(query, doseq=True)}" if query else "")
         kept = self._kept.get(url) if call.method == "GET" else None
-        answer = await self._send(call, url, kept[0] if kept else "")
+        answer, token = await self._send(call, url, kept.tag if kept else "")
         if kept is not None and answer.status == 304:
-            return orjson.loads(zlib.decompress(kept[1]))
+            self._kept.keep(url, kept)
+            return orjson.loads(kept.body), kept.remaining
         if not 200 <= answer.status < 300 or answer.status in self._dialect.denied:
-            raise self._refusal(call, answer)
-        found = self._parsed(answer)
+            raise self._refusal(call, answer, token)
+        found, remaining = self._parsed(answer), Remaining.of(answer)
         tag = answer.header("ETag")
         if call.method == "GET" and tag and answer.body:
-            self._keep(url, tag, answer.body)
-        return found
-
-    def _keep(self, url: str, tag: str, body: bytes) -> None:
-        """Keep an answer for the next question; what was asked longest ago makes room."""
-        self._kept.pop(url, None)
-        packed = zlib.compress(body, _KEPT_LEVEL)
-        self._kept[url] = (tag, packed)
-        held = sum(len(kept) for _, kept in self._kept.values())
-        while self._kept and held > _MOST_KEPT:
-            oldest = next(iter(self._kept))
-            held -= len(self._kept.pop(oldest)[1])
+            self._kept.keep(url, KeptAnswer.of(answer, tag))
+        return found, remaining
 
     async def pages(self, call: ApiCall, paging: Paging) -> list[Any]:
         """Return the items of a listing, of at most as many pages as *paging* says; raise `ForgeError`."""
         found: list[Any] = []
         for page in range(paging.most):
-            answer = await self.ask(replace(call, query={**call.query, **paging.query(page)}))
+            answer, remaining = await self._asked(replace(call, query={**call.query, **paging.query(page)}))
             listed = mapping(answer).get(paging.key) if paging.key else answer
             if not isinstance(listed, list):
                 raise self.odd("a listing is no list")
             found += listed
-            if len(listed) < paging.size:
+            if not listed or not remaining.is_after(len(found), is_full=len(listed) >= paging.size):
                 break
+        else:
+            if paging.is_whole:
+                raise self.refused("forge-lacks", f"{call.path} has more than {paging.most} pages")
         return found
 
-    async def _send(self, call: ApiCall, url: str, tag: str) -> Response:
+    async def _send(self, call: ApiCall, url: str, tag: str) -> tuple[Response, str]:
+        """Return the answer, and the token that was shown for it."""
         access = await self._reach()
         self._check_budget(call, access.token)
-        self._secrets = (access.token,)
+        # answers to the token before are still on their way when one is renewed
+        self._secrets = tuple(dict.fromkeys((access.token, *self._secrets)))[:_MOST_TOKENS]
         headers = {**self._dialect.headers, "Authorization": self._dialect.authorization(access)}
         headers |= {"If-None-Match": tag} if tag else {}
         headers |= {"Content-Type": "application/json"} if call.data is not None else {}
@@ -195,7 +199,7 @@ class ForgeApi:
             hint = LATER if is_passing else failure.hint or _API
             raise ForgeError(f"{self.repository}: {failure.message}", hint=hint, code=code) from failure
         self._budget.note(self._host, access.token, answer)
-        return answer
+        return answer, access.token
 
     def _check_budget(self, call: ApiCall, token: str) -> None:
         """Raise where the host asked us to wait, or too little remains for what is only a look."""
@@ -214,12 +218,12 @@ class ForgeApi:
         except orjson.JSONDecodeError:
             raise self.odd("the answer is no JSON") from None
 
-    def _refusal(self, call: ApiCall, answer: Response) -> ForgeError:
+    def _refusal(self, call: ApiCall, answer: Response, token: str) -> ForgeError:
         words = words_of(answer)
         said = f"{self.repository} answered {answer.status}{f': {words}' if words else ''}"
         wait = self._wait_asked(answer)
         if answer.status == 429 or (answer.status == 403 and wait is not None):
-            self._budget.rest(self._host, self._secrets[0], wait if wait is not None else USUAL_WAIT)
+            self._budget.rest(self._host, token, wait if wait is not None else USUAL_WAIT)
             return ForgeError(said, hint=LATER, code="forge-rate-limited")
         if code := call.refused.get(answer.status):
             is_meant = code != "proposal-exists" or _is_second(words)

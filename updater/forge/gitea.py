@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _DRAFT: Final = "WIP: "
 _DRAFTS: Final = ("wip:", "[wip]")
 _COLOUR: Final = "#1d76db"
+#: a label that lies beyond what is read would be made twice
+_MOST_LABEL_PAGES: Final = 40
 _SECOND_CODES: Final = {409: "proposal-exists"}
 _CHECKS: Final = {
     "success": CheckState.PASSED,
@@ -76,7 +78,7 @@ class GiteaProposals(RestForge):
 
     async def _labels(self) -> dict[str, int]:
         """Return the ids of labels by name; those of the repository win over those of its organisation."""
-        paging = Paging(query=lambda page: {"limit": str(PAGE), "page": str(page + 1)})
+        paging = Paging(query=lambda page: {"limit": str(PAGE), "page": str(page + 1)}, most=_MOST_LABEL_PAGES, is_whole=True)
         owner = self.repository.path.partition("/")[0]
         try:
             listed = await self._api.pages(ApiCall(base=self.repository.api, path=f"orgs/{owner}/labels"), paging)

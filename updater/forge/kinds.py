@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -104,6 +105,7 @@ class KindFinder:
         self._clock = clock
         self._known: dict[str, ForgeKind] = {}
         self._unknown: dict[str, float] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
 
     async def kind(self, address: ForgeAddress, connection: Connection) -> ForgeKind:
         """Return the kind of the forge at *address*; raise `ForgeError` ``forge-unknown`` where it is none that is known.
@@ -112,6 +114,10 @@ class KindFinder:
         """
         if address.kind is not None:
             return address.kind
+        async with self._turns.setdefault(address.place, asyncio.Lock()):
+            return await self._of(address, connection)
+
+    async def _of(self, address: ForgeAddress, connection: Connection) -> ForgeKind:
         known = self._known.get(address.place)
         if known is None:
             if self._unknown.get(address.place, 0.0) > self._clock():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.forge.base import ForgeAbilities
@@ -23,6 +24,7 @@ class LateForge:
     def __init__(self, find: Callable[[], Awaitable[Forge]]) -> None:
         self._find = find
         self._found: Forge | None = None
+        self._turn = asyncio.Lock()
 
     @property
     def abilities(self) -> ForgeAbilities:
@@ -35,8 +37,9 @@ class LateForge:
             raise AttributeError(name)
 
         async def call(*given: Any, **named: Any) -> Any:
-            if self._found is None:
-                self._found = await self._find()
+            async with self._turn:
+                if self._found is None:
+                    self._found = await self._find()
             return await getattr(self._found, name)(*given, **named)
 
         return call

@@ -13,6 +13,7 @@ class Gate(StrEnum):
     """The gates, in the order in which they are asked."""
 
     HOLD = "hold"
+    RELEASE = "release"
     WINDOW = "window"
     MAX_CHANGES = "max-changes"
     FLAPPING = "flapping"
@@ -48,7 +49,20 @@ GateAnswer: TypeAlias = Open | GateHold
 
 #: the codes of holds that end by time, by Git or by people, and not by a better tag
 GATE_CODES: Final = frozenset(
-    {"min-age", "follows", "window", "max-changes", "coalesce", "group", "flapping", "busy", "hold", "pinned", "holds-unreadable"}
+    {
+        "min-age",
+        "follows",
+        "window",
+        "max-changes",
+        "coalesce",
+        "group",
+        "flapping",
+        "busy",
+        "bad-release",
+        "hold",
+        "pinned",
+        "holds-unreadable",
+    }
 )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from updater.model.candidate import Candidate
     from updater.model.decision import ImageRejection
-    from updater.model.selection import RevertedImage
+    from updater.model.selection import RevertedImage, TakenBack
 
 _DIGEST: Final = frozenset({Fact.DIGEST})
 _KEPT_IN_GIT: Final = "if the Application itself is kept in Git, write to Git: write-back-method: git"
@@ -74,6 +74,29 @@ class Rollback:
         sentence = f"{self.last.named} was replaced by hand with {self.written}"
         hint = RELEASE_HINT if self.last.is_commit else f"{RELEASE_HINT}; {_KEPT_IN_GIT}"
         return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class StepBack:
+    """Our own commit took *last* back, whose rank is *rank*, in favour of what is written now.
+
+    What ranks between the two never ran well, or was passed over: writing it would be the next try of a release that people have
+    not looked at. *judge* is as for `Rollback`.
+    """
+
+    last: TakenBack
+    judge: Callable[[Candidate], object]
+    rank: Rank | None
+
+    def refusal(self, candidate: Candidate) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
+        """Refuse what ranks below the image that was taken back; that one itself is refused by its digest."""
+        yield from ()
+        rank = self.judge(candidate)
+        is_above = self.rank is None or not isinstance(rank, Rank) or not rank.order < self.rank.order
+        if candidate.tag == self.last.tag or is_above:
+            return candidate, None
+        sentence = f"{candidate.tag} ranks below {self.last.tag}, which was bad and was taken back to {self.last.good}"
+        return candidate, Rejection(tag=candidate.tag, code=Code.REJECTED, sentence=sentence, hint=RELEASE_HINT)
 
 
 def last_write(rejected: Mapping[str, RevertedImage]) -> RolledBack | None:

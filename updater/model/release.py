@@ -40,9 +40,10 @@ class ReleaseVerdict(StrEnum):
 
 
 class OnBad(StrEnum):
-    """What follows a bad release: a commit that takes it back, or the report alone."""
+    """What follows a bad release: a commit that takes it back, a hold that a person ends, or the report alone."""
 
     REVERT = "revert"
+    HOLD = "hold"
     REPORT = "report"
 
 
@@ -123,6 +124,15 @@ class PastVerdict:
     reason: str
     seconds: float | None
     at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadRelease:
+    """Our commit *revision* wrote *image*, and that is bad, for *reason*."""
+
+    revision: str
+    image: ImageRef
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,13 @@ class RevertedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakenBack(RevertedImage):
+    """A bad image that our newest commit *by* took back, in favour of what ran well before, *good*, a tag or a digest."""
+
+    good: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded(RevertedImage):
     """An image that our own commit replaced, at *when*, by one that the same policy found newer.
 

@@ -83,7 +83,7 @@ class Update:
 
     *written_as* is what the trailers say: name, tag and, where the registry tells it, digest. *replaced* is the image that gives
     way, where the order of its policy is lost with the cache, so that Git must remember it. *rejected* is the image that a revert
-    takes back.
+    takes back, and *why* says what became of it.
     """
 
     subscription: str
@@ -96,6 +96,7 @@ class Update:
     purpose: Purpose = Purpose.MOVE
     replaced: ImageRef | None = field(default=None, compare=False)
     rejected: ImageRef | None = field(default=None, compare=False)
+    why: str = field(default="", compare=False)
 
     def __hash__(self) -> int:
         """Hash what tells updates apart: they are looked up often, and all that they hold is much."""

@@ -28,6 +28,8 @@ class WebhookKind(StrEnum):
     DISTRIBUTION = "distribution"
     CDEVENTS = "cdevents"
     CLOUDEVENTS = "cloudevents"
+    FLAGGER = "flagger"
+    ARGO_ROLLOUTS = "argo-rollouts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

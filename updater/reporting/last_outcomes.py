@@ -85,6 +85,8 @@ class SubscriptionStatus:
             "last_change": _moment(self.last_change),
             "held_by": self.held_by,
             "verdict": self.verdict,
+            "verdict_at": _moment(self.release.at if self.release else None),
+            "workload": _text(str(self.release.workload)) if self.release and self.release.workload else None,
         }
 
 
@@ -108,6 +110,8 @@ class LastOutcomes:
         self._subscriptions: dict[str, Subscription] = {}
         self._known: dict[str, _Known] = {}
         self._recent: dict[Destination, Sequence[PastCommit]] = {}
+        self._touched: dict[str, int] = {}
+        self._replaced = 0
         self.heard = 0
 
     def hear(self, report: Report) -> None:
@@ -118,19 +122,30 @@ class LastOutcomes:
         elif isinstance(report, SelectionMade) and report.subscription in self._subscriptions:
             named = report.selection.chosen or report.selection.held
             self._of(report.subscription).chosen = named
+            self._touch(report.subscription)
         elif isinstance(report, TargetsRefused):
             self._take(report.outcomes, report.at)
         elif isinstance(report, InventoryChanged):
             self._changed(report)
         elif isinstance(report, ReleaseJudged) and report.release.subscription in self._subscriptions:
             self._of(report.release.subscription).release = report
+            self._touch(report.release.subscription)
+
+    def touched_since(self, heard: int) -> Sequence[str] | None:
+        """Return the keys whose status may be another than after *heard* reports; None for all."""
+        if heard < self._replaced:
+            return None
+        return [key for key, number in self._touched.items() if number > heard]
+
+    def _touch(self, *keys: str) -> None:
+        self._touched.update(dict.fromkeys(keys, self.heard))
 
     def statuses(self, keys: Sequence[str] = (), *, is_public: bool = True) -> Iterator[SubscriptionStatus]:
         """Yield the status of every subscription that *keys* name, and of what is asked for and refused, by key.
 
         With *is_public* a reason has no words of a server: whoever reads it may not be allowed to see them.
         """
-        changes = self._last_changes()
+        changes = _last_changes(self._recent.values())
         for key in sorted(self._subscriptions.keys() | self._known.keys()):
             if is_named(key, keys):
                 status = self._status(key, changes.get(" ".join(key.split())))
@@ -138,7 +153,7 @@ class LastOutcomes:
 
     def statuses_of(self, keys: Iterable[str]) -> Iterator[SubscriptionStatus]:
         """Yield the status of each of *keys* that is known, at the price of these alone."""
-        changes = self._last_changes()
+        changes = _last_changes(self._recent.values())
         for key in keys:
             if key in self._subscriptions or key in self._known:
                 yield self._status(key, changes.get(" ".join(key.split())))
@@ -153,16 +168,22 @@ class LastOutcomes:
         return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
     def _landed(self, report: DestinationLanded) -> None:
-        self._recent[report.destination] = report.recent
+        if self._recent.get(report.destination, ()) != report.recent:
+            self._recent[report.destination] = report.recent
+            named = {key for past in report.recent for key in past.subscriptions}
+            self._touch(*(key for key in self._known if " ".join(key.split()) in named))
         for key, written in report.written.items():
-            if key in self._subscriptions:
+            if key in self._subscriptions and self._of(key).written.get(report.destination) != written:
                 self._of(key).written[report.destination] = written
+                self._touch(key)
         # a landing that had begun may end after its subscription is gone
         self._take([outcome for outcome in report.outcomes if outcome.key in self._subscriptions], report.at)
 
     def _take(self, outcomes: Sequence[Outcome], at: datetime) -> None:
         for outcome in outcomes:
             known = self._of(outcome.key)
+            if outcome.revision or known.outcomes.get(outcome.target) != outcome:
+                self._touch(outcome.key)
             known.outcomes[outcome.target] = outcome
             if outcome.revision:
                 known.changed = at
@@ -173,6 +194,7 @@ class LastOutcomes:
                 known.state, known.since = state, at
 
     def _changed(self, report: InventoryChanged) -> None:
+        self._replaced, self._touched = self.heard, {}
         before, self._subscriptions = self._subscriptions, {item.key: item for item in report.subscriptions}
         for key, known in list(self._known.items()):
             now = self._subscriptions.get(key)
@@ -186,15 +208,6 @@ class LastOutcomes:
 
     def _of(self, key: str) -> _Known:
         return self._known.setdefault(key, _Known())
-
-    def _last_changes(self) -> dict[str, datetime]:
-        """Return when our commits changed each subscription last, by its key as trailers have it."""
-        changes: dict[str, datetime] = {}
-        for commits in self._recent.values():
-            for past in commits:
-                for key in past.subscriptions:
-                    changes[key] = max(changes.get(key, past.when), past.when)
-        return changes
 
     def _status(self, key: str, committed: datetime | None) -> SubscriptionStatus:
         known, item = self._known.get(key, _Known()), self._subscriptions.get(key)
@@ -221,6 +234,16 @@ class LastOutcomes:
             opens_at=leading.opens_at if leading else None,
             release=known.release,
         )
+
+
+def _last_changes(branches: Iterable[Sequence[PastCommit]]) -> dict[str, datetime]:
+    """Return when our commits changed each subscription last, by its key as trailers have it."""
+    changes: dict[str, datetime] = {}
+    for commits in branches:
+        for past in commits:
+            for key in past.subscriptions:
+                changes[key] = max(changes.get(key, past.when), past.when)
+    return changes
 
 
 def _age_of(candidate: Candidate | None) -> datetime | None:

@@ -66,7 +66,7 @@ class LoggedReports:
             key=release.subscription,
             verdict=report.verdict.value,
             image=str(release.image),
-            workload=str(report.workload),
+            workload=str(report.workload or "-"),
             revision=release.revision[:9],
             detail=report.reason,
             **fields,

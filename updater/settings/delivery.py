@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Final, Self
+from typing import Final, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 
 from updater.model.release import DEADLINE, SETTLE, DeliveryOptions, OnBad, Workload
 from updater.settings import fields
 from updater.settings.node import Node
 
 _WAYS: Final = ("workload", "application", "kustomization")
-_NOT_YET: Final = {
-    "hold": "take it out; report tells what is bad, and revert takes it back",
-}
-
-
-def _possible(value: object) -> object:
-    hint = _NOT_YET.get(value) if isinstance(value, str) else None
-    if hint is not None:
-        raise fields.flawed(((), fields.NOT_YET, f"on_bad: {value} is not in this version", hint))
-    return value
 
 
 class DeliveryDefaults(Node):
@@ -31,9 +21,9 @@ class DeliveryDefaults(Node):
     """How long after the commit the workload may take. A Rollout or Canary that is in progress keeps its own time."""
     settle: fields.Duration = SETTLE
     """How long the workload must stay healthy before that counts."""
-    on_bad: Annotated[OnBad, BeforeValidator(_possible)] = OnBad.REPORT
-    """What follows a bad release: report tells it, revert also writes the last version that ran well, in one commit.
-    hold is not supported in this version."""
+    on_bad: OnBad = OnBad.REPORT
+    """What follows a bad release: report tells it, revert also writes the last version that ran well, in one commit, and hold
+    writes nothing more until a person decides."""
 
     def options(self) -> DeliveryOptions:
         """Return them as the engine has them."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ConfigError
 from updater.model.release import DeliveryOptions, OnBad
-from updater.settings.fields import NOT_YET, nearest
+from updater.settings.fields import nearest
 from updater.settings.values import read_duration, read_workload
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ def read_delivery(name: str, text: str) -> Any:
     if name != ON_BAD:
         return read_duration(text)
     known = [word.value for word in OnBad]
-    if text == "hold" and text not in known:
-        raise ConfigError("on-bad: hold is not in this version", hint="write report or revert", code=NOT_YET)
     if text not in known:
         raise ConfigError(f"{text!r} is not one of {', '.join(known)}", hint=nearest(text, known), code="wrong-type")
     return OnBad(text)

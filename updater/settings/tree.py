@@ -272,8 +272,8 @@ class SubscriptionSettings(Node):
     @model_validator(mode="after")
     def _follow_commits(self) -> Self:
         is_live = all(target.git is None for target in self.targets)
-        if self.delivery is not None and is_live and self.delivery.on_bad is OnBad.REVERT:
-            message = "a live Application has no commits that could be taken back, in this version"
+        if self.delivery is not None and is_live and self.delivery.on_bad is not OnBad.REPORT:
+            message = "a live Application has no commits that could be taken back or held, in this version"
             raise fields.flawed((("delivery", "on_bad"), fields.NOT_YET, message, "write on_bad: report, or write to Git"))
         named = self.delivery.workload if self.delivery else None
         if self.gates.wait_while_busy and (self.delivery is None or (named and named.kind not in BUSY_KINDS)):

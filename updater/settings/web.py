@@ -16,6 +16,8 @@ from updater.settings.node import Node
 from updater.settings.values import usual_address
 
 LONGEST_INTERVAL: Final = 86400.0
+#: controllers of canaries, which ask and push nothing
+_ASKING: Final = frozenset({WebhookKind.FLAGGER, WebhookKind.ARGO_ROLLOUTS})
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _TOPIC: Final = re.compile(r"arn:aws(?:-cn|-us-gov)?:sns:[a-z0-9-]{1,32}:[0-9]{12}:[A-Za-z0-9_.-]{1,256}")
 
@@ -67,6 +69,12 @@ class WebhookSettings(Node):
     """The host of the registry as your images name it, where deliveries do not say it or say an internal name."""
     topic: Annotated[fields.Text, AfterValidator(_topic)] | None = None
     """The ARN of the SNS topic. Required with kind ecr-sns, not allowed otherwise."""
+
+    @model_validator(mode="after")
+    def _check_registry(self) -> Self:
+        if self.registry is not None and self.kind in _ASKING:
+            raise fields.flawed((("registry",), "conflict", f"{self.kind} names no image", "take registry: out"))
+        return self
 
     @model_validator(mode="after")
     def _check_topic(self) -> Self:

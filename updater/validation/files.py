@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from updater.argocd.request import ImageTranslation
     from updater.model.view import Reading
+    from updater.settings import Settings
     from updater.validation.kustomizations import Kustomizations
 
 _YAML_NAMES: Final = ("*.yaml", "*.yml", "Kustomization", "registries.conf")
@@ -213,6 +214,7 @@ def _lint_configuration(
     findings.certain += [*snapshot.problems, *refusals(settings, snapshot.subscriptions)]
     findings.remarks += settings.remarks
     findings.certain += _template_problems(str(file), settings.git.message, findings.try_template)
+    findings.certain += _route_problems(str(file), settings)
     findings.text_markers |= set(settings.text_markers)
     findings.targets += sum(len(item.targets) for item in settings.subscriptions)
     findings.policies |= {target.marker for item in settings.subscriptions for target in item.targets if target.marker}
@@ -230,6 +232,19 @@ def _template_problems(path: str, message: str | None, try_template: Callable[[s
             try_template(message)
     except TemplateError as error:
         yield Problem(path=path, code=error.code, message=f"git.message: {error.message}", hint=error.hint)
+
+
+def _route_problems(path: str, settings: Settings) -> Iterator[Problem]:
+    """Try the templates of notifications as well."""
+    for index, route in enumerate(settings.notifications):
+        if route.template is not None:
+            from updater.reporting.notifications.templating import try_template  # noqa: PLC0415 - most files have none
+
+            try:
+                try_template(route.template)
+            except TemplateError as error:
+                message = f"notifications[{index}].template: {error.message}"
+                yield Problem(path=path, code=error.code, message=message, hint=error.hint)
 
 
 def _may_be_configuration(file: Path, data: bytes) -> bool:

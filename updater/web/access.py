@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aiohttp import web
 
 from updater.web.answers import ApiRefusal
+from updater.web.canaries import RELEASES
 from updater.web.passwords import is_password
 from updater.web.people import LOCAL_NAME, LONGEST_NAME, SignInEvidence, SitePerson, origin_of_host
 from updater.web.sessions import EndedSessions
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: what has rules of its own: who sends webhooks has a secret, and a probe learns nothing
-_OPEN_PATHS: Final = ("/webhooks/", "/healthz")
+#: what has rules of its own: who sends webhooks or asks of releases has a secret, and a probe learns nothing
+_OPEN_PATHS: Final = ("/webhooks/", "/healthz", f"{RELEASES}/")
 #: what people see who have not signed in yet
 _SIGN_IN_PATHS: Final = ("/sign-in", "/static/", "/api/v1/session")
 SIGN_IN: Final = "/sign-in"

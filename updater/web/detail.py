@@ -340,7 +340,7 @@ def _release(report: ReleaseJudged | None) -> ReleaseView | None:
     return ReleaseView(
         image=str(report.release.image),
         revision=report.release.revision,
-        workload=str(report.workload),
+        workload=str(report.workload or "no known workload"),
         verdict=report.verdict.value,
         reason=report.reason,
         began=report.release.began,

@@ -5,30 +5,26 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
-from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from updater.documents.base import DocumentLimits
-from updater.documents.json_text import load_json
-from updater.errors import ConfigError, UpdaterError
+from updater.errors import UpdaterError
 from updater.model.webhook import WebhookKind
+from updater.web.canaries import DeliveryDesk, canary_routes
+from updater.web.deliveries import FORWARDED, MOST_BYTES, RETRY, DeliveryEnd, parsed
 from updater.web.webhooks import RECEIVERS, DeliveryError, Proof, WebhookDelivery
 from updater.web.webhooks.base import text_at
 from updater.web.webhooks.sns import envelope_of, is_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from updater.model.webhook import Push
     from updater.settings.web import WebhookSettings
 
-MOST_BYTES: Final = 1024 * 1024
 MOST_HELD: Final = 32 * 1024 * 1024  # of all bodies that are being read
 SLOWEST_BODY: Final = 10.0
 WEB_PATHS: Final = "/webhooks/<name> /webhook /healthz"
-#: set by a replica that hands a delivery on, so that none is handed on twice
-FORWARDED: Final = "X-Updater-Forwarded"
 #: the types of Argo CD Image Updater's webhook server
 PEER_TYPES: Final = {
     "docker.io": WebhookKind.DOCKER_HUB,
@@ -39,21 +35,7 @@ PEER_TYPES: Final = {
     "aliyun-acr": WebhookKind.ALIYUN,
     "cloudevents": WebhookKind.CLOUDEVENTS,
 }
-_LIMITS: Final = DocumentLimits(size=MOST_BYTES, depth=40)
-_FORM: Final = "application/x-www-form-urlencoded"
-_NO_PAYLOAD: Final = "the body is a form without the field payload; send JSON with Content-Type: application/json"
-_RETRY: Final = {"Retry-After": "5"}
 _OF_ONE_HOP: Final = frozenset({"host", "content-length", "connection", "transfer-encoding", "keep-alive", "te", "upgrade"})
-
-
-@dataclass(eq=False)
-class DeliveryEnd(Exception):  # noqa: N818 - it ends a delivery, well or not
-    """The end of a delivery: the status, the result that is counted, and a line for who reads the sender's log."""
-
-    status: int
-    result: str
-    text: str
-    headers: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +98,21 @@ class Reception:
     async def by_name(self, request: web.Request) -> web.Response:
         """Answer a delivery to /webhooks/ and the name of its sender."""
         name = request.match_info["name"]
-        return await self._answer(request, [item for item in self._desk.senders if item.name == name])
+        return await self.receive(request, [item for item in self._desk.senders if item.name == name])
 
     async def by_type(self, request: web.Request) -> web.Response:
         """Answer a delivery to /webhook, as Argo CD Image Updater has it: the query or a header says the type."""
         asked = request.query.get("type") or request.headers.get("X-Registry-Type") or ""
         kind = PEER_TYPES.get(asked)
-        return await self._answer(request, [item for item in self._desk.senders if item.kind is kind])
+        return await self.receive(request, [item for item in self._desk.senders if item.kind is kind])
 
-    async def _answer(self, request: web.Request, senders: Sequence[WebhookSettings]) -> web.Response:
+    async def receive(
+        self,
+        request: web.Request,
+        senders: Sequence[WebhookSettings],
+        end_of: Callable[[web.Request, WebhookSettings, WebhookDelivery], Awaitable[DeliveryEnd]] | None = None,
+    ) -> web.Response:
+        """Answer a delivery of one of *senders*; *end_of* says what becomes of it once it is verified."""
         if not senders:
             self._desk.count("", "unknown")
             return _response(DeliveryEnd(404, "unknown", "no webhook is configured here"))
@@ -133,7 +121,7 @@ class Reception:
             _check_size(request)
             sender, delivery = await self._verified(request, senders)
             name = sender.name
-            answer = await self._end_of(request, sender, delivery)
+            answer = await (end_of or self._end_of)(request, sender, delivery)
         except DeliveryEnd as end:
             answer = end
         self._desk.count(name, answer.result)
@@ -159,11 +147,11 @@ class Reception:
     async def _end_of(self, request: web.Request, sender: WebhookSettings, delivery: WebhookDelivery) -> DeliveryEnd:
         """Return what becomes of a delivery that is verified."""
         if not self._desk.may_send(sender):
-            return DeliveryEnd(429, "limited", "too many deliveries", _RETRY)
+            return DeliveryEnd(429, "limited", "too many deliveries", RETRY)
         if not self._desk.may_take():
             return await self._forwarded(request, delivery)
         try:
-            document = _parsed(delivery)
+            document = parsed(delivery)
             if sender.kind is WebhookKind.ECR_SNS:
                 await self._prove(sender, document)
             result = self._desk.take(sender, tuple(RECEIVERS[sender.kind].read(document, delivery)))
@@ -179,7 +167,7 @@ class Reception:
         try:
             pem = await self._desk.certificate(envelope.certificate_url)
         except UpdaterError:
-            raise DeliveryEnd(503, "unavailable", "the certificate of SNS cannot be read", _RETRY) from None
+            raise DeliveryEnd(503, "unavailable", "the certificate of SNS cannot be read", RETRY) from None
         if not is_signed(envelope, pem):
             raise DeliveryEnd(403, "refused", "the signature is wrong")
         if text_at(document, "Type") == "SubscriptionConfirmation":
@@ -187,20 +175,23 @@ class Reception:
 
     async def _forwarded(self, request: web.Request, delivery: WebhookDelivery) -> DeliveryEnd:
         """Hand a delivery to the replica that leads; the sender tries again where that is not possible."""
-        status = 0
-        if FORWARDED not in request.headers:
-            headers = {name: value for name, value in request.headers.items() if name.lower() not in _OF_ONE_HOP}
-            headers[FORWARDED] = "1"
-            status = await self._desk.forward(ForwardedDelivery(path=request.path_qs, headers=headers, body=delivery.body))
-        if 200 <= status < 300:
+        if 200 <= await self.forward(request, delivery) < 300:
             return DeliveryEnd(202, "forwarded", "forwarded")
-        return DeliveryEnd(503, "not-leading", "another replica leads", _RETRY)
+        return DeliveryEnd(503, "not-leading", "another replica leads", RETRY)
+
+    async def forward(self, request: web.Request, delivery: WebhookDelivery) -> int:
+        """Return the status of the replica that leads, 0 where it cannot be asked."""
+        if FORWARDED in request.headers:
+            return 0
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _OF_ONE_HOP}
+        headers[FORWARDED] = "1"
+        return await self._desk.forward(ForwardedDelivery(path=request.path_qs, headers=headers, body=delivery.body))
 
     async def _secret(self, sender: WebhookSettings) -> bytes:
         try:
             return await self._desk.secret(sender)
         except UpdaterError:
-            raise DeliveryEnd(503, "unavailable", "the secret of this webhook cannot be read", _RETRY) from None
+            raise DeliveryEnd(503, "unavailable", "the secret of this webhook cannot be read", RETRY) from None
 
     async def _body(self, request: web.Request) -> bytes:
         """Read at most `MOST_BYTES` within `SLOWEST_BODY`; all that are being read hold at most `MOST_HELD`."""
@@ -214,7 +205,7 @@ class Reception:
                     if size > MOST_BYTES:
                         raise _too_large()
                     if self._held > MOST_HELD:
-                        raise DeliveryEnd(503, "unavailable", "too many deliveries at one time", _RETRY)
+                        raise DeliveryEnd(503, "unavailable", "too many deliveries at one time", RETRY)
                     pieces.append(piece)
         except TimeoutError:
             raise DeliveryEnd(408, "slow", "the body did not arrive in time") from None
@@ -240,19 +231,6 @@ def _check_size(request: web.Request) -> None:
         raise DeliveryEnd(415, "malformed", "send the body without compression")
 
 
-def _parsed(delivery: WebhookDelivery) -> Any:
-    body = delivery.body
-    if delivery.header("content-type").partition(";")[0].strip().lower() == _FORM:
-        try:
-            body = parse_qs(body.decode(), max_num_fields=20)["payload"][0].encode("utf-8", "surrogatepass")
-        except (ValueError, LookupError):
-            raise DeliveryError(_NO_PAYLOAD) from None
-    try:
-        return load_json("", body, caps=_LIMITS)
-    except ConfigError as error:
-        raise DeliveryError(error.message) from None
-
-
 def _response(answer: DeliveryEnd) -> web.Response:
     response = web.Response(status=answer.status, text=f"{answer.text}\n", headers=answer.headers)
     if answer.status >= 400:
@@ -260,7 +238,11 @@ def _response(answer: DeliveryEnd) -> web.Response:
     return response
 
 
-def web_application(desk: Desk) -> web.Application:
+class WebDesk(Desk, DeliveryDesk, Protocol):
+    """Who answers at `listen.web`."""
+
+
+def web_application(desk: WebDesk) -> web.Application:
     """Build the application of `listen.web`."""
     reception = Reception(desk)
 
@@ -270,5 +252,6 @@ def web_application(desk: Desk) -> web.Application:
     app = web.Application(handler_args={"auto_decompress": False, "lingering_time": 1.0})
     app.router.add_get("/healthz", healthz)
     app.router.add_post("/webhooks/{name}", reception.by_name)
+    app.add_routes(canary_routes(reception, desk))
     app.router.add_post("/webhook", reception.by_type)
     return app

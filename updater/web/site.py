@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from updater.web.access import Registrar
     from updater.web.acts import ActDesk
     from updater.web.api import Fleet
-    from updater.web.receiving import Desk
+    from updater.web.receiving import WebDesk
 
 OPENAPI: Final = "/api/v1/openapi.json"
 SITE_PATHS: Final = f"{WEB_PATHS} / /api/v1/"
@@ -37,7 +37,7 @@ class SiteDesks:
     registrar: Registrar
 
 
-def site_application(webhooks: Desk, desks: SiteDesks) -> web.Application:
+def site_application(webhooks: WebDesk, desks: SiteDesks) -> web.Application:
     """Return all that is served at `listen.web`."""
     app = web_application(webhooks)
     open_site(app, desks)

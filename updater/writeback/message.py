@@ -132,6 +132,7 @@ def _default(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, .
         lines += [f"{move} ({policy}; {_origins(alike)})", *shown]
         if len(shown) < len(distinct):
             lines.append(f"  and {len(distinct) - len(shown)} more")
+        lines += dict.fromkeys(f"  {update.why}" for update in alike if update.why)
     return _clean(f"{subject_of(updates)}\n\n" + "\n".join(lines))
 
 

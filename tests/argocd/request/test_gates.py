@@ -8,6 +8,7 @@ from tests.argocd.request.making import GIT, application, codes, image, referenc
 from updater.argocd.request.subscriptions import TranslationDefaults
 from updater.argocd.request.translation import Translator
 from updater.model.gates import NO_GATES, ChangeRate, GateRules, UpdateWindow, WindowKind
+from updater.model.promotion import Follows
 
 LIST = {"image-list": "web=ghcr.io/o/web:^1.0, api=ghcr.io/o/api"}
 IMAGES = ("ghcr.io/o/web:1.0.0", "ghcr.io/o/api:1.0.0")
@@ -32,6 +33,12 @@ def test_gates_of_one_image_and_of_all_are_read():
     }
 
 
+def test_another_subscription_is_followed_by_one_image_or_by_all():
+    follows = Follows(subscription="argocd/staging/web", healthy_for=7200.0)
+    _, gates = gated({"follows": "{subscription: argocd/staging/web, healthy_for: 2h}", "api.follows": "none"})
+    assert (gates["web"].follows, gates["api"].follows) == (follows, None)
+
+
 def test_a_list_of_windows_in_json_is_read():
     _, gates = gated({"window": '[{"kind":"deny","schedule":"0 12 * * 5","duration":"60h","time_zone":"Europe/Berlin"}]'})
     assert gates["web"].windows == (FRIDAY,)
@@ -49,6 +56,10 @@ def test_a_list_of_windows_in_json_is_read():
         ({"web.window": "x" * 50_000}, "too-large"),
         ({"web.max-changes": "4/h"}, "not-yet"),
         ({"web.group": "shop"}, "not-yet"),
+        ({"web.follows": "argocd/staging/web"}, "wrong-type"),
+        ({"web.follows": "{subscription: argocd/staging/web}"}, None),
+        ({"web.follows": "{subscription: argocd/staging/web, healthy_for: two hours}"}, "duration"),
+        ({"web.follows": "[" * 5000}, "wrong-type"),
     ],
 )
 def test_a_gate_that_cannot_be_read_or_kept_stops_its_image_with_the_reason(own, code):

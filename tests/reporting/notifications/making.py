@@ -78,10 +78,10 @@ class MemoryByHand:
     def __init__(self):
         self.kept: dict[str, dict[tuple[str, str], str]] = {}
 
-    async def of(self, route):
+    async def read(self, route):
         return dict(self.kept.get(route, {}))
 
-    async def remember(self, route, states):
+    async def write(self, route, states):
         held = {**self.kept.get(route, {}), **states}
         self.kept[route] = {place: state for place, state in held.items() if state}
 

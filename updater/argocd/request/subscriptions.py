@@ -233,9 +233,9 @@ def _delivery(
     if options is None:
         return None
     method = read_in(write_back, "write-back-method", values.read_method, default=values.WriteBackMethod(kind="argocd"))
-    if method.kind != "git" and options.on_bad is OnBad.REVERT:
+    if method.kind != "git" and options.on_bad is not OnBad.REPORT:
         if ON_BAD in settings:
-            message = "a live Application has no commits that could be taken back, in this version"
+            message = "a live Application has no commits that could be taken back or held, in this version"
             raise settings[ON_BAD].flaw(message, code="not-yet", hint="write to Git, or on-bad: report")
         options = replace(options, on_bad=OnBad.REPORT)
     agent = None if options.workload else Workload(KIND, application.namespace, application.name)

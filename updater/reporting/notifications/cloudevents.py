@@ -5,6 +5,7 @@ Structured mode (CloudEvents HTTP binding §3.2). The id is the same at each att
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from datetime import UTC
@@ -55,7 +56,7 @@ class CloudEventsReceiver:
         """Post the events of a notice, one after the other; raise `UpdaterError`."""
         url, own = _split(await self._address())
         header = _authorization(await self._credentials() or own)
-        for event in events_of(notice):
+        for event in await asyncio.to_thread(lambda: tuple(events_of(notice))):  # of ten thousand targets it takes a while
             if event["id"] not in self._taken:  # an attempt before this one may have got so far
                 await self._post(url, header, event)
                 self._taken.add(event["id"])

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 class NotifiedMemory(Protocol):
-    """Remembers what was told; see `updater.cache.notified.NotifiedStates`."""
+    """Remembers what was told; see `updater.cache.notified`."""
 
-    async def of(self, route: str) -> Mapping[Place, str]:
+    async def read(self, route: str) -> Mapping[Place, str]:
         """Return what a route was told."""
 
-    async def remember(self, route: str, states: Mapping[Place, str]) -> None:
+    async def write(self, route: str, states: Mapping[Place, str]) -> None:
         """Remember what a route was told; an empty state is forgotten."""
 
 
@@ -69,7 +69,7 @@ class _Told:
 
     async def recall(self) -> None:
         if self.states is None:
-            self._stored = dict(await self._memory.of(self.route.name))
+            self._stored = dict(await self._memory.read(self.route.name))
             self.states = dict(self._stored)
 
     def take(self, lines: Iterable[NoticeLine], at: datetime) -> bool:
@@ -106,7 +106,7 @@ class _Told:
 
     async def _keep(self, states: Mapping[Place, str]) -> None:
         self._stored = {place: state for place, state in {**self._stored, **states}.items() if state}
-        await self._memory.remember(self.route.name, states)
+        await self._memory.write(self.route.name, states)
 
 
 def _anything() -> bool:
@@ -176,9 +176,16 @@ class NotificationDesk:
                 working = {queue: task for queue, task in working.items() if not task.done()}
                 for queue in queues - working.keys():
                     if len(queue):
-                        working[queue] = group.create_task(queue.work(), name=f"notify {queue.name}")
+                        working[queue] = group.create_task(self._work(queue), name=f"notify {queue.name}")
                         working[queue].add_done_callback(lambda _task: self._wake.set())
                 await self._wake.wait()
+
+    async def _work(self, queue: NotificationQueue) -> None:
+        """Send what waits; a bug costs the message in hand, never the process."""
+        try:
+            await queue.work()
+        except Exception:
+            self._around.log.exception("bug", route=queue.name, detail="a message was not sent; others go on")
 
     async def finish(self, seconds: float, *, is_patient: bool) -> None:
         """Wait until everything is sent, for *seconds* at most; what is left is given up, and said in the log.

@@ -52,4 +52,4 @@ def _html(text: str) -> str:
 
 PLAIN: Final = TextDialect(escape=calm)
 MARKDOWN: Final = TextDialect(escape=_markdown, strong=("**", "**"), item="- ")
-HTML: Final = TextDialect(escape=_html, strong=("<b>", "</b>"), line_end="<br/>\n")
+HTML: Final = TextDialect(escape=_html, strong=("<b>", "</b>"), line_end="<br/>")

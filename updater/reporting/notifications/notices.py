@@ -84,6 +84,7 @@ class TargetEnds:
         self._destination = str(report.destination) if isinstance(report, DestinationLanded) else ""
         self._outcomes = report.outcomes
         self._states: dict[int, str] = {}
+        self._sums: dict[tuple[str | None, str], str] = {}
 
     def lines(self, told: MutableMapping[Place, str]) -> Iterator[NoticeLine]:
         """Yield what is new after *told*, and take it up there."""
@@ -110,8 +111,17 @@ class TargetEnds:
         if outcome.status not in {Status.FAILED, Status.HELD, Status.PROPOSED}:
             return None, ""
         if number not in self._states:
-            self._states[number] = state_of(outcome)
+            self._states[number] = self._state(outcome)
         return NotifiedEvent(outcome.status.value), self._states[number]
+
+    def _state(self, outcome: Outcome) -> str:
+        """Return the state of a target; thousands that failed alike have one."""
+        if outcome.status is not Status.FAILED:
+            return state_of(outcome)
+        alike = outcome.code, outcome.told
+        if alike not in self._sums:
+            self._sums[alike] = state_of(outcome)
+        return self._sums[alike]
 
     def _line(self, event: NotifiedEvent, outcome: Outcome, state: str) -> NoticeLine:
         is_written = event in {NotifiedEvent.UPDATED, NotifiedEvent.REVERTED, NotifiedEvent.PROPOSED}

@@ -13,6 +13,7 @@ from updater.web.webhooks.base import DeliveryError, Proof, WebhookDelivery, Web
 from updater.web.webhooks.cloudevents import CLOUDEVENTS
 from updater.web.webhooks.distribution import DISTRIBUTION
 from updater.web.webhooks.docker_hub import DOCKER_HUB_RECEIVER
+from updater.web.webhooks.flagger import ARGO_ROLLOUTS, FLAGGER
 from updater.web.webhooks.generic import GENERIC
 from updater.web.webhooks.git_hosts import BITBUCKET, GITLAB
 from updater.web.webhooks.gitea import GITEA
@@ -43,6 +44,8 @@ RECEIVERS: Final[dict[WebhookKind, WebhookReceiver]] = {
     WebhookKind.DISTRIBUTION: DISTRIBUTION,
     WebhookKind.CDEVENTS: CLOUDEVENTS,
     WebhookKind.CLOUDEVENTS: CLOUDEVENTS,
+    WebhookKind.FLAGGER: FLAGGER,
+    WebhookKind.ARGO_ROLLOUTS: ARGO_ROLLOUTS,
 }
 
 __all__ = ["RECEIVERS", "DeliveryError", "Proof", "WebhookDelivery", "WebhookReceiver"]

@@ -48,6 +48,20 @@
     while (events && events.children.length > MOST_EVENTS) events.lastElementChild.remove();
   });
 
+  // what was refused is shown where it was asked for; what was done empties its form
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id === "act-result") {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    }
+  });
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful && event.detail.elt.matches("form.act[method=post]")) {
+      event.detail.elt.reset();
+      event.detail.elt.closest("details").open = false;
+    }
+  });
+
   const ago = (at) => {
     const seconds = (Date.now() - at) / 1000;
     const size = Math.abs(seconds);

@@ -1,0 +1,79 @@
+"""Who waits while a rollout is in progress, and for how long where nobody can tell."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+
+import structlog
+
+from tests.delivery.objects import ROLLOUT, merged
+from tests.delivery.test_finding import APPLICATION, Cluster, application
+from tests.delivery.test_watch import SHOP_FOUND
+from tests.fakes.eventually import until
+from updater.daemon import busy
+from updater.daemon.busy import UNKNOWN_BUSY, BusyRollouts
+from updater.delivery.following import ReleaseFollower
+from updater.model.release import DeliveryOptions, Workload
+
+IN_PROGRESS = merged(ROLLOUT, {"status": {"phase": "Paused", "stableRS": "old"}})
+CANARY = Workload("Rollout", "shop", "shop")
+
+
+class Gate:
+    """The gate with a cluster and a clock of its own; `woken` lists who was let land."""
+
+    def __init__(self, *objects, awaited=()):
+        self.wall, self.woken = 1000.0, []
+        item = replace(SHOP_FOUND, delivery=DeliveryOptions(agent=APPLICATION))
+        self.follower = ReleaseFollower([item], publish=lambda _report: None)
+        self.has(*objects, awaited=awaited)
+        process = SimpleNamespace(wall=lambda: self.wall, log=structlog.get_logger())
+        self.busy = BusyRollouts(self.follower, process, is_pending=lambda _key: False, wake=self.woken.append)
+
+    def has(self, *objects, awaited=()):
+        cluster = Cluster(*objects, awaited=awaited)
+        cluster.is_known = lambda kind, _namespace: kind not in awaited
+        self.follower.known = cluster
+
+
+def test_a_rollout_that_is_found_is_waited_for_and_wakes_when_it_ends():
+    gate = Gate(application(CANARY), IN_PROGRESS)
+    assert gate.busy.of("shop") == "Rollout shop/shop is in progress"
+    gate.busy.freed({"shop"})
+    assert gate.woken == []
+    gate.has(application(CANARY), ROLLOUT)
+    gate.busy.freed({"shop"})
+    gate.busy.freed({"shop"})
+    assert gate.woken == ["shop"]
+
+
+def test_what_is_not_known_yet_is_waited_for_and_the_reason_says_how_long():
+    gate = Gate(awaited={"Application"})
+    gate.wall += UNKNOWN_BUSY - 10
+    assert gate.busy.of("shop") == "it is not known yet whether a rollout of it is in progress, for 10 s at most"
+    gate.wall += 10
+    assert gate.busy.of("shop") == ""
+
+
+async def test_a_cluster_that_never_answers_holds_nothing_for_ever(monkeypatch):
+    monkeypatch.setattr(busy, "UNKNOWN_BUSY", 0.0)
+    gate = Gate(awaited={"Application"})
+    gate.wall -= 1.0  # what asked before the bound
+    assert gate.busy.of("shop")
+    gate.wall += 1.0
+    ending = asyncio.create_task(gate.busy.end())
+    await until(ending.done)
+    assert gate.woken == ["shop"]
+
+
+def test_a_kind_that_cannot_be_watched_holds_nothing_back():
+    gate = Gate(application(CANARY), IN_PROGRESS)
+    gate.follower.known.is_known = lambda kind, _namespace: kind != "Rollout"
+    assert gate.busy.of("shop") == ""
+
+
+def test_a_subscription_that_is_not_followed_waits_for_nothing():
+    gate = Gate(application(CANARY), IN_PROGRESS)
+    assert gate.busy.of("other") == ""

@@ -1,0 +1,217 @@
+"""What is watched of a cluster and what is kept of it, against an API server of the tests."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.delivery.objects import DEPLOYMENT, NAME, ROLLOUT, merged, template
+from tests.delivery.test_finding import APPLICATION, KUSTOMIZATION, SHOP, application, git_repository, kustomization
+from tests.fakes.eventually import until
+from tests.fakes.kube import FakeKube, refuse
+from tests.fakes.still_time import StillTime
+from updater.delivery.finding import GitPlace, find_workloads
+from updater.delivery.interest import EVERYWHERE, Wanted, wanted_places
+from updater.delivery.kinds import WATCHED
+from updater.delivery.watch import ABSENT_WAITS, WatchHooks, WorkloadWatch
+from updater.http.client import HttpClient
+from updater.inventory.pushes import place_of
+from updater.kube.client import PATIENCE, KubeClient
+from updater.model.image import parse_name
+from updater.model.release import DeliveryOptions, Workload
+from updater.model.subscription import GitBranch, Locator, Origin, PolicySpec, Subscription, Target
+
+URL = "https://git.example.org/fleet.git"
+PLACE = place_of(URL)
+IMAGE = parse_name(NAME)
+FILE = GitPlace(URL, "main", "apps/shop/deploy.yaml")
+SEARCHED = DeliveryOptions(searched=("Application", "Kustomization"))
+FILE_ORIGIN = Origin(kind="file", name="updater.yaml")
+
+
+def subscription(delivery, *, key="shop", image=NAME, origin=FILE_ORIGIN):
+    target = Target(destination=GitBranch(url=URL, branch="main"), editor="marker", locator=Locator(name="ns:shop"))
+    policy = PolicySpec("semver")
+    return Subscription(key=key, image=parse_name(image), policy=policy, targets=(target,), delivery=delivery, origin=origin)
+
+
+SHOP_FOUND = subscription(SEARCHED)
+
+
+class Watched:
+    """A watch at work, and what it told."""
+
+    def __init__(self, client, surroundings=None):
+        self.moved, self.lost, self.absent = [], [], []
+        hooks = WatchHooks(changed=self.moved.append, report=self._report, absent=self.absent.append)
+        self.watch = WorkloadWatch(client, hooks, surroundings=surroundings)
+
+    def _report(self, watched, error):
+        self.lost.append((watched.kind.name, error.code if error else None))
+
+    def is_listed(self, *kinds):
+        return all(not self.watch.is_awaited(kind, "shop") for kind in kinds or WATCHED)
+
+
+@pytest.fixture
+async def server():
+    async with FakeKube() as server:
+        yield server
+
+
+@pytest.fixture
+def connect(server, tmp_path):
+    @asynccontextmanager
+    async def connected(subscriptions, namespaces=()):
+        async with HttpClient(patience=PATIENCE) as http:
+            watched = Watched(KubeClient(server.access(tmp_path), http))
+            watched.watch.want(wanted_places(subscriptions, dict(namespaces)))
+            running = asyncio.create_task(watched.watch.run())
+            try:
+                yield watched
+            finally:
+                running.cancel()
+                await asyncio.wait([running])
+
+    return connected
+
+
+async def put(server, *items):
+    for item in items:
+        kind, content = WATCHED[item["kind"]].kind, {key: item[key] for key in ("spec", "status") if key in item}
+        await server.put(kind, item["metadata"]["name"], item["metadata"]["namespace"], **content)
+
+
+def install(server, *names):
+    for name in names or WATCHED:
+        server.install(WATCHED[name].kind)
+
+
+async def test_each_kind_that_is_installed_is_watched_once_and_the_others_are_told_once(server, connect):
+    install(server, "Deployment", "StatefulSet", "DaemonSet", "Kustomization", "GitRepository")
+    await put(server, kustomization(SHOP), git_repository(), merged(DEPLOYMENT, {"metadata": {"namespace": "shop"}}))
+    async with connect([SHOP_FOUND, subscription(SEARCHED, key="other")]) as watched:
+        await until(watched.is_listed)
+        found = find_workloads(IMAGE, SEARCHED, watched.watch, [FILE])
+        assert [(item.workload, item.agent) for item in found.found] == [(SHOP, KUSTOMIZATION)]
+        assert watched.lost == []
+        absent = [
+            "applications.argoproj.io",
+            "canaries.flagger.app",
+            "helmreleases.helm.toolkit.fluxcd.io",
+            "rollouts.argoproj.io",
+        ]
+        assert sorted(watched.absent) == absent
+        assert len([asked for asked in server.asked if "watch" not in asked.query and "deployments" in asked.path]) == 1
+
+
+async def test_a_kind_that_is_installed_later_is_found_and_until_then_hardly_asked_for(server, tmp_path):
+    install(server, *(set(WATCHED) - {"Rollout"}))
+    time = StillTime()
+    async with HttpClient(patience=PATIENCE) as http:
+        watched = Watched(KubeClient(server.access(tmp_path), http), time.surroundings())
+        watched.watch.want({("Rollout", EVERYWHERE): Wanted(images=frozenset({IMAGE}))})
+        running = asyncio.create_task(watched.watch.run())
+        await until(lambda: ABSENT_WAITS[1] in time.slept)
+        assert watched.watch.is_known("Rollout", "shop")
+        assert watched.absent == ["rollouts.argoproj.io"]
+        install(server, "Rollout")
+        await put(server, ROLLOUT)
+        await until(lambda: watched.watch.get("Rollout", "shop", "shop") is not None)
+        assert watched.lost == []
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_of_pods_nobody_subscribed_to_nothing_is_kept(server, connect):
+    install(server)
+    other = merged(DEPLOYMENT, {"metadata": {"name": "other"}, "spec": {"template": template("envoy:1.30")}})
+    foreign = application(SHOP, source={"repoURL": "https://git.example.org/other", "path": "."})
+    foreign["metadata"]["name"] = "foreign"
+    await put(server, DEPLOYMENT, other, application(SHOP), foreign)
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        assert watched.watch.get("Deployment", "shop", "shop") is not None
+        assert watched.watch.get("Deployment", "shop", "other") is None
+        assert watched.watch.get("Application", "argocd", "foreign") is None
+        assert list(watched.watch.readers_of("Application", PLACE)) == [("argocd", "shop")]
+
+
+async def test_a_kind_that_may_not_be_listed_is_told_and_costs_only_itself(server, connect):
+    install(server)
+    await put(server, DEPLOYMENT, application(SHOP))
+
+    async def forbid(request):
+        return refuse(403, "no", reason="Forbidden") if "rollouts" in request.path else None
+
+    server.faults.append(forbid)
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        assert watched.lost == [("Rollout", "kube-denied")]
+        assert not watched.watch.is_known("Rollout", "shop")
+        assert find_workloads(IMAGE, SEARCHED, watched.watch, [FILE]).workloads == (SHOP,)
+
+
+async def test_an_image_that_is_asked_for_later_is_looked_for_again_and_nothing_is_said_meanwhile(server, connect):
+    install(server)
+    other = merged(DEPLOYMENT, {"metadata": {"name": "other"}, "spec": {"template": template("envoy:1.30")}})
+    await put(server, DEPLOYMENT, other, application(SHOP))
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        more = subscription(SEARCHED, key="other", image="envoy")
+        watched.watch.want(wanted_places([SHOP_FOUND, more], {}))
+        assert watched.watch.is_known("Application", "argocd")
+        await until(lambda: watched.watch.get("Deployment", "shop", "other") is not None)
+        lists = len([asked for asked in server.asked if "watch" not in asked.query and "applications" in asked.path])
+        assert lists == 1
+        watched.watch.want(wanted_places([SHOP_FOUND], {}))
+        assert watched.watch.get("Deployment", "shop", "shop") is not None
+
+
+async def test_a_change_names_the_object_and_a_new_reader_names_the_repository(server, connect):
+    install(server)
+    await put(server, DEPLOYMENT, git_repository())
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        watched.moved.clear()
+        await put(server, merged(DEPLOYMENT, {"status": {"availableReplicas": 1}}), kustomization(SHOP), application(SHOP))
+        expected = {
+            ("Deployment", "shop", "shop"),
+            ("readers Kustomization", *PLACE),
+            ("readers Application", *PLACE),
+            ("Application", "argocd", "shop"),
+        }
+        await until(lambda: expected <= {key for keys in watched.moved for key in keys})
+        assert list(watched.watch.readers_of("Kustomization", PLACE)) == [("flux-system", "apps")]
+        await server.remove(WATCHED["Kustomization"].kind, "apps", "flux-system")
+        await until(lambda: not watched.watch.readers_of("Kustomization", PLACE))
+
+
+def test_objects_of_a_source_that_is_limited_are_looked_for_in_its_namespaces_alone():
+    origin = Origin(kind="Application", name="argocd/shop")
+    item = subscription(DeliveryOptions(agent=APPLICATION), origin=origin)
+    assert {scope for _, scope in wanted_places([item], {"Application": ("argocd", "shop")})} == {"argocd", "shop"}
+    assert {scope for _, scope in wanted_places([item], {"Application": ("argocd", "team-*")})} == {EVERYWHERE}
+    assert {kind for kind, _ in wanted_places([item], {"Application": ()})} == {
+        "Application",
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "Rollout",
+        "Canary",
+    }
+
+
+def test_a_named_workload_needs_its_own_namespace_alone_unless_its_kind_is_watched_everywhere():
+    named = replace(SHOP_FOUND, delivery=DeliveryOptions(workload=Workload("Rollout", "shop", "shop")))
+    assert set(wanted_places([named], {})) == {("Rollout", "shop"), ("Deployment", "shop")}
+    both = wanted_places([named, SHOP_FOUND], {})
+    assert {scope for _, scope in both} == {EVERYWHERE}
+    assert both["Deployment", EVERYWHERE].images == {IMAGE}
+
+
+def test_what_is_not_followed_is_not_watched():
+    assert wanted_places([subscription(None)], {}) == {}
