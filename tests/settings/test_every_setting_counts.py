@@ -52,7 +52,7 @@ LIVE = "{argocd: {application: a/b}}"
         ("git: {repositories: [{prefix: 'https://a/', credentials: 'cloud:gcp'}]}", "credential-unsupported", "git.repositories"),
         ("git: {signing: {key: 'cloud:azure'}}", "credential-unsupported", "git.signing.key"),
         ("sources: [{applications: {credentials: ['cloud:aws']}}]", "credential-unsupported", "sources[0].applications"),
-        (FOLLOWED.format("settle: 1s", LIVE), "not-yet", "subscriptions[0].delivery"),
+        (FOLLOWED.format("on_bad: hold", LIVE), "not-yet", "subscriptions[0].delivery.on_bad"),
     ],
 )
 def test_what_no_part_of_this_version_does_is_refused_with_the_reason_and_its_line(text, code, place):

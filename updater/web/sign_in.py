@@ -22,6 +22,7 @@ _PAGE: Final = """<!doctype html>
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sign in – updater</title>
+<link rel="stylesheet" href="/static/page.css">
 </head>
 <body>
 <main>

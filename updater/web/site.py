@@ -13,6 +13,7 @@ from updater.web.acts import Acts
 from updater.web.answers import encoded
 from updater.web.api import ReadApi, refusals
 from updater.web.openapi import document
+from updater.web.page.acting import ActPages
 from updater.web.page.routes import Page
 from updater.web.receiving import WEB_PATHS, web_application
 from updater.web.shield import add_headers
@@ -56,4 +57,5 @@ def open_site(app: web.Application, desks: SiteDesks) -> None:
     app.middlewares.extend([refusals, access.check])
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.extend([api.streams.close, page.streams.close, access.close])
-    app.add_routes([web.get(OPENAPI, description), *SignIn(access).routes(), *acts.routes(), *api.routes(), *page.routes()])
+    app.add_routes([web.get(OPENAPI, description), *SignIn(access).routes(), *acts.routes(), *api.routes()])
+    app.add_routes([*ActPages(acts).routes(), *page.routes()])
