@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aiohttp import web
 
 from updater.errors import UpdaterError
-from updater.web.answers import ApiRefusal, answer, number, row_query
+from updater.web.answers import ApiRefusal, answer, answer_many, number, row_query
 from updater.web.app import MOST_KEYS, MOST_STATUSES, STATUS_PATH
 from updater.web.fleet import RowQuery, page_of, status_row
 from updater.web.sse import EventStreams
@@ -87,7 +87,7 @@ class ReadApi:
     async def subscriptions(self, request: web.Request) -> web.Response:
         """Answer rows of all subscriptions."""
         page = page_of(await self._fleet.table(), row_query(request.query))
-        return answer(request, page, headers=self._headers())
+        return await answer_many(request, page, headers=self._headers())
 
     async def subscription(self, request: web.Request) -> web.Response:
         """Answer one subscription in full."""
@@ -109,7 +109,7 @@ class ReadApi:
         )
         page = page_of(await self._fleet.table(), query)
         rows = [status_row(row) for row in page.subscriptions]
-        return answer(request, {"subscriptions": rows, "total": page.total}, headers=self._headers())
+        return await answer_many(request, {"subscriptions": rows, "total": page.total}, headers=self._headers())
 
     async def health(self, request: web.Request) -> web.Response:
         """Answer how everything that is asked is."""

@@ -33,7 +33,8 @@ class FleetRow:
     *written* are the distinct values at its targets, *running* what the cluster says where nothing is written, *newest* the
     newest tag that the policy allows and *newest_at* when that came into being. *state* is one word, ``unknown`` before the
     first pass; *reason*, *code*, *hint* and *opens_at* are those of the outcome behind it. *held_by* is the code of what holds
-    it, *verdict* what the cluster made of our last commit. *last_change* is when we changed a value last.
+    it, *verdict* what the cluster made of our last commit, since *verdict_at* by *workload*. *last_change* is when we changed a
+    value last.
     """
 
     key: str
@@ -55,6 +56,8 @@ class FleetRow:
     last_change: datetime | None = None
     held_by: str | None = None
     verdict: str | None = None
+    verdict_at: datetime | None = None
+    workload: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,8 @@ def row_of(status: SubscriptionStatus) -> FleetRow:
         last_change=status.last_change,
         held_by=status.held_by,
         verdict=status.verdict,
+        verdict_at=status.release.at if status.release else None,
+        workload=str(status.release.workload) if status.release and status.release.workload else None,
     )
 
 
@@ -155,6 +160,8 @@ def status_row(row: FleetRow) -> Mapping[str, Any]:
         "last_change": row.last_change,
         "held_by": row.held_by,
         "verdict": row.verdict,
+        "verdict_at": row.verdict_at,
+        "workload": row.workload,
     }
 
 
