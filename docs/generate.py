@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pages.api import api_document
 from pages.chart import chart_copies, chart_readme, chart_schema
 from pages.commands import commands_page
 from pages.differences import differences_page
@@ -26,6 +27,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "config/updater.schema.json": settings_schema,
     "docs/reference/settings.md": settings_page,
+    "docs/reference/openapi.json": api_document,
     "charts/updater/values.schema.json": chart_schema,
     "charts/updater/README.md": chart_readme,
     **{copy: partial(source.read_text, encoding="utf-8") for copy, source in chart_copies().items()},

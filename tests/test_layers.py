@@ -15,6 +15,7 @@ MODULES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_bytes()) fo
 HOMES = {
     "aiohttp": ("http/", "web/", "cli/embedded_registry.py"),  # the client in http/, the server in the others
     "yarl": ("http/",),
+    "bcrypt": ("web/passwords.py",),
     "dulwich": ("git/", "checkout/"),
     "paramiko": ("git/",),
     "pysequoia": ("git/openpgp.py",),

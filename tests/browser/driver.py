@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import urllib.request
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -64,6 +64,16 @@ class Browser:
     async def open(self, url: str) -> None:
         """Go to *url*, and wait until it is loaded."""
         await self.call("POST", "/url", {"url": url})
+
+    async def open_when_served(self, url: str) -> None:
+        """Go to *url* as soon as somebody answers there."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with suppress(aiohttp.ClientConnectionError):
+                    async with self._session.get(url):
+                        break
+                await asyncio.sleep(0.1)
+        await self.open(url)
 
     async def run(self, script: str, *arguments):
         """Return what *script* returns in the page."""

@@ -99,7 +99,7 @@ async def test_what_happens_is_seen_without_a_reload(browser, site, shown):
     shown.happens("app-0001", state="failed", reason="the push was refused")
     await browser.until(f"{state_of('app-0001')} === 'failed'")
     await browser.until("document.querySelector('#events').textContent.includes('the push was refused')")
-    await browser.until("document.querySelector('[sse-swap=count-failed]').textContent === '4'")
+    await browser.until("document.querySelector('.counts .state-failed + b').textContent === '4'")
     shown.happens("app-0001", state="updated", reason=None)
     await browser.until(f"{state_of('app-0001')} === 'updated'")
     assert await browser.complaints() == []
@@ -207,3 +207,37 @@ async def test_a_printed_page_holds_no_controls(browser, site):
     await browser.open(f"{site.base}/")
     seen = "[...document.querySelectorAll('button, input, select')].filter(item => item.offsetParent !== null).length"
     assert await browser.run(f"return {seen}") == 0
+
+
+async def test_a_person_holds_a_subscription_and_reads_what_became_of_it(browser, site):
+    await browser.open(f"{site.base}/subscriptions/app-0001")
+    await browser.until(IS_LIVE)
+    await browser.click(".acts details:nth-of-type(1) summary")
+    await browser.type("#hold-reason", "incident 4711")
+    await browser.click("[data-act=hold] button[type=submit]")
+    await browser.until("document.querySelector('#act-result').textContent.includes('done')")
+    (order,) = site.acts.orders
+    assert (order.kind, order.key, order.reason, order.author) == ("hold", "app-0001", "incident 4711", "localhost")
+    assert await browser.run("return document.querySelector('#hold-reason').value") == ""
+    assert await browser.complaints() == []
+
+
+async def test_a_person_previews_a_pin_before_it_is_made(browser, site):
+    await browser.open(f"{site.base}/subscriptions/app-0001")
+    await browser.until(IS_LIVE)
+    await browser.click(".acts details:nth-of-type(4) summary")
+    await browser.type("#pin-tag", "1.4.2")
+    await browser.click("[data-act=pin] button[type=button]")
+    await browser.until("document.querySelector('#act-result .diff .add') !== null")
+    assert [order.image for order in site.acts.orders] == ["1.4.2"]
+    assert await browser.complaints() == []
+
+
+async def test_what_is_refused_is_told_where_it_was_asked_for(browser, site):
+    await browser.open(f"{site.base}/subscriptions/app-0001")
+    await browser.until(IS_LIVE)
+    await browser.run("document.querySelector('[data-act=scan] [name=form_token]').value = 'wrong'")
+    await browser.click(".acts details:nth-of-type(5) summary")
+    await browser.click("[data-act=scan] button[type=submit]")
+    await browser.until("document.querySelector('#act-result').textContent.includes('form-token')")
+    assert site.acts.orders == []

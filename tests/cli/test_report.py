@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import click
 import pytest
 
-from updater.cli.report import PassReport, as_diff, as_diffs, as_json, as_text, coloured, outcome_lines, problem_lines
+from updater.cli.report import PassReport, as_diffs, as_json, as_text, coloured, outcome_lines, problem_lines
+from updater.model.diff import as_diff
 from updater.model.image import parse_name
 from updater.model.outcome import DRY_RUN, Outcome, Status
 from updater.model.problem import Problem

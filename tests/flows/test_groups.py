@@ -9,6 +9,7 @@ import pytest
 
 from tests.flows.fleet import Status, fleet
 from tests.flows.test_gates import DAY, OTHER, START, WallClock
+from updater.cli.explain import explained
 from updater.errors import ConfigError
 
 PLACES = {
@@ -221,3 +222,16 @@ async def test_a_group_that_is_killed_in_the_middle_has_moved_whole_or_not_at_al
             "web": "group",
             "api": "group",
         }
+
+
+async def test_explain_says_what_a_group_waits_for_also_where_one_member_is_asked_about(tmp_path):
+    async with grouped(tmp_path) as made:
+        made.registry.push("o/app", "1.1.0")
+        (row,) = await explained([str(made.configure())], "app")
+        (gate,) = row["gates"]
+        assert (gate["gate"], gate["is_open"], gate["code"]) == ("group", False, "group")
+        assert "waits for the group shop" in gate["reason"]
+        for name in ("web", "api"):
+            made.registry.push(f"o/{name}", "1.1.0")
+        (row,) = await explained([str(made.configure())], "app")
+        assert [(item["gate"], item["is_open"]) for item in row["gates"]] == [("group", True)]

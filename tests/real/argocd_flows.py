@@ -113,7 +113,7 @@ class FlowLab(Lab):
         """Give the finished requests of our accounts from the place *since* in the log on; see `place`."""
         with self.audit_log.open("rb") as log:
             log.seek(since)
-            lines = log.read().splitlines()
+            lines = log.read().rpartition(b"\n")[0].splitlines()  # the last one may be half written
         found = []
         for line in lines:
             item = json.loads(line)

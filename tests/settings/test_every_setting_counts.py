@@ -14,9 +14,9 @@ from updater.settings.tree import Settings
 
 PACKAGE = Path(updater.__file__).parent
 DEFINED = {PACKAGE / "settings" / name for name in ("fields.py", "schema.py", "environment.py")}
-REFUSED = {"users", "trusted_proxies", "flux", "follows"}
+REFUSED = {"flux", "follows"}
 CONSTANT = {"method"}  # of a signature: there is one value
-READ_BEFORE = {"registries_conf"}  # it is one more file, and read with them
+READ_BEFORE = {"registries_conf", "from"}  # it is one more file, and read with them; no name can be `from`
 
 
 def _trees(tree):
@@ -48,12 +48,11 @@ LIVE = "{argocd: {application: a/b}}"
 @pytest.mark.parametrize(
     ("text", "code", "place"),
     [
-        ("web: {users: 'file:/users'}", "not-yet", "web.users"),
         ("registries: [{prefix: a.b, credentials: 'cloud:aws'}]", "credential-unsupported", "registries[0].credentials"),
         ("git: {repositories: [{prefix: 'https://a/', credentials: 'cloud:gcp'}]}", "credential-unsupported", "git.repositories"),
         ("git: {signing: {key: 'cloud:azure'}}", "credential-unsupported", "git.signing.key"),
         ("sources: [{applications: {credentials: ['cloud:aws']}}]", "credential-unsupported", "sources[0].applications"),
-        (FOLLOWED.format("settle: 1s", LIVE), "not-yet", "subscriptions[0].delivery"),
+        (FOLLOWED.format("on_bad: hold", LIVE), "not-yet", "subscriptions[0].delivery.on_bad"),
     ],
 )
 def test_what_no_part_of_this_version_does_is_refused_with_the_reason_and_its_line(text, code, place):

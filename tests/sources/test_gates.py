@@ -54,7 +54,7 @@ def test_without_gates_nothing_is_asked(tmp_path):
         ("{min_age: 3 days}", "duration", "min_age"),
         ("{minage: 3d}", "unknown-key", "minage"),
         ("{follows: {subscription: b}}", "missing-key", "follows.healthy_for"),
-        ("{wait_while_busy: true}", "not-yet", "wait_while_busy"),
+        ("{wait_while_busy: true}", "conflict", "wait_while_busy"),
     ],
 )
 def test_a_bad_gate_is_refused_with_its_line_and_a_hint(tmp_path, gates, code, place):
@@ -64,11 +64,14 @@ def test_a_bad_gate_is_refused_with_its_line_and_a_hint(tmp_path, gates, code, p
     assert problem.hint
 
 
-def test_a_default_rate_does_not_count_for_a_live_application(tmp_path):
-    assert loaded(tmp_path, "{}", default="{max_changes: 4/h, min_age: 1d}", targets=LIVE)[0].max_changes is None
+def test_a_default_rate_counts_for_a_live_application_as_far_as_it_remembers(tmp_path):
+    assert loaded(tmp_path, "{}", default="{max_changes: 40/h, min_age: 1d}", targets=LIVE)[0].max_changes is None
+    assert loaded(tmp_path, "{}", default="{max_changes: 4/h}", targets=LIVE)[0].max_changes == ChangeRate(
+        count=4, seconds=3600.0
+    )
 
 
-def test_a_rate_that_nobody_counts_is_refused(tmp_path):
-    (problem,) = problems(tmp_path, "{max_changes: 4/h}", targets=LIVE)
-    assert (problem.code, problem.line) == ("not-yet", 4)
+def test_a_rate_beyond_what_a_live_application_remembers_is_refused(tmp_path):
+    (problem,) = problems(tmp_path, "{max_changes: 11/h}", targets=LIVE)
+    assert (problem.code, problem.line) == ("rate", 4)
     assert "live Application" in problem.message

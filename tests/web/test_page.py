@@ -184,7 +184,7 @@ async def test_what_changes_is_sent_as_the_row_the_news_and_the_counts(shown, si
         lambda: shown.happens("app-0001", state="failed", reason=HOSTILE),
         f"event: {name}\n",
         "event: news\n",
-        "event: count-failed\ndata: 4\n",
+        "event: counts\n",
     )
     assert "<img src=x" not in text
     assert all(re.match(r"(id|event|data|retry): ?|$", line) for line in text.split("\n"))
@@ -238,7 +238,7 @@ async def test_pages_that_are_told_the_same_share_what_was_made(shown, monkeypat
                 ready += 1
                 if ready == 20:
                     shown.happens("app-0001", state="failed")
-                while "event: count-failed" not in text:
+                while "event: counts" not in text:
                     text += (await answer.content.readany()).decode()
 
         async with asyncio.timeout(PATIENCE):

@@ -8,7 +8,6 @@ import json
 import os
 import socket
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -17,8 +16,6 @@ from updater.cli.asking import asking_of
 from updater.cli.collector import importing
 from updater.cli.main import FAILURE, config_paths
 from updater.cli.terminal import say
-from updater.errors import ConfigError
-from updater.model.decision import rfc3339
 from updater.model.text import printable, printable_data
 
 if TYPE_CHECKING:
@@ -50,32 +47,10 @@ def decision_options(command: _F) -> _F:
 
 def row_of(options: Mapping[str, Any], **named: str) -> dict[str, Any]:
     """Return a decision of whoever runs the command, made now; raise `ConfigError` for a time that cannot be read."""
-    now, reason = datetime.now(UTC).timestamp(), options["reason"]
-    end = _end(options["until"], options["lasts"], now)
-    if len(reason) > _LONGEST:
-        raise ConfigError(f"the reason is longer than {_LONGEST} characters", hint="name a page that tells more", code="usage")
-    found = {**named, "author": author(), "reason": printable(reason.strip()), "since": rfc3339(now)}
-    return {name: text for name, text in {**found, "until": rfc3339(end) if end else ""}.items() if text}
+    from updater.settings.decision_edits import decision_row
 
-
-def _end(until: str | None, lasts: str | None, now: float) -> float | None:
-    from updater.settings.values import read_duration
-
-    if until and lasts:
-        raise ConfigError("--until and --for are both set", hint="keep one of them", code="usage")
-    if lasts:
-        return now + read_duration(lasts)
-    if not until:
-        return None
-    try:
-        end = datetime.fromisoformat(until).timestamp()  # without a zone it is the time of this machine
-    except (ValueError, OverflowError, OSError):
-        raise ConfigError(
-            f"{until!r} is not a time", hint="write 2026-12-01T09:00:00Z, 2026-12-01 or --for 4h", code="usage"
-        ) from None
-    if end <= now:
-        raise ConfigError(f"{until} is over", hint="name a time in the future", code="usage")
-    return end
+    ends = {"until": options["until"], "lasts": options["lasts"]}
+    return decision_row(author=author(), reason=options["reason"], dash="--", **ends, **named)
 
 
 def author() -> str:
@@ -88,12 +63,6 @@ def author() -> str:
     with suppress(OSError, KeyError):
         return printable(f"{getpass.getuser()}@{socket.gethostname()}")[:_LONGEST]
     return ""
-
-
-def same_but_when(one: dict[str, Any] | None, other: dict[str, Any]) -> bool:
-    """Return whether two decisions say the same, whenever and by whom they were made."""
-    left, right = ({name: row[name] for name in row if name not in {"since", "author"}} for row in (one or {"": ""}, other))
-    return left == right
 
 
 def run(ctx: click.Context, key: str, edit: Edit, *, releases: bool = False, **options: Any) -> int:

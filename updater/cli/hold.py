@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from updater.cli.asking import asking_options
-from updater.cli.deciding import decision_options, row_of, run, same_but_when
+from updater.cli.deciding import decision_options, row_of, run
 
 
 @click.command()
@@ -22,9 +22,6 @@ def hold(ctx: click.Context, /, *, key: str, **options: Any) -> int:
     that asked for the image, with your rights in the cluster; for subscriptions of the configuration file to the file that the
     setting holds names. Nothing is written to Git.
     """
-    row = row_of(options)
+    from updater.settings.decision_edits import held
 
-    def edit(entry: dict[str, Any]) -> dict[str, Any]:
-        return entry if same_but_when(entry.get("hold"), row) else {**entry, "hold": row}
-
-    return run(ctx, key, edit, **options)
+    return run(ctx, key, held(row_of(options)), **options)

@@ -7,9 +7,7 @@ from typing import Any
 import click
 
 from updater.cli.asking import asking_options
-from updater.cli.deciding import decision_options, row_of, run, same_but_when
-from updater.errors import ConfigError
-from updater.model.image import is_tag
+from updater.cli.deciding import decision_options, row_of, run
 
 
 @click.command()
@@ -24,11 +22,6 @@ def pin(ctx: click.Context, /, *, key: str, tag: str, **options: Any) -> int:
     The tag may be lower than what is written. As long as the registry does not list it, nothing is written, and the outcome is
     `held` with the code pinned.
     """
-    if not is_tag(tag):
-        raise ConfigError(f"{tag!r} is not a tag", hint="letters, digits, '_', '.' and '-', at most 128", code="usage")
-    row = row_of(options, tag=tag)
+    from updater.settings.decision_edits import named_tag, pinned
 
-    def edit(entry: dict[str, Any]) -> dict[str, Any]:
-        return entry if same_but_when(entry.get("pin"), row) else {**entry, "pin": row}
-
-    return run(ctx, key, edit, **options)
+    return run(ctx, key, pinned(row_of(options, **named_tag(tag))), **options)

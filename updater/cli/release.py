@@ -9,8 +9,6 @@ import click
 from updater.cli.asking import asking_options
 from updater.cli.deciding import output_option, run
 
-_KEPT = frozenset({"readmit"})
-
 
 @click.command()
 @click.argument("key")
@@ -23,8 +21,6 @@ def release(ctx: click.Context, /, *, key: str, **options: Any) -> int:
     For that the branches of KEY are read, and the commits that people took back are named; one that is taken back later counts
     anew. Exit code 1 if a branch could not be read; the rest is released.
     """
+    from updater.settings.decision_edits import released
 
-    def edit(entry: dict[str, Any]) -> dict[str, Any]:
-        return {kind: value for kind, value in entry.items() if kind in _KEPT}
-
-    return run(ctx, key, edit, releases=True, **options)
+    return run(ctx, key, released, releases=True, **options)

@@ -254,8 +254,9 @@ def _land(committing: CheckoutCommitter, written: SetResult, options: dict[str, 
 
 
 def _show(written: SetResult, commit: str | None, options: dict[str, Any], report: ProposalReport | None = None) -> None:
-    from updater.cli.report import as_diff, coloured, has_colours
+    from updater.cli.report import coloured, has_colours
     from updater.cli.terminal import say
+    from updater.model.diff import as_diff
 
     if options["output"] == "json":
         click.echo(_as_json(written, commit, report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
@@ -45,12 +46,23 @@ _LIMIT: Final = 64 * 1024 * 1024
     type=click.Choice([status.value for status in Status]),
     help="Only subscriptions in this state; repeats.",
 )
-@click.option("--server", metavar="URL", help="Ask the daemon whose metrics are at this address, such as http://localhost:8080.")
+@click.option(
+    "--server", metavar="URL", help="Ask the daemon whose metrics, or page, are at this address, such as http://localhost:8080."
+)
+@click.option("--credentials", metavar="REF", help="user:password for --server where people sign in: env:VARIABLE or file:/path.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to print.")
 @asking_options
 @click.pass_context
 def status(
-    ctx: click.Context, /, *, keys: tuple[str, ...], states: tuple[str, ...], server: str | None, output: str, **asked: Any
+    ctx: click.Context,
+    /,
+    *,
+    keys: tuple[str, ...],
+    states: tuple[str, ...],
+    server: str | None,
+    credentials: str | None,
+    output: str,
+    **asked: Any,
 ) -> None:
     """Show where each subscription stands: what is written, what was chosen, and why it does not move.
 
@@ -58,8 +70,10 @@ def status(
     out: it asks the registries and Git, writes nothing, and says `would update` where a pass would write (in JSON, and for
     --state, that is `held` with the code dry-run). FOR is how long the state lasts, as far as the daemon has seen.
     """
+    if credentials and not server:
+        raise ConfigError("--credentials is for --server", hint="add --server URL, or leave --credentials out", code="usage")
     if server:
-        rows = asyncio.run(from_server(server, keys, states))
+        rows = asyncio.run(from_server(server, keys, states, credentials))
     else:
         rows = asyncio.run(from_pass(config_paths(ctx), keys, states, asking_of(**asked)))
     if output == "json":
@@ -81,8 +95,13 @@ async def from_pass(
     return [row for row in rows if not states or row["state"] in states]
 
 
-async def from_server(server: str, keys: Sequence[str], states: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows that a running daemon answers; raise `UpdaterError` where none does."""
+async def from_server(
+    server: str, keys: Sequence[str], states: Sequence[str], credentials: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the rows that a running daemon answers; raise `UpdaterError` where none does.
+
+    *credentials* refers to ``user:password``.
+    """
     from updater.http.client import HttpClient
     from updater.http.exchange import HttpFailure, HttpRequest
     from updater.http.limits import Patience
@@ -91,9 +110,10 @@ async def from_server(server: str, keys: Sequence[str], states: Sequence[str]) -
     base = (server if "://" in server else f"http://{server}").rstrip("/")
     query = urlencode([*(("key", key) for key in keys), *(("state", state) for state in states)])
     url = f"{base}{STATUS_PATH}" + (f"?{query}" if query else "")
+    headers = await _signed_in(credentials) if credentials else {}
     async with HttpClient(patience=Patience(attempts=1, connect_timeout=5.0, total_timeout=20.0)) as http:
         try:
-            answer = await http.send(HttpRequest(url=url, limit=_LIMIT))
+            answer = await http.send(HttpRequest(url=url, headers=headers, limit=_LIMIT))
         except HttpFailure as failure:
             hint = "--server is the address at which the daemon serves /metrics; without it, status makes a dry pass of its own"
             raise UpdaterError(failure.message, hint=hint, code="status-server") from failure
@@ -105,6 +125,22 @@ async def from_server(server: str, keys: Sequence[str], states: Sequence[str]) -
     return rows
 
 
+async def _signed_in(reference: str) -> dict[str, str]:
+    """Return the header by which a program signs in; raise `ConfigError`."""
+    from updater.credentials.keychain import Keychain
+    from updater.settings.values import read_credential
+
+    ref = read_credential(reference)
+    if ref.kind not in {"env", "file"}:
+        raise ConfigError(f"{ref.kind}: is not read by this command", hint="write env:VARIABLE or file:/path", code="usage")
+    text = await Keychain(read_secret=_no_cluster).text(ref)
+    return {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+
+
+async def _no_cluster(_namespace: str, _name: str) -> Any:
+    raise AssertionError("only env and file are read")
+
+
 def _read(code: int, body: bytes, server: str) -> tuple[list[dict[str, Any]], int]:
     """Read an answer; raise `UpdaterError` where it is none of a daemon of this version."""
     try:
@@ -113,6 +149,9 @@ def _read(code: int, body: bytes, server: str) -> tuple[list[dict[str, Any]], in
         total = int(found["total"]) if found else 0
     except (ValueError, LookupError, TypeError, AttributeError):
         rows, total = None, 0
+    if code in {401, 403}:
+        hint = "name user:password by --credentials env:VARIABLE; web.roles.view names who may read"
+        raise UpdaterError(f"{server} answered {code}: it asks who you are", hint=hint, code="status-server")
     if rows is None:
         hint = "is it the metrics address of an updater of this version?"
         raise UpdaterError(f"{server} answered {code}, and no statuses", hint=hint, code="status-server")

@@ -13,9 +13,10 @@ from updater import __version__
 from updater.daemon.generation import landing_context
 from updater.daemon.one_shot import chosen
 from updater.engine.landing import land
-from updater.errors import UpdaterError
+from updater.errors import ConfigError
 from updater.inventory.destinations import by_destination, destinations_of, with_companions
 from updater.model.scan_key import scan_key_for
+from updater.reporting.last_outcomes import SubscriptionStatus
 from updater.web.detail import DetailFacts, SubscriptionDetail, detail_of
 from updater.web.events import EventLog
 from updater.web.fleet import UNKNOWN, FleetRow, FleetTable, row_of, table_of
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from updater.daemon.generation import Generation
     from updater.daemon.process import Process
     from updater.engine.landing import Landing
+    from updater.errors import UpdaterError
     from updater.forge.address import ForgeKind
     from updater.gates.answers import GateAnswer
     from updater.http.pacing import HostState
@@ -93,6 +95,10 @@ class FleetDesk:
             self._details[key] = (now, task)
         return await asyncio.shield(task)
 
+    def forget(self, key: str) -> None:
+        """Look up *key* again when it is asked for next: somebody did something about it."""
+        self._details.pop(key, None)
+
     async def health(self) -> FleetHealth:
         """Return how everything that is asked is."""
         generation = self._generation()
@@ -130,12 +136,10 @@ class FleetDesk:
     async def _look(self, key: str) -> SubscriptionDetail:
         generation = self._generation()
         status = next((found for found in self._process.last_outcomes.statuses((key,)) if found.key == key), None)
-        item = next((found for found in generation.subscriptions if found.key == key), None)
-        if item is None or status is None:
-            if status is not None:  # it is listed and not kept current: the reason is all there is
-                return SubscriptionDetail(row=row_of(status))
-            chosen(generation, key)
-            raise UpdaterError(f"{key} names several subscriptions", hint="name one of them", code="unknown-key")
+        if status is not None and all(found.key != key for found in generation.subscriptions):
+            return SubscriptionDetail(row=row_of(status))  # it is listed and not kept current: the reason is all there is
+        item = find_subscription(generation, key)
+        status = status or SubscriptionStatus(key=key, image=str(item.image), origin=item.origin, policy=str(item.policy))
         landings: Sequence[Landing] = ()
         is_complete = self._process.may_write()
         if is_complete:
@@ -158,12 +162,24 @@ class FleetDesk:
         return entry.forge.kind if entry is not None else None
 
 
-async def dry_landings(generation: Generation, process: Process, item: Subscription) -> tuple[Landing, ...]:
+def find_subscription(generation: Generation, key: str) -> Subscription:
+    """Return the subscription *key*; raise `ConfigError` with the nearest key where there is none."""
+    for item in generation.subscriptions:
+        if item.key == key:
+            return item
+    chosen(generation, key)
+    raise ConfigError(f"{key} names several subscriptions", hint="name one of them", code="unknown-key")
+
+
+async def dry_landings(
+    generation: Generation, process: Process, item: Subscription, decided: Subscription | None = None
+) -> tuple[Landing, ...]:
     """Land every destination of *item* without writing, and without a trace: what would happen at this moment.
 
-    Who has to move with it comes along.
+    Who has to move with it comes along. *decided* stands in the place of *item*: what would happen if more were decided.
     """
-    together = by_destination(with_companions((item,), generation.subscriptions))
+    whole = with_companions((item,), generation.subscriptions)
+    together = by_destination([decided if decided and each is item else each for each in whole])
 
     async def look(destination: Destination) -> Landing:
         context = landing_context(generation, process, destination, is_dry=True)

@@ -86,10 +86,10 @@ class Generation:
         )
         self.verdicts = process.cache.verdicts
         self.holds = holds_place(loaded.settings.holds, process)
-        self._decisions = DecisionWatch(
+        self.decisions = DecisionWatch(
             place=self.holds, asked=self.asked, process=process, put=partial(_decide, self.hearing, self._replan)
         )
-        self._catch_ups = (*(source.caught_up for source in crew.sources), self._decisions.look)
+        self._catch_ups = (*(source.caught_up for source in crew.sources), self.decisions.look)
         self.progress = PassProgress()
 
     def take_over(self) -> None:
@@ -234,8 +234,8 @@ class Generation:
             left = self._process.left_proposals
             await left.run(lambda branch: self.land(branch, ()), self._process.may_write, self.crew.sweep)
 
-        self._decisions.wake = schedule.due
-        follow = LongTask(name="follow people's decisions", run=self._decisions.run)
+        self.decisions.wake = schedule.due
+        follow = LongTask(name="follow people's decisions", run=self.decisions.run)
         hints = LongTask(name="scan what webhooks name", run=self.webhooks.run)
         lasting = generation_tasks(self.hearing, self._reflections.run, close_left, releases)
         await run_beside(work(), (*lasting, follow, hints))

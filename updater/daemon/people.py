@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from updater.daemon.generation import Generation
     from updater.daemon.watching import Asking
+    from updater.engine.landing import Landing
     from updater.kube.client import KubeClient
     from updater.kube.kinds import Ref
     from updater.model.subscription import Subscription
@@ -65,12 +66,28 @@ async def decide(
     async with opened(config, asking) as generation:
         subscriptions = chosen(generation, key)
         commits, unread = await _taken_back(generation, subscriptions) if releases else ({}, ())
-        written = []
-        for item in subscriptions:
-            readmitted = commits.get(item.key, frozenset())
-            done = await _write(generation, item, _readmitting(edit, readmitted), unread)
-            written.append(replace(done, readmitted=readmitted))
-    return tuple(written)
+        return tuple(
+            [
+                await write_decision_about(generation, item, edit, readmitted=commits.get(item.key, frozenset()), unread=unread)
+                for item in subscriptions
+            ]
+        )
+
+
+async def write_decision_about(
+    generation: Generation,
+    item: Subscription,
+    edit: Edit,
+    *,
+    readmitted: frozenset[str] = frozenset(),
+    unread: tuple[str, ...] = (),
+) -> DecisionWritten:
+    """Let *edit* change what is decided about *item*, where that stands; the commits *readmitted* may be written again.
+
+    Raise `UpdaterError`.
+    """
+    done = await _write(generation, item, _readmitting(edit, readmitted), unread)
+    return replace(done, readmitted=readmitted)
 
 
 async def _taken_back(
@@ -79,6 +96,13 @@ async def _taken_back(
     """Return, by subscription, the commits of ours that people took back; and which destinations could not be read."""
     generation.asked.decide(Decisions())  # a hold or a pin would hide what was closed besides
     landings = await generation.once(subscriptions, is_dry=True)
+    return taken_back_by(landings, subscriptions)
+
+
+def taken_back_by(
+    landings: Sequence[Landing], subscriptions: Sequence[Subscription]
+) -> tuple[dict[str, frozenset[str]], tuple[str, ...]]:
+    """Return what dry *landings* show: by subscription the commits that people took back, and what could not be read."""
     found: dict[str, frozenset[str]] = {}
     for landing in landings:
         for item in subscriptions:

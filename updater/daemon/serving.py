@@ -33,14 +33,12 @@ async def serving(process: Process, generation: Callable[[], Generation]) -> Asy
         )
         wanted.append(("metrics", application(probes), listen.metrics, f"/metrics /healthz /readyz {STATUS_PATH}"))
     if listen.web:
-        from updater.daemon.fleet_desk import FleetDesk  # noqa: PLC0415 - who serves none need not import it
+        from updater.daemon.site import site_desks  # noqa: PLC0415 - who serves none need not import it
         from updater.daemon.webhooks import WebhookDesk  # noqa: PLC0415
-        from updater.web.receiving import WEB_PATHS, web_application  # noqa: PLC0415
-        from updater.web.site import SITE_PATHS, SiteOptions, open_site  # noqa: PLC0415
+        from updater.web.site import SITE_PATHS, site_application  # noqa: PLC0415
 
-        app = web_application(WebhookDesk(process, generation))
-        open_site(app, FleetDesk(process, generation), SiteOptions(host=listen.web.host))
-        wanted.append(("web", app, listen.web, f"{WEB_PATHS} {SITE_PATHS}"))
+        app = site_application(WebhookDesk(process, generation), site_desks(process, generation))
+        wanted.append(("web", app, listen.web, SITE_PATHS))
     runners = []
     try:
         for name, app, address, paths in wanted:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _WRITES: Final = frozenset({Status.UPDATED, Status.REVERTED})
 _YOUNG_SHOWN: Final = 3
+_UNWATCHED: Final = "only updater run knows whether a rollout or canary is in progress"
 _YEAR_2100: Final = 4_102_444_800.0  # what opens after it wakes nobody
 
 
@@ -151,10 +152,12 @@ class Gatekeeper:
         """Return what every gate of a subscription would answer at this moment."""
         decided = replace(subscription, decisions=in_force(subscription.decisions, self.clock()))
         landing = answers(_facts(decided), self._circumstances(view, [decided]))
+        if self.busy is _never_busy:
+            landing = tuple(replace(item, reason=_UNWATCHED) if item.gate is Gate.BUSY else item for item in landing)
         follows = subscription.gates.follows
         promotion = (followed(self.offers(follows)),) if follows is not None else ()
         bad = bad_hold(view, decided, self.bad, self.clock())
-        return (*((bad,) if bad else ()), *promotion, *_ages(subscription, choices), *landing)
+        return (*((bad,) if bad else ()), *promotion, *_ages(subscription, choices), *landing, *_groups(subscription, choices))
 
     def _without_bad(self, view: View, decision: TargetDecision) -> TargetDecision:
         """Hold everything of a subscription whose bad release a person is to decide about; what a branch proposes stays there."""
@@ -236,6 +239,20 @@ def _ages(subscription: Subscription, choices: Choices) -> Iterator[GateAnswer]:
         else:
             waiting = f"; too young: {', '.join(item.tag for item in young[:_YOUNG_SHOWN])}" if young else ""
             yield Open(gate=Gate.MIN_AGE, reason=f"no version that is {length(min_age)} old waits{waiting}")
+
+
+def _groups(subscription: Subscription, choices: Choices) -> Iterator[GateAnswer]:
+    """Yield what the group of a subscription makes of its choices."""
+    group = subscription.gates.group
+    if group is None:
+        return
+    found = [item for (key, _), item in choices.items() if key == subscription.key and not isinstance(item, UpdaterError)]
+    held = [item for item in found if item.code == Code.GROUP]
+    for item in held:
+        opens_at = item.opens_at.timestamp() if item.opens_at else None
+        yield GateHold(gate=Gate.GROUP, code=Code.GROUP, reason=item.detail, opens_at=opens_at, hint=item.hint)
+    if found and not held:
+        yield Open(gate=Gate.GROUP, reason=f"every member of the group {group} offers it")
 
 
 def opening(outcomes: Iterable[Outcome]) -> datetime | None:

@@ -35,6 +35,10 @@ class UpdateWindow:
         return f'{self.kind.value} window "{self.schedule}" for {length} ({self.time_zone})'
 
 
+#: how many changes of a live Application are remembered on it
+MOST_COUNTED: Final = 10
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeRate:
     """At most *count* changes in *seconds*."""

@@ -149,7 +149,7 @@ class LastOutcomes:
         for key in sorted(self._subscriptions.keys() | self._known.keys()):
             if is_named(key, keys):
                 status = self._status(key, changes.get(" ".join(key.split())))
-                yield status if is_public else replace(status, reason=self._detail(key))
+                yield status if is_public else replace(status, reason=_detail(self._known.get(key, _Known())))
 
     def statuses_of(self, keys: Iterable[str]) -> Iterator[SubscriptionStatus]:
         """Yield the status of each of *keys* that is known, at the price of these alone."""
@@ -162,10 +162,6 @@ class LastOutcomes:
         """Return how many subscriptions there are of each state, None before the first."""
         keys = self._subscriptions.keys() | self._known.keys()
         return Counter(self._known[key].state if key in self._known else None for key in keys)
-
-    def _detail(self, key: str) -> str | None:
-        known = self._known.get(key, _Known())
-        return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
     def _landed(self, report: DestinationLanded) -> None:
         if self._recent.get(report.destination, ()) != report.recent:
@@ -244,6 +240,10 @@ def _last_changes(branches: Iterable[Sequence[PastCommit]]) -> dict[str, datetim
             for key in past.subscriptions:
                 changes[key] = max(changes.get(key, past.when), past.when)
     return changes
+
+
+def _detail(known: _Known) -> str | None:
+    return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
 
 def _age_of(candidate: Candidate | None) -> datetime | None:

@@ -128,6 +128,12 @@ METRICS: Final[dict[str, Metric]] = {
     "updater_event_loop_longest_block_seconds": Metric(
         kind=Gauge, text="Longest time in the last minute during which the event loop was blocked, in seconds."
     ),
+    "updater_web_denied_total": Metric(
+        kind=Counter, text="Requests to the page and the API that were refused, by reason.", labels=("reason",)
+    ),
+    "updater_web_acts_total": Metric(
+        kind=Counter, text="What people did at the page and by the API, by act and result.", labels=("act", "result")
+    ),
     "updater_webhooks_total": Metric(
         kind=Counter,
         text="Webhooks received, by configured name and result; a path that is not configured has no name.",

@@ -44,7 +44,8 @@ class GateDefaults(Node):
     max_changes: fields.Changes | None = None
     """At most so many changes of a subscription in each of its destinations, such as 4/h; counted from the commits in Git.
 
-    As a default it does not count for live Applications, which have no commits."""
+    A live Application itself remembers when it was written, ten times at most: a larger number is refused there, and as a
+    default does not count."""
     coalesce: fields.Duration | None = None
     """How long an update waits for others of its destination, so that they are written together; once does not wait."""
     wait_while_busy: bool | None = None

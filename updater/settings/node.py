@@ -38,6 +38,10 @@ def descriptions(tree: type[BaseModel]) -> Mapping[str, str]:
         match field, text:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(said))):
                 described[name] = inspect.cleandoc(said)
+            case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value=str(name)))]), ast.Expr(
+                value=ast.Constant(value=str(said))
+            ):
+                described[name] = inspect.cleandoc(said)  # a key that is a word of Python
             case _:
                 pass
     return described

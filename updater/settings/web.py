@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -11,6 +11,7 @@ from updater.errors import UpdaterError
 from updater.model.image import parse_name
 from updater.model.webhook import WebhookKind
 from updater.settings import fields
+from updater.settings.access import RoleSettings, SiteUrl, TrustedProxies
 from updater.settings.node import Node
 from updater.settings.values import usual_address
 
@@ -107,17 +108,36 @@ class WebSettings(Node):
 
     webhooks: Annotated[tuple[WebhookSettings, ...], AfterValidator(_names_once)] = Field(default=())
     """The senders whose webhooks are received."""
-    users: Annotated[Any, fields.not_yet("users of the page are")] = None
-    """Not supported in this version: there is no page."""
-    trusted_proxies: Annotated[Any, fields.not_yet("users of the page are")] = None
-    """Not supported in this version: there is no page."""
+    users: fields.Credentials | None = None
+    """A reference to the users of the page and the API, such as file:/run/secrets/htpasswd: lines of `htpasswd -B` (bcrypt).
+
+    It is read again while the daemon runs. Without users and proxies the page and the API are served on loopback alone.
+    """
+    trusted_proxies: TrustedProxies | None = None
+    """Proxies that sign people in, such as oauth2-proxy."""
+    roles: RoleSettings = RoleSettings()
+    """Who may read, and who may act."""
+    session_key: fields.Credentials | None = None
+    """A reference to the key that signs sessions, at least 32 characters. The default is a key of its own in `state`.
+
+    Replicas need the same key: one that does not lead hands on what people do to the one that leads.
+    """
+    url: SiteUrl | None = None
+    """The address under which people open the page, such as https://updater.example.org.
+
+    With https, cookies are sent over TLS alone.
+    """
 
 
 def check_web(web: WebSettings, listen: ListenSettings, longest: float | None) -> None:
-    """Refuse webhooks that nobody receives, and a longer interval that no webhook brings about."""
+    """Refuse webhooks that nobody receives, users of nothing, and a longer interval that no webhook brings about."""
     if web.webhooks and listen.web is None:
         hint = 'add listen: {web: "0.0.0.0:8090"}'
         raise fields.flawed((("web", "webhooks"), "conflict", "listen.web is null, so no webhook is received", hint))
+    access = ("users", "trusted_proxies", "session_key", "url")
+    if listen.web is None and (named := next((name for name in access if getattr(web, name) is not None), None)):
+        hint = 'add listen: {web: "0.0.0.0:8090"}'
+        raise fields.flawed((("web", named), "conflict", "listen.web is null, so no page is served", hint))
     if longest is not None and not web.webhooks:
         message = "no webhook is configured, so no interval is longer"
         raise fields.flawed((("interval_with_webhooks",), "conflict", message, "add web.webhooks, or take it out"))

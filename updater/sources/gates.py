@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from updater.model.gates import NO_GATES, GateRules, UpdateWindow
+from updater.model.gates import MOST_COUNTED, NO_GATES, GateRules, UpdateWindow
 from updater.model.problem import Problem
 from updater.model.release import BUSY_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from updater.model.gates import ChangeRate
     from updater.model.release import DeliveryOptions
     from updater.model.subscription import Subscription
     from updater.settings.gates import GateDefaults, GateSettings
@@ -21,8 +22,7 @@ def gates_of(
 ) -> GateRules:
     """Return the rules of one subscription: what it says itself, null included, and the *defaults* for the rest.
 
-    What *delivery* follows may be in progress. A live Application has no commits to count, so that a default of changes does not
-    count for it.
+    What *delivery* follows may be in progress. A live Application remembers few changes: a larger default does not count for it.
     """
     may_be_busy = delivery is not None and (delivery.workload is None or delivery.workload.kind in BUSY_KINDS)
 
@@ -31,6 +31,7 @@ def gates_of(
 
     if not (own.model_fields_set or defaults.model_fields_set or may_be_busy):
         return NO_GATES
+    rate = source("max_changes").max_changes
     windows = tuple(
         UpdateWindow(kind=item.kind, schedule=item.schedule, duration=item.duration, time_zone=item.time_zone)
         for item in source("windows").windows
@@ -38,7 +39,7 @@ def gates_of(
     return GateRules(
         min_age=source("min_age").min_age,
         windows=windows,
-        max_changes=None if is_live and "max_changes" not in own.model_fields_set else source("max_changes").max_changes,
+        max_changes=None if is_live and "max_changes" not in own.model_fields_set and is_uncounted(rate) else rate,
         coalesce=source("coalesce").coalesce,
         group=own.group,
         follows=own.follows.follows() if own.follows is not None else None,
@@ -46,12 +47,17 @@ def gates_of(
     )
 
 
+def is_uncounted(rate: ChangeRate | None) -> bool:
+    """Return whether a live Application does not remember as many changes."""
+    return rate is not None and rate.count > MOST_COUNTED
+
+
 def impossible_gates(subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
     """Refuse gates that nothing could decide."""
     for item in subscriptions:
-        if item.gates.max_changes is not None and any(target.destination.method != "git" for target in item.targets):
-            message = "gates.max_changes: changes of a live Application are not counted in this version"
-            yield _problem(item, "not-yet", message, "set max_changes: null for this subscription")
+        if is_uncounted(item.gates.max_changes) and any(target.destination.method != "git" for target in item.targets):
+            message = f"gates.max_changes: of a live Application {MOST_COUNTED} changes are counted at most"
+            yield _problem(item, "rate", message, "name a shorter time with fewer changes, or null")
     yield from _impossible_groups(subscriptions)
 
 

@@ -8,7 +8,8 @@ from aiohttp import web
 
 from updater.errors import UpdaterError
 from updater.web.answers import ApiRefusal, answer, number, row_query
-from updater.web.fleet import page_of
+from updater.web.app import MOST_KEYS, MOST_STATUSES, STATUS_PATH
+from updater.web.fleet import RowQuery, page_of, status_row
 from updater.web.sse import EventStreams
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class ReadApi:
             web.get(RECENT, self.recent),
             web.get(EVENTS, self.streams.serve),
             web.get(HEALTH, self.health),
+            web.get(STATUS_PATH, self.statuses),
         ]
 
     async def subscriptions(self, request: web.Request) -> web.Response:
@@ -97,6 +99,17 @@ class ReadApi:
         events = self._fleet.events
         found = {"events": events.latest(count), "last": f"{events.run}-{events.last}"}
         return answer(request, found, headers=self._headers())
+
+    async def statuses(self, request: web.Request) -> web.Response:
+        """Answer what `updater status` reads, in the same form as at `listen.metrics`."""
+        query = RowQuery(
+            keys=tuple(request.query.getall("key", [])[:MOST_KEYS]),
+            states=tuple(request.query.getall("state", [])),
+            limit=MOST_STATUSES,
+        )
+        page = page_of(await self._fleet.table(), query)
+        rows = [status_row(row) for row in page.subscriptions]
+        return answer(request, {"subscriptions": rows, "total": page.total}, headers=self._headers())
 
     async def health(self, request: web.Request) -> web.Response:
         """Answer how everything that is asked is."""

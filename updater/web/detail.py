@@ -195,7 +195,7 @@ def detail_of(facts: DetailFacts, links: ForgeLinks | None = None) -> Subscripti
         tags=len(facts.candidates),
         ladder=_ladder(facts),
         places=places,
-        targets=tuple(map(_target, outcomes)),
+        targets=tuple(map(target_view, outcomes)),
         gates=tuple(_gate(destination, answer) for destination, answer in facts.gates),
         decisions=tuple(_decision(decision) for decision in item.decisions if decision.code),
         release=_release(facts.status.release),
@@ -295,7 +295,8 @@ def _places(item: Subscription, landing: Landing, links: ForgeLinks) -> Iterator
             )
 
 
-def _target(outcome: Outcome) -> TargetView:
+def target_view(outcome: Outcome) -> TargetView:
+    """Return how one target ended."""
     return TargetView(
         target=outcome.target,
         status=outcome.status.value,

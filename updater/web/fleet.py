@@ -141,6 +141,23 @@ def row_of(status: SubscriptionStatus) -> FleetRow:
     )
 
 
+def status_row(row: FleetRow) -> Mapping[str, Any]:
+    """Return the row of `updater status`, null for what is not known."""
+    return {
+        "key": row.key,
+        "image": row.image,
+        "written": row.written,
+        "running": row.running,
+        "chosen": row.newest,
+        "state": None if row.state == UNKNOWN else row.state,
+        "reason": row.reason,
+        "since": row.since,
+        "last_change": row.last_change,
+        "held_by": row.held_by,
+        "verdict": row.verdict,
+    }
+
+
 def _by_moment(name: str) -> Callable[[FleetRow], Any]:
     return lambda row: getattr(row, name) or _NEVER
 

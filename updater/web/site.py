@@ -1,4 +1,4 @@
-"""What is served at `listen.web` beside webhooks: who is let in, the page, and the routes of the API."""
+"""What is served at `listen.web`: webhooks, the page, the API and its description; and who is let in."""
 
 from __future__ import annotations
 
@@ -7,62 +7,55 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from updater.web.answers import ApiRefusal
+from updater import __version__
+from updater.web.access import Access
+from updater.web.acts import Acts
+from updater.web.answers import encoded
 from updater.web.api import ReadApi, refusals
-from updater.web.canaries import RELEASES
+from updater.web.openapi import document
+from updater.web.page.acting import ActPages
 from updater.web.page.routes import Page
-from updater.web.shield import add_headers, is_local_name, is_loopback
+from updater.web.receiving import WEB_PATHS, web_application
+from updater.web.shield import add_headers
+from updater.web.sign_in import SignIn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
+    from updater.web.access import Registrar
+    from updater.web.acts import ActDesk
     from updater.web.api import Fleet
+    from updater.web.receiving import Desk
 
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-SITE_PATHS: Final = "/ /api/v1/"
-#: what has rules of its own: who sends webhooks or asks of releases has a secret, and a probe learns nothing
-_OPEN_PATHS: Final = ("/webhooks/", "/webhook", "/healthz", f"{RELEASES}/")
-_NO_USERS: Final = "the page and the API are not served beyond loopback without users"
-_NO_USERS_HINT: Final = 'set web.users or web.trusted_proxies, or listen on loopback: listen: {web: "127.0.0.1:8090"}'
+OPENAPI: Final = "/api/v1/openapi.json"
+SITE_PATHS: Final = f"{WEB_PATHS} / /api/v1/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SiteOptions:
-    """Where the site listens: *host* is that of `listen.web`, "" for every interface."""
+class SiteDesks:
+    """Who answers: what is read of the fleet, what people do to it, and who they are."""
 
-    host: str
-
-    @property
-    def is_local(self) -> bool:
-        """Whether only this machine can ask."""
-        return is_loopback(self.host)
+    fleet: Fleet
+    acts: ActDesk
+    registrar: Registrar
 
 
-def open_site(app: web.Application, fleet: Fleet, options: SiteOptions) -> None:
-    """Add the API over *fleet* to *app*, and what every answer has."""
-    api, page = ReadApi(fleet), Page(fleet)
-    app.middlewares.extend([refusals, Doorkeeper(options).check])
+def site_application(webhooks: Desk, desks: SiteDesks) -> web.Application:
+    """Return all that is served at `listen.web`."""
+    app = web_application(webhooks)
+    open_site(app, desks)
+    return app
+
+
+def open_site(app: web.Application, desks: SiteDesks) -> None:
+    """Add the page and the API to *app*, who is let in, and what every answer has."""
+    access, api, page = Access(desks.registrar), ReadApi(desks.fleet), Page(desks.fleet)
+    described = encoded(document(__version__))
+
+    async def description(_request: web.Request) -> web.Response:
+        return web.Response(body=described, content_type="application/json")
+
+    acts = Acts(desks.acts, access, desks.registrar)
+    app.middlewares.extend([refusals, access.check])
     app.on_response_prepare.append(add_headers)
-    app.on_shutdown.append(api.streams.close)
-    app.on_shutdown.append(page.streams.close)
-    app.add_routes([*api.routes(), *page.routes()])
-
-
-class Doorkeeper:
-    """Lets in who may ask."""
-
-    def __init__(self, options: SiteOptions) -> None:
-        self._options = options
-
-    @web.middleware
-    async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request, or raise `ApiRefusal`."""
-        if request.path.startswith(_OPEN_PATHS):
-            return await handler(request)
-        if not self._options.is_local:
-            raise ApiRefusal(403, "no-users", _NO_USERS, _NO_USERS_HINT)
-        if not is_local_name(request.headers.get("Host", "")):
-            hint = "open it as http://localhost and the port of listen.web"
-            raise ApiRefusal(421, "unknown-host", "the Host header names another host than this machine", hint)
-        return await handler(request)
+    app.on_shutdown.extend([api.streams.close, page.streams.close, access.close])
+    app.add_routes([web.get(OPENAPI, description), *SignIn(access).routes(), *acts.routes(), *api.routes()])
+    app.add_routes([*ActPages(acts).routes(), *page.routes()])

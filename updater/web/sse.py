@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MOST_CLIENTS: Final = 256
 BEAT_EVERY: Final = 15.0
 SLOWEST: Final = 20.0
+LASTS: Final = 900.0  # then a client comes back and is asked again who it is: its person may be gone meanwhile
 TOGETHER: Final = 0.2  # what happens within this time is sent at once: 50 open pages cost 50 writes, not 5,000
 WRITE_AHEAD: Final = 64 * 1024
 _HEADERS: Final = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
@@ -90,7 +91,8 @@ class EventStreams:
     async def _send_all(self, request: web.Request, response: web.StreamResponse) -> None:
         told = self._begin(request)
         await self._write(response, f"retry: 3000\nid: {self._log.run}-{max(told, 0)}\nevent: hello\ndata: {{}}\n\n".encode())
-        while True:
+        ends = asyncio.get_running_loop().time() + LASTS
+        while asyncio.get_running_loop().time() < ends:
             found = self._log.since(told) if told >= 0 else None
             if found is None:
                 told = self._log.last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,8 @@ from updater.argocd.request.annotations import own_flaws, read_annotations
 from updater.engine.choose import SelectionRequest, choose, drive
 from updater.engine.landing import land
 from updater.model.candidate import Candidate
-from updater.model.decision import Readmission
+from updater.model.decision import Readmission, rfc3339
+from updater.model.gates import ChangeRate, GateRules
 from updater.model.outcome import Status
 from updater.policies import build, build_filter
 
@@ -65,6 +67,31 @@ async def test_a_value_that_somebody_sets_back_stays_also_after_a_restart_until_
         assert "write-back-method: git" in end.hint
     assert stage.source["helm"]["parameters"][0]["value"] == "1.0.0"
     assert (await landed(stage, "1.0.0", "1.2.0", "1.3.0")).status is Status.UPDATED
+
+
+def noted(stage):
+    return json.loads(stage.item()["metadata"]["annotations"][WRITTEN])
+
+
+async def test_changes_are_counted_on_the_application_itself_so_that_no_restart_forgets_them(stage):
+    await stage.put(helm(parameter("image.tag", "1.0.0")))
+    item = replace(wanted(), gates=GateRules(max_changes=ChangeRate(count=2, seconds=3600.0)))
+    for tag, written_at in (("1.1.0", 0.0), ("1.2.0", time.time() - 60), ("1.3.0", None)):
+        assert (await landed(stage, tag, item=item)).status is Status.UPDATED
+        if written_at is not None:  # let time pass
+            kept = stage.item()
+            rows = {key: row | {"at": rfc3339(written_at)} for key, row in noted(stage).items()}
+            await stage.put(kept["spec"], metadata={"annotations": {WRITTEN: json.dumps(rows)}})
+    end = await landed(stage, "1.4.0", item=item)
+    assert (end.status, end.code) == (Status.HELD, "max-changes")
+    assert "2 changes were written within the limit of 2/h" in end.detail
+
+
+def test_what_was_noted_by_somebody_else_counts_for_nothing_and_breaks_nothing():
+    row = {"image": "ghcr.io/o/web:1.0", "old": "-", "new": "1.0", "at": "2026-01-01T00:00:00Z", "place": "x"}
+    for before in ("x", [None, True, "2026", 1e300, -(10**30)], {"a": 1}, [[1]]):
+        item = {"metadata": {"annotations": {WRITTEN: json.dumps({"shop/web": row | {"before": before}})}}}
+        assert [past.images for past in remembered(item)] == [("ghcr.io/o/web:1.0",)]
 
 
 async def test_a_newer_value_that_somebody_sets_is_no_rejection(stage):

@@ -6,7 +6,8 @@ import pytest
 
 from tests.argocd.live.making import HELM, IMAGE, KUSTOMIZE, PLUGIN, SHOP, SPEC, TAG, helm, parameter, wanted
 from tests.engine.making import SHA
-from updater.cli.report import as_diff, outcome_lines
+from updater.cli.report import outcome_lines
+from updater.model.diff import as_diff
 from updater.model.outcome import Status
 from updater.model.subscription import Form, Locator
 from updater.model.written import Written

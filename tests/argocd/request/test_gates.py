@@ -54,7 +54,7 @@ def test_a_list_of_windows_in_json_is_read():
         ({"web.window": "friday"}, "wrong-type"),
         ({"web.window": "[" * 5000}, "wrong-type"),
         ({"web.window": "x" * 50_000}, "too-large"),
-        ({"web.max-changes": "4/h"}, "not-yet"),
+        ({"web.max-changes": "11/h"}, "rate"),
         ({"web.group": "shop"}, "not-yet"),
         ({"web.follows": "argocd/staging/web"}, "wrong-type"),
         ({"web.follows": "{subscription: argocd/staging/web}"}, None),
@@ -74,8 +74,8 @@ def test_a_misspelt_gate_is_said():
     assert "did you mean 'web.min-age'?" in [problem.hint for problem in found.snapshot.problems]
 
 
-def test_the_defaults_of_the_configuration_count_and_a_rate_does_not_for_a_live_application():
-    rules = GateRules(min_age=60.0, max_changes=ChangeRate(count=4, seconds=3600.0))
+def test_the_defaults_of_the_configuration_count_and_a_large_rate_does_not_for_a_live_application():
+    rules = GateRules(min_age=60.0, max_changes=ChangeRate(count=40, seconds=3600.0))
     translate = Translator(TranslationDefaults(gates=rules))
     live = translate([application(LIST, images=IMAGES)], []).snapshot.subscriptions
     assert {item.gates for item in live} == {GateRules(min_age=60.0)}

@@ -7,6 +7,8 @@ cache lost. The annotation is of this program alone; one that cannot be read say
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,24 +16,29 @@ import orjson
 
 from updater.documents.members import mapping_in
 from updater.model.decision import rfc3339
+from updater.model.gates import MOST_COUNTED
 from updater.model.view import PastCommit, place_sum
 from updater.settings.decisions import ANNOTATION_PREFIX, LONGEST_ANNOTATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from updater.model.update import Update
 
 WRITTEN: Final = f"{ANNOTATION_PREFIX}written"
+BEFORE: Final = "before"
 MOST_ENTRIES: Final = 50
 _NOTHING: Final = "-"
 _TEXTS: Final = ("image", "old", "new", "at", "place")
 
 
 def remembered(item: Mapping[str, Any]) -> tuple[PastCommit, ...]:
-    """Return what was written last for each subscription, as if it were a commit each; the subject of none says anything."""
-    found = (_past(key, row) for key, row in _entries(item).items())
-    return tuple(sorted((past for past in found if past), key=lambda past: past.when, reverse=True))
+    """Return what was written for each subscription, as if it were a commit each; the subject of none says anything.
+
+    Only the last one of each says what was written; of those before it is known when they were.
+    """
+    found = (past for key, row in _entries(item).items() for past in _pasts(key, row))
+    return tuple(sorted(found, key=lambda past: past.when, reverse=True))
 
 
 def memory_steps(item: Mapping[str, Any], updates: Iterable[Update], now: float) -> list[dict[str, Any]]:
@@ -39,15 +46,16 @@ def memory_steps(item: Mapping[str, Any], updates: Iterable[Update], now: float)
     entries = _entries(item)
     for update in updates:
         key = " ".join(update.subscription.split())
-        entries.pop(key, None)
+        before = _moments(entries.pop(key, {}), now)
         entries[key] = {
             "image": str(update.written_as),
             "old": _shown(update.reading.written.tag, update.reading.written.digest),
             "new": _shown(update.image.tag, update.image.digest),
             "at": rfc3339(now),
             "place": place_sum(update.reading.path),
+            **({BEFORE: before} if before else {}),
         }
-    text = orjson.dumps(dict(list(entries.items())[-MOST_ENTRIES:])).decode()
+    text = _fitting(dict(list(entries.items())[-MOST_ENTRIES:]))
     if not entries or len(text) > LONGEST_ANNOTATION:
         return []
     annotations = mapping_in(item, "metadata").get("annotations")
@@ -56,11 +64,39 @@ def memory_steps(item: Mapping[str, Any], updates: Iterable[Update], now: float)
     return [{"op": "add", "path": f"/metadata/annotations/{WRITTEN.replace('/', '~1')}", "value": text}]
 
 
+def _moments(row: Mapping[str, Any], now: float) -> list[int]:
+    """Return when a subscription was written before *now*, the latest first, in Unix time: as many as a rate may count."""
+    last = _when(row.get("at"))
+    known = [] if last is None or rfc3339(now) == row.get("at") else [int(last.timestamp())]
+    earlier = row.get(BEFORE)
+    if isinstance(earlier, list):
+        known += [at for at in earlier if isinstance(at, int) and not isinstance(at, bool)]
+    return known[: MOST_COUNTED - 1]
+
+
+def _fitting(entries: dict[str, dict[str, Any]]) -> str:
+    """Return the text of *entries*; where it is too long for an annotation, the oldest ones lose their earlier moments."""
+    text = orjson.dumps(entries).decode()
+    for key in list(entries):
+        if len(text) <= LONGEST_ANNOTATION:
+            break
+        entries[key] = {name: value for name, value in entries[key].items() if name != BEFORE}
+        text = orjson.dumps(entries).decode()
+    return text
+
+
+def _when(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def _shown(tag: str | None, digest: object) -> str:
     return "@".join(str(part) for part in (tag, digest) if part) or _NOTHING
 
 
-def _entries(item: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def _entries(item: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the readable entries, by the key of the subscription."""
     text = mapping_in(mapping_in(item, "metadata"), "annotations").get(WRITTEN)
     if not isinstance(text, str) or len(text) > LONGEST_ANNOTATION:
@@ -73,13 +109,13 @@ def _entries(item: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return {key: row for key, row in rows if isinstance(row, dict) and all(isinstance(row.get(name), str) for name in _TEXTS)}
 
 
-def _past(key: str, row: Mapping[str, str]) -> PastCommit | None:
-    try:
-        when = datetime.fromisoformat(row["at"]).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    name = hashlib.sha1(f"{key} {sorted(row.items())}".encode(), usedforsecurity=False).hexdigest()
-    return PastCommit(
+def _pasts(key: str, row: Mapping[str, Any]) -> Iterator[PastCommit]:
+    when = _when(row["at"])
+    if when is None:
+        return
+    told = sorted((name, row[name]) for name in _TEXTS)
+    name = hashlib.sha1(f"{key} {told}".encode(), usedforsecurity=False).hexdigest()
+    last = PastCommit(
         revision=name,
         when=when,
         subject="",
@@ -89,3 +125,8 @@ def _past(key: str, row: Mapping[str, str]) -> PastCommit | None:
         changes=(f"{key} {row['old']} {row['new']}",),
         places=(f"{key} {row['place']}",),
     )
+    yield last
+    for number, at in enumerate(_moments({BEFORE: row.get(BEFORE)}, 0.0), 1):
+        with suppress(ValueError, OverflowError, OSError):
+            before = datetime.fromtimestamp(at, UTC)
+            yield replace(last, revision=f"{name}-{number}", when=before, images=(), changes=(), places=())

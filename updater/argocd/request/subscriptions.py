@@ -16,7 +16,7 @@ from updater.argocd.request.targets import PLUGIN, live_names, target_for, write
 from updater.errors import UpdaterError
 from updater.inventory.default_branches import DefaultBranches
 from updater.inventory.precedence import Precedence
-from updater.model.gates import NO_GATES, GateRules
+from updater.model.gates import MOST_COUNTED, NO_GATES, GateRules
 from updater.model.image import AliasedImage, parse_aliased
 from updater.model.outcome import Outcome, Status
 from updater.model.release import DeliveryOptions, OnBad, Workload
@@ -245,16 +245,16 @@ def _delivery(
 def _gates(settings: Settings, write_back: Settings, defaults: TranslationDefaults) -> GateRules:
     """Read when an image may be written.
 
-    A live Application has no commits to count: a rate is refused there, and as a default does not count.
+    A live Application remembers few changes: a larger rate is refused there, and as a default does not count.
     """
     said = {name: settings[name].read(partial(values.read_gate_text, name)) for name in GATE_KEYS if name in settings}
     rules = with_gates(defaults.gates, said)
     method = read_in(write_back, "write-back-method", values.read_method, default=values.WriteBackMethod(kind="argocd"))
-    if method.kind == "git" or rules.max_changes is None:
+    if method.kind == "git" or rules.max_changes is None or rules.max_changes.count <= MOST_COUNTED:
         return rules
     if "max-changes" in settings:
-        message = "changes of a live Application are not counted in this version"
-        raise settings["max-changes"].flaw(message, code="not-yet", hint="write to Git, or take it out")
+        message = f"of a live Application {MOST_COUNTED} changes are counted at most"
+        raise settings["max-changes"].flaw(message, code="rate", hint="name a shorter time with fewer changes, or write to Git")
     return replace(rules, max_changes=None)
 
 

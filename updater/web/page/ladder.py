@@ -70,7 +70,7 @@ def picture_of(ladder: Sequence[LadderStep]) -> LadderPicture | None:
     )
     return LadderPicture(
         width=WIDTH,
-        height=_TOP + len(present) * _LANE + 10,
+        height=_TOP + len(present) * _LANE - 12,
         lanes=tuple(heights.items()),
         marks=tuple(marks),
         ticks=_ticks(steps),

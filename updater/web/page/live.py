@@ -6,10 +6,10 @@ from collections import Counter, OrderedDict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from updater.web.page.rendering import macro, row_id
+from updater.web.page.rendering import STATES, macro, row_id, state_link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from aiohttp import web
 
@@ -54,19 +54,15 @@ class LiveFrames:
         rows = await self._fleet.rows_of(sorted(keys))
         parts = [framed(number, row_id(row.key), _row(row, now)) for row in rows]
         news = "".join(macro("parts.html", "event", event, now) for event in reversed(events[-MOST_NEWS:]))
-        counted = [framed(number, f"count-{state}", str(count)) for state, count in (await self._fleet.counts()).items()]
-        return b"".join([*parts, framed(number, "news", news), *counted])
+        counts = await self._fleet.counts()
+        counted = macro("parts.html", "counted", STATES, Counter(counts), {state: state_link(state) for state in STATES}, ())
+        return b"".join([*parts, framed(number, "news", news), framed(number, "counts", counted)])
 
 
 def framed(number: str, kind: str, text: str) -> bytes:
     """Return one event of a stream; an empty one is sent too, as browsers drop events without data."""
     data = "".join(f"data: {line}\n" for line in text.splitlines() or [""])
     return f"id: {number}\nevent: {kind}\n{data}\n".encode("utf-8", "replace")
-
-
-def count_states(rows: Mapping[str, FleetRow]) -> Mapping[str, int]:
-    """Count rows by state."""
-    return Counter(row.state for row in rows.values())
 
 
 def _row(row: FleetRow, now: datetime) -> str:

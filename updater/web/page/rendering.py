@@ -15,6 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from updater import __version__
+from updater.model.outcome import Status
+from updater.web.fleet import UNKNOWN
 from updater.web.page.assets import asset_address
 from updater.web.plain import moment, told
 
@@ -23,12 +25,33 @@ if TYPE_CHECKING:
 
 #: from the longest on: the span in seconds, and the letter or word after the number
 _SPANS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+#: the states in which subscriptions are shown and counted, those first that want a person
+STATES: Final = (
+    *map(
+        str,
+        (
+            Status.FAILED,
+            Status.HELD,
+            Status.PROPOSED,
+            Status.UPDATED,
+            Status.REVERTED,
+            Status.NO_MATCH,
+            Status.UNCHANGED,
+        ),
+    ),
+    UNKNOWN,
+)
 #: the places of pages below the site
 HOME: Final = "/"
 ROWS: Final = "/rows"
 LIVE: Final = "/live"
 HEALTH: Final = "/parts/health"
 SUBSCRIPTION: Final = "/subscriptions/"
+
+
+def state_link(state: str) -> str:
+    """Return where the subscriptions of a state are shown."""
+    return f"{HOME}?state={state}"
 
 
 def row_id(key: str) -> str:

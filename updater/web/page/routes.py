@@ -11,13 +11,13 @@ from aiohttp import web
 from multidict import MultiDict
 
 from updater.errors import UpdaterError
-from updater.model.outcome import Status
+from updater.web.access import person_of
 from updater.web.answers import ApiRefusal, row_query
 from updater.web.fleet import USUAL_ROWS, page_of
 from updater.web.page.assets import ASSETS, serve_asset
 from updater.web.page.ladder import picture_of
 from updater.web.page.live import LiveFrames
-from updater.web.page.rendering import HEALTH, HOME, LIVE, ROWS, SUBSCRIPTION, render
+from updater.web.page.rendering import HEALTH, HOME, LIVE, ROWS, STATES, SUBSCRIPTION, render
 from updater.web.sse import EventStreams
 
 if TYPE_CHECKING:
@@ -30,18 +30,8 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-STATES: Final = (
-    Status.FAILED,
-    Status.HELD,
-    Status.PROPOSED,
-    Status.UPDATED,
-    Status.REVERTED,
-    Status.NO_MATCH,
-    Status.UNCHANGED,
-)
 SHOWN_EVENTS: Final = 40
 HEALTH_KEPT: Final = 2.0
-_UNKNOWN: Final = "unknown"
 _SORTS: Final = {"key": "by key", "state": "by state", "last_change": "by last change", "newest_at": "by age of the newest"}
 _NEWEST_FIRST: Final = frozenset({"last_change", "newest_at", "since"})
 _COMPRESSED_FROM: Final = 2048
@@ -74,6 +64,7 @@ class Page:
         more = {
             "health": health,
             "after": after,
+            "person": person_of(request),
             "events": self._fleet.events.latest(SHOWN_EVENTS),
             "replica": self._fleet.replica,
         }
@@ -88,7 +79,9 @@ class Page:
         after = self._after()
         detail = await self._fleet.detail(request.match_info["key"])
         values = {name: getattr(detail, name) for name in type(detail).__slots__}
-        return html("subscription.html", {**values, "after": after, "picture": picture_of(detail.ladder)})
+        return html(
+            "subscription.html", {**values, "person": person_of(request), "after": after, "picture": picture_of(detail.ladder)}
+        )
 
     async def health(self, _request: web.Request) -> web.Response:
         """Answer how everything that is asked is; every open page asks for it now and then."""
@@ -105,13 +98,13 @@ class Page:
     async def _table(self, asked: MultiMapping[str]) -> Mapping[str, Any]:
         query, plain = _query(asked)
         page = page_of(await self._fleet.table(), query)
-        counts = {state: page.states.get(state, 0) for state in (*STATES, _UNKNOWN)}
+        counts = {state: page.states.get(state, 0) for state in STATES}
         return {
             "page": page,
             "query": query,
-            "states": [str(state) for state in counts],
-            "counts": {str(state): count for state, count in counts.items()},
-            "count_links": {str(state): _link(HOME, {**plain, "state": _toggled(str(state), plain)}) for state in counts},
+            "states": STATES,
+            "counts": counts,
+            "count_links": {state: _link(HOME, {**plain, "state": _toggled(state, plain)}) for state in STATES},
             "sorts": _SORTS,
             "is_whole": not {"q", "state", "source", "namespace", "key"} & plain.keys(),
             "more": _more(page, plain),

@@ -1,0 +1,303 @@
+"""Who is let in: people with a password, people whom a proxy names, nobody else, and no page of another site."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+import aiohttp
+import bcrypt
+import pytest
+
+from tests.web.site import ActsByHand, FleetByHand, RegistrarByHand, opened
+from updater.web.fleet import FleetRow
+from updater.web.passwords import is_password, read_users
+from updater.web.sessions import SessionSigner
+from updater.web.throttle import BY_ADDRESS, Throttle
+
+WEB = FleetRow(key="shop/web", image="r.test/web", state="held")
+HOLD = "/api/v1/subscriptions/shop%2Fweb/hold"
+WHY = {"reason": "freeze"}
+
+
+def hashed(password):
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+
+
+USERS = f"jane:{hashed('secret')}\nviv:{hashed('other')}\nout:{hashed('third')}\n"
+
+
+def registrar(**options):
+    return RegistrarByHand(**{"host": "0.0.0.0", "users": USERS, "view": ("viv",), "act": ("jane",)} | options)
+
+
+@pytest.fixture
+async def site():
+    async with opened(FleetByHand(WEB), registrar=registrar()) as found:
+        yield found
+
+
+async def signed_in(site, name="jane", password="secret"):
+    return await site.post("/api/v1/session", json={"user": name, "password": password})
+
+
+def basic(name, password):
+    return {"Authorization": aiohttp.encode_basic_auth(name, password)}
+
+
+async def test_nobody_reads_or_acts_who_has_not_signed_in(site):
+    for path in ("/api/v1/subscriptions", "/api/v1/events", "/api/v1/health", "/api/v1/subscriptions/shop/web/preview"):
+        status, body, headers = await site.get(path)
+        assert (status, body["error"]["code"]) == (401, "sign-in")
+        assert "WWW-Authenticate" not in headers  # a browser would keep the password, and send it with every request
+    assert (await site.post(HOLD, json=WHY))[0] == 401
+    assert site.acts.orders == []
+    status, _, headers = await site.get("/")
+    assert (status, headers["Location"]) == (303, "/sign-in")
+    status, page, headers = await site.get("/sign-in")
+    assert (status, "<form" in page, "form-action 'self'" in headers["Content-Security-Policy"]) == (200, True, True)
+
+
+async def test_who_signs_in_acts_by_name_and_nothing_of_it_is_readable_by_scripts(site):
+    status, _, headers = await signed_in(site)
+    assert status == 204
+    cookie = headers["Set-Cookie"]
+    assert ("HttpOnly" in cookie, "SameSite=Lax" in cookie, "Path=/" in cookie, "Secure" in cookie) == (True, True, True, False)
+    token = await site.form_token()
+    status, body, _ = await site.post(HOLD, json=WHY, headers={"X-Form-Token": token})
+    assert (status, body["author"]) == (200, "jane")
+    (order,) = site.acts.orders
+    assert (order.kind, order.key, order.author, order.reason) == ("hold", "shop/web", "jane", "freeze")
+    assert site.acts.results == [("hold", "changed")]
+
+
+async def test_over_tls_a_cookie_is_kept_to_this_host_and_to_tls():
+    async with opened(FleetByHand(WEB), registrar=registrar(origin="https://updater.test")) as site:
+        _, _, headers = await signed_in(site)
+        assert headers["Set-Cookie"].startswith("__Host-updater=")
+        assert "Secure" in headers["Set-Cookie"]
+
+
+async def test_a_form_signs_in_and_leads_to_the_page_and_a_wrong_one_is_asked_again(site):
+    form = {"user": "jane", "password": "<script>"}
+    status, page, _ = await site.post("/api/v1/session", data=form)
+    assert (status, "wrong" in page, "<script>" in page) == (401, True, False)
+    status, _, headers = await site.post("/api/v1/session", data={"user": "jane", "password": "secret"})
+    assert (status, headers["Location"]) == (303, "/")
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [("jane", "Secret"), ("jane", ""), ("nobody", "secret"), ("", ""), ("jane", "secret" + "x" * 80)]
+)
+async def test_a_wrong_password_and_an_unknown_name_are_told_alike(site, name, password):
+    status, body, _ = await signed_in(site, name, password)
+    assert (status, body["error"]["message"]) == (401, "the name or the password is wrong")
+    assert site.registrar.denials == [("password", name)]
+
+
+async def test_after_too_many_wrong_passwords_even_the_right_one_must_wait(site):
+    for _ in range(BY_ADDRESS.burst):
+        assert (await signed_in(site, "jane", "wrong"))[0] == 401
+    status, _, headers = await signed_in(site)
+    assert (status, int(headers["Retry-After"]) >= 1) == (429, True)
+
+
+def test_failures_are_forgotten_with_time_and_one_name_does_not_stop_another():
+    now = 0.0
+    throttle = Throttle(lambda: now)
+    for _ in range(BY_ADDRESS.burst):
+        throttle.failed("a", "jane")
+    assert throttle.wait("a", "viv") > 0
+    assert throttle.wait("b", "jane") == 0
+    now = 3600.0
+    assert throttle.wait("a", "viv") == 0
+    for number in range(10_000):
+        throttle.failed(f"{number}", f"{number}")
+    assert throttle.wait("a", "jane") == 0
+
+
+async def test_who_may_only_read_does_not_act_and_who_may_nothing_does_not_read(site):
+    await signed_in(site, "viv", "other")
+    token = await site.form_token()
+    assert (await site.get("/api/v1/subscriptions"))[0] == 200
+    for status, body, _ in (
+        await site.post(HOLD, json=WHY, headers={"X-Form-Token": token}),
+        await site.get("/api/v1/subscriptions/shop%2Fweb/preview"),
+    ):
+        assert (status, body["error"]["code"]) == (403, "forbidden")
+    await signed_in(site, "out", "third")
+    assert (await site.get("/api/v1/subscriptions"))[0] == 403
+    assert site.registrar.denials == [("act", "viv"), ("act", "viv"), ("view", "out")]
+    assert site.acts.orders == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.test"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+async def test_a_page_of_another_site_does_not_act_in_the_name_of_who_signed_in(site, headers):
+    await signed_in(site)
+    token = await site.form_token()
+    status, body, _ = await site.post(HOLD, json=WHY, headers={"X-Form-Token": token, **headers})
+    assert (status, body["error"]["code"]) == (403, "other-origin")
+    assert (await site.post("/api/v1/session", json={"user": "jane", "password": "secret"}, headers=headers))[0] == 403
+    assert site.acts.orders == []
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "k" * 43])
+async def test_without_the_token_of_the_form_nothing_is_done(site, token):
+    await signed_in(site)
+    for options in ({"json": WHY, "headers": {"X-Form-Token": token}}, {"data": {**WHY, "form_token": token}}):
+        status, body, _ = await site.post(HOLD, **options)
+        assert (status, body["error"]["code"]) == (403, "form-token")
+    assert site.acts.orders == []
+
+
+async def test_a_form_of_the_page_acts_with_the_token_in_a_field(site):
+    await signed_in(site)
+    token = await site.form_token()
+    origin = {"Origin": site.base, "Sec-Fetch-Site": "same-origin"}
+    assert (await site.post(HOLD, data={**WHY, "form_token": token}, headers=origin))[0] == 200
+
+
+async def test_a_session_outlasts_a_restart_and_ends_with_the_password_the_user_or_a_sign_out():
+    first = registrar()
+    async with opened(FleetByHand(WEB), registrar=first) as site:
+        _, _, headers = await signed_in(site)
+        cookie = {"Cookie": headers["Set-Cookie"].partition(";")[0]}
+    async with opened(FleetByHand(WEB), registrar=registrar()) as site:
+        assert (await site.get("/api/v1/health", headers=cookie))[0] == 200
+        site.registrar.table = read_users(f"jane:{hashed('secret')}\n")
+        assert (await site.get("/api/v1/health", headers=cookie))[0] == 401
+        site.registrar.table = read_users("")
+        assert (await site.get("/api/v1/health", headers=cookie))[0] == 401
+        site.registrar.table = first.table
+        token = await site.form_token(headers=cookie)
+        assert (await site.send("DELETE", "/api/v1/session", headers={**cookie, "X-Form-Token": token}))[0] == 204
+        assert (await site.get("/api/v1/health", headers=cookie))[0] == 401
+
+
+def test_a_token_is_good_for_its_purpose_its_time_and_its_key_alone():
+    now = 1000.0
+    signer = SessionSigner(key=b"k" * 32, wall=lambda: now)
+    token = signer.begin("jane", lasts=10)
+    assert signer.read(token).name == "jane"
+    assert signer.read(token, purpose="replica") is None
+    assert SessionSigner(key=b"x" * 32, wall=lambda: now).read(token) is None
+    for broken in ("", ".", "a.b", token[:-1], f"x{token}", f"{token}é", token.replace(".", ""), "a" * 5000):
+        assert signer.read(broken) is None
+    now = 1010.0
+    assert signer.read(token) is None
+
+
+async def test_programs_send_a_password_with_each_request_and_need_no_form_token(site):
+    assert (await site.post(HOLD, json=WHY, headers=basic("jane", "secret")))[0] == 200
+    assert (await site.get("/api/v1/health", headers=basic("jane", "wrong")))[0] == 401
+    assert (await site.get("/api/v1/health", headers={"Authorization": "Basic %%%"}))[0] == 401
+    site.registrar.table = read_users("")
+    assert (await site.get("/api/v1/health", headers=basic("jane", "secret")))[0] == 401
+
+
+PROXIES = (ipaddress.ip_network("127.0.0.0/8"),)
+OTHERS = (ipaddress.ip_network("10.0.0.0/8"),)
+
+
+async def test_a_proxy_says_who_somebody_is_and_nobody_else_does():
+    rules = {"users": "", "header": "X-Forwarded-User", "view": ("*",)}
+    said = {"X-Forwarded-User": "jane"}
+    async with opened(FleetByHand(WEB), registrar=registrar(**rules, proxies=PROXIES)) as site:
+        token = await site.form_token(headers=said)
+        assert (await site.post(HOLD, json=WHY, headers=said))[0] == 403  # the proxy's cookie would be sent by any page
+        assert (await site.post(HOLD, json=WHY, headers={**said, "X-Form-Token": token}))[0] == 200
+        assert site.acts.orders[0].author == "jane"
+        for headers in ({}, {"X-Forwarded-User": ""}, [("X-Forwarded-User", "jane"), ("X-Forwarded-User", "viv")]):
+            assert (await site.get("/api/v1/health", headers=headers))[0] == 401
+    async with opened(FleetByHand(WEB), registrar=registrar(**rules, proxies=OTHERS)) as site:
+        assert (await site.get("/api/v1/health", headers=said))[0] == 401
+
+
+async def test_on_loopback_without_users_who_is_there_acts_but_no_page_of_another_site():
+    async with opened(FleetByHand(WEB)) as site:
+        assert (await site.post(HOLD, json=WHY))[0] == 403
+        token = await site.form_token()
+        assert (await site.post(HOLD, json=WHY, headers={"X-Form-Token": token}))[0] == 200
+        rebound = {"X-Form-Token": token, "Host": "evil.test", "Origin": "http://evil.test"}
+        assert (await site.post(HOLD, json=WHY, headers=rebound))[0] == 421
+        assert [order.author for order in site.acts.orders] == ["localhost"]
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"data": b"x" * 20_000, "headers": {"Content-Type": "application/json"}}, 413),
+        ({"data": b"{", "headers": {"Content-Type": "application/json"}}, 400),
+        ({"json": ["reason"]}, 400),
+        ({"json": {"reason": 5}}, 400),
+        ({"json": {"reason": "x", "colour": "red"}}, 400),
+        ({"json": {"reason": "  "}}, 400),
+        ({"data": b"reason=x", "headers": {"Content-Type": "text/plain"}}, 415),
+        ({"data": b"x", "headers": {"Content-Type": "application/json", "Content-Encoding": "gzip"}}, 415),
+    ],
+)
+async def test_a_body_that_is_none_of_ours_is_refused(site, options, status):
+    headers = {**options.pop("headers", {}), **basic("jane", "secret")}
+    found, body, _ = await site.post(HOLD, headers=headers, **options)
+    assert (found, bool(body["error"]["code"])) == (status, True)
+    assert site.acts.orders == []
+
+
+async def test_what_the_program_refuses_is_told_with_its_code(site):
+    status, body, _ = await site.post("/api/v1/subscriptions/gone/hold", json=WHY, headers=basic("jane", "secret"))
+    assert (status, body["error"]["code"]) == (404, "unknown-key")
+    assert site.acts.results == [("hold", "unknown-key")]
+    status, body, _ = await site.post("/api/v1/subscriptions/web/pin", json=WHY, headers=basic("jane", "secret"))
+    assert (status, body["error"]["message"]) == (400, "pin needs the field tag")
+
+
+async def test_a_replica_that_waits_hands_on_in_the_name_of_the_person_and_never_twice():
+    acts = ActsByHand(leads=False)
+    async with opened(FleetByHand(WEB, is_leader=False), registrar=registrar(), acts=acts) as site:
+        status, body, _ = await site.post(HOLD, json=WHY, headers=basic("jane", "secret"))
+        assert (status, body, acts.handed) == (200, {"handed": True}, [(HOLD, WHY, "jane")])
+        token = site.registrar.key.begin("jane", purpose="replica")
+        status, body, _ = await site.post(HOLD, json=WHY, headers={"X-Updater-Person": token})
+        assert (status, body["error"]["code"], len(acts.handed)) == (503, "not-leading", 1)
+        acts.status = 401
+        assert (await site.post(HOLD, json=WHY, headers=basic("jane", "secret")))[0] == 503
+
+
+async def test_the_replica_that_leads_knows_what_is_handed_on_by_the_key_alone(site):
+    token = site.registrar.key.begin("jane", purpose="replica")
+    assert (await site.post(HOLD, json=WHY, headers={"X-Updater-Person": token}))[0] == 200
+    for purpose, name in (("session", "jane"), ("replica", "viv")):
+        token = site.registrar.key.begin(name, purpose=purpose)
+        assert (await site.post(HOLD, json=WHY, headers={"X-Updater-Person": token}))[0] in {401, 403}
+
+
+def test_only_lines_of_bcrypt_are_users_and_no_problem_repeats_a_line():
+    good = hashed("secret")
+    table = read_users(
+        f"# users\n\njane:{good}\njane:{good}\nold:$apr1$abc$def\n:{good}\nslow:{good.replace('$04$', '$31$')}\nbad\x1b:{good}\n"
+    )
+    assert set(table.hashes) == {"jane"}
+    assert [problem.partition(":")[0] for problem in table.problems] == ["line 4", "line 5", "line 6", "line 7", "line 8"]
+    assert not any("apr1" in problem for problem in table.problems)
+
+
+@pytest.mark.parametrize("password", ["", "a\x00b", "x" * 73, "\ud800"])
+def test_a_password_that_no_user_can_have_is_wrong(password):
+    assert not is_password(read_users(USERS), "jane", password)
+
+
+async def test_passwords_are_checked_beside_the_loop(site):
+    """Sixteen at most; who comes then is told to come back."""
+    site.registrar.table = read_users(f"jane:{bcrypt.hashpw(b'secret', bcrypt.gensalt(9)).decode()}\n")
+    tries = [asyncio.create_task(signed_in(site, f"n{number}", "wrong")) for number in range(10)]
+    assert (await site.get("/sign-in"))[0] == 200
+    assert {status for status, _, _ in await asyncio.gather(*tries)} <= {401, 429}

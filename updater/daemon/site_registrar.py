@@ -1,0 +1,150 @@
+"""Who may use the site, as the configuration in force says: the users, the key of sessions, and what was denied."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from updater.errors import ConfigError, UpdaterError
+from updater.model.text import printable
+from updater.web.passwords import UserTable, read_users
+from updater.web.people import SiteRules, rules_of
+from updater.web.sessions import SHORTEST_KEY, SessionSigner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from updater.daemon.generation import Generation
+    from updater.daemon.process import Process
+    from updater.model.subscription import CredentialRef
+    from updater.settings.web import WebSettings
+    from updater.web.access import Denial
+
+KEY_FILE: Final = "session.key"
+READ_AGAIN: Final = 2.0
+TOLD_AGAIN: Final = 1.0
+_LONGEST: Final = 200
+
+
+class SiteRegistrar:
+    """Reads what the generation in force names, which *generation* returns; *is_local* where the site is on loopback."""
+
+    def __init__(self, process: Process, generation: Callable[[], Generation], *, is_local: bool) -> None:
+        self._process = process
+        self._generation = generation
+        self._is_local = is_local
+        self._rules: tuple[WebSettings | None, SiteRules] = (None, SiteRules(is_local=is_local))
+        self._users: tuple[CredentialRef | None, float, UserTable] = (None, 0.0, UserTable())
+        self._key: tuple[CredentialRef | None, bytes] = (None, b"")
+        self._reading = asyncio.Lock()
+        self._told: set[str] = set()
+
+    @property
+    def rules(self) -> SiteRules:
+        """Who is let in now."""
+        web = self._settings
+        if self._rules[0] is not web:
+            self._rules = web, rules_of(web, is_local=self._is_local)
+        return self._rules[1]
+
+    async def users(self) -> UserTable:
+        """Return the users, as they were a moment ago; where they cannot be read now, as they were read last."""
+        ref = self._settings.users
+        if ref is None:
+            return UserTable()
+        async with self._reading:
+            known, read_at, table = self._users
+            if known == ref and time.monotonic() - read_at < READ_AGAIN:
+                return table
+            try:
+                self._process.keychain.renew(ref)
+                text = await self._process.keychain.text(ref)
+            except UpdaterError as error:
+                self._tell(error.message, error.hint)
+                if known != ref:
+                    raise
+                self._users = known, time.monotonic(), table
+                return table
+            table = await asyncio.to_thread(read_users, text)
+            for problem in table.problems:
+                self._tell(f"{ref}: {problem}", "write the line with htpasswd -B")
+            self._users = ref, time.monotonic(), table
+            return table
+
+    async def signer(self) -> SessionSigner:
+        """Return what signs sessions; raise `UpdaterError` where its key cannot be had."""
+        ref = self._settings.session_key
+        if not self._key[1] or self._key[0] != ref:
+            async with self._reading:
+                self._key = ref, await self._named_key(ref) if ref else await asyncio.to_thread(own_key, self._process.state)
+        return SessionSigner(key=self._key[1], wall=self._process.wall)
+
+    def denied(self, denial: Denial) -> None:
+        """Count and log that something was refused."""
+        self._process.metrics.count("updater_web_denied_total", denial.reason)
+        self._process.log.warning(
+            "denied",
+            reason=denial.reason,
+            person=printable(denial.person)[:_LONGEST],
+            address=denial.address,
+            method=denial.method,
+            path=printable(denial.path)[:_LONGEST],
+        )
+
+    @property
+    def _settings(self) -> WebSettings:
+        return self._generation().loaded.settings.web
+
+    async def _named_key(self, ref: CredentialRef) -> bytes:
+        key = (await self._process.keychain.text(ref)).encode()
+        if len(key) < SHORTEST_KEY:
+            hint = "write one with: openssl rand -hex 32"
+            raise ConfigError(f"{ref} has fewer than {SHORTEST_KEY} characters", hint=hint, code="session-key")
+        return key
+
+    def _tell(self, sentence: str, hint: str) -> None:
+        """Log what is wrong with the users, once."""
+        if sentence not in self._told:
+            self._told = {*list(self._told)[-100:], sentence}
+            self._process.log.warning("users of the page", detail=sentence, hint=hint)
+
+
+def own_key(state: Path) -> bytes:
+    """Return the key in the folder *state*, which is made where there is none; whoever can read it can sign in as anybody.
+
+    Raise `ConfigError` where it can be neither read nor made.
+    """
+    path = state / KEY_FILE
+    try:
+        for _ in range(3):
+            with suppress(FileNotFoundError):
+                key = path.read_bytes()
+                if len(key) >= SHORTEST_KEY:
+                    return key
+                path.unlink()  # cut short by a full disk: sessions begin again
+            state.mkdir(parents=True, exist_ok=True)
+            _make(path)
+    except OSError as error:
+        hint = "make `state` writable, or set web.session_key"
+        raise ConfigError(f"the key of sessions cannot be kept: {error.strerror}", hint=hint, code="session-key") from error
+    raise ConfigError(
+        "the key of sessions is removed by somebody else all the time", hint="set web.session_key", code="session-key"
+    )
+
+
+def _make(path: Path) -> None:
+    """Write a new key, whole or not at all, unless somebody else just did."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(opened, "wb") as file:
+            file.write(secrets.token_bytes(SHORTEST_KEY))
+        with suppress(FileExistsError):
+            os.link(part, path)
+    finally:
+        part.unlink()
