@@ -80,6 +80,20 @@ async def test_one_of_another_installation_is_left_alone_whatever_it_proposes(li
     assert opened(life) == {APP, WEB}
 
 
+async def test_two_configurations_that_share_one_state_leave_each_other_alone(tmp_path):
+    async with proposing(tmp_path, "github", "lost", "{}") as life:
+        life.push("1.1.0")
+        add_web(life, "{}")
+        await life.fleet.once()
+        without_app(life)
+        other = life.fleet.configure().rename(tmp_path / "other.yaml")
+        async with Process(life.fleet.state) as process:
+            generation = await start_generation(load([other], dict(os.environ)), process)
+            generation.take_over()
+            assert await generation.crew.sweep()
+        assert opened(life) == {APP, WEB}
+
+
 async def test_a_name_in_the_settings_counts_where_the_state_was_lost(tmp_path):
     async with proposing(tmp_path, "github", "lost", "{}") as life:
         owned(life, "production")
@@ -161,6 +175,8 @@ def test_the_random_name_is_the_same_for_one_state_and_a_damaged_one_is_none(tmp
     assert len(first) == 16
     assert owner_name(None, tmp_path / "a") == first
     assert owner_name(None, tmp_path / "b") != first
+    assert len({owner_name(None, tmp_path / "a", files) for files in [(), ("a.yaml",), ("b.yaml",), ("a.yaml", "b.yaml")]}) == 4
+    assert owner_name(None, tmp_path / "a", ("b", "a")) == owner_name(None, tmp_path / "a", ("a", "b"))
     assert owner_name("production", tmp_path / "a") == owner_name("production", tmp_path / "b") != first
     (tmp_path / "a" / "owner").write_text("../../etc")
     assert owner_name(None, tmp_path / "a") == ""

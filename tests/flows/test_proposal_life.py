@@ -373,11 +373,13 @@ async def test_what_another_installation_proposes_elsewhere_is_left_alone(tmp_pa
         life.push("1.1.0")
         life.fleet.repository.commit({"two/app.yaml": life.fleet.file(FILE).encode()})
         life.fleet.subscriptions = [text.replace("branch: main", "path: apps, branch: main") for text in life.fleet.subscriptions]
+        mine, settings = list(life.fleet.subscriptions), life.fleet.extra
+        life.fleet.extra = f"  proposal: {{owner: one}}\n{settings}"
         await once(life, memory)
-        mine = list(life.fleet.subscriptions)
         life.fleet.subscriptions = [text.replace("path: apps", "path: two").replace("one/", "two/") for text in mine]
+        life.fleet.extra = f"  proposal: {{owner: two}}\n{settings}"
         await once(life, memory)
-        life.fleet.subscriptions = mine
+        life.fleet.subscriptions, life.fleet.extra = mine, f"  proposal: {{owner: one}}\n{settings}"
         await once(life, memory)
         assert [(found.branch, found.state) for found in life.forge.pulls] == [("one/app", "open"), ("two/app", "open")]
 

@@ -85,6 +85,7 @@ def _asked(settings: Settings, inventory: Callable[[], Inventory]) -> Asked:
         by_destination=lambda: inventory().by_destination,
         is_whole=lambda: inventory().is_complete,
         owner=settings.git.proposal.owner,
+        files=settings.files,
     )
 
 

@@ -8,6 +8,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from updater.daemon.proposal_sources import ProposalSources
@@ -18,8 +19,7 @@ from updater.writeback.proposal_sweeping import ProposalOwner
 from updater.writeback.proposals import ProposalSurroundings, ProposalWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from updater.daemon.forges import Forges
     from updater.daemon.process import Process
@@ -37,12 +37,13 @@ class Asked:
     """What the configuration asks for.
 
     *by_destination* returns the subscriptions of each destination, *is_whole* whether every source said what it asks for. *owner*
-    is what the settings call this installation.
+    is what the settings call this installation, *files* are those of the configuration.
     """
 
     by_destination: Callable[[], Mapping[Destination, tuple[Subscription, ...]]]
     is_whole: Callable[[], bool]
     owner: str | None = None
+    files: tuple[str, ...] = ()
 
 
 class Proposals:
@@ -74,7 +75,7 @@ class Proposals:
             links=sources.links,
             is_released=sources.is_released,
             count=partial(process.metrics.count, "updater_proposals_total"),
-            owner=ProposalOwner(name=cache(lambda: owner_name(asked.owner, process.state)), branches=self._branches),
+            owner=ProposalOwner(name=cache(lambda: owner_name(asked.owner, process.state, asked.files)), branches=self._branches),
         )
         self.writer = ProposalWriter(RivalAwareWriter(git, self._rivals), around)
 
@@ -112,13 +113,13 @@ class Proposals:
         return frozenset(item.push for item in (*self._proposed(), *self._process.left_proposals.branches))
 
 
-def owner_name(given: str | None, state: Path) -> str:
-    """Return what marks the pull requests of this installation: a sum of its name, or a random one kept in *state*.
+def owner_name(given: str | None, state: Path, files: Iterable[str] = ()) -> str:
+    """Return what marks the pull requests of this installation: a sum of its name, or of a random one in *state* and of *files*.
 
-    Returns "" where neither can be had: then nothing is closed by it.
+    Two configurations may share one *state*. Returns "" where nothing can be had: then nothing is closed by it.
     """
     if given:
-        return hashlib.sha256(given.encode()).hexdigest()[:_LENGTH]
+        return _sum(given)
     place = state / "owner"
     with suppress(OSError):
         state.mkdir(parents=True, exist_ok=True)
@@ -127,5 +128,9 @@ def owner_name(given: str | None, state: Path) -> str:
         with place.open(encoding="ascii", errors="replace") as file:
             found = file.read(_LENGTH + 1).strip()
         if _NAME.fullmatch(found):
-            return found
+            return _sum("\0".join([found, *sorted(str(Path(name).absolute()) for name in files)]))
     return ""
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:_LENGTH]
