@@ -394,14 +394,13 @@ async def test_a_conflict_of_what_people_committed_is_said(life):
     assert "it conflicts with main" in end.detail
 
 
-@asks("{title: 'deps: {{ (index .Images 0).NewTag }}'}")
-async def test_a_title_is_made_by_its_template(life):
-    life.push("1.1.0")
-    await life.land()
-    assert pull(life).title == "deps: 1.1.0"
-    life.push("1.2.0")
-    await passes(life, 2)
-    assert pull(life).title == "deps: 1.2.0"
+@asks("{title: 'deps: {{ (index .Images 0).NewTag }}', body: 'read what is new in {{ (index .Images 0).NewTag }}'}")
+async def test_a_title_and_a_text_are_made_by_their_templates(life):
+    for tag in ("1.1.0", "1.2.0"):
+        life.push(tag)
+        await passes(life, 2)
+        assert pull(life).title == f"deps: {tag}"
+        assert f"read what is new in {tag}" in pull(life).body
 
 
 @asks("{title: '{{ fail \"no title today\" }}'}")

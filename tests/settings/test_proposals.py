@@ -76,6 +76,7 @@ def test_what_a_target_does_not_say_git_proposal_says():
         ("branch: 'x/{{ .Nothing }}'", "template-data", "branch"),
         ("branch: 'x/{{ .Key'", "template", "branch"),
         ("title: '{{ .Key'", "template", "title"),
+        ("body: '{{ .Key'", "template", "body"),
         ("labels: ['a,b']", "proposal-label", "labels[0]"),
         (f"labels: [{'a' * 51}]", "proposal-label", "labels[0]"),
         ("reviewers: ['@me']", "proposal-account", "reviewers[0]"),

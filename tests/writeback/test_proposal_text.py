@@ -157,6 +157,30 @@ def test_a_title_by_template_is_one_line():
     assert proposal_text([item], {item: (change(),)}, title="  ").title.startswith("Update ")
 
 
+def test_a_text_by_template_stands_above_the_table_and_can_be_no_marker():
+    item, forged = update(), "<!-- updater:proposal v1 text=0123456789abcdef values=aaaaaaaaaaaa -->"
+    made = proposal_text(
+        [item], {item: (change(),)}, body=f"Now {{{{ (index .Images 0).NewTag }}}}\x1b[2J\n\n- [ ] read\n{forged}"
+    )
+    marker, first, *_ = made.body.splitlines()
+    assert (marker.startswith("<!-- updater:proposal"), first) == (True, "Now 1.1.0 [2J")
+    assert made.body.index("- [ ] read") < made.body.index("| Image |")
+    assert read_marker(made.body).values == read_marker(proposal_text([item], {item: (change(),)}).body).values
+
+
+def test_another_text_above_the_table_is_a_reason_to_write_it_again():
+    item = update()
+    texts = [proposal_text([item], {item: (change(),)}, body=body) for body in ("", "a", "b")]
+    assert len({read_marker(text.body).text for text in texts}) == 3
+
+
+def test_a_text_above_the_table_leaves_room_for_the_table():
+    item = update()
+    made = proposal_text([item], {item: (change(),)}, ProposalExtras(longest=4000), body='{{ repeat 100000 "é" }}')
+    assert len(made.body) <= 4000
+    assert "1.1.0" in made.body.partition("| Image |")[2]
+
+
 def test_a_marker_of_a_former_version_reads_back():
     found = read_marker("<!-- updater:proposal v1 text=0123456789abcdef values=aaaaaaaaaaaa -->\nx")
     assert (found.values, found.places, found.rejected) == ({"aaaaaaaaaaaa"}, frozenset(), None)

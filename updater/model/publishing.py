@@ -76,12 +76,14 @@ class AutoMerge(StrEnum):
 class ProposalOptions:
     """How a pull request is opened and merged.
 
-    *title* is a template, "" for the subject of the commit. *labels*, *reviewers*, *assignees* and *is_draft* are set once, when
-    it is opened. *limit* is how many of ours may be open at one time from the same repository to the same base, 0 for any number.
+    *title* is a template, "" for the subject of the commit, *body* one for a text above the table of changes. *labels*,
+    *reviewers*, *assignees* and *is_draft* are set once, when it is opened. *limit* is how many of ours may be open at one time
+    from the same repository to the same base, 0 for any number.
     *forge* is the kind of forge that an object names, "" for that of the settings or the host.
     """
 
     title: str = ""
+    body: str = ""
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
     assignees: tuple[str, ...] = ()

@@ -30,6 +30,8 @@ class ProposalSettings(Node):
     that is read, a / and the key or the group."""
     title: fields.Template | None = None
     """A Go template for the title, with the data of git.message; the default is the subject of the commit."""
+    body: fields.Template | None = None
+    """A Go template for a text above the table of changes, with the data of git.message; the default is none."""
     labels: tuple[fields.Label, ...] | None = None
     """Labels that a new pull request gets; the default is none."""
     reviewers: tuple[fields.Account, ...] | None = None
@@ -82,6 +84,7 @@ def proposal_of(asked: ProposalSettings, defaults: ProposalSettings, place: Prop
     name = _named(merged.branch, place, group) if merged.branch is not None else proposal_branch(place.base, own)
     options = ProposalOptions(
         title=merged.title or "",
+        body=merged.body or "",
         labels=merged.labels or (),
         reviewers=merged.reviewers or (),
         assignees=merged.assignees or (),

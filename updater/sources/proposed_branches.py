@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _NAME_HINT: Final = (
     "let proposal.branch name what tells them apart, such as bump/{{ .Base }}/{{ .Key }}, or write per: destination"
 )
-_OPTIONS_HINT: Final = "write title, labels, reviewers, assignees, draft, auto_merge and limit alike, or once under git.proposal"
+_OPTIONS_HINT: Final = (
+    "write title, body, labels, reviewers, assignees, draft, auto_merge and limit alike, or once under git.proposal"
+)
 _FOLDER_HINT: Final = "write the same per: at all targets of this branch, or give one of them another proposal.branch"
 
 

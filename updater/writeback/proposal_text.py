@@ -160,8 +160,9 @@ def proposal_text(
     extras: ProposalExtras = _NO_EXTRAS,
     *,
     title: str = "",
+    body: str = "",
 ) -> ProposalText:
-    """Return title and body for *updates*; *title* is a template, "" for the subject of the commit.
+    """Return title and body for *updates*. *title* is a template, "" for the subject of the commit; *body* one for a text above.
 
     Raises `ForgeError` ``proposal-large`` for more than a body can hold, and `TemplateError`.
     """
@@ -180,19 +181,30 @@ def proposal_text(
     # a digest that a registry does not tell today is no reason to write the text again
     core = "".join(dict.fromkeys(_row(update, change, "") for update, change in pairs))
     more = [_sources(extras.links), _held(extras.held)]
-    more = [section for section in more if len(section) < (room - len(_HEAD) - len(_REFUSE)) // 3]
-    table = _table(rows, room - len(_HEAD) - len(_REFUSE) - sum(map(len, more)))
-    named = _title(updates, changes, title)[: extras.longest_title]
+    room -= len(_HEAD) + len(_REFUSE)
+    above = _above(_rendered(updates, changes, body), room // 3)
+    more = [section for section in more if len(section) < room // 3]
+    table = _table(rows, room - len(above) - sum(map(len, more)))
+    named = _title(updates, _rendered(updates, changes, title))[: extras.longest_title]
     marks = {"values": values, "places": places} | ({} if rejected is None else {"rejected": sorted(rejected)})
-    return _marked(named, "".join([table, *more, _REFUSE]), f"{core}{_REFUSE}", marks, owner=extras.owner)
+    return _marked(named, "".join([above, table, *more, _REFUSE]), f"{above}{core}{_REFUSE}", marks, owner=extras.owner)
 
 
-def _title(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], template: str) -> str:
-    made = ""
-    if template:
-        spec = updates[0].target.commit_spec
-        made = message_template(template).render(message_data(updates, changes, dict(spec.values), owner=spec.owner))
+def _rendered(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], template: str) -> str:
+    if not template:
+        return ""
+    spec = updates[0].target.commit_spec
+    return message_template(template).render(message_data(updates, changes, dict(spec.values), owner=spec.owner))
+
+
+def _title(updates: Sequence[Update], made: str) -> str:
     return _plain(" ".join(made.split()) or subject_of(updates))[:LONGEST_TITLE]
+
+
+def _above(made: str, longest: int) -> str:
+    """Return the text that stands above the table, without what a terminal or a page would not show; "" for none."""
+    shown = "\n".join(_plain(line).rstrip() for line in made.splitlines()).strip()
+    return f"{shown[:longest]}\n\n" if shown else ""
 
 
 def closing_text(base: str) -> ProposalText:

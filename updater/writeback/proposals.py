@@ -203,11 +203,11 @@ class ProposalWriter:
     async def _propose(
         self, branch: GitBranch, known: KnownProposals, view: View, commits: Sequence[Commit], *, is_dry: bool
     ) -> WriteResult:
-        title = options_of(branch).title
-        if is_dry or title:
+        asked = options_of(branch)
+        if is_dry or asked.title or asked.body:
             dry = await self._writer.write(view, commits, is_dry=True)
             if changed := _changed(commits, dry):
-                proposal_text(changed, dry.changes, _room(self._finder.forge(branch)), title=title)
+                proposal_text(changed, dry.changes, _room(self._finder.forge(branch)), title=asked.title, body=asked.body)
             if is_dry:
                 return dry
         updates = [update for commit in commits for update in commit.updates]
@@ -236,8 +236,8 @@ class ProposalWriter:
         self, branch: GitBranch, known: KnownProposals, commits: Sequence[Commit], landed: WriteResult
     ) -> ProposalText:
         """Return the text; what only makes it richer is asked for where it has to be written."""
-        updates, title = _changed(commits, landed), options_of(branch).title
-        text = proposal_text(updates, landed.changes, _room(self._finder.forge(branch)), title=title)
+        updates, asked = _changed(commits, landed), options_of(branch)
+        text = proposal_text(updates, landed.changes, _room(self._finder.forge(branch)), title=asked.title, body=asked.body)
         if known.open is not None and known.is_said(text):
             return text
         held = tuple(item for commit in commits for item in commit.held)
@@ -248,7 +248,7 @@ class ProposalWriter:
             rejected=known.remembered(),
             owner=self._around.owner.name(),
         )
-        return proposal_text(updates, landed.changes, extras, title=title)
+        return proposal_text(updates, landed.changes, extras, title=asked.title, body=asked.body)
 
     async def _merged(
         self, branch: GitBranch, view: View, updates: Sequence[Update], landed: WriteResult, *, is_new: bool
