@@ -213,5 +213,18 @@ def test_a_named_workload_needs_its_own_namespace_alone_unless_its_kind_is_watch
     assert both["Deployment", EVERYWHERE].images == {IMAGE}
 
 
+def test_what_a_named_workload_needs_is_kept_beside_a_search_for_another_image():
+    named = subscription(DeliveryOptions(workload=Workload("Rollout", "shop", "shop")), key="named", image="envoy")
+    for order in ([named, SHOP_FOUND], [SHOP_FOUND, named]):
+        wanted = wanted_places(order, {})
+        for item in (ROLLOUT, DEPLOYMENT):
+            other = merged(item, {"spec": {"template": template("redis:7")}})
+            assert wanted[item["kind"], EVERYWHERE].keeps(item["kind"], other)
+            other["metadata"]["namespace"] = "elsewhere"
+            assert not wanted[item["kind"], EVERYWHERE].keeps(item["kind"], other)
+        assert not wanted_places([SHOP_FOUND], {})["Rollout", EVERYWHERE].covers(wanted["Rollout", EVERYWHERE])
+        assert wanted["Rollout", EVERYWHERE].images >= {IMAGE}
+
+
 def test_what_is_not_followed_is_not_watched():
     assert wanted_places([subscription(None)], {}) == {}

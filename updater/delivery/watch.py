@@ -160,7 +160,7 @@ class WorkloadWatch:
 
     def _told(self, watch: _Watch, watched: WatchedKind[Any], error: KubeError | None) -> None:
         """Note that a watch is lost, or is back; what is not installed has no objects until it is."""
-        is_absent = error is not None and error.code == _NOT_INSTALLED and not watch.wanted.is_all
+        is_absent = error is not None and error.code == _NOT_INSTALLED and not watch.wanted.is_named
         if is_absent and not watch.objects:
             watch.objects = {}
             if watched.kind.resource not in self._absent:
