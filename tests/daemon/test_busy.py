@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import structlog
@@ -16,6 +17,7 @@ from updater.daemon import busy
 from updater.daemon.busy import UNKNOWN_BUSY, BusyRollouts
 from updater.delivery.following import ReleaseFollower
 from updater.model.release import DeliveryOptions, Workload
+from updater.model.report import InventoryChanged
 
 IN_PROGRESS = merged(ROLLOUT, {"status": {"phase": "Paused", "stableRS": "old"}})
 CANARY = Workload("Rollout", "shop", "shop")
@@ -88,6 +90,16 @@ def test_a_subscription_that_is_first_asked_about_long_after_the_start_waits_for
     gate = Gate(awaited={"Rollout"})
     gate.wall += 10 * UNKNOWN_BUSY
     assert gate.busy.of("shop")
+
+
+def test_who_waits_for_nothing_any_more_is_woken_once():
+    gate = Gate(application(CANARY), IN_PROGRESS)
+    assert gate.busy.of("shop")
+    item = replace(SHOP_FOUND, delivery=DeliveryOptions(workload=Workload("Deployment", "shop", "shop")))
+    gate.follower.hear(InventoryChanged(subscriptions=(item,), destinations=frozenset(), sources=(), at=datetime.now(UTC)))
+    for _ in range(3):
+        gate.busy.freed(None)
+    assert gate.woken == ["shop"]
 
 
 def test_a_kind_that_cannot_be_watched_holds_nothing_back():

@@ -42,13 +42,11 @@ class BusyRollouts:
     def of(self, key: str) -> str:
         """Return which rollout or canary of a subscription is in progress, "" where none is; who asks is woken when it ends."""
         options = self._asked(key)
-        if options is None:
-            return ""
-        if self._is_awaited(key, options):
-            self._unknown.setdefault(key, self._process.wall())
-        else:
+        if options is None or not self._is_awaited(key, options):
             self._unknown.pop(key, None)
-        words = self._words(key, options)
+        else:
+            self._unknown.setdefault(key, self._process.wall())
+        words = self._words(key, options) if options else ""
         (self._waiting.add if words else self._waiting.discard)(key)
         return words
 
