@@ -92,6 +92,14 @@ def test_a_subscription_that_is_first_asked_about_long_after_the_start_waits_for
     assert gate.busy.of("shop")
 
 
+def test_a_look_that_changes_nothing_lets_nothing_land_later():
+    gate = Gate(application(CANARY), IN_PROGRESS)
+    assert gate.busy.seen("shop") == "Rollout shop/shop is in progress"
+    gate.has(application(CANARY), ROLLOUT)
+    gate.busy.freed(None)
+    assert gate.woken == []
+
+
 def test_who_waits_for_nothing_any_more_is_woken_once():
     gate = Gate(application(CANARY), IN_PROGRESS)
     assert gate.busy.of("shop")

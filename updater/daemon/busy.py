@@ -50,6 +50,11 @@ class BusyRollouts:
         (self._waiting.add if words else self._waiting.discard)(key)
         return words
 
+    def seen(self, key: str) -> str:
+        """Return what `of` would return now, for a look that changes nothing."""
+        options = self._asked(key)
+        return self._words(key, options) if options else ""
+
     def freed(self, keys: set[str] | None) -> None:
         """Let those of *keys* land that waited and wait no more, None for all."""
         waiting = self._waiting if keys is None else self._waiting & keys

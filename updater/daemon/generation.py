@@ -307,7 +307,10 @@ def landing_context(
         parts = replace(parts, reverts=delivery.order_of)
     if delivery and schedule:
         parts = replace(parts, settle=partial(_settle, schedule, delivery, destination))
-        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy.of, offers=delivery.promotions.offer))
+        parts = replace(
+            parts,
+            gates=replace(parts.gates, busy=delivery.busy.seen if is_dry else delivery.busy.of, offers=delivery.promotions.offer),
+        )
     elif not is_dry:  # what another process saw is no ground to write
         parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
     return parts
