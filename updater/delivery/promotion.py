@@ -46,6 +46,10 @@ class _FollowedRuns:
     def standing(self) -> HealthyRun | None:
         return next((run for run in self.runs if run.is_standing), None)
 
+    def row(self, key: str, now: float) -> RememberedRuns:
+        """Return what another process is to know, as of *now*."""
+        return RememberedRuns(key=key, seen=self.seen or now, runs=self.runs)
+
     def put(self, run: HealthyRun) -> None:
         self.runs = tuple(run if item.is_standing else item for item in self.runs)
 
@@ -90,7 +94,8 @@ class HealthyTimes:
 
     def remembered(self) -> tuple[RememberedRuns, ...]:
         """Return what another process is to know, as of now."""
-        return (*map(self._row, self._known), *self._kept.values())
+        now = self._clock()
+        return (*(known.row(key, now) for key, known in self._known.items()), *self._kept.values())
 
     def hear(self, report: Report) -> None:
         """Take up what landed, and which releases are bad; never waits."""
@@ -125,8 +130,7 @@ class HealthyTimes:
         wanted = {item.gates.follows.subscription for item in every.values() if item.gates.follows is not None}
         self._subscriptions = {key: every[key] for key in wanted & every.keys()}
         for key in self._known.keys() - self._subscriptions.keys():
-            self._kept[key] = self._row(key)
-            del self._known[key]
+            self._kept[key] = self._known.pop(key).row(key, self._clock())
         self._take_up()
         if is_whole:
             self._kept.clear()
@@ -136,10 +140,6 @@ class HealthyTimes:
             row = self._kept.pop(key)
             runs = tuple(run for run in row.runs if run.image.name == self._subscriptions[key].image)
             self._known[key] = _FollowedRuns(runs=runs, seen=row.seen)
-
-    def _row(self, key: str) -> RememberedRuns:
-        known = self._known[key]
-        return RememberedRuns(key=key, seen=known.seen or self._clock(), runs=known.runs)
 
     def _spoil(self, release: Release) -> None:
         known = self._known.get(release.subscription)
