@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS: Final = 8
 MOST_REVISIONS: Final = 200
+_NOT_SEEN: Final = "not looked at yet since the start"
 
 
 @dataclass(slots=True)
@@ -84,7 +85,9 @@ class HealthyTimes:
         for row in rows:
             if row.key in self._subscriptions and row.key not in self._known:
                 kept = tuple(run for run in row.runs if run.image.name == self._subscriptions[row.key].image)
-                self._known[row.key] = _FollowedRuns(runs=kept, seen=row.seen)
+                known = self._known[row.key] = _FollowedRuns(runs=kept, seen=row.seen)
+                if (run := known.standing) is not None and run.until is None:
+                    known.put(replace(run, until=row.seen, reason=_NOT_SEEN))  # until the first look of this process
 
     def remembered(self) -> tuple[RememberedRuns, ...]:
         """Return what another process is to know, as of now."""
