@@ -261,3 +261,19 @@ async def test_what_is_asked_for_otherwise_at_every_attempt_ends_as_failed():
     landing = await land(BRANCH, (subscription(),), replace(parts(branch), asked_now=another))
     assert (landing.outcomes[0].status, landing.outcomes[0].code) == (Status.FAILED, PushRefused.default_code)
     assert (branch.commits, branch.looks) == ([], ATTEMPTS)
+
+
+async def test_what_was_chosen_before_another_policy_was_heard_of_is_chosen_again():
+    """The key and the value that stands there are the same; what may be chosen is not."""
+    branch, narrower = Branch("1.0.0"), replace(subscription(), policy=PolicySpec(kind="semver", options={"range": "1.x"}))
+
+    async def choose(item, written, *, needs_digest, rejected, named):
+        tag = "1.5.0" if item == narrower else "2.0.0"
+        return replace(chosen(tag), digests={tag: parse_digest(SHA)})
+
+    async def another():
+        return (narrower,)
+
+    await land(BRANCH, (subscription(),), replace(parts(branch, choose), asked_now=another))
+    [commit] = branch.commits
+    assert [update.image.tag for update in commit.updates] == ["1.5.0"]
