@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from updater.daemon.components import require_leading
 from updater.daemon.proposal_sources import ProposalSources
 from updater.errors import ForgeError, UpdaterError
 from updater.model.publishing import Proposal
@@ -75,6 +76,7 @@ class Proposals:
             links=sources.links,
             is_released=sources.is_released,
             count=partial(process.metrics.count, "updater_proposals_total"),
+            require_leading=partial(require_leading, process.may_write),
             owner=ProposalOwner(name=cache(lambda: owner_name(asked.owner, process.state, asked.files)), branches=self._branches),
         )
         self.writer = ProposalWriter(RivalAwareWriter(git, self._rivals), around)
@@ -89,7 +91,7 @@ class Proposals:
     async def sweep(self) -> bool:
         """Close what this installation proposed and its configuration does not name any more; return whether that succeeded.
 
-        Only repositories that something is proposed to are asked.
+        Only repositories that something is proposed to are asked, and only while this replica leads.
         """
         branches: dict[Forge, GitBranch] = {}
         for branch in self._proposed():
@@ -98,6 +100,7 @@ class Proposals:
         has_failed = False
         for branch in branches.values():
             try:
+                require_leading(self._process.may_write)
                 has_failed |= not await self.writer.sweeper.sweep_afresh(branch)
             except UpdaterError:
                 has_failed = True
