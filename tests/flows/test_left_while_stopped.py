@@ -211,3 +211,12 @@ def test_the_random_name_is_the_same_for_one_state_and_a_damaged_one_is_none(tmp
     assert owner_name(None, tmp_path / "a") == ""
     (tmp_path / "file").write_text("")
     assert owner_name(None, tmp_path / "file") == ""
+
+
+@pytest.mark.parametrize("rest", [b"", b"0", b"0123456789abcde", b"\0" * 16, b"01\0\0"])
+def test_a_name_that_was_cut_short_is_made_anew_and_stays(tmp_path, rest):
+    (tmp_path / "owner").write_bytes(rest)
+    found = owner_name(None, tmp_path)
+    assert len(found) == 16
+    assert owner_name(None, tmp_path) == found
+    assert [item.name for item in tmp_path.iterdir()] == ["owner"]

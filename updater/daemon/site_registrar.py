@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import time
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from updater.daemon.own_files import made_once
 from updater.errors import ConfigError, UpdaterError
 from updater.model.text import printable
 from updater.web.passwords import UserTable, read_users
@@ -119,32 +119,12 @@ def own_key(state: Path) -> bytes:
 
     Raise `ConfigError` where it can be neither read nor made.
     """
-    path = state / KEY_FILE
     try:
-        for _ in range(3):
-            with suppress(FileNotFoundError):
-                key = path.read_bytes()
-                if len(key) >= SHORTEST_KEY:
-                    return key
-                path.unlink()  # cut short by a full disk: sessions begin again
-            state.mkdir(parents=True, exist_ok=True)
-            _make(path)
+        key = made_once(state / KEY_FILE, partial(secrets.token_bytes, SHORTEST_KEY), is_cut=lambda key: len(key) < SHORTEST_KEY)
     except OSError as error:
         hint = "make `state` writable, or set web.session_key"
         raise ConfigError(f"the key of sessions cannot be kept: {error.strerror}", hint=hint, code="session-key") from error
-    raise ConfigError(
-        "the key of sessions is removed by somebody else all the time", hint="set web.session_key", code="session-key"
-    )
-
-
-def _make(path: Path) -> None:
-    """Write a new key, whole or not at all, unless somebody else just did."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(opened, "wb") as file:
-            file.write(secrets.token_bytes(SHORTEST_KEY))
-        with suppress(FileExistsError):
-            os.link(part, path)
-    finally:
-        part.unlink()
+    if key is None:
+        message = "the key of sessions is removed by somebody else all the time"
+        raise ConfigError(message, hint="set web.session_key", code="session-key")
+    return key
