@@ -14,7 +14,7 @@ from tests.web.site import ActsByHand, FleetByHand, RegistrarByHand, opened
 from updater.settings.web import WebSettings
 from updater.web import access
 from updater.web.fleet import FleetRow
-from updater.web.passwords import is_password, read_users
+from updater.web.passwords import UserTable, is_password, read_users
 from updater.web.people import SiteRules, rules_of
 from updater.web.sessions import SessionSigner
 from updater.web.throttle import BY_BOTH, LONGEST_DELAY, Throttle
@@ -369,6 +369,15 @@ def test_only_lines_of_bcrypt_are_users_and_no_problem_repeats_a_line():
     assert set(table.hashes) == {"jane"}
     assert [problem.partition(":")[0] for problem in table.problems] == ["line 4", "line 5", "line 6", "line 7", "line 8"]
     assert not any("apr1" in problem for problem in table.problems)
+
+
+async def test_a_hash_that_bcrypt_cannot_read_is_told_and_signs_nobody_in(site):
+    damaged = "$2b$04$" + "." * 21 + "9" + "a" * 31
+    table = read_users(f"jane:{damaged}\nviv:{hashed('other')}\n")
+    assert (set(table.hashes), [problem.partition(":")[0] for problem in table.problems]) == ({"viv"}, ["line 1"])
+    site.registrar.table = UserTable(hashes={"jane": damaged})
+    for name in ("jane", "nobody"):
+        assert (await signed_in(site, name, "secret"))[0] == 401
 
 
 @pytest.mark.parametrize("password", ["", "a\x00b", "x" * 73, "\ud800"])
