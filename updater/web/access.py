@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
+from updater.errors import UpdaterError
 from updater.web.answers import ApiRefusal
+from updater.web.bodies import body_of
 from updater.web.canaries import RELEASES
 from updater.web.passwords import is_password
 from updater.web.people import LOCAL_NAME, LONGEST_NAME, SignInEvidence, SitePerson, origin_of_host
-from updater.web.sessions import EndedSessions
+from updater.web.sessions import EndedSessions, Session, UsedTokens, handed_on
 from updater.web.shield import is_local_name
 from updater.web.throttle import Throttle
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from updater.web.passwords import UserTable
     from updater.web.people import SiteRules
-    from updater.web.sessions import Session, SessionSigner
+    from updater.web.sessions import SessionSigner
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -48,6 +50,7 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_USERS: Final = "the page and the API are not served beyond loopback without users"
 _NO_USERS_HINT: Final = 'set web.users or web.trusted_proxies, or listen on loopback: listen: {web: "127.0.0.1:8090"}'
 PERSON: Final = web.RequestKey("person", SitePerson)
+_TOKEN: Final = web.RequestKey("token", Session)
 #: the address of who asks, behind proxies that are trusted
 CLIENT: Final = web.RequestKey("client", str)
 
@@ -98,6 +101,7 @@ class Access:
         self._clock = clock
         self._throttle = Throttle(clock)
         self._ended = EndedSessions()
+        self._used = UsedTokens()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
         self._checking = 0
         self._delayed = 0
@@ -128,13 +132,19 @@ class Access:
             raise ApiRefusal(403, "forbidden", f"{person.name} may not read here", "web.roles.view names who may")
         if person is not None:
             request[PERSON] = person
-        return await handler(request)
+        try:
+            return await handler(request)
+        except (ApiRefusal, UpdaterError) as error:
+            refusal = error if isinstance(error, ApiRefusal) else ApiRefusal.of(error)
+            if refusal.status == web.HTTPServiceUnavailable.status_code and (token := request.get(_TOKEN)):
+                self._used.give_back(token)  # whoever handed it on may try again
+            raise
 
     async def person(self, request: web.Request) -> SitePerson | None:
         """Return who asks, None where nobody knows; raise `ApiRefusal` for a password that is wrong."""
         rules = self._registrar.rules
         signer = await self._registrar.signer()
-        if (token := request.headers.get(PERSON_HEADER)) and (session := signer.read(token, purpose="replica")):
+        if (session := await self._handed_on(request, signer)) is not None:
             return rules.person(session.name, SignInEvidence.REPLICA)
         if rules.is_open:
             return rules.person(LOCAL_NAME, SignInEvidence.LOOPBACK, form_token=signer.form_token(LOCAL_NAME))
@@ -147,6 +157,18 @@ class Access:
         if name := await self._by_password(request):
             return rules.person(name, SignInEvidence.PASSWORD)
         return None
+
+    async def _handed_on(self, request: web.Request, signer: SessionSigner) -> Session | None:
+        """Return who asks another replica that handed this very request on, once."""
+        token = request.headers.get(PERSON_HEADER)
+        if not token:
+            return None
+        purpose = handed_on(request.method, request.rel_url.raw_path, await body_of(request))
+        found = signer.read(token, purpose=purpose)
+        if found is None or not self._used.use(found, signer.wall()):
+            return None
+        request[_TOKEN] = found
+        return found
 
     async def session(self, request: web.Request) -> Session | None:
         """Return the session of a browser while it is in force: its user is there, and has the same password."""
