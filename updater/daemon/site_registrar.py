@@ -40,7 +40,7 @@ class SiteRegistrar:
         self._is_local = is_local
         self._rules: tuple[WebSettings | None, SiteRules] = (None, SiteRules(is_local=is_local))
         self._users: tuple[CredentialRef | None, float, UserTable] = (None, 0.0, UserTable())
-        self._key: tuple[CredentialRef | None, bytes] = (None, b"")
+        self._key: tuple[CredentialRef | None, float, bytes] = (None, 0.0, b"")
         self._reading = asyncio.Lock()
         self._told: set[str] = set()
 
@@ -77,12 +77,30 @@ class SiteRegistrar:
             return table
 
     async def signer(self) -> SessionSigner:
-        """Return what signs sessions; raise `UpdaterError` where its key cannot be had."""
+        """Return what signs sessions, by its key as it was a moment ago; raise `UpdaterError` where it was never to be had."""
         ref = self._settings.session_key
-        if not self._key[1] or self._key[0] != ref:
+        if not self._is_current(ref):
             async with self._reading:
-                self._key = ref, await self._named_key(ref) if ref else await asyncio.to_thread(own_key, self._process.state)
-        return SessionSigner(key=self._key[1], wall=self._process.wall)
+                if not self._is_current(ref):  # somebody else just read it
+                    self._key = ref, time.monotonic(), await self._read_key(ref)
+        return SessionSigner(key=self._key[2], wall=self._process.wall)
+
+    def _is_current(self, ref: CredentialRef | None) -> bool:
+        known, read_at, key = self._key
+        return bool(key) and known == ref and (ref is None or time.monotonic() - read_at < READ_AGAIN)
+
+    async def _read_key(self, ref: CredentialRef | None) -> bytes:
+        """Read the key anew; where a named one cannot be read now, it is the one that was read last."""
+        if ref is None:
+            return await asyncio.to_thread(own_key, self._process.state)
+        try:
+            return await self._named_key(ref)
+        except UpdaterError as error:
+            known, _, key = self._key
+            if known != ref or not key:
+                raise
+            self._tell(error.message, error.hint, about="key of sessions")
+            return key
 
     def denied(self, denial: Denial) -> None:
         """Count and log that something was refused."""
@@ -101,17 +119,18 @@ class SiteRegistrar:
         return self._generation().loaded.settings.web
 
     async def _named_key(self, ref: CredentialRef) -> bytes:
+        self._process.keychain.renew(ref)
         key = (await self._process.keychain.text(ref)).encode()
         if len(key) < SHORTEST_KEY:
             hint = "write one with: openssl rand -hex 32"
             raise ConfigError(f"{ref} has fewer than {SHORTEST_KEY} characters", hint=hint, code="session-key")
         return key
 
-    def _tell(self, sentence: str, hint: str) -> None:
-        """Log what is wrong with the users, once."""
+    def _tell(self, sentence: str, hint: str, *, about: str = "users of the page") -> None:
+        """Log what is wrong with the users or the key, once."""
         if sentence not in self._told:
             self._told = {*list(self._told)[-100:], sentence}
-            self._process.log.warning("users of the page", detail=sentence, hint=hint)
+            self._process.log.warning(about, detail=sentence, hint=hint)
 
 
 def own_key(state: Path) -> bytes:
