@@ -12,6 +12,7 @@ from aiohttp import web
 
 from tests.inventory.asking import MAIN, asked
 from tests.reporting.making import at, ended, failed, inventory, landed
+from tests.reporting.notifications.making import judged
 from updater.model.candidate import Candidate, FactFailure
 from updater.model.outcome import Status
 from updater.model.report import ImageScanned, SelectionMade
@@ -58,6 +59,13 @@ def test_a_new_newest_tag_is_told_and_the_first_one_is_not():
 def test_an_image_that_cannot_be_listed_is_told_once_and_so_is_its_recovery():
     down = scanned(FactFailure("registry-unavailable", "no answer"))
     assert heard(scanned(), down, down, scanned(), scanned()) == [("scan", "failed", ""), ("scan", "recovered", "")]
+
+
+def test_a_release_names_the_workload_that_decided_where_one_is_known():
+    log = EventLog()
+    log.hear(judged())
+    log.hear(judged(workload=None))
+    assert [event.detail for event in log.since(0)] == ["Deployment shop/web: it crashes", "it crashes"]
 
 
 def test_what_is_gone_is_forgotten():

@@ -194,7 +194,7 @@ def _release(report: ReleaseJudged) -> EventPart:
     return EventPart(
         kind=EventKind.RELEASE,
         word=report.verdict.value,
-        detail=f"{report.workload}: {report.reason}",
+        detail=f"{report.workload}: {report.reason}" if report.workload else report.reason,
         key=report.release.subscription,
         image=str(report.release.image),
         revision=report.release.revision,
