@@ -38,15 +38,13 @@ class EventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FleetEvent:
-    """One thing that happened. *number* grows by one each time; *kind* is outcome, selection, release, scan, inventory or act.
+class EventPart:
+    """What an event says beside its number and moment.
 
     *key* is that of the subscription, "" where it is about an image or about all. *word* is the status, verdict or what was
     done, *detail* a sentence. *author* is the person who acted.
     """
 
-    number: int
-    at: datetime
     kind: EventKind
     word: str
     detail: str
@@ -61,20 +59,15 @@ class FleetEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventPart:
-    """What an event says beside its number and moment; see `FleetEvent`."""
+class FleetEvent(EventPart):
+    """One thing that happened. *number* grows by one each time; *kind* is outcome, selection, release, scan, inventory or act.
 
-    kind: EventKind
-    word: str
-    detail: str
-    key: str = ""
-    code: str | None = None
-    hint: str = ""
-    image: str | None = None
-    target: str | None = None
-    revision: str | None = None
-    link: str | None = None
-    author: str | None = None
+    *key* is that of the subscription, "" where it is about an image or about all. *word* is the status, verdict or what was
+    done, *detail* a sentence. *author* is the person who acted.
+    """
+
+    number: int
+    at: datetime
 
 
 @dataclass(slots=True)
