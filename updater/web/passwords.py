@@ -17,7 +17,6 @@ LARGEST: Final = 4 * 1024 * 1024
 LONGEST_PASSWORD: Final = 72  # bcrypt reads no more: a longer one would be equal to all that begin alike
 LONGEST_NAME: Final = 256
 HIGHEST_COST: Final = 14  # each step doubles the time of a check
-USUAL_COST: Final = 10
 _HASH: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
 #: of no password that anybody has: who is no user costs as much time as one who is
 _NOBODY: Final = "$2b$10$abcdefghijklmnopqrstuuH5E0NNbW9J1zH3r0n1dLZp2gQ8h9s5G"
