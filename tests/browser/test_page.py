@@ -11,6 +11,8 @@ import pytest
 from tests.browser.driver import ENTER, PATIENCE, TAB
 from tests.web.shown import HOSTILE, fleet, row
 from tests.web.site import opened
+from updater.web.events import EventLog
+from updater.web.page.live import MOST_ROWS
 from updater.web.page.rendering import row_id
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("browser")]
@@ -103,6 +105,33 @@ async def test_what_happens_is_seen_without_a_reload(browser, site, shown):
     shown.happens("app-0001", state="updated", reason=None)
     await browser.until(f"{state_of('app-0001')} === 'updated'")
     assert await browser.complaints() == []
+
+
+async def test_a_page_asks_anew_when_too_much_happened_at_once(browser):
+    shown = fleet(MOST_ROWS + 1)
+    async with opened(shown) as site:
+        await browser.open(f"{site.base}/")
+        await browser.until(IS_LIVE)
+        await browser.run("window.same = true")
+        for key in tuple(shown.rows):  # nothing else runs between these: they are told together
+            shown.happens(key, state="failed")
+        await browser.until(f"{state_of('app-0001')} === 'failed'")
+        await browser.until(f"document.querySelector('.counts .state-failed + b').textContent === '{MOST_ROWS + 1}'")
+        assert await browser.run("return window.same")
+        assert await browser.complaints() == []
+
+
+async def test_an_open_subscription_asks_anew_when_more_happened_than_is_kept(browser):
+    shown = fleet()
+    shown.events = EventLog(most=5)
+    async with opened(shown) as site:
+        await browser.open(f"{site.base}/subscriptions/app-0001")
+        await browser.until(IS_LIVE)
+        shown.happens("app-0001", state="failed", reason="the push was refused")
+        for _ in range(10):
+            shown.happens("app-0002")
+        await browser.until("document.querySelector('#subscription').textContent.includes('the push was refused')")
+        assert await browser.complaints() == []
 
 
 async def test_a_paused_page_stands_still_and_then_shows_everything(browser, site, shown):
