@@ -142,7 +142,9 @@ async def test_a_paused_page_stands_still_and_then_shows_everything(browser, sit
     shown.happens("app-0001", state="failed")
     await browser.until("document.body.dataset.missed === 'yes'")
     assert await browser.run(f"return {state_of('app-0001')}") == "unchanged"
+    assert await browser.run("return document.getElementById('pause').textContent") == "Resume view"  # images are not paused
     await browser.click("#pause")
+    await browser.until("document.getElementById('pause').textContent === 'Pause this view'")
     await browser.until(f"{state_of('app-0001')} === 'failed'")
 
 
