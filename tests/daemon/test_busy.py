@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import structlog
@@ -16,6 +17,7 @@ from updater.daemon import busy
 from updater.daemon.busy import UNKNOWN_BUSY, BusyRollouts
 from updater.delivery.following import ReleaseFollower
 from updater.model.release import DeliveryOptions, Workload
+from updater.model.report import InventoryChanged
 
 IN_PROGRESS = merged(ROLLOUT, {"status": {"phase": "Paused", "stableRS": "old"}})
 CANARY = Workload("Rollout", "shop", "shop")
@@ -51,6 +53,7 @@ def test_a_rollout_that_is_found_is_waited_for_and_wakes_when_it_ends():
 
 def test_what_is_not_known_yet_is_waited_for_and_the_reason_says_how_long():
     gate = Gate(awaited={"Application"})
+    assert gate.busy.of("shop")
     gate.wall += UNKNOWN_BUSY - 10
     assert gate.busy.of("shop") == "it is not known yet whether a rollout of it is in progress, for 10 s at most"
     gate.wall += 10
@@ -58,13 +61,52 @@ def test_what_is_not_known_yet_is_waited_for_and_the_reason_says_how_long():
 
 
 async def test_a_cluster_that_never_answers_holds_nothing_for_ever(monkeypatch):
-    monkeypatch.setattr(busy, "UNKNOWN_BUSY", 0.0)
+    monkeypatch.setattr(busy, "_LOOKED_EVERY", 0.0)
     gate = Gate(awaited={"Application"})
-    gate.wall -= 1.0  # what asked before the bound
     assert gate.busy.of("shop")
-    gate.wall += 1.0
     ending = asyncio.create_task(gate.busy.end())
-    await until(ending.done)
+    gate.wall += UNKNOWN_BUSY
+    await until(lambda: gate.woken)
+    ending.cancel()
+    await asyncio.wait([ending])
+    assert gate.woken == ["shop"]
+
+
+def test_what_is_awaited_again_long_after_the_start_is_waited_for_as_long_as_at_the_start():
+    gate = Gate(awaited={"Application"})
+    assert gate.busy.of("shop")
+    gate.wall += UNKNOWN_BUSY
+    gate.busy.freed(None)
+    gate.has(application(CANARY), IN_PROGRESS)
+    gate.busy.freed(None)
+    gate.wall += UNKNOWN_BUSY
+    gate.has(application(CANARY), IN_PROGRESS, awaited={"Rollout"})
+    gate.busy.freed(None)
+    assert gate.busy.of("shop") == "it is not known yet whether a rollout of it is in progress, for 300 s at most"
+    assert gate.woken == ["shop"]
+
+
+def test_a_subscription_that_is_first_asked_about_long_after_the_start_waits_for_what_is_not_known():
+    gate = Gate(awaited={"Rollout"})
+    gate.wall += 10 * UNKNOWN_BUSY
+    assert gate.busy.of("shop")
+
+
+def test_a_look_that_changes_nothing_lets_nothing_land_later():
+    gate = Gate(application(CANARY), IN_PROGRESS)
+    assert gate.busy.seen("shop") == "Rollout shop/shop is in progress"
+    gate.has(application(CANARY), ROLLOUT)
+    gate.busy.freed(None)
+    assert gate.woken == []
+
+
+def test_who_waits_for_nothing_any_more_is_woken_once():
+    gate = Gate(application(CANARY), IN_PROGRESS)
+    assert gate.busy.of("shop")
+    item = replace(SHOP_FOUND, delivery=DeliveryOptions(workload=Workload("Deployment", "shop", "shop")))
+    gate.follower.hear(InventoryChanged(subscriptions=(item,), destinations=frozenset(), sources=(), at=datetime.now(UTC)))
+    for _ in range(3):
+        gate.busy.freed(None)
     assert gate.woken == ["shop"]
 
 

@@ -14,7 +14,7 @@ from updater.model.gates import GateRules
 from updater.model.image import parse_name, parse_ref
 from updater.model.promotion import Follows
 from updater.model.release import DeliveryOptions, Health, Release, ReleaseVerdict, Workload
-from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
+from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged, SourceState
 from updater.model.selection import Rejection
 from updater.model.subscription import GitBranch, Locator, Origin, PolicySpec, Subscription, Target
 from updater.model.view import PastCommit
@@ -376,6 +376,39 @@ def test_what_nobody_follows_any_more_is_forgotten():
     report = InventoryChanged(subscriptions=(staging(),), destinations=frozenset(), sources=(), at=BEGAN)
     story.times.hear(report)
     assert story.times.remembered() == ()
+
+
+def asked_for(*subscriptions, is_whole):
+    sources = (SourceState(name="Application", subscriptions=len(subscriptions) if is_whole else None),)
+    return InventoryChanged(subscriptions=subscriptions, destinations=frozenset(), sources=sources, at=BEGAN)
+
+
+def test_what_was_seen_of_a_subscription_whose_source_is_not_heard_yet_is_kept_until_it_is():
+    rows = ran(HOUR).times.remembered()
+    times = HealthyTimes([], health=lambda _release, _heads: HEALTHY, wake=lambda _key: None, clock=BEGAN.timestamp)
+    times.recall(rows)
+    times.hear(asked_for(prod(), is_whole=False))
+    assert (times.runs("staging"), times.remembered()) == ((), rows)
+    times.hear(asked_for(prod(), staging(), is_whole=True))
+    assert (times.runs("staging"), times.remembered()) == (rows[0].runs, rows)
+
+
+def test_what_no_source_asks_for_once_all_were_heard_is_not_remembered():
+    times = HealthyTimes([], health=lambda _release, _heads: HEALTHY, wake=lambda _key: None, clock=BEGAN.timestamp)
+    times.recall(ran(HOUR).times.remembered())
+    times.hear(asked_for(prod(), is_whole=True))
+    assert times.remembered() == ()
+
+
+def test_who_is_gone_while_a_source_is_not_heard_goes_on_when_it_is_back():
+    story = ran(HOUR)
+    story.times.hear(asked_for(prod(), is_whole=False))
+    story.passes(600)
+    assert story.offer.standing is None
+    story.times.hear(asked_for(prod(), staging(), is_whole=True))
+    story.looks("1.1.0")
+    story.passes(HOUR)
+    assert story.promoted == ["1.1.0"]
 
 
 @pytest.mark.parametrize("healthy_for", [1.0, 100 * HOUR])

@@ -316,7 +316,8 @@ def gates_in_force(generation: Generation, *, is_dry: bool) -> Gatekeeper:
     if generation.schedule is None:
         gates = replace(gates, waits=False)
     elif delivery:
-        return replace(gates, busy=delivery.busy.of, offers=delivery.promotions.offer)
+        busy = delivery.busy.seen if is_dry else delivery.busy.of
+        return replace(gates, busy=busy, offers=delivery.promotions.offer)
     return gates if is_dry else replace(gates, offers=unwatched)  # what another process saw is no ground to write
 
 
