@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS: Final = 8
 MOST_REVISIONS: Final = 200
+_NOT_SEEN: Final = "not looked at yet since the start"
 
 
 @dataclass(slots=True)
