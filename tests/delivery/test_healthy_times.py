@@ -28,6 +28,7 @@ DEADLINE = 900.0
 HEALTHY = Health(verdict=ReleaseVerdict.HEALTHY, reason="2 of 2", is_applied=True)
 SCALING = Health(verdict=ReleaseVerdict.PROGRESSING, reason="1 of 2", is_applied=True)
 BROKEN = Health(verdict=ReleaseVerdict.BAD, reason="timed out", is_applied=True)
+BLIND = Health(verdict=ReleaseVerdict.UNKNOWN, reason="no answer", is_blind=True)
 UNWATCHED = Health(verdict=ReleaseVerdict.UNKNOWN, reason="cannot be watched")
 
 
@@ -303,6 +304,26 @@ def test_a_workload_that_broke_while_nobody_looked_is_not_promoted_after_the_res
     story = ran(3 * HOUR).restarted(after=600)
     story.passes(0, BROKEN)
     assert story.promoted == []
+
+
+@pytest.mark.parametrize("says", [BLIND, UNWATCHED, BROKEN])
+@pytest.mark.parametrize("has_landed", [False, True])
+def test_time_in_which_nobody_looked_promotes_nothing_before_the_first_look_nor_while_nothing_is_known(says, has_landed):
+    before = ran(HOUR)
+    story = Story(before.times.remembered(), before.wall + 2 * HOUR)
+    assert (story.promoted, story.offer.opens_at) == ([], None)
+    story.commits = before.commits
+    if has_landed:
+        story.looks("1.1.0")
+    story.passes(HOUR, says)
+    assert (story.promoted, story.offer.opens_at) == ([], None)
+
+
+def test_a_process_that_ends_before_its_first_look_leaves_what_was_seen_as_it_was():
+    before = ran(HOUR)
+    between = before.restarted(after=600).restarted(after=600)
+    between.passes(30, HEALTHY)
+    assert between.offer.opens_at == between.wall + HOUR
 
 
 def test_a_restart_finds_that_staging_moved_on_and_counts_only_what_was_seen():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
@@ -211,6 +212,24 @@ async def test_a_move_whose_answer_was_lost_is_seen_by_the_next_pass_and_done_on
     direct.forge.dialect.answer = answer
     assert (await direct.land()).status is Status.UNCHANGED
     assert (direct.written("main"), len(direct.fleet.commits())) == ("1.1.0", 2)
+
+
+@pytest.mark.parametrize("memory", ["kept"])
+async def test_a_replica_that_lost_its_lease_while_commits_were_made_moves_no_branch(direct):
+    process, answer, head = direct.generation._process, direct.forge.dialect.answer, direct.fleet.repository.head()
+    process.leading = lease = SimpleNamespace(is_leader=True)
+
+    def slowly(request, path, data):
+        if path.endswith("git/commits"):
+            lease.is_leader = False  # another replica leads before the answer
+        return answer(request, path, data)
+
+    direct.forge.dialect.answer = slowly
+    await direct.generation.land(direct.generation.subscriptions[0].targets[0].destination)
+    assert not lease.is_leader
+    assert direct.fleet.repository.head() == head
+    direct.forge.dialect.answer, lease.is_leader = answer, True
+    assert (await direct.land()).status is Status.UPDATED
 
 
 async def test_a_token_of_a_person_is_refused_before_the_branch_is_moved(direct):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -170,6 +171,34 @@ async def test_a_running_daemon_closes_what_left_before_it_began(tmp_path, monke
         assert pull(life).state == "closed"
 
 
+async def test_a_replica_that_lost_its_lease_while_it_swept_closes_nothing_and_sweeps_again_when_it_leads(tmp_path):
+    async with proposing(tmp_path, "github", "lost", "{}") as life:
+        life.push("1.1.0")
+        add_web(life, "{}")
+        await life.fleet.once()
+        without_app(life)
+        async with started(life) as generation:
+            proposals, lease = generation.crew.sweep.__self__, SimpleNamespace(is_leader=True)
+            generation._process.leading = lease
+            finder = proposals.writer.finder
+            refreshed = finder.refreshed
+
+            async def slowly(branch):
+                lease.is_leader = False  # another replica leads before the answer
+                return await refreshed(branch)
+
+            finder.refreshed = slowly
+            asked = len(life.forge.changes())
+            assert not await generation.crew.sweep()
+            assert (opened(life), life.head(APP) is not None, len(life.forge.changes())) == ({APP, WEB}, True, asked)
+            finder.refreshed, asked = refreshed, len(life.forge.asked)
+            assert not await generation.crew.sweep()
+            assert len(life.forge.asked) == asked
+            lease.is_leader = True
+            assert await generation.crew.sweep()
+        assert opened(life) == {WEB}
+
+
 def test_the_random_name_is_the_same_for_one_state_and_a_damaged_one_is_none(tmp_path):
     first = owner_name(None, tmp_path / "a")
     assert len(first) == 16
@@ -182,3 +211,12 @@ def test_the_random_name_is_the_same_for_one_state_and_a_damaged_one_is_none(tmp
     assert owner_name(None, tmp_path / "a") == ""
     (tmp_path / "file").write_text("")
     assert owner_name(None, tmp_path / "file") == ""
+
+
+@pytest.mark.parametrize("rest", [b"", b"0", b"0123456789abcde", b"\0" * 16, b"01\0\0"])
+def test_a_name_that_was_cut_short_is_made_anew_and_stays(tmp_path, rest):
+    (tmp_path / "owner").write_bytes(rest)
+    found = owner_name(None, tmp_path)
+    assert len(found) == 16
+    assert owner_name(None, tmp_path) == found
+    assert [item.name for item in tmp_path.iterdir()] == ["owner"]

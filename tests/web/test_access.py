@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from types import SimpleNamespace
 
 import aiohttp
 import bcrypt
 import pytest
 
 from tests.web.site import ActsByHand, FleetByHand, RegistrarByHand, opened
+from updater.settings.web import WebSettings
+from updater.web import access
+from updater.web.acts import NOT_KNOWN, NOT_SENT
 from updater.web.fleet import FleetRow
-from updater.web.passwords import is_password, read_users
-from updater.web.sessions import SessionSigner
-from updater.web.throttle import BY_ADDRESS, Throttle
+from updater.web.passwords import UserTable, is_password, read_users
+from updater.web.people import SiteRules, rules_of
+from updater.web.sessions import MOST_ENDED, Session, SessionSigner, UsedTokens, handed_on
+from updater.web.throttle import BY_BOTH, LONGEST_DELAY, Throttle
 
 WEB = FleetRow(key="shop/web", image="r.test/web", state="held")
 HOLD = "/api/v1/subscriptions/shop%2Fweb/hold"
 WHY = {"reason": "freeze"}
+BODY = b'{"reason": "freeze"}'
+PROXIES = (ipaddress.ip_network("127.0.0.0/8"),)
+OTHERS = (ipaddress.ip_network("10.0.0.0/8"),)
 
 
 def hashed(password):
@@ -96,24 +104,103 @@ async def test_a_wrong_password_and_an_unknown_name_are_told_alike(site, name, p
 
 
 async def test_after_too_many_wrong_passwords_even_the_right_one_must_wait(site):
-    for _ in range(BY_ADDRESS.burst):
+    for _ in range(BY_BOTH.burst):
         assert (await signed_in(site, "jane", "wrong"))[0] == 401
     status, _, headers = await signed_in(site)
     assert (status, int(headers["Retry-After"]) >= 1) == (429, True)
+    assert (await signed_in(site, "viv", "other"))[0] == 204
 
 
-def test_failures_are_forgotten_with_time_and_one_name_does_not_stop_another():
+async def test_who_signed_in_from_an_address_is_not_locked_out_there_by_wrong_passwords(site, monkeypatch):
+    slept = delays(monkeypatch)
+    assert (await signed_in(site))[0] == 204
+    for _ in range(BY_BOTH.burst + 5):
+        assert (await signed_in(site, "jane", "wrong"))[0] == 401
+    assert (await signed_in(site))[0] == 204
+    assert max(slept) == LONGEST_DELAY  # who guesses there is slowed down
+
+
+def delays(monkeypatch):
+    """Let nobody wait; return for how long they would have."""
+    slept, sleep = [], asyncio.sleep
+
+    async def at_once(seconds, *rest):
+        slept.append(seconds)
+        await sleep(0, *rest)
+
+    monkeypatch.setattr(access, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": at_once}))
+    return slept
+
+
+def test_one_who_guesses_locks_out_nobody_else_of_that_name_or_address():
     now = 0.0
     throttle = Throttle(lambda: now)
-    for _ in range(BY_ADDRESS.burst):
+    for _ in range(1000):
         throttle.failed("a", "jane")
-    assert throttle.wait("a", "viv") > 0
-    assert throttle.wait("b", "jane") == 0
+        throttle.failed("a", "any")
+    assert throttle.wait("a", "jane") > 0
+    for address, name in (("b", "jane"), ("a", "viv")):
+        assert (throttle.wait(address, name), throttle.delay(address, name)) == (0, LONGEST_DELAY)
+    throttle.passed("b", "jane")
+    assert throttle.delay("b", "jane") == 0
     now = 3600.0
-    assert throttle.wait("a", "viv") == 0
+    assert (throttle.wait("a", "jane"), throttle.delay("a", "viv")) == (0, 0)
     for number in range(10_000):
         throttle.failed(f"{number}", f"{number}")
     assert throttle.wait("a", "jane") == 0
+
+
+def test_guesses_from_many_addresses_of_one_ipv6_network_are_those_of_one():
+    throttle = Throttle(lambda: 0.0)
+    for number in range(BY_BOTH.burst):
+        throttle.failed(f"2001:db8::{number}", "jane")
+    assert throttle.wait("2001:db8::ffff", "jane") > 0
+    assert throttle.wait("2001:db8:0:1::1", "jane") == 0
+
+
+async def test_behind_an_ingress_that_is_trusted_each_address_counts_for_itself():
+    async with opened(FleetByHand(WEB), registrar=registrar(proxies=PROXIES)) as site:
+
+        async def sign_in(password, forwarded):
+            body = {"user": "jane", "password": password}
+            return (await site.post("/api/v1/session", json=body, headers={"X-Forwarded-For": forwarded}))[0]
+
+        for number in range(BY_BOTH.burst):
+            assert await sign_in("wrong", f"10.9.9.{number}, 10.0.0.1") == 401  # what a client writes comes before
+        assert await sign_in("secret", "10.0.0.1") == 429
+        assert await sign_in("secret", "10.0.0.2, 127.0.0.9") == 204
+        assert (await site.get("/api/v1/health", headers={"X-Forwarded-User": "jane"}))[0] == 200  # by the session
+        site.session.cookie_jar.clear()
+        assert (await site.get("/api/v1/health", headers={"X-Forwarded-User": "jane"}))[0] == 401
+    async with opened(FleetByHand(WEB), registrar=registrar(proxies=OTHERS)) as site:
+        for number in range(BY_BOTH.burst):
+            assert await sign_in("wrong", f"10.0.0.{number}") == 401
+        assert await sign_in("secret", "10.0.1.1") == 429
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("127.0.0.1", "1.2.3.4", "1.2.3.4"),
+        ("127.0.0.1", "6.6.6.6, 1.2.3.4:555", "1.2.3.4"),
+        ("127.0.0.1", "[2001:db8::1]:80, 127.0.0.2", "2001:db8::1"),
+        ("::ffff:127.0.0.1", "::ffff:1.2.3.4", "1.2.3.4"),
+        ("127.0.0.1", "1.2.3.4, unknown", "127.0.0.1"),
+        ("9.9.9.9", "1.2.3.4", "9.9.9.9"),
+        ("127.0.0.1", "127.0.0.3,127.0.0.2", "127.0.0.3"),
+        ("127.0.0.1", "1.2.3.4," * 100_000 + "5.6.7.8", "5.6.7.8"),
+        ("", "1.2.3.4", ""),
+    ],
+)
+def test_the_address_of_who_asks_is_what_the_last_trusted_proxy_says(peer, forwarded, client):
+    assert SiteRules(is_local=False, proxies=PROXIES).client(peer, forwarded) == client
+
+
+@pytest.mark.parametrize("header", [None, "X-Person"])
+def test_a_proxy_without_a_header_signs_nobody_in(header):
+    rules = rules_of(WebSettings(trusted_proxies={"header": header, "from": ["127.0.0.1"]}), is_local=False)
+    assert (rules.knows_people, rules.is_proxy("127.0.0.1")) == (header is not None, True)
 
 
 async def test_who_may_only_read_does_not_act_and_who_may_nothing_does_not_read(site):
@@ -204,10 +291,6 @@ async def test_programs_send_a_password_with_each_request_and_need_no_form_token
     assert (await site.get("/api/v1/health", headers=basic("jane", "secret")))[0] == 401
 
 
-PROXIES = (ipaddress.ip_network("127.0.0.0/8"),)
-OTHERS = (ipaddress.ip_network("10.0.0.0/8"),)
-
-
 async def test_a_proxy_says_who_somebody_is_and_nobody_else_does():
     rules = {"users": "", "header": "X-Forwarded-User", "view": ("*",)}
     said = {"X-Forwarded-User": "jane"}
@@ -265,19 +348,43 @@ async def test_a_replica_that_waits_hands_on_in_the_name_of_the_person_and_never
     async with opened(FleetByHand(WEB, is_leader=False), registrar=registrar(), acts=acts) as site:
         status, body, _ = await site.post(HOLD, json=WHY, headers=basic("jane", "secret"))
         assert (status, body, acts.handed) == (200, {"handed": True}, [(HOLD, WHY, "jane")])
-        token = site.registrar.key.begin("jane", purpose="replica")
-        status, body, _ = await site.post(HOLD, json=WHY, headers={"X-Updater-Person": token})
-        assert (status, body["error"]["code"], len(acts.handed)) == (503, "not-leading", 1)
-        acts.status = 401
-        assert (await site.post(HOLD, json=WHY, headers=basic("jane", "secret")))[0] == 503
+        for _ in range(2):  # what was not done may come again
+            status, body, _ = await site.post(HOLD, **handed(site))
+            assert (status, body["error"]["code"], len(acts.handed)) == (503, "not-leading", 1)
+        for told, status in ((401, 503), (503, 503), (NOT_SENT, 503), (NOT_KNOWN, 504), (500, 504), (502, 504)):
+            acts.status = told
+            assert (await site.post(HOLD, json=WHY, headers=basic("jane", "secret")))[0] == status
 
 
-async def test_the_replica_that_leads_knows_what_is_handed_on_by_the_key_alone(site):
-    token = site.registrar.key.begin("jane", purpose="replica")
-    assert (await site.post(HOLD, json=WHY, headers={"X-Updater-Person": token}))[0] == 200
-    for purpose, name in (("session", "jane"), ("replica", "viv")):
-        token = site.registrar.key.begin(name, purpose=purpose)
-        assert (await site.post(HOLD, json=WHY, headers={"X-Updater-Person": token}))[0] in {401, 403}
+def handed(site, *, name="jane", path=HOLD, method="POST", signed=BODY, sent=BODY, token=""):
+    """Return what another replica sends."""
+    token = token or site.registrar.key.begin(name, purpose=handed_on(method, path, signed))
+    return {"data": sent, "headers": {"X-Updater-Person": token, "Content-Type": "application/json"}}
+
+
+async def test_the_replica_that_leads_knows_what_is_handed_on_by_the_key_alone_and_once(site):
+    sent = handed(site)
+    assert (await site.post(HOLD, **sent))[0] == 200
+    assert (await site.post(HOLD, **sent))[0] == 401
+    for other in (
+        {"token": site.registrar.key.begin("jane")},
+        {"token": site.registrar.key.begin("jane", purpose="replica")},
+        {"name": "viv"},
+        {"signed": b"{}"},
+        {"method": "DELETE"},
+        {"path": HOLD.replace("hold", "release")},
+    ):
+        assert (await site.post(HOLD, **handed(site, **other)))[0] in {401, 403}
+    assert len(site.acts.orders) == 1
+    assert (await site.post("/api/v1/subscriptions/shop/web/hold", **handed(site)))[0] == 200  # the same path
+
+
+def test_no_more_tokens_are_taken_than_can_be_remembered():
+    used, now = UsedTokens(), 0.0
+    for number in range(MOST_ENDED):
+        assert used.use(Session(name="jane", number=str(number), ends=60.0), now)
+    assert not used.use(Session(name="jane", number="last", ends=60.0), now)
+    assert used.use(Session(name="jane", number="last", ends=90.0), 60.0)
 
 
 def test_only_lines_of_bcrypt_are_users_and_no_problem_repeats_a_line():
@@ -288,6 +395,15 @@ def test_only_lines_of_bcrypt_are_users_and_no_problem_repeats_a_line():
     assert set(table.hashes) == {"jane"}
     assert [problem.partition(":")[0] for problem in table.problems] == ["line 4", "line 5", "line 6", "line 7", "line 8"]
     assert not any("apr1" in problem for problem in table.problems)
+
+
+async def test_a_hash_that_bcrypt_cannot_read_is_told_and_signs_nobody_in(site):
+    damaged = "$2b$04$" + "." * 21 + "9" + "a" * 31
+    table = read_users(f"jane:{damaged}\nviv:{hashed('other')}\n")
+    assert (set(table.hashes), [problem.partition(":")[0] for problem in table.problems]) == ({"viv"}, ["line 1"])
+    site.registrar.table = UserTable(hashes={"jane": damaged})
+    for name in ("jane", "nobody"):
+        assert (await signed_in(site, name, "secret"))[0] == 401
 
 
 @pytest.mark.parametrize("password", ["", "a\x00b", "x" * 73, "\ud800"])

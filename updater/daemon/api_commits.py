@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from updater.daemon.components import require_leading
 from updater.forge.github import GithubForge
 from updater.git.faults import fault
 from updater.model.subscription import GitBranch
@@ -41,7 +42,8 @@ class ApiCommits:
         """Return who makes the commits of *branch*, None where they are pushed. Call it on the loop; the result blocks."""
         if not self._is_wanted(branch.url):
             return None
-        return partial(_published, self._of(branch.url, branch.credential), asyncio.get_running_loop())
+        made, check = self._of(branch.url, branch.credential), partial(require_leading, self._process.may_write)
+        return partial(_published, made, check, asyncio.get_running_loop())
 
     def known_by(self, reach: Reach) -> Reach:
         """Return *reach*, which finds out first under which address GitHub commits for us: by it our commits are known again."""
@@ -66,9 +68,14 @@ class ApiCommits:
         return self._made[key]
 
 
-def _published(commits: GithubCommits, loop: asyncio.AbstractEventLoop, move: BranchMove) -> tuple[str, ...]:
-    """Let *commits* be made on *loop*, and wait in this thread; raise what that raises, ``push-unknown`` after a long time."""
-    waited = asyncio.run_coroutine_threadsafe(commits.publish(move), loop)
+def _published(
+    commits: GithubCommits, check: Callable[[], None], loop: asyncio.AbstractEventLoop, move: BranchMove
+) -> tuple[str, ...]:
+    """Let *commits* be made on *loop*, and wait in this thread; raise what that raises, ``push-unknown`` after a long time.
+
+    Before the branch is moved *check* must pass: a paced API may take long.
+    """
+    waited = asyncio.run_coroutine_threadsafe(commits.publish(move, check), loop)
     try:
         return waited.result(LONGEST)
     except TimeoutError:

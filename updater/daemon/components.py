@@ -78,6 +78,13 @@ class WriterRoutes:
         return self.git if destination.method == "git" else self.live()
 
 
+def require_leading(may_write: Callable[[], bool]) -> None:
+    """Raise `UpdaterError` with the code `NOT_LEADING` where another replica may write now."""
+    if not may_write():
+        hint = "nothing is lost: the replica that leads now looks and decides by itself"
+        raise UpdaterError("leading ended before this was written", hint=hint, code=NOT_LEADING)
+
+
 @dataclass(frozen=True, slots=True)
 class LeaderOnlyWriter:
     """Stands before a writer: what was looked at as the leader is written as the leader, however long it took to choose."""
@@ -91,9 +98,8 @@ class LeaderOnlyWriter:
 
     async def write(self, view: View, commits: Sequence[Commit], *, is_dry: bool) -> WriteResult:
         """Write as the writer does; raise `UpdaterError` with the code `NOT_LEADING` where another replica may write now."""
-        if not (is_dry or self.may_write()):
-            hint = "nothing is lost: the replica that leads now looks and decides by itself"
-            raise UpdaterError("leading ended before this was written", hint=hint, code=NOT_LEADING)
+        if not is_dry:
+            require_leading(self.may_write)
         return await self.writer.write(view, commits, is_dry=is_dry)
 
 

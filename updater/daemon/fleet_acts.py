@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from updater.daemon.fleet_desk import dry_landings, find_subscription
 from updater.daemon.people import taken_back_by, write_decision_about
 from updater.errors import UpdaterError
-from updater.http.exchange import HttpRequest
+from updater.http.exchange import FailureKind, HttpFailure, HttpRequest
 from updater.inventory.destinations import destinations_of
 from updater.inventory.merge import FILE
 from updater.model.diff import as_diff
@@ -18,10 +18,10 @@ from updater.model.scan_key import scan_key_for
 from updater.settings.decision_edits import decision_row, held, named_image, named_tag, pinned, rejected, released
 from updater.settings.decisions import entry_of, read_entry
 from updater.web.access import PERSON_HEADER
-from updater.web.acts import ActDone, ActKind, ActOrder, ChangePreview
+from updater.web.acts import NOT_KNOWN, NOT_SENT, ActDone, ActKind, ActOrder, ChangePreview
 from updater.web.detail import target_view
 from updater.web.events import EventKind, EventPart
-from updater.web.sessions import HANDED_ON_FOR
+from updater.web.sessions import HANDED_ON_FOR, handed_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from updater.settings.decision_edits import Edit
 
 MOST_LINES: Final = 5000
+#: of what was not even sent
+_UNSENT: Final = frozenset({FailureKind.UNREACHABLE, FailureKind.DOWN, FailureKind.PAUSED, FailureKind.TLS, FailureKind.SETTINGS})
 LONGEST_ANSWER: Final = 1024 * 1024
 
 
@@ -86,25 +88,30 @@ class FleetActs:
         return ChangePreview(diff=tuple(lines[:MOST_LINES]), targets=targets, is_cut=len(lines) > MOST_LINES)
 
     async def hand_on(self, path: str, fields: Mapping[str, str], person: str) -> tuple[int, bytes]:
-        """Let the replica that leads do it, in the name of *person*; return its status and answer, 0 where it cannot be asked."""
+        """Let the replica that leads do it, in the name of *person*; return its status and answer.
+
+        The status is `NOT_SENT` where it did not get it, `NOT_KNOWN` where its answer was lost.
+        """
         address = self._process.leading.leader_address if self._process.leading else ""
         if not address:
-            return 0, b""
-        signer = await self._registrar.signer()
-        token = signer.begin(person, purpose="replica", lasts=HANDED_ON_FOR)
+            return NOT_SENT, b""
+        signer, body = await self._registrar.signer(), json.dumps(dict(fields)).encode()
+        token = signer.begin(person, purpose=handed_on("POST", path, body), lasts=HANDED_ON_FOR)
         request = HttpRequest(
             url=f"{address}{path}",
             method="POST",
             headers={"Content-Type": "application/json", PERSON_HEADER: token},
-            body=json.dumps(dict(fields)).encode(),
+            body=body,
             is_repeatable=False,
             limit=LONGEST_ANSWER,
             what="the replica that leads",
         )
         try:
             answer = await self._process.http.send(request)
+        except HttpFailure as failure:
+            return NOT_SENT if failure.trouble in _UNSENT else NOT_KNOWN, b""
         except UpdaterError:
-            return 0, b""
+            return NOT_KNOWN, b""
         return answer.status, answer.body
 
     def done(self, order: ActOrder, result: str) -> None:

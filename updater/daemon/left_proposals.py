@@ -50,13 +50,15 @@ class LeftProposals:
         if self._left:
             self._has_some.set()
 
-    async def close(self, land: Callable[[GitBranch], Awaitable[Landing]]) -> None:
-        """Land once what was left; what could not be read or written is left still."""
+    async def close(self, land: Callable[[GitBranch], Awaitable[Landing]], may_write: Callable[[], bool] = lambda: True) -> None:
+        """Land once what was left; what could not be read or written is left still, as is all once leading ended."""
         for name, branch in list(self._left.items()):
             if name not in self._left:  # it is asked for again since
                 continue
+            if not may_write():
+                return
             landing = await land(branch)
-            if landing.view is not None:
+            if landing.view is not None and may_write():
                 self._left.pop(name, None)
 
     async def run(
@@ -73,8 +75,9 @@ class LeftProposals:
             await self._has_some.wait()
             self._has_some.clear()
             if may_write():
-                await self.close(land)
-                self._is_swept = self._is_swept or await sweep()
+                await self.close(land, may_write)
+            if not self._is_swept and may_write():  # closing may have taken long
+                self._is_swept = await sweep()
             if self._left or not self._is_swept:
                 await asyncio.sleep(AGAIN_AFTER)
                 self._has_some.set()

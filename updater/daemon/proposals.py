@@ -11,6 +11,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from updater.daemon.components import require_leading
+from updater.daemon.own_files import made_once
 from updater.daemon.proposal_sources import ProposalSources
 from updater.errors import ForgeError, UpdaterError
 from updater.model.publishing import Proposal
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 _LENGTH: Final = 16
 _NAME: Final = re.compile(r"[0-9a-f]{16}")
+_CUT: Final = re.compile(rb"[0-9a-f]{0,15}[\0\s]*")  # a crash may leave zeros
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +78,7 @@ class Proposals:
             links=sources.links,
             is_released=sources.is_released,
             count=partial(process.metrics.count, "updater_proposals_total"),
+            require_leading=partial(require_leading, process.may_write),
             owner=ProposalOwner(name=cache(lambda: owner_name(asked.owner, process.state, asked.files)), branches=self._branches),
         )
         self.writer = ProposalWriter(RivalAwareWriter(git, self._rivals), around)
@@ -89,7 +93,7 @@ class Proposals:
     async def sweep(self) -> bool:
         """Close what this installation proposed and its configuration does not name any more; return whether that succeeded.
 
-        Only repositories that something is proposed to are asked.
+        Only repositories that something is proposed to are asked, and only while this replica leads.
         """
         branches: dict[Forge, GitBranch] = {}
         for branch in self._proposed():
@@ -98,6 +102,7 @@ class Proposals:
         has_failed = False
         for branch in branches.values():
             try:
+                require_leading(self._process.may_write)
                 has_failed |= not await self.writer.sweeper.sweep_afresh(branch)
             except UpdaterError:
                 has_failed = True
@@ -122,14 +127,15 @@ def owner_name(given: str | None, state: Path, files: Iterable[str] = ()) -> str
         return _sum(given)
     place = state / "owner"
     with suppress(OSError):
-        state.mkdir(parents=True, exist_ok=True)
-        with suppress(FileExistsError), place.open("x", encoding="ascii") as file:
-            file.write(secrets.token_hex(_LENGTH // 2))
-        with place.open(encoding="ascii", errors="replace") as file:
-            found = file.read(_LENGTH + 1).strip()
+        made = made_once(place, _new_name, is_cut=lambda read: _CUT.fullmatch(read) is not None, mode=0o644)
+        found = (made or b"").decode("ascii", "replace").strip()
         if _NAME.fullmatch(found):
             return _sum("\0".join([found, *sorted(str(Path(name).absolute()) for name in files)]))
     return ""
+
+
+def _new_name() -> bytes:
+    return secrets.token_hex(_LENGTH // 2).encode()
 
 
 def _sum(text: str) -> str:

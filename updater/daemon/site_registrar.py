@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import time
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from updater.daemon.own_files import made_once
 from updater.errors import ConfigError, UpdaterError
 from updater.model.text import printable
 from updater.web.passwords import UserTable, read_users
@@ -40,7 +40,7 @@ class SiteRegistrar:
         self._is_local = is_local
         self._rules: tuple[WebSettings | None, SiteRules] = (None, SiteRules(is_local=is_local))
         self._users: tuple[CredentialRef | None, float, UserTable] = (None, 0.0, UserTable())
-        self._key: tuple[CredentialRef | None, bytes] = (None, b"")
+        self._key: tuple[CredentialRef | None, float, bytes] = (None, 0.0, b"")
         self._reading = asyncio.Lock()
         self._told: set[str] = set()
 
@@ -77,12 +77,30 @@ class SiteRegistrar:
             return table
 
     async def signer(self) -> SessionSigner:
-        """Return what signs sessions; raise `UpdaterError` where its key cannot be had."""
+        """Return what signs sessions, by its key as it was a moment ago; raise `UpdaterError` where it was never to be had."""
         ref = self._settings.session_key
-        if not self._key[1] or self._key[0] != ref:
+        if not self._is_current(ref):
             async with self._reading:
-                self._key = ref, await self._named_key(ref) if ref else await asyncio.to_thread(own_key, self._process.state)
-        return SessionSigner(key=self._key[1], wall=self._process.wall)
+                if not self._is_current(ref):  # somebody else just read it
+                    self._key = ref, time.monotonic(), await self._read_key(ref)
+        return SessionSigner(key=self._key[2], wall=self._process.wall)
+
+    def _is_current(self, ref: CredentialRef | None) -> bool:
+        known, read_at, key = self._key
+        return bool(key) and known == ref and (ref is None or time.monotonic() - read_at < READ_AGAIN)
+
+    async def _read_key(self, ref: CredentialRef | None) -> bytes:
+        """Read the key anew; where a named one cannot be read now, it is the one that was read last."""
+        if ref is None:
+            return await asyncio.to_thread(own_key, self._process.state)
+        try:
+            return await self._named_key(ref)
+        except UpdaterError as error:
+            known, _, key = self._key
+            if known != ref or not key:
+                raise
+            self._tell(error.message, error.hint, about="key of sessions")
+            return key
 
     def denied(self, denial: Denial) -> None:
         """Count and log that something was refused."""
@@ -101,17 +119,18 @@ class SiteRegistrar:
         return self._generation().loaded.settings.web
 
     async def _named_key(self, ref: CredentialRef) -> bytes:
+        self._process.keychain.renew(ref)
         key = (await self._process.keychain.text(ref)).encode()
         if len(key) < SHORTEST_KEY:
             hint = "write one with: openssl rand -hex 32"
             raise ConfigError(f"{ref} has fewer than {SHORTEST_KEY} characters", hint=hint, code="session-key")
         return key
 
-    def _tell(self, sentence: str, hint: str) -> None:
-        """Log what is wrong with the users, once."""
+    def _tell(self, sentence: str, hint: str, *, about: str = "users of the page") -> None:
+        """Log what is wrong with the users or the key, once."""
         if sentence not in self._told:
             self._told = {*list(self._told)[-100:], sentence}
-            self._process.log.warning("users of the page", detail=sentence, hint=hint)
+            self._process.log.warning(about, detail=sentence, hint=hint)
 
 
 def own_key(state: Path) -> bytes:
@@ -119,32 +138,12 @@ def own_key(state: Path) -> bytes:
 
     Raise `ConfigError` where it can be neither read nor made.
     """
-    path = state / KEY_FILE
     try:
-        for _ in range(3):
-            with suppress(FileNotFoundError):
-                key = path.read_bytes()
-                if len(key) >= SHORTEST_KEY:
-                    return key
-                path.unlink()  # cut short by a full disk: sessions begin again
-            state.mkdir(parents=True, exist_ok=True)
-            _make(path)
+        key = made_once(state / KEY_FILE, partial(secrets.token_bytes, SHORTEST_KEY), is_cut=lambda key: len(key) < SHORTEST_KEY)
     except OSError as error:
         hint = "make `state` writable, or set web.session_key"
         raise ConfigError(f"the key of sessions cannot be kept: {error.strerror}", hint=hint, code="session-key") from error
-    raise ConfigError(
-        "the key of sessions is removed by somebody else all the time", hint="set web.session_key", code="session-key"
-    )
-
-
-def _make(path: Path) -> None:
-    """Write a new key, whole or not at all, unless somebody else just did."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(opened, "wb") as file:
-            file.write(secrets.token_bytes(SHORTEST_KEY))
-        with suppress(FileExistsError):
-            os.link(part, path)
-    finally:
-        part.unlink()
+    if key is None:
+        message = "the key of sessions is removed by somebody else all the time"
+        raise ConfigError(message, hint="set web.session_key", code="session-key")
+    return key

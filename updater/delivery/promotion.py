@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS: Final = 8
 MOST_REVISIONS: Final = 200
+_NOT_SEEN: Final = "not looked at yet since the start"
 
 
 @dataclass(slots=True)
@@ -139,7 +140,9 @@ class HealthyTimes:
         for key in self._kept.keys() & self._subscriptions.keys():
             row = self._kept.pop(key)
             runs = tuple(run for run in row.runs if run.image.name == self._subscriptions[key].image)
-            self._known[key] = _FollowedRuns(runs=runs, seen=row.seen)
+            known = self._known[key] = _FollowedRuns(runs=runs, seen=row.seen)
+            if (run := known.standing) is not None and run.until is None:
+                known.put(replace(run, until=row.seen, reason=_NOT_SEEN))  # until the first look of this process
 
     def _spoil(self, release: Release) -> None:
         known = self._known.get(release.subscription)

@@ -60,17 +60,19 @@ class GithubCommits:
         """Return the address under which the account of the token commits, in lower case; asked once. Raises `ForgeError`."""
         return (await self._known()).address
 
-    async def publish(self, move: BranchMove) -> tuple[str, ...]:
+    async def publish(self, move: BranchMove, require_leading: Callable[[], None] = lambda: None) -> tuple[str, ...]:
         """Make the commits of *move*, then move the branch, which must stand where it stood; return their revisions.
 
         Nothing was moved where this raises: `PushRefused` ``push-declined`` where GitHub does not move it, `ForgeError`; but
-        for `GitUnavailable` ``push-unknown``, after which nobody knows.
+        for `GitUnavailable` ``push-unknown``, after which nobody knows. What *require_leading* raises comes before the move:
+        commits that no branch names change nothing.
         """
         who = await self._known()
         parent, made = move.base, []
         for commit in move.commits:
             parent = await self._commit(commit, parent)
             made.append(parent)
+        require_leading()
         await self._move(move, parent, who)
         return tuple(made)
 

@@ -21,7 +21,7 @@ MASK: Final = "•••"
 SHORTEST: Final = 4  # a shorter one would be found inside ordinary words
 _SHORTEST_ECHO: Final = 12  # below that, a tag may hold the same text by chance
 _DEEPEST: Final = 3
-SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-updater-person"})
 _ESCAPES: Final = (  # each is a reading of its own: a secret may hold what another one would read as an escape
     re.compile(r"%[0-9a-f]{2}", re.IGNORECASE),
     re.compile(r"\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[^ux]", re.IGNORECASE | re.DOTALL),

@@ -350,6 +350,9 @@ def _failure(url: str, error: BaseException) -> HttpFailure:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         hint = "check the proxy's URL, its rules and credentials"
         return HttpFailure(f"the proxy refused the way to {place}: {error.status}", trouble=FailureKind.UNREACHABLE, hint=hint)
+    is_connected = isinstance(error, aiohttp.ClientOSError) and not isinstance(error, aiohttp.ClientConnectorError)
+    if is_connected or isinstance(error, (ConnectionResetError, BrokenPipeError)):
+        return HttpFailure(f"{place} broke off: {_reason(error)}", trouble=FailureKind.BROKEN, hint="look into the server's log")
     if isinstance(error, OSError):
         hint = "check the host name, the port, the network and the proxy"
         return HttpFailure(f"{place} cannot be reached: {_reason(error)}", trouble=FailureKind.UNREACHABLE, hint=hint)

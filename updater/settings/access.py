@@ -59,12 +59,15 @@ _Sources = Annotated[tuple[Annotated[fields.Text, AfterValidator(_network)], ...
 
 
 class TrustedProxies(Node):
-    """Proxies that sign people in, and say in a header who they are."""
+    """Proxies that say from which address somebody asks, in X-Forwarded-For, and who they are, in a header."""
 
-    header: Annotated[fields.Text, AfterValidator(_header)] = "X-Forwarded-User"
-    """The header with the name of the person. The proxy must remove it from what it receives."""
+    header: Annotated[fields.Text, AfterValidator(_header)] | None = "X-Forwarded-User"
+    """The header with the name of the person. The proxy must remove it from what it receives.
+
+    null for an Ingress or a proxy that signs nobody in: then only X-Forwarded-For is read.
+    """
     __annotations__["from"] = _Sources  # the key is a word of Python, so that no name can stand here
-    """The addresses and networks of the proxies. From any other address the header is ignored."""
+    """The addresses and networks of the proxies. From any other address the headers are ignored."""
 
     @property
     def sources(self) -> tuple[str, ...]:

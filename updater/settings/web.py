@@ -114,7 +114,7 @@ class WebSettings(Node):
     It is read again while the daemon runs. Without users and proxies the page and the API are served on loopback alone.
     """
     trusted_proxies: TrustedProxies | None = None
-    """Proxies that sign people in, such as oauth2-proxy."""
+    """Proxies that sign people in, such as oauth2-proxy, or that stand before the page, such as an Ingress."""
     roles: RoleSettings = RoleSettings()
     """Who may read, and who may act."""
     session_key: fields.Credentials | None = None

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
+from updater.errors import UpdaterError
 from updater.web.answers import ApiRefusal
+from updater.web.bodies import body_of
 from updater.web.canaries import RELEASES
 from updater.web.passwords import is_password
 from updater.web.people import LOCAL_NAME, LONGEST_NAME, SignInEvidence, SitePerson, origin_of_host
-from updater.web.sessions import EndedSessions
+from updater.web.sessions import EndedSessions, Session, UsedTokens, handed_on
 from updater.web.shield import is_local_name
 from updater.web.throttle import Throttle
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from updater.web.passwords import UserTable
     from updater.web.people import SiteRules
-    from updater.web.sessions import Session, SessionSigner
+    from updater.web.sessions import SessionSigner
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -39,12 +41,18 @@ FORM_HEADER: Final = "X-Form-Token"
 #: in which one replica says to another who asks
 PERSON_HEADER: Final = "X-Updater-Person"
 MOST_CHECKS: Final = 16
+#: of these, how many are kept for people who signed in from their address lately
+KEPT_CHECKS: Final = 4
+MOST_DELAYED: Final = 256
 CHECKED_FOR: Final = 60.0
 MOST_CHECKED: Final = 256
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _NO_USERS: Final = "the page and the API are not served beyond loopback without users"
 _NO_USERS_HINT: Final = 'set web.users or web.trusted_proxies, or listen on loopback: listen: {web: "127.0.0.1:8090"}'
 PERSON: Final = web.RequestKey("person", SitePerson)
+_TOKEN: Final = web.RequestKey("token", Session)
+#: the address of who asks, behind proxies that are trusted
+CLIENT: Final = web.RequestKey("client", str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,8 @@ class Denial:
     @classmethod
     def of(cls, reason: str, request: web.Request, person: str = "") -> Denial:
         """Return that *request* is refused."""
-        return cls(reason=reason, person=person, address=request.remote or "", method=request.method, path=request.path)
+        address = request.get(CLIENT) or request.remote or ""
+        return cls(reason=reason, person=person, address=address, method=request.method, path=request.path)
 
 
 class Registrar(Protocol):
@@ -92,8 +101,10 @@ class Access:
         self._clock = clock
         self._throttle = Throttle(clock)
         self._ended = EndedSessions()
+        self._used = UsedTokens()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
         self._checking = 0
+        self._delayed = 0
         self._checked: dict[str, float] = {}
 
     async def close(self, _app: web.Application) -> None:
@@ -106,6 +117,7 @@ class Access:
         if request.path.startswith(_OPEN_PATHS) or request.path == "/webhook":
             return await handler(request)
         rules = self._registrar.rules
+        request[CLIENT] = rules.client(request.remote or "", ",".join(request.headers.getall("X-Forwarded-For", [])))
         if rules.is_local and not _is_own_name(request, rules):
             self._registrar.denied(Denial.of("host", request))
             hint = "open it as http://localhost and the port of listen.web, or set web.url"
@@ -120,13 +132,19 @@ class Access:
             raise ApiRefusal(403, "forbidden", f"{person.name} may not read here", "web.roles.view names who may")
         if person is not None:
             request[PERSON] = person
-        return await handler(request)
+        try:
+            return await handler(request)
+        except (ApiRefusal, UpdaterError) as error:
+            refusal = error if isinstance(error, ApiRefusal) else ApiRefusal.of(error)
+            if refusal.status == web.HTTPServiceUnavailable.status_code and (token := request.get(_TOKEN)):
+                self._used.give_back(token)  # whoever handed it on may try again
+            raise
 
     async def person(self, request: web.Request) -> SitePerson | None:
         """Return who asks, None where nobody knows; raise `ApiRefusal` for a password that is wrong."""
         rules = self._registrar.rules
         signer = await self._registrar.signer()
-        if (token := request.headers.get(PERSON_HEADER)) and (session := signer.read(token, purpose="replica")):
+        if (session := await self._handed_on(request, signer)) is not None:
             return rules.person(session.name, SignInEvidence.REPLICA)
         if rules.is_open:
             return rules.person(LOCAL_NAME, SignInEvidence.LOOPBACK, form_token=signer.form_token(LOCAL_NAME))
@@ -139,6 +157,18 @@ class Access:
         if name := await self._by_password(request):
             return rules.person(name, SignInEvidence.PASSWORD)
         return None
+
+    async def _handed_on(self, request: web.Request, signer: SessionSigner) -> Session | None:
+        """Return who asks another replica that handed this very request on, once."""
+        token = request.headers.get(PERSON_HEADER)
+        if not token:
+            return None
+        purpose = handed_on(request.method, request.rel_url.raw_path, await body_of(request))
+        found = signer.read(token, purpose=purpose)
+        if found is None or not self._used.use(found, signer.wall()):
+            return None
+        request[_TOKEN] = found
+        return found
 
     async def session(self, request: web.Request) -> Session | None:
         """Return the session of a browser while it is in force: its user is there, and has the same password."""
@@ -214,15 +244,17 @@ class Access:
 
     async def _check_password(self, request: web.Request, name: str, password: str) -> None:
         """Check a password beside the loop; raise `ApiRefusal`."""
-        address = request.remote or ""
-        if (wait := self._throttle.wait(address, name[:LONGEST_NAME])) > 0:
+        tried = request.get(CLIENT, ""), name[:LONGEST_NAME]
+        if (wait := self._throttle.wait(*tried)) > 0:
             self._registrar.denied(Denial.of("throttled", request, name))
             raise ApiRefusal(429, "throttled", "too many wrong passwords", headers={"Retry-After": str(math.ceil(wait))})
-        if self._checking >= MOST_CHECKS:
-            raise ApiRefusal(503, "busy", "too many people sign in at one time", headers={"Retry-After": "5"})
+        delay = self._throttle.delay(*tried)
+        self._throttle.failed(*tried)  # until it is known: tries side by side count too
+        await self._delay(delay)
         users = await self._registrar.users()
+        if self._checking >= MOST_CHECKS - (0 if self._throttle.is_known(*tried) else KEPT_CHECKS):
+            raise _busy()
         self._checking += 1
-        self._throttle.failed(address, name[:LONGEST_NAME])  # until it is known: tries side by side count too
         try:
             is_right = await asyncio.get_running_loop().run_in_executor(self._pool, is_password, users, name, password)
         finally:
@@ -230,7 +262,23 @@ class Access:
         if not is_right:
             self._registrar.denied(Denial.of("password", request, name))
             raise ApiRefusal(401, "password", "the name or the password is wrong")
-        self._throttle.passed(address, name[:LONGEST_NAME])
+        self._throttle.passed(*tried)
+
+    async def _delay(self, seconds: float) -> None:
+        """Let a try wait before it takes a place among those that are checked; raise `ApiRefusal` where too many wait."""
+        if not seconds:
+            return
+        if self._delayed >= MOST_DELAYED:
+            raise _busy()
+        self._delayed += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._delayed -= 1
+
+
+def _busy() -> ApiRefusal:
+    return ApiRefusal(503, "busy", "too many people sign in at one time", headers={"Retry-After": "5"})
 
 
 def person_of(request: web.Request) -> SitePerson | None:

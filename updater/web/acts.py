@@ -35,6 +35,9 @@ class ActKind(StrEnum):
     SCAN = "scan"
 
 
+#: in the place of the status that the replica that leads answers with
+NOT_SENT: Final = 0
+NOT_KNOWN: Final = -1
 #: what may be sent beside the reason
 FIELDS: Final[Mapping[ActKind, frozenset[str]]] = {
     ActKind.HOLD: frozenset({"until", "for"}),
@@ -107,7 +110,10 @@ class ActDesk(Protocol):
         ...
 
     async def hand_on(self, path: str, fields: Mapping[str, str], person: str) -> tuple[int, bytes]:
-        """Let the replica that leads do it; return its status and answer, 0 where it cannot be asked."""
+        """Let the replica that leads do it; return its status and answer.
+
+        The status is `NOT_SENT` where it did not get it, `NOT_KNOWN` where its answer was lost.
+        """
         ...
 
     def done(self, order: ActOrder, result: str) -> None:
@@ -163,10 +169,13 @@ class Acts:
         return person
 
     async def _handed_on(self, request: web.Request, fields: Mapping[str, str], person: SitePerson) -> web.Response:
-        status, body = 0, b""
+        status, body = NOT_SENT, b""
         if person.evidence is not SignInEvidence.REPLICA:  # nothing is handed on twice
             status, body = await self._desk.hand_on(request.rel_url.raw_path, fields, person.name)
-        if status in {0, 401, 403, 421} or status >= 500:
+        if status == NOT_KNOWN or (status >= 500 and status != 503):
+            message = "another replica leads, and its answer was lost: it is not known whether this was done"
+            raise ApiRefusal(504, "not-known", message, "look at the subscription before you try again")
+        if status in {NOT_SENT, 401, 403, 421, 503}:
             hint = "try again shortly; the replicas need the same web.session_key, and the same web.roles"
             raise ApiRefusal(503, "not-leading", "another replica leads, and did not take this", hint, {"Retry-After": "5"})
         return web.Response(status=status, body=body, content_type="application/json")

@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
+from aiohttp import web
+
 from updater.documents.base import DocumentLimits
 from updater.documents.json_text import load_json
 from updater.errors import ConfigError
@@ -14,13 +16,12 @@ from updater.web.answers import ApiRefusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiohttp import web
-
 LARGEST: Final = 16 * 1024
 SLOWEST: Final = 10.0
 MOST_FIELDS: Final = 20
 JSON: Final = "application/json"
 FORM: Final = "application/x-www-form-urlencoded"
+_BODY: Final = web.RequestKey("body", bytes)
 _LIMITS: Final = DocumentLimits(size=LARGEST, depth=4)
 
 
@@ -30,10 +31,17 @@ async def fields_of(request: web.Request) -> Mapping[str, str]:
         raise ApiRefusal(415, "bad-body", f"the body is {request.content_type}", f"send {JSON} or {FORM}")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise ApiRefusal(415, "bad-body", "the body is compressed", "send it as it is")
-    body = await _read(request)
+    body = await body_of(request)
     if not body.strip():
         return {}
     return _of_form(body) if request.content_type == FORM else _of_json(body)
+
+
+async def body_of(request: web.Request) -> bytes:
+    """Read the body, however often it is asked for; raise `ApiRefusal` where it is too large or too slow."""
+    if (known := request.get(_BODY)) is None:
+        known = request[_BODY] = await _read(request)
+    return known
 
 
 async def _read(request: web.Request) -> bytes:

@@ -17,8 +17,8 @@ LARGEST: Final = 4 * 1024 * 1024
 LONGEST_PASSWORD: Final = 72  # bcrypt reads no more: a longer one would be equal to all that begin alike
 LONGEST_NAME: Final = 256
 HIGHEST_COST: Final = 14  # each step doubles the time of a check
-USUAL_COST: Final = 10
-_HASH: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}")
+_HASH: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{21}([./A-Za-z0-9])[./A-Za-z0-9]{31}")
+_ENDS_OF_SALT: Final = frozenset(".Oeu")  # 128 bits in letters of 6: the last one has two
 #: of no password that anybody has: who is no user costs as much time as one who is
 _NOBODY: Final = "$2b$10$abcdefghijklmnopqrstuuH5E0NNbW9J1zH3r0n1dLZp2gQ8h9s5G"
 
@@ -55,6 +55,8 @@ def _fault(name: str, hashed: str, known: Mapping[str, str]) -> str:
         return "the password is not hashed by bcrypt; write the line with htpasswd -B"
     if not 4 <= int(found[1]) <= HIGHEST_COST:
         return f"the cost of the hash is not between 4 and {HIGHEST_COST}"
+    if found[2] not in _ENDS_OF_SALT:
+        return "the salt of the hash is damaged; write the line with htpasswd -B"
     if name in known:
         return "the user is defined before"
     return "" if len(known) < MOST_USERS else f"there are more than {MOST_USERS} users"
@@ -65,7 +67,10 @@ def is_password(users: UserTable, name: str, password: str) -> bool:
     hashed = users.hashes.get(name)
     raw = password.encode("utf-8", "surrogatepass")
     is_possible = 0 < len(raw) <= LONGEST_PASSWORD and b"\x00" not in raw
-    is_right = bcrypt.checkpw(raw if is_possible else b"none", (hashed or _like(users)).encode())
+    try:
+        is_right = bcrypt.checkpw(raw if is_possible else b"none", (hashed or _like(users)).encode())
+    except ValueError:  # a hash that bcrypt cannot read is that of nobody
+        return False
     return is_right and is_possible and hashed is not None
 
 

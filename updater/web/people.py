@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from updater.settings.web import WebSettings
 
 LONGEST_NAME: Final = 256
+_LONGEST_FORWARDED: Final = 1000
 #: who asks on loopback where nobody has to sign in
 LOCAL_NAME: Final = "localhost"
 
@@ -60,7 +61,7 @@ class SiteRules:
     @property
     def knows_people(self) -> bool:
         """Whether there are users, or proxies that sign people in."""
-        return self.has_users or bool(self.proxies)
+        return self.has_users or bool(self.proxies and self.header)
 
     @property
     def is_secure(self) -> bool:
@@ -68,13 +69,22 @@ class SiteRules:
         return self.origin.startswith("https://")
 
     def is_proxy(self, address: str) -> bool:
-        """Return whether *address* is that of a proxy that may say who somebody is."""
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(found, "ipv4_mapped", None)
-        return any((mapped or found) in network for network in self.proxies if network.version == (mapped or found).version)
+        """Return whether *address* is that of a proxy that may say who somebody is, or from where they ask."""
+        found = _address(address)
+        return found is not None and any(found in network for network in self.proxies if network.version == found.version)
+
+    def client(self, peer: str, forwarded: str) -> str:
+        """Return the address of who asks: of *peer*, or what the proxies that are trusted say in X-Forwarded-For.
+
+        Each proxy adds at the end whom it was asked by, so that what a client writes there itself comes before.
+        """
+        client = peer
+        for entry in reversed(forwarded[-_LONGEST_FORWARDED:].split(",")):
+            found = _address(entry.strip())
+            if found is None or not self.is_proxy(client):
+                break
+            client = str(found)
+        return client
 
     def person(self, name: str, evidence: SignInEvidence, *, form_token: str = "") -> SitePerson:
         """Return what the person of a *name* may do."""
@@ -90,7 +100,7 @@ def rules_of(web: WebSettings, *, is_local: bool) -> SiteRules:
     return SiteRules(
         is_local=is_local,
         has_users=web.users is not None,
-        header=proxies.header if proxies else "",
+        header=(proxies.header or "") if proxies else "",
         proxies=tuple(ipaddress.ip_network(text, strict=False) for text in proxies.sources) if proxies else (),
         view=web.roles.view,
         act=web.roles.act,
@@ -101,6 +111,19 @@ def rules_of(web: WebSettings, *, is_local: bool) -> SiteRules:
 def origin_of_host(host: str) -> frozenset[str]:
     """Return the origins of a page that was asked for by a Host header: TLS may end before us."""
     return frozenset({_origin(f"http://{host}"), _origin(f"https://{host}")}) - {""}
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address, which some proxies write with a port; one of IPv4 within IPv6 is that of IPv4."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, ipaddress.IPv6Address) else found
 
 
 def _origin(url: str) -> str:

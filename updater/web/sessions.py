@@ -12,6 +12,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +78,11 @@ def _encoded(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+def handed_on(method: str, path: str, body: bytes) -> str:
+    """Return the purpose of a token for one request of another replica: for any other request it is nothing."""
+    return f"replica\n{method}\n{unquote(path)}\n{hashlib.sha256(body).hexdigest()}"
+
+
 class EndedSessions:
     """Remembers sessions that were ended by their people before they were over; lost with the process."""
 
@@ -92,3 +98,22 @@ class EndedSessions:
     def has(self, session: Session) -> bool:
         """Return whether a session was ended."""
         return session.number in self._ended
+
+
+class UsedTokens:
+    """Remembers the tokens that count once, until they are over."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, float] = {}
+
+    def use(self, token: Session, now: float) -> bool:
+        """Return whether *token* is used for the first time; none is where too many are remembered."""
+        self._used = {number: ends for number, ends in self._used.items() if ends > now}
+        if token.number in self._used or len(self._used) >= MOST_ENDED:
+            return False
+        self._used[token.number] = token.ends
+        return True
+
+    def give_back(self, token: Session) -> None:
+        """Let *token* count once more: what it was shown for was not done, and the same request comes again."""
+        self._used.pop(token.number, None)

@@ -1,15 +1,24 @@
-"""How often a password may be wrong: by the address that asks and by the name that it asks for."""
+"""How often a password may be wrong: for a name from an address, and more gently for either of them alone.
+
+Only who is wrong about one name from one address is refused: others who share the address behind a proxy, or the name, wait a
+moment at most. Where a name signed in lately nobody of that name is refused.
+"""
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MOST_KEPT: Final = 4096
+LONGEST_DELAY: Final = 3.0
+#: for how long an address where somebody signed in is known as theirs
+KNOWN_FOR: Final = 30 * 86400.0
+_SITE: Final = 64  # bits of an IPv6 address that a household or a server has
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,39 +29,85 @@ class FailureRate:
     each: float
 
 
-BY_ADDRESS: Final = FailureRate(10, 6.0)
+BY_BOTH: Final = FailureRate(10, 6.0)
+BY_ADDRESS: Final = FailureRate(30, 6.0)
 BY_NAME: Final = FailureRate(30, 10.0)
 
 
+class _Failures:
+    """Counts failures by a key; the oldest is forgotten first."""
+
+    def __init__(self, rate: FailureRate, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._used: OrderedDict[tuple[str, ...], tuple[float, float]] = OrderedDict()
+
+    def add(self, key: tuple[str, ...], count: float) -> None:
+        self._used[key] = (min(max(self._now(key) + count, 0.0), self._rate.burst + 1.0), self._clock())
+        self._used.move_to_end(key)
+        if len(self._used) > MOST_KEPT:
+            self._used.popitem(last=False)
+
+    def wait(self, key: tuple[str, ...]) -> float:
+        over = self._now(key) - (self._rate.burst - 1)
+        return over * self._rate.each if over > 0 else 0.0
+
+    def _now(self, key: tuple[str, ...]) -> float:
+        used, since = self._used.get(key, (0.0, self._clock()))
+        return max(used - (self._clock() - since) / self._rate.each, 0.0)
+
+
 class Throttle:
-    """Counts failures. *clock* gives seconds; what is not known is allowed, and the oldest is forgotten first."""
+    """Counts failures. *clock* gives seconds; what is not known is allowed."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._used: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+        self._both = _Failures(BY_BOTH, clock)
+        self._address = _Failures(BY_ADDRESS, clock)
+        self._name = _Failures(BY_NAME, clock)
+        self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def is_known(self, address: str, name: str) -> bool:
+        """Return whether *name* signed in from *address* lately."""
+        return self._clock() - self._known.get((_site(address), name), -KNOWN_FOR) < KNOWN_FOR
 
     def wait(self, address: str, name: str) -> float:
         """Return how many seconds must pass before another try, 0 where it is allowed now."""
-        return max(self._wait(("address", address), BY_ADDRESS), self._wait(("name", name), BY_NAME))
+        return 0.0 if self.is_known(address, name) else self._both.wait((_site(address), name))
+
+    def delay(self, address: str, name: str) -> float:
+        """Return for how many seconds a try that is allowed is put off."""
+        site = _site(address)
+        waits = [self._both.wait((site, name))]
+        if not self.is_known(address, name):
+            waits += [self._address.wait((site,)), self._name.wait((name,))]
+        return min(max(waits), LONGEST_DELAY)
 
     def failed(self, address: str, name: str) -> None:
         """Note a wrong password."""
-        for key, rate in ((("address", address), BY_ADDRESS), (("name", name), BY_NAME)):
-            used = self._now(key, rate)
-            self._used[key] = (min(used + 1.0, rate.burst + 1.0), self._clock())
-            self._used.move_to_end(key)
-        while len(self._used) > MOST_KEPT:
-            self._used.popitem(last=False)
+        for failures, key in self._counted(address, name):
+            failures.add(key, 1.0)
 
     def passed(self, address: str, name: str) -> None:
         """Take back one failure that was noted before it was known that the password is right."""
-        for key, rate in ((("address", address), BY_ADDRESS), (("name", name), BY_NAME)):
-            self._used[key] = (max(self._now(key, rate) - 1.0, 0.0), self._clock())
+        for failures, key in self._counted(address, name):
+            failures.add(key, -1.0)
+        self._known[_site(address), name] = self._clock()
+        self._known.move_to_end((_site(address), name))
+        if len(self._known) > MOST_KEPT:
+            self._known.popitem(last=False)
 
-    def _now(self, key: tuple[str, str], rate: FailureRate) -> float:
-        used, since = self._used.get(key, (0.0, self._clock()))
-        return max(used - (self._clock() - since) / rate.each, 0.0)
+    def _counted(self, address: str, name: str) -> Iterator[tuple[_Failures, tuple[str, ...]]]:
+        site = _site(address)
+        yield self._both, (site, name)
+        yield self._address, (site,)
+        yield self._name, (name,)
 
-    def _wait(self, key: tuple[str, str], rate: FailureRate) -> float:
-        over = self._now(key, rate) - (rate.burst - 1)
-        return over * rate.each if over > 0 else 0.0
+
+def _site(address: str) -> str:
+    """Return what stands for *address*: one machine has 2 ** 64 of IPv6."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, _SITE), strict=False)) if found.version == 6 else address

@@ -65,7 +65,7 @@ class ProposalSurroundings:
     subscriptions of every destination: what nobody asks for any more is closed. *base* returns the name of the branch that
     is read, once it was looked at. *links* returns the sources of what is proposed, and raises nothing. *is_released* says
     whether people took back that they closed one with this update, *count* is told of each change of ours. *owner*
-    says whose they are.
+    says whose they are. *require_leading* raises `UpdaterError` where another replica may write by now.
     """
 
     forge: Callable[[GitBranch], Forge]
@@ -76,6 +76,7 @@ class ProposalSurroundings:
     is_released: Callable[[Update, ForgeProposal], bool] = _never
     count: Callable[[str], None] = lambda _event: None
     owner: ProposalOwner = NOBODY
+    require_leading: Callable[[], None] = lambda: None
 
 
 class ProposalWriter:
@@ -277,6 +278,7 @@ class ProposalWriter:
         """Put away what a branch proposes that has no subscription any more; *by* proposes the same by now."""
         view = await self._writer.look(branch, ())
         await self._finder.refreshed(branch)
+        self._around.require_leading()  # listing and looking may have taken long
         await self._closer.put_away(branch, view, by=by)
 
 
