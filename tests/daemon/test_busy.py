@@ -11,11 +11,14 @@ import structlog
 
 from tests.delivery.objects import ROLLOUT, merged
 from tests.delivery.test_finding import APPLICATION, Cluster, application
+from tests.delivery.test_following import BRANCH
 from tests.delivery.test_watch import SHOP_FOUND
 from tests.fakes.eventually import until
 from updater.daemon import busy
 from updater.daemon.busy import UNKNOWN_BUSY, BusyRollouts
+from updater.daemon.generation import landing_context
 from updater.delivery.following import ReleaseFollower
+from updater.engine.gating import Gatekeeper
 from updater.model.release import DeliveryOptions, Workload
 from updater.model.report import InventoryChanged
 
@@ -98,6 +101,20 @@ def test_a_look_that_changes_nothing_lets_nothing_land_later():
     gate.has(application(CANARY), ROLLOUT)
     gate.busy.freed(None)
     assert gate.woken == []
+
+
+def test_a_dry_landing_asks_without_waiting_and_another_one_waits():
+    for is_dry, woken in ((True, []), (False, ["shop"])):
+        gate = Gate(application(CANARY), IN_PROGRESS)
+        delivery = SimpleNamespace(busy=gate.busy, order_of=None, settle=None, promotions=SimpleNamespace(offer=None))
+        crew = SimpleNamespace(writer=None, scans=SimpleNamespace(choose=None))
+        generation = SimpleNamespace(gates=Gatekeeper(), schedule=SimpleNamespace(settle=print), delivery=delivery, crew=crew)
+        process = SimpleNamespace(metrics=None, wall=lambda: 0.0)
+        gates = landing_context(generation, process, BRANCH, is_dry=is_dry).gates
+        assert gates.busy("shop") == "Rollout shop/shop is in progress"
+        gate.has(application(CANARY), ROLLOUT)
+        gate.busy.freed(None)
+        assert gate.woken == woken
 
 
 def test_who_waits_for_nothing_any_more_is_woken_once():
