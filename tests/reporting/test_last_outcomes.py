@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.engine.making import git_branch
 from tests.inventory.asking import LIVE, MAIN, asked
 from tests.reporting.making import at, ended, failed, inventory, landed
 from updater.model.candidate import Candidate
@@ -160,3 +161,48 @@ def test_statuses_of_keys_are_those_of_all_and_counts_count_them():
         last.hear(report)
     assert list(last.statuses_of(("web", "none"))) == [found for found in last.statuses() if found.key == "web"]
     assert dict(last.counts()) == {Status.FAILED: 1, None: 1}
+
+
+class Walked(tuple):
+    """Commits that count how often somebody goes through them."""
+
+    __slots__ = ()
+    walks = 0
+
+    def __iter__(self):
+        Walked.walks += 1
+        return super().__iter__()
+
+
+def test_a_row_costs_no_walk_over_the_commits_of_every_branch():
+    places = [git_branch(f"https://git.test/{number}") for number in range(20)]
+    items = [asked(f"key-{number}", place) for number, place in enumerate(places)]
+    last = LastOutcomes()
+    last.hear(inventory(*items))
+    for number, place in enumerate(places):
+        recent = Walked(past(at(-60 - age), f"key-{number}") for age in range(3))
+        last.hear(landed(destination=place, recent=recent))
+    Walked.walks = 0
+    (status,) = last.statuses_of(["key-1"])
+    assert (status.last_change, len(list(last.statuses())), Walked.walks) == (at(-60), 20, 0)
+
+
+def test_the_last_change_is_that_of_the_commits_that_are_there_now():
+    other = git_branch("https://git.test/other")
+    both = inventory(asked("web", MAIN, other))
+    reports = [
+        (both, None),
+        (landed(ended(), recent=(past(at(-60), "web"), past(at(-90), "web"))), at(-60)),
+        (landed(ended(), destination=other, recent=(past(at(-30), "web"),)), at(-30)),
+        (landed(ended(), destination=other, recent=(past(at(-40), "web"),)), at(-40)),  # the branch was rewritten
+        (inventory(asked("web", MAIN)), at(-60)),
+        (landed(ended(), recent=()), None),
+    ]
+    last = LastOutcomes()
+    for report, moment in reports:
+        heard = last.heard
+        last.hear(report)
+        (status,) = last.statuses()
+        assert status.last_change == moment
+        touched = last.touched_since(heard)
+        assert touched is None or "web" in touched
