@@ -7,10 +7,14 @@ from dataclasses import replace
 from tests.engine.making import git_branch
 from tests.inventory.asking import LIVE, MAIN, asked
 from tests.reporting.making import at, ended, failed, inventory, landed
+from tests.reporting.notifications.making import judged
 from updater.model.candidate import Candidate
+from updater.model.image import parse_name
 from updater.model.outcome import Status
+from updater.model.release import DeliveryOptions
 from updater.model.report import SelectionMade, TargetsRefused
 from updater.model.selection import Selection
+from updater.model.subscription import PolicySpec
 from updater.model.view import PastCommit
 from updater.model.written import Written
 from updater.reporting.last_outcomes import LastOutcomes, is_named
@@ -206,3 +210,22 @@ def test_the_last_change_is_that_of_the_commits_that_are_there_now():
         assert status.last_change == moment
         touched = last.touched_since(heard)
         assert touched is None or "web" in touched
+
+
+def test_a_subscription_of_another_image_or_policy_forgets_what_was_chosen_and_released_before():
+    before = replace(asked("web", MAIN), delivery=DeliveryOptions())
+    chosen = SelectionMade(
+        subscription="web",
+        written=ONE,
+        selection=Selection(status="unchanged", chosen=Candidate(tag="1.0.0"), rejections={}),
+        at=at(),
+    )
+
+    def kept(now):
+        found = statuses(inventory(before), chosen, judged(), inventory(now))["web"]
+        return found.chosen, found.verdict
+
+    assert kept(replace(before, interval=60.0)) == ("1.0.0", "bad")
+    assert kept(replace(before, policy=PolicySpec("newest", {}))) == (None, "bad")
+    assert kept(replace(before, image=parse_name("r.test/other"))) == (None, None)
+    assert kept(replace(before, delivery=None)) == ("1.0.0", None)

@@ -196,6 +196,7 @@ class LastOutcomes:
                 targets = {str(target) for target in now.targets}
                 known.outcomes = {text: item for text, item in known.outcomes.items() if text in targets}
                 known.written = {place: item for place, item in known.written.items() if place in report.destinations}
+                _forget_other(known, before.get(key), now)
         self._changes.keep(report.destinations)
 
     def _of(self, key: str) -> _Known:
@@ -230,6 +231,15 @@ class LastOutcomes:
 
 def _detail(known: _Known) -> str | None:
     return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
+
+
+def _forget_other(known: _Known, before: Subscription | None, now: Subscription) -> None:
+    """Forget the release and the choice that are not of what *now* asks for."""
+    is_same_image = before is not None and before.image == now.image
+    if now.delivery is None or not is_same_image:
+        known.release = None
+    if before is None or not is_same_image or before.policy != now.policy:
+        known.chosen = None
 
 
 class _LastChanges:
