@@ -57,6 +57,12 @@ def test_a_new_newest_tag_is_told_and_the_first_one_is_not():
     assert heard(chosen("1.0"), chosen("1.0"), chosen("1.1")) == [("selection", "chosen", "web")]
 
 
+def test_the_newest_tag_of_another_image_is_not_told_as_news_of_the_one_before():
+    other = inventory(asked("web", MAIN, image="r.test/other"))
+    told = heard(inventory(), chosen("9.0"), inventory(), chosen("9.1"), other, chosen("1.0"), chosen("1.1"))
+    assert [kind for kind, _, _ in told] == ["inventory", "inventory", "selection", "inventory", "selection"]
+
+
 def test_an_image_that_cannot_be_listed_is_told_once_and_so_is_its_recovery():
     down = scanned(FactFailure("registry-unavailable", "no answer"))
     assert heard(scanned(), down, down, scanned(), scanned()) == [("scan", "failed", ""), ("scan", "recovered", "")]

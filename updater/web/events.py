@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from updater.model.image import ImageName
     from updater.model.outcome import Outcome
     from updater.model.report import Report
     from updater.model.scan_key import ScanKey
+    from updater.model.subscription import PolicySpec
 
 MOST_EVENTS: Final = 1000
 
@@ -75,6 +77,7 @@ class FleetEvent(EventPart):
 @dataclass(slots=True)
 class _Seen:
     chosen: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, tuple[ImageName, PolicySpec]] = field(default_factory=dict)
     failing: dict[ScanKey, str] = field(default_factory=dict)
 
 
@@ -163,10 +166,13 @@ class EventLog:
             self.add(EventPart(kind=EventKind.SCAN, word="recovered", detail=f"{image} is listed again", image=image), report.at)
 
     def _changed(self, report: InventoryChanged) -> None:
-        keys = {item.key for item in report.subscriptions}
+        keys = {item.key: (item.image, item.policy) for item in report.subscriptions}
+        before, self._seen.asked = self._seen.asked, keys
         scanned = report.scans.union(map(scan_key_for, report.subscriptions))
         self._news.keep(keys)
-        self._seen.chosen = {key: tag for key, tag in self._seen.chosen.items() if key in keys}
+        self._seen.chosen = {  # of another image or policy another tag is no news
+            key: tag for key, tag in self._seen.chosen.items() if key in keys and before.get(key, keys[key]) == keys[key]
+        }
         self._seen.failing = {listed: code for listed, code in self._seen.failing.items() if listed in scanned}
         self.add(EventPart(kind=EventKind.INVENTORY, word="changed", detail=f"{len(keys)} subscriptions are in force"), report.at)
 

@@ -85,6 +85,9 @@ class MemoryByHand:
         held = {**self.kept.get(route, {}), **states}
         self.kept[route] = {place: state for place, state in held.items() if state}
 
+    async def keep(self, routes):
+        self.kept = {route: states for route, states in self.kept.items() if route in routes}
+
 
 class Surroundings:
     """Time that passes when somebody sleeps, metrics and a log that can be read."""

@@ -181,6 +181,20 @@ async def test_a_route_that_is_gone_from_the_configuration_is_told_no_more_even_
     assert desk.told == []
 
 
+async def test_what_a_route_was_told_is_forgotten_with_the_route():
+    memory = MemoryByHand()
+    desk = DeskByHand(memory=memory)
+    await desk.hear(landed(failed()))
+    memory.kept["renamed"] = dict(memory.kept["r0"])
+    again = DeskByHand(memory=memory)
+    await again.hear(landed(failed()))
+    assert (again.told, list(memory.kept)) == ([], ["r0"])
+    again.receivers = ()
+    again.use()
+    await again.hear(landed(failed()))
+    assert memory.kept == {}
+
+
 async def test_only_the_leader_tells():
     desk = DeskByHand(leads=False)
     refused = TargetsRefused(outcomes=(failed("refused", code="conflict"),), at=at())
