@@ -19,7 +19,7 @@ from updater.web import app as web_room
 from updater.web.app import Probes, application, serve
 
 KEYS = {"key", "image", "written", "running", "chosen", "state", "reason", "since", "last_change", "held_by", "verdict"}
-KEYS |= {"verdict_at", "workload"}
+KEYS |= {"verdict_at", "workload", "code"}
 
 
 @pytest.fixture
@@ -87,6 +87,14 @@ def test_one_subscription_is_one_line_in_columns_no_wider_than_the_terminal(last
     assert "3m" in plain[2]
     assert max(map(len, plain)) <= 70
     assert click.style("failed".ljust(9), fg="red") in lines[3]
+
+
+def test_a_failure_is_shown_with_the_code_by_which_the_reference_lists_it(last):
+    """Where both have their place; on a narrow terminal the sentence says more than the code."""
+    rows = [status.row() for status in last.statuses() if status.key == "shop-b"]
+    wide, narrow = (click.unstyle(table(rows, now=at(), width=width)[1]) for width in (None, 60))
+    assert wide.endswith(f"{rows[0]['reason']} [{rows[0]['code']}]")
+    assert "[" not in narrow
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(5, "5s"), (90, "1m"), (7200, "2h"), (86_400 * 20, "20d"), (-5, "0s")])

@@ -172,6 +172,7 @@ _NAMES: Final = (
     "verdict",
     "verdict_at",
     "workload",
+    "code",
 )
 
 
@@ -227,15 +228,16 @@ def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
 
 
 def _reason(row: dict[str, Any], room: int | None) -> str:
-    """Return why it is so: cut to *room* columns, with the whole code behind it."""
-    reason, code = row["reason"] or "", row["held_by"]
+    """Return why it is so: cut to *room* columns, with the whole code of a hold or a failure behind it."""
+    reason, code = row["reason"] or "", row["held_by"] or (row["code"] if row["state"] == Status.FAILED.value else None)
     if code == DRY_RUN:
         return _fitted(pending_detail(reason), room)
     if not code:
         return _fitted(reason, room)
     left = None if room is None else room - len(code) - 3
-    text = _fitted(reason, left) if left is None or left >= _SHORTEST_REASON else ""
-    return f"{text} [{code}]" if text else f"[{code}]"
+    if left is None or left >= _SHORTEST_REASON:
+        return f"{_fitted(reason, left)} [{code}]" if reason else f"[{code}]"
+    return f"[{code}]" if row["held_by"] else _fitted(reason, room)  # where there is no place for both, a failure is its sentence
 
 
 def _fitted(text: str, room: int | None) -> str:
