@@ -81,7 +81,7 @@ def test_one_subscription_is_one_line_in_columns_no_wider_than_the_terminal(last
     rows = [status.row() for status in last.statuses()]
     lines = table(rows, now=at() + timedelta(minutes=3), width=70)
     plain = [click.unstyle(line) for line in lines]
-    assert plain[0].split() == ["KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST", "UPDATE", "REASON"]
+    assert plain[0].split() == ["KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST", "CHANGE", "REASON"]
     assert [line.split()[:2] for line in plain[1:]] == [["api", "unknown"], ["shop-a", "unchanged"], ["shop-b", "failed"]]
     assert "1.0.0" in plain[2]
     assert "3m" in plain[2]
@@ -131,6 +131,6 @@ def test_what_a_pass_would_write_is_no_hold_to_people():
     (row,) = (status.row() for status in known.statuses())
     assert (row["state"], row["held_by"]) == ("held", "dry-run")
     head, line = table([{**row, "since": None}], now=at(), width=None)
-    assert click.unstyle(head).split() == ["KEY", "STATE", "WRITTEN", "CHOSEN", "LAST", "UPDATE", "REASON"]
+    assert click.unstyle(head).split() == ["KEY", "STATE", "WRITTEN", "CHOSEN", "LAST", "CHANGE", "REASON"]
     assert click.style("would update", fg="green") in line
     assert click.unstyle(line).endswith("  1.0.0 → 1.1.0")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from updater.daemon.watching import Asking
 
-_HEADS: Final = ("KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST UPDATE", "RELEASE", "REASON")
+_HEADS: Final = ("KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST CHANGE", "RELEASE", "REASON")
 _FOR: Final = _HEADS.index("FOR")
 _RELEASE: Final = _HEADS.index("RELEASE")
 _WIDEST: Final = 40
@@ -68,7 +68,8 @@ def status(
 
     KEY is a key, a glob such as 'shop-*', or namespace/application. Without --server a dry pass over the configuration finds
     out: it asks the registries and Git, writes nothing, and says `would update` where a pass would write (in JSON, and for
-    --state, that is `held` with the code dry-run). FOR is how long the state lasts, as far as the daemon has seen.
+    --state, that is `held` with the code dry-run). FOR is how long the state lasts, as far as the daemon has seen. CHOSEN is the
+    newest allowed tag.
     """
     if credentials and not server:
         raise ConfigError("--credentials is for --server", hint="add --server URL, or leave --credentials out", code="usage")
