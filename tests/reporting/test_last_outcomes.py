@@ -68,6 +68,7 @@ def test_a_row_tells_what_is_written_what_was_chosen_and_since_when_it_stands():
         "verdict": None,
         "verdict_at": None,
         "workload": None,
+        "code": None,
     }
 
 

@@ -66,9 +66,9 @@ def answer_of(hook: CanaryHook, canary: Iterable[CanaryFacts]) -> HookAnswer:
     facts = tuple(canary)
     bad = next(filter(None, map(_unwanted, facts)), "")
     if hook is CanaryHook.ROLLBACK:
-        return HookAnswer(is_yes=bool(bad), reason=bad or "nothing speaks against this version")
+        return HookAnswer(is_yes=bool(bad), reason=bad or "no objection to this version")
     stopped = bad or next(filter(None, map(_stopped, facts)), "")
-    return HookAnswer(is_yes=not stopped, reason=stopped or "nothing speaks against this version")
+    return HookAnswer(is_yes=not stopped, reason=stopped or "no objection to this version")
 
 
 def _unwanted(facts: CanaryFacts) -> str:

@@ -87,6 +87,7 @@ class SubscriptionStatus:
             "verdict": self.verdict,
             "verdict_at": _moment(self.release.at if self.release else None),
             "workload": _text(str(self.release.workload)) if self.release and self.release.workload else None,
+            "code": self.code,
         }
 
 
