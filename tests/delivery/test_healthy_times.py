@@ -390,7 +390,9 @@ def test_what_was_seen_of_a_subscription_whose_source_is_not_heard_yet_is_kept_u
     times.hear(asked_for(prod(), is_whole=False))
     assert (times.runs("staging"), times.remembered()) == ((), rows)
     times.hear(asked_for(prod(), staging(), is_whole=True))
-    assert (times.runs("staging"), times.remembered()) == (rows[0].runs, rows)
+    (run,), (row,) = times.runs("staging"), times.remembered()
+    assert (run.revision, run.since) == (rows[0].runs[0].revision, rows[0].runs[0].since)
+    assert (row.key, row.runs) == ("staging", (run,))
 
 
 def test_what_no_source_asks_for_once_all_were_heard_is_not_remembered():
