@@ -204,6 +204,16 @@ async def test_no_page_is_wider_than_the_screen(browser, site, width):
         assert wide <= 0, path
 
 
+async def test_a_small_screen_shows_the_newest_tags_and_why_each_stands_where_it_does(browser, site):
+    """The ladder begins at its right end, and no column of the tables is outside of the screen."""
+    await browser.resize(360, 900)
+    await browser.open(f"{site.base}/subscriptions/app-0001")
+    edge = "document.querySelector('.ladder .scroll').getBoundingClientRect().right"
+    assert await browser.run(f"return document.querySelector('.ladder svg').getBoundingClientRect().right <= {edge}")
+    cells = "[...document.querySelectorAll('table.plain th, table.plain td')]"
+    assert await browser.run(f"return {cells}.every((cell) => cell.getBoundingClientRect().right <= 360)")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 async def test_axe_finds_nothing_serious(browser, site, scheme, width):
