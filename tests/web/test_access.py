@@ -237,6 +237,15 @@ async def test_a_page_of_another_site_does_not_act_in_the_name_of_who_signed_in(
     assert site.acts.orders == []
 
 
+@pytest.mark.parametrize("path", ["/api/v1/subscriptions/shop/web/preview", "/subscriptions/shop%2Fweb/preview"])
+async def test_a_page_of_another_site_makes_no_preview_in_the_name_of_who_signed_in(site, path):
+    await signed_in(site)
+    for site_of_page in ("cross-site", "same-site"):
+        assert (await site.get(path, headers={"Sec-Fetch-Site": site_of_page}))[0] == 403
+    assert site.acts.orders == []
+    assert (await site.get(path, headers={"Sec-Fetch-Site": "same-origin"}))[0] == 200
+
+
 @pytest.mark.parametrize("token", ["", "wrong", "k" * 43])
 async def test_without_the_token_of_the_form_nothing_is_done(site, token):
     await signed_in(site)

@@ -153,6 +153,7 @@ class Acts:
     async def preview(self, request: web.Request) -> web.Response:
         """Answer what would be written; it shows lines of files, so that it is for those who may act."""
         person, key = self._actor(request), request.match_info["key"]
+        self._access.check_origin(request)  # it costs a look at a repository
         fields = _single(request.query)
         kind = fields.pop("act", None)
         if kind is not None and kind not in list(ActKind):
