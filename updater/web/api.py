@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aiohttp import web
 
 from updater.errors import UpdaterError
-from updater.web.answers import ApiRefusal, answer, answer_many, number, row_query
-from updater.web.app import MOST_KEYS, MOST_STATUSES, STATUS_PATH
+from updater.web.answers import ApiRefusal, answer, answer_many, keys_of, number, row_query
+from updater.web.app import MOST_STATUSES, STATUS_PATH
 from updater.web.fleet import RowQuery, page_of, status_row
 from updater.web.sse import EventStreams
 
@@ -103,7 +103,7 @@ class ReadApi:
     async def statuses(self, request: web.Request) -> web.Response:
         """Answer what `updater status` reads, in the same form as at `listen.metrics`."""
         query = RowQuery(
-            keys=tuple(request.query.getall("key", [])[:MOST_KEYS]),
+            keys=keys_of(request.query),
             states=tuple(request.query.getall("state", [])),
             limit=MOST_STATUSES,
         )
