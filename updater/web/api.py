@@ -10,6 +10,7 @@ from updater.errors import UpdaterError
 from updater.web.answers import ApiRefusal, answer, answer_many, keys_of, number, row_query
 from updater.web.app import MOST_STATUSES, STATUS_PATH
 from updater.web.fleet import RowQuery, page_of, status_row
+from updater.web.keys import key_of
 from updater.web.sse import EventStreams
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class ReadApi:
         self._fleet = fleet
         self.streams = EventStreams(fleet.events)
 
+    @property
+    def fleet(self) -> Fleet:
+        """Who knows the fleet."""
+        return self._fleet
+
     def routes(self) -> list[web.RouteDef]:
         """Return them; the key of a subscription may have slashes, percent-encoded or not."""
         return [
@@ -91,7 +97,7 @@ class ReadApi:
 
     async def subscription(self, request: web.Request) -> web.Response:
         """Answer one subscription in full."""
-        return answer(request, await self._fleet.detail(request.match_info["key"]), headers=self._headers())
+        return answer(request, await self._fleet.detail(key_of(request)), headers=self._headers())
 
     async def recent(self, request: web.Request) -> web.Response:
         """Answer the last events, newest first."""
