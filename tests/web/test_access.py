@@ -12,7 +12,7 @@ import pytest
 
 from tests.web.site import ActsByHand, FleetByHand, RegistrarByHand, opened
 from updater.settings.web import WebSettings
-from updater.web import access
+from updater.web import password_queue
 from updater.web.acts import NOT_KNOWN, NOT_SENT
 from updater.web.fleet import FleetRow
 from updater.web.passwords import UserTable, is_password, read_users
@@ -128,7 +128,7 @@ def delays(monkeypatch):
         slept.append(seconds)
         await sleep(0, *rest)
 
-    monkeypatch.setattr(access, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": at_once}))
+    monkeypatch.setattr(password_queue, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": at_once}))
     return slept
 
 
