@@ -188,6 +188,14 @@ def test_commands_in_code_blocks_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
+def test_whole_configurations_shown_name_who_commits(page: Path) -> None:
+    """A page that shows subscriptions which write to Git shows `git.author` too, without which the daemon does not start."""
+    shown = [block for _, language, block in FENCE.findall(page.read_text(encoding="utf-8")) if language.strip() == "yaml"]
+    if any(re.search(r"^subscriptions:", block, re.MULTILINE) and "git: {" in block for block in shown):
+        assert any(re.search(r"^git:", block, re.MULTILINE) and "author: {" in block for block in shown)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_configurations_shown_are_valid(page: Path) -> None:
     """Every configuration that a page shows is one that the program takes; a part is shown under the name of its parent."""
     for _, language, block in FENCE.findall(page.read_text(encoding="utf-8")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from pages.prose import wrapped
+from pages.prose import laid_out
 from updater.settings import schema
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def settings_page() -> str:
     lines = [_SETTINGS_HEAD]
     for place, rule, is_required in _settings(tree, tree, ""):
         default = "; required" if is_required else "" if rule.get("properties") else f"; default `{_shown(rule.get('default'))}`"
-        lines += [f"## `{place}`", "", wrapped(rule.get("description", "")), "", f"{_kind(rule, tree)}{default}.", ""]
+        lines += [f"## `{place}`", "", laid_out(rule.get("description", "")), "", f"{_kind(rule, tree)}{default}.", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

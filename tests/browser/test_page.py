@@ -11,6 +11,8 @@ import pytest
 from tests.browser.driver import ENTER, PATIENCE, TAB
 from tests.web.shown import HOSTILE, fleet, row
 from tests.web.site import opened
+from updater.web.events import EventLog
+from updater.web.page.live import MOST_ROWS
 from updater.web.page.rendering import row_id
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("browser")]
@@ -105,6 +107,33 @@ async def test_what_happens_is_seen_without_a_reload(browser, site, shown):
     assert await browser.complaints() == []
 
 
+async def test_a_page_asks_anew_when_too_much_happened_at_once(browser):
+    shown = fleet(MOST_ROWS + 1)
+    async with opened(shown) as site:
+        await browser.open(f"{site.base}/")
+        await browser.until(IS_LIVE)
+        await browser.run("window.same = true")
+        for key in tuple(shown.rows):  # nothing else runs between these: they are told together
+            shown.happens(key, state="failed")
+        await browser.until(f"{state_of('app-0001')} === 'failed'")
+        await browser.until(f"document.querySelector('.counts .state-failed + b').textContent === '{MOST_ROWS + 1}'")
+        assert await browser.run("return window.same")
+        assert await browser.complaints() == []
+
+
+async def test_an_open_subscription_asks_anew_when_more_happened_than_is_kept(browser):
+    shown = fleet()
+    shown.events = EventLog(most=5)
+    async with opened(shown) as site:
+        await browser.open(f"{site.base}/subscriptions/app-0001")
+        await browser.until(IS_LIVE)
+        shown.happens("app-0001", state="failed", reason="the push was refused")
+        for _ in range(10):
+            shown.happens("app-0002")
+        await browser.until("document.querySelector('#subscription').textContent.includes('the push was refused')")
+        assert await browser.complaints() == []
+
+
 async def test_a_paused_page_stands_still_and_then_shows_everything(browser, site, shown):
     await browser.open(f"{site.base}/")
     await browser.until(IS_LIVE)
@@ -113,7 +142,9 @@ async def test_a_paused_page_stands_still_and_then_shows_everything(browser, sit
     shown.happens("app-0001", state="failed")
     await browser.until("document.body.dataset.missed === 'yes'")
     assert await browser.run(f"return {state_of('app-0001')}") == "unchanged"
+    assert await browser.run("return document.getElementById('pause').textContent") == "Resume view"  # images are not paused
     await browser.click("#pause")
+    await browser.until("document.getElementById('pause').textContent === 'Pause this view'")
     await browser.until(f"{state_of('app-0001')} === 'failed'")
 
 

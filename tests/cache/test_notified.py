@@ -17,6 +17,17 @@ async def test_states_are_there_after_a_restart_and_an_empty_one_is_forgotten(tm
         assert await cache.notified.read("other") == {}
 
 
+async def test_a_route_that_is_gone_leaves_nothing(tmp_path):
+    place = ("web", "somewhere")
+    async with Cache(tmp_path / "cache.db") as cache:
+        for route in ("chat", "mail", "old"):
+            await cache.notified.write(route, {place: "failed|1"})
+        await cache.notified.keep({"chat", "new"})
+        assert [await cache.notified.read(route) for route in ("chat", "mail", "old")] == [{place: "failed|1"}, {}, {}]
+        await cache.notified.keep(())
+        assert await cache.notified.read("chat") == {}
+
+
 async def test_a_cache_that_cannot_be_used_remembers_in_memory(tmp_path):
     (tmp_path / "cache.db").write_bytes(b"no database")
     async with Cache(tmp_path / "cache.db") as cache:

@@ -248,6 +248,16 @@ def test_the_config_map_of_decisions_can_be_read_by_its_name_alone():
     assert found == {("team", "get", "configmaps", "holds")}
 
 
+def test_the_config_map_of_decisions_can_be_written_where_people_act_at_the_page():
+    """`web.roles.act` grants writing the one ConfigMap of `holds`, and making it."""
+    web = {"users": "file:/run/secrets/htpasswd", "roles": {"act": ["jane"]}}
+    config = {"sources": [], "listen": {"web": "0.0.0.0:8090"}, "holds": "configmap:team/holds", "web": web}
+    found = rights(template_of(config=config))
+    assert found == {("team", verb, "configmaps", "holds") for verb in ("get", "patch")} | {("team", "create", "configmaps", "*")}
+    read_only = rights(template_of(config={**config, "web": {**web, "roles": {"view": ["*"]}}}))
+    assert read_only == {("team", "get", "configmaps", "holds")}
+
+
 def test_live_applications_that_the_configuration_names_can_be_written_by_their_name_alone():
     """An argocd: target of updater.yaml grants that one Application, where nothing else grants it."""
     live = {("argocd", verb, "applications", "shop") for verb in ("get", "patch")}

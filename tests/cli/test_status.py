@@ -19,7 +19,7 @@ from updater.web import app as web_room
 from updater.web.app import Probes, application, serve
 
 KEYS = {"key", "image", "written", "running", "chosen", "state", "reason", "since", "last_change", "held_by", "verdict"}
-KEYS |= {"verdict_at", "workload"}
+KEYS |= {"verdict_at", "workload", "code"}
 
 
 @pytest.fixture
@@ -81,12 +81,20 @@ def test_one_subscription_is_one_line_in_columns_no_wider_than_the_terminal(last
     rows = [status.row() for status in last.statuses()]
     lines = table(rows, now=at() + timedelta(minutes=3), width=70)
     plain = [click.unstyle(line) for line in lines]
-    assert plain[0].split() == ["KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST", "UPDATE", "REASON"]
+    assert plain[0].split() == ["KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST", "CHANGE", "REASON"]
     assert [line.split()[:2] for line in plain[1:]] == [["api", "unknown"], ["shop-a", "unchanged"], ["shop-b", "failed"]]
     assert "1.0.0" in plain[2]
     assert "3m" in plain[2]
     assert max(map(len, plain)) <= 70
     assert click.style("failed".ljust(9), fg="red") in lines[3]
+
+
+def test_a_failure_is_shown_with_the_code_by_which_the_reference_lists_it(last):
+    """Where both have their place; on a narrow terminal the sentence says more than the code."""
+    rows = [status.row() for status in last.statuses() if status.key == "shop-b"]
+    wide, narrow = (click.unstyle(table(rows, now=at(), width=width)[1]) for width in (None, 60))
+    assert wide.endswith(f"{rows[0]['reason']} [{rows[0]['code']}]")
+    assert "[" not in narrow
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(5, "5s"), (90, "1m"), (7200, "2h"), (86_400 * 20, "20d"), (-5, "0s")])
@@ -123,6 +131,6 @@ def test_what_a_pass_would_write_is_no_hold_to_people():
     (row,) = (status.row() for status in known.statuses())
     assert (row["state"], row["held_by"]) == ("held", "dry-run")
     head, line = table([{**row, "since": None}], now=at(), width=None)
-    assert click.unstyle(head).split() == ["KEY", "STATE", "WRITTEN", "CHOSEN", "LAST", "UPDATE", "REASON"]
+    assert click.unstyle(head).split() == ["KEY", "STATE", "WRITTEN", "CHOSEN", "LAST", "CHANGE", "REASON"]
     assert click.style("would update", fg="green") in line
     assert click.unstyle(line).endswith("  1.0.0 → 1.1.0")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.settings.making import SUBSCRIPTION
 from updater.cli.main import run_cli
 
+AUTHORED = SUBSCRIPTION + "git: {author: {name: images, email: images@example.org}}\n"
 BROKEN = "intervall: 1m\ninterval: x\n"
 
 
@@ -19,10 +21,45 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_clean_file_exits_0_and_says_so_on_stderr(here, capsys):
-    (here / "updater.yaml").write_text(SUBSCRIPTION)
+    (here / "updater.yaml").write_text(AUTHORED)
     assert run_cli(["validate", "updater.yaml"]) == 0
     note = "note: 1 target was not compared with the repository: updater once --dry-run does that\n"
     assert capsys.readouterr() == ("", f"no problems in 1 file\n{note}")
+
+
+def test_who_commits_must_be_said_in_a_file_or_in_the_environment(here, capsys, monkeypatch):
+    """A configuration with which `updater run` would not start for lack of an author is no clean one."""
+    (here / "updater.yaml").write_text(SUBSCRIPTION)
+    assert run_cli(["validate"]) == 1
+    assert "git.author.name and git.author.email must be set: subscription 'myapp' writes to Git" in capsys.readouterr().out
+    (here / "updater.yaml").write_text(SUBSCRIPTION + "sources: [applications: {}]\n")  # Argo CD's ConfigMap may say it
+    assert run_cli(["validate"]) == 0
+    (here / "updater.yaml").write_text(SUBSCRIPTION)
+    monkeypatch.setenv("UPDATER_GIT__AUTHOR__NAME", "images")
+    monkeypatch.setenv("UPDATER_GIT__AUTHOR__EMAIL", "images@example.org")
+    assert run_cli(["validate"]) == 0
+
+
+def test_another_file_may_say_who_commits(here):
+    """One configuration may be in several files: the author is in one of them."""
+    (here / "updater.yaml").write_text("git: {author: {name: images, email: images@example.org}}\n")
+    (here / "updater.shop.yaml").write_text(SUBSCRIPTION)
+    assert run_cli(["validate", "."]) == 0
+    assert run_cli(["validate", "updater.shop.yaml"]) == 1
+
+
+@pytest.mark.parametrize("more", [[], ["-o", "json"]])
+def test_a_named_file_that_holds_nothing_to_check_is_said(here, capsys, more):
+    """No problems in a file that nobody recognized must not read as if it was right."""
+    (here / "holds.yaml").write_text("shop: {hold: {reason: x}}\n")
+    (here / "marked.yaml").write_text('image: ghcr.io/o/a:1 # {"$imagepolicy": "flux-system:myapp"}\n')
+    (here / "updater.yaml").write_text(AUTHORED)
+    assert run_cli(["validate", "holds.yaml", "marked.yaml", "updater.yaml", *more]) == 0
+    assert [line for line in capsys.readouterr().err.splitlines() if "not checked" in line] == [
+        "not recognized, not checked: holds.yaml"
+    ]
+    assert run_cli(["validate", ".", *more]) == 0  # a folder holds files of others
+    assert "not checked" not in capsys.readouterr().err
 
 
 def test_without_a_path_the_configuration_of_this_folder_is_checked(here, capsys):
@@ -67,7 +104,7 @@ def test_json_holds_the_same(here, capsys):
 
 
 def test_a_configuration_named_by_c_is_checked_and_its_markers_count(here, capsys):
-    (here / "c.yaml").write_text(SUBSCRIPTION + "text_markers: ['*.env']\n")
+    (here / "c.yaml").write_text(AUTHORED + "text_markers: ['*.env']\n")
     (here / "apps").mkdir()
     (here / "apps" / "x.env").write_text('A=ghcr.io/myorg/myapp:1 # {"$imagepolicy": "flux-system:myapp"}\n')
     assert run_cli(["-c", "c.yaml", "validate", "apps"]) == 0
@@ -144,3 +181,9 @@ def test_a_prefix_that_is_not_the_host_of_the_api_is_said_and_is_no_problem(tmp_
     assert "no problems" in said.err
     assert run_cli(["validate", "-o", "json", str(path)]) == 0
     assert json.loads(capsys.readouterr().out)["remarks"][0]["code"] == "registry-prefix"
+
+
+def test_the_example_of_every_key_is_valid(capsys):
+    """What people copy from is taken by the check that the guide names."""
+    example = Path(__file__).parents[2] / "config/updater.example.yaml"
+    assert run_cli(["validate", str(example)]) == 0, capsys.readouterr().out

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import structlog
 
 from tests.delivery.objects import ROLLOUT, merged
 from tests.delivery.test_finding import APPLICATION, Cluster, application
+from tests.delivery.test_following import BRANCH
 from tests.delivery.test_watch import SHOP_FOUND
 from tests.fakes.eventually import until
 from updater.daemon import busy
 from updater.daemon.busy import UNKNOWN_BUSY, BusyRollouts
+from updater.daemon.generation import landing_context
 from updater.delivery.following import ReleaseFollower
+from updater.engine.gating import Gatekeeper
 from updater.model.release import DeliveryOptions, Workload
+from updater.model.report import InventoryChanged
 
 IN_PROGRESS = merged(ROLLOUT, {"status": {"phase": "Paused", "stableRS": "old"}})
 CANARY = Workload("Rollout", "shop", "shop")
@@ -51,6 +56,7 @@ def test_a_rollout_that_is_found_is_waited_for_and_wakes_when_it_ends():
 
 def test_what_is_not_known_yet_is_waited_for_and_the_reason_says_how_long():
     gate = Gate(awaited={"Application"})
+    assert gate.busy.of("shop")
     gate.wall += UNKNOWN_BUSY - 10
     assert gate.busy.of("shop") == "it is not known yet whether a rollout of it is in progress, for 10 s at most"
     gate.wall += 10
@@ -58,13 +64,66 @@ def test_what_is_not_known_yet_is_waited_for_and_the_reason_says_how_long():
 
 
 async def test_a_cluster_that_never_answers_holds_nothing_for_ever(monkeypatch):
-    monkeypatch.setattr(busy, "UNKNOWN_BUSY", 0.0)
+    monkeypatch.setattr(busy, "_LOOKED_EVERY", 0.0)
     gate = Gate(awaited={"Application"})
-    gate.wall -= 1.0  # what asked before the bound
     assert gate.busy.of("shop")
-    gate.wall += 1.0
     ending = asyncio.create_task(gate.busy.end())
-    await until(ending.done)
+    gate.wall += UNKNOWN_BUSY
+    await until(lambda: gate.woken)
+    ending.cancel()
+    await asyncio.wait([ending])
+    assert gate.woken == ["shop"]
+
+
+def test_what_is_awaited_again_long_after_the_start_is_waited_for_as_long_as_at_the_start():
+    gate = Gate(awaited={"Application"})
+    assert gate.busy.of("shop")
+    gate.wall += UNKNOWN_BUSY
+    gate.busy.freed(None)
+    gate.has(application(CANARY), IN_PROGRESS)
+    gate.busy.freed(None)
+    gate.wall += UNKNOWN_BUSY
+    gate.has(application(CANARY), IN_PROGRESS, awaited={"Rollout"})
+    gate.busy.freed(None)
+    assert gate.busy.of("shop") == "it is not known yet whether a rollout of it is in progress, for 300 s at most"
+    assert gate.woken == ["shop"]
+
+
+def test_a_subscription_that_is_first_asked_about_long_after_the_start_waits_for_what_is_not_known():
+    gate = Gate(awaited={"Rollout"})
+    gate.wall += 10 * UNKNOWN_BUSY
+    assert gate.busy.of("shop")
+
+
+def test_a_look_that_changes_nothing_lets_nothing_land_later():
+    gate = Gate(application(CANARY), IN_PROGRESS)
+    assert gate.busy.seen("shop") == "Rollout shop/shop is in progress"
+    gate.has(application(CANARY), ROLLOUT)
+    gate.busy.freed(None)
+    assert gate.woken == []
+
+
+def test_a_dry_landing_asks_without_waiting_and_another_one_waits():
+    for is_dry, woken in ((True, []), (False, ["shop"])):
+        gate = Gate(application(CANARY), IN_PROGRESS)
+        delivery = SimpleNamespace(busy=gate.busy, order_of=None, settle=None, promotions=SimpleNamespace(offer=None))
+        crew = SimpleNamespace(writer=None, scans=SimpleNamespace(choose=None))
+        generation = SimpleNamespace(gates=Gatekeeper(), schedule=SimpleNamespace(settle=print), delivery=delivery, crew=crew)
+        process = SimpleNamespace(metrics=None, wall=lambda: 0.0)
+        gates = landing_context(generation, process, BRANCH, is_dry=is_dry).gates
+        assert gates.busy("shop") == "Rollout shop/shop is in progress"
+        gate.has(application(CANARY), ROLLOUT)
+        gate.busy.freed(None)
+        assert gate.woken == woken
+
+
+def test_who_waits_for_nothing_any_more_is_woken_once():
+    gate = Gate(application(CANARY), IN_PROGRESS)
+    assert gate.busy.of("shop")
+    item = replace(SHOP_FOUND, delivery=DeliveryOptions(workload=Workload("Deployment", "shop", "shop")))
+    gate.follower.hear(InventoryChanged(subscriptions=(item,), destinations=frozenset(), sources=(), at=datetime.now(UTC)))
+    for _ in range(3):
+        gate.busy.freed(None)
     assert gate.woken == ["shop"]
 
 

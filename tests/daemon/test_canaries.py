@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import structlog
 from structlog.testing import capture_logs
 
 from tests.delivery.objects import CANARY, DEPLOYMENT, NAME, NEW, ROLLOUT
-from tests.delivery.test_following import Story
+from tests.delivery.test_following import BRANCH, Story
 from updater.daemon.canaries import CanaryDesk
 from updater.delivery.hooks import CanaryHook
 from updater.delivery.memory import ReleaseMemory
 from updater.model.image import parse_ref
-from updater.model.release import RevertOrder
+from updater.model.release import Release, ReleaseVerdict, RevertOrder
+from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged, SourceState
+from updater.model.selection import Rejection
+from updater.model.written import Written
 from updater.web.webhooks.flagger import CanaryCall
 
 CALL = CanaryCall(namespace="shop", name="shop", phase="Progressing", words="New revision detected", is_warning=False)
 ORDER = RevertOrder(revision="c" * 40, bad=parse_ref(NEW), good=parse_ref(f"{NAME}:1.0.0"), reason="it crashes")
+
+
+AT = datetime(2026, 3, 1, tzinfo=UTC)
+OTHER_BRANCH = replace(BRANCH, branch="production")
+
+
+def landed(destination, **more):
+    written = {"shop": (Written(tag="1.1.0"),)}
+    return DestinationLanded(destination=destination, outcomes=(), end=LandingEnd.QUIET, notes=(), written=written, at=AT, **more)
 
 
 def desk_for(kind, **objects):
@@ -48,6 +63,31 @@ def test_a_release_is_told_with_the_image_that_its_rollout_asks_for():
     told = desk.release("shop")
     assert (told["wanted"], told["reason"]) == (False, "shop: 1.1.0 is taken back: it crashes")
     assert desk.release("other") is None
+
+
+def test_what_one_destination_rejects_stands_while_another_one_lands():
+    desk, _ = desk_for("Rollout", Rollout=ROLLOUT)
+    desk.landed(landed(BRANCH, rejected={"shop": {"1.1.0": Rejection(tag="1.1.0", code="reverted", sentence="it was reverted")}}))
+    desk.landed(landed(OTHER_BRANCH))
+    assert (desk.release("shop")["wanted"], desk.release("shop")["reason"]) == (False, "shop: it was reverted")
+    desk.landed(landed(BRANCH))
+    assert desk.release("shop")["wanted"]
+
+
+def test_what_is_not_asked_for_any_more_is_forgotten_once_every_source_was_heard():
+    desk, _ = desk_for("Rollout", Rollout=ROLLOUT)
+    rejected = {"shop": {"1.1.0": Rejection(tag="1.1.0", code="reverted", sentence="it was reverted")}}
+    desk.landed(landed(OTHER_BRANCH, rejected=rejected))
+    release = Release(subscription="shop", revision="c" * 40, image=parse_ref(NEW), began=AT)
+    desk.judged(ReleaseJudged(release=release, workload=None, verdict=ReleaseVerdict.HEALTHY, reason="", seconds=None, at=AT))
+    [item] = desk._follower.subscriptions
+    asked = InventoryChanged(subscriptions=(item,), destinations=frozenset(), sources=(), at=AT)
+    desk.asked(replace(asked, subscriptions=(), sources=(SourceState(name="Application", subscriptions=None),)))
+    assert (desk.release("shop")["wanted"], desk.release("shop")["verdict"]) == (False, "healthy")
+    desk.asked(asked)
+    assert (desk.release("shop")["wanted"], desk.release("shop")["verdict"]) == (True, "healthy")
+    desk.asked(replace(asked, subscriptions=()))
+    assert desk.release("shop")["verdict"] is None
 
 
 def test_a_release_whose_workload_is_not_known_yet_is_not_called_unwanted():

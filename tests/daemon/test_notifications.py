@@ -25,7 +25,7 @@ def test_a_route_that_needs_apprise_is_refused_where_it_is_not_installed_and_clo
         check_routes(routes('[{to: "env:A", kind: cloudevents}, {to: "env:B"}]').notifications)
     assert caught.value.code == "notify-extra"
     assert caught.value.message.startswith("notifications[1]: ")
-    assert "gitops-image-updater[notify]" in caught.value.hint
+    assert "pip install apprise" in caught.value.hint
 
 
 async def test_an_address_is_read_at_each_message_so_that_a_secret_may_change(tmp_path):

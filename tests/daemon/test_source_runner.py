@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -18,6 +20,9 @@ from updater.daemon.source_runner import SourceRunner
 from updater.errors import ConfigError, KubeError
 from updater.inventory.inventory import Inventory
 from updater.model.outcome import Status
+from updater.model.report import InventoryChanged
+from updater.model.scan_key import scan_key_for
+from updater.model.snapshot import ScanRequest
 
 
 @asynccontextmanager
@@ -92,6 +97,16 @@ async def test_answers_turns_and_ends_reach_every_source(tmp_path):
         await hearing.finish()
         assert source.heard == [outcome("refused"), outcome("landed"), "lead", "finish"]
         assert [item.key for item in hearing.refused] == ["refused"]
+
+
+async def test_what_is_scanned_for_its_own_sake_is_told_with_what_is_asked_for(tmp_path):
+    listed = scan_key_for(asked("other", MAIN, image="r.test/other"))
+    first = replace(snapshot(asked("filed", MAIN)), scans=(ScanRequest(listed=listed, interval=60.0),))
+    async with heard(tmp_path, SourceByHand(), first) as (hearing, process, _):
+        told = []
+        process.reports.join(SimpleNamespace(name="test", hear=told.append))
+        hearing.tell()
+        assert [report.scans for report in told if isinstance(report, InventoryChanged)] == [{listed}]
 
 
 async def test_what_another_source_forbids_is_answered_and_counted(tmp_path):

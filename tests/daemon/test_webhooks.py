@@ -115,5 +115,7 @@ def test_a_pod_says_where_it_is_reached(monkeypatch):
     monkeypatch.setenv("POD_IP", "fd00::5")
     assert address_of(ListenAddress(host="", port=8090)) == "http://[fd00::5]:8090"
     assert address_of(None) == ""
+    for host in ("127.0.0.1", "localhost", "::1"):  # served to its own pod alone
+        assert address_of(ListenAddress(host=host, port=8090)) == ""
     monkeypatch.delenv("POD_IP")
     assert address_of(ListenAddress(host="", port=8090)) == ""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.delivery.objects import CANARY, DEPLOYMENT, NAME, ROLLOUT, STATEFUL_SET, merged, template
 from updater.controller.objects import Sharing
-from updater.delivery.finding import FoundWorkload, GitPlace, find_workloads, sources_of
+from updater.delivery.finding import MOST_FOUND, FoundWorkload, GitPlace, find_workloads, sources_of
 from updater.delivery.kinds import WATCHED, prune_followed
 from updater.inventory.pushes import place_of
 from updater.model.image import parse_name
@@ -112,6 +112,28 @@ def test_the_agent_is_found_by_the_file_that_is_written_however_its_url_is_spell
     flux = (kustomization(SHOP), git_repository())
     assert found(Cluster(application(SHOP), DEPLOYMENT)).found == (FoundWorkload(SHOP, APPLICATION),)
     assert found(Cluster(*flux, DEPLOYMENT)).found == (FoundWorkload(SHOP, KUSTOMIZATION),)
+
+
+@pytest.mark.parametrize("count", [MOST_FOUND - 1, MOST_FOUND])
+def test_applications_of_others_that_read_the_file_push_none_out(count):
+    theirs = [merged(application(SHOP), {"metadata": {"namespace": "aaa", "name": f"n{number}"}}) for number in range(count)]
+    everything = found(Cluster(application(SHOP), DEPLOYMENT, *theirs))
+    if count < MOST_FOUND:
+        assert FoundWorkload(SHOP, APPLICATION) in everything.found
+    else:
+        assert (everything.found, everything.is_awaited) == ((), False)
+        assert "name the one that counts (delivery.application or delivery.kustomization)" in everything.reason
+    by_name = found(Cluster(application(SHOP), DEPLOYMENT, *theirs), DeliveryOptions(agent=APPLICATION))
+    assert by_name.found == (FoundWorkload(SHOP, APPLICATION),)
+
+
+def test_more_workloads_than_are_followed_are_none_and_the_setting_is_named():
+    names = [f"n{number}" for number in range(MOST_FOUND + 1)]
+    deployments = [named(DEPLOYMENT, name) for name in names]
+    listed = application(*(Workload("Deployment", "shop", name) for name in names))
+    everything = found(Cluster(listed, *deployments))
+    assert (everything.found, everything.is_awaited) == ((), False)
+    assert "delivery.workload" in everything.reason
 
 
 @pytest.mark.parametrize(

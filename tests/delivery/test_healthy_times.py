@@ -14,7 +14,7 @@ from updater.model.gates import GateRules
 from updater.model.image import parse_name, parse_ref
 from updater.model.promotion import Follows
 from updater.model.release import DeliveryOptions, Health, Release, ReleaseVerdict, Workload
-from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
+from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged, SourceState
 from updater.model.selection import Rejection
 from updater.model.subscription import GitBranch, Locator, Origin, PolicySpec, Subscription, Target
 from updater.model.view import PastCommit
@@ -28,6 +28,7 @@ DEADLINE = 900.0
 HEALTHY = Health(verdict=ReleaseVerdict.HEALTHY, reason="2 of 2", is_applied=True)
 SCALING = Health(verdict=ReleaseVerdict.PROGRESSING, reason="1 of 2", is_applied=True)
 BROKEN = Health(verdict=ReleaseVerdict.BAD, reason="timed out", is_applied=True)
+BLIND = Health(verdict=ReleaseVerdict.UNKNOWN, reason="no answer", is_blind=True)
 UNWATCHED = Health(verdict=ReleaseVerdict.UNKNOWN, reason="cannot be watched")
 
 
@@ -305,6 +306,26 @@ def test_a_workload_that_broke_while_nobody_looked_is_not_promoted_after_the_res
     assert story.promoted == []
 
 
+@pytest.mark.parametrize("says", [BLIND, UNWATCHED, BROKEN])
+@pytest.mark.parametrize("has_landed", [False, True])
+def test_time_in_which_nobody_looked_promotes_nothing_before_the_first_look_nor_while_nothing_is_known(says, has_landed):
+    before = ran(HOUR)
+    story = Story(before.times.remembered(), before.wall + 2 * HOUR)
+    assert (story.promoted, story.offer.opens_at) == ([], None)
+    story.commits = before.commits
+    if has_landed:
+        story.looks("1.1.0")
+    story.passes(HOUR, says)
+    assert (story.promoted, story.offer.opens_at) == ([], None)
+
+
+def test_a_process_that_ends_before_its_first_look_leaves_what_was_seen_as_it_was():
+    before = ran(HOUR)
+    between = before.restarted(after=600).restarted(after=600)
+    between.passes(30, HEALTHY)
+    assert between.offer.opens_at == between.wall + HOUR
+
+
 def test_a_restart_finds_that_staging_moved_on_and_counts_only_what_was_seen():
     story = ran(HOUR)
     rows = story.times.remembered()
@@ -355,6 +376,41 @@ def test_what_nobody_follows_any_more_is_forgotten():
     report = InventoryChanged(subscriptions=(staging(),), destinations=frozenset(), sources=(), at=BEGAN)
     story.times.hear(report)
     assert story.times.remembered() == ()
+
+
+def asked_for(*subscriptions, is_whole):
+    sources = (SourceState(name="Application", subscriptions=len(subscriptions) if is_whole else None),)
+    return InventoryChanged(subscriptions=subscriptions, destinations=frozenset(), sources=sources, at=BEGAN)
+
+
+def test_what_was_seen_of_a_subscription_whose_source_is_not_heard_yet_is_kept_until_it_is():
+    rows = ran(HOUR).times.remembered()
+    times = HealthyTimes([], health=lambda _release, _heads: HEALTHY, wake=lambda _key: None, clock=BEGAN.timestamp)
+    times.recall(rows)
+    times.hear(asked_for(prod(), is_whole=False))
+    assert (times.runs("staging"), times.remembered()) == ((), rows)
+    times.hear(asked_for(prod(), staging(), is_whole=True))
+    (run,), (row,) = times.runs("staging"), times.remembered()
+    assert (run.revision, run.since) == (rows[0].runs[0].revision, rows[0].runs[0].since)
+    assert (row.key, row.runs) == ("staging", (run,))
+
+
+def test_what_no_source_asks_for_once_all_were_heard_is_not_remembered():
+    times = HealthyTimes([], health=lambda _release, _heads: HEALTHY, wake=lambda _key: None, clock=BEGAN.timestamp)
+    times.recall(ran(HOUR).times.remembered())
+    times.hear(asked_for(prod(), is_whole=True))
+    assert times.remembered() == ()
+
+
+def test_who_is_gone_while_a_source_is_not_heard_goes_on_when_it_is_back():
+    story = ran(HOUR)
+    story.times.hear(asked_for(prod(), is_whole=False))
+    story.passes(600)
+    assert story.offer.standing is None
+    story.times.hear(asked_for(prod(), staging(), is_whole=True))
+    story.looks("1.1.0")
+    story.passes(HOUR)
+    assert story.promoted == ["1.1.0"]
 
 
 @pytest.mark.parametrize("healthy_for", [1.0, 100 * HOUR])

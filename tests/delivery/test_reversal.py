@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import pytest
 import structlog
 
 from updater.delivery.memory import ReleaseMemory
 from updater.delivery.reversal import Reversals
 from updater.delivery.state import bad
 from updater.model.image import parse_ref
-from updater.model.release import DeliveryOptions, OnBad, Release, ReleaseVerdict, Workload
-from updater.model.report import ReleaseJudged
+from updater.model.release import DeliveryOptions, OnBad, Release, ReleaseVerdict, RevertOrder, Workload
+from updater.model.report import DestinationLanded, LandingEnd, ReleaseJudged
+from updater.model.subscription import GitBranch
+from updater.model.written import Written
 
 BEGAN = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ROLLOUT = Workload("Rollout", "shop", "shop")
@@ -62,3 +65,52 @@ async def test_every_bad_release_that_waits_when_a_configuration_ends_is_judged_
     running.cancel()
     await asyncio.wait([running])
     assert memory.judged == {"c": "c" * 40}
+
+
+BAD, GOOD = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+SHOP = "ghcr.io/o/shop"
+
+
+@pytest.mark.parametrize(
+    ("image", "stands"),
+    [
+        (f"{SHOP}@{BAD}", Written(digest=BAD)),
+        (f"{SHOP}:1.1.0@{BAD}", Written(digest=BAD)),
+        (f"{SHOP}:1.1.0@{BAD}", Written(tag="1.1.0")),
+        (f"{SHOP}:1.1.0", Written(tag="1.1.0", digest=BAD)),
+        (f"{SHOP}:1.1.0", Written(digest=BAD)),
+    ],
+)
+def test_an_order_stands_as_long_as_the_bad_value_does(image, stands):
+    memory = ReleaseMemory(orders={"shop": order_for(image)})
+    landing(memory, Written(digest=GOOD), stands)
+    assert "shop" in memory.orders
+
+
+@pytest.mark.parametrize(
+    ("image", "instead"),
+    [
+        (f"{SHOP}@{BAD}", Written(digest=GOOD)),
+        (f"{SHOP}@{BAD}", Written(tag="1.0.0")),
+        (f"{SHOP}:1.1.0@{BAD}", Written(digest=GOOD)),
+        (f"{SHOP}:1.1.0@{BAD}", Written(tag="1.1.0", digest=GOOD)),
+        (f"{SHOP}:1.1.0", Written(tag="1.0.0", digest=BAD)),
+        (f"{SHOP}@{BAD}", Written()),
+    ],
+)
+def test_an_order_ends_when_another_value_stands_also_where_values_are_digests_alone(image, instead):
+    memory = ReleaseMemory(orders={"shop": order_for(image)})
+    landing(memory, instead)
+    assert memory.orders == {}
+
+
+def order_for(image):
+    return RevertOrder(revision="c" * 40, bad=parse_ref(image), good=parse_ref(f"{SHOP}:1.0.0@{GOOD}"), reason="degraded")
+
+
+def landing(memory, *written):
+    reversals = Reversals(Releases(), memory, wake=lambda _key: None, log=structlog.get_logger())
+    branch = GitBranch(url="https://git.example.org/fleet.git", branch="main")
+    reversals.landed(
+        DestinationLanded(destination=branch, outcomes=(), end=LandingEnd.QUIET, notes=(), written={"shop": written}, at=BEGAN)
+    )

@@ -39,6 +39,7 @@ def subscription(delivery, *, key="shop", image=NAME, origin=FILE_ORIGIN):
 
 
 SHOP_FOUND = subscription(SEARCHED)
+NAMED = subscription(DeliveryOptions(workload=Workload("Rollout", "shop", "shop")))
 
 
 class Watched:
@@ -171,6 +172,46 @@ async def test_an_image_that_is_asked_for_later_is_looked_for_again_and_nothing_
         assert watched.watch.get("Deployment", "shop", "shop") is not None
 
 
+@pytest.mark.parametrize("before", [SHOP_FOUND, NAMED], ids=["more images", "all namespaces"])
+async def test_a_watch_that_has_to_keep_more_keeps_what_it_has_and_is_awaited_until_it_is_listed(server, connect, before):
+    install(server)
+    await put(server, ROLLOUT, DEPLOYMENT, git_repository())
+    listed = asyncio.Event()
+
+    async def late(request):
+        if "watch" not in request.query:
+            await listed.wait()
+
+    async with connect([before]) as watched:
+        watch, seen = watched.watch, []
+        await until(lambda: watch.is_listed)
+        server.faults.append(late)
+        watched.watch._hooks = replace(watch._hooks, changed=lambda _keys: seen.append(watch.is_awaited("Rollout", "shop")))
+        watch.want(wanted_places([before, SHOP_FOUND, subscription(SEARCHED, key="other", image="envoy")], {}))
+        assert watch.is_awaited("Rollout", "shop")
+        await until(lambda: seen)
+        assert watch.get("Rollout", "shop", "shop") is not None
+        assert (watch.is_awaited("Rollout", "shop"), watch.is_known("Rollout", "shop")) == (True, False)
+        listed.set()
+        await until(lambda: watch.is_listed)
+        assert watch.get("Rollout", "shop", "shop") is not None
+        assert watch.is_known("Rollout", "shop")
+        assert seen[0]
+
+
+async def test_what_a_wider_watch_finds_gone_is_gone_with_its_readers(server, connect):
+    install(server)
+    await put(server, application(SHOP))
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        far = replace(SHOP_FOUND.targets[0], destination=GitBranch(url=f"{URL}/far", branch="main"))
+        watched.watch.want(wanted_places([SHOP_FOUND, replace(SHOP_FOUND, key="far", targets=(far,))], {}))
+        await server.remove(WATCHED["Application"].kind, "shop", "argocd")
+        await until(lambda: watched.watch.is_known("Application", "argocd"))
+        await until(lambda: watched.watch.get("Application", "argocd", "shop") is None)
+        assert list(watched.watch.readers_of("Application", PLACE)) == []
+
+
 async def test_a_change_names_the_object_and_a_new_reader_names_the_repository(server, connect):
     install(server)
     await put(server, DEPLOYMENT, git_repository())
@@ -211,6 +252,19 @@ def test_a_named_workload_needs_its_own_namespace_alone_unless_its_kind_is_watch
     both = wanted_places([named, SHOP_FOUND], {})
     assert {scope for _, scope in both} == {EVERYWHERE}
     assert both["Deployment", EVERYWHERE].images == {IMAGE}
+
+
+def test_what_a_named_workload_needs_is_kept_beside_a_search_for_another_image():
+    named = subscription(DeliveryOptions(workload=Workload("Rollout", "shop", "shop")), key="named", image="envoy")
+    for order in ([named, SHOP_FOUND], [SHOP_FOUND, named]):
+        wanted = wanted_places(order, {})
+        for item in (ROLLOUT, DEPLOYMENT):
+            other = merged(item, {"spec": {"template": template("redis:7")}})
+            assert wanted[item["kind"], EVERYWHERE].keeps(item["kind"], other)
+            other["metadata"]["namespace"] = "elsewhere"
+            assert not wanted[item["kind"], EVERYWHERE].keeps(item["kind"], other)
+        assert not wanted_places([SHOP_FOUND], {})["Rollout", EVERYWHERE].covers(wanted["Rollout", EVERYWHERE])
+        assert wanted["Rollout", EVERYWHERE].images >= {IMAGE}
 
 
 def test_what_is_not_followed_is_not_watched():

@@ -218,6 +218,27 @@ def test_of_two_objects_on_one_place_who_wrote_it_keeps_it_else_the_older(since,
     assert all(kept is None or f"{kept} keeps it" in end.detail for end in refused)
 
 
+@pytest.mark.parametrize(
+    ("since", "writers", "kept"),
+    [
+        (("2025", "2026"), (), "one"),
+        (("2026", "2025"), ("one",), "one"),
+        (("", ""), ("one",), "one"),
+        (("2026", "2025"), (), None),
+        (("2025", "2026"), ("two.a",), None),
+        (("", ""), ("two.a", "two.b"), None),
+    ],
+)
+def test_an_object_that_names_a_place_twice_takes_it_from_nobody_and_keeps_nothing_itself(since, writers, kept):
+    origins = [Origin(kind="Application", name=name, since=when) for name, when in zip(("one", "two"), since, strict=True)]
+    items = [replace(subscription(key), origin=origins[key != "one"]) for key in ("one", "two.a", "two.b")]
+    past = PastCommit(revision="1" * 40, when=datetime.now(UTC), subject="", subscriptions=writers, images=(), policies=())
+    place = reading()
+    seen = replace(view(), readings={(item.key, 0): (place,) for item in items}, recent=(past,))
+    decisions = decide(seen, items, {(item.key, place.written): chosen("2") for item in items})
+    assert [decision.subscription.key for decision in decisions if decision.updates] == ([kept] if kept else [])
+
+
 def test_what_the_file_says_is_refused_for_no_object():
     filed, other = subscription("one"), replace(subscription("two"), origin=Origin(kind="Application", name="a", since="1"))
     place = reading()

@@ -7,10 +7,13 @@ from dataclasses import replace
 import pytest
 
 from tests.engine.making import BRANCH, SHA, chosen, reading, subscription, target, view
+from updater.engine.gating import Gatekeeper
 from updater.engine.landing import ATTEMPTS, LandingContext, land
 from updater.errors import GitUnavailable, PushRefused, RegistryDenied
-from updater.model.image import parse_digest
+from updater.model.gates import GateRules
+from updater.model.image import ImageRef, parse_digest
 from updater.model.outcome import Status
+from updater.model.promotion import Follows, Offer
 from updater.model.subscription import CommitSpec, PolicySpec
 from updater.model.update import Change, WriteResult
 
@@ -261,3 +264,46 @@ async def test_what_is_asked_for_otherwise_at_every_attempt_ends_as_failed():
     landing = await land(BRANCH, (subscription(),), replace(parts(branch), asked_now=another))
     assert (landing.outcomes[0].status, landing.outcomes[0].code) == (Status.FAILED, PushRefused.default_code)
     assert (branch.commits, branch.looks) == ([], ATTEMPTS)
+
+
+async def test_what_was_chosen_before_another_policy_was_heard_of_is_chosen_again():
+    """The key and the value that stands there are the same; what may be chosen is not."""
+    branch, narrower = Branch("1.0.0"), replace(subscription(), policy=PolicySpec(kind="semver", options={"range": "1.x"}))
+
+    async def choose(item, written, *, needs_digest, rejected, named):
+        tag = "1.5.0" if item == narrower else "2.0.0"
+        return replace(chosen(tag), digests={tag: parse_digest(SHA)})
+
+    async def another():
+        return (narrower,)
+
+    await land(BRANCH, (subscription(),), replace(parts(branch, choose), asked_now=another))
+    [commit] = branch.commits
+    assert [update.image.tag for update in commit.updates] == ["1.5.0"]
+
+
+class Staging:
+    """A followed subscription that offers 2.0.0 until it is said to be bad."""
+
+    def __init__(self, *, is_bad_after):
+        self.asked, self.is_bad_after = 0, is_bad_after
+
+    def offers(self, follows):
+        self.asked += 1
+        ran = ImageRef(name=subscription().image, tag="2.0.0", digest=parse_digest(SHA))
+        is_bad = self.asked > self.is_bad_after
+        return Offer(follows=follows, promoted=() if is_bad else (ran,), standing=ran, is_bad=is_bad, reason=f"look {self.asked}")
+
+
+@pytest.mark.parametrize(("is_bad_after", "written", "looks"), [(1, [], 2), (100, ["2.0.0"], 1)])
+async def test_what_turns_bad_at_staging_between_the_look_and_the_write_is_not_written(is_bad_after, written, looks):
+    branch, staging = Branch("1.0.0"), Staging(is_bad_after=is_bad_after)
+    follower = replace(subscription(), gates=GateRules(follows=Follows(subscription="staging", healthy_for=60.0)))
+
+    async def choose(item, written, *, needs_digest, rejected, named):
+        return chosen("2.0.0") if item.offer.promoted else chosen("1.0.0", status="unchanged")
+
+    asking = replace(parts(branch, choose), gates=Gatekeeper(offers=staging.offers))
+    await land(BRANCH, (follower,), asking)
+    assert [update.image.tag for commit in branch.commits for update in commit.updates] == written
+    assert branch.looks == looks

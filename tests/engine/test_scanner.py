@@ -14,7 +14,9 @@ from updater.engine.choose import nothing_named
 from updater.engine.scanner import Scanner
 from updater.errors import ImageNotFound, RegistryProtocolError, RegistryUnavailable
 from updater.model.candidate import Description
+from updater.model.gates import GateRules
 from updater.model.image import Digest, ImageRef, parse_platform
+from updater.model.promotion import Follows, Offer
 from updater.model.scan_key import scan_key_for
 from updater.model.subscription import FIXED, Downgrade, PolicySpec
 from updater.model.written import Written
@@ -438,3 +440,20 @@ async def test_a_policy_whose_image_was_exchanged_is_not_held_by_the_version_of_
             for name in ("ghcr.io/o/moved", "ghcr.io/o/app", "not an image", None)
         ]
     assert said == [None, "downgrade", None, "downgrade"]
+
+
+def offered_at_staging(digest, **rules):
+    """A subscription that follows another one, which offers one build of 1.1.0."""
+    ref = ImageRef(name=subscription().image, tag="1.1.0", digest=digest)
+    offer = Offer(follows=Follows(subscription="staging", healthy_for=0), promoted=(ref,), standing=ref)
+    return replace(subscription(), offer=offer, **rules)
+
+
+async def test_the_facts_of_a_build_that_is_promoted_are_those_of_its_digest_whatever_its_tag_points_to():
+    ran = Digest(algorithm="sha256", encoded=f"{NOW:064x}")
+    registry = Registry(**{"1.0.0": NOW, "1.1.0": NOW + 1, str(ran): NOW})
+    item = offered_at_staging(ran, platforms=(parse_platform("linux/amd64"),), gates=GateRules(min_age=0.0))
+    scans = scans_of(registry, item)
+    for _ in range(2):
+        assert (await choose(scans, item, "1.0.0", needs_digest=True)).chosen.digest == ran
+    assert [ask for ask in registry.asked if ask.startswith("digest")] == [f"digest {ran}"]

@@ -13,7 +13,7 @@ import pytest
 from tests.fakes.eventually import until, until_there
 from tests.fakes.message_receiver import Answer, MailReceiver, MessageReceiver
 from tests.flows.fleet import add_usual, fleet
-from tests.flows.test_run import Daemon
+from tests.flows.test_run import PATIENCE, Daemon
 from tests.flows.test_run import until as answered
 from tests.real.parts import free_port
 
@@ -180,7 +180,7 @@ class TellingDaemon(Daemon):
 
     async def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             return await self.process.wait()
 
 

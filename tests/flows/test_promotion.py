@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.eventually import until, until_there
 from tests.flows.promotion_flows import HOUR, stages
 from updater.cli.explain import explained
+from updater.daemon.fleet_desk import FleetDesk
 from updater.errors import ConfigError
 from updater.sources.file import load
 
@@ -49,6 +50,19 @@ async def test_production_takes_what_staging_has_run_healthy_for_the_time_and_is
         line.clock.pass_(HOUR)
         await line.wakes("prod")
         await line.written("prod", "1.1.0")
+
+
+async def test_the_page_says_of_the_gates_what_the_landing_was_told(tmp_path):
+    gates = "{follows: {subscription: staging, healthy_for: 2h}, wait_while_busy: true}"
+    async with two(tmp_path, gates=gates, more="delivery: {workload: Rollout/prod/app}") as line, line.running():
+        await runs(line, "1.1.0")
+        await until(lambda: line.outcome("prod").held_by == "follows")
+        found = await FleetDesk(line.generation._process, lambda: line.generation).detail("prod")
+        told = {gate.gate: gate for gate in found.gates}
+        assert (told["follows"].is_open, told["follows"].code) == (False, "follows")
+        assert "1.1.0" in told["follows"].reason
+        assert told["follows"].opens_at is not None
+        assert "only updater run knows" not in told["busy"].reason
 
 
 async def test_a_newer_version_at_staging_before_the_time_is_up_starts_a_time_of_its_own(tmp_path):

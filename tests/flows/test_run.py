@@ -92,7 +92,7 @@ async def test_a_tag_pushed_while_it_runs_becomes_a_commit(daemon):
 
 async def test_sigterm_ends_it_with_code_0(daemon):
     daemon.process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert await daemon.process.wait() == 0
 
 

@@ -78,7 +78,8 @@ async def test_a_hold_by_the_api_keeps_a_version_back_by_name_until_it_is_releas
     assert (status, done["told"]) == (200, "no decision is in force")
     await until(lambda: ":1.1.0" in served.made.file("apps/app.yaml"))
     _, recent = await served.ask("/api/v1/events/recent", headers=JANE)
-    assert {"hold", "release"} <= {event["word"] for event in recent["events"] if event["author"] == "jane"}
+    acts = {event["word"]: event["detail"] for event in recent["events"] if event["author"] == "jane"}
+    assert (acts["hold"], acts["release"]) == ("held: freeze <b>now</b>", "released: over")
 
 
 async def test_a_pin_goes_back_and_a_rejection_is_never_chosen(served):
@@ -111,6 +112,9 @@ async def test_what_is_not_allowed_is_refused_logged_and_counted(served):
     for fields, code in (({}, "bad-body"), ({"reason": "x", "until": "yesterday"}, "usage")):
         status, body = await served.act("app", "hold", **fields)
         assert (status, body["error"]["code"]) == (400, code)
+    _, recent = await served.ask("/api/v1/events/recent", headers=JANE)
+    refused = next(event for event in recent["events"] if event["code"] == "usage")
+    assert (refused["detail"], refused["author"]) == ("hold refused (usage): x", "jane")  # which does not read as done
 
 
 async def test_status_asks_the_site_with_a_password_and_says_so_where_it_needs_one(served, monkeypatch):

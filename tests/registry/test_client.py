@@ -286,6 +286,14 @@ class TestDigests:
         lab.registry.faults.append(always("/manifests/", lambda _: web.Response(body=body, headers={"Content-Type": media_type})))
         assert await lab.client().digest(lab.image, "1.0") == digest
 
+    async def test_a_build_is_asked_for_by_its_digest_and_is_there_although_its_tag_names_another_one(self, lab):
+        digest = lab.registry.push("org/app", "1.0", created=CREATED)
+        lab.registry.push("org/app", "1.0")
+        assert await lab.client().digest(lab.image, str(digest)) == digest
+        missing = "sha256:" + "e" * 64
+        with pytest.raises(ImageNotFound, match=f"@{missing}"):
+            await lab.client().digest(lab.image, missing)
+
     @pytest.mark.parametrize("told", ["nonsense", "", "sha256:", "sha256:" + "a" * 63, "sha256:" + "A" * 64])
     @pytest.mark.parametrize("method", ["HEAD", "GET"])
     async def test_a_header_that_holds_no_digest_is_refused(self, lab, told, method):

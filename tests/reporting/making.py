@@ -29,8 +29,8 @@ def landed(*outcomes, minutes=0.0, destination=MAIN, **options):
     return DestinationLanded(destination=destination, outcomes=outcomes, at=at(minutes), **options)
 
 
-def inventory(*subscriptions, minutes=0.0):
+def inventory(*subscriptions, minutes=0.0, **options):
     items = subscriptions or (asked("web", MAIN),)
     destinations = frozenset(destinations_of(items))
     sources = (SourceState(name="file", subscriptions=len(items)),)
-    return InventoryChanged(subscriptions=tuple(items), destinations=destinations, sources=sources, at=at(minutes))
+    return InventoryChanged(subscriptions=tuple(items), destinations=destinations, sources=sources, at=at(minutes), **options)

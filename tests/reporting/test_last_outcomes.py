@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.engine.making import git_branch
 from tests.inventory.asking import LIVE, MAIN, asked
 from tests.reporting.making import at, ended, failed, inventory, landed
+from tests.reporting.notifications.making import judged
 from updater.model.candidate import Candidate
+from updater.model.image import parse_name
 from updater.model.outcome import Status
+from updater.model.release import DeliveryOptions
 from updater.model.report import SelectionMade, TargetsRefused
 from updater.model.selection import Selection
+from updater.model.subscription import PolicySpec
 from updater.model.view import PastCommit
 from updater.model.written import Written
 from updater.reporting.last_outcomes import LastOutcomes, naming
@@ -63,6 +68,7 @@ def test_a_row_tells_what_is_written_what_was_chosen_and_since_when_it_stands():
         "verdict": None,
         "verdict_at": None,
         "workload": None,
+        "code": None,
     }
 
 
@@ -160,3 +166,67 @@ def test_statuses_of_keys_are_those_of_all_and_counts_count_them():
         last.hear(report)
     assert list(last.statuses_of(("web", "none"))) == [found for found in last.statuses() if found.key == "web"]
     assert dict(last.counts()) == {Status.FAILED: 1, None: 1}
+
+
+class Walked(tuple):
+    """Commits that count how often somebody goes through them."""
+
+    __slots__ = ()
+    walks = 0
+
+    def __iter__(self):
+        Walked.walks += 1
+        return super().__iter__()
+
+
+def test_a_row_costs_no_walk_over_the_commits_of_every_branch():
+    places = [git_branch(f"https://git.test/{number}") for number in range(20)]
+    items = [asked(f"key-{number}", place) for number, place in enumerate(places)]
+    last = LastOutcomes()
+    last.hear(inventory(*items))
+    for number, place in enumerate(places):
+        recent = Walked(past(at(-60 - age), f"key-{number}") for age in range(3))
+        last.hear(landed(destination=place, recent=recent))
+    Walked.walks = 0
+    (status,) = last.statuses_of(["key-1"])
+    assert (status.last_change, len(list(last.statuses())), Walked.walks) == (at(-60), 20, 0)
+
+
+def test_the_last_change_is_that_of_the_commits_that_are_there_now():
+    other = git_branch("https://git.test/other")
+    both = inventory(asked("web", MAIN, other))
+    reports = [
+        (both, None),
+        (landed(ended(), recent=(past(at(-60), "web"), past(at(-90), "web"))), at(-60)),
+        (landed(ended(), destination=other, recent=(past(at(-30), "web"),)), at(-30)),
+        (landed(ended(), destination=other, recent=(past(at(-40), "web"),)), at(-40)),  # the branch was rewritten
+        (inventory(asked("web", MAIN)), at(-60)),
+        (landed(ended(), recent=()), None),
+    ]
+    last = LastOutcomes()
+    for report, moment in reports:
+        heard = last.heard
+        last.hear(report)
+        (status,) = last.statuses()
+        assert status.last_change == moment
+        touched = last.touched_since(heard)
+        assert touched is None or "web" in touched
+
+
+def test_a_subscription_of_another_image_or_policy_forgets_what_was_chosen_and_released_before():
+    before = replace(asked("web", MAIN), delivery=DeliveryOptions())
+    chosen = SelectionMade(
+        subscription="web",
+        written=ONE,
+        selection=Selection(status="unchanged", chosen=Candidate(tag="1.0.0"), rejections={}),
+        at=at(),
+    )
+
+    def kept(now):
+        found = statuses(inventory(before), chosen, judged(), inventory(now))["web"]
+        return found.chosen, found.verdict
+
+    assert kept(replace(before, interval=60.0)) == ("1.0.0", "bad")
+    assert kept(replace(before, policy=PolicySpec("newest", {}))) == (None, "bad")
+    assert kept(replace(before, image=parse_name("r.test/other"))) == (None, None)
+    assert kept(replace(before, delivery=None)) == ("1.0.0", None)

@@ -92,6 +92,11 @@ def test_a_scan_that_fails_is_logged_when_it_begins_changes_lasts_and_ends(log):
     assert events(log(inventory(), *steps)) == ["scan failed", "scan failed", "scan fails still", "scanned again"]
 
 
+def test_a_scan_for_its_own_sake_that_fails_is_not_logged_anew_when_the_inventory_changes(log):
+    other = inventory(asked("api", MAIN, image="r.test/other"), scans=frozenset({scanned().listed}))
+    assert events(log(scanned("down"), other, scanned("down", 1), scanned(minutes=2))) == ["scan failed", "scanned again"]
+
+
 def test_a_pass_is_one_line_when_every_destination_has_landed(log):
     both = inventory(asked("web", MAIN), asked("live", LIVE))
     first = log(both, scanned(), scanned("down"), landed(ended(), seconds=3.0), landed(ended()))

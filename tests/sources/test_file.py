@@ -107,7 +107,7 @@ def test_who_writes_to_git_says_who_commits(tmp_path):
     with pytest.raises(ConfigError) as refused:
         load([write(tmp_path, WRITES)], {})
     assert refused.value.code == "no-author"
-    assert refused.value.message == "git.author.name and git.author.email must be set: a writes to Git"
+    assert refused.value.message == "git.author.name and git.author.email must be set: subscription 'a' writes to Git"
     with pytest.raises(ConfigError, match=r"git\.author\.email must be set"):
         load([write(tmp_path, WRITES + "git: {author: {name: n}}\n")], {})
     load([write(tmp_path, WRITES + AUTHOR)], {})

@@ -22,6 +22,7 @@ spec:
   imageRepositoryRef: {name: app}
   policy: {semver: {range: ">=1.0.0"}}
 """
+AUTHOR = "git: {author: {name: images, email: images@example.org}}\n"
 MARKED = 'spec:\n  image: ghcr.io/org/app:1.0.0 # {"$imagepolicy": "flux-system:app"}\n'
 
 
@@ -43,7 +44,11 @@ def said(report) -> list[tuple[str, int | None, str]]:
 
 def test_a_clean_tree_is_clean(tree):
     folder = tree(
-        policy_yaml=POLICY, apps__a_yaml=MARKED, updater_yaml=SUBSCRIPTION, README_md="x", values_yaml="log: {a: b}\nstate: x\n"
+        policy_yaml=POLICY,
+        apps__a_yaml=MARKED,
+        updater_yaml=AUTHOR + SUBSCRIPTION,
+        README_md="x",
+        values_yaml="log: {a: b}\nstate: x\n",
     )
     report = lint([folder])
     assert (said(report), report.files) == ([], 4)
@@ -72,7 +77,7 @@ def test_without_any_policy_the_hint_asks_for_them(tree):
 
 def test_marker_targets_of_a_configuration_are_policies_too(tree):
     marked = MARKED.replace(":app", ":myapp")
-    folder = tree(apps__a_yaml=marked, updater_yaml=SUBSCRIPTION)
+    folder = tree(apps__a_yaml=marked, updater_yaml=AUTHOR + SUBSCRIPTION)
     assert lint([folder / "apps"]).problems
     assert not lint([folder]).problems
     assert not lint([folder / "apps"], configurations=[folder / "updater.yaml"]).problems
@@ -120,7 +125,7 @@ def test_a_broken_configuration_gives_all_its_problems_and_what_needs_a_cluster(
         ("updater.yaml", 1, "unknown-key"),
         ("updater.yaml", 2, "duration"),
     ]
-    assert said(lint([tree(updater_yaml='web: {users: "file:/x"}\n')])) == [("updater.yaml", 1, "not-yet")]
+    assert said(lint([tree(updater_yaml='web: {users: "file:/x"}\n')])) == [("updater.yaml", 1, "conflict")]
 
 
 def test_what_the_daemon_does_not_take_is_told_before_it_starts(tree):
@@ -128,7 +133,7 @@ def test_what_the_daemon_does_not_take_is_told_before_it_starts(tree):
         "subscriptions:\n- key: app\n  image: ghcr.io/o/app\n  policy: {semver: {}}\n  gates: {group: shop}\n"
         "  targets: [{git: {url: 'https://git.test/fleet.git'}, marker: 'ns:app'}]\n"
     )
-    assert said(lint([tree(updater_yaml=alone)])) == [("updater.yaml", 2, "group")]
+    assert said(lint([tree(updater_yaml=alone + AUTHOR)])) == [("updater.yaml", 2, "group")]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ from aiohttp import web
 
 from tests.inventory.asking import MAIN, asked
 from tests.reporting.making import at, ended, failed, inventory, landed
+from tests.reporting.notifications.making import judged
 from updater.model.candidate import Candidate, FactFailure
 from updater.model.outcome import Status
 from updater.model.report import ImageScanned, SelectionMade
 from updater.model.scan_key import ScanKey
 from updater.model.selection import Selection
+from updater.model.subscription import CredentialRef
 from updater.model.written import Written
 from updater.web.api import refusals
 from updater.web.app import serve
@@ -38,8 +40,8 @@ def chosen(tag):
     return SelectionMade(subscription="web", written=Written(tag="1"), selection=selection, at=at())
 
 
-def scanned(failure=None):
-    listed = ScanKey(asked("web", MAIN).image, None)
+def scanned(failure=None, credential=None):
+    listed = ScanKey(asked("web", MAIN).image, credential)
     return ImageScanned(listed=listed, names=(), failure=failure, began=at(), at=at())
 
 
@@ -55,9 +57,35 @@ def test_a_new_newest_tag_is_told_and_the_first_one_is_not():
     assert heard(chosen("1.0"), chosen("1.0"), chosen("1.1")) == [("selection", "chosen", "web")]
 
 
+def test_the_newest_tag_of_another_image_is_not_told_as_news_of_the_one_before():
+    other = inventory(asked("web", MAIN, image="r.test/other"))
+    told = heard(inventory(), chosen("9.0"), inventory(), chosen("9.1"), other, chosen("1.0"), chosen("1.1"))
+    assert [kind for kind, _, _ in told] == ["inventory", "inventory", "selection", "inventory", "selection"]
+
+
 def test_an_image_that_cannot_be_listed_is_told_once_and_so_is_its_recovery():
     down = scanned(FactFailure("registry-unavailable", "no answer"))
     assert heard(scanned(), down, down, scanned(), scanned()) == [("scan", "failed", ""), ("scan", "recovered", "")]
+
+
+def test_an_image_that_one_credential_may_not_list_is_told_once_although_another_may():
+    denied, other = scanned(FactFailure("registry-denied", "401")), CredentialRef(kind="env", value="TOKEN")
+    again = [denied, scanned(credential=other)] * 3
+    assert heard(*again) == [("scan", "failed", "")]
+
+
+def test_an_image_that_is_scanned_for_its_own_sake_keeps_its_failure_when_the_inventory_changes():
+    denied = scanned(FactFailure("registry-denied", "401"))
+    other = inventory(asked("api", MAIN, image="r.test/other"), scans=frozenset({denied.listed}))
+    told = heard(denied, other, denied, scanned())
+    assert [word for kind, word, _ in told if kind == "scan"] == ["failed", "recovered"]
+
+
+def test_a_release_names_the_workload_that_decided_where_one_is_known():
+    log = EventLog()
+    log.hear(judged())
+    log.hear(judged(workload=None))
+    assert [event.detail for event in log.since(0)] == ["Deployment shop/web: it crashes", "it crashes"]
 
 
 def test_what_is_gone_is_forgotten():

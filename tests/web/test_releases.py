@@ -19,7 +19,7 @@ web:
     - {name: ci, kind: generic, secret: "env:S2"}
 """
 GOOD = {"Authorization": "Bearer s3cret"}
-FACTS = {"key": "team/web", "wanted": True, "held": False, "reason": "nothing speaks against this version"}
+FACTS = {"key": "team/web", "wanted": True, "held": False, "reason": "no objection to this version"}
 
 
 class ReleaseDesk(FakeDesk):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from updater.cache.store import DatabaseFile
 
@@ -36,5 +36,14 @@ class NotifiedStates:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM notified WHERE route = ? AND key = ? AND target = ?", gone)
             connection.executemany("INSERT OR REPLACE INTO notified VALUES (?, ?, ?, ?)", there)
+
+        await self._store.run(work)
+
+    async def keep(self, routes: Collection[str]) -> None:
+        """Forget every route that is not among *routes*."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            known = {str(route) for (route,) in connection.execute("SELECT DISTINCT route FROM notified")}
+            connection.executemany("DELETE FROM notified WHERE route = ?", [(route,) for route in known.difference(routes)])
 
         await self._store.run(work)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from updater.daemon.watching import Asking
 
-_HEADS: Final = ("KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST UPDATE", "RELEASE", "REASON")
+_HEADS: Final = ("KEY", "STATE", "FOR", "WRITTEN", "CHOSEN", "LAST CHANGE", "RELEASE", "REASON")
 _FOR: Final = _HEADS.index("FOR")
 _RELEASE: Final = _HEADS.index("RELEASE")
 _WIDEST: Final = 40
@@ -68,7 +68,8 @@ def status(
 
     KEY is a key, a glob such as 'shop-*', or namespace/application. Without --server a dry pass over the configuration finds
     out: it asks the registries and Git, writes nothing, and says `would update` where a pass would write (in JSON, and for
-    --state, that is `held` with the code dry-run). FOR is how long the state lasts, as far as the daemon has seen.
+    --state, that is `held` with the code dry-run). FOR is how long the state lasts, as far as the daemon has seen. CHOSEN is the
+    newest allowed tag.
     """
     if credentials and not server:
         raise ConfigError("--credentials is for --server", hint="add --server URL, or leave --credentials out", code="usage")
@@ -172,6 +173,7 @@ _NAMES: Final = (
     "verdict",
     "verdict_at",
     "workload",
+    "code",
 )
 
 
@@ -227,15 +229,16 @@ def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
 
 
 def _reason(row: dict[str, Any], room: int | None) -> str:
-    """Return why it is so: cut to *room* columns, with the whole code behind it."""
-    reason, code = row["reason"] or "", row["held_by"]
+    """Return why it is so: cut to *room* columns, with the whole code of a hold or a failure behind it."""
+    reason, code = row["reason"] or "", row["held_by"] or (row["code"] if row["state"] == Status.FAILED.value else None)
     if code == DRY_RUN:
         return _fitted(pending_detail(reason), room)
     if not code:
         return _fitted(reason, room)
     left = None if room is None else room - len(code) - 3
-    text = _fitted(reason, left) if left is None or left >= _SHORTEST_REASON else ""
-    return f"{text} [{code}]" if text else f"[{code}]"
+    if left is None or left >= _SHORTEST_REASON:
+        return f"{_fitted(reason, left)} [{code}]" if reason else f"[{code}]"
+    return f"[{code}]" if row["held_by"] else _fitted(reason, room)  # where there is no place for both, a failure is its sentence
 
 
 def _fitted(text: str, room: int | None) -> str:

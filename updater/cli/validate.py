@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PROBLEMS = 1
 _USUAL: Final = Path("updater.yaml")
+_AUTHOR: Final = "UPDATER_GIT__AUTHOR__"  # what a file may leave to the environment of the daemon
+_SHOWN: Final = 5
 
 
 @click.command()
@@ -56,7 +58,9 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeo
     from updater.writeback.message_trial import try_message
 
     named = tuple(Path(name) for name in config_paths(context)) or (() if paths or live else (_usual_file(),))
-    environ = {"HOME": os.environ.get("HOME", "/")}
+    environ = {name: value for name, value in os.environ.items() if name.startswith(_AUTHOR)} | {
+        "HOME": os.environ.get("HOME", "/")
+    }
     problems: tuple[Problem, ...] = ()
     try:
         if len(named) > 1:
@@ -75,6 +79,7 @@ def validate(context: click.Context, paths: tuple[Path, ...], output: str, timeo
         report = replace(report, problems=wrong, answers=(*report.answers, *found.answers), objects=found.objects)
         answers = (*policy_answers(found.flux), *marker_answers(report.markers, found.flux))
     _show_json(report, answers) if output == "json" else _show_text(report, answers)
+    _show_unrecognized(report.unrecognized)
     return _PROBLEMS if report.problems else 0
 
 
@@ -158,6 +163,16 @@ def _show_text(report: ValidationReport, answers: Sequence[FluxAnswer]) -> None:
     if report.targets:
         targets = "1 target was" if report.targets == 1 else f"{report.targets} targets were"
         say(f"note: {targets} not compared with the repository: updater once --dry-run does that", err=True)
+
+
+def _show_unrecognized(files: Sequence[Path]) -> None:
+    """Print which named files hold nothing that is checked: a clean exit must not look as if they were."""
+    from updater.cli.terminal import say
+
+    for file in files[:_SHOWN]:
+        say(f"not recognized, not checked: {printable(str(file))}", err=True)
+    if len(files) > _SHOWN:
+        say(f"not recognized, not checked: {len(files) - _SHOWN} more files", err=True)
 
 
 def _show_answers(report: ValidationReport, answers: Sequence[FluxAnswer]) -> None:

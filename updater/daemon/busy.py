@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: for how long nothing is written because it is not known yet whether a rollout is in progress
 UNKNOWN_BUSY: Final = 300.0
+#: every how many seconds it is asked who has waited that long
+_LOOKED_EVERY: Final = 5.0
 CODE: Final = "busy-unknown"
 
 
@@ -35,30 +37,43 @@ class BusyRollouts:
         self._is_pending = is_pending
         self._wake = wake
         self._waiting: set[str] = set()
-        self._began = process.wall()
+        self._unknown: dict[str, float] = {}
 
     def of(self, key: str) -> str:
-        """Return which rollout or canary of a subscription is in progress, "" where none is."""
-        options = self._follower.options_of(key)
-        if options is None or (options.workload is not None and options.workload.kind not in BUSY_KINDS):
-            return ""
-        words = self._words(key, options)
+        """Return which rollout or canary of a subscription is in progress, "" where none is; who asks is woken when it ends."""
+        options = self._asked(key)
+        if options is None or not self._is_awaited(key, options):
+            self._unknown.pop(key, None)
+        else:
+            self._unknown.setdefault(key, self._process.wall())
+        words = self._words(key, options) if options else ""
         (self._waiting.add if words else self._waiting.discard)(key)
         return words
+
+    def seen(self, key: str) -> str:
+        """Return what `of` would return now, for a look that changes nothing."""
+        options = self._asked(key)
+        return self._words(key, options) if options else ""
 
     def freed(self, keys: set[str] | None) -> None:
         """Let those of *keys* land that waited and wait no more, None for all."""
         waiting = self._waiting if keys is None else self._waiting & keys
         for key in [key for key in sorted(waiting) if not self.of(key)]:
             self._wake(key)
+        for key in self._unknown.keys() - self._waiting if keys is None else ():
+            self.of(key)  # known by now: what is awaited later is waited for as long again
 
     async def end(self) -> None:
-        """Let what waits land, once it has waited long enough for a cluster that does not answer."""
-        self._began = self._process.wall()
-        await asyncio.sleep(UNKNOWN_BUSY)
-        before = len(self._waiting)
-        self.freed(None)
-        if (count := before - len(self._waiting)) > 0:
+        """Let land what has waited long enough for a cluster that does not answer, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOKED_EVERY)
+            self._expire()
+
+    def _expire(self) -> None:
+        due = self._process.wall() - UNKNOWN_BUSY
+        late = {key for key, since in self._unknown.items() if since <= due} & self._waiting
+        self.freed(late)
+        if (count := len(late - self._waiting)) > 0:
             self._process.log.warning(
                 "releases",
                 detail=f"whether rollouts of {count} subscriptions are in progress could not be found out; they are written now",
@@ -66,12 +81,24 @@ class BusyRollouts:
                 code=CODE,
             )
 
+    def _asked(self, key: str) -> DeliveryOptions | None:
+        """Return how a subscription is delivered, None where nothing of it can be in progress."""
+        options = self._follower.options_of(key)
+        is_other = options is not None and options.workload is not None and options.workload.kind not in BUSY_KINDS
+        return None if is_other else options
+
+    def _is_awaited(self, key: str, options: DeliveryOptions) -> bool:
+        named = options.workload
+        found = self._follower.found(key)
+        return found.is_awaited or (named is not None and self._follower.known.is_awaited(named.kind, named.namespace))
+
     def _words(self, key: str, options: DeliveryOptions) -> str:
         known, named, read = self._follower.known, options.workload, set[tuple[str, str, str]]()
         view = ReadObjects(known, read)
         found = self._follower.found(key)
-        if found.is_awaited or (named and known.is_awaited(named.kind, named.namespace)):
-            left = self._began + UNKNOWN_BUSY - self._process.wall()
+        if self._is_awaited(key, options):
+            now = self._process.wall()
+            left = self._unknown.get(key, now) + UNKNOWN_BUSY - now
             what = named or "a rollout of it"
             return f"it is not known yet whether {what} is in progress, for {left:.0f} s at most" if left > 0 else ""
         if self._is_pending(key):

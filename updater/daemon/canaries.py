@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from updater.delivery.following import ReleaseFollower
     from updater.delivery.memory import ReleaseMemory
-    from updater.model.report import DestinationLanded, ReleaseJudged
+    from updater.model.report import DestinationLanded, InventoryChanged, ReleaseJudged
     from updater.model.selection import Rejection
-    from updater.model.subscription import Subscription
+    from updater.model.subscription import Destination, Subscription
     from updater.web.webhooks.flagger import CanaryCall
 
 
@@ -27,12 +27,24 @@ class CanaryDesk:
         self._follower = follower
         self._memory = memory
         self._wall = wall
-        self._rejected: dict[str, Mapping[str, Rejection]] = {}
+        self._rejected: dict[str, dict[Destination, Mapping[str, Rejection]]] = {}
         self._verdicts: dict[str, ReleaseVerdict] = {}
 
     def landed(self, report: DestinationLanded) -> None:
         """Note what a landing did not choose because people, or a bad release, speak against it."""
-        self._rejected |= {key: report.rejected.get(key, {}) for key in report.written}
+        for key in report.written:
+            self._rejected.setdefault(key, {})[report.destination] = report.rejected.get(key, {})
+
+    def asked(self, report: InventoryChanged) -> None:
+        """Forget what is not asked for any more, and where it is not written any more, once every source was heard."""
+        if any(source.subscriptions is None for source in report.sources):
+            return
+        places = {item.key: {target.destination for target in item.targets} for item in report.subscriptions}
+        rejected = {key: self._rejected[key] for key in self._rejected.keys() & places.keys()}
+        self._rejected = {
+            key: {place: tags for place, tags in known.items() if place in places[key]} for key, known in rejected.items()
+        }
+        self._verdicts = {key: verdict for key, verdict in self._verdicts.items() if key in places}
 
     def judged(self, report: ReleaseJudged) -> None:
         """Note the last verdict of a subscription."""
@@ -84,6 +96,6 @@ class CanaryDesk:
             images=images,
             release=self._follower.releases.get(item.key),
             decisions=in_force(item.decisions, self._wall()),
-            rejected=self._rejected.get(item.key, {}),
+            rejected={tag: found for tags in self._rejected.get(item.key, {}).values() for tag, found in tags.items()},
             order=self._memory.orders.get(item.key),
         )

@@ -169,17 +169,22 @@ class DecisionWatch:
     wall: Callable[[], float] = time.time
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     looked_at: float = -math.inf
+    was_cut_short: bool = False
 
     async def look(self) -> None:
-        """Take up what is decided by now; many who ask at one time share one look."""
+        """Take up what is decided by now; many who ask at one time share one look.
+
+        One that is cancelled, because its caller waited long enough, is made up for by the next.
+        """
         clock = asyncio.get_running_loop().time
         asked_at = clock()
         async with self.looking:
             if self.looked_at > asked_at:
                 return
-            self.looked_at = clock()
-            if await self.place.has_changed():
+            began, is_owed, self.was_cut_short = clock(), self.was_cut_short, True
+            if await self.place.has_changed() or is_owed:
                 self.put(await self.place.read())
+            self.looked_at, self.was_cut_short = began, False
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""

@@ -104,6 +104,7 @@ class Delivery:
             self._follower.hear(report)
         if isinstance(report, InventoryChanged):
             self._subscriptions = {item.key: item for item in report.subscriptions if item.delivery and item.targets}
+            self.canaries.asked(report)
             self._want()
         if isinstance(report, DestinationLanded) and report.notes is not None:
             self._reversals.landed(report)

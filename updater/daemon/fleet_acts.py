@@ -37,6 +37,15 @@ MOST_LINES: Final = 5000
 #: of what was not even sent
 _UNSENT: Final = frozenset({FailureKind.UNREACHABLE, FailureKind.DOWN, FailureKind.PAUSED, FailureKind.TLS, FailureKind.SETTINGS})
 LONGEST_ANSWER: Final = 1024 * 1024
+_UNCHANGED: Final = "unchanged"
+_DONE: Final = frozenset({"changed", _UNCHANGED})
+_DONE_WORDS: Final = {
+    ActKind.HOLD: "held",
+    ActKind.RELEASE: "released",
+    ActKind.REJECT: "rejected",
+    ActKind.PIN: "pinned",
+    ActKind.SCAN: "scan asked for",
+}
 
 
 class FleetActs:
@@ -120,13 +129,12 @@ class FleetActs:
         self._process.log.info(
             "act", act=order.kind.value, key=order.key, person=order.author, reason=order.reason, image=order.image, result=result
         )
-        about = f" {order.image}" if order.image else ""
-        why = f": {order.reason}" if order.reason else ""
         part = EventPart(
             kind=EventKind.ACT,
             word=order.kind.value,
-            detail=f"{order.author}: {order.kind}{about} {order.key} ({result}){why}",
+            detail=act_detail(order, result),
             key=order.key,
+            code=None if result in _DONE else result,
             author=order.author,
         )
         self._desk.events.add(part, datetime.now(UTC))
@@ -136,6 +144,15 @@ class FleetActs:
         """Return the commits of *item* that people took back; a hold or a pin would hide what was closed besides."""
         bare = replace(item, decisions=())
         return taken_back_by(await self._desk.dry_landings(generation, item, bare), (bare,))
+
+
+def act_detail(order: ActOrder, result: str) -> str:
+    """Return what became of an act, for a line that names key and author besides: a refused one does not read as done."""
+    about = f" {order.image}" if order.image else ""
+    why = f": {order.reason}" if order.reason else ""
+    if result not in _DONE:
+        return f"{order.kind.value}{about} refused ({result}){why}"
+    return f"{_DONE_WORDS[order.kind]}{about}{', nothing changed' if result == _UNCHANGED else ''}{why}"
 
 
 def _edit(order: ActOrder) -> Edit:

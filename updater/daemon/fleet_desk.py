@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from updater import __version__
-from updater.daemon.generation import landing_context
+from updater.daemon.generation import gates_in_force, landing_context
 from updater.daemon.one_shot import chosen
 from updater.engine.landing import land
 from updater.errors import ConfigError
@@ -203,7 +203,7 @@ async def dry_landings(
 
 
 def _gates(generation: Generation, item: Subscription, landings: Sequence[Landing]) -> list[tuple[str, GateAnswer]]:
-    gates = generation.gates
+    gates = gates_in_force(generation, is_dry=True)
     return [
         (str(landing.destination), found)
         for landing in landings

@@ -293,13 +293,13 @@ def landing_context(
     generation: Generation, process: Process, destination: Destination, choose: Chooser | None = None, *, is_dry: bool
 ) -> LandingContext:
     """Return what a landing of *destination* needs; *choose* stands in for the choice of the scans."""
-    gates, schedule, delivery = generation.gates, generation.schedule, generation.delivery
+    schedule, delivery = generation.schedule, generation.delivery
     parts = LandingContext(
         writer=generation.crew.writer,
         choose=choose or generation.crew.scans.choose,
         pause=partial(_pause, metrics=process.metrics),
         now=process.wall,
-        gates=gates if schedule else replace(gates, waits=False),
+        gates=gates_in_force(generation, is_dry=is_dry),
     )
     if schedule:
         parts = replace(parts, settle=partial(schedule.settle, destination))
@@ -307,10 +307,18 @@ def landing_context(
         parts = replace(parts, reverts=delivery.order_of)
     if delivery and schedule:
         parts = replace(parts, settle=partial(_settle, schedule, delivery, destination))
-        parts = replace(parts, gates=replace(parts.gates, busy=delivery.busy.of, offers=delivery.promotions.offer))
-    elif not is_dry:  # what another process saw is no ground to write
-        parts = replace(parts, gates=replace(parts.gates, offers=unwatched))
     return parts
+
+
+def gates_in_force(generation: Generation, *, is_dry: bool) -> Gatekeeper:
+    """Return the gates as a landing asks them, and as whoever explains them has to: who watches the cluster answers for it."""
+    gates, delivery = generation.gates, generation.delivery
+    if generation.schedule is None:
+        gates = replace(gates, waits=False)
+    elif delivery:
+        busy = delivery.busy.seen if is_dry else delivery.busy.of
+        return replace(gates, busy=busy, offers=delivery.promotions.offer)
+    return gates if is_dry else replace(gates, offers=unwatched)  # what another process saw is no ground to write
 
 
 async def _settle(schedule: Schedule, delivery: Delivery, destination: Destination) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from updater.errors import ConfigError
 from updater.kube.lease import LeaderElector
 from updater.settings.values import ListenAddress
+from updater.web.shield import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,9 +101,9 @@ class LeaderElection:
 
 
 def address_of(listen: ListenAddress | None) -> str:
-    """Return where other pods reach what this one serves at *listen*, "" outside a pod and where nothing is served."""
+    """Return where other pods reach what this one serves at *listen*, "" outside a pod and where nothing is served to others."""
     pod = os.environ.get("POD_IP", "")
-    if listen is None or not pod:
+    if listen is None or not pod or is_loopback(listen.host):
         return ""
     return f"http://{ListenAddress(host=pod, port=listen.port)}"
 

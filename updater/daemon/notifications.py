@@ -50,7 +50,7 @@ def check_routes(routes: tuple[RouteSettings, ...]) -> None:
         place = f"notifications[{index}]"
         if route.kind is RouteKind.APPRISE and find_spec(_LIBRARY) is None:
             message = f"{place}: a route of kind apprise needs the package apprise, which is not installed"
-            hint = "pip install 'gitops-image-updater[notify]'; the container image has it"
+            hint = "pip install apprise into the environment of this program; the container image has it"
             raise ConfigError(message, hint=hint, code="notify-extra")
         if route.template is not None:
             from updater.reporting.notifications.templating import try_template  # noqa: PLC0415 - most routes have none

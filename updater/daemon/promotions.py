@@ -40,7 +40,7 @@ class Promotions:
 
     async def recall(self) -> None:
         """Take up what was seen before this."""
-        if not any(item.gates.follows is not None for item in self._asked()):
+        if self.times is None and not any(item.gates.follows is not None for item in self._asked()):
             return
         rows = self._process.releases.runs or await self._process.cache.runs()
         self._recalled = {row.key: row for row in rows}

@@ -108,6 +108,7 @@ class SourceRunner:
                 subscriptions=subscriptions,
                 destinations=frozenset(self.asked.by_destination),
                 sources=self._source_states(),
+                scans=frozenset(self.asked.scans),
                 at=now,
             )
         )

@@ -86,11 +86,16 @@ def find_workloads(
         return FoundWorkloads(reason=f"{awaited}s are not listed yet", is_awaited=True)
     if not agents:
         return FoundWorkloads(reason=f"no {' and no '.join(options.searched)} reads the file that is written")
+    if len(agents) > MOST_FOUND:
+        named = " or ".join(f"delivery.{kind.lower()}" for kind in options.searched)
+        return FoundWorkloads(reason=f"{len(agents)} objects read the file that is written: name the one that counts ({named})")
     missing = [agent for agent in agents if known.get(agent.kind, agent.namespace, agent.name) is None]
-    found = [item for agent in agents if agent not in missing for item in _run_by(agent, image, known)]
+    found = list(dict.fromkeys(item for agent in agents if agent not in missing for item in _run_by(agent, image, known)))
     if not found:
         return FoundWorkloads(reason=f"{missing[0]} does not exist" if missing else f"nothing that {agents[0]} applied is known")
-    return FoundWorkloads(found=tuple(dict.fromkeys(found))[:MOST_FOUND])
+    if len(found) > MOST_FOUND:  # which of them count is not ours to say
+        return FoundWorkloads(reason=f"{len(found)} workloads run the image: name the one that counts (delivery.workload)")
+    return FoundWorkloads(found=tuple(found))
 
 
 def inventory_of(item: Mapping[str, Any]) -> Iterator[Workload]:
@@ -140,7 +145,7 @@ def _reading(kinds: Iterable[str], places: Iterable[GitPlace], known: ListedObje
                 item = known.get(kind, namespace, name)
                 if item is not None and _reads(kind, item, place, known):
                     found[Workload(kind, namespace, name)] = None
-    return sorted(found)[:MOST_FOUND]
+    return sorted(found)
 
 
 def _reads(kind: str, item: Mapping[str, Any], place: GitPlace, known: ListedObjects) -> bool:

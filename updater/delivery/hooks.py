@@ -66,9 +66,9 @@ def answer_of(hook: CanaryHook, canary: Iterable[CanaryFacts]) -> HookAnswer:
     facts = tuple(canary)
     bad = next(filter(None, map(_unwanted, facts)), "")
     if hook is CanaryHook.ROLLBACK:
-        return HookAnswer(is_yes=bool(bad), reason=bad or "nothing speaks against this version")
+        return HookAnswer(is_yes=bool(bad), reason=bad or "no objection to this version")
     stopped = bad or next(filter(None, map(_stopped, facts)), "")
-    return HookAnswer(is_yes=not stopped, reason=stopped or "nothing speaks against this version")
+    return HookAnswer(is_yes=not stopped, reason=stopped or "no objection to this version")
 
 
 def _unwanted(facts: CanaryFacts) -> str:
@@ -76,17 +76,25 @@ def _unwanted(facts: CanaryFacts) -> str:
     asked = facts.asked
     if asked is None:
         return ""
-    if facts.order is not None and asked.tag == facts.order.bad.tag:
+    if facts.order is not None and is_asked_for(asked, facts.order.bad):
         return f"{facts.key}: {asked.tag or asked.digest} is taken back: {facts.order.reason}"
+    tag = _tag_of(asked, facts)
     for item in rejections_of(facts.decisions):
-        is_tag = not item.tag or item.tag == asked.tag
+        is_tag = not item.tag or item.tag == tag
         if is_tag and (not item.digest or item.digest == str(asked.digest)):
             return f"{facts.key}: {item.sentence}"
-    past = facts.rejected.get(asked.tag or "")
+    past = facts.rejected.get(tag)
     if past is not None:
         return f"{facts.key}: {past.sentence}"
     pin = pin_of(facts.decisions)
-    return f"{facts.key}: {pin.sentence}" if pin is not None and asked.tag != pin.tag else ""
+    return f"{facts.key}: {pin.sentence}" if pin is not None and tag not in {"", pin.tag} else ""
+
+
+def _tag_of(asked: ImageRef, facts: CanaryFacts) -> str:
+    """Return the tag of what the target asks for, by our release where it names a digest alone; "" where nobody knows."""
+    if asked.tag is None and facts.release is not None and is_asked_for(asked, facts.release.image):
+        return facts.release.image.tag or ""
+    return asked.tag or ""
 
 
 def _stopped(facts: CanaryFacts) -> str:

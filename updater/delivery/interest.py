@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.delivery.finding import GIT_REPOSITORY, POD_KINDS, sources_of
@@ -25,26 +25,45 @@ WatchPlace = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which objects of one kind are kept: all, or those that name one of *images* or read one of *repositories*."""
+    """Which objects of one kind are kept: all, or those that name one of *images* or read one of *repositories*.
+
+    Of *namespaces* all are kept.
+    """
 
     is_all: bool = False
+    namespaces: frozenset[str] = frozenset()
     images: frozenset[ImageName] = frozenset()
     repositories: frozenset[tuple[str, str]] = frozenset()
 
     def __or__(self, other: Wanted) -> Wanted:
         return Wanted(
             is_all=self.is_all or other.is_all,
+            namespaces=self.namespaces | other.namespaces,
             images=self.images | other.images,
             repositories=self.repositories | other.repositories,
         )
 
+    @property
+    def is_named(self) -> bool:
+        """Whether somebody named an object, so that its kind has to be there."""
+        return self.is_all or bool(self.namespaces)
+
+    def within(self, namespace: str) -> Wanted:
+        """Return what this keeps of one namespace, for a watch of all of them."""
+        return replace(self, is_all=False, namespaces=self.namespaces | {namespace}) if self.is_all else self
+
     def covers(self, other: Wanted) -> bool:
         """Return whether everything that *other* keeps is kept."""
-        return self.is_all or (not other.is_all and self.images >= other.images and self.repositories >= other.repositories)
+        if self.is_all or other.is_all:
+            return self.is_all
+        names = self.namespaces >= other.namespaces
+        return names and self.images >= other.images and self.repositories >= other.repositories
 
     def keeps(self, kind: str, item: Mapping[str, Any]) -> bool:
         """Return whether an object is kept. A Rollout or Canary that refers to another workload names no image itself."""
         if self.is_all or (kind not in POD_KINDS and kind != "Application"):
+            return True
+        if self.namespaces and text_in(mapping_in(item, "metadata"), "namespace") in self.namespaces:
             return True
         if kind == "Application":
             return any(place_of(text_in(source, "repoURL")) in self.repositories for source in sources_of(item))
@@ -70,7 +89,13 @@ def wanted_places(subscriptions: Iterable[Subscription], namespaces: Mapping[str
             if before is None or not before.covers(wanted):
                 found[place] = wanted if before is None else before | wanted
     everywhere = {kind for kind, namespace in found if namespace == EVERYWHERE}
-    return {place: wanted for place, wanted in found.items() if place[1] == EVERYWHERE or place[0] not in everywhere}
+    joined: dict[WatchPlace, Wanted] = {}
+    for (kind, namespace), wanted in found.items():
+        is_joined = namespace != EVERYWHERE and kind in everywhere
+        place = (kind, EVERYWHERE if is_joined else namespace)
+        kept = wanted.within(namespace) if is_joined else wanted
+        joined[place] = joined[place] | kept if place in joined else kept
+    return joined
 
 
 def _places(item: Subscription, namespaces: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[WatchPlace, Wanted]]:

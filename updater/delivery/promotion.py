@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_RUNS: Final = 8
 MOST_REVISIONS: Final = 200
+_NOT_SEEN: Final = "not looked at yet since the start"
 
 
 @dataclass(slots=True)
@@ -45,6 +46,10 @@ class _FollowedRuns:
     @property
     def standing(self) -> HealthyRun | None:
         return next((run for run in self.runs if run.is_standing), None)
+
+    def row(self, key: str, now: float) -> RememberedRuns:
+        """Return what another process is to know, as of *now*."""
+        return RememberedRuns(key=key, seen=self.seen or now, runs=self.runs)
 
     def put(self, run: HealthyRun) -> None:
         self.runs = tuple(run if item.is_standing else item for item in self.runs)
@@ -70,7 +75,8 @@ class HealthyTimes:
         self._clock = clock
         self._known: dict[str, _FollowedRuns] = {}
         self._subscriptions: dict[str, Subscription] = {}
-        self._follow(subscriptions)
+        self._kept: dict[str, RememberedRuns] = {}
+        self._follow(subscriptions, is_whole=False)
 
     def runs(self, key: str) -> tuple[HealthyRun, ...]:
         """Return the runs of a subscription, the latest first; what people rejected there is bad."""
@@ -80,21 +86,23 @@ class HealthyTimes:
         return tuple(replace(run, is_bad=True) if run.image.tag in known.rejected else run for run in known.runs)
 
     def recall(self, rows: Iterable[RememberedRuns]) -> None:
-        """Take up what another process saw, of subscriptions of which nothing is known yet."""
-        for row in rows:
-            if row.key in self._subscriptions and row.key not in self._known:
-                kept = tuple(run for run in row.runs if run.image.name == self._subscriptions[row.key].image)
-                self._known[row.key] = _FollowedRuns(runs=kept, seen=row.seen)
+        """Take up what another process saw, of subscriptions of which nothing is known yet.
+
+        What is of others is kept until every source was heard: theirs may be the next one.
+        """
+        self._kept = {row.key: row for row in rows if row.key not in self._known}
+        self._take_up()
 
     def remembered(self) -> tuple[RememberedRuns, ...]:
         """Return what another process is to know, as of now."""
         now = self._clock()
-        return tuple(RememberedRuns(key=key, seen=known.seen or now, runs=known.runs) for key, known in self._known.items())
+        return (*(known.row(key, now) for key, known in self._known.items()), *self._kept.values())
 
     def hear(self, report: Report) -> None:
         """Take up what landed, and which releases are bad; never waits."""
         if isinstance(report, InventoryChanged):
-            self._follow(report.subscriptions)
+            is_whole = all(source.subscriptions is not None for source in report.sources)
+            self._follow(report.subscriptions, is_whole=is_whole)
         elif isinstance(report, ReleaseJudged) and report.verdict is ReleaseVerdict.BAD:
             self._spoil(report.release)
         elif isinstance(report, DestinationLanded) and report.notes is not None:
@@ -117,12 +125,24 @@ class HealthyTimes:
         known.put(after)
         return replace(after, reason="") != replace(run, reason="")
 
-    def _follow(self, subscriptions: Iterable[Subscription]) -> None:
+    def _follow(self, subscriptions: Iterable[Subscription], *, is_whole: bool) -> None:
+        """Keep the runs of what is followed now; those of others are forgotten once every source was heard."""
         every = {item.key: item for item in subscriptions}
         wanted = {item.gates.follows.subscription for item in every.values() if item.gates.follows is not None}
         self._subscriptions = {key: every[key] for key in wanted & every.keys()}
         for key in self._known.keys() - self._subscriptions.keys():
-            del self._known[key]
+            self._kept[key] = self._known.pop(key).row(key, self._clock())
+        self._take_up()
+        if is_whole:
+            self._kept.clear()
+
+    def _take_up(self) -> None:
+        for key in self._kept.keys() & self._subscriptions.keys():
+            row = self._kept.pop(key)
+            runs = tuple(run for run in row.runs if run.image.name == self._subscriptions[key].image)
+            known = self._known[key] = _FollowedRuns(runs=runs, seen=row.seen)
+            if (run := known.standing) is not None and run.until is None:
+                known.put(replace(run, until=row.seen, reason=_NOT_SEEN))  # until the first look of this process
 
     def _spoil(self, release: Release) -> None:
         known = self._known.get(release.subscription)

@@ -42,11 +42,12 @@ class _Absent(Exception):  # noqa: N818 - it ends a watch, and nobody sees it
 
 @dataclass(slots=True)
 class _Watch:
-    """One watch at work: *objects* is None until it was listed."""
+    """One watch at work: *objects* are what another watch of the kind had kept, until it was listed itself."""
 
     wanted: Wanted
     task: asyncio.Task[None] | None = None
-    objects: Mapping[Key, Object] | None = None
+    objects: Mapping[Key, Object] = field(default_factory=dict)
+    is_listed: bool = False
     is_lost: bool = False
 
 
@@ -90,20 +91,22 @@ class WorkloadWatch:
     def is_known(self, kind: str, namespace: str) -> bool:
         """Return whether a kind was listed, and is watched at the moment."""
         watch = self._of(kind, namespace)
-        return watch is not None and watch.objects is not None and not watch.is_lost
+        return watch is not None and watch.is_listed and not watch.is_lost
 
     def is_awaited(self, kind: str, namespace: str) -> bool:
-        """Return whether a kind is about to be listed for the first time."""
+        """Return whether a kind is about to be listed for the first time, or again because more of it is wanted."""
         place = (kind, EVERYWHERE) if (kind, EVERYWHERE) in self._wanted else (kind, namespace)
         if place not in self._wanted:
             return False
         watch = self._watches.get(place)
-        return watch is None or (watch.objects is None and not watch.is_lost)
+        if watch is None or (self._moved.is_set() and not watch.wanted.covers(self._wanted[place])):
+            return True
+        return not (watch.is_listed or watch.is_lost)
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object, None where there is none, or none is known yet."""
         watch = self._of(kind, namespace)
-        return (watch.objects or _NOTHING).get((namespace, name)) if watch else None
+        return watch.objects.get((namespace, name)) if watch else None
 
     def readers_of(self, kind: str, place: tuple[str, str]) -> Iterable[Key]:
         """Return namespace and name of the agents of one kind that read the Git repository at *place*."""
@@ -122,22 +125,20 @@ class WorkloadWatch:
 
     def _adjust(self, tasks: asyncio.TaskGroup) -> None:
         """Begin what is wanted and not watched, or not as widely, and end what is not wanted any more."""
-        for place in [place for place in self._watches if place not in self._wanted]:
-            self._end(self._watches.pop(place), place)
-        for place, wanted in self._wanted.items():
-            watch = self._watches.get(place)
-            if watch is not None and watch.wanted.covers(wanted):
-                continue
-            if watch is not None:
-                self._end(watch, place)
-            self._watches[place] = begun = _Watch(wanted)
+        before, wanted = self._watches, self._wanted
+        stays = {place: watch for place, watch in before.items() if place in wanted and watch.wanted.covers(wanted[place])}
+        ended = {place: watch for place, watch in before.items() if place not in stays}
+        self._watches = stays
+        for place, watch in ended.items():
+            if watch.task is not None:
+                watch.task.cancel()
+            self._readers.moved(place[0], watch.objects, _NOTHING)
+        for place in [place for place in wanted if place not in stays]:
+            self._watches[place] = begun = _Watch(wanted[place], objects=_kept_for(place, ended))
+            self._readers.moved(place[0], _NOTHING, begun.objects)
             begun.task = tasks.create_task(self._follow(place, begun), name=f"watch {place[0]} in {place[1] or 'all namespaces'}")
-
-    def _end(self, watch: _Watch, place: WatchPlace) -> None:
-        if watch.task is not None:
-            watch.task.cancel()
-        self._readers.moved(place[0], watch.objects or _NOTHING, _NOTHING)
-        self._hooks.changed(None)
+        if ended:  # not before all that is awaited from now on is known to be
+            self._hooks.changed(None)
 
     async def _follow(self, place: WatchPlace, watch: _Watch) -> None:
         followed = WATCHED[place[0]]
@@ -160,9 +161,10 @@ class WorkloadWatch:
 
     def _told(self, watch: _Watch, watched: WatchedKind[Any], error: KubeError | None) -> None:
         """Note that a watch is lost, or is back; what is not installed has no objects until it is."""
-        is_absent = error is not None and error.code == _NOT_INSTALLED and not watch.wanted.is_all
-        if is_absent and not watch.objects:
-            watch.objects = {}
+        is_absent = error is not None and error.code == _NOT_INSTALLED and not watch.wanted.is_named
+        if is_absent and not (watch.is_listed and watch.objects):
+            self._readers.moved(watched.kind.name, watch.objects, _NOTHING)
+            watch.objects, watch.is_listed = {}, True
             if watched.kind.resource not in self._absent:
                 self._absent.add(watched.kind.resource)
                 self._hooks.absent(watched.kind.resource)
@@ -174,7 +176,15 @@ class WorkloadWatch:
         self._hooks.changed(None)
 
     async def _note(self, place: WatchPlace, watch: _Watch, watched: WatchedKind[Object | None], stores: StoreSnapshot) -> None:
-        before = watch.objects
-        watch.objects = now = {key: item for key, item in stores.of(watched).items() if item is not None}
-        moved = self._readers.moved(place[0], before or _NOTHING, now)
-        self._hooks.changed(moved if before is not None else None)
+        before, is_first = watch.objects, not watch.is_listed
+        now = {key: item for key, item in stores.of(watched).items() if item is not None}
+        watch.objects, watch.is_listed = now, True
+        moved = self._readers.moved(place[0], before, now)
+        self._hooks.changed(None if is_first else moved)
+
+
+def _kept_for(place: WatchPlace, ended: Mapping[WatchPlace, _Watch]) -> dict[Key, Object]:
+    """Return what watches that *ended* had kept of what a new one at *place* is to keep."""
+    kind, namespace = place
+    kept = [watch.objects for (other, _), watch in ended.items() if other == kind]
+    return {key: item for objects in kept for key, item in objects.items() if namespace in {EVERYWHERE, key[0]}}

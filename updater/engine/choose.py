@@ -13,7 +13,7 @@ from updater.engine.people import PeoplesWill
 from updater.engine.rejections import Rejections, count_codes, refused_by_people
 from updater.gates.eligibility import eligible, not_replaced, not_taken_back, old_enough
 from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
-from updater.gates.promotion import exactly, is_offered
+from updater.gates.promotion import exact, is_offered, is_there, unmoved
 from updater.model.candidate import Candidate, Fact, FactRequest, Rank
 from updater.model.decision import PINNED, pin_of
 from updater.model.outcome import Status
@@ -113,6 +113,11 @@ class SelectionRequest:
         )
 
     @property
+    def is_by_digest(self) -> bool:
+        """Return whether the digest is written."""
+        return self.policy.follows_digest or Fact.DIGEST in self.facts
+
+    @property
     def remembers_times(self) -> bool:
         """Return whether what Git says of replaced tags counts: not where people excluded the written tag, or let it go down."""
         if self.current is None or not self.policy.is_by_time or self.downgrade is Downgrade.ALWAYS:
@@ -133,7 +138,8 @@ def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Ge
     ranking = yield from select(request.judge, request.candidates, request.current, memory)
     unfit: dict[str, Rejection] = {}
     will = PeoplesWill.of(request.decisions, request.rejected, (request.current, request.current_digest), ranking)
-    for candidate in ranking.best_first(request.current):
+    for ranked in ranking.best_first(request.current):
+        candidate = exact(ranked, request.offer) if request.offer is not None and request.is_by_digest else ranked
         fit, refusal = yield from will.admitted(candidate)
         if refusal is None:
             fit, refusal = yield from _admitted(fit, request, ranking)
@@ -184,8 +190,7 @@ def _admitted(
         candidate, refusal = yield from not_replaced(candidate, request.rejected)
         if refusal is not None:
             return candidate, refusal
-    is_by_digest = request.policy.follows_digest or Fact.DIGEST in request.facts
-    is_written = candidate.tag == request.current and not is_by_digest
+    is_written = candidate.tag == request.current and not request.is_by_digest
     if request.offer is not None and not is_written:
         candidate, refusal = yield from _on_offer(candidate, request.offer, request, ranking)
         if refusal is not None or candidate.digest == request.current_digest is not None:
@@ -195,19 +200,22 @@ def _admitted(
         aged = old_enough(candidate, request.min_age, now=request.now, written=request.current_digest)
         candidate, refusal = yield from aged
     if refusal is None and request.offer is not None and not is_written:
-        return (yield from exactly(candidate, request.offer, is_by_digest=is_by_digest))
+        return (yield from unmoved(candidate, request.offer))
     return candidate, refusal
 
 
 def _on_offer(
     candidate: Candidate, offer: Offer, request: SelectionRequest, ranking: Ranking
 ) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
-    """Ask whether the tag is on offer; the very build that is written stays, whoever offers what."""
+    """Ask whether the tag is on offer, and the build is to be had; the very build that is written stays, whoever offers what."""
     standing = ranking.judge.written(offer.standing.tag, ranking.candidates) if offer.standing and offer.standing.tag else None
     refusal = is_offered(candidate, offer, judge=ranking.judge.judge, standing=standing)
+    if refusal is None and candidate.is_exact and candidate.digest != request.current_digest:
+        return (yield from is_there(candidate, offer))
     if refusal is None or candidate.tag != request.current or request.current_digest is None:
         return candidate, refusal
-    if candidate.digest is None:
+    if candidate.digest is None or candidate.is_exact:  # one that is exact is what was offered, and not what stands
+        candidate = replace(candidate, digest=None, is_exact=False)
         candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
     return candidate, None if candidate.digest == request.current_digest else refusal
 

@@ -66,7 +66,7 @@ def _claims(view: View, subscriptions: Sequence[Subscription]) -> Mapping[tuple[
 
 
 class _Keeper:
-    """Who keeps a place that several subscriptions claim: the file, else who wrote before, else the older object."""
+    """Who keeps a place that several subscriptions claim: the file, else the object that wrote before, else the older one."""
 
     def __init__(self, subscriptions: Sequence[Subscription], recent: Sequence[PastCommit]) -> None:
         self._items = {item.key: item for item in subscriptions}
@@ -76,9 +76,11 @@ class _Keeper:
         """Return the key of the one that keeps the place; None where nothing tells one from the other."""
         items = [self._items[key] for key in keys]
         filed = [item for item in items if item.origin.kind == "file"]
-        if filed or len({item.origin for item in items}) < len(items):
+        if filed:
             return filed[0].key if len(filed) == 1 else None
         written = {key for past in self._recent for key in past.subscriptions}
         before = [item for item in items if item.key in written] or items
         first = min(before, key=lambda item: (item.origin.since or "~", item.key))
-        return first.key if first.origin.since or len(before) == 1 else None
+        own = [item for item in items if item.origin == first.origin]
+        is_known = bool(first.origin.since) or len({item.origin for item in before}) == 1
+        return first.key if is_known and len(own) == 1 else None  # an object that contradicts itself keeps nothing

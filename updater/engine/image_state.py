@@ -41,7 +41,7 @@ class RegistryReader(Protocol):
         ...
 
     async def digest(self, image: ImageName, tag: str, credential: CredentialRef | None = None) -> Digest:
-        """Resolve a tag."""
+        """Resolve a tag, or ask for a digest."""
         ...
 
     async def describe(self, image: ImageName, digest: Digest, credential: CredentialRef | None = None) -> Description:
@@ -89,6 +89,7 @@ class ImageState:
         self._before: Collection[str] | None = None
         self._has_scanned = False
         self._digests: dict[str, Digest] = {}
+        self._exact: set[Digest] = set()
         self._failures: dict[tuple[str, bool], FactFailure] = {}
         self._ages: dict[str, tuple[Digest, datetime]] = {}
         self._first_asks = 0
@@ -165,17 +166,18 @@ class ImageState:
         if Fact.SEEN in ask.facts:
             return await self._aged(ask)
         needs_only_digest = ask.facts <= {Fact.DIGEST}
-        failure = self._failures.get((candidate.tag, needs_only_digest))
+        name = str(candidate.digest) if candidate.is_exact else candidate.tag
+        failure = self._failures.get((name, needs_only_digest))
         if failure is not None:
             return replace(candidate, failure=failure)
         try:
-            digest = await self.digest(candidate.tag)
+            digest = await self.digest(candidate.tag, exact=candidate.digest if candidate.is_exact else None)
             if needs_only_digest:
                 return replace(candidate, digest=digest)
             found = await self._registry.describe(self._listed.image, digest, self._listed.credential)
         except (ImageNotFound, RegistryProtocolError, ImageSyntaxError) as error:
             failure = FactFailure(error.code, error.message, error.hint)
-            self._failures[candidate.tag, needs_only_digest] = failure
+            self._failures[name, needs_only_digest] = failure
             return replace(candidate, failure=failure)
         created = self._believed(candidate, found.created)
         return replace(candidate, digest=digest, created=created, labels=found.labels, platforms=found.platforms)
@@ -188,6 +190,11 @@ class ImageState:
         is left is not known yet.
         """
         tag = ask.candidate.tag
+        if ask.candidate.is_exact:
+            found = await self._filled(replace(ask, facts=frozenset({Fact.DIGEST})))
+            if found.digest is None or found.failure is not None or self._listings is None:
+                return found
+            return replace(found, seen=await self._listings.first_seen(_cache_key(self._listed), found.digest))
         known = self._ages.get(tag)
         if known is not None and Fact.DIGEST not in ask.facts and tag not in self._digests:
             return replace(ask.candidate, digest=known[0], seen=known[1])
@@ -218,6 +225,7 @@ class ImageState:
         """
         if tags is None:
             self._digests, self._failures = {}, {}
+            self._exact.clear()
             return
         for tag in tags:
             self._digests.pop(tag, None)
@@ -228,8 +236,16 @@ class ImageState:
             bare = {tag: replace(item, created=None, labels=None, platforms=None) for tag, item in pushed.items()}
             self.candidates = {**self.candidates, **bare}
 
-    async def digest(self, tag: str) -> Digest:
-        """Return the digest of *tag*, asked once between two scans; raise `RegistryError` kin."""
+    async def digest(self, tag: str, *, exact: Digest | None = None) -> Digest:
+        """Return the digest of *tag*, or the *exact* one if the registry has it, asked once between two scans.
+
+        Raises `RegistryError` kin.
+        """
+        if exact is not None:
+            if exact not in self._exact and self._digests.get(tag) != exact:
+                await self._registry.digest(self._listed.image, str(exact), self._listed.credential)
+                self._exact.add(exact)
+            return exact
         if tag not in self._digests:
             self._digests[tag] = await self._registry.digest(self._listed.image, tag, self._listed.credential)
         return self._digests[tag]
@@ -246,6 +262,7 @@ class ImageState:
         found = dict(zip(sorted(tags), await asyncio.gather(*map(resolve, sorted(tags))), strict=True))
         self._digests = {tag: digest for tag, digest in found.items() if not isinstance(digest, FactFailure)}
         self._failures.clear()
+        self._exact.clear()
         failed = {tag: failure for tag, failure in found.items() if isinstance(failure, FactFailure)}
         followed = {tag: Candidate(tag=tag, failure=failed.get(tag)) for tag in found}
         if self.candidates != followed:
@@ -254,6 +271,7 @@ class ImageState:
     async def _stand(self, offered: TagList, listings: ListingMemory) -> None:
         self._digests = dict(offered.digests)
         self._failures.clear()
+        self._exact.clear()
         is_stale = self._clock() - self._facts_since > FACTS_KEPT and any(item.created for item in self.candidates.values())
         if self._has_scanned and not is_stale and offered.tags == tuple(self.candidates):
             self._before = self.candidates.keys()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from updater.engine.choose import NamedTags
     from updater.engine.decide import Choice, Choices, Place, PlaceDecision, TargetDecision
     from updater.model.outcome import Outcome
+    from updater.model.promotion import Follows, Offer
     from updater.model.release import RevertOrder
     from updater.model.selection import Rejection, RevertedImage, Selection
     from updater.model.subscription import CommitSpec, Destination, Subscription
@@ -156,7 +157,7 @@ async def land(
                 ends = failed(concerned, destination, refused)
                 return Landing(destination=destination, outcomes=ends, choices=choices, replays=attempt - 1)
             if isinstance(refused, AskedAnew):
-                asked = refused.subscriptions
+                asked, made = refused.subscriptions, replace(made, made={})
                 concerned = _concerned(destination, asked, parts)
             await parts.pause(attempt)
         except UpdaterError as error:
@@ -236,15 +237,24 @@ async def _write(
     *,
     is_dry: bool,
 ) -> WriteResult | None:
-    """Write what was decided; raise `AskedAnew` where that was decided for other subscriptions than those that count now."""
+    """Write what was decided; raise `AskedAnew` where other subscriptions count now, or something else is on offer to one."""
     commits = by_commit_spec(decisions)
     if not commits and not (view.is_proposed and _is_settled(decisions)):
         return None
-    if not is_dry and (now := await parts.asked_now()) is not None and tuple(now) != tuple(asked):
-        raise AskedAnew(now)
+    now = None if is_dry else await parts.asked_now()
+    is_asked_otherwise = now is not None and tuple(now) != tuple(asked)
+    if is_asked_otherwise or (not is_dry and _is_offered_otherwise(decisions, parts.gates.offers)):
+        raise AskedAnew(asked if now is None else now)
     if unripe := parts.gates.unripe(view, decisions):
         commits = tuple(replace(commit, unripe=unripe) for commit in commits)
     return await write_groups_whole(parts.writer, view, commits, decisions, is_dry=is_dry)
+
+
+def _is_offered_otherwise(decisions: Sequence[TargetDecision], offers: Callable[[Follows], Offer]) -> bool:
+    """Return whether a followed subscription offers something else by now than when what is to be written was chosen."""
+    before = [item.subscription.offer for item in decisions if item.updates and item.subscription.offer is not None]
+    after = [offers(offer.follows) for offer in before]
+    return [(item.promoted, item.standing) for item in before] != [(item.promoted, item.standing) for item in after]
 
 
 def _is_settled(decisions: Sequence[TargetDecision]) -> bool:

@@ -249,7 +249,13 @@ async def _settled_or_asked(
     settled: ImageRef | None, answer: Callable[[FactRequest], Awaitable[Candidate]], ask: FactRequest
 ) -> Candidate:
     """Return the candidate with the digest on which its subscription settled; else what *answer* says."""
-    if settled is not None and settled.tag == ask.candidate.tag and settled.digest and ask.facts <= _DIGEST:
+    if (
+        settled is not None
+        and not ask.candidate.is_exact
+        and settled.tag == ask.candidate.tag
+        and settled.digest
+        and ask.facts <= _DIGEST
+    ):
         return replace(ask.candidate, digest=settled.digest)
     return await answer(ask)
 

@@ -22,7 +22,7 @@ _DIGEST: Final = frozenset({Fact.DIGEST})
 _PLATFORMS: Final = frozenset({Fact.PLATFORMS})
 _SEEN: Final = frozenset({Fact.SEEN})
 _SEEN_NOW: Final = frozenset({Fact.SEEN, Fact.DIGEST})
-_AGE_HINT: Final = "lower min_age to write it earlier"
+_AGE_HINT: Final = "to write it earlier, pin its tag: updater pin KEY TAG, and updater release KEY afterwards; or lower min_age"
 
 
 def not_taken_back(

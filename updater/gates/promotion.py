@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DIGEST: Final = frozenset({Fact.DIGEST})
 _NOBODY: Final = "no commit of updater is known there that the cluster runs"
+_COPY_HINT: Final = "copy the image with its digest to the registry of this subscription"
 UNWATCHED: Final = "how it runs is known to updater run alone"
 
 
@@ -99,13 +100,29 @@ def is_offered(
     return None
 
 
-def exactly(
-    candidate: Candidate, offer: Offer, *, is_by_digest: bool
-) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
-    """Return a candidate with the digest that was run: with *is_by_digest* it is written, else the tag has to name it still."""
+def exact(candidate: Candidate, offer: Offer) -> Candidate:
+    """Return the build of this tag that was run, of which nothing else is known yet; the candidate itself where none was."""
+    image = next((item for item in offer.promoted if item.tag == candidate.tag), None)
+    if image is None:
+        return candidate
+    return replace(candidate, digest=image.digest, is_exact=True, labels=None, platforms=None, seen=None, failure=None)
+
+
+def is_there(candidate: Candidate, offer: Offer) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
+    """Hold an exact candidate that the registry does not serve: the followed subscription may have it from another one."""
+    found = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
+    if found.failure is None:
+        return found, None
+    build = f"{candidate.tag}@{str(candidate.digest)[:19]}"
+    sentence = f"{build}, which {offer.follows.subscription} ran, cannot be had here: {found.failure.message}"
+    return candidate, Rejection(tag=candidate.tag, code=Code.FOLLOWS, sentence=sentence, hint=_COPY_HINT)
+
+
+def unmoved(candidate: Candidate, offer: Offer) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
+    """Refuse a candidate whose tag names another build by now than the one that was run; one that is exact is that one."""
+    if candidate.is_exact:
+        return candidate, None
     image = next(item for item in offer.promoted if item.tag == candidate.tag)
-    if is_by_digest:
-        return replace(candidate, digest=image.digest), None
     candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
     if candidate.digest == image.digest:
         return candidate, None

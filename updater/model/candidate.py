@@ -45,7 +45,8 @@ class Candidate:
     """A tag on offer. A fact that is not known yet is None; times are aware, in UTC.
 
     *seen* is when its digest was seen first by this program, under whatever tag. *failure* is set where a fact was asked for and
-    the registry has none of this tag: it is not asked for again.
+    the registry has none of this tag: it is not asked for again. The facts of one that *is_exact* are those of its digest,
+    whatever its tag points to.
     """
 
     tag: str
@@ -57,6 +58,7 @@ class Candidate:
     platforms: tuple[Platform, ...] | None = None
     seen: datetime | None = None
     failure: FactFailure | None = None
+    is_exact: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

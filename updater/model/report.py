@@ -47,11 +47,15 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InventoryChanged:
-    """What all sources together ask for from now on; what is not in it any more can be forgotten."""
+    """What all sources together ask for from now on; what is not in it any more can be forgotten.
+
+    *scans* are the images that are scanned for their own sake, whether a subscription wants them or not.
+    """
 
     subscriptions: tuple[Subscription, ...]
     destinations: frozenset[Destination]
     sources: tuple[SourceState, ...]
+    scans: frozenset[ScanKey] = frozenset()
     at: datetime
 
 

@@ -99,8 +99,8 @@ class RegistryClient:
         return await _share(self._flights, ("tags", place), lambda: self._list(place))
 
     async def digest(self, image: ImageName, tag: str, credential: CredentialRef | None = None) -> Digest:
-        """Return the digest that *tag* stands for now: of the index where there is one."""
-        if not is_tag(tag):
+        """Return the digest that *tag* stands for now: of the index where there is one. A digest is asked for as it is."""
+        if not is_tag(tag) and not _is_digest(tag):
             raise ImageSyntaxError(f"{tag!r} is not a tag", hint="a tag has letters, digits, '_', '.', '-', at most 128")
         place = await self._place(image, credential)
         return await _share(self._flights, ("digest", place, tag), lambda: self._resolve_anywhere(place, tag))
@@ -187,7 +187,7 @@ class RegistryClient:
 
     async def _resolve(self, place: RepositoryEndpoint, tag: str) -> Digest:
         """HEAD first: it does not count as a pull. GET where HEAD is unknown, says no digest or gives no reason."""
-        what, url = f"{place.image}:{tag}", place.url("manifests", tag)
+        what, url = f"{place.image}{':' if is_tag(tag) else '@'}{tag}", place.url("manifests", tag)
         answer = await self._asking.ask(place, RegistryRequest(url=url, what="a manifest", method="HEAD"))
         if answer.status == 200 and (told := _told_digest(answer, what)):
             return told
@@ -272,6 +272,13 @@ def _step(steps: Generator[Asked, Answered, Found], answer: Answered) -> Asked |
     except StopIteration as end:
         found: Found = end.value
         return found
+
+
+def _is_digest(text: str) -> bool:
+    try:
+        return bool(parse_digest(text))
+    except ImageSyntaxError:
+        return False
 
 
 async def _share(flights: SingleFlight, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:

@@ -14,7 +14,7 @@ from updater.model.text import printable
 from updater.reporting.logs import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from updater.model.candidate import Candidate
@@ -109,6 +109,7 @@ class SubscriptionStatus:
             "verdict": self.verdict,
             "verdict_at": _moment(self.release.at if self.release else None),
             "workload": _text(str(self.release.workload)) if self.release and self.release.workload else None,
+            "code": self.code,
         }
 
 
@@ -131,7 +132,7 @@ class LastOutcomes:
     def __init__(self) -> None:
         self._subscriptions: dict[str, Subscription] = {}
         self._known: dict[str, _Known] = {}
-        self._recent: dict[Destination, Sequence[PastCommit]] = {}
+        self._changes = _LastChanges()
         self._touched: dict[str, int] = {}
         self._replaced = 0
         self.heard = 0
@@ -167,19 +168,17 @@ class LastOutcomes:
 
         With *is_public* a reason has no words of a server: whoever reads it may not be allowed to see them.
         """
-        changes = _last_changes(self._recent.values())
         is_named = naming(keys)
         for key in sorted(self._subscriptions.keys() | self._known.keys()):
             if is_named(key):
-                status = self._status(key, changes.get(" ".join(key.split())))
+                status = self._status(key)
                 yield status if is_public else replace(status, reason=_detail(self._known.get(key, _Known())))
 
     def statuses_of(self, keys: Iterable[str]) -> Iterator[SubscriptionStatus]:
         """Yield the status of each of *keys* that is known, at the price of these alone."""
-        changes = _last_changes(self._recent.values())
         for key in keys:
             if key in self._subscriptions or key in self._known:
-                yield self._status(key, changes.get(" ".join(key.split())))
+                yield self._status(key)
 
     def counts(self) -> Mapping[Status | None, int]:
         """Return how many subscriptions there are of each state, None before the first."""
@@ -187,9 +186,7 @@ class LastOutcomes:
         return Counter(self._known[key].state if key in self._known else None for key in keys)
 
     def _landed(self, report: DestinationLanded) -> None:
-        if self._recent.get(report.destination, ()) != report.recent:
-            self._recent[report.destination] = report.recent
-            named = {key for past in report.recent for key in past.subscriptions}
+        if named := self._changes.take(report.destination, report.recent):
             self._touch(*(key for key in self._known if " ".join(key.split()) in named))
         for key, written in report.written.items():
             if key in self._subscriptions and self._of(key).written.get(report.destination) != written:
@@ -223,16 +220,17 @@ class LastOutcomes:
                 targets = {str(target) for target in now.targets}
                 known.outcomes = {text: item for text, item in known.outcomes.items() if text in targets}
                 known.written = {place: item for place, item in known.written.items() if place in report.destinations}
-        self._recent = {place: commits for place, commits in self._recent.items() if place in report.destinations}
+                _forget_other(known, before.get(key), now)
+        self._changes.keep(report.destinations)
 
     def _of(self, key: str) -> _Known:
         return self._known.setdefault(key, _Known())
 
-    def _status(self, key: str, committed: datetime | None) -> SubscriptionStatus:
+    def _status(self, key: str) -> SubscriptionStatus:
         known, item = self._known.get(key, _Known()), self._subscriptions.get(key)
         leading = next((outcome for outcome in known.outcomes.values() if outcome.status is known.state), None)
         running = next((target.running for target in item.targets if target.running), None) if item else None
-        changes = [moment for moment in (committed, known.changed) if moment]
+        changes = [moment for moment in (self._changes.last(key), known.changed) if moment]
         return SubscriptionStatus(
             key=key,
             image=str(item.image) if item else None,
@@ -259,14 +257,54 @@ def _detail(known: _Known) -> str | None:
     return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
 
-def _last_changes(branches: Iterable[Sequence[PastCommit]]) -> dict[str, datetime]:
-    """Return when our commits changed each subscription last, by its key as trailers have it."""
-    changes: dict[str, datetime] = {}
-    for commits in branches:
-        for past in commits:
+def _forget_other(known: _Known, before: Subscription | None, now: Subscription) -> None:
+    """Forget the release and the choice that are not of what *now* asks for."""
+    is_same_image = before is not None and before.image == now.image
+    if now.delivery is None or not is_same_image:
+        known.release = None
+    if before is None or not is_same_image or before.policy != now.policy:
+        known.chosen = None
+
+
+class _LastChanges:
+    """When our commits changed each subscription last; a row must not look at every commit of every branch."""
+
+    def __init__(self) -> None:
+        self._recent: dict[Destination, Sequence[PastCommit]] = {}
+        self._at: dict[str, dict[Destination, datetime]] = {}  # by key as trailers have it
+
+    def take(self, destination: Destination, recent: Sequence[PastCommit]) -> Collection[str]:
+        """Take up our commits at a destination; return the keys, as trailers have them, of which that may say something new."""
+        before = self._recent.get(destination, ())
+        if before == recent:
+            return ()
+        gone = {key for past in before for key in past.subscriptions}
+        for key in gone:
+            self._drop(key, destination)
+        self._recent[destination] = recent
+        changed = set(gone)
+        for past in recent:
             for key in past.subscriptions:
-                changes[key] = max(changes.get(key, past.when), past.when)
-    return changes
+                moments = self._at.setdefault(key, {})
+                moments[destination] = max(moments.get(destination, past.when), past.when)
+                changed.add(key)
+        return changed
+
+    def keep(self, destinations: Collection[Destination]) -> None:
+        """Forget what is not among *destinations*."""
+        for gone in self._recent.keys() - destinations:
+            self.take(gone, ())
+            del self._recent[gone]
+
+    def last(self, key: str) -> datetime | None:
+        """Return when a commit of ours changed the subscription *key* last."""
+        return max(self._at.get(" ".join(key.split()), {}).values(), default=None)
+
+    def _drop(self, key: str, destination: Destination) -> None:
+        moments = self._at.get(key, {})
+        moments.pop(destination, None)
+        if not moments:
+            self._at.pop(key, None)
 
 
 def _age_of(candidate: Candidate | None) -> datetime | None:

@@ -108,7 +108,8 @@ class LoggedReports:
             self._log.warning("scan fails still", **fields, since=self._scans.since(listed))
 
     def _changed(self, report: InventoryChanged) -> None:
-        keys, images = {item.key for item in report.subscriptions}, {scan_key_for(item) for item in report.subscriptions}
+        keys = {item.key for item in report.subscriptions}
+        images = report.scans.union(map(scan_key_for, report.subscriptions))
         self._news.keep(keys)
         self._outcomes.keep(place for place in self._outcomes.places if place[0] in keys)
         self._scans.keep(place for place in self._scans.places if place in images)

@@ -306,7 +306,15 @@ class Settings(Node):
     """How often an image is scanned instead, while webhooks of its registry are seen to work: at most 1d, and never more often
     than its interval. A push that a scan finds and no webhook named ends that for the registry. Flux's objects keep theirs."""
     state: fields.Text = DEFAULT_STATE
-    """The folder of Git mirrors and the cache. You can delete all of it at any time."""
+    """The folder of Git mirrors, `cache.db` and two small secrets. You can delete all of it at any time: nothing wrong is written
+    for it. Keep it on a volume, and between the runs of a job, where one of these matters, which are lost with it:
+
+    - since when tags and healthy releases were seen: `gates.min_age` and `gates.follows` count again, and updates come later;
+    - what `on_bad: hold` holds, and the verdicts in `updater history`: a release is judged again by the objects as they are;
+    - what was healthy last: of a release that was in progress only a Rollout or Canary can be taken back;
+    - what was told: notifications say once more what fails or is held;
+    - the name of the installation, unless `git.proposal.owner` is set: pull requests that nobody asks for any more stay open;
+    - the key of sessions, unless `web.session_key` is set: people sign in again."""
     listen: ListenSettings = Field(default_factory=ListenSettings)
     """The addresses that the program listens on."""
     log: LogSettings = LogSettings()

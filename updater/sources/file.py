@@ -77,17 +77,23 @@ def _all_of(wrong: tuple[Problem, ...]) -> ConfigError:
 
 
 def require_author(settings: Settings, subscriptions: Sequence[Subscription]) -> None:
-    """Raise `ConfigError` where *subscriptions* write to Git and nobody said who commits: no address is ours to make up."""
+    """Raise `ConfigError` where *subscriptions* write to Git and nobody said who commits."""
+    for problem in missing_author(settings, subscriptions):
+        raise _all_of((problem,))
+
+
+def missing_author(settings: Settings, subscriptions: Sequence[Subscription]) -> Iterator[Problem]:
+    """Yield that *subscriptions* write to Git and nobody said who commits: no address is made up here."""
     writing = [item.key for item in subscriptions if any(isinstance(target.destination, GitBranch) for target in item.targets)]
     missing = [f"git.author.{name}" for name in ("name", "email") if not is_said(settings, ("git", "author", name))]
     if writing and missing:
-        raise ConfigError(
-            f"{' and '.join(missing)} must be set: {writing[0]} writes to Git"
-            + (f", and {len(writing) - 1} more" if len(writing) > 1 else ""),
-            hint='write git: {author: {name: "image updates", email: "images@your.domain"}}, or git.user and git.email in the '
-            "ConfigMap of Argo CD Image Updater; commits are known as ours by the address",
-            code="no-author",
+        more = f", and {len(writing) - 1} more" if len(writing) > 1 else ""
+        yield Problem(
             path=settings.files[0] if settings.files else "",
+            code="no-author",
+            message=f"{' and '.join(missing)} must be set: subscription {writing[0]!r} writes to Git{more}",
+            hint='write git: {author: {name: "image updates", email: "images@your.domain"}}, or git.user and git.email in the '
+            "ConfigMap of Argo CD Image Updater; by the address this program knows its own commits",
         )
 
 

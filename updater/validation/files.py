@@ -22,9 +22,10 @@ from updater.errors import ConfigError, TemplateError
 from updater.flux.request.objects import GROUP, check_object, flux_objects, is_flux, policy_name
 from updater.model.problem import Problem
 from updater.settings import build_settings
+from updater.settings.overlay import is_said
 from updater.settings.problems import in_order
 from updater.settings.registries_conf import is_registries_conf
-from updater.sources.file import problems_of, refusals, to_snapshot
+from updater.sources.file import missing_author, problems_of, refusals, to_snapshot
 from updater.validation.annotations import OWN_PREFIX, PREFIX, check_annotations, has_annotations, misplaced_annotations
 from updater.validation.certainty import NOT_KNOWN, Certainty, is_chart_template
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from updater.argocd.request import ImageTranslation
+    from updater.documents import Document
     from updater.model.view import Reading
     from updater.settings import Settings
     from updater.validation.kustomizations import Kustomizations
@@ -54,7 +56,7 @@ class ValidationReport:
     be a problem and is not known here.
     *answers* are of the images that Applications and ImageUpdaters list, in the order in which they were found. *markers* are the
     places in files that a marker of a known policy names. *targets* counts those of configurations, which were not compared with
-    a repository.
+    a repository. *unrecognized* are the files that the caller named and that concern nothing of this program.
     """
 
     problems: tuple[Problem, ...]
@@ -65,6 +67,7 @@ class ValidationReport:
     unknown: tuple[Problem, ...] = ()
     markers: tuple[Reading, ...] = ()
     targets: int = 0
+    unrecognized: tuple[Path, ...] = ()
 
 
 @dataclass(slots=True)
@@ -79,6 +82,9 @@ class _Findings:
     policies: set[str] = field(default_factory=set)
     markers: list[Reading] = field(default_factory=list)
     targets: int = 0
+    authorless: list[Problem] = field(default_factory=list)
+    has_author: bool = False
+    passed_over: list[Path] = field(default_factory=list)
     text_markers: set[str] = field(default_factory=set)
     preview: Preview = field(default_factory=Preview)
 
@@ -114,6 +120,8 @@ def lint(
     _learn_names(findings, certainty.kustomizations)
     _lint_markers(files, findings)
     problems, answers = findings.preview.result()
+    if not findings.has_author:  # else one file of a configuration may hold it for the others
+        findings.certain += findings.authorless
     wrong, unknown = certainty.split([*findings.problems, *problems])
     return ValidationReport(
         problems=in_order([*findings.certain, *wrong]),
@@ -123,6 +131,7 @@ def lint(
         unknown=in_order([*findings.unknown, *unknown]),
         markers=tuple(findings.markers),
         targets=findings.targets,
+        unrecognized=tuple(findings.passed_over),
     )
 
 
@@ -173,24 +182,33 @@ def _lint_documents(file: Path, findings: _Findings, environ: Mapping[str, str],
         _lint_configuration(file, data, findings, environ)
         return
     before = len(findings.problems)
-    for document in found.documents:
-        for item in flux_objects(document):
-            findings.problems += check_object(item, findings.try_template)
-            name = policy_name(item.value) or ""
-            findings.policies |= {name} - {""}
-            findings.has_unnamed |= "${" in name or "{{" in name
-        if is_flux(document.value):
-            continue
-        if is_patching and _is_deployed(document.value):
-            findings.deployed.append(document.value)
-        elif not findings.preview.add(document) and has_annotations(document.value):
-            findings.problems += check_annotations(document)
-        else:
-            findings.problems += misplaced_annotations(document)
+    is_known = [_lint_objects(document, findings, is_patching=is_patching) for document in found.documents]
     is_template = b"{{" in data and (bool(found.problems) or is_chart_template(file))
     findings.has_unnamed |= b"ImagePolicy" in data and is_template
     if is_foreign or (is_named and _has_name(file, _YAML_NAMES)):
         findings.problems[before:before] = found.problems
+    if is_named and not (is_foreign or any(is_known) or len(findings.problems) > before):
+        findings.passed_over.append(file)
+
+
+def _lint_objects(document: Document, findings: _Findings, *, is_patching: bool) -> bool:
+    """Check the objects of one document; return whether there was one that is known here."""
+    for item in flux_objects(document):
+        findings.problems += check_object(item, findings.try_template)
+        name = policy_name(item.value) or ""
+        findings.policies |= {name} - {""}
+        findings.has_unnamed |= "${" in name or "{{" in name
+    if is_flux(document.value):
+        return True
+    if is_patching and _is_deployed(document.value):
+        findings.deployed.append(document.value)
+        return True
+    if findings.preview.add(document):
+        findings.problems += misplaced_annotations(document)
+        return True
+    is_annotated = has_annotations(document.value)
+    findings.problems += check_annotations(document) if is_annotated else misplaced_annotations(document)
+    return is_annotated
 
 
 def _lint_configuration(
@@ -213,6 +231,9 @@ def _lint_configuration(
     snapshot = to_snapshot(settings)
     findings.certain += [*snapshot.problems, *refusals(settings, snapshot.subscriptions)]
     findings.remarks += settings.remarks
+    if settings.applications is None:  # else the cluster may know the author
+        findings.authorless += missing_author(settings, snapshot.subscriptions)
+    findings.has_author |= is_said(settings, ("git", "author", "email"))
     findings.certain += _template_problems(str(file), settings.git.message, findings.try_template)
     findings.certain += _route_problems(str(file), settings)
     findings.text_markers |= set(settings.text_markers)
@@ -278,6 +299,8 @@ def _lint_markers(files: Sequence[Path], findings: _Findings) -> None:
             continue  # said when its documents were read
         if not any(needle in data for needle in editor.needles):
             continue
+        if file in findings.passed_over:
+            findings.passed_over.remove(file)
         if not is_covered:
             findings.problems += _uncovered(file, data, findings.policies)
             continue

@@ -14,14 +14,18 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, ReleaseJudged, SelectionMade, TargetsRefused
+from updater.model.scan_key import scan_key_for
 from updater.reporting.news import News
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from updater.model.image import ImageName
     from updater.model.outcome import Outcome
     from updater.model.report import Report
+    from updater.model.scan_key import ScanKey
+    from updater.model.subscription import PolicySpec
 
 MOST_EVENTS: Final = 1000
 
@@ -38,15 +42,13 @@ class EventKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FleetEvent:
-    """One thing that happened. *number* grows by one each time; *kind* is outcome, selection, release, scan, inventory or act.
+class EventPart:
+    """What an event says beside its number and moment.
 
     *key* is that of the subscription, "" where it is about an image or about all. *word* is the status, verdict or what was
     done, *detail* a sentence. *author* is the person who acted.
     """
 
-    number: int
-    at: datetime
     kind: EventKind
     word: str
     detail: str
@@ -61,26 +63,22 @@ class FleetEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventPart:
-    """What an event says beside its number and moment; see `FleetEvent`."""
+class FleetEvent(EventPart):
+    """One thing that happened. *number* grows by one each time; *kind* is outcome, selection, release, scan, inventory or act.
 
-    kind: EventKind
-    word: str
-    detail: str
-    key: str = ""
-    code: str | None = None
-    hint: str = ""
-    image: str | None = None
-    target: str | None = None
-    revision: str | None = None
-    link: str | None = None
-    author: str | None = None
+    *key* is that of the subscription, "" where it is about an image or about all. *word* is the status, verdict or what was
+    done, *detail* a sentence. *author* is the person who acted.
+    """
+
+    number: int
+    at: datetime
 
 
 @dataclass(slots=True)
 class _Seen:
     chosen: dict[str, str] = field(default_factory=dict)
-    failing: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, tuple[ImageName, PolicySpec]] = field(default_factory=dict)
+    failing: dict[ScanKey, str] = field(default_factory=dict)
 
 
 class EventLog:
@@ -155,24 +153,27 @@ class EventLog:
 
     def _scanned(self, report: ImageScanned) -> None:
         """Note that an image cannot be listed, once for each reason, and that it can be again."""
-        image, failure = str(report.listed), report.failure
-        before = self._seen.failing.get(image)
+        listed, image, failure = report.listed, str(report.listed), report.failure
+        before = self._seen.failing.get(listed)  # of one image, one credential may fail and another not
         if failure is not None and before != failure.code:
-            self._seen.failing[image] = failure.code
+            self._seen.failing[listed] = failure.code
             detail, hint = failure.told, failure.hint
             self.add(
                 EventPart(kind=EventKind.SCAN, word="failed", detail=detail, code=failure.code, hint=hint, image=image), report.at
             )
         elif failure is None and before is not None:
-            del self._seen.failing[image]
+            del self._seen.failing[listed]
             self.add(EventPart(kind=EventKind.SCAN, word="recovered", detail=f"{image} is listed again", image=image), report.at)
 
     def _changed(self, report: InventoryChanged) -> None:
-        keys = {item.key for item in report.subscriptions}
-        images = {str(item.image) for item in report.subscriptions}
+        keys = {item.key: (item.image, item.policy) for item in report.subscriptions}
+        before, self._seen.asked = self._seen.asked, keys
+        scanned = report.scans.union(map(scan_key_for, report.subscriptions))
         self._news.keep(keys)
-        self._seen.chosen = {key: tag for key, tag in self._seen.chosen.items() if key in keys}
-        self._seen.failing = {image: code for image, code in self._seen.failing.items() if image in images}
+        self._seen.chosen = {  # of another image or policy another tag is no news
+            key: tag for key, tag in self._seen.chosen.items() if key in keys and before.get(key, keys[key]) == keys[key]
+        }
+        self._seen.failing = {listed: code for listed, code in self._seen.failing.items() if listed in scanned}
         self.add(EventPart(kind=EventKind.INVENTORY, word="changed", detail=f"{len(keys)} subscriptions are in force"), report.at)
 
 
@@ -194,7 +195,7 @@ def _release(report: ReleaseJudged) -> EventPart:
     return EventPart(
         kind=EventKind.RELEASE,
         word=report.verdict.value,
-        detail=f"{report.workload}: {report.reason}",
+        detail=f"{report.workload}: {report.reason}" if report.workload else report.reason,
         key=report.release.subscription,
         image=str(report.release.image),
         revision=report.release.revision,

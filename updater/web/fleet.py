@@ -162,6 +162,7 @@ def status_row(row: FleetRow) -> Mapping[str, Any]:
         "verdict": row.verdict,
         "verdict_at": row.verdict_at,
         "workload": row.workload,
+        "code": row.code,
     }
 
 

@@ -263,11 +263,18 @@ Every right that the program has, and the code that uses it. Roles are made of t
 
 {{/* The ConfigMap in which people's decisions are, where updater.yaml names one. */}}
 {{- define "updater.rules.holds" -}}
-# daemon/decision_watch.py reads what people decided (holds: configmap:…); who decides writes it with their own rights
+{{- $acts := and (.Values.config.listen | default dict).web (((.Values.config.web | default dict).roles | default dict).act) -}}
+# daemon/decision_watch.py reads what people decided (holds: configmap:…); who decides by a command writes it with their own rights
+{{- if $acts }}
+# daemon/people.py writes what people decide at the page and by the API (web.roles.act). No rule can narrow a create by name.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [create]
+{{- end }}
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: [{{ last (splitList "/" .Values.config.holds) | quote }}]
-  verbs: [get]
+  verbs: {{ if $acts }}[get, patch]{{ else }}[get]{{ end }}
 {{- end -}}
 
 {{/* A map of namespace to the names of Secrets that updater.yaml refers to. */}}

@@ -108,7 +108,7 @@ async def test_a_released_value_is_written_again(stage):
     (past,) = remembered(stage.item())
     released = replace(wanted(), decisions=(Readmission(key="app", revisions=frozenset({past.revision})),))
     assert (await landed(stage, "1.0.0", "1.1.0", item=released)).status is Status.UPDATED
-    (again,) = remembered(stage.item())
+    again, *_ = remembered(stage.item())  # one before it, where the clock has moved to another second
     assert again.images == past.images
 
 

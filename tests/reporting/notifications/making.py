@@ -38,9 +38,9 @@ def notice(*lines, minutes=0.0, **options):
     return Notice(lines=lines or (line(),), at=at(minutes), **options)
 
 
-def judged(verdict=ReleaseVerdict.BAD, revision=COMMIT, key="web"):
+def judged(verdict=ReleaseVerdict.BAD, revision=COMMIT, key="web", workload="web"):
     release = Release(subscription=key, revision=revision, image=parse_ref("r.test/app:1.1.0"), began=at())
-    workload = Workload("Deployment", "shop", "web")
+    workload = Workload("Deployment", "shop", workload) if workload else None
     return ReleaseJudged(release=release, workload=workload, verdict=verdict, reason="it crashes", seconds=1.0, at=at())
 
 
@@ -84,6 +84,9 @@ class MemoryByHand:
     async def write(self, route, states):
         held = {**self.kept.get(route, {}), **states}
         self.kept[route] = {place: state for place, state in held.items() if state}
+
+    async def keep(self, routes):
+        self.kept = {route: states for route, states in self.kept.items() if route in routes}
 
 
 class Surroundings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from tests.fakes.eventually import until
 from tests.inventory.asking import LIVE, MAIN, asked
@@ -10,7 +11,7 @@ from tests.reporting.making import at, ended, failed, inventory, landed
 from tests.reporting.notifications.making import DeskByHand, MemoryByHand, ReceiverByHand, down, judged, moved
 from updater.model.notification import NotifiedEvent
 from updater.model.outcome import Status
-from updater.model.release import ReleaseVerdict
+from updater.model.release import DeliveryOptions, ReleaseVerdict
 from updater.model.report import TargetsRefused
 
 
@@ -70,6 +71,36 @@ async def test_a_bad_release_is_told_once_and_so_is_the_healthy_one_after_it():
     await desk.hear(judged(ReleaseVerdict.HEALTHY), landed(moved(status=Status.REVERTED)))
     assert desk.told == [[("web", "failed")], [("web", "recovered")], [("web", "reverted")]]
     assert desk.receivers[0].taken[0].lines[0].code == "release-bad"
+
+
+async def test_a_release_recovers_whichever_of_its_workloads_was_the_worst():
+    desk = DeskByHand()
+    await desk.hear(judged(workload="two"))
+    await desk.hear(judged(ReleaseVerdict.HEALTHY, workload="one"))
+    assert desk.told == [[("web", "failed")], [("web", "recovered")]]
+    assert desk.desk._routes["r0"].states == {}
+    details = [notice.lines[0].detail for notice in desk.receivers[0].taken]
+    assert [detail.partition(" is ")[0].rpartition(" on ")[2] for detail in details] == [
+        "Deployment shop/two",
+        "Deployment shop/one",
+    ]
+
+
+async def test_a_release_of_no_known_workload_names_none():
+    desk = DeskByHand()
+    await desk.hear(judged(workload=None))
+    (line,) = desk.receivers[0].taken[0].lines
+    assert (line.destination, line.detail) == ("", "the release of r.test/app:1.1.0 is bad: it crashes")
+
+
+async def test_a_bad_release_is_forgotten_with_the_delivery_that_told_of_it():
+    desk = DeskByHand()
+    followed = replace(asked("web", MAIN), delivery=DeliveryOptions())
+    await desk.hear(inventory(followed), judged())
+    await desk.hear(inventory(followed))
+    assert len(desk.desk._routes["r0"].states) == 1
+    await desk.hear(inventory(asked("web", MAIN)))
+    assert desk.desk._routes["r0"].states == {}
 
 
 async def test_a_route_hears_what_it_asked_for_alone():
@@ -148,6 +179,20 @@ async def test_a_route_that_is_gone_from_the_configuration_is_told_no_more_even_
         await until(lambda: len(asyncio.all_tasks()) <= 2, every=0)
     working.cancel()
     assert desk.told == []
+
+
+async def test_what_a_route_was_told_is_forgotten_with_the_route():
+    memory = MemoryByHand()
+    desk = DeskByHand(memory=memory)
+    await desk.hear(landed(failed()))
+    memory.kept["renamed"] = dict(memory.kept["r0"])
+    again = DeskByHand(memory=memory)
+    await again.hear(landed(failed()))
+    assert (again.told, list(memory.kept)) == ([], ["r0"])
+    again.receivers = ()
+    again.use()
+    await again.hear(landed(failed()))
+    assert memory.kept == {}
 
 
 async def test_only_the_leader_tells():

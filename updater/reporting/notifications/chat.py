@@ -234,7 +234,7 @@ def _library() -> Any:
     except ImportError:
         raise NotifyError(
             "apprise is not installed",
-            hint="pip install 'gitops-image-updater[notify]'",
+            hint="pip install apprise into the environment of this program; the container image has it",
             code="notify-extra",
             is_lasting=True,
         ) from None

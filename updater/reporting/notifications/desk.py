@@ -34,6 +34,9 @@ class NotifiedMemory(Protocol):
     async def write(self, route: str, states: Mapping[Place, str]) -> None:
         """Remember what a route was told; an empty state is forgotten."""
 
+    async def keep(self, routes: Collection[str]) -> None:
+        """Forget what every other route was told."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyRoute:
@@ -125,6 +128,7 @@ class NotificationDesk:
         self._is_whole: Callable[[], bool] = _anything
         self._routes: dict[str, _Told] = {}
         self._refused: TargetsRefused | None = None
+        self._has_other_routes = False
         self._wake = asyncio.Event()
 
     def use(self, routes: Iterable[NotifyRoute], *, is_whole: Callable[[], bool] = _anything) -> None:
@@ -140,15 +144,14 @@ class NotificationDesk:
             known.use(route)
             self._routes[route.name] = known
         self._is_whole = is_whole
+        self._has_other_routes = True
         self._wake.set()  # the work of those that are gone ends
 
     async def hear(self, reports: Sequence[Report]) -> None:
         """Let every route take what is new for it in *reports*; it never waits for a receiver."""
+        await self._recall()
         if not self._routes:
             return
-        for told in self._routes.values():
-            await told.recall()
-            await told.settle()
         last = max((index for index, report in enumerate(reports) if isinstance(report, InventoryChanged)), default=-1)
         for index, report in enumerate(reports):
             if isinstance(report, InventoryChanged) and index == last:
@@ -163,6 +166,15 @@ class NotificationDesk:
         if self._refused is not None and self._may_tell():
             self._ended(self._refused)
             self._refused = None
+
+    async def _recall(self) -> None:
+        """Recall what every route was told, write down what is so now, and forget routes that are gone."""
+        if self._has_other_routes:
+            self._has_other_routes = False
+            await self._memory.keep(tuple(self._routes))
+        for told in self._routes.values():
+            await told.recall()
+            await told.settle()
 
     async def run(self) -> None:
         """Send what waits, each route by itself, until cancelled."""

@@ -35,7 +35,8 @@ _WRITTEN: Final = {Status.UPDATED: NotifiedEvent.UPDATED, Status.REVERTED: Notif
 _WORDS: Final = re.compile(r"[0-9A-Za-z]+")
 _TIMES: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d\S*)?|\b\d\d:\d\d(?::\d\d)?\b")
 _FAILED: Final = f"{NotifiedEvent.FAILED}|"
-_RELEASE: Final = "release of "
+#: the target of what is told of releases: which workload is the worst differs from one verdict to the next
+_RELEASE: Final = "release"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +156,7 @@ def state_of(outcome: Outcome) -> str:
 def judged_lines(report: ReleaseJudged, told: MutableMapping[Place, str]) -> Iterator[NoticeLine]:
     """Yield what a verdict says that *told* does not know, and take it up there: a bad release, and a healthy one after it."""
     release = report.release
-    place = release.subscription, f"{_RELEASE}{report.workload}"
+    place = release.subscription, _RELEASE
     before = told.get(place, "")
     event, state = None, ""
     if report.verdict is ReleaseVerdict.BAD:
@@ -164,12 +165,13 @@ def judged_lines(report: ReleaseJudged, told: MutableMapping[Place, str]) -> Ite
     elif report.verdict is ReleaseVerdict.HEALTHY:
         event = NotifiedEvent.RECOVERED if told.pop(place, "") else None
     if event is not None and (not state or state != before):
+        running = f" on {report.workload}" if report.workload else ""
         yield NoticeLine(
             event=event,
             key=place[0],
             target=place[1],
-            destination=str(report.workload),
-            detail=f"the release of {release.image} is {report.verdict}: {report.reason}",
+            destination=str(report.workload or ""),
+            detail=f"the release of {release.image}{running} is {report.verdict}: {report.reason}",
             state=state,
             code=RELEASE_BAD if state else None,
             revision=release.revision,
@@ -188,7 +190,8 @@ def forget_gone(told: MutableMapping[Place, str], subscriptions: Mapping[str, Su
     for place in list(told):
         key, target = place
         item = subscriptions.get(key)
-        is_asked = item is not None and (target.startswith(_RELEASE) or any(str(each) == target for each in item.targets))
+        is_followed = item is not None and item.delivery is not None and target == _RELEASE
+        is_asked = is_followed or (item is not None and any(str(each) == target for each in item.targets))
         if not is_asked and place not in refused:
             del told[place]
 

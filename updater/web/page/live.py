@@ -50,9 +50,10 @@ class LiveFrames:
     async def _frames(self, number: str, events: Sequence[FleetEvent]) -> bytes:
         now, keys = datetime.now(UTC), {event.key for event in events if event.key}
         if len(keys) > MOST_ROWS:
-            return framed(number, RESET, "{}")
-        rows = await self._fleet.rows_of(sorted(keys))
-        parts = [framed(number, row_id(row.key), _row(row, now)) for row in rows]
+            parts = [framed(number, RESET, "{}")]
+        else:
+            rows = await self._fleet.rows_of(sorted(keys))
+            parts = [framed(number, row_id(row.key), _row(row, now)) for row in rows]
         news = "".join(macro("parts.html", "event", event, now) for event in reversed(events[-MOST_NEWS:]))
         counts = await self._fleet.counts()
         counted = macro("parts.html", "counted", STATES, Counter(counts), {state: state_link(state) for state in STATES}, ())

@@ -23,7 +23,7 @@
   pause.hidden = false;
   pause.addEventListener("click", () => {
     isPaused = !isPaused;
-    pause.setAttribute("aria-pressed", String(isPaused));
+    pause.textContent = isPaused ? "Resume view" : "Pause this view";
     if (!isPaused && document.body.dataset.missed) refresh();
     delete document.body.dataset.missed;
     say();
