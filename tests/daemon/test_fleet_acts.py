@@ -11,8 +11,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.engine.making import subscription
 from tests.real.parts import free_port
+from updater.daemon import fleet_desk
 from updater.daemon.fleet_acts import FleetActs
+from updater.daemon.fleet_desk import FleetDesk
 from updater.daemon.process import Process
 from updater.web.acts import NOT_KNOWN, NOT_SENT
 from updater.web.sessions import SessionSigner
@@ -73,3 +76,22 @@ async def test_an_answer_that_is_lost_is_not_known_and_nothing_is_sent_twice(tmp
 @pytest.mark.parametrize("address", ["", f"http://127.0.0.1:{free_port()}"])
 async def test_what_reaches_nobody_is_not_sent(tmp_path, address):
     assert (await handed_on(tmp_path, address))[0] == NOT_SENT
+
+
+async def test_previews_wait_for_each_other_and_for_other_looks_at_repositories(tmp_path, monkeypatch):
+    now, most = [0], [0]
+
+    async def look(_generation, _process, _item, _decided=None):
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        await asyncio.sleep(0)
+        now[0] -= 1
+        return ()
+
+    monkeypatch.setattr(fleet_desk, "dry_landings", look)
+    async with Process(tmp_path) as process:
+        generation = SimpleNamespace(subscriptions=(subscription("web"),))
+        desk = FleetDesk(process, lambda: generation)
+        acts = FleetActs(process, lambda: generation, Registrar(), desk)
+        await asyncio.gather(*(acts.preview(None, "web") for _ in range(50)))
+    assert most == [fleet_desk.LOOKS_AT_ONCE]

@@ -17,7 +17,7 @@ from updater.model.selection import Selection
 from updater.model.subscription import PolicySpec
 from updater.model.view import PastCommit
 from updater.model.written import Written
-from updater.reporting.last_outcomes import LastOutcomes, is_named
+from updater.reporting.last_outcomes import LastOutcomes, naming
 
 ONE, TWO = Written(tag="1.0.0"), Written(name="r.test/app", tag="2.0.0")
 
@@ -125,7 +125,7 @@ def test_keys_are_named_whole_by_glob_or_by_application():
     keys = ["argocd/web/app", "argocd/webshop/app", "shop-a", "shop-b"]
 
     def named(*patterns):
-        return [key for key in keys if is_named(key, patterns)]
+        return [key for key in keys if naming(patterns)(key)]
 
     assert named() == keys
     assert named("shop-*") == ["shop-a", "shop-b"]

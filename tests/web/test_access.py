@@ -12,7 +12,7 @@ import pytest
 
 from tests.web.site import ActsByHand, FleetByHand, RegistrarByHand, opened
 from updater.settings.web import WebSettings
-from updater.web import access
+from updater.web import password_queue
 from updater.web.acts import NOT_KNOWN, NOT_SENT
 from updater.web.fleet import FleetRow
 from updater.web.passwords import UserTable, is_password, read_users
@@ -128,7 +128,7 @@ def delays(monkeypatch):
         slept.append(seconds)
         await sleep(0, *rest)
 
-    monkeypatch.setattr(access, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": at_once}))
+    monkeypatch.setattr(password_queue, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": at_once}))
     return slept
 
 
@@ -235,6 +235,15 @@ async def test_a_page_of_another_site_does_not_act_in_the_name_of_who_signed_in(
     assert (status, body["error"]["code"]) == (403, "other-origin")
     assert (await site.post("/api/v1/session", json={"user": "jane", "password": "secret"}, headers=headers))[0] == 403
     assert site.acts.orders == []
+
+
+@pytest.mark.parametrize("path", ["/api/v1/subscriptions/shop/web/preview", "/subscriptions/shop%2Fweb/preview"])
+async def test_a_page_of_another_site_makes_no_preview_in_the_name_of_who_signed_in(site, path):
+    await signed_in(site)
+    for site_of_page in ("cross-site", "same-site"):
+        assert (await site.get(path, headers={"Sec-Fetch-Site": site_of_page}))[0] == 403
+    assert site.acts.orders == []
+    assert (await site.get(path, headers={"Sec-Fetch-Site": "same-origin"}))[0] == 200
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "k" * 43])

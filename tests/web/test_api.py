@@ -93,3 +93,12 @@ async def test_a_method_that_is_not_served_changes_nothing(site):
     async with site.session.request("DELETE", f"{site.base}/api/v1/subscriptions/web") as answer:
         assert answer.status == 405
     assert (await site.post("/api/v1/subscriptions"))[0] == 405
+
+
+@pytest.mark.parametrize("path", ["/api/v1/subscriptions", "/api/v1/status"])
+async def test_many_keys_are_looked_up_and_more_globs_than_ten_are_refused(site, path):
+    query = [("key", "web"), *(("key", f"none-{number}") for number in range(90))]
+    status, body, _ = await site.get(path, params=[*query, *(("key", f"g{number}*") for number in range(9))])
+    assert (status, [row["key"] for row in body["subscriptions"]]) == (200, ["web"])
+    status, body, _ = await site.get(path, params=[("key", f"{number}*") for number in range(11)])
+    assert (status, body["error"]["code"]) == (400, "bad-parameter")

@@ -8,8 +8,10 @@ import re
 import pytest
 
 from tests.web.shown import HOSTILE, fleet
-from tests.web.site import ActsByHand, RegistrarByHand, opened
+from tests.web.site import ActsByHand, FleetByHand, RegistrarByHand, opened
 from updater.web.acts import ActKind, ChangePreview
+from updater.web.fleet import FleetRow
+from updater.web.page.rendering import address_of
 
 FORM = re.compile(r'<form class="act" method="post" action="([^"]*)"')
 PLACE = "/subscriptions/app-0001"
@@ -124,3 +126,32 @@ async def test_a_follower_hands_on_to_the_api_of_the_leader():
         assert status == 200
         assert "done" in text
     assert [path for path, _, _ in acts.handed] == ["/api/v1/subscriptions/app-0001/hold"]
+
+
+async def test_a_key_that_ends_as_a_preview_does_is_that_subscription_unless_a_shorter_key_is_there():
+    keys = ("a/preview", "b", "b/preview")
+    rows = [FleetRow(key=key, image=f"r.test/{number}", state="held") for number, key in enumerate(keys)]
+    async with opened(FleetByHand(*rows)) as site:
+        for path, image in (("a/preview", "r.test/0"), ("a%2Fpreview", "r.test/0"), ("b%2Fpreview", "r.test/2")):
+            _, body, _ = await site.get(f"/api/v1/subscriptions/{path}")
+            assert body["row"]["image"] == image
+            _, text, _ = await site.get(f"/subscriptions/{path}")
+            assert image in text
+        assert site.acts.orders == []
+        for path in ("b/preview", "a%2Fpreview/preview"):
+            assert (await site.get(f"/api/v1/subscriptions/{path}"))[1]["diff"] == ["-a", "+b"]
+            assert (await site.get(f"/subscriptions/{path}"))[0] == 200
+        assert len(site.acts.orders) == 4
+
+
+@pytest.mark.parametrize("key", [".", "..", "a/../b", "../.."])
+async def test_a_key_of_dots_has_an_address_that_browsers_keep(key):
+    address = address_of(key)
+    assert all(part.lower().replace("%2e", ".") not in {".", ".."} for part in address.split("/"))
+    async with opened(FleetByHand(FleetRow(key=key, image="r.test/dots", state="held"))) as site:
+        _, text, _ = await site.get(address)
+        assert "r.test/dots" in text
+        token = await site.form_token()
+        form = {"reason": "freeze", "form_token": token}
+        assert (await site.post(f"{address}/hold", data=form, headers={"Origin": site.base}))[0] == 200
+        assert [order.key for order in site.acts.orders] == [key]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from updater.daemon.fleet_desk import dry_landings, find_subscription
+from updater.daemon.fleet_desk import find_subscription
 from updater.daemon.people import taken_back_by, write_decision_about
 from updater.errors import UpdaterError
 from updater.http.exchange import FailureKind, HttpFailure, HttpRequest
@@ -91,7 +91,7 @@ class FleetActs:
         generation = self._generation()
         item = find_subscription(generation, key)
         decided = _decided(item, order) if order else item
-        landings = await dry_landings(generation, self._process, item, decided)
+        landings = await self._desk.dry_landings(generation, item, decided)
         lines = [line for landing in landings if landing.landed for line in as_diff(landing.landed.edits).splitlines()]
         targets = tuple(target_view(end) for landing in landings for end in landing.outcomes if end.key == key)
         return ChangePreview(diff=tuple(lines[:MOST_LINES]), targets=targets, is_cut=len(lines) > MOST_LINES)
@@ -143,7 +143,7 @@ class FleetActs:
     async def _taken_back(self, generation: Generation, item: Subscription) -> tuple[dict[str, frozenset[str]], tuple[str, ...]]:
         """Return the commits of *item* that people took back; a hold or a pin would hide what was closed besides."""
         bare = replace(item, decisions=())
-        return taken_back_by(await dry_landings(generation, self._process, item, bare), (bare,))
+        return taken_back_by(await self._desk.dry_landings(generation, item, bare), (bare,))
 
 
 def act_detail(order: ActOrder, result: str) -> str:

@@ -133,6 +133,13 @@ class FleetDesk:
             problems=generation.problems,
         )
 
+    async def dry_landings(
+        self, generation: Generation, item: Subscription, decided: Subscription | None = None
+    ) -> tuple[Landing, ...]:
+        """Return what `dry_landings` does; no more than `LOOKS_AT_ONCE` are made at one time, whoever asks for them."""
+        async with self._looking:
+            return await dry_landings(generation, self._process, item, decided)
+
     async def _look_and_keep(self, key: str, forgotten: int) -> SubscriptionDetail:
         found, now = await self._look(key), time.monotonic()
         self._details = {kept: entry for kept, entry in self._details.items() if now - entry[0] <= KEPT_FOR}
@@ -150,8 +157,7 @@ class FleetDesk:
         landings: Sequence[Landing] = ()
         is_complete = self._process.may_write()
         if is_complete:
-            async with self._looking:
-                landings = await dry_landings(generation, self._process, item)
+            landings = await self.dry_landings(generation, item)
         facts = DetailFacts(
             subscription=item,
             status=status,

@@ -14,7 +14,7 @@ from updater.model.text import printable
 from updater.reporting.logs import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from updater.model.candidate import Candidate
@@ -30,14 +30,36 @@ _MOST_WRITTEN: Final = 20
 _LONGEST: Final = 1000
 
 
-def is_named(key: str, patterns: Sequence[str]) -> bool:
-    """Return whether one of *patterns* names *key*: a key, a glob, or an Application (``namespace/name``) with its images.
+def naming(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Return what tells of a key whether one of *patterns* names it.
 
-    No pattern names all.
+    A pattern is a key, a glob, or an Application (``namespace/name``) with its images; no pattern names all. A glob is tried on
+    every key, the others are looked up.
     """
-    return not patterns or any(
-        fnmatchcase(key, pattern) or (pattern.count("/") == 1 and key.startswith(f"{pattern}/")) for pattern in patterns
-    )
+    if not patterns:
+        return lambda _key: True
+    plain, globs = frozenset(patterns), globs_of(patterns)
+
+    def is_named(key: str) -> bool:
+        namespace, _, rest = key.partition("/")
+        name, slash, _ = rest.partition("/")
+        return (
+            key in plain
+            or (bool(slash) and f"{namespace}/{name}" in plain)
+            or any(fnmatchcase(key, pattern) for pattern in globs)
+        )
+
+    return is_named
+
+
+def is_named(key: str, patterns: Sequence[str]) -> bool:
+    """Return whether one of *patterns* names *key*; see `naming`, which is for many keys."""
+    return naming(patterns)(key)
+
+
+def globs_of(patterns: Iterable[str]) -> tuple[str, ...]:
+    """Return those of *patterns* that are globs, each once."""
+    return tuple(dict.fromkeys(pattern for pattern in patterns if not GLOB.isdisjoint(pattern)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +168,9 @@ class LastOutcomes:
 
         With *is_public* a reason has no words of a server: whoever reads it may not be allowed to see them.
         """
+        is_named = naming(keys)
         for key in sorted(self._subscriptions.keys() | self._known.keys()):
-            if is_named(key, keys):
+            if is_named(key):
                 status = self._status(key)
                 yield status if is_public else replace(status, reason=_detail(self._known.get(key, _Known())))
 

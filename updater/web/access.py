@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -16,11 +14,10 @@ from updater.errors import UpdaterError
 from updater.web.answers import ApiRefusal
 from updater.web.bodies import body_of
 from updater.web.canaries import RELEASES
-from updater.web.passwords import is_password
+from updater.web.password_queue import BUSY, PasswordQueue
 from updater.web.people import LOCAL_NAME, LONGEST_NAME, SignInEvidence, SitePerson, origin_of_host
 from updater.web.sessions import EndedSessions, Session, UsedTokens, handed_on
 from updater.web.shield import is_local_name
-from updater.web.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,10 +37,6 @@ FORM_FIELD: Final = "form_token"
 FORM_HEADER: Final = "X-Form-Token"
 #: in which one replica says to another who asks
 PERSON_HEADER: Final = "X-Updater-Person"
-MOST_CHECKS: Final = 16
-#: of these, how many are kept for people who signed in from their address lately
-KEPT_CHECKS: Final = 4
-MOST_DELAYED: Final = 256
 CHECKED_FOR: Final = 60.0
 MOST_CHECKED: Final = 256
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -99,17 +92,14 @@ class Access:
     def __init__(self, registrar: Registrar, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._registrar = registrar
         self._clock = clock
-        self._throttle = Throttle(clock)
+        self._passwords = PasswordQueue(registrar.users, clock)
         self._ended = EndedSessions()
         self._used = UsedTokens()
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
-        self._checking = 0
-        self._delayed = 0
         self._checked: dict[str, float] = {}
 
     async def close(self, _app: web.Application) -> None:
         """Let go of the thread that checks passwords."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._passwords.close()
 
     @web.middleware
     async def check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -243,42 +233,13 @@ class Access:
         return name
 
     async def _check_password(self, request: web.Request, name: str, password: str) -> None:
-        """Check a password beside the loop; raise `ApiRefusal`."""
-        tried = request.get(CLIENT, ""), name[:LONGEST_NAME]
-        if (wait := self._throttle.wait(*tried)) > 0:
-            self._registrar.denied(Denial.of("throttled", request, name))
-            raise ApiRefusal(429, "throttled", "too many wrong passwords", headers={"Retry-After": str(math.ceil(wait))})
-        delay = self._throttle.delay(*tried)
-        self._throttle.failed(*tried)  # until it is known: tries side by side count too
-        await self._delay(delay)
-        users = await self._registrar.users()
-        if self._checking >= MOST_CHECKS - (0 if self._throttle.is_known(*tried) else KEPT_CHECKS):
-            raise _busy()
-        self._checking += 1
+        """Raise `ApiRefusal` where a password is wrong, or too many were."""
         try:
-            is_right = await asyncio.get_running_loop().run_in_executor(self._pool, is_password, users, name, password)
-        finally:
-            self._checking -= 1
-        if not is_right:
-            self._registrar.denied(Denial.of("password", request, name))
-            raise ApiRefusal(401, "password", "the name or the password is wrong")
-        self._throttle.passed(*tried)
-
-    async def _delay(self, seconds: float) -> None:
-        """Let a try wait before it takes a place among those that are checked; raise `ApiRefusal` where too many wait."""
-        if not seconds:
-            return
-        if self._delayed >= MOST_DELAYED:
-            raise _busy()
-        self._delayed += 1
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            self._delayed -= 1
-
-
-def _busy() -> ApiRefusal:
-    return ApiRefusal(503, "busy", "too many people sign in at one time", headers={"Retry-After": "5"})
+            await self._passwords.check(request.get(CLIENT, ""), name, password)
+        except ApiRefusal as refusal:
+            if refusal.code != BUSY:
+                self._registrar.denied(Denial.of(refusal.code, request, name))
+            raise
 
 
 def person_of(request: web.Request) -> SitePerson | None:

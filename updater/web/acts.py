@@ -13,6 +13,7 @@ from updater.web.access import FORM_FIELD, Denial, person_of
 from updater.web.answers import ApiRefusal, answer
 from updater.web.api import SUBSCRIPTIONS
 from updater.web.bodies import fields_of
+from updater.web.keys import key_of, whole_key_first
 from updater.web.people import SignInEvidence
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from multidict import MultiMapping
 
     from updater.web.access import Access, Registrar
+    from updater.web.api import ReadApi
     from updater.web.detail import TargetView
     from updater.web.people import SitePerson
 
@@ -122,16 +124,18 @@ class ActDesk(Protocol):
 
 
 class Acts:
-    """The routes of acts over *desk*."""
+    """The routes of acts over *desk*; *read* answers about subscriptions whose keys end as a route of these does."""
 
-    def __init__(self, desk: ActDesk, access: Access, registrar: Registrar) -> None:
+    def __init__(self, desk: ActDesk, access: Access, registrar: Registrar, read: ReadApi) -> None:
         self._desk = desk
+        self._read = read
         self._access = access
         self._registrar = registrar
 
     def routes(self) -> list[web.RouteDef]:
         """Return them; they come before the route of one subscription, whose key may have any form."""
-        return [web.post(_ROUTE, self.act), web.get(PREVIEW, self.preview)]
+        preview = whole_key_first(self._read.fleet, self.preview, self._read.subscription)
+        return [web.post(_ROUTE, self.act), web.get(PREVIEW, preview)]
 
     async def act(self, request: web.Request) -> web.Response:
         """Do what a person asks for, who may."""
@@ -139,7 +143,7 @@ class Acts:
         self._access.check_origin(request)
         fields = dict(await fields_of(request))
         self._access.check_form(request, person, fields.pop(FORM_FIELD, ""))
-        order = order_of(ActKind(request.match_info["act"]), request.match_info["key"], fields, person.name)
+        order = order_of(ActKind(request.match_info["act"]), key_of(request), fields, person.name)
         if not self._desk.leads:
             return await self._handed_on(request, fields, person)
         try:
@@ -152,7 +156,8 @@ class Acts:
 
     async def preview(self, request: web.Request) -> web.Response:
         """Answer what would be written; it shows lines of files, so that it is for those who may act."""
-        person, key = self._actor(request), request.match_info["key"]
+        person, key = self._actor(request), key_of(request)
+        self._access.check_origin(request)  # it costs a look at a repository
         fields = _single(request.query)
         kind = fields.pop("act", None)
         if kind is not None and kind not in list(ActKind):

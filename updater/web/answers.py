@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from updater.reporting.last_outcomes import globs_of
+from updater.web.app import MOST_GLOBS, TOO_MANY_GLOBS
 from updater.web.fleet import MOST_ROWS, SORTS, USUAL_ROWS, RowQuery
 from updater.web.plain import plain, told
 
@@ -98,7 +100,7 @@ def row_query(query: MultiMapping[str]) -> RowQuery:
         raise ApiRefusal(400, "bad-parameter", f"order is not {order!r}", "write asc or desc")
     return RowQuery(
         search=query.get("q", "")[:LONGEST_VALUE],
-        keys=_several(query, "key"),
+        keys=keys_of(query),
         states=_several(query, "state"),
         sources=_several(query, "source"),
         namespaces=_several(query, "namespace"),
@@ -115,6 +117,14 @@ def number(query: MultiMapping[str], name: str, *, usual: int, most: int) -> int
     if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= most):
         raise ApiRefusal(400, "bad-parameter", f"{name} is not {text!r}", f"write a number from 0 to {most}")
     return int(text)
+
+
+def keys_of(query: MultiMapping[str]) -> tuple[str, ...]:
+    """Read which subscriptions are named; raise `ApiRefusal` where too many globs do."""
+    found = _several(query, "key")
+    if len(globs_of(found)) > MOST_GLOBS:
+        raise ApiRefusal(400, "bad-parameter", TOO_MANY_GLOBS, "name subscriptions by their keys, or send several requests")
+    return found
 
 
 def _several(query: MultiMapping[str], name: str) -> tuple[str, ...]:

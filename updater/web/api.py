@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aiohttp import web
 
 from updater.errors import UpdaterError
-from updater.web.answers import ApiRefusal, answer, answer_many, number, row_query
-from updater.web.app import MOST_KEYS, MOST_STATUSES, STATUS_PATH
+from updater.web.answers import ApiRefusal, answer, answer_many, keys_of, number, row_query
+from updater.web.app import MOST_STATUSES, STATUS_PATH
 from updater.web.fleet import RowQuery, page_of, status_row
+from updater.web.keys import key_of
 from updater.web.sse import EventStreams
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class ReadApi:
         self._fleet = fleet
         self.streams = EventStreams(fleet.events)
 
+    @property
+    def fleet(self) -> Fleet:
+        """Who knows the fleet."""
+        return self._fleet
+
     def routes(self) -> list[web.RouteDef]:
         """Return them; the key of a subscription may have slashes, percent-encoded or not."""
         return [
@@ -91,7 +97,7 @@ class ReadApi:
 
     async def subscription(self, request: web.Request) -> web.Response:
         """Answer one subscription in full."""
-        return answer(request, await self._fleet.detail(request.match_info["key"]), headers=self._headers())
+        return answer(request, await self._fleet.detail(key_of(request)), headers=self._headers())
 
     async def recent(self, request: web.Request) -> web.Response:
         """Answer the last events, newest first."""
@@ -103,7 +109,7 @@ class ReadApi:
     async def statuses(self, request: web.Request) -> web.Response:
         """Answer what `updater status` reads, in the same form as at `listen.metrics`."""
         query = RowQuery(
-            keys=tuple(request.query.getall("key", [])[:MOST_KEYS]),
+            keys=keys_of(request.query),
             states=tuple(request.query.getall("state", [])),
             limit=MOST_STATUSES,
         )

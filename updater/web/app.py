@@ -12,6 +12,7 @@ from aiohttp import web
 
 from updater.errors import ConfigError
 from updater.reasons import reason_of
+from updater.reporting.last_outcomes import globs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 STATUS_PATH: Final = "/api/v1/status"
 MOST_STATUSES: Final = 20_000
 MOST_KEYS: Final = 100
+#: a glob is tried on every subscription
+MOST_GLOBS: Final = 10
+TOO_MANY_GLOBS: Final = f"there are more than {MOST_GLOBS} globs among the keys"
 _AT_ONCE: Final = 200
 _REASONS: Final = {
     errno.EADDRINUSE: "the address is already in use",
@@ -66,6 +70,8 @@ def application(probes: Probes) -> web.Application:
 
     async def statuses(request: web.Request) -> web.Response:
         keys, states = request.query.getall("key", [])[:MOST_KEYS], set(request.query.getall("state", []))
+        if len(globs_of(keys)) > MOST_GLOBS:
+            return web.Response(status=400, text=f"{TOO_MANY_GLOBS}\n")
         rows, total = await _rows(probes.statuses(keys), states)
         body = await asyncio.to_thread(_as_json, rows, total)
         return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})

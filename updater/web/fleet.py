@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from updater.model.text import printable
-from updater.reporting.last_outcomes import is_named
+from updater.reporting.last_outcomes import naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -184,7 +184,12 @@ SORTS: Final[Mapping[str, Callable[[FleetRow], Any]]] = {
 def page_of(table: FleetTable, query: RowQuery) -> RowPage:
     """Return the rows of *table* that *query* asks for."""
     needle = printable(query.search.strip()).lower()
-    found = [row for key, row in table.rows.items() if _fits(row, query) and (not needle or needle in table.needles[key])]
+    is_named = naming(query.keys)
+    found = [
+        row
+        for key, row in table.rows.items()
+        if is_named(key) and _fits(row, query) and (not needle or needle in table.needles[key])
+    ]
     states = Counter(row.state for row in found)
     if query.states:
         found = [row for row in found if row.state in query.states]
@@ -202,8 +207,4 @@ def page_of(table: FleetTable, query: RowQuery) -> RowPage:
 
 
 def _fits(row: FleetRow, query: RowQuery) -> bool:
-    return (
-        is_named(row.key, query.keys)
-        and (not query.sources or row.source in query.sources)
-        and (not query.namespaces or row.namespace in query.namespaces)
-    )
+    return (not query.sources or row.source in query.sources) and (not query.namespaces or row.namespace in query.namespaces)

@@ -14,7 +14,7 @@ from updater.web.answers import encoded
 from updater.web.api import ReadApi, refusals
 from updater.web.openapi import document
 from updater.web.page.acting import ActPages
-from updater.web.page.routes import Page
+from updater.web.page.routes import Page, page_of_errors
 from updater.web.receiving import WEB_PATHS, web_application
 from updater.web.shield import add_headers
 from updater.web.sign_in import SignIn
@@ -53,9 +53,9 @@ def open_site(app: web.Application, desks: SiteDesks) -> None:
     async def description(_request: web.Request) -> web.Response:
         return web.Response(body=described, content_type="application/json")
 
-    acts = Acts(desks.acts, access, desks.registrar)
+    acts = Acts(desks.acts, access, desks.registrar, api)
     app.middlewares.extend([refusals, access.check])
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.extend([api.streams.close, page.streams.close, access.close])
     app.add_routes([web.get(OPENAPI, description), *SignIn(access).routes(), *acts.routes(), *api.routes()])
-    app.add_routes([*ActPages(acts).routes(), *page.routes()])
+    app.add_routes([*ActPages(acts, desks.fleet, page_of_errors(page.subscription)).routes(), *page.routes()])

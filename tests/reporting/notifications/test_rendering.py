@@ -89,6 +89,8 @@ def test_no_value_calls_anybody_or_moves_the_cursor():
         assert "\n" not in shown
         assert "\u202e" not in shown
     assert PLAIN.escape("git@github.com:o/x r.test/app@sha256:ab") == "git@github.com:o/x r.test/app@sha256:ab"
+    assert PLAIN.escape("<at user_id='all'>") == f"<{EMPTY}at user_id='all'>"
+    assert PLAIN.escape(">=1.0 <2.0, < 3, <=1.9") == ">=1.0 <2.0, < 3, <=1.9"
     assert PLAIN.escape("x@here") == f"x@{EMPTY}here"
 
 
@@ -112,8 +114,8 @@ def test_hostile_keys_details_and_tags_are_escaped_wherever_they_stand(dialect):
     for text in (text_of(notice(hostile, tagged), dialect), templated(EVERYTHING, notice(hostile, tagged), dialect, route="r")):
         assert "@everyone" not in text
         assert "\u202e" not in text
-        assert dialect is PLAIN or "<!channel>" not in text
-        assert dialect is not HTML or "<at>" not in text
+        for call in ("<!channel>", "<at>", "<at user_id", "<users/all>", "<U1"):
+            assert call not in text
         assert dialect is not MARKDOWN or "[t](" not in text.replace("\\[t\\](", "")
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: a space without width: it is not seen, and ends what would be a call
 _BREAK: Final = "\u200b"
 _AT: Final = re.compile(r"(?<![0-9A-Za-z])@(?=[\w!&#])|@(?=(?:everyone|here|channel|all|room|team|online)\b)", re.IGNORECASE)
+#: `<at user_id="all">`, `<!channel>`, `<users/all>`; not `1 < 2`, `<=1.0` or `<2`
+_OPEN: Final = re.compile(r"<(?=[^\s=\d])")
 _MARKS: Final = re.compile(r"[\\`*~|\[\]]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")
 
 
@@ -38,16 +40,20 @@ class TextDialect:
 
 def calm(text: str) -> str:
     """Return *text* on one line, with nothing in it that calls somebody."""
+    return _OPEN.sub(f"<{_BREAK}", _unaddressed(text))
+
+
+def _unaddressed(text: str) -> str:
     return _AT.sub(f"@{_BREAK}", printable(text))
 
 
 def _markdown(text: str) -> str:
-    marked = _MARKS.sub(lambda found: f"\\{found[0]}", calm(text))
+    marked = _MARKS.sub(lambda found: f"\\{found[0]}", _unaddressed(text))
     return marked.replace("<", f"<{_BREAK}")
 
 
 def _html(text: str) -> str:
-    return html.escape(calm(text))
+    return html.escape(_unaddressed(text))
 
 
 PLAIN: Final = TextDialect(escape=calm)

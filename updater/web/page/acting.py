@@ -14,12 +14,14 @@ from updater.web.access import person_of
 from updater.web.acts import ActKind
 from updater.web.answers import ApiRefusal
 from updater.web.api import API
+from updater.web.keys import PREVIEW_END, key_of, whole_key_first
 from updater.web.page.rendering import SUBSCRIPTION, render
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from updater.web.acts import Acts
+    from updater.web.keys import Handler, KeyedFleet
 
     Asked = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -30,16 +32,18 @@ _TRIGGER: Final = {"HX-Trigger": "refresh"}
 
 
 class ActPages:
-    """The routes of forms over *acts*, which check who asks and what."""
+    """The routes of forms over *acts*, which check who asks and what; *whole* shows one subscription of *fleet*."""
 
-    def __init__(self, acts: Acts) -> None:
+    def __init__(self, acts: Acts, fleet: KeyedFleet, whole: Handler) -> None:
         self._acts = acts
+        self._fleet = fleet
+        self._whole = whole
 
     def routes(self) -> list[web.RouteDef]:
         """Return them; they come before the route of one subscription, whose key may have any form."""
         return [
             web.post(f"{SUBSCRIPTION}{{key:.+}}/{{act:{'|'.join(ActKind)}}}", self.act),
-            web.get(f"{SUBSCRIPTION}{{key:.+}}/preview", self.preview),
+            web.get(f"{SUBSCRIPTION}{{key:.+}}{PREVIEW_END}", whole_key_first(self._fleet, self.preview, self._whole)),
         ]
 
     async def act(self, request: web.Request) -> web.Response:
@@ -61,7 +65,7 @@ class ActPages:
         data, status = _data(found), max(found.status, 200)
         values: dict[str, Any] = {name: data} if status < 400 else {"problem": data.get("error") or {}}
         is_part = _PART in request.headers
-        values |= {"key": request.match_info["key"], "after": "", "person": person_of(request)}
+        values |= {"key": key_of(request), "after": "", "person": person_of(request)}
         text = render("act_result.html" if is_part else "act_page.html", values, now=datetime.now(UTC))
         more = headers if status < 400 else {}
         return web.Response(text=text, status=status, headers=more, content_type="text/html", charset="utf-8")

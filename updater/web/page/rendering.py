@@ -9,7 +9,7 @@ import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -17,6 +17,7 @@ from markupsafe import Markup
 from updater import __version__
 from updater.model.outcome import Status
 from updater.web.fleet import UNKNOWN
+from updater.web.keys import path_of_key
 from updater.web.page.assets import asset_address
 from updater.web.plain import moment, told
 
@@ -61,7 +62,7 @@ def row_id(key: str) -> str:
 
 def address_of(key: str) -> str:
     """Return where one subscription is shown."""
-    return SUBSCRIPTION + quote(key.encode("utf-8", "surrogatepass"), safe="")
+    return SUBSCRIPTION + path_of_key(key)
 
 
 def web_link(link: str | None) -> str | None:

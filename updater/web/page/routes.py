@@ -14,6 +14,7 @@ from updater.errors import UpdaterError
 from updater.web.access import person_of
 from updater.web.answers import ApiRefusal, row_query
 from updater.web.fleet import USUAL_ROWS, page_of
+from updater.web.keys import key_of
 from updater.web.page.assets import ASSETS, serve_asset
 from updater.web.page.ladder import picture_of
 from updater.web.page.live import LiveFrames
@@ -77,7 +78,7 @@ class Page:
     async def subscription(self, request: web.Request) -> web.Response:
         """Answer one subscription in full."""
         after = self._after()
-        detail = await self._fleet.detail(request.match_info["key"])
+        detail = await self._fleet.detail(key_of(request))
         values = {name: getattr(detail, name) for name in type(detail).__slots__}
         return html(
             "subscription.html", {**values, "person": person_of(request), "after": after, "picture": picture_of(detail.ladder)}
