@@ -73,8 +73,9 @@ async def test_an_answer_that_is_lost_is_not_known_and_nothing_is_sent_twice(tmp
     assert PATH.encode() in asked[0]
 
 
-@pytest.mark.parametrize("address", ["", f"http://127.0.0.1:{free_port()}"])
-async def test_what_reaches_nobody_is_not_sent(tmp_path, address):
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_what_reaches_nobody_is_not_sent(tmp_path, is_known):
+    address = f"http://127.0.0.1:{free_port()}" if is_known else ""
     assert (await handed_on(tmp_path, address))[0] == NOT_SENT
 
 
