@@ -252,8 +252,17 @@ class GiteaRepository(BareRepository):
 
     def merge(self, number: int, way: str = "merge", **more: object) -> None:
         """Click on the button that merges, once Gitea has checked that it can be."""
-        until(lambda: self.pull(number)["mergeable"])
-        self.api("POST", f"pulls/{number}/merge", {"Do": way, **more})
+        until(lambda: self.pull(number)["mergeable"] and self._has_merged(number, {"Do": way, **more}))
+
+    def _has_merged(self, number: int, data: object) -> bool:
+        """Return whether Gitea takes the click: it says 405 "try again later" while it checks once more."""
+        try:
+            self.api("POST", f"pulls/{number}/merge", data)
+        except GiteaError as error:
+            if error.status == 405 and "try again later" in str(error):
+                return False
+            raise
+        return True
 
     def delete(self, branch: str) -> None:
         """Click on the bin beside a branch, and wait until Gitea has drawn its conclusions, which takes it a moment."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 
 import pytest
@@ -13,6 +14,7 @@ from updater.model.webhook import WebhookKind
 pytestmark = [pytest.mark.real, pytest.mark.rolling, pytest.mark.xdist_group("rolling")]
 
 PAGE = page_blocks("canary-with-argo-rollouts")
+CLICKED_AGAIN_AFTER = 3.0
 ROLLOUT = PAGE["apps/web.yaml"]
 # what the page describes in words: the open pause is replaced by the analysis
 ANALYSED = ROLLOUT.replace("      - pause: {}\n", "      - analysis: {templates: [{templateName: success}]}\n")
@@ -53,11 +55,33 @@ class RolloutFlow(RollingFlow):
     def asks_for(self, tag):
         return self.rollout()["spec"]["template"]["spec"]["containers"][0]["image"] == f"{self.image}:{tag}"
 
-    def abort(self):
-        self.patch_status(self.path, {"abort": True})
+    def abort(self, *, is_heard=True):
+        """Click on the button that aborts; *is_heard* is false where Argo Rollouts stands still."""
+        self._click("abort", lambda status: "abortedAt" in status or not is_heard)
 
     def promote(self):
-        self.patch_status(self.path, {"promoteFull": True})
+        self._click("promoteFull", lambda status: status.get("stableRS") == status.get("currentPodHash"))
+
+    def _click(self, button, is_done):
+        """Click, again every few seconds while nothing comes of it: Argo Rollouts can lose an event while it writes the status.
+
+        What stands there already makes no event, so the button is let go before.
+        """
+        generation, clicked = self.rollout()["metadata"]["generation"], 0.0
+
+        def counts():
+            nonlocal clicked
+            item = self.rollout()
+            if clicked and (item["metadata"]["generation"] != generation or is_done(item["status"])):
+                return True
+            if time.monotonic() - clicked > CLICKED_AGAIN_AFTER:
+                if clicked:
+                    self.patch_status(self.path, {button: False})
+                self.patch_status(self.path, {button: True})
+                clicked = time.monotonic()
+            return False
+
+        self.until(counts)
 
 
 def begin(lab, folder, name, manifests=ROLLOUT, **delivery):
@@ -231,7 +255,7 @@ def test_a_status_of_the_generation_before_is_never_taken_for_the_new_one(rollin
             rolling_lab.rollouts.start()
             flow.until(lambda: flow.is_in("Paused", "1.1.0"))
             rolling_lab.rollouts.stop()
-            flow.abort()
+            flow.abort(is_heard=False)
             daemon.until(lambda: flow.line() == "1.0.0")
             assert flow.rollout()["status"]["phase"] == "Paused"
         finally:
