@@ -41,6 +41,10 @@ UNWANTED = {
         "images": (f"{NAME}@{DIGEST}",),
         "release": RELEASE,
     },
+    "the tag of our release with a digest that was rejected": {
+        "decisions": (ImageRejection(key="shop", digest=DIGEST),),
+        "release": RELEASE,
+    },
     "the digest of our release beside a pin to another tag": {
         "decisions": (Pin(key="shop", tag="1.0.0"),),
         "images": (f"{NAME}@{DIGEST}",),

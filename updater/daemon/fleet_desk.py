@@ -149,7 +149,7 @@ class FleetDesk:
 
     async def _look(self, key: str) -> SubscriptionDetail:
         generation = self._generation()
-        status = next((found for found in self._process.last_outcomes.statuses((key,)) if found.key == key), None)
+        status = next(iter(self._process.last_outcomes.statuses_of((key,))), None)
         if status is not None and all(found.key != key for found in generation.subscriptions):
             return SubscriptionDetail(row=row_of(status))  # it is listed and not kept current: the reason is all there is
         item = find_subscription(generation, key)

@@ -9,6 +9,7 @@ from updater.errors import ImageSyntaxError
 from updater.model.image import ImageRef, parse_digest, parse_ref
 from updater.model.outcome import Status
 from updater.model.release import Release
+from updater.model.written import says
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,8 +91,4 @@ def _image(subscription: Subscription, written: Written) -> ImageRef | None:
 def _stands(image: ImageRef, written: Iterable[Written]) -> bool:
     """Return whether every place still says *image*."""
     values = tuple(written)
-    return bool(values) and all(
-        (value.tag is not None and value.tag == image.tag)
-        or (value.tag is None and value.digest is not None and value.digest == str(image.digest))
-        for value in values
-    )
+    return bool(values) and all(says(value, image) for value in values)

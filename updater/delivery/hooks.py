@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from updater.delivery.state import is_asked_for, read_reference
+from updater.model.candidate import Candidate
 from updater.model.decision import hold_of, pin_of, rejections_of
 
 if TYPE_CHECKING:
@@ -78,10 +79,10 @@ def _unwanted(facts: CanaryFacts) -> str:
         return ""
     if facts.order is not None and is_asked_for(asked, facts.order.bad):
         return f"{facts.key}: {asked.tag or asked.digest} is taken back: {facts.order.reason}"
-    tag = _tag_of(asked, facts)
+    candidate = _candidate(asked, facts)
+    tag = candidate.tag
     for item in rejections_of(facts.decisions):
-        is_tag = not item.tag or item.tag == tag
-        if is_tag and (not item.digest or item.digest == str(asked.digest)):
+        if item.matches(candidate):
             return f"{facts.key}: {item.sentence}"
     past = facts.rejected.get(tag)
     if past is not None:
@@ -90,11 +91,10 @@ def _unwanted(facts: CanaryFacts) -> str:
     return f"{facts.key}: {pin.sentence}" if pin is not None and tag not in {"", pin.tag} else ""
 
 
-def _tag_of(asked: ImageRef, facts: CanaryFacts) -> str:
-    """Return the tag of what the target asks for, by our release where it names a digest alone; "" where nobody knows."""
-    if asked.tag is None and facts.release is not None and is_asked_for(asked, facts.release.image):
-        return facts.release.image.tag or ""
-    return asked.tag or ""
+def _candidate(asked: ImageRef, facts: CanaryFacts) -> Candidate:
+    """Return what the target asks for; the tag or digest that is not written there is that of our release, if it is that."""
+    ours = facts.release.image if facts.release is not None and is_asked_for(asked, facts.release.image) else asked
+    return Candidate(tag=asked.tag or ours.tag or "", digest=asked.digest or ours.digest)
 
 
 def _stopped(facts: CanaryFacts) -> str:

@@ -16,6 +16,7 @@ from updater.documents.members import mapping_in
 from updater.errors import KubeError
 from updater.kube.client import ListScope
 from updater.model.release import OnBad, ReleaseVerdict, RevertOrder
+from updater.model.written import says
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from updater.model.image import ImageRef
     from updater.model.release import DeliveryOptions, Release, Workload
     from updater.model.report import DestinationLanded, ReleaseJudged
-    from updater.model.written import Written
 
 _HASH = "rollouts-pod-template-hash"
 _CLOSED = "proposal-closed"
@@ -77,7 +77,7 @@ class Reversals:
                 self._say_no(outcome.key, order.bad, order.revision, outcome.detail)
         for key in report.written.keys() & self._memory.orders.keys():
             bad = self._memory.orders[key].bad
-            if not any(_may_be(value, bad) for value in report.written[key]):
+            if not any(says(value, bad, if_unknown=True) for value in report.written[key]):
                 del self._memory.orders[key]
 
     async def run(self, client: KubeClient) -> None:
@@ -140,13 +140,6 @@ class Reversals:
             code="revert-held",
             hint="revert the commit by hand, or write the version that you want",
         )
-
-
-def _may_be(value: Written, image: ImageRef) -> bool:
-    """Return whether a written value is *image*, as far as can be told."""
-    if value.digest and image.digest:
-        return value.digest == str(image.digest)
-    return value.tag == image.tag if value.tag else bool(value.digest)
 
 
 def another_image(texts: Iterable[str], image: ImageRef) -> ImageRef | None:

@@ -13,6 +13,7 @@ from updater.gates.answers import Gate, GateHold
 from updater.model.decision import in_force, pin_of, readmitted_by
 from updater.model.outcome import Status
 from updater.model.release import OnBad
+from updater.model.written import says
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,5 +63,4 @@ def told(decision: TargetDecision, hold: GateHold) -> TargetDecision:
 def _stands(view: View, subscription: Subscription, bad: BadRelease) -> bool:
     """Return whether a place still says what is bad."""
     places = (place for index, _ in enumerate(subscription.targets) for place in places_of(view, subscription, index))
-    values = [place.reading.written for place in places]
-    return any(value.tag == bad.image.tag or (value.tag is None and value.digest == str(bad.image.digest)) for value in values)
+    return any(says(place.reading.written, bad.image) for place in places)

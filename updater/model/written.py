@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from updater.model.image import ImageRef
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
@@ -20,6 +22,18 @@ class Written:
     def __str__(self) -> str:
         digest = f"@{self.digest}" if self.digest else ""
         return f"{':'.join(part for part in (self.name, self.tag) if part)}{digest}" or "nothing"
+
+
+def says(written: Written, image: ImageRef, *, if_unknown: bool = False) -> bool:
+    """Return whether a place says *image*: the digests decide where both have one, else the tags.
+
+    *if_unknown* is the answer for a digest that stands alone where that of *image* is not known.
+    """
+    if written.digest and image.digest:
+        return written.digest == str(image.digest)
+    if written.tag:
+        return written.tag == image.tag
+    return if_unknown and bool(written.digest)
 
 
 def common(several: Iterable[Written]) -> Written:
