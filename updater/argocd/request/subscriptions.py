@@ -30,7 +30,7 @@ from updater.model.subscription import (
     Variant,
 )
 from updater.policies.globs import name_matcher
-from updater.settings.decisions import KINDS
+from updater.settings.decisions import join_levels
 from updater.settings.delivery_annotations import DELIVERY_KEYS, ON_BAD, with_delivery
 from updater.settings.gate_annotations import GATE_KEYS, with_gates
 from updater.settings.proposals import ProposalSettings
@@ -216,7 +216,7 @@ def _subscription(
         credential=_credential(settings, application, defaults),
         delivery=_delivery(settings, request.write_back, application, defaults),
         gates=_gates(settings, request.write_back, defaults),
-        decisions=_decisions(settings, key, application),
+        decisions=_decisions(image, key),
         origin=Origin(kind=KIND, name=str(application), since=application.since),
     )
 
@@ -263,14 +263,15 @@ def key_of(application: Application, image: ImageRequest, listed: AliasedImage) 
     return f"{application}/{image.alias or listed.image.spelled}"
 
 
-def _decisions(settings: Settings, key: str, application: Application) -> tuple[Decision, ...]:
+def _decisions(image: ImageRequest, key: str) -> tuple[Decision, ...]:
     """Read what people decided about an image; what cannot be read ends the image, so that nothing is written."""
-    found: list[Decision] = []
-    for kind in KINDS:
-        if kind in settings:
-            where = f"{KIND} {application} {settings[kind].name}"
-            found += settings[kind].read(partial(values.read_decision, kind, key=key, where=where))
-    return tuple(found)
+    return join_levels(
+        {
+            kind: said.read(partial(values.read_decision, kind, key=key, where=f"{level.origin} {said.name}"))
+            for kind, said in level.settings.items()
+        }
+        for level in image.decided
+    )
 
 
 def _check_built(settings: Settings) -> None:
