@@ -8,6 +8,7 @@ from updater.argocd.request.annotations import OWN, OWN_OF_UPDATER
 from updater.settings.annotated import PROPOSAL
 from updater.settings.annotation_keys import SUBSCRIPTION_KEYS
 from updater.settings.decisions import ANNOTATION_PREFIX
+from updater.settings.gate_annotations import GROUP
 
 _HEAD: Final = """# Annotations
 
@@ -62,7 +63,7 @@ _VALUES: Final = {
     "max-changes": "`4/h` or `10/d`: how many changes are made",
     "coalesce": "a duration: how long an update waits for others of its destination",
     "follows": "`{subscription: …, healthy_for: 2h}`: [promotion](../how-to/promote-from-staging-to-prod.md)",
-    "group": "not in this version",
+    "group": "a name: images of the Application that [move together](../how-to/update-together.md)",
     "workload": "`Rollout/shop/web`: [what runs the image](../explanation/after-the-commit.md#which-workload)",
     "deadline": "a duration: when a release has to be healthy",
     "settle": "a duration: how long a workload has to be healthy",
@@ -74,14 +75,14 @@ _VALUES: Final = {
     "form": "`tag`, `digest` or `tag@digest`: what is written",
     "interval": "a duration: how often the image is looked for",
 }
+#: a group of ImagePolicies is refused with the reason
+_OF_FLUX: Final = frozenset(SUBSCRIPTION_KEYS) - {GROUP}
 KINDS: Final = {
     "Application": frozenset(OWN),
     "ImageUpdater": frozenset(OWN_OF_UPDATER),
-    "ImagePolicy": frozenset(SUBSCRIPTION_KEYS),
-    "ImageUpdateAutomation": frozenset((*SUBSCRIPTION_KEYS, PROPOSAL.removeprefix(ANNOTATION_PREFIX))),
+    "ImagePolicy": _OF_FLUX,
+    "ImageUpdateAutomation": _OF_FLUX | {PROPOSAL.removeprefix(ANNOTATION_PREFIX)},
 }
-#: known by name, and refused with the reason
-REFUSED: Final = frozenset({"group"})
 
 
 def annotations_page() -> str:
@@ -91,4 +92,4 @@ def annotations_page() -> str:
 
 
 def _cell(name: str, kind: str) -> str:
-    return "–" if name not in KINDS[kind] or name in REFUSED else "yes"
+    return "–" if name not in KINDS[kind] else "yes"

@@ -17,8 +17,8 @@ from updater.model.problem import Problem
 from updater.settings.annotation_keys import key_of_one
 from updater.settings.decisions import ANNOTATION_PREFIX, join_levels, read_annotation
 from updater.settings.delivery_annotations import DELIVERY_KEYS, read_delivery, with_delivery
-from updater.settings.fields import nearest
-from updater.settings.gate_annotations import GATE_KEYS, read_gate, with_gates
+from updater.settings.fields import NOT_YET, nearest
+from updater.settings.gate_annotations import GATE_KEYS, GROUP, read_gate, with_gates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from updater.model.subscription import Subscription
 
 AGENT: Final = "Kustomization"
+_GROUP_HINT: Final = "list the images of the group as subscriptions of the configuration file"
 _NO_POLICY: Final = "name a policy that the automation selects, or leave the name out to mean all of them"
 
 
@@ -96,7 +97,7 @@ class AnnotatedPolicy:
         self, subscription: Subscription, gates: GateRules, delivery: DeliveryOptions | None
     ) -> tuple[Subscription, tuple[Problem, ...]]:
         """Return *subscription* as annotations want it, *gates* and *delivery* where they say nothing, and what is wrong."""
-        rules = with_gates(gates, self._values(GATE_KEYS, read_gate))
+        rules = with_gates(gates, self._values(GATE_KEYS, _read_gate))
         options = with_delivery(delivery, self._values(DELIVERY_KEYS, read_delivery))
         searched = (AGENT,) if options is not None and options.workload is None else ()
         found = replace(options, searched=searched) if options is not None else None
@@ -148,6 +149,12 @@ class AnnotatedPolicy:
         problem = said.problem(error)
         self._problems.append(problem)
         self._holds.append(Hold(key=self._key, reason=problem.message, is_unread=True, where=said.origin))
+
+
+def _read_gate(name: str, text: str) -> Any:
+    if name == GROUP:
+        raise ConfigError("groups of ImagePolicies are not in this version", hint=_GROUP_HINT, code=NOT_YET)
+    return read_gate(name, text)
 
 
 def _levels(own: OwnAnnotations, policy: str) -> tuple[dict[str, _Said], dict[str, _Said]]:
