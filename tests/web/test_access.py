@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from dataclasses import replace
 from types import SimpleNamespace
 
 import aiohttp
@@ -322,6 +323,21 @@ async def test_on_loopback_without_users_who_is_there_acts_but_no_page_of_anothe
         rebound = {"X-Form-Token": token, "Host": "evil.test", "Origin": "http://evil.test"}
         assert (await site.post(HOLD, json=WHY, headers=rebound))[0] == 421
         assert [order.author for order in site.acts.orders] == ["localhost"]
+
+
+async def test_on_loopback_behind_a_proxy_that_names_nobody_there_must_be_users():
+    """Who comes through a sidecar seems to be on this machine, whoever it is."""
+    web = WebSettings(trusted_proxies={"header": None, "from": ["127.0.0.1"]})
+    async with opened(FleetByHand(WEB)) as site:
+        site.registrar.rules = rules_of(web, is_local=True)
+        for headers in ({}, {"X-Forwarded-For": "6.6.6.6"}):
+            for path in ("/api/v1/subscriptions", "/api/v1/session"):
+                status, body, _ = await site.get(path, headers=headers)
+                assert (status, body["error"]["code"]) == (403, "no-users")
+        site.registrar.rules = replace(site.registrar.rules, has_users=True)
+        site.registrar.table = read_users(USERS)
+        assert (await site.get("/api/v1/subscriptions"))[0] == 401
+        assert (await signed_in(site))[0] == 204
 
 
 @pytest.mark.parametrize(
