@@ -15,11 +15,13 @@ from tests.web.site import ActsByHand, FleetByHand, RegistrarByHand, opened
 from updater.settings.web import WebSettings
 from updater.web import password_queue
 from updater.web.acts import NOT_KNOWN, NOT_SENT
+from updater.web.answers import ApiRefusal
 from updater.web.fleet import FleetRow
+from updater.web.password_queue import PasswordQueue
 from updater.web.passwords import UserTable, is_password, read_users
 from updater.web.people import SiteRules, rules_of
 from updater.web.sessions import MOST_ENDED, Session, SessionSigner, UsedTokens, handed_on
-from updater.web.throttle import BY_BOTH, LONGEST_DELAY, Throttle
+from updater.web.throttle import BY_BOTH, BY_KNOWN, BY_NAME, LONGEST_DELAY, Throttle
 
 WEB = FleetRow(key="shop/web", image="r.test/web", state="held")
 HOLD = "/api/v1/subscriptions/shop%2Fweb/hold"
@@ -119,6 +121,44 @@ async def test_who_signed_in_from_an_address_is_not_locked_out_there_by_wrong_pa
         assert (await signed_in(site, "jane", "wrong"))[0] == 401
     assert (await signed_in(site))[0] == 204
     assert max(slept) == LONGEST_DELAY  # who guesses there is slowed down
+
+
+async def test_one_who_guesses_where_the_name_signed_in_lately_is_refused_in_the_end(site, monkeypatch):
+    delays(monkeypatch)
+    assert (await signed_in(site))[0] == 204
+    found = [(await signed_in(site, "jane", "wrong"))[0] for _ in range(BY_KNOWN.burst + 5)]
+    assert (set(found), set(found[: BY_KNOWN.burst]), found[-1]) == ({401, 429}, {401}, 429)
+
+
+async def test_of_guesses_from_many_addresses_for_one_name_one_waits_at_a_time(monkeypatch):
+    """Others of another name, and that person where they signed in lately, do not wait behind it."""
+    delays(monkeypatch)
+
+    async def users():
+        return read_users(USERS)
+
+    queue = PasswordQueue(users, lambda: 0.0)
+
+    async def tried(address, name, password):
+        try:
+            await queue.check(address, name, password)
+        except ApiRefusal as refusal:
+            return refusal.status
+        return 204
+
+    try:
+        assert await tried("10.9.9.9", "jane", "secret") == 204
+        for number in range(BY_NAME.burst):
+            assert await tried(f"10.0.0.{number}", "jane", "wrong") == 401
+        found = await asyncio.gather(*(tried(f"10.0.1.{number}", "jane", "wrong") for number in range(20)))
+        assert sorted(found) == [401] + [429] * 19
+        found = await asyncio.gather(
+            tried("10.0.2.1", "jane", "wrong"), tried("10.9.9.9", "jane", "secret"), tried("10.0.2.1", "viv", "other")
+        )
+        assert found == [401, 204, 204]
+        assert await tried("10.0.2.2", "jane", "secret") == 204  # the one that waited has made way
+    finally:
+        queue.close()
 
 
 def delays(monkeypatch):
