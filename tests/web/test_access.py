@@ -238,6 +238,19 @@ def test_the_address_of_who_asks_is_what_the_last_trusted_proxy_says(peer, forwa
     assert SiteRules(is_local=False, proxies=PROXIES).client(peer, forwarded) == client
 
 
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("10.42.5.5", "6.6.6.6", "10.42.5.5"),  # a pod that asks by itself
+        ("10.42.3.17", "6.6.6.6, 10.42.5.5", "10.42.5.5"),  # and one that asks through the Ingress
+        ("10.42.3.17", "10.42.3.17, 10.42.5.5", "10.42.5.5"),
+    ],
+)
+def test_beside_an_ingress_that_is_named_by_its_address_a_pod_asks_from_its_own(peer, forwarded, client):
+    web = WebSettings(trusted_proxies={"header": None, "from": ["10.42.3.17"]})
+    assert rules_of(web, is_local=False).client(peer, forwarded) == client
+
+
 @pytest.mark.parametrize("header", [None, "X-Person"])
 def test_a_proxy_without_a_header_signs_nobody_in(header):
     rules = rules_of(WebSettings(trusted_proxies={"header": header, "from": ["127.0.0.1"]}), is_local=False)
