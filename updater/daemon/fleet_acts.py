@@ -143,7 +143,7 @@ class FleetActs:
     async def _taken_back(self, generation: Generation, item: Subscription) -> tuple[dict[str, frozenset[str]], tuple[str, ...]]:
         """Return the commits of *item* that people took back; a hold or a pin would hide what was closed besides."""
         bare = replace(item, decisions=())
-        return taken_back_by(await self._desk.dry_landings(generation, item, bare), (bare,))
+        return taken_back_by(await self._desk.landings_for_act(generation, item, bare), (bare,))
 
 
 def act_detail(order: ActOrder, result: str) -> str:

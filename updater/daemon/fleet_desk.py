@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 KEPT_FOR: Final = 2.0
 MOST_KEPT: Final = 64
 LOOKS_AT_ONCE: Final = 4
+#: how many more are made for acts, which do not wait behind the looks of those who read
+ACTS_AT_ONCE: Final = 2
 _AT_ONCE: Final = 200
 
 
@@ -52,6 +54,7 @@ class FleetDesk:
         process.reports.join(self.events)
         self._table = FleetTable(version=-1)
         self._looking = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._acting = asyncio.Semaphore(ACTS_AT_ONCE)
         self._looks = SingleFlight()
         self._details: dict[str, tuple[float, SubscriptionDetail]] = {}
         self._forgotten = 0
@@ -138,6 +141,11 @@ class FleetDesk:
     ) -> tuple[Landing, ...]:
         """Return what `dry_landings` does; no more than `LOOKS_AT_ONCE` are made at one time, whoever asks for them."""
         async with self._looking:
+            return await dry_landings(generation, self._process, item, decided)
+
+    async def landings_for_act(self, generation: Generation, item: Subscription, decided: Subscription) -> tuple[Landing, ...]:
+        """Return what `dry_landings` does, to somebody who acts: there are `ACTS_AT_ONCE` places that no reader takes."""
+        async with self._acting:
             return await dry_landings(generation, self._process, item, decided)
 
     async def _look_and_keep(self, key: str, forgotten: int) -> SubscriptionDetail:
