@@ -221,15 +221,7 @@ def _ladder(facts: DetailFacts) -> tuple[LadderStep, ...]:
             known = chosen.get(step.tag)
             if known is None or _RANKS[step.standing] < _RANKS[known.standing]:
                 chosen[step.tag] = step
-    steps = [
-        _dated(
-            chosen.get(tag) or LadderStep(tag=tag, standing=Standing.ALLOWED),
-            facts.candidates.get(tag),
-            is_written=tag in written,
-        )
-        for tag in {**dict.fromkeys(facts.candidates), **dict.fromkeys(chosen)}
-        if tag in chosen
-    ]
+    steps = [_dated(step, facts.candidates.get(tag), is_written=tag in written) for tag, step in chosen.items()]
     steps.sort(
         key=lambda step: (step.standing in {Standing.CHOSEN, Standing.HELD} or step.is_written, step.at or _NEVER, step.tag),
         reverse=True,
