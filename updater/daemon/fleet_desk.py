@@ -20,7 +20,7 @@ from updater.model.scan_key import scan_key_for
 from updater.reporting.last_outcomes import SubscriptionStatus
 from updater.web.detail import DetailFacts, SubscriptionDetail, detail_of
 from updater.web.events import EventLog
-from updater.web.fleet import UNKNOWN, FleetRow, FleetTable, row_of, table_of
+from updater.web.fleet import UNKNOWN, FleetRow, FleetTable, row_of, table_of, with_statuses
 from updater.web.health import BudgetView, FleetHealth, HostView, RegistryView, ReplicaView, SourceView
 from updater.web.links import ForgeLinks
 
@@ -77,8 +77,7 @@ class FleetDesk:
                     await asyncio.sleep(0)
             self._table = table_of(statuses, version=heard)
         elif heard != self._table.version:
-            changed = {status.key: row_of(status) for status in last.statuses_of(touched)}
-            self._table = replace(self._table, rows={**self._table.rows, **changed}, version=heard)
+            self._table = with_statuses(self._table, last.statuses_of(touched), version=heard)
         return self._table
 
     async def rows_of(self, keys: Sequence[str]) -> Sequence[FleetRow]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.outcome import Status, fold
 from updater.model.report import DestinationLanded, InventoryChanged, ReleaseJudged, SelectionMade, TargetsRefused
-from updater.model.text import printable
-from updater.reporting.logs import mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -26,8 +23,7 @@ if TYPE_CHECKING:
 
 
 GLOB: Final = frozenset("*?[")
-_MOST_WRITTEN: Final = 20
-_LONGEST: Final = 1000
+MOST_WRITTEN: Final = 20
 
 
 def naming(patterns: Sequence[str]) -> Callable[[str], bool]:
@@ -93,22 +89,22 @@ class SubscriptionStatus:
     opens_at: datetime | None = None
     release: ReleaseJudged | None = None
 
-    def row(self) -> dict[str, Any]:
-        """Return it as plain data for JSON: times as RFC 3339 in UTC, every text printable, bounded and without passwords."""
+    def row(self) -> Mapping[str, Any]:
+        """Return the row of `updater status`, None for what is not known; `plain` makes it ready for JSON."""
         return {
-            "key": _text(self.key),
-            "image": _text(self.image),
-            "written": [_text(value) for value in self.written[:_MOST_WRITTEN]],
-            "running": _text(self.running),
-            "chosen": _text(self.chosen),
-            "state": self.state.value if self.state else None,
-            "reason": _text(self.reason),
-            "since": _moment(self.since),
-            "last_change": _moment(self.last_change),
+            "key": self.key,
+            "image": self.image,
+            "written": self.written[:MOST_WRITTEN],
+            "running": self.running,
+            "chosen": self.chosen,
+            "state": self.state,
+            "reason": self.reason,
+            "since": self.since,
+            "last_change": self.last_change,
             "held_by": self.held_by,
             "verdict": self.verdict,
-            "verdict_at": _moment(self.release.at if self.release else None),
-            "workload": _text(str(self.release.workload)) if self.release and self.release.workload else None,
+            "verdict_at": self.release.at if self.release else None,
+            "workload": str(self.release.workload) if self.release and self.release.workload else None,
             "code": self.code,
         }
 
@@ -317,14 +313,3 @@ def _age_of(candidate: Candidate | None) -> datetime | None:
 def _value(written: Written) -> str:
     """Return what is written: a reference, or a bare version where no name stands beside it."""
     return str(written).removeprefix("@")
-
-
-def _text(text: str | None) -> str | None:
-    if text is None:
-        return None
-    told = printable(mask(text))
-    return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None
