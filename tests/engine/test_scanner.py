@@ -10,7 +10,6 @@ import pytest
 
 from tests.engine.making import subscription
 from updater.cache.cache import Cache
-from updater.engine.choose import nothing_named
 from updater.engine.scanner import Scanner
 from updater.errors import ImageNotFound, RegistryProtocolError, RegistryUnavailable
 from updater.model.candidate import Description
@@ -20,6 +19,7 @@ from updater.model.promotion import Follows, Offer
 from updater.model.scan_key import scan_key_for
 from updater.model.subscription import FIXED, Downgrade, PolicySpec
 from updater.model.written import Written
+from updater.policies.choose import nothing_named
 from updater.registry.listing import TagList
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from updater.engine.choose import refused_by_people
 from updater.engine.claims import Claims
 from updater.engine.place_image import differs, is_same_name, wanted_image, written_ref
 from updater.engine.replaced import superseded_for
 from updater.errors import ImageSyntaxError, UpdaterError
-from updater.gates.guards import INCOMPLETE_LIST
-from updater.gates.people import hint_of_hold
+from updater.gates.landing import hint_of_hold
 from updater.model.decision import HELD, PINNED, UNREADABLE, ends_at, hold_of, pin_of, readmitted_by
 from updater.model.image import ImageName, ImageRef, parse_digest, parse_ref
 from updater.model.outcome import Status
@@ -23,6 +21,8 @@ from updater.model.selection import Code, RevertedImage, TakenBack
 from updater.model.subscription import Form
 from updater.model.update import Update
 from updater.model.view import PartKind, PastCommit, Reading, View
+from updater.policies.choose import refused_by_people
+from updater.policies.guards import INCOMPLETE_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _NAMES_PARTS: Final = frozenset({"marker", "helm"})  # editors whose targets say which part stands where
 #: while a hold with one of these lasts, what a rebuilt branch has proposed before stays there
 _KEEPS_PENDING: Final = frozenset({INCOMPLETE_LIST, Code.MIN_AGE, Code.GROUP, HELD, UNREADABLE})
+_UNREAD_SHOWN: Final = 3
 _BY_TIME: Final = "latest"
 _BY_DIGEST: Final = "digest"
 
@@ -223,7 +224,7 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
     if pending is None or isinstance(choice, UpdaterError) or is_unknown or decision.update is None:
         return replace(decision, update=_kept(place, pending, choice)) if pending is not None and is_unknown else decision
     if any(item.tag == pending.written.tag for item in choice.unread) and (kept := _kept(place, pending, choice)):
-        return replace(decision, update=kept, detail=choice.with_unread(_move(place.reading.written, kept.image)))
+        return replace(decision, update=kept, detail=_with_unread(choice, _move(place.reading.written, kept.image)))
     return decision
 
 
@@ -269,7 +270,7 @@ def _turned_down(selection: Selection, otherwise: PlaceDecision) -> PlaceDecisio
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     return PlaceDecision(
         status=Status.HELD,
-        detail=selection.with_unread(f"{first.sentence}{more}"),
+        detail=_with_unread(selection, f"{first.sentence}{more}"),
         code=Code.REJECTED.value,
         hint=first.hint,
         opens_at=first.opens_at,
@@ -279,7 +280,7 @@ def _turned_down(selection: Selection, otherwise: PlaceDecision) -> PlaceDecisio
 def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
     subscription, target, reading = place.subscription, place.target, place.reading
     if selection.chosen is None:
-        detail = selection.with_unread(selection.detail)
+        detail = _with_unread(selection, selection.detail)
         left = PlaceDecision(
             status=Status(selection.status),
             detail=detail,
@@ -297,7 +298,7 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
             ends = ends_at(pin_of(subscription.decisions))
             hint = hint_of_hold(subscription.key)
             return PlaceDecision(status=Status.HELD, detail=selection.detail, code=PINNED, hint=hint, opens_at=ends)
-        detail = selection.with_unread(f"{image.tag or image.digest} is already the newest allowed version")
+        detail = _with_unread(selection, f"{image.tag or image.digest} is already the newest allowed version")
         unchanged = PlaceDecision(
             status=Status.UNCHANGED, detail=detail, opens_at=selection.opens_at, is_unsure=bool(selection.unread)
         )
@@ -315,7 +316,7 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
         replaced=_replaced(subscription, reading.written, selection),
     )
     why = f"; {selection.detail}" if selection.code == PINNED else ""
-    detail = selection.with_unread(_move(reading.written, image)) + why
+    detail = _with_unread(selection, _move(reading.written, image)) + why
     return PlaceDecision(status=Status.UPDATED, detail=detail, update=update, opens_at=selection.opens_at)
 
 
@@ -336,6 +337,16 @@ def _replaced(subscription: Subscription, written: Written, selection: Selection
 def _identified(ref: ImageRef, selection: Selection) -> ImageRef:
     """Add the digest that the choice found for a tag; what has one keeps it."""
     return replace(ref, digest=ref.digest or selection.digests.get(ref.tag or ""))
+
+
+def _with_unread(selection: Selection, sentence: str) -> str:
+    """Return *sentence* with what could not be read behind it: the first few tags, each with its code and reason."""
+    if not selection.unread:
+        return sentence
+    shown = "; ".join(f"{item.tag} [{item.code}]: {item.sentence}" for item in selection.unread[:_UNREAD_SHOWN])
+    more = f"; and {len(selection.unread) - _UNREAD_SHOWN} more" if len(selection.unread) > _UNREAD_SHOWN else ""
+    noun = "1 tag" if len(selection.unread) == 1 else f"{len(selection.unread)} tags"
+    return f"{sentence}; {noun} could not be read: {shown}{more}"
 
 
 def _move(written: Written, image: ImageRef) -> str:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from updater.gates.answers import Gate, GateAnswer, GateHold, Open, length, moment
-from updater.gates.people import hint_of_hold
 from updater.gates.windows import state_at
 from updater.model.decision import HELD, UNREADABLE, hold_of, pin_of, rejections_of
 from updater.model.gates import GateRules, WindowKind
@@ -25,7 +24,13 @@ Move: TypeAlias = tuple[str, str, str]
 #: a change that was made so often within so many seconds, and is to be made again, is one of two writers
 FLAPPING_AT: Final = 3
 FLAPPING_WITHIN: Final = 86400.0
+_UNREAD_HINT: Final = "correct what the message names: until then it may be a hold"
 _WINDOW_HINT: Final = "nothing has to be done: it is written when the window allows it"
+
+
+def hint_of_hold(key: str, *, is_unread: bool = False) -> str:
+    """Return what lets updates of a subscription go on that people hold; what cannot be read is corrected where it is."""
+    return _UNREAD_HINT if is_unread else f"updater release {key} lets updates go on"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from updater.engine.people import PeoplesWill
-from updater.engine.rejections import Rejections, count_codes, refused_by_people
-from updater.gates.eligibility import eligible, not_replaced, not_taken_back, old_enough
-from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
-from updater.gates.promotion import exact, is_offered, is_there, unmoved
 from updater.model.candidate import Candidate, Fact, FactRequest, Rank
 from updater.model.decision import PINNED, pin_of
 from updater.model.outcome import Status
 from updater.model.selection import Code, Rejection, RevertedImage, Selection, Superseded
 from updater.model.subscription import Downgrade, Variant
 from updater.policies.base import NotRanked
+from updater.policies.eligibility import eligible, not_replaced, not_taken_back, old_enough
+from updater.policies.guards import WrittenTag, downgrade, incomparable, leap, unreadable
+from updater.policies.people import PeoplesWill
+from updater.policies.promotion import exact, is_offered, is_there, unmoved
 from updater.policies.ranking import RankingMemory, judge_for
+from updater.policies.rejections import Rejections, count_codes, refused_by_people
 from updater.policies.select import foreseen, select
 from updater.policies.shape import is_leap
 

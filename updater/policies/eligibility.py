@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from updater.gates.answers import length, moment
-from updater.gates.people import RELEASE_HINT
 from updater.model.candidate import Fact, FactRequest
 from updater.model.selection import Code, Rejection, RolledBack, Superseded
+from updater.policies.people import RELEASE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
