@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater import __version__
 from updater.daemon.generation import gates_in_force, landing_context
+from updater.daemon.leader import leader_address
 from updater.daemon.one_shot import chosen
 from updater.engine.landing import land
 from updater.errors import ConfigError
@@ -62,8 +63,7 @@ class FleetDesk:
     @property
     def replica(self) -> ReplicaView:
         """Which replica this is."""
-        leading = self._process.leading
-        return ReplicaView(is_leader=self._process.may_write(), leader=leading.leader_address if leading else "")
+        return ReplicaView(is_leader=self._process.may_write(), leader=leader_address(self._process))
 
     async def table(self) -> FleetTable:
         """Return every subscription as a row; only those are made anew of which something was reported."""
