@@ -20,7 +20,7 @@ from updater.model.outcome import Status
 from updater.model.selection import Code, RevertedImage, TakenBack
 from updater.model.subscription import Form
 from updater.model.update import Update
-from updater.model.view import PartKind, PastCommit, Reading, View
+from updater.model.view import PartKind, PastCommit, Reading, View, commits_for
 from updater.policies.choose import refused_by_people
 from updater.policies.guards import INCOMPLETE_LIST
 
@@ -166,11 +166,10 @@ def needs_digest(target: Target, reading: Reading) -> bool:
 def rejected_for(subscription: Subscription, recent: Sequence[PastCommit]) -> dict[str, RevertedImage]:
     """Return what people decided against for one subscription, by tag: our commits that were reverted, as their trailers say."""
     taken_back: dict[str, RevertedImage] = {}
-    key = " ".join(subscription.key.split())  # as trailers have it
-    released = readmitted_by(subscription.decisions)
-    newest = next((past for past in recent if key in past.subscriptions), None)
-    for past in recent:
-        if key not in past.subscriptions or past.revision in released:
+    key, released = subscription.key, readmitted_by(subscription.decisions)
+    newest = next(commits_for(key, recent), None)
+    for past in commits_for(key, recent):
+        if past.revision in released:
             continue
         if past.rejected:  # a revert of ours; whoever takes that back rejects nothing
             taken_back = (_rejected_by(past, key, is_newest=past is newest) if past.reverted_by is None else {}) | taken_back
@@ -192,15 +191,15 @@ def _rejected_by(past: PastCommit, key: str, *, is_newest: bool) -> dict[str, Re
 
     Where nothing was written since, it is known too what it wrote instead: what ranks between the two waits as well.
     """
-    named = [text for owner, _, text in (line.rpartition(" ") for line in past.rejected) if owner == key]
+    named = past.rejected_of(key)
     if not named:
         return {}
-    rows = [row for line in past.changes if len(row := line.rsplit(" ", 2)) == 3 and row[0] == key]
     try:
         digest = parse_digest(named[0])
     except ImageSyntaxError:
         digest = None
-    tags = {old.partition("@")[0]: new.partition("@")[0] for _, old, new in rows if ":" not in old.partition("@")[0]}
+    moves = ((move.old.partition("@")[0], move.new.partition("@")[0]) for move in past.moves_of(key))
+    tags = {old: new for old, new in moves if ":" not in old}
     if not is_newest:
         return {tag: RevertedImage(tag=tag, digest=digest, by=past.revision) for tag in tags}
     return {tag: TakenBack(tag=tag, digest=digest, by=past.revision, good=good) for tag, good in tags.items()}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.outcome import Status, fold
 from updater.model.report import DestinationLanded, InventoryChanged, ReleaseJudged, SelectionMade, TargetsRefused
+from updater.model.view import trailer_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -183,7 +184,7 @@ class LastOutcomes:
 
     def _landed(self, report: DestinationLanded) -> None:
         if named := self._changes.take(report.destination, report.recent):
-            self._touch(*(key for key in self._known if " ".join(key.split()) in named))
+            self._touch(*(key for key in self._known if trailer_key(key) in named))
         for key, written in report.written.items():
             if key in self._subscriptions and self._of(key).written.get(report.destination) != written:
                 self._of(key).written[report.destination] = written
@@ -294,7 +295,7 @@ class _LastChanges:
 
     def last(self, key: str) -> datetime | None:
         """Return when a commit of ours changed the subscription *key* last."""
-        return max(self._at.get(" ".join(key.split()), {}).values(), default=None)
+        return max(self._at.get(trailer_key(key), {}).values(), default=None)
 
     def _drop(self, key: str, destination: Destination) -> None:
         moments = self._at.get(key, {})
