@@ -223,7 +223,7 @@ def _judge(place: Place, pending: Reading | None, choice: Choice) -> PlaceDecisi
     if pending is None or isinstance(choice, UpdaterError) or is_unknown or decision.update is None:
         return replace(decision, update=_kept(place, pending, choice)) if pending is not None and is_unknown else decision
     if any(item.tag == pending.written.tag for item in choice.unread) and (kept := _kept(place, pending, choice)):
-        return replace(decision, update=kept, detail=_with_unread(choice, _move(place.reading.written, kept.image)))
+        return replace(decision, update=kept, detail=with_unread(choice, _move(place.reading.written, kept.image)))
     return decision
 
 
@@ -269,7 +269,7 @@ def _turned_down(selection: Selection, otherwise: PlaceDecision) -> PlaceDecisio
     more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
     return PlaceDecision(
         status=Status.HELD,
-        detail=_with_unread(selection, f"{first.sentence}{more}"),
+        detail=with_unread(selection, f"{first.sentence}{more}"),
         code=Code.REJECTED.value,
         hint=first.hint,
         opens_at=first.opens_at,
@@ -279,7 +279,7 @@ def _turned_down(selection: Selection, otherwise: PlaceDecision) -> PlaceDecisio
 def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
     subscription, target, reading = place.subscription, place.target, place.reading
     if selection.chosen is None:
-        detail = _with_unread(selection, selection.detail)
+        detail = with_unread(selection, selection.detail)
         left = PlaceDecision(
             status=Status(selection.status),
             detail=detail,
@@ -297,7 +297,7 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
             ends = ends_at(pin_of(subscription.decisions))
             hint = hint_of_hold(subscription.key)
             return PlaceDecision(status=Status.HELD, detail=selection.detail, code=PINNED, hint=hint, opens_at=ends)
-        detail = _with_unread(selection, f"{image.tag or image.digest} is already the newest allowed version")
+        detail = with_unread(selection, f"{image.tag or image.digest} is already the newest allowed version")
         unchanged = PlaceDecision(
             status=Status.UNCHANGED, detail=detail, opens_at=selection.opens_at, is_unsure=bool(selection.unread)
         )
@@ -315,7 +315,7 @@ def _judge_selection(place: Place, selection: Selection) -> PlaceDecision:
         replaced=_replaced(subscription, reading.written, selection),
     )
     why = f"; {selection.detail}" if selection.code == PINNED else ""
-    detail = _with_unread(selection, _move(reading.written, image)) + why
+    detail = with_unread(selection, _move(reading.written, image)) + why
     return PlaceDecision(status=Status.UPDATED, detail=detail, update=update, opens_at=selection.opens_at)
 
 
@@ -338,7 +338,7 @@ def _identified(ref: ImageRef, selection: Selection) -> ImageRef:
     return replace(ref, digest=ref.digest or selection.digests.get(ref.tag or ""))
 
 
-def _with_unread(selection: Selection, sentence: str) -> str:
+def with_unread(selection: Selection, sentence: str) -> str:
     """Return *sentence* with what could not be read behind it: the first few tags, each with its code and reason."""
     if not selection.unread:
         return sentence
