@@ -106,7 +106,7 @@ def test_a_look_that_changes_nothing_lets_nothing_land_later():
 def test_a_dry_landing_asks_without_waiting_and_another_one_waits():
     for is_dry, woken in ((True, []), (False, ["shop"])):
         gate = Gate(application(CANARY), IN_PROGRESS)
-        delivery = SimpleNamespace(busy=gate.busy, order_of=None, settle=None, promotions=SimpleNamespace(offer=None))
+        delivery = SimpleNamespace(busy=gate.busy, order_of=None, settle=None, offers=SimpleNamespace(offer=None))
         crew = SimpleNamespace(writer=None, scans=SimpleNamespace(choose=None))
         generation = SimpleNamespace(gates=Gatekeeper(), schedule=SimpleNamespace(settle=print), delivery=delivery, crew=crew)
         process = SimpleNamespace(metrics=None, wall=lambda: 0.0)
