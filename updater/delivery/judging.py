@@ -42,8 +42,17 @@ class KnownWorkloads(Protocol):
 
 def is_busy(workload: Workload, known: KnownWorkloads) -> bool:
     """Return whether the controller of a Rollout or Canary works on it; what cannot be watched or is not there is not busy."""
+    return known.is_known(workload.kind, workload.namespace) and _is_kept_busy(workload, known)
+
+
+def was_busy(workload: Workload, known: KnownWorkloads) -> bool:
+    """Return whether a Rollout or Canary was worked on when it was seen last, and cannot be watched at the moment."""
+    return not known.is_known(workload.kind, workload.namespace) and _is_kept_busy(workload, known)
+
+
+def _is_kept_busy(workload: Workload, known: KnownWorkloads) -> bool:
     item = known.get(workload.kind, workload.namespace, workload.name)
-    if item is None or not known.is_known(workload.kind, workload.namespace):
+    if item is None:
         return False
     return read_rollout(item).is_busy if workload.kind == "Rollout" else is_canary_busy(item)
 
