@@ -156,6 +156,63 @@ async def test_a_kind_that_may_not_be_listed_is_told_and_costs_only_itself(serve
         assert find_workloads(IMAGE, SEARCHED, watched.watch, [FILE]).workloads == (SHOP,)
 
 
+async def test_a_first_list_that_fails_for_a_moment_is_awaited_until_it_is_here(server, connect):
+    install(server)
+    await put(server, ROLLOUT)
+    is_down = True
+
+    async def fail(request):
+        return refuse(500, "etcd has no leader", reason="InternalError") if is_down and "rollouts" in request.path else None
+
+    server.faults.append(fail)
+    async with connect([SHOP_FOUND]) as watched:
+        await until(lambda: watched.lost)
+        assert watched.lost[0][0] == "Rollout"
+        assert watched.watch.is_awaited("Rollout", "shop")
+        is_down = False
+        await until(lambda: watched.watch.is_known("Rollout", "shop"))
+        assert not watched.watch.is_awaited("Rollout", "shop")
+
+
+async def test_a_list_anew_that_fails_for_a_moment_is_awaited_until_it_is_here(server, connect):
+    install(server)
+    await put(server, ROLLOUT)
+
+    async def fail(request):
+        is_list = "watch" not in request.query and "rollouts" in request.path
+        return refuse(500, "etcd has no leader", reason="InternalError") if is_list else None
+
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        server.faults.append(fail)
+        watched.watch.want(wanted_places([SHOP_FOUND, subscription(SEARCHED, key="other", image="envoy")], {}))
+        await until(lambda: watched.lost)
+        assert watched.watch.is_awaited("Rollout", "shop")
+
+
+async def test_in_all_namespaces_a_kind_is_awaited_until_each_that_is_watched_was_listed(server, connect):
+    install(server)
+    listed = asyncio.Event()
+
+    async def late(request):
+        if "rollouts" in request.path and "/b/" in request.path:
+            await listed.wait()
+
+    server.faults.append(late)
+    item = subscription(SEARCHED, origin=Origin(kind="Application", name="a/shop"))
+    async with connect([item], {"Application": ("a", "b")}) as watched:
+        watch = watched.watch
+        assert watch.is_awaited("Rollout", EVERYWHERE)
+        await until(lambda: watch.is_known("Rollout", "a"))
+        assert find_workloads(IMAGE, SEARCHED, watch, [FILE]).is_awaited
+        assert watch.is_awaited("Rollout", EVERYWHERE)
+        listed.set()
+        await until(lambda: watch.is_listed)
+        assert not watch.is_awaited("Rollout", EVERYWHERE)
+        assert not watch.is_awaited("ReplicaSet", EVERYWHERE)
+        assert not find_workloads(IMAGE, SEARCHED, watch, [FILE]).is_awaited
+
+
 async def test_an_image_that_is_asked_for_later_is_looked_for_again_and_nothing_is_said_meanwhile(server, connect):
     install(server)
     other = merged(DEPLOYMENT, {"metadata": {"name": "other"}, "spec": {"template": template("envoy:1.30")}})

@@ -18,7 +18,7 @@ from updater.delivery.kinds import WATCHED, prune_followed
 from updater.delivery.readers import RepositoryReaders
 from updater.http.client import Clock
 from updater.kube.client import ListScope
-from updater.kube.reflector import Reflector, WatchedKind
+from updater.kube.reflector import Reflector, WatchedKind, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,13 +42,17 @@ class _Absent(Exception):  # noqa: N818 - it ends a watch, and nobody sees it
 
 @dataclass(slots=True)
 class _Watch:
-    """One watch at work: *objects* are what another watch of the kind had kept, until it was listed itself."""
+    """One watch at work: *objects* are what another watch of the kind had kept, until it was listed itself.
+
+    *is_refused* is that only people can mend why it is lost.
+    """
 
     wanted: Wanted
     task: asyncio.Task[None] | None = None
     objects: Mapping[Key, Object] = field(default_factory=dict)
     is_listed: bool = False
     is_lost: bool = False
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class WorkloadWatch:
         self._surroundings = surroundings or Clock()
         self._sharing = Sharing()
         self._wanted: Mapping[WatchPlace, Wanted] = {}
+        self._places: Mapping[str, list[WatchPlace]] = {}
         self._watches: dict[WatchPlace, _Watch] = {}
         self._readers = RepositoryReaders(lambda namespace, name: self.get(GIT_REPOSITORY, namespace, name))
         self._absent: set[str] = set()
@@ -81,6 +86,7 @@ class WorkloadWatch:
         """Watch these places from now on."""
         if wanted != self._wanted:
             self._wanted = wanted
+            self._places = _by_kind(wanted)
             self._moved.set()
 
     @property
@@ -94,14 +100,19 @@ class WorkloadWatch:
         return watch is not None and watch.is_listed and not watch.is_lost
 
     def is_awaited(self, kind: str, namespace: str) -> bool:
-        """Return whether a kind is about to be listed for the first time, or again because more of it is wanted."""
+        """Return whether a kind is about to be listed for the first time, or again because more of it is wanted.
+
+        A failure that may end by itself does not end that. In all namespaces it is awaited as long as in one of those watched.
+        """
         place = (kind, EVERYWHERE) if (kind, EVERYWHERE) in self._wanted else (kind, namespace)
+        if namespace == EVERYWHERE and place not in self._wanted:
+            return any(self.is_awaited(*each) for each in self._places.get(kind, ()))
         if place not in self._wanted:
             return False
         watch = self._watches.get(place)
         if watch is None or (self._moved.is_set() and not watch.wanted.covers(self._wanted[place])):
             return True
-        return not (watch.is_listed or watch.is_lost)
+        return not (watch.is_listed or watch.is_refused)
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object, None where there is none, or none is known yet."""
@@ -170,6 +181,7 @@ class WorkloadWatch:
                 self._hooks.absent(watched.kind.resource)
             self._hooks.changed(None)
             raise _Absent
+        watch.is_refused = error is not None and is_refusal(error)
         if error is not None or watch.is_lost:
             watch.is_lost = error is not None
             self._hooks.report(watched, error)
@@ -181,6 +193,13 @@ class WorkloadWatch:
         watch.objects, watch.is_listed = now, True
         moved = self._readers.moved(place[0], before, now)
         self._hooks.changed(None if is_first else moved)
+
+
+def _by_kind(places: Iterable[WatchPlace]) -> dict[str, list[WatchPlace]]:
+    found: dict[str, list[WatchPlace]] = {}
+    for place in places:
+        found.setdefault(place[0], []).append(place)
+    return found
 
 
 def _kept_for(place: WatchPlace, ended: Mapping[WatchPlace, _Watch]) -> dict[Key, Object]:
