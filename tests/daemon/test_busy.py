@@ -7,16 +7,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import pytest
 import structlog
 
 from tests.delivery.objects import ROLLOUT, merged
 from tests.delivery.test_finding import APPLICATION, Cluster, application
 from tests.delivery.test_following import BRANCH
-from tests.delivery.test_watch import SHOP_FOUND
+from tests.delivery.test_watch import FILE, SEARCHED, SHOP_FOUND
 from tests.fakes.eventually import until
 from updater.daemon import busy
 from updater.daemon.busy import UNKNOWN_BUSY, BusyRollouts
 from updater.daemon.generation import landing_context
+from updater.delivery.finding import MOST_FOUND
 from updater.delivery.following import ReleaseFollower
 from updater.engine.gating import Gatekeeper
 from updater.model.release import DeliveryOptions, Workload
@@ -26,12 +28,15 @@ IN_PROGRESS = merged(ROLLOUT, {"status": {"phase": "Paused", "stableRS": "old"}}
 CANARY = Workload("Rollout", "shop", "shop")
 
 
+NAMED = DeliveryOptions(agent=APPLICATION)
+
+
 class Gate:
     """The gate with a cluster and a clock of its own; `woken` lists who was let land."""
 
-    def __init__(self, *objects, awaited=()):
+    def __init__(self, *objects, awaited=(), delivery=NAMED):
         self.now, self.woken = 1000.0, []
-        item = replace(SHOP_FOUND, delivery=DeliveryOptions(agent=APPLICATION))
+        item = replace(SHOP_FOUND, delivery=delivery)
         self.follower = ReleaseFollower([item], publish=lambda _report: None)
         self.has(*objects, awaited=awaited)
         process = SimpleNamespace(log=structlog.get_logger())
@@ -162,6 +167,24 @@ def test_a_canary_that_ended_while_its_watch_was_lost_frees_who_waited():
     assert gate.busy.of("shop")
     lose(gate)
     gate.has(application(CANARY), ROLLOUT)
+    gate.busy.freed(None)
+    assert gate.woken == ["shop"]
+
+
+@pytest.mark.parametrize("count", [MOST_FOUND - 1, MOST_FOUND])
+def test_applications_that_others_add_open_the_gate_of_nobody_for_five_minutes(count):
+    theirs = [merged(application(CANARY), {"metadata": {"namespace": "aaa", "name": f"n{number}"}}) for number in range(count)]
+    gate = Gate(application(CANARY), IN_PROGRESS, delivery=SEARCHED)
+    gate.follower.index.put_paths("shop", BRANCH, (FILE.path,))
+    assert gate.busy.of("shop") == "Rollout shop/shop is in progress"
+    gate.has(application(CANARY), IN_PROGRESS, *theirs)
+    gate.busy.freed(None)
+    assert gate.woken == []
+    if count < MOST_FOUND:
+        assert gate.busy.of("shop") == "Rollout shop/shop is in progress"
+        return
+    assert gate.busy.of("shop").endswith("(delivery.application or delivery.kustomization), for 300 s at most")
+    gate.now += UNKNOWN_BUSY
     gate.busy.freed(None)
     assert gate.woken == ["shop"]
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+from updater.delivery.finding import MOST_FOUND
 from updater.delivery.found import ReadObjects
 from updater.delivery.judging import is_busy, was_busy
 from updater.model.release import BUSY_KINDS
@@ -85,7 +86,8 @@ class BusyRollouts:
             self._process.log.warning(
                 "releases",
                 detail=f"whether rollouts of {count} subscriptions are in progress could not be found out; they are written now",
-                hint="see the log lines watch lost: the API server does not answer, or updater has no rights there",
+                hint="see the log lines watch lost: the API server does not answer, or updater has no rights there. Where more than "
+                f"{MOST_FOUND} objects read a file or run an image, name the one that counts: delivery.workload and the like",
                 code=CODE,
             )
 
@@ -101,6 +103,8 @@ class BusyRollouts:
         found = self._follower.found(key)
         if found.is_awaited or (named is not None and known.is_awaited(named.kind, named.namespace)):
             return f"it is not known yet whether {named or 'a rollout of it'} is in progress"
+        if found.is_too_many:  # whoever may add such objects must not open the gate of others at once
+            return f"it is not known whether a rollout of it is in progress: {found.reason}"
         last = next((item for item in found.workloads if item.kind in BUSY_KINDS and was_busy(item, known)), None)
         return f"it is not known at the moment whether {last} is still in progress" if last is not None else ""
 
