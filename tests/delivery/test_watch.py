@@ -14,7 +14,8 @@ from tests.fakes.eventually import until
 from tests.fakes.kube import FakeKube, refuse
 from tests.fakes.still_time import StillTime
 from updater.delivery.finding import GitPlace, find_workloads
-from updater.delivery.interest import EVERYWHERE, Wanted, wanted_places
+from updater.delivery.found import WorkloadIndex
+from updater.delivery.interest import ALL, EVERYWHERE, Wanted, wanted_places
 from updater.delivery.kinds import WATCHED
 from updater.delivery.watch import ABSENT_WAITS, WatchHooks, WorkloadWatch
 from updater.http.client import HttpClient
@@ -254,6 +255,78 @@ async def test_a_watch_that_has_to_keep_more_keeps_what_it_has_and_is_awaited_un
         assert watch.get("Rollout", "shop", "shop") is not None
         assert watch.is_known("Rollout", "shop")
         assert seen[0]
+
+
+ENVOY = subscription(SEARCHED, key="other", image="envoy")
+
+
+def index_of(watch):
+    index = WorkloadIndex(watch)
+    for key in ("shop", "other"):
+        index.put_paths(key, SHOP_FOUND.targets[0].destination, (FILE.path,))
+    return index
+
+
+async def test_who_asks_for_another_image_makes_nobody_else_wait(server, connect):
+    install(server)
+    await put(server, DEPLOYMENT, application(SHOP))
+    listed = asyncio.Event()
+
+    async def late(request):
+        if "watch" not in request.query:
+            await listed.wait()
+
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        server.faults.append(late)
+        for images in (["envoy"], ["envoy", "redis"]):  # the second before the first was listed
+            more = [subscription(SEARCHED, key=image, image=image) for image in images]
+            watched.moved.clear()
+            watched.watch.want(wanted_places([SHOP_FOUND, *more], {}))
+            assert index_of(watched.watch).of(SHOP_FOUND).workloads == (SHOP,)
+            await until(lambda: watched.moved)
+            assert index_of(watched.watch).of(SHOP_FOUND).workloads == (SHOP,)
+            assert index_of(watched.watch).of(ENVOY).is_awaited
+        listed.set()
+        await until(lambda: watched.watch.is_listed)
+        assert not index_of(watched.watch).of(ENVOY).is_awaited
+
+
+async def test_a_named_workload_is_not_awaited_again_when_its_kind_is_watched_in_all_namespaces_and_back(server, connect):
+    install(server)
+    await put(server, ROLLOUT)
+    async with connect([NAMED]) as watched:
+        watch = watched.watch
+        await until(lambda: watch.is_listed)
+        for asked in ([NAMED, SHOP_FOUND], [NAMED], [NAMED, SHOP_FOUND]):
+            watched.moved.clear()
+            watch.want(wanted_places(asked, {}))
+            assert not watch.is_awaited("Rollout", "shop", ALL)
+            assert watch.get("Rollout", "shop", "shop") is not None
+            await until(lambda: watched.moved)
+            assert not watch.is_awaited("Rollout", "shop", ALL)
+            assert watch.get("Rollout", "shop", "shop") is not None
+
+
+async def test_a_kind_that_may_not_be_listed_is_not_awaited_when_more_of_it_is_wanted(server, connect):
+    install(server)
+    listed = asyncio.Event()
+
+    async def forbid(request):
+        if "rollouts" in request.path:
+            if watched.lost:
+                await listed.wait()
+            return refuse(403, "no", reason="Forbidden")
+        return None
+
+    server.faults.append(forbid)
+    async with connect([SHOP_FOUND]) as watched:
+        await until(watched.is_listed)
+        watched.moved.clear()
+        watched.watch.want(wanted_places([SHOP_FOUND, ENVOY], {}))
+        await until(lambda: watched.moved)
+        assert not watched.watch.is_awaited("Rollout", "shop")
+        listed.set()
 
 
 async def test_what_a_wider_watch_finds_gone_is_gone_with_its_readers(server, connect):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from updater.delivery.finding import MOST_FOUND
 from updater.delivery.found import ReadObjects
+from updater.delivery.interest import ALL
 from updater.delivery.judging import is_busy, was_busy
 from updater.model.release import BUSY_KINDS
 
@@ -86,8 +87,9 @@ class BusyRollouts:
             self._process.log.warning(
                 "releases",
                 detail=f"whether rollouts of {count} subscriptions are in progress could not be found out; they are written now",
-                hint="see the log lines watch lost: the API server does not answer, or updater has no rights there. Where more than "
-                f"{MOST_FOUND} objects read a file or run an image, name the one that counts: delivery.workload and the like",
+                hint="see the log lines watch lost: the API server does not answer, or updater has no rights there. "
+                f"Where more than {MOST_FOUND} objects read a file or run an image, name the one that counts: "
+                "delivery.workload and the like",
                 code=CODE,
             )
 
@@ -101,7 +103,7 @@ class BusyRollouts:
         """Return what is not known of a subscription for now, "" where everything is."""
         named, known = options.workload, self._follower.known
         found = self._follower.found(key)
-        if found.is_awaited or (named is not None and known.is_awaited(named.kind, named.namespace)):
+        if found.is_awaited or (named is not None and known.is_awaited(named.kind, named.namespace, ALL)):
             return f"it is not known yet whether {named or 'a rollout of it'} is in progress"
         if found.is_too_many:  # whoever may add such objects must not open the gate of others at once
             return f"it is not known whether a rollout of it is in progress: {found.reason}"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from updater.delivery.finding import FoundWorkload, FoundWorkloads
+    from updater.delivery.interest import Wanted
     from updater.kube.kinds import Key, Object
     from updater.model.release import Release, Workload
 
@@ -30,8 +31,8 @@ class KnownWorkloads(Protocol):
     def is_known(self, kind: str, namespace: str) -> bool:
         """Return whether a kind was listed, and is watched at the moment."""
 
-    def is_awaited(self, kind: str, namespace: str) -> bool:
-        """Return whether a kind is about to be listed for the first time."""
+    def is_awaited(self, kind: str, namespace: str, need: Wanted | None = None) -> bool:
+        """Return whether *need* of a kind is about to be listed for the first time, None for all that is wanted of it."""
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.controller.objects import Sharing
 from updater.delivery.finding import GIT_REPOSITORY
-from updater.delivery.interest import EVERYWHERE
+from updater.delivery.interest import EVERYWHERE, Wanted
 from updater.delivery.kinds import WATCHED, prune_followed
 from updater.delivery.readers import RepositoryReaders
 from updater.http.client import Clock
@@ -23,7 +23,7 @@ from updater.kube.reflector import Reflector, WatchedKind, is_refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from updater.delivery.interest import Wanted, WatchPlace
+    from updater.delivery.interest import WatchPlace
     from updater.delivery.readers import ObjectKey
     from updater.errors import KubeError
     from updater.kube.client import KubeClient
@@ -44,15 +44,21 @@ class _Absent(Exception):  # noqa: N818 - it ends a watch, and nobody sees it
 class _Watch:
     """One watch at work: *objects* are what another watch of the kind had kept, until it was listed itself.
 
-    *is_refused* is that only people can mend why it is lost.
+    *covered* is what those objects answer for. *is_refused* is that only people can mend why it is lost.
     """
 
     wanted: Wanted
     task: asyncio.Task[None] | None = None
     objects: Mapping[Key, Object] = field(default_factory=dict)
+    covered: Wanted = field(default_factory=Wanted)
     is_listed: bool = False
     is_lost: bool = False
     is_refused: bool = False
+
+    @property
+    def held(self) -> Wanted:
+        """What is known."""
+        return self.wanted if self.is_listed else self.covered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,20 +105,23 @@ class WorkloadWatch:
         watch = self._of(kind, namespace)
         return watch is not None and watch.is_listed and not watch.is_lost
 
-    def is_awaited(self, kind: str, namespace: str) -> bool:
-        """Return whether a kind is about to be listed for the first time, or again because more of it is wanted.
+    def is_awaited(self, kind: str, namespace: str, need: Wanted | None = None) -> bool:
+        """Return whether *need* of a kind is about to be listed for the first time, None for all that is wanted of it.
 
         A failure that may end by itself does not end that. In all namespaces it is awaited as long as in one of those watched.
         """
         place = (kind, EVERYWHERE) if (kind, EVERYWHERE) in self._wanted else (kind, namespace)
         if namespace == EVERYWHERE and place not in self._wanted:
-            return any(self.is_awaited(*each) for each in self._places.get(kind, ()))
+            return any(self.is_awaited(*each, need) for each in self._places.get(kind, ()))
         if place not in self._wanted:
             return False
-        watch = self._watches.get(place)
-        if watch is None or (self._moved.is_set() and not watch.wanted.covers(self._wanted[place])):
-            return True
-        return not (watch.is_listed or watch.is_refused)
+        watch, wanted = self._watches.get(place), self._wanted[place]
+        if need is not None and place[1] != namespace:
+            need = need.within(namespace)
+        if need is None or not wanted.covers(need):
+            need = wanted
+        held = watch.held if watch else _held_of(place, self._watches)
+        return not (held.covers(need) or (watch is not None and watch.is_refused))
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object, None where there is none, or none is known yet."""
@@ -145,7 +154,12 @@ class WorkloadWatch:
                 watch.task.cancel()
             self._readers.moved(place[0], watch.objects, _NOTHING)
         for place in [place for place in wanted if place not in stays]:
-            self._watches[place] = begun = _Watch(wanted[place], objects=_kept_for(place, ended))
+            self._watches[place] = begun = _Watch(
+                wanted[place],
+                objects=_kept_for(place, ended),
+                covered=_held_of(place, ended),
+                is_refused=place in ended and ended[place].is_refused,
+            )
             self._readers.moved(place[0], _NOTHING, begun.objects)
             begun.task = tasks.create_task(self._follow(place, begun), name=f"watch {place[0]} in {place[1] or 'all namespaces'}")
         if ended:  # not before all that is awaited from now on is known to be
@@ -191,6 +205,8 @@ class WorkloadWatch:
         before, is_first = watch.objects, not watch.is_listed
         now = {key: item for key, item in stores.of(watched).items() if item is not None}
         watch.objects, watch.is_listed = now, True
+        if is_first:
+            watch.is_refused = False
         moved = self._readers.moved(place[0], before, now)
         self._hooks.changed(None if is_first else moved)
 
@@ -200,6 +216,15 @@ def _by_kind(places: Iterable[WatchPlace]) -> dict[str, list[WatchPlace]]:
     for place in places:
         found.setdefault(place[0], []).append(place)
     return found
+
+
+def _held_of(place: WatchPlace, watches: Mapping[WatchPlace, _Watch]) -> Wanted:
+    """Return what *watches* have of what one at *place* keeps."""
+    held = Wanted()
+    for (kind, namespace), watch in watches.items():
+        if kind == place[0]:
+            held |= watch.held.seen_from(namespace, place[1])
+    return held
 
 
 def _kept_for(place: WatchPlace, ended: Mapping[WatchPlace, _Watch]) -> dict[Key, Object]:
