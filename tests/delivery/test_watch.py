@@ -17,8 +17,8 @@ from updater.delivery.finding import GitPlace, find_workloads
 from updater.delivery.found import WorkloadIndex
 from updater.delivery.interest import ALL, EVERYWHERE, Wanted, wanted_places
 from updater.delivery.kinds import WATCHED
-from updater.delivery.watch import ABSENT_WAITS, WatchHooks, WorkloadWatch
-from updater.http.client import HttpClient
+from updater.delivery.watch import ABSENT_WAITS, WIDENED_AT_ONCE, WIDENED_EVERY, WatchHooks, WorkloadWatch
+from updater.http.client import Clock, HttpClient
 from updater.inventory.pushes import place_of
 from updater.kube.client import PATIENCE, KubeClient
 from updater.model.image import parse_name
@@ -327,6 +327,46 @@ async def test_a_kind_that_may_not_be_listed_is_not_awaited_when_more_of_it_is_w
         await until(lambda: watched.moved)
         assert not watched.watch.is_awaited("Rollout", "shop")
         listed.set()
+
+
+async def test_who_keeps_asking_for_new_images_does_not_keep_the_cluster_from_being_listed(server, tmp_path):
+    install(server)
+    await put(server, DEPLOYMENT)
+    released, waits = asyncio.Event(), []
+
+    async def sleep(seconds):
+        if seconds >= WIDENED_EVERY:
+            waits.append(seconds)
+            await released.wait()
+
+    def lists():
+        return len([asked for asked in server.asked if "watch" not in asked.query and "deployments" in asked.path])
+
+    def images(count):
+        return {("Deployment", EVERYWHERE): Wanted(images=frozenset(parse_name(f"image{n}") for n in range(count)))}
+
+    async with HttpClient(patience=PATIENCE) as http:
+        around = Clock(clock=lambda: 1000.0, sleep=sleep)
+        watched = Watched(KubeClient(server.access(tmp_path), http), around)
+        watch, count = watched.watch, 1
+        watch.want(images(count))
+        running = asyncio.create_task(watch.run())
+        await until(lambda: watch.is_listed)
+        while not waits:
+            before, count = lists(), count + 1
+            watch.want(images(count))
+            await until(lambda: waits or (watch.is_listed and lists() > before))  # noqa: B023 - awaited at once
+        asked = lists()
+        assert asked == 1 + WIDENED_AT_ONCE
+        for _ in range(20):
+            count += 1
+            watch.want(images(count))
+            await asyncio.sleep(0)
+        released.set()
+        await until(lambda: watch.is_listed)
+        assert lists() == asked + 1
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_what_a_wider_watch_finds_gone_is_gone_with_its_readers(server, connect):

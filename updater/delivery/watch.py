@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 #: after how many seconds a kind is looked for again that is not installed; a server that starts knows some of them late
 ABSENT_WAITS: Final = (60.0, 600.0)
+#: every how many seconds watches are begun anew because more is wanted, after the first few times; each costs whole lists
+WIDENED_EVERY: Final = 5.0
+WIDENED_AT_ONCE: Final = 6
+#: how often it is waited that long for the lists of those that were begun last: they must come to an end
+_MOST_WAITS: Final = 12
 _NOT_INSTALLED: Final = "kube-not-found"
 _NOTHING: Final[Mapping[Any, Any]] = {}
 
@@ -134,17 +139,29 @@ class WorkloadWatch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
+        due, clock = 0.0, self._surroundings.clock
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._moved.clear()
-                self._adjust(tasks)
+                if self._adjust(tasks):
+                    due = max(due, clock()) + WIDENED_EVERY
                 await self._moved.wait()
+                if (wait := due - (WIDENED_AT_ONCE - 1) * WIDENED_EVERY - clock()) > 0:
+                    await self._let_list(wait)
+
+    async def _let_list(self, wait: float) -> None:
+        """Let the watches that were begun last be listed: whoever keeps asking for more must not keep everybody from knowing."""
+        await self._surroundings.sleep(wait)
+        for _ in range(_MOST_WAITS):
+            if all(watch.is_listed or watch.is_lost for watch in self._watches.values()):
+                return
+            await self._surroundings.sleep(WIDENED_EVERY)
 
     def _of(self, kind: str, namespace: str) -> _Watch | None:
         return self._watches.get((kind, EVERYWHERE)) or self._watches.get((kind, namespace))
 
-    def _adjust(self, tasks: asyncio.TaskGroup) -> None:
-        """Begin what is wanted and not watched, or not as widely, and end what is not wanted any more."""
+    def _adjust(self, tasks: asyncio.TaskGroup) -> bool:
+        """Begin what is wanted and not watched, or not as widely, and end what is not; return whether any ended."""
         before, wanted = self._watches, self._wanted
         stays = {place: watch for place, watch in before.items() if place in wanted and watch.wanted.covers(wanted[place])}
         ended = {place: watch for place, watch in before.items() if place not in stays}
@@ -164,6 +181,7 @@ class WorkloadWatch:
             begun.task = tasks.create_task(self._follow(place, begun), name=f"watch {place[0]} in {place[1] or 'all namespaces'}")
         if ended:  # not before all that is awaited from now on is known to be
             self._hooks.changed(None)
+        return bool(ended)
 
     async def _follow(self, place: WatchPlace, watch: _Watch) -> None:
         followed = WATCHED[place[0]]
