@@ -178,6 +178,7 @@ class Scanner:
             min_age=subscription.gates.min_age,
             now=datetime.fromtimestamp(self._wall(), UTC),
             decisions=subscription.decisions,
+            key=subscription.key,
             offer=subscription.offer,
             versions=subscription.versions,
             named=named,
