@@ -20,7 +20,7 @@ from updater.web import app as web_room
 from updater.web.app import Probes, application, serve
 
 KEYS = {"key", "image", "written", "running", "chosen", "state", "reason", "since", "last_change", "held_by", "verdict"}
-KEYS |= {"verdict_at", "workload", "code"}
+KEYS |= {"verdict_at", "workload", "code", "progress"}
 
 
 @pytest.fixture
@@ -88,6 +88,19 @@ def test_one_subscription_is_one_line_in_columns_no_wider_than_the_terminal(last
     assert "3m" in shown[2]
     assert max(map(len, shown)) <= 70
     assert click.style("failed".ljust(9), fg="red") in lines[3]
+
+
+def test_a_canary_that_is_under_way_is_shown_at_its_step(last):
+    rows = [status.row() for status in last.statuses(["api"])]
+    rows[0] |= {"verdict": "progressing", "verdict_at": "2024-05-06T07:08:09Z"}
+    for progress, shown in (
+        ({"step": 2, "steps": 4}, "progressing 2/4 3m"),
+        ({"step": None}, "progressing 3m"),
+        ("x", "progressing 3m"),
+    ):
+        rows[0]["progress"] = progress
+        (_, line) = table(rows, now=at() + timedelta(minutes=3), width=None)
+        assert shown in click.unstyle(line)
 
 
 def test_a_failure_is_shown_with_the_code_by_which_the_reference_lists_it(last):

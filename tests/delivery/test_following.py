@@ -16,7 +16,7 @@ from updater.http.client import Clock
 from updater.model.image import parse_name, parse_ref
 from updater.model.outcome import Move, Outcome, Status
 from updater.model.release import WORKLOAD_KINDS, DeliveryOptions, ReleaseVerdict, Workload
-from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd
+from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged, ReleaseProgressed
 from updater.model.subscription import GitBranch, Locator, Origin, PolicySpec, Subscription, Target
 from updater.model.view import PastCommit
 from updater.model.written import Written
@@ -50,7 +50,7 @@ class Story:
         self.wall = BEGAN.timestamp()
         self.workload = Workload(workload, "shop", "shop")
         self.known = Known()
-        self.told = []
+        self.heard = []
         target = Target(destination=BRANCH, editor="marker", locator=Locator(name="ns:shop"))
         self.subscription = Subscription(
             key="shop",
@@ -61,8 +61,16 @@ class Story:
             origin=Origin(kind="file", name="updater.yaml"),
         )
         clock = Clock(wall=lambda: self.wall)
-        self.follower = ReleaseFollower([self.subscription], publish=self.told.append, memory=memory, surroundings=clock)
+        self.follower = ReleaseFollower([self.subscription], publish=self.heard.append, memory=memory, surroundings=clock)
         self.follower.known = self.known
+
+    @property
+    def told(self):
+        return [report for report in self.heard if isinstance(report, ReleaseJudged)]
+
+    @property
+    def progress(self):
+        return [report.progress for report in self.heard if isinstance(report, ReleaseProgressed)]
 
     @property
     def verdicts(self):

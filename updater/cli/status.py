@@ -175,6 +175,7 @@ _NAMES: Final = (
     "verdict_at",
     "workload",
     "code",
+    "progress",
 )
 
 
@@ -224,9 +225,19 @@ def _cells(row: dict[str, Any], now: datetime) -> tuple[str, ...]:
         written.removeprefix(f"{row['image']}:") if row["image"] else written,
         row["chosen"] or "-",
         f"{_age(row['last_change'], now)} ago" if row["last_change"] else "-",
-        f"{row['verdict']} {_age(row['verdict_at'], now)}" if row["verdict"] else "-",
+        _release(row, now),
         "",
     )
+
+
+def _release(row: dict[str, Any], now: datetime) -> str:
+    """Return what the cluster makes of the last commit, since when, and at which step a canary is."""
+    if not row["verdict"]:
+        return "-"
+    progress = row.get("progress") or {}
+    is_told = isinstance(progress, dict) and progress.get("step") is not None
+    step = f" {progress['step']}/{progress.get('steps')}" if is_told else ""
+    return f"{row['verdict']}{step} {_age(row['verdict_at'], now)}"
 
 
 def _reason(row: dict[str, Any], room: int | None) -> str:

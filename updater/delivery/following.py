@@ -17,7 +17,7 @@ from updater.delivery.reversal import another_image
 from updater.delivery.state import is_asked_for
 from updater.http.client import Clock
 from updater.model.release import BadRelease, Health, OnBad, ReleaseVerdict
-from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged
+from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd, ReleaseJudged, ReleaseProgressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -47,7 +47,7 @@ class ReleaseFollower:
         self,
         subscriptions: Iterable[Subscription],
         *,
-        publish: Callable[[ReleaseJudged], None],
+        publish: Callable[[ReleaseJudged | ReleaseProgressed], None],
         memory: ReleaseMemory | None = None,
         surroundings: Clock | None = None,
     ) -> None:
@@ -138,6 +138,8 @@ class ReleaseFollower:
             judgement = followed.judge(health_for(followed.release, self, self._revisions.get(key, ())), now)
             if judgement is not None:
                 self._end(key, followed, judgement)
+            elif (progressed := _progressed(followed, now)) is not None:
+                self._publish(progressed)
 
     def _changed(self, now: dict[str, Subscription], *, is_whole: bool) -> None:
         """Follow what is asked for now; what was remembered of others is forgotten once every source was heard."""
@@ -241,6 +243,17 @@ def _report(followed: FollowedRelease, now: float, judgement: Judgement) -> Rele
         seconds=max(0.0, now - release.began.timestamp()) if followed.is_fresh else None,
         is_certain=judgement.is_certain,
         at=moment(now),
+    )
+
+
+def _progressed(followed: FollowedRelease, now: float) -> ReleaseProgressed | None:
+    """Return how far a canary has come, None where that was told before."""
+    health = followed.health
+    if health is None or health.progress == followed.told:
+        return None
+    followed.told = health.progress
+    return ReleaseProgressed(
+        release=followed.release, workload=health.workload, progress=health.progress, reason=health.reason, at=moment(now)
     )
 
 

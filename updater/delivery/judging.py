@@ -113,7 +113,7 @@ def joint_health(
         verdict = ReleaseVerdict.PROGRESSING if found.is_awaited else ReleaseVerdict.UNKNOWN
         return Health(verdict=verdict, reason=found.reason, is_blind=found.is_awaited)
     said = [_health(release, item, known, (revisions, before)) for item in found.found]
-    worst = min(said, key=lambda health: _WORST.index(health.verdict))
+    worst = min(said, key=lambda health: (_WORST.index(health.verdict), health.progress is None))
     seen, busy = any(health.is_applied for health in said), any(health.is_busy for health in said)
     reason = worst.reason if len(said) == 1 else f"{worst.workload}: {worst.reason}"
     blind = any(health.is_blind for health in said)

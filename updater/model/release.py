@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from updater.model.image import ImageRef
+    from updater.model.progress import Progress
 
 DEADLINE: Final = 900.0
 SETTLE: Final = 30.0
@@ -100,7 +101,7 @@ class Health:
     *is_applied* where a workload asks for this image, whatever came of it; *is_seen* where one of several does. *is_busy* where
     a controller works on a rollout or a canary, and keeps the time itself. *is_blind* where a kind cannot be watched at the
     moment, so that nothing was seen to go. *workload* is the one that decides, where there is one. *since* is from when on
-    every workload vouches for being healthy, in Unix time.
+    every workload vouches for being healthy, in Unix time. *progress* is how far the controller of a canary has come.
     """
 
     verdict: ReleaseVerdict
@@ -111,6 +112,7 @@ class Health:
     is_seen: bool = False
     is_blind: bool = False
     workload: Workload | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

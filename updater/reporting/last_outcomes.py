@@ -8,7 +8,15 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.model.outcome import Status, fold
-from updater.model.report import DestinationLanded, InventoryChanged, ReleaseJudged, SelectionMade, TargetsRefused
+from updater.model.release import ReleaseVerdict
+from updater.model.report import (
+    DestinationLanded,
+    InventoryChanged,
+    ReleaseJudged,
+    ReleaseProgressed,
+    SelectionMade,
+    TargetsRefused,
+)
 from updater.model.view import trailer_key
 
 if TYPE_CHECKING:
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
 
     from updater.model.candidate import Candidate
     from updater.model.outcome import Outcome
+    from updater.model.progress import Progress
     from updater.model.report import Report
     from updater.model.subscription import Destination, Origin, Subscription
     from updater.model.view import PastCommit
@@ -68,7 +77,8 @@ class SubscriptionStatus:
     changed a value last, *held_by* the code of what holds it, *verdict* what the cluster made of our last commit.
 
     *chosen_at* is when the chosen tag was pushed, built or seen first, whichever is known. *code*, *hint* and *opens_at* are
-    those of the outcome that *state* comes from, *release* is what was reported last of a release.
+    those of the outcome that *state* comes from, *release* is what was reported last of a release, *progress* how far its canary
+    has come.
     """
 
     key: str
@@ -89,6 +99,7 @@ class SubscriptionStatus:
     hint: str | None = None
     opens_at: datetime | None = None
     release: ReleaseJudged | None = None
+    progress: Progress | None = None
 
     def row(self) -> Mapping[str, Any]:
         """Return the row of `updater status`, None for what is not known; `plain` makes it ready for JSON."""
@@ -107,6 +118,7 @@ class SubscriptionStatus:
             "verdict_at": self.release.at if self.release else None,
             "workload": str(self.release.workload) if self.release and self.release.workload else None,
             "code": self.code,
+            "progress": _progress_row(self.progress),
         }
 
 
@@ -119,6 +131,7 @@ class _Known:
     since: datetime | None = None
     changed: datetime | None = None
     release: ReleaseJudged | None = None
+    progress: Progress | None = None
 
 
 class LastOutcomes:
@@ -147,8 +160,8 @@ class LastOutcomes:
             self._take(report.outcomes, report.at)
         elif isinstance(report, InventoryChanged):
             self._changed(report)
-        elif isinstance(report, ReleaseJudged) and report.release.subscription in self._subscriptions:
-            self._of(report.release.subscription).release = report
+        elif isinstance(report, ReleaseJudged | ReleaseProgressed) and report.release.subscription in self._subscriptions:
+            _take_release(self._of(report.release.subscription), report)
             self._touch(report.release.subscription)
 
     def touched_since(self, heard: int) -> Sequence[str] | None:
@@ -247,6 +260,7 @@ class LastOutcomes:
             hint=(leading.hint or None) if leading else None,
             opens_at=leading.opens_at if leading else None,
             release=known.release,
+            progress=known.progress,
         )
 
 
@@ -254,11 +268,36 @@ def _detail(known: _Known) -> str | None:
     return next((outcome.detail for outcome in known.outcomes.values() if outcome.status is known.state), None)
 
 
+def _take_release(known: _Known, report: ReleaseJudged | ReleaseProgressed) -> None:
+    """Note what was reported of a release; one that is taken up after a restart is told by its progress alone."""
+    if isinstance(report, ReleaseJudged):
+        known.release, known.progress = report, None
+        return
+    before = known.release
+    is_same = before is not None and before.release.revision == report.release.revision
+    known.progress = report.progress
+    known.release = ReleaseJudged(
+        release=report.release,
+        workload=report.workload,
+        verdict=ReleaseVerdict.PROGRESSING,
+        reason=report.reason,
+        seconds=None,
+        at=before.at if before is not None and is_same else report.release.began,
+    )
+
+
+def _progress_row(progress: Progress | None) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    numbers = {"step": progress.step, "steps": progress.steps, "weight": progress.weight}
+    return {**numbers, "words": progress.words, "plan": list(progress.plan)}
+
+
 def _forget_other(known: _Known, before: Subscription | None, now: Subscription) -> None:
     """Forget the release and the choice that are not of what *now* asks for."""
     is_same_image = before is not None and before.image == now.image
     if now.delivery is None or not is_same_image:
-        known.release = None
+        known.release = known.progress = None
     if before is None or not is_same_image or before.policy != now.policy:
         known.chosen = None
 

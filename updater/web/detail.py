@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from updater.model.decision import Decision
     from updater.model.outcome import Outcome
     from updater.model.problem import Problem
+    from updater.model.progress import Progress
     from updater.model.release import PastVerdict
     from updater.model.report import ReleaseJudged
     from updater.model.selection import Selection
@@ -90,7 +91,7 @@ class GateView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseView:
-    """What was reported last of a release; *is_under_way* until its verdict."""
+    """What was reported last of a release; *is_under_way* until its verdict, *progress* how far its canary has come."""
 
     image: str
     revision: str
@@ -101,6 +102,7 @@ class ReleaseView:
     at: datetime
     is_under_way: bool
     is_revert: bool = False
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +201,7 @@ def detail_of(facts: DetailFacts, links: ForgeLinks | None = None) -> Subscripti
         targets=tuple(map(target_view, outcomes)),
         gates=tuple(_gate(destination, answer) for destination, answer in facts.gates),
         decisions=tuple(_decision(decision) for decision in item.decisions if decision.code),
-        release=_release(facts.status.release),
+        release=_release(facts.status.release, facts.status.progress),
         history=_history(facts, links),
         problems=tuple(facts.problems),
     )
@@ -327,7 +329,7 @@ def _decision(decision: Decision) -> DecisionView:
     )
 
 
-def _release(report: ReleaseJudged | None) -> ReleaseView | None:
+def _release(report: ReleaseJudged | None, progress: Progress | None) -> ReleaseView | None:
     if report is None:
         return None
     return ReleaseView(
@@ -340,6 +342,7 @@ def _release(report: ReleaseJudged | None) -> ReleaseView | None:
         at=report.at,
         is_under_way=report.verdict is ReleaseVerdict.PROGRESSING,
         is_revert=report.release.is_revert,
+        progress=progress,
     )
 
 

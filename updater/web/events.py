@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from updater.model.report import DestinationLanded, ImageScanned, InventoryChanged, ReleaseJudged, SelectionMade, TargetsRefused
+from updater.model.release import ReleaseVerdict
+from updater.model.report import (
+    DestinationLanded,
+    ImageScanned,
+    InventoryChanged,
+    ReleaseJudged,
+    ReleaseProgressed,
+    SelectionMade,
+    TargetsRefused,
+)
 from updater.reporting.news import News, ScanNews, scans_of
 
 if TYPE_CHECKING:
@@ -108,6 +117,8 @@ class EventLog:
             self._selected(report)
         elif isinstance(report, ReleaseJudged):
             self.add(_release(report), report.at)
+        elif isinstance(report, ReleaseProgressed):
+            self.add(_progress(report), report.at)
         elif isinstance(report, ImageScanned):
             self._scanned(report)
         elif isinstance(report, InventoryChanged):
@@ -189,6 +200,18 @@ def _release(report: ReleaseJudged) -> EventPart:
         kind=EventKind.RELEASE,
         word=report.verdict.value,
         detail=f"{report.workload}: {report.reason}" if report.workload else report.reason,
+        key=report.release.subscription,
+        image=str(report.release.image),
+        revision=report.release.revision,
+    )
+
+
+def _progress(report: ReleaseProgressed) -> EventPart:
+    told = str(report.progress) if report.progress is not None else report.reason
+    return EventPart(
+        kind=EventKind.RELEASE,
+        word=ReleaseVerdict.PROGRESSING.value,
+        detail=f"{report.workload}: {told}" if report.workload else told,
         key=report.release.subscription,
         image=str(report.release.image),
         revision=report.release.revision,

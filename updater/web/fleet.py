@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from updater.model.progress import Progress
     from updater.reporting.last_outcomes import SubscriptionStatus
 
 UNKNOWN: Final = "unknown"
@@ -33,7 +34,7 @@ class FleetRow:
     newest tag that the policy allows and *newest_at* when that came into being. *state* is one word, ``unknown`` before the
     first pass; *reason*, *code*, *hint* and *opens_at* are those of the outcome behind it. *held_by* is the code of what holds
     it, *verdict* what the cluster made of our last commit, since *verdict_at* by *workload*. *last_change* is when we changed a
-    value last.
+    value last, *progress* how far a canary has come that is under way.
     """
 
     key: str
@@ -57,6 +58,7 @@ class FleetRow:
     verdict: str | None = None
     verdict_at: datetime | None = None
     workload: str | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ def row_of(status: SubscriptionStatus) -> FleetRow:
         verdict=status.verdict,
         verdict_at=status.release.at if status.release else None,
         workload=str(status.release.workload) if status.release and status.release.workload else None,
+        progress=status.progress,
     )
 
 
