@@ -14,6 +14,7 @@ from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.errors import ImageSyntaxError
 from updater.model.image import parse_ref
+from updater.model.moments import rfc3339
 from updater.model.text import printable_data
 
 if TYPE_CHECKING:
@@ -116,14 +117,13 @@ def _short(value: str) -> str:
 
 
 def _row(branch: Destination, commit: PastCommit, names: set[ImageName] | None, key: str | None) -> dict[str, Any]:
-    from updater.cli.report import rfc3339
     from updater.daemon.one_shot import is_asked_for
 
     images, policies = _moved(commit, names)
     return {
         "destination": str(branch),
         "revision": commit.revision,
-        "when": rfc3339(commit.when),
+        "when": rfc3339(commit.when, "milliseconds"),
         "subject": commit.subject,
         "subscriptions": list(commit.subscriptions),
         "images": images,

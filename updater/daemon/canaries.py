@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from updater.delivery.hooks import CanaryFacts, CanaryHook, HookAnswer, answer_of
 from updater.delivery.judging import images_asked
-from updater.model.decision import in_force, rfc3339
+from updater.model.decision import in_force
+from updater.model.moments import rfc3339
 from updater.model.release import ReleaseVerdict, Workload
 
 if TYPE_CHECKING:
