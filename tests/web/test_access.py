@@ -13,7 +13,7 @@ import pytest
 
 from tests.web.site import ActsByHand, FleetByHand, RegistrarByHand, opened
 from updater.settings.web import WebSettings
-from updater.web import password_queue
+from updater.web import bodies, password_queue
 from updater.web.acts import NOT_KNOWN, NOT_SENT
 from updater.web.answers import ApiRefusal
 from updater.web.fleet import FleetRow
@@ -411,6 +411,20 @@ async def test_a_body_that_is_none_of_ours_is_refused(site, options, status):
     found, body, _ = await site.post(HOLD, headers=headers, **options)
     assert (found, bool(body["error"]["code"])) == (status, True)
     assert site.acts.orders == []
+
+
+async def test_a_body_that_never_ends_is_given_up_while_others_act(site, monkeypatch):
+    monkeypatch.setattr(bodies, "SLOWEST", 0.05)
+
+    async def pieces():
+        yield b'{"reason"'
+        await asyncio.sleep(3600)
+
+    headers = {"Content-Type": "application/json", **basic("jane", "secret")}
+    found, body, _ = await site.post(HOLD, data=pieces(), headers=headers)
+    assert (found, body["error"]["code"]) == (408, "slow-body")
+    assert (await site.post(HOLD, json=WHY, headers=basic("jane", "secret")))[0] == 200
+    assert len(site.acts.orders) == 1
 
 
 async def test_what_the_program_refuses_is_told_with_its_code(site):
