@@ -227,7 +227,8 @@ class ProposalWriter:
             return landed
         text = await self._text(branch, known, commits, landed)
         was_open = known.open is not None
-        proposal = await self._opener.publish(branch, known, text)
+        pushed = next(iter(landed.revisions.values()), None) or view.push_head
+        proposal = await self._opener.publish(branch, known, text, head=pushed)
         landed = replace(landed, link=proposal.link)
         if unripe:
             return replace(landed, remark="; ".join(filter(None, (f"not merged now: {unripe}", known.refused))))
