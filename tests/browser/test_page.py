@@ -26,17 +26,6 @@ axe.run(document, {resultTypes: ['violations']}).then(found => done(found.violat
 """
 
 
-@pytest.fixture
-def shown():
-    return fleet()
-
-
-@pytest.fixture
-async def site(shown):
-    async with opened(shown) as found:
-        yield found
-
-
 def axe():
     """Return the source of axe; the test is skipped without it, and fails where nothing may be skipped."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

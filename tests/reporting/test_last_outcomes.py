@@ -19,6 +19,7 @@ from updater.model.subscription import PolicySpec
 from updater.model.view import PastCommit
 from updater.model.written import Written
 from updater.reporting.last_outcomes import LastOutcomes, naming
+from updater.reporting.plain import plain
 
 CANARY = Progress(step=2, steps=4, weight=20, words="a pause", plan=("a", "b", "c", "d"))
 ONE, TWO = Written(tag="1.0.0"), Written(name="r.test/app", tag="2.0.0")
@@ -33,7 +34,7 @@ def statuses(*reports, keys=()):
 
 def row(*reports):
     (status,) = statuses(*reports).values()
-    return status.row()
+    return plain(status.row())
 
 
 def past(when, *keys):

@@ -21,17 +21,6 @@ PATIENCE = 30.0
 ROW = re.compile(r'<tr id="row-')
 
 
-@pytest.fixture
-def shown():
-    return fleet()
-
-
-@pytest.fixture
-async def site(shown):
-    async with opened(shown) as found:
-        yield found
-
-
 def keys(text):
     return re.findall(r'<th role="rowheader" scope="row"><a href="[^"]*">([^<]*)</a>', text)
 

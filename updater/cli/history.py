@@ -139,16 +139,15 @@ def _changes(commit: PastCommit) -> list[dict[str, Any]]:
     images, policies, keys = commit.images, commit.policies, commit.subscriptions
     image_of = dict(zip(keys, images, strict=True)) if len(images) == len(keys) else {}
     policy_of = dict(zip(keys, policies, strict=True)) if len(policies) == len(keys) else {}
-    rows = (line.rsplit(" ", 2) for line in commit.changes)
     return [
         {
-            "key": key,
-            "image": _name(image_of.get(key)) or (_name(images[0]) if len(images) == 1 else None),
-            "policy": policy_of.get(key) or (policies[0] if len(policies) == 1 else None),
-            "old": None if old == "-" else old,
-            "new": new,
+            "key": move.key,
+            "image": _name(image_of.get(move.key)) or (_name(images[0]) if len(images) == 1 else None),
+            "policy": policy_of.get(move.key) or (policies[0] if len(policies) == 1 else None),
+            "old": move.replaced,
+            "new": move.new,
         }
-        for key, old, new in (row for row in rows if len(row) == 3)
+        for move in commit.moves()
     ]
 
 

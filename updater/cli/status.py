@@ -91,8 +91,9 @@ async def from_pass(
 ) -> list[dict[str, Any]]:
     """Return the rows by a dry pass; raise `UpdaterError`."""
     from updater.daemon.one_shot import statuses
+    from updater.reporting.plain import plain
 
-    rows = [found.row() for found in await statuses(config, keys, asking)]
+    rows = [plain(found.row()) for found in await statuses(config, keys, asking)]
     return [row for row in rows if not states or row["state"] in states]
 
 

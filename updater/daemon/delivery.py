@@ -13,8 +13,9 @@ from updater.controller.options import ControllerOptions
 from updater.daemon.busy import BusyRollouts
 from updater.daemon.canaries import CanaryDesk
 from updater.daemon.cluster_writes import event_recorder, write_counter, write_reporter
+from updater.daemon.healthy_runs import WatchedRuns
+from updater.daemon.offers import Offers
 from updater.daemon.past_verdicts import recall_verdicts
-from updater.daemon.promotions import Promotions
 from updater.daemon.watch_reports import watch_reporter
 from updater.delivery.event_texts import event_of, object_of
 from updater.delivery.following import ReleaseFollower, health_for
@@ -75,7 +76,8 @@ class Delivery:
         self._listed = asyncio.Event()
         self._listed_until = 0.0
         self._reversals = Reversals(self._follower, process.releases, wake=self._due, log=process.log)
-        self.promotions = Promotions(asked, process, watched=lambda release, heads: health_for(release, self._follower, heads))
+        self.healthy_runs = WatchedRuns(asked, process, lambda release, heads: health_for(release, self._follower, heads))
+        self.offers = Offers(asked, self.healthy_runs.times.runs, process.wall)
         self.busy = BusyRollouts(self._follower, process, is_pending=self._reversals.is_pending, wake=self._due)
         self.canaries = CanaryDesk(self._follower, process.releases, process.wall)
         self._land: Callable[[Destination], None] = _nothing
@@ -84,15 +86,15 @@ class Delivery:
         """Hear reports from now on, and return what is to be run meanwhile; *land* lets a destination land."""
         self._land = land
         self._listed_until = asyncio.get_running_loop().time() + LISTED_WITHIN
-        self.promotions.joined(land)
-        await self.promotions.recall()
+        self.healthy_runs.joined(land)
+        await self.healthy_runs.recall()
         await recall_verdicts(self._process, self._subscriptions, is_all=bool(self._namespaces))
         self._process.reports.join(self)
         return self.run
 
     def hear(self, report: Report) -> None:
         """Follow what landed, and let the workload of a verdict be told; never waits."""
-        self.promotions.hear(report)
+        self.healthy_runs.times.hear(report)
         if isinstance(report, ReleaseJudged):
             self._tell(report)
             self._reversals.hear(report)
@@ -148,7 +150,7 @@ class Delivery:
             tasks.create_task(self._watch.run(), name="watch workloads")
             tasks.create_task(self._events.run(), name="Events on workloads")
             tasks.create_task(self._reversals.run(client), name="take bad releases back")
-            tasks.create_task(self.promotions.run(), name="note what is healthy")
+            tasks.create_task(self.healthy_runs.run(), name="note what is healthy")
             await self._follower.run()
 
     def _want(self) -> None:
@@ -168,7 +170,7 @@ class Delivery:
         self._follower.changed()
         self._note_listed()
         index = self._follower.index
-        self.promotions.judge(None if objects is None else lambda key: key in keys or not index.is_noted(key))
+        self.healthy_runs.times.judge(None if objects is None else lambda key: key in keys or not index.is_noted(key))
         self.busy.freed(None if objects is None else keys)
 
     def _due(self, key: str) -> None:

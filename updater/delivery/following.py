@@ -22,6 +22,7 @@ from updater.model.report import DestinationLanded, InventoryChanged, LandingEnd
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
+    from updater.delivery.interest import Wanted
     from updater.delivery.judging import KnownWorkloads
     from updater.delivery.state import WorkloadState
     from updater.kube.kinds import Key, Object
@@ -280,7 +281,7 @@ class _NothingKnown:
     def is_known(self, _kind: str, _namespace: str) -> bool:
         return False
 
-    def is_awaited(self, _kind: str, _namespace: str) -> bool:
+    def is_awaited(self, _kind: str, _namespace: str, _need: Wanted | None = None) -> bool:
         return True
 
     def get(self, _kind: str, _namespace: str, _name: str) -> Object | None:

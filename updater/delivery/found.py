@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from updater.delivery.finding import FoundWorkloads, GitPlace, find_workloads
+from updater.delivery.interest import needed_of
 from updater.delivery.readers import READERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from updater.delivery.interest import Wanted
     from updater.delivery.judging import KnownWorkloads
     from updater.delivery.readers import ObjectKey
     from updater.kube.kinds import Key, Object
@@ -19,20 +22,28 @@ if TYPE_CHECKING:
 _NOTHING_FOUND = FoundWorkloads()
 
 
-class ReadObjects:
-    """What is known of the cluster, for one subscription: each object that is read is noted in *read*."""
+def _everything(_kind: str) -> None:
+    return None
 
-    def __init__(self, known: KnownWorkloads, read: set[ObjectKey]) -> None:
+
+class ReadObjects:
+    """What is known of the cluster, for one subscription: each object that is read is noted in *read*.
+
+    *need* returns what has to be known of a kind, None for all that is wanted of it.
+    """
+
+    def __init__(self, known: KnownWorkloads, read: set[ObjectKey], need: Callable[[str], Wanted | None] = _everything) -> None:
         self._known = known
+        self._need = need
         self._read = read
 
     def is_known(self, kind: str, namespace: str) -> bool:
         """Return whether a kind was listed, and is watched at the moment."""
         return self._known.is_known(kind, namespace)
 
-    def is_awaited(self, kind: str, namespace: str) -> bool:
-        """Return whether a kind is about to be listed for the first time."""
-        return self._known.is_awaited(kind, namespace)
+    def is_awaited(self, kind: str, namespace: str, need: Wanted | None = None) -> bool:
+        """Return whether what the subscription needs of a kind is about to be listed for the first time."""
+        return self._known.is_awaited(kind, namespace, need or self._need(kind))
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return what is kept of an object."""
@@ -71,7 +82,7 @@ class WorkloadIndex:
             places = [GitPlace(branch.url, branch.branch, path) for branch, paths in branches for path in paths]
             read: set[ObjectKey] = set()
             options = subscription.delivery
-            view = ReadObjects(self.known, read)
+            view = ReadObjects(self.known, read, partial(needed_of, subscription))
             found = find_workloads(subscription.image, options, view, places) if options else _NOTHING_FOUND
             self._found[key] = found
             self.note(key, read)

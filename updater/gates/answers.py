@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 
 class Gate(StrEnum):
-    """The gates, in the order in which they are asked."""
+    """The gates by name, in no order: `gates.landing` asks those of a landing; a version, a group or a release is held before."""
 
     HOLD = "hold"
     RELEASE = "release"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +17,7 @@ from updater.model.report import (
     SelectionMade,
     TargetsRefused,
 )
-from updater.model.text import printable
-from updater.reporting.logs import mask
+from updater.model.view import trailer_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -35,8 +33,7 @@ if TYPE_CHECKING:
 
 
 GLOB: Final = frozenset("*?[")
-_MOST_WRITTEN: Final = 20
-_LONGEST: Final = 1000
+MOST_WRITTEN: Final = 20
 
 
 def naming(patterns: Sequence[str]) -> Callable[[str], bool]:
@@ -104,24 +101,24 @@ class SubscriptionStatus:
     release: ReleaseJudged | None = None
     progress: Progress | None = None
 
-    def row(self) -> dict[str, Any]:
-        """Return it as plain data for JSON: times as RFC 3339 in UTC, every text printable, bounded and without passwords."""
+    def row(self) -> Mapping[str, Any]:
+        """Return the row of `updater status`, None for what is not known; `plain` makes it ready for JSON."""
         return {
-            "key": _text(self.key),
-            "image": _text(self.image),
-            "written": [_text(value) for value in self.written[:_MOST_WRITTEN]],
-            "running": _text(self.running),
-            "chosen": _text(self.chosen),
-            "state": self.state.value if self.state else None,
-            "reason": _text(self.reason),
-            "since": _moment(self.since),
-            "last_change": _moment(self.last_change),
+            "key": self.key,
+            "image": self.image,
+            "written": self.written[:MOST_WRITTEN],
+            "running": self.running,
+            "chosen": self.chosen,
+            "state": self.state,
+            "reason": self.reason,
+            "since": self.since,
+            "last_change": self.last_change,
             "held_by": self.held_by,
             "verdict": self.verdict,
-            "verdict_at": _moment(self.release.at if self.release else None),
-            "workload": _text(str(self.release.workload)) if self.release and self.release.workload else None,
+            "verdict_at": self.release.at if self.release else None,
+            "workload": str(self.release.workload) if self.release and self.release.workload else None,
             "code": self.code,
-            "progress": _progress_row(self.progress),
+            "progress": self.progress,
         }
 
 
@@ -200,7 +197,7 @@ class LastOutcomes:
 
     def _landed(self, report: DestinationLanded) -> None:
         if named := self._changes.take(report.destination, report.recent):
-            self._touch(*(key for key in self._known if " ".join(key.split()) in named))
+            self._touch(*(key for key in self._known if trailer_key(key) in named))
         for key, written in report.written.items():
             if key in self._subscriptions and self._of(key).written.get(report.destination) != written:
                 self._of(key).written[report.destination] = written
@@ -289,13 +286,6 @@ def _take_release(known: _Known, report: ReleaseJudged | ReleaseProgressed) -> N
     )
 
 
-def _progress_row(progress: Progress | None) -> dict[str, Any] | None:
-    if progress is None:
-        return None
-    numbers = {"step": progress.step, "steps": progress.steps, "weight": progress.weight}
-    return {**numbers, "words": _text(progress.words), "plan": [_text(step) for step in progress.plan]}
-
-
 def _forget_other(known: _Known, before: Subscription | None, now: Subscription) -> None:
     """Forget the release and the choice that are not of what *now* asks for."""
     is_same_image = before is not None and before.image == now.image
@@ -337,7 +327,7 @@ class _LastChanges:
 
     def last(self, key: str) -> datetime | None:
         """Return when a commit of ours changed the subscription *key* last."""
-        return max(self._at.get(" ".join(key.split()), {}).values(), default=None)
+        return max(self._at.get(trailer_key(key), {}).values(), default=None)
 
     def _drop(self, key: str, destination: Destination) -> None:
         moments = self._at.get(key, {})
@@ -356,14 +346,3 @@ def _age_of(candidate: Candidate | None) -> datetime | None:
 def _value(written: Written) -> str:
     """Return what is written: a reference, or a bare version where no name stands beside it."""
     return str(written).removeprefix("@")
-
-
-def _text(text: str | None) -> str | None:
-    if text is None:
-        return None
-    told = printable(mask(text))
-    return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if moment else None

@@ -14,6 +14,7 @@ from aiohttp import web
 from updater.errors import ConfigError
 from updater.reasons import reason_of
 from updater.reporting.last_outcomes import globs_of
+from updater.reporting.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,7 +100,7 @@ async def _rows(statuses: Iterable[SubscriptionStatus], states: set[str]) -> tup
         if not states or (status.state is not None and status.state.value in states):
             total += 1
             if len(rows) < MOST_STATUSES:
-                rows.append(status.row())
+                rows.append(plain(status.row()))
         if number % _AT_ONCE == 0:
             await asyncio.sleep(0)
     return rows, total

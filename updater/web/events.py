@@ -23,8 +23,7 @@ from updater.model.report import (
     SelectionMade,
     TargetsRefused,
 )
-from updater.model.scan_key import scan_key_for
-from updater.reporting.news import News
+from updater.reporting.news import News, ScanNews, scans_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from updater.model.image import ImageName
     from updater.model.outcome import Outcome
     from updater.model.report import Report
-    from updater.model.scan_key import ScanKey
     from updater.model.subscription import PolicySpec
 
 MOST_EVENTS: Final = 1000
@@ -87,7 +85,6 @@ class FleetEvent(EventPart):
 class _Seen:
     chosen: dict[str, str] = field(default_factory=dict)
     asked: dict[str, tuple[ImageName, PolicySpec]] = field(default_factory=dict)
-    failing: dict[ScanKey, str] = field(default_factory=dict)
 
 
 class EventLog:
@@ -100,6 +97,7 @@ class EventLog:
         self.most = most
         self._kept: deque[FleetEvent] = deque(maxlen=most)
         self._news = News()
+        self._scans = ScanNews()
         self._seen = _Seen()
         self._more = asyncio.Event()
         self._last = 0
@@ -164,27 +162,22 @@ class EventLog:
 
     def _scanned(self, report: ImageScanned) -> None:
         """Note that an image cannot be listed, once for each reason, and that it can be again."""
-        listed, image, failure = report.listed, str(report.listed), report.failure
-        before = self._seen.failing.get(listed)  # of one image, one credential may fail and another not
-        if failure is not None and before != failure.code:
-            self._seen.failing[listed] = failure.code
-            detail, hint = failure.told, failure.hint
-            self.add(
-                EventPart(kind=EventKind.SCAN, word="failed", detail=detail, code=failure.code, hint=hint, image=image), report.at
-            )
-        elif failure is None and before is not None:
-            del self._seen.failing[listed]
-            self.add(EventPart(kind=EventKind.SCAN, word="recovered", detail=f"{image} is listed again", image=image), report.at)
+        turn, image, failure = self._scans.take(report), str(report.listed), report.failure
+        if turn is None:
+            return
+        why = {"detail": f"{image} is listed again"}
+        if failure is not None:
+            why = {"detail": failure.told, "code": failure.code, "hint": failure.hint}
+        self.add(EventPart(kind=EventKind.SCAN, word=turn.value, image=image, **why), report.at)
 
     def _changed(self, report: InventoryChanged) -> None:
         keys = {item.key: (item.image, item.policy) for item in report.subscriptions}
         before, self._seen.asked = self._seen.asked, keys
-        scanned = report.scans.union(map(scan_key_for, report.subscriptions))
         self._news.keep(keys)
+        self._scans.keep(scans_of(report))
         self._seen.chosen = {  # of another image or policy another tag is no news
             key: tag for key, tag in self._seen.chosen.items() if key in keys and before.get(key, keys[key]) == keys[key]
         }
-        self._seen.failing = {listed: code for listed, code in self._seen.failing.items() if listed in scanned}
         self.add(EventPart(kind=EventKind.INVENTORY, word="changed", detail=f"{len(keys)} subscriptions are in force"), report.at)
 
 

@@ -16,10 +16,10 @@ from markupsafe import Markup
 
 from updater import __version__
 from updater.model.outcome import Status
+from updater.reporting.plain import moment, told
 from updater.web.fleet import UNKNOWN
 from updater.web.keys import path_of_key
 from updater.web.page.assets import asset_address
-from updater.web.plain import moment, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
