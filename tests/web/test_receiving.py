@@ -176,6 +176,23 @@ async def test_a_body_that_never_ends_is_given_up(desk, monkeypatch):
     assert await status_of(desk, "/webhooks/ci", data=pieces(), headers=GOOD) == 408
 
 
+async def test_a_hundred_bodies_that_never_end_keep_no_delivery_waiting(desk, monkeypatch):
+    """Each says who it is and sends a byte; the next delivery is answered while all of them are open."""
+    monkeypatch.setattr(receiving, "SLOWEST_BODY", 3600.0)
+    head = "POST /webhooks/ci HTTP/1.1\r\nHost: x\r\nX-Webhook-Secret: s3cret\r\nContent-Length: 100\r\n\r\n{"
+    host, port = desk.url.removeprefix("http://").split(":")
+    opened = [await asyncio.open_connection(host, int(port)) for _ in range(100)]
+    for _, writer in opened:
+        writer.write(head.encode())
+    assert await status_of(desk, "/webhooks/ci", json={"image": "r.example/a"}, headers=GOOD) == 202
+    assert desk.results == [("ci", "accepted")]
+    for _, writer in opened:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+    assert await status_of(desk, "/webhooks/ci", json={"image": "r.example/a"}, headers=GOOD) == 202
+
+
 async def test_what_all_bodies_hold_together_is_bounded(desk, monkeypatch):
     monkeypatch.setattr(receiving, "MOST_HELD", 10)
     status, _, headers = await post(desk, "/webhooks/ci", data=b"x" * 100, headers=GOOD)
