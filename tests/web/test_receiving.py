@@ -54,7 +54,7 @@ class FakeDesk:
             raise UpdaterError("nothing there")
         return self.secrets[sender.secret.value]
 
-    async def certificate(self, url):
+    async def certificate(self, url, *, again=False):
         if url not in self.certificates:
             raise UpdaterError("nothing there")
         return self.certificates[url]
