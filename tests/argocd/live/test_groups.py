@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from updater.engine.choose import SelectionRequest, choose, drive
 
 from tests.argocd.live.making import SHOP, helm, parameter, parts, wanted
 from tests.fakes.kube import refuse, when
-from updater.engine.choose import SelectionRequest, choose, drive
 from updater.engine.landing import land
 from updater.errors import ConfigError
 from updater.model.candidate import Candidate
