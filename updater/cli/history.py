@@ -14,6 +14,7 @@ from updater.cli.collector import importing
 from updater.cli.main import config_paths
 from updater.errors import ForgeError, ImageSyntaxError
 from updater.model.image import parse_ref
+from updater.model.moments import rfc3339
 from updater.model.text import printable, printable_data
 
 if TYPE_CHECKING:
@@ -133,14 +134,13 @@ def _short(value: str) -> str:
 
 
 def _row(branch: Destination, commit: PastCommit, names: set[ImageName] | None, key: str | None) -> dict[str, Any]:
-    from updater.cli.report import rfc3339
     from updater.daemon.one_shot import is_asked_for
 
     images, policies = _moved(commit, names)
     return {
         "destination": str(branch),
         "revision": commit.revision,
-        "when": rfc3339(commit.when),
+        "when": rfc3339(commit.when, "milliseconds"),
         "subject": commit.subject,
         "subscriptions": list(commit.subscriptions),
         "images": images,
@@ -156,16 +156,15 @@ def _changes(commit: PastCommit) -> list[dict[str, Any]]:
     images, policies, keys = commit.images, commit.policies, commit.subscriptions
     image_of = dict(zip(keys, images, strict=True)) if len(images) == len(keys) else {}
     policy_of = dict(zip(keys, policies, strict=True)) if len(policies) == len(keys) else {}
-    rows = (line.rsplit(" ", 2) for line in commit.changes)
     return [
         {
-            "key": key,
-            "image": _name(image_of.get(key)) or (_name(images[0]) if len(images) == 1 else None),
-            "policy": policy_of.get(key) or (policies[0] if len(policies) == 1 else None),
-            "old": None if old == "-" else old,
-            "new": new,
+            "key": move.key,
+            "image": _name(image_of.get(move.key)) or (_name(images[0]) if len(images) == 1 else None),
+            "policy": policy_of.get(move.key) or (policies[0] if len(policies) == 1 else None),
+            "old": move.replaced,
+            "new": move.new,
         }
-        for key, old, new in (row for row in rows if len(row) == 3)
+        for move in commit.moves()
     ]
 
 
