@@ -23,7 +23,7 @@ from updater.model.publishing import AutoMerge, Proposal
 from updater.model.release import OnBad
 from updater.model.selection import Code
 from updater.model.update import Purpose
-from updater.model.view import place_sum
+from updater.model.view import NOTHING, place_sum
 from updater.writeback.message_data import new_tag, old_tag
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def opening(outcomes: Iterable[Outcome]) -> datetime | None:
 
 
 def _facts(subscription: Subscription, updates: Iterable[Update] = ()) -> UpdateFacts:
-    moves = frozenset((old_tag(item) or "-", new_tag(item), place_sum(item.reading.path)) for item in updates)
+    moves = frozenset((old_tag(item) or NOTHING, new_tag(item), place_sum(item.reading.path)) for item in updates)
     return UpdateFacts(key=subscription.key, rules=subscription.gates, decisions=subscription.decisions, moves=moves)
 
 
