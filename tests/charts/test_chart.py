@@ -586,6 +586,13 @@ def test_what_runs_an_image_can_be_watched_in_its_namespace_and_told_of_its_verd
     assert rights(template_of(config={"sources": [], "subscriptions": subscriptions})) == watched | told
 
 
+def test_what_is_followed_in_another_cluster_needs_no_right_in_this_one():
+    elsewhere = [followed("Rollout/shop/web"), followed("Canary/shop/api")]
+    elsewhere[0]["delivery"]["context"] = "staging"
+    elsewhere[1]["delivery"] = {"context": "staging"}
+    assert rights(template_of(config={"sources": [], "subscriptions": elsewhere})) == set()
+
+
 def followed(workload):
     target = {"git": {"url": "https://git.example.org/fleet.git"}, "marker": "fleet:web"}
     policy = {"semver": {"range": ">=1.0.0"}}

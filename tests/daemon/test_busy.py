@@ -21,7 +21,7 @@ from updater.daemon.generation import landing_context
 from updater.delivery.finding import MOST_FOUND
 from updater.delivery.following import ReleaseFollower
 from updater.engine.gating import Gatekeeper
-from updater.model.release import DeliveryOptions, Workload
+from updater.model.release import ClusterContext, DeliveryOptions, Workload
 from updater.model.report import InventoryChanged
 
 IN_PROGRESS = merged(ROLLOUT, {"status": {"phase": "Paused", "stableRS": "old"}})
@@ -58,6 +58,16 @@ def test_a_rollout_that_is_found_is_waited_for_and_wakes_when_it_ends():
     gate.busy.freed({"shop"})
     gate.busy.freed({"shop"})
     assert gate.woken == ["shop"]
+
+
+def test_what_is_in_progress_in_another_cluster_holds_only_who_is_followed_there():
+    staging = ClusterContext(context="staging")
+    for cluster, is_busy in ((None, False), (staging, True)):
+        gate = Gate(application(CANARY), ROLLOUT, delivery=replace(NAMED, cluster=cluster))
+        elsewhere = Cluster(application(CANARY), IN_PROGRESS)
+        elsewhere.is_known = lambda _kind, _namespace: True
+        gate.follower.index.put_known(staging, elsewhere)
+        assert bool(gate.busy.of("shop")) is is_busy
 
 
 def test_what_is_not_known_yet_is_waited_for_and_the_reason_says_how_long():

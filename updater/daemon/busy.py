@@ -101,7 +101,7 @@ class BusyRollouts:
 
     def _doubt(self, key: str, options: DeliveryOptions) -> str:
         """Return what is not known of a subscription for now, "" where everything is."""
-        named, known = options.workload, self._follower.known
+        named, known = options.workload, self._follower.index.known_for(options)
         found = self._follower.found(key)
         if found.is_awaited or (named is not None and known.is_awaited(named.kind, named.namespace, ALL)):
             return f"it is not known yet whether {named or 'a rollout of it'} is in progress"
@@ -111,7 +111,7 @@ class BusyRollouts:
         return f"it is not known at the moment whether {last} is still in progress" if last is not None else ""
 
     def _words(self, key: str, options: DeliveryOptions) -> str:
-        known, named, read = self._follower.known, options.workload, set[tuple[str, str, str]]()
+        known, named, read = self._follower.index.known_for(options), options.workload, set[tuple[str, str, str]]()
         view = ReadObjects(known, read)
         found = self._follower.found(key)
         if doubt := self._doubt(key, options):

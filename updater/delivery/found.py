@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from updater.delivery.judging import KnownWorkloads
     from updater.delivery.readers import ObjectKey
     from updater.kube.kinds import Key, Object
+    from updater.model.release import ClusterContext, DeliveryOptions
     from updater.model.subscription import GitBranch, Subscription
 
 _NOTHING_FOUND = FoundWorkloads()
@@ -56,11 +57,37 @@ class ReadObjects:
         return self._known.readers_of(kind, place)
 
 
+class NothingKnown:
+    """What is known before there is a way to the cluster."""
+
+    def is_known(self, _kind: str, _namespace: str) -> bool:
+        """Return False."""
+        return False
+
+    def is_awaited(self, _kind: str, _namespace: str, _need: Wanted | None = None) -> bool:
+        """Return True."""
+        return True
+
+    def get(self, _kind: str, _namespace: str, _name: str) -> Object | None:
+        """Return None."""
+        return None
+
+    def readers_of(self, _kind: str, _place: tuple[str, str]) -> Iterable[Key]:
+        """Return nothing."""
+        return ()
+
+
 class WorkloadIndex:
-    """The workloads of each subscription, found once and again when something that this read has changed."""
+    """The workloads of each subscription, found once and again when something that this read has changed.
+
+    *known* says what the cluster of updater has, `elsewhere` what others have. Objects of the same name in two clusters are one
+    here when they change: those that read either of them are looked at.
+    """
 
     def __init__(self, known: KnownWorkloads) -> None:
         self.known = known
+        self.elsewhere: dict[ClusterContext, KnownWorkloads] = {}
+        self._nothing = NothingKnown()
         self._found: dict[str, FoundWorkloads] = {}
         self._read: dict[str, set[ObjectKey]] = {}
         self._readers: defaultdict[ObjectKey, set[str]] = defaultdict(set)
@@ -73,6 +100,20 @@ class WorkloadIndex:
             known[branch] = paths
             self._found.pop(key, None)
 
+    def put_known(self, cluster: ClusterContext | None, known: KnownWorkloads) -> None:
+        """Go by *known* for what is followed in a cluster from now on, None for that of updater."""
+        if cluster is None:
+            self.known = known
+        else:
+            self.elsewhere[cluster] = known
+        self.changed(None)
+
+    def known_for(self, options: DeliveryOptions | None) -> KnownWorkloads:
+        """Return what the cluster has in which these deliveries are followed."""
+        if options is None or options.cluster is None:
+            return self.known
+        return self.elsewhere.get(options.cluster, self._nothing)
+
     def of(self, subscription: Subscription) -> FoundWorkloads:
         """Return what runs the image of *subscription*."""
         key = subscription.key
@@ -82,7 +123,7 @@ class WorkloadIndex:
             places = [GitPlace(branch.url, branch.branch, path) for branch, paths in branches for path in paths]
             read: set[ObjectKey] = set()
             options = subscription.delivery
-            view = ReadObjects(self.known, read, partial(needed_of, subscription))
+            view = ReadObjects(self.known_for(options), read, partial(needed_of, subscription))
             found = find_workloads(subscription.image, options, view, places) if options else _NOTHING_FOUND
             self._found[key] = found
             self.note(key, read)

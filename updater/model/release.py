@@ -61,13 +61,24 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterContext:
+    """Another cluster than that of updater: *context* of the file *kubeconfig*, "" for the usual ones of kubectl."""
+
+    context: str
+    kubeconfig: str = ""
+
+    def __str__(self) -> str:
+        return self.context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOptions:
     """How the releases of a subscription are followed.
 
     *workload* is what runs the image, where people name it. Otherwise it is found among what *agent* applied, or, where none is
     named, among what those of *searched* kinds applied that read the file which was written; see `updater.delivery.finding`.
     A workload must stay healthy for *settle* seconds; where it is not healthy *deadline* seconds after the commit, and no
-    controller says that it still works on it, waiting ends.
+    controller says that it still works on it, waiting ends. All of that is in *cluster*, None for the one of updater.
     """
 
     workload: Workload | None = None
@@ -76,6 +87,7 @@ class DeliveryOptions:
     deadline: float = DEADLINE
     settle: float = SETTLE
     on_bad: OnBad = OnBad.REPORT
+    cluster: ClusterContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,10 +81,11 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [list, watch]
 {{- end -}}
 
-{{/* "true" where a subscription of updater.yaml has delivery that names no workload: that is looked for in all namespaces. */}}
+{{/* "true" where a subscription of updater.yaml has delivery in this cluster that names no workload: that is looked for in all namespaces. */}}
 {{- define "updater.findsWorkloads" -}}
 {{- range .Values.config.subscriptions -}}
-{{- if and (kindIs "map" .delivery) (not (dig "workload" "" (.delivery | default dict))) -}}true{{- end -}}
+{{- $delivery := .delivery | default dict -}}
+{{- if and (kindIs "map" .delivery) (not (or $delivery.workload $delivery.context)) -}}true{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -229,11 +230,12 @@ Every right that the program has, and the code that uses it. Roles are made of t
   verbs: [create, patch]
 {{- end -}}
 
-{{/* A map of namespace to the kinds that delivery of subscriptions names; Rollouts and Canaries are read with their Deployments. */}}
+{{/* A map of namespace to the kinds that delivery of subscriptions names in this cluster; Rollouts and Canaries are read with their Deployments. */}}
 {{- define "updater.followedKinds" -}}
 {{- $found := dict -}}
 {{- range .Values.config.subscriptions -}}
-{{- with (.delivery | default dict).workload -}}
+{{- $delivery := .delivery | default dict -}}
+{{- with ternary "" $delivery.workload (not (empty $delivery.context)) -}}
 {{- $place := splitList "/" . -}}
 {{- $kinds := list (first $place) -}}
 {{- if has (first $place) (list "Rollout" "Canary") -}}

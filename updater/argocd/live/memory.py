@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from updater.documents.members import mapping_in
-from updater.model.decision import rfc3339
 from updater.model.gates import MOST_COUNTED
+from updater.model.moments import rfc3339
 from updater.model.view import NOTHING, PastCommit, place_sum, trailer_key
 from updater.settings.decisions import ANNOTATION_PREFIX, LONGEST_ANNOTATION
 
