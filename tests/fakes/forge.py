@@ -205,6 +205,7 @@ class FakeForge:
             standing = self.repository.head(pull.branch)
             if standing is None and not pull.fork:
                 pull.state = "closed"
+                self.touch(pull)
             elif standing is not None:
                 pull.head = standing
                 if pull.auto_merge and self.is_ready(pull) and self.standing(pull) != "pending":

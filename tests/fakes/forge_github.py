@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -22,6 +24,7 @@ class _Rest:
     change = "PATCH"
     listed = ""
     scheme: str
+    finds_by_branch = False
 
     def __init__(self, forge: FakeForge) -> None:
         self.forge = forge
@@ -33,6 +36,8 @@ class _Rest:
     def answer(self, request, path, data) -> web.Response:
         if path == "pulls":
             return self._opened(data) if request.method == "POST" else self._listed(request)
+        if self.finds_by_branch and (found := re.fullmatch(r"pulls/([^/]*[^0-9/][^/]*)/([^/]+)", path)):
+            return self._between(unquote(found[1]), unquote(found[2]))
         if found := re.fullmatch(r"(pulls|issues)/([0-9]+)(?:/([a-z_]+))?", path):
             if int(found[2]) > len(self.forge.pulls):
                 return not_found()
@@ -198,6 +203,7 @@ class FakeGitea(_Rest):
 
     scheme = "token"
     has_etags = False
+    finds_by_branch = True
     unknown_reviewer = 404
 
     def _shown(self, request, data):
@@ -232,6 +238,11 @@ class FakeGitea(_Rest):
         answer = self.forge.tagged(request, [self.json(pull) for pull in found[size * (page - 1) : size * page]])
         answer.headers["X-Total-Count"] = str(len(found))
         return answer
+
+    def _between(self, base, branch):
+        """Answer with any of those of the two branches: the oldest, as Gitea 1.26 with SQLite does."""
+        found = [pull for pull in self.forge.pulls if (pull.branch, pull.base) == (branch, base) and not pull.fork]
+        return web.json_response(self.json(found[0])) if found else not_found()
 
     def _paged(self, request, items):
         size, page = min(int(request.query["limit"]), self.forge.page_cap), int(request.query["page"])
@@ -295,5 +306,6 @@ class FakeGitea(_Rest):
         is_gone = self.forge.repository.head(pull.branch) is None
         made["title"] = f"WIP: {pull.title}" if pull.draft else pull.title
         made["mergeable"] = not pull.conflicts
+        made["updated_at"] = datetime.fromtimestamp(pull.changed, UTC).isoformat().replace("+00:00", "Z")
         made["head"] = {**head, "label": pull.branch, "ref": f"refs/pull/{pull.number}/head" if is_gone else pull.branch}
         return made

@@ -33,7 +33,7 @@ class RestForge(ForgeFoundation):
         """Return one pull request; one that did not change costs no answer where the forge has ETags."""
         item = await self._api.ask(ApiCall(path=f"pulls/{number}"))
         found = self._read(item, number)
-        self._check_home(number, is_foreign=_is_foreign(item))
+        self._check_home(number, is_foreign=is_foreign(item))
         return found
 
     async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
@@ -81,11 +81,14 @@ class RestForge(ForgeFoundation):
     def _branch_of(self, head: Mapping[str, Any]) -> object:
         return head.get("ref")
 
+    def _page(self, page: int) -> Mapping[str, str]:
+        return {self.size: str(PAGE), "page": str(page + 1)}
+
     async def _pages(self, query: Mapping[str, str], *, most: int, is_look: bool = False) -> list[ForgeProposal]:
         """Return what a listing has from branches of the repository itself; raise `ForgeError`."""
-        paging = Paging(query=lambda page: {self.size: str(PAGE), "page": str(page + 1)}, most=most)
+        paging = Paging(query=self._page, most=most)
         listed = await self._api.pages(ApiCall(path="pulls", query=query, is_look=is_look), paging)
-        return [self._read(item) for item in listed if not _is_foreign(item)]
+        return [self._read(item) for item in listed if not is_foreign(item)]
 
     def _read(self, item: Any, asked: int | None = None) -> ForgeProposal:
         found = mapping(item)
@@ -107,7 +110,7 @@ class RestForge(ForgeFoundation):
         return self._api.proposal(raw, asked)
 
 
-def _is_foreign(item: Any) -> bool:
+def is_foreign(item: Any) -> bool:
     """Return whether a pull request is not from a branch of the repository itself: that of a deleted fork is none either."""
     sides = (mapping(item, name) for name in ("head", "base"))
     head, base = (mapping(side, "repo").get("id") or side.get("repo_id") for side in sides)
