@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tests.fakes.git_server import BareRepository
 
 TOKEN = "forge-token-0123456789abcdef"
+#: whose token that is
+ACCOUNT = "images[bot]"
 _WHO = {"GIT_COMMITTER_NAME": "forge", "GIT_COMMITTER_EMAIL": "forge@example.org"}
 
 
@@ -46,6 +49,7 @@ class FakePull:
     conflicts: bool = False
     auto_merge: bool = False
     version: int = 1
+    author: str = ACCOUNT
 
 
 @dataclass
@@ -100,6 +104,8 @@ class FakeForge:
         self.statuses: dict[str, str] = {}
         self.headers: dict[str, str] = {}
         self.page_cap = 50
+        self.tells_account = True
+        self.account = ACCOUNT
         self.dialect = dialect_of(self)
 
     async def __aenter__(self) -> Self:
@@ -210,6 +216,14 @@ class FakeForge:
                 pull.head = standing
                 if pull.auto_merge and self.is_ready(pull) and self.standing(pull) != "pending":
                     self.merge(pull.number)
+
+    def user(self, name: str) -> int:
+        """Return the id of a user."""
+        return 77 if name == ACCOUNT else 1000 + zlib.crc32(name.encode()) % 1000
+
+    def whose(self, **words: object) -> web.Response:
+        """Answer whose token it is, or that it may not ask that."""
+        return web.json_response(words) if self.tells_account else web.json_response({"message": "no such right"}, status=403)
 
     def pull(self, number: int) -> FakePull:
         return self.pulls[number - 1]

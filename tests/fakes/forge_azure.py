@@ -121,7 +121,8 @@ class FakeAzure:
             number = int(request.query["artifactId"].rpartition("/")[2])
             return web.json_response({"value": self._policies(self.forge.pull(number))})
         if path == "/api/_apis/connectionData":
-            return web.json_response({"authenticatedUser": {"id": identity("bot")}})
+            name = self.forge.account
+            return self.forge.whose(authenticatedUser={"id": identity(name), "providerDisplayName": name})
         if path == "/api/_apis/identities":
             found = [name for name in self.forge.users if name == request.query["filterValue"]]
             return web.json_response({"value": [{"id": identity(name), "providerDisplayName": name} for name in found]})
@@ -148,6 +149,7 @@ class FakeAzure:
             "title": pull.title,
             "description": pull.body,
             "isDraft": pull.draft,
+            "createdBy": {"id": identity(pull.author), "uniqueName": pull.author},
             "sourceRefName": f"refs/heads/{pull.branch}",
             "targetRefName": f"refs/heads/{pull.base}",
             "lastMergeSourceCommit": {"commitId": pull.head},

@@ -81,6 +81,7 @@ class _Rest:
             "body": pull.body.replace("\n", "\r\n"),
             "merged_at": "2026-01-01T00:00:00Z" if pull.merged else None,
             "labels": [{"name": name} for name in pull.labels],
+            "user": {"id": self.forge.user(pull.author), "login": pull.author},
             "assignees": [{"login": name} for name in pull.assignees],
             "head": {
                 "label": f"o:{pull.branch}",
@@ -150,6 +151,10 @@ class FakeGithub(_Rest):
         variables = data["variables"]
         if "updaterWho" in data["query"]:
             return self.data.who()
+        if "updaterAccount" in data["query"]:
+            self.forge.asked[-1] += " query"
+            name = self.forge.account
+            return self.forge.whose(data={"viewer": {"login": name, "databaseId": self.forge.user(name)}})
         if "updaterMove" in data["query"]:
             self.forge.asked[-1] += " move"
             return self.data.move(variables["input"])
@@ -283,6 +288,8 @@ class FakeGitea(_Rest):
 
     def _other(self, request, path, data):
         rules = self.forge.rules
+        if path == "/api/user":
+            return self.forge.whose(id=self.forge.user(self.forge.account), login=self.forge.account)
         if path == self.prefix.rstrip("/"):
             allowed = {"allow_merge_commits": "merge" in rules.methods, "allow_squash_merge": "squash" in rules.methods}
             return web.json_response({"default_merge_style": "merge", **allowed})

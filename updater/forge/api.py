@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     from updater.forge.address import ForgeRepository
-    from updater.forge.base import ForgeAccess
+    from updater.forge.base import ForgeAccess, ForgeUser
     from updater.http.client import HttpClient
 
 PAGE: Final = 50
@@ -87,6 +87,7 @@ class RawProposal:
     body: Any
     is_draft: Any = False
     labels: Iterable[str] = ()
+    author: ForgeUser | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +135,13 @@ class ForgeApi:
         """Return the JSON that answers *call*; None where there is none. Raises `ForgeError`."""
         found, _ = await self._asked(call)
         return found
+
+    async def header(self, call: ApiCall, name: str) -> str:
+        """Return a header of the answer to *call*, "" where it has none. Raises `ForgeError`."""
+        answer, token = await self._send(call, _url(call, self._root, self._dialect), "")
+        if not 200 <= answer.status < 300:
+            raise self._refusal(call, answer, token)
+        return answer.header(name) or ""
 
     async def _asked(self, call: ApiCall) -> tuple[Any, Remaining]:
         """Return the JSON that answers *call*, and what the answer says of further pages."""
@@ -260,6 +268,7 @@ class ForgeApi:
             body=text(raw.body).replace("\r\n", "\n"),
             is_draft=raw.is_draft is True,
             labels=frozenset(raw.labels),
+            author=raw.author,
         )
 
     def odd(self, words: str) -> ForgeError:

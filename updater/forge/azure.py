@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.forge.api import MOST_OPEN_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
+from updater.forge.authors import told_at
 from updater.forge.base import ForgeAbilities, ForgeProposal, ProposalState, ProposalText
 from updater.forge.foundation import ForgeFoundation
-from updater.forge.reading import listing, mapping, names, page_link, text
+from updater.forge.reading import listing, mapping, names, page_link, read_user, text
 from updater.forge.showing import personal_or_bearer
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class AzureProposals(ForgeFoundation):
         headers={"Accept": "application/json", "X-TFS-FedAuthRedirect": "Suppress"},
         query={"api-version": "7.0"},
         denied=frozenset({203}),
+    )
+    account = told_at(
+        "_apis/connectionData", "id", "providerDisplayName", "authenticatedUser", query={"api-version": "7.0-preview.1"}
     )
     abilities = ForgeAbilities(assignees=False, teams=True, longest_title=400, longest_body=4000)
 
@@ -130,6 +134,7 @@ class AzureProposals(ForgeFoundation):
             body=found.get("description"),
             is_draft=found.get("isDraft"),
             labels=names([label for label in listing(found.get("labels")) if mapping(label).get("active") is not False]),
+            author=read_user(found.get("createdBy"), "id", "uniqueName"),
         )
         return self._api.proposal(raw, asked)
 

@@ -20,11 +20,20 @@ class ProposalState(StrEnum):
     MERGED = "merged"
 
 
+@dataclass(frozen=True, slots=True)
+class ForgeUser:
+    """An account of a forge: its *id* there, as text, and its *name*; either may be "" where it is not told."""
+
+    id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeProposal:
     """A pull request as its forge tells it; *head* is the commit that it asks to merge, *link* its page.
 
-    *branch* is a branch of the repository itself: pull requests from forks are never among ours.
+    *branch* is a branch of the repository itself: pull requests from forks are never among ours. *author* is who opened it, None
+    where the forge does not say so.
     """
 
     number: int
@@ -37,6 +46,7 @@ class ForgeProposal:
     title: str = ""
     is_draft: bool = False
     labels: frozenset[str] = frozenset()
+    author: ForgeUser | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +62,14 @@ class ForgeAccess:
     """What the API of a forge is shown, and how it is reached.
 
     *username* is "" where only a token is known; *is_bearer* says that the token is sent as ``Bearer`` whatever its kind.
+    *accounts* are names of others whose pull requests are ours too, in lower case.
     """
 
     token: str = field(repr=False)
     connection: Connection
     username: str = ""
     is_bearer: bool = False
+    accounts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +147,10 @@ class ProposalTexts(Protocol):
 
     async def open(self, text: ProposalText, *, branch: str, base: str, is_draft: bool = False) -> ForgeProposal:
         """Open a pull request; raise `ForgeError` ``proposal-exists`` where one from that branch is open."""
+        ...
+
+    async def is_own(self, proposal: ForgeProposal) -> bool:
+        """Return whether the account of the token opened it, or one that counts as it; True where nobody can tell."""
         ...
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ForgeError
 from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
+from updater.forge.authors import told_at
 from updater.forge.base import ApprovalState, CheckState, ForgeAbilities, ForgeProposal, ProposalState, ProposalText, Readiness
 from updater.forge.foundation import ForgeFoundation
-from updater.forge.reading import listing, mapping, names, number, text
+from updater.forge.reading import listing, mapping, names, number, read_user, text
 from updater.forge.showing import bearer
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class GitlabProposals(ForgeFoundation):
     """Merge requests as texts."""
 
     dialect = ForgeDialect(authorization=bearer)
+    account = told_at("user", "id", "username")
     abilities = ForgeAbilities(longest_body=1_000_000)
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
@@ -108,6 +110,7 @@ class GitlabProposals(ForgeFoundation):
             body=found.get("description"),
             is_draft=found.get("draft") is True or found.get("work_in_progress") is True,
             labels=names(found.get("labels")),
+            author=read_user(found.get("author"), "id", "username"),
         )
         return self._api.proposal(raw, asked)
 

@@ -8,7 +8,7 @@ from updater.errors import ForgeError
 from updater.forge.api import PAGE, ApiCall, Paging, RawProposal
 from updater.forge.base import ForgeAbilities, ForgeProposal, ProposalState
 from updater.forge.foundation import ForgeFoundation
-from updater.forge.reading import mapping, names
+from updater.forge.reading import mapping, names, read_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -106,6 +106,7 @@ class RestForge(ForgeFoundation):
             body=found.get("body"),
             is_draft=found.get("draft"),
             labels=names(found.get("labels")),
+            author=read_user(found.get("user"), "id", "login"),
         )
         return self._api.proposal(raw, asked)
 

@@ -142,8 +142,9 @@ def still_open(proposal: ForgeProposal) -> ForgeProposal:
 
 def not_ours(proposal: ForgeProposal) -> ForgeError:
     """Return the error for an open pull request of somebody else from the same branch."""
-    hint = "close it; or, where updater opened it, write its hidden marker back into the text"
-    message = f"{proposal.link} asks to merge the same branch, and is not from updater"
+    hint = "close it; or, where updater opened it: write its hidden marker back into the text, or its author under forge.accounts"
+    by = f": {proposal.author.name} opened it" if proposal.author and proposal.author.name else ""
+    message = f"{proposal.link} asks to merge the same branch, and is not from updater{by}"
     return ForgeError(message, hint=hint, code="proposal-not-ours")
 
 
