@@ -123,7 +123,7 @@ async def test_a_known_host_is_not_asked(http):
 
 async def test_a_forge_that_is_not_known_yet_promises_nothing_and_is_found_with_the_first_call():
     class Found:
-        abilities = ForgeAbilities(teams=True)
+        abilities = ForgeAbilities(longest_title=77)
         calls = 0
 
         async def get(self, number):
@@ -136,5 +136,5 @@ async def test_a_forge_that_is_not_known_yet_promises_nothing_and_is_found_with_
     late = LateForge(find)
     assert not late.abilities.labels
     assert [await late.get(1), await late.get(2)] == [1, 2]
-    assert late.abilities.teams
+    assert late.abilities.longest_title == 77
     assert Found.calls == 1

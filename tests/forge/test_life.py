@@ -31,9 +31,8 @@ async def test_a_pull_request_is_opened_found_changed_commented_and_closed(serve
     assert await forge.find(BRANCH, "other") == ()
     changed = await forge.update(1, ProposalText(title="New", body="three"))
     assert (changed.title, changed.body, changed.state) == ("New", "three", ProposalState.OPEN)
-    if forge.abilities.comments:
-        await forge.comment(1, "a word")
-        assert server.pulls[0].comments == ["a word"]
+    await forge.comment(1, "a word")
+    assert server.pulls[0].comments == ["a word"]
     closed = await forge.close(1, TEXT)
     assert (closed.state, closed.title) == (ProposalState.CLOSED, "Update app")
     assert await forge.list_open() == ()

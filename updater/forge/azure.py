@@ -41,7 +41,7 @@ class AzureProposals(ForgeFoundation):
     account = told_at(
         "_apis/connectionData", "id", "providerDisplayName", "authenticatedUser", query={"api-version": "7.0-preview.1"}
     )
-    abilities = ForgeAbilities(assignees=False, teams=True, longest_title=400, longest_body=4000)
+    abilities = ForgeAbilities(assignees=False, longest_title=400, longest_body=4000)
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
         """Return what is open from branches of the repository itself, newest first, with the beginnings of their texts."""

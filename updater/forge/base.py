@@ -74,7 +74,7 @@ class ForgeAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeAbilities:
-    """What a forge can do by itself; *teams* may be asked for a review. A call for what is missing raises ``forge-lacks``.
+    """What a forge can do by itself. A call for what is missing raises ``forge-lacks``.
 
     Longer titles and texts are cut, in characters.
     """
@@ -84,8 +84,6 @@ class ForgeAbilities:
     reviewers: bool = True
     assignees: bool = True
     auto_merge: bool = True
-    comments: bool = True
-    teams: bool = False
     longest_title: int = 255
     longest_body: int = 65_536
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from updater.errors import ForgeError
 from updater.forge.api import PAGE, ApiCall, Paging, RawProposal
-from updater.forge.base import ForgeAbilities, ForgeProposal, ProposalState
+from updater.forge.base import ForgeProposal, ProposalState
 from updater.forge.foundation import ForgeFoundation
 from updater.forge.reading import mapping, names, read_user
 
@@ -24,7 +24,6 @@ _STATES: Final = {"open": ProposalState.OPEN, "closed": ProposalState.CLOSED}
 class RestForge(ForgeFoundation):
     """The pull requests of one repository, by the REST API that GitHub and Gitea share."""
 
-    abilities: ForgeAbilities = ForgeAbilities(teams=True)
     #: how a second open pull request of one branch is refused, and the name of the size of a page
     second: ClassVar[Mapping[int, str]]
     size: ClassVar[str]
