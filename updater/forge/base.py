@@ -84,6 +84,7 @@ class ForgeAbilities:
     reviewers: bool = True
     assignees: bool = True
     auto_merge: bool = True
+    reopening: bool = True
     longest_title: int = 255
     longest_body: int = 65_536
 

@@ -33,7 +33,7 @@ class BitbucketItems(ForgeFoundation):
 
     dialect = ForgeDialect(authorization=user_or_bearer)
     account = told_at("user", "uuid", "nickname")
-    abilities = ForgeAbilities(labels=False, assignees=False, auto_merge=False, longest_body=32_768)
+    abilities = ForgeAbilities(labels=False, assignees=False, auto_merge=False, reopening=False, longest_body=32_768)
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CLOSED: Final = "proposal-closed"
 _CLOSED_HINT: Final = "reopen the pull request, or run updater release, to take that back; a newer version is proposed by itself"
+_DECLINED_HINT: Final = "run updater release to take that back: this forge reopens none; a newer version is proposed by itself"
 
 
 @dataclass(slots=True)
@@ -148,8 +149,8 @@ def not_ours(proposal: ForgeProposal) -> ForgeError:
     return ForgeError(message, hint=hint, code="proposal-not-ours")
 
 
-def closed_problem(update: Update, proposal: ForgeProposal) -> Problem:
-    """Return why a value that people decided against is held."""
+def closed_problem(update: Update, proposal: ForgeProposal, *, can_reopen: bool = True) -> Problem:
+    """Return why a value that people decided against is held; *can_reopen* says whether the forge opens a closed one again."""
     value = update.image.tag or update.image.digest
     message = f"{value} was rejected: {proposal.link} was closed without merging"
-    return Problem(path="", code=CLOSED, message=message, hint=_CLOSED_HINT)
+    return Problem(path="", code=CLOSED, message=message, hint=_CLOSED_HINT if can_reopen else _DECLINED_HINT)
