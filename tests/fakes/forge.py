@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
@@ -259,9 +260,34 @@ class FakeForge:
             return web.json_response({"message": "Bad credentials"}, status=401)
         self.sync()
         data = await request.json() if request.body_exists else {}
-        answer = self.dialect.answer(request, path, data)
+        answer = too_long(self.kind, path, data) or self.dialect.answer(request, path, data)
         answer.headers.update(self.headers)
         return answer
+
+
+#: by kind, the longest title and text, and the status and words of the refusal. Gitea cuts titles itself, and takes any text
+LIMITS = {
+    "github": (256, 65_536, 422, {"message": "Validation Failed", "errors": [{"message": "is too long"}]}),
+    "gitlab": (255, 1_048_576, 400, {"message": {"title": ["is too long (maximum is 255 characters)"]}}),
+    "bitbucket": (255, 32_768, 400, {"type": "error", "error": {"message": "Bad request", "fields": {"title": ["too long"]}}}),
+    "bitbucket-server": (255, 32_768, 400, {"errors": [{"context": "title", "message": "must be at most 255 characters"}]}),
+    "azure": (400, 4_000, 400, {"message": "Invalid argument value. A title or description is too long.", "typeKey": "Invalid"}),
+}
+
+
+def too_long(kind: str, path: str, data: object) -> web.Response | None:
+    """Return the refusal of a pull request whose title or text is longer than the vendor takes, counted as UTF-16."""
+    if (
+        kind not in LIMITS
+        or not isinstance(data, dict)
+        or not re.fullmatch(r"(?i)(pulls|pull-?requests|merge_requests)(/[0-9]+)?", path)
+    ):
+        return None
+    title, text, status, words = LIMITS[kind]
+    given = ((data.get("title"), title), (data.get("body", data.get("description")), text))
+    if all(value is None or len(value.encode("utf-16-le")) <= 2 * most for value, most in given):
+        return None
+    return web.json_response(words, status=status)
 
 
 def not_found(message: str = "Not Found") -> web.Response:

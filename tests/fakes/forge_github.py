@@ -223,8 +223,9 @@ class FakeGitea(_Rest):
 
     def _edit(self, pull, data):
         if "title" in data:
-            pull.draft = data["title"].startswith("WIP: ")
-            pull.title = data["title"].removeprefix("WIP: ")
+            shown = data["title"] if len(data["title"]) <= 255 else f"{data['title'][:254]}…"
+            pull.draft = shown.startswith("WIP: ")
+            pull.title = shown.removeprefix("WIP: ")
         if "assignees" in data:
             pull.assignees = data["assignees"]
         pull.body = data.get("body", pull.body)

@@ -80,7 +80,8 @@ class GiteaFinding(RestForge):
         return self._api.each_page(ApiCall(path="pulls", query={"state": "all", "sort": "recentupdate"}), paging)
 
     def _written(self, text: ProposalText, *, is_draft: bool) -> dict[str, Any]:
-        return {"title": _titled(text.title, is_draft=is_draft), "body": text.body}
+        fitted = self._fitted(replace(text, title=_titled(text.title, is_draft=is_draft)))
+        return {"title": fitted.title, "body": fitted.body}
 
     def _branch_of(self, head: Mapping[str, Any]) -> object:
         """Return the name of the branch, also where it was deleted: ``ref`` then is another one."""
