@@ -60,7 +60,7 @@ async def test_every_bad_release_that_waits_when_a_configuration_ends_is_judged_
     reversals = Reversals(Releases(), memory, wake=lambda _key: None, log=structlog.get_logger())
     reversals.hear(judged("a"))
     reversals.hear(judged("b"))
-    running = asyncio.create_task(reversals.run(cluster))
+    running = asyncio.create_task(reversals.run(lambda _key: cluster))
     await cluster.is_asked.wait()
     running.cancel()
     await asyncio.wait([running])

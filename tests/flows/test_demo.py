@@ -29,11 +29,16 @@ async def test_the_log_of_the_demo_is_what_git_prints(tmp_path):
     assert printed.count("commit ") == 1
 
 
-async def test_the_demo_ends_with_three_commands_to_go_on_with():
+async def test_the_demo_ends_with_commands_to_go_on_with():
     code, output, _ = await updater("demo")
     assert code == 0
     last = output.partition("\nnext\n")[2].splitlines()
-    assert [line.split()[:2] for line in last] == [["updater", "demo"], ["updater", "init"], ["updater", "check"]]
+    assert [line.split()[1:3] for line in last] == [
+        ["demo", "--keep"],
+        ["demo", "--serve"],
+        ["init", "PATH"],
+        ["check", "IMAGE:TAG"],
+    ]
 
 
 async def test_a_folder_that_holds_something_is_left_alone(tmp_path):

@@ -8,14 +8,14 @@ import pytest
 
 from tests.fakes.forge import LIMITS
 from updater.errors import ForgeError
-from updater.forge.base import ApprovalState, CheckState, ProposalState, ProposalText
+from updater.forge.base import ApprovalState, CheckState, ProposalState, ProposalText, ProposalWishes
 
 BRANCH = "updater/main"
 TEXT = ProposalText(title="Update app", body="one\ntwo")
 
 
 async def opened(forge, *, is_draft=False):
-    return await forge.open(TEXT, branch=BRANCH, base="main", is_draft=is_draft)
+    return await forge.open(TEXT, branch=BRANCH, base="main", wishes=ProposalWishes(is_draft=is_draft))
 
 
 async def refused(call):
@@ -208,7 +208,7 @@ LONG = ProposalText(title="\N{WHALE}" * 600, body="first line\n" + "\N{WHALE}" *
 
 @pytest.mark.filterwarnings("ignore:Sending a large body")
 async def test_a_title_and_a_text_of_any_length_are_cut_to_what_the_vendor_takes_with_each_change(server, forge):
-    made = await forge.open(LONG, branch=BRANCH, base="main", is_draft=forge.abilities.drafts)
+    made = await forge.open(LONG, branch=BRANCH, base="main", wishes=ProposalWishes(is_draft=forge.abilities.drafts))
     for item in (made, await forge.update(1, LONG), await forge.close(1, LONG)):
         assert (item.title.startswith("\N{WHALE}"), item.body.partition("\n")[0]) == (True, "first line")
     assert server.pulls[0].title.endswith("…")

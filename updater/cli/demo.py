@@ -242,13 +242,14 @@ def _show_log(folder: Path) -> None:
 
 
 def _say_next(kept: Path | None) -> None:
-    """Name three commands to go on with."""
+    """Name the commands to go on with."""
     program = _program()
     commands = [
         (f"git -C {min(str(kept), os.path.relpath(kept), key=len)}/fleet.git log -p", "every commit of the demo")
         if kept
         else (f"{program} demo --keep trial", "the same, kept in a folder to look at"),
-        (f"{program} init", "a first configuration from a repository of yours"),
+        (f"{program} demo --serve", "the page, on a fleet that moves"),
+        (f"{program} init PATH", "a first configuration from a repository of yours"),
         (f"{program} check IMAGE:TAG", "which tag would win for an image of yours, and why"),
     ]
     width = max(len(command) for command, _ in commands)

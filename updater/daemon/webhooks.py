@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from updater.daemon.leader import LeaderSilent, ask_leader
 from updater.errors import UpdaterError
 from updater.http.exchange import Connection, FailureKind, HttpFailure, HttpRequest
 from updater.inventory.pushes import PushIndex
@@ -88,20 +89,10 @@ class WebhookDesk:
 
     async def forward(self, delivery: ForwardedDelivery) -> int:
         """Hand a delivery to the replica that leads; return its status, 0 where it did not answer or is not known."""
-        address = self._process.leading.leader_address if self._process.leading else ""
-        if not address:
-            return 0
-        request = HttpRequest(
-            url=f"{address}{delivery.path}",
-            method="POST",
-            headers=delivery.headers,
-            body=delivery.body,
-            is_repeatable=False,
-            what="the replica that leads",
-        )
+        request = HttpRequest(url=delivery.path, method="POST", headers=delivery.headers, body=delivery.body, is_repeatable=False)
         try:
-            return (await self._process.http.send(request)).status
-        except UpdaterError:
+            return (await ask_leader(self._process, request)).status
+        except LeaderSilent:
             return 0
 
     def count(self, name: str, result: str) -> None:
@@ -131,13 +122,9 @@ class WebhookDesk:
 
     async def relay(self, path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Return what the replica that leads answers to a GET, 0 where it did not answer or is not known."""
-        address = self._process.leading.leader_address if self._process.leading else ""
-        if not address:
-            return 0, b""
-        request = HttpRequest(url=f"{address}{path}", headers=headers, what="the replica that leads")
         try:
-            answer = await self._process.http.send(request)
-        except UpdaterError:
+            answer = await ask_leader(self._process, HttpRequest(url=path, headers=headers))
+        except LeaderSilent:
             return 0, b""
         return answer.status, answer.body
 

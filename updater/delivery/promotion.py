@@ -189,7 +189,7 @@ class HealthyTimes:
                 del known.revisions[next(iter(known.revisions))]
 
     def _judged(self, key: str, known: _FollowedRuns, run: HealthyRun, now: float) -> HealthyRun:
-        assert known.release is not None  # noqa: S101 - see `judge`
+        assert known.release is not None  # noqa: S101 - see `_look`
         health = self._health(known.release, known.revisions)
         if known.is_first and (health.is_blind or health.verdict is ReleaseVerdict.UNKNOWN):
             return run  # it is about to be known

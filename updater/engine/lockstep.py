@@ -10,13 +10,13 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from updater.engine.choose import version_of
 from updater.engine.decide import places_of
 from updater.errors import UpdaterError
 from updater.model.outcome import Status
 from updater.model.problem import Problem
 from updater.model.selection import Code
 from updater.model.update import WriteResult
+from updater.policies.choose import version_of
 from updater.policies.filters import build_filter
 
 if TYPE_CHECKING:

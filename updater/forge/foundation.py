@@ -9,6 +9,7 @@ from updater.forge.api import ForgeApi
 from updater.forge.authors import AuthoredProposals, ProposalAuthors
 from updater.forge.base import ForgeAbilities, ProposalText
 from updater.forge.budget import ForgeBudget
+from updater.forge.opening import ForgeOpening
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from updater.http.client import HttpClient
 
 
-class ForgeFoundation(AuthoredProposals):
+class ForgeFoundation(AuthoredProposals, ForgeOpening):
     """The pull requests of one repository by some dialect: what a class below does not say, its forge lacks."""
 
     dialect: ClassVar[ForgeDialect]
@@ -81,6 +82,11 @@ class ForgeFoundation(AuthoredProposals):
         known = {name.lower() for name in taken}
         missing = [name for name in wanted if name.lower() not in known]
         return self._api.refused("forge-user", f"does not take {', '.join(missing)}") if missing else None
+
+    def _left_out(self, what: str, wanted: Iterable[str], taken: Iterable[str]) -> str:
+        """Return what is said of *wanted* that the forge left out when it opened a pull request, "" where it took all."""
+        error = self._unknown(wanted, taken)
+        return f"{what} not set: {error.message}" if error else ""
 
     def _lacking(self, what: str, number: int, wanted: Iterable[str]) -> ForgeError:
         hint = f"take {what} out of the settings of this repository's pull requests"

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from updater.errors import ForgeError
 from updater.forge.api import PAGE, ApiCall, Paging
-from updater.forge.base import ApprovalState, CheckState, ForgeProposal, ProposalState, Readiness
+from updater.forge.base import ApprovalState, CheckState, ForgeAbilities, ForgeProposal, ProposalState, Readiness
 from updater.forge.gitea_finding import GiteaFinding
 from updater.forge.reading import listing, mapping, names, number, text
-from updater.forge.rest import MERGE_CODES, USER_CODES
+from updater.forge.rest import MERGE_CODES, USER_CODES, split_teams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from updater.forge.base import ProposalText
+    from updater.forge.base import ProposalText, ProposalWishes
 
 _COLOUR: Final = "#1d76db"
 #: a label that lies beyond what is read would be made twice
@@ -78,7 +79,47 @@ class GiteaProposals(GiteaFinding):
 
 
 class GiteaForge(GiteaProposals):
-    """The pull requests of one repository on Gitea or Forgejo."""
+    """The pull requests of one repository on Gitea or Forgejo. Ids of labels are kept: one that was removed is noticed."""
+
+    abilities = ForgeAbilities(at_opening=frozenset({"labels", "reviewers", "assignees"}))
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._label_ids: dict[str, int] = {}
+        self._turn = asyncio.Lock()
+
+    async def revise(self, number: int, text: ProposalText) -> ForgeProposal:
+        """Set title and body where it is open; return it as it is where it was merged or closed."""
+        found = await self.get(number)
+        if found.state is not ProposalState.OPEN:
+            return found
+        return await self._patch(number, self._written(self._fitted(text), is_draft=found.is_draft))
+
+    async def _wished(self, wishes: ProposalWishes) -> dict[str, Any]:
+        async with self._turn:
+            if any(name not in self._label_ids for name in wishes.labels):
+                self._label_ids = await self._labels()
+            for name in wishes.labels:
+                if name not in self._label_ids:
+                    self._label_ids[name] = await self._create_label(name)
+        labels = [self._label_ids[name] for name in wishes.labels]
+        users, teams = split_teams(wishes.reviewers)
+        fields = {"labels": labels, "assignees": list(wishes.assignees), "reviewers": users, "team_reviewers": teams}
+        return {key: values for key, values in fields.items() if values}
+
+    def _undone(self, answer: Any, wishes: ProposalWishes) -> frozenset[str]:
+        """Return what Gitea left out without a word: labels that are gone, reviewers, which older versions do not know."""
+        found = mapping(answer)
+        users, teams = split_teams(wishes.reviewers)
+        lacking = {
+            "labels": {*wishes.labels} - {*names(found.get("labels"))},
+            "assignees": _lower(wishes.assignees) - _lower(names(found.get("assignees"), of="login")),
+            "reviewers": (_lower(users) - _lower(names(found.get("requested_reviewers"), of="login")))
+            | (_lower(teams) - _lower(names(found.get("requested_reviewers_teams")))),
+        }
+        if lacking["labels"]:
+            self._label_ids = {}
+        return frozenset(key for key, missing in lacking.items() if missing)
 
     async def readiness(self, proposal: ForgeProposal) -> Readiness:
         """Return what stands between the pull request, at its head, and its merge: statuses, reviews, the rules of the base."""
@@ -142,6 +183,10 @@ class GiteaForge(GiteaProposals):
     async def _has_rules(self, base: str) -> bool:
         rules = mapping(await self._api.ask(ApiCall(path=f"branches/{quote(base)}")))
         return rules.get("enable_status_check") is True or bool(number(rules.get("required_approvals")))
+
+
+def _lower(found: Iterable[str]) -> set[str]:
+    return {name.lower() for name in found}
 
 
 def _checks(status: Mapping[str, Any], *, needs_some: bool) -> CheckState:

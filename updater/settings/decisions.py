@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from updater.documents import read_yaml
 from updater.documents.base import DocumentLimits
 from updater.errors import ConfigError, ImageSyntaxError
-from updater.model.decision import Decision, Hold, ImageRejection, Pin, Readmission, rfc3339
+from updater.model.decision import Decision, Hold, ImageRejection, Pin, Readmission
 from updater.model.image import is_tag, parse_digest
+from updater.model.moments import rfc3339
 from updater.model.text import printable
 from updater.settings.fields import nearest
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.policies.selecting import listing
-from updater.engine.choose import SelectionRequest, choose, drive
 from updater.model.candidate import Fact
 from updater.model.image import parse_digest
 from updater.model.outcome import Status
 from updater.model.selection import Code
 from updater.model.subscription import Downgrade
 from updater.policies import build, build_filter, spec_from
+from updater.policies.choose import SelectionRequest, choose, drive
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 DAY = 86400.0

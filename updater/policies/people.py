@@ -1,4 +1,4 @@
-"""What people decided against, as gates: an image that they rejected, and one that they replaced by hand with an older one."""
+"""What people decided against, asked for one written value: what they rejected, and what they replaced by hand. Pure."""
 
 from __future__ import annotations
 
@@ -6,25 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from updater.model.candidate import Fact, FactRequest, Rank
-from updater.model.decision import ends_at
-from updater.model.selection import Code, Rejection, RolledBack
+from updater.model.decision import ends_at, rejections_of
+from updater.model.selection import Code, Rejection, RolledBack, TakenBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
     from updater.model.candidate import Candidate
-    from updater.model.decision import ImageRejection
-    from updater.model.selection import RevertedImage, TakenBack
+    from updater.model.decision import Decision, ImageRejection
+    from updater.model.image import Digest
+    from updater.model.selection import RevertedImage
+    from updater.policies.select import Ranking
 
 _DIGEST: Final = frozenset({Fact.DIGEST})
 _KEPT_IN_GIT: Final = "if the Application itself is kept in Git, write to Git: write-back-method: git"
-UNREAD_HINT: Final = "correct what the message names: until then it may be a hold"
 RELEASE_HINT: Final = "a newer version is written by itself; updater release KEY lets this one be written again"
-
-
-def hint_of_hold(key: str, *, is_unread: bool = False) -> str:
-    """Return what lets updates of a subscription go on that people hold; what cannot be read is corrected where it is."""
-    return UNREAD_HINT if is_unread else f"updater release {key} lets updates go on"
 
 
 def not_rejected(
@@ -110,3 +106,57 @@ def is_older(last: RolledBack, *, written: Rank | None, ours: Rank | None) -> bo
         return last.is_known_older
     is_below: bool = written.order < ours.order
     return is_below
+
+
+@dataclass(frozen=True, slots=True)
+class PeoplesWill:
+    """Asks whether people let a candidate be written over *current*."""
+
+    current: str | None
+    current_digest: Digest | None
+    rejections: tuple[ImageRejection, ...]
+    taken_back: Rollback | StepBack | None
+
+    @classmethod
+    def of(
+        cls,
+        decisions: tuple[Decision, ...],
+        rejected: Mapping[str, RevertedImage],
+        written: tuple[str | None, Digest | None],
+        ranking: Ranking,
+    ) -> PeoplesWill:
+        """Read what was decided about the value *written*, its tag and digest, and what was *rejected* in Git."""
+        return cls(
+            *written, rejections_of(decisions), _rollback(rejected, written, ranking) or _step_back(rejected, written, ranking)
+        )
+
+    def admitted(self, candidate: Candidate) -> Generator[FactRequest, Candidate | None, tuple[Candidate, Rejection | None]]:
+        """Refuse a candidate that people rejected, or took back by hand; what a person chose to write stays."""
+        candidate, refusal = yield from not_rejected(candidate, self.rejections)
+        if refusal is not None or self.taken_back is None:
+            return candidate, refusal
+        if candidate.tag == self.current and (self.current_digest is None or candidate.tag != self.taken_back.last.tag):
+            return candidate, None
+        return (yield from self.taken_back.refusal(candidate))
+
+
+def _rollback(
+    rejected: Mapping[str, RevertedImage], written: tuple[str | None, Digest | None], ranking: Ranking
+) -> Rollback | None:
+    """Return the rollback by hand that is in force: something else was written over what we wrote, and that is older."""
+    last, (tag, digest) = last_write(rejected), written
+    if last is None:
+        return None
+    judge, ours = ranking.judge, ranking.judge.written(last.tag, ranking.candidates)
+    theirs = judge.written(tag, ranking.candidates) if tag else None
+    return Rollback(last, tag or str(digest), judge.judge, ours) if is_older(last, written=theirs, ours=ours) else None
+
+
+def _step_back(
+    rejected: Mapping[str, RevertedImage], written: tuple[str | None, Digest | None], ranking: Ranking
+) -> StepBack | None:
+    """Return our own revert that is in force: what it wrote back still stands."""
+    tag, digest = written
+    stands = {text for text in (tag, str(digest) if digest else None) if text}
+    last = next((item for item in rejected.values() if isinstance(item, TakenBack) and item.good in stands), None)
+    return StepBack(last, ranking.judge.judge, ranking.judge.written(last.tag, ranking.candidates)) if last else None

@@ -7,24 +7,25 @@ fact, is sent the candidate with the fact filled (or None, where it could not be
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from updater.engine.people import PeoplesWill
-from updater.engine.rejections import Rejections, count_codes, refused_by_people
-from updater.gates.eligibility import eligible, not_replaced, not_taken_back, old_enough
-from updater.gates.guards import WrittenTag, downgrade, incomparable, leap, unreadable
-from updater.gates.promotion import exact, is_offered, is_there, unmoved
 from updater.model.candidate import Candidate, Fact, FactRequest, Rank
 from updater.model.decision import PINNED, pin_of
 from updater.model.outcome import Status
 from updater.model.selection import Code, Rejection, RevertedImage, Selection, Superseded
 from updater.model.subscription import Downgrade, Variant
 from updater.policies.base import NotRanked
+from updater.policies.eligibility import eligible, not_replaced, not_taken_back, old_enough
+from updater.policies.guards import WrittenTag, downgrade, incomparable, leap, unreadable
+from updater.policies.people import PeoplesWill
+from updater.policies.promotion import exact, is_offered, is_there, unmoved
 from updater.policies.ranking import RankingMemory, judge_for
+from updater.policies.rejections import Rejections, count_codes, refused_by_people
 from updater.policies.select import foreseen, select
 from updater.policies.shape import is_leap
 
 _DIGEST = frozenset({Fact.DIGEST})
+_KEY: Final = "KEY"  # as a hint of a command names a subscription
 #: who loses for one of these may win later, as it is
 _WAITS = frozenset({Code.MIN_AGE, Code.FOLLOWS})
 _JUDGED = frozenset(Code)  # every other code is that of an error
@@ -80,7 +81,7 @@ class SelectionRequest:
     *named* says which tags a commit will name after a selection, so that their
     digests are asked for with it: nothing is asked between the decision and the write. A candidate that is written anew must have
     been seen *min_age* seconds before *now*, and be one of *versions*, unless that is None. It must be on *offer* at the
-    subscription that is followed, unless that is None.
+    subscription that is followed, unless that is None. *key* is that of the subscription, as hints name it.
     """
 
     candidates: Mapping[str, Candidate]
@@ -100,6 +101,7 @@ class SelectionRequest:
     decisions: tuple[Decision, ...] = ()
     offer: Offer | None = None
     named: NamedTags = nothing_named
+    key: str = _KEY
 
     @property
     def judge(self) -> Judge:
@@ -148,7 +150,7 @@ def choose(request: SelectionRequest, memory: RankingMemory | None = None) -> Ge
             selection = _guarded(request, ranking, chosen, unfit)
             selection = _awaited(selection, ranking, request.current, unfit)
             return (yield from identified(selection, request.named, ranking.candidates))
-        unfit[candidate.tag] = refusal
+        unfit[candidate.tag] = _addressed(refusal, request.key)
         if candidate.tag == request.current and refusal.code in _WAITS:
             break  # another build of what is written: what ranks lower is no way round it
     young = _waiting(unfit)
@@ -218,6 +220,11 @@ def _on_offer(
         candidate = replace(candidate, digest=None, is_exact=False)
         candidate = (yield FactRequest(candidate=candidate, facts=_DIGEST)) or candidate
     return candidate, None if candidate.digest == request.current_digest else refusal
+
+
+def _addressed(refusal: Rejection, key: str) -> Rejection:
+    """Return *refusal* with a hint that can be typed as it stands."""
+    return replace(refusal, hint=refusal.hint.replace(_KEY, key)) if _KEY in refusal.hint and key != _KEY else refusal
 
 
 def _waiting(unfit: Mapping[str, Rejection]) -> Rejection | None:

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.policies.selecting import request
-from updater.engine.choose import choose, drive
 from updater.model.candidate import Fact, FactFailure
 from updater.model.decision import ImageRejection
 from updater.model.image import parse_digest, parse_platform, parse_ref
 from updater.model.outcome import Status
 from updater.model.promotion import Follows, Offer
 from updater.model.selection import Code, RevertedImage, RolledBack, TakenBack
+from updater.policies.choose import choose, drive
 
 WRITTEN, RAN, PUSHED_AGAIN = (parse_digest("sha256:" + letter * 64) for letter in "cab")
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from tests.delivery.test_healthy_times import HEALTHY, HOUR, asked_for, prod, ran, staging
 from updater.cache.cache import Cache
-from updater.daemon.promotions import Promotions
+from updater.daemon.healthy_runs import WatchedRuns
 from updater.delivery.memory import ReleaseMemory
 
 
@@ -15,9 +15,9 @@ async def test_healthy_times_in_the_cache_wait_for_the_source_that_asks_for_them
     async with Cache(tmp_path / "cache.sqlite") as cache:
         await cache.remember_runs(rows)
         process = SimpleNamespace(wall=lambda: rows[0].seen, cache=cache, releases=ReleaseMemory())
-        promotions = Promotions(lambda: (), process, watched=lambda _release, _heads: HEALTHY)
-        await promotions.recall()
-        assert promotions.times.remembered() == rows
-        promotions.hear(asked_for(prod(), staging(), is_whole=True))
-        (run,), (before,) = promotions.times.runs("staging"), rows[0].runs
+        watched = WatchedRuns(lambda: (), process, lambda _release, _heads: HEALTHY)
+        await watched.recall()
+        assert watched.times.remembered() == rows
+        watched.times.hear(asked_for(prod(), staging(), is_whole=True))
+        (run,), (before,) = watched.times.runs("staging"), rows[0].runs
         assert (run.revision, run.since) == (before.revision, before.since)

@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from updater.gates.answers import length, moment
-from updater.gates.people import RELEASE_HINT
 from updater.model.candidate import Fact, FactRequest
 from updater.model.selection import Code, Rejection, RolledBack, Superseded
+from updater.policies.people import RELEASE_HINT
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -22,7 +22,7 @@ _DIGEST: Final = frozenset({Fact.DIGEST})
 _PLATFORMS: Final = frozenset({Fact.PLATFORMS})
 _SEEN: Final = frozenset({Fact.SEEN})
 _SEEN_NOW: Final = frozenset({Fact.SEEN, Fact.DIGEST})
-_AGE_HINT: Final = "to write it earlier, pin its tag: updater pin KEY TAG, and updater release KEY afterwards; or lower min_age"
+_AGE_HINT: Final = "to write it earlier, pin its tag: updater pin KEY {tag}, and updater release KEY afterwards; or lower min_age"
 
 
 def not_taken_back(
@@ -95,13 +95,13 @@ def _too_young(candidate: Candidate, min_age: float, now: datetime) -> Rejection
         if candidate.failure is not None:
             return Rejection(tag=tag, code=candidate.failure.code, sentence=candidate.failure.message)
         sentence = f"when {tag} was seen first is not known yet; it must be {length(min_age)} old"
-        return Rejection(tag=tag, code=Code.MIN_AGE, sentence=sentence, hint=_AGE_HINT)
+        return Rejection(tag=tag, code=Code.MIN_AGE, sentence=sentence, hint=_AGE_HINT.format(tag=tag))
     opens_at = seen + timedelta(seconds=min_age)
     if opens_at <= now:
         return None
     since, until = (moment(at.timestamp()) for at in (seen, opens_at))
     sentence = f"{tag} was seen first at {since} and must be {length(min_age)} old; held until {until}"
-    return Rejection(tag=tag, code=Code.MIN_AGE, sentence=sentence, hint=_AGE_HINT, opens_at=opens_at)
+    return Rejection(tag=tag, code=Code.MIN_AGE, sentence=sentence, hint=_AGE_HINT.format(tag=tag), opens_at=opens_at)
 
 
 def _refusal(candidate: Candidate, platforms: Sequence[Platform]) -> Rejection | None:

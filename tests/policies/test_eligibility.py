@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from updater.gates.eligibility import eligible
 from updater.model.candidate import Candidate, Fact, FactRequest
 from updater.model.image import parse_platform
+from updater.policies.eligibility import eligible
 
 
 def answered(candidate, platforms, answer):

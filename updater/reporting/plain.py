@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
+from updater.model.moments import rfc3339
 from updater.model.text import printable
 from updater.reporting.logs import mask
 
@@ -20,11 +21,6 @@ def told(text: str, *, longest: int = LONGEST) -> str:
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
-def moment(at: datetime) -> str:
-    """Write an aware time as RFC 3339 in UTC, to the second."""
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def plain(value: Any) -> Any:
     """Return *value* as maps, lists, texts and numbers; a dataclass becomes a map of its fields."""
     if value is None or isinstance(value, bool | int | float):
@@ -34,7 +30,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return told(value)
     if isinstance(value, datetime):
-        return moment(value)
+        return rfc3339(value)
     if is_dataclass(value):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, Mapping):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from updater.gates.guards import INCOMPLETE_LIST, Doubt, ListingGuard, WrittenTag, downgrade
 from updater.model.candidate import Rank
 from updater.model.subscription import Downgrade
+from updater.policies.guards import INCOMPLETE_LIST, Doubt, ListingGuard, WrittenTag, downgrade
 
 MANY = frozenset(f"1.0.{number}" for number in range(10))
 
