@@ -169,7 +169,8 @@ async def write_groups_whole(
     keys = {item.subscription.key: group for item in decisions if (group := item.subscription.gates.group) is not None}
     if not any(update.subscription in keys for commit in commits for update in commit.updates):
         return await writer.write(view, commits, is_dry=is_dry)
-    trial = await writer.write(view, commits, is_dry=True)
+    tried = commits if is_dry else [replace(commit, is_trial=True) for commit in commits]
+    trial = await writer.write(view, tried, is_dry=True)
     lost = {keys[update.subscription]: update for update in (*trial.refused, *trial.held) if update.subscription in keys}
     if not lost:
         return trial if is_dry else await writer.write(view, commits, is_dry=False)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from updater.model.subscription import CredentialRef, GitBranch, Subscription, Target
 
     _Way = tuple[str, CredentialRef | None]
+    _Shape = tuple[str, bool, str, tuple[GitBranch, ...]]
 
 _Made = TypeVar("_Made")
 FILE: Final = "file"
@@ -42,11 +43,15 @@ class MergedSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A subscription, whether it stands in the file, and which branches it writes."""
+    """A subscription, whether it stands in the file, and which branches it writes.
+
+    *shape* is all of that on which the verdict over branches hangs: one object for as long as this is one.
+    """
 
     item: Subscription
     is_filed: bool
     branches: tuple[GitBranch, ...]
+    shape: _Shape
 
 
 def merge(snapshots: Mapping[str, Snapshot]) -> MergedSnapshot:
@@ -170,7 +175,8 @@ def crossed(item: Subscription, message: str, *, hint: str = _HINT) -> Problem:
 
 
 def _asked(item: Subscription, *, is_filed: bool) -> _Asked:
-    return _Asked(item, is_filed, tuple(found for target in item.targets if (found := target.destination).method == "git"))
+    branches = tuple(found for target in item.targets if (found := target.destination).method == "git")
+    return _Asked(item, is_filed, branches, (item.key, is_filed, item.origin.since, branches))
 
 
 def _with_unique_keys(asked: Iterable[_Asked]) -> tuple[list[_Asked], list[tuple[Subscription, Problem]]]:
@@ -315,11 +321,11 @@ class _Remembered(Generic[_Made]):
     def __init__(self, make: Callable[[Sequence[_Asked]], _Made], version: Callable[[], int] = lambda: 0) -> None:
         self._make = make
         self._version = version
-        self._last: tuple[list[tuple[str, bool, str, tuple[GitBranch, ...]]], int, _Made] | None = None
+        self._last: tuple[list[_Shape], int, _Made] | None = None
 
     def __call__(self, asked: Sequence[_Asked]) -> _Made:
         # compared by identity first: what stayed is cheap
-        shape = [(one.item.key, one.is_filed, one.item.origin.since, one.branches) for one in asked]
+        shape = [one.shape for one in asked]
         if self._last is None or self._last[0] != shape or self._last[1] != self._version():
             self._last = (shape, self._version(), self._make(asked))
         return self._last[2]
