@@ -8,7 +8,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CASE = re.compile(r"argo[-_]([0-9]{3})")
 FACTS = {f"{number:03}" for number in range(187)}
-LATER = {}
 
 
 def named(paths):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from tests.fakes.git_server import BareRepository
 
 TOKEN = "forge-token-0123456789abcdef"
+#: whose token that is
+ACCOUNT = "images[bot]"
 _WHO = {"GIT_COMMITTER_NAME": "forge", "GIT_COMMITTER_EMAIL": "forge@example.org"}
 
 
@@ -46,6 +50,7 @@ class FakePull:
     conflicts: bool = False
     auto_merge: bool = False
     version: int = 1
+    author: str = ACCOUNT
 
 
 @dataclass
@@ -100,6 +105,8 @@ class FakeForge:
         self.statuses: dict[str, str] = {}
         self.headers: dict[str, str] = {}
         self.page_cap = 50
+        self.tells_account = True
+        self.account = ACCOUNT
         self.dialect = dialect_of(self)
 
     async def __aenter__(self) -> Self:
@@ -205,10 +212,19 @@ class FakeForge:
             standing = self.repository.head(pull.branch)
             if standing is None and not pull.fork:
                 pull.state = "closed"
+                self.touch(pull)
             elif standing is not None:
                 pull.head = standing
                 if pull.auto_merge and self.is_ready(pull) and self.standing(pull) != "pending":
                     self.merge(pull.number)
+
+    def user(self, name: str) -> int:
+        """Return the id of a user."""
+        return 77 if name == ACCOUNT else 1000 + zlib.crc32(name.encode()) % 1000
+
+    def whose(self, **words: object) -> web.Response:
+        """Answer whose token it is, or that it may not ask that."""
+        return web.json_response(words) if self.tells_account else web.json_response({"message": "no such right"}, status=403)
 
     def pull(self, number: int) -> FakePull:
         return self.pulls[number - 1]
@@ -244,9 +260,34 @@ class FakeForge:
             return web.json_response({"message": "Bad credentials"}, status=401)
         self.sync()
         data = await request.json() if request.body_exists else {}
-        answer = self.dialect.answer(request, path, data)
+        answer = too_long(self.kind, path, data) or self.dialect.answer(request, path, data)
         answer.headers.update(self.headers)
         return answer
+
+
+#: by kind, the longest title and text, and the status and words of the refusal. Gitea cuts titles itself, and takes any text
+LIMITS = {
+    "github": (256, 65_536, 422, {"message": "Validation Failed", "errors": [{"message": "is too long"}]}),
+    "gitlab": (255, 1_048_576, 400, {"message": {"title": ["is too long (maximum is 255 characters)"]}}),
+    "bitbucket": (255, 32_768, 400, {"type": "error", "error": {"message": "Bad request", "fields": {"title": ["too long"]}}}),
+    "bitbucket-server": (255, 32_768, 400, {"errors": [{"context": "title", "message": "must be at most 255 characters"}]}),
+    "azure": (400, 4_000, 400, {"message": "Invalid argument value. A title or description is too long.", "typeKey": "Invalid"}),
+}
+
+
+def too_long(kind: str, path: str, data: object) -> web.Response | None:
+    """Return the refusal of a pull request whose title or text is longer than the vendor takes, counted as UTF-16."""
+    if (
+        kind not in LIMITS
+        or not isinstance(data, dict)
+        or not re.fullmatch(r"(?i)(pulls|pull-?requests|merge_requests)(/[0-9]+)?", path)
+    ):
+        return None
+    title, text, status, words = LIMITS[kind]
+    given = ((data.get("title"), title), (data.get("body", data.get("description")), text))
+    if all(value is None or len(value.encode("utf-16-le")) <= 2 * most for value, most in given):
+        return None
+    return web.json_response(words, status=status)
 
 
 def not_found(message: str = "Not Found") -> web.Response:

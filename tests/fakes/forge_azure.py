@@ -94,7 +94,6 @@ class FakeAzure:
         elif "autoCompleteSetBy" in data:
             pull.auto_merge = data["autoCompleteSetBy"]["id"] != _NOBODY
         else:
-            assert len(data["description"]) <= 4000
             pull.title, pull.body = data["title"], data["description"]
             self.forge.touch(pull)
         return web.json_response(self.json(pull))
@@ -126,7 +125,8 @@ class FakeAzure:
             number = int(request.query["artifactId"].rpartition("/")[2])
             return web.json_response({"value": self._policies(self.forge.pull(number))})
         if path == "/api/_apis/connectionData":
-            return web.json_response({"authenticatedUser": {"id": identity("bot")}})
+            name = self.forge.account
+            return self.forge.whose(authenticatedUser={"id": identity(name), "providerDisplayName": name})
         if path == "/api/_apis/identities":
             found = [name for name in self.forge.users if name == request.query["filterValue"]]
             return web.json_response({"value": [{"id": identity(name), "providerDisplayName": name} for name in found]})
@@ -153,6 +153,7 @@ class FakeAzure:
             "title": pull.title,
             "description": pull.body,
             "isDraft": pull.draft,
+            "createdBy": {"id": identity(pull.author), "uniqueName": pull.author},
             "sourceRefName": f"refs/heads/{pull.branch}",
             "targetRefName": f"refs/heads/{pull.base}",
             "lastMergeSourceCommit": {"commitId": pull.head},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -111,6 +112,8 @@ class FakeBitbucket(_Bitbucket):
         return web.json_response(self.json(pull))
 
     def _other(self, request, path):
+        if path == "/api/user":
+            return self.forge.whose(uuid=f"{{{self.forge.account}}}", nickname=self.forge.account)
         if path == "effective-default-reviewers":
             return self._paged(request, [{"user": {"uuid": f"{{{name}}}"}} for name in self.default_reviewers])
         if path == "branch-restrictions":
@@ -144,6 +147,7 @@ class FakeBitbucket(_Bitbucket):
             "links": {"html": {"href": f"http://forge.example.org/{self.forge.path}/pull/{pull.number}"}},
             "source": {"branch": {"name": pull.branch}, "commit": {"hash": pull.head[:12]}, "repository": source},
             "destination": {"branch": {"name": pull.base}, "repository": here},
+            "author": {"uuid": f"{{{pull.author}}}", "nickname": pull.author},
             "reviewers": [{"uuid": f"{{{name}}}"} for name in pull.reviewers],
             "participants": [
                 {"user": {"nickname": name}, "approved": opinions[said][0], "state": opinions[said][1]}
@@ -247,6 +251,9 @@ class FakeBitbucketServer(_Bitbucket):
         return web.Response(status=204) if was else not_found()
 
     def _other(self, _request, path):
+        if path == f"{self.root}/application-properties":
+            named = {"X-AUSERNAME": quote(self.forge.account)} if self.forge.tells_account else {}
+            return web.json_response({"version": "9.4.0", "displayName": "Bitbucket"}, headers=named)
         if found := re.fullmatch(r"/bb/rest/build-status/1.0/commits/stats/([0-9a-f]+)", path):
             names = {"passed": "successful", "failed": "failed", "pending": "inProgress"}
             counts = dict.fromkeys(("successful", "inProgress", "failed", "cancelled", "unknown"), 0)
@@ -268,6 +275,7 @@ class FakeBitbucketServer(_Bitbucket):
             "draft": pull.draft,
             "fromRef": {"id": f"refs/heads/{pull.branch}", "latestCommit": pull.head, "repository": source},
             "toRef": {"id": f"refs/heads/{pull.base}", "repository": here},
+            "author": {"user": {"name": pull.author}, "role": "AUTHOR"},
             "reviewers": [
                 {"user": {"name": name}, "status": statuses.get(pull.opinions.get(name), "UNAPPROVED")} for name in named
             ],

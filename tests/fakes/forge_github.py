@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -22,6 +24,7 @@ class _Rest:
     change = "PATCH"
     listed = ""
     scheme: str
+    finds_by_branch = False
 
     def __init__(self, forge: FakeForge) -> None:
         self.forge = forge
@@ -33,6 +36,8 @@ class _Rest:
     def answer(self, request, path, data) -> web.Response:
         if path == "pulls":
             return self._opened(data) if request.method == "POST" else self._listed(request)
+        if self.finds_by_branch and (found := re.fullmatch(r"pulls/([^/]*[^0-9/][^/]*)/([^/]+)", path)):
+            return self._between(unquote(found[1]), unquote(found[2]))
         if found := re.fullmatch(r"(pulls|issues)/([0-9]+)(?:/([a-z_]+))?", path):
             if int(found[2]) > len(self.forge.pulls):
                 return not_found()
@@ -80,6 +85,7 @@ class _Rest:
             "body": pull.body.replace("\n", "\r\n"),
             "merged_at": "2026-01-01T00:00:00Z" if pull.merged else None,
             "labels": [{"name": name} for name in pull.labels],
+            "user": {"id": self.forge.user(pull.author), "login": pull.author},
             "assignees": [{"login": name} for name in pull.assignees],
             "head": {
                 "label": f"o:{pull.branch}",
@@ -160,6 +166,10 @@ class FakeGithub(_Rest):
         variables = data["variables"]
         if "updaterWho" in data["query"]:
             return self.data.who()
+        if "updaterAccount" in data["query"]:
+            self.forge.asked[-1] += " query"
+            name = self.forge.account
+            return self.forge.whose(data={"viewer": {"login": name, "databaseId": self.forge.user(name)}})
         if "updaterMove" in data["query"]:
             self.forge.asked[-1] += " move"
             return self.data.move(variables["input"])
@@ -213,6 +223,7 @@ class FakeGitea(_Rest):
 
     scheme = "token"
     has_etags = False
+    finds_by_branch = True
     unknown_reviewer = 404
 
     def _shown(self, request, data):
@@ -234,8 +245,9 @@ class FakeGitea(_Rest):
 
     def _edit(self, pull, data):
         if "title" in data:
-            pull.draft = data["title"].startswith("WIP: ")
-            pull.title = data["title"].removeprefix("WIP: ")
+            shown = data["title"] if len(data["title"]) <= 255 else f"{data['title'][:254]}…"
+            pull.draft = shown.startswith("WIP: ")
+            pull.title = shown.removeprefix("WIP: ")
         if "assignees" in data:
             pull.assignees = data["assignees"]
         pull.body = data.get("body", pull.body)
@@ -254,6 +266,11 @@ class FakeGitea(_Rest):
         answer = self.forge.tagged(request, [self.json(pull) for pull in found[size * (page - 1) : size * page]])
         answer.headers["X-Total-Count"] = str(len(found))
         return answer
+
+    def _between(self, base, branch):
+        """Answer with any of those of the two branches: the oldest, as Gitea 1.26 with SQLite does."""
+        found = [pull for pull in self.forge.pulls if (pull.branch, pull.base) == (branch, base) and not pull.fork]
+        return web.json_response(self.json(found[0])) if found else not_found()
 
     def _paged(self, request, items):
         size, page = min(int(request.query["limit"]), self.forge.page_cap), int(request.query["page"])
@@ -294,6 +311,8 @@ class FakeGitea(_Rest):
 
     def _other(self, request, path, data):
         rules = self.forge.rules
+        if path == "/api/user":
+            return self.forge.whose(id=self.forge.user(self.forge.account), login=self.forge.account)
         if path == self.prefix.rstrip("/"):
             allowed = {"allow_merge_commits": "merge" in rules.methods, "allow_squash_merge": "squash" in rules.methods}
             return web.json_response({"default_merge_style": "merge", **allowed})
@@ -317,6 +336,7 @@ class FakeGitea(_Rest):
         is_gone = self.forge.repository.head(pull.branch) is None
         made["title"] = f"WIP: {pull.title}" if pull.draft else pull.title
         made["mergeable"] = not pull.conflicts
+        made["updated_at"] = datetime.fromtimestamp(pull.changed, UTC).isoformat().replace("+00:00", "Z")
         made["requested_reviewers"] = [{"login": name} for name in pull.reviewers if "/" not in name]
         made["requested_reviewers_teams"] = [{"name": name.partition("/")[2]} for name in pull.reviewers if "/" in name]
         made["head"] = {**head, "label": pull.branch, "ref": f"refs/pull/{pull.number}/head" if is_gone else pull.branch}

@@ -38,6 +38,8 @@ class FakeGitlab:
             wanted = request.query["username"]
             known = [(place, name) for place, name in enumerate(self.forge.users, 1) if name == wanted]
             return web.json_response([{"id": place, "username": name} for place, name in known])
+        if path == "/api/user":
+            return self.forge.whose(id=self.forge.user(self.forge.account), username=self.forge.account)
         if path == "merge_requests":
             return self._opened(data) if request.method == "POST" else self._listed(request)
         found = re.fullmatch(r"merge_requests/([0-9]+)(?:/([a-z_]+))?", path)
@@ -139,6 +141,7 @@ class FakeGitlab:
             "target_project_id": 7,
             "sha": pull.head,
             "labels": pull.labels,
+            "author": {"id": self.forge.user(pull.author), "username": pull.author},
             "reviewers": [{"id": users[name], "username": name} for name in pull.reviewers],
             "assignees": [{"id": users[name], "username": name} for name in pull.assignees],
             "has_conflicts": pull.conflicts,

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.flows.fleet import Status
+from tests.flows.forge_table import has
 from tests.flows.test_proposals import BRANCH, PERSON, proposing
+from updater.forge.address import ForgeKind
+
+#: the row of the table that Bitbucket Cloud, which never reopens what was declined, has a dash in
+REOPENED = "a closed one can be reopened"
 
 
 @pytest.fixture(params=["gitlab", "bitbucket", "bitbucket-server", "azure"])
@@ -57,7 +62,7 @@ async def test_a_close_is_a_no_to_that_value_and_a_newer_one_is_proposed(life):
     assert len(life.forge.pulls) == 2
 
 
-@pytest.mark.parametrize("kind", ["gitlab", "bitbucket-server", "azure"])  # Bitbucket Cloud never reopens what was declined
+@pytest.mark.parametrize("kind", [kind.value for kind in ForgeKind if has(kind.value, REOPENED)])
 async def test_a_reopened_pull_request_counts_again(life):
     await life.land()
     life.forge.close(1)
@@ -65,6 +70,16 @@ async def test_a_reopened_pull_request_counts_again(life):
     life.forge.close(1, state="open")
     end = await life.land()
     assert (end.status, end.link[-1], len(life.forge.pulls)) == (Status.PROPOSED, "1", 1)
+
+
+@pytest.mark.parametrize("kind", [kind.value for kind in ForgeKind])
+async def test_the_text_and_the_hint_say_how_a_no_is_taken_back_on_this_forge(life, kind):
+    await life.land()
+    body = life.forge.pulls[0].body
+    assert ("Reopen it to take that back" in body, "`updater release`" in body) == (has(kind, REOPENED), not has(kind, REOPENED))
+    life.forge.close(1)
+    end = await life.land()
+    assert (end.hint.startswith("reopen the pull request"), "run updater release" in end.hint) == (has(kind, REOPENED), True)
 
 
 async def test_a_base_that_moved_is_the_base_of_the_branch_again(life):
@@ -110,6 +125,7 @@ async def test_a_forge_that_is_down_costs_nothing_that_the_next_pass_does_not_me
     assert len(life.forge.opened()) == 1
 
 
+@pytest.mark.parametrize("kind", [kind.value for kind in ForgeKind])
 async def test_it_is_merged_by_the_forge_or_by_us_once_checks_are_green(tmp_path, kind):
     async with proposing(tmp_path, kind, "kept") as made:
         made.fleet.subscriptions[-1] = made.fleet.subscriptions[-1].replace(
@@ -123,6 +139,7 @@ async def test_it_is_merged_by_the_forge_or_by_us_once_checks_are_green(tmp_path
             made.forge.check(BRANCH, "pending")
             assert (await made.land()).status is Status.PROPOSED
             assert made.written("main") == "1.0.0"
+            assert made.forge.pulls[0].auto_merge is has(kind, "merges by itself")
             made.forge.check(BRANCH, "passed")
             for _ in range(2):
                 end = await made.land()

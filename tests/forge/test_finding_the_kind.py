@@ -37,12 +37,17 @@ ANSWERS = {
 URLS = {"forgejo below a path": "/git/o/fleet.git", "bitbucket-server": "/bb/scm/o/fleet.git"}
 
 
+#: what these forges write into every answer
+HEADERS = {"gitlab": {"X-Gitlab-Meta": "{}"}, "github": {"X-GitHub-Request-Id": "1"}, "bitbucket-server": {"X-AREQUESTID": "1"}}
+
+
 class Host:
-    """A server that answers one path, and 404 or *other* to everything else."""
+    """A server that answers one path, and 404 or *other* to everything else, with the headers of its kind."""
 
     def __init__(self, name=None, other=404):
         self.path, self.make, self.given, self.named = ANSWERS[name] if name else ("", None, (), {})
         self.other = other
+        self.written = HEADERS.get((name or "").partition(" ")[0], {})
         self.asked = []
         self.headers = []
 
@@ -64,8 +69,8 @@ class Host:
         self.asked.append(request.path)
         self.headers.append(dict(request.headers))
         if request.path == self.path:
-            return self.make(*self.given, **self.named)
-        return web.Response(status=self.other, text="<html>no</html>", content_type="text/html")
+            return self.make(*self.given, **self.named, headers=self.written)
+        return web.Response(status=self.other, text="<html>no</html>", content_type="text/html", headers=self.written)
 
 
 @pytest.fixture
@@ -80,6 +85,7 @@ async def test_a_host_says_by_one_answer_which_forge_it_is_and_is_not_asked_agai
         finder, address = KindFinder(http), forge_address(host.url(URLS.get(name, "/o/fleet.git")))
         kind = await finder.kind(address, Connection())
         asked = len(host.asked)
+        assert asked == (1 if str(kind) == "gitea" or "scm" in host.url(URLS.get(name, "")) else 2)
         assert str(kind) == name.partition(" ")[0].replace("forgejo", "gitea")
         assert await finder.kind(address, Connection()) is kind
         assert len(host.asked) == asked
@@ -96,10 +102,27 @@ async def test_a_host_that_is_no_forge_is_unknown_and_left_alone_for_ten_minutes
                 await finder.kind(address, Connection())
             assert caught.value.code == "forge-unknown"
         asked = len(host.asked)
+        assert asked == 4
         now[0] += 601
         with pytest.raises(ForgeError):
             await finder.kind(address, Connection())
         assert len(host.asked) == 2 * asked
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("gitlab", "/gitlab/fleet/x.git"), ("github", "/github/fleet/x.git"), ("gitea", "/o/x.git")]
+)
+async def test_what_a_name_hints_at_is_confirmed_by_one_request(http, name, path):
+    async with Host(name) as host:
+        assert str(await KindFinder(http).kind(forge_address(host.url(path)), Connection())) == name
+        assert len(host.asked) == 1
+
+
+async def test_a_host_that_writes_no_header_is_found_all_the_same(http):
+    async with Host("github") as host:
+        host.written = {}
+        assert await KindFinder(http).kind(forge_address(host.url()), Connection()) is ForgeKind.GITHUB
+        assert len(host.asked) <= 4
 
 
 async def test_a_host_that_is_down_is_unavailable_and_asked_again(http):
@@ -123,7 +146,7 @@ async def test_a_known_host_is_not_asked(http):
 
 async def test_a_forge_that_is_not_known_yet_promises_nothing_and_is_found_with_the_first_call():
     class Found:
-        abilities = ForgeAbilities(teams=True)
+        abilities = ForgeAbilities(longest_title=77)
         calls = 0
 
         async def get(self, number):
@@ -136,5 +159,5 @@ async def test_a_forge_that_is_not_known_yet_promises_nothing_and_is_found_with_
     late = LateForge(find)
     assert not late.abilities.labels
     assert [await late.get(1), await late.get(2)] == [1, 2]
-    assert late.abilities.teams
+    assert late.abilities.longest_title == 77
     assert Found.calls == 1

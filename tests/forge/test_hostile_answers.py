@@ -76,13 +76,18 @@ async def test_every_page_is_read_up_to_the_last(server, forge):
     found = await forge.find("updater/main", "main")
     assert [item.number for item in found] == list(range(120, 120 - len(found), -1))
     assert len(found) == (20 if server.kind == "azure" else 120)
-    assert len([line for line in server.asked if line.endswith(("equests", "pulls"))]) == 3
+    again = 1 if server.kind == "gitea" else 0  # something may have moved between two pages
+    assert len([line for line in server.asked if line.endswith(("equests", "pulls"))]) == 3 + again
 
 
 async def test_a_list_without_end_is_read_up_to_a_limit(server, forge):
     server.pulls += [FakePull(number, "t", "b", "updater/main", "main", state="closed") for number in range(1, 400)]
-    await forge.find("updater/main", "main")
-    assert len([line for line in server.asked if line.endswith(("equests", "pulls"))]) == 5
+    found = await forge.find("updater/main", "main")
+    pages = len([line for line in server.asked if line.endswith(("equests", "pulls"))])
+    if server.kind == "gitea":  # it does not list by branch: what is asked for lies anywhere
+        assert (len(found), pages <= 2 * 8) == (399, True)
+    else:
+        assert pages == 5
 
 
 async def test_pull_requests_from_forks_are_not_listed(server, forge):
@@ -129,7 +134,8 @@ async def test_a_403_that_is_a_limit_is_waited_out_and_no_matter_of_rights(serve
 )
 async def test_each_refusal_has_its_code_and_repeats_no_token(server, forge, status, code):
     server.fail("GET", status, f"your token {TOKEN} is bad")
-    error = await refused(forge)
+    # Gitea says by 404 that there is none
+    error = await refused(forge, forge.get(1) if (server.kind, status) == ("gitea", 404) else None)
     assert (error.code, str(status) in error.message) == (code, True)
 
 
@@ -143,7 +149,8 @@ async def test_a_server_fault_is_tried_again_where_that_does_no_harm(server, for
 
 @pytest.mark.parametrize("body", [b"<html>sign in</html>", b'{"not": "a list"}', b'"x"', b"7"])
 async def test_what_is_no_answer_of_this_api_is_said(server, forge, body):
-    server.faults.append(("GET", web.Response(body=body)))
+    # of Gitea's first answer only its status counts
+    server.faults += [("GET", web.Response(body=body)) for _ in range(2)]
     assert (await refused(forge)).code == "forge-protocol"
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from tests.fakes.forge import LIMITS
 from updater.errors import ForgeError
 from updater.forge.base import ApprovalState, CheckState, ProposalState, ProposalText, ProposalWishes
 
@@ -31,9 +34,8 @@ async def test_a_pull_request_is_opened_found_changed_commented_and_closed(serve
     assert await forge.find(BRANCH, "other") == ()
     changed = await forge.update(1, ProposalText(title="New", body="three"))
     assert (changed.title, changed.body, changed.state) == ("New", "three", ProposalState.OPEN)
-    if forge.abilities.comments:
-        await forge.comment(1, "a word")
-        assert server.pulls[0].comments == ["a word"]
+    await forge.comment(1, "a word")
+    assert server.pulls[0].comments == ["a word"]
     closed = await forge.close(1, TEXT)
     assert (closed.state, closed.title) == (ProposalState.CLOSED, "Update app")
     assert await forge.list_open() == ()
@@ -199,3 +201,25 @@ async def test_what_is_closed_already_or_has_no_branch_any_more_can_be_closed(se
     server.repository.git("update-ref", "-d", f"refs/heads/{BRANCH}")
     assert (await forge.close(1, TEXT)).state is ProposalState.CLOSED
     assert (await forge.close(1, TEXT)).state is ProposalState.CLOSED
+
+
+LONG = ProposalText(title="\N{WHALE}" * 600, body="first line\n" + "\N{WHALE}" * 600_000)
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body")
+async def test_a_title_and_a_text_of_any_length_are_cut_to_what_the_vendor_takes_with_each_change(server, forge):
+    made = await forge.open(LONG, branch=BRANCH, base="main", wishes=ProposalWishes(is_draft=forge.abilities.drafts))
+    for item in (made, await forge.update(1, LONG), await forge.close(1, LONG)):
+        assert (item.title.startswith("\N{WHALE}"), item.body.partition("\n")[0]) == (True, "first line")
+    assert server.pulls[0].title.endswith("…")
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body")
+@pytest.mark.parametrize("server", sorted(LIMITS), indirect=True)  # Gitea cuts titles itself, and takes any text
+async def test_what_is_longer_than_the_vendor_takes_is_refused_there(server, forge):
+    forge.abilities = replace(forge.abilities, longest_title=10_000, longest_body=10_000_000)
+    title, text, _, _ = LIMITS[server.kind]
+    for long in (ProposalText(title="t" * (title + 1), body="b"), ProposalText(title="t", body="b" * (text + 1))):
+        assert await refused(forge.open(long, branch=BRANCH, base="main")) == "forge-protocol"
+    able = type(forge).abilities
+    assert (able.longest_title <= title, able.longest_body <= text, server.pulls) == (True, True, [])

@@ -73,6 +73,19 @@ async def test_a_base_that_moved_is_the_base_of_the_branch_again(life):
     assert the_pull(life)["state"] == "open"
 
 
+async def test_what_a_colleague_opened_from_our_branch_with_our_marker_is_not_ours(either):
+    await either.land()
+    copied = the_pull(either)
+    either.repository.api("DELETE", "issues/1")
+    either.repository.api("POST", "pulls", {"head": BRANCH, "base": "main", "title": "mine", "body": copied["body"]})
+    either.push("1.2.0")
+    end = await either.land()
+    assert (end.status, end.code) == (Status.FAILED, "proposal-not-ours"), end
+    assert "owner opened it" in end.detail
+    pull = the_pull(either)
+    assert (pull["title"], pull["body"], either.written(BRANCH)) == ("mine", copied["body"], "1.1.0")
+
+
 @pytest.mark.parametrize("way", ["merge", "squash", "rebase"])
 async def test_what_a_person_merged_is_noticed_and_its_branch_deleted(life, way):
     await life.land()

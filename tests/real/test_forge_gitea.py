@@ -87,6 +87,27 @@ async def test_what_is_opened_is_found_listed_and_told_alike(forge, on_gitea):
     assert await refused(forge.get(2)) == "forge-not-found"
 
 
+async def test_what_was_closed_is_found_behind_pages_of_others_that_changed_since(forge, on_gitea, monkeypatch):
+    monkeypatch.setattr("updater.forge.rest.PAGE", 2)
+    await opened(forge)
+    await forge.close(1, TEXT)
+    on_gitea.repository.delete(BRANCH)
+    for number in range(5):
+        change(on_gitea, str(number), f"people/{number}")
+        await forge.open(TEXT, branch=f"people/{number}", base="main")
+    assert [(item.number, item.state) for item in await forge.find(BRANCH, "main")] == [(1, ProposalState.CLOSED)]
+    on_gitea.repository.change(2, state="closed")
+    assert [(item.number, item.state) for item in await forge.find("people/0", "main")] == [(2, ProposalState.CLOSED)]
+    assert await forge.find("people/none", "main") == ()
+
+
+async def test_a_pull_request_that_was_deleted_is_found_no_more(forge, on_gitea):
+    await opened(forge)
+    assert [item.number for item in await forge.find(BRANCH, "main")] == [1]
+    on_gitea.repository.api("DELETE", "issues/1")
+    assert await forge.find(BRANCH, "main") == ()
+
+
 async def test_a_branch_that_is_not_there_and_one_without_a_change_are_told(forge, on_gitea):
     assert await refused(forge.open(TEXT, branch="nowhere", base="main")) == "forge-not-found"
     on_gitea.repository.api("POST", "branches", {"new_branch_name": "same", "old_branch_name": "main"})

@@ -156,6 +156,36 @@ async def test_its_registry_is_scanned_by_its_own_tokens_beside_its_git(on_gitea
     assert (end.status, on_gitea.written()) == (Status.UPDATED, "1.2.59"), end
 
 
+@pytest.mark.parametrize("memory", ["kept", "lost"])
+async def test_one_gitea_is_registry_git_server_and_forge_at_once(on_gitea, packages, memory):
+    name, branch = f"owner/whole-{memory}", "updater/main/app"
+    await packages.push(name, "1.0.0")
+    registered(on_gitea, name=name)
+    on_gitea.show(on_gitea.token.read_text(), ", forge: {kind: gitea}")
+    on_gitea.subscriptions[-1] = on_gitea.subscriptions[-1].replace("branch: main", "branch: main, proposal: {}")
+    async with on_gitea.opened() as generation:
+        on_gitea.generation = generation if memory == "kept" else None
+        assert (await on_gitea.land()).status is Status.UNCHANGED
+        digest = await packages.push(name, "1.1.0")
+        end = await on_gitea.land()
+        (pull,) = on_gitea.repository.pulls()
+        assert (end.status, end.link) == (Status.PROPOSED, pull["html_url"]), end
+        assert (on_gitea.written(branch), on_gitea.written(), pull["user"]["login"]) == ("1.1.0", "1.0.0", "bot")
+        assert str(digest)[:19] in pull["body"]
+        on_gitea.repository.merge(1)
+        end = await on_gitea.land()
+        assert (end.status, on_gitea.written(), on_gitea.repository.head(branch)) == (Status.UNCHANGED, "1.1.0", None), end
+        await packages.push(name, "1.2.0")
+        assert (await on_gitea.land()).status is Status.PROPOSED
+        on_gitea.repository.change(2, state="closed")
+        end = await on_gitea.land()
+        assert (end.status, end.code) == (Status.HELD, "proposal-closed"), end
+        await packages.push(name, "1.3.0")
+        assert (await on_gitea.land()).status is Status.PROPOSED
+        assert [item["state"] for item in on_gitea.repository.pulls()] == ["closed", "closed", "open"]
+        assert (on_gitea.written(branch), on_gitea.written()) == ("1.3.0", "1.1.0")
+
+
 async def test_its_private_packages_need_a_login_and_a_wrong_one_is_told(on_gitea, packages, gitea, tmp_path):
     gitea.hide(gitea.owner, is_hidden=True)
     try:

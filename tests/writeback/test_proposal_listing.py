@@ -26,6 +26,9 @@ class Listed:
     async def list_open(self):
         return tuple(opened(number, body) for number, body in enumerate(self.bodies, 1))
 
+    async def is_own(self, _):
+        return True
+
 
 async def test_of_long_texts_the_marker_alone_is_kept_and_says_the_same():
     listing = await OpenProposals().of(Listed(), BRANCH)

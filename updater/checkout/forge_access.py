@@ -45,11 +45,12 @@ _JOB_HINT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeWishes:
-    """What a configuration says of the forge; *token* is the token itself, "" where it names none."""
+    """What a configuration says of the forge; *token* is the token itself, "" where it names none, *accounts* in lower case."""
 
     kind: ForgeKind | None = None
     api: str = ""
     token: str = field(default="", repr=False)
+    accounts: frozenset[str] = frozenset()
 
 
 class RemoteForge:
@@ -106,7 +107,13 @@ class RemoteForge:
         token = found.registry_token or found.password
         if token and token.isascii() and token.isprintable() and " " not in token:
             is_bearer = bool(found.registry_token)
-            return ForgeAccess(token=token, connection=access.connection(), username=found.username, is_bearer=is_bearer)
+            return ForgeAccess(
+                token=token,
+                connection=access.connection(),
+                username=found.username,
+                is_bearer=is_bearer,
+                accounts=self._asked.accounts,
+            )
         hint = _JOB_HINT if kind == "gitlab" and self._said("CI_JOB_TOKEN") else _TOKEN_HINT
         raise ForgeError(f"there is no token for the pull requests of {self._address}", hint=hint, code="forge-token")
 

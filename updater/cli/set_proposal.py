@@ -64,7 +64,9 @@ def _configured(settings: Any) -> Callable[[str], ForgeWishes]:
         entry = settings.repository_for(url) if settings else None
         if entry is None:
             return ForgeWishes()
-        return ForgeWishes(kind=entry.forge.said_kind, api=entry.forge.api or "", token=asyncio.run(_token(url, entry)))
+        accounts = frozenset(name.lower() for name in entry.forge.accounts)
+        token = asyncio.run(_token(url, entry))
+        return ForgeWishes(kind=entry.forge.said_kind, api=entry.forge.api or "", token=token, accounts=accounts)
 
     return wishes
 

@@ -87,8 +87,13 @@ class Forges:
             if branch.credential is not None:
                 hint = f"add the key {FORGE_TOKEN} to the Secret that the object names for Git"
             raise ForgeError(f"there is no token for the forge of {branch}", hint=hint, code="forge-token")
+        entry = self._settings.repository_for(branch.url)
         return ForgeAccess(
-            token=token, connection=access.connection(), username=shown.username, is_bearer=bool(shown.registry_token)
+            token=token,
+            connection=access.connection(),
+            username=shown.username,
+            is_bearer=bool(shown.registry_token),
+            accounts=frozenset(name.lower() for name in entry.forge.accounts) if entry else frozenset(),
         )
 
     async def _shown(self, branch: GitBranch, access: GitAccess, repository: ForgeRepository) -> Credential:

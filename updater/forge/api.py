@@ -18,10 +18,10 @@ from updater.http.exchange import FailureKind, HttpFailure, HttpRequest, Pace, R
 from updater.http.redaction import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
     from updater.forge.address import ForgeRepository
-    from updater.forge.base import ForgeAccess
+    from updater.forge.base import ForgeAccess, ForgeUser
     from updater.http.client import HttpClient
 
 PAGE: Final = 50
@@ -87,6 +87,7 @@ class RawProposal:
     body: Any
     is_draft: Any = False
     labels: Iterable[str] = ()
+    author: ForgeUser | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,8 @@ class Paging:
 class ForgeApi:
     """Asks the API of one repository, and says what is wrong with an answer.
 
-    *root* is the URL of the repository in the API. *reach* is asked before every request, so that a rotated token is taken up.
+    *root* is the URL of the repository in the API, `host` its host. *reach* is asked before every request, so that a rotated
+    token is taken up.
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class ForgeApi:
         self._dialect = dialect
         self._root = root
         self._budget = budget or ForgeBudget()
-        self._host = urlsplit(repository.api).netloc
+        self.host = urlsplit(repository.api).netloc
         self._kept = KeptAnswers()
         self._secrets: tuple[str, ...] = ()
 
@@ -134,10 +136,16 @@ class ForgeApi:
         found, _ = await self._asked(call)
         return found
 
+    async def header(self, call: ApiCall, name: str) -> str:
+        """Return a header of the answer to *call*, "" where it has none. Raises `ForgeError`."""
+        answer, token = await self._send(call, _url(call, self._root, self._dialect), "")
+        if not 200 <= answer.status < 300:
+            raise self._refusal(call, answer, token)
+        return answer.header(name) or ""
+
     async def _asked(self, call: ApiCall) -> tuple[Any, Remaining]:
         """Return the JSON that answers *call*, and what the answer says of further pages."""
-        query = {**self._dialect.query, **call.query}
-        url = f"{call.base or self._root}/{call.path}".rstrip("/") + (f"?{urlencode(query, doseq=True)}" if query else "")
+        url = _url(call, self._root, self._dialect)
         kept = self._kept.get(url) if call.method == "GET" else None
         answer, token = await self._send(call, url, kept.tag if kept else "")
         if kept is not None and answer.status == 304:
@@ -145,7 +153,7 @@ class ForgeApi:
             return orjson.loads(kept.body), kept.remaining
         if not 200 <= answer.status < 300 or answer.status in self._dialect.denied:
             raise self._refusal(call, answer, token)
-        found, remaining = self._parsed(answer), Remaining.of(answer)
+        found, remaining = _parsed(self, answer), Remaining.of(answer)
         tag = answer.header("ETag")
         if call.method == "GET" and tag and answer.body:
             self._kept.keep(url, KeptAnswer.of(answer, tag))
@@ -153,19 +161,22 @@ class ForgeApi:
 
     async def pages(self, call: ApiCall, paging: Paging) -> list[Any]:
         """Return the items of a listing, of at most as many pages as *paging* says; raise `ForgeError`."""
-        found: list[Any] = []
+        return [item async for page in self.each_page(call, paging) for item in page]
+
+    async def each_page(self, call: ApiCall, paging: Paging) -> AsyncIterator[list[Any]]:
+        """Yield the items of a listing page by page: who has what they want asks for no more. Raises `ForgeError`."""
+        count = 0
         for page in range(paging.most):
             answer, remaining = await self._asked(replace(call, query={**call.query, **paging.query(page)}))
             listed = mapping(answer).get(paging.key) if paging.key else answer
             if not isinstance(listed, list):
                 raise self.odd("a listing is no list")
-            found += listed
-            if not listed or not remaining.is_after(len(found), is_full=len(listed) >= paging.size):
-                break
-        else:
-            if paging.is_whole:
-                raise self.refused("forge-lacks", f"{call.path} has more than {paging.most} pages")
-        return found
+            count += len(listed)
+            yield listed
+            if not listed or not remaining.is_after(count, is_full=len(listed) >= paging.size):
+                return
+        if paging.is_whole:
+            raise self.refused("forge-lacks", f"{call.path} has more than {paging.most} pages")
 
     async def _send(self, call: ApiCall, url: str, tag: str) -> tuple[Response, str]:
         """Return the answer, and the token that was shown for it."""
@@ -192,38 +203,30 @@ class ForgeApi:
             answer = await self._http.send(request)
         except HttpFailure as failure:
             if failure.trouble is FailureKind.PAUSED:
-                raise self._resting() from failure
+                raise _resting(self.repository) from failure
             is_passing = failure.trouble in PASSING
             is_set_so = failure.trouble is FailureKind.SETTINGS
             code = "forge-unavailable" if is_passing else "forge-settings" if is_set_so else "forge-protocol"
             hint = LATER if is_passing else failure.hint or _API
             raise ForgeError(f"{self.repository}: {failure.message}", hint=hint, code=code) from failure
-        self._budget.note(self._host, access.token, answer)
+        self._budget.note(self.host, access.token, answer)
         return answer, access.token
 
     def _check_budget(self, call: ApiCall, token: str) -> None:
         """Raise where the host asked us to wait, or too little remains for what is only a look."""
-        if self._budget.is_resting(self._host, token):
-            raise self._resting()
+        if self._budget.is_resting(self.host, token):
+            raise _resting(self.repository)
         resource = GRAPHQL if call.path == GRAPHQL else ""
-        if call.is_look and self._budget.is_reserved(self._host, token, resource):
-            message = f"{self.repository}: the requests that remain at {self._host} are kept for what is new"
+        if call.is_look and self._budget.is_reserved(self.host, token, resource):
+            message = f"{self.repository}: the requests that remain at {self.host} are kept for what is new"
             raise ForgeError(message, hint=LATER, code="forge-reserve")
-
-    def _parsed(self, answer: Response) -> Any:
-        if not answer.body.strip():
-            return None
-        try:
-            return orjson.loads(answer.body)
-        except orjson.JSONDecodeError:
-            raise self.odd("the answer is no JSON") from None
 
     def _refusal(self, call: ApiCall, answer: Response, token: str) -> ForgeError:
         words = words_of(answer)
         said = f"{self.repository} answered {answer.status}{f': {words}' if words else ''}"
         wait = self._wait_asked(answer)
         if answer.status == 429 or (answer.status == 403 and wait is not None):
-            self._budget.rest(self._host, token, wait if wait is not None else USUAL_WAIT)
+            self._budget.rest(self.host, token, wait if wait is not None else USUAL_WAIT)
             return ForgeError(said, hint=LATER, code="forge-rate-limited")
         if code := call.refused.get(answer.status):
             is_meant = code != "proposal-exists" or _is_second(words)
@@ -247,10 +250,6 @@ class ForgeApi:
             return self._budget.seconds_until_reset(answer)
         return USUAL_WAIT if "secondary rate limit" in words_of(answer).lower() else None
 
-    def _resting(self) -> ForgeError:
-        # no running count: with another number it would be news at each try, to the log and to conditions
-        return ForgeError(f"{self.repository} asks for fewer requests", hint=LATER, code="forge-rate-limited")
-
     def proposal(self, raw: RawProposal, asked: int | None = None) -> ForgeProposal:
         """Return what *raw* holds; raise `ForgeError` where it is no pull request, or another one than *asked*."""
         found = number(raw.number)
@@ -269,6 +268,7 @@ class ForgeApi:
             body=text(raw.body).replace("\r\n", "\n"),
             is_draft=raw.is_draft is True,
             labels=frozenset(raw.labels),
+            author=raw.author,
         )
 
     def odd(self, words: str) -> ForgeError:
@@ -278,9 +278,28 @@ class ForgeApi:
     def refused(self, code: str, words: str) -> ForgeError:
         """Return the error for what the forge refuses in words, not by a status."""
         if code == "forge-rate-limited" and self._secrets:
-            self._budget.rest(self._host, self._secrets[0], USUAL_WAIT)
+            self._budget.rest(self.host, self._secrets[0], USUAL_WAIT)
         hint = denial_hint(self.repository.kind) if code == "forge-denied" else _HINTS.get(code, LATER)
         return ForgeError(f"{self.repository}: {masked(words, self._secrets)}", hint=hint, code=code)
+
+
+def _url(call: ApiCall, root: str, dialect: ForgeDialect) -> str:
+    query = {**dialect.query, **call.query}
+    return f"{call.base or root}/{call.path}".rstrip("/") + (f"?{urlencode(query, doseq=True)}" if query else "")
+
+
+def _parsed(api: ForgeApi, answer: Response) -> Any:
+    if not answer.body.strip():
+        return None
+    try:
+        return orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        raise api.odd("the answer is no JSON") from None
+
+
+def _resting(repository: ForgeRepository) -> ForgeError:
+    # no running count: with another number it would be news at each try, to the log and to conditions
+    return ForgeError(f"{repository} asks for fewer requests", hint=LATER, code="forge-rate-limited")
 
 
 def _is_second(words: str) -> bool:

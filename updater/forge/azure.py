@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from updater.forge.api import MOST_OPEN_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
+from updater.forge.authors import told_at
 from updater.forge.azure_people import AzurePeople
 from updater.forge.base import NO_WISHES, ForgeAbilities, ForgeProposal, ProposalState, ProposalText, ProposalWishes
-from updater.forge.reading import listing, mapping, names, page_link, text
+from updater.forge.reading import listing, mapping, names, page_link, read_user, text
 from updater.forge.showing import personal_or_bearer
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ class AzureProposals(AzurePeople):
         query={"api-version": "7.0"},
         denied=frozenset({203}),
     )
+    account = told_at(
+        "_apis/connectionData", "id", "providerDisplayName", "authenticatedUser", query={"api-version": "7.0-preview.1"}
+    )
     abilities = ForgeAbilities(
-        assignees=False, teams=True, at_opening=frozenset({"labels", "reviewers"}), longest_title=400, longest_body=4000
+        assignees=False, at_opening=frozenset({"labels", "reviewers"}), longest_title=400, longest_body=4000
     )
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
@@ -133,6 +137,7 @@ class AzureProposals(AzurePeople):
             body=found.get("description"),
             is_draft=found.get("isDraft"),
             labels=names([label for label in listing(found.get("labels")) if mapping(label).get("active") is not False]),
+            author=read_user(found.get("createdBy"), "id", "uniqueName"),
         )
         return self._api.proposal(raw, asked)
 

@@ -20,12 +20,21 @@ class ProposalState(StrEnum):
     MERGED = "merged"
 
 
+@dataclass(frozen=True, slots=True)
+class ForgeUser:
+    """An account of a forge: its *id* there, as text, and its *name*; either may be "" where it is not told."""
+
+    id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeProposal:
     """A pull request as its forge tells it; *head* is the commit that it asks to merge, *link* its page.
 
-    *branch* is a branch of the repository itself: pull requests from forks are never among ours. *left_out* says which of its
-    wishes a forge left out for good, in words; *undone* names fields of `ProposalWishes` that have to be asked for by themselves.
+    *branch* is a branch of the repository itself: pull requests from forks are never among ours. *author* is who opened it, None
+    where the forge does not say so. *left_out* says which of its wishes a forge left out for good, in words; *undone* names
+    fields of `ProposalWishes` that have to be asked for by themselves.
     """
 
     number: int
@@ -38,6 +47,7 @@ class ForgeProposal:
     title: str = ""
     is_draft: bool = False
     labels: frozenset[str] = frozenset()
+    author: ForgeUser | None = None
     left_out: str = ""
     undone: frozenset[str] = frozenset()
 
@@ -68,17 +78,19 @@ class ForgeAccess:
     """What the API of a forge is shown, and how it is reached.
 
     *username* is "" where only a token is known; *is_bearer* says that the token is sent as ``Bearer`` whatever its kind.
+    *accounts* are names of others whose pull requests are ours too, in lower case.
     """
 
     token: str = field(repr=False)
     connection: Connection
     username: str = ""
     is_bearer: bool = False
+    accounts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForgeAbilities:
-    """What a forge can do by itself; *teams* may be asked for a review. A call for what is missing raises ``forge-lacks``.
+    """What a forge can do by itself. A call for what is missing raises ``forge-lacks``.
 
     *at_opening* names the fields of `ProposalWishes` that the request which opens a pull request may hold, *with_text* those that
     the next change of its text may hold. Longer titles and texts are cut, in characters.
@@ -89,8 +101,7 @@ class ForgeAbilities:
     reviewers: bool = True
     assignees: bool = True
     auto_merge: bool = True
-    comments: bool = True
-    teams: bool = False
+    reopening: bool = True
     at_opening: frozenset[str] = frozenset()
     with_text: frozenset[str] = frozenset()
     longest_title: int = 255
@@ -165,6 +176,10 @@ class ProposalTexts(Protocol):
 
     async def complete(self, opened: ForgeProposal, text: ProposalText, wishes: ProposalWishes) -> ForgeProposal:
         """Set title and body of one that was opened just now, and of *wishes* what this forge sets with a text."""
+        ...
+
+    async def is_own(self, proposal: ForgeProposal) -> bool:
+        """Return whether the account of the token opened it, or one that counts as it; True where nobody can tell."""
         ...
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
+from updater.forge.authors import told_at
 from updater.forge.base import ForgeAbilities, ForgeProposal, ProposalState
 from updater.forge.foundation import ForgeFoundation
-from updater.forge.reading import mapping, text
+from updater.forge.reading import mapping, read_user, text
 from updater.forge.showing import user_or_bearer
 
 if TYPE_CHECKING:
@@ -31,8 +32,14 @@ class BitbucketItems(ForgeFoundation):
     """Reads pull requests. A head is asked for once: a commit does not change its name."""
 
     dialect = ForgeDialect(authorization=user_or_bearer)
+    account = told_at("user", "uuid", "nickname")
     abilities = ForgeAbilities(
-        labels=False, assignees=False, auto_merge=False, at_opening=frozenset({"reviewers"}), longest_body=32_768
+        labels=False,
+        assignees=False,
+        auto_merge=False,
+        reopening=False,
+        at_opening=frozenset({"reviewers"}),
+        longest_body=32_768,
     )
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -92,6 +99,7 @@ class BitbucketItems(ForgeFoundation):
             title=found.get("title"),
             body=found.get("description") or mapping(found, "summary").get("raw"),
             is_draft=found.get("draft"),
+            author=read_user(found.get("author"), "uuid", "nickname"),
         )
         return self._api.proposal(raw, asked)
 

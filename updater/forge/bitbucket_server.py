@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from updater.errors import ForgeError
 from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
@@ -17,17 +17,20 @@ from updater.forge.base import (
     CheckState,
     ForgeAbilities,
     ForgeProposal,
+    ForgeUser,
     ProposalState,
     ProposalText,
     ProposalWishes,
     Readiness,
 )
 from updater.forge.foundation import ForgeFoundation
-from updater.forge.reading import listing, mapping, number, text
+from updater.forge.reading import listing, mapping, number, read_user, text
 from updater.forge.showing import user_or_bearer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from updater.forge.api import ForgeApi
 
 _PAGING: Final = Paging(query=lambda page: {"limit": str(PAGE), "start": str(page * PAGE)}, key="values")
 _STATES: Final = {"OPEN": ProposalState.OPEN, "MERGED": ProposalState.MERGED, "DECLINED": ProposalState.CLOSED}
@@ -39,11 +42,18 @@ _ATTEMPTS: Final = 2
 _MOVED: Final = ("out of date", "out-of-date", "has been updated", "outofdate")
 
 
+async def _account(api: ForgeApi) -> ForgeUser | None:
+    """Return who is named in a header of each answer to somebody who is known; no request tells it."""
+    name = await api.header(ApiCall(base=api.repository.api, path="application-properties"), "X-AUSERNAME")
+    return ForgeUser("", unquote(name)) if name else None
+
+
 class BitbucketServerProposals(ForgeFoundation):
     """Pull requests as texts, and who reviews them."""
 
     # without the second header a change by a form of a page is suspected
     dialect = ForgeDialect(authorization=user_or_bearer, headers={"Accept": "application/json", "X-Atlassian-Token": "no-check"})
+    account = _account
     abilities = ForgeAbilities(labels=False, assignees=False, at_opening=frozenset({"reviewers"}), longest_body=32_768)
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
@@ -151,6 +161,7 @@ class BitbucketServerProposals(ForgeFoundation):
             title=found.get("title"),
             body=found.get("description"),
             is_draft=found.get("draft"),
+            author=read_user(mapping(found, "author").get("user"), "", "name"),
         )
         return self._api.proposal(raw, asked)
 

@@ -17,6 +17,7 @@ from updater.http.limits import LONGEST_PAUSE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from updater.forge.base import ForgeUser
     from updater.http.exchange import Response
 
 RESERVE: Final = 0.1
@@ -33,6 +34,7 @@ class _Account:
     remaining: float | None = None
     limit: float = 0.0
     renewed: float = 0.0
+    user: tuple[ForgeUser | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,14 @@ class ForgeBudget:
         """Leave the host alone for this account."""
         account = self._of(host, token)
         account.rests_until = max(account.rests_until, self._clock() + min(seconds, LONGEST_PAUSE))
+
+    def user_of(self, host: str, token: str) -> tuple[ForgeUser | None] | None:
+        """Return whose token that is, which nobody may be told; None where it was not asked."""
+        return self._of(host, token).user
+
+    def note_user(self, host: str, token: str, user: tuple[ForgeUser | None]) -> None:
+        """Keep whose token that is."""
+        self._of(host, token).user = user
 
     def note(self, host: str, token: str, answer: Response) -> None:
         """Read what an answer says of the limit."""

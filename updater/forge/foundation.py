@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from updater.errors import ForgeError
 from updater.forge.api import ForgeApi
+from updater.forge.authors import AuthoredProposals, ProposalAuthors
 from updater.forge.base import ForgeAbilities, ProposalText
+from updater.forge.budget import ForgeBudget
 from updater.forge.opening import ForgeOpening
 
 if TYPE_CHECKING:
@@ -15,11 +17,10 @@ if TYPE_CHECKING:
     from updater.forge.address import ForgeRepository
     from updater.forge.api import ForgeDialect
     from updater.forge.base import ForgeAccess, ForgeProposal
-    from updater.forge.budget import ForgeBudget
     from updater.http.client import HttpClient
 
 
-class ForgeFoundation(ForgeOpening):
+class ForgeFoundation(AuthoredProposals, ForgeOpening):
     """The pull requests of one repository by some dialect: what a class below does not say, its forge lacks."""
 
     dialect: ClassVar[ForgeDialect]
@@ -34,7 +35,9 @@ class ForgeFoundation(ForgeOpening):
         budget: ForgeBudget | None = None,
     ) -> None:
         self.repository = repository
+        budget = budget or ForgeBudget()
         self._api = ForgeApi(repository, http, reach, dialect=self.dialect, root=self._root(), budget=budget)
+        self._authors = ProposalAuthors(self._api, reach, type(self).account, budget)
 
     async def add_labels(self, number: int, labels: Iterable[str]) -> None:
         """Raise `ForgeError` ``forge-lacks``: this forge has no labels."""

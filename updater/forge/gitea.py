@@ -8,24 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from updater.errors import ForgeError
-from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging
+from updater.forge.api import PAGE, ApiCall, Paging
 from updater.forge.base import ApprovalState, CheckState, ForgeAbilities, ForgeProposal, ProposalState, Readiness
+from updater.forge.gitea_finding import GiteaFinding
 from updater.forge.reading import listing, mapping, names, number, text
-from updater.forge.rest import MERGE_CODES, USER_CODES, RestForge, split_teams
-from updater.forge.showing import gitea_token
+from updater.forge.rest import MERGE_CODES, USER_CODES, split_teams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from updater.forge.base import ProposalText, ProposalWishes
 
-#: the words that make a draft of a title; the first is written, an administrator may have others
-_DRAFT: Final = "WIP: "
-_DRAFTS: Final = ("wip:", "[wip]")
 _COLOUR: Final = "#1d76db"
 #: a label that lies beyond what is read would be made twice
 _MOST_LABEL_PAGES: Final = 40
-_SECOND_CODES: Final = {409: "proposal-exists"}
 _CHECKS: Final = {
     "success": CheckState.PASSED,
     "warning": CheckState.PASSED,
@@ -35,25 +31,8 @@ _CHECKS: Final = {
 }
 
 
-class GiteaProposals(RestForge):
+class GiteaProposals(GiteaFinding):
     """Pull requests as texts, and who looks after them."""
-
-    dialect = ForgeDialect(authorization=gitea_token)
-    second = _SECOND_CODES
-    size = "limit"
-
-    async def list_open(self) -> tuple[ForgeProposal, ...]:
-        """Return what is open from branches of the repository itself, what changed last first: at most 1,000."""
-        return tuple(await self._pages({"state": "open", "sort": "recentupdate"}, most=MOST_OPEN_PAGES, is_look=True))
-
-    async def find(self, branch: str, base: str) -> tuple[ForgeProposal, ...]:
-        """Return the pull requests from *branch* to *base* of this repository, open and closed, newest first.
-
-        Gitea does not list by branch: among those that changed last are ours, since each change of ours is one.
-        """
-        listed = await self._pages({"state": "all", "sort": "recentupdate"}, most=MOST_PAGES)
-        ours = [item for item in listed if (item.branch, item.base) == (branch, base)]
-        return tuple(sorted(ours, key=lambda item: item.number, reverse=True))
 
     async def update(self, number: int, text: ProposalText) -> ForgeProposal:
         """Set title and body; a draft stays one, which Gitea knows by its title alone."""
@@ -98,23 +77,11 @@ class GiteaProposals(RestForge):
             raise self._api.odd("a new label has no id")
         return label
 
-    def _written(self, text: ProposalText, *, is_draft: bool) -> dict[str, Any]:
-        return {"title": _titled(text.title, is_draft=is_draft), "body": text.body}
-
-    def _branch_of(self, head: Mapping[str, Any]) -> object:
-        """Return the name of the branch, also where it was deleted: ``ref`` then is another one."""
-        return head.get("label") or head.get("ref")
-
-    def _read(self, item: Any, asked: int | None = None) -> ForgeProposal:
-        found = super()._read(item, asked)
-        title = found.title.removeprefix(_DRAFT)
-        return replace(found, title=title, is_draft=found.is_draft or found.title.lower().startswith(_DRAFTS))
-
 
 class GiteaForge(GiteaProposals):
     """The pull requests of one repository on Gitea or Forgejo. Ids of labels are kept: one that was removed is noticed."""
 
-    abilities = ForgeAbilities(teams=True, at_opening=frozenset({"labels", "reviewers", "assignees"}))
+    abilities = ForgeAbilities(at_opening=frozenset({"labels", "reviewers", "assignees"}))
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -216,10 +183,6 @@ class GiteaForge(GiteaProposals):
     async def _has_rules(self, base: str) -> bool:
         rules = mapping(await self._api.ask(ApiCall(path=f"branches/{quote(base)}")))
         return rules.get("enable_status_check") is True or bool(number(rules.get("required_approvals")))
-
-
-def _titled(title: str, *, is_draft: bool) -> str:
-    return f"{_DRAFT}{title}" if is_draft and not title.lower().startswith(_DRAFTS) else title
 
 
 def _lower(found: Iterable[str]) -> set[str]:

@@ -11,12 +11,15 @@ from updater.forge.base import ApprovalState, CheckState, ForgeProposal, Proposa
 from updater.forge.github_commits import GithubCommits
 from updater.forge.github_opening import GithubOpening
 from updater.forge.graphql import failure_of, query_call
-from updater.forge.reading import listing, mapping, names, text
+from updater.forge.reading import listing, mapping, names, read_user, text
 from updater.forge.rest import MERGE_CODES
 from updater.forge.showing import bearer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from updater.forge.api import ForgeApi
+    from updater.forge.base import ForgeUser
 
 _VERSION: Final = "2022-11-28"
 _SECOND_CODES: Final = {422: "proposal-exists"}
@@ -40,6 +43,7 @@ _FACTS: Final = """query updaterFacts($owner: String!, $name: String!, $number: 
     }
   }
 }"""
+_ACCOUNT: Final = "query updaterAccount { viewer { login databaseId } }"
 _ENABLE: Final = """mutation updaterEnable($input: EnablePullRequestAutoMergeInput!) {
   enablePullRequestAutoMerge(input: $input) { pullRequest { number } }
 }"""
@@ -51,12 +55,21 @@ _ALLOWED: Final = {"merge": "mergeCommitAllowed", "squash": "squashMergeAllowed"
 _NO_AUTO: Final = ("clean status", "unstable status", "not allowed", "protected branch rules", "not enabled")
 
 
+async def _account(api: ForgeApi) -> ForgeUser | None:
+    """Ask by GraphQL: the REST API does not tell an installation of an App whose token it has."""
+    answer = mapping(await api.ask(query_call(api.repository, _ACCOUNT, {}, is_repeatable=True)))
+    if failure := failure_of(answer):
+        raise api.refused(*failure)
+    return read_user(mapping(answer, "data", "viewer"), "databaseId", "login")
+
+
 class GithubForge(GithubOpening):
     """The pull requests of one repository on GitHub."""
 
     dialect = ForgeDialect(
         authorization=bearer, headers={"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": _VERSION}
     )
+    account = _account
     second = _SECOND_CODES
     size = "per_page"
 

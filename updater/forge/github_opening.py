@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class GithubOpening(RestForge):
     """Completes what was opened."""
 
-    abilities = ForgeAbilities(teams=True, with_text=frozenset({"labels", "assignees"}))
+    abilities = ForgeAbilities(with_text=frozenset({"labels", "assignees"}))
 
     async def complete(self, opened: ForgeProposal, text: ProposalText, wishes: ProposalWishes) -> ForgeProposal:
         """Set title and body, labels and assignees of one that was opened just now; what GitHub leaves out is said in words."""

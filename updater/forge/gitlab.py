@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from updater.errors import ForgeError
 from updater.forge.api import MOST_OPEN_PAGES, MOST_PAGES, PAGE, ApiCall, ForgeDialect, Paging, RawProposal
+from updater.forge.authors import told_at
 from updater.forge.base import (
     NO_WISHES,
     ApprovalState,
@@ -19,7 +20,7 @@ from updater.forge.base import (
     Readiness,
 )
 from updater.forge.gitlab_people import GitlabPeople
-from updater.forge.reading import listing, mapping, names, number, text
+from updater.forge.reading import listing, mapping, names, number, read_user, text
 from updater.forge.showing import bearer
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class GitlabProposals(GitlabPeople):
     """Merge requests as texts."""
 
     dialect = ForgeDialect(authorization=bearer)
+    account = told_at("user", "id", "username")
     abilities = ForgeAbilities(at_opening=frozenset({"labels", "reviewers", "assignees"}), longest_body=1_000_000)
 
     async def list_open(self) -> tuple[ForgeProposal, ...]:
@@ -119,6 +121,7 @@ class GitlabProposals(GitlabPeople):
             body=found.get("description"),
             is_draft=found.get("draft") is True or found.get("work_in_progress") is True,
             labels=names(found.get("labels")),
+            author=read_user(found.get("author"), "id", "username"),
         )
         return self._api.proposal(raw, asked)
 

@@ -91,10 +91,32 @@ def _is_bitbucket_server(answer: Response, body: Mapping[str, object]) -> bool:
 
 _PROBES: Final = (
     _Probe(ForgeKind.GITLAB, "api/v4/version", _is_gitlab, "gitlab"),
-    _Probe(ForgeKind.GITEA, "api/v1/version", _is_gitea, "git"),
     _Probe(ForgeKind.GITHUB, "api/v3/meta", _is_github, "github"),
+    _Probe(ForgeKind.GITEA, "api/v1/version", _is_gitea, "git"),
     _Probe(ForgeKind.BITBUCKET_SERVER, "rest/api/1.0/application-properties", _is_bitbucket_server, "scm"),
 )
+#: what lies below a path of its host; the others have their API at its root
+_BELOW: Final = frozenset({ForgeKind.GITEA, ForgeKind.BITBUCKET_SERVER})
+#: what these forges write into every answer, also into one about a path that they do not have
+_HEADERS: Final = {
+    "x-gitlab-meta": ForgeKind.GITLAB,
+    "x-github-request-id": ForgeKind.GITHUB,
+    "x-arequestid": ForgeKind.BITBUCKET_SERVER,
+}
+
+
+def _by_name(address: ForgeAddress) -> list[_Probe]:
+    """Return the questions, first what names of host and folders hint at; where none does Gitea, which alone writes no header."""
+    hints = f"{address.host}/{'/'.join(address.folders[:-2])}"
+    named = [probe.kind for probe in _PROBES if probe.word in hints] or [ForgeKind.GITEA]
+    return sorted(_PROBES, key=lambda probe: probe.kind not in named)
+
+
+def _url(probe: _Probe, address: ForgeAddress) -> str:
+    """Return where a forge of that kind would answer, as its repositories lie at *address*."""
+    above = address.folders[:-2] if probe.kind in _BELOW else ()
+    above = above[:-1] if above[-1:] == ("scm",) else above
+    return "/".join((f"{address.scheme}://{address.place}", *above, probe.path))
 
 
 class KindFinder:
@@ -130,18 +152,27 @@ class KindFinder:
         return known
 
     async def _ask(self, address: ForgeAddress, connection: Connection) -> ForgeKind | None:
-        folders = [*address.folders[:-2], ""] if address.folders[:-2][-1:] != ("scm",) else [*address.folders[:-3], ""]
-        homes = dict.fromkeys((f"{address.scheme}://{address.place}/", f"{address.scheme}://{address.place}/{'/'.join(folders)}"))
-        hints = f"{address.host}/{'/'.join(address.folders[:-2])}"
-        for probe in sorted(_PROBES, key=lambda probe: probe.word not in hints):
-            for home in homes:
-                if await self._is_it(probe, home, connection):
-                    return probe.kind
+        """Ask the likeliest kind first; what an answer's headers tell is asked next: one answer of its own confirms it."""
+        left, down = _by_name(address), ""
+        while left:
+            probe = left.pop(0)
+            answer = await self._answer(url := _url(probe, address), connection)
+            if answer is None:
+                continue
+            if answer.status == 429 or answer.status >= 500:  # what stands before a forge may say so of strange paths alone
+                down = down or f"{url} answered {answer.status}"
+            elif probe.is_it(answer, _body(answer)):
+                return probe.kind
+            told = {kind for name, kind in _HEADERS.items() if answer.header(name) is not None}
+            left.sort(key=lambda other: other.kind not in told)
+        if down:
+            raise ForgeError(down, hint=LATER, code="forge-unavailable")
         return None
 
-    async def _is_it(self, probe: _Probe, home: str, connection: Connection) -> bool:
+    async def _answer(self, url: str, connection: Connection) -> Response | None:
+        """Return the answer, None where what came is none of HTTP."""
         request = HttpRequest(
-            url=f"{home}{probe.path}",
+            url=url,
             headers={"Accept": "application/json"},
             connection=connection,
             pace=PACE,
@@ -149,19 +180,18 @@ class KindFinder:
             what="which forge this is",
         )
         try:
-            answer = await self._http.send(request)
+            return await self._http.send(request)
         except HttpFailure as failure:
             if failure.trouble in PASSING or failure.trouble in {FailureKind.PAUSED, FailureKind.TLS}:
                 raise ForgeError(failure.message, hint=failure.hint or LATER, code="forge-unavailable") from failure
-            return False
-        if answer.status == 429 or answer.status >= 500:
-            message = f"{home}{probe.path} answered {answer.status}"
-            raise ForgeError(message, hint=LATER, code="forge-unavailable")
-        try:
-            body = orjson.loads(answer.body)
-        except orjson.JSONDecodeError:
-            body = None
-        return probe.is_it(answer, mapping(body))
+            return None
+
+
+def _body(answer: Response) -> Mapping[str, object]:
+    try:
+        return mapping(orjson.loads(answer.body))
+    except orjson.JSONDecodeError:
+        return {}
 
 
 def _unknown(address: ForgeAddress) -> ForgeError:

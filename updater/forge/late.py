@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from updater.forge.base import Forge
 
 #: before anything was asked nothing is promised
-_NONE: Final = ForgeAbilities(
-    drafts=False, labels=False, reviewers=False, assignees=False, auto_merge=False, comments=False, longest_body=4000
-)
+_NONE: Final = ForgeAbilities(drafts=False, labels=False, reviewers=False, assignees=False, auto_merge=False, longest_body=4000)
 
 
 class LateForge:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from updater.forge.base import ForgeUser
 from updater.http.redaction import told
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _LONGEST_MESSAGE: Final = 300
 _LONGEST_LINK: Final = 500
 _MOST_WORDS: Final = 5
+_LONGEST_NAME: Final = 200
 _MOST_LABELS: Final = 100
 
 
@@ -45,6 +47,16 @@ def names(values: object, *, of: str = "name") -> frozenset[str]:
     """Return the names in a list of texts, or of mappings that have one under *of*."""
     found = (item.get(of) if isinstance(item, dict) else item for item in listing(values)[:_MOST_LABELS])
     return frozenset(name for name in found if isinstance(name, str) and name)
+
+
+def read_user(value: object, key: str, name: str) -> ForgeUser | None:
+    """Return the user in *value*, whose id is under *key*, a number or a text, and whose name under *name*; None for none."""
+    found = mapping(value)
+    which = number(found.get(key))
+    shown = text(found.get(name))
+    shown = shown if len(shown) <= _LONGEST_NAME and shown.isprintable() else ""
+    user = ForgeUser(str(which) if which is not None else text(found.get(key)), shown)
+    return user if user.id or user.name else None
 
 
 def page_link(url: object) -> str:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from updater.errors import ForgeError
 from updater.forge.api import PAGE, ApiCall, Paging, RawProposal
-from updater.forge.base import NO_WISHES, ForgeAbilities, ForgeProposal, ProposalState, ProposalWishes
+from updater.forge.base import NO_WISHES, ForgeProposal, ProposalState, ProposalWishes
 from updater.forge.foundation import ForgeFoundation
-from updater.forge.reading import mapping, names
+from updater.forge.reading import mapping, names, read_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,7 +25,6 @@ _STATES: Final = {"open": ProposalState.OPEN, "closed": ProposalState.CLOSED}
 class RestForge(ForgeFoundation):
     """The pull requests of one repository, by the REST API that GitHub and Gitea share."""
 
-    abilities: ForgeAbilities = ForgeAbilities(teams=True)
     #: how a second open pull request of one branch is refused, and the name of the size of a page
     second: ClassVar[Mapping[int, str]]
     size: ClassVar[str]
@@ -34,7 +33,7 @@ class RestForge(ForgeFoundation):
         """Return one pull request; one that did not change costs no answer where the forge has ETags."""
         item = await self._api.ask(ApiCall(path=f"pulls/{number}"))
         found = self._read(item, number)
-        self._check_home(number, is_foreign=_is_foreign(item))
+        self._check_home(number, is_foreign=is_foreign(item))
         return found
 
     async def open(self, text: ProposalText, *, branch: str, base: str, wishes: ProposalWishes = NO_WISHES) -> ForgeProposal:
@@ -82,11 +81,14 @@ class RestForge(ForgeFoundation):
     def _branch_of(self, head: Mapping[str, Any]) -> object:
         return head.get("ref")
 
+    def _page(self, page: int) -> Mapping[str, str]:
+        return {self.size: str(PAGE), "page": str(page + 1)}
+
     async def _pages(self, query: Mapping[str, str], *, most: int, is_look: bool = False) -> list[ForgeProposal]:
         """Return what a listing has from branches of the repository itself; raise `ForgeError`."""
-        paging = Paging(query=lambda page: {self.size: str(PAGE), "page": str(page + 1)}, most=most)
+        paging = Paging(query=self._page, most=most)
         listed = await self._api.pages(ApiCall(path="pulls", query=query, is_look=is_look), paging)
-        return [self._read(item) for item in listed if not _is_foreign(item)]
+        return [self._read(item) for item in listed if not is_foreign(item)]
 
     def _read(self, item: Any, asked: int | None = None) -> ForgeProposal:
         found = mapping(item)
@@ -104,6 +106,7 @@ class RestForge(ForgeFoundation):
             body=found.get("body"),
             is_draft=found.get("draft"),
             labels=names(found.get("labels")),
+            author=read_user(found.get("user"), "id", "login"),
         )
         return self._api.proposal(raw, asked)
 
@@ -114,7 +117,7 @@ def split_teams(reviewers: Iterable[str]) -> tuple[list[str], list[str]]:
     return [name for name in wanted if "/" not in name], [name.partition("/")[2] for name in wanted if "/" in name]
 
 
-def _is_foreign(item: Any) -> bool:
+def is_foreign(item: Any) -> bool:
     """Return whether a pull request is not from a branch of the repository itself: that of a deleted fork is none either."""
     sides = (mapping(item, name) for name in ("head", "base"))
     head, base = (mapping(side, "repo").get("id") or side.get("repo_id") for side in sides)

@@ -38,6 +38,12 @@ class ForgeSettings(Node):
     github_app: GithubAppSettings | None = None
     """A GitHub App, instead of a token, where Git itself uses something else, such as an SSH key."""
 
+    accounts: tuple[fields.Account, ...] = ()
+    """Names of other accounts whose pull requests with updater's marker are updater's too, such as one that it had before.
+
+    By default only those count that the account of the token opened, where the forge tells whose token it is.
+    """
+
     commits: CommitWay = CommitWay.GIT
     """git pushes commits of the author; api lets GitHub make and sign those of a GitHub App, which it shows as Verified."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from updater.errors import ForgeError
-from updater.writeback.proposal_listing import OpenProposals
+from updater.writeback.proposal_listing import OpenProposals, told_apart
 from updater.writeback.proposal_state import KnownProposals
 from updater.writeback.proposal_text import has_marker, read_marker
 
@@ -81,7 +81,7 @@ class ProposalFinder:
             known.kept, known.is_automatic = before.kept, before.is_automatic
             known.refused, known.dressed = before.refused, before.dressed
         for proposal in await self.forge(branch).find(branch.push, branch.branch):
-            known.sort_in(proposal)
+            known.sort_in(await told_apart(self.forge(branch), proposal))
         self._known[branch] = known
         return known
 

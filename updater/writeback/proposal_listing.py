@@ -54,6 +54,13 @@ class OpenListing:
             self.proposals.pop(proposal.number, None)
 
 
+async def told_apart(forge: Forge, proposal: ForgeProposal) -> ForgeProposal:
+    """Return *proposal*, without its text where that has our marker and another account opened it: then it is not ours."""
+    if not has_marker(proposal.body) or await forge.is_own(proposal):
+        return proposal
+    return replace(proposal, body="")
+
+
 class OpenProposals:
     """The last listing of each forge. *clock* counts seconds."""
 
@@ -75,9 +82,10 @@ class OpenProposals:
                         raise
                     found.served.add(branch)
                     return found  # the few requests that remain are kept for what is new
-                found = self._listings[forge] = OpenListing({}, made_at)
+                found = OpenListing({}, made_at)
                 for item in listed:
-                    found.note(item)
+                    found.note(await told_apart(forge, item))
+                self._listings[forge] = found
             found.served.add(branch)
             return found
 

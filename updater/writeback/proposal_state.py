@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CLOSED: Final = "proposal-closed"
 _CLOSED_HINT: Final = "reopen the pull request, or run updater release, to take that back; a newer version is proposed by itself"
+_DECLINED_HINT: Final = "run updater release to take that back: this forge reopens none; a newer version is proposed by itself"
 
 
 @dataclass(slots=True)
@@ -142,13 +143,14 @@ def still_open(proposal: ForgeProposal) -> ForgeProposal:
 
 def not_ours(proposal: ForgeProposal) -> ForgeError:
     """Return the error for an open pull request of somebody else from the same branch."""
-    hint = "close it; or, where updater opened it, write its hidden marker back into the text"
-    message = f"{proposal.link} asks to merge the same branch, and is not from updater"
+    hint = "close it; or, where updater opened it: write its hidden marker back into the text, or its author under forge.accounts"
+    by = f": {proposal.author.name} opened it" if proposal.author and proposal.author.name else ""
+    message = f"{proposal.link} asks to merge the same branch, and is not from updater{by}"
     return ForgeError(message, hint=hint, code="proposal-not-ours")
 
 
-def closed_problem(update: Update, proposal: ForgeProposal) -> Problem:
-    """Return why a value that people decided against is held."""
+def closed_problem(update: Update, proposal: ForgeProposal, *, can_reopen: bool = True) -> Problem:
+    """Return why a value that people decided against is held; *can_reopen* says whether the forge opens a closed one again."""
     value = update.image.tag or update.image.digest
     message = f"{value} was rejected: {proposal.link} was closed without merging"
-    return Problem(path="", code=CLOSED, message=message, hint=_CLOSED_HINT)
+    return Problem(path="", code=CLOSED, message=message, hint=_CLOSED_HINT if can_reopen else _DECLINED_HINT)

@@ -50,10 +50,12 @@ _SHOWN_DIGEST: Final = len("sha256:") + 12
 _HEAD: Final = "| Image | Old → new | Place | Policy | Requested by |\n| --- | --- | --- | --- | --- |\n"
 _REFUSE: Final = """
 **Merge** this pull request to accept the changes. **Close it without merging** to say no: updater does not propose these values
-again, and opens another pull request as soon as a newer version may be chosen. Reopen it to take that back.
+again, and opens another pull request as soon as a newer version may be chosen. {back}
 
 This branch is rebuilt when its base moves or a newer version appears. Once somebody else commits to it, updater leaves it alone.
 """
+_REOPEN: Final = "Reopen it to take that back."
+_RELEASE: Final = "Run `updater release` to take that back: a declined pull request cannot be reopened here."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class ProposalExtras:
     *links* are to the sources of old and new images, *held* is what is not proposed, *longest* how many characters there may be,
     and *longest_title* in the title.
     *rejected* are fingerprints of what people decided against, None where that is not known. *owner* names the installation, ""
-    for none.
+    for none. *can_reopen* says whether people can open a closed one again.
     """
 
     links: Mapping[Update, SourceLinks] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class ProposalExtras:
     longest_title: int = LONGEST_TITLE
     rejected: frozenset[str] | None = None
     owner: str = ""
+    can_reopen: bool = True
 
 
 _NO_EXTRAS: Final = ProposalExtras()
@@ -171,7 +174,8 @@ def proposal_text(
     places = places if len(places) <= _MOST_PLACES else []
     rejected = extras.rejected if extras.rejected is None or len(extras.rejected) <= _MOST_REJECTED else None
     room = extras.longest - 13 * (len(values) + len(rejected or ())) - 9 * len(places) - _MARKER_LENGTH
-    if len(values) > MOST_VALUES or room < len(_HEAD) + len(_REFUSE) + _LEAST_TABLE:
+    refuse = _REFUSE.format(back=_REOPEN if extras.can_reopen else _RELEASE)
+    if len(values) > MOST_VALUES or room < len(_HEAD) + len(refuse) + _LEAST_TABLE:
         hint = "write some of the targets to a branch of their own, or without proposal"
         most = min(MOST_VALUES, max(len(values) - 1, 0))
         message = f"{len(values)} values are more than the {most} that one pull request can hold"
@@ -181,13 +185,13 @@ def proposal_text(
     # a digest that a registry does not tell today is no reason to write the text again
     core = "".join(dict.fromkeys(_row(update, change, "") for update, change in pairs))
     more = [_sources(extras.links), _held(extras.held)]
-    room -= len(_HEAD) + len(_REFUSE)
+    room -= len(_HEAD) + len(refuse)
     above = _above(_rendered(updates, changes, body), room // 3)
     more = [section for section in more if len(section) < room // 3]
     table = _table(rows, room - len(above) - sum(map(len, more)))
     named = _title(updates, _rendered(updates, changes, title))[: extras.longest_title]
     marks = {"values": values, "places": places} | ({} if rejected is None else {"rejected": sorted(rejected)})
-    return _marked(named, "".join([above, table, *more, _REFUSE]), f"{above}{core}{_REFUSE}", marks, owner=extras.owner)
+    return _marked(named, "".join([above, table, *more, refuse]), f"{above}{core}{refuse}", marks, owner=extras.owner)
 
 
 def _rendered(updates: Sequence[Update], changes: Mapping[Update, tuple[Change, ...]], template: str) -> str:

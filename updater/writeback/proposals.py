@@ -154,7 +154,8 @@ class ProposalWriter:
             return _all_held(commits, full, is_dry=is_dry)
         known = await self._informed(branch, commits)
         closed, wanted = without_rejected(commits, known, self._around.is_released)
-        held = {update: closed_problem(update, found) for update, found in closed.items()}
+        can_reopen = self._finder.forge(branch).abilities.reopening
+        held = {update: closed_problem(update, found, can_reopen=can_reopen) for update, found in closed.items()}
         heads = {update: found.head for update, found in closed.items()}
         if not wanted:
             if not is_dry:
@@ -285,7 +286,11 @@ class ProposalWriter:
 
 def _room(forge: Forge) -> ProposalExtras:
     able = forge.abilities
-    return ProposalExtras(longest=min(LONGEST_BODY, able.longest_body), longest_title=min(LONGEST_TITLE, able.longest_title))
+    return ProposalExtras(
+        longest=min(LONGEST_BODY, able.longest_body),
+        longest_title=min(LONGEST_TITLE, able.longest_title),
+        can_reopen=able.reopening,
+    )
 
 
 def _announced(dry: WriteResult, known: KnownProposals, updates: Sequence[Update]) -> WriteResult:
