@@ -8,7 +8,6 @@ import pytest
 
 from tests.argocd.live.making import SHOP, helm, parameter, parts, wanted
 from tests.fakes.kube import refuse, when
-from updater.engine.choose import SelectionRequest, choose, drive
 from updater.engine.landing import land
 from updater.errors import ConfigError
 from updater.model.candidate import Candidate
@@ -16,6 +15,7 @@ from updater.model.gates import GateRules
 from updater.model.outcome import Status
 from updater.model.subscription import Locator
 from updater.policies import build, build_filter
+from updater.policies.choose import SelectionRequest, choose, drive
 from updater.sources.file import load
 
 NAMES = ("web", "api")
